@@ -1,0 +1,15 @@
+# What CI runs, and its parts.
+
+ci:
+    bash .ci/run
+
+test:
+    cargo test
+
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+bench:
+    cargo bench --bench decode
+    cargo bench --bench first_minute

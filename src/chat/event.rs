@@ -1,0 +1,58 @@
+//! What a decoder says while an answer arrives.
+
+use super::{FinishReason, Usage};
+
+/// One step of an answer. A stream is a success only once it has yielded [`Event::Finish`] and its decoder has
+/// agreed to the end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The vendor begins the message anew: what came before is not part of the answer.
+    Restart,
+    /// The model that the vendor says it serves.
+    Model(String),
+    /// More text of the answer.
+    Text(String),
+    /// More reasoning.
+    Reasoning(String),
+    /// A tool call begins; its arguments follow.
+    ToolCall {
+        /// Which call of the answer, in order of first sight.
+        index: usize,
+        /// The vendor's id of the call; empty where it gives none.
+        id: String,
+        /// The tool's name.
+        name: String,
+    },
+    /// More of a tool call's arguments, a piece of JSON text.
+    ToolArguments {
+        /// Which call of the answer.
+        index: usize,
+        /// The piece.
+        piece: String,
+    },
+    /// Token counts; later ones replace earlier ones field by field.
+    Usage(Usage),
+    /// A vendor's field worth keeping that the contract has no place for.
+    ProviderField {
+        /// The vendor's name for it.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A field or word that this version does not know, or misses, by its path.
+    Unexpected(String),
+    /// The dialect's terminal event.
+    Finish(FinishReason),
+}
+
+impl Event {
+    /// Whether this is content: what stops the wait for the first token and resets the idle timer.
+    pub fn is_content(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Reasoning(text) => !text.is_empty(),
+            Self::ToolCall { .. } => true,
+            Self::ToolArguments { piece, .. } => !piece.is_empty(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Tokens, by one convention for every vendor.
+
+/// Token counts of one exchange. What a vendor does not report is `None`: unknown is not zero.
+///
+/// `input_tokens` is everything that went in, cached and cache-write tokens included; `output_tokens` is everything
+/// that came out, reasoning included; the other three say how much of those was which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Usage {
+    /// Everything that went in.
+    pub input_tokens: Option<u64>,
+    /// The part of the input that was read from a prompt cache.
+    pub cached_input_tokens: Option<u64>,
+    /// The part of the input that was written to a prompt cache.
+    pub cache_write_tokens: Option<u64>,
+    /// Everything that came out.
+    pub output_tokens: Option<u64>,
+    /// The part of the output that was reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// Whether any count is an estimate of ours rather than the vendor's figure.
+    pub estimated: bool,
+}
+
+impl Usage {
+    /// Whether the vendor reported nothing at all.
+    pub fn is_unknown(&self) -> bool {
+        self.input_tokens.is_none() && self.output_tokens.is_none()
+    }
+
+    /// Takes over every count that `newer` has: the last non-null value wins, an absent one changes nothing.
+    pub fn merge(&mut self, newer: &Usage) {
+        self.input_tokens = newer.input_tokens.or(self.input_tokens);
+        self.cached_input_tokens = newer.cached_input_tokens.or(self.cached_input_tokens);
+        self.cache_write_tokens = newer.cache_write_tokens.or(self.cache_write_tokens);
+        self.output_tokens = newer.output_tokens.or(self.output_tokens);
+        self.reasoning_tokens = newer.reasoning_tokens.or(self.reasoning_tokens);
+        self.estimated |= newer.estimated;
+    }
+
+    /// The sum of counts that may each be unknown: unknown only when all are.
+    pub fn total(counts: &[Option<u64>]) -> Option<u64> {
+        counts.iter().flatten().copied().reduce(u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_is_not_zero() {
+        let mut usage = Usage { input_tokens: Some(7), ..Usage::default() };
+        usage.merge(&Usage { output_tokens: Some(0), ..Usage::default() });
+        assert_eq!((usage.input_tokens, usage.output_tokens), (Some(7), Some(0)));
+        assert_eq!(Usage::total(&[None, None]), None);
+        assert_eq!(Usage::total(&[None, Some(2), Some(3)]), Some(5));
+    }
+}

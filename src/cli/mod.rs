@@ -1,0 +1,71 @@
+//! What was typed: clap structs, nothing else. What they mean is decided in `command`.
+
+mod ask;
+mod check;
+mod compare;
+mod eval;
+mod models;
+mod prompt;
+mod route;
+mod sim;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use ask::AskArgs;
+pub use check::CheckArgs;
+pub use compare::CompareArgs;
+pub use eval::EvalArgs;
+pub use models::ModelsArgs;
+pub use prompt::PromptArgs;
+pub use route::RouteArgs;
+pub use sim::SimArgs;
+
+/// One contract for every language model: fallback chains, comparisons, and golden sets.
+#[derive(Debug, Parser)]
+#[command(name = "slalom", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Use this routes.yaml [otherwise: $SLALOM_CONFIG, here or above, the config folder, the built-in one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say nothing but the answer and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// How long the built-in simulator takes for an answer, instead of a seeded 20 to 400 ms
+    #[arg(long, global = true, env = "SLALOM_SIM_LATENCY", value_name = "DURATION", hide = true)]
+    pub sim_latency: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask one model, or the default route
+    Ask(AskArgs),
+    /// Ask through a named fallback chain; alone, list the routes
+    Route(RouteArgs),
+    /// Run golden sets against models or routes: scores, cost, latency, a gate
+    Eval(EvalArgs),
+    /// Ask several models at once and show their answers side by side
+    Compare(CompareArgs),
+    /// List the models that are known, with windows and prices
+    Models(ModelsArgs),
+    /// Check routes.yaml and golden sets, and say which keys are set
+    Check(CheckArgs),
+    /// Run the simulator as a server
+    Sim(SimArgs),
+}

@@ -1,0 +1,235 @@
+//! One call, from a subject to the exit code. `ask` and `route` tell the same story from here on.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::context::{Context, duration};
+use super::outcome::{CommandError, Outcome};
+use crate::chat::{FailureClass, FinishReason, Request};
+use crate::cli::PromptArgs;
+use crate::config::{Config, Subject};
+use crate::provider::TargetError;
+use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Silent, Skip, Why};
+use crate::view::{Live, envelope, footer};
+
+/// Sends a request and shows what comes of it.
+pub(super) async fn answer(
+    context: &Context,
+    config: &Config,
+    subject: &Subject,
+    request: &Request,
+    args: &PromptArgs,
+    stream_shown: bool,
+) -> Result<Outcome, CommandError> {
+    check_callable(context, subject, request)?;
+    let options = CallOptions {
+        id: context.new_id(),
+        requested_model: subject.name.clone(),
+        stream: !args.no_stream,
+        timeout: args.timeout.as_deref().map(duration).transpose()?,
+    };
+    let closed = Arc::new(Notify::new());
+    let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
+    let router = context.router(config);
+    let record = tokio::select! {
+        record = router.call(&subject.route, request, &options, &mut live) => record,
+        // Nobody reads on: what is under way is let go.
+        () = closed.notified() => return Ok(Outcome::Done),
+    };
+    live.end_line();
+    show(context, &record, args.json, live.shows())
+}
+
+/// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
+pub(super) fn check_callable(
+    context: &Context,
+    subject: &Subject,
+    request: &Request,
+) -> Result<(), CommandError> {
+    let route = &subject.route;
+    let plan = route.plan(request);
+    let skipped: Vec<_> = plan.skipped().collect();
+    let unusable = skipped.iter().find_map(|(_, skip)| match skip {
+        Skip::Target(error) => Some(error),
+        Skip::WindowTooSmall { .. } => None,
+    });
+    if plan.targets().next().is_none()
+        && let Some(error) = unusable
+    {
+        return Err(unusable_error(route, error));
+    }
+    for (model, skip) in skipped {
+        context.console.warn(format_args!("{model} is left out: {skip}"));
+    }
+    Ok(())
+}
+
+fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
+    let message = match &route.name {
+        Some(name) => format!("the route `{name}` has no candidate that can be called: {error}"),
+        None => error.to_string(),
+    };
+    let usage = CommandError::usage(message);
+    match error {
+        TargetError::NoKey { .. } => {
+            let variables: Vec<&str> = route
+                .candidates
+                .iter()
+                .filter_map(|c| match &c.target {
+                    Err(TargetError::NoKey { variable, .. }) => Some(variable.as_str()),
+                    _ => None,
+                })
+                .collect();
+            usage.hint(format!(
+                "set {}; or try the simulator, which needs no key: slalom ask -m sim-openai/good \"…\"",
+                variables.join(" or ")
+            ))
+        }
+        TargetError::PlainHttp { .. } => usage.hint("use https, or set `allow_http: true` for that provider"),
+        TargetError::Untrusted { .. } => usage.hint("read routes.yaml, then run `slalom check --trust`"),
+        TargetError::BadUrl { .. } | TargetError::BadKey { .. } => usage,
+    }
+}
+
+fn show(
+    context: &Context,
+    record: &CallRecord,
+    json: bool,
+    was_shown: bool,
+) -> Result<Outcome, CommandError> {
+    let console = &context.console;
+    let none = match &record.outcome {
+        Ok(answer) => {
+            if json {
+                console.out_line(&to_json(&envelope(record, None)))?;
+            } else if !was_shown {
+                console.out_line(&answer.response.text)?;
+            }
+            if !json {
+                for call in &answer.response.tool_calls {
+                    console.warn(format_args!(
+                        "the model calls the tool `{}` with {}",
+                        call.name, call.arguments
+                    ));
+                }
+            }
+            for path in &answer.response.unexpected {
+                console.detail(format_args!("unexpected in the answer: {path}"));
+            }
+            if let Some(words) = ending(answer.response.finish_reason) {
+                console.warn(words);
+            }
+            console.note(footer(record, answer));
+            return Ok(Outcome::Done);
+        }
+        Err(none) => none,
+    };
+    let outcome = if none.why == Why::Timeout { Outcome::Limit } else { Outcome::NoAnswer };
+    let hint = hint(none);
+    if json {
+        console.out_line(&to_json(&envelope(record, hint.clone())))?;
+    }
+    let error = CommandError::no_answer(outcome, no_answer_words(record, none));
+    Err(match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    })
+}
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// What is worth a warning about the way an answer ended.
+fn ending(reason: FinishReason) -> Option<&'static str> {
+    match reason {
+        FinishReason::Length => Some("the answer was cut at its limit of tokens; --max-tokens raises it"),
+        FinishReason::ContentFilter => Some("a filter of the provider cut or blocked the answer"),
+        FinishReason::Refusal => Some("the model declined"),
+        FinishReason::Pause => Some("the provider paused the answer and wants the turn sent back"),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Error | FinishReason::Other => None,
+    }
+}
+
+/// What happened, attempt by attempt.
+fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
+    let what = match none.why {
+        Why::NobodyToTry => "no candidate could be tried",
+        Why::Stopped => "the failure is one that no other candidate would mend",
+        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed",
+        Why::AllFailed => "every attempt failed",
+        Why::Deadline => "the deadline ran out",
+        Why::Timeout => "the time limit ran out",
+        Why::BrokeOff => "the answer broke off after it was shown; what you see is not whole",
+    };
+    let mut words = format!("no answer from {}: {what}", record.requested_model);
+    for attempt in &record.attempts {
+        if let Some(failure) = &attempt.failure {
+            words.push_str(&format!(
+                "\n  {} after {:.2} s: {failure}",
+                attempt.model_ref,
+                attempt.duration.as_secs_f64()
+            ));
+            if let Some(id) = &failure.request_id {
+                words.push_str(&format!(" [request {id}]"));
+            }
+        }
+    }
+    for (model, skip) in &record.skipped {
+        words.push_str(&format!("\n  {model} left out: {skip}"));
+    }
+    for model in &record.not_tried {
+        words.push_str(&format!("\n  {model} not tried"));
+    }
+    words
+}
+
+fn hint(none: &NoAnswer) -> Option<String> {
+    let words = match none.why {
+        Why::Timeout => "raise --timeout",
+        Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
+        _ => match none.failure.as_ref()?.class {
+            FailureClass::Auth => {
+                "check that the key is right and not expired; `slalom check` says which are set"
+            }
+            FailureClass::QuotaExhausted => "add credit, or put a candidate of another provider in the route",
+            FailureClass::RateLimited => "wait, or put a candidate of another provider in the route",
+            FailureClass::ModelUnavailable => "`slalom models` lists the models that are known",
+            FailureClass::ContextOverflow => {
+                "shorten the prompt, or name a model with a larger window (`slalom models`)"
+            }
+            FailureClass::Unreachable => "check the network and the provider's base URL",
+            FailureClass::Timeout => "raise `timeouts` in routes.yaml, or add another candidate",
+            FailureClass::BadRequest => "the provider refuses the request as it is; its words above say why",
+            FailureClass::ContentPolicy => {
+                "a filter refused the prompt; `on_content_policy: failover` asks the next candidate"
+            }
+            FailureClass::Malformed | FailureClass::Unknown => {
+                "is the base URL the provider's API, and the dialect the right one?"
+            }
+            FailureClass::ServerError | FailureClass::Truncated | FailureClass::Empty => {
+                "a route with a second provider survives this: see routes.yaml"
+            }
+            FailureClass::Cancelled => return None,
+        },
+    };
+    Some(words.to_owned())
+}
+
+/// A call whose result alone matters.
+pub(super) async fn silent(
+    context: &Context,
+    router: &crate::route::Router,
+    subject: &Subject,
+    request: &Request,
+    args: &PromptArgs,
+) -> Result<CallRecord, CommandError> {
+    let options = CallOptions {
+        id: context.new_id(),
+        requested_model: subject.name.clone(),
+        stream: !args.no_stream,
+        timeout: args.timeout.as_deref().map(duration).transpose()?,
+    };
+    Ok(router.call(&subject.route, request, &options, &mut Silent).await)
+}

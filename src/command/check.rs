@@ -1,0 +1,79 @@
+//! `slalom check`: are the files right, and which keys are set?
+
+use std::fmt::Write as _;
+
+use super::context::Context;
+use super::outcome::{CommandError, Outcome};
+use crate::cli::CheckArgs;
+use crate::config::{Config, Origin, TrustStore, load_set};
+use crate::provider::{ModelRef, Provider, Target, TargetError};
+
+pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
+    let mut config = context.load_config()?;
+    if args.trust {
+        trust(context, &config)?;
+        config = context.load_config()?;
+    }
+    let mut said =
+        format!("{}: {} routes, {} aliases\n", config.source.name, config.routes.len(), config.aliases.len());
+    for path in &args.sets {
+        let set = load_set(path)?;
+        // Building the line cannot fail: it is memory.
+        let _ = writeln!(said, "{}: {} cases", path.display(), set.cases.len());
+        for model in &set.models {
+            config.subject(model, &context.environment())?;
+        }
+    }
+    keys(context, &config, &mut said);
+    unknown_models(&config, &mut said);
+    context.console.out(&said)?;
+    Ok(Outcome::Done)
+}
+
+fn trust(context: &Context, config: &Config) -> Result<(), CommandError> {
+    let Some(path) = config.source.path.as_ref().filter(|_| config.source.origin == Origin::Project) else {
+        context.console.note(format_args!("{} needs no trust", config.source.name));
+        return Ok(());
+    };
+    TrustStore::of_user().add(path, &config.source.text)?;
+    context.console.note(format_args!("{} is trusted as it is now; an edit asks again", config.source.name));
+    Ok(())
+}
+
+/// Which providers could be called: never a key, not even a part of one.
+fn keys(context: &Context, config: &Config, said: &mut String) {
+    let environment = context.environment();
+    let mut providers: Vec<&std::sync::Arc<Provider>> =
+        config.providers.values().filter(|p| !p.simulated).collect();
+    providers.sort_by(|a, b| a.name.cmp(&b.name));
+    for provider in providers {
+        let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
+        let state = match Target::resolve(any, provider, &config.catalog, &environment) {
+            Ok(_) if provider.needs_key() => "key set".to_owned(),
+            Ok(_) => "needs no key".to_owned(),
+            Err(TargetError::NoKey { variable, .. }) => format!("no key: {variable} is not set"),
+            Err(other) => other.to_string(),
+        };
+        let _ = writeln!(said, "{:12} {state}", provider.name);
+    }
+}
+
+/// A model that nothing is known of works, but may be a slip of the pen.
+fn unknown_models(config: &Config, said: &mut String) {
+    for route in &config.routes {
+        for model in &route.candidates {
+            if config.catalog.find(&model.provider, &model.model).is_some() {
+                continue;
+            }
+            let near = config.catalog.nearest(&model.provider, &model.model);
+            let near = near
+                .map(|near| format!("; the nearest known one is {}/{near}", model.provider))
+                .unwrap_or_default();
+            let _ = writeln!(
+                said,
+                "route {}: {model} is not in the catalogue, so its price and window are unknown{near}",
+                route.name
+            );
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `slalom compare`: one prompt to several models at once.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use super::context::Context;
+use super::outcome::{CommandError, Outcome};
+use super::{call, prompt, simulator};
+use crate::cli::CompareArgs;
+use crate::config::Subject;
+use crate::route::{CallRecord, Why};
+use crate::view::{compare_json, compare_table};
+
+pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outcome, CommandError> {
+    let mut config = context.load_config()?;
+    if args.models.len() < 2 {
+        return Err(CommandError::usage("compare needs two models or more")
+            .hint("name them as -m MODEL -m MODEL, or -m MODEL,MODEL"));
+    }
+    let request = prompt::request(&args.prompt, &args.request, &context.console)?;
+    let _simulator = simulator::start_if_named(context, &mut config, &args.models, HashMap::new).await?;
+    let environment = context.environment();
+    let subjects: Vec<Subject> =
+        args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
+    for subject in &subjects {
+        call::check_callable(context, subject, &request)?;
+    }
+    let router = context.router(&config);
+    let calls =
+        subjects.iter().map(|subject| call::silent(context, &router, subject, &request, &args.request));
+    let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
+    let outcome = records.iter().fold(Outcome::Done, |worst, record| worst.worse(outcome_of(record)));
+    if args.request.json {
+        context.console.out_line(&compare_json(&records, outcome.code()).to_string())?;
+    } else {
+        context.console.out(&compare_table(&records, context.console.width()))?;
+    }
+    Ok(outcome)
+}
+
+fn outcome_of(record: &CallRecord) -> Outcome {
+    match &record.outcome {
+        Ok(_) => Outcome::Done,
+        Err(none) if none.why == Why::Timeout => Outcome::Limit,
+        Err(_) => Outcome::NoAnswer,
+    }
+}

@@ -1,0 +1,71 @@
+//! The process's surroundings, handed down by argument.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::outcome::CommandError;
+use crate::cli::GlobalArgs;
+use crate::config::{Config, Look, Origin, TrustStore, find, parse_duration};
+use crate::provider::Http;
+use crate::route::Router;
+use crate::view::Console;
+
+/// What every command needs to know of where it runs.
+pub(super) struct Context {
+    /// Where things are printed.
+    pub console: Console,
+    /// How long the built-in simulator takes, where that was said.
+    pub sim_latency: Option<Duration>,
+    folder: PathBuf,
+    config_flag: Option<PathBuf>,
+}
+
+impl Context {
+    pub(super) fn new(global: GlobalArgs, console: Console) -> Result<Self, CommandError> {
+        let sim_latency = match global.sim_latency.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(duration(text)?),
+        };
+        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        Ok(Self { console, sim_latency, folder, config_flag: global.config })
+    }
+
+    /// Looks an environment variable up.
+    pub(super) fn environment(&self) -> impl Fn(&str) -> Option<String> + use<> {
+        |name: &str| std::env::var(name).ok()
+    }
+
+    /// Finds and reads `routes.yaml`, and says where trust is wanting.
+    pub(super) fn load_config(&self) -> Result<Config, CommandError> {
+        let environment = self.environment();
+        let look =
+            Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
+        let config = Config::load(find(look)?, &TrustStore::of_user())?;
+        self.console.detail(format_args!("routes: {}", config.source.name));
+        let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
+        if untrusted && config.source.origin == Origin::Project {
+            self.console.warn(format_args!(
+                "{} is not trusted yet: {}; read it, then run `slalom check --trust`",
+                config.source.name,
+                config.needs_trust.join(", ")
+            ));
+        }
+        Ok(config)
+    }
+
+    /// A router over real connections.
+    pub(super) fn router(&self, config: &Config) -> Router {
+        Router::new(Arc::new(Http::new(config.connect_timeout)), fastrand::Rng::new())
+    }
+
+    /// An id for a call or a run: sortable by time.
+    pub(super) fn new_id(&self) -> String {
+        ulid::Ulid::generate().to_string()
+    }
+}
+
+/// A duration that was typed.
+pub(super) fn duration(text: &str) -> Result<Duration, CommandError> {
+    parse_duration(text).map_err(CommandError::usage)
+}

@@ -1,0 +1,271 @@
+//! `slalom eval`: golden sets against models or routes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use futures_util::future::join_all;
+
+use super::context::{Context, duration};
+use super::outcome::{CommandError, Outcome};
+use super::{call, simulator};
+use crate::cli::EvalArgs;
+use crate::config::{Config, load_set};
+use crate::eval::{
+    Case, CaseResult, Check, Gate, GateReport, Limit, Quantity, RunOptions, Set, Subject, Summary, judge, run,
+};
+use crate::view::{EvalProgress, EvalRun, eval_json, eval_table, write_report};
+
+/// One set with everything that was found out before the first call.
+struct Prepared {
+    set: Set,
+    cases: Vec<Case>,
+    subjects: Vec<Subject>,
+    gate: Option<Gate>,
+}
+
+/// What came of a set.
+struct Finished {
+    id: String,
+    summaries: Vec<Summary>,
+    results: Vec<Vec<CaseResult>>,
+    gate: GateReport,
+}
+
+pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+    let mut config = context.load_config()?;
+    check_outputs(&args)?;
+    // Everything that can be checked is checked before the first call, for all sets.
+    let sets: Vec<Set> = args.sets.iter().map(|path| load_set(path)).collect::<Result<_, _>>()?;
+    let named: Vec<String> =
+        sets.iter().map(|set| names(&args, set, &config)).collect::<Result<Vec<_>, _>>()?.concat();
+    let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
+    let prepared: Vec<Prepared> =
+        sets.into_iter().map(|set| prepare(context, &args, &config, set)).collect::<Result<_, _>>()?;
+    if args.dry_run {
+        return dry_run(context, &prepared);
+    }
+    let options = RunOptions {
+        concurrency: usize::from(args.concurrency),
+        stream: !args.no_stream,
+        timeout: args.timeout.as_deref().map(duration).transpose()?,
+    };
+    let mut finished = Vec::new();
+    for prepared in &prepared {
+        finished.push(run_set(context, &config, prepared, &options).await);
+    }
+    show(context, &args, &prepared, &finished)
+}
+
+/// The subjects: as typed, else as the set names them, else the default route.
+fn names(args: &EvalArgs, set: &Set, config: &Config) -> Result<Vec<String>, CommandError> {
+    let chosen = if args.models.is_empty() { &set.models } else { &args.models };
+    let mut seen = std::collections::HashSet::new();
+    let mut names: Vec<String> = chosen.iter().filter(|name| seen.insert(*name)).cloned().collect();
+    if names.is_empty() {
+        let route = config.default_route.as_ref().ok_or_else(|| {
+            CommandError::usage(format!("{} names no models, and there is no default route", set.path))
+                .hint("name one with -m")
+        })?;
+        names.push(format!("route:{route}"));
+    }
+    Ok(names)
+}
+
+/// What the simulator's models say: plain pairs of prompt and reply.
+fn replies(sets: &[Set]) -> HashMap<String, String> {
+    let cases = sets.iter().flat_map(|set| &set.cases);
+    cases.filter_map(|case| Some((case.request.last_user_text(), case.reference.clone()?))).collect()
+}
+
+fn prepare(context: &Context, args: &EvalArgs, config: &Config, set: Set) -> Result<Prepared, CommandError> {
+    let cases = chosen_cases(args, &set)?;
+    let gate = gate(args, &set)?;
+    let environment = context.environment();
+    let mut subjects = Vec::new();
+    for name in names(args, &set, config)? {
+        let subject = config.subject(&name, &environment)?;
+        call::check_callable(context, &subject, &cases[0].request)?;
+        check_prices(&set, &cases, &name, &subject.route)?;
+        subjects.push(Subject { name, route: subject.route });
+    }
+    Ok(Prepared { set, cases, subjects, gate })
+}
+
+fn chosen_cases(args: &EvalArgs, set: &Set) -> Result<Vec<Case>, CommandError> {
+    let filter = args
+        .filter
+        .as_deref()
+        .map(regex::Regex::new)
+        .transpose()
+        .map_err(|error| CommandError::usage(format!("--filter is no regular expression: {error}")))?;
+    let wanted = |case: &&Case| {
+        filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
+            && (args.tags.is_empty() || args.tags.iter().any(|tag| case.tags.contains(tag)))
+    };
+    let cases: Vec<Case> = set.cases.iter().filter(wanted).cloned().collect();
+    if !cases.is_empty() {
+        return Ok(cases);
+    }
+    let mut tags: Vec<&str> = set.cases.iter().flat_map(|c| c.tags.iter().map(String::as_str)).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    Err(CommandError::usage(format!(
+        "the filter selects none of the {} cases of {}",
+        set.cases.len(),
+        set.path
+    ))
+    .hint(format!("ids look like `{}`; the tags are {}", set.cases[0].id, tags.join(", "))))
+}
+
+/// The set's gate, with what was typed in place of what is written.
+fn gate(args: &EvalArgs, set: &Set) -> Result<Option<Gate>, CommandError> {
+    let share = |value: Option<f64>, name: &str| match value {
+        Some(floor) if !(0.0..=1.0).contains(&floor) => {
+            Err(CommandError::usage(format!("--{name} must be between 0 and 1, not {floor}")))
+        }
+        value => Ok(value),
+    };
+    let typed = Gate {
+        min_pass_rate: share(args.min_pass_rate, "min-pass-rate")?,
+        min_score: share(args.min_score, "min-score")?,
+        max_unscored: args
+            .max_unscored
+            .as_deref()
+            .map(str::parse::<Limit>)
+            .transpose()
+            .map_err(CommandError::usage)?,
+    };
+    let written = set.gate.clone().unwrap_or_default();
+    let gate = Gate {
+        min_pass_rate: typed.min_pass_rate.or(written.min_pass_rate),
+        min_score: typed.min_score.or(written.min_score),
+        max_unscored: typed.max_unscored.or(written.max_unscored),
+    };
+    Ok(Some(gate).filter(|gate| *gate != Gate::default()))
+}
+
+/// A limit on cost cannot be held against a model whose price nobody knows.
+fn check_prices(
+    set: &Set,
+    cases: &[Case],
+    name: &str,
+    route: &crate::route::Route,
+) -> Result<(), CommandError> {
+    let limited =
+        |case: &&Case| case.assertions.iter().any(|a| matches!(a.check, Check::AtMost(Quantity::CostUsd, _)));
+    let Some(case) = cases.iter().find(limited) else { return Ok(()) };
+    for candidate in &route.candidates {
+        let price = candidate
+            .target
+            .as_ref()
+            .ok()
+            .map(|target| target.facts.as_ref().map(|f| f.price).unwrap_or_default());
+        if price.is_some_and(|price| price.input.is_none() || price.output.is_none()) {
+            return Err(CommandError::usage(format!(
+                "{}: case `{}` limits the cost, and the price of {} (subject {name}) is unknown",
+                set.path, case.id, candidate.model_ref
+            ))
+            .hint("say the price under `models:` in routes.yaml, or leave the `cost` assertion out"));
+        }
+    }
+    Ok(())
+}
+
+fn check_outputs(args: &EvalArgs) -> Result<(), CommandError> {
+    for path in &args.output {
+        let extension = path.extension().and_then(|e| e.to_str());
+        if !matches!(extension, Some("json" | "csv")) {
+            return Err(CommandError::usage(format!(
+                "{} says no form that a report can have",
+                path.display()
+            ))
+            .hint("name a file that ends in .json or .csv"));
+        }
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(CommandError::usage(format!("the folder of {} does not exist", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn dry_run(context: &Context, prepared: &[Prepared]) -> Result<Outcome, CommandError> {
+    for prepared in prepared {
+        let names: Vec<&str> = prepared.subjects.iter().map(|s| s.name.as_str()).collect();
+        let request = &prepared.cases[0].request;
+        let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
+        context.console.out(&format!(
+            "{}: {} cases × {} = {} calls\nfirst case `{}`:\n{system}[user]\n{}\nnothing was sent\n",
+            prepared.set.name,
+            prepared.cases.len(),
+            names.join(", "),
+            prepared.cases.len() * names.len(),
+            prepared.cases[0].id,
+            request.last_user_text(),
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn run_set(context: &Context, config: &Config, prepared: &Prepared, options: &RunOptions) -> Finished {
+    let router = context.router(config);
+    let progress = EvalProgress::new(&context.console);
+    let runs = prepared.subjects.iter().map(|subject| {
+        let mut bar = progress.subject(&subject.name, prepared.cases.len());
+        let router = &router;
+        async move { run(router, subject, &prepared.cases, options, &mut bar).await }
+    });
+    let results: Vec<Vec<CaseResult>> = join_all(runs).await;
+    progress.clear();
+    let summaries: Vec<Summary> = prepared
+        .subjects
+        .iter()
+        .zip(&results)
+        .map(|(subject, results)| {
+            let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
+            let simulated = targets.any(|target| target.provider.simulated);
+            Summary::of(&subject.name, simulated, results)
+        })
+        .collect();
+    let gate = judge(prepared.gate.as_ref(), &summaries);
+    Finished { id: context.new_id(), summaries, results, gate }
+}
+
+fn show(
+    context: &Context,
+    args: &EvalArgs,
+    prepared: &[Prepared],
+    finished: &[Finished],
+) -> Result<Outcome, CommandError> {
+    let outcome = finished.iter().fold(Outcome::Done, |worst, run| worst.worse(outcome_of(&run.gate)));
+    let runs: Vec<EvalRun<'_>> = prepared
+        .iter()
+        .zip(finished)
+        .map(|(prepared, finished)| EvalRun {
+            id: &finished.id,
+            set: &prepared.set,
+            cases: prepared.cases.len(),
+            summaries: &finished.summaries,
+            results: &finished.results,
+            gate: &finished.gate,
+        })
+        .collect();
+    if args.json {
+        context.console.out_line(&eval_json(&runs, outcome.code(), false).to_string())?;
+    } else {
+        let tables =
+            runs.iter().map(|run| eval_table(run, context.console.width(), context.console.is_verbose()));
+        context.console.out(&tables.collect::<Vec<_>>().join("\n"))?;
+    }
+    for path in &args.output {
+        write_report(path, &runs, outcome.code())
+            .map_err(|error| CommandError::usage(format!("{} cannot be written: {error}", path.display())))?;
+        context.console.note(format_args!("written: {}", path.display()));
+    }
+    Ok(outcome)
+}
+
+fn outcome_of(gate: &GateReport) -> Outcome {
+    let failed = if gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    if gate.unsound.is_empty() { failed } else { failed.worse(Outcome::NoAnswer) }
+}

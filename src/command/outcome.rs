@@ -1,0 +1,139 @@
+//! Exit codes, and errors on their way to one.
+
+use std::io;
+
+use crate::config::{ConfigError, SubjectError, TemplateError};
+
+/// How a command ends. The codes are an interface: scripts and CI jobs stand on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Done; the gate passed.
+    Done,
+    /// The gate failed.
+    GateFailed,
+    /// Wrong usage, config or golden set; nothing was sent.
+    Usage,
+    /// No answer, an answer that was cut, or too many cases that could not be scored.
+    NoAnswer,
+    /// Stopped by a limit of the caller's.
+    Limit,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The exit code.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::GateFailed => 1,
+            Self::Usage => 2,
+            Self::NoAnswer => 3,
+            Self::Limit => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The worse of two, where several things happened: 130, 2, 4, 3, 1, 0.
+    pub(super) fn worse(self, other: Self) -> Self {
+        let rank = |outcome: Self| match outcome {
+            Self::Done => 0,
+            Self::GateFailed => 1,
+            Self::NoAnswer => 2,
+            Self::Limit => 3,
+            Self::Usage => 4,
+            Self::Interrupted => 5,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+/// Why a command ends early: what happened, what to do, and the code to exit with.
+#[derive(Debug)]
+pub(super) struct CommandError {
+    pub outcome: Outcome,
+    pub error: anyhow::Error,
+    pub hint: Option<String>,
+}
+
+impl CommandError {
+    /// Something that was typed or written is wrong; nothing was sent.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Usage, error: anyhow::Error::msg(message.into()), hint: None }
+    }
+
+    /// There is no answer.
+    pub(super) fn no_answer(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, error: anyhow::Error::msg(message.into()), hint: None }
+    }
+
+    /// The user pressed Ctrl-C.
+    pub(super) fn interrupted() -> Self {
+        Self { outcome: Outcome::Interrupted, error: anyhow::anyhow!("interrupted"), hint: None }
+    }
+
+    /// The machine refuses something that should work.
+    pub(super) fn internal(error: io::Error) -> Self {
+        Self { outcome: Outcome::NoAnswer, error: error.into(), hint: None }
+    }
+
+    /// The same error with what to do about it.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether stdout was closed by its reader, which is no error.
+    pub(super) fn is_closed_pipe(&self) -> bool {
+        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self { outcome: Outcome::Usage, error: error.into(), hint: None }
+    }
+}
+
+impl From<SubjectError> for CommandError {
+    fn from(error: SubjectError) -> Self {
+        Self { outcome: Outcome::Usage, hint: error.hint.clone(), error: error.into() }
+    }
+}
+
+impl From<TemplateError> for CommandError {
+    fn from(error: TemplateError) -> Self {
+        let hint = Some("set it with -p NAME=VALUE".to_owned());
+        Self { outcome: Outcome::Usage, error: error.into(), hint }
+    }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worst_first() {
+        let order = [
+            Outcome::Done,
+            Outcome::GateFailed,
+            Outcome::NoAnswer,
+            Outcome::Limit,
+            Outcome::Usage,
+            Outcome::Interrupted,
+        ];
+        for (n, better) in order.iter().enumerate() {
+            for worse in &order[n..] {
+                assert_eq!(better.worse(*worse), *worse);
+                assert_eq!(worse.worse(*better), *worse);
+            }
+        }
+    }
+}

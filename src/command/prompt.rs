@@ -1,0 +1,123 @@
+//! From what was typed, piped in and named to a request.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::outcome::CommandError;
+use crate::chat::Request;
+use crate::cli::PromptArgs;
+use crate::config::Template;
+use crate::view::Console;
+
+/// After this time without a byte of input, a person is told what is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Builds the request. The prompt's words come first, then files, then what is piped in.
+pub(super) fn request(
+    words: &[String],
+    args: &PromptArgs,
+    console: &Console,
+) -> Result<Request, CommandError> {
+    let variables = variables(&args.variables)?;
+    let fill = |text: &str| -> Result<String, CommandError> {
+        // Without variables a prompt is taken as it stands: braces are common in code.
+        if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
+    };
+    let typed = words.join(" ");
+    let mut parts = Vec::new();
+    if !typed.trim().is_empty() {
+        parts.push(fill(&typed)?);
+    }
+    for path in &args.file {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            CommandError::usage(format!("{} cannot be read as text: {error}", path.display()))
+        })?;
+        parts.push(format!("<file name=\"{}\">\n{}\n</file>", path.display(), text.trim_end()));
+    }
+    if !args.no_stdin
+        && let Some(input) = standard_input(!parts.is_empty(), console)?
+        && !input.trim().is_empty()
+    {
+        parts.push(input.trim_end_matches('\n').to_owned());
+    }
+    if parts.is_empty() {
+        return Err(CommandError::usage("there is no prompt")
+            .hint("write it after the command, pipe it in, or name a file with -f"));
+    }
+    let within = |value: Option<f64>, most: f64, name: &str| match value {
+        Some(number) if !(0.0..=most).contains(&number) => {
+            Err(CommandError::usage(format!("--{name} must be between 0 and {most}, not {number}")))
+        }
+        value => Ok(value),
+    };
+    if args.max_tokens == Some(0) {
+        return Err(CommandError::usage("--max-tokens must be at least 1"));
+    }
+    Ok(Request {
+        system: args.system.as_deref().map(fill).transpose()?,
+        temperature: within(args.temperature, 2.0, "temperature")?,
+        top_p: within(args.top_p, 1.0, "top-p")?,
+        max_tokens: args.max_tokens,
+        stop: args.stop.clone(),
+        seed: args.seed,
+        ..Request::prompt(parts.join("\n\n"))
+    })
+}
+
+fn variables(written: &[String]) -> Result<Map<String, Value>, CommandError> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), Value::String(value.to_owned())))
+        }
+        _ => Err(CommandError::usage(format!("`{text}` sets no variable")).hint("write -p NAME=VALUE")),
+    };
+    written.iter().map(pair).collect()
+}
+
+/// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file.
+fn standard_input(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
+    if !is_pipe_or_file() {
+        return Ok(None);
+    }
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut bytes);
+        // Nobody listens any more when the process ends first.
+        let _ = sender.send(read.map(|_| bytes));
+    });
+    let mut told = !has_prompt;
+    let bytes = loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(read) => break read?,
+            Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+            Err(RecvTimeoutError::Timeout) if !told => {
+                console.note("waiting for stdin; --no-stdin or </dev/null skips it");
+                told = true;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text")),
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe_or_file() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(handle) = io::stdin().as_fd().try_clone_to_owned() else { return false };
+    File::from(handle).metadata().is_ok_and(|m| m.file_type().is_fifo() || m.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_pipe_or_file() -> bool {
+    use std::io::IsTerminal;
+    !io::stdin().is_terminal()
+}

@@ -1,0 +1,35 @@
+//! `slalom sim`: the simulator as a server, for any vendor's own SDK.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::context::{Context, duration};
+use super::outcome::{CommandError, Outcome};
+use crate::cli::SimArgs;
+use crate::sim::{LogLine, MODELS, Settings, Simulator};
+
+pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, CommandError> {
+    let console = context.console;
+    let log = move |line: &LogLine<'_>| {
+        let how = if line.stream { "stream" } else { "whole" };
+        // A log that nobody reads any more stops nobody.
+        let _ = console.out_line(&format!("{} {} {how} {}", line.dialect, line.model, line.status));
+    };
+    let settings = Settings {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        latency: args.latency.as_deref().map(duration).transpose()?,
+        seed: args.seed,
+        log: args.log.then(|| Arc::new(log) as crate::sim::Log),
+        ..Settings::default()
+    };
+    let simulator = Simulator::start(settings).await.map_err(|error| {
+        CommandError::usage(format!("port {} cannot be listened on: {error}", args.port))
+            .hint("choose another with --port, or 0 for a free one")
+    })?;
+    let url = simulator.url();
+    console.note(format_args!("the simulator listens at {url}; Ctrl-C stops it"));
+    console.note(format_args!("  openai-chat {url}/v1   anthropic {url}   gemini {url}/v1beta"));
+    console.note(format_args!("  models: {}", MODELS.join(", ")));
+    simulator.wait().await?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,44 @@
+//! Starts the simulator where a simulated model is named.
+
+use std::collections::HashMap;
+
+use super::context::Context;
+use super::outcome::CommandError;
+use crate::config::{Config, SubjectError};
+use crate::provider::ModelRef;
+use crate::sim::{Settings, Simulator};
+
+/// Starts a simulator if one of the subjects is served by it and `routes.yaml` names none that runs already. It lives
+/// as long as what is returned.
+pub(super) async fn start_if_named(
+    context: &Context,
+    config: &mut Config,
+    subjects: &[String],
+    replies: impl FnOnce() -> HashMap<String, String>,
+) -> Result<Option<Simulator>, CommandError> {
+    let mut named = false;
+    for subject in subjects {
+        named |= models_of(config, subject)?.iter().any(|model| config.wants_simulator(model));
+    }
+    if !named {
+        return Ok(None);
+    }
+    let settings = Settings { latency: context.sim_latency, replies: replies(), ..Settings::default() };
+    let simulator = Simulator::start(settings).await?;
+    config.put_simulator_at(&simulator.url());
+    Ok(Some(simulator))
+}
+
+/// The models that a subject may call.
+fn models_of(config: &Config, subject: &str) -> Result<Vec<ModelRef>, SubjectError> {
+    match subject.strip_prefix("route:") {
+        // A route that is missing is reported where the subject is resolved.
+        Some(name) => Ok(config
+            .routes
+            .iter()
+            .find(|r| r.name == name)
+            .map(|r| r.candidates.clone())
+            .unwrap_or_default()),
+        None => Ok(vec![config.model_ref(subject)?]),
+    }
+}

@@ -1,0 +1,331 @@
+//! Assertions, from one-key maps to checks.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+use super::diagnostic::{Problem, nearest};
+use super::yaml::{Located, ScalarOrMap};
+use crate::eval::{Assertion, Check, Comparison, Kind, PathTest, Place, Quantity, Tolerance, numbers_in};
+
+/// An assertion as it is written: `- is-json`, `- contains: Paris`, `- contains: {value: Paris, weight: 2}`.
+#[derive(Clone, Debug)]
+pub(super) struct AssertionEntry {
+    name: String,
+    argument: Value,
+    /// The name's place, which an error underlines.
+    span: Option<Range<usize>>,
+}
+
+impl<'de> Deserialize<'de> for AssertionEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let item = Located::<ScalarOrMap>::deserialize(deserializer)?;
+        let ScalarOrMap { name, argument } = item.value;
+        Ok(Self {
+            name: name.value,
+            argument: argument.map_or(Value::Null, |a| a.value),
+            span: name.span.or(item.span),
+        })
+    }
+}
+
+impl AssertionEntry {
+    /// The assertion of a column `assert:NAME`.
+    pub(super) fn of_column(name: &str, argument: Value) -> Self {
+        Self { name: name.to_owned(), argument, span: None }
+    }
+}
+
+/// Every assertion, without `not-`.
+const NAMES: [&str; 19] = [
+    "equals",
+    "iequals",
+    "contains",
+    "icontains",
+    "contains-all",
+    "contains-any",
+    "icontains-all",
+    "icontains-any",
+    "starts-with",
+    "ends-with",
+    "regex",
+    "word-count",
+    "is-json",
+    "json-schema",
+    "json-path",
+    "choice",
+    "numeric",
+    "latency",
+    "cost",
+];
+
+/// Builds an assertion, and what identifies it: file contents, not paths.
+///
+/// # Errors
+/// What is wrong with it, at its name.
+pub(super) fn build(
+    entry: &AssertionEntry,
+    reference: Option<&str>,
+    folder: &Path,
+) -> Result<(Assertion, Value), Problem> {
+    let wrong = |message: String| Problem::new(message, entry.span.clone());
+    let (negated, plain) = match entry.name.strip_prefix("not-") {
+        Some(rest) => (true, rest),
+        None => (false, entry.name.as_str()),
+    };
+    if !NAMES.contains(&plain) {
+        let hint = match nearest(plain, NAMES) {
+            Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
+            None => format!("the assertions are {}, each also with `not-` before it", NAMES.join(", ")),
+        };
+        return Err(wrong(format!("unknown assertion `{}`", entry.name)).hint(hint));
+    }
+    let mut arguments = Arguments::new(&entry.argument);
+    let about = |why: String| wrong(format!("`{}`: {why}", entry.name));
+    let built = (|| {
+        let weight = arguments.number("weight")?.unwrap_or(1.0);
+        if weight < 0.0 {
+            return Err("`weight` must not be negative".to_owned());
+        }
+        let kind = match arguments.take("kind") {
+            None => default_kind(plain),
+            Some(Value::String(kind)) if kind == "format" => Kind::Format,
+            Some(Value::String(kind)) if kind == "content" => Kind::Content,
+            Some(_) => return Err("`kind` is `format` or `content`".to_owned()),
+        };
+        let (check, identity) = check(plain, &mut arguments, reference, folder)?;
+        arguments.nothing_left()?;
+        Ok((Assertion { name: entry.name.clone(), negated, check, weight, kind }, identity, weight))
+    })();
+    let (assertion, identity, weight) = built.map_err(about)?;
+    Ok((assertion, json!([entry.name, identity, weight])))
+}
+
+fn default_kind(name: &str) -> Kind {
+    match name {
+        "is-json" | "json-schema" | "word-count" | "latency" | "cost" => Kind::Format,
+        _ => Kind::Content,
+    }
+}
+
+fn check(
+    name: &str,
+    arguments: &mut Arguments,
+    reference: Option<&str>,
+    folder: &Path,
+) -> Result<(Check, Value), String> {
+    let text = |place, ignore_case, all, needles: Vec<String>| {
+        let identity = json!(needles);
+        (Check::Text(Comparison { place, ignore_case, needles, all }), identity)
+    };
+    Ok(match name {
+        "equals" => text(Place::Whole, false, true, vec![arguments.text_or(reference)?]),
+        "iequals" => text(Place::Whole, true, true, vec![arguments.text_or(reference)?]),
+        "contains" => text(Place::Anywhere, false, true, vec![arguments.text_or(reference)?]),
+        "icontains" => text(Place::Anywhere, true, true, vec![arguments.text_or(reference)?]),
+        "contains-all" => text(Place::Anywhere, false, true, arguments.list("value")?),
+        "contains-any" => text(Place::Anywhere, false, false, arguments.list("value")?),
+        "icontains-all" => text(Place::Anywhere, true, true, arguments.list("value")?),
+        "icontains-any" => text(Place::Anywhere, true, false, arguments.list("value")?),
+        "starts-with" => text(Place::Start, false, true, vec![arguments.text_or(reference)?]),
+        "ends-with" => text(Place::End, false, true, vec![arguments.text_or(reference)?]),
+        "regex" => {
+            let written = arguments.text("value")?.ok_or("it needs an expression")?;
+            (Check::Regex(regex(&written)?), json!(written))
+        }
+        "is-json" => {
+            // `- is-json:` and `- is-json: true` say the same.
+            arguments.take("value");
+            (Check::IsJson, Value::Null)
+        }
+        "json-schema" => {
+            let schema = match (arguments.take("schema"), arguments.take("value")) {
+                (Some(schema), None) => schema,
+                (None, Some(Value::String(path))) => read_schema(&folder.join(path))?,
+                _ => return Err("it needs a path, or {schema: {…}}".into()),
+            };
+            let validator =
+                jsonschema::validator_for(&schema).map_err(|e| format!("the schema is broken: {e}"))?;
+            (Check::JsonSchema(Arc::new(validator)), schema)
+        }
+        "json-path" => json_path(arguments)?,
+        "word-count" => {
+            let (min, max) = (arguments.count("min")?, arguments.count("max")?);
+            if min.is_none() && max.is_none() {
+                return Err("it needs `min`, `max` or both".into());
+            }
+            if min.zip(max).is_some_and(|(min, max)| min > max) {
+                return Err("`min` is larger than `max`".into());
+            }
+            (Check::WordCount { min, max }, json!([min, max]))
+        }
+        "choice" => {
+            let options = arguments.list("options")?;
+            let equals =
+                arguments.text("equals")?.or(reference.map(|r| r.trim().trim_end_matches('.').to_owned()));
+            let equals = equals.ok_or("it needs `equals`, or the case a reference")?;
+            if !options.iter().any(|o| o.eq_ignore_ascii_case(&equals)) {
+                return Err(format!("“{equals}” is none of its options"));
+            }
+            let identity = json!([options, equals]);
+            (Check::Choice { options, equals }, identity)
+        }
+        "numeric" => numeric(arguments, reference)?,
+        "latency" => at_most(arguments, "max_ms", Quantity::LatencyMilliseconds)?,
+        _ => at_most(arguments, "max_usd", Quantity::CostUsd)?,
+    })
+}
+
+fn json_path(arguments: &mut Arguments) -> Result<(Check, Value), String> {
+    let written = match arguments.text("path")? {
+        Some(path) => path,
+        None => arguments.text("value")?.ok_or("it needs `path`")?,
+    };
+    let path = serde_json_path::JsonPath::parse(&written)
+        .map_err(|e| format!("the path `{written}` is broken: {e}"))?;
+    let tests = [arguments.take("equals"), arguments.take("matches"), arguments.take("exists")];
+    let (test, identity) = match tests {
+        [Some(value), None, None] => (PathTest::Equals(value.clone()), json!([written, "equals", value])),
+        [None, Some(Value::String(m)), None] => {
+            (PathTest::Matches(regex(&m)?), json!([written, "matches", m]))
+        }
+        [None, None, Some(Value::Bool(e))] => (PathTest::Exists(e), json!([written, "exists", e])),
+        [None, None, None] => (PathTest::Exists(true), json!([written, "exists", true])),
+        _ => {
+            return Err(
+                "it takes one of `equals`, `matches` (an expression) and `exists` (true or false)".into()
+            );
+        }
+    };
+    Ok((Check::JsonPath(path, test), identity))
+}
+
+fn numeric(arguments: &mut Arguments, reference: Option<&str>) -> Result<(Check, Value), String> {
+    let equals = match arguments.number("equals")?.or(arguments.number("value")?) {
+        Some(number) => number,
+        None => {
+            let from = reference.map(numbers_in).and_then(|n| n.last().copied());
+            from.ok_or("it needs `equals`, or the case a reference with a number")?
+        }
+    };
+    let tolerance = match arguments.take("tolerance") {
+        None => Tolerance::Absolute(0.0),
+        Some(Value::Number(by)) => Tolerance::Absolute(by.as_f64().unwrap_or(0.0)),
+        Some(Value::String(share)) => {
+            let percent = share.trim().strip_suffix('%').and_then(|p| p.trim().parse::<f64>().ok());
+            Tolerance::Share(percent.ok_or("`tolerance` is a number, or a share as `1%`")? / 100.0)
+        }
+        Some(_) => return Err("`tolerance` is a number, or a share as `1%`".into()),
+    };
+    if let Tolerance::Absolute(by) | Tolerance::Share(by) = tolerance
+        && !(by >= 0.0 && by.is_finite())
+    {
+        return Err("`tolerance` must not be negative".into());
+    }
+    Ok((Check::Numeric { equals, tolerance }, json!([equals, format!("{tolerance:?}")])))
+}
+
+fn at_most(arguments: &mut Arguments, name: &str, quantity: Quantity) -> Result<(Check, Value), String> {
+    let limit =
+        arguments.number(name)?.or(arguments.number("value")?).ok_or_else(|| format!("it needs `{name}`"))?;
+    if limit < 0.0 {
+        return Err(format!("`{name}` must not be negative"));
+    }
+    Ok((Check::AtMost(quantity, limit), json!([name, limit])))
+}
+
+fn regex(written: &str) -> Result<regex::Regex, String> {
+    regex::Regex::new(written).map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        format!("the expression `{written}` is broken: {last}")
+    })
+}
+
+fn read_schema(path: &Path) -> Result<Value, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    serde_json::from_str(&text).map_err(|e| format!("{} is not JSON: {e}", path.display()))
+}
+
+/// The options of an assertion. What is no map is its main argument, `value`.
+struct Arguments(Map<String, Value>);
+
+impl Arguments {
+    fn new(argument: &Value) -> Self {
+        match argument {
+            Value::Null => Self(Map::new()),
+            Value::Object(map) => Self(map.clone()),
+            other => Self(Map::from_iter([("value".to_owned(), other.clone())])),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.shift_remove(name)
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(format!("`{name}` must be a text")),
+        }
+    }
+
+    fn text_or(&mut self, reference: Option<&str>) -> Result<String, String> {
+        let text = self.text("value")?.or(reference.map(str::to_owned));
+        let text = text.ok_or("it needs a text, or the case a reference")?;
+        if text.trim().is_empty() { Err("an empty text is in every answer".into()) } else { Ok(text) }
+    }
+
+    fn number(&mut self, name: &str) -> Result<Option<f64>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(number.as_f64()),
+            Some(Value::String(text)) => match text.trim().parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(Some(number)),
+                _ => Err(format!("`{name}` must be a number")),
+            },
+            Some(_) => Err(format!("`{name}` must be a number")),
+        }
+    }
+
+    fn count(&mut self, name: &str) -> Result<Option<usize>, String> {
+        match self.number(name)? {
+            None => Ok(None),
+            Some(number) if number >= 0.0 && number.fract() == 0.0 && number < 1e9 => {
+                Ok(Some(number as usize))
+            }
+            Some(_) => Err(format!("`{name}` must be a whole number")),
+        }
+    }
+
+    fn list(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let items = match self.take(name) {
+            Some(Value::Array(items)) if !items.is_empty() => items,
+            _ => {
+                return Err(format!(
+                    "{} a list of texts",
+                    if name == "value" { "it needs".into() } else { format!("`{name}` must be") }
+                ));
+            }
+        };
+        let text = |item: Value| match item {
+            Value::String(text) if !text.is_empty() => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            _ => Err("every item of its list must be a text that is not empty".to_owned()),
+        };
+        items.into_iter().map(text).collect()
+    }
+
+    fn nothing_left(&self) -> Result<(), String> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(format!("it has no option `{key}`")),
+        }
+    }
+}

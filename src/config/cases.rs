@@ -1,0 +1,159 @@
+//! Cases: written in the set, or taken from a CSV or JSONL file beside it.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::assertions::AssertionEntry;
+use super::diagnostic::Problem;
+use super::golden::RequestEntry;
+use super::yaml::Located;
+
+/// A case as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaseEntry {
+    pub id: Located<String>,
+    #[serde(default)]
+    pub vars: Map<String, Value>,
+    pub reference: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub request: Option<RequestEntry>,
+    #[serde(default)]
+    pub assert: Vec<AssertionEntry>,
+}
+
+/// Where a case was written.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// In the set itself, where its place is underlined.
+    Set,
+    /// On a line of another file.
+    Line(String, u64),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set => Ok(()),
+            Self::Line(file, line) => write!(f, " ({file}, line {line})"),
+        }
+    }
+}
+
+/// Reads the cases of a CSV or JSONL file.
+///
+/// # Errors
+/// What is wrong, with the file's name and line in the message.
+pub(super) fn from_file(folder: &Path, name: &str) -> Result<Vec<(CaseEntry, Source)>, Problem> {
+    let wrong = |message: String| Problem::new(message, None);
+    let path = folder.join(name);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+    let rows = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => csv_rows(&text),
+        Some("jsonl" | "ndjson") => jsonl_rows(&text),
+        _ => return Err(wrong(format!("`{name}` is neither .csv nor .jsonl"))),
+    };
+    let rows = rows.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
+    if rows.is_empty() {
+        return Err(wrong(format!("`{name}` has no cases")));
+    }
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let case = |(n, (line, row)): (usize, (u64, Map<String, Value>))| {
+        let case = case_of(row, || format!("{stem}-{}", n + 1))
+            .map_err(|why| wrong(format!("{name}, line {line}: {why}")))?;
+        Ok((case, Source::Line(name.to_owned(), line)))
+    };
+    rows.into_iter().enumerate().map(case).collect()
+}
+
+type Rows = Result<Vec<(u64, Map<String, Value>)>, (u64, String)>;
+
+fn csv_rows(text: &str) -> Rows {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = headers.iter().find(|h| !seen.insert(*h)) {
+        return Err((1, format!("the column `{twice}` stands twice")));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let line = |e: &csv::Error| e.position().map_or(0, csv::Position::line);
+        let record = record.map_err(|e| (line(&e), e.to_string()))?;
+        let row = headers
+            .iter()
+            .zip(&record)
+            .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
+        rows.push((record.position().map_or(0, csv::Position::line), row.collect()));
+    }
+    Ok(rows)
+}
+
+fn jsonl_rows(text: &str) -> Rows {
+    let lines =
+        (1..).zip(text.trim_start_matches('\u{feff}').lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(n, line)| serde_json::from_str(line).map(|row| (n, row)).map_err(|e| (n, e.to_string())))
+        .collect()
+}
+
+/// Known names are parts of the case, `assert:NAME` is that assertion, the rest are variables.
+fn case_of(row: Map<String, Value>, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
+    let mut case = CaseEntry {
+        id: Located { value: String::new(), span: None },
+        vars: Map::new(),
+        reference: None,
+        tags: Vec::new(),
+        request: None,
+        assert: Vec::new(),
+    };
+    for (name, value) in row {
+        let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
+        match name.as_str() {
+            "id" => case.id.value = text(),
+            "reference" => case.reference = (!value.is_null()).then(text),
+            "tags" => case.tags = words(&value)?,
+            _ => match name.strip_prefix("assert:") {
+                Some(_) if blank => {}
+                Some(assertion) => {
+                    case.assert.push(AssertionEntry::of_column(assertion, argument(value)));
+                }
+                None => drop(case.vars.insert(name, value)),
+            },
+        }
+    }
+    if case.id.value.is_empty() {
+        case.id.value = own_id();
+    }
+    Ok(case)
+}
+
+/// Lists and maps stand in a column as JSON; all else is text.
+fn argument(value: Value) -> Value {
+    let parsed = value
+        .as_str()
+        .filter(|t| t.trim_start().starts_with(['[', '{']))
+        .and_then(|t| serde_json::from_str(t).ok());
+    parsed.unwrap_or(value)
+}
+
+fn words(value: &Value) -> Result<Vec<String>, String> {
+    match argument(value.clone()) {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => {
+            Ok(text.split([',', ';', ' ']).filter(|w| !w.is_empty()).map(str::to_owned).collect())
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|i| i.as_str().map(str::to_owned).ok_or_else(|| "`tags` must be words".to_owned()))
+            .collect(),
+        _ => Err("`tags` must be words".into()),
+    }
+}

@@ -1,0 +1,30 @@
+//! Durations as people write them.
+
+use std::time::Duration;
+
+/// Reads `250ms`, `5s`, `2m`, `1h30m`.
+///
+/// # Errors
+/// In words, with an example, when it is none or not positive.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration: write for example 250ms, 5s or 2m");
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(signed).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_people_write_them() {
+        for (text, milliseconds) in
+            [("250ms", 250), ("5s", 5000), ("2m", 120_000), ("1h30m", 5_400_000), ("0s", 0), ("1.5s", 1500)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for wrong in ["5", "", "fast", "-1s", "1w x"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! A golden set, from its file to its rendered cases.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::assertions::{AssertionEntry, build};
+use super::cases::{CaseEntry, Source, from_file};
+use super::diagnostic::{ConfigError, Problem};
+use super::template::Template;
+use super::yaml::{self, Located};
+use crate::chat::{Message, Request, Role};
+use crate::eval::{Case, Gate, Limit, Set};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetFile {
+    version: Located<u32>,
+    name: String,
+    description: Option<String>,
+    #[serde(default)]
+    models: Vec<Located<String>>,
+    system: Option<Located<String>>,
+    prompt: Option<Located<String>>,
+    messages: Option<Vec<MessageEntry>>,
+    #[serde(default)]
+    request: RequestEntry,
+    #[serde(default)]
+    assert: Vec<AssertionEntry>,
+    gate: Option<GateEntry>,
+    #[serde(default)]
+    cases: Vec<CaseEntry>,
+    #[serde(default)]
+    cases_from: Vec<Located<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageEntry {
+    role: Speaker,
+    content: Located<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Speaker {
+    User,
+    Assistant,
+}
+
+/// Request settings of a set, or of one case.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RequestEntry {
+    temperature: Option<Located<f64>>,
+    top_p: Option<Located<f64>>,
+    max_tokens: Option<u64>,
+    stop: Vec<String>,
+    seed: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GateEntry {
+    min_pass_rate: Option<Located<f64>>,
+    min_score: Option<Located<f64>>,
+    max_unscored: Option<Located<Value>>,
+}
+
+/// Reads a golden set and everything it names.
+///
+/// # Errors
+/// The first mistake of syntax or type; else all others together, each at its place.
+pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::whole(name.as_str(), format!("the golden set cannot be read: {error}"))
+    })?;
+    let file: SetFile = yaml::parse(&name, &text)?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut reader = Reader { folder, problems: Vec::new() };
+    let set = reader.read(file, name.clone())?;
+    match set {
+        Some(set) if reader.problems.is_empty() => Ok(set),
+        _ => Err(ConfigError { path: name, text, problems: reader.problems }),
+    }
+}
+
+struct Reader {
+    folder: PathBuf,
+    problems: Vec<Problem>,
+}
+
+/// The templates that every case's request is made of.
+struct Prompt {
+    system: Option<Template>,
+    turns: Vec<(Role, Template)>,
+}
+
+impl Reader {
+    fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
+        if file.version.value != 1 {
+            let message = format!("version {} of the file format is not known", file.version.value);
+            self.problems.push(Problem::new(message, file.version.span.clone()).hint("write `version: 1`"));
+        }
+        let prompt = self.prompt(&file);
+        let mut entries: Vec<(CaseEntry, Source)> =
+            file.cases.into_iter().map(|case| (case, Source::Set)).collect();
+        for listed in &file.cases_from {
+            match from_file(&self.folder, &listed.value) {
+                Ok(more) => entries.extend(more),
+                Err(problem) => self.problems.push(Problem { span: listed.span.clone(), ..problem }),
+            }
+        }
+        if entries.is_empty() && self.problems.is_empty() {
+            let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
+            self.problems.push(Problem::new("the golden set has no cases", None).hint(hint));
+        }
+        let mut cases: Vec<Case> = Vec::with_capacity(entries.len());
+        let mut seen = std::collections::HashSet::new();
+        if let Some(prompt) = &prompt {
+            for (entry, source) in &entries {
+                if !seen.insert(entry.id.value.clone()) {
+                    let message = format!("two cases have the id `{}`{source}", entry.id.value);
+                    self.problems.push(
+                        Problem::new(message, entry.id.span.clone()).hint("give each case an id of its own"),
+                    );
+                }
+                cases.extend(self.case(entry, source, prompt, &file.request, &file.assert));
+            }
+        }
+        let gate = file.gate.map(|gate| self.gate(gate));
+        if !self.problems.is_empty() {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        cases.iter().for_each(|case| hash.update(case.digest.as_bytes()));
+        Ok(Some(Set {
+            name: file.name,
+            description: file.description,
+            path,
+            digest: hex(hash),
+            models: file.models.into_iter().map(|m| m.value).collect(),
+            cases,
+            gate,
+        }))
+    }
+
+    fn prompt(&mut self, file: &SetFile) -> Option<Prompt> {
+        let mut template = |text: &Located<String>| match Template::new(&text.value) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                self.problems.push(Problem::new(error.message, text.span.clone()));
+                None
+            }
+        };
+        let system = file.system.as_ref().map(&mut template);
+        let turns: Option<Vec<(Role, Template)>> = match (&file.prompt, &file.messages) {
+            (Some(prompt), None) => template(prompt).map(|prompt| vec![(Role::User, prompt)]),
+            (None, Some(messages)) => {
+                let role =
+                    |speaker| if matches!(speaker, Speaker::User) { Role::User } else { Role::Assistant };
+                let last_is_user = messages.last().is_some_and(|m| matches!(m.role, Speaker::User));
+                let turns = messages.iter().map(|m| Some((role(m.role), template(&m.content)?))).collect();
+                if !last_is_user {
+                    let span = messages.last().and_then(|m| m.content.span.clone());
+                    self.problems
+                        .push(Problem::new("the last turn under `messages:` must be the user's", span));
+                }
+                turns
+            }
+            (Some(prompt), Some(_)) => {
+                let span = prompt.span.clone();
+                self.problems.push(
+                    Problem::new("`prompt` and `messages` cannot stand together", span)
+                        .hint("keep one of them"),
+                );
+                None
+            }
+            (None, None) => {
+                let hint = "add `prompt:` with {{ variables }}, or `messages:`";
+                self.problems.push(Problem::new("the golden set has no prompt", None).hint(hint));
+                None
+            }
+        };
+        let system = match system {
+            Some(None) => return None,
+            Some(Some(system)) => Some(system),
+            None => None,
+        };
+        Some(Prompt { system, turns: turns? })
+    }
+
+    fn case(
+        &mut self,
+        entry: &CaseEntry,
+        source: &Source,
+        prompt: &Prompt,
+        settings: &RequestEntry,
+        common: &[AssertionEntry],
+    ) -> Option<Case> {
+        let id = &entry.id.value;
+        let span = entry.id.span.clone();
+        let variables: Map<String, Value> = entry.vars.clone();
+        let mut render = |template: &Template| match template.render(&variables) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let message = format!("case `{id}`{source}: {}", error.message);
+                self.problems
+                    .push(Problem::new(message, span.clone()).hint("add it under the case's `vars:`"));
+                None
+            }
+        };
+        let system = prompt.system.as_ref().map(&mut render);
+        let turns: Option<Vec<Message>> = prompt
+            .turns
+            .iter()
+            .map(|(role, template)| Some(Message { role: *role, parts: vec![render(template)?] }))
+            .collect();
+        let settings = entry.request.as_ref().unwrap_or(settings);
+        let mut request = self.request(settings);
+        let mut assertions = Vec::new();
+        let mut written = Vec::new();
+        for assertion in common.iter().chain(&entry.assert) {
+            match build(assertion, entry.reference.as_deref(), &self.folder) {
+                Ok((built, identity)) => {
+                    assertions.push(built);
+                    written.push(identity);
+                }
+                Err(problem) => {
+                    // One in a set's common list is wrong once, not once a case.
+                    let message = match problem.span {
+                        Some(_) => problem.message.clone(),
+                        None => format!("case `{id}`{source}: {}", problem.message),
+                    };
+                    let problem =
+                        Problem { message, span: problem.span.clone().or(span.clone()), hint: problem.hint };
+                    if !self.problems.contains(&problem) {
+                        self.problems.push(problem);
+                    }
+                }
+            }
+        }
+        if common.is_empty() && entry.assert.is_empty() {
+            let hint = "an answer that nothing is asked of would always pass; add `assert:`";
+            self.problems
+                .push(Problem::new(format!("case `{id}`{source} has no assertion"), span).hint(hint));
+        }
+        request.system = match system {
+            Some(system) => Some(system?),
+            None => None,
+        };
+        request.messages = turns?;
+        let digest = digest(&request, entry.reference.as_deref(), &written);
+        Some(Case {
+            id: id.clone(),
+            digest,
+            request,
+            reference: entry.reference.clone(),
+            tags: entry.tags.clone(),
+            assertions,
+        })
+    }
+
+    fn request(&mut self, settings: &RequestEntry) -> Request {
+        let mut within = |value: &Option<Located<f64>>, most: f64, name: &str| {
+            let value = value.as_ref()?;
+            if !(0.0..=most).contains(&value.value) {
+                let problem =
+                    Problem::new(format!("`{name}` must be between 0 and {most}"), value.span.clone());
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+            Some(value.value)
+        };
+        Request {
+            temperature: within(&settings.temperature, 2.0, "temperature"),
+            top_p: within(&settings.top_p, 1.0, "top_p"),
+            max_tokens: settings.max_tokens,
+            stop: settings.stop.clone(),
+            seed: settings.seed,
+            ..Request::default()
+        }
+    }
+
+    fn gate(&mut self, entry: GateEntry) -> Gate {
+        let mut share = |value: Option<Located<f64>>| {
+            let value = value?;
+            if !(0.0..=1.0).contains(&value.value) {
+                self.problems.push(Problem::new("a floor must be between 0 and 1", value.span.clone()));
+            }
+            Some(value.value)
+        };
+        let (min_pass_rate, min_score) = (share(entry.min_pass_rate), share(entry.min_score));
+        let max_unscored = entry.max_unscored.and_then(|limit| {
+            let read = match &limit.value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_u64().map(Limit::Count),
+            };
+            if read.is_none() {
+                let hint = "write a number of cases, or a share as `1%`";
+                self.problems.push(Problem::new("`max_unscored` is neither", limit.span).hint(hint));
+            }
+            read
+        });
+        Gate { min_pass_rate, min_score, max_unscored }
+    }
+}
+
+/// A case's identity: what is sent, what is right, what is asked of it. Contents, not paths.
+fn digest(request: &Request, reference: Option<&str>, assertions: &[Value]) -> String {
+    let turns: Vec<Value> =
+        request.messages.iter().map(|m| json!([matches!(m.role, Role::User), m.parts])).collect();
+    let identity = json!({
+        "system": request.system, "turns": turns, "temperature": request.temperature, "top_p": request.top_p,
+        "max_tokens": request.max_tokens, "stop": request.stop, "seed": request.seed,
+        "reference": reference, "assertions": assertions,
+    });
+    let mut hash = Sha256::new();
+    hash.update(identity.to_string().as_bytes());
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

@@ -1,0 +1,27 @@
+//! What the files say: `routes.yaml` and golden sets, turned into typed policies and sets.
+//!
+//! The only room that knows YAML, and [`yaml`] is its only file that touches the parser. Everything checkable is
+//! checked here, before anything is paid for; every error names file, line and column, underlines the place and says
+//! what to do. Start with [`Config::load`] and [`load_set`].
+
+mod assertions;
+mod cases;
+mod diagnostic;
+mod duration;
+mod golden;
+mod routes;
+mod routes_file;
+mod search;
+mod subject;
+mod template;
+mod trust;
+mod yaml;
+
+pub use diagnostic::{ConfigError, Problem};
+pub use duration::parse_duration;
+pub use golden::load_set;
+pub use routes::{Config, RouteSpec};
+pub use search::{Found, Look, Origin, find};
+pub use subject::{Subject, SubjectError};
+pub use template::{Template, TemplateError};
+pub use trust::TrustStore;

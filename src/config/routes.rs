@@ -1,0 +1,425 @@
+//! From what `routes.yaml` says to what it means.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::{ConfigError, Problem, nearest};
+use super::routes_file::{
+    Defaults, ModelEntry, OnFailure, OnMidstream, ProviderEntry, RetryEntry, RouteEntry, RoutesFile,
+    Strategy, Timeouts, When,
+};
+use super::search::{Found, Origin};
+use super::yaml::{self, Located};
+use super::{TrustStore, parse_duration};
+use crate::catalog::{Catalog, ModelFacts, Price};
+use crate::provider::{Auth, KeySource, ModelRef, Provider, built_in_providers};
+use crate::route::{Choice, Deadlines, Policy, Retry, RetryWhen};
+
+/// Until a connection stands, where nothing else is said.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What `routes.yaml` means, with the built-in providers and models underneath.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub source: Found,
+    /// All providers by name.
+    pub providers: HashMap<String, Arc<Provider>>,
+    /// Facts about models.
+    pub catalog: Catalog,
+    /// Short names of models.
+    pub aliases: HashMap<String, ModelRef>,
+    /// The routes, in the file's order.
+    pub routes: Vec<RouteSpec>,
+    /// The route of a call that names none.
+    pub default_route: Option<String>,
+    /// How failures are met where no route says otherwise.
+    pub default_policy: Policy,
+    /// Until a connection stands.
+    pub connect_timeout: Duration,
+    /// What in the file needs the user's trust before it is used, in words.
+    pub needs_trust: Vec<String>,
+}
+
+/// A route as the file has it.
+#[derive(Clone, Debug)]
+pub struct RouteSpec {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its models, in order.
+    pub candidates: Vec<ModelRef>,
+    /// How failures are met.
+    pub policy: Policy,
+}
+
+impl Config {
+    /// Reads what was found.
+    ///
+    /// # Errors
+    /// The first mistake of syntax or type; else all broken references, ranges and conflicts together.
+    pub fn load(found: Found, trust: &TrustStore) -> Result<Self, ConfigError> {
+        let file: RoutesFile = yaml::parse(&found.name, &found.text)?;
+        let trusted = match (&found.path, found.origin) {
+            (Some(path), Origin::Project) => trust.has(path, &found.text),
+            _ => true,
+        };
+        let mut reader = Reader { problems: Vec::new() };
+        let config = reader.read(file, found.clone(), trusted);
+        if reader.problems.is_empty() {
+            return Ok(config);
+        }
+        Err(ConfigError { path: found.name, text: found.text, problems: reader.problems })
+    }
+}
+
+/// Reads entries and gathers what is wrong with them.
+struct Reader {
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn wrong(&mut self, message: impl Into<String>, span: Option<Range<usize>>, hint: Option<String>) {
+        self.problems.push(Problem { message: message.into(), span, hint });
+    }
+
+    fn read(&mut self, file: RoutesFile, source: Found, trusted: bool) -> Config {
+        if file.version.value != 1 {
+            let message = format!("version {} of the file format is not known", file.version.value);
+            self.wrong(message, file.version.span, Some("write `version: 1`".into()));
+        }
+        let Defaults { route, deadline, timeouts } = file.defaults;
+        let connect_timeout = self.duration(timeouts.connect.as_ref()).unwrap_or(CONNECT);
+        let default_policy = Policy {
+            deadlines: self.deadlines(Deadlines::default(), deadline.as_ref(), &timeouts),
+            ..Policy::default()
+        };
+        let mut providers: HashMap<String, Provider> =
+            built_in_providers().into_iter().map(|p| (p.name.clone(), p)).collect();
+        let mut needs_trust = Vec::new();
+        for (name, entry) in file.providers.0 {
+            let built_in = providers.remove(&name.value);
+            if let Some(mut provider) = self.provider(&name, entry, built_in.as_ref()) {
+                if let Some(why) = why_untrusted(&provider, built_in.as_ref()) {
+                    needs_trust.push(why.clone());
+                    provider.untrusted = (!trusted).then_some(why);
+                }
+                providers.insert(name.value, provider);
+            }
+        }
+        let facts = file
+            .models
+            .0
+            .into_iter()
+            .filter_map(|(name, entry)| self.facts(&name, entry, &providers))
+            .collect();
+        let mut aliases = HashMap::new();
+        for (name, target) in file.aliases.0 {
+            if name.value.contains('/') || name.value.starts_with("route:") {
+                let hint = "leave out `/` and `route:`".to_owned();
+                self.wrong(format!("`{}` cannot be an alias", name.value), name.span.clone(), Some(hint));
+            }
+            if let Some(model) = self.model(&target, &providers, &HashMap::new()) {
+                aliases.insert(name.value, model);
+            }
+        }
+        let mut routes: Vec<RouteSpec> = Vec::new();
+        for (name, entry) in file.routes.0 {
+            routes.extend(self.route(&name, entry, &default_policy, &providers, &aliases));
+        }
+        if let Some(route) = &route
+            && !routes.iter().any(|r| r.name == route.value)
+        {
+            let near = nearest(&route.value, routes.iter().map(|r| r.name.as_str()));
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            self.wrong(format!("there is no route `{}`", route.value), route.span.clone(), hint);
+        }
+        Config {
+            source,
+            providers: providers.into_iter().map(|(name, p)| (name, Arc::new(p))).collect(),
+            catalog: Catalog::with_overrides(facts),
+            aliases,
+            routes,
+            default_route: route.map(|r| r.value),
+            default_policy,
+            connect_timeout,
+            needs_trust,
+        }
+    }
+
+    fn provider(
+        &mut self,
+        name: &Located<String>,
+        entry: ProviderEntry,
+        built_in: Option<&Provider>,
+    ) -> Option<Provider> {
+        if name.value.is_empty() || name.value.contains(['/', ',', '#']) || name.value == "route" {
+            self.wrong(format!("`{}` cannot name a provider", name.value), name.span.clone(), None);
+            return None;
+        }
+        let dialect = entry.dialect.or(built_in.map(|p| p.dialect));
+        let base_url = entry.base_url.as_ref().map(|u| u.value.trim().trim_end_matches('/').to_owned());
+        let (Some(dialect), Some(url)) = (dialect, base_url.clone().or(built_in.map(|p| p.base_url.clone())))
+        else {
+            let hint = "add `dialect:` (openai-chat, anthropic or gemini) and `base_url:`".to_owned();
+            self.wrong(
+                format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
+                name.span.clone(),
+                Some(hint),
+            );
+            return None;
+        };
+        if let Some(given) = &entry.base_url
+            && !given.value.trim().starts_with("http://")
+            && !given.value.trim().starts_with("https://")
+        {
+            let hint = "write a URL that begins with https:// or http://".to_owned();
+            self.wrong(format!("`{}` is no http or https URL", given.value), given.span.clone(), Some(hint));
+        }
+        let mut provider = built_in.filter(|p| p.dialect == dialect).cloned().unwrap_or(Provider {
+            name: name.value.clone(),
+            dialect,
+            base_url: String::new(),
+            path_prefix: String::new(),
+            base_url_variable: None,
+            key_variables: built_in.map(|p| p.key_variables.clone()).unwrap_or_default(),
+            key_source: None,
+            // A host of one's own often has no key; where one is named, it is needed.
+            key_optional: true,
+            auth: default_auth(dialect),
+            allow_http: false,
+            quirks: crate::dialect::Quirks::default(),
+            simulated: false,
+            untrusted: None,
+        });
+        provider.base_url = url;
+        if base_url.is_some() {
+            // What the file says stands before the vendor's variable.
+            provider.base_url_variable = None;
+        }
+        provider.allow_http = entry.allow_http;
+        if let Some(key) = entry.api_key {
+            provider.key_source = Some(KeySource::Variable(key.env.value));
+            provider.key_optional = false;
+            if provider.auth == Auth::None {
+                provider.auth = default_auth(dialect);
+            }
+        }
+        if let Some(auth) = entry.auth {
+            let header = auth.argument.as_ref().and_then(|a| a.value.as_str().map(str::to_owned));
+            match (auth.name.value.as_str(), header) {
+                ("bearer", None) => provider.auth = Auth::Bearer,
+                ("none", None) => provider.auth = Auth::None,
+                ("header", Some(header))
+                    if header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                        && !header.is_empty() =>
+                {
+                    provider.auth = Auth::Header(header.to_ascii_lowercase());
+                }
+                _ => self.wrong(
+                    format!("`{}` is no way to send a key", auth.name.value),
+                    auth.name.span.or(name.span.clone()),
+                    Some("write `bearer`, `none` or `header: NAME`".into()),
+                ),
+            }
+        }
+        provider.quirks = entry.quirks.unwrap_or(provider.quirks);
+        Some(provider)
+    }
+
+    fn facts(
+        &mut self,
+        name: &Located<String>,
+        entry: ModelEntry,
+        providers: &HashMap<String, Provider>,
+    ) -> Option<ModelFacts> {
+        let model = self.model(name, providers, &HashMap::new())?;
+        let mut nano = |usd: Option<Located<f64>>| {
+            let usd = usd?;
+            if !(0.0..1e6).contains(&usd.value) {
+                let hint = "prices are dollars per million tokens".to_owned();
+                self.wrong(format!("`{}` is no price", usd.value), usd.span, Some(hint));
+                return None;
+            }
+            // Nine decimals are kept; the bounds above keep this far inside 64 bits.
+            Some((usd.value * 1e9).round() as u64)
+        };
+        let price = entry.price.map_or(Price::default(), |p| Price {
+            input: nano(p.input),
+            cached_input: nano(p.cached_input),
+            cache_write: nano(p.cache_write),
+            output: nano(p.output),
+        });
+        let known = Catalog::default().find(&model.provider, &model.model).unwrap_or_default();
+        Some(ModelFacts {
+            context_tokens: entry.context_tokens.or(known.context_tokens),
+            max_output_tokens: entry.max_output_tokens.or(known.max_output_tokens),
+            price: if price == Price::default() { known.price } else { price },
+            provider: model.provider,
+            model: model.model,
+            ..known
+        })
+    }
+
+    fn route(
+        &mut self,
+        name: &Located<String>,
+        entry: RouteEntry,
+        defaults: &Policy,
+        providers: &HashMap<String, Provider>,
+        aliases: &HashMap<String, ModelRef>,
+    ) -> Option<RouteSpec> {
+        if name.value.is_empty()
+            || !name.value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        {
+            let hint = "use letters, digits, `-`, `_` and `.`".to_owned();
+            self.wrong(format!("`{}` cannot name a route", name.value), name.span.clone(), Some(hint));
+        }
+        if entry.candidates.value.is_empty() {
+            self.wrong(
+                format!("the route `{}` has no candidates", name.value),
+                entry.candidates.span.clone(),
+                None,
+            );
+        }
+        let Strategy::Priority = entry.strategy;
+        let mut candidates: Vec<ModelRef> = Vec::new();
+        for written in &entry.candidates.value {
+            let Some(model) = self.model(written, providers, aliases) else { continue };
+            if candidates.contains(&model) {
+                self.wrong(
+                    format!("`{model}` stands twice in the route `{}`", name.value),
+                    written.span.clone(),
+                    None,
+                );
+            }
+            candidates.push(model);
+        }
+        let on = |choice: Option<OnFailure>, default: Choice| match choice {
+            None => default,
+            Some(OnFailure::Stop) => Choice::Stop,
+            Some(OnFailure::Failover) => Choice::GoOn,
+        };
+        let policy = Policy {
+            deadlines: self.deadlines(defaults.deadlines, entry.deadline.as_ref(), &entry.timeouts),
+            retry: self.retry(entry.retry),
+            on_midstream: match entry.on_midstream {
+                None | Some(OnMidstream::Stop) => Choice::Stop,
+                Some(OnMidstream::Restart) => Choice::GoOn,
+            },
+            on_content_policy: on(entry.on_content_policy, defaults.on_content_policy),
+            on_bad_request: on(entry.on_bad_request, defaults.on_bad_request),
+            on_unknown: on(entry.on_unknown, defaults.on_unknown),
+        };
+        if let Some(connect) = &entry.timeouts.connect {
+            let hint = "set it under `defaults: timeouts:`".to_owned();
+            self.wrong("`connect` holds for all routes together", connect.span.clone(), Some(hint));
+        }
+        Some(RouteSpec { name: name.value.clone(), description: entry.description, candidates, policy })
+    }
+
+    fn retry(&mut self, entry: RetryEntry) -> Retry {
+        let default = Retry::default();
+        if let Some(retries) = entry.retries.as_ref().filter(|r| r.value > 10) {
+            self.wrong("more than 10 retries are no help to anybody", retries.span.clone(), None);
+        }
+        let retry = Retry {
+            retries: entry.retries.map_or(default.retries, |r| r.value),
+            when: match entry.when {
+                None | Some(When::Alone) => RetryWhen::Alone,
+                Some(When::First) => RetryWhen::First,
+            },
+            base: self.duration(entry.base.as_ref()).unwrap_or(default.base),
+            cap: self.duration(entry.cap.as_ref()).unwrap_or(default.cap),
+        };
+        if retry.base > retry.cap {
+            let span = entry.base.or(entry.cap).and_then(|b| b.span);
+            self.wrong(
+                "`base` is longer than `cap`",
+                span,
+                Some("make `cap` at least as long as `base`".into()),
+            );
+        }
+        retry
+    }
+
+    fn deadlines(
+        &mut self,
+        defaults: Deadlines,
+        deadline: Option<&Located<String>>,
+        timeouts: &Timeouts,
+    ) -> Deadlines {
+        Deadlines {
+            call: self.duration(deadline).unwrap_or(defaults.call),
+            first_token: self.duration(timeouts.first_token.as_ref()).or(defaults.first_token),
+            idle: self.duration(timeouts.idle.as_ref()).unwrap_or(defaults.idle),
+        }
+    }
+
+    fn duration(&mut self, written: Option<&Located<String>>) -> Option<Duration> {
+        let written = written?;
+        match parse_duration(&written.value) {
+            Ok(duration) if !duration.is_zero() => return Some(duration),
+            Ok(_) => self.wrong("this duration must be longer than zero", written.span.clone(), None),
+            Err(why) => self.wrong(why, written.span.clone(), None),
+        }
+        None
+    }
+
+    fn model(
+        &mut self,
+        written: &Located<String>,
+        providers: &HashMap<String, Provider>,
+        aliases: &HashMap<String, ModelRef>,
+    ) -> Option<ModelRef> {
+        if let Some(model) = aliases.get(&written.value) {
+            return Some(model.clone());
+        }
+        match written.value.parse::<ModelRef>() {
+            Ok(model) if providers.contains_key(&model.provider) => Some(model),
+            Ok(model) => {
+                let near = nearest(&model.provider, providers.keys().map(String::as_str));
+                let hint = near
+                    .map_or("add it under `providers:`".to_owned(), |near| format!("did you mean `{near}`?"));
+                self.wrong(
+                    format!("there is no provider `{}`", model.provider),
+                    written.span.clone(),
+                    Some(hint),
+                );
+                None
+            }
+            Err(error) => {
+                let near = nearest(&written.value, aliases.keys().map(String::as_str));
+                let hint = near.map(|near| format!("did you mean the alias `{near}`?"));
+                self.wrong(error.to_string(), written.span.clone(), hint);
+                None
+            }
+        }
+    }
+}
+
+fn default_auth(dialect: crate::dialect::Dialect) -> Auth {
+    match dialect {
+        crate::dialect::Dialect::OpenaiChat => Auth::Bearer,
+        crate::dialect::Dialect::Anthropic => Auth::Header("x-api-key".into()),
+        crate::dialect::Dialect::Gemini => Auth::Header("x-goog-api-key".into()),
+    }
+}
+
+/// What a provider would do that only a trusted file may ask for: send a key to a host that is not its own.
+fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
+    let sends_key =
+        provider.auth != Auth::None && (provider.key_source.is_some() || !provider.key_variables.is_empty());
+    let own_host = built_in.is_some_and(|own| host(&own.base_url) == host(&provider.base_url));
+    (sends_key && !own_host)
+        .then(|| format!("`{}` would send a key to {}", provider.name, host(&provider.base_url)))
+}
+
+fn host(base_url: &str) -> &str {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
+}

@@ -1,0 +1,130 @@
+//! What a model can be said as: `provider/model`, an alias, `route:NAME`.
+
+use std::sync::Arc;
+
+use super::Config;
+use super::diagnostic::nearest;
+use crate::provider::{ModelRef, Provider, Target};
+use crate::route::{Candidate, Route};
+
+/// Something that answers prompts, by the name it was given.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The name as it was typed.
+    pub name: String,
+    /// The route to it; one model is a route of one.
+    pub route: Route,
+}
+
+/// A name that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SubjectError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Config {
+    /// What a name means.
+    ///
+    /// # Errors
+    /// When it names no route, alias or model of a known provider.
+    pub fn subject(
+        &self,
+        name: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Subject, SubjectError> {
+        let route = match name.strip_prefix("route:") {
+            Some(route) => self.route(route, environment)?,
+            None => {
+                let model_ref = self.model_ref(name)?;
+                let candidates = vec![self.candidate(&model_ref, environment)];
+                Route { name: None, candidates, policy: self.default_policy.clone() }
+            }
+        };
+        Ok(Subject { name: name.to_owned(), route })
+    }
+
+    /// A route by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn route(
+        &self,
+        name: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Route, SubjectError> {
+        let Some(spec) = self.routes.iter().find(|r| r.name == name) else {
+            let names: Vec<&str> = self.routes.iter().map(|r| r.name.as_str()).collect();
+            let hint = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.is_empty() => format!("add it under `routes:` in {}", self.source.name),
+                None => format!("the routes of {} are {}", self.source.name, names.join(", ")),
+            };
+            return Err(SubjectError { message: format!("there is no route `{name}`"), hint: Some(hint) });
+        };
+        let candidates = spec.candidates.iter().map(|model| self.candidate(model, environment)).collect();
+        Ok(Route { name: Some(spec.name.clone()), candidates, policy: spec.policy.clone() })
+    }
+
+    /// A model by its reference or alias.
+    ///
+    /// # Errors
+    /// When it is neither, or its provider is unknown.
+    pub fn model_ref(&self, name: &str) -> Result<ModelRef, SubjectError> {
+        if let Some(model) = self.aliases.get(name) {
+            return Ok(model.clone());
+        }
+        let model: ModelRef = name.parse().map_err(|error: crate::provider::ModelRefError| {
+            let near = nearest(name, self.aliases.keys().map(String::as_str))
+                .map(|near| format!("did you mean `{near}`?"));
+            let is_route = self.routes.iter().any(|r| r.name == name);
+            let hint = if is_route {
+                Some(format!("for the route of that name, write `route:{name}`"))
+            } else {
+                near
+            };
+            SubjectError { message: error.to_string(), hint }
+        })?;
+        if self.providers.contains_key(&model.provider) {
+            return Ok(model);
+        }
+        let near = nearest(&model.provider, self.providers.keys().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}/{}`?", model.model),
+            None => {
+                "`slalom models` lists the providers; others go under `providers:` in routes.yaml".to_owned()
+            }
+        };
+        Err(SubjectError { message: format!("there is no provider `{}`", model.provider), hint: Some(hint) })
+    }
+
+    /// Moves the simulated providers that still have no address to a running simulator.
+    pub fn put_simulator_at(&mut self, url: &str) {
+        for provider in self.providers.values_mut() {
+            if let Some(path) = provider.base_url.strip_prefix("sim:") {
+                let moved = Provider { base_url: format!("{url}{path}"), ..(**provider).clone() };
+                *provider = Arc::new(moved);
+            }
+        }
+    }
+
+    /// Whether a model is answered by a simulator that has to be started.
+    pub fn wants_simulator(&self, model: &ModelRef) -> bool {
+        self.providers.get(&model.provider).is_some_and(|p| p.base_url.starts_with("sim:"))
+    }
+
+    fn candidate(&self, model_ref: &ModelRef, environment: &dyn Fn(&str) -> Option<String>) -> Candidate {
+        // Every model ref of a route was checked against the providers when the file was read.
+        let target = match self.providers.get(&model_ref.provider) {
+            Some(provider) => Target::resolve(model_ref.clone(), provider, &self.catalog, environment),
+            None => Err(crate::provider::TargetError::BadUrl {
+                provider: model_ref.provider.clone(),
+                base_url: String::new(),
+            }),
+        };
+        Candidate { model_ref: model_ref.clone(), target }
+    }
+}

@@ -1,0 +1,77 @@
+//! Prompts with variables.
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Map, Value};
+
+/// A text with `{{ variables }}`.
+pub struct Template(Environment<'static>);
+
+/// What is wrong with a template or its variables, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// When it is broken.
+    pub fn new(text: &str) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        // Every prompt ends in one; a model need not see it.
+        environment.add_template_owned("prompt", text.to_owned()).map_err(|e| explained(&e))?;
+        Ok(Self(environment))
+    }
+
+    /// The text with its variables put in.
+    ///
+    /// # Errors
+    /// When a variable is undefined.
+    pub fn render(&self, variables: &Map<String, Value>) -> Result<String, TemplateError> {
+        let template = self.0.get_template("prompt").map_err(|e| explained(&e))?;
+        template.render(minijinja::value::Serde(variables)).map_err(|error| {
+            let missing =
+                template.undeclared_variables(false).into_iter().filter(|name| !variables.contains_key(name));
+            let mut missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+            missing.sort();
+            if error.kind() == minijinja::ErrorKind::UndefinedError && !missing.is_empty() {
+                return TemplateError {
+                    message: format!("the template's variable {} is not defined", missing.join(", ")),
+                };
+            }
+            explained(&error)
+        })
+    }
+}
+
+fn explained(error: &minijinja::Error) -> TemplateError {
+    let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
+    let line = error.line().map_or(String::new(), |line| format!(" (line {line} of the template)"));
+    TemplateError { message: format!("the template is broken: {detail}{line}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(text: &str, variables: Value) -> Result<String, TemplateError> {
+        Template::new(text)?.render(variables.as_object().unwrap())
+    }
+
+    #[test]
+    fn variables_and_what_is_missing() {
+        assert_eq!(
+            render("Hi {{ a }}, <{{ b.c }}>", serde_json::json!({"a": "x", "b": {"c": "&"}})).unwrap(),
+            "Hi x, <&>"
+        );
+        let error = render("{{ ticket }}", serde_json::json!({"tickt": 1})).unwrap_err();
+        assert_eq!(error.message, "the template's variable `ticket` is not defined");
+        assert!(render("{{ a", serde_json::json!({})).is_err());
+        assert!(render("{{ a.b.c }}", serde_json::json!({"a": {}})).is_err());
+    }
+}

@@ -1,0 +1,201 @@
+//! The wire structs, spelled as the vendor spells them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::chat::{FinishReason, Usage};
+use crate::dialect::wire::{count, word};
+
+/// Fields that the dialect has and this product has no use for. Sorted.
+pub(super) const KNOWN: &[&str] = &[
+    "container",
+    "content[].caller",
+    "content[].citations",
+    "content[].content",
+    "content[].from",
+    "content[].is_error",
+    "content[].server_name",
+    "content[].signature",
+    "content[].to",
+    "content[].tool_use_id",
+    "content_block.caller",
+    "content_block.citations",
+    "content_block.content",
+    "content_block.from",
+    "content_block.is_error",
+    "content_block.server_name",
+    "content_block.signature",
+    "content_block.to",
+    "content_block.tool_use_id",
+    "context_management",
+    "delta.citation",
+    "delta.container",
+    "delta.content",
+    "delta.context_management",
+    "delta.signature",
+    "delta.stop_details",
+    "diagnostics",
+    "message.container",
+    "message.content[]",
+    "message.context_management",
+    "message.diagnostics",
+    "message.role",
+    "message.stop_details",
+    "message.type",
+    "request_id",
+    "role",
+    "stop_details",
+    "type",
+];
+
+/// One event of a stream, or a whole answer: the fields of all kinds in one struct, told apart by `type`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    pub message: Option<Message>,
+    pub index: Option<u64>,
+    pub content_block: Option<Block>,
+    pub delta: Option<Delta>,
+    pub usage: Option<WireUsage>,
+    pub error: Option<Value>,
+}
+
+/// A whole answer, or the skeleton that opens a stream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message {
+    #[serde(deserialize_with = "word")]
+    pub id: Option<String>,
+    pub model: Option<String>,
+    pub content: Vec<Block>,
+    pub stop_reason: Option<String>,
+    pub stop_sequence: Option<String>,
+    pub usage: Option<WireUsage>,
+    /// A whole error body instead of an answer.
+    pub error: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Block {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub text: Option<String>,
+    pub thinking: Option<String>,
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub input: Option<Value>,
+    /// Redacted thinking.
+    pub data: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Delta {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub text: Option<String>,
+    pub thinking: Option<String>,
+    pub partial_json: Option<String>,
+    pub stop_reason: Option<String>,
+    pub stop_sequence: Option<String>,
+}
+
+/// Counts; what else the object holds (service tier, iterations, server tools) is passed over.
+#[derive(Debug, Default)]
+pub(super) struct WireUsage(Counts);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    #[serde(deserialize_with = "count")]
+    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    cache_creation_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    cache_read_input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    output_tokens: Option<u64>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    #[serde(deserialize_with = "count")]
+    thinking_tokens: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for WireUsage {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through a value, so that the many usage fields of no use here are not noted as unexpected one by one.
+        let value = Value::deserialize(deserializer)?;
+        Counts::deserialize(value).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl WireUsage {
+    /// Takes over every count that `newer` has: the figures of `message_delta` are totals, not increments.
+    pub(super) fn merge(&mut self, newer: Self) {
+        let (old, new) = (&mut self.0, newer.0);
+        old.input_tokens = new.input_tokens.or(old.input_tokens);
+        old.cache_creation_input_tokens = new.cache_creation_input_tokens.or(old.cache_creation_input_tokens);
+        old.cache_read_input_tokens = new.cache_read_input_tokens.or(old.cache_read_input_tokens);
+        old.output_tokens = new.output_tokens.or(old.output_tokens);
+        old.output_tokens_details = new.output_tokens_details.or(old.output_tokens_details.take());
+    }
+
+    /// By our convention: `input_tokens` of the vendor leaves both cache figures out.
+    pub(super) fn read(&self) -> Usage {
+        let counts = &self.0;
+        Usage {
+            input_tokens: Usage::total(&[
+                counts.input_tokens,
+                counts.cache_creation_input_tokens,
+                counts.cache_read_input_tokens,
+            ]),
+            cached_input_tokens: counts.cache_read_input_tokens,
+            cache_write_tokens: counts.cache_creation_input_tokens,
+            output_tokens: counts.output_tokens,
+            reasoning_tokens: counts.output_tokens_details.as_ref().and_then(|d| d.thinking_tokens),
+            estimated: false,
+        }
+    }
+}
+
+/// The vendor's word for a stop reason; `None` when it is not a known one.
+pub(super) fn stop_reason(word: &str) -> Option<FinishReason> {
+    Some(match word {
+        "end_turn" | "stop_sequence" => FinishReason::Stop,
+        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+        "tool_use" => FinishReason::ToolCalls,
+        "pause_turn" | "compaction" => FinishReason::Pause,
+        "refusal" => FinishReason::Refusal,
+        _ => return None,
+    })
+}
+
+/// A request body.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub model: String,
+    pub max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<Value>,
+    pub messages: Vec<Turn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_sequences: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Turn {
+    pub role: String,
+    pub content: Value,
+}

@@ -1,0 +1,364 @@
+//! From what a provider says to the class of a failure.
+//!
+//! The order is fixed: a structured code that names one class; a phrase, where the code and status are generic; the
+//! HTTP status; the error's type, alone in-band where there is no status; then `unknown`. A structured code beats
+//! prose, because some hosts write "insufficient quota" for a concurrency limit; and quota comes before rate limit.
+
+use crate::chat::FailureClass;
+use FailureClass as Class;
+
+/// What a failure shows on the outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signs<'a> {
+    /// The HTTP status, or the one that the body tells of.
+    pub status: Option<u16>,
+    /// The provider's code.
+    pub code: &'a str,
+    /// The provider's error type.
+    pub kind: &'a str,
+    /// The provider's words.
+    pub message: &'a str,
+}
+
+/// The class of a failure.
+pub(super) fn classify(signs: Signs<'_>) -> FailureClass {
+    let coded = by_code(signs.code).or_else(|| by_code(signs.kind));
+    coded
+        .or_else(|| if is_generic(signs) { by_phrase(signs) } else { None })
+        .or_else(|| signs.status.and_then(by_status))
+        .or_else(|| if signs.status.is_none() { by_type(signs) } else { None })
+        .unwrap_or(Class::Unknown)
+}
+
+/// Codes that name one class, in lower case. Types stand here too where they are as specific as a code.
+const CODES: &[(Class, &[&str])] = &[
+    (
+        Class::ContextOverflow,
+        &[
+            "context_length_exceeded",
+            "context_window_exceeded",
+            "too_many_tokens",
+            "too_many_prompt_tokens",
+            "request_too_large",
+        ],
+    ),
+    (
+        Class::QuotaExhausted,
+        &[
+            "insufficient_quota",
+            "billing_error",
+            "exceeded_current_quota_error",
+            "quota_per_day",
+            "insufficient_credits",
+            "insufficient_balance",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "contract_spend_limit_reached",
+            "payment_required",
+            "1113",
+        ],
+    ),
+    (
+        Class::RateLimited,
+        &[
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "rate_limit_reached_error",
+            "rate_limited",
+            "too_many_requests",
+            "queue_exceeded",
+            "ramp_limit_exceeded",
+            "throttlingexception",
+            "concurrency_limit_exceeded",
+            "1302",
+            "1303",
+            "1305",
+        ],
+    ),
+    (
+        Class::Auth,
+        &[
+            "invalid_api_key",
+            "api_key_invalid",
+            "authentication_error",
+            "invalid_authentication_error",
+            "unauthenticated",
+            "account_deactivated",
+        ],
+    ),
+    (
+        Class::ModelUnavailable,
+        &[
+            "model_not_found",
+            "deploymentnotfound",
+            "model_decommissioned",
+            "model_deprecated",
+            "invalid_model",
+            "unknown_model",
+            "not_found_error",
+            "unsupported_country_region_territory",
+            "model_terms_required",
+        ],
+    ),
+    (
+        Class::ContentPolicy,
+        &[
+            "content_filter",
+            "content_policy_violation",
+            "responsibleaipolicyviolation",
+            "moderation_blocked",
+            "data_inspection_failed",
+            "1301",
+        ],
+    ),
+    (
+        Class::ServerError,
+        &["overloaded_error", "engine_overloaded_error", "server_overloaded", "service_unavailable"],
+    ),
+    (
+        Class::BadRequest,
+        &[
+            "unsupported_parameter",
+            "unsupported_value",
+            "unknown_parameter",
+            "invalid_value",
+            "string_above_max_length",
+            "decimal_below_min_value",
+        ],
+    ),
+];
+
+/// Phrases, in lower case, that refine generic refusals.
+const PHRASES: &[(Class, &[&str])] = &[
+    (
+        Class::Auth,
+        &[
+            "api key not valid",
+            "incorrect api key",
+            "invalid api key",
+            "invalid x-api-key",
+            "invalid api-key",
+            "api key is invalid",
+            "api_key_invalid",
+        ],
+    ),
+    (
+        Class::ContextOverflow,
+        &[
+            "maximum context length",
+            "context_length_exceeded",
+            "context length",
+            "context window",
+            "context size",
+            "context limit",
+            "prompt is too long",
+            "prompt too long",
+            "input is too long",
+            "too many tokens",
+            "too many input tokens",
+            "input tokens exceeded",
+            "input token count",
+            "maximum number of tokens allowed",
+            "reduce the length of the messages",
+            "reduce your prompt",
+        ],
+    ),
+    (
+        Class::QuotaExhausted,
+        &[
+            "credit balance",
+            "insufficient credit",
+            "insufficient balance",
+            "insufficient quota",
+            "insufficient_quota",
+            "out of credits",
+            "monthly included credits",
+            "spend limit",
+            "usage limit",
+            "billing hard limit",
+        ],
+    ),
+    (
+        Class::ModelUnavailable,
+        &[
+            "model_not_found",
+            "no endpoints found",
+            "no available model provider",
+            "decommissioned",
+            "model does not exist",
+            "does not exist or you do not have access",
+            "don't have access to the model",
+            "do not have access to the model",
+            "does not have access to model",
+            "model identifier is invalid",
+            "model is not available",
+            "model is not supported",
+            "unsupported model",
+            "invalid model",
+            "unknown model",
+            "country, region",
+            "not available in your region",
+            "not supported in your region",
+            "user location is not supported",
+        ],
+    ),
+    (
+        Class::ContentPolicy,
+        &[
+            "content management policy",
+            "content policy",
+            "content_filter",
+            "responsibleaipolicyviolation",
+            "safety system",
+            "usage policies",
+            "input was flagged",
+        ],
+    ),
+    (Class::RateLimited, &["rate limit", "too many requests", "requests per minute", "tokens per minute"]),
+];
+
+/// Error types that say no more than a status does. They count only where there is no status.
+const TYPES: &[(Class, &[&str])] = &[
+    (
+        Class::ServerError,
+        &[
+            "overloaded",
+            "server_error",
+            "api_error",
+            "internal",
+            "unavailable",
+            "deadline_exceeded",
+            "timeout_error",
+            "bad_gateway",
+            "network_error",
+        ],
+    ),
+    (Class::RateLimited, &["rate_limit", "throttling", "resource_exhausted"]),
+    (Class::Auth, &["authentication", "permission", "forbidden", "unauthorized"]),
+    (Class::ModelUnavailable, &["not_found"]),
+    (
+        Class::BadRequest,
+        &[
+            "invalid_request",
+            "invalid-request",
+            "validation",
+            "invalid_argument",
+            "invalid-argument",
+            "bad_request",
+            "failed_precondition",
+        ],
+    ),
+];
+
+fn by_code(code: &str) -> Option<Class> {
+    let code = code.to_ascii_lowercase();
+    CODES.iter().find(|(_, codes)| codes.contains(&code.as_str())).map(|(class, _)| *class)
+}
+
+/// Whether the status leaves room for words to say what is meant. In-band there is no status at all.
+fn is_generic(signs: Signs<'_>) -> bool {
+    matches!(signs.status, None | Some(400 | 403 | 422 | 429))
+}
+
+fn by_phrase(signs: Signs<'_>) -> Option<Class> {
+    let message = signs.message.to_lowercase();
+    let found = PHRASES
+        .iter()
+        .find(|(_, phrases)| phrases.iter().any(|p| message.contains(p)))
+        .map(|(class, _)| *class);
+    let model_missing = message.contains("model")
+        && ["not found", "does not exist", "no longer available"].iter().any(|p| message.contains(p));
+    let class = found.or(model_missing.then_some(Class::ModelUnavailable))?;
+    // A 429 is about rates or quota whatever else its text mentions.
+    let about_rates = matches!(class, Class::QuotaExhausted | Class::RateLimited);
+    (about_rates || signs.status != Some(429)).then_some(class)
+}
+
+fn by_status(status: u16) -> Option<Class> {
+    Some(match status {
+        401 | 403 => Class::Auth,
+        402 => Class::QuotaExhausted,
+        404 | 410 => Class::ModelUnavailable,
+        408 => Class::Timeout,
+        413 => Class::ContextOverflow,
+        400 | 409 | 415 | 422 => Class::BadRequest,
+        429 => Class::RateLimited,
+        425 | 498 | 500..=599 => Class::ServerError,
+        _ => return None,
+    })
+}
+
+fn by_type(signs: Signs<'_>) -> Option<Class> {
+    let words = format!("{} {}", signs.code, signs.kind).to_ascii_lowercase();
+    let found =
+        TYPES.iter().find(|(_, types)| types.iter().any(|t| words.contains(t))).map(|(class, _)| *class);
+    // An error in the middle of an answer that says nothing about itself is the server's.
+    found.or_else(|| words.trim().is_empty().then_some(Class::ServerError))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, code: &str, kind: &str, message: &str) -> FailureClass {
+        classify(Signs { status: (status != 0).then_some(status), code, kind, message })
+    }
+
+    #[test]
+    fn code_beats_phrase_beats_status_beats_type() {
+        assert_eq!(class(429, "concurrency_limit_exceeded", "", "insufficient quota"), Class::RateLimited);
+        assert_eq!(
+            class(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota"),
+            Class::QuotaExhausted
+        );
+        assert_eq!(
+            class(429, "", "RESOURCE_EXHAUSTED", "You exceeded your current quota"),
+            Class::RateLimited
+        );
+        assert_eq!(
+            class(400, "", "invalid_request_error", "Your credit balance is too low"),
+            Class::QuotaExhausted
+        );
+        assert_eq!(
+            class(400, "", "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
+            Class::ContextOverflow
+        );
+        assert_eq!(class(400, "", "invalid_request_error", "messages: at least one"), Class::BadRequest);
+        assert_eq!(class(403, "", "", "no"), Class::Auth);
+        assert_eq!(
+            class(403, "", "", "You don't have access to the model with the specified model ID."),
+            Class::ModelUnavailable
+        );
+        assert_eq!(class(500, "", "invalid_request_error", "prompt is too long"), Class::ServerError);
+        assert_eq!(class(424, "", "", ""), Class::Unknown);
+        assert_eq!(class(418, "", "server_error", ""), Class::Unknown);
+    }
+
+    #[test]
+    fn in_band() {
+        assert_eq!(class(0, "", "overloaded_error", "Overloaded"), Class::ServerError);
+        assert_eq!(class(0, "", "", ""), Class::ServerError);
+        assert_eq!(class(0, "", "invalid_request_error", ""), Class::BadRequest);
+        assert_eq!(class(0, "odd", "", "odd"), Class::Unknown);
+    }
+
+    #[test]
+    fn every_status_of_the_table() {
+        let table = [
+            (&[500, 502, 503, 504, 520, 524, 529, 425, 498][..], Class::ServerError),
+            (&[400, 409, 415, 422], Class::BadRequest),
+            (&[401, 403], Class::Auth),
+            (&[404, 410], Class::ModelUnavailable),
+            (&[402], Class::QuotaExhausted),
+            (&[408], Class::Timeout),
+            (&[413], Class::ContextOverflow),
+            (&[429], Class::RateLimited),
+            (&[424, 418, 302], Class::Unknown),
+        ];
+        for (statuses, expected) in table {
+            for status in statuses {
+                assert_eq!(class(*status, "", "", ""), expected, "{status}");
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Framing: bytes, cut anywhere, into the frames that a dialect is made of.
+
+mod sse;
+
+pub use sse::{SseDecoder, SseFrame};

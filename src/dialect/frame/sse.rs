@@ -1,0 +1,187 @@
+//! Server-sent events, after the WHATWG HTML standard (section 9.2, "Server-sent events").
+//!
+//! Deviations, each for a reason: an event that the end of the stream leaves unterminated is reported instead of
+//! dropped (some servers omit the last blank line, and a cut must be told from an end); bad UTF-8 is replaced; and
+//! lines are bounded, because a server must not be able to take all memory. Scanning never goes back over bytes that
+//! were looked at, so one line of many MiB costs linear time however it is cut.
+
+use std::borrow::Cow;
+
+/// Longest line, and longest data of one event, in bytes.
+const LIMIT: usize = 32 << 20;
+
+/// One event of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SseFrame {
+    /// The `event:` field; empty where there was none.
+    pub event: String,
+    /// The `data:` lines, joined by newlines.
+    pub data: String,
+}
+
+/// Splits a byte stream into events.
+#[derive(Debug, Default)]
+pub struct SseDecoder {
+    /// Bytes of a line that has no end yet.
+    rest: Vec<u8>,
+    /// The last byte was a carriage return: a line feed right after it ends no second line.
+    after_carriage_return: bool,
+    /// A byte order mark may still come.
+    begun: bool,
+    event: String,
+    data: String,
+    has_data: bool,
+}
+
+impl SseDecoder {
+    /// Takes bytes in and hands every finished event to `sink`.
+    ///
+    /// # Errors
+    /// When a line or an event outgrows 32 MiB.
+    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(SseFrame)) -> Result<(), TooLong> {
+        while !bytes.is_empty() {
+            if std::mem::take(&mut self.after_carriage_return) && bytes[0] == b'\n' {
+                bytes = &bytes[1..];
+                continue;
+            }
+            let Some(at) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
+                self.rest.extend_from_slice(bytes);
+                return if self.rest.len() > LIMIT { Err(TooLong) } else { Ok(()) };
+            };
+            self.after_carriage_return = bytes[at] == b'\r';
+            if self.rest.is_empty() {
+                self.line(&bytes[..at], sink);
+            } else {
+                let mut line = std::mem::take(&mut self.rest);
+                line.extend_from_slice(&bytes[..at]);
+                self.line(&line, sink);
+                line.clear();
+                self.rest = line;
+            }
+            if self.data.len() > LIMIT {
+                return Err(TooLong);
+            }
+            bytes = &bytes[at + 1..];
+        }
+        Ok(())
+    }
+
+    /// The bytes ended. What the last blank line should have closed comes out here.
+    pub fn end(&mut self) -> Option<SseFrame> {
+        let line = std::mem::take(&mut self.rest);
+        let mut closed = None;
+        if !line.is_empty() {
+            self.line(&line, &mut |frame| closed = Some(frame));
+        }
+        closed.or_else(|| self.take())
+    }
+
+    fn line(&mut self, line: &[u8], sink: &mut impl FnMut(SseFrame)) {
+        let line = if self.begun { line } else { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) };
+        self.begun = true;
+        if line.is_empty() {
+            if let Some(frame) = self.take() {
+                sink(frame);
+            }
+            return;
+        }
+        let (name, value) = match line.iter().position(|b| *b == b':') {
+            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
+            None => (line, &b""[..]),
+        };
+        match name {
+            b"data" => {
+                if self.has_data {
+                    self.data.push('\n');
+                }
+                self.has_data = true;
+                self.data.push_str(&text(value));
+            }
+            b"event" => text(value).as_ref().clone_into(&mut self.event),
+            // Comments have an empty name; `id` and `retry` serve reconnection, which an answer does not have.
+            _ => {}
+        }
+    }
+
+    fn take(&mut self) -> Option<SseFrame> {
+        let event = std::mem::take(&mut self.event);
+        std::mem::take(&mut self.has_data).then(|| SseFrame { event, data: std::mem::take(&mut self.data) })
+    }
+}
+
+/// A line or an event outgrew the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames(pieces: &[&[u8]]) -> Vec<SseFrame> {
+        let (mut decoder, mut out) = (SseDecoder::default(), Vec::new());
+        for piece in pieces {
+            decoder.feed(piece, &mut |f| out.push(f)).unwrap();
+        }
+        out.extend(decoder.end());
+        out
+    }
+
+    fn frame(event: &str, data: &str) -> SseFrame {
+        SseFrame { event: event.into(), data: data.into() }
+    }
+
+    #[test]
+    fn fields_comments_and_line_ends() {
+        let raw = b"\xef\xbb\xbf: hello\r\nevent: a\r\ndata: 1\rdata:2\n\ndata\n\nid: 7\n\nevent: lost\n\ndata: last";
+        assert_eq!(frames(&[raw]), [frame("a", "1\n2"), frame("", ""), frame("", "last")]);
+    }
+
+    #[test]
+    fn bad_utf8_is_replaced() {
+        assert_eq!(frames(&[b"data: a\xffb\n\n"]), [frame("", "a\u{fffd}b")]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let mut decoder = SseDecoder::default();
+        let piece = vec![b'x'; LIMIT / 2 + 1];
+        assert_eq!(decoder.feed(&piece, &mut |_| ()), Ok(()));
+        assert_eq!(decoder.feed(&piece, &mut |_| ()), Err(TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(raw in "(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|: note|\u{feff})?(\r\n|\n|\r)", more in
+            prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|:x)?(\r\n|\n|\r)", 0..12),
+            cuts in prop::collection::vec(1usize..7, 1..60)) {
+            let whole = format!("{raw}{}", more.concat()).into_bytes();
+            let mut pieces = Vec::new();
+            let mut rest = &whole[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break }
+                let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(head);
+                rest = tail;
+            }
+            prop_assert_eq!(frames(&pieces), frames(&[&whole]));
+        }
+
+        #[test]
+        fn agrees_with_sse_stream(lines in prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{1,4}|:x)?\n", 0..12)) {
+            use futures_util::{FutureExt, StreamExt};
+            let whole = lines.concat() + "\n";
+            let body = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(whole.clone()))]);
+            let theirs: Vec<SseFrame> = sse_stream::SseStream::from_bytes_stream(body)
+                .filter_map(|e| async move { e.ok() })
+                .filter_map(|e| async move { e.data.map(|data| SseFrame { event: e.event.unwrap_or_default(), data }) })
+                .collect::<Vec<_>>().now_or_never().unwrap();
+            prop_assert_eq!(frames(&[whole.as_bytes()]), theirs);
+        }
+    }
+}

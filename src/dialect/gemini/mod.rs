@@ -1,0 +1,9 @@
+//! Gemini generateContent.
+
+mod client;
+mod server;
+mod stream;
+mod wire;
+
+/// The dialect `gemini`.
+pub(super) struct Gemini;

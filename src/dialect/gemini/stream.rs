@@ -1,0 +1,138 @@
+//! Chunks to events. A whole answer is one chunk.
+
+use serde_json::Value;
+
+use super::wire::{Candidate, Chunk, Ending, KNOWN, Part, WireUsage, finish_reason};
+use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::dialect::Progress;
+use crate::dialect::error_body::ErrorBody;
+use crate::dialect::frame::SseFrame;
+use crate::dialect::sse_stream::{FrameReader, truncated};
+use crate::dialect::wire::read;
+
+/// What is known of the answer so far.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    model: Option<String>,
+    has_id: bool,
+    usage: WireUsage,
+    calls: usize,
+    finish: Option<FinishReason>,
+}
+
+impl Reader {
+    fn chunk(&mut self, json: &[u8], events: &mut Vec<Event>) -> Result<(), Failure> {
+        let chunk: Chunk = read(json, KNOWN, events)?;
+        if chunk.error.as_ref().is_some_and(|e| !e.is_null()) {
+            return Err(ErrorBody::in_band(&serde_json::from_slice::<Value>(json).unwrap_or_default()));
+        }
+        if let Some(model) = chunk.model_version.filter(|m| !m.is_empty() && self.model.as_ref() != Some(m)) {
+            events.push(Event::Model(model.clone()));
+            self.model = Some(model);
+        }
+        if let Some(id) = chunk.response_id.filter(|id| !id.is_empty() && !self.has_id) {
+            self.has_id = true;
+            events.push(Event::ProviderField { name: "responseId", value: id });
+        }
+        if let Some(usage) = &chunk.usage_metadata {
+            self.usage.merge(usage);
+            events.push(Event::Usage(self.usage.read()));
+        }
+        match chunk.candidates.into_iter().flatten().next() {
+            Some(candidate) => self.candidate(candidate, events),
+            None => match chunk.prompt_feedback.and_then(|f| Some((f.block_reason?, f.block_reason_message)))
+            {
+                Some((reason, message)) => {
+                    let message =
+                        format!("the prompt was blocked ({reason}) {}", message.unwrap_or_default());
+                    Err(Failure::new(FailureClass::ContentPolicy, Phase::Body, message.trim())
+                        .with_code(reason))
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn candidate(&mut self, candidate: Candidate, events: &mut Vec<Event>) -> Result<(), Failure> {
+        for part in candidate.content.into_iter().flat_map(|c| c.parts) {
+            self.part(part, events);
+        }
+        // An extra chunk with usage alone may follow the one that ends the answer.
+        let Some(word) = candidate.finish_reason.filter(|_| self.finish.is_none()) else { return Ok(()) };
+        let reason = match finish_reason(&word) {
+            Ending::Reason(FinishReason::Stop) if self.calls > 0 => FinishReason::ToolCalls,
+            Ending::Reason(reason) => reason,
+            Ending::Broken => {
+                let said = candidate.finish_message.unwrap_or_default();
+                let message = format!("the model's own output was broken ({word}) {said}");
+                return Err(
+                    Failure::new(FailureClass::Malformed, Phase::Body, message.trim()).with_code(word)
+                );
+            }
+            Ending::Unknown => {
+                events.push(Event::Unexpected(format!("candidates[].finishReason={word}")));
+                FinishReason::Other
+            }
+        };
+        if !matches!(reason, FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls) {
+            events.push(Event::ProviderField { name: "finishReason", value: word });
+        }
+        self.finish = Some(reason);
+        events.push(Event::Finish(reason));
+        Ok(())
+    }
+
+    fn part(&mut self, part: Part, events: &mut Vec<Event>) {
+        if let Some(text) = part.text.filter(|t| !t.is_empty()) {
+            events.push(if part.thought { Event::Reasoning(text) } else { Event::Text(text) });
+        }
+        if let Some(call) = part.function_call
+            && let Some(name) = call.name.filter(|n| !n.is_empty())
+        {
+            let index = self.calls;
+            self.calls += 1;
+            events.push(Event::ToolCall { index, id: call.id.unwrap_or_default(), name });
+            events.extend(call.args.map(|args| Event::ToolArguments { index, piece: args.to_string() }));
+        }
+    }
+}
+
+impl FrameReader for Reader {
+    fn frame(&mut self, frame: &SseFrame, events: &mut Vec<Event>) -> Result<Progress, Failure> {
+        self.chunk(frame.data.as_bytes(), events)?;
+        Ok(Progress::More)
+    }
+
+    fn whole(&mut self, body: &[u8], events: &mut Vec<Event>) -> Result<(), Failure> {
+        // Streaming without `alt=sse` gives a list of chunks; one error may come wrapped the same way.
+        if body.trim_ascii_start().starts_with(b"[") {
+            let chunks: Vec<&serde_json::value::RawValue> = read(body, KNOWN, events)?;
+            for chunk in chunks {
+                self.chunk(chunk.get().as_bytes(), events)?;
+            }
+            return self.end(events);
+        }
+        self.chunk(body, events)?;
+        if self.finish.is_none() {
+            let value: Value = serde_json::from_slice(body).unwrap_or_default();
+            if value.get("candidates").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+                return Err(Failure::new(
+                    FailureClass::Malformed,
+                    Phase::Body,
+                    "the answer has no `candidates`",
+                ));
+            }
+            self.finish = Some(FinishReason::Other);
+            events.push(Event::Finish(FinishReason::Other));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _events: &mut Vec<Event>) -> Result<(), Failure> {
+        if self.finish.is_some() { Ok(()) } else { Err(truncated("a finishReason")) }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+}

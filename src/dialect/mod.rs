@@ -1,0 +1,226 @@
+//! How it is said: one folder per wire format, each with a client half and a server half, and the framing below them.
+//!
+//! Everything here is pure and sans-IO: bytes in, meaning out, and back. No clock, no network, no environment. The
+//! client half serves `provider`, the server half serves `sim`; recorded traffic and round trips hold the two to each
+//! other. Start with [`Client`] and [`Server`].
+
+mod anthropic;
+mod classify;
+mod error_body;
+mod frame;
+mod gemini;
+mod headers;
+mod openai_chat;
+mod quirks;
+mod sse_stream;
+mod wait;
+mod wire;
+
+use std::fmt;
+
+pub use frame::{SseDecoder, SseFrame};
+pub use headers::Headers;
+pub use quirks::{MaxTokensField, Quirks, SystemRole};
+
+use crate::chat::{Event, Failure, FailureClass, Parameter, Request, Response};
+
+/// A wire format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// OpenAI Chat Completions, and everybody who speaks it.
+    OpenaiChat,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini generateContent.
+    Gemini,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::Anthropic, Self::Gemini];
+
+    /// The word for it in `routes.yaml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenaiChat => "openai-chat",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+        }
+    }
+
+    /// The half that asks.
+    pub fn client(self) -> &'static dyn Client {
+        match self {
+            Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::Anthropic => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
+        }
+    }
+
+    /// The half that answers.
+    pub fn server(self) -> &'static dyn Server {
+        match self {
+            Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::Anthropic => &anthropic::Anthropic,
+            Self::Gemini => &gemini::Gemini,
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One request to one model, as the caller means it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The model's name at its provider.
+    pub model: &'a str,
+    /// What is asked.
+    pub request: &'a Request,
+    /// Whether the answer is to come as a stream.
+    pub stream: bool,
+    /// What this provider does its own way.
+    pub quirks: &'a Quirks,
+}
+
+/// A request as it goes on the wire, below the provider's base URL and without its credentials. Always a POST of JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WireRequest {
+    /// Path after the base URL, with its leading slash.
+    pub path: String,
+    /// Query parameters.
+    pub query: Vec<(&'static str, String)>,
+    /// Headers of the dialect itself.
+    pub headers: Vec<(&'static str, &'static str)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// A whole reply as it came from the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: &'a Headers,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Whether a stream has said all that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Read on.
+    More,
+    /// Nothing after this belongs to the answer; the connection may be let go.
+    Done,
+}
+
+/// The half of a dialect that asks.
+pub trait Client: Sync {
+    /// The request in this dialect.
+    fn encode_request(&self, call: Call<'_>) -> WireRequest;
+
+    /// Parameters that the dialect has no place for.
+    fn lacks(&self) -> &'static [Parameter] {
+        &[]
+    }
+
+    /// A whole answer with a 2xx status.
+    ///
+    /// # Errors
+    /// The failure that the body tells of, or `malformed` when it is not what the dialect says.
+    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Response, Failure>;
+
+    /// A reply with any other status.
+    fn decode_failure(&self, reply: Reply<'_>) -> Failure {
+        error_body::ErrorBody::failure_of(reply)
+    }
+
+    /// A decoder for one streamed answer.
+    fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder>;
+}
+
+/// Turns the bytes of one streamed answer into events, wherever they are cut.
+pub trait StreamDecoder: Send {
+    /// Takes bytes in and appends what they say.
+    ///
+    /// # Errors
+    /// The failure that the stream tells of, or `malformed` at the first frame that does not parse: a skipped frame
+    /// may have held text.
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<Progress, Failure>;
+
+    /// The bytes ended, cleanly or by a cut connection.
+    ///
+    /// # Errors
+    /// `truncated` without the dialect's terminal event, `empty` when nothing came at all.
+    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure>;
+}
+
+/// What was asked of a server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The model's name.
+    pub model: String,
+    /// What is asked.
+    pub request: Request,
+    /// Whether the answer is to be a stream.
+    pub stream: bool,
+}
+
+/// A server's whole reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers beside the content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What a server says about itself in an answer.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The id of the answer.
+    pub id: String,
+    /// The model that serves.
+    pub model: String,
+}
+
+/// The half of a dialect that answers.
+pub trait Server: Sync {
+    /// Reads a request. `path` is what follows the dialect's base path.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for the one who sent it.
+    fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String>;
+
+    /// A whole answer.
+    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8>;
+
+    /// The dialect's own error for a class, with its own headers.
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply;
+
+    /// An encoder for one streamed answer.
+    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder>;
+}
+
+/// Turns events into the frames of one streamed answer.
+pub trait StreamEncoder: Send {
+    /// The frames that open the stream.
+    fn open(&mut self, input: &crate::chat::Usage) -> Vec<u8>;
+
+    /// The frame or frames of one event.
+    fn event(&mut self, event: &Event) -> Vec<u8>;
+
+    /// The frames that close the stream after its terminal event.
+    fn close(&mut self) -> Vec<u8>;
+
+    /// An error in the middle of the stream, as the dialect sends it.
+    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8>;
+}

@@ -1,0 +1,273 @@
+//! Chunks to events. A whole answer is read as one chunk that holds everything, so both mean the same.
+
+use serde_json::Value;
+
+use super::wire::{CallDelta, Choice, Chunk, Delta, KNOWN, Said, finish_reason};
+use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::dialect::error_body::ErrorBody;
+use crate::dialect::frame::SseFrame;
+use crate::dialect::sse_stream::{FrameReader, truncated};
+use crate::dialect::wire::{Content, read};
+use crate::dialect::{Progress, Quirks};
+
+/// What is known of the answer so far.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    completion_excludes_reasoning: bool,
+    model: Option<String>,
+    has_id: bool,
+    /// The tool calls seen, in order: the wire's index, where it gives one, and the call's id.
+    calls: Vec<(Option<u64>, String)>,
+    has_content: bool,
+    has_refusal: bool,
+    /// Reasoning came in a plain field, so the parts that repeat it are left out.
+    has_plain_reasoning: bool,
+    finish: Option<FinishReason>,
+    /// A finish reason was given as null and never as a word.
+    finish_was_null: bool,
+    done_marker: bool,
+}
+
+impl Reader {
+    pub(super) fn new(quirks: &Quirks) -> Self {
+        Self { completion_excludes_reasoning: quirks.completion_excludes_reasoning, ..Self::default() }
+    }
+
+    fn chunk(&mut self, json: &[u8], whole: bool, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let chunk: Chunk = read(json, KNOWN, events)?;
+        let error = chunk.error.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.error.as_ref()));
+        if let Some(error) = error.filter(|e| is_error(e)) {
+            if self.finish.is_none() || whole {
+                // The code may stand beside the `error` string, so the whole chunk is read.
+                let value: Value = serde_json::from_slice(json).unwrap_or_else(|_| error.clone());
+                return Err(ErrorBody::in_band(&value));
+            }
+            events.push(Event::Unexpected("error after finish_reason".into()));
+        }
+        self.identify(&chunk, events);
+        if let Some(usage) = chunk.usage.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.usage.as_ref())) {
+            events.push(Event::Usage(usage.read(self.completion_excludes_reasoning)));
+        }
+        match chunk.choices {
+            Some(choices) => {
+                let first = choices.into_iter().find(|c| c.index.unwrap_or(0) == 0);
+                match first {
+                    Some(choice) => self.choice(choice, events)?,
+                    None if whole => return Err(no_choices(json)),
+                    None => {}
+                }
+            }
+            None if whole => return Err(no_choices(json)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn identify(&mut self, chunk: &Chunk, events: &mut Vec<Event>) {
+        if let Some(model) = chunk.model.as_ref().filter(|m| !m.is_empty() && self.model.as_ref() != Some(m))
+        {
+            self.model = Some(model.clone());
+            events.push(Event::Model(model.clone()));
+        }
+        if let Some(id) = chunk.id.as_ref().filter(|id| !id.is_empty() && !self.has_id) {
+            self.has_id = true;
+            events.push(Event::ProviderField { name: "id", value: id.clone() });
+        }
+    }
+
+    fn choice(&mut self, choice: Choice, events: &mut Vec<Event>) -> Result<(), Failure> {
+        if let Some(error) = choice.error.as_ref().filter(|e| is_error(e)) {
+            return Err(ErrorBody::in_band(error));
+        }
+        if let Some(delta) = choice.delta.or(choice.message) {
+            self.delta(delta, events);
+        }
+        match choice.finish_reason {
+            // OpenRouter repeats the reason in the chunk that carries usage.
+            Said::Word(word) if self.finish.is_none() && !word.is_empty() => {
+                self.finish(&word, choice.native_finish_reason, events);
+            }
+            Said::Null => self.finish_was_null = true,
+            Said::Word(_) | Said::Absent => {}
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: Delta, events: &mut Vec<Event>) {
+        let plain = delta.reasoning_content.or(delta.reasoning).map(|c| c.text()).filter(|t| !t.is_empty());
+        if let Some(reasoning) = plain {
+            self.has_plain_reasoning = true;
+            events.push(Event::Reasoning(reasoning));
+        }
+        for detail in delta.reasoning_details.into_iter().flatten() {
+            if let Some(text) =
+                detail.text.or(detail.summary).filter(|t| !t.is_empty() && !self.has_plain_reasoning)
+            {
+                events.push(Event::Reasoning(text));
+            }
+        }
+        self.content(delta.content.unwrap_or_default(), events);
+        if let Some(refusal) = delta.refusal.filter(|r| !r.is_empty()) {
+            self.has_refusal = true;
+            events.push(Event::Text(refusal));
+        }
+        for call in delta.tool_calls.into_iter().flatten() {
+            self.call(call, events);
+        }
+        // The functions API of old: one call, without index or id.
+        if let Some(function) = delta.function_call.filter(|f| f.name.is_some() || f.arguments.is_some()) {
+            self.call(CallDelta { index: Some(0), id: None, function: Some(function), custom: None }, events);
+        }
+    }
+
+    fn content(&mut self, content: Content, events: &mut Vec<Event>) {
+        for part in content.0 {
+            match part.kind.as_str() {
+                "thinking" | "reasoning" => {
+                    let nested = part.thinking.or(part.summary).map(|c| c.text());
+                    if let Some(text) = nested.or(part.text).filter(|t| !t.is_empty()) {
+                        events.push(Event::Reasoning(text));
+                    }
+                }
+                "text" | "output_text" | "" => {
+                    if let Some(text) = part.text.filter(|t| !t.is_empty()) {
+                        self.has_content = true;
+                        events.push(Event::Text(text));
+                    }
+                }
+                "reference" => {}
+                other => events.push(Event::Unexpected(format!("choices[].delta.content[].type={other}"))),
+            }
+        }
+    }
+
+    /// Pieces of a call carry its index; the first one carries its id and name. Where the index is missing, or is used
+    /// again for a call with another id, a new call begins.
+    fn call(&mut self, call: CallDelta, events: &mut Vec<Event>) {
+        let id = call.id.unwrap_or_default();
+        let (name, arguments) = match (call.function, call.custom) {
+            (Some(function), _) => (function.name.unwrap_or_default(), function.arguments),
+            (None, Some(custom)) => (custom.name.unwrap_or_default(), custom.input.map(Value::String)),
+            (None, None) => (String::new(), None),
+        };
+        let begins = !id.is_empty() && !name.is_empty();
+        let known = self.calls.iter().rposition(|(index, known_id)| {
+            call.index.is_some()
+                && *index == call.index
+                && !(begins && !known_id.is_empty() && *known_id != id)
+        });
+        // A piece without index and id belongs to the call before it.
+        let known = known.or_else(|| {
+            if call.index.is_none() && !begins && name.is_empty() {
+                self.calls.len().checked_sub(1)
+            } else {
+                None
+            }
+        });
+        let index = match known {
+            Some(index) => index,
+            None if name.is_empty() => return,
+            None => {
+                self.calls.push((call.index, id.clone()));
+                events.push(Event::ToolCall { index: self.calls.len() - 1, id, name });
+                self.calls.len() - 1
+            }
+        };
+        let piece = match arguments {
+            Some(Value::String(text)) => text,
+            None | Some(Value::Null) => return,
+            Some(other) => other.to_string(),
+        };
+        if !piece.is_empty() {
+            events.push(Event::ToolArguments { index, piece });
+        }
+    }
+
+    fn finish(&mut self, word: &str, native: Option<Value>, events: &mut Vec<Event>) {
+        let reason = finish_reason(word).unwrap_or_else(|| {
+            events.push(Event::Unexpected(format!("choices[].finish_reason={word}")));
+            FinishReason::Other
+        });
+        if matches!(reason, FinishReason::Other | FinishReason::Error) {
+            events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned() });
+        }
+        if let Some(Value::String(native)) = native {
+            events.push(Event::ProviderField { name: "native_finish_reason", value: native });
+        }
+        self.finish = Some(reason);
+        events.push(Event::Finish(self.meant(reason)));
+    }
+
+    /// A refusal arrives as `stop`; calls that a named tool choice forced do too.
+    fn meant(&self, reason: FinishReason) -> FinishReason {
+        match reason {
+            FinishReason::Stop if self.has_refusal => FinishReason::Refusal,
+            FinishReason::Stop if !self.calls.is_empty() => FinishReason::ToolCalls,
+            other => other,
+        }
+    }
+}
+
+impl FrameReader for Reader {
+    fn frame(&mut self, frame: &SseFrame, events: &mut Vec<Event>) -> Result<Progress, Failure> {
+        if frame.data.trim() == "[DONE]" {
+            self.done_marker = true;
+            return Ok(Progress::Done);
+        }
+        self.chunk(frame.data.as_bytes(), false, events)?;
+        Ok(Progress::More)
+    }
+
+    fn whole(&mut self, body: &[u8], events: &mut Vec<Event>) -> Result<(), Failure> {
+        self.chunk(body, true, events)?;
+        if self.finish.is_none() {
+            // A whole body has its own end; which one, some servers leave unsaid.
+            self.finish = Some(FinishReason::Stop);
+            events.push(Event::Finish(self.meant(FinishReason::Stop)));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
+        if self.finish.is_some() {
+            return Ok(());
+        }
+        let any = self.has_content || self.has_refusal || !self.calls.is_empty();
+        if self.done_marker && any && !self.finish_was_null {
+            self.finish = Some(FinishReason::Other);
+            events.push(Event::Finish(match self.meant(FinishReason::Stop) {
+                FinishReason::Stop => FinishReason::Other,
+                meant => meant,
+            }));
+            return Ok(());
+        }
+        Err(truncated("a finish_reason"))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+}
+
+fn is_error(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }
+}
+
+/// A 200 without choices: an error in some other shape, or nothing of this dialect.
+fn no_choices(json: &[u8]) -> Failure {
+    let value: Value = serde_json::from_slice(json).unwrap_or_default();
+    let body = value.get("base_resp").unwrap_or(&value);
+    let failure = ErrorBody::in_band(&match body.get("status_msg") {
+        Some(message) => serde_json::json!({"message": message, "code": body.get("status_code")}),
+        None => body.clone(),
+    });
+    if failure.message.is_empty() {
+        return Failure::new(FailureClass::Malformed, Phase::Body, "the answer has no `choices`");
+    }
+    failure
+}

@@ -1,0 +1,167 @@
+//! From a call to a verdict.
+
+use std::time::Duration;
+
+use super::{Case, Kind};
+use crate::catalog::Cost;
+use crate::chat::{FailureClass, FinishReason, Usage};
+use crate::provider::ModelRef;
+use crate::route::CallRecord;
+
+/// What an answer showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every assertion passed.
+    Pass,
+    /// At least one did not.
+    Fail,
+    /// There is no answer to grade: an error is not a zero.
+    Unscored,
+}
+
+/// What assertions see of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Graded<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// From the request leaving to the last byte.
+    pub latency: Duration,
+    /// What it cost, if that is known.
+    pub cost_usd: Option<f64>,
+}
+
+/// What one assertion found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssertionResult {
+    /// The name as it is written.
+    pub name: String,
+    /// Pass, fail, or nothing to say.
+    pub verdict: Verdict,
+    /// 0 to 1.
+    pub score: f64,
+    /// Why.
+    pub reason: String,
+    /// Form or content.
+    pub kind: Kind,
+    /// What it counts for.
+    pub weight: f64,
+}
+
+/// What became of one case with one subject.
+#[derive(Clone, Debug)]
+pub struct CaseResult {
+    /// The case's id.
+    pub case: String,
+    /// The case's digest.
+    pub digest: String,
+    /// Pass, fail or unscored.
+    pub verdict: Verdict,
+    /// The weighted mean of the assertions' scores; `None` when unscored.
+    pub score: Option<f64>,
+    /// The answer's text.
+    pub text: String,
+    /// What each assertion found.
+    pub assertions: Vec<AssertionResult>,
+    /// Why there is nothing to grade: the class and the words.
+    pub failure: Option<(FailureClass, String)>,
+    /// Why the answer ended.
+    pub finish_reason: Option<FinishReason>,
+    /// Who answered.
+    pub served_by: Option<ModelRef>,
+    /// How often the call moved on to another candidate.
+    pub failovers: usize,
+    /// What all attempts cost.
+    pub cost: Cost,
+    /// From the request leaving to the last byte, of the attempt that answered.
+    pub latency: Option<Duration>,
+    /// Time that the case waited in this process before its call began.
+    pub queued: Duration,
+    /// Token counts of the answer.
+    pub usage: Usage,
+}
+
+impl CaseResult {
+    /// Grades what became of a call. A prompt that a filter refused is an answer of the model: an empty one.
+    pub(super) fn of(case: &Case, record: &CallRecord, queued: Duration) -> Self {
+        let mut result = Self::unscored(case, queued);
+        result.cost = record.cost();
+        result.failovers = record.failovers();
+        let last = record.attempts.last();
+        let text = match &record.outcome {
+            Ok(answer) => {
+                result.served_by = Some(answer.model_ref.clone());
+                result.usage = answer.response.usage;
+                result.finish_reason = Some(answer.response.finish_reason);
+                answer.response.text.clone()
+            }
+            Err(none) => match &none.failure {
+                Some(failure) if failure.class == FailureClass::ContentPolicy => {
+                    result.served_by = last.map(|attempt| attempt.model_ref.clone());
+                    String::new()
+                }
+                Some(failure) => {
+                    result.failure = Some((failure.class, failure.message.clone()));
+                    return result;
+                }
+                None => {
+                    let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
+                    result.failure =
+                        Some((FailureClass::Unknown, why.unwrap_or_else(|| "no candidate was left".into())));
+                    return result;
+                }
+            },
+        };
+        let latency = last.map_or(Duration::ZERO, |attempt| attempt.duration);
+        result.latency = Some(latency);
+        let graded = Graded { text: &text, latency, cost_usd: result.cost.usd() };
+        result.assertions = case.assertions.iter().map(|assertion| assertion.grade(&graded)).collect();
+        result.text = text;
+        result.conclude();
+        result
+    }
+
+    /// A case that was not run, or has no answer.
+    pub(super) fn unscored(case: &Case, queued: Duration) -> Self {
+        Self {
+            case: case.id.clone(),
+            digest: case.digest.clone(),
+            verdict: Verdict::Unscored,
+            score: None,
+            text: String::new(),
+            assertions: Vec::new(),
+            failure: None,
+            finish_reason: None,
+            served_by: None,
+            failovers: 0,
+            cost: Cost::NOTHING,
+            latency: None,
+            queued,
+            usage: Usage::default(),
+        }
+    }
+
+    /// A failed assertion fails the case; one that has nothing to say leaves it unscored unless another failed it.
+    fn conclude(&mut self) {
+        let any = |verdict| self.assertions.iter().any(|a| a.verdict == verdict);
+        self.verdict = match (any(Verdict::Fail), any(Verdict::Unscored)) {
+            (true, _) => Verdict::Fail,
+            (false, true) => Verdict::Unscored,
+            (false, false) => Verdict::Pass,
+        };
+        if self.verdict == Verdict::Unscored {
+            let silent = self.assertions.iter().find(|a| a.verdict == Verdict::Unscored);
+            self.failure = silent.map(|a| (FailureClass::Unknown, format!("{}: {}", a.name, a.reason)));
+            return;
+        }
+        let counted = || self.assertions.iter().filter(|a| a.verdict != Verdict::Unscored);
+        let weights: f64 = counted().map(|a| a.weight).sum();
+        let scores: f64 = counted().map(|a| a.score * a.weight).sum();
+        // All weights may be zero: then every assertion counts alike for nothing, and the verdict is the score.
+        self.score = Some(if weights > 0.0 {
+            scores / weights
+        } else {
+            f64::from(u8::from(self.verdict == Verdict::Pass))
+        });
+    }
+}

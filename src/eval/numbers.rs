@@ -1,0 +1,72 @@
+//! Numbers in prose.
+
+/// All numbers of a text, in order: `1,250.50` and `-3` and `12%` as people write them. A comma or full stop counts as
+/// part of a number only between digits, a comma only before a group of three.
+pub fn numbers_in(text: &str) -> Vec<f64> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut numbers = Vec::new();
+    let mut at = 0;
+    while at < characters.len() {
+        if !characters[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        let mut digits = String::new();
+        let mut has_point = false;
+        while at < characters.len() {
+            let c = characters[at];
+            if c.is_ascii_digit() {
+                digits.push(c);
+            } else if c == '.' && !has_point && characters.get(at + 1).is_some_and(char::is_ascii_digit) {
+                has_point = true;
+                digits.push(c);
+            } else if !(c == ',' && !has_point && is_group(&characters[at + 1..])) {
+                break;
+            }
+            at += 1;
+        }
+        if let Ok(number) = digits.parse::<f64>() {
+            numbers.push(if is_negative(&characters[..start]) { -number } else { number });
+        }
+    }
+    numbers
+}
+
+/// Three digits, and not a fourth.
+fn is_group(rest: &[char]) -> bool {
+    rest.len() >= 3
+        && rest[..3].iter().all(char::is_ascii_digit)
+        && !rest.get(3).is_some_and(char::is_ascii_digit)
+}
+
+/// A minus, unless it joins two words or numbers (`2025-11`, `A-3`).
+fn is_negative(before: &[char]) -> bool {
+    match before {
+        [.., other, '-' | '−'] => !other.is_alphanumeric(),
+        ['-' | '−'] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_people_write_them() {
+        let cases: [(&str, &[f64]); 8] = [
+            ("It is EUR 1,250.50.", &[1250.5]),
+            ("from -3 to 4", &[-3.0, 4.0]),
+            ("on 2025-11-21", &[2025.0, 11.0, 21.0]),
+            ("1,2 and 3", &[1.0, 2.0, 3.0]),
+            ("12% of A-10", &[12.0, 10.0]),
+            ("v1.2.3", &[1.2, 3.0]),
+            ("1,234,567", &[1_234_567.0]),
+            ("none", &[]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(numbers_in(text), expected, "{text}");
+        }
+    }
+}

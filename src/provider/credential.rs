@@ -1,0 +1,50 @@
+//! Keys: where they come from, and a type that cannot be printed.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Where `routes.yaml` says that a key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In this environment variable.
+    Variable(String),
+}
+
+/// A key. Its only way out is [`Credential::expose`], which this room alone calls.
+#[derive(Clone, Debug)]
+pub struct Credential(SecretString);
+
+impl Credential {
+    /// A key, unless the text is blank: an empty variable counts as unset.
+    pub fn new(key: &str) -> Option<Self> {
+        let trimmed = key.trim();
+        if trimmed.is_empty() {
+            return None;
+        }
+        Some(Self(SecretString::from(trimmed.to_owned())))
+    }
+
+    /// The key, for the header that carries it.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The text without the key, should a provider have quoted it.
+    pub(super) fn redact(&self, text: &str) -> Option<String> {
+        let key = self.expose();
+        (key.len() >= 6 && text.contains(key)).then(|| text.replace(key, "[redacted]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cannot_be_printed_and_blank_is_unset() {
+        let key = Credential::new(" planted-key-123 ").unwrap();
+        assert!(!format!("{key:?}").contains("planted"));
+        assert_eq!(key.expose(), "planted-key-123");
+        assert_eq!(key.redact("bad planted-key-123!").as_deref(), Some("bad [redacted]!"));
+        assert!(Credential::new("  ").is_none());
+    }
+}

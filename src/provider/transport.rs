@@ -1,0 +1,49 @@
+//! The one seam between meaning and I/O.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+
+use crate::dialect::Headers;
+
+/// The bytes of a reply's body as they arrive. An error is a connection that broke; its text says how.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
+
+/// A POST, ready to go.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// The whole URL.
+    pub url: String,
+    /// Headers, the key's among them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A reply whose headers have come.
+pub struct Incoming {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Headers,
+    /// The body, still to come.
+    pub body: BodyStream,
+}
+
+/// No reply at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// No connection, or it broke before the headers; in words.
+    Unreachable(String),
+    /// The connection took longer than its timer.
+    ConnectTimeout,
+}
+
+/// Carries a request to its host and the reply back. Over HTTP; from a script, for tests of everything that has to do
+/// with time; and through a wrapper that puts faults in.
+pub trait Transport: Send + Sync {
+    /// Sends one request, once: whoever calls counts the attempts.
+    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>>;
+}

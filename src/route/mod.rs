@@ -1,0 +1,22 @@
+//! Which model, and what if it fails: the plan, and the walk along it.
+//!
+//! The class of a failure alone decides whether to retry, to fail over or to stop ([`reaction`]); nothing here looks at
+//! a status or a vendor's word. One loop serves streamed and whole answers ([`Router::call`]). Time comes from the
+//! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
+
+mod backoff;
+mod health;
+mod plan;
+mod policy;
+mod reaction;
+mod record;
+mod walk;
+#[cfg(test)]
+mod walk_tests;
+
+pub use health::Health;
+pub use plan::{Candidate, Plan, PlanStep, Skip};
+pub use policy::{Choice, Deadlines, Policy, Retry, RetryWhen, Route};
+pub use reaction::{Block, Reaction, reaction};
+pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
+pub use walk::{CallOptions, Listener, Notice, Router, Silent};

@@ -1,0 +1,127 @@
+//! Every candidate, in order, each with *try* or *skip and why*. What `--dry-run` prints and the walk follows.
+
+use std::fmt;
+
+use super::Route;
+use crate::catalog::most_tokens;
+use crate::chat::{Parameter, Request};
+use crate::provider::{ModelRef, Target, TargetError};
+
+/// One model of a route, with all that is needed to call it, or why it cannot be.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The model.
+    pub model_ref: ModelRef,
+    /// How to call it.
+    pub target: Result<Target, TargetError>,
+}
+
+/// A route, decided for one request.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// One step a candidate, in order.
+    pub steps: Vec<PlanStep>,
+}
+
+/// What happens to one candidate.
+#[derive(Clone, Debug)]
+pub enum PlanStep {
+    /// It is tried when its turn comes.
+    Try {
+        /// How to call it.
+        target: Box<Target>,
+        /// Parameters that it would refuse, and which are therefore left out.
+        dropped: Vec<Parameter>,
+    },
+    /// It is left out.
+    Skip {
+        /// The model.
+        model_ref: ModelRef,
+        /// Why.
+        skip: Skip,
+    },
+}
+
+/// Why a candidate is left out of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// It cannot be called: no key, no trust, no usable address.
+    Target(TargetError),
+    /// The prompt is larger than its window, whatever the tokenizer.
+    WindowTooSmall {
+        /// The least tokens that the request can have.
+        least: u64,
+        /// The model's window in tokens.
+        window: u64,
+    },
+}
+
+impl Skip {
+    /// The envelope's word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Target(TargetError::NoKey { .. }) => "no_key",
+            Self::Target(TargetError::Untrusted { .. }) => "untrusted",
+            Self::Target(_) => "unusable",
+            Self::WindowTooSmall { .. } => "window_too_small",
+        }
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(error) => error.fmt(f),
+            Self::WindowTooSmall { least, window } => {
+                write!(f, "the request has at least {least} tokens and the model's window is {window}")
+            }
+        }
+    }
+}
+
+/// Bytes that no token of any tokenizer in use exceeds on ordinary text; with it bytes bound tokens from below.
+const MOST_BYTES_A_TOKEN: u64 = 8;
+
+impl Route {
+    /// Decides for each candidate whether it is tried for this request.
+    pub fn plan(&self, request: &Request) -> Plan {
+        Plan { steps: self.candidates.iter().map(|candidate| step(candidate, request)).collect() }
+    }
+}
+
+fn step(candidate: &Candidate, request: &Request) -> PlanStep {
+    let skip = |skip| PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip };
+    let target = match &candidate.target {
+        Ok(target) => target,
+        Err(error) => return skip(Skip::Target(error.clone())),
+    };
+    let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
+    // Most prompts fit by their bytes alone. Between the two bounds only the provider's own count could tell, and it
+    // tells for free: an overflow fails over.
+    if let Some(window) = window.filter(|window| most_tokens(request) > *window) {
+        let least = request.text_bytes() as u64 / MOST_BYTES_A_TOKEN;
+        if least > window {
+            return skip(Skip::WindowTooSmall { least, window });
+        }
+    }
+    let (_, dropped) = target.without_refused(request);
+    PlanStep::Try { target: Box::new(target.clone()), dropped }
+}
+
+impl Plan {
+    /// The candidates that are tried, in order.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.steps.iter().filter_map(|step| match step {
+            PlanStep::Try { target, .. } => Some(&**target),
+            PlanStep::Skip { .. } => None,
+        })
+    }
+
+    /// The candidates that are left out, with why.
+    pub fn skipped(&self) -> impl Iterator<Item = (&ModelRef, &Skip)> {
+        self.steps.iter().filter_map(|step| match step {
+            PlanStep::Skip { model_ref, skip } => Some((model_ref, skip)),
+            PlanStep::Try { .. } => None,
+        })
+    }
+}

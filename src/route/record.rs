@@ -1,0 +1,104 @@
+//! What became of a call, and everything that happened on the way.
+
+use std::time::Duration;
+
+use super::Skip;
+use crate::catalog::Cost;
+use crate::chat::{Failure, Response, Usage};
+use crate::provider::ModelRef;
+
+/// One call: its answer or why there is none, every attempt, every candidate that was left out.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    /// The id of the call.
+    pub id: String,
+    /// The route, where there was one.
+    pub route: Option<String>,
+    /// What was asked for, as it was typed.
+    pub requested_model: String,
+    /// The attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// Candidates that were left out by the plan.
+    pub skipped: Vec<(ModelRef, Skip)>,
+    /// Candidates that were in the plan and not reached.
+    pub not_tried: Vec<ModelRef>,
+    /// The answer, or why there is none.
+    pub outcome: Result<Answer, NoAnswer>,
+    /// From the call's start to the first content of the attempt that answered.
+    pub first_token: Option<Duration>,
+    /// From the call's start to its end.
+    pub latency: Duration,
+}
+
+/// An answer, and who gave it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was answered.
+    pub response: Response,
+    /// Who answered.
+    pub model_ref: ModelRef,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub struct NoAnswer {
+    /// What ended the call.
+    pub why: Why,
+    /// The last attempt's failure; `None` when nothing was tried.
+    pub failure: Option<Failure>,
+    /// Text that had been shown when the answer broke off.
+    pub shown: String,
+}
+
+/// What ended a call without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The plan left nobody to try.
+    NobodyToTry,
+    /// A failure that no other candidate would mend.
+    Stopped,
+    /// Everyone failed.
+    AllFailed,
+    /// The call's deadline ran out.
+    Deadline,
+    /// The caller's own time limit ran out.
+    Timeout,
+    /// A shown answer broke off.
+    BrokeOff,
+}
+
+/// One exchange with one candidate.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The model.
+    pub model_ref: ModelRef,
+    /// Whether it is the simulator's.
+    pub simulated: bool,
+    /// From the call's start to the attempt's.
+    pub started: Duration,
+    /// From the request leaving to the last byte.
+    pub duration: Duration,
+    /// Token counts, where there are any.
+    pub usage: Option<Usage>,
+    /// What it cost.
+    pub cost: Cost,
+    /// Why it failed; `None` when it answered.
+    pub failure: Option<Failure>,
+}
+
+impl CallRecord {
+    /// What all attempts cost together.
+    pub fn cost(&self) -> Cost {
+        Cost::sum(self.attempts.iter().map(|attempt| attempt.cost))
+    }
+
+    /// How often the call moved on to another candidate.
+    pub fn failovers(&self) -> usize {
+        self.attempts.windows(2).filter(|pair| pair[0].model_ref != pair[1].model_ref).count()
+    }
+
+    /// Whether any of it came from the simulator.
+    pub fn simulated(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.simulated)
+    }
+}

@@ -1,0 +1,100 @@
+//! What a model answers to a request, and how long it takes.
+
+use std::time::Duration;
+
+use super::Settings;
+use super::behaviour::{Behaviour, Fault};
+use super::defect::{sloppy, terse, verbose};
+use super::seed::draws;
+use crate::chat::{FailureClass, FinishReason, Request, Response, Usage};
+
+/// An answer with its timing and its fault.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub response: Response,
+    pub first_token: Duration,
+    /// From the first token to the last.
+    pub rest: Duration,
+    pub outcome: Outcome,
+}
+
+/// How an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Whole,
+    Error(FailureClass),
+    Fault(Fault),
+}
+
+/// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again.
+pub(super) fn answer(
+    settings: &Settings,
+    model: &str,
+    behaviour: Behaviour,
+    request: &Request,
+    nth: u64,
+) -> Answer {
+    let prompt = request.last_user_text();
+    let reply = settings.replies.get(&prompt).cloned().unwrap_or_else(|| own_words(model, &prompt));
+    let text = match behaviour {
+        Behaviour::Sloppy => sloppy(&prompt, &reply, &settings.replies, settings.seed),
+        Behaviour::Terse => terse(&reply),
+        Behaviour::Verbose => verbose(&reply),
+        _ => reply,
+    };
+    let mut response = Response::text(text);
+    if let Some(limit) = request.max_tokens {
+        limit_output(&mut response, limit);
+    }
+    response.usage = Usage {
+        input_tokens: Some(tokens(request.text_bytes())),
+        cached_input_tokens: Some(0),
+        output_tokens: Some(tokens(response.text.len())),
+        ..Usage::default()
+    };
+    let outcome = match behaviour {
+        Behaviour::Error(class) => Outcome::Error(class),
+        Behaviour::Fault(fault) => Outcome::Fault(fault),
+        Behaviour::Flaky(share) => {
+            let drawn = draws(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
+            if drawn < share { Outcome::Error(FailureClass::ServerError) } else { Outcome::Whole }
+        }
+        _ => Outcome::Whole,
+    };
+    let (first_token, rest) = timing(settings, model, behaviour, &prompt);
+    Answer { response, first_token, rest, outcome }
+}
+
+/// Says what it is, so that nobody takes it for a model's.
+fn own_words(model: &str, prompt: &str) -> String {
+    let words = prompt.split_whitespace().count();
+    let begins: String = prompt.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    format!(
+        "This is slalom's simulator speaking as `{model}`; no model was called. \
+         Your prompt has {words} {} and begins: “{begins}”.",
+        if words == 1 { "word" } else { "words" }
+    )
+}
+
+fn tokens(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
+}
+
+fn limit_output(response: &mut Response, limit: u64) {
+    let bytes = usize::try_from(limit.saturating_mul(4)).unwrap_or(usize::MAX);
+    if response.text.len() > bytes {
+        let end = (0..=bytes).rev().find(|at| response.text.is_char_boundary(*at)).unwrap_or(0);
+        response.text.truncate(end);
+        response.finish_reason = FinishReason::Length;
+    }
+}
+
+fn timing(settings: &Settings, model: &str, behaviour: Behaviour, prompt: &str) -> (Duration, Duration) {
+    if let Some(latency) = settings.latency {
+        return (latency, Duration::ZERO);
+    }
+    let mut draw = draws(settings.seed, &["latency", model, prompt]);
+    let milliseconds = if behaviour == Behaviour::Slow { draw.u64(1200..3000) } else { draw.u64(20..400) };
+    let whole = Duration::from_millis(milliseconds);
+    (whole / 2, whole - whole / 2)
+}

@@ -1,0 +1,108 @@
+//! A model's name chooses its behaviour.
+
+use crate::chat::FailureClass;
+
+/// What a simulated model does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// The reply it was handed, or an answer that says what it is.
+    Good,
+    /// The reply with one realistic defect on about 30 % of prompts.
+    Sloppy,
+    /// Strings cut to five words, prose to its first sentence.
+    Terse,
+    /// A sentence before and after.
+    Verbose,
+    /// A first token and a token rate from a slow profile.
+    Slow,
+    /// That many server errors in a hundred requests.
+    Flaky(u8),
+    /// The dialect's own error.
+    Error(FailureClass),
+    /// A fault in the middle of the answer.
+    Fault(Fault),
+}
+
+/// What goes wrong in the middle of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Silence after some tokens.
+    Stall,
+    /// The connection breaks after some tokens.
+    Cut,
+    /// The stream ends after some tokens as if it were whole.
+    CutPolitely,
+    /// A frame that does not parse.
+    Malformed,
+    /// A 200 with an empty body.
+    Empty,
+    /// An error object after one token.
+    ErrorInStream,
+    /// A right answer, but one field is renamed and one added.
+    Unexpected,
+}
+
+/// Every model by name, for listings.
+pub const MODELS: [&str; 20] = [
+    "good",
+    "sloppy",
+    "terse",
+    "verbose",
+    "slow",
+    "flaky-30",
+    "down",
+    "overloaded",
+    "rate-limited",
+    "no-quota",
+    "bad-key",
+    "gone",
+    "too-long",
+    "stall",
+    "cut",
+    "cut-politely",
+    "malformed",
+    "empty",
+    "error-in-stream",
+    "unexpected",
+];
+
+impl Behaviour {
+    /// The behaviour of a model; `None` for a name that the simulator does not have.
+    pub fn of(model: &str) -> Option<Self> {
+        Some(match model {
+            "good" => Self::Good,
+            "sloppy" => Self::Sloppy,
+            "terse" => Self::Terse,
+            "verbose" => Self::Verbose,
+            "slow" => Self::Slow,
+            "down" => Self::Error(FailureClass::Unreachable),
+            "overloaded" => Self::Error(FailureClass::ServerError),
+            "rate-limited" => Self::Error(FailureClass::RateLimited),
+            "no-quota" => Self::Error(FailureClass::QuotaExhausted),
+            "bad-key" => Self::Error(FailureClass::Auth),
+            "gone" => Self::Error(FailureClass::ModelUnavailable),
+            "too-long" => Self::Error(FailureClass::ContextOverflow),
+            "stall" => Self::Fault(Fault::Stall),
+            "cut" => Self::Fault(Fault::Cut),
+            "cut-politely" => Self::Fault(Fault::CutPolitely),
+            "malformed" => Self::Fault(Fault::Malformed),
+            "empty" => Self::Fault(Fault::Empty),
+            "error-in-stream" => Self::Fault(Fault::ErrorInStream),
+            "unexpected" => Self::Fault(Fault::Unexpected),
+            name => Self::Flaky(name.strip_prefix("flaky-")?.parse().ok().filter(|share| *share <= 100)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_model_behaves() {
+        assert!(MODELS.iter().all(|model| Behaviour::of(model).is_some()));
+        assert_eq!(Behaviour::of("flaky-7"), Some(Behaviour::Flaky(7)));
+        assert_eq!(Behaviour::of("flaky-101"), None);
+        assert_eq!(Behaviour::of("better"), None);
+    }
+}

@@ -1,0 +1,139 @@
+//! What weaker models do to a right answer.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::seed::draws;
+
+/// The reply with one defect on about 30 % of prompts, chosen by seed and prompt.
+pub(super) fn sloppy(prompt: &str, reply: &str, others: &HashMap<String, String>, seed: u64) -> String {
+    let mut draw = draws(seed, &["sloppy", prompt]);
+    if draw.f64() >= 0.3 {
+        return reply.to_owned();
+    }
+    match draw.u8(0..6) {
+        0 => format!("```json\n{reply}\n```"),
+        1 => format!("Sure! Here is what you asked for:\n\n{reply}"),
+        2 => wrong_label(reply, others, &mut draw).unwrap_or_else(|| wrong_fact(reply)),
+        3 => dropped_key(reply, &mut draw).unwrap_or_else(|| wrong_fact(reply)),
+        4 => cut_end(reply),
+        _ => "I'm sorry, but I can't help with that request.".to_owned(),
+    }
+}
+
+/// Strings cut to five words, prose to its first sentence.
+pub(super) fn terse(reply: &str) -> String {
+    match serde_json::from_str::<Value>(reply) {
+        Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
+            shorten(&mut value);
+            value.to_string()
+        }
+        _ => first_sentence(reply).to_owned(),
+    }
+}
+
+/// A sentence before and after.
+pub(super) fn verbose(reply: &str) -> String {
+    format!(
+        "Thank you for the question, which I am happy to look into.\n\n{reply}\n\nPlease tell me if there is anything else I can do."
+    )
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.split_whitespace().take(5).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// Up to the first full stop, question mark or exclamation mark that ends a word.
+fn first_sentence(text: &str) -> &str {
+    let ends = text
+        .char_indices()
+        .zip(text.chars().skip(1))
+        .find(|((_, c), next)| matches!(c, '.' | '!' | '?') && next.is_whitespace());
+    ends.map_or(text, |((at, _), _)| &text[..=at])
+}
+
+/// One short string of a JSON answer, replaced by what another answer has in the same place.
+fn wrong_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastrand::Rng) -> Option<String> {
+    let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
+    let labels: Vec<String> = object
+        .iter()
+        .filter(|(_, v)| v.as_str().is_some_and(|s| !s.contains(' ')))
+        .map(|(k, _)| k.clone())
+        .collect();
+    let key = draw.choice(labels)?;
+    let mut values: Vec<Value> = others
+        .values()
+        .filter_map(|other| {
+            serde_json::from_str::<Value>(other).ok()?.get(&key).filter(|v| v.is_string()).cloned()
+        })
+        .filter(|value| object.get(&key) != Some(value))
+        .collect();
+    // A map has no order, and the draw must not depend on one.
+    values.sort_by_key(Value::to_string);
+    values.dedup();
+    let value = draw.choice(values)?;
+    object.insert(key, value);
+    Some(Value::Object(object).to_string())
+}
+
+fn dropped_key(reply: &str, draw: &mut fastrand::Rng) -> Option<String> {
+    let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
+    let key = draw.choice(object.keys().cloned().collect::<Vec<_>>())?;
+    object.shift_remove(&key);
+    Some(Value::Object(object).to_string())
+}
+
+/// Prose with its fact turned round: a yes made a no, or a digit raised by one.
+fn wrong_fact(reply: &str) -> String {
+    for (from, to) in [("Yes", "No"), ("No", "Yes")] {
+        if let Some(rest) = reply.strip_prefix(from) {
+            return format!("{to}{rest}");
+        }
+    }
+    match reply.find(|c: char| c.is_ascii_digit()) {
+        Some(at) => {
+            let digit = (reply.as_bytes()[at] - b'0' + 1) % 10;
+            format!("{}{digit}{}", &reply[..at], &reply[at + 1..])
+        }
+        None => "I am not sure about that.".to_owned(),
+    }
+}
+
+fn cut_end(reply: &str) -> String {
+    let keep = reply.chars().count() * 6 / 10;
+    reply.chars().take(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_a_third_is_defective_and_the_same_each_time() {
+        let reply = r#"{"category":"billing","priority":"high"}"#;
+        let others =
+            HashMap::from([("x".to_owned(), r#"{"category":"shipping","priority":"low"}"#.to_owned())]);
+        let defective =
+            (0..1000).filter(|n| sloppy(&format!("prompt {n}"), reply, &others, 1) != reply).count();
+        assert!((240..=360).contains(&defective), "{defective}");
+        assert_eq!(sloppy("p", reply, &others, 7), sloppy("p", reply, &others, 7));
+    }
+
+    #[test]
+    fn shapes() {
+        assert_eq!(
+            terse(r#"{"a":"one two three four five six","b":[1,"x"]}"#),
+            r#"{"a":"one two three four five","b":[1,"x"]}"#
+        );
+        assert_eq!(terse("It costs 3.50 euros. The rest is detail."), "It costs 3.50 euros.");
+        assert_eq!(terse("No end"), "No end");
+        assert_eq!(wrong_fact("Yes, it is."), "No, it is.");
+        assert_eq!(wrong_fact("It is 19."), "It is 29.");
+    }
+}

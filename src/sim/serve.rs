@@ -1,0 +1,325 @@
+//! The server: one port, every dialect, told apart by path.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Response as HttpResponse, Uri, header};
+use axum::serve::ListenerExt;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::Settings;
+use super::answer::{Answer, Outcome, answer};
+use super::behaviour::{Behaviour, Fault};
+use crate::chat::{Event, FailureClass};
+use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving, StreamEncoder};
+
+/// What the simulator says of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLine<'a> {
+    /// The dialect spoken.
+    pub dialect: Dialect,
+    /// The model asked.
+    pub model: &'a str,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// The status answered.
+    pub status: u16,
+}
+
+/// A running simulator. It stops when it is dropped.
+pub struct Simulator {
+    address: SocketAddr,
+    hits: Arc<AtomicU64>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+struct Shared {
+    settings: Settings,
+    hits: Arc<AtomicU64>,
+    /// How often a flaky model was asked what.
+    asked: Mutex<HashMap<String, u64>>,
+}
+
+impl Simulator {
+    /// Starts a simulator on the running runtime.
+    ///
+    /// # Errors
+    /// When its address cannot be listened on.
+    pub async fn start(settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.address).await?;
+        let address = listener.local_addr()?;
+        let hits = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared { settings, hits: Arc::clone(&hits), asked: Mutex::default() });
+        let app = Router::new().fallback(handle).with_state(shared);
+        // Small frames must not wait for each other.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let task = tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(Self { address, hits, task })
+    }
+
+    /// Where it listens, as a URL without a path.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Requests that reached it so far.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// When serving breaks down.
+    pub async fn wait(mut self) -> io::Result<()> {
+        (&mut self.task).await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> HttpResponse<Body> {
+    shared.hits.fetch_add(1, Ordering::Relaxed);
+    let path = percent_decoded(uri.path());
+    let Some(dialect) = dialect_of(&path) else {
+        return whole(404, &[], br#"{"error":{"message":"the simulator has no such path"}}"#.to_vec());
+    };
+    let server = dialect.server();
+    let asked = match server.decode_request(&path, &body) {
+        Ok(asked) => asked,
+        Err(why) => {
+            return error(
+                server,
+                FailureClass::BadRequest,
+                &format!("the simulator cannot read the request: {why}"),
+            );
+        }
+    };
+    let reply = respond(&shared, server, &asked).await;
+    if let Some(log) = &shared.settings.log {
+        log(&LogLine { dialect, model: &asked.model, stream: asked.stream, status: reply.status().as_u16() });
+    }
+    reply
+}
+
+fn dialect_of(path: &str) -> Option<Dialect> {
+    if path.ends_with("/chat/completions") {
+        Some(Dialect::OpenaiChat)
+    } else if path.ends_with("/messages") {
+        Some(Dialect::Anthropic)
+    } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
+        Some(Dialect::Gemini)
+    } else {
+        None
+    }
+}
+
+async fn respond(shared: &Shared, server: &'static dyn Server, asked: &Asked) -> HttpResponse<Body> {
+    let Some(behaviour) = Behaviour::of(&asked.model) else {
+        let known = super::MODELS.join(", ");
+        let message = format!("the simulator has no model `{}`; it has {known}", asked.model);
+        return error(server, FailureClass::ModelUnavailable, &message);
+    };
+    if asked.request.messages.is_empty() {
+        return error(server, FailureClass::BadRequest, "messages: at least one message is required");
+    }
+    let answer =
+        answer(&shared.settings, &asked.model, behaviour, &asked.request, shared.nth(asked, behaviour));
+    tokio::time::sleep(answer.first_token).await;
+    let serving = Serving { id: "sim-answer".to_owned(), model: asked.model.clone() };
+    match answer.outcome {
+        Outcome::Error(class) => error(server, class, error_words(class)),
+        Outcome::Fault(Fault::Empty) => whole(200, &[], Vec::new()),
+        Outcome::Whole | Outcome::Fault(_) if asked.stream => {
+            let frames = frames(server.stream_encoder(&serving), &answer);
+            let body = timed(frames, answer.rest, Ending::of(answer.outcome));
+            reply(200, "text/event-stream", &[], Body::from_stream(body))
+        }
+        Outcome::Whole => {
+            tokio::time::sleep(answer.rest).await;
+            whole(200, &[], server.encode_response(&answer.response, &serving))
+        }
+        Outcome::Fault(fault) => broken_whole(fault, server, &answer, &serving).await,
+    }
+}
+
+impl Shared {
+    fn nth(&self, asked: &Asked, behaviour: Behaviour) -> u64 {
+        if !matches!(behaviour, Behaviour::Flaky(_)) {
+            return 0;
+        }
+        let key = format!("{}\n{}", asked.model, asked.request.last_user_text());
+        let mut asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = asked.entry(key).or_default();
+        *count += 1;
+        *count - 1
+    }
+}
+
+fn error_words(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::RateLimited => "Rate limit reached (simulated)",
+        FailureClass::QuotaExhausted => "You have no credit left (simulated)",
+        FailureClass::Auth => "The key is not valid (simulated)",
+        FailureClass::ModelUnavailable => "The model was retired and does not exist any more (simulated)",
+        FailureClass::ContextOverflow => "The prompt is too long for the maximum context length (simulated)",
+        FailureClass::Unreachable => "The service is down (simulated)",
+        _ => "Overloaded (simulated)",
+    }
+}
+
+/// A whole reply with a fault in it.
+async fn broken_whole(
+    fault: Fault,
+    server: &dyn Server,
+    answer: &Answer,
+    serving: &Serving,
+) -> HttpResponse<Body> {
+    let body = server.encode_response(&answer.response, serving);
+    match fault {
+        Fault::Stall => std::future::pending().await,
+        Fault::Cut | Fault::CutPolitely => {
+            let half = vec![body[..body.len() / 2].to_vec()];
+            let ending = if fault == Fault::Cut { Ending::Broken } else { Ending::Clean };
+            reply(200, "application/json", &[], Body::from_stream(timed(half, Duration::ZERO, ending)))
+        }
+        Fault::ErrorInStream => {
+            whole(200, &[], server.encode_failure(FailureClass::ServerError, "Overloaded (simulated)").body)
+        }
+        Fault::Unexpected => whole(200, &[], changed(&body)),
+        Fault::Malformed | Fault::Empty => whole(200, &[], [&body[..body.len() / 3], b"\"}oops"].concat()),
+    }
+}
+
+/// The frames of a stream, each with the fault that belongs there. About one token a frame.
+fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> {
+    let fault = match answer.outcome {
+        Outcome::Fault(fault) => Some(fault),
+        _ => None,
+    };
+    let usage = answer.response.usage;
+    let mut frames = vec![encoder.open(&usage)];
+    encoder.event(&Event::Usage(usage));
+    let tokens: Vec<&str> = answer.response.text.split_inclusive(' ').collect();
+    let kept = match fault {
+        Some(Fault::ErrorInStream) => 1,
+        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely | Fault::Malformed) => tokens.len().div_ceil(2),
+        _ => tokens.len(),
+    };
+    frames.extend(tokens[..kept].iter().map(|token| encoder.event(&Event::Text((*token).to_owned()))));
+    match fault {
+        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely) => {}
+        Some(Fault::Malformed) => frames.push(b"data: {\"oops\n\n".to_vec()),
+        Some(Fault::ErrorInStream) => {
+            frames.push(encoder.error(FailureClass::ServerError, "Overloaded (simulated)"));
+        }
+        _ => {
+            frames.push(encoder.event(&Event::Finish(answer.response.finish_reason)));
+            frames.push(encoder.close());
+        }
+    }
+    if fault == Some(Fault::Unexpected) {
+        frames = frames.iter().map(|frame| changed(frame)).collect();
+    }
+    frames.retain(|frame| !frame.is_empty());
+    frames
+}
+
+/// The same JSON with a field added and another renamed.
+fn changed(json: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(json).replacen('{', "{\"sim_added\":true,", 1);
+    text.replacen("\"id\":", "\"sim_renamed\":", 1)
+        .replacen("\"responseId\":", "\"sim_renamed\":", 1)
+        .into_bytes()
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Clean,
+    Broken,
+    Hang,
+}
+
+impl Ending {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Fault(Fault::Stall) => Self::Hang,
+            Outcome::Fault(Fault::Cut) => Self::Broken,
+            _ => Self::Clean,
+        }
+    }
+}
+
+/// Frames spread over a time. What is due at once goes out in one piece.
+fn timed(frames: Vec<Vec<u8>>, rest: Duration, ending: Ending) -> impl Stream<Item = io::Result<Bytes>> {
+    let pieces = if rest.is_zero() { vec![frames.concat()] } else { frames };
+    let pause = rest / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
+    let sent = stream::iter(pieces).then(move |piece| async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(Bytes::from(piece))
+    });
+    let last = match ending {
+        Ending::Clean => stream::empty().boxed(),
+        Ending::Hang => stream::pending().boxed(),
+        // A pause lets what was sent reach the other side before the connection goes.
+        Ending::Broken => stream::once(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Err(io::Error::other("cut on purpose"))
+        })
+        .boxed(),
+    };
+    sent.chain(last)
+}
+
+fn error(server: &dyn Server, class: FailureClass, message: &str) -> HttpResponse<Body> {
+    let ServerReply { status, headers, body } = server.encode_failure(class, message);
+    whole(status, &headers, body)
+}
+
+fn whole(status: u16, headers: &[(&'static str, String)], body: Vec<u8>) -> HttpResponse<Body> {
+    reply(status, "application/json", headers, Body::from(body))
+}
+
+fn reply(
+    status: u16,
+    kind: &'static str,
+    headers: &[(&'static str, String)],
+    body: Body,
+) -> HttpResponse<Body> {
+    let mut builder = HttpResponse::builder().status(status).header(header::CONTENT_TYPE, kind);
+    for (name, value) in headers {
+        builder = builder.header(*name, value);
+    }
+    // Names and values are the dialects' own and always fit; an empty reply would say so at once.
+    builder.body(body).unwrap_or_default()
+}
+
+fn percent_decoded(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,52 @@
+//! Several answers to one prompt, side by side.
+
+use serde_json::{Value, json};
+
+use super::envelope::envelope;
+use super::footer::footer;
+use super::format::{harmless, seconds};
+use super::table::table;
+use crate::route::CallRecord;
+
+/// A column needs this much to be read.
+const LEAST_COLUMN: usize = 30;
+
+/// Answers in columns where there is room, one below the other where there is not.
+pub fn compare_table(records: &[CallRecord], width: usize) -> String {
+    let answers: Vec<(String, String, String)> = records.iter().map(parts).collect();
+    if width / records.len().max(1) >= LEAST_COLUMN {
+        let names: Vec<&str> = answers.iter().map(|(name, _, _)| name.as_str()).collect();
+        let mut table = table(width, &names, &[]);
+        table.add_row(answers.iter().map(|(_, text, _)| text.as_str()));
+        table.add_row(answers.iter().map(|(_, _, foot)| foot.as_str()));
+        return format!("{table}\n");
+    }
+    let mut table = table(width, &["model", "answer"], &[]);
+    for (name, text, foot) in &answers {
+        table.add_row([name.as_str(), &format!("{text}\n\n{foot}")]);
+    }
+    format!("{table}\n")
+}
+
+fn parts(record: &CallRecord) -> (String, String, String) {
+    let name = record.requested_model.clone();
+    match &record.outcome {
+        Ok(answer) => (name, harmless(&answer.response.text), footer(record, answer)),
+        Err(none) => {
+            let why = none
+                .failure
+                .as_ref()
+                .map_or_else(|| "no candidate could be tried".to_owned(), ToString::to_string);
+            (name, format!("no answer: {}", harmless(&why)), seconds(record.latency))
+        }
+    }
+}
+
+/// The envelopes of all answers.
+pub fn compare_json(records: &[CallRecord], exit_code: u8) -> Value {
+    let answers: Vec<Value> = records
+        .iter()
+        .map(|record| serde_json::to_value(envelope(record, None)).unwrap_or_default())
+        .collect();
+    json!({"schema": "slalom.compare/1", "answers": answers, "exit_code": exit_code})
+}

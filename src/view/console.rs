@@ -1,0 +1,128 @@
+//! stdout and stderr, and what kind of thing they are.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+/// Where things are printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Console {
+    quiet: bool,
+    verbose: bool,
+    color: bool,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    width: usize,
+}
+
+impl Console {
+    /// The process's own streams.
+    pub fn new(quiet: bool, verbose: bool, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        let (stdout_is_terminal, stderr_is_terminal) =
+            (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let no_color = environment("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let columns = environment("COLUMNS").and_then(|v| v.parse().ok());
+        let terminal =
+            dialoguer::console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        let width = terminal.filter(|_| stdout_is_terminal).or(columns).unwrap_or(100);
+        Self {
+            quiet,
+            verbose,
+            color: stderr_is_terminal && !no_color,
+            stdout_is_terminal,
+            stderr_is_terminal,
+            width: width.clamp(40, 240),
+        }
+    }
+
+    /// Whether a person reads stdout.
+    pub fn stdout_is_terminal(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
+    /// Whether progress may be drawn.
+    pub fn shows_progress(&self) -> bool {
+        self.stderr_is_terminal && !self.quiet
+    }
+
+    /// Whether more was asked for.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Columns of the terminal; 100 where there is none.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Writes to stdout as it is.
+    ///
+    /// # Errors
+    /// When stdout cannot be written: a closed pipe among others.
+    pub fn out(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Writes a line to stdout.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn out_line(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        if !text.ends_with('\n') {
+            stdout.write_all(b"\n")?;
+        }
+        stdout.flush()
+    }
+
+    /// Something worth knowing, on stderr, unless quiet.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.err(&format!("{text}\n"));
+        }
+    }
+
+    /// Something worth knowing only to one who asked for more.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.err(&format!("{text}\n"));
+        }
+    }
+
+    /// Something that is not as it should be, unless quiet.
+    pub fn warn(&self, text: impl Display) {
+        if !self.quiet {
+            self.err(&format!("{} {text}\n", self.painted("warning:", "33")));
+        }
+    }
+
+    /// An error with its causes and what to do about it.
+    pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
+        let mut text = String::new();
+        for (n, cause) in error.chain().enumerate() {
+            let message = cause.to_string();
+            // Errors in files come with their own head, place and hint.
+            match (n, message.starts_with("error: ")) {
+                (_, true) => text.push_str(&message.replacen("error:", &self.painted("error:", "31"), 1)),
+                (0, false) => text.push_str(&format!("{} {message}", self.painted("error:", "31"))),
+                _ => text.push_str(&format!("caused by: {message}")),
+            }
+            text.push('\n');
+        }
+        if let Some(hint) = hint {
+            text.push_str(&format!("{} {hint}\n", self.painted("hint:", "36")));
+        }
+        self.err(&text);
+    }
+
+    fn painted(&self, text: &str, color: &str) -> String {
+        if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// A stderr that cannot be written leaves nobody to tell.
+    fn err(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}

@@ -1,0 +1,170 @@
+//! The JSON envelope of a call: one object, the same for every provider, and for failures.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::format::milliseconds;
+use crate::catalog::Cost;
+use crate::chat::{Failure, ToolCall, Usage};
+use crate::route::{Attempt, CallRecord, Why};
+
+/// The envelope `slalom.call/1`.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a> {
+    schema: &'static str,
+    id: &'a str,
+    route: Option<&'a str>,
+    requested_model: &'a str,
+    provider: Option<&'a str>,
+    model: Option<&'a str>,
+    served_model: Option<&'a str>,
+    text: &'a str,
+    reasoning: Option<&'a str>,
+    tool_calls: &'a [ToolCall],
+    structured: Option<Value>,
+    finish_reason: &'static str,
+    usage: Option<Usage>,
+    cost_usd: Option<f64>,
+    cost_source: &'static str,
+    first_token_ms: Option<u64>,
+    latency_ms: u64,
+    failovers: usize,
+    attempts: Vec<AttemptObject<'a>>,
+    skipped: Vec<Skipped<'a>>,
+    not_tried: Vec<ModelObject<'a>>,
+    unexpected: &'a [String],
+    provider_fields: &'a Map<String, Value>,
+    simulated: bool,
+    error: Option<ErrorObject>,
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptObject<'a> {
+    provider: &'a str,
+    model: &'a str,
+    outcome: &'static str,
+    started_ms: u64,
+    duration_ms: u64,
+    usage: Option<Usage>,
+    cost_usd: Option<f64>,
+    failure: Option<FailureObject<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureObject<'a> {
+    class: &'static str,
+    phase: crate::chat::Phase,
+    status: Option<u16>,
+    code: Option<&'a str>,
+    message: &'a str,
+    retry_after_ms: Option<u64>,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Skipped<'a> {
+    provider: &'a str,
+    model: &'a str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelObject<'a> {
+    provider: &'a str,
+    model: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorObject {
+    class: Option<&'static str>,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The envelope of a call. `hint` says what to do where there is no answer.
+pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    let answer = record.outcome.as_ref().ok();
+    let response = answer.map(|answer| &answer.response);
+    let none = record.outcome.as_ref().err();
+    let cost = record.cost();
+    Envelope {
+        schema: "slalom.call/1",
+        id: &record.id,
+        route: record.route.as_deref(),
+        requested_model: &record.requested_model,
+        provider: answer.map(|a| a.model_ref.provider.as_str()),
+        model: answer.map(|a| a.model_ref.model.as_str()),
+        served_model: response.and_then(|r| r.served_model.as_deref()),
+        text: response.map_or_else(|| none.map_or("", |n| n.shown.as_str()), |r| r.text.as_str()),
+        reasoning: response.and_then(|r| r.reasoning.as_deref()),
+        tool_calls: response.map_or(&[], |r| &r.tool_calls),
+        structured: None,
+        finish_reason: response.map_or("error", |r| r.finish_reason.name()),
+        usage: response.map(|r| r.usage),
+        cost_usd: cost.usd(),
+        cost_source: cost.source.name(),
+        first_token_ms: record.first_token.map(milliseconds),
+        latency_ms: milliseconds(record.latency),
+        failovers: record.failovers(),
+        attempts: record.attempts.iter().map(attempt).collect(),
+        skipped: record
+            .skipped
+            .iter()
+            .map(|(model, skip)| Skipped {
+                provider: &model.provider,
+                model: &model.model,
+                reason: skip.name(),
+            })
+            .collect(),
+        not_tried: record
+            .not_tried
+            .iter()
+            .map(|model| ModelObject { provider: &model.provider, model: &model.model })
+            .collect(),
+        unexpected: response.map_or(&[], |r| &r.unexpected),
+        provider_fields: response.map_or(&NONE, |r| &r.provider_fields),
+        simulated: record.simulated(),
+        error: none.map(|none| ErrorObject {
+            class: none.failure.as_ref().map(|f| f.class.name()),
+            message: none.failure.as_ref().map_or_else(|| words(none.why).to_owned(), |f| f.message.clone()),
+            hint,
+        }),
+    }
+}
+
+fn attempt(attempt: &Attempt) -> AttemptObject<'_> {
+    AttemptObject {
+        provider: &attempt.model_ref.provider,
+        model: &attempt.model_ref.model,
+        outcome: if attempt.failure.is_none() { "answered" } else { "failed" },
+        started_ms: milliseconds(attempt.started),
+        duration_ms: milliseconds(attempt.duration),
+        usage: attempt.usage,
+        cost_usd: Cost::usd(attempt.cost),
+        failure: attempt.failure.as_ref().map(failure),
+    }
+}
+
+fn failure(failure: &Failure) -> FailureObject<'_> {
+    FailureObject {
+        class: failure.class.name(),
+        phase: failure.phase,
+        status: failure.status,
+        code: failure.code.as_deref(),
+        message: &failure.message,
+        retry_after_ms: failure.retry_after.map(milliseconds),
+        request_id: failure.request_id.as_deref(),
+    }
+}
+
+fn words(why: Why) -> &'static str {
+    match why {
+        Why::NobodyToTry => "no candidate could be tried",
+        Why::Stopped => "the failure ended the call",
+        Why::AllFailed => "every candidate failed",
+        Why::Deadline => "the deadline ran out",
+        Why::Timeout => "the time limit ran out",
+        Why::BrokeOff => "the answer broke off",
+    }
+}

@@ -1,0 +1,148 @@
+//! The results of an eval as JSON and CSV.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::catalog::Cost;
+use crate::eval::{CaseResult, GateReport, Set, Summary, Verdict};
+
+/// One golden set, run against its subjects.
+#[derive(Clone, Copy, Debug)]
+pub struct EvalRun<'a> {
+    /// The id of the run.
+    pub id: &'a str,
+    /// The set.
+    pub set: &'a Set,
+    /// How many of its cases were run.
+    pub cases: usize,
+    /// The figures of each subject.
+    pub summaries: &'a [Summary],
+    /// The results of each subject, in the same order.
+    pub results: &'a [Vec<CaseResult>],
+    /// What the gate says.
+    pub gate: &'a GateReport,
+}
+
+/// `slalom.eval/1`: the figures, and with `results` every case.
+pub fn eval_json(runs: &[EvalRun<'_>], exit_code: u8, results: bool) -> Value {
+    let runs: Vec<Value> = runs.iter().map(|run| run_json(run, results)).collect();
+    json!({"schema": "slalom.eval/1", "runs": runs, "exit_code": exit_code})
+}
+
+fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
+    let reasons: Vec<&String> = run.gate.unsound.iter().chain(&run.gate.reasons).collect();
+    let cases: Vec<Value> = if results {
+        run.summaries
+            .iter()
+            .zip(run.results)
+            .flat_map(|(s, r)| r.iter().map(|r| result_json(&s.subject, r)))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    json!({
+        "run": run.id, "set": {"name": run.set.name, "digest": run.set.digest, "cases": run.cases},
+        "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
+        "gate": {"passed": run.gate.passed(), "reasons": reasons},
+        "results": cases,
+    })
+}
+
+fn summary_json(summary: &Summary) -> Value {
+    json!({
+        "subject": summary.subject, "simulated": summary.simulated, "passed": summary.passed, "failed": summary.failed,
+        "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
+        "mean_score": summary.mean_score, "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
+        "failovers": summary.failovers,
+        "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
+        "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},
+    })
+}
+
+fn result_json(subject: &str, result: &CaseResult) -> Value {
+    let assertions: Vec<Value> = result
+        .assertions
+        .iter()
+        .map(|a| {
+            let passed = match a.verdict {
+                Verdict::Pass => Some(true),
+                Verdict::Fail => Some(false),
+                Verdict::Unscored => None,
+            };
+            json!({"name": a.name, "passed": passed, "score": passed.map(|_| a.score), "reason": a.reason, "kind": a.kind})
+        })
+        .collect();
+    let milliseconds = |d: std::time::Duration| d.as_secs_f64() * 1000.0;
+    json!({
+        "case": result.case, "digest": result.digest, "subject": subject, "verdict": result.verdict, "score": result.score,
+        "text": result.text, "finish_reason": result.finish_reason.map(|f| f.name()), "assertions": assertions,
+        "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.name(), "message": message})),
+        "served_by": result.served_by.as_ref().map(ToString::to_string), "failovers": result.failovers,
+        "cost_usd": Cost::usd(result.cost), "latency_ms": result.latency.map(milliseconds),
+        "queued_ms": milliseconds(result.queued),
+    })
+}
+
+/// Writes a report, its form by the file's extension.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_report(path: &Path, runs: &[EvalRun<'_>], exit_code: u8) -> io::Result<()> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => fs::write(path, csv_report(runs)?),
+        _ => fs::write(path, format!("{:#}\n", eval_json(runs, exit_code, true))),
+    }
+}
+
+fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = [
+        "set",
+        "case",
+        "subject",
+        "verdict",
+        "score",
+        "served_by",
+        "failovers",
+        "cost_usd",
+        "latency_ms",
+        "reason",
+        "text",
+    ];
+    writer.write_record(header)?;
+    for run in runs {
+        for (summary, results) in run.summaries.iter().zip(run.results) {
+            for result in results {
+                let verdict = match result.verdict {
+                    Verdict::Pass => "pass",
+                    Verdict::Fail => "fail",
+                    Verdict::Unscored => "unscored",
+                };
+                let failed = result.assertions.iter().find(|a| a.verdict == Verdict::Fail);
+                let reason = match (&result.failure, failed) {
+                    (Some((class, message)), _) => format!("{class}: {message}"),
+                    (None, Some(assertion)) => format!("{}: {}", assertion.name, assertion.reason),
+                    (None, None) => String::new(),
+                };
+                let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+                writer.write_record([
+                    &run.set.name,
+                    &result.case,
+                    &summary.subject,
+                    verdict,
+                    &number(result.score),
+                    &result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    &result.failovers.to_string(),
+                    &number(result.cost.usd()),
+                    &number(result.latency.map(|l| l.as_secs_f64() * 1000.0)),
+                    &reason,
+                    &result.text,
+                ])?;
+            }
+        }
+    }
+    writer.into_inner().map_err(|e| io::Error::other(e.to_string()))
+}

@@ -1,0 +1,106 @@
+//! The scores of an eval.
+
+use super::eval_report::EvalRun;
+use super::format::{counted, harmless, money};
+use super::table::table;
+use crate::eval::{CaseResult, Summary, Verdict};
+
+/// Failing cases shown for each subject, unless more was asked for.
+const SHOWN: usize = 3;
+
+/// The table of one run, what failed, and what the gate says.
+pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
+    let header = ["subject", "passed", "pass rate", "95 % interval", "score", "cost", "p50", "p95"];
+    let mut table = table(width, &header, &[1, 2, 3, 4, 5, 6, 7]);
+    for summary in run.summaries {
+        table.add_row(row(summary));
+    }
+    let mut out = format!("{} · {}\n{table}\n", run.set.name, counted(run.cases, "case"));
+    for summary in run.summaries {
+        if summary.failovers > 0 {
+            out.push_str(&format!(
+                "{}: {} on the way\n",
+                summary.subject,
+                counted(summary.failovers, "failover")
+            ));
+        }
+        if summary.unscored > 0 {
+            out.push_str(&format!(
+                "{}: {} unscored, which counts in no figure\n",
+                summary.subject,
+                counted(usize::try_from(summary.unscored).unwrap_or(0), "case")
+            ));
+        }
+    }
+    for (summary, results) in run.summaries.iter().zip(run.results) {
+        out.push_str(&failures(summary, results, verbose));
+    }
+    if run.summaries.iter().any(|s| s.simulated) {
+        out.push_str("simulated: answers, prices and latencies of the subjects marked so come from slalom's simulator\n");
+    }
+    out.push_str(&gate_words(run));
+    out
+}
+
+fn row(summary: &Summary) -> [String; 8] {
+    let mark = if summary.simulated { " (simulated)" } else { "" };
+    let rate = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+    let milliseconds =
+        |at: usize| summary.latency_ms.map_or_else(|| "–".to_owned(), |l| format!("{:.0} ms", l[at]));
+    let scored = summary.passed + summary.failed;
+    [
+        format!("{}{mark}", summary.subject),
+        format!("{}/{scored}", summary.passed),
+        rate(summary.pass_rate),
+        summary.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.3}–{high:.3}")),
+        rate(summary.mean_score),
+        money(summary.cost),
+        milliseconds(0),
+        milliseconds(1),
+    ]
+}
+
+fn failures(summary: &Summary, results: &[CaseResult], verbose: bool) -> String {
+    let bad: Vec<&CaseResult> = results.iter().filter(|r| r.verdict != Verdict::Pass).collect();
+    let shown = if verbose { bad.len() } else { SHOWN };
+    let mut out = String::new();
+    for result in bad.iter().take(shown) {
+        out.push_str(&format!(
+            "{} {} · {}\n",
+            if result.verdict == Verdict::Fail { "✗" } else { "?" },
+            summary.subject,
+            result.case
+        ));
+        if let Some((class, message)) = &result.failure {
+            out.push_str(&format!("    {class}: {}\n", harmless(message)));
+        }
+        let mut failed = result.assertions.iter().filter(|a| a.verdict == Verdict::Fail);
+        if let Some(first) = failed.next() {
+            let more = failed.count();
+            let rest = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            out.push_str(&format!("    {}: {}{rest}\n", first.name, harmless(&first.reason)));
+        }
+        if verbose {
+            out.push_str(&format!(
+                "    answer: {}\n",
+                harmless(&result.text).replace('\n', "\n            ")
+            ));
+        }
+    }
+    if bad.len() > shown {
+        out.push_str(&format!(
+            "  … and {} more of {}; -v shows all, with their answers\n",
+            bad.len() - shown,
+            summary.subject
+        ));
+    }
+    out
+}
+
+fn gate_words(run: &EvalRun<'_>) -> String {
+    if run.gate.passed() {
+        return "gate: passed\n".to_owned();
+    }
+    let reasons = run.gate.unsound.iter().chain(&run.gate.reasons);
+    reasons.fold(String::new(), |out, reason| out + "gate: FAILED: " + reason + "\n")
+}

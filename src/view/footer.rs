@@ -1,0 +1,35 @@
+//! The one line after an answer: who, how much, how long, and what failed on the way.
+
+use super::format::{counted, money, seconds};
+use crate::chat::FinishReason;
+use crate::route::{Answer, CallRecord};
+
+/// `anthropic/claude-haiku-5-5 · 412 in, 96 out · $0.0009 · first token 0.31 s · 1.24 s · 1 failover`.
+pub fn footer(record: &CallRecord, answer: &Answer) -> String {
+    let usage = answer.response.usage;
+    let tokens = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    let mut parts = vec![answer.model_ref.to_string()];
+    if let Some(served) =
+        answer.response.served_model.as_ref().filter(|served| **served != answer.model_ref.model)
+    {
+        parts[0].push_str(&format!(" (served by {served})"));
+    }
+    if record.simulated() {
+        parts[0].push_str(" (simulated)");
+    }
+    parts.push(format!("{} in, {} out", tokens(usage.input_tokens), tokens(usage.output_tokens)));
+    parts.push(money(record.cost()));
+    parts.extend(record.first_token.map(|first| format!("first token {}", seconds(first))));
+    parts.push(seconds(record.latency));
+    let retries = record.attempts.len() - 1 - record.failovers();
+    if retries > 0 {
+        parts.push(if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") });
+    }
+    if record.failovers() > 0 {
+        parts.push(counted(record.failovers(), "failover"));
+    }
+    if !matches!(answer.response.finish_reason, FinishReason::Stop) {
+        parts.push(format!("ended by {}", answer.response.finish_reason.name()));
+    }
+    parts.join(" · ")
+}

@@ -1,0 +1,67 @@
+//! Figures for people.
+
+use std::time::Duration;
+
+use crate::catalog::{Cost, CostSource};
+
+/// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
+pub(super) fn money(cost: Cost) -> String {
+    match cost.usd() {
+        None => "cost unknown".to_owned(),
+        Some(0.0) => "$0".to_owned(),
+        Some(usd) => {
+            let mark = if cost.source == CostSource::Estimated { "~" } else { "" };
+            format!("{mark}${}", dollars(usd))
+        }
+    }
+}
+
+/// Three significant digits, at least two decimals.
+pub(super) fn dollars(usd: f64) -> String {
+    let decimals = if usd >= 1.0 { 2 } else { (2 - usd.log10().floor() as i32).clamp(2, 9) };
+    format!("{usd:.*}", decimals.unsigned_abs() as usize)
+}
+
+/// `0.31 s`, `12 s`, `85 ms`.
+pub(super) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 0.1 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 10.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{seconds:.0} s")
+    }
+}
+
+/// A word in its number: `1 case`, `2 cases`.
+pub(super) fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+/// Milliseconds, rounded as JSON shows them.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Text from outside, made harmless for a terminal: control characters but line breaks and tabs are replaced.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures() {
+        assert_eq!(dollars(0.000_669), "0.000669");
+        assert_eq!(dollars(1.237), "1.24");
+        assert_eq!(dollars(0.5), "0.500");
+        assert_eq!(dollars(123.0), "123.00");
+        assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
+        assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
+        assert_eq!(counted(1, "case"), "1 case");
+        assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
+    }
+}

@@ -1,0 +1,28 @@
+//! Everything that is printed: streams, tables, progress, reports.
+//!
+//! The only room that writes to a terminal. It decides nothing; it is handed records and summaries and shows them, at
+//! whatever width there is. stdout carries the answer, the table or the JSON asked for; stderr everything else.
+
+mod compare;
+mod console;
+mod envelope;
+mod eval_report;
+mod eval_table;
+mod footer;
+mod format;
+mod live;
+mod models;
+mod plan;
+mod progress;
+mod table;
+
+pub use compare::{compare_json, compare_table};
+pub use console::Console;
+pub use envelope::{Envelope, envelope};
+pub use eval_report::{EvalRun, eval_json, write_report};
+pub use eval_table::eval_table;
+pub use footer::footer;
+pub use live::Live;
+pub use models::{ModelRow, models_json, models_table};
+pub use plan::{plan_json, plan_table, routes_table};
+pub use progress::{EvalProgress, SubjectBar};

@@ -1,0 +1,104 @@
+//! Holds the direction of imports: every `crate::room` in the sources points down the table of docs/architecture.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room with the rooms that it may know.
+const TABLE: &[(&str, &[&str])] = &[
+    ("chat", &[]),
+    ("dialect", &["chat"]),
+    ("catalog", &["chat"]),
+    ("sim", &["chat", "dialect"]),
+    ("provider", &["chat", "dialect", "catalog"]),
+    ("route", &["chat", "dialect", "catalog", "provider"]),
+    ("eval", &["chat", "dialect", "catalog", "provider", "route"]),
+    ("view", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
+    ("config", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
+    ("cli", &[]),
+    ("command", &["chat", "dialect", "catalog", "provider", "route", "eval", "view", "config", "cli", "sim"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Rooms named in a text after `crate::`, groups (`crate::{a, b::c}`) included.
+fn rooms_named(text: &str) -> Vec<String> {
+    let code: String =
+        text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut rooms = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + 7..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => rooms.push(std::mem::take(&mut word)),
+                    c if depth == 0 => word.push(c),
+                    _ => {}
+                }
+            }
+            rooms.push(word);
+        } else {
+            rooms.push(rest.to_owned());
+        }
+    }
+    let name =
+        |r: &String| r.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    rooms.iter().map(name).filter(|r| !r.is_empty()).collect()
+}
+
+#[test]
+fn imports_point_down_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let room = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        if !root.join(room).is_dir() {
+            continue;
+        }
+        let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{room} is no room of the table"));
+            continue;
+        };
+        for named in rooms_named(&fs::read_to_string(&file).unwrap()) {
+            let is_room = TABLE.iter().any(|(name, _)| *name == named);
+            if is_room && named != room && !allowed.contains(&named.as_str()) {
+                wrong.push(format!("{}: crate::{named}", relative.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that point up:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_finder_finds() {
+    assert_eq!(
+        rooms_named("use crate::{chat::{A, B}, route};\nlet x = crate::eval::run();"),
+        ["chat", "route", "eval"]
+    );
+    assert!(rooms_named("// use crate::route;").is_empty());
+}
+
+#[test]
+fn files_fit_a_few_screens() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let long: Vec<_> =
+        files.iter().filter(|f| fs::read_to_string(f).unwrap().lines().count() > 450).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
