@@ -2,4 +2,7 @@
 
 #![cfg_attr(test, expect(missing_docs, reason = "tests are read, not called"))]
 
+mod calls;
 mod imports;
+mod samples;
+mod tool;

@@ -12,7 +12,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "DURATION")]
     pub latency: Option<String>,
     /// What its choices are drawn from
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Print one line a request
     #[arg(long)]

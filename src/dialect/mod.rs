@@ -12,6 +12,8 @@ mod gemini;
 mod headers;
 mod openai_chat;
 mod quirks;
+#[cfg(test)]
+mod round_trip;
 mod sse_stream;
 mod wait;
 mod wire;

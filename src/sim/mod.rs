@@ -41,7 +41,7 @@ impl Default for Settings {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: None,
-            seed: 0,
+            seed: 1,
             replies: HashMap::new(),
             log: None,
         }

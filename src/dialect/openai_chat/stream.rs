@@ -52,7 +52,7 @@ impl Reader {
             Some(choices) => {
                 let first = choices.into_iter().find(|c| c.index.unwrap_or(0) == 0);
                 match first {
-                    Some(choice) => self.choice(choice, events)?,
+                    Some(choice) => self.choice(choice, whole, events)?,
                     None if whole => return Err(no_choices(json)),
                     None => {}
                 }
@@ -75,12 +75,14 @@ impl Reader {
         }
     }
 
-    fn choice(&mut self, choice: Choice, events: &mut Vec<Event>) -> Result<(), Failure> {
+    fn choice(&mut self, choice: Choice, whole: bool, events: &mut Vec<Event>) -> Result<(), Failure> {
         if let Some(error) = choice.error.as_ref().filter(|e| is_error(e)) {
             return Err(ErrorBody::in_band(error));
         }
-        if let Some(delta) = choice.delta.or(choice.message) {
-            self.delta(delta, events);
+        // Perplexity sends both: in a chunk the message is cumulative, in a whole answer the delta is empty.
+        let said = if whole { choice.message.or(choice.delta) } else { choice.delta.or(choice.message) };
+        if let Some(said) = said {
+            self.delta(said, events);
         }
         match choice.finish_reason {
             // OpenRouter repeats the reason in the chunk that carries usage.

@@ -1,0 +1,280 @@
+//! The two halves of every dialect, held to each other: what one writes, the other reads.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chat::{Assembler, FinishReason, Message, Role, ToolCall, Usage};
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![4 => "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,40}", 1 => any::<String>().prop_filter("not empty", |s| !s.is_empty())]
+}
+
+/// A conversation that begins and ends with the user.
+fn requests() -> impl Strategy<Value = Request> {
+    let parts = || prop::collection::vec(texts(), 1..3);
+    let turns = prop::collection::vec((parts(), parts()), 0..3);
+    let settings = (
+        prop::option::of(0u8..=20),
+        prop::option::of(0u8..=10),
+        1u64..100_000,
+        prop::collection::vec("[a-z]{1,5}", 0..3),
+        prop::option::of(any::<i32>()),
+    );
+    (prop::option::of(texts()), turns, parts(), settings).prop_map(|(system, turns, last, settings)| {
+        let (temperature, top_p, max_tokens, stop, seed) = settings;
+        let mut messages: Vec<Message> = turns
+            .into_iter()
+            .flat_map(|(u, a)| {
+                [Message { role: Role::User, parts: u }, Message { role: Role::Assistant, parts: a }]
+            })
+            .collect();
+        messages.push(Message { role: Role::User, parts: last });
+        Request {
+            system,
+            messages,
+            temperature: temperature.map(|t| f64::from(t) / 10.0),
+            top_p: top_p.map(|p| f64::from(p) / 10.0),
+            max_tokens: Some(max_tokens),
+            stop,
+            seed: seed.map(i64::from),
+        }
+    })
+}
+
+fn responses() -> impl Strategy<Value = Response> {
+    let calls = prop::collection::vec(
+        ("[a-z_]{1,9}", prop::collection::btree_map("[a-z]{1,4}", texts(), 0..3)),
+        0..3,
+    );
+    let usage = (0u64..5000, 0u64..5000, 0u64..500, 0u64..500);
+    (texts(), prop::option::of(texts()), calls, usage, prop::bool::ANY).prop_map(
+        |(text, reasoning, calls, usage, cut)| {
+            let (input, output, cached, thought) = usage;
+            let mut response = Response::text(text);
+            response.reasoning = reasoning;
+            response.tool_calls = calls
+                .into_iter()
+                .enumerate()
+                .map(|(n, (name, arguments))| ToolCall {
+                    id: format!("call_{n}"),
+                    name,
+                    arguments: serde_json::json!(arguments),
+                })
+                .collect();
+            response.finish_reason = match (response.tool_calls.is_empty(), cut) {
+                (false, _) => FinishReason::ToolCalls,
+                (true, true) => FinishReason::Length,
+                (true, false) => FinishReason::Stop,
+            };
+            response.usage = Usage {
+                input_tokens: Some(input + cached),
+                cached_input_tokens: Some(cached),
+                output_tokens: Some(output + thought),
+                reasoning_tokens: Some(thought),
+                ..Usage::default()
+            };
+            response
+        },
+    )
+}
+
+fn serving() -> Serving {
+    Serving { id: "id-1".into(), model: "model-1".into() }
+}
+
+/// What the contract keeps of an answer, without what one vendor leaves out when it is zero.
+fn meaning(response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
+    let usage = response.usage;
+    let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0);
+    (
+        response.text.clone(),
+        response.reasoning.clone(),
+        response.tool_calls.clone(),
+        response.finish_reason,
+        (usage.input_tokens, usage.output_tokens),
+        (zero_is_absent(usage.cached_input_tokens), zero_is_absent(usage.reasoning_tokens)),
+    )
+}
+
+fn read_stream(dialect: Dialect, pieces: &[&[u8]]) -> Result<Response, Failure> {
+    let mut decoder = dialect.client().stream_decoder(&Quirks::default());
+    let (mut assembler, mut events) = (Assembler::default(), Vec::new());
+    for piece in pieces {
+        if decoder.feed(piece, &mut events)? == Progress::Done {
+            break;
+        }
+    }
+    decoder.end(&mut events)?;
+    events.iter().for_each(|event| assembler.push(event));
+    assembler.finish()
+}
+
+/// An answer as the events it would stream as, its text in pieces.
+fn events_of(response: &Response) -> Vec<Event> {
+    let mut events: Vec<Event> = response.reasoning.iter().cloned().map(Event::Reasoning).collect();
+    let characters: Vec<char> = response.text.chars().collect();
+    events.extend(characters.chunks(5).map(|piece| Event::Text(piece.iter().collect())));
+    for (index, call) in response.tool_calls.iter().enumerate() {
+        events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone() });
+        let arguments = call.arguments.to_string();
+        let at = (0..=arguments.len() / 2).rev().find(|at| arguments.is_char_boundary(*at)).unwrap_or(0);
+        for piece in [&arguments[..at], &arguments[at..]] {
+            events.push(Event::ToolArguments { index, piece: piece.to_owned() });
+        }
+    }
+    events.push(Event::Usage(response.usage));
+    events.push(Event::Finish(response.finish_reason));
+    events
+}
+
+fn stream_of(dialect: Dialect, response: &Response) -> Vec<u8> {
+    let mut encoder = dialect.server().stream_encoder(&serving());
+    let mut bytes = encoder.open(&response.usage);
+    for event in events_of(response) {
+        bytes.extend(encoder.event(&event));
+    }
+    bytes.extend(encoder.close());
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn requests_come_back(request in requests(), stream: bool, accent: bool) {
+        for dialect in Dialect::ALL {
+            let client = dialect.client();
+            let mut request = request.clone();
+            for parameter in client.lacks() {
+                request.take(*parameter);
+            }
+            let mut quirks = Quirks::default();
+            if accent {
+                quirks.max_tokens_field = MaxTokensField::MaxCompletionTokens;
+                quirks.system_role = SystemRole::Developer;
+                quirks.random_seed = true;
+            }
+            let wire = client.encode_request(Call { model: "vendor/model-1.5", request: &request, stream, quirks: &quirks });
+            let asked = dialect.server().decode_request(&wire.path, &wire.body).unwrap();
+            prop_assert_eq!(&asked, &Asked { model: "vendor/model-1.5".into(), request, stream });
+        }
+    }
+
+    #[test]
+    fn whole_answers_come_back(response in responses()) {
+        for dialect in Dialect::ALL {
+            let body = dialect.server().encode_response(&response, &serving());
+            let reply = Reply { status: 200, headers: &Headers::default(), body: &body };
+            let read = dialect.client().decode_response(reply, &Quirks::default());
+            if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
+                prop_assert_eq!(read.unwrap_err().class, FailureClass::Empty);
+                continue;
+            }
+            let read = read.unwrap();
+            prop_assert_eq!(meaning(&read), meaning(&response), "{}", dialect);
+            prop_assert_eq!(read.served_model.as_deref(), Some("model-1"));
+            prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
+        }
+    }
+
+    #[test]
+    fn streams_come_back_wherever_they_are_cut(response in responses(), cuts in prop::collection::vec(1usize..40, 1..50)) {
+        for dialect in Dialect::ALL {
+            let bytes = stream_of(dialect, &response);
+            let mut pieces: Vec<&[u8]> = Vec::new();
+            let mut rest = &bytes[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break }
+                let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(head);
+                rest = tail;
+            }
+            let read = read_stream(dialect, &pieces);
+            if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
+                prop_assert_eq!(read.unwrap_err().class, FailureClass::Empty);
+                continue;
+            }
+            let read = read.unwrap();
+            prop_assert_eq!(meaning(&read), meaning(&response), "{}", dialect);
+            prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
+        }
+    }
+
+    /// A stream that ends before its terminal event is never a success, wherever it ends.
+    #[test]
+    fn a_cut_stream_is_never_a_success(response in responses(), share in 0.0f64..1.0) {
+        for dialect in Dialect::ALL {
+            let whole = stream_of(dialect, &response);
+            let terminal: &[u8] = match dialect {
+                Dialect::OpenaiChat => b"\"finish_reason\":\"",
+                Dialect::Anthropic => b"event: message_stop",
+                Dialect::Gemini => b"\"finishReason\":\"",
+            };
+            let end = whole.windows(terminal.len()).rposition(|w| w == terminal).unwrap();
+            let cut = &whole[..(end as f64 * share) as usize];
+            let failure = read_stream(dialect, &[cut]).unwrap_err();
+            prop_assert!(matches!(failure.class, FailureClass::Truncated | FailureClass::Empty), "{} {:?}", dialect, failure);
+        }
+    }
+
+    /// No decoder panics, whatever it is fed.
+    #[test]
+    fn bytes_harm_no_decoder(noise in prop::collection::vec(any::<u8>(), 0..300), framed: bool, path in ".{0,40}") {
+        let bytes = if framed { [b"data: {", &noise[..], b"}\n\n"].concat() } else { noise };
+        for dialect in Dialect::ALL {
+            let _ = read_stream(dialect, &[&bytes]);
+            let headers: Headers = [("retry-after", String::from_utf8_lossy(&bytes).into_owned())].into_iter().collect();
+            let reply = Reply { status: 429, headers: &headers, body: &bytes };
+            let _ = dialect.client().decode_response(reply, &Quirks::default());
+            prop_assert!(dialect.client().decode_failure(reply).message.chars().count() <= 500);
+            let _ = dialect.server().decode_request(&path, &bytes);
+        }
+    }
+
+    /// Nor when JSON of the right shape holds the wrong things.
+    #[test]
+    fn wrong_values_harm_no_decoder(at in 0usize..400, with in "(null|-1|1e99|\"x\"|\\[\\]|\\{\\}|true|\"\")") {
+        let response = Response { tool_calls: vec![ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) }], finish_reason: FinishReason::ToolCalls, ..Response::text("hello") };
+        for dialect in Dialect::ALL {
+            let body = String::from_utf8(stream_of(dialect, &response)).unwrap();
+            // Replaces the value after the n-th colon.
+            let colon = body.match_indices(':').nth(at % body.matches(':').count()).unwrap().0;
+            let end = body[colon + 1..].find([',', '}', '\n']).map_or(body.len(), |e| colon + 1 + e);
+            let changed = format!("{}{with}{}", &body[..=colon], &body[end..]);
+            let _ = read_stream(dialect, &[changed.as_bytes()]);
+        }
+    }
+}
+
+#[test]
+fn every_class_comes_back_from_its_own_error() {
+    // Classes that a dialect has an error of its own for, as the simulator sends them.
+    let classes = [
+        FailureClass::ServerError,
+        FailureClass::RateLimited,
+        FailureClass::QuotaExhausted,
+        FailureClass::Auth,
+        FailureClass::ModelUnavailable,
+        FailureClass::ContextOverflow,
+        FailureClass::BadRequest,
+    ];
+    for dialect in Dialect::ALL {
+        for class in classes {
+            let words = if class == FailureClass::ContextOverflow {
+                "the maximum context length is 10"
+            } else {
+                "no"
+            };
+            let reply = dialect.server().encode_failure(class, words);
+            let headers: Headers = reply.headers.iter().cloned().collect();
+            let read = dialect.client().decode_failure(Reply {
+                status: reply.status,
+                headers: &headers,
+                body: &reply.body,
+            });
+            assert_eq!(read.class, class, "{dialect}");
+            assert_eq!(read.message, words);
+            if class == FailureClass::RateLimited {
+                assert!(read.retry_after.is_some(), "{dialect}");
+            }
+        }
+    }
+}

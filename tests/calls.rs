@@ -1,0 +1,288 @@
+//! `ask`, `route` and `compare`, end to end over real sockets.
+
+use crate::tool::{CountingSimulator, Tool};
+
+const ROUTES: &str = "version: 1
+routes:
+  survives: {candidates: [sim-anthropic/overloaded, sim-openai/good]}
+  doomed: {candidates: [sim-anthropic/overloaded, sim-openai/gone, sim-gemini/no-quota]}
+  cut: {candidates: [sim-openai/cut, sim-gemini/good]}
+  stays: {candidates: [sim-openai/good, sim-gemini/good]}
+";
+
+#[test]
+fn an_answer_goes_to_stdout_and_the_footer_to_stderr() {
+    let ran = Tool::new().run(&["ask", "-m", "sim-openai/good", "hello", "there"]).exits(0);
+    assert!(
+        ran.stdout.starts_with("This is slalom's simulator speaking as `good`") && ran.stdout.ends_with('\n'),
+        "{}",
+        ran.stdout
+    );
+    ran.says(&["sim-openai/good (simulated) · 3 in,", " out · $0.0000", "first token"]);
+}
+
+#[test]
+fn every_dialect_answers_streamed_and_whole() {
+    for model in ["sim-openai/good", "sim-anthropic/good", "sim-gemini/good"] {
+        for more in [&[][..], &["--no-stream"][..]] {
+            let arguments = [&["ask", "-m", model, "--json", "hello"][..], more].concat();
+            let envelope = Tool::new().run(&arguments).exits(0).json();
+            assert_eq!(envelope["schema"], "slalom.call/1");
+            assert_eq!(envelope["finish_reason"], "stop", "{model}");
+            assert_eq!(envelope["usage"]["input_tokens"], 2, "{model}");
+            assert_eq!(envelope["served_model"], "good");
+            assert_eq!(envelope["simulated"], true);
+            assert_eq!(envelope["cost_source"], "simulated");
+            assert_eq!(envelope["unexpected"], serde_json::json!([]), "{model}");
+        }
+    }
+}
+
+#[test]
+fn a_route_whose_first_candidate_answers_529_answers_from_the_second() {
+    let tool = Tool::new().file("routes.yaml", ROUTES);
+    let envelope = tool.run(&["route", "survives", "--json", "hello"]).exits(0).json();
+    assert_eq!(envelope["route"], "survives");
+    assert_eq!(envelope["requested_model"], "route:survives");
+    assert_eq!((&envelope["provider"], &envelope["failovers"]), (&"sim-openai".into(), &1.into()));
+    let attempts = envelope["attempts"].as_array().unwrap();
+    assert_eq!(attempts[0]["failure"]["class"], "server_error");
+    assert_eq!(attempts[0]["failure"]["status"], 529);
+    assert_eq!(attempts[0]["failure"]["code"], "overloaded_error");
+    assert_eq!(attempts[1]["outcome"], "answered");
+}
+
+#[test]
+fn all_down_exits_3_and_lists_every_attempt() {
+    let tool = Tool::new().file("routes.yaml", ROUTES);
+    let ran = tool.run(&["route", "doomed", "--json", "hello"]).exits(3);
+    let envelope = ran.json();
+    let classes: Vec<_> =
+        envelope["attempts"].as_array().unwrap().iter().map(|a| a["failure"]["class"].clone()).collect();
+    // Nobody was left ready, so the first one had its retry.
+    assert_eq!(classes, ["server_error", "model_unavailable", "quota_exhausted", "server_error"]);
+    assert_eq!(envelope["provider"], serde_json::Value::Null);
+    assert_eq!(envelope["finish_reason"], "error");
+    ran.says(&[
+        "error: no answer from route:doomed: every attempt failed",
+        "sim-openai/gone",
+        "sim-gemini/no-quota",
+        "hint:",
+    ]);
+}
+
+#[test]
+fn a_refused_request_is_tried_once() {
+    let simulator = CountingSimulator::start();
+    // A body of one dialect on the path of another is what the simulator answers with a 400.
+    let routes = format!(
+        "version: 1\nproviders:\n  odd: {{dialect: gemini, base_url: '{}/v1/chat/completions?x=', auth: none}}\nroutes:\n  two: {{candidates: [odd/model, sim-openai/good]}}\n",
+        simulator.url()
+    );
+    let ran = Tool::new().file("routes.yaml", &routes).run(&["route", "two", "--json", "hello"]).exits(3);
+    let envelope = ran.json();
+    assert_eq!(envelope["attempts"].as_array().unwrap().len(), 1, "{envelope}");
+    assert_eq!(envelope["attempts"][0]["failure"]["class"], "bad_request");
+    assert_eq!(envelope["not_tried"][0]["provider"], "sim-openai");
+    assert_eq!(simulator.hits(), 1);
+}
+
+#[test]
+fn a_pipe_never_sees_a_dead_candidates_half_answer() {
+    let tool = Tool::new().file("routes.yaml", ROUTES);
+    let ran = tool.run(&["route", "cut", "hello"]).exits(0);
+    assert_eq!(ran.stdout.matches("This is slalom's simulator").count(), 1, "{}", ran.stdout);
+    ran.says(&["sim-openai/cut: truncated", "1 failover"]);
+    // Shown as it arrives, it cannot be taken back: it stops, marked.
+    let ran = tool.run(&["route", "cut", "--stream", "hello"]).exits(3);
+    assert!(!ran.stdout.is_empty());
+    ran.says(&["the answer broke off after it was shown"]);
+}
+
+#[test]
+fn each_fault_of_the_simulator_has_its_class() {
+    let faults = [
+        ("down", "server_error"),
+        ("overloaded", "server_error"),
+        ("rate-limited", "rate_limited"),
+        ("no-quota", "quota_exhausted"),
+        ("bad-key", "auth"),
+        ("gone", "model_unavailable"),
+        ("too-long", "context_overflow"),
+        ("cut", "truncated"),
+        ("cut-politely", "truncated"),
+        ("malformed", "malformed"),
+        ("empty", "empty"),
+        ("error-in-stream", "server_error"),
+        ("nobody", "model_unavailable"),
+    ];
+    let tool = Tool::new();
+    for provider in ["sim-openai", "sim-anthropic", "sim-gemini"] {
+        for (model, class) in faults {
+            let ran = tool.run(&["ask", "-m", &format!("{provider}/{model}"), "--json", "hello"]).exits(3);
+            assert_eq!(ran.json()["error"]["class"], class, "{provider}/{model}: {}", ran.stdout);
+        }
+        let unexpected =
+            tool.run(&["ask", "-m", &format!("{provider}/unexpected"), "--json", "hello"]).exits(0).json();
+        let noted = unexpected["unexpected"].to_string();
+        assert!(noted.contains("sim_added") && noted.contains("sim_renamed"), "{provider}: {noted}");
+    }
+}
+
+#[test]
+fn a_stall_ends_by_its_timer() {
+    let routes = "version: 1\ndefaults:\n  timeouts: {idle: 80ms}\n";
+    let ran = Tool::new()
+        .file("routes.yaml", routes)
+        .run(&["ask", "-m", "sim-openai/stall", "--json", "hello"])
+        .exits(3);
+    let envelope = ran.json();
+    assert_eq!(envelope["error"]["class"], "timeout");
+    assert_eq!(envelope["attempts"][0]["failure"]["phase"], "idle");
+    let ran = Tool::new().run(&["ask", "-m", "sim-openai/stall", "--timeout", "100ms", "hello"]).exits(4);
+    ran.says(&["the time limit ran out", "hint: raise --timeout"]);
+}
+
+#[test]
+fn the_prompt_comes_from_words_files_and_the_pipe() {
+    let tool = Tool::new().file("note.txt", "three words here\n");
+    let echo = |ran: crate::tool::Ran| ran.exits(0).stdout;
+    let out = echo(tool.run_with_input(&["ask", "-m", "sim-openai/good"], "from the pipe"));
+    assert!(out.contains("Your prompt has 3 words and begins: “from the pipe”"), "{out}");
+    let out = echo(tool.run_with_input(&["ask", "-m", "sim-openai/good", "typed"], "piped"));
+    assert!(out.contains("begins: “typed piped”"), "{out}");
+    let out = echo(tool.run(&["ask", "-m", "sim-openai/good", "-f", "note.txt", "sum", "up:"]));
+    assert!(out.contains("begins: “sum up: <file name=\"note.txt\"> three words here </file>”"), "{out}");
+    let out = echo(tool.run(&["ask", "-m", "sim-openai/good", "-p", "name=Ada", "hi {{ name }}"]));
+    assert!(out.contains("begins: “hi Ada”"), "{out}");
+    let out = echo(tool.run(&["ask", "-m", "sim-openai/good", "fn main() {{ }}"]));
+    assert!(out.contains("{{ }}"), "braces are literal without variables: {out}");
+}
+
+#[test]
+fn a_parameter_that_the_model_refuses_is_left_out_with_a_warning() {
+    Tool::new()
+        .run(&["ask", "-m", "sim-anthropic/good", "--seed", "7", "hello"])
+        .exits(0)
+        .says(&["warning: sim-anthropic/good refuses `seed`; it was left out"]);
+}
+
+#[test]
+fn an_answer_cut_at_its_limit_is_an_answer_with_a_warning() {
+    for provider in ["sim-openai", "sim-anthropic", "sim-gemini"] {
+        let ran = Tool::new()
+            .run(&["ask", "-m", &format!("{provider}/good"), "--max-tokens", "3", "hello"])
+            .exits(0);
+        ran.says(&["warning: the answer was cut at its limit of tokens", "ended by length"]);
+    }
+}
+
+#[test]
+fn compare_shows_answers_side_by_side_and_as_json() {
+    let tool = Tool::new().env("COLUMNS", "100");
+    let ran = tool.run(&["compare", "-m", "sim-openai/good,sim-gemini/terse", "hello"]).exits(0);
+    assert!(
+        ran.stdout.contains("sim-openai/good") && ran.stdout.contains("┆ sim-gemini/terse"),
+        "{}",
+        ran.stdout
+    );
+    let json = tool
+        .run(&["compare", "-m", "sim-openai/good", "-m", "sim-gemini/overloaded", "--json", "hello"])
+        .exits(3)
+        .json();
+    assert_eq!(json["schema"], "slalom.compare/1");
+    assert_eq!(json["exit_code"], 3);
+    assert_eq!(json["answers"].as_array().unwrap().len(), 2);
+    assert_eq!(json["answers"][1]["error"]["class"], "server_error");
+    tool.run(&["compare", "-m", "sim-openai/good", "hello"]).exits(2).says(&["compare needs two models"]);
+}
+
+#[test]
+fn without_a_key_nothing_is_sent() {
+    let tool = Tool::new();
+    tool.run(&["ask", "-m", "openai/gpt-6-luna", "hello"])
+        .exits(2)
+        .says(&["OPENAI_API_KEY is not set", "-m sim-openai/good"]);
+    // The default route of the built-in file has four candidates and no key for any.
+    tool.run(&["ask", "hello"]).exits(2).says(&["ANTHROPIC_API_KEY or OPENAI_API_KEY", "-m sim-openai/good"]);
+    let ran = tool.run(&["ask", "--json", "hello"]).exits(2);
+    assert_eq!(ran.stdout, "", "exit 2 prints no envelope");
+    // In a route, a candidate without a key is left out with a warning.
+    let routes = "version: 1\nroutes:\n  some: {candidates: [openai/gpt-6-luna, sim-openai/good]}\n";
+    let tool = Tool::new().file("routes.yaml", routes);
+    let ran = tool.run(&["route", "some", "--json", "hello"]).exits(0);
+    assert_eq!(ran.json()["skipped"][0]["reason"], "no_key");
+    ran.says(&["warning: openai/gpt-6-luna is left out", "OPENAI_API_KEY"]);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_sends_nothing() {
+    let simulator = CountingSimulator::start();
+    let routes = simulator.routes()
+        + "routes:\n  some: {candidates: [openai/gpt-6-luna, sim-openai/good, sim-gemini/good]}\n";
+    let tool = Tool::new().file("routes.yaml", &routes);
+    let ran = tool.run(&["route", "some", "--dry-run", "hello"]).exits(0);
+    for words in ["skip: `openai` has no key", "sim-openai/good", "nothing was sent"] {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+    let plan = tool.run(&["route", "some", "--dry-run", "--json", "hello"]).exits(0).json();
+    assert_eq!(plan["candidates"][0]["reason"], "no_key");
+    assert_eq!(plan["candidates"][1]["decision"], "try");
+    assert_eq!(simulator.hits(), 0);
+}
+
+#[test]
+fn a_key_reaches_its_host_and_nothing_else() {
+    let simulator = CountingSimulator::start();
+    let key = "planted-key-5f2c9b7d";
+    let url = simulator.url();
+    let routes = format!(
+        "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{url}/v1', api_key: {{env: MINE_KEY}}}}\nroutes:\n  all: {{candidates: [mine/bad-key, mine/overloaded, mine/good]}}\n"
+    );
+    let tool =
+        Tool::new().env("MINE_KEY", key).env("SLALOM_CONFIG", "named.yaml").file("named.yaml", &routes);
+    let mut printed = String::new();
+    for arguments in [
+        &["route", "all", "-v", "--json", "hi"][..],
+        &["ask", "-m", "mine/good", "-v", "hi"],
+        &["check", "-v"],
+        &["route"],
+        &["models", "gpt"],
+        &["ask", "-m", "mine/bad-key", "hi"],
+    ] {
+        let ran = tool.run(arguments);
+        printed += &(ran.stdout + &ran.stderr);
+    }
+    assert!(simulator.hits() >= 4);
+    assert!(!printed.contains(key) && !printed.contains(&key[..12]), "{printed}");
+    let written = walk(tool.home());
+    assert!(!written.iter().any(|text| text.contains(key)), "a file holds the key");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn a_closed_stdout_ends_quietly() {
+    let tool = Tool::new();
+    let mut child = tool
+        .command(&["models"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ran: crate::tool::Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("error"), "{}", ran.stderr);
+}

@@ -1,0 +1,138 @@
+//! The real binary in a home of its own: no key, no config, no network.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A home with a project folder in it, from which the binary is run.
+pub struct Tool {
+    home: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// What a run printed, and its exit code.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Tool {
+    pub fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("project")).unwrap();
+        Self { home, environment: vec![("SLALOM_SIM_LATENCY".into(), "0ms".into())] }
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(n, _)| n != name);
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Writes a file into the project folder.
+    pub fn file(self, name: &str, text: &str) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("project").join(name)
+    }
+
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("slalom"));
+        command.args(arguments).current_dir(self.path("")).env_clear().stdin(Stdio::null());
+        command.env("HOME", self.home.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.envs(self.environment.iter().map(|(n, v)| (n, v)));
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs with this text on a pipe.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        use std::io::Write;
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().into()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
+    }
+
+    /// Demands an exit code, and shows everything when it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Demands that stderr says all of these.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
+        }
+        self
+    }
+}
+
+/// A simulator of this process, that counts what reaches it.
+pub struct CountingSimulator {
+    simulator: slalom::sim::Simulator,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl CountingSimulator {
+    pub fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let settings =
+            slalom::sim::Settings { latency: Some(std::time::Duration::ZERO), ..Default::default() };
+        let simulator = runtime.block_on(slalom::sim::Simulator::start(settings)).unwrap();
+        Self { simulator, _runtime: runtime }
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.simulator.hits()
+    }
+
+    pub fn url(&self) -> String {
+        self.simulator.url()
+    }
+
+    /// A `routes.yaml` that moves the simulated providers here.
+    pub fn routes(&self) -> String {
+        let url = self.simulator.url();
+        format!(
+            "version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n  sim-anthropic: {{base_url: {url}}}\n  sim-gemini: {{base_url: {url}/v1beta}}\n"
+        )
+    }
+}
