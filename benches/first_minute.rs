@@ -1,1 +1,105 @@
-fn main() {}
+//! What a user feels in the first minute: start-up, memory, and one prompt, each beside its ideal or a peer.
+//!
+//! `cargo bench --bench first_minute`. Nothing is asserted: figures belong to a machine.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops where it cannot measure"
+)]
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use slalom::sim::{Settings, Simulator};
+
+const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
+const RUNS: usize = 20;
+
+fn main() {
+    // Cargo passes `--bench`; there is nothing to choose here.
+    let idle = median(|| run("/bin/true", &[]));
+    println!("start-up, median of {RUNS} (wall)");
+    println!("  /bin/true                {:6.2} ms", ms(idle));
+    start_up("slalom --version", SLALOM, &["--version"], idle);
+    if Command::new("aichat").arg("--version").stdout(Stdio::null()).status().is_ok() {
+        start_up("aichat --version", "aichat", &["--version"], idle);
+    } else {
+        println!("  aichat                   not installed here");
+    }
+    println!("peak memory, median of {RUNS}");
+    memory("slalom --version", &["--version"]);
+    memory("slalom ask", &["ask", "-m", "sim-openai/good", "--sim-latency", "0ms", "hi"]);
+    prompt();
+}
+
+fn start_up(name: &str, program: &str, arguments: &[&str], idle: Duration) {
+    let took = median(|| run(program, arguments));
+    println!("  {name:24} {:6.2} ms   {:+.2} ms above /bin/true", ms(took), ms(took) - ms(idle));
+}
+
+/// One prompt over a simulator of another process' kind: a server that takes 200 ms.
+fn prompt() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let ideal = Duration::from_millis(200);
+    let settings = Settings { latency: Some(ideal), ..Settings::default() };
+    let simulator = runtime.block_on(Simulator::start(settings)).unwrap();
+    let folder = std::env::temp_dir().join(format!("slalom-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let routes = folder.join("routes.yaml");
+    let url = simulator.url();
+    std::fs::write(&routes, format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n"))
+        .unwrap();
+    let config = routes.to_str().unwrap();
+    println!("one prompt over a server that takes {ideal:?}, median of {RUNS} (wall of the whole process)");
+    for (name, more) in [("streamed", &[][..]), ("whole", &["--no-stream"][..])] {
+        let arguments = [&["--config", config, "ask", "-m", "sim-openai/good", "hi"][..], more].concat();
+        let took = median(|| run(SLALOM, &arguments));
+        println!("  {name:24} {:6.2} ms   {:+.2} ms above the server", ms(took), ms(took) - ms(ideal));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn run(program: &str, arguments: &[&str]) -> Duration {
+    let start = Instant::now();
+    let status = command(program, arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+    start.elapsed()
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn median(mut measure: impl FnMut() -> Duration) -> Duration {
+    measure(); // once for the caches
+    let mut all: Vec<Duration> = (0..RUNS).map(|_| measure()).collect();
+    all.sort();
+    all[RUNS / 2]
+}
+
+/// Peak resident memory by GNU time, where it is installed.
+fn memory(name: &str, arguments: &[&str]) {
+    let measure = || {
+        let output = Command::new("/usr/bin/time")
+            .args(["-f", "%M", SLALOM])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .ok()?;
+        String::from_utf8_lossy(&output.stderr).lines().last()?.trim().parse::<f64>().ok()
+    };
+    let mut all: Vec<f64> = (0..RUNS).filter_map(|_| measure()).collect();
+    if all.is_empty() {
+        println!("  {name:24} not measured: /usr/bin/time is not installed");
+        return;
+    }
+    all.sort_by(f64::total_cmp);
+    println!("  {name:24} {:6.2} MiB", all[all.len() / 2] / 1024.0);
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

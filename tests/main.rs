@@ -1,8 +1,17 @@
 //! The one integration-test binary: one link instead of many.
 
-#![cfg_attr(test, expect(missing_docs, reason = "tests are read, not called"))]
+#![expect(missing_docs, reason = "tests are read, not called")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that fails says so by a panic, and one that skips prints why"
+)]
 
 mod calls;
+mod evals;
+mod files;
 mod imports;
+mod readme;
 mod samples;
 mod tool;

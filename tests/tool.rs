@@ -8,48 +8,48 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A home with a project folder in it, from which the binary is run.
-pub struct Tool {
+pub(crate) struct Tool {
     home: TempDir,
     environment: Vec<(String, String)>,
 }
 
 /// What a run printed, and its exit code.
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Tool {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("project")).unwrap();
         Self { home, environment: vec![("SLALOM_SIM_LATENCY".into(), "0ms".into())] }
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(n, _)| n != name);
         self.environment.push((name.into(), value.into()));
         self
     }
 
     /// Writes a file into the project folder.
-    pub fn file(self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("project").join(name)
     }
 
-    pub fn home(&self) -> &std::path::Path {
+    pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("slalom"));
         command.args(arguments).current_dir(self.path("")).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
@@ -57,12 +57,12 @@ impl Tool {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Runs with this text on a pipe.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         use std::io::Write;
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,20 +83,20 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
     }
 
     /// Demands an exit code, and shows everything when it is another.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
     /// Demands that stderr says all of these.
     #[track_caller]
-    pub fn says(self, words: &[&str]) -> Self {
+    pub(crate) fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
         }
@@ -105,13 +105,13 @@ impl Ran {
 }
 
 /// A simulator of this process, that counts what reaches it.
-pub struct CountingSimulator {
+pub(crate) struct CountingSimulator {
     simulator: slalom::sim::Simulator,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl CountingSimulator {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let settings =
@@ -120,16 +120,16 @@ impl CountingSimulator {
         Self { simulator, _runtime: runtime }
     }
 
-    pub fn hits(&self) -> u64 {
+    pub(crate) fn hits(&self) -> u64 {
         self.simulator.hits()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.simulator.url()
     }
 
     /// A `routes.yaml` that moves the simulated providers here.
-    pub fn routes(&self) -> String {
+    pub(crate) fn routes(&self) -> String {
         let url = self.simulator.url();
         format!(
             "version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n  sim-anthropic: {{base_url: {url}}}\n  sim-gemini: {{base_url: {url}/v1beta}}\n"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::outcome::CommandError;
 use crate::cli::GlobalArgs;
-use crate::config::{Config, Look, Origin, TrustStore, find, parse_duration};
+use crate::config::{Config, DurationError, Look, Origin, TrustStore, find, parse_duration};
 use crate::provider::Http;
 use crate::route::Router;
 use crate::view::Console;
@@ -67,5 +67,5 @@ impl Context {
 
 /// A duration that was typed.
 pub(super) fn duration(text: &str) -> Result<Duration, CommandError> {
-    parse_duration(text).map_err(CommandError::usage)
+    parse_duration(text).map_err(|error| CommandError::usage(error.to_string()).hint(DurationError::HINT))
 }

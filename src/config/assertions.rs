@@ -39,27 +39,27 @@ impl AssertionEntry {
     }
 }
 
-/// Every assertion, without `not-`.
-const NAMES: [&str; 19] = [
-    "equals",
-    "iequals",
-    "contains",
-    "icontains",
-    "contains-all",
-    "contains-any",
-    "icontains-all",
-    "icontains-any",
-    "starts-with",
-    "ends-with",
-    "regex",
-    "word-count",
-    "is-json",
-    "json-schema",
-    "json-path",
-    "choice",
-    "numeric",
-    "latency",
-    "cost",
+/// Every assertion, without `not-`, with an example of it.
+const EXAMPLES: [(&str, &str); 19] = [
+    ("equals", "equals: Paris"),
+    ("iequals", "iequals: paris"),
+    ("contains", "contains: Paris"),
+    ("icontains", "icontains: paris"),
+    ("contains-all", "contains-all: [Paris, France]"),
+    ("contains-any", "contains-any: [Paris, Lutetia]"),
+    ("icontains-all", "icontains-all: [paris, france]"),
+    ("icontains-any", "icontains-any: [paris, lutetia]"),
+    ("starts-with", "starts-with: 'Yes'"),
+    ("ends-with", "ends-with: Paris."),
+    ("regex", "regex: '\\d{4}'"),
+    ("word-count", "word-count: {min: 1, max: 50}"),
+    ("is-json", "is-json"),
+    ("json-schema", "json-schema: schema.json"),
+    ("json-path", "json-path: {path: $.city, equals: Paris}"),
+    ("choice", "choice: {options: [low, high], equals: high}"),
+    ("numeric", "numeric: {equals: 42, tolerance: 1%}"),
+    ("latency", "latency: {max_ms: 2000}"),
+    ("cost", "cost: {max_usd: 0.01}"),
 ];
 
 /// Builds an assertion, and what identifies it: file contents, not paths.
@@ -71,20 +71,26 @@ pub(super) fn build(
     reference: Option<&str>,
     folder: &Path,
 ) -> Result<(Assertion, Value), Problem> {
-    let wrong = |message: String| Problem::new(message, entry.span.clone());
     let (negated, plain) = match entry.name.strip_prefix("not-") {
         Some(rest) => (true, rest),
         None => (false, entry.name.as_str()),
     };
-    if !NAMES.contains(&plain) {
-        let hint = match nearest(plain, NAMES) {
+    let names = || EXAMPLES.iter().map(|(name, _)| *name);
+    let Some((_, example)) = EXAMPLES.iter().find(|(name, _)| *name == plain) else {
+        let hint = match nearest(plain, names()) {
             Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
-            None => format!("the assertions are {}, each also with `not-` before it", NAMES.join(", ")),
+            None => format!(
+                "the assertions are {}, each also with `not-` before it",
+                names().collect::<Vec<_>>().join(", ")
+            ),
         };
-        return Err(wrong(format!("unknown assertion `{}`", entry.name)).hint(hint));
-    }
+        return Err(Problem::new(format!("unknown assertion `{}`", entry.name), entry.span.clone(), hint));
+    };
     let mut arguments = Arguments::new(&entry.argument);
-    let about = |why: String| wrong(format!("`{}`: {why}", entry.name));
+    let about = |why: String| {
+        let hint = format!("write it as for example `- {example}`");
+        Problem::new(format!("`{}`: {why}", entry.name), entry.span.clone(), hint)
+    };
     let built = (|| {
         let weight = arguments.number("weight")?.unwrap_or(1.0);
         if weight < 0.0 {
@@ -96,8 +102,10 @@ pub(super) fn build(
             Some(Value::String(kind)) if kind == "content" => Kind::Content,
             Some(_) => return Err("`kind` is `format` or `content`".to_owned()),
         };
-        let (check, identity) = check(plain, &mut arguments, reference, folder)?;
+        let found = check(plain, &mut arguments, reference, folder);
+        // A misspelt option is why another one seems to be missing, so it is named first.
         arguments.nothing_left()?;
+        let (check, identity) = found?;
         Ok((Assertion { name: entry.name.clone(), negated, check, weight, kind }, identity, weight))
     })();
     let (assertion, identity, weight) = built.map_err(about)?;

@@ -49,7 +49,9 @@ impl fmt::Display for Source {
 /// # Errors
 /// What is wrong, with the file's name and line in the message.
 pub(super) fn from_file(folder: &Path, name: &str) -> Result<Vec<(CaseEntry, Source)>, Problem> {
-    let wrong = |message: String| Problem::new(message, None);
+    let hint =
+        "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
+    let wrong = |message: String| Problem::new(message, None, hint);
     let path = folder.join(name);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;

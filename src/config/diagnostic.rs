@@ -13,20 +13,13 @@ pub struct Problem {
     /// Where, in bytes of the file's text; `None` when it is about the file as a whole.
     pub span: Option<Range<usize>>,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 impl Problem {
-    /// A problem at a place.
-    pub fn new(message: impl Into<String>, span: Option<Range<usize>>) -> Self {
-        Self { message: message.into(), span, hint: None }
-    }
-
-    /// The same problem with what to do about it.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    /// A problem at a place, with what to do about it.
+    pub fn new(message: impl Into<String>, span: Option<Range<usize>>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), span, hint: hint.into() }
     }
 }
 
@@ -43,8 +36,18 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// One problem about a file as a whole.
-    pub fn whole(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), text: String::new(), problems: vec![Problem::new(message, None)] }
+    pub fn whole(path: impl Into<String>, message: impl Into<String>, hint: &str) -> Self {
+        Self { path: path.into(), text: String::new(), problems: vec![Problem::new(message, None, hint)] }
+    }
+
+    /// A file that cannot be read.
+    pub(super) fn unreadable(path: impl Into<String>, error: &std::io::Error) -> Self {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; it is relative to the folder you are in",
+            std::io::ErrorKind::InvalidData => "save the file as UTF-8 text",
+            _ => "check that it is a file that you may read",
+        };
+        Self::whole(path, format!("the file cannot be read: {error}"), hint)
     }
 
     fn render(&self, problem: &Problem) -> String {
@@ -63,7 +66,10 @@ impl ConfigError {
         let text = &self.text;
         let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let end = span.end.clamp(start, line_end.max(start));
+        // The parser gives a scalar's first character; its word is what a reader looks for.
+        let word = text[start..line_end].find([' ', ',', ']', '}']).map_or(line_end, |at| start + at);
+        let word = start + text[start..word].trim_end_matches(':').len();
+        let end = if span.end <= span.start + 1 { word } else { span.end.clamp(start, line_end.max(start)) };
         let end = (end..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         start..end
     }
@@ -80,10 +86,7 @@ impl fmt::Display for ConfigError {
             if n > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(&self.render(problem))?;
-            if let Some(hint) = &problem.hint {
-                write!(f, "\nhint: {}", printable(hint))?;
-            }
+            write!(f, "{}\nhint: {}", self.render(problem), printable(&problem.hint))?;
         }
         Ok(())
     }

@@ -2,12 +2,22 @@
 
 use std::time::Duration;
 
+/// A text that is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a duration")]
+pub struct DurationError(String);
+
+impl DurationError {
+    /// What to write instead.
+    pub const HINT: &'static str = "write for example 250ms, 5s or 2m";
+}
+
 /// Reads `250ms`, `5s`, `2m`, `1h30m`.
 ///
 /// # Errors
-/// In words, with an example, when it is none or not positive.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration: write for example 250ms, 5s or 2m");
+/// When it is none, or negative.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let wrong = || DurationError(text.to_owned());
     let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     Duration::try_from(signed).map_err(|_| wrong())
 }

@@ -76,9 +76,8 @@ struct GateEntry {
 /// The first mistake of syntax or type; else all others together, each at its place.
 pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ConfigError::whole(name.as_str(), format!("the golden set cannot be read: {error}"))
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut reader = Reader { folder, problems: Vec::new() };
@@ -104,7 +103,7 @@ impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         if file.version.value != 1 {
             let message = format!("version {} of the file format is not known", file.version.value);
-            self.problems.push(Problem::new(message, file.version.span.clone()).hint("write `version: 1`"));
+            self.problems.push(Problem::new(message, file.version.span.clone(), "write `version: 1`"));
         }
         let prompt = self.prompt(&file);
         let mut entries: Vec<(CaseEntry, Source)> =
@@ -117,7 +116,7 @@ impl Reader {
         }
         if entries.is_empty() && self.problems.is_empty() {
             let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
-            self.problems.push(Problem::new("the golden set has no cases", None).hint(hint));
+            self.problems.push(Problem::new("the golden set has no cases", None, hint));
         }
         let mut cases: Vec<Case> = Vec::with_capacity(entries.len());
         let mut seen = std::collections::HashSet::new();
@@ -125,9 +124,11 @@ impl Reader {
             for (entry, source) in &entries {
                 if !seen.insert(entry.id.value.clone()) {
                     let message = format!("two cases have the id `{}`{source}", entry.id.value);
-                    self.problems.push(
-                        Problem::new(message, entry.id.span.clone()).hint("give each case an id of its own"),
-                    );
+                    self.problems.push(Problem::new(
+                        message,
+                        entry.id.span.clone(),
+                        "give each case an id of its own",
+                    ));
                 }
                 cases.extend(self.case(entry, source, prompt, &file.request, &file.assert));
             }
@@ -153,7 +154,7 @@ impl Reader {
         let mut template = |text: &Located<String>| match Template::new(&text.value) {
             Ok(template) => Some(template),
             Err(error) => {
-                self.problems.push(Problem::new(error.message, text.span.clone()));
+                self.problems.push(Problem::new(error.message, text.span.clone(), "check the braces there"));
                 None
             }
         };
@@ -167,22 +168,26 @@ impl Reader {
                 let turns = messages.iter().map(|m| Some((role(m.role), template(&m.content)?))).collect();
                 if !last_is_user {
                     let span = messages.last().and_then(|m| m.content.span.clone());
-                    self.problems
-                        .push(Problem::new("the last turn under `messages:` must be the user's", span));
+                    self.problems.push(Problem::new(
+                        "the last turn under `messages:` must be the user's",
+                        span,
+                        "end with `- {role: user, content: …}`",
+                    ));
                 }
                 turns
             }
             (Some(prompt), Some(_)) => {
                 let span = prompt.span.clone();
-                self.problems.push(
-                    Problem::new("`prompt` and `messages` cannot stand together", span)
-                        .hint("keep one of them"),
-                );
+                self.problems.push(Problem::new(
+                    "`prompt` and `messages` cannot stand together",
+                    span,
+                    "keep one of them",
+                ));
                 None
             }
             (None, None) => {
                 let hint = "add `prompt:` with {{ variables }}, or `messages:`";
-                self.problems.push(Problem::new("the golden set has no prompt", None).hint(hint));
+                self.problems.push(Problem::new("the golden set has no prompt", None, hint));
                 None
             }
         };
@@ -209,8 +214,7 @@ impl Reader {
             Ok(text) => Some(text),
             Err(error) => {
                 let message = format!("case `{id}`{source}: {}", error.message);
-                self.problems
-                    .push(Problem::new(message, span.clone()).hint("add it under the case's `vars:`"));
+                self.problems.push(Problem::new(message, span.clone(), "add it under the case's `vars:`"));
                 None
             }
         };
@@ -246,8 +250,7 @@ impl Reader {
         }
         if common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
-            self.problems
-                .push(Problem::new(format!("case `{id}`{source} has no assertion"), span).hint(hint));
+            self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span, hint));
         }
         request.system = match system {
             Some(system) => Some(system?),
@@ -269,8 +272,11 @@ impl Reader {
         let mut within = |value: &Option<Located<f64>>, most: f64, name: &str| {
             let value = value.as_ref()?;
             if !(0.0..=most).contains(&value.value) {
-                let problem =
-                    Problem::new(format!("`{name}` must be between 0 and {most}"), value.span.clone());
+                let problem = Problem::new(
+                    format!("`{name}` must be between 0 and {most}"),
+                    value.span.clone(),
+                    "write a number in that range",
+                );
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
                 }
@@ -291,7 +297,11 @@ impl Reader {
         let mut share = |value: Option<Located<f64>>| {
             let value = value?;
             if !(0.0..=1.0).contains(&value.value) {
-                self.problems.push(Problem::new("a floor must be between 0 and 1", value.span.clone()));
+                self.problems.push(Problem::new(
+                    "a floor must be between 0 and 1",
+                    value.span.clone(),
+                    "write 0.9 for 90 %",
+                ));
             }
             Some(value.value)
         };
@@ -303,7 +313,7 @@ impl Reader {
             };
             if read.is_none() {
                 let hint = "write a number of cases, or a share as `1%`";
-                self.problems.push(Problem::new("`max_unscored` is neither", limit.span).hint(hint));
+                self.problems.push(Problem::new("`max_unscored` is neither", limit.span, hint));
             }
             read
         });

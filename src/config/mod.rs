@@ -18,7 +18,7 @@ mod trust;
 mod yaml;
 
 pub use diagnostic::{ConfigError, Problem};
-pub use duration::parse_duration;
+pub use duration::{DurationError, parse_duration};
 pub use golden::load_set;
 pub use routes::{Config, RouteSpec};
 pub use search::{Found, Look, Origin, find};

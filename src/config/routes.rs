@@ -12,9 +12,9 @@ use super::routes_file::{
 };
 use super::search::{Found, Origin};
 use super::yaml::{self, Located};
-use super::{TrustStore, parse_duration};
+use super::{DurationError, TrustStore, parse_duration};
 use crate::catalog::{Catalog, ModelFacts, Price};
-use crate::provider::{Auth, KeySource, ModelRef, Provider, built_in_providers};
+use crate::provider::{Auth, KeySource, ModelRef, ModelRefError, Provider, built_in_providers};
 use crate::route::{Choice, Deadlines, Policy, Retry, RetryWhen};
 
 /// Until a connection stands, where nothing else is said.
@@ -67,7 +67,7 @@ impl Config {
             (Some(path), Origin::Project) => trust.has(path, &found.text),
             _ => true,
         };
-        let mut reader = Reader { problems: Vec::new() };
+        let mut reader = Reader { problems: Vec::new(), broken_aliases: Vec::new() };
         let config = reader.read(file, found.clone(), trusted);
         if reader.problems.is_empty() {
             return Ok(config);
@@ -79,17 +79,19 @@ impl Config {
 /// Reads entries and gathers what is wrong with them.
 struct Reader {
     problems: Vec<Problem>,
+    /// Aliases that mean nothing, said once and not at each use.
+    broken_aliases: Vec<String>,
 }
 
 impl Reader {
-    fn wrong(&mut self, message: impl Into<String>, span: Option<Range<usize>>, hint: Option<String>) {
-        self.problems.push(Problem { message: message.into(), span, hint });
+    fn wrong(&mut self, message: impl Into<String>, span: Option<Range<usize>>, hint: impl Into<String>) {
+        self.problems.push(Problem::new(message, span, hint));
     }
 
     fn read(&mut self, file: RoutesFile, source: Found, trusted: bool) -> Config {
         if file.version.value != 1 {
             let message = format!("version {} of the file format is not known", file.version.value);
-            self.wrong(message, file.version.span, Some("write `version: 1`".into()));
+            self.wrong(message, file.version.span, "write `version: 1`");
         }
         let Defaults { route, deadline, timeouts } = file.defaults;
         let connect_timeout = self.duration(timeouts.connect.as_ref()).unwrap_or(CONNECT);
@@ -119,11 +121,12 @@ impl Reader {
         let mut aliases = HashMap::new();
         for (name, target) in file.aliases.0 {
             if name.value.contains('/') || name.value.starts_with("route:") {
-                let hint = "leave out `/` and `route:`".to_owned();
-                self.wrong(format!("`{}` cannot be an alias", name.value), name.span.clone(), Some(hint));
+                let hint = "leave out `/` and `route:`";
+                self.wrong(format!("`{}` cannot be an alias", name.value), name.span.clone(), hint);
             }
-            if let Some(model) = self.model(&target, &providers, &HashMap::new()) {
-                aliases.insert(name.value, model);
+            match self.model(&target, &providers, &HashMap::new()) {
+                Some(model) => drop(aliases.insert(name.value, model)),
+                None => self.broken_aliases.push(name.value),
             }
         }
         let mut routes: Vec<RouteSpec> = Vec::new();
@@ -134,7 +137,8 @@ impl Reader {
             && !routes.iter().any(|r| r.name == route.value)
         {
             let near = nearest(&route.value, routes.iter().map(|r| r.name.as_str()));
-            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let hint =
+                near.map_or("add it under `routes:`".to_owned(), |near| format!("did you mean `{near}`?"));
             self.wrong(format!("there is no route `{}`", route.value), route.span.clone(), hint);
         }
         Config {
@@ -157,7 +161,11 @@ impl Reader {
         built_in: Option<&Provider>,
     ) -> Option<Provider> {
         if name.value.is_empty() || name.value.contains(['/', ',', '#']) || name.value == "route" {
-            self.wrong(format!("`{}` cannot name a provider", name.value), name.span.clone(), None);
+            self.wrong(
+                format!("`{}` cannot name a provider", name.value),
+                name.span.clone(),
+                "leave out `/`, `,` and `#`",
+            );
             return None;
         }
         let dialect = entry.dialect.or(built_in.map(|p| p.dialect));
@@ -168,7 +176,7 @@ impl Reader {
             self.wrong(
                 format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
                 name.span.clone(),
-                Some(hint),
+                hint,
             );
             return None;
         };
@@ -177,7 +185,7 @@ impl Reader {
             && !given.value.trim().starts_with("https://")
         {
             let hint = "write a URL that begins with https:// or http://".to_owned();
-            self.wrong(format!("`{}` is no http or https URL", given.value), given.span.clone(), Some(hint));
+            self.wrong(format!("`{}` is no http or https URL", given.value), given.span.clone(), hint);
         }
         let mut provider = built_in.filter(|p| p.dialect == dialect).cloned().unwrap_or(Provider {
             name: name.value.clone(),
@@ -222,7 +230,7 @@ impl Reader {
                 _ => self.wrong(
                     format!("`{}` is no way to send a key", auth.name.value),
                     auth.name.span.or(name.span.clone()),
-                    Some("write `bearer`, `none` or `header: NAME`".into()),
+                    "write `bearer`, `none` or `header: NAME`",
                 ),
             }
         }
@@ -241,7 +249,7 @@ impl Reader {
             let usd = usd?;
             if !(0.0..1e6).contains(&usd.value) {
                 let hint = "prices are dollars per million tokens".to_owned();
-                self.wrong(format!("`{}` is no price", usd.value), usd.span, Some(hint));
+                self.wrong(format!("`{}` is no price", usd.value), usd.span, hint);
                 return None;
             }
             // Nine decimals are kept; the bounds above keep this far inside 64 bits.
@@ -276,13 +284,13 @@ impl Reader {
             || !name.value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
         {
             let hint = "use letters, digits, `-`, `_` and `.`".to_owned();
-            self.wrong(format!("`{}` cannot name a route", name.value), name.span.clone(), Some(hint));
+            self.wrong(format!("`{}` cannot name a route", name.value), name.span.clone(), hint);
         }
         if entry.candidates.value.is_empty() {
             self.wrong(
                 format!("the route `{}` has no candidates", name.value),
                 entry.candidates.span.clone(),
-                None,
+                "name at least one model",
             );
         }
         let Strategy::Priority = entry.strategy;
@@ -293,7 +301,7 @@ impl Reader {
                 self.wrong(
                     format!("`{model}` stands twice in the route `{}`", name.value),
                     written.span.clone(),
-                    None,
+                    "remove one of them",
                 );
             }
             candidates.push(model);
@@ -316,7 +324,7 @@ impl Reader {
         };
         if let Some(connect) = &entry.timeouts.connect {
             let hint = "set it under `defaults: timeouts:`".to_owned();
-            self.wrong("`connect` holds for all routes together", connect.span.clone(), Some(hint));
+            self.wrong("`connect` holds for all routes together", connect.span.clone(), hint);
         }
         Some(RouteSpec { name: name.value.clone(), description: entry.description, candidates, policy })
     }
@@ -324,7 +332,11 @@ impl Reader {
     fn retry(&mut self, entry: RetryEntry) -> Retry {
         let default = Retry::default();
         if let Some(retries) = entry.retries.as_ref().filter(|r| r.value > 10) {
-            self.wrong("more than 10 retries are no help to anybody", retries.span.clone(), None);
+            self.wrong(
+                "more than 10 retries are no help to anybody",
+                retries.span.clone(),
+                "write 10 or fewer",
+            );
         }
         let retry = Retry {
             retries: entry.retries.map_or(default.retries, |r| r.value),
@@ -337,11 +349,7 @@ impl Reader {
         };
         if retry.base > retry.cap {
             let span = entry.base.or(entry.cap).and_then(|b| b.span);
-            self.wrong(
-                "`base` is longer than `cap`",
-                span,
-                Some("make `cap` at least as long as `base`".into()),
-            );
+            self.wrong("`base` is longer than `cap`", span, "make `cap` at least as long as `base`");
         }
         retry
     }
@@ -363,8 +371,12 @@ impl Reader {
         let written = written?;
         match parse_duration(&written.value) {
             Ok(duration) if !duration.is_zero() => return Some(duration),
-            Ok(_) => self.wrong("this duration must be longer than zero", written.span.clone(), None),
-            Err(why) => self.wrong(why, written.span.clone(), None),
+            Ok(_) => self.wrong(
+                "this duration must be longer than zero",
+                written.span.clone(),
+                DurationError::HINT,
+            ),
+            Err(error) => self.wrong(error.to_string(), written.span.clone(), DurationError::HINT),
         }
         None
     }
@@ -378,22 +390,23 @@ impl Reader {
         if let Some(model) = aliases.get(&written.value) {
             return Some(model.clone());
         }
+        if self.broken_aliases.contains(&written.value) {
+            return None;
+        }
         match written.value.parse::<ModelRef>() {
             Ok(model) if providers.contains_key(&model.provider) => Some(model),
             Ok(model) => {
                 let near = nearest(&model.provider, providers.keys().map(String::as_str));
                 let hint = near
                     .map_or("add it under `providers:`".to_owned(), |near| format!("did you mean `{near}`?"));
-                self.wrong(
-                    format!("there is no provider `{}`", model.provider),
-                    written.span.clone(),
-                    Some(hint),
-                );
+                self.wrong(format!("there is no provider `{}`", model.provider), written.span.clone(), hint);
                 None
             }
             Err(error) => {
                 let near = nearest(&written.value, aliases.keys().map(String::as_str));
-                let hint = near.map(|near| format!("did you mean the alias `{near}`?"));
+                let hint = near.map_or(ModelRefError::HINT.to_owned(), |near| {
+                    format!("did you mean the alias `{near}`?")
+                });
                 self.wrong(error.to_string(), written.span.clone(), hint);
                 None
             }

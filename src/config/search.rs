@@ -74,7 +74,7 @@ fn read(path: PathBuf, origin: Origin) -> Result<Found, ConfigError> {
     let name = path.display().to_string();
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Found { name, path: Some(path), text, origin }),
-        Err(error) => Err(ConfigError::whole(name, format!("the file cannot be read: {error}"))),
+        Err(error) => Err(ConfigError::unreadable(name, &error)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Config;
 use super::diagnostic::nearest;
-use crate::provider::{ModelRef, Provider, Target};
+use crate::provider::{ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route};
 
 /// Something that answers prompts, by the name it was given.
@@ -77,7 +77,7 @@ impl Config {
         if let Some(model) = self.aliases.get(name) {
             return Ok(model.clone());
         }
-        let model: ModelRef = name.parse().map_err(|error: crate::provider::ModelRefError| {
+        let model: ModelRef = name.parse().map_err(|error: ModelRefError| {
             let near = nearest(name, self.aliases.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
             let is_route = self.routes.iter().any(|r| r.name == name);

@@ -59,19 +59,19 @@ fn explained(error: &minijinja::Error) -> TemplateError {
 mod tests {
     use super::*;
 
-    fn render(text: &str, variables: Value) -> Result<String, TemplateError> {
+    fn render(text: &str, variables: &Value) -> Result<String, TemplateError> {
         Template::new(text)?.render(variables.as_object().unwrap())
     }
 
     #[test]
     fn variables_and_what_is_missing() {
         assert_eq!(
-            render("Hi {{ a }}, <{{ b.c }}>", serde_json::json!({"a": "x", "b": {"c": "&"}})).unwrap(),
+            render("Hi {{ a }}, <{{ b.c }}>", &serde_json::json!({"a": "x", "b": {"c": "&"}})).unwrap(),
             "Hi x, <&>"
         );
-        let error = render("{{ ticket }}", serde_json::json!({"tickt": 1})).unwrap_err();
+        let error = render("{{ ticket }}", &serde_json::json!({"tickt": 1})).unwrap_err();
         assert_eq!(error.message, "the template's variable `ticket` is not defined");
-        assert!(render("{{ a", serde_json::json!({})).is_err());
-        assert!(render("{{ a.b.c }}", serde_json::json!({"a": {}})).is_err());
+        assert!(render("{{ a", &serde_json::json!({})).is_err());
+        assert!(render("{{ a.b.c }}", &serde_json::json!({"a": {}})).is_err());
     }
 }

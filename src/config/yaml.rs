@@ -100,7 +100,11 @@ impl<'de> Deserialize<'de> for ScalarOrMap {
 /// Reads YAML into a type.
 pub(super) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, ConfigError> {
     if text.len() > LIMIT {
-        return Err(ConfigError::whole(path, format!("the file is larger than {} MiB", LIMIT >> 20)));
+        return Err(ConfigError::whole(
+            path,
+            format!("the file is larger than {} MiB", LIMIT >> 20),
+            "split it",
+        ));
     }
     // Large golden sets are honest uses of many nodes; the file size bounds them well enough. Aliases are not.
     let budget =
@@ -109,35 +113,50 @@ pub(super) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Co
     serde_yaml::from_str_with_options(text, options).map_err(|error| ConfigError {
         path: path.to_owned(),
         text: text.to_owned(),
-        problems: vec![problem(&error)],
+        problems: vec![problem(&error, text)],
     })
 }
 
-fn problem(error: &Error) -> Problem {
+fn problem(error: &Error, text: &str) -> Problem {
     let error = error.without_snippet();
     let span = error.location().and_then(span_of);
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
-            let problem = Problem::new(format!("unknown key `{field}`"), span);
-            problem.hint(did_you_mean(field, expected, "keys"))
+            Problem::new(format!("unknown key `{field}`"), span, did_you_mean(field, expected, "keys"))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
-            let problem = Problem::new(format!("unknown word `{variant}`"), span);
-            problem.hint(did_you_mean(variant, expected, "words"))
+            Problem::new(format!("unknown word `{variant}`"), span, did_you_mean(variant, expected, "words"))
         }
-        Error::SerdeMissingField { field, .. } => Problem::new(format!("the key `{field}` is missing"), span),
+        Error::SerdeMissingField { field, .. } => {
+            Problem::new(format!("the key `{field}` is missing"), span, format!("add `{field}:`"))
+        }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
-            Problem::new(format!("the key `{key}` stands here twice"), span)
-                .hint("remove or rename one of them")
+            Problem::new(format!("the key `{key}` stands here twice"), span, "remove or rename one of them")
         }
         other => {
-            let text = other.to_string();
+            let said = other.to_string();
             // The place is shown by the underline.
-            let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-            Problem::new(message, span)
+            let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+            match expected(message) {
+                Some(expected) => {
+                    let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
+                    Problem::new(format!("`{found}` is not {expected}"), span, format!("write {expected}"))
+                }
+                None => Problem::new(message, span, "check the indentation, quotes and brackets there"),
+            }
         }
     }
+}
+
+/// What the parser's words for a wrong scalar ask for.
+fn expected(message: &str) -> Option<&'static str> {
+    Some(match message.strip_prefix("invalid ")? {
+        kind if kind.starts_with(['u', 'i']) => "a whole number",
+        kind if kind.starts_with('f') => "a number",
+        kind if kind.starts_with("bool") => "true or false",
+        _ => return None,
+    })
 }
 
 fn did_you_mean(word: &str, expected: &[&str], what: &str) -> String {

@@ -20,7 +20,7 @@ mod wire;
 
 use std::fmt;
 
-pub use frame::{SseDecoder, SseFrame};
+pub use frame::{SseDecoder, SseFrame, TooLong};
 pub use headers::Headers;
 pub use quirks::{MaxTokensField, Quirks, SystemRole};
 

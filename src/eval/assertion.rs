@@ -166,7 +166,7 @@ impl Check {
             Self::Text(comparison) => comparison.look(text),
             Self::Regex(regex) => match regex.find(text) {
                 Some(found) => Found::Pass(format!("found {}", quoted(found.as_str()))),
-                None => Found::Fail(format!("nothing matches {regex}")),
+                None => Found::Fail(format!("nothing matches {}", shortened(regex.as_str()))),
             },
             Self::IsJson => match json(text) {
                 Ok(_) => Found::Pass("the answer is JSON".into()),
@@ -272,7 +272,12 @@ fn look_at(path: &JsonPath, test: &PathTest, value: &Value) -> Found {
             let found = nodes.iter().any(|node| regex.is_match(&text(node)));
             Found::of(
                 found,
-                format!("{} {} {regex}", list(nodes), if found { "matches" } else { "does not match" }),
+                format!(
+                    "{} {} {}",
+                    list(nodes),
+                    if found { "matches" } else { "does not match" },
+                    shortened(regex.as_str())
+                ),
             )
         }
     }

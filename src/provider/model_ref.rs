@@ -14,8 +14,14 @@ pub struct ModelRef {
 
 /// A text that names no model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a model: write provider/model, for example anthropic/claude-haiku-4-5")]
+#[error("`{0}` is not a model")]
 pub struct ModelRefError(String);
+
+impl ModelRefError {
+    /// What to write instead.
+    pub const HINT: &'static str =
+        "write provider/model, for example anthropic/claude-haiku-5-5, or an alias";
+}
 
 impl FromStr for ModelRef {
     type Err = ModelRefError;

@@ -39,14 +39,14 @@ pub fn reaction(class: FailureClass, policy: &Policy, gone: bool) -> Reaction {
         | FailureClass::Malformed
         | FailureClass::Truncated
         | FailureClass::Empty => (true, true, Block::None),
-        // A model that let its timer run out once would only use up the rest of the deadline.
-        FailureClass::Timeout => (false, true, Block::None),
+        // A model that let its timer run out once would only use up the rest of the deadline; a prompt that
+        // overflowed its window does so again.
+        FailureClass::Timeout | FailureClass::ContextOverflow => (false, true, Block::None),
         FailureClass::QuotaExhausted => (false, true, Block::Key(15 * MINUTE)),
         FailureClass::Auth => (false, true, Block::Key(5 * MINUTE)),
         FailureClass::ModelUnavailable => {
             (false, true, Block::Model(if gone { 24 * 60 * MINUTE } else { 10 * MINUTE }))
         }
-        FailureClass::ContextOverflow => (false, true, Block::None),
         FailureClass::ContentPolicy => (false, goes_on(policy.on_content_policy), Block::None),
         // Burning the chain on a malformed request wastes money.
         FailureClass::BadRequest => (false, goes_on(policy.on_bad_request), Block::None),

@@ -23,7 +23,7 @@ impl Console {
         let columns = environment("COLUMNS").and_then(|v| v.parse().ok());
         let terminal =
             dialoguer::console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-        let width = terminal.filter(|_| stdout_is_terminal).or(columns).unwrap_or(100);
+        let width = terminal.filter(|_| stdout_is_terminal).or(columns).unwrap_or(120);
         Self {
             quiet,
             verbose,
@@ -49,7 +49,7 @@ impl Console {
         self.verbose
     }
 
-    /// Columns of the terminal; 100 where there is none.
+    /// Columns of the terminal; 120 where there is none.
     pub fn width(&self) -> usize {
         self.width
     }

@@ -1,19 +1,37 @@
 //! The scores of an eval.
 
+use comfy_table::{ColumnConstraint, Width};
+
 use super::eval_report::EvalRun;
 use super::format::{counted, harmless, money};
-use super::table::table;
+use super::table::{NARROW, table};
 use crate::eval::{CaseResult, Summary, Verdict};
+
+/// From this width on, a rate and its interval stand on one line.
+const WIDE: usize = 104;
 
 /// Failing cases shown for each subject, unless more was asked for.
 const SHOWN: usize = 3;
 
 /// The table of one run, what failed, and what the gate says.
 pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
-    let header = ["subject", "passed", "pass rate", "95 % interval", "score", "cost", "p50", "p95"];
-    let mut table = table(width, &header, &[1, 2, 3, 4, 5, 6, 7]);
+    let header: &[&str] = match width {
+        ..NARROW => &["subject", "passed, rate\n[95 %]", "score", "cost", "p50", "p95"],
+        NARROW..WIDE => &["subject", "passed", "pass rate\n[95 % interval]", "score", "cost", "p50", "p95"],
+        _ => &["subject", "passed", "pass rate [95 % interval]", "score", "cost", "p50", "p95"],
+    };
+    let mut table = table(width, header, &[1, 2, 3, 4, 5, 6]);
     for summary in run.summaries {
-        table.add_row(row(summary));
+        table.add_row(row(summary, width));
+    }
+    // A name broken in the middle is no name; the figures can stand on two lines instead.
+    let named =
+        |summary: &Summary| row(summary, width)[0].lines().map(|l| l.chars().count()).max().unwrap_or(0);
+    let longest = run.summaries.iter().map(named).max().unwrap_or(0).min(34) + 2;
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+            u16::try_from(longest).unwrap_or(30),
+        )));
     }
     let mut out = format!("{} · {}\n{table}\n", run.set.name, counted(run.cases, "case"));
     for summary in run.summaries {
@@ -36,28 +54,34 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
         out.push_str(&failures(summary, results, verbose));
     }
     if run.summaries.iter().any(|s| s.simulated) {
-        out.push_str("simulated: answers, prices and latencies of the subjects marked so come from slalom's simulator\n");
+        out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
     }
     out.push_str(&gate_words(run));
     out
 }
 
-fn row(summary: &Summary) -> [String; 8] {
-    let mark = if summary.simulated { " (simulated)" } else { "" };
-    let rate = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+fn row(summary: &Summary, width: usize) -> Vec<String> {
+    let mark = match (summary.simulated, width < NARROW) {
+        (false, _) => "",
+        (true, false) => " (sim)",
+        (true, true) => "\n(sim)",
+    };
+    let three = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
     let milliseconds =
         |at: usize| summary.latency_ms.map_or_else(|| "–".to_owned(), |l| format!("{:.0} ms", l[at]));
-    let scored = summary.passed + summary.failed;
-    [
-        format!("{}{mark}", summary.subject),
-        format!("{}/{scored}", summary.passed),
-        rate(summary.pass_rate),
-        summary.interval.map_or_else(|| "–".to_owned(), |(low, high)| format!("{low:.3}–{high:.3}")),
-        rate(summary.mean_score),
-        money(summary.cost),
-        milliseconds(0),
-        milliseconds(1),
-    ]
+    let passed = format!("{}/{}", summary.passed, summary.passed + summary.failed);
+    let gap = if width < WIDE { "\n" } else { " " };
+    let interval =
+        summary.interval.map(|(low, high)| format!("{gap}[{low:.3}, {high:.3}]")).unwrap_or_default();
+    let rate = three(summary.pass_rate);
+    let mut cells = vec![format!("{}{mark}", summary.subject)];
+    if width < NARROW {
+        cells.push(format!("{passed}  {rate}{interval}"));
+    } else {
+        cells.extend([passed, format!("{rate}{interval}")]);
+    }
+    cells.extend([three(summary.mean_score), money(summary.cost), milliseconds(0), milliseconds(1)]);
+    cells
 }
 
 fn failures(summary: &Summary, results: &[CaseResult], verbose: bool) -> String {

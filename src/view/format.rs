@@ -8,7 +8,6 @@ use crate::catalog::{Cost, CostSource};
 pub(super) fn money(cost: Cost) -> String {
     match cost.usd() {
         None => "cost unknown".to_owned(),
-        Some(0.0) => "$0".to_owned(),
         Some(usd) => {
             let mark = if cost.source == CostSource::Estimated { "~" } else { "" };
             format!("{mark}${}", dollars(usd))
@@ -16,10 +15,14 @@ pub(super) fn money(cost: Cost) -> String {
     }
 }
 
-/// Three significant digits, at least two decimals.
+/// Three significant digits, at least two decimals; nothing is `0`.
 pub(super) fn dollars(usd: f64) -> String {
-    let decimals = if usd >= 1.0 { 2 } else { (2 - usd.log10().floor() as i32).clamp(2, 9) };
-    format!("{usd:.*}", decimals.unsigned_abs() as usize)
+    if usd <= 0.0 {
+        return "0".to_owned();
+    }
+    // A nano-dollar is the smallest sum there is, so the exponent lies between -9 and 0.
+    let decimals = if usd >= 1.0 { 2 } else { (2.0 - usd.log10().floor()).clamp(2.0, 11.0) as usize };
+    format!("{usd:.decimals$}")
 }
 
 /// `0.31 s`, `12 s`, `85 ms`.
@@ -57,6 +60,8 @@ mod tests {
     fn figures() {
         assert_eq!(dollars(0.000_669), "0.000669");
         assert_eq!(dollars(1.237), "1.24");
+        assert_eq!(dollars(0.0), "0");
+        assert_eq!(dollars(0.000_000_001), "0.00000000100");
         assert_eq!(dollars(0.5), "0.500");
         assert_eq!(dollars(123.0), "123.00");
         assert_eq!(seconds(Duration::from_millis(85)), "85 ms");

@@ -1,16 +1,17 @@
 //! One look for all tables.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+
+/// Below this width the lines between columns are better spent on figures.
+pub(super) const NARROW: usize = 94;
 
 /// A table of that width whose columns named in `numbers` stand to the right.
 pub(super) fn table(width: usize, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
+    let style = if width < NARROW { UTF8_BORDERS_ONLY } else { UTF8_FULL_CONDENSED };
     let width = u16::try_from(width).unwrap_or(u16::MAX);
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(header.iter().map(Cell::new));
     for at in numbers {
         if let Some(column) = table.column_mut(*at) {

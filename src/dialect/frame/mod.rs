@@ -2,4 +2,4 @@
 
 mod sse;
 
-pub use sse::{SseDecoder, SseFrame};
+pub use sse::{SseDecoder, SseFrame, TooLong};

@@ -110,7 +110,8 @@ impl SseDecoder {
 }
 
 /// A line or an event outgrew the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a line or an event of the stream is longer than 32 MiB")]
 pub struct TooLong;
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {

@@ -1,0 +1,353 @@
+//! `eval`, end to end: verdicts, gates, exit codes, and everything that must be an error before the first call.
+
+use crate::tool::{CountingSimulator, Tool};
+
+const SET: &str = "version: 1
+name: capitals
+models: [sim-openai/good]
+system: Answer with the name of the city.
+prompt: What is the capital of {{ country }}?
+request: {temperature: 0, max_tokens: 50}
+cases:
+  - id: france
+    vars: {country: France}
+    reference: Paris. It lies on the Seine.
+    tags: [europe]
+    assert: [{contains: Paris}, {contains: {value: Seine, weight: 3}}]
+  - id: japan
+    vars: {country: Japan}
+    reference: Tokyo
+    tags: [asia]
+    assert: [equals]
+";
+
+fn set(tool: Tool) -> Tool {
+    tool.file("set.yaml", SET)
+}
+
+#[test]
+fn scores_intervals_cost_and_latency_in_one_table() {
+    let ran = set(Tool::new()).run(&["eval", "set.yaml", "-m", "sim-openai/good,sim-anthropic/terse"]);
+    // Terse drops the second sentence, and without a floor any failed case fails the run.
+    let ran = ran.exits(1);
+    for words in [
+        "sim-openai/good (sim)",
+        "2/2",
+        "1.000 [0.342, 1.000]",
+        "1/2",
+        "0.500 [0.095, 0.905]",
+        "0.625",
+        "ms",
+        "gate: FAILED",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn floors_turn_scores_into_exit_codes() {
+    let tool = set(Tool::new());
+    let terse = ["eval", "set.yaml", "-m", "sim-anthropic/terse"];
+    tool.run(&[&terse[..], &["--min-pass-rate", "0.5"]].concat()).exits(0);
+    tool.run(&[&terse[..], &["--min-pass-rate", "0.51"]].concat()).exits(1);
+    tool.run(&[&terse[..], &["--min-score", "0.6"]].concat()).exits(0);
+    tool.run(&[&terse[..], &["--min-score", "0.63"]].concat()).exits(1);
+}
+
+#[test]
+fn an_error_is_unscored_and_never_a_low_score() {
+    let tool = set(Tool::new());
+    let ran = tool
+        .run(&["eval", "set.yaml", "-m", "sim-openai/overloaded", "--min-pass-rate", "0.1", "--json"])
+        .exits(3);
+    let json = ran.json();
+    let subject = &json["runs"][0]["subjects"][0];
+    assert_eq!(
+        (&subject["unscored"], &subject["failed"], &subject["passed"]),
+        (&2.into(), &0.into(), &0.into())
+    );
+    assert_eq!(subject["pass_rate"], serde_json::Value::Null);
+    assert_eq!(json["exit_code"], 3);
+    // Where that many are allowed, the gate decides; nothing scored is nothing failed.
+    tool.run(&[
+        "eval",
+        "set.yaml",
+        "-m",
+        "sim-openai/overloaded",
+        "--max-unscored",
+        "100%",
+        "--min-pass-rate",
+        "0.1",
+    ])
+    .exits(0);
+}
+
+#[test]
+fn a_hopeless_subject_is_not_asked_every_case() {
+    let simulator = CountingSimulator::start();
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},Paris\n")).collect();
+    let set = "version: 1\nname: many\nprompt: Capital of {{ country }}?\nassert: [contains]\ncases_from: [cases.csv]\n";
+    let tool = Tool::new()
+        .file("routes.yaml", &simulator.routes())
+        .file("set.yaml", set)
+        .file("cases.csv", &format!("id,country,reference\n{rows}"));
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/bad-key", "-j", "1"]).exits(3);
+    assert_eq!(simulator.hits(), 1, "the first case says that the key is bad");
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-j", "8"]);
+    assert_eq!(simulator.hits(), 41);
+}
+
+#[test]
+fn a_route_is_a_subject_and_its_failovers_are_shown() {
+    let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-anthropic/overloaded, sim-openai/good]}\n";
+    let tool = set(Tool::new()).file("routes.yaml", routes);
+    let json = tool.run(&["eval", "set.yaml", "-m", "route:demo", "--json"]).exits(0).json();
+    assert_eq!(json["runs"][0]["subjects"][0]["failovers"], 2);
+}
+
+#[test]
+fn json_and_csv_reports_hold_every_case() {
+    let tool = set(Tool::new());
+    let ran = tool
+        .run(&["eval", "set.yaml", "-m", "sim-anthropic/terse", "-o", "out.json", "-o", "out.csv", "--json"])
+        .exits(1);
+    assert_eq!(ran.json()["runs"][0]["results"], serde_json::json!([]), "stdout has the figures alone");
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    let results = report["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results[0]["verdict"], "fail");
+    assert_eq!(results[0]["score"], 0.25);
+    assert_eq!(results[0]["assertions"][1]["passed"], false);
+    assert_eq!(results[1]["verdict"], "pass");
+    assert_eq!(results[1]["served_by"], "sim-anthropic/terse");
+    assert!(results[0]["digest"].as_str().unwrap().starts_with("sha256:"));
+    let csv = std::fs::read_to_string(tool.path("out.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 3);
+    assert!(csv.contains("capitals,france,sim-anthropic/terse,fail,0.25"), "{csv}");
+}
+
+#[test]
+fn filters_choose_cases() {
+    let tool = set(Tool::new());
+    let count = |more: &[&str]| {
+        let arguments = [&["eval", "set.yaml", "--json"][..], more].concat();
+        tool.run(&arguments).exits(0).json()["runs"][0]["set"]["cases"].as_u64().unwrap()
+    };
+    assert_eq!(count(&[]), 2);
+    assert_eq!(count(&["--filter", "^fr"]), 1);
+    assert_eq!(count(&["--tag", "asia"]), 1);
+    assert_eq!(count(&["--tag", "asia", "--tag", "europe"]), 2);
+}
+
+#[test]
+fn cases_come_from_csv_and_jsonl() {
+    let set = "version: 1\nname: mixed\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases_from: [a.csv, b.jsonl]\n";
+    let csv = "id,q,reference,tags,assert:contains,assert:icontains-any\none,first question,\"Yes, one\",x y,one,\n,second question,two,,,\"[\"\"TWO\"\"]\"\n";
+    let jsonl = "{\"id\": \"three\", \"q\": \"third\", \"reference\": \"3\", \"assert:numeric\": {\"equals\": 3}}\n\n{\"q\": \"fourth\", \"reference\": \"4\", \"assert:equals\": \"4\"}\n";
+    let tool = Tool::new().file("set.yaml", set).file("a.csv", csv).file("b.jsonl", jsonl);
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(0);
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    let ids: Vec<_> =
+        report["runs"][0]["results"].as_array().unwrap().iter().map(|r| r["case"].clone()).collect();
+    assert_eq!(ids, ["one", "a-2", "three", "b-2"]);
+}
+
+/// Every assertion, with answers that pass and fail it. The case's reference is what the simulator answers.
+#[test]
+fn every_assertion_passes_and_fails_as_it_should() {
+    let cases = [
+        ("equals: Paris", "Paris", "Paris!"),
+        ("iequals: PARIS", "paris", "Pari"),
+        ("contains: ari", "Paris", "par is"),
+        ("icontains: ARI", "Paris", "Rome"),
+        ("contains-all: [a, b]", "ab", "ac"),
+        ("contains-any: [a, b]", "xb", "xc"),
+        ("icontains-all: [A, B]", "ab", "a"),
+        ("icontains-any: [A, B]", "b", "c"),
+        ("starts-with: 'No'", "No, never", "Well, No"),
+        ("ends-with: end", "the end", "the end."),
+        ("regex: '\\b\\d{3}\\b'", "it is 123", "it is 1234"),
+        ("word-count: {min: 2, max: 3}", "two words", "one"),
+        ("is-json", "{\"a\": 1}", "```json\n{}\n```"),
+        ("json-schema: {schema: {type: object, required: [a]}}", "{\"a\": 1}", "{\"b\": 1}"),
+        ("json-path: {path: $.a, equals: 1}", "{\"a\": 1.0}", "{\"a\": 2}"),
+        ("json-path: {path: $.a, equals: null}", "{\"a\": null}", "{\"b\": 1}"),
+        (
+            "json-path: {path: '$.a[*].b', matches: '^x'}",
+            "{\"a\": [{\"b\": \"y\"}, {\"b\": \"xy\"}]}",
+            "{\"a\": []}",
+        ),
+        ("json-path: {path: $.a, exists: false}", "{}", "{\"a\": 0}"),
+        ("choice: {options: [low, high], equals: high}", "**High**.", "low or high"),
+        ("choice: {options: [B, AB], equals: AB}", "the answer is AB", "B"),
+        ("numeric: {equals: 1250.5}", "about 3 days, so EUR 1,250.50", "1,250.60"),
+        ("numeric: {equals: 100, tolerance: 1%}", "99", "98"),
+        ("latency: {max_ms: 60000}", "x", ""),
+        ("cost: {max_usd: 1}", "x", ""),
+    ];
+    let mut set = "version: 1\nname: all\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases:\n".to_owned();
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    for (n, (assertion, right, wrong)) in cases.iter().enumerate() {
+        let mut case = |kind: &str, answer: &str, negated: &str| {
+            let id = format!("{n}-{kind}");
+            set += &format!(
+                "  - id: {id}\n    vars: {{q: {id}}}\n    reference: {}\n    assert:\n      - {negated}{assertion}\n",
+                quoted(answer)
+            );
+        };
+        case("right", right, "");
+        case("not-right", right, "not-");
+        if !wrong.is_empty() {
+            case("wrong", wrong, "");
+            case("not-wrong", wrong, "not-");
+        }
+    }
+    let tool = Tool::new().file("set.yaml", &set);
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(1);
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    for result in report["runs"][0]["results"].as_array().unwrap() {
+        let id = result["case"].as_str().unwrap();
+        let n: usize = id.split('-').next().unwrap().parse().unwrap();
+        let passes = id.ends_with("-right") != id.contains("not-");
+        assert_eq!(
+            result["verdict"],
+            if passes { "pass" } else { "fail" },
+            "{id} {}: {result:#}",
+            cases[n].0
+        );
+    }
+}
+
+/// What peers run green, or pay for before they look: each is exit 2, and nothing reaches the simulator.
+#[test]
+fn mistakes_cost_nothing() {
+    let simulator = CountingSimulator::start();
+    let good = SET.to_owned();
+    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+        (
+            "unknown key",
+            good.replace("request:", "reqeust:"),
+            &[],
+            &["unknown key `reqeust`", "set.yaml:6:1", "did you mean `request`?"],
+        ),
+        (
+            "undefined variable",
+            good.replace("vars: {country: Japan}", "vars: {land: Japan}"),
+            &[],
+            &["`country` is not defined", "set.yaml:13:9"],
+        ),
+        (
+            "no cases",
+            good.split("cases:").next().unwrap().to_owned(),
+            &[],
+            &["the golden set has no cases", "set.yaml"],
+        ),
+        ("empty filter", good.clone(), &["--filter", "nowhere"], &["selects none of the 2 cases", "hint:"]),
+        ("empty tag", good.clone(), &["--tag", "africa"], &["selects none", "asia, europe"]),
+        (
+            "misspelt assertion",
+            good.replace("{contains: Paris}", "{contians: Paris}"),
+            &[],
+            &["unknown assertion `contians`", "set.yaml:12:", "did you mean `contains`?"],
+        ),
+        (
+            "misspelt negation",
+            good.replace("{contains: Paris}", "{not-contians: Paris}"),
+            &[],
+            &["did you mean `not-contains`?"],
+        ),
+        ("no assertion", good.replace("    assert: [equals]\n", ""), &[], &["case `japan` has no assertion"]),
+        ("two ids", good.replace("id: japan", "id: france"), &[], &["two cases have the id `france`"]),
+        ("broken expression", good.replace("[equals]", "[{regex: '('}]"), &[], &["unclosed group"]),
+        (
+            "broken schema",
+            good.replace("[equals]", "[{json-schema: {schema: {type: 7}}}]"),
+            &[],
+            &["the schema is broken"],
+        ),
+        (
+            "missing file",
+            good.replace("[equals]", "[{json-schema: no.json}]"),
+            &[],
+            &["no.json cannot be read"],
+        ),
+        (
+            "missing cases",
+            good.replace("cases:\n", "cases_from: [no.csv]\ncases:\n"),
+            &[],
+            &["no.csv cannot be read"],
+        ),
+        ("bad option", good.replace("weight: 3", "wieght: 3"), &[], &["it has no option `wieght`"]),
+        (
+            "bad floor",
+            good.replace("cases:\n", "gate: {min_pass_rate: 60}\ncases:\n"),
+            &[],
+            &["a floor must be between 0 and 1"],
+        ),
+        (
+            "bad limit",
+            good.replace("cases:\n", "gate: {max_unscored: many}\ncases:\n"),
+            &[],
+            &["`max_unscored` is neither"],
+        ),
+        (
+            "unknown price",
+            good.replace("[equals]", "[{cost: {max_usd: 1}}]"),
+            &["-m", "vllm/mine"],
+            &["the price of vllm/mine"],
+        ),
+        ("unknown provider", good.clone(), &["-m", "sim-opnai/good"], &["did you mean `sim-openai/good`?"]),
+        ("no key", good.clone(), &["-m", "openai/gpt-6-luna"], &["OPENAI_API_KEY is not set"]),
+        ("report form", good.clone(), &["-o", "x.txt"], &["name a file that ends in .json or .csv"]),
+        ("second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot be read"]),
+        ("template", good.replace("{{ country }}", "{{ country"), &[], &["the template is broken"]),
+    ];
+    for (name, text, more, words) in mistakes {
+        let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", &text);
+        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
+        ran.says(words);
+    }
+    assert_eq!(simulator.hits(), 0, "a mistake was paid for");
+    let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", &good);
+    tool.run(&["eval", "set.yaml"]).exits(1);
+    assert_eq!(simulator.hits(), 2, "and without one, the calls arrive");
+}
+
+#[test]
+fn a_dry_run_counts_and_shows_one_prompt() {
+    let simulator = CountingSimulator::start();
+    let tool = set(Tool::new()).file("routes.yaml", &simulator.routes());
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).exits(0);
+    for words in ["2 cases × sim-openai/good = 2 calls", "What is the capital of France?", "nothing was sent"]
+    {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+    assert_eq!(simulator.hits(), 0);
+}
+
+/// The shipped sets: every reference passes its own assertions, and each weaker model shows.
+#[test]
+fn the_shipped_sets_tell_models_apart() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
+    for name in ["support-triage.yaml", "handbook-answers.yaml"] {
+        let json = Tool::new().run(&["eval", &format!("{root}{name}"), "--json"]).exits(0).json();
+        assert!(json["runs"][0]["set"]["cases"].as_u64().unwrap() >= 60);
+        let subjects = json["runs"][0]["subjects"].as_array().unwrap();
+        let passed: Vec<u64> = subjects.iter().map(|s| s["passed"].as_u64().unwrap()).collect();
+        assert_eq!(passed[0], json["runs"][0]["set"]["cases"], "the route serves the references: {json:#}");
+        assert_eq!(passed[1], passed[0], "every reference passes its own assertions");
+        assert!(
+            passed[2] < passed[1] && passed[3] < passed[1] && passed[2] != passed[3],
+            "{name}: {passed:?}"
+        );
+        assert_eq!(
+            subjects[0]["failovers"], json["runs"][0]["set"]["cases"],
+            "the demo route fails over each time"
+        );
+        assert!(subjects.iter().all(|s| s["simulated"] == true));
+    }
+}
