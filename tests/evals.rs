@@ -68,18 +68,9 @@ fn an_error_is_unscored_and_never_a_low_score() {
     );
     assert_eq!(subject["pass_rate"], serde_json::Value::Null);
     assert_eq!(json["exit_code"], 3);
-    // Where that many are allowed, the gate decides; nothing scored is nothing failed.
-    tool.run(&[
-        "eval",
-        "set.yaml",
-        "-m",
-        "sim-openai/overloaded",
-        "--max-unscored",
-        "100%",
-        "--min-pass-rate",
-        "0.1",
-    ])
-    .exits(0);
+    // However many are allowed: where nothing could be scored, nobody can say that the gate is passed.
+    let lenient = ["--max-unscored", "100%", "--min-pass-rate", "0.1"];
+    tool.run(&[&["eval", "set.yaml", "-m", "sim-openai/overloaded"][..], &lenient].concat()).exits(3);
 }
 
 #[test]
@@ -299,6 +290,12 @@ fn mistakes_cost_nothing() {
             &["the price of vllm/mine"],
         ),
         ("unknown provider", good.clone(), &["-m", "sim-opnai/good"], &["did you mean `sim-openai/good`?"]),
+        (
+            "unknown provider of the set",
+            good.replace("sim-openai/good", "sim-opnai/good"),
+            &[],
+            &["set.yaml, under `models:`", "did you mean"],
+        ),
         ("no key", good.clone(), &["-m", "openai/gpt-6-luna"], &["OPENAI_API_KEY is not set"]),
         ("report form", good.clone(), &["-o", "x.txt"], &["name a file that ends in .json or .csv"]),
         ("second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot be read"]),

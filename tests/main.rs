@@ -1,6 +1,5 @@
 //! The one integration-test binary: one link instead of many.
 
-#![expect(missing_docs, reason = "tests are read, not called")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,4 +13,5 @@ mod files;
 mod imports;
 mod readme;
 mod samples;
+mod simulator;
 mod tool;

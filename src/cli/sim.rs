@@ -1,5 +1,7 @@
 //! `slalom sim`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Run the simulator as a server.
@@ -14,6 +16,9 @@ pub struct SimArgs {
     /// What its choices are drawn from
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Script what happens to which request: a YAML file of rules
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
     /// Print one line a request
     #[arg(long)]
     pub log: bool,

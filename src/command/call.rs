@@ -88,7 +88,11 @@ fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
         }
         TargetError::PlainHttp { .. } => usage.hint("use https, or set `allow_http: true` for that provider"),
         TargetError::Untrusted { .. } => usage.hint("read routes.yaml, then run `slalom check --trust`"),
-        TargetError::BadUrl { .. } | TargetError::BadKey { .. } => usage,
+        TargetError::UserInfo { .. } => {
+            usage.hint("name the key's variable under `api_key: {env: …}` instead")
+        }
+        TargetError::BadUrl { .. } => usage.hint("write a URL that begins with https:// or http://"),
+        TargetError::BadKey { .. } => usage.hint("look for line breaks or quotes in the variable"),
     }
 }
 

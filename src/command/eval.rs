@@ -83,7 +83,11 @@ fn prepare(context: &Context, args: &EvalArgs, config: &Config, set: Set) -> Res
     let environment = context.environment();
     let mut subjects = Vec::new();
     for name in names(args, &set, config)? {
-        let subject = config.subject(&name, &environment)?;
+        let from_set = args.models.is_empty();
+        let subject = config.subject(&name, &environment).map_err(|error| {
+            let place = if from_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
+            CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
+        })?;
         call::check_callable(context, &subject, &cases[0].request)?;
         check_prices(&set, &cases, &name, &subject.route)?;
         subjects.push(Subject { name, route: subject.route });

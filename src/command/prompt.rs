@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::outcome::CommandError;
 use crate::chat::Request;
@@ -17,7 +18,7 @@ use crate::view::Console;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Builds the request. The prompt's words come first, then files, then what is piped in.
-pub(super) fn request(
+pub(super) async fn request(
     words: &[String],
     args: &PromptArgs,
     console: &Console,
@@ -39,7 +40,7 @@ pub(super) fn request(
         parts.push(format!("<file name=\"{}\">\n{}\n</file>", path.display(), text.trim_end()));
     }
     if !args.no_stdin
-        && let Some(input) = standard_input(!parts.is_empty(), console)?
+        && let Some(input) = standard_input(!parts.is_empty(), console).await?
         && !input.trim().is_empty()
     {
         parts.push(input.trim_end_matches('\n').to_owned());
@@ -78,33 +79,33 @@ fn variables(written: &[String]) -> Result<Map<String, Value>, CommandError> {
     written.iter().map(pair).collect()
 }
 
-/// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file.
-fn standard_input(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
+/// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file. A thread of its own reads,
+/// so that Ctrl-C ends the wait.
+async fn standard_input(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
     if !is_pipe_or_file() {
         return Ok(None);
     }
-    let (sender, receiver) = channel();
+    let (sender, mut receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
         // Nobody listens any more when the process ends first.
         let _ = sender.send(read.map(|_| bytes));
     });
-    let mut told = !has_prompt;
-    let bytes = loop {
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(read) => break read?,
-            Err(RecvTimeoutError::Disconnected) => break Vec::new(),
-            Err(RecvTimeoutError::Timeout) if !told => {
-                console.note("waiting for stdin; --no-stdin or </dev/null skips it");
-                told = true;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+    let mut read = timeout(PATIENCE, &mut receiver).await;
+    if read.is_err() {
+        if has_prompt {
+            console.note("waiting for stdin; --no-stdin or </dev/null skips it");
         }
+        read = Ok(receiver.await);
+    }
+    let bytes = match read {
+        Ok(Ok(read)) => read?,
+        _ => Vec::new(),
     };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text")),
+        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text").hint("pipe text in")),
     }
 }
 

@@ -1,12 +1,14 @@
 //! `slalom sim`: the simulator as a server, for any vendor's own SDK.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::context::{Context, duration};
 use super::outcome::{CommandError, Outcome};
 use crate::cli::SimArgs;
-use crate::sim::{LogLine, MODELS, Settings, Simulator};
+use crate::config::load_scenario;
+use crate::sim::{Behaviour, LogLine, MODELS, Rule, Settings, Simulator, Step};
 
 pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, CommandError> {
     let console = context.console;
@@ -19,6 +21,10 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         latency: args.latency.as_deref().map(duration).transpose()?,
         seed: args.seed,
+        rules: match &args.scenario {
+            Some(path) => rules(path)?,
+            None => Vec::new(),
+        },
         log: args.log.then(|| Arc::new(log) as crate::sim::Log),
         ..Settings::default()
     };
@@ -32,4 +38,21 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
     console.note(format_args!("  models: {}", MODELS.join(", ")));
     simulator.wait().await?;
     Ok(Outcome::Done)
+}
+
+fn rules(path: &Path) -> Result<Vec<Rule>, CommandError> {
+    let rules = load_scenario(path, &|name| Behaviour::of(name).is_some())?;
+    let step = |step: crate::config::ScenarioStep| Step {
+        behaviour: step.behave_as.as_deref().and_then(Behaviour::of),
+        reply: step.reply,
+        latency: step.latency,
+    };
+    Ok(rules
+        .into_iter()
+        .map(|rule| Rule {
+            prompt: rule.prompt,
+            models: rule.models,
+            steps: rule.steps.into_iter().map(step).collect(),
+        })
+        .collect())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::outcome::CommandError;
-use crate::config::{Config, SubjectError};
+use crate::config::Config;
 use crate::provider::ModelRef;
 use crate::sim::{Settings, Simulator};
 
@@ -16,10 +16,9 @@ pub(super) async fn start_if_named(
     subjects: &[String],
     replies: impl FnOnce() -> HashMap<String, String>,
 ) -> Result<Option<Simulator>, CommandError> {
-    let mut named = false;
-    for subject in subjects {
-        named |= models_of(config, subject)?.iter().any(|model| config.wants_simulator(model));
-    }
+    let named = subjects
+        .iter()
+        .any(|subject| models_of(config, subject).iter().any(|model| config.wants_simulator(model)));
     if !named {
         return Ok(None);
     }
@@ -29,16 +28,12 @@ pub(super) async fn start_if_named(
     Ok(Some(simulator))
 }
 
-/// The models that a subject may call.
-fn models_of(config: &Config, subject: &str) -> Result<Vec<ModelRef>, SubjectError> {
+/// The models that a subject may call. A name that means nothing is reported where the subject is resolved.
+fn models_of(config: &Config, subject: &str) -> Vec<ModelRef> {
     match subject.strip_prefix("route:") {
-        // A route that is missing is reported where the subject is resolved.
-        Some(name) => Ok(config
-            .routes
-            .iter()
-            .find(|r| r.name == name)
-            .map(|r| r.candidates.clone())
-            .unwrap_or_default()),
-        None => Ok(vec![config.model_ref(subject)?]),
+        Some(name) => {
+            config.routes.iter().find(|r| r.name == name).map(|r| r.candidates.clone()).unwrap_or_default()
+        }
+        None => config.model_ref(subject).into_iter().collect(),
     }
 }

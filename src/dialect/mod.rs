@@ -205,6 +205,11 @@ pub trait Server: Sync {
     /// A whole answer.
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8>;
 
+    /// The headers that come with an answer, beside its content type.
+    fn answer_headers(&self, _serving: &Serving) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// The dialect's own error for a class, with its own headers.
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply;
 

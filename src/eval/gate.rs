@@ -66,7 +66,9 @@ pub fn judge(gate: Option<&Gate>, summaries: &[Summary]) -> GateReport {
             Some(Limit::Share(share)) => (share * cases as f64).floor() as u64,
         };
         let name = &summary.subject;
-        if summary.unscored > allowed {
+        if summary.passed + summary.failed == 0 {
+            report.unsound.push(format!("{name}: not one of {cases} cases could be scored"));
+        } else if summary.unscored > allowed {
             report.unsound.push(format!(
                 "{name}: {} of {cases} cases could not be scored, {allowed} allowed",
                 summary.unscored
@@ -100,7 +102,7 @@ mod tests {
 
     fn summary(passed: u64, failed: u64, unscored: u64) -> Summary {
         let base = Summary::of("m", false, &Vec::<CaseResult>::new());
-        let pass_rate = Some(passed as f64 / (passed + failed) as f64);
+        let pass_rate = (passed + failed > 0).then(|| passed as f64 / (passed + failed) as f64);
         Summary { passed, failed, unscored, pass_rate, mean_score: pass_rate, ..base }
     }
 
@@ -112,6 +114,11 @@ mod tests {
         assert_eq!(judge(Some(&gate), &[summary(10, 0, 1)]).unsound.len(), 1);
         let lenient = Gate { max_unscored: Some(Limit::Share(0.1)), ..gate };
         assert!(judge(Some(&lenient), &[summary(9, 0, 1)]).passed());
+        assert_eq!(
+            judge(Some(&lenient), &[summary(0, 0, 10)]).unsound.len(),
+            1,
+            "nothing scored is never green"
+        );
         assert!(!judge(None, &[summary(9, 1, 0)]).passed());
         assert!(judge(None, &[summary(9, 0, 0)]).passed());
     }

@@ -49,6 +49,12 @@ pub enum TargetError {
         /// What was given.
         base_url: String,
     },
+    /// The base URL holds a user name or a password, which would show wherever a URL does.
+    #[error("the base URL of `{provider}` holds a user name or password")]
+    UserInfo {
+        /// The provider.
+        provider: String,
+    },
     /// It is in a project's file that nobody has trusted.
     #[error("`{provider}` is not trusted yet: {why}")]
     Untrusted {
@@ -83,6 +89,9 @@ impl Target {
         let base_url = base_url(provider, environment);
         let parsed = reqwest::Url::parse(&base_url).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
         let Some(url) = parsed else { return Err(TargetError::BadUrl { provider: name(), base_url }) };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(TargetError::UserInfo { provider: name() });
+        }
         let credential = find_key(provider, environment);
         match &credential {
             None if provider.needs_key() => {

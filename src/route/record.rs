@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Skip;
-use crate::catalog::Cost;
+use crate::catalog::{Cost, CostSource};
 use crate::chat::{Failure, Response, Usage};
 use crate::provider::ModelRef;
 
@@ -89,7 +89,9 @@ pub struct Attempt {
 impl CallRecord {
     /// What all attempts cost together.
     pub fn cost(&self) -> Cost {
-        Cost::sum(self.attempts.iter().map(|attempt| attempt.cost))
+        let sum = Cost::sum(self.attempts.iter().map(|attempt| attempt.cost));
+        let nothing_yet = sum == Cost::NOTHING && self.simulated();
+        if nothing_yet { Cost { source: CostSource::Simulated, ..sum } } else { sum }
     }
 
     /// How often the call moved on to another candidate.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Settings;
 use super::behaviour::{Behaviour, Fault};
 use super::defect::{sloppy, terse, verbose};
 use super::seed::draws;
+use super::{Settings, Step};
 use crate::chat::{FailureClass, FinishReason, Request, Response, Usage};
 
 /// An answer with its timing and its fault.
@@ -26,16 +26,20 @@ pub(super) enum Outcome {
     Fault(Fault),
 }
 
-/// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again.
+/// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
+/// is what a scenario says of this one.
 pub(super) fn answer(
     settings: &Settings,
     model: &str,
     behaviour: Behaviour,
     request: &Request,
     nth: u64,
+    step: Option<&Step>,
 ) -> Answer {
+    let behaviour = step.and_then(|step| step.behaviour).unwrap_or(behaviour);
     let prompt = request.last_user_text();
-    let reply = settings.replies.get(&prompt).cloned().unwrap_or_else(|| own_words(model, &prompt));
+    let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
+    let reply = scripted.unwrap_or_else(|| own_words(model, &prompt));
     let text = match behaviour {
         Behaviour::Sloppy => sloppy(&prompt, &reply, &settings.replies, settings.seed),
         Behaviour::Terse => terse(&reply),
@@ -61,7 +65,10 @@ pub(super) fn answer(
         }
         _ => Outcome::Whole,
     };
-    let (first_token, rest) = timing(settings, model, behaviour, &prompt);
+    let (first_token, rest) = match step.and_then(|step| step.latency) {
+        Some(latency) => (latency, Duration::ZERO),
+        None => timing(settings, model, behaviour, &prompt),
+    };
     Answer { response, first_token, rest, outcome }
 }
 

@@ -7,10 +7,12 @@
 mod answer;
 mod behaviour;
 mod defect;
+mod scenario;
 mod seed;
 mod serve;
 
 pub use behaviour::{Behaviour, MODELS};
+pub use scenario::{Rule, Step};
 pub use serve::{LogLine, Simulator};
 
 use std::collections::HashMap;
@@ -32,6 +34,8 @@ pub struct Settings {
     pub seed: u64,
     /// What the models say to which prompt (the text of the last user turn).
     pub replies: HashMap<String, String>,
+    /// What to do with some requests in particular; the first rule that matches holds.
+    pub rules: Vec<Rule>,
     /// Told of every request.
     pub log: Option<Log>,
 }
@@ -43,6 +47,7 @@ impl Default for Settings {
             latency: None,
             seed: 1,
             replies: HashMap::new(),
+            rules: Vec::new(),
             log: None,
         }
     }

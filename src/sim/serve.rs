@@ -45,7 +45,7 @@ pub struct Simulator {
 struct Shared {
     settings: Settings,
     hits: Arc<AtomicU64>,
-    /// How often a flaky model was asked what.
+    /// How often a flaky model was asked what, and a rule was followed.
     asked: Mutex<HashMap<String, u64>>,
 }
 
@@ -108,7 +108,7 @@ async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Htt
             );
         }
     };
-    let reply = respond(&shared, server, &asked).await;
+    let reply = respond(&shared, dialect, &asked).await;
     if let Some(log) = &shared.settings.log {
         log(&LogLine { dialect, model: &asked.model, stream: asked.stream, status: reply.status().as_u16() });
     }
@@ -127,8 +127,12 @@ fn dialect_of(path: &str) -> Option<Dialect> {
     }
 }
 
-async fn respond(shared: &Shared, server: &'static dyn Server, asked: &Asked) -> HttpResponse<Body> {
-    let Some(behaviour) = Behaviour::of(&asked.model) else {
+async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpResponse<Body> {
+    let server = dialect.server();
+    let rule = shared.settings.rules.iter().position(|rule| rule.matches(asked));
+    let step = rule.and_then(|at| shared.settings.rules[at].step(shared.nth(format!("rule {at}"))));
+    let behaviour = step.and_then(|step| step.behaviour).or_else(|| Behaviour::of(&asked.model));
+    let Some(behaviour) = behaviour else {
         let known = super::MODELS.join(", ");
         let message = format!("the simulator has no model `{}`; it has {known}", asked.model);
         return error(server, FailureClass::ModelUnavailable, &message);
@@ -136,32 +140,34 @@ async fn respond(shared: &Shared, server: &'static dyn Server, asked: &Asked) ->
     if asked.request.messages.is_empty() {
         return error(server, FailureClass::BadRequest, "messages: at least one message is required");
     }
-    let answer =
-        answer(&shared.settings, &asked.model, behaviour, &asked.request, shared.nth(asked, behaviour));
+    let nth = match behaviour {
+        Behaviour::Flaky(_) => shared.nth(format!("{}\n{}", asked.model, asked.request.last_user_text())),
+        _ => 0,
+    };
+    let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step);
     tokio::time::sleep(answer.first_token).await;
-    let serving = Serving { id: "sim-answer".to_owned(), model: asked.model.clone() };
+    let serving =
+        Serving { id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)), model: asked.model.clone() };
+    let headers = server.answer_headers(&serving);
     match answer.outcome {
         Outcome::Error(class) => error(server, class, error_words(class)),
-        Outcome::Fault(Fault::Empty) => whole(200, &[], Vec::new()),
+        Outcome::Fault(Fault::Empty) => whole(200, &headers, Vec::new()),
         Outcome::Whole | Outcome::Fault(_) if asked.stream => {
             let frames = frames(server.stream_encoder(&serving), &answer);
             let body = timed(frames, answer.rest, Ending::of(answer.outcome));
-            reply(200, "text/event-stream", &[], Body::from_stream(body))
+            reply(200, "text/event-stream", &headers, Body::from_stream(body))
         }
         Outcome::Whole => {
             tokio::time::sleep(answer.rest).await;
-            whole(200, &[], server.encode_response(&answer.response, &serving))
+            whole(200, &headers, server.encode_response(&answer.response, &serving))
         }
         Outcome::Fault(fault) => broken_whole(fault, server, &answer, &serving).await,
     }
 }
 
 impl Shared {
-    fn nth(&self, asked: &Asked, behaviour: Behaviour) -> u64 {
-        if !matches!(behaviour, Behaviour::Flaky(_)) {
-            return 0;
-        }
-        let key = format!("{}\n{}", asked.model, asked.request.last_user_text());
+    /// How often this key was asked for before.
+    fn nth(&self, key: String) -> u64 {
         let mut asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let count = asked.entry(key).or_default();
         *count += 1;

@@ -49,6 +49,14 @@ impl Server for Anthropic {
         }))
     }
 
+    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
+        vec![
+            ("request-id", format!("req_{}", serving.id)),
+            ("anthropic-ratelimit-requests-limit", "10000".to_owned()),
+            ("anthropic-ratelimit-requests-remaining", "9999".to_owned()),
+        ]
+    }
+
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
         let (status, kind) = match class {
             FailureClass::RateLimited => (429, "rate_limit_error"),

@@ -57,6 +57,15 @@ impl Server for OpenaiChat {
         }))
     }
 
+    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
+        vec![
+            ("x-request-id", format!("req_{}", serving.id)),
+            ("x-ratelimit-limit-requests", "10000".to_owned()),
+            ("x-ratelimit-remaining-requests", "9999".to_owned()),
+            ("x-ratelimit-reset-requests", "6ms".to_owned()),
+        ]
+    }
+
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
         let (status, kind, code) = match class {
             FailureClass::RateLimited => (429, "requests", "rate_limit_exceeded"),
