@@ -13,3 +13,4 @@ lint:
 bench:
     cargo bench --bench decode
     cargo bench --bench first_minute
+    cargo bench --bench simulator

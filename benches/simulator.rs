@@ -1,0 +1,68 @@
+//! What the simulator carries: small exchanges a second over kept-alive connections, the client in a thread of its own.
+//!
+//! `cargo bench --bench simulator`. The bar is 10,000 a second on two cores, so that it never is the bottleneck of a
+//! measurement. The load is bounded: 32 connections, 60,000 requests, loopback only.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops where it cannot measure"
+)]
+
+use std::time::{Duration, Instant};
+
+use slalom::sim::{Settings, Simulator};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const CONNECTIONS: usize = 32;
+const REQUESTS_EACH: usize = 60_000 / CONNECTIONS;
+
+fn main() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let settings = Settings { latency: Some(Duration::ZERO), ..Settings::default() };
+            let simulator = Simulator::start(settings).await.unwrap();
+            sender.send(simulator.url()).unwrap();
+            simulator.wait().await.unwrap();
+        });
+    });
+    let url = receiver.recv().unwrap();
+    let address = url.trim_start_matches("http://").to_owned();
+    for (name, stream) in [("whole answers", false), ("streamed answers", true)] {
+        let body =
+            format!(r#"{{"model":"good","messages":[{{"role":"user","content":"hi"}}],"stream":{stream}}}"#);
+        let request = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let end: &[u8] = if stream { b"\r\n0\r\n\r\n" } else { b"\"system_fingerprint\":null}" };
+        let start = Instant::now();
+        runtime().block_on(async {
+            let load = (0..CONNECTIONS).map(|_| exchange_all(&address, request.as_bytes(), end));
+            futures_util::future::join_all(load).await;
+        });
+        let rate = (CONNECTIONS * REQUESTS_EACH) as f64 / start.elapsed().as_secs_f64();
+        println!("{name:20} {rate:8.0} exchanges a second (bar: 10000)");
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn exchange_all(address: &str, request: &[u8], end: &[u8]) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = vec![0; 16 << 10];
+    for _ in 0..REQUESTS_EACH {
+        stream.write_all(request).await.unwrap();
+        let mut length = 0;
+        while !buffer[..length].ends_with(end) {
+            let read = stream.read(&mut buffer[length..]).await.unwrap();
+            assert!(read > 0, "the simulator hung up");
+            length += read;
+        }
+    }
+}
