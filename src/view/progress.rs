@@ -31,7 +31,7 @@ impl EvalProgress {
     pub fn subject(&self, name: &str, cases: usize) -> SubjectBar {
         let bar =
             if self.shows { self.bars.add(ProgressBar::new(cases as u64)) } else { ProgressBar::hidden() };
-        let template = "{prefix:28!} {bar:20} {pos}/{len}  {msg}  {per_sec}  {eta} left";
+        let template = "{prefix:24!} {bar:14} {pos}/{len}  {msg}  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
