@@ -74,16 +74,13 @@ fn all_down_exits_3_and_lists_every_attempt() {
 #[test]
 fn a_refused_request_is_tried_once() {
     let simulator = CountingSimulator::start();
-    // A body of one dialect on the path of another is what the simulator answers with a 400.
-    let routes = format!(
-        "version: 1\nproviders:\n  odd: {{dialect: gemini, base_url: '{}/v1/chat/completions?x=', auth: none}}\nroutes:\n  two: {{candidates: [odd/model, sim-openai/good]}}\n",
-        simulator.url()
-    );
-    let ran = Tool::new().file("routes.yaml", &routes).run(&["route", "two", "--json", "hello"]).exits(3);
+    let routes = simulator.routes() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
+    let ran =
+        Tool::new().file("routes.yaml", &routes).run(&["route", "two", "--json", "refuse this"]).exits(3);
     let envelope = ran.json();
     assert_eq!(envelope["attempts"].as_array().unwrap().len(), 1, "{envelope}");
     assert_eq!(envelope["attempts"][0]["failure"]["class"], "bad_request");
-    assert_eq!(envelope["not_tried"][0]["provider"], "sim-openai");
+    assert_eq!(envelope["not_tried"][0]["provider"], "sim-gemini");
     assert_eq!(simulator.hits(), 1);
 }
 
@@ -270,6 +267,62 @@ fn walk(folder: &std::path::Path) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// A reader that goes away early changes neither the outcome nor the report.
+#[test]
+fn a_closed_stdout_turns_no_failure_green() {
+    let set = "version: 1\nname: s\nprompt: x\ncases:\n  - id: a\n    assert: [{contains: never said}]\n";
+    let tool = Tool::new().file("set.yaml", set);
+    let arguments = ["eval", "set.yaml", "-m", "sim-openai/good", "-o", "out.json"];
+    let piped = std::process::Stdio::piped;
+    let mut child = tool.command(&arguments).stdout(piped()).stderr(piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(tool.path("out.json").is_file());
+}
+
+#[test]
+fn a_key_where_a_variable_belongs_is_not_shown() {
+    for entry in [
+        "api_key: sk-plain-secret-123",
+        "api_key: {env: sk-plain-secret-123}",
+        "apikey: plain-secret-123",
+        "base_url: 'https://me:plain-secret-123@host/v1'",
+        "base_url: 'https://host/v1?key=plain-secret-123'",
+    ] {
+        let routes = format!(
+            "version: 1\nproviders:\n  box: {{dialect: openai-chat, base_url: 'https://box/v1', {entry}}}\n"
+        );
+        let routes = if entry.starts_with("base_url") {
+            routes.replace("base_url: 'https://box/v1', ", "")
+        } else {
+            routes
+        };
+        let ran = Tool::new().file("routes.yaml", &routes).run(&["check"]).exits(2);
+        assert!(!ran.stderr.contains("plain-secret"), "{}", ran.stderr);
+        ran.says(&["routes.yaml:3:", "hint:"]);
+    }
+}
+
+#[test]
+fn slips_on_the_command_line_are_named() {
+    let tool = Tool::new();
+    let ask = |more: &[&str]| tool.run(&[&["ask", "-m", "sim-openai/good"][..], more].concat()).exits(2);
+    ask(&["--timeout", "0s", "hi"]).says(&["a limit of no time"]);
+    ask(&["--timeout", "-5s", "hi"]).says(&["is not a duration"]);
+    ask(&["--temperature", "-1", "hi"]).says(&["must be between 0 and 2"]);
+    ask(&["-p", "nmae=x", "hi {{ name }}"]).says(&["not"]);
+    ask(&["-p", "name=x", "hi"]).says(&["nothing uses the variable `name`"]);
+    ask(&[
+        "-p",
+        "x=1",
+        "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}{{ x }}",
+    ]);
+    tool.run(&["ask", "-m", "sim-openai/good,sim-gemini/good", "hi"])
+        .exits(2)
+        .says(&["names more than one model"]);
+    tool.run(&["route", "--json"]).exits(0).json();
 }
 
 #[test]

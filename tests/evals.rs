@@ -133,7 +133,7 @@ fn filters_choose_cases() {
 #[test]
 fn cases_come_from_csv_and_jsonl() {
     let set = "version: 1\nname: mixed\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases_from: [a.csv, b.jsonl]\n";
-    let csv = "id,q,reference,tags,assert:contains,assert:icontains-any\none,first question,\"Yes, one\",x y,one,\n,second question,two,,,\"[\"\"TWO\"\"]\"\n";
+    let csv = "id,q,reference,tags,assert:contains,assert:icontains-any\none,first question,\"Yes, one\",x y,one,\ntwo,second question,two,,,\"[\"\"TWO\"\"]\"\n";
     let jsonl = "{\"id\": \"three\", \"q\": \"third\", \"reference\": \"3\", \"assert:numeric\": {\"equals\": 3}}\n\n{\"q\": \"fourth\", \"reference\": \"4\", \"assert:equals\": \"4\"}\n";
     let tool = Tool::new().file("set.yaml", set).file("a.csv", csv).file("b.jsonl", jsonl);
     tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(0);
@@ -141,7 +141,55 @@ fn cases_come_from_csv_and_jsonl() {
         serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
     let ids: Vec<_> =
         report["runs"][0]["results"].as_array().unwrap().iter().map(|r| r["case"].clone()).collect();
-    assert_eq!(ids, ["one", "a-2", "three", "b-2"]);
+    assert_eq!(ids, ["one", "two", "three", "b-2"]);
+}
+
+/// A column that is no assertion and looks like one would never be checked.
+#[test]
+fn slips_in_case_files_are_errors() {
+    let set = |file: &str| {
+        format!(
+            "version: 1\nname: s\nprompt: '{{{{ q }}}}'\nassert: [{{contains: o}}]\ncases_from: [{file}]\n"
+        )
+    };
+    let files = [
+        (
+            "a.jsonl",
+            "{\"id\": \"a\", \"q\": \"x\", \"assert\": [{\"equals\": \"zzz\"}]}\n",
+            "`assert` is no variable's name",
+        ),
+        ("a.jsonl", "{\"id\": \"a\", \"q\": \"x\", \"q\": \"y\"}\n", "the field `q` stands twice"),
+        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "`asert:equals` is no variable's name"),
+        ("a.csv", "ID,q\na,x\n", "did you mean `id`?"),
+        ("a.csv", "id,q\n,x\n", "the `id` is empty"),
+        ("a.csv", "id,q,q\na,x,y\n", "the column `q` stands twice"),
+        ("a.csv", "id,q\na\n", "a.csv, line 2"),
+        ("a.csv", "id,q\na,\n", "the prompt is empty"),
+    ];
+    for (name, text, words) in files {
+        let tool = Tool::new().file("set.yaml", &set(name)).file(name, text);
+        tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(2).says(&[words, "hint:"]);
+    }
+}
+
+/// Assertions that every answer passes are mistakes.
+#[test]
+fn assertions_that_cannot_fail_are_refused() {
+    for assertion in [
+        "regex: ''",
+        "regex: 'a*'",
+        "word-count: {min: 0}",
+        "contains: ''",
+        "is-json: false",
+        "{contains: a, weight: 1e308}",
+    ] {
+        let assertion = assertion.trim_start_matches('{');
+        let set = format!(
+            "version: 1\nname: s\nprompt: x\ncases:\n  - id: a\n    assert: [{{{}}}]\n",
+            assertion.trim_end_matches('}').to_owned() + if assertion.ends_with("0}") { "}" } else { "" }
+        );
+        Tool::new().file("set.yaml", &set).run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(2);
+    }
 }
 
 /// Every assertion, with answers that pass and fail it. The case's reference is what the simulator answers.
@@ -172,6 +220,13 @@ fn every_assertion_passes_and_fails_as_it_should() {
         ("json-path: {path: $.a, exists: false}", "{}", "{\"a\": 0}"),
         ("choice: {options: [low, high], equals: high}", "**High**.", "low or high"),
         ("choice: {options: [B, AB], equals: AB}", "the answer is AB", "B"),
+        ("choice: {options: [low, very low], equals: very low}", "very low", "low, or rather very low"),
+        (
+            "json-path: {path: $.a, equals: 9007199254740993}",
+            "{\"a\": 9007199254740993}",
+            "{\"a\": 9007199254740992}",
+        ),
+        ("numeric: {equals: 6.02e23}", "about 6.02e23", "6.02"),
         ("numeric: {equals: 1250.5}", "about 3 days, so EUR 1,250.50", "1,250.60"),
         ("numeric: {equals: 100, tolerance: 1%}", "99", "98"),
         ("latency: {max_ms: 60000}", "x", ""),

@@ -114,8 +114,17 @@ impl CountingSimulator {
     pub(crate) fn start() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let settings =
-            slalom::sim::Settings { latency: Some(std::time::Duration::ZERO), ..Default::default() };
+        // What no model's name asks for: a request that the provider refuses as it is.
+        let refuse = slalom::sim::Behaviour::Error(slalom::chat::FailureClass::BadRequest);
+        let settings = slalom::sim::Settings {
+            latency: Some(std::time::Duration::ZERO),
+            rules: vec![slalom::sim::Rule {
+                prompt: Some(regex::Regex::new("^refuse this").unwrap()),
+                models: Vec::new(),
+                steps: vec![slalom::sim::Step { behaviour: Some(refuse), ..Default::default() }],
+            }],
+            ..Default::default()
+        };
         let simulator = runtime.block_on(slalom::sim::Simulator::start(settings)).unwrap();
         Self { simulator, _runtime: runtime }
     }

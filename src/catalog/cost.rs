@@ -18,6 +18,26 @@ pub struct Price {
     pub output: Option<NanoDollars>,
 }
 
+/// A price with the ones that take its place for long prompts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pricing {
+    /// The price of an ordinary prompt.
+    pub base: Price,
+    /// Prices by the input tokens above which they hold for the whole request, ascending.
+    pub tiers: Vec<(u64, Price)>,
+}
+
+impl Pricing {
+    /// The price of a request with that much input, cached and written tokens included.
+    pub fn at(&self, input_tokens: u64) -> Price {
+        self.tiers
+            .iter()
+            .rev()
+            .find(|(above, _)| input_tokens > *above)
+            .map_or(self.base, |(_, price)| *price)
+    }
+}
+
 /// Where a cost comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,8 +109,9 @@ fn rank(source: CostSource) -> u8 {
 
 /// The cost of billed tokens: each part of the usage at its own price, rounded once, half up. Unknown when a token
 /// count is, or the price of a part that is not zero.
-pub fn price_of(usage: &Usage, price: &Price) -> Option<NanoDollars> {
+pub fn price_of(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
     let (input, output) = (usage.input_tokens?, usage.output_tokens?);
+    let price = pricing.at(input);
     let cached = usage.cached_input_tokens.unwrap_or(0);
     let written = usage.cache_write_tokens.unwrap_or(0);
     // Providers do report more cached tokens than input at times.
@@ -147,6 +168,19 @@ mod tests {
             output_tokens: Some(output),
             ..Usage::default()
         }
+    }
+
+    fn price_of(usage: &Usage, price: &Price) -> Option<NanoDollars> {
+        super::price_of(usage, &Pricing { base: *price, tiers: Vec::new() })
+    }
+
+    #[test]
+    fn a_long_prompt_has_another_price_for_the_whole_request() {
+        let dear = Price { input: Some(3_000_000_000), output: Some(9_000_000_000), ..Price::default() };
+        let pricing = Pricing { base: PRICE, tiers: vec![(100, dear)] };
+        assert_eq!(super::price_of(&usage(100, 0, 0, 10), &pricing), Some(100_000 + 50_000));
+        assert_eq!(super::price_of(&usage(101, 0, 0, 10), &pricing), Some(303_000 + 90_000));
+        assert_eq!(super::price_of(&usage(101, 1, 0, 10), &pricing), None, "the tier names no cached price");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod cost;
 mod estimate;
 mod rows;
 
-pub use cost::{Cost, CostSource, NanoDollars, Price, price_of, usd_to_nano};
+pub use cost::{Cost, CostSource, NanoDollars, Price, Pricing, price_of, usd_to_nano};
 pub use estimate::{estimated_tokens, estimated_usage, most_tokens};
 pub use rows::{Catalog, ModelFacts};
 

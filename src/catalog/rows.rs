@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::cost::{Price, usd_to_nano};
+use super::cost::{Price, Pricing, usd_to_nano};
 use crate::chat::Parameter;
 
 /// What is known of one model at one provider.
@@ -17,7 +17,7 @@ pub struct ModelFacts {
     /// The most output that may be asked for, in tokens.
     pub max_output_tokens: Option<u64>,
     /// Prices.
-    pub price: Price,
+    pub price: Pricing,
     /// Whether the model reasons before it answers, so that its first token may take minutes.
     pub reasoning: bool,
     /// Parameters that the model answers with a 400.
@@ -78,17 +78,32 @@ fn shipped() -> impl Iterator<Item = ModelFacts> {
             model: text(1).to_owned(),
             context_tokens: number(2),
             max_output_tokens: number(3),
-            price: Price {
-                input: usd_to_nano(text(4)),
-                cached_input: usd_to_nano(text(5)),
-                cache_write: usd_to_nano(text(6)),
-                output: usd_to_nano(text(7)),
+            price: Pricing {
+                base: price([text(4), text(5), text(6), text(7)]),
+                tiers: text(11).split(';').filter_map(tier).collect(),
             },
             reasoning: text(8) == "yes",
             refuses: text(9).split(' ').filter_map(parameter).collect(),
             deprecated: Some(text(10)).filter(|d| !d.is_empty()).map(str::to_owned),
         }
     })
+}
+
+/// Input, cached input, cache write and output, in dollars per million tokens as written.
+fn price(written: [&str; 4]) -> Price {
+    let [input, cached_input, cache_write, output] = written.map(usd_to_nano);
+    Price { input, cached_input, cache_write, output }
+}
+
+/// `100000 0.5 0.05 0.625 2.5`: above so many input tokens, these prices; `-` is unknown.
+fn tier(written: &str) -> Option<(u64, Price)> {
+    let words: Vec<&str> = written.split(' ').collect();
+    match words.as_slice() {
+        [above, input, cached, write, output] => {
+            Some((above.parse().ok()?, price([input, cached, write, output])))
+        }
+        _ => None,
+    }
 }
 
 fn parameter(word: &str) -> Option<Parameter> {
@@ -110,7 +125,8 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for row in csv::Reader::from_reader(ROWS.as_bytes()).into_records() {
             let row = row.expect("a row of the catalogue");
-            assert_eq!(row.len(), 11, "{row:?}");
+            assert_eq!(row.len(), 12, "{row:?}");
+            assert!(row[11].is_empty() || row[11].split(';').all(|t| tier(t).is_some()), "{row:?}");
             for at in 2..8 {
                 assert!(row[at].is_empty() || usd_to_nano(&row[at]).is_some(), "{row:?}");
             }
@@ -129,7 +145,9 @@ mod tests {
         };
         let catalog = Catalog::with_overrides(vec![own.clone()]);
         assert_eq!(catalog.find("anthropic", "claude-haiku-4-5"), Some(own));
-        assert!(Catalog::default().find("anthropic", "claude-haiku-4-5").unwrap().price.input.is_some());
+        assert!(Catalog::default().find("anthropic", "claude-haiku-4-5").unwrap().price.base.input.is_some());
+        let tiered = Catalog::default().find("anthropic", "claude-haiku-5-5").unwrap().price;
+        assert!(tiered.at(100_001).input > tiered.at(100_000).input);
         assert_eq!(catalog.nearest("anthropic", "claude-haiku-45").as_deref(), Some("claude-haiku-4-5"));
     }
 }

@@ -17,6 +17,9 @@ pub struct Assembler {
     provider_fields: serde_json::Map<String, Value>,
 }
 
+/// So many paths are noted; a server that invents more is beyond helping.
+const MOST_UNEXPECTED: usize = 100;
+
 #[derive(Clone, Debug, Default)]
 struct PartialCall {
     id: String,
@@ -43,17 +46,12 @@ impl Assembler {
                 self.provider_fields.insert((*name).to_owned(), Value::String(value.clone()));
             }
             Event::Unexpected(path) => {
-                if !self.unexpected.contains(path) {
+                if self.unexpected.len() < MOST_UNEXPECTED && !self.unexpected.contains(path) {
                     self.unexpected.push(path.clone());
                 }
             }
             Event::Finish(reason) => self.finish = Some(*reason),
         }
-    }
-
-    /// The text so far: what a reader may have seen.
-    pub fn text(&self) -> &str {
-        &self.text
     }
 
     /// The token counts so far.
@@ -73,6 +71,26 @@ impl Assembler {
     /// `truncated` when no terminal event came, `server_error` when the vendor says that the answer broke, `empty`
     /// when it holds nothing and gives no reason that explains it.
     pub fn finish(self) -> Result<Response, Failure> {
+        let finish_reason = self.check()?;
+        let calls: Vec<ToolCall> =
+            self.calls.into_iter().filter(|c| !c.name.is_empty()).map(whole_call).collect();
+        Ok(Response {
+            served_model: self.served_model,
+            text: self.text,
+            reasoning: (!self.reasoning.is_empty()).then_some(self.reasoning),
+            tool_calls: calls,
+            finish_reason,
+            usage: self.usage,
+            unexpected: self.unexpected,
+            provider_fields: self.provider_fields,
+        })
+    }
+
+    /// Whether what came so far is a whole answer, and why it ended.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish), while everything that came stays at hand.
+    pub fn check(&self) -> Result<FinishReason, Failure> {
         let Some(finish_reason) = self.finish else {
             return Err(Failure::new(
                 FailureClass::Truncated,
@@ -85,25 +103,15 @@ impl Assembler {
             let message = format!("the provider ended the answer with finish reason `{said}`");
             return Err(Failure::new(FailureClass::ServerError, Phase::Body, message));
         }
-        let calls: Vec<ToolCall> =
-            self.calls.into_iter().filter(|c| !c.name.is_empty()).map(whole_call).collect();
         let unexplained =
             matches!(finish_reason, FinishReason::Stop | FinishReason::Other | FinishReason::ToolCalls);
-        if self.text.trim().is_empty() && calls.is_empty() && unexplained {
+        let has_call = self.calls.iter().any(|call| !call.name.is_empty());
+        if self.text.trim().is_empty() && !has_call && unexplained {
             let message =
                 format!("an answer without text or tool call (finish reason `{}`)", finish_reason.name());
             return Err(Failure::new(FailureClass::Empty, Phase::Body, message));
         }
-        Ok(Response {
-            served_model: self.served_model,
-            text: self.text,
-            reasoning: (!self.reasoning.is_empty()).then_some(self.reasoning),
-            tool_calls: calls,
-            finish_reason,
-            usage: self.usage,
-            unexpected: self.unexpected,
-            provider_fields: self.provider_fields,
-        })
+        Ok(finish_reason)
     }
 
     fn restart(&mut self) {

@@ -123,6 +123,8 @@ pub struct Failure {
     pub request_id: Option<String>,
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// The provider says that the model is gone for good.
+    pub gone: bool,
     /// What the provider says about retrying, where it says so outright (`x-should-retry`).
     pub should_retry: Option<bool>,
 }
@@ -138,14 +140,15 @@ impl Failure {
             message: clean_message(message.as_ref()),
             request_id: None,
             retry_after: None,
+            gone: false,
             should_retry: None,
         }
     }
 
     /// The same failure with the provider's code.
     #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
+    pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
+        self.code = Some(clean_message(code.as_ref()));
         self
     }
 }

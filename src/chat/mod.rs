@@ -19,7 +19,7 @@ pub use event::Event;
 pub use failure::{Failure, FailureClass, Phase};
 pub use finish::FinishReason;
 pub use message::{Message, Role};
-pub use redact::clean_message;
+pub use redact::{clean_message, harmless, redact_keys};
 pub use request::{Parameter, Request};
 pub use response::{Response, ToolCall};
 pub use usage::Usage;

@@ -4,14 +4,26 @@
 const LIMIT: usize = 500;
 
 /// Beginnings that only keys have; what follows them without a break is taken out.
-const KEY_BEGINNINGS: [&str; 11] =
-    ["sk-", "gsk_", "xai-", "AIza", "hf_", "r8_", "pplx-", "fw_", "csk-", "nvapi-", "key-"];
+const KEY_BEGINNINGS: [&str; 12] =
+    ["sk-", "sk_", "gsk_", "xai-", "AIza", "hf_", "r8_", "pplx-", "fw_", "csk-", "nvapi-", "key-"];
 
 /// A provider's message, cut at 500 characters, with what looks like a key taken out and control characters replaced,
 /// so that neither a terminal nor a log can be harmed by it.
 pub fn clean_message(message: &str) -> String {
-    let mut cleaned = String::with_capacity(message.len().min(LIMIT * 4));
-    for word in message.split_inclusive(|c: char| !is_key_character(c)) {
+    let cleaned = redact_keys(message);
+    let mut out: String = cleaned.chars().map(harmless).take(LIMIT).collect();
+    out.truncate(out.trim_end().len());
+    if cleaned.chars().count() > LIMIT {
+        out.pop();
+        out.push('…');
+    }
+    out
+}
+
+/// A text with everything that looks like a key taken out.
+pub fn redact_keys(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| !is_key_character(c)) {
         let body = word.trim_end_matches(|c: char| !is_key_character(c));
         if looks_like_key(body) {
             cleaned.push_str("[redacted]");
@@ -20,13 +32,7 @@ pub fn clean_message(message: &str) -> String {
             cleaned.push_str(word);
         }
     }
-    let mut out: String = cleaned.chars().map(harmless).take(LIMIT).collect();
-    out.truncate(out.trim_end().len());
-    if cleaned.chars().count() > LIMIT {
-        out.pop();
-        out.push('…');
-    }
-    out
+    cleaned
 }
 
 fn is_key_character(c: char) -> bool {
@@ -41,7 +47,9 @@ fn looks_like_key(word: &str) -> bool {
     })
 }
 
-fn harmless(c: char) -> char {
+/// A character that harms no terminal: line breaks and tabs become spaces, control characters and direction overrides
+/// the replacement character.
+pub fn harmless(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' => ' ',
         c if c.is_control() => '\u{fffd}',

@@ -23,16 +23,16 @@ pub struct EvalArgs {
     #[arg(short = 'j', long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// The least pass rate, 0 to 1
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub min_pass_rate: Option<f64>,
     /// The least mean score, 0 to 1
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     pub min_score: Option<f64>,
     /// How many cases may go unscored, as a number or a share such as 1%
     #[arg(long, value_name = "LIMIT")]
     pub max_unscored: Option<String>,
     /// The longest that one call may take
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
     /// Ask for whole answers on the wire
     #[arg(long)]

@@ -15,7 +15,11 @@ use crate::provider::ModelRef;
 pub(super) async fn ask(context: &Context, args: AskArgs) -> Result<Outcome, CommandError> {
     let mut config = context.load_config()?;
     let name = match (&args.model, args.pick) {
-        (Some(name), _) => name.clone(),
+        (Some(name), _) if name.contains(',') => {
+            return Err(CommandError::usage(format!("`{name}` names more than one model"))
+                .hint("ask takes one; `slalom compare` takes several"));
+        }
+        (Some(name), _) => name.trim().to_owned(),
         (None, true) => pick(context, &config)?,
         (None, false) => default_route(&config)?,
     };
@@ -59,6 +63,9 @@ fn pick(context: &Context, config: &Config) -> Result<String, CommandError> {
     match chosen {
         Ok(Some(at)) => Ok(names.swap_remove(at)),
         Ok(None) => Err(CommandError::interrupted()),
+        Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+            Err(CommandError::interrupted())
+        }
         Err(error) => Err(CommandError::usage(format!("the list cannot be shown: {error}"))),
     }
 }

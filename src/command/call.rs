@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::context::{Context, duration};
-use super::outcome::{CommandError, Outcome};
+use super::context::{Context, time_limit};
+use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::{FailureClass, FinishReason, Request};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::provider::TargetError;
-use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Silent, Skip, Why};
+use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Router, Silent, Skip, Why};
 use crate::view::{Live, envelope, footer};
 
 /// Sends a request and shows what comes of it.
@@ -23,12 +23,7 @@ pub(super) async fn answer(
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
     check_callable(context, subject, request)?;
-    let options = CallOptions {
-        id: context.new_id(),
-        requested_model: subject.name.clone(),
-        stream: !args.no_stream,
-        timeout: args.timeout.as_deref().map(duration).transpose()?,
-    };
+    let options = options(context, subject, args)?;
     let closed = Arc::new(Notify::new());
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
     let router = context.router(config);
@@ -106,9 +101,9 @@ fn show(
     let none = match &record.outcome {
         Ok(answer) => {
             if json {
-                console.out_line(&to_json(&envelope(record, None)))?;
+                printed(console.out_line(&to_json(&envelope(record, None))), Outcome::Done)?;
             } else if !was_shown {
-                console.out_line(&answer.response.text)?;
+                printed(console.out_line(&answer.response.text), Outcome::Done)?;
             }
             if !json {
                 for call in &answer.response.tool_calls {
@@ -129,10 +124,10 @@ fn show(
         }
         Err(none) => none,
     };
-    let outcome = if none.why == Why::Timeout { Outcome::Limit } else { Outcome::NoAnswer };
+    let outcome = outcome_of(record);
     let hint = hint(none);
     if json {
-        console.out_line(&to_json(&envelope(record, hint.clone())))?;
+        printed(console.out_line(&to_json(&envelope(record, hint.clone()))), outcome)?;
     }
     let error = CommandError::no_answer(outcome, no_answer_words(record, none));
     Err(match hint {
@@ -159,13 +154,8 @@ fn ending(reason: FinishReason) -> Option<&'static str> {
 /// What happened, attempt by attempt.
 fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     let what = match none.why {
-        Why::NobodyToTry => "no candidate could be tried",
-        Why::Stopped => "the failure is one that no other candidate would mend",
         Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed",
-        Why::AllFailed => "every attempt failed",
-        Why::Deadline => "the deadline ran out",
-        Why::Timeout => "the time limit ran out",
-        Why::BrokeOff => "the answer broke off after it was shown; what you see is not whole",
+        why => why.words(),
     };
     let mut words = format!("no answer from {}: {what}", record.requested_model);
     for attempt in &record.attempts {
@@ -224,16 +214,29 @@ fn hint(none: &NoAnswer) -> Option<String> {
 /// A call whose result alone matters.
 pub(super) async fn silent(
     context: &Context,
-    router: &crate::route::Router,
+    router: &Router,
     subject: &Subject,
     request: &Request,
     args: &PromptArgs,
 ) -> Result<CallRecord, CommandError> {
-    let options = CallOptions {
+    let options = options(context, subject, args)?;
+    Ok(router.call(&subject.route, request, &options, &mut Silent).await)
+}
+
+fn options(context: &Context, subject: &Subject, args: &PromptArgs) -> Result<CallOptions, CommandError> {
+    Ok(CallOptions {
         id: context.new_id(),
         requested_model: subject.name.clone(),
         stream: !args.no_stream,
-        timeout: args.timeout.as_deref().map(duration).transpose()?,
-    };
-    Ok(router.call(&subject.route, request, &options, &mut Silent).await)
+        timeout: args.timeout.as_deref().map(time_limit).transpose()?,
+    })
+}
+
+/// How a call ends, as an exit code says it.
+pub(super) fn outcome_of(record: &CallRecord) -> Outcome {
+    match &record.outcome {
+        Ok(_) => Outcome::Done,
+        Err(none) if none.why == Why::Timeout => Outcome::Limit,
+        Err(_) => Outcome::NoAnswer,
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::context::Context;
-use super::outcome::{CommandError, Outcome};
+use super::outcome::{CommandError, Outcome, printed};
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, TrustStore, load_set};
 use crate::provider::{ModelRef, Provider, Target, TargetError};
@@ -14,20 +14,20 @@ pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, Comm
         trust(context, &config)?;
         config = context.load_config()?;
     }
-    let mut said =
-        format!("{}: {} routes, {} aliases\n", config.source.name, config.routes.len(), config.aliases.len());
+    let (routes, aliases) = (counted(config.routes.len(), "route"), counted(config.aliases.len(), "alias"));
+    let mut said = format!("{}: {routes}, {aliases}\n", config.source.name);
     for path in &args.sets {
         let set = load_set(path)?;
         // Building the line cannot fail: it is memory.
-        let _ = writeln!(said, "{}: {} cases", path.display(), set.cases.len());
+        let _ = writeln!(said, "{}: {}", path.display(), counted(set.cases.len(), "case"));
         for model in &set.models {
             config.subject(model, &context.environment())?;
         }
     }
     keys(context, &config, &mut said);
     unknown_models(&config, &mut said);
-    context.console.out(&said)?;
-    Ok(Outcome::Done)
+    let wrong = unusable(context, &config, &mut said);
+    printed(context.console.out(&said), if wrong { Outcome::Usage } else { Outcome::Done })
 }
 
 fn trust(context: &Context, config: &Config) -> Result<(), CommandError> {
@@ -35,7 +35,10 @@ fn trust(context: &Context, config: &Config) -> Result<(), CommandError> {
         context.console.note(format_args!("{} needs no trust", config.source.name));
         return Ok(());
     };
-    TrustStore::of_user().add(path, &config.source.text)?;
+    TrustStore::of_user().add(path, &config.source.text).map_err(|error| {
+        CommandError::usage(format!("the trust cannot be kept: {error}"))
+            .hint("the state folder ($XDG_STATE_HOME/slalom, else ~/.local/state/slalom) must be writable")
+    })?;
     context.console.note(format_args!("{} is trusted as it is now; an edit asks again", config.source.name));
     Ok(())
 }
@@ -76,4 +79,29 @@ fn unknown_models(config: &Config, said: &mut String) {
             );
         }
     }
+}
+
+/// Names the providers that no key would help: a file that has them is wrong.
+fn unusable(context: &Context, config: &Config, said: &mut String) -> bool {
+    let environment = context.environment();
+    let mut any = false;
+    for provider in config.providers.values().filter(|p| !p.simulated) {
+        let model = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
+        let found = Target::resolve(model, provider, &config.catalog, &environment);
+        if let Err(
+            error @ (TargetError::BadUrl { .. }
+            | TargetError::UserInfo { .. }
+            | TargetError::PlainHttp { .. }),
+        ) = found
+        {
+            let _ = writeln!(said, "wrong: {error}");
+            any = true;
+        }
+    }
+    any
+}
+
+fn counted(count: usize, word: &str) -> String {
+    let plural = if word.ends_with('s') { "es" } else { "s" };
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}{plural}") }
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 
 use super::context::Context;
-use super::outcome::{CommandError, Outcome};
+use super::outcome::{CommandError, Outcome, printed};
 use super::{call, prompt, simulator};
 use crate::cli::CompareArgs;
 use crate::config::Subject;
-use crate::route::{CallRecord, Why};
+use crate::route::CallRecord;
 use crate::view::{compare_json, compare_table};
 
 pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outcome, CommandError> {
@@ -30,19 +30,11 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     let calls =
         subjects.iter().map(|subject| call::silent(context, &router, subject, &request, &args.request));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
-    let outcome = records.iter().fold(Outcome::Done, |worst, record| worst.worse(outcome_of(record)));
-    if args.request.json {
-        context.console.out_line(&compare_json(&records, outcome.code()).to_string())?;
+    let outcome = records.iter().fold(Outcome::Done, |worst, record| worst.worse(call::outcome_of(record)));
+    let text = if args.request.json {
+        format!("{}\n", compare_json(&records, outcome.code()))
     } else {
-        context.console.out(&compare_table(&records, context.console.width()))?;
-    }
-    Ok(outcome)
-}
-
-fn outcome_of(record: &CallRecord) -> Outcome {
-    match &record.outcome {
-        Ok(_) => Outcome::Done,
-        Err(none) if none.why == Why::Timeout => Outcome::Limit,
-        Err(_) => Outcome::NoAnswer,
-    }
+        compare_table(&records, context.console.width())
+    };
+    printed(context.console.out(&text), outcome)
 }

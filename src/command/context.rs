@@ -69,3 +69,13 @@ impl Context {
 pub(super) fn duration(text: &str) -> Result<Duration, CommandError> {
     parse_duration(text).map_err(|error| CommandError::usage(error.to_string()).hint(DurationError::HINT))
 }
+
+/// A limit of time that was typed: nobody means none at all by it.
+pub(super) fn time_limit(text: &str) -> Result<Duration, CommandError> {
+    match duration(text)? {
+        limit if limit.is_zero() => {
+            Err(CommandError::usage("a limit of no time leaves nothing to do").hint(DurationError::HINT))
+        }
+        limit => Ok(limit),
+    }
+}

@@ -1,12 +1,11 @@
 //! `slalom eval`: golden sets against models or routes.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::context::{Context, duration};
-use super::outcome::{CommandError, Outcome};
+use super::context::{Context, time_limit};
+use super::outcome::{CommandError, Outcome, printed};
 use super::{call, simulator};
 use crate::cli::EvalArgs;
 use crate::config::{Config, load_set};
@@ -42,12 +41,12 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     let prepared: Vec<Prepared> =
         sets.into_iter().map(|set| prepare(context, &args, &config, set)).collect::<Result<_, _>>()?;
     if args.dry_run {
-        return dry_run(context, &prepared);
+        return dry_run(context, &prepared, args.json);
     }
     let options = RunOptions {
         concurrency: usize::from(args.concurrency),
         stream: !args.no_stream,
-        timeout: args.timeout.as_deref().map(duration).transpose()?,
+        timeout: args.timeout.as_deref().map(time_limit).transpose()?,
     };
     let mut finished = Vec::new();
     for prepared in &prepared {
@@ -163,7 +162,7 @@ fn check_prices(
             .target
             .as_ref()
             .ok()
-            .map(|target| target.facts.as_ref().map(|f| f.price).unwrap_or_default());
+            .map(|target| target.facts.as_ref().map(|f| f.price.base).unwrap_or_default());
         if price.is_some_and(|price| price.input.is_none() || price.output.is_none()) {
             return Err(CommandError::usage(format!(
                 "{}: case `{}` limits the cost, and the price of {} (subject {name}) is unknown",
@@ -177,38 +176,50 @@ fn check_prices(
 
 fn check_outputs(args: &EvalArgs) -> Result<(), CommandError> {
     for path in &args.output {
-        let extension = path.extension().and_then(|e| e.to_str());
-        if !matches!(extension, Some("json" | "csv")) {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        if !matches!(extension.as_deref(), Some("json" | "csv")) {
             return Err(CommandError::usage(format!(
                 "{} says no form that a report can have",
                 path.display()
             ))
             .hint("name a file that ends in .json or .csv"));
         }
-        let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(CommandError::usage(format!("the folder of {} does not exist", path.display())));
+        // Opening it changes nothing that is there, and says now what would else be said after everything was paid for.
+        let existed = path.exists();
+        std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+            CommandError::usage(format!("{} cannot be written: {error}", path.display()))
+                .hint("name a file in a folder that you may write to")
+        })?;
+        if !existed {
+            let _ = std::fs::remove_file(path);
         }
     }
     Ok(())
 }
 
-fn dry_run(context: &Context, prepared: &[Prepared]) -> Result<Outcome, CommandError> {
-    for prepared in prepared {
-        let names: Vec<&str> = prepared.subjects.iter().map(|s| s.name.as_str()).collect();
-        let request = &prepared.cases[0].request;
+fn dry_run(context: &Context, prepared: &[Prepared], json: bool) -> Result<Outcome, CommandError> {
+    let mut text = String::new();
+    let mut plans = Vec::new();
+    for Prepared { set, cases, subjects, .. } in prepared {
+        let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
+        let (calls, first, request) = (cases.len() * names.len(), &cases[0].id, &cases[0].request);
+        let prompt = request.last_user_text();
+        plans.push(serde_json::json!({
+            "set": set.name, "cases": cases.len(), "subjects": names, "calls": calls,
+            "first": {"case": first, "system": request.system, "prompt": prompt},
+        }));
         let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
-        context.console.out(&format!(
-            "{}: {} cases × {} = {} calls\nfirst case `{}`:\n{system}[user]\n{}\nnothing was sent\n",
-            prepared.set.name,
-            prepared.cases.len(),
+        text += &format!(
+            "{}: {} cases × {} = {calls} calls\nfirst case `{first}`:\n{system}[user]\n{prompt}\nnothing was sent\n",
+            set.name,
+            cases.len(),
             names.join(", "),
-            prepared.cases.len() * names.len(),
-            prepared.cases[0].id,
-            request.last_user_text(),
-        ))?;
+        );
     }
-    Ok(Outcome::Done)
+    if json {
+        text = format!("{}\n", serde_json::json!({"schema": "slalom.eval-plan/1", "runs": plans}));
+    }
+    printed(context.console.out(&text), Outcome::Done)
 }
 
 async fn run_set(context: &Context, config: &Config, prepared: &Prepared, options: &RunOptions) -> Finished {
@@ -241,7 +252,7 @@ fn show(
     prepared: &[Prepared],
     finished: &[Finished],
 ) -> Result<Outcome, CommandError> {
-    let outcome = finished.iter().fold(Outcome::Done, |worst, run| worst.worse(outcome_of(&run.gate)));
+    let outcome = finished.iter().fold(Outcome::Done, |worst, run| worst.worse(outcome_of(run)));
     let runs: Vec<EvalRun<'_>> = prepared
         .iter()
         .zip(finished)
@@ -254,22 +265,34 @@ fn show(
             gate: &finished.gate,
         })
         .collect();
-    if args.json {
-        context.console.out_line(&eval_json(&runs, outcome.code(), false).to_string())?;
-    } else {
-        let tables =
-            runs.iter().map(|run| eval_table(run, context.console.width(), context.console.is_verbose()));
-        context.console.out(&tables.collect::<Vec<_>>().join("\n"))?;
-    }
+    // Reports come first: whoever reads stdout may go away early.
+    let mut unwritten = None;
     for path in &args.output {
-        write_report(path, &runs, outcome.code())
-            .map_err(|error| CommandError::usage(format!("{} cannot be written: {error}", path.display())))?;
-        context.console.note(format_args!("written: {}", path.display()));
+        match write_report(path, &runs, outcome.code()) {
+            Ok(()) => context.console.note(format_args!("written: {}", path.display())),
+            Err(error) => unwritten = Some(format!("{} cannot be written: {error}", path.display())),
+        }
     }
-    Ok(outcome)
+    let text = if args.json {
+        format!("{}\n", eval_json(&runs, outcome.code(), false))
+    } else {
+        let (width, verbose) = (context.console.width(), context.console.is_verbose());
+        runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n")
+    };
+    let outcome = printed(context.console.out(&text), outcome)?;
+    match unwritten {
+        None => Ok(outcome),
+        Some(why) => Err(CommandError::no_answer(Outcome::NoAnswer.worse(outcome), why)
+            .hint("the figures above stand; run again with another -o for the report")),
+    }
 }
 
-fn outcome_of(gate: &GateReport) -> Outcome {
-    let failed = if gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
-    if gate.unsound.is_empty() { failed } else { failed.worse(Outcome::NoAnswer) }
+/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's.
+fn outcome_of(run: &Finished) -> Outcome {
+    let failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    if run.gate.unsound.is_empty() {
+        return failed;
+    }
+    let cut = run.results.iter().flatten().any(|result| result.timed_out);
+    failed.worse(if cut { Outcome::Limit } else { Outcome::NoAnswer })
 }

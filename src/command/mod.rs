@@ -42,6 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match runtime {
         Ok(runtime) => runtime.block_on(async {
             tokio::select! {
+                biased;
                 result = dispatch(cli, console) => result,
                 Ok(()) = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
             }
@@ -50,7 +51,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match result {
         Ok(outcome) => outcome.code(),
-        Err(error) if error.is_closed_pipe() => Outcome::Done.code(),
         Err(error) => {
             console.error(&error.error, error.hint.as_deref());
             error.outcome.code()

@@ -1,7 +1,7 @@
 //! `slalom models`: the catalogue.
 
 use super::context::Context;
-use super::outcome::{CommandError, Outcome};
+use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::CATALOG_DATE;
 use crate::cli::ModelsArgs;
 use crate::provider::{ModelRef, Target};
@@ -29,13 +29,15 @@ pub(super) fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, Co
             .hint("a model that came out this morning works all the same: name it as provider/model"));
     }
     if args.json {
-        context.console.out_line(&models_json(&rows, CATALOG_DATE).to_string())?;
-    } else {
-        context.console.out(&models_table(&rows, context.console.width()))?;
-        context.console.note(format_args!(
-            "{} models; prices in dollars per million tokens, collected on {CATALOG_DATE}; `?` is unknown",
-            rows.len()
-        ));
+        return printed(
+            context.console.out_line(&models_json(&rows, CATALOG_DATE).to_string()),
+            Outcome::Done,
+        );
     }
-    Ok(Outcome::Done)
+    let done = printed(context.console.out(&models_table(&rows, context.console.width())), Outcome::Done)?;
+    let count = if rows.len() == 1 { "1 model".to_owned() } else { format!("{} models", rows.len()) };
+    context.console.note(format_args!(
+        "{count}; prices in dollars per million tokens, collected on {CATALOG_DATE}; `?` is unknown"
+    ));
+    Ok(done)
 }

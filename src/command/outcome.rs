@@ -83,11 +83,6 @@ impl CommandError {
         self.hint = Some(hint.into());
         self
     }
-
-    /// Whether stdout was closed by its reader, which is no error.
-    pub(super) fn is_closed_pipe(&self) -> bool {
-        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    }
 }
 
 impl From<ConfigError> for CommandError {
@@ -104,14 +99,24 @@ impl From<SubjectError> for CommandError {
 
 impl From<TemplateError> for CommandError {
     fn from(error: TemplateError) -> Self {
-        let hint = Some("set it with -p NAME=VALUE".to_owned());
+        let undefined = error.message.contains("not defined");
+        let hint = Some(
+            if undefined { "set it with -p NAME=VALUE" } else { "check the braces in the prompt" }.to_owned(),
+        );
         Self { outcome: Outcome::Usage, error: error.into(), hint }
     }
 }
 
-impl From<io::Error> for CommandError {
-    fn from(error: io::Error) -> Self {
-        Self::internal(error)
+/// What was found out is printed; a reader that went away early changes nothing about it.
+pub(super) fn printed(written: io::Result<()>, outcome: Outcome) -> Result<Outcome, CommandError> {
+    match written {
+        Ok(()) => Ok(outcome),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(outcome),
+        Err(error) => Err(CommandError {
+            outcome: Outcome::NoAnswer.worse(outcome),
+            error: anyhow::Error::new(error).context("standard output cannot be written"),
+            hint: Some("look at where it goes: a full disk, or a file that may not be written".to_owned()),
+        }),
     }
 }
 

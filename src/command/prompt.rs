@@ -24,11 +24,12 @@ pub(super) async fn request(
     console: &Console,
 ) -> Result<Request, CommandError> {
     let variables = variables(&args.variables)?;
+    let typed = words.join(" ");
+    check_used(&variables, &[&typed, args.system.as_deref().unwrap_or_default()])?;
     let fill = |text: &str| -> Result<String, CommandError> {
         // Without variables a prompt is taken as it stands: braces are common in code.
         if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
     };
-    let typed = words.join(" ");
     let mut parts = Vec::new();
     if !typed.trim().is_empty() {
         parts.push(fill(&typed)?);
@@ -69,6 +70,19 @@ pub(super) async fn request(
     })
 }
 
+/// A variable that no text uses is a slip of the pen.
+fn check_used(variables: &Map<String, Value>, texts: &[&str]) -> Result<(), CommandError> {
+    let mut used = Vec::new();
+    for text in texts.iter().filter(|_| !variables.is_empty()) {
+        used.extend(Template::new(text)?.variables()?);
+    }
+    match variables.keys().find(|name| !used.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(CommandError::usage(format!("nothing uses the variable `{name}`"))
+            .hint(format!("write {{{{ {name} }}}} where its value belongs"))),
+    }
+}
+
 fn variables(written: &[String]) -> Result<Map<String, Value>, CommandError> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
@@ -100,7 +114,7 @@ async fn standard_input(has_prompt: bool, console: &Console) -> Result<Option<St
         read = Ok(receiver.await);
     }
     let bytes = match read {
-        Ok(Ok(read)) => read?,
+        Ok(Ok(read)) => read.map_err(CommandError::internal)?,
         _ => Vec::new(),
     };
     match String::from_utf8(bytes) {

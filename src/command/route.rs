@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 
 use super::context::Context;
-use super::outcome::{CommandError, Outcome};
+use super::outcome::{CommandError, Outcome, printed};
 use super::{call, prompt, simulator};
 use crate::cli::RouteArgs;
 use crate::config::{Config, Subject};
-use crate::view::{plan_json, plan_table, routes_table};
+use crate::view::{plan_json, plan_table, routes_json, routes_table};
 
 pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome, CommandError> {
     let mut config = context.load_config()?;
-    let Some(name) = &args.name else { return list(context, &config, None) };
+    let Some(name) = &args.name else { return list(context, &config, None, args.request.json) };
     let subject = format!("route:{name}");
     let alone = args.prompt.is_empty() && args.request.file.is_empty() && std::io::stdin().is_terminal();
     if alone && !args.dry_run {
-        return list(context, &config, Some(name));
+        return list(context, &config, Some(name), args.request.json);
     }
     // A wrong name is an error before any prompt is read.
     config.route(name, &context.environment())?;
@@ -26,19 +26,19 @@ pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome,
     let route = config.route(name, &context.environment())?;
     if args.dry_run {
         let plan = route.plan(&request);
-        if args.request.json {
-            context.console.out_line(&plan_json(&plan, &request).to_string())?;
+        let text = if args.request.json {
+            format!("{}\n", plan_json(&plan, &request))
         } else {
-            context.console.out(&plan_table(&plan, &request, context.console.width()))?;
-        }
-        return Ok(Outcome::Done);
+            plan_table(&plan, &request, context.console.width())
+        };
+        return printed(context.console.out(&text), Outcome::Done);
     }
     let subject = Subject { name: subject, route };
     let shows = args.stream || context.console.stdout_is_terminal() && !args.request.no_stream;
     call::answer(context, &config, &subject, &request, &args.request, shows).await
 }
 
-fn list(context: &Context, config: &Config, only: Option<&str>) -> Result<Outcome, CommandError> {
+fn list(context: &Context, config: &Config, only: Option<&str>, json: bool) -> Result<Outcome, CommandError> {
     let mut config = config.clone();
     // The list only says what would be called; any address will do for what the simulator serves.
     config.put_simulator_at("http://127.0.0.1");
@@ -56,6 +56,10 @@ fn list(context: &Context, config: &Config, only: Option<&str>) -> Result<Outcom
         context.console.note(format_args!("{} has no routes", config.source.name));
         return Ok(Outcome::Done);
     }
-    context.console.out(&routes_table(&routes, context.console.width()))?;
-    Ok(Outcome::Done)
+    let text = if json {
+        format!("{}\n", routes_json(&routes))
+    } else {
+        routes_table(&routes, context.console.width())
+    };
+    printed(context.console.out(&text), Outcome::Done)
 }

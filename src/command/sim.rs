@@ -36,8 +36,11 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
     console.note(format_args!("the simulator listens at {url}; Ctrl-C stops it"));
     console.note(format_args!("  openai-chat {url}/v1   anthropic {url}   gemini {url}/v1beta"));
     console.note(format_args!("  models: {}", MODELS.join(", ")));
-    simulator.wait().await?;
-    Ok(Outcome::Done)
+    tokio::select! {
+        // The way to stop it that it told of is no interruption.
+        Ok(()) = tokio::signal::ctrl_c() => Ok(Outcome::Done),
+        ended = simulator.wait() => ended.map(|()| Outcome::Done).map_err(CommandError::internal),
+    }
 }
 
 fn rules(path: &Path) -> Result<Vec<Rule>, CommandError> {

@@ -23,7 +23,7 @@ pub(super) async fn start_if_named(
         return Ok(None);
     }
     let settings = Settings { latency: context.sim_latency, replies: replies(), ..Settings::default() };
-    let simulator = Simulator::start(settings).await?;
+    let simulator = Simulator::start(settings).await.map_err(CommandError::internal)?;
     config.put_simulator_at(&simulator.url());
     Ok(Some(simulator))
 }

@@ -39,27 +39,27 @@ impl AssertionEntry {
     }
 }
 
-/// Every assertion, without `not-`, with an example of it.
-const EXAMPLES: [(&str, &str); 19] = [
-    ("equals", "equals: Paris"),
-    ("iequals", "iequals: paris"),
-    ("contains", "contains: Paris"),
-    ("icontains", "icontains: paris"),
-    ("contains-all", "contains-all: [Paris, France]"),
-    ("contains-any", "contains-any: [Paris, Lutetia]"),
-    ("icontains-all", "icontains-all: [paris, france]"),
-    ("icontains-any", "icontains-any: [paris, lutetia]"),
-    ("starts-with", "starts-with: 'Yes'"),
-    ("ends-with", "ends-with: Paris."),
-    ("regex", "regex: '\\d{4}'"),
-    ("word-count", "word-count: {min: 1, max: 50}"),
-    ("is-json", "is-json"),
-    ("json-schema", "json-schema: schema.json"),
-    ("json-path", "json-path: {path: $.city, equals: Paris}"),
-    ("choice", "choice: {options: [low, high], equals: high}"),
-    ("numeric", "numeric: {equals: 42, tolerance: 1%}"),
-    ("latency", "latency: {max_ms: 2000}"),
-    ("cost", "cost: {max_usd: 0.01}"),
+/// Every assertion, without `not-`, with an example of it and the options that it takes beside `weight` and `kind`.
+const ASSERTIONS: [(&str, &str, &str); 19] = [
+    ("equals", "equals: Paris", "value"),
+    ("iequals", "iequals: paris", "value"),
+    ("contains", "contains: Paris", "value"),
+    ("icontains", "icontains: paris", "value"),
+    ("contains-all", "contains-all: [Paris, France]", "value"),
+    ("contains-any", "contains-any: [Paris, Lutetia]", "value"),
+    ("icontains-all", "icontains-all: [paris, france]", "value"),
+    ("icontains-any", "icontains-any: [paris, lutetia]", "value"),
+    ("starts-with", "starts-with: 'Yes'", "value"),
+    ("ends-with", "ends-with: Paris.", "value"),
+    ("regex", "regex: '\\d{4}'", "value"),
+    ("word-count", "word-count: {min: 1, max: 50}", "min max"),
+    ("is-json", "is-json", "value"),
+    ("json-schema", "json-schema: schema.json", "value schema"),
+    ("json-path", "json-path: {path: $.city, equals: Paris}", "path value equals matches exists"),
+    ("choice", "choice: {options: [low, high], equals: high}", "options equals"),
+    ("numeric", "numeric: {equals: 42, tolerance: 1%}", "equals value tolerance"),
+    ("latency", "latency: {max_ms: 2000}", "max_ms value"),
+    ("cost", "cost: {max_usd: 0.01}", "max_usd value"),
 ];
 
 /// Builds an assertion, and what identifies it: file contents, not paths.
@@ -75,8 +75,8 @@ pub(super) fn build(
         Some(rest) => (true, rest),
         None => (false, entry.name.as_str()),
     };
-    let names = || EXAMPLES.iter().map(|(name, _)| *name);
-    let Some((_, example)) = EXAMPLES.iter().find(|(name, _)| *name == plain) else {
+    let names = || ASSERTIONS.iter().map(|(name, _, _)| *name);
+    let Some((_, example, options)) = ASSERTIONS.iter().find(|(name, _, _)| *name == plain) else {
         let hint = match nearest(plain, names()) {
             Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
             None => format!(
@@ -92,9 +92,11 @@ pub(super) fn build(
         Problem::new(format!("`{}`: {why}", entry.name), entry.span.clone(), hint)
     };
     let built = (|| {
+        // A misspelt option is why another one seems to be missing, so it is named first.
+        arguments.only(options)?;
         let weight = arguments.number("weight")?.unwrap_or(1.0);
-        if weight < 0.0 {
-            return Err("`weight` must not be negative".to_owned());
+        if !(0.0..=1e6).contains(&weight) {
+            return Err("`weight` must be between 0 and a million".to_owned());
         }
         let kind = match arguments.take("kind") {
             None => default_kind(plain),
@@ -102,10 +104,7 @@ pub(super) fn build(
             Some(Value::String(kind)) if kind == "content" => Kind::Content,
             Some(_) => return Err("`kind` is `format` or `content`".to_owned()),
         };
-        let found = check(plain, &mut arguments, reference, folder);
-        // A misspelt option is why another one seems to be missing, so it is named first.
-        arguments.nothing_left()?;
-        let (check, identity) = found?;
+        let (check, identity) = check(plain, &mut arguments, reference, folder)?;
         Ok((Assertion { name: entry.name.clone(), negated, check, weight, kind }, identity, weight))
     })();
     let (assertion, identity, weight) = built.map_err(about)?;
@@ -130,8 +129,8 @@ fn check(
         (Check::Text(Comparison { place, ignore_case, needles, all }), identity)
     };
     Ok(match name {
-        "equals" => text(Place::Whole, false, true, vec![arguments.text_or(reference)?]),
-        "iequals" => text(Place::Whole, true, true, vec![arguments.text_or(reference)?]),
+        "equals" => text(Place::Whole, false, true, vec![arguments.whole_or(reference)?]),
+        "iequals" => text(Place::Whole, true, true, vec![arguments.whole_or(reference)?]),
         "contains" => text(Place::Anywhere, false, true, vec![arguments.text_or(reference)?]),
         "icontains" => text(Place::Anywhere, true, true, vec![arguments.text_or(reference)?]),
         "contains-all" => text(Place::Anywhere, false, true, arguments.list("value")?),
@@ -142,11 +141,19 @@ fn check(
         "ends-with" => text(Place::End, false, true, vec![arguments.text_or(reference)?]),
         "regex" => {
             let written = arguments.text("value")?.ok_or("it needs an expression")?;
-            (Check::Regex(regex(&written)?), json!(written))
+            let regex = regex(&written)?;
+            if ["", "x", "7 \u{e4}\n"].iter().all(|probe| regex.is_match(probe)) {
+                return Err(format!("the expression `{written}` is found in every answer"));
+            }
+            (Check::Regex(regex), json!(written))
         }
         "is-json" => {
             // `- is-json:` and `- is-json: true` say the same.
-            arguments.take("value");
+            match arguments.take("value") {
+                None | Some(Value::Bool(true)) => {}
+                Some(Value::String(text)) if text == "true" => {}
+                Some(_) => return Err("it takes no argument; its opposite is `not-is-json`".into()),
+            }
             (Check::IsJson, Value::Null)
         }
         "json-schema" => {
@@ -162,6 +169,9 @@ fn check(
         "json-path" => json_path(arguments)?,
         "word-count" => {
             let (min, max) = (arguments.count("min")?, arguments.count("max")?);
+            if min == Some(0) && max.is_none() {
+                return Err("every answer has at least 0 words".into());
+            }
             if min.is_none() && max.is_none() {
                 return Err("it needs `min`, `max` or both".into());
             }
@@ -284,9 +294,13 @@ impl Arguments {
         }
     }
 
-    fn text_or(&mut self, reference: Option<&str>) -> Result<String, String> {
+    fn whole_or(&mut self, reference: Option<&str>) -> Result<String, String> {
         let text = self.text("value")?.or(reference.map(str::to_owned));
-        let text = text.ok_or("it needs a text, or the case a reference")?;
+        text.ok_or_else(|| "it needs a text, or the case a reference".to_owned())
+    }
+
+    fn text_or(&mut self, reference: Option<&str>) -> Result<String, String> {
+        let text = self.whole_or(reference)?;
         if text.trim().is_empty() { Err("an empty text is in every answer".into()) } else { Ok(text) }
     }
 
@@ -330,8 +344,10 @@ impl Arguments {
         items.into_iter().map(text).collect()
     }
 
-    fn nothing_left(&self) -> Result<(), String> {
-        match self.0.keys().next() {
+    fn only(&self, options: &str) -> Result<(), String> {
+        let known =
+            |key: &str| matches!(key, "weight" | "kind") || options.split(' ').any(|option| option == key);
+        match self.0.keys().find(|key| !known(key)) {
             None => Ok(()),
             Some(key) => Err(format!("it has no option `{key}`")),
         }

@@ -65,7 +65,7 @@ pub(super) fn from_file(folder: &Path, name: &str) -> Result<Vec<(CaseEntry, Sou
         return Err(wrong(format!("`{name}` has no cases")));
     }
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let case = |(n, (line, row)): (usize, (u64, Map<String, Value>))| {
+    let case = |(n, (line, row)): (usize, (u64, Row))| {
         let case = case_of(row, || format!("{stem}-{}", n + 1))
             .map_err(|why| wrong(format!("{name}, line {line}: {why}")))?;
         Ok((case, Source::Line(name.to_owned(), line)))
@@ -73,7 +73,36 @@ pub(super) fn from_file(folder: &Path, name: &str) -> Result<Vec<(CaseEntry, Sou
     rows.into_iter().enumerate().map(case).collect()
 }
 
-type Rows = Result<Vec<(u64, Map<String, Value>)>, (u64, String)>;
+/// A row's fields, in order.
+type Row = Vec<(String, Value)>;
+
+type Rows = Result<Vec<(u64, Row)>, (u64, String)>;
+
+/// An object whose names are all kept, so that one that stands twice is seen.
+struct Fields(Row);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> serde::de::Visitor<'de> for InOrder {
+            type Value = Fields;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields: Row = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom(format!("the field `{name}` stands twice")));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
 
 fn csv_rows(text: &str) -> Rows {
     let mut reader = csv::ReaderBuilder::new()
@@ -100,13 +129,15 @@ fn csv_rows(text: &str) -> Rows {
 fn jsonl_rows(text: &str) -> Rows {
     let lines =
         (1..).zip(text.trim_start_matches('\u{feff}').lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(n, line)| serde_json::from_str(line).map(|row| (n, row)).map_err(|e| (n, e.to_string())))
-        .collect()
+    let row = |(n, line)| match serde_json::from_str(line) {
+        Ok(Fields(row)) => Ok((n, row)),
+        Err(error) => Err((n, error.to_string())),
+    };
+    lines.map(row).collect()
 }
 
 /// Known names are parts of the case, `assert:NAME` is that assertion, the rest are variables.
-fn case_of(row: Map<String, Value>, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
+fn case_of(row: Row, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
     let mut case = CaseEntry {
         id: Located { value: String::new(), span: None },
         vars: Map::new(),
@@ -119,6 +150,7 @@ fn case_of(row: Map<String, Value>, own_id: impl FnOnce() -> String) -> Result<C
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
         match name.as_str() {
+            "id" if blank => return Err("the `id` is empty".into()),
             "id" => case.id.value = text(),
             "reference" => case.reference = (!value.is_null()).then(text),
             "tags" => case.tags = words(&value)?,
@@ -127,7 +159,12 @@ fn case_of(row: Map<String, Value>, own_id: impl FnOnce() -> String) -> Result<C
                 Some(assertion) => {
                     case.assert.push(AssertionEntry::of_column(assertion, argument(value)));
                 }
-                None => drop(case.vars.insert(name, value)),
+                None => match slip_of(&name) {
+                    Some(meant) => {
+                        return Err(format!("`{name}` is no variable's name; did you mean `{meant}`?"));
+                    }
+                    None => drop(case.vars.insert(name, value)),
+                },
             },
         }
     }
@@ -135,6 +172,19 @@ fn case_of(row: Map<String, Value>, own_id: impl FnOnce() -> String) -> Result<C
         case.id.value = own_id();
     }
     Ok(case)
+}
+
+/// What a column was probably meant to be, where it looks like a slip: an assertion that silently becomes a variable
+/// would never be checked.
+fn slip_of(name: &str) -> Option<&'static str> {
+    let lower = name.trim().to_lowercase();
+    let known = ["id", "reference", "tags"];
+    if let Some(meant) = known.into_iter().find(|known| *known == lower) {
+        return Some(meant);
+    }
+    let first = lower.split(':').next().unwrap_or_default();
+    let like_assert = strsim::jaro_winkler(first, "assert") > 0.85 || lower.contains(':');
+    (like_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
 }
 
 /// Lists and maps stand in a column as JSON; all else is text.

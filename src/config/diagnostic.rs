@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::chat::{harmless, redact_keys};
+
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -56,6 +58,16 @@ impl ConfigError {
             return format!("error: {}\n  --> {}", printable(&problem.message), self.path);
         };
         let span = self.whole_characters(span);
+        let line_start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        if may_hold_key(self.text[line_start..].lines().next().unwrap_or_default()) {
+            // A key pasted where a variable's name belongs must not be shown by the error about it.
+            let row = self.text[..line_start].matches('\n').count() + 1;
+            let column = self.text[line_start..span.start].chars().count() + 1;
+            let (message, path) = (printable(&redact_keys(&problem.message)), &self.path);
+            return format!(
+                "error: {message}\n --> {path}:{row}:{column} (the line is not shown: it may hold a key)"
+            );
+        }
         let snippet =
             Snippet::source(&self.text).path(&self.path).annotation(AnnotationKind::Primary.span(span));
         Renderer::plain().render(&[title.element(snippet)])
@@ -75,9 +87,17 @@ impl ConfigError {
     }
 }
 
+fn may_hold_key(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let names_key = ["api_key", "apikey", "api-key", "secret", "token:", "password"]
+        .iter()
+        .any(|word| lower.contains(word));
+    names_key || redact_keys(line) != line || lower.contains("url") && line.contains('@')
+}
+
 /// Control characters from a file must not reach a terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if c == '\n' { c } else { harmless(c) }).collect()
 }
 
 impl fmt::Display for ConfigError {

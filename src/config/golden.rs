@@ -57,9 +57,22 @@ enum Speaker {
 pub(super) struct RequestEntry {
     temperature: Option<Located<f64>>,
     top_p: Option<Located<f64>>,
-    max_tokens: Option<u64>,
+    max_tokens: Option<Located<u64>>,
     stop: Vec<String>,
     seed: Option<i64>,
+}
+
+impl RequestEntry {
+    /// A case's own settings over its set's: what it does not say stays.
+    fn over(&self, set: &Self) -> Self {
+        Self {
+            temperature: self.temperature.clone().or(set.temperature.clone()),
+            top_p: self.top_p.clone().or(set.top_p.clone()),
+            max_tokens: self.max_tokens.clone().or(set.max_tokens.clone()),
+            stop: if self.stop.is_empty() { set.stop.clone() } else { self.stop.clone() },
+            seed: self.seed.or(set.seed),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -224,8 +237,8 @@ impl Reader {
             .iter()
             .map(|(role, template)| Some(Message { role: *role, parts: vec![render(template)?] }))
             .collect();
-        let settings = entry.request.as_ref().unwrap_or(settings);
-        let mut request = self.request(settings);
+        let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
+        let mut request = self.request(&settings);
         let mut assertions = Vec::new();
         let mut written = Vec::new();
         for assertion in common.iter().chain(&entry.assert) {
@@ -257,6 +270,14 @@ impl Reader {
             None => None,
         };
         request.messages = turns?;
+        if request.last_user_text().trim().is_empty() {
+            let hint = "say something in `prompt:`, or give its variable a value";
+            self.problems.push(Problem::new(
+                format!("case `{id}`{source}: the prompt is empty"),
+                entry.id.span.clone(),
+                hint,
+            ));
+        }
         let digest = digest(&request, entry.reference.as_deref(), &written);
         Some(Case {
             id: id.clone(),
@@ -283,10 +304,22 @@ impl Reader {
             }
             Some(value.value)
         };
+        let (temperature, top_p) =
+            (within(&settings.temperature, 2.0, "temperature"), within(&settings.top_p, 1.0, "top_p"));
+        if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
+            let problem = Problem::new(
+                "`max_tokens` must be at least 1",
+                limit.span.clone(),
+                "write the most tokens that may come out",
+            );
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
         Request {
-            temperature: within(&settings.temperature, 2.0, "temperature"),
-            top_p: within(&settings.top_p, 1.0, "top_p"),
-            max_tokens: settings.max_tokens,
+            temperature,
+            top_p,
+            max_tokens: settings.max_tokens.as_ref().map(|limit| limit.value),
             stop: settings.stop.clone(),
             seed: settings.seed,
             ..Request::default()

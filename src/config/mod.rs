@@ -9,6 +9,7 @@ mod cases;
 mod diagnostic;
 mod duration;
 mod golden;
+mod providers;
 mod routes;
 mod routes_file;
 mod scenario;

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::{ConfigError, Problem, nearest};
+use super::providers::why_untrusted;
 use super::routes_file::{
-    Defaults, ModelEntry, OnFailure, OnMidstream, ProviderEntry, RetryEntry, RouteEntry, RoutesFile,
-    Strategy, Timeouts, When,
+    Defaults, ModelEntry, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts,
+    When,
 };
 use super::search::{Found, Origin};
 use super::yaml::{self, Located};
 use super::{DurationError, TrustStore, parse_duration};
-use crate::catalog::{Catalog, ModelFacts, Price};
-use crate::provider::{Auth, KeySource, ModelRef, ModelRefError, Provider, built_in_providers};
+use crate::catalog::{Catalog, ModelFacts, Price, Pricing};
+use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
 use crate::route::{Choice, Deadlines, Policy, Retry, RetryWhen};
 
 /// Until a connection stands, where nothing else is said.
@@ -77,14 +78,19 @@ impl Config {
 }
 
 /// Reads entries and gathers what is wrong with them.
-struct Reader {
+pub(super) struct Reader {
     problems: Vec<Problem>,
     /// Aliases that mean nothing, said once and not at each use.
     broken_aliases: Vec<String>,
 }
 
 impl Reader {
-    fn wrong(&mut self, message: impl Into<String>, span: Option<Range<usize>>, hint: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        message: impl Into<String>,
+        span: Option<Range<usize>>,
+        hint: impl Into<String>,
+    ) {
         self.problems.push(Problem::new(message, span, hint));
     }
 
@@ -154,90 +160,6 @@ impl Reader {
         }
     }
 
-    fn provider(
-        &mut self,
-        name: &Located<String>,
-        entry: ProviderEntry,
-        built_in: Option<&Provider>,
-    ) -> Option<Provider> {
-        if name.value.is_empty() || name.value.contains(['/', ',', '#']) || name.value == "route" {
-            self.wrong(
-                format!("`{}` cannot name a provider", name.value),
-                name.span.clone(),
-                "leave out `/`, `,` and `#`",
-            );
-            return None;
-        }
-        let dialect = entry.dialect.or(built_in.map(|p| p.dialect));
-        let base_url = entry.base_url.as_ref().map(|u| u.value.trim().trim_end_matches('/').to_owned());
-        let (Some(dialect), Some(url)) = (dialect, base_url.clone().or(built_in.map(|p| p.base_url.clone())))
-        else {
-            let hint = "add `dialect:` (openai-chat, anthropic or gemini) and `base_url:`".to_owned();
-            self.wrong(
-                format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
-                name.span.clone(),
-                hint,
-            );
-            return None;
-        };
-        if let Some(given) = &entry.base_url
-            && !given.value.trim().starts_with("http://")
-            && !given.value.trim().starts_with("https://")
-        {
-            let hint = "write a URL that begins with https:// or http://".to_owned();
-            self.wrong(format!("`{}` is no http or https URL", given.value), given.span.clone(), hint);
-        }
-        let mut provider = built_in.filter(|p| p.dialect == dialect).cloned().unwrap_or(Provider {
-            name: name.value.clone(),
-            dialect,
-            base_url: String::new(),
-            path_prefix: String::new(),
-            base_url_variable: None,
-            key_variables: built_in.map(|p| p.key_variables.clone()).unwrap_or_default(),
-            key_source: None,
-            // A host of one's own often has no key; where one is named, it is needed.
-            key_optional: true,
-            auth: default_auth(dialect),
-            allow_http: false,
-            quirks: crate::dialect::Quirks::default(),
-            simulated: false,
-            untrusted: None,
-        });
-        provider.base_url = url;
-        if base_url.is_some() {
-            // What the file says stands before the vendor's variable.
-            provider.base_url_variable = None;
-        }
-        provider.allow_http = entry.allow_http;
-        if let Some(key) = entry.api_key {
-            provider.key_source = Some(KeySource::Variable(key.env.value));
-            provider.key_optional = false;
-            if provider.auth == Auth::None {
-                provider.auth = default_auth(dialect);
-            }
-        }
-        if let Some(auth) = entry.auth {
-            let header = auth.argument.as_ref().and_then(|a| a.value.as_str().map(str::to_owned));
-            match (auth.name.value.as_str(), header) {
-                ("bearer", None) => provider.auth = Auth::Bearer,
-                ("none", None) => provider.auth = Auth::None,
-                ("header", Some(header))
-                    if header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                        && !header.is_empty() =>
-                {
-                    provider.auth = Auth::Header(header.to_ascii_lowercase());
-                }
-                _ => self.wrong(
-                    format!("`{}` is no way to send a key", auth.name.value),
-                    auth.name.span.or(name.span.clone()),
-                    "write `bearer`, `none` or `header: NAME`",
-                ),
-            }
-        }
-        provider.quirks = entry.quirks.unwrap_or(provider.quirks);
-        Some(provider)
-    }
-
     fn facts(
         &mut self,
         name: &Located<String>,
@@ -265,7 +187,12 @@ impl Reader {
         Some(ModelFacts {
             context_tokens: entry.context_tokens.or(known.context_tokens),
             max_output_tokens: entry.max_output_tokens.or(known.max_output_tokens),
-            price: if price == Price::default() { known.price } else { price },
+            // Said anew, it is the price at every length.
+            price: if price == Price::default() {
+                known.price
+            } else {
+                Pricing { base: price, tiers: Vec::new() }
+            },
             provider: model.provider,
             model: model.model,
             ..known
@@ -412,27 +339,4 @@ impl Reader {
             }
         }
     }
-}
-
-fn default_auth(dialect: crate::dialect::Dialect) -> Auth {
-    match dialect {
-        crate::dialect::Dialect::OpenaiChat => Auth::Bearer,
-        crate::dialect::Dialect::Anthropic => Auth::Header("x-api-key".into()),
-        crate::dialect::Dialect::Gemini => Auth::Header("x-goog-api-key".into()),
-    }
-}
-
-/// What a provider would do that only a trusted file may ask for: send a key to a host that is not its own.
-fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
-    let sends_key =
-        provider.auth != Auth::None && (provider.key_source.is_some() || !provider.key_variables.is_empty());
-    let own_host = built_in.is_some_and(|own| host(&own.base_url) == host(&provider.base_url));
-    (sends_key && !own_host)
-        .then(|| format!("`{}` would send a key to {}", provider.name, host(&provider.base_url)))
-}
-
-fn host(base_url: &str) -> &str {
-    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::yaml::{Entries, Located, ScalarOrMap};
-use crate::dialect::{Dialect, Quirks};
+use crate::dialect::Dialect;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,7 @@ pub(super) struct ProviderEntry {
     pub allow_http: bool,
     pub api_key: Option<ApiKey>,
     pub auth: Option<ScalarOrMap>,
-    pub quirks: Option<Quirks>,
+    pub quirks: Option<Located<serde_json::Value>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -36,6 +36,7 @@ impl Config {
         name: &str,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Subject, SubjectError> {
+        let name = name.trim();
         let route = match name.strip_prefix("route:") {
             Some(route) => self.route(route, environment)?,
             None => {

@@ -22,10 +22,20 @@ impl Template {
     pub fn new(text: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // A loop in a prompt is a convenience, not a program.
+        environment.set_fuel(Some(1_000_000));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        // Every prompt ends in one; a model need not see it.
         environment.add_template_owned("prompt", text.to_owned()).map_err(|e| explained(&e))?;
         Ok(Self(environment))
+    }
+
+    /// The variables that the text uses.
+    ///
+    /// # Errors
+    /// Never for a template that was read.
+    pub fn variables(&self) -> Result<Vec<String>, TemplateError> {
+        let template = self.0.get_template("prompt").map_err(|e| explained(&e))?;
+        Ok(template.undeclared_variables(false).into_iter().collect())
     }
 
     /// The text with its variables put in.
@@ -71,6 +81,14 @@ mod tests {
         );
         let error = render("{{ ticket }}", &serde_json::json!({"tickt": 1})).unwrap_err();
         assert_eq!(error.message, "the template's variable `ticket` is not defined");
+        assert!(
+            render(
+                "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+                &serde_json::json!({})
+            )
+            .is_err()
+        );
+        assert_eq!(render("{{ q is defined }}", &serde_json::json!({})).unwrap(), "False");
         assert!(render("{{ a", &serde_json::json!({})).is_err());
         assert!(render("{{ a.b.c }}", &serde_json::json!({"a": {}})).is_err());
     }

@@ -119,7 +119,10 @@ pub(super) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Co
 
 fn problem(error: &Error, text: &str) -> Problem {
     let error = error.without_snippet();
-    let span = error.location().and_then(span_of);
+    let span = error
+        .location()
+        .and_then(span_of)
+        .or_else(|| first_tab(text).filter(|_| error.to_string().contains("tab")));
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             Problem::new(format!("unknown key `{field}`"), span, did_you_mean(field, expected, "keys"))
@@ -138,21 +141,61 @@ fn problem(error: &Error, text: &str) -> Problem {
             let said = other.to_string();
             // The place is shown by the underline.
             let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
-            match expected(message) {
-                Some(expected) => {
-                    let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
-                    Problem::new(format!("`{found}` is not {expected}"), span, format!("write {expected}"))
-                }
+            if let Some(expected) = expected(message) {
+                let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
+                return Problem::new(
+                    format!("`{found}` is not {expected}"),
+                    span,
+                    format!("write {expected}"),
+                );
+            }
+            match OWN_WORDS.iter().find(|(theirs, _, _)| message.contains(theirs)) {
+                Some((_, ours, hint)) => Problem::new(*ours, span, *hint),
                 None => Problem::new(message, span, "check the indentation, quotes and brackets there"),
             }
         }
     }
 }
 
+/// The first tab that indents a line: the parser names no place for it.
+fn first_tab(text: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let at = line.len() - line.trim_start_matches(' ').len();
+        if line[at..].starts_with('\t') {
+            return Some(start + at..start + at + 1);
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// Messages of the parser that speak of its own affairs, in a reader's words: theirs, ours, what to do.
+const OWN_WORDS: &[(&str, &str, &str)] = &[
+    ("null into string", "there is no text here", "write a text, or leave the key out"),
+    ("from_str_multiple", "the file holds more than one document", "split it at the `---`"),
+    ("non-finite", "this is no number", "write a number"),
+    ("expected sequence start", "a list was expected here", "write [one, two], or a line with `- ` for each"),
+    (
+        "expected mapping start",
+        "a map was expected here",
+        "write {key: value}, or indented lines of `key: value`",
+    ),
+    (
+        "expected string scalar",
+        "a text was expected here",
+        "write a text; quote it where it looks like something else",
+    ),
+    ("unexpected end of input", "the file ends too early, or is empty", "a file begins with `version: 1`"),
+    ("recursion limit", "the file is nested too deeply", "no file needs more than a few levels"),
+    ("tabs disallowed", "tabs cannot indent YAML", "indent with spaces"),
+    ("found a tab", "tabs cannot indent YAML", "indent with spaces"),
+];
+
 /// What the parser's words for a wrong scalar ask for.
 fn expected(message: &str) -> Option<&'static str> {
     Some(match message.strip_prefix("invalid ")? {
-        kind if kind.starts_with(['u', 'i']) => "a whole number",
+        kind if kind.starts_with(['u', 'i']) => "a whole number in range",
         kind if kind.starts_with('f') => "a number",
         kind if kind.starts_with("bool") => "true or false",
         _ => return None,

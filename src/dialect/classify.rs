@@ -105,6 +105,7 @@ const CODES: &[(Class, &[&str])] = &[
         &[
             "content_filter",
             "content_policy_violation",
+            "invalid_prompt",
             "responsibleaipolicyviolation",
             "moderation_blocked",
             "data_inspection_failed",
@@ -210,7 +211,7 @@ const PHRASES: &[(Class, &[&str])] = &[
             "content_filter",
             "responsibleaipolicyviolation",
             "safety system",
-            "usage policies",
+            "usage polic",
             "input was flagged",
         ],
     ),
@@ -266,12 +267,23 @@ fn by_phrase(signs: Signs<'_>) -> Option<Class> {
         .iter()
         .find(|(_, phrases)| phrases.iter().any(|p| message.contains(p)))
         .map(|(class, _)| *class);
-    let model_missing = message.contains("model")
-        && ["not found", "does not exist", "no longer available"].iter().any(|p| message.contains(p));
-    let class = found.or(model_missing.then_some(Class::ModelUnavailable))?;
+    let class =
+        found.or_else(|| names_missing_model(&message, signs.status).then_some(Class::ModelUnavailable))?;
     // A 429 is about rates or quota whatever else its text mentions.
     let about_rates = matches!(class, Class::QuotaExhausted | Class::RateLimited);
     (about_rates || signs.status != Some(429)).then_some(class)
+}
+
+/// Whether the words say that the model is missing ("the model `x` does not exist"), or a 403 is about the model or the
+/// region rather than the key.
+fn names_missing_model(message: &str, status: Option<u16>) -> bool {
+    let about = |word: &str| message.contains(word);
+    if status == Some(403) && (about("model") || about("region") || about("country")) {
+        return true;
+    }
+    let after_model = message.find("model").map(|at| &message[at..]).unwrap_or_default();
+    let near: String = after_model.chars().take(90).collect();
+    ["not found", "does not exist", "no longer available"].iter().any(|said| near.contains(said))
 }
 
 fn by_status(status: u16) -> Option<Class> {
@@ -328,6 +340,19 @@ mod tests {
         assert_eq!(
             class(403, "", "", "You don't have access to the model with the specified model ID."),
             Class::ModelUnavailable
+        );
+        assert_eq!(
+            class(403, "", "", "Your organization must be verified to use the model gpt-9"),
+            Class::ModelUnavailable
+        );
+        assert_eq!(
+            class(400, "", "", "The parameter `functions` is no longer available for this model."),
+            Class::BadRequest
+        );
+        assert_eq!(class(400, "", "", "The model `gpt-9.1` does not exist"), Class::ModelUnavailable);
+        assert_eq!(
+            class(400, "invalid_prompt", "", "flagged as violating our usage policy"),
+            Class::ContentPolicy
         );
         assert_eq!(class(500, "", "invalid_request_error", "prompt is too long"), Class::ServerError);
         assert_eq!(class(424, "", "", ""), Class::Unknown);

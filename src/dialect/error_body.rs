@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::classify::{Signs, classify};
 use super::{Reply, wait};
-use crate::chat::{Failure, Phase};
+use crate::chat::{Failure, Phase, clean_message};
+
+/// The code that stands for a used-up daily quota, which Google says in a detail.
+const PER_DAY: &str = "quota_per_day";
 
 /// What an error body says, whoever wrote it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +28,9 @@ impl ErrorBody {
     /// these in a list.
     pub(super) fn of(value: &Value) -> Self {
         let outer = value.as_array().and_then(|list| list.last()).unwrap_or(value);
+        if let Value::String(text) = outer {
+            return Self { message: text.clone(), ..Self::default() };
+        }
         let inner = match outer.get("error") {
             Some(error) if error.is_object() => error,
             _ => outer,
@@ -75,7 +81,8 @@ impl ErrorBody {
             "x-ds-trace-id",
         ];
         failure.request_id =
-            from_headers.iter().find_map(|n| reply.headers.get(n)).map(str::to_owned).or(failure.request_id);
+            from_headers.iter().find_map(|n| reply.headers.get(n)).map(clean_message).or(failure.request_id);
+        failure.gone |= reply.status == 410;
         let limited = failure.class == crate::chat::FailureClass::RateLimited;
         failure.retry_after = wait::retry_after(reply.headers, limited).or(failure.retry_after);
         failure.should_retry = reply.headers.get("x-should-retry").and_then(|v| v.parse().ok());
@@ -95,8 +102,11 @@ impl ErrorBody {
             message: &self.message,
         };
         let mut failure = Failure::new(classify(signs), Phase::Body, &self.message);
-        failure.code = [self.code, self.kind].into_iter().find(|c| !c.is_empty());
-        failure.request_id = self.request_id;
+        failure.gone = ["decommissioned", "model_deprecated"]
+            .iter()
+            .any(|w| self.code.contains(w) || self.message.contains(w));
+        failure.code = [self.code, self.kind].into_iter().find(|c| !c.is_empty()).map(|c| clean_message(&c));
+        failure.request_id = self.request_id.map(|id| clean_message(&id));
         failure.retry_after = self.retry_delay;
         failure
     }
@@ -108,7 +118,10 @@ impl ErrorBody {
             code.clone_into(&mut self.code);
         }
         for detail in details.and_then(Value::as_array).into_iter().flatten() {
-            if let Some(reason) = detail.get("reason").and_then(Value::as_str) {
+            // Quota comes before rate limit, whichever detail comes first.
+            if let Some(reason) =
+                detail.get("reason").and_then(Value::as_str).filter(|_| self.code != PER_DAY)
+            {
                 reason.clone_into(&mut self.code);
             }
             if let Some(delay) = detail.get("retryDelay").and_then(Value::as_str) {
@@ -116,7 +129,7 @@ impl ErrorBody {
             }
             let violations = detail.get("violations").and_then(Value::as_array).into_iter().flatten();
             if violations.filter_map(|v| v.get("quotaId")?.as_str()).any(|id| id.contains("PerDay")) {
-                "quota_per_day".clone_into(&mut self.code);
+                PER_DAY.clone_into(&mut self.code);
             }
         }
     }

@@ -24,7 +24,7 @@ pub use frame::{SseDecoder, SseFrame, TooLong};
 pub use headers::Headers;
 pub use quirks::{MaxTokensField, Quirks, SystemRole};
 
-use crate::chat::{Event, Failure, FailureClass, Parameter, Request, Response};
+use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Request, Response};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -132,11 +132,25 @@ pub trait Client: Sync {
         &[]
     }
 
-    /// A whole answer with a 2xx status.
+    /// A whole answer with a 2xx status, as the events it would stream as. They hold what there is even when it fails:
+    /// tokens of a broken answer are billed too.
     ///
     /// # Errors
     /// The failure that the body tells of, or `malformed` when it is not what the dialect says.
-    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Response, Failure>;
+    fn decode_whole(&self, reply: Reply<'_>, quirks: &Quirks, events: &mut Vec<Event>)
+    -> Result<(), Failure>;
+
+    /// A whole answer with a 2xx status.
+    ///
+    /// # Errors
+    /// As [`decode_whole`](Self::decode_whole), and when the answer holds nothing.
+    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Response, Failure> {
+        let mut events = Vec::new();
+        self.decode_whole(reply, quirks, &mut events)?;
+        let mut assembler = Assembler::default();
+        events.iter().for_each(|event| assembler.push(event));
+        assembler.finish()
+    }
 
     /// A reply with any other status.
     fn decode_failure(&self, reply: Reply<'_>) -> Failure {

@@ -2,7 +2,7 @@
 
 /// Deviations of one provider (or model) from its dialect. Filled from the provider's row; every field has the
 /// dialect's own behaviour as its default.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quirks {
     /// Which parameter bounds the output.
@@ -19,8 +19,23 @@ pub struct Quirks {
     pub default_max_tokens: Option<u64>,
 }
 
+impl Quirks {
+    /// These quirks with some of them said anew; what is not said stays.
+    ///
+    /// # Errors
+    /// In words, when there is no such quirk or it cannot have that value.
+    pub fn with(&self, said: &serde_json::Value) -> Result<Self, String> {
+        let mut all = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        match (&mut all, said) {
+            (serde_json::Value::Object(all), serde_json::Value::Object(said)) => all.extend(said.clone()),
+            _ => return Err("`quirks` must be a map".to_owned()),
+        }
+        serde_json::from_value(all).map_err(|error| format!("`quirks`: {error}"))
+    }
+}
+
 /// Names of the parameter that bounds the output in openai-chat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
     /// What nearly all compatible servers want.
@@ -31,7 +46,7 @@ pub enum MaxTokensField {
 }
 
 /// Names of the role that carries instructions in openai-chat.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SystemRole {
     /// The usual one.

@@ -2,7 +2,7 @@
 
 use super::frame::{SseDecoder, SseFrame};
 use super::{Progress, StreamDecoder};
-use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Response};
+use crate::chat::{Event, Failure, FailureClass, Phase};
 
 /// What a dialect does with one event of a stream, or with a whole body in its place.
 pub(super) trait FrameReader: Send {
@@ -107,15 +107,15 @@ impl<R: FrameReader> StreamDecoder for SseStream<R> {
 }
 
 /// Reads a whole answer through the code that reads streams, so that both mean the same.
-pub(super) fn read_whole(mut reader: impl FrameReader, body: &[u8]) -> Result<Response, Failure> {
+pub(super) fn read_whole(
+    mut reader: impl FrameReader,
+    body: &[u8],
+    events: &mut Vec<Event>,
+) -> Result<(), Failure> {
     if body.trim_ascii().is_empty() {
         return Err(empty());
     }
-    let mut events = Vec::new();
-    reader.whole(body, &mut events)?;
-    let mut assembler = Assembler::default();
-    events.iter().for_each(|event| assembler.push(event));
-    assembler.finish()
+    reader.whole(body, events)
 }
 
 fn empty() -> Failure {

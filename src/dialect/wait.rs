@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::Headers;
 
-/// Longest wait that is believed; more is a mistake or a joke.
+/// Longest wait that is believed: more is cut to it.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The wait that the headers ask for: `retry-after-ms`, then `retry-after` (seconds, or a date held against the
@@ -18,7 +18,7 @@ pub(super) fn retry_after(headers: &Headers, limited: bool) -> Option<Duration> 
         .and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok())
         .or_else(|| headers.get("retry-after").and_then(|v| duration(v).or_else(|| until(v, headers))));
     let wait = if limited { stated.or_else(|| longest_reset(headers)) } else { stated };
-    wait.filter(|w| *w <= LONGEST)
+    wait.map(|wait| wait.min(LONGEST))
 }
 
 /// `x-ratelimit-reset-tokens`, `anthropic-ratelimit-requests-reset` and kin, of the limits whose `remaining` is 0.
@@ -29,6 +29,8 @@ fn longest_reset(headers: &Headers) -> Option<Duration> {
     used_up
         .filter_map(|(name, _)| headers.get(&name.replace("remaining", "reset")))
         .filter_map(|reset| duration(reset).or_else(|| until(reset, headers)))
+        // A reset that is a point in time by a clock of its own reads as decades.
+        .filter(|wait| *wait <= LONGEST)
         .max()
 }
 
@@ -101,7 +103,7 @@ mod tests {
         let date = ("date", "Sat, 21 Nov 2026 08:00:00 GMT");
         assert_eq!(wait(&[("retry-after", "Sat, 21 Nov 2026 08:00:09 GMT"), date], false), Some(9000));
         assert_eq!(wait(&[("retry-after", "Sat, 21 Nov 2026 08:00:09 GMT")], false), None);
-        assert_eq!(wait(&[("retry-after", "9999999")], false), None);
+        assert_eq!(wait(&[("retry-after", "9999999")], false), Some(24 * 3_600_000));
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub(super) fn read<'de, T: Deserialize<'de>>(
 fn explain<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Failure {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let why = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Err(error) if error.path().iter().next().is_some() => format!("{}: {}", error.path(), error.inner()),
+        Err(error) if error.path().to_string().starts_with(|c: char| c.is_alphanumeric()) => {
+            format!("{}: {}", error.path(), error.inner())
+        }
         Err(error) => error.inner().to_string(),
         Ok(_) => "more than one JSON value".to_owned(),
     };
@@ -160,5 +162,13 @@ impl Content {
     /// All text in it, at any depth.
     pub(super) fn text(&self) -> String {
         self.0.iter().filter_map(|part| part.text.as_deref()).collect()
+    }
+}
+
+/// The content of a turn: one text is a plain string, because some servers know nothing else; several are parts.
+pub(super) fn text_content(parts: &[String]) -> serde_json::Value {
+    match parts {
+        [one] => serde_json::Value::String(one.clone()),
+        parts => parts.iter().map(|text| serde_json::json!({"type": "text", "text": text})).collect(),
     }
 }

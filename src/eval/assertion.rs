@@ -286,7 +286,9 @@ fn look_at(path: &JsonPath, test: &PathTest, value: &Value) -> Found {
 /// Equal as JSON means it: 1 and 1.0 are one number.
 fn same_json(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
+        }
         (Value::Array(a), Value::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_json(a, b))
         }
@@ -304,28 +306,37 @@ fn list(nodes: &[&Value]) -> String {
 /// One option named as a whole word, and no other: `**B**`, `Answer: B.` and `"b"` all choose B.
 fn chosen(text: &str, options: &[String], equals: &str) -> Found {
     let lower = text.to_lowercase();
-    let named = |option: &&String| {
+    let places = |option: &str| -> Vec<std::ops::Range<usize>> {
         let option = option.to_lowercase();
-        lower.match_indices(&option).any(|(at, _)| {
-            let before = lower[..at].chars().next_back();
-            let after = lower[at + option.len()..].chars().next();
+        let whole_word = |at: &usize| {
+            let (before, after) =
+                (lower[..*at].chars().next_back(), lower[at + option.len()..].chars().next());
             ![before, after].into_iter().flatten().any(|c| c.is_alphanumeric() || c == '_')
-        })
+        };
+        lower
+            .match_indices(&option)
+            .map(|(at, _)| at)
+            .filter(whole_word)
+            .map(|at| at..at + option.len())
+            .collect()
     };
-    let found: Vec<&String> = options.iter().filter(named).collect();
-    // An option that is part of another one, longer and named too, is not named by that.
-    let found: Vec<&String> = found
-        .iter()
-        .filter(|a| !found.iter().any(|b| b.len() > a.len() && b.to_lowercase().contains(&a.to_lowercase())))
-        .copied()
-        .collect();
+    let all: Vec<_> = options.iter().map(|option| places(option)).collect();
+    // An option that stands only inside a longer one ("low" in "very low") is not named by that.
+    let inside = |place: &std::ops::Range<usize>| {
+        all.iter()
+            .flatten()
+            .any(|other| other.len() > place.len() && other.start <= place.start && place.end <= other.end)
+    };
+    let named =
+        |(_, places): &(&String, &Vec<std::ops::Range<usize>>)| places.iter().any(|place| !inside(place));
+    let found: Vec<&String> = options.iter().zip(&all).filter(named).map(|(option, _)| option).collect();
     match found.as_slice() {
         [] => Found::Fail("none of the options is named".into()),
         [one] => Found::of(one.eq_ignore_ascii_case(equals), format!("chose {}", quoted(one))),
-        many => Found::Fail(format!(
-            "more than one option is named: {}",
-            many.iter().map(|o| quoted(o)).collect::<Vec<_>>().join(", ")
-        )),
+        many => {
+            let many: Vec<String> = many.iter().map(|option| quoted(option)).collect();
+            Found::Fail(format!("more than one option is named: {}", many.join(", ")))
+        }
     }
 }
 

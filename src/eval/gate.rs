@@ -63,7 +63,7 @@ pub fn judge(gate: Option<&Gate>, summaries: &[Summary]) -> GateReport {
         let allowed = match gate.max_unscored {
             None => 0,
             Some(Limit::Count(count)) => count,
-            Some(Limit::Share(share)) => (share * cases as f64).floor() as u64,
+            Some(Limit::Share(share)) => (share * cases as f64 + 1e-9).floor() as u64,
         };
         let name = &summary.subject;
         if summary.passed + summary.failed == 0 {
@@ -89,7 +89,8 @@ pub fn judge(gate: Option<&Gate>, summaries: &[Summary]) -> GateReport {
 fn floor(report: &mut GateReport, name: &str, what: &str, figure: Option<f64>, floor: Option<f64>) {
     if let (Some(figure), Some(floor)) = (figure, floor)
         // Floors are written in decimals; a rate that equals one as a fraction must not fail by a rounding.
-        && figure < floor - 1e-12
+        // What is no number clears no floor.
+        && (figure.is_nan() || figure < floor - 1e-12)
     {
         report.reasons.push(format!("{name}: {what} {figure:.3} is under {floor}"));
     }

@@ -6,7 +6,15 @@ use super::{Case, Kind};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, Usage};
 use crate::provider::ModelRef;
-use crate::route::CallRecord;
+use crate::route::{CallRecord, Why};
+
+/// A model that fails like this fails so on every case.
+const HOPELESS: [FailureClass; 4] = [
+    FailureClass::Auth,
+    FailureClass::QuotaExhausted,
+    FailureClass::ModelUnavailable,
+    FailureClass::BadRequest,
+];
 
 /// What an answer showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -63,6 +71,10 @@ pub struct CaseResult {
     pub text: String,
     /// What each assertion found.
     pub assertions: Vec<AssertionResult>,
+    /// Whether the caller's own time limit cut the call.
+    pub timed_out: bool,
+    /// Whether every attempt failed in a way that the next case would meet again.
+    pub hopeless: bool,
     /// Why there is nothing to grade: the class and the words.
     pub failure: Option<(FailureClass, String)>,
     /// Why the answer ended.
@@ -95,22 +107,30 @@ impl CaseResult {
                 result.finish_reason = Some(answer.response.finish_reason);
                 answer.response.text.clone()
             }
-            Err(none) => match &none.failure {
-                Some(failure) if failure.class == FailureClass::ContentPolicy => {
-                    result.served_by = last.map(|attempt| attempt.model_ref.clone());
-                    String::new()
+            Err(none) => {
+                result.timed_out = none.why == Why::Timeout;
+                let classes = record.attempts.iter().filter_map(|attempt| attempt.failure.as_ref());
+                result.hopeless =
+                    !record.attempts.is_empty() && classes.clone().all(|f| HOPELESS.contains(&f.class));
+                match &none.failure {
+                    Some(failure) if failure.class == FailureClass::ContentPolicy => {
+                        result.served_by = last.map(|attempt| attempt.model_ref.clone());
+                        String::new()
+                    }
+                    Some(failure) => {
+                        result.failure = Some((failure.class, failure.message.clone()));
+                        return result;
+                    }
+                    None => {
+                        let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
+                        result.failure = Some((
+                            FailureClass::Unknown,
+                            why.unwrap_or_else(|| "no candidate was left".into()),
+                        ));
+                        return result;
+                    }
                 }
-                Some(failure) => {
-                    result.failure = Some((failure.class, failure.message.clone()));
-                    return result;
-                }
-                None => {
-                    let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
-                    result.failure =
-                        Some((FailureClass::Unknown, why.unwrap_or_else(|| "no candidate was left".into())));
-                    return result;
-                }
-            },
+            }
         };
         let latency = last.map_or(Duration::ZERO, |attempt| attempt.duration);
         result.latency = Some(latency);
@@ -130,6 +150,8 @@ impl CaseResult {
             score: None,
             text: String::new(),
             assertions: Vec::new(),
+            timed_out: false,
+            hopeless: false,
             failure: None,
             finish_reason: None,
             served_by: None,

@@ -26,11 +26,22 @@ pub fn numbers_in(text: &str) -> Vec<f64> {
             }
             at += 1;
         }
+        if let Some(exponent) = exponent(&characters[at..]) {
+            digits.extend(&characters[at..at + exponent]);
+            at += exponent;
+        }
         if let Ok(number) = digits.parse::<f64>() {
             numbers.push(if is_negative(&characters[..start]) { -number } else { number });
         }
     }
     numbers
+}
+
+/// The length of `e23`, `E-7` and the like.
+fn exponent(rest: &[char]) -> Option<usize> {
+    let sign = usize::from(matches!(rest.get(1), Some('+' | '-')));
+    let digits = rest.iter().skip(1 + sign).take_while(|c| c.is_ascii_digit()).count();
+    (matches!(rest.first(), Some('e' | 'E')) && digits > 0).then_some(1 + sign + digits)
 }
 
 /// Three digits, and not a fourth.
@@ -55,7 +66,7 @@ mod tests {
 
     #[test]
     fn as_people_write_them() {
-        let cases: [(&str, &[f64]); 8] = [
+        let cases: [(&str, &[f64]); 9] = [
             ("It is EUR 1,250.50.", &[1250.5]),
             ("from -3 to 4", &[-3.0, 4.0]),
             ("on 2025-11-21", &[2025.0, 11.0, 21.0]),
@@ -63,6 +74,7 @@ mod tests {
             ("12% of A-10", &[12.0, 10.0]),
             ("v1.2.3", &[1.2, 3.0]),
             ("1,234,567", &[1_234_567.0]),
+            ("6.02e23 and 1e3", &[6.02e23, 1000.0]),
             ("none", &[]),
         ];
         for (text, expected) in cases {

@@ -36,14 +36,6 @@ pub trait Progress {
     fn done(&mut self, result: &CaseResult);
 }
 
-/// A subject that fails like this on one of its first cases fails on all of them.
-const HOPELESS: [FailureClass; 4] = [
-    FailureClass::Auth,
-    FailureClass::QuotaExhausted,
-    FailureClass::ModelUnavailable,
-    FailureClass::BadRequest,
-];
-
 /// How many first cases may end a run.
 const FIRST: usize = 3;
 
@@ -76,7 +68,7 @@ pub async fn run(
         };
         let record = router.call(&subject.route, &case.request, &call, &mut Silent).await;
         let result = CaseResult::of(case, &record, queued);
-        if index < FIRST && result.failure.as_ref().is_some_and(|(class, _)| HOPELESS.contains(class)) {
+        if index < FIRST && result.hopeless {
             hopeless.store(true, Ordering::Relaxed);
         }
         Some((index, result))

@@ -45,8 +45,10 @@ impl Summary {
             results.iter().filter_map(|r| r.latency).map(|latency| latency.as_secs_f64() * 1000.0).collect();
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
+        // Over the answers; a sum with an unknown part is unknown.
         let total = |count: fn(&Usage) -> Option<u64>| {
-            Usage::total(&results.iter().map(|r| count(&r.usage)).collect::<Vec<_>>())
+            let answered = results.iter().filter(|r| r.finish_reason.is_some());
+            answered.map(|r| count(&r.usage)).sum::<Option<u64>>().filter(|_| scored > 0)
         };
         Self {
             subject: subject.to_owned(),

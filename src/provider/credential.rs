@@ -28,12 +28,28 @@ impl Credential {
         self.0.expose_secret()
     }
 
-    /// The text without the key, should a provider have quoted it.
+    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
         let key = self.expose();
-        (key.len() >= 6 && text.contains(key)).then(|| text.replace(key, "[redacted]"))
+        if key.len() < LEAST {
+            return None;
+        }
+        if text.contains(key) {
+            return Some(text.replace(key, REDACTED));
+        }
+        let body = text.trim_end_matches('…');
+        let begun = (LEAST..key.len())
+            .rev()
+            .filter(|n| key.is_char_boundary(*n))
+            .find(|n| body.ends_with(&key[..*n]))?;
+        Some(format!("{}{REDACTED}", &body[..body.len() - begun]))
     }
 }
+
+/// What is shorter may be a word of any sentence.
+const LEAST: usize = 6;
+
+const REDACTED: &str = "[redacted]";
 
 #[cfg(test)]
 mod tests {
@@ -45,6 +61,8 @@ mod tests {
         assert!(!format!("{key:?}").contains("planted"));
         assert_eq!(key.expose(), "planted-key-123");
         assert_eq!(key.redact("bad planted-key-123!").as_deref(), Some("bad [redacted]!"));
+        assert_eq!(key.redact("cut planted-key…").as_deref(), Some("cut [redacted]"));
+        assert_eq!(key.redact("nothing of it"), None);
         assert!(Credential::new("  ").is_none());
     }
 }

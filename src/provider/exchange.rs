@@ -32,8 +32,6 @@ pub struct Timers {
 pub struct Exchanged {
     /// The answer, or why there is none.
     pub outcome: Result<Response, Failure>,
-    /// Text that had come when it failed.
-    pub partial_text: String,
     /// Token counts that had come when it failed.
     pub partial_usage: Usage,
     /// Bytes of content that had come.
@@ -75,7 +73,7 @@ pub async fn exchange(
         Ok(incoming) if stream => {
             let decoder = client.stream_decoder(&target.quirks);
             match reading.read_stream(incoming.body, decoder, &mut assembler, sink).await {
-                Ok(()) => std::mem::take(&mut assembler).finish(),
+                Ok(()) => whole(&mut assembler),
                 Err(failure) => Err(failure),
             }
         }
@@ -84,7 +82,11 @@ pub async fn exchange(
             let mut bytes = Vec::new();
             match reading.read_to_end(&mut body, &mut bytes, WHOLE_LIMIT).await {
                 Ok(()) => {
-                    client.decode_response(Reply { status, headers: &headers, body: &bytes }, &target.quirks)
+                    let mut events = Vec::new();
+                    let reply = Reply { status, headers: &headers, body: &bytes };
+                    let decoded = client.decode_whole(reply, &target.quirks, &mut events);
+                    events.iter().for_each(|event| assembler.push(event));
+                    decoded.and_then(|()| whole(&mut assembler))
                 }
                 Err(failure) => Err(failure),
             }
@@ -94,12 +96,17 @@ pub async fn exchange(
     let outcome = outcome.map_err(|failure| redacted(failure, target));
     Exchanged {
         outcome,
-        partial_text: assembler.text().to_owned(),
         partial_usage: assembler.usage(),
         output_bytes: assembler.output_bytes(),
         first_content: reading.first_content,
         duration,
     }
+}
+
+/// The whole answer. When it is none, everything that came stays in the assembler: it was billed.
+fn whole(assembler: &mut Assembler) -> Result<Response, Failure> {
+    assembler.check()?;
+    std::mem::take(assembler).finish()
 }
 
 fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
@@ -137,12 +144,14 @@ impl Reading {
     fn timed_out(&self) -> Failure {
         let total = self.timers.total.filter(|total| self.start.elapsed() >= *total);
         let (phase, message) = match (total, self.last_content) {
-            (Some(total), _) => (Phase::Total, format!("no whole answer within {total:?}")),
-            (None, Some(_)) => (Phase::Idle, format!("nothing more came for {:?}", self.timers.idle)),
+            (Some(total), _) => (Phase::Total, format!("no whole answer within {}", seconds(total))),
+            (None, Some(_)) => (Phase::Idle, format!("nothing more came for {}", seconds(self.timers.idle))),
             (None, None) if self.stream => {
-                (Phase::FirstToken, format!("no content within {:.1?}", self.timers.first_token))
+                (Phase::FirstToken, format!("no content within {}", seconds(self.timers.first_token)))
             }
-            (None, None) => (Phase::Total, format!("no whole answer within {:.1?}", self.timers.first_token)),
+            (None, None) => {
+                (Phase::Total, format!("no whole answer within {}", seconds(self.timers.first_token)))
+            }
         };
         Failure::new(FailureClass::Timeout, phase, message)
     }
@@ -160,8 +169,7 @@ impl Reading {
         while let Some(piece) = self.next(body).await? {
             bytes.extend_from_slice(&piece.map_err(|why| cut(&why))?);
             if bytes.len() > limit {
-                let message = format!("the answer is longer than {} MiB", limit >> 20);
-                return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
+                return Err(too_long(limit));
             }
         }
         Ok(())
@@ -186,6 +194,9 @@ impl Reading {
             };
             let progress = decoder.feed(&bytes, &mut events);
             self.take(&mut events, assembler, sink);
+            if assembler.output_bytes() > WHOLE_LIMIT {
+                return Err(too_long(WHOLE_LIMIT));
+            }
             if progress? == Progress::Done {
                 break;
             }
@@ -220,6 +231,11 @@ impl Reading {
     }
 }
 
+fn too_long(limit: usize) -> Failure {
+    let message = format!("the answer is longer than {} MiB", limit >> 20);
+    Failure::new(FailureClass::Malformed, Phase::Body, message)
+}
+
 fn unreachable(error: SendError) -> Failure {
     match error {
         SendError::Unreachable(why) => Failure::new(FailureClass::Unreachable, Phase::Connect, why),
@@ -227,6 +243,11 @@ fn unreachable(error: SendError) -> Failure {
             Failure::new(FailureClass::Timeout, Phase::Connect, "the connection did not stand in time")
         }
     }
+}
+
+/// Seconds to the tenth, rounded up: a timer never ran shorter than it says.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", (duration.as_secs_f64() * 10.0).ceil() / 10.0)
 }
 
 fn cut(why: &str) -> Failure {

@@ -56,6 +56,9 @@ pub struct BaseUrlVariable {
     /// What the SDK appends and this product's base URL holds already.
     #[serde(default)]
     pub completed_by: String,
+    /// The port where the value names a host without one.
+    #[serde(default)]
+    pub default_port: Option<u16>,
 }
 
 /// How a key is sent.

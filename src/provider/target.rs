@@ -41,8 +41,8 @@ pub enum TargetError {
         /// Where it is.
         base_url: String,
     },
-    /// The base URL is none.
-    #[error("`{provider}` has the base URL `{base_url}`, which is no http or https URL")]
+    /// The base URL is none, or holds more than a path.
+    #[error("`{provider}` has the base URL `{base_url}`, which is no plain http or https URL")]
     BadUrl {
         /// The provider.
         provider: String,
@@ -87,11 +87,15 @@ impl Target {
             return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
         }
         let base_url = base_url(provider, environment);
-        let parsed = reqwest::Url::parse(&base_url).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
-        let Some(url) = parsed else { return Err(TargetError::BadUrl { provider: name(), base_url }) };
-        if !url.username().is_empty() || url.password().is_some() {
+        if base_url.contains('@') {
             return Err(TargetError::UserInfo { provider: name() });
         }
+        let plain = |u: &reqwest::Url| {
+            matches!(u.scheme(), "http" | "https") && u.query().is_none() && u.fragment().is_none()
+        };
+        let Some(url) = reqwest::Url::parse(&base_url).ok().filter(plain) else {
+            return Err(TargetError::BadUrl { provider: name(), base_url: without_query(&base_url) });
+        };
         let credential = find_key(provider, environment);
         match &credential {
             None if provider.needs_key() => {
@@ -110,7 +114,9 @@ impl Target {
         let mut quirks = provider.quirks.clone();
         quirks.default_max_tokens =
             quirks.default_max_tokens.or(facts.as_ref().and_then(|f| f.max_output_tokens));
-        let base_url = format!("{}{}", base_url.trim_end_matches('/'), provider.path_prefix);
+        // A base URL that was written with the dialect's own beginning has it already.
+        let root = base_url.trim_end_matches('/').trim_end_matches(provider.path_prefix.as_str());
+        let base_url = format!("{root}{}", provider.path_prefix);
         Ok(Self { model_ref, provider: Arc::clone(provider), facts, quirks, base_url, credential })
     }
 
@@ -152,14 +158,26 @@ fn base_url(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -
     let moved = provider.base_url_variable.as_ref().and_then(|variable| {
         let value = environment(&variable.name).filter(|v| !v.trim().is_empty())?;
         let value = value.trim().trim_end_matches('/').to_owned();
-        // OLLAMA_HOST is often no more than a host and a port.
-        let url = if value.contains("://") { value } else { format!("http://{value}") };
+        // OLLAMA_HOST is often no more than a host, and often the address that a server listens on.
+        let url = if value.contains("://") { value } else { format!("http://{value}") }.replacen(
+            "//0.0.0.0",
+            "//127.0.0.1",
+            1,
+        );
+        let has_port = url.rsplit_once("://").is_some_and(|(_, host)| host.contains(':'));
+        let url = match variable.default_port.filter(|_| !has_port) {
+            Some(port) => format!("{url}:{port}"),
+            None => url,
+        };
         Some(format!("{url}{}", variable.completed_by))
     });
     moved.unwrap_or_else(|| provider.base_url.clone())
 }
 
 fn find_key(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -> Option<Credential> {
+    if provider.auth == Auth::None {
+        return None;
+    }
     match &provider.key_source {
         Some(KeySource::Variable(name)) => environment(name).as_deref().and_then(Credential::new),
         None => provider
@@ -174,6 +192,11 @@ fn wanted_variable(provider: &Provider) -> String {
         Some(KeySource::Variable(name)) => name.clone(),
         None => provider.key_variables.first().cloned().unwrap_or_else(|| "its key".to_owned()),
     }
+}
+
+/// A URL as far as its path: what follows may hold a key.
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// Whether a URL stays on this machine.
@@ -216,6 +239,13 @@ mod tests {
         assert_eq!(moved.unwrap().base_url(), "https://g.example/v1beta");
         let ollama = resolve("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
         assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234/v1", false));
+        for (host, expected) in
+            [("0.0.0.0", "http://127.0.0.1:11434/v1"), ("http://box:1/v1/", "http://box:1/v1")]
+        {
+            assert_eq!(resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(), expected);
+        }
+        let no_auth = |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), Auth::None);
+        assert!(resolve("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().key_header().is_none());
         assert!(resolve("vllm", |_| (), &[]).unwrap().key_header().is_none());
     }
 

@@ -6,17 +6,23 @@
 
 mod backoff;
 mod health;
+mod listener;
 mod plan;
 mod policy;
 mod reaction;
 mod record;
+#[cfg(test)]
+mod shown_tests;
+#[cfg(test)]
+mod test_world;
 mod walk;
 #[cfg(test)]
 mod walk_tests;
 
 pub use health::Health;
+pub use listener::{Listener, Notice, Silent};
 pub use plan::{Candidate, Plan, PlanStep, Skip};
 pub use policy::{Choice, Deadlines, Policy, Retry, RetryWhen, Route};
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use walk::{CallOptions, Listener, Notice, Router, Silent};
+pub use walk::{CallOptions, Router};

@@ -67,6 +67,20 @@ pub enum Why {
     BrokeOff,
 }
 
+impl Why {
+    /// What ended the call, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NobodyToTry => "no candidate could be tried",
+            Self::Stopped => "the failure is one that no other candidate would mend",
+            Self::AllFailed => "every attempt failed",
+            Self::Deadline => "the deadline ran out",
+            Self::Timeout => "the time limit ran out",
+            Self::BrokeOff => "the answer broke off after it was shown; what you see is not whole",
+        }
+    }
+}
+
 /// One exchange with one candidate.
 #[derive(Clone, Debug)]
 pub struct Attempt {

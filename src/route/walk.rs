@@ -1,6 +1,5 @@
 //! The walk along a plan: attempt, retry, fail over, stop.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use super::backoff::full_jitter;
 use super::{
-    Answer, Attempt, CallRecord, Health, NoAnswer, Plan, PlanStep, Policy, RetryWhen, Route, Why, reaction,
+    Answer, Attempt, CallRecord, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy,
+    RetryWhen, Route, Why, reaction,
 };
 use crate::catalog::{Cost, CostSource, estimated_usage, price_of};
 use crate::chat::{Event, Failure, FailureClass, Parameter, Phase, Request, Usage};
@@ -37,76 +37,6 @@ pub struct CallOptions {
     pub stream: bool,
     /// The caller's own limit for the whole call.
     pub timeout: Option<Duration>,
-}
-
-/// Whoever watches a call.
-pub trait Listener: Send {
-    /// Whether events are shown as they arrive. Then nothing can be taken back, and an answer that breaks off after
-    /// its first text is not failed over.
-    fn shows(&self) -> bool;
-
-    /// An event of the answer, as it arrives.
-    fn event(&mut self, event: &Event);
-
-    /// Something worth telling on the way.
-    fn notice(&mut self, notice: &Notice<'_>);
-}
-
-/// A listener that wants only the result.
-pub struct Silent;
-
-impl Listener for Silent {
-    fn shows(&self) -> bool {
-        false
-    }
-    fn event(&mut self, _event: &Event) {}
-    fn notice(&mut self, _notice: &Notice<'_>) {}
-}
-
-/// Something worth telling on the way.
-#[derive(Clone, Copy, Debug)]
-pub enum Notice<'a> {
-    /// An attempt failed, and what comes next.
-    Failed {
-        /// Who failed.
-        model: &'a ModelRef,
-        /// How.
-        failure: &'a Failure,
-    },
-    /// Everyone wants to be left alone, and the first one to be free is tried.
-    NobodyReady {
-        /// Who is tried.
-        model: &'a ModelRef,
-        /// After which wait.
-        wait: Duration,
-    },
-    /// A parameter that the model refuses was left out.
-    Dropped {
-        /// The model.
-        model: &'a ModelRef,
-        /// The parameter.
-        parameter: Parameter,
-    },
-    /// The shown answer broke off and begins anew.
-    Restart {
-        /// Who broke off.
-        model: &'a ModelRef,
-    },
-}
-
-impl fmt::Display for Notice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed { model, failure } => write!(f, "{model}: {failure}"),
-            Self::NobodyReady { model, wait } => {
-                write!(f, "no candidate is ready; trying {model} in {:.1} s", wait.as_secs_f64())
-            }
-            Self::Dropped { model, parameter } => {
-                write!(f, "{model} refuses `{}`; it was left out", parameter.name())
-            }
-            Self::Restart { model } => write!(f, "{model} broke off; the answer begins anew"),
-        }
-    }
 }
 
 /// Carries out calls. One serves all calls of a process and remembers what they taught.
@@ -172,6 +102,8 @@ struct Walk<'a> {
     most_attempts: usize,
     start: Instant,
     first_token: Option<Duration>,
+    /// Text that a user has seen: the commit point is behind it.
+    shown: String,
 }
 
 /// Who comes next, and after which wait.
@@ -213,6 +145,7 @@ impl<'a> Walk<'a> {
             most_attempts,
             start: Instant::now(),
             first_token: None,
+            shown: String::new(),
         }
     }
 
@@ -244,12 +177,13 @@ impl<'a> Walk<'a> {
                 Err(failure) => failure,
             };
             self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
-            if self.listener.shows() && !exchanged.partial_text.is_empty() {
-                if self.policy.on_midstream == super::Choice::Stop {
-                    let shown = exchanged.partial_text;
-                    return Err(NoAnswer { why: Why::BrokeOff, failure: Some(failure), shown });
+            if !self.shown.is_empty() {
+                if self.policy.on_midstream == Choice::Stop {
+                    let why = self.out_of_time().filter(|why| *why == Why::Timeout).unwrap_or(Why::BrokeOff);
+                    return Err(self.no_answer(why, Some((next.index, failure))));
                 }
                 self.listener.notice(&Notice::Restart { model: &target.model_ref });
+                self.shown.clear();
             }
             let goes_on = self.learn(next.index, &failure);
             last = Some((next.index, failure));
@@ -261,7 +195,7 @@ impl<'a> Walk<'a> {
     }
 
     fn no_answer(&self, why: Why, last: Option<(usize, Failure)>) -> NoAnswer {
-        NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: String::new() }
+        NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
     }
 
     /// Which limit is used up, if one is.
@@ -321,8 +255,15 @@ impl<'a> Walk<'a> {
         }
         let (request, _) = target.without_refused(self.request);
         let started = self.start.elapsed();
-        let listener = &mut *self.listener;
-        let mut sink = |event: &Event| listener.event(event);
+        let (listener, shown) = (&mut *self.listener, &mut self.shown);
+        let mut sink = |event: &Event| {
+            if let Event::Text(text) = event
+                && listener.shows()
+            {
+                shown.push_str(text);
+            }
+            listener.event(event);
+        };
         let exchanged =
             exchange(&*self.router.transport, target, &request, self.options.stream, timers, &mut sink).await;
         let usage = spent(&exchanged, &request);
@@ -375,9 +316,7 @@ impl<'a> Walk<'a> {
     fn learn(&mut self, index: usize, failure: &Failure) -> bool {
         let now = Instant::now();
         let runner = &self.runners[index];
-        let gone = failure.status == Some(410)
-            || failure.code.as_deref().is_some_and(|c| c.contains("decommissioned"));
-        let reaction = reaction(failure.class, self.policy, gone);
+        let reaction = reaction(failure.class, self.policy, failure.gone);
         let health = &self.router.health;
         health.block(runner.target, reaction.block, now);
         if let Some(wait) = failure.retry_after.filter(|_| reaction.retry) {
@@ -418,9 +357,14 @@ fn spent(exchanged: &Exchanged, request: &Request) -> Option<Usage> {
     match &exchanged.outcome {
         Ok(response) => Some(response.usage),
         Err(failure) if failure.status.is_some() || failure.phase == Phase::Connect => None,
-        Err(_)
-            if exchanged.partial_usage.output_tokens.is_some() && !exchanged.partial_usage.is_unknown() =>
+        // The provider closed its own account of it: that is what it bills.
+        Err(failure)
+            if matches!(failure.class, FailureClass::Empty)
+                && exchanged.partial_usage.output_tokens.is_some() =>
         {
+            Some(exchanged.partial_usage)
+        }
+        Err(_) if exchanged.partial_usage.output_tokens.is_some() => {
             let estimate = estimated_usage(request, exchanged.output_bytes);
             let output = exchanged.partial_usage.output_tokens.max(estimate.output_tokens);
             Some(Usage { output_tokens: output, estimated: true, ..exchanged.partial_usage })
@@ -435,8 +379,8 @@ fn spent(exchanged: &Exchanged, request: &Request) -> Option<Usage> {
 }
 
 fn cost(target: &Target, usage: &Usage) -> Cost {
-    let price = target.facts.as_ref().map(|facts| facts.price);
-    match price.and_then(|price| price_of(usage, &price)) {
+    let price = target.facts.as_ref().map(|facts| &facts.price);
+    match price.and_then(|price| price_of(usage, price)) {
         None => Cost::UNKNOWN,
         Some(nano) => {
             let source = match (target.provider.simulated, usage.estimated) {

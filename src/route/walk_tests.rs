@@ -1,130 +1,11 @@
-//! The walk, on a scripted transport under a paused clock: seconds pass at once, and nothing touches a network.
+//! The walk: every class, retries, deadlines, blocks, windows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::test_world::*;
 use super::*;
-use crate::catalog::{Catalog, ModelFacts};
-use crate::chat::{Event, FailureClass, Request};
-use crate::provider::scripted::{Ending, Scene, Scripted};
-use crate::provider::{Auth, ModelRef, Provider, Target, built_in_providers};
-
-const NOW: Duration = Duration::ZERO;
-
-fn seconds(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-fn chunk(text: &str) -> String {
-    format!(
-        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
-    )
-}
-
-fn finish() -> String {
-    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
-        .to_owned()
-}
-
-fn answers(text: &str) -> Scene {
-    Scene::Stream { pieces: vec![(NOW, chunk(text)), (NOW, finish())], ending: Ending::Clean }
-}
-
-fn refuses(status: u16) -> Scene {
-    refuses_with(status, vec![], "{}")
-}
-
-fn refuses_with(status: u16, headers: Vec<(&'static str, String)>, body: &str) -> Scene {
-    Scene::Reply { after: Duration::from_millis(10), status, headers, body: body.to_owned() }
-}
-
-/// A route over hosts of those names, each an openai-chat provider with one model `m` and that window.
-fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: Policy) -> Route {
-    let facts = hosts.iter().map(|(host, window)| ModelFacts {
-        provider: (*host).into(),
-        model: "m".into(),
-        context_tokens: *window,
-        ..ModelFacts::default()
-    });
-    let catalog = Catalog::with_overrides(facts.collect());
-    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
-    let candidates = hosts.iter().map(|(host, _)| {
-        let provider = Provider {
-            name: (*host).into(),
-            base_url: format!("https://{host}/v1"),
-            base_url_variable: None,
-            auth: Auth::None,
-            ..row.clone()
-        };
-        let model_ref = ModelRef { provider: (*host).into(), model: "m".into() };
-        Candidate {
-            target: Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_| None),
-            model_ref,
-        }
-    });
-    Route { name: Some("test".into()), candidates: candidates.collect(), policy }
-}
-
-fn route(hosts: &[&'static str], policy: Policy) -> Route {
-    route_with_windows(&hosts.iter().map(|h| (*h, None)).collect::<Vec<_>>(), policy)
-}
-
-struct Shown {
-    shows: bool,
-    text: String,
-    notices: Vec<String>,
-}
-
-impl Listener for Shown {
-    fn shows(&self) -> bool {
-        self.shows
-    }
-    fn event(&mut self, event: &Event) {
-        if let Event::Text(text) = event {
-            self.text.push_str(text);
-        }
-    }
-    fn notice(&mut self, notice: &Notice<'_>) {
-        self.notices.push(notice.to_string());
-    }
-}
-
-struct World {
-    transport: Arc<Scripted>,
-    router: Router,
-    stream: bool,
-    timeout: Option<Duration>,
-}
-
-impl World {
-    fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>) -> Self {
-        let transport = Arc::new(Scripted::new(hosts));
-        let router = Router::new(transport.clone(), fastrand::Rng::with_seed(7));
-        Self { transport, router, stream: true, timeout: None }
-    }
-
-    async fn call(&self, route: &Route) -> CallRecord {
-        self.call_shown(route, &mut Shown { shows: false, text: String::new(), notices: vec![] }).await
-    }
-
-    async fn call_shown(&self, route: &Route, listener: &mut Shown) -> CallRecord {
-        let options = CallOptions {
-            id: "x".into(),
-            requested_model: "t".into(),
-            stream: self.stream,
-            timeout: self.timeout,
-        };
-        self.router.call(route, &Request::prompt("hi"), &options, listener).await
-    }
-}
-
-fn text(record: &CallRecord) -> &str {
-    &record.outcome.as_ref().unwrap().response.text
-}
-
-fn classes(record: &CallRecord) -> Vec<FailureClass> {
-    record.attempts.iter().filter_map(|a| a.failure.as_ref().map(|f| f.class)).collect()
-}
+use crate::chat::{FailureClass, Request};
+use crate::provider::scripted::{Ending, Scene};
 
 /// Bodies and statuses that give each class, with whether the chain goes on.
 fn every_class() -> Vec<(FailureClass, Scene, bool)> {
@@ -313,22 +194,6 @@ async fn the_callers_own_limit_ends_everything() {
     let record = world.call(&route(&["a"], Policy::default())).await;
     assert_eq!(record.latency, seconds(3));
     assert_eq!(record.outcome.unwrap_err().why, Why::Timeout);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shown_answer_that_breaks_off_stops_or_begins_anew() {
-    let half = Scene::Stream { pieces: vec![(NOW, chunk("half"))], ending: Ending::Broken };
-    let hosts = || [("a", vec![half.clone()]), ("b", vec![answers("whole")])];
-    let mut shown = Shown { shows: true, text: String::new(), notices: vec![] };
-    let record = World::new(hosts()).call_shown(&route(&["a", "b"], Policy::default()), &mut shown).await;
-    let none = record.outcome.unwrap_err();
-    assert_eq!((none.why, none.shown.as_str(), shown.text.as_str()), (Why::BrokeOff, "half", "half"));
-
-    let restart = Policy { on_midstream: Choice::GoOn, ..Policy::default() };
-    let mut shown = Shown { shows: true, text: String::new(), notices: vec![] };
-    let record = World::new(hosts()).call_shown(&route(&["a", "b"], restart), &mut shown).await;
-    assert_eq!((text(&record), shown.text.as_str()), ("whole", "halfwhole"));
-    assert!(shown.notices.iter().any(|n| n.contains("begins anew")), "{:?}", shown.notices);
 }
 
 #[tokio::test(start_paused = true)]

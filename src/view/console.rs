@@ -1,7 +1,10 @@
 //! stdout and stderr, and what kind of thing they are.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+
+use super::format::harmless;
 
 /// Where things are printed.
 #[derive(Clone, Copy, Debug)]
@@ -54,47 +57,43 @@ impl Console {
         self.width
     }
 
-    /// Writes to stdout as it is.
+    /// Writes to stdout: as it is into a pipe or a file, without control characters to a terminal.
     ///
     /// # Errors
     /// When stdout cannot be written: a closed pipe among others.
     pub fn out(&self, text: &str) -> io::Result<()> {
+        let shown = if self.stdout_is_terminal { Cow::Owned(harmless(text)) } else { Cow::Borrowed(text) };
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(shown.as_bytes())?;
         stdout.flush()
     }
 
-    /// Writes a line to stdout.
+    /// Writes a line to stdout, as [`out`](Self::out) does.
     ///
     /// # Errors
     /// When stdout cannot be written.
     pub fn out_line(&self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        if !text.ends_with('\n') {
-            stdout.write_all(b"\n")?;
-        }
-        stdout.flush()
+        if text.ends_with('\n') { self.out(text) } else { self.out(&format!("{text}\n")) }
     }
 
     /// Something worth knowing, on stderr, unless quiet.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.err(&format!("{text}\n"));
+            self.err(&format!("{}\n", harmless(&text.to_string())));
         }
     }
 
     /// Something worth knowing only to one who asked for more.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {
-            self.err(&format!("{text}\n"));
+            self.err(&format!("{}\n", harmless(&text.to_string())));
         }
     }
 
     /// Something that is not as it should be, unless quiet.
     pub fn warn(&self, text: impl Display) {
         if !self.quiet {
-            self.err(&format!("{} {text}\n", self.painted("warning:", "33")));
+            self.err(&format!("{} {}\n", self.painted("warning:", "33"), harmless(&text.to_string())));
         }
     }
 
@@ -102,7 +101,7 @@ impl Console {
     pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut text = String::new();
         for (n, cause) in error.chain().enumerate() {
-            let message = cause.to_string();
+            let message = harmless(&cause.to_string());
             // Errors in files come with their own head, place and hint.
             match (n, message.starts_with("error: ")) {
                 (_, true) => text.push_str(&message.replacen("error:", &self.painted("error:", "31"), 1)),
@@ -112,7 +111,7 @@ impl Console {
             text.push('\n');
         }
         if let Some(hint) = hint {
-            text.push_str(&format!("{} {hint}\n", self.painted("hint:", "36")));
+            text.push_str(&format!("{} {}\n", self.painted("hint:", "36"), harmless(hint)));
         }
         self.err(&text);
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::format::milliseconds;
 use crate::catalog::Cost;
 use crate::chat::{Failure, ToolCall, Usage};
-use crate::route::{Attempt, CallRecord, Why};
+use crate::route::{Attempt, CallRecord};
 
 /// The envelope `slalom.call/1`.
 #[derive(Debug, Serialize)]
@@ -127,7 +127,7 @@ pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a
         simulated: record.simulated(),
         error: none.map(|none| ErrorObject {
             class: none.failure.as_ref().map(|f| f.class.name()),
-            message: none.failure.as_ref().map_or_else(|| words(none.why).to_owned(), |f| f.message.clone()),
+            message: none.failure.as_ref().map_or_else(|| none.why.words().to_owned(), |f| f.message.clone()),
             hint,
         }),
     }
@@ -155,16 +155,5 @@ fn failure(failure: &Failure) -> FailureObject<'_> {
         message: &failure.message,
         retry_after_ms: failure.retry_after.map(milliseconds),
         request_id: failure.request_id.as_deref(),
-    }
-}
-
-fn words(why: Why) -> &'static str {
-    match why {
-        Why::NobodyToTry => "no candidate could be tried",
-        Why::Stopped => "the failure ended the call",
-        Why::AllFailed => "every candidate failed",
-        Why::Deadline => "the deadline ran out",
-        Why::Timeout => "the time limit ran out",
-        Why::BrokeOff => "the answer broke off",
     }
 }

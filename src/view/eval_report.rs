@@ -92,7 +92,7 @@ fn result_json(subject: &str, result: &CaseResult) -> Value {
 /// When the file cannot be written.
 pub fn write_report(path: &Path, runs: &[EvalRun<'_>], exit_code: u8) -> io::Result<()> {
     match path.extension().and_then(|e| e.to_str()) {
-        Some("csv") => fs::write(path, csv_report(runs)?),
+        Some(extension) if extension.eq_ignore_ascii_case("csv") => fs::write(path, csv_report(runs)?),
         _ => fs::write(path, format!("{:#}\n", eval_json(runs, exit_code, true))),
     }
 }

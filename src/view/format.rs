@@ -49,7 +49,7 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 
 /// Text from outside, made harmless for a terminal: control characters but line breaks and tabs are replaced.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { crate::chat::harmless(c) }).collect()
 }
 
 #[cfg(test)]
@@ -67,6 +67,6 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
         assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
         assert_eq!(counted(1, "case"), "1 case");
-        assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
+        assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::Console;
-use super::format::harmless;
 use crate::chat::Event;
 use crate::route::{Listener, Notice};
 
@@ -13,6 +12,7 @@ use crate::route::{Listener, Notice};
 pub struct Live {
     console: Console,
     shows: bool,
+    has_written: bool,
     /// Whether the last text ended a line.
     at_line_start: bool,
     /// Told once when stdout turns out to be closed: nobody reads on.
@@ -24,7 +24,7 @@ impl Live {
     /// A listener that prints text as it comes when `shows`, and only notices otherwise. `closed` is notified when stdout
     /// is.
     pub fn new(console: Console, shows: bool, closed: Arc<Notify>) -> Self {
-        Self { console, shows, at_line_start: true, closed, is_closed: false }
+        Self { console, shows, has_written: false, at_line_start: true, closed, is_closed: false }
     }
 
     /// Ends the line that an answer left open.
@@ -38,6 +38,7 @@ impl Live {
         if self.is_closed || text.is_empty() {
             return;
         }
+        self.has_written = true;
         self.at_line_start = text.ends_with('\n');
         if self.console.out(text).is_err() {
             self.is_closed = true;
@@ -52,11 +53,13 @@ impl Listener for Live {
     }
 
     fn event(&mut self, event: &Event) {
-        if self.shows
-            && let Event::Text(text) = event
-        {
-            let text = if self.console.stdout_is_terminal() { harmless(text) } else { text.clone() };
-            self.write(&text);
+        match event {
+            Event::Text(text) if self.shows => self.write(text),
+            Event::Restart if self.shows && self.has_written => {
+                self.end_line();
+                self.console.warn("the provider begins its answer anew; what stands above is not part of it");
+            }
+            _ => {}
         }
     }
 

@@ -24,5 +24,5 @@ pub use eval_table::eval_table;
 pub use footer::footer;
 pub use live::Live;
 pub use models::{ModelRow, models_json, models_table};
-pub use plan::{plan_json, plan_table, routes_table};
+pub use plan::{plan_json, plan_table, routes_json, routes_table};
 pub use progress::{EvalProgress, SubjectBar};

@@ -34,9 +34,9 @@ pub fn models_table(rows: &[ModelRow], width: usize) -> String {
             format!("{}/{}", facts.provider, facts.model),
             count(facts.context_tokens),
             count(facts.max_output_tokens),
-            price(facts.price.input),
-            price(facts.price.cached_input),
-            price(facts.price.output),
+            price(facts.price.base.input),
+            price(facts.price.base.cached_input),
+            price(facts.price.base.output),
             key.to_owned(),
         ]);
     }
@@ -53,8 +53,11 @@ pub fn models_json(rows: &[ModelRow], date: &str) -> Value {
             json!({
                 "provider": facts.provider, "model": facts.model, "context_tokens": facts.context_tokens,
                 "max_output_tokens": facts.max_output_tokens, "reasoning": facts.reasoning,
-                "price_usd_per_million": {"input": usd(facts.price.input), "cached_input": usd(facts.price.cached_input),
-                    "cache_write": usd(facts.price.cache_write), "output": usd(facts.price.output)},
+                "price_usd_per_million": {"input": usd(facts.price.base.input), "cached_input": usd(facts.price.base.cached_input),
+                    "cache_write": usd(facts.price.base.cache_write), "output": usd(facts.price.base.output)},
+                "tiers": facts.price.tiers.iter().map(|(above, price)| json!({"above_input_tokens": above,
+                    "input": usd(price.input), "cached_input": usd(price.cached_input),
+                    "cache_write": usd(price.cache_write), "output": usd(price.output)})).collect::<Vec<_>>(),
                 "refuses": facts.refuses.iter().map(|p| p.name()).collect::<Vec<_>>(), "deprecated": facts.deprecated,
                 "ready": row.ready, "simulated": row.simulated,
             })

@@ -82,11 +82,33 @@ pub fn routes_table(routes: &[(Route, Option<String>)], width: usize) -> String 
     format!("{table}\n")
 }
 
+/// The same as JSON.
+pub fn routes_json(routes: &[(Route, Option<String>)]) -> Value {
+    let candidate = |candidate: &crate::route::Candidate| {
+        let problem = candidate.target.as_ref().err().map(ToString::to_string);
+        json!({
+            "provider": candidate.model_ref.provider, "model": candidate.model_ref.model,
+            "ready": problem.is_none(), "problem": problem,
+        })
+    };
+    let routes: Vec<Value> = routes
+        .iter()
+        .map(|(route, description)| {
+            json!({
+                "route": route.name, "description": description,
+                "deadline_ms": super::format::milliseconds(route.policy.deadlines.call),
+                "candidates": route.candidates.iter().map(candidate).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({"schema": "slalom.routes/1", "routes": routes})
+}
+
 fn prices(target: &Target) -> String {
     if target.provider.simulated {
         return "fictional".to_owned();
     }
-    let price = target.facts.as_ref().map(|facts| facts.price).unwrap_or_default();
+    let price = target.facts.as_ref().map(|facts| facts.price.base).unwrap_or_default();
     match price.input.zip(price.output) {
         Some((input, output)) => format!("${} / ${}", input as f64 / 1e9, output as f64 / 1e9),
         None => "unknown".to_owned(),

@@ -1,9 +1,10 @@
 //! Progress bars, on stderr and only where a person looks on.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Console;
-use super::format::dollars;
+use super::format::{money, seconds};
+use crate::catalog::Cost;
 use crate::eval::{CaseResult, Progress, Verdict};
 
 /// One bar a subject.
@@ -16,7 +17,7 @@ pub struct EvalProgress {
 pub struct SubjectBar {
     bar: ProgressBar,
     passed: u64,
-    nano_dollars: u64,
+    cost: Cost,
 }
 
 impl EvalProgress {
@@ -31,12 +32,12 @@ impl EvalProgress {
     pub fn subject(&self, name: &str, cases: usize) -> SubjectBar {
         let bar =
             if self.shows { self.bars.add(ProgressBar::new(cases as u64)) } else { ProgressBar::hidden() };
-        let template = "{prefix:24!} {bar:14} {pos}/{len}  {msg}  {eta} left";
+        let template = "{prefix:24!} {bar:14} {pos}/{len}  {msg}  {left} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("left", time_left));
         }
         bar.set_prefix(name.to_owned());
-        SubjectBar { bar, passed: 0, nano_dollars: 0 }
+        SubjectBar { bar, passed: 0, cost: Cost::NOTHING }
     }
 
     /// Takes all bars away, to make room for the table.
@@ -49,8 +50,19 @@ impl EvalProgress {
 impl Progress for SubjectBar {
     fn done(&mut self, result: &CaseResult) {
         self.passed += u64::from(result.verdict == Verdict::Pass);
-        self.nano_dollars += result.cost.nano_dollars.unwrap_or(0);
+        self.cost = Cost::sum([self.cost, result.cost]);
         self.bar.inc(1);
-        self.bar.set_message(format!("{} passed  ${}", self.passed, dollars(self.nano_dollars as f64 / 1e9)));
+        self.bar.set_message(format!("{} passed  {}", self.passed, money(self.cost)));
     }
+}
+
+/// The time left at the pace so far. Cases come in bursts, which a moving estimate takes for a change of pace.
+fn time_left(state: &ProgressState, writer: &mut dyn std::fmt::Write) {
+    let (done, all) = (state.pos(), state.len().unwrap_or(0));
+    let left = match done {
+        0 => "?".to_owned(),
+        done => seconds(state.elapsed().mul_f64(all.saturating_sub(done) as f64 / done as f64)),
+    };
+    // Writing into a line of memory cannot fail.
+    let _ = writer.write_str(&left);
 }

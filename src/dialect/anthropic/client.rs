@@ -1,11 +1,11 @@
 //! The half that asks.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::stream::Reader;
 use super::wire::{Body, Turn};
 use super::{Anthropic, FALLBACK_MAX_TOKENS, VERSION};
-use crate::chat::{Failure, Message, Parameter, Response, Role};
+use crate::chat::{Event, Failure, Message, Parameter, Role};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
@@ -34,8 +34,13 @@ impl Client for Anthropic {
         &[Parameter::Seed]
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Response, Failure> {
-        read_whole(Reader::default(), reply.body)
+    fn decode_whole(
+        &self,
+        reply: Reply<'_>,
+        _quirks: &Quirks,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        read_whole(Reader::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
@@ -48,9 +53,6 @@ fn turn(message: &Message) -> Turn {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    let content = match message.parts.as_slice() {
-        [one] => Value::String(one.clone()),
-        parts => parts.iter().map(|text| json!({"type": "text", "text": text})).collect(),
-    };
+    let content = wire::text_content(&message.parts);
     Turn { role: role.to_owned(), content }
 }

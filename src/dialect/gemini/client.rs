@@ -3,7 +3,7 @@
 use super::Gemini;
 use super::stream::Reader;
 use super::wire::{Body, GenerationConfig, TextPart, Turn};
-use crate::chat::{Failure, Message, Response, Role};
+use crate::chat::{Event, Failure, Message, Role};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
@@ -33,8 +33,13 @@ impl Client for Gemini {
         WireRequest { path, query, headers: Vec::new(), body: wire::write(&body) }
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Response, Failure> {
-        read_whole(Reader::default(), reply.body)
+    fn decode_whole(
+        &self,
+        reply: Reply<'_>,
+        _quirks: &Quirks,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        read_whole(Reader::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {

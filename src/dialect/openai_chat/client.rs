@@ -1,11 +1,11 @@
 //! The half that asks.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::OpenaiChat;
 use super::stream::Reader;
 use super::wire::{Body, StreamOptions, WireMessage};
-use crate::chat::{Failure, Message, Response, Role};
+use crate::chat::{Event, Failure, Message, Role};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{
     Call, Client, MaxTokensField, Quirks, Reply, StreamDecoder, SystemRole, WireRequest, wire,
@@ -51,8 +51,13 @@ impl Client for OpenaiChat {
         }
     }
 
-    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Response, Failure> {
-        read_whole(Reader::new(quirks), reply.body)
+    fn decode_whole(
+        &self,
+        reply: Reply<'_>,
+        quirks: &Quirks,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        read_whole(Reader::new(quirks), reply.body, events)
     }
 
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder> {
@@ -66,9 +71,6 @@ fn message(message: &Message) -> WireMessage {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    let content = match message.parts.as_slice() {
-        [one] => Value::String(one.clone()),
-        parts => parts.iter().map(|text| json!({"type": "text", "text": text})).collect(),
-    };
+    let content = wire::text_content(&message.parts);
     WireMessage { role: role.to_owned(), content }
 }

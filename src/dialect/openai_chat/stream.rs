@@ -44,6 +44,10 @@ impl Reader {
             }
             events.push(Event::Unexpected("error after finish_reason".into()));
         }
+        let flat = chunk.object.as_deref() == Some("error") || chunk.message.is_some();
+        if flat && chunk.choices.is_none() && self.finish.is_none() {
+            return Err(ErrorBody::in_band(&serde_json::from_slice::<Value>(json).unwrap_or_default()));
+        }
         self.identify(&chunk, events);
         if let Some(usage) = chunk.usage.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.usage.as_ref())) {
             events.push(Event::Usage(usage.read(self.completion_excludes_reasoning)));
@@ -90,7 +94,9 @@ impl Reader {
                 self.finish(&word, choice.native_finish_reason, events);
             }
             Said::Null => self.finish_was_null = true,
-            Said::Word(_) | Said::Absent => {}
+            // An empty reason after nulls is a server's way of saying nothing in particular.
+            Said::Word(_) => self.finish_was_null = false,
+            Said::Absent => {}
         }
         Ok(())
     }
@@ -215,6 +221,11 @@ impl FrameReader for Reader {
         if frame.data.trim() == "[DONE]" {
             self.done_marker = true;
             return Ok(Progress::Done);
+        }
+        if frame.event == "error" && self.finish.is_none() {
+            let said =
+                serde_json::from_str(&frame.data).unwrap_or_else(|_| Value::String(frame.data.clone()));
+            return Err(ErrorBody::in_band(&said));
         }
         self.chunk(frame.data.as_bytes(), false, events)?;
         Ok(Progress::More)

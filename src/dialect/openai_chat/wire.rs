@@ -36,7 +36,6 @@ pub(super) const KNOWN: &[&str] = &[
     "moderation",
     "nvext",
     "obfuscation",
-    "object",
     "p",
     "prompt",
     "prompt_filter_results",
@@ -90,6 +89,9 @@ pub(super) struct Chunk {
     pub choices: Option<Vec<Choice>>,
     pub usage: Option<WireUsage>,
     pub error: Option<Value>,
+    /// Words beside no choices: an error in its flat form (older vLLM).
+    pub message: Option<Value>,
+    pub object: Option<String>,
     pub x_groq: Option<Groq>,
 }
 

@@ -1,0 +1,77 @@
+//! Whoever watches a call, and what there is to tell.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::chat::{Event, Failure, Parameter};
+use crate::provider::ModelRef;
+
+/// Whoever watches a call.
+pub trait Listener: Send {
+    /// Whether events are shown as they arrive. Then nothing can be taken back, and an answer that breaks off after
+    /// its first text is not failed over.
+    fn shows(&self) -> bool;
+
+    /// An event of the answer, as it arrives.
+    fn event(&mut self, event: &Event);
+
+    /// Something worth telling on the way.
+    fn notice(&mut self, notice: &Notice<'_>);
+}
+
+/// A listener that wants only the result.
+pub struct Silent;
+
+impl Listener for Silent {
+    fn shows(&self) -> bool {
+        false
+    }
+    fn event(&mut self, _event: &Event) {}
+    fn notice(&mut self, _notice: &Notice<'_>) {}
+}
+
+/// Something worth telling on the way.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// An attempt failed.
+    Failed {
+        /// Who failed.
+        model: &'a ModelRef,
+        /// How.
+        failure: &'a Failure,
+    },
+    /// Everyone wants to be left alone, and the first one to be free is tried.
+    NobodyReady {
+        /// Who is tried.
+        model: &'a ModelRef,
+        /// After which wait.
+        wait: Duration,
+    },
+    /// A parameter that the model refuses was left out.
+    Dropped {
+        /// The model.
+        model: &'a ModelRef,
+        /// The parameter.
+        parameter: Parameter,
+    },
+    /// The shown answer broke off and begins anew.
+    Restart {
+        /// Who broke off.
+        model: &'a ModelRef,
+    },
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { model, failure } => write!(f, "{model}: {failure}"),
+            Self::NobodyReady { model, wait } => {
+                write!(f, "no candidate is ready; trying {model} in {:.1} s", wait.as_secs_f64())
+            }
+            Self::Dropped { model, parameter } => {
+                write!(f, "{model} refuses `{}`; it was left out", parameter.name())
+            }
+            Self::Restart { model } => write!(f, "{model} broke off; the answer begins anew"),
+        }
+    }
+}
