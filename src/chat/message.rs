@@ -24,11 +24,6 @@ impl Message {
         Self { role: Role::User, parts: vec![text.into()] }
     }
 
-    /// A turn of the model with one text part.
-    pub fn assistant(text: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, parts: vec![text.into()] }
-    }
-
     /// All parts as one text, a blank line between them.
     pub fn text(&self) -> String {
         self.parts.join("\n\n")

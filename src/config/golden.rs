@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::assertions::{AssertionEntry, build};
 use super::cases::{CaseEntry, Source, from_file};
 use super::diagnostic::{ConfigError, Problem};
+use super::digest::sha256;
 use super::template::Template;
 use super::yaml::{self, Located};
 use crate::chat::{Message, Request, Role};
@@ -150,13 +150,13 @@ impl Reader {
         if !self.problems.is_empty() {
             return Ok(None);
         }
-        let mut hash = Sha256::new();
-        cases.iter().for_each(|case| hash.update(case.digest.as_bytes()));
+        let digests: Vec<&[u8]> = cases.iter().map(|case| case.digest.as_bytes()).collect();
+        let digest = sha256(&digests);
         Ok(Some(Set {
             name: file.name,
             description: file.description,
             path,
-            digest: hex(hash),
+            digest,
             models: file.models.into_iter().map(|m| m.value).collect(),
             cases,
             gate,
@@ -363,12 +363,5 @@ fn digest(request: &Request, reference: Option<&str>, assertions: &[Value]) -> S
         "max_tokens": request.max_tokens, "stop": request.stop, "seed": request.seed,
         "reference": reference, "assertions": assertions,
     });
-    let mut hash = Sha256::new();
-    hash.update(identity.to_string().as_bytes());
-    hex(hash)
-}
-
-fn hex(hash: Sha256) -> String {
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    sha256(&[identity.to_string().as_bytes()])
 }

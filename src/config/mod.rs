@@ -7,6 +7,7 @@
 mod assertions;
 mod cases;
 mod diagnostic;
+mod digest;
 mod duration;
 mod golden;
 mod providers;

@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcetera::AppStrategy;
-use sha2::{Digest, Sha256};
-
+use super::digest::sha256;
 use super::search::folders;
+use etcetera::AppStrategy;
 
 /// The digests of trusted files, in the state folder.
 #[derive(Clone, Debug)]
@@ -45,10 +44,5 @@ impl TrustStore {
 
 fn digest(path: &Path, text: &str) -> String {
     let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let mut hash = Sha256::new();
-    hash.update(place.as_os_str().as_encoded_bytes());
-    hash.update([0]);
-    hash.update(text.as_bytes());
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    sha256(&[place.as_os_str().as_encoded_bytes(), &[0], text.as_bytes()])
 }

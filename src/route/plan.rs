@@ -49,7 +49,7 @@ pub enum Skip {
     Target(TargetError),
     /// The prompt is larger than its window, whatever the tokenizer.
     WindowTooSmall {
-        /// The least tokens that the request can have.
+        /// About the least tokens that the request can have.
         least: u64,
         /// The model's window in tokens.
         window: u64,
@@ -73,14 +73,18 @@ impl fmt::Display for Skip {
         match self {
             Self::Target(error) => error.fmt(f),
             Self::WindowTooSmall { least, window } => {
-                write!(f, "the request has at least {least} tokens and the model's window is {window}")
+                write!(
+                    f,
+                    "by its size the request has at least some {least} tokens, and the model's window is {window}"
+                )
             }
         }
     }
 }
 
-/// Bytes that no token of any tokenizer in use exceeds on ordinary text; with it bytes bound tokens from below.
-const MOST_BYTES_A_TOKEN: u64 = 8;
+/// Far more bytes than tokens have on average in any language: a text that overflows a window by this measure does so by
+/// any other. (Single tokens may be longer: long words, runs of spaces.)
+const MOST_BYTES_A_TOKEN: u64 = 16;
 
 impl Route {
     /// Decides for each candidate whether it is tried for this request.

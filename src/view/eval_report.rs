@@ -44,7 +44,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
         Vec::new()
     };
     json!({
-        "run": run.id, "set": {"name": run.set.name, "digest": run.set.digest, "cases": run.cases},
+        "run": run.id, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
         "results": cases,
