@@ -47,7 +47,10 @@ fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
         .user_agent(concat!("slalom/", env!("CARGO_PKG_VERSION")));
     match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
         Ok(config) => {
-            builder.tls_backend_preconfigured(config.with_root_certificates(roots).with_no_client_auth())
+            let mut config = config.with_root_certificates(roots).with_no_client_auth();
+            // A configuration of one's own offers no protocol unless told to.
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            builder.tls_backend_preconfigured(config)
         }
         Err(_) => builder,
     }
