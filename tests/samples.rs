@@ -17,6 +17,8 @@ fn dialect_of(source: &str, url: &str) -> Option<Dialect> {
     Some(match source {
         "anthropic" => Dialect::Anthropic,
         "gemini" | "vertex" => Dialect::Gemini,
+        "cohere" => Dialect::Cohere,
+        "ollama" if url.contains("/api/chat") => Dialect::Ollama,
         "openai-chat"
         | "azure"
         | "deepseek"
@@ -107,7 +109,9 @@ fn stream(dialect: Dialect, bytes: &[u8], piece: usize) -> Result<Response, Fail
 /// The `data:` objects of a stream, by the simplest reading there is.
 fn objects(bytes: &[u8]) -> Vec<Value> {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-    text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?.trim()).ok()).collect()
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data:").unwrap_or(line).trim()).ok())
+        .collect()
 }
 
 fn strings<'a>(values: impl IntoIterator<Item = &'a Value>, pointer: &str) -> String {
@@ -168,6 +172,15 @@ fn expected_text(dialect: Dialect, objects: &[Value]) -> String {
                 .collect();
             strings(&parts, "/text")
         }
+        Dialect::Cohere => {
+            let parts: Vec<Value> = objects
+                .iter()
+                .filter_map(|o| o.pointer("/message/content")?.as_array().cloned())
+                .flatten()
+                .collect();
+            strings(&parts, "/text") + &strings(objects, "/delta/message/content/text")
+        }
+        Dialect::Ollama => strings(objects, "/message/content"),
     }
 }
 
@@ -186,12 +199,17 @@ fn compare(
         // A failure is right where the bytes say one: an error, a cut, a blocked prompt, or nothing at all.
         Err(failure) => {
             let said = objects.iter().any(|o| {
-                !o["error"].is_null() || o["type"] == "error" || !o["choices"][0]["error"].is_null()
+                o["delta"]["finish_reason"] == "ERROR"
+                    || !o["error"].is_null()
+                    || o["type"] == "error"
+                    || !o["choices"][0]["error"].is_null()
             });
             let finished = objects.iter().any(|o| {
                 o["choices"].as_array().is_some_and(|c| c.iter().any(|c| !c["finish_reason"].is_null()))
                     || o["type"] == "message_stop"
                     || !o["stop_reason"].is_null()
+                    || o["type"] == "message-end"
+                    || o["done"] == true
                     || !o.pointer("/candidates/0/finishReason").unwrap_or(&Value::Null).is_null()
             });
             // Gemini says itself that a call of the model was broken.
@@ -232,13 +250,16 @@ fn answers_and_streams_say_what_their_bytes_say() {
         };
         if let Some(body) = read(sample, "response.json") {
             let Ok(value) = serde_json::from_slice::<Value>(&body) else { continue };
-            if matches!(value["object"].as_str(), Some("text_completion" | "list" | "response")) {
+            if matches!(value["object"].as_str(), Some("text_completion" | "list" | "response"))
+                || !value["embeddings"].is_null()
+                || !value["results"].is_null()
+            {
                 continue;
             }
             let reply = Reply { status: 200, headers: &headers(sample), body: &body };
             judge("whole", &[value], &sample.dialect.client().decode_response(reply, &Quirks::default()));
         }
-        if let Some(bytes) = read(sample, "stream.sse") {
+        if let Some(bytes) = read(sample, "stream.sse").or_else(|| read(sample, "stream.ndjson")) {
             if objects(&bytes).iter().filter(|o| o["type"] == "message_stop").count() > 1 {
                 continue; // several answers in one file
             }

@@ -110,8 +110,15 @@ fn rank(source: CostSource) -> u8 {
 /// The cost of billed tokens: each part of the usage at its own price, rounded once, half up. Unknown when a token
 /// count is, or the price of a part that is not zero.
 pub fn price_of(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
-    let (input, output) = (usage.input_tokens?, usage.output_tokens?);
+    let reported = usage.input_tokens.zip(usage.output_tokens);
+    let (input, output) = usage.billed.or(reported)?;
     let price = pricing.at(input);
+    // Cached tokens are a part of what is reported, not of what is billed apart from it.
+    let usage = if usage.billed.is_some() {
+        &Usage { cached_input_tokens: None, cache_write_tokens: None, ..*usage }
+    } else {
+        usage
+    };
     let cached = usage.cached_input_tokens.unwrap_or(0);
     let written = usage.cache_write_tokens.unwrap_or(0);
     // Providers do report more cached tokens than input at times.
@@ -189,6 +196,12 @@ mod tests {
         assert_eq!(price_of(&usage(1000, 200, 100, 50), &PRICE), Some(700_000 + 20_000 + 125_000 + 250_000));
         // One cached token costs 100 nano-dollars; rounding happens once, at the end.
         assert_eq!(price_of(&usage(1, 1, 0, 0), &PRICE), Some(100));
+    }
+
+    #[test]
+    fn what_is_billed_stands_before_what_is_reported() {
+        let billed = Usage { billed: Some((8, 10)), ..usage(503, 400, 0, 12) };
+        assert_eq!(price_of(&billed, &PRICE), Some(8_000 + 50_000));
     }
 
     #[test]

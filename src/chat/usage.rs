@@ -16,6 +16,9 @@ pub struct Usage {
     pub output_tokens: Option<u64>,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Input and output that are paid for, where the vendor bills other counts than it reports (Cohere).
+    #[serde(skip)]
+    pub billed: Option<(u64, u64)>,
     /// Whether any count is an estimate of ours rather than the vendor's figure.
     pub estimated: bool,
 }
@@ -33,6 +36,7 @@ impl Usage {
         self.cache_write_tokens = newer.cache_write_tokens.or(self.cache_write_tokens);
         self.output_tokens = newer.output_tokens.or(self.output_tokens);
         self.reasoning_tokens = newer.reasoning_tokens.or(self.reasoning_tokens);
+        self.billed = newer.billed.or(self.billed);
         self.estimated |= newer.estimated;
     }
 

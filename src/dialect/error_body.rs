@@ -41,10 +41,13 @@ impl ErrorBody {
         let mut body = Self {
             message: message.map(prose).unwrap_or_default(),
             code: either("code").or_else(|| either("error_code")).map(word).unwrap_or_default(),
-            kind: [status, inner.get("type").map(word).unwrap_or_default()]
-                .into_iter()
-                .find(|k| !k.is_empty())
-                .unwrap_or_default(),
+            kind: [
+                status,
+                inner.get("type").or_else(|| inner.get("error_type")).map(word).unwrap_or_default(),
+            ]
+            .into_iter()
+            .find(|k| !k.is_empty())
+            .unwrap_or_default(),
             number: ["code", "status", "status_code"].iter().find_map(|name| http_status(either(name)?)),
             request_id: ["request_id", "requestId", "id"]
                 .iter()

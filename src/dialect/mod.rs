@@ -6,10 +6,12 @@
 
 mod anthropic;
 mod classify;
+mod cohere;
 mod error_body;
 mod frame;
 mod gemini;
 mod headers;
+mod ollama;
 mod openai_chat;
 mod quirks;
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod wire;
 
 use std::fmt;
 
-pub use frame::{SseDecoder, SseFrame, TooLong};
+pub use frame::{LineDecoder, SseDecoder, SseFrame, TooLong};
 pub use headers::Headers;
 pub use quirks::{MaxTokensField, Quirks, SystemRole};
 
@@ -36,11 +38,15 @@ pub enum Dialect {
     Anthropic,
     /// Gemini generateContent.
     Gemini,
+    /// Cohere Chat, version 2.
+    Cohere,
+    /// Ollama's native chat.
+    Ollama,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::OpenaiChat, Self::Anthropic, Self::Gemini];
+    pub const ALL: [Self; 5] = [Self::OpenaiChat, Self::Anthropic, Self::Gemini, Self::Cohere, Self::Ollama];
 
     /// The word for it in `routes.yaml`.
     pub fn name(self) -> &'static str {
@@ -48,6 +54,8 @@ impl Dialect {
             Self::OpenaiChat => "openai-chat",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+            Self::Ollama => "ollama",
         }
     }
 
@@ -57,6 +65,8 @@ impl Dialect {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
+            Self::Cohere => &cohere::Cohere,
+            Self::Ollama => &ollama::Ollama,
         }
     }
 
@@ -66,6 +76,8 @@ impl Dialect {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
+            Self::Cohere => &cohere::Cohere,
+            Self::Ollama => &ollama::Ollama,
         }
     }
 }
@@ -215,6 +227,11 @@ pub trait Server: Sync {
     /// # Errors
     /// What is wrong with it, in words for the one who sent it.
     fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String>;
+
+    /// What a streamed answer says that it is.
+    fn stream_content_type(&self) -> &'static str {
+        "text/event-stream"
+    }
 
     /// A whole answer.
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8>;

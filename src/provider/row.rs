@@ -15,9 +15,6 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Where the dialect's path begins.
     pub base_url: String,
-    /// What stands between the base URL and the dialect's path.
-    #[serde(default)]
-    pub path_prefix: String,
     /// The variable by which the vendor's own SDK moves the base URL.
     #[serde(default)]
     pub base_url_variable: Option<BaseUrlVariable>,

@@ -114,9 +114,7 @@ impl Target {
         let mut quirks = provider.quirks.clone();
         quirks.default_max_tokens =
             quirks.default_max_tokens.or(facts.as_ref().and_then(|f| f.max_output_tokens));
-        // A base URL that was written with the dialect's own beginning has it already.
-        let root = base_url.trim_end_matches('/').trim_end_matches(provider.path_prefix.as_str());
-        let base_url = format!("{root}{}", provider.path_prefix);
+        let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self { model_ref, provider: Arc::clone(provider), facts, quirks, base_url, credential })
     }
 
@@ -238,10 +236,8 @@ mod tests {
         );
         assert_eq!(moved.unwrap().base_url(), "https://g.example/v1beta");
         let ollama = resolve("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
-        assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234/v1", false));
-        for (host, expected) in
-            [("0.0.0.0", "http://127.0.0.1:11434/v1"), ("http://box:1/v1/", "http://box:1/v1")]
-        {
+        assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234", false));
+        for (host, expected) in [("0.0.0.0", "http://127.0.0.1:11434"), ("http://box:1/", "http://box:1")] {
             assert_eq!(resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(), expected);
         }
         let no_auth = |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), Auth::None);

@@ -122,6 +122,10 @@ fn dialect_of(path: &str) -> Option<Dialect> {
         Some(Dialect::Anthropic)
     } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
         Some(Dialect::Gemini)
+    } else if path.ends_with("/v2/chat") {
+        Some(Dialect::Cohere)
+    } else if path.ends_with("/api/chat") {
+        Some(Dialect::Ollama)
     } else {
         None
     }
@@ -155,7 +159,7 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
         Outcome::Whole | Outcome::Fault(_) if asked.stream => {
             let frames = frames(server.stream_encoder(&serving), &answer);
             let body = timed(frames, answer.rest, Ending::of(answer.outcome));
-            reply(200, "text/event-stream", &headers, Body::from_stream(body))
+            reply(200, server.stream_content_type(), &headers, Body::from_stream(body))
         }
         Outcome::Whole => {
             tokio::time::sleep(answer.rest).await;

@@ -1,0 +1,9 @@
+//! Cohere Chat, version 2.
+
+mod client;
+mod server;
+mod stream;
+mod wire;
+
+/// The dialect `cohere`.
+pub(super) struct Cohere;

@@ -1,0 +1,9 @@
+//! Ollama's native chat.
+
+mod client;
+mod server;
+mod stream;
+mod wire;
+
+/// The dialect `ollama`.
+pub(super) struct Ollama;
