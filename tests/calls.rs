@@ -23,9 +23,14 @@ fn an_answer_goes_to_stdout_and_the_footer_to_stderr() {
 
 #[test]
 fn every_dialect_answers_streamed_and_whole() {
-    for model in
-        ["sim-openai/good", "sim-anthropic/good", "sim-gemini/good", "sim-cohere/good", "sim-ollama/good"]
-    {
+    for model in [
+        "sim-openai/good",
+        "sim-responses/good",
+        "sim-anthropic/good",
+        "sim-gemini/good",
+        "sim-cohere/good",
+        "sim-ollama/good",
+    ] {
         for more in [&[][..], &["--no-stream"][..]] {
             let arguments = [&["ask", "-m", model, "--json", "hello"][..], more].concat();
             let envelope = Tool::new().run(&arguments).exits(0).json();
@@ -117,7 +122,8 @@ fn each_fault_of_the_simulator_has_its_class() {
         ("nobody", "model_unavailable"),
     ];
     let tool = Tool::new();
-    for provider in ["sim-openai", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"] {
+    for provider in ["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"]
+    {
         for (model, class) in faults {
             let ran = tool.run(&["ask", "-m", &format!("{provider}/{model}"), "--json", "hello"]).exits(3);
             assert_eq!(ran.json()["error"]["class"], class, "{provider}/{model}: {}", ran.stdout);
@@ -169,7 +175,8 @@ fn a_parameter_that_the_model_refuses_is_left_out_with_a_warning() {
 
 #[test]
 fn an_answer_cut_at_its_limit_is_an_answer_with_a_warning() {
-    for provider in ["sim-openai", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"] {
+    for provider in ["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"]
+    {
         let ran = Tool::new()
             .run(&["ask", "-m", &format!("{provider}/good"), "--max-tokens", "3", "hello"])
             .exits(0);

@@ -13,6 +13,7 @@ mod gemini;
 mod headers;
 mod ollama;
 mod openai_chat;
+mod openai_responses;
 mod quirks;
 #[cfg(test)]
 mod round_trip;
@@ -34,6 +35,8 @@ use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Request, R
 pub enum Dialect {
     /// OpenAI Chat Completions, and everybody who speaks it.
     OpenaiChat,
+    /// OpenAI Responses.
+    OpenaiResponses,
     /// Anthropic Messages.
     Anthropic,
     /// Gemini generateContent.
@@ -46,12 +49,14 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 5] = [Self::OpenaiChat, Self::Anthropic, Self::Gemini, Self::Cohere, Self::Ollama];
+    pub const ALL: [Self; 6] =
+        [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic, Self::Gemini, Self::Cohere, Self::Ollama];
 
     /// The word for it in `routes.yaml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai-chat",
+            Self::OpenaiResponses => "openai-responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Cohere => "cohere",
@@ -63,6 +68,7 @@ impl Dialect {
     pub fn client(self) -> &'static dyn Client {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::OpenaiResponses => &openai_responses::OpenaiResponses,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
             Self::Cohere => &cohere::Cohere,
@@ -74,6 +80,7 @@ impl Dialect {
     pub fn server(self) -> &'static dyn Server {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::OpenaiResponses => &openai_responses::OpenaiResponses,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
             Self::Cohere => &cohere::Cohere,

@@ -213,6 +213,7 @@ proptest! {
                 Dialect::OpenaiChat => b"\"finish_reason\":\"",
                 Dialect::Anthropic => b"event: message_stop",
                 Dialect::Gemini => b"\"finishReason\":\"",
+                Dialect::OpenaiResponses => b"data: {\"response\":{\"id\"",
                 Dialect::Cohere => b"event: message-end",
                 Dialect::Ollama => b"\"done\":true",
             };

@@ -118,6 +118,8 @@ async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Htt
 fn dialect_of(path: &str) -> Option<Dialect> {
     if path.ends_with("/chat/completions") {
         Some(Dialect::OpenaiChat)
+    } else if path.ends_with("/responses") {
+        Some(Dialect::OpenaiResponses)
     } else if path.ends_with("/messages") {
         Some(Dialect::Anthropic)
     } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {

@@ -1,0 +1,9 @@
+//! OpenAI Responses, stateless: nothing is stored at the provider.
+
+mod client;
+mod server;
+mod stream;
+mod wire;
+
+/// The dialect `openai-responses`.
+pub(super) struct OpenaiResponses;

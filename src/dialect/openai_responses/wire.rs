@@ -1,0 +1,152 @@
+//! The wire structs, spelled as the vendor spells them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::chat::Usage;
+use crate::dialect::wire::count;
+
+/// Fields of events that this product has no use for. Sorted.
+pub(super) const KNOWN: &[&str] = &[
+    "annotation",
+    "annotation_index",
+    "arguments",
+    "content_index",
+    "input",
+    "item_id",
+    "logprobs",
+    "obfuscation",
+    "param",
+    "part",
+    "partial_image_b64",
+    "partial_image_index",
+    "refusal",
+    "sequence_number",
+    "summary_index",
+    "text",
+];
+
+/// Fields of the response object that are known, whether of use or not. Sorted.
+pub(super) const KNOWN_OF_RESPONSE: &[&str] = &[
+    "background",
+    "billing",
+    "completed_at",
+    "content_filters",
+    "conversation",
+    "cost_in_usd_ticks",
+    "created_at",
+    "debug_output",
+    "error",
+    "frequency_penalty",
+    "id",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "moderation",
+    "object",
+    "output",
+    "output_text",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "status",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tool_usage",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "usage",
+    "user",
+];
+
+/// One event of a stream.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    pub response: Option<Value>,
+    pub item: Option<Value>,
+    #[serde(default, deserialize_with = "count")]
+    pub output_index: Option<u64>,
+    pub delta: Option<Value>,
+    pub error: Option<Value>,
+    pub code: Option<Value>,
+    pub message: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireUsage {
+    #[serde(deserialize_with = "count")]
+    input_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    output_tokens: Option<u64>,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InputDetails {
+    #[serde(deserialize_with = "count")]
+    cached_tokens: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OutputDetails {
+    #[serde(deserialize_with = "count")]
+    reasoning_tokens: Option<u64>,
+}
+
+impl WireUsage {
+    /// By our convention, which is this dialect's own: every part is inside its whole.
+    pub(super) fn read(&self) -> Usage {
+        let inward = self.input_tokens_details.as_ref();
+        Usage {
+            input_tokens: self.input_tokens,
+            cached_input_tokens: inward.and_then(|d| d.cached_tokens),
+            cache_write_tokens: inward.and_then(|d| d.cache_write_tokens),
+            output_tokens: self.output_tokens,
+            reasoning_tokens: self.output_tokens_details.as_ref().and_then(|d| d.reasoning_tokens),
+            billed: None,
+            estimated: false,
+        }
+    }
+}
+
+/// A request body.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    pub input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
+    /// Nothing is left behind at the provider.
+    #[serde(default)]
+    pub store: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+}
