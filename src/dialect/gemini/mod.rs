@@ -1,6 +1,7 @@
 //! Gemini generateContent.
 
 mod client;
+mod partial;
 mod server;
 mod stream;
 mod wire;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::wire::{Candidate, Chunk, Ending, KNOWN, Part, WireUsage, finish_reason};
+use super::partial::PartialCall;
+use super::wire::{Candidate, Chunk, Ending, FunctionCall, KNOWN, Part, WireUsage, finish_reason};
 use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::Progress;
 use crate::dialect::error_body::ErrorBody;
@@ -17,6 +18,8 @@ pub(super) struct Reader {
     has_id: bool,
     usage: WireUsage,
     calls: usize,
+    /// A call whose arguments come in pieces.
+    growing: Option<PartialCall>,
     finish: Option<FinishReason>,
 }
 
@@ -59,6 +62,7 @@ impl Reader {
         }
         // An extra chunk with usage alone may follow the one that ends the answer.
         let Some(word) = candidate.finish_reason.filter(|_| self.finish.is_none()) else { return Ok(()) };
+        self.close_call(events);
         let reason = match finish_reason(&word) {
             Ending::Reason(FinishReason::Stop) if self.calls > 0 => FinishReason::ToolCalls,
             Ending::Reason(reason) => reason,
@@ -86,13 +90,36 @@ impl Reader {
         if let Some(text) = part.text.filter(|t| !t.is_empty()) {
             events.push(if part.thought { Event::Reasoning(text) } else { Event::Text(text) });
         }
-        if let Some(call) = part.function_call
-            && let Some(name) = call.name.filter(|n| !n.is_empty())
-        {
+        if let Some(call) = part.function_call {
+            self.call(call, events);
+        }
+    }
+
+    /// A call comes whole, or begins with its name, grows by parts without one, and ends with a part that holds nothing.
+    fn call(&mut self, call: FunctionCall, events: &mut Vec<Event>) {
+        let pieces = call.partial_args.unwrap_or_default();
+        if let Some(name) = call.name.filter(|n| !n.is_empty()) {
+            self.close_call(events);
             let index = self.calls;
             self.calls += 1;
             events.push(Event::ToolCall { index, id: call.id.unwrap_or_default(), name });
-            events.extend(call.args.map(|args| Event::ToolArguments { index, piece: args.to_string() }));
+            if !call.will_continue && pieces.is_empty() {
+                events.extend(call.args.map(|args| Event::ToolArguments { index, piece: args.to_string() }));
+                return;
+            }
+            self.growing = Some(PartialCall::new(call.args));
+        }
+        if let Some(growing) = &mut self.growing {
+            pieces.iter().for_each(|piece| growing.put(piece));
+        }
+        if !call.will_continue && pieces.is_empty() {
+            self.close_call(events);
+        }
+    }
+
+    fn close_call(&mut self, events: &mut Vec<Event>) {
+        if let Some(whole) = self.growing.take() {
+            events.push(Event::ToolArguments { index: self.calls - 1, piece: whole.arguments() });
         }
     }
 }

@@ -76,6 +76,21 @@ pub(super) struct FunctionCall {
     pub id: Option<String>,
     pub name: Option<String>,
     pub args: Option<Value>,
+    pub partial_args: Option<Vec<PartialArg>>,
+    /// More of this call follows in later parts.
+    pub will_continue: bool,
+}
+
+/// A piece of a call's arguments.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PartialArg {
+    pub json_path: String,
+    pub string_value: Option<String>,
+    pub number_value: Option<serde_json::Number>,
+    pub bool_value: Option<bool>,
+    pub null_value: Option<Value>,
+    pub will_continue: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -44,7 +44,7 @@ impl Server for OpenaiResponses {
     }
 
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        wire::write(&object(serving, items(response), response.finish_reason, &response.usage))
+        wire::write(&object(serving, &items(response), response.finish_reason, &response.usage))
     }
 
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
@@ -89,7 +89,7 @@ fn call_item(call: &ToolCall) -> Value {
     json!({"type": "function_call", "id": "fc_sim", "call_id": call.id, "name": call.name, "arguments": arguments})
 }
 
-fn object(serving: &Serving, output: Vec<Value>, reason: FinishReason, usage: &Usage) -> Value {
+fn object(serving: &Serving, output: &[Value], reason: FinishReason, usage: &Usage) -> Value {
     let why = match reason {
         FinishReason::Length => Some("max_output_tokens"),
         FinishReason::ContentFilter => Some("content_filter"),
@@ -152,7 +152,7 @@ impl Encoder {
 
 impl StreamEncoder for Encoder {
     fn open(&mut self, _input: &Usage) -> Vec<u8> {
-        let mut response = object(&self.serving, Vec::new(), FinishReason::Stop, &Usage::default());
+        let mut response = object(&self.serving, &[], FinishReason::Stop, &Usage::default());
         response["status"] = json!("in_progress");
         response["usage"] = Value::Null;
         self.frame("response.created", json!({"response": response}))
@@ -199,7 +199,7 @@ impl StreamEncoder for Encoder {
                     }
                 }
                 self.answer.finish_reason = *reason;
-                let response = object(&self.serving, items(&self.answer), *reason, &self.answer.usage);
+                let response = object(&self.serving, &items(&self.answer), *reason, &self.answer.usage);
                 let kind = if response["status"] == "incomplete" {
                     "response.incomplete"
                 } else {
