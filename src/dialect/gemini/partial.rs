@@ -24,8 +24,9 @@ impl PartialCall {
             (None, None, Some(truth)) => Value::Bool(truth),
             (None, None, None) => Value::Null,
         };
+        let Some(steps) = steps(&piece.json_path) else { return };
         let mut place = &mut self.arguments;
-        for step in steps(&piece.json_path) {
+        for step in steps {
             place = match step {
                 Step::Key(key) => {
                     if !place.is_object() {
@@ -66,8 +67,8 @@ enum Step {
 /// A list of this length is no tool argument but an attack.
 const MOST_ITEMS: usize = 10_000;
 
-/// The steps of `$.a.b[0]['c d']`.
-fn steps(path: &str) -> Vec<Step> {
+/// The steps of `$.a.b[0]['c d']`; `None` for a path that leads out of reach.
+fn steps(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = path.trim_start_matches('$');
     while !rest.is_empty() {
@@ -75,7 +76,7 @@ fn steps(path: &str) -> Vec<Step> {
             let (inside, after) = tail.split_once(']').unwrap_or((tail, ""));
             match inside.parse::<usize>() {
                 Ok(index) if index < MOST_ITEMS => steps.push(Step::Index(index)),
-                Ok(_) => return Vec::new(),
+                Ok(_) => return None,
                 Err(_) => steps.push(Step::Key(inside.trim_matches(['\'', '"']).to_owned())),
             }
             rest = after;
@@ -88,7 +89,7 @@ fn steps(path: &str) -> Vec<Step> {
             rest = &tail[end..];
         }
     }
-    steps
+    Some(steps)
 }
 
 #[cfg(test)]
