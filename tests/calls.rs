@@ -37,7 +37,8 @@ fn every_dialect_answers_streamed_and_whole() {
             assert_eq!(envelope["schema"], "slalom.call/1");
             assert_eq!(envelope["finish_reason"], "stop", "{model}");
             assert_eq!(envelope["usage"]["input_tokens"], 2, "{model}");
-            let named = if model.starts_with("sim-cohere") { serde_json::Value::Null } else { "good".into() };
+            let unnamed = model.starts_with("sim-cohere") || model.starts_with("sim-bedrock");
+            let named = if unnamed { serde_json::Value::Null } else { "good".into() };
             assert_eq!(envelope["served_model"], named);
             assert_eq!(envelope["simulated"], true);
             assert_eq!(envelope["cost_source"], "simulated");
@@ -122,8 +123,15 @@ fn each_fault_of_the_simulator_has_its_class() {
         ("nobody", "model_unavailable"),
     ];
     let tool = Tool::new();
-    for provider in ["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"]
-    {
+    for provider in [
+        "sim-openai",
+        "sim-responses",
+        "sim-anthropic",
+        "sim-gemini",
+        "sim-cohere",
+        "sim-ollama",
+        "sim-bedrock",
+    ] {
         for (model, class) in faults {
             let ran = tool.run(&["ask", "-m", &format!("{provider}/{model}"), "--json", "hello"]).exits(3);
             assert_eq!(ran.json()["error"]["class"], class, "{provider}/{model}: {}", ran.stdout);
@@ -175,8 +183,15 @@ fn a_parameter_that_the_model_refuses_is_left_out_with_a_warning() {
 
 #[test]
 fn an_answer_cut_at_its_limit_is_an_answer_with_a_warning() {
-    for provider in ["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama"]
-    {
+    for provider in [
+        "sim-openai",
+        "sim-responses",
+        "sim-anthropic",
+        "sim-gemini",
+        "sim-cohere",
+        "sim-ollama",
+        "sim-bedrock",
+    ] {
         let ran = Tool::new()
             .run(&["ask", "-m", &format!("{provider}/good"), "--max-tokens", "3", "hello"])
             .exits(0);

@@ -29,7 +29,7 @@ impl Reader {
         let base_url = entry.base_url.as_ref().map(|u| u.value.trim().trim_end_matches('/').to_owned());
         let (Some(dialect), Some(url)) = (dialect, base_url.clone().or(built_in.map(|p| p.base_url.clone())))
         else {
-            let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere or ollama) and `base_url:`"
+            let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere, ollama or bedrock) and `base_url:`"
                 .to_owned();
             self.wrong(
                 format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
@@ -110,7 +110,11 @@ impl Reader {
 
 fn default_auth(dialect: Dialect) -> Auth {
     match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Cohere | Dialect::Ollama => Auth::Bearer,
+        Dialect::OpenaiChat
+        | Dialect::OpenaiResponses
+        | Dialect::Cohere
+        | Dialect::Ollama
+        | Dialect::Bedrock => Auth::Bearer,
         Dialect::Anthropic => Auth::Header("x-api-key".into()),
         Dialect::Gemini => Auth::Header("x-goog-api-key".into()),
     }

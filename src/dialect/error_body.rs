@@ -69,7 +69,11 @@ impl ErrorBody {
 
     /// The failure of a reply with an error status.
     pub(super) fn failure_of(reply: Reply<'_>) -> Failure {
-        let body = Self::of_bytes(reply.body);
+        let mut body = Self::of_bytes(reply.body);
+        if let Some(kind) = reply.headers.get("x-amzn-errortype").filter(|_| body.kind.is_empty()) {
+            // `ThrottlingException:http://internal…`
+            kind.split(':').next().unwrap_or_default().clone_into(&mut body.kind);
+        }
         let mut failure = body.failure(Some(reply.status));
         failure.status = Some(reply.status);
         if failure.message.is_empty() {

@@ -5,6 +5,7 @@
 //! other. Start with [`Client`] and [`Server`].
 
 mod anthropic;
+mod bedrock;
 mod classify;
 mod cohere;
 mod error_body;
@@ -23,7 +24,9 @@ mod wire;
 
 use std::fmt;
 
-pub use frame::{LineDecoder, SseDecoder, SseFrame, TooLong};
+pub use frame::{
+    AwsDecoder, AwsFrame, LineDecoder, NoEventStream, SseDecoder, SseFrame, TooLong, write_aws_frame,
+};
 pub use headers::Headers;
 pub use quirks::{MaxTokensField, Quirks, SystemRole};
 
@@ -45,12 +48,21 @@ pub enum Dialect {
     Cohere,
     /// Ollama's native chat.
     Ollama,
+    /// Amazon Bedrock Converse.
+    Bedrock,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] =
-        [Self::OpenaiChat, Self::OpenaiResponses, Self::Anthropic, Self::Gemini, Self::Cohere, Self::Ollama];
+    pub const ALL: [Self; 7] = [
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Cohere,
+        Self::Ollama,
+        Self::Bedrock,
+    ];
 
     /// The word for it in `routes.yaml`.
     pub fn name(self) -> &'static str {
@@ -61,6 +73,7 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::Cohere => "cohere",
             Self::Ollama => "ollama",
+            Self::Bedrock => "bedrock",
         }
     }
 
@@ -73,6 +86,7 @@ impl Dialect {
             Self::Gemini => &gemini::Gemini,
             Self::Cohere => &cohere::Cohere,
             Self::Ollama => &ollama::Ollama,
+            Self::Bedrock => &bedrock::Bedrock,
         }
     }
 
@@ -85,6 +99,7 @@ impl Dialect {
             Self::Gemini => &gemini::Gemini,
             Self::Cohere => &cohere::Cohere,
             Self::Ollama => &ollama::Ollama,
+            Self::Bedrock => &bedrock::Bedrock,
         }
     }
 }

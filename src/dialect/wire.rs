@@ -172,3 +172,16 @@ pub(super) fn text_content(parts: &[String]) -> serde_json::Value {
         parts => parts.iter().map(|text| serde_json::json!({"type": "text", "text": text})).collect(),
     }
 }
+
+/// A text for a URL's path, everything percent-encoded but letters, digits and `plain`.
+pub(super) fn escape(text: &str, plain: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

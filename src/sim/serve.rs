@@ -20,7 +20,9 @@ use super::Settings;
 use super::answer::{Answer, Outcome, answer};
 use super::behaviour::{Behaviour, Fault};
 use crate::chat::{Event, FailureClass};
-use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving, StreamEncoder};
+use crate::dialect::{
+    Asked, AwsDecoder, AwsFrame, Dialect, Server, ServerReply, Serving, StreamEncoder, write_aws_frame,
+};
 
 /// What the simulator says of one request.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +126,8 @@ fn dialect_of(path: &str) -> Option<Dialect> {
         Some(Dialect::Anthropic)
     } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
         Some(Dialect::Gemini)
+    } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
+        Some(Dialect::Bedrock)
     } else if path.ends_with("/v2/chat") {
         Some(Dialect::Cohere)
     } else if path.ends_with("/api/chat") {
@@ -234,7 +238,7 @@ fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> 
     frames.extend(tokens[..kept].iter().map(|token| encoder.event(&Event::Text((*token).to_owned()))));
     match fault {
         Some(Fault::Stall | Fault::Cut | Fault::CutPolitely) => {}
-        Some(Fault::Malformed) => frames.push(b"data: {\"oops\n\n".to_vec()),
+        Some(Fault::Malformed) => frames.push(broken(encoder.event(&Event::Text("oops".to_owned())))),
         Some(Fault::ErrorInStream) => {
             frames.push(encoder.error(FailureClass::ServerError, "Overloaded (simulated)"));
         }
@@ -250,8 +254,37 @@ fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> 
     frames
 }
 
-/// The same JSON with a field added and another renamed.
-fn changed(json: &[u8]) -> Vec<u8> {
+/// A frame that does not parse: one with a wrong checksum, or, where there are none, with half its JSON.
+fn broken(mut frame: Vec<u8>) -> Vec<u8> {
+    if aws_frames(&frame).is_empty() {
+        return b"data: {\"oops\n\n".to_vec();
+    }
+    if let Some(last) = frame.last_mut() {
+        *last ^= 0xff;
+    }
+    frame
+}
+
+/// The messages of an AWS event stream; none where the bytes are something else.
+fn aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
+    let mut frames = Vec::new();
+    match AwsDecoder::default().feed(bytes, &mut |frame| frames.push(frame)) {
+        Ok(()) => frames,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The same bytes with a field added to their JSON and another renamed, in binary frames too.
+fn changed(bytes: &[u8]) -> Vec<u8> {
+    let mut frames = aws_frames(bytes);
+    if frames.is_empty() {
+        return changed_json(bytes);
+    }
+    frames.iter_mut().for_each(|frame| frame.payload = changed_json(&frame.payload));
+    frames.iter().flat_map(write_aws_frame).collect()
+}
+
+fn changed_json(json: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(json).replacen('{', "{\"sim_added\":true,", 1);
     text.replacen("\"id\":", "\"sim_renamed\":", 1)
         .replacen("\"responseId\":", "\"sim_renamed\":", 1)

@@ -29,7 +29,7 @@ impl Client for Gemini {
         } else {
             ("generateContent", Vec::new())
         };
-        let path = format!("/models/{}:{method}", escape(model));
+        let path = format!("/models/{}:{method}", wire::escape(model, b"-_.~/:@"));
         WireRequest { path, query, headers: Vec::new(), body: wire::write(&body) }
     }
 
@@ -54,15 +54,4 @@ fn turn(message: &Message) -> Turn {
     };
     let parts = message.parts.iter().map(|text| TextPart { text: text.clone() }).collect();
     Turn { role: Some(role.to_owned()), parts }
-}
-
-/// The model stands in the path, so what is special there is escaped.
-fn escape(model: &str) -> String {
-    let plain =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'/' | b':' | b'@');
-    let mut out = String::with_capacity(model.len());
-    for byte in model.bytes() {
-        if plain(byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
 }

@@ -1,0 +1,9 @@
+//! Amazon Bedrock Converse.
+
+mod client;
+mod server;
+mod stream;
+mod wire;
+
+/// The dialect `bedrock`.
+pub(super) struct Bedrock;

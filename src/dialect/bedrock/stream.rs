@@ -1,0 +1,147 @@
+//! Frames to events, and whole answers block by block.
+
+use serde_json::json;
+
+use super::wire::{self, Answer, Block, Ending, KNOWN, stop_reason};
+use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::dialect::error_body::ErrorBody;
+use crate::dialect::frame::{AwsDecoder, AwsFrame};
+use crate::dialect::sse_stream::truncated;
+use crate::dialect::wire::read;
+use crate::dialect::{Progress, StreamDecoder};
+
+/// What is known of the answer so far.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    frames: AwsDecoder,
+    /// Content blocks that are tool calls of ours: the wire's index of each.
+    calls: Vec<u64>,
+    anything: bool,
+    finished: bool,
+}
+
+impl Reader {
+    /// A block, or a piece of one.
+    fn block(&mut self, at: u64, block: Block, events: &mut Vec<Event>) {
+        let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
+        if let Some(reasoning) = block.reasoning_content {
+            let text = filled(reasoning.text).or(filled(reasoning.reasoning_text.and_then(|t| t.text)));
+            events.extend(text.map(Event::Reasoning));
+        }
+        events.extend(filled(block.text).map(Event::Text));
+        for cited in block.citations_content.into_iter().flat_map(|c| c.content) {
+            events.extend(filled(cited.text).map(Event::Text));
+        }
+        let Some(call) = block.tool_use.filter(|call| call.kind.as_deref() != Some("server_tool_use")) else {
+            return;
+        };
+        if !call.name.is_empty() {
+            self.calls.push(at);
+            let index = self.calls.len() - 1;
+            events.push(Event::ToolCall { index, id: call.tool_use_id, name: call.name });
+        }
+        let piece = match call.input {
+            None => return,
+            Some(serde_json::Value::String(piece)) => piece,
+            Some(whole) => whole.to_string(),
+        };
+        if let Some(index) = self.calls.iter().position(|known| *known == at).filter(|_| !piece.is_empty()) {
+            events.push(Event::ToolArguments { index, piece });
+        }
+    }
+
+    fn stop(&mut self, word: &str, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let reason = match stop_reason(word) {
+            Ending::Reason(FinishReason::Stop) if !self.calls.is_empty() => FinishReason::ToolCalls,
+            Ending::Reason(reason) => reason,
+            Ending::Broken => {
+                let message = format!("the model's own output was broken ({word})");
+                return Err(Failure::new(FailureClass::Malformed, Phase::Body, message).with_code(word));
+            }
+            Ending::Unknown => {
+                events.push(Event::Unexpected(format!("stopReason={word}")));
+                FinishReason::Other
+            }
+        };
+        if !matches!(word, "end_turn" | "tool_use" | "max_tokens") {
+            events.push(Event::ProviderField { name: "stopReason", value: word.to_owned() });
+        }
+        self.finished = true;
+        events.push(Event::Finish(reason));
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &AwsFrame, events: &mut Vec<Event>) -> Result<(), Failure> {
+        self.anything = true;
+        match frame.message_type.as_str() {
+            "event" | "" => {}
+            "error" => {
+                return Err(ErrorBody::in_band(&json!({"message": frame.error_message, "type": frame.kind})));
+            }
+            _ => {
+                let mut said: serde_json::Value =
+                    serde_json::from_slice(&frame.payload).unwrap_or_else(|_| json!({}));
+                said["type"] = json!(frame.kind);
+                return Err(ErrorBody::in_band(&said));
+            }
+        }
+        let event: wire::Event = read(&frame.payload, KNOWN, events)?;
+        let at = event.content_block_index.unwrap_or(0);
+        match frame.kind.as_str() {
+            "contentBlockStart" => self.block(at, event.start.unwrap_or_default(), events),
+            "contentBlockDelta" => self.block(at, event.delta.unwrap_or_default(), events),
+            "messageStop" => self.stop(event.stop_reason.as_deref().unwrap_or_default(), events)?,
+            "metadata" => events.extend(event.usage.map(|usage| Event::Usage(usage.read()))),
+            "messageStart" | "contentBlockStop" => {}
+            kind => events.push(Event::Unexpected(format!(":event-type={kind}"))),
+        }
+        Ok(())
+    }
+
+    /// Reads a whole answer.
+    pub(super) fn whole(&mut self, body: &[u8], events: &mut Vec<Event>) -> Result<(), Failure> {
+        let answer: Answer = read(body, KNOWN, events)?;
+        let Some(word) = answer.stop_reason else {
+            let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            return Err(match answer.message {
+                Some(_) => ErrorBody::in_band(&value),
+                None => Failure::new(FailureClass::Malformed, Phase::Body, "the answer has no `stopReason`"),
+            });
+        };
+        events.extend(answer.usage.map(|usage| Event::Usage(usage.read())));
+        for (at, block) in (0..).zip(answer.output.unwrap_or_default().message.content) {
+            self.block(at, block, events);
+        }
+        self.stop(&word, events)
+    }
+}
+
+impl StreamDecoder for Reader {
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<Progress, Failure> {
+        let mut frames = Vec::new();
+        let fed = self.frames.feed(bytes, &mut |frame| frames.push(frame));
+        for frame in frames {
+            match self.frame(&frame, events) {
+                // After the terminal event the answer is whole; usage may follow, and noise undoes nothing.
+                Err(_) if self.finished => {}
+                other => other?,
+            }
+        }
+        match fed {
+            Err(error) if !self.finished => {
+                Err(Failure::new(FailureClass::Malformed, Phase::Body, error.to_string()))
+            }
+            _ => Ok(Progress::More),
+        }
+    }
+
+    fn end(&mut self, _events: &mut Vec<Event>) -> Result<(), Failure> {
+        match (self.finished, self.anything) {
+            (true, _) => Ok(()),
+            (false, true) => Err(truncated("messageStop")),
+            (false, false) => {
+                Err(Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing"))
+            }
+        }
+    }
+}
