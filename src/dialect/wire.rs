@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_ignored::Path;
 
-use crate::chat::{Event, Failure, FailureClass, Phase};
+use crate::chat::{Event, Failure, FailureClass, Message, Phase, Role};
 
 /// Reads JSON into a dialect's struct. A field that the struct lacks is noted as unexpected, unless `known` (sorted)
 /// lists its path as one that the dialect has and this product has no use for.
@@ -184,4 +184,26 @@ pub(super) fn escape(text: &str, plain: &[u8]) -> String {
         }
     }
     out
+}
+
+/// The word for a speaker that most dialects share.
+pub(super) fn role(message: &Message) -> &'static str {
+    match message.role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+/// The HTTP status of a class, where a dialect has none of its own.
+pub(super) fn status(class: FailureClass) -> u16 {
+    match class {
+        FailureClass::RateLimited => 429,
+        FailureClass::QuotaExhausted => 402,
+        FailureClass::Auth => 401,
+        FailureClass::ModelUnavailable => 404,
+        FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => 400,
+        FailureClass::Timeout => 504,
+        FailureClass::Unreachable => 503,
+        _ => 500,
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::stream::Reader;
 use super::wire::{Body, Turn};
 use super::{Anthropic, FALLBACK_MAX_TOKENS, VERSION};
-use crate::chat::{Event, Failure, Message, Parameter, Role};
+use crate::chat::{Event, Failure, Message, Parameter};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
@@ -49,10 +49,6 @@ impl Client for Anthropic {
 }
 
 fn turn(message: &Message) -> Turn {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     let content = wire::text_content(&message.parts);
-    Turn { role: role.to_owned(), content }
+    Turn { role: wire::role(message).to_owned(), content }
 }

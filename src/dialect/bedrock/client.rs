@@ -3,7 +3,7 @@
 use super::Bedrock;
 use super::stream::Reader;
 use super::wire::{Body, InferenceConfig, TextBlock, Turn};
-use crate::chat::{Event, Failure, FailureClass, Message, Parameter, Phase, Role};
+use crate::chat::{Event, Failure, FailureClass, Message, Parameter, Phase};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Bedrock {
@@ -51,12 +51,8 @@ impl Client for Bedrock {
 }
 
 fn turn(message: &Message) -> Turn {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     Turn {
-        role: role.to_owned(),
+        role: wire::role(message).to_owned(),
         content: message.parts.iter().map(|text| TextBlock { text: text.clone() }).collect(),
     }
 }

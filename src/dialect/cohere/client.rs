@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Cohere;
 use super::stream::Reader;
 use super::wire::{Body, Turn};
-use crate::chat::{Event, Failure, Message, Role};
+use crate::chat::{Event, Failure, Message};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
@@ -43,9 +43,5 @@ impl Client for Cohere {
 }
 
 fn turn(message: &Message) -> Turn {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
-    Turn { role: role.to_owned(), content: wire::text_content(&message.parts) }
+    Turn { role: wire::role(message).to_owned(), content: wire::text_content(&message.parts) }
 }

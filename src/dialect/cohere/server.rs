@@ -53,16 +53,7 @@ impl Server for Cohere {
     }
 
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
-        let status = match class {
-            FailureClass::RateLimited => 429,
-            FailureClass::QuotaExhausted => 402,
-            FailureClass::Auth => 401,
-            FailureClass::ModelUnavailable => 404,
-            FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => 400,
-            FailureClass::Timeout => 504,
-            FailureClass::Unreachable => 503,
-            _ => 500,
-        };
+        let status = wire::status(class);
         let mut headers = vec![("x-debug-trace-id", "trace-sim".to_owned())];
         if class == FailureClass::RateLimited {
             headers.push(("retry-after", "1".to_owned()));

@@ -3,7 +3,7 @@
 use super::Ollama;
 use super::stream::Reader;
 use super::wire::{Body, Options, Turn};
-use crate::chat::{Event, Failure, FailureClass, Message, Phase, Role};
+use crate::chat::{Event, Failure, FailureClass, Message, Phase};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Ollama {
@@ -46,9 +46,5 @@ impl Client for Ollama {
 
 /// Content is one string; several texts are joined by a blank line.
 fn turn(message: &Message) -> Turn {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
-    Turn { role: role.to_owned(), content: message.text() }
+    Turn { role: wire::role(message).to_owned(), content: message.text() }
 }

@@ -51,16 +51,7 @@ impl Server for Ollama {
     }
 
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
-        let status = match class {
-            FailureClass::RateLimited => 429,
-            FailureClass::QuotaExhausted => 402,
-            FailureClass::Auth => 401,
-            FailureClass::ModelUnavailable => 404,
-            FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => 400,
-            FailureClass::Timeout => 504,
-            FailureClass::Unreachable => 503,
-            _ => 500,
-        };
+        let status = wire::status(class);
         ServerReply { status, headers: Vec::new(), body: wire::write(&json!({"error": message})) }
     }
 

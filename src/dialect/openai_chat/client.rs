@@ -67,10 +67,6 @@ impl Client for OpenaiChat {
 
 /// One text is a plain string: some speakers of the dialect know nothing else.
 fn message(message: &Message) -> WireMessage {
-    let role = match message.role {
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    };
     let content = wire::text_content(&message.parts);
-    WireMessage { role: role.to_owned(), content }
+    WireMessage { role: wire::role(message).to_owned(), content }
 }
