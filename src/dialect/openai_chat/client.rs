@@ -5,7 +5,7 @@ use serde_json::json;
 use super::OpenaiChat;
 use super::stream::Reader;
 use super::wire::{Body, StreamOptions, WireMessage};
-use crate::chat::{Event, Failure, Message, Role};
+use crate::chat::{Event, Failure, Message};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{
     Call, Client, MaxTokensField, Quirks, Reply, StreamDecoder, SystemRole, WireRequest, wire,
