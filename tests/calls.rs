@@ -337,7 +337,7 @@ fn slips_on_the_command_line_are_named() {
     ask(&["--timeout", "0s", "hi"]).says(&["a limit of no time"]);
     ask(&["--timeout", "-5s", "hi"]).says(&["is not a duration"]);
     ask(&["--temperature", "-1", "hi"]).says(&["must be between 0 and 2"]);
-    ask(&["-p", "nmae=x", "hi {{ name }}"]).says(&["not"]);
+    ask(&["-p", "nmae=x", "hi {{ name }}"]).says(&["nothing uses the variable `nmae`"]);
     ask(&["-p", "name=x", "hi"]).says(&["nothing uses the variable `name`"]);
     ask(&[
         "-p",

@@ -52,8 +52,7 @@ impl Request {
 }
 
 /// A parameter that some model refuses. It is taken out with a warning rather than sent to fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
     /// [`Request::temperature`].
     Temperature,

@@ -24,11 +24,6 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Whether the vendor reported nothing at all.
-    pub fn is_unknown(&self) -> bool {
-        self.input_tokens.is_none() && self.output_tokens.is_none()
-    }
-
     /// Takes over every count that `newer` has: the last non-null value wins, an absent one changes nothing.
     pub fn merge(&mut self, newer: &Usage) {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);

@@ -7,6 +7,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, TrustStore, load_set};
 use crate::provider::{ModelRef, Provider, Target, TargetError};
+use crate::view::counted;
 
 pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
     let mut config = context.load_config()?;
@@ -99,9 +100,4 @@ fn unusable(context: &Context, config: &Config, said: &mut String) -> bool {
         }
     }
     any
-}
-
-fn counted(count: usize, word: &str) -> String {
-    let plural = if word.ends_with('s') { "es" } else { "s" };
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}{plural}") }
 }

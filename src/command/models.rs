@@ -5,7 +5,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::CATALOG_DATE;
 use crate::cli::ModelsArgs;
 use crate::provider::{ModelRef, Target};
-use crate::view::{ModelRow, models_json, models_table};
+use crate::view::{ModelRow, counted, models_json, models_table};
 
 pub(super) fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, CommandError> {
     let config = context.load_config()?;
@@ -35,9 +35,9 @@ pub(super) fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, Co
         );
     }
     let done = printed(context.console.out(&models_table(&rows, context.console.width())), Outcome::Done)?;
-    let count = if rows.len() == 1 { "1 model".to_owned() } else { format!("{} models", rows.len()) };
     context.console.note(format_args!(
-        "{count}; prices in dollars per million tokens, collected on {CATALOG_DATE}; `?` is unknown"
+        "{}; prices in dollars per million tokens, collected on {CATALOG_DATE}; `?` is unknown",
+        counted(rows.len(), "model")
     ));
     Ok(done)
 }

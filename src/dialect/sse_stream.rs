@@ -1,6 +1,7 @@
 //! The part that all dialects over server-sent events share: framing, and bodies that are no stream at all.
 
 use super::frame::{SseDecoder, SseFrame};
+use super::wire::empty;
 use super::{Progress, StreamDecoder};
 use crate::chat::{Event, Failure, FailureClass, Phase};
 
@@ -116,10 +117,6 @@ pub(super) fn read_whole(
         return Err(empty());
     }
     reader.whole(body, events)
-}
-
-fn empty() -> Failure {
-    Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing")
 }
 
 fn not_a_stream() -> Failure {

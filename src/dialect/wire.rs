@@ -207,3 +207,8 @@ pub(super) fn status(class: FailureClass) -> u16 {
         _ => 500,
     }
 }
+
+/// The failure of a 200 with nothing in it.
+pub(super) fn empty() -> Failure {
+    Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing")
+}

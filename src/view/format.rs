@@ -37,9 +37,13 @@ pub(super) fn seconds(duration: Duration) -> String {
     }
 }
 
-/// A word in its number: `1 case`, `2 cases`.
-pub(super) fn counted(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+/// A word in its number: `1 case`, `2 cases`, `2 aliases`.
+pub fn counted(count: usize, word: &str) -> String {
+    match (count, word.ends_with('s')) {
+        (1, _) => format!("1 {word}"),
+        (_, true) => format!("{count} {word}es"),
+        (_, false) => format!("{count} {word}s"),
+    }
 }
 
 /// Milliseconds, rounded as JSON shows them.

@@ -22,6 +22,7 @@ pub use envelope::{Envelope, envelope};
 pub use eval_report::{EvalRun, eval_json, write_report};
 pub use eval_table::eval_table;
 pub use footer::footer;
+pub use format::counted;
 pub use live::Live;
 pub use models::{ModelRow, models_json, models_table};
 pub use plan::{plan_json, plan_table, routes_json, routes_table};

@@ -3,7 +3,7 @@
 use super::Bedrock;
 use super::stream::Reader;
 use super::wire::{Body, InferenceConfig, TextBlock, Turn};
-use crate::chat::{Event, Failure, FailureClass, Message, Parameter, Phase};
+use crate::chat::{Event, Failure, Message, Parameter};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Bedrock {
@@ -40,7 +40,7 @@ impl Client for Bedrock {
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         if reply.body.trim_ascii().is_empty() {
-            return Err(Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing"));
+            return Err(wire::empty());
         }
         Reader::default().whole(reply.body, events)
     }

@@ -7,7 +7,7 @@ use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::{AwsDecoder, AwsFrame};
 use crate::dialect::sse_stream::truncated;
-use crate::dialect::wire::read;
+use crate::dialect::wire::{empty, read};
 use crate::dialect::{Progress, StreamDecoder};
 
 /// What is known of the answer so far.
@@ -139,9 +139,7 @@ impl StreamDecoder for Reader {
         match (self.finished, self.anything) {
             (true, _) => Ok(()),
             (false, true) => Err(truncated("messageStop")),
-            (false, false) => {
-                Err(Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing"))
-            }
+            (false, false) => Err(empty()),
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) const KNOWN: &[&str] = &[
     "candidates[].citationMetadata",
     "candidates[].content.parts[].codeExecutionResult",
     "candidates[].content.parts[].executableCode",
+    "candidates[].content.parts[].functionCall.partialArgs[].nullValue",
+    "candidates[].content.parts[].functionCall.partialArgs[].willContinue",
     "candidates[].content.parts[].inlineData",
     "candidates[].content.parts[].thoughtSignature",
     "candidates[].content.parts[].toolCall",
@@ -89,8 +91,6 @@ pub(super) struct PartialArg {
     pub string_value: Option<String>,
     pub number_value: Option<serde_json::Number>,
     pub bool_value: Option<bool>,
-    pub null_value: Option<Value>,
-    pub will_continue: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 use super::Ollama;
 use super::stream::Reader;
 use super::wire::{Body, Options, Turn};
-use crate::chat::{Event, Failure, FailureClass, Message, Phase};
+use crate::chat::{Event, Failure, Message};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Ollama {
@@ -34,7 +34,7 @@ impl Client for Ollama {
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         if reply.body.trim_ascii().is_empty() {
-            return Err(Failure::new(FailureClass::Empty, Phase::Body, "the answer's body holds nothing"));
+            return Err(wire::empty());
         }
         Reader::default().line(reply.body, events)
     }
