@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::yaml::Located;
 use crate::chat::{harmless, redact_keys};
 
 /// One thing that is wrong in a file.
@@ -93,6 +94,12 @@ fn may_hold_key(line: &str) -> bool {
         .iter()
         .any(|word| lower.contains(word));
     names_key || redact_keys(line) != line || lower.contains("url") && line.contains('@')
+}
+
+/// What is wrong with a file's version, if anything: there is one so far.
+pub(super) fn version_problem(version: &Located<u32>) -> Option<Problem> {
+    let message = || format!("version {} of the file format is not known", version.value);
+    (version.value != 1).then(|| Problem::new(message(), version.span.clone(), "write `version: 1`"))
 }
 
 /// Control characters from a file must not reach a terminal.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::assertions::{AssertionEntry, build};
 use super::cases::{CaseEntry, Source, from_file};
-use super::diagnostic::{ConfigError, Problem};
+use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::digest::sha256;
 use super::template::Template;
 use super::yaml::{self, Located};
@@ -114,10 +114,7 @@ struct Prompt {
 
 impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
-        if file.version.value != 1 {
-            let message = format!("version {} of the file format is not known", file.version.value);
-            self.problems.push(Problem::new(message, file.version.span.clone(), "write `version: 1`"));
-        }
+        self.problems.extend(version_problem(&file.version));
         let prompt = self.prompt(&file);
         let mut entries: Vec<(CaseEntry, Source)> =
             file.cases.into_iter().map(|case| (case, Source::Set)).collect();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostic::{ConfigError, Problem, nearest};
+use super::diagnostic::{ConfigError, Problem, nearest, version_problem};
 use super::providers::why_untrusted;
 use super::routes_file::{
     Defaults, ModelEntry, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts,
@@ -95,10 +95,7 @@ impl Reader {
     }
 
     fn read(&mut self, file: RoutesFile, source: Found, trusted: bool) -> Config {
-        if file.version.value != 1 {
-            let message = format!("version {} of the file format is not known", file.version.value);
-            self.wrong(message, file.version.span, "write `version: 1`");
-        }
+        self.problems.extend(version_problem(&file.version));
         let Defaults { route, deadline, timeouts } = file.defaults;
         let connect_timeout = self.duration(timeouts.connect.as_ref()).unwrap_or(CONNECT);
         let default_policy = Policy {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::diagnostic::{ConfigError, Problem};
+use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::yaml::{self, Located};
 use super::{DurationError, parse_duration};
 
@@ -67,10 +67,7 @@ pub fn load_scenario(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Vec
         std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
     let file: ScenarioFile = yaml::parse(&name, &text)?;
     let mut problems = Vec::new();
-    if file.version.value != 1 {
-        let message = format!("version {} of the file format is not known", file.version.value);
-        problems.push(Problem::new(message, file.version.span.clone(), "write `version: 1`"));
-    }
+    problems.extend(version_problem(&file.version));
     let rules = file.rules.into_iter().map(|entry| rule(entry, is_known, &mut problems)).collect();
     if problems.is_empty() { Ok(rules) } else { Err(ConfigError { path: name, text, problems }) }
 }
