@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use super::{Event, Failure, FailureClass, FinishReason, Phase, Response, ToolCall, Usage};
+use super::{Citation, Event, Failure, FailureClass, FinishReason, Part, Phase, Response, ToolCall, Usage};
 
 /// Folds [`Event`]s into a [`Response`]. Streamed and whole answers both pass through it, so both mean the same.
 #[derive(Clone, Debug, Default)]
 pub struct Assembler {
     served_model: Option<String>,
-    text: String,
-    reasoning: String,
-    calls: Vec<PartialCall>,
+    parts: Vec<Piece>,
+    /// Where in `parts` the calls stand, by their index.
+    calls: Vec<usize>,
+    citations: Vec<Citation>,
     finish: Option<FinishReason>,
     usage: Usage,
     unexpected: Vec<String>,
@@ -20,11 +21,13 @@ pub struct Assembler {
 /// So many paths are noted; a server that invents more is beyond helping.
 const MOST_UNEXPECTED: usize = 100;
 
-#[derive(Clone, Debug, Default)]
-struct PartialCall {
-    id: String,
-    name: String,
-    arguments: String,
+/// A part of the answer that may still grow.
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Reasoning { text: String, state: Option<Value> },
+    Call { id: String, name: String, arguments: String },
+    Own(Value),
 }
 
 impl Assembler {
@@ -33,17 +36,36 @@ impl Assembler {
         match event {
             Event::Restart => self.restart(),
             Event::Model(model) => self.served_model = Some(model.clone()),
-            Event::Text(piece) => self.text.push_str(piece),
-            Event::Reasoning(piece) => self.reasoning.push_str(piece),
+            Event::Text(more) => match self.parts.last_mut() {
+                Some(Piece::Text(text)) => text.push_str(more),
+                _ => self.parts.push(Piece::Text(more.clone())),
+            },
+            Event::Reasoning(more) => match self.parts.last_mut() {
+                Some(Piece::Reasoning { text, state: None }) => text.push_str(more),
+                _ => self.parts.push(Piece::Reasoning { text: more.clone(), state: None }),
+            },
+            Event::ReasoningState(value) => match self.parts.last_mut() {
+                Some(Piece::Reasoning { state: state @ None, .. }) => *state = Some(value.clone()),
+                _ => {
+                    self.parts.push(Piece::Reasoning { text: String::new(), state: Some(value.clone()) });
+                }
+            },
             Event::ToolCall { index, id, name } => {
-                let call = self.call(*index);
-                call.id.clone_from(id);
-                call.name.clone_from(name);
+                if let Piece::Call { id: known_id, name: known_name, .. } = self.call(*index) {
+                    known_id.clone_from(id);
+                    known_name.clone_from(name);
+                }
             }
-            Event::ToolArguments { index, piece } => self.call(*index).arguments.push_str(piece),
+            Event::ToolArguments { index, piece } => {
+                if let Piece::Call { arguments, .. } = self.call(*index) {
+                    arguments.push_str(piece);
+                }
+            }
+            Event::Own(block) => self.parts.push(Piece::Own(block.clone())),
+            Event::Citation(citation) => self.citations.push(citation.clone()),
             Event::Usage(usage) => self.usage.merge(usage),
             Event::ProviderField { name, value } => {
-                self.provider_fields.insert((*name).to_owned(), Value::String(value.clone()));
+                self.provider_fields.insert((*name).to_owned(), value.clone());
             }
             Event::Unexpected(path) => {
                 if self.unexpected.len() < MOST_UNEXPECTED && !self.unexpected.contains(path) {
@@ -61,8 +83,12 @@ impl Assembler {
 
     /// Bytes of everything that came out so far, for an estimate when the vendor gave no count.
     pub fn output_bytes(&self) -> usize {
-        let calls: usize = self.calls.iter().map(|c| c.name.len() + c.arguments.len()).sum();
-        self.text.len() + self.reasoning.len() + calls
+        let bytes = |piece: &Piece| match piece {
+            Piece::Text(text) | Piece::Reasoning { text, .. } => text.len(),
+            Piece::Call { name, arguments, .. } => name.len() + arguments.len(),
+            Piece::Own(_) => 0,
+        };
+        self.parts.iter().map(bytes).sum()
     }
 
     /// The whole answer.
@@ -72,13 +98,23 @@ impl Assembler {
     /// when it holds nothing and gives no reason that explains it.
     pub fn finish(self) -> Result<Response, Failure> {
         let finish_reason = self.check()?;
-        let calls: Vec<ToolCall> =
-            self.calls.into_iter().filter(|c| !c.name.is_empty()).map(whole_call).collect();
+        let parts: Vec<Part> = self.parts.into_iter().filter_map(whole_part).collect();
+        let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+        for part in &parts {
+            match part {
+                Part::Text { text: more } => text.push_str(more),
+                Part::Reasoning { text: more, .. } => reasoning.push_str(more),
+                Part::ToolCall(call) => tool_calls.push(call.clone()),
+                Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
+            }
+        }
         Ok(Response {
             served_model: self.served_model,
-            text: self.text,
-            reasoning: (!self.reasoning.is_empty()).then_some(self.reasoning),
-            tool_calls: calls,
+            text,
+            reasoning: (!reasoning.is_empty()).then_some(reasoning),
+            tool_calls,
+            citations: self.citations,
+            parts,
             finish_reason,
             usage: self.usage,
             unexpected: self.unexpected,
@@ -105,8 +141,12 @@ impl Assembler {
         }
         let unexplained =
             matches!(finish_reason, FinishReason::Stop | FinishReason::Other | FinishReason::ToolCalls);
-        let has_call = self.calls.iter().any(|call| !call.name.is_empty());
-        if self.text.trim().is_empty() && !has_call && unexplained {
+        let says_something = |piece: &Piece| match piece {
+            Piece::Text(text) => !text.trim().is_empty(),
+            Piece::Call { name, .. } => !name.is_empty(),
+            Piece::Reasoning { .. } | Piece::Own(_) => false,
+        };
+        if unexplained && !self.parts.iter().any(says_something) {
             let message =
                 format!("an answer without text or tool call (finish reason `{}`)", finish_reason.name());
             return Err(Failure::new(FailureClass::Empty, Phase::Body, message));
@@ -115,25 +155,41 @@ impl Assembler {
     }
 
     fn restart(&mut self) {
-        self.text.clear();
-        self.reasoning.clear();
+        self.parts.clear();
         self.calls.clear();
+        self.citations.clear();
     }
 
-    fn call(&mut self, index: usize) -> &mut PartialCall {
-        if self.calls.len() <= index {
-            self.calls.resize_with(index + 1, PartialCall::default);
+    fn call(&mut self, index: usize) -> &mut Piece {
+        while self.calls.len() <= index {
+            self.calls.push(self.parts.len());
+            let (id, name, arguments) = Default::default();
+            self.parts.push(Piece::Call { id, name, arguments });
         }
-        &mut self.calls[index]
+        &mut self.parts[self.calls[index]]
     }
 }
 
-fn whole_call(call: PartialCall) -> ToolCall {
-    let arguments = match call.arguments.trim() {
+/// A part that will not grow any more. A call that never got a name, and words that never came, are none.
+fn whole_part(piece: Piece) -> Option<Part> {
+    match piece {
+        Piece::Text(text) => (!text.is_empty()).then_some(Part::Text { text }),
+        Piece::Reasoning { text, state } => {
+            (!text.is_empty() || state.is_some()).then_some(Part::Reasoning { text, state })
+        }
+        Piece::Call { name, .. } if name.is_empty() => None,
+        Piece::Call { id, name, arguments } => {
+            Some(Part::ToolCall(ToolCall { id, name, arguments: parsed(arguments) }))
+        }
+        Piece::Own(block) => Some(Part::Own { block }),
+    }
+}
+
+fn parsed(arguments: String) -> Value {
+    match arguments.trim() {
         "" | "null" => Value::Object(serde_json::Map::new()),
-        text => serde_json::from_str(text).unwrap_or(Value::String(call.arguments)),
-    };
-    ToolCall { id: call.id, name: call.name, arguments }
+        text => serde_json::from_str(text).unwrap_or(Value::String(arguments)),
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +219,36 @@ mod tests {
         let finish = Event::Finish(FinishReason::Stop);
         let events = [Event::Text("old".into()), Event::Restart, Event::Text("new".into()), finish];
         assert_eq!(fold(&events).unwrap().text, "new");
+    }
+
+    #[test]
+    fn parts_keep_their_order_and_thoughts_their_state() {
+        let state = |text: &str| Event::ReasoningState(Value::String(text.into()));
+        let events = [
+            Event::Reasoning("a".into()),
+            Event::Reasoning("b".into()),
+            state("1"),
+            state("2"),
+            Event::Text("t".into()),
+            Event::ToolCall { index: 0, id: "c".into(), name: "n".into() },
+            Event::Reasoning("c".into()),
+            Event::Finish(FinishReason::ToolCalls),
+        ];
+        let answer = fold(&events).unwrap();
+        let thought = |text: &str, state: Option<&str>| Part::Reasoning {
+            text: text.into(),
+            state: state.map(Value::from),
+        };
+        let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({}) };
+        let parts = [
+            thought("ab", Some("1")),
+            thought("", Some("2")),
+            Part::text("t"),
+            Part::ToolCall(call),
+            thought("c", None),
+        ];
+        assert_eq!(answer.parts, parts);
+        assert_eq!(answer.reasoning.as_deref(), Some("abc"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a decoder says while an answer arrives.
 
-use super::{FinishReason, Usage};
+use serde_json::Value;
+
+use super::{Citation, FinishReason, Usage};
 
 /// One step of an answer. A stream is a success only once it has yielded [`Event::Finish`] and its decoder has
 /// agreed to the end.
@@ -14,6 +16,12 @@ pub enum Event {
     Text(String),
     /// More reasoning.
     Reasoning(String),
+    /// The vendor's state of the thoughts that came last; without thoughts before it, a part of its own.
+    ReasoningState(Value),
+    /// A part of the answer that only this vendor has, whole, as it must go back on the next turn.
+    Own(Value),
+    /// Where something in the text comes from.
+    Citation(Citation),
     /// A tool call begins; its arguments follow.
     ToolCall {
         /// Which call of the answer, in order of first sight.
@@ -37,7 +45,7 @@ pub enum Event {
         /// The vendor's name for it.
         name: &'static str,
         /// Its value.
-        value: String,
+        value: Value,
     },
     /// A field or word that this version does not know, or misses, by its path.
     Unexpected(String),

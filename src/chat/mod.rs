@@ -5,6 +5,7 @@
 //! with [`Response`] and [`FailureClass`].
 
 mod assemble;
+mod effort;
 mod event;
 mod failure;
 mod finish;
@@ -12,14 +13,17 @@ mod message;
 mod redact;
 mod request;
 mod response;
+mod tool;
 mod usage;
 
 pub use assemble::Assembler;
+pub use effort::{Effort, EffortError};
 pub use event::Event;
 pub use failure::{Failure, FailureClass, Phase};
 pub use finish::FinishReason;
-pub use message::{Message, Role};
+pub use message::{Media, Message, Part, Role, Source, ToolResult};
 pub use redact::{clean_message, harmless, redact_keys};
-pub use request::{Parameter, Request};
-pub use response::{Response, ToolCall};
+pub use request::{CacheLifetime, Parameter, Request};
+pub use response::{Citation, Response, ToolCall};
+pub use tool::{Function, JsonSchema, Schema, Tool, ToolChoice};
 pub use usage::Usage;

@@ -1,6 +1,10 @@
 //! What is asked, without saying of whom.
 
-use super::{Message, Role};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Effort, Message, Part, Role, Schema, Tool, ToolChoice};
 
 /// One question to a model, in no vendor's words. The model itself is named beside it, because the same request
 /// goes to one candidate after another.
@@ -20,6 +24,29 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Asks for the same sampling each time, where a vendor offers that.
     pub seed: Option<i64>,
+    /// Tools that the model may call.
+    pub tools: Vec<Tool>,
+    /// Which of them it should call; the vendor's own default where nothing is said.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once; the vendor's own default where nothing is said.
+    pub parallel_tool_calls: Option<bool>,
+    /// The shape that the answer must have.
+    pub schema: Option<Schema>,
+    /// How hard to think.
+    pub effort: Option<Effort>,
+    /// Asks the vendor to keep the prompt for the next call, where that takes asking.
+    pub cache: Option<CacheLifetime>,
+    /// What only one provider has, by its name, in its own words; merged into the body as it is sent.
+    pub options: BTreeMap<String, Map<String, Value>>,
+}
+
+/// How long a vendor is asked to keep a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheLifetime {
+    /// Minutes: the vendor's usual lifetime.
+    Short,
+    /// An hour, at a higher price.
+    Long,
 }
 
 impl Request {
@@ -34,10 +61,11 @@ impl Request {
     }
 
     /// Bytes of all text that goes in. A token is at least one byte of text, so this bounds the prompt's tokens from
-    /// above before each vendor's few tokens of framing a turn.
+    /// above before each vendor's few tokens of framing a turn, and before pictures and documents.
     pub fn text_bytes(&self) -> usize {
-        let turns: usize = self.messages.iter().flat_map(|m| &m.parts).map(String::len).sum();
-        turns + self.system.as_ref().map_or(0, String::len)
+        let turns: usize = self.messages.iter().flat_map(|m| &m.parts).map(Part::text_bytes).sum();
+        let tools: usize = self.tools.iter().map(Tool::text_bytes).sum();
+        turns + tools + self.system.as_ref().map_or(0, String::len)
     }
 
     /// Takes one parameter out and says whether it was set.
@@ -47,6 +75,13 @@ impl Request {
             Parameter::TopP => self.top_p.take().is_some(),
             Parameter::Stop => !std::mem::take(&mut self.stop).is_empty(),
             Parameter::Seed => self.seed.take().is_some(),
+            Parameter::Effort => self.effort.take().is_some(),
+            Parameter::ToolChoice => {
+                // Leaving it to the model is what every vendor does unasked.
+                self.tool_choice.take().is_some_and(|choice| choice != ToolChoice::Auto)
+            }
+            Parameter::ParallelToolCalls => self.parallel_tool_calls.take().is_some(),
+            Parameter::Cache => self.cache.take().is_some(),
         }
     }
 }
@@ -62,6 +97,14 @@ pub enum Parameter {
     Stop,
     /// [`Request::seed`].
     Seed,
+    /// [`Request::effort`].
+    Effort,
+    /// [`Request::tool_choice`].
+    ToolChoice,
+    /// [`Request::parallel_tool_calls`].
+    ParallelToolCalls,
+    /// [`Request::cache`].
+    Cache,
 }
 
 impl Parameter {
@@ -72,6 +115,10 @@ impl Parameter {
             Self::TopP => "top-p",
             Self::Stop => "stop",
             Self::Seed => "seed",
+            Self::Effort => "effort",
+            Self::ToolChoice => "tool-choice",
+            Self::ParallelToolCalls => "parallel-tool-calls",
+            Self::Cache => "cache-prompt",
         }
     }
 }

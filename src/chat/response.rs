@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{FinishReason, Usage};
+use super::{FinishReason, Message, Part, Role, Usage};
 
 /// A call that the model wants made.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ToolCall {
     /// The vendor's id of the call; empty where it gives none.
     pub id: String,
@@ -13,6 +14,17 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, parsed; text that is no JSON stays a string.
     pub arguments: Value,
+}
+
+/// Where something in an answer's text comes from.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Citation {
+    /// The source's address, where it has one.
+    pub url: Option<String>,
+    /// The source's title, or the vendor's id of it.
+    pub title: Option<String>,
+    /// What is quoted from the source, or the words of the answer that it bears out.
+    pub text: Option<String>,
 }
 
 /// A whole answer, in no vendor's words.
@@ -26,6 +38,10 @@ pub struct Response {
     pub reasoning: Option<String>,
     /// The calls that the model wants made.
     pub tool_calls: Vec<ToolCall>,
+    /// Where things in the text come from, as far as the vendor says.
+    pub citations: Vec<Citation>,
+    /// All parts in order, as they go back on the next turn.
+    pub parts: Vec<Part>,
     /// Why the answer ended.
     pub finish_reason: FinishReason,
     /// Token counts.
@@ -39,15 +55,23 @@ pub struct Response {
 impl Response {
     /// An answer with this text, ended by itself, nothing else known.
     pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
         Self {
             served_model: None,
-            text: text.into(),
+            parts: vec![Part::text(text.clone())],
+            text,
             reasoning: None,
             tool_calls: Vec::new(),
+            citations: Vec::new(),
             finish_reason: FinishReason::Stop,
             usage: Usage::default(),
             unexpected: Vec::new(),
             provider_fields: serde_json::Map::new(),
         }
+    }
+
+    /// The answer as a turn of the conversation. `from` is the `provider/model` that gave it.
+    pub fn turn(&self, from: impl Into<String>) -> Message {
+        Message { role: Role::Assistant, parts: self.parts.clone(), from: Some(from.into()) }
     }
 }

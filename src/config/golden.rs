@@ -232,7 +232,7 @@ impl Reader {
         let turns: Option<Vec<Message>> = prompt
             .turns
             .iter()
-            .map(|(role, template)| Some(Message { role: *role, parts: vec![render(template)?] }))
+            .map(|(role, template)| Some(Message::texts(*role, [render(template)?])))
             .collect();
         let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
         let mut request = self.request(&settings);

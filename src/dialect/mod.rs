@@ -9,28 +9,35 @@ mod bedrock;
 mod classify;
 mod cohere;
 mod error_body;
+mod fields;
 mod frame;
+mod functions;
 mod gemini;
 mod headers;
+mod media;
 mod ollama;
 mod openai_chat;
 mod openai_responses;
 mod quirks;
 #[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod round_trip_requests;
 mod sse_stream;
 mod wait;
 mod wire;
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 pub use frame::{
     AwsDecoder, AwsFrame, LineDecoder, NoEventStream, SseDecoder, SseFrame, TooLong, write_aws_frame,
 };
 pub use headers::Headers;
-pub use quirks::{MaxTokensField, Quirks, SystemRole};
+pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SchemaControl, SystemRole};
 
-use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Request, Response};
+use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Part, Request, Response};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -121,6 +128,8 @@ pub struct Call<'a> {
     pub stream: bool,
     /// What this provider does its own way.
     pub quirks: &'a Quirks,
+    /// The caller's own words for this provider, laid over the body at the end.
+    pub options: Option<&'a Map<String, Value>>,
 }
 
 /// A request as it goes on the wire, below the provider's base URL and without its credentials. Always a POST of JSON.
@@ -164,6 +173,11 @@ pub trait Client: Sync {
     /// Parameters that the dialect has no place for.
     fn lacks(&self) -> &'static [Parameter] {
         &[]
+    }
+
+    /// What of a turn this dialect cannot carry, in words.
+    fn cannot_carry(&self, _part: &Part) -> Option<&'static str> {
+        None
     }
 
     /// A whole answer with a 2xx status, as the events it would stream as. They hold what there is even when it fails:
@@ -220,6 +234,8 @@ pub struct Asked {
     pub request: Request,
     /// Whether the answer is to be a stream.
     pub stream: bool,
+    /// What the contract has no place for, as it was written.
+    pub options: Map<String, Value>,
 }
 
 /// A server's whole reply.
@@ -253,6 +269,12 @@ pub trait Server: Sync {
     /// What a streamed answer says that it is.
     fn stream_content_type(&self) -> &'static str {
         "text/event-stream"
+    }
+
+    /// The state that this vendor would give with thoughts, in its own shape; `None` where it gives none. The next turn
+    /// brings it back.
+    fn thought_state(&self, _seed: &str) -> Option<Value> {
+        None
     }
 
     /// A whole answer.

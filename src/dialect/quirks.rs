@@ -15,6 +15,26 @@ pub struct Quirks {
     pub random_seed: bool,
     /// `completion_tokens` leaves the reasoning out (xAI's chat completions).
     pub completion_excludes_reasoning: bool,
+    /// How reasoning effort is asked for.
+    pub effort: EffortControl,
+    /// How an answer of a given shape is asked for.
+    pub schema: SchemaControl,
+    /// When earlier thoughts go back to the model that had them, where the dialect leaves that open.
+    pub echo_reasoning: EchoReasoning,
+    /// Content is one string a turn: several texts are joined (SambaNova, Moonshot's text models).
+    pub content_as_string: bool,
+    /// "Call some tool" is said `any`, not `required` (Mistral).
+    pub any_tool: bool,
+    /// The provider takes no word on which tool to call (Moonshot, for `required`).
+    pub no_forced_tools: bool,
+    /// The ids of tool calls must be nine letters or digits (Mistral): others are mapped to such, always the same way.
+    pub nine_letter_call_ids: bool,
+    /// A document goes as `document_url`, not as `file` (Mistral).
+    pub document_url: bool,
+    /// The model reasons: where the dialect needs asking for the state of its thoughts, it is asked for.
+    pub reasons: bool,
+    /// The model keeps prompts only where marks in them say so (Claude and Nova on Bedrock).
+    pub cache_points: bool,
     /// Output bound to send where the dialect demands one and the caller gave none, in tokens.
     pub default_max_tokens: Option<u64>,
 }
@@ -54,4 +74,55 @@ pub enum SystemRole {
     System,
     /// The one that OpenAI's reasoning models read `system` as.
     Developer,
+}
+
+/// Ways to ask for more or less thinking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffortControl {
+    /// The dialect's own, as its newest models take it.
+    #[default]
+    Native,
+    /// There is none.
+    Unsupported,
+    /// A level beside thinking that needs no switch (Claude Opus 4.5).
+    Level,
+    /// A level, and thinking switched on as the model sees fit (Claude from 4.6).
+    Adaptive,
+    /// A budget of tokens (Claude up to 4.5, Gemini 2.5).
+    Budget,
+    /// An object with a level (OpenRouter).
+    ReasoningObject,
+    /// `thinking: {type: enabled | disabled}` (DeepSeek, Moonshot, Z.AI).
+    ThinkingSwitch,
+    /// `enable_thinking: true | false` (DashScope).
+    EnableThinking,
+}
+
+/// Ways to get an answer of a given shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaControl {
+    /// The dialect's own.
+    #[default]
+    Native,
+    /// The provider is asked for JSON, and the prompt says which.
+    JsonObject,
+    /// A tool that the model must call, whose arguments are the answer.
+    Tool,
+    /// The prompt says it.
+    Prompt,
+}
+
+/// When thoughts are sent back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EchoReasoning {
+    /// Not at all: most servers refuse or ignore them.
+    #[default]
+    Never,
+    /// In turns that call tools (DeepSeek and Moonshot insist).
+    ToolTurns,
+    /// In every turn.
+    Always,
 }

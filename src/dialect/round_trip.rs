@@ -2,43 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::round_trip_requests::{normal, requests};
 use super::*;
-use crate::chat::{Assembler, FinishReason, Message, Role, ToolCall, Usage};
+use crate::chat::{Assembler, FinishReason, ToolCall, Usage};
 
-fn texts() -> impl Strategy<Value = String> {
+pub(super) fn texts() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,40}", 1 => any::<String>().prop_filter("not empty", |s| !s.is_empty())]
-}
-
-/// A conversation that begins and ends with the user.
-fn requests() -> impl Strategy<Value = Request> {
-    let parts = || prop::collection::vec(texts(), 1..3);
-    let turns = prop::collection::vec((parts(), parts()), 0..3);
-    let settings = (
-        prop::option::of(0u8..=20),
-        prop::option::of(0u8..=10),
-        1u64..100_000,
-        prop::collection::vec("[a-z]{1,5}", 0..3),
-        prop::option::of(any::<i32>()),
-    );
-    (prop::option::of(texts()), turns, parts(), settings).prop_map(|(system, turns, last, settings)| {
-        let (temperature, top_p, max_tokens, stop, seed) = settings;
-        let mut messages: Vec<Message> = turns
-            .into_iter()
-            .flat_map(|(u, a)| {
-                [Message { role: Role::User, parts: u }, Message { role: Role::Assistant, parts: a }]
-            })
-            .collect();
-        messages.push(Message { role: Role::User, parts: last });
-        Request {
-            system,
-            messages,
-            temperature: temperature.map(|t| f64::from(t) / 10.0),
-            top_p: top_p.map(|p| f64::from(p) / 10.0),
-            max_tokens: Some(max_tokens),
-            stop,
-            seed: seed.map(i64::from),
-        }
-    })
 }
 
 fn responses() -> impl Strategy<Value = Response> {
@@ -66,6 +35,7 @@ fn responses() -> impl Strategy<Value = Response> {
                 (true, true) => FinishReason::Length,
                 (true, false) => FinishReason::Stop,
             };
+            response.parts = parts_of(&response);
             response.usage = Usage {
                 input_tokens: Some(input + cached),
                 cached_input_tokens: Some(cached),
@@ -76,6 +46,34 @@ fn responses() -> impl Strategy<Value = Response> {
             response
         },
     )
+}
+
+/// Thoughts, words and calls, in that order.
+fn parts_of(response: &Response) -> Vec<Part> {
+    let thoughts = response.reasoning.iter().map(|text| Part::Reasoning { text: text.clone(), state: None });
+    let calls = response.tool_calls.iter().cloned().map(Part::ToolCall);
+    thoughts.chain([Part::text(&response.text)]).chain(calls).collect()
+}
+
+/// The answer with the vendor's own state on its thoughts, and whether there is any to come back.
+fn signed(dialect: Dialect, response: &Response) -> (Response, bool) {
+    let mut response = response.clone();
+    let state = dialect.server().thought_state("seed-1");
+    // Gemini signs calls.
+    let kept = state.is_some()
+        && response.reasoning.is_some()
+        && (dialect != Dialect::Gemini || !response.tool_calls.is_empty());
+    if let (true, Some(Part::Reasoning { state: of_thoughts, .. })) = (kept, response.parts.first_mut()) {
+        *of_thoughts = state;
+    }
+    (response, kept)
+}
+
+fn has_state(response: &Response) -> bool {
+    response.parts.iter().any(|part| match part {
+        Part::Reasoning { state: Some(state), .. } => state.to_string().contains("seed-1"),
+        _ => false,
+    })
 }
 
 fn serving() -> Serving {
@@ -114,6 +112,9 @@ fn read_stream(dialect: Dialect, pieces: &[&[u8]]) -> Result<Response, Failure> 
 /// An answer as the events it would stream as, its text in pieces.
 fn events_of(response: &Response) -> Vec<Event> {
     let mut events: Vec<Event> = response.reasoning.iter().cloned().map(Event::Reasoning).collect();
+    if let Some(Part::Reasoning { state: Some(state), .. }) = response.parts.first() {
+        events.push(Event::ReasoningState(state.clone()));
+    }
     let characters: Vec<char> = response.text.chars().collect();
     events.extend(characters.chunks(5).map(|piece| Event::Text(piece.iter().collect())));
     for (index, call) in response.tool_calls.iter().enumerate() {
@@ -143,30 +144,33 @@ proptest! {
     #[test]
     fn requests_come_back(request in requests(), stream: bool, accent: bool) {
         for dialect in Dialect::ALL {
-            let client = dialect.client();
-            let mut request = request.clone();
-            for parameter in client.lacks() {
-                request.take(*parameter);
-            }
-            if dialect == Dialect::Ollama {
-                // One string a turn: several texts become one.
-                request.messages.iter_mut().for_each(|m| m.parts = vec![m.text()]);
-            }
             let mut quirks = Quirks::default();
             if accent {
                 quirks.max_tokens_field = MaxTokensField::MaxCompletionTokens;
                 quirks.system_role = SystemRole::Developer;
                 quirks.random_seed = true;
+                quirks.echo_reasoning = EchoReasoning::Always;
             }
-            let wire = client.encode_request(Call { model: "vendor/model-1.5", request: &request, stream, quirks: &quirks });
+            let request = normal(dialect, &request, &quirks);
+            let options = serde_json::json!({"xOwn": {"a": 1}});
+            let call = Call {
+                model: "vendor/model-1.5",
+                request: &request,
+                stream,
+                quirks: &quirks,
+                options: options.as_object().filter(|_| accent),
+            };
+            let wire = dialect.client().encode_request(call);
             let asked = dialect.server().decode_request(&wire.path.replace("%2F", "/"), &wire.body).unwrap();
-            prop_assert_eq!(&asked, &Asked { model: "vendor/model-1.5".into(), request, stream });
+            let options = call.options.cloned().unwrap_or_default();
+            prop_assert_eq!(&asked, &Asked { model: "vendor/model-1.5".into(), request, stream, options }, "{}", dialect);
         }
     }
 
     #[test]
     fn whole_answers_come_back(response in responses()) {
         for dialect in Dialect::ALL {
+            let (response, has_seed) = signed(dialect, &response);
             let body = dialect.server().encode_response(&response, &serving());
             let reply = Reply { status: 200, headers: &Headers::default(), body: &body };
             let read = dialect.client().decode_response(reply, &Quirks::default());
@@ -176,6 +180,7 @@ proptest! {
             }
             let read = read.unwrap();
             prop_assert_eq!(meaning(dialect, &read), meaning(dialect, &response), "{}", dialect);
+            prop_assert_eq!(has_state(&read), has_seed, "{} {:?}", dialect, read.parts);
             let named = (!matches!(dialect, Dialect::Cohere | Dialect::Bedrock)).then_some("model-1");
             prop_assert_eq!(read.served_model.as_deref(), named);
             prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
@@ -185,6 +190,7 @@ proptest! {
     #[test]
     fn streams_come_back_wherever_they_are_cut(response in responses(), cuts in prop::collection::vec(1usize..40, 1..50)) {
         for dialect in Dialect::ALL {
+            let (response, has_seed) = signed(dialect, &response);
             let bytes = stream_of(dialect, &response);
             let mut pieces: Vec<&[u8]> = Vec::new();
             let mut rest = &bytes[..];
@@ -201,6 +207,7 @@ proptest! {
             }
             let read = read.unwrap();
             prop_assert_eq!(meaning(dialect, &read), meaning(dialect, &response), "{}", dialect);
+            prop_assert_eq!(has_state(&read), has_seed, "{} {:?}", dialect, read.parts);
             prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
         }
     }
@@ -243,7 +250,9 @@ proptest! {
     /// Nor when JSON of the right shape holds the wrong things.
     #[test]
     fn wrong_values_harm_no_decoder(at in 0usize..400, with in "(null|-1|1e99|\"x\"|\\[\\]|\\{\\}|true|\"\")") {
-        let response = Response { tool_calls: vec![ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) }], finish_reason: FinishReason::ToolCalls, ..Response::text("hello") };
+        let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) };
+        let mut response = Response { tool_calls: vec![call], finish_reason: FinishReason::ToolCalls, ..Response::text("hello") };
+        response.parts = parts_of(&response);
         for dialect in Dialect::ALL {
             // Binary frames have checksums of their own; there the whole answer is changed.
             let streamed = String::from_utf8(stream_of(dialect, &response));

@@ -165,12 +165,10 @@ impl Content {
     }
 }
 
-/// The content of a turn: one text is a plain string, because some servers know nothing else; several are parts.
-pub(super) fn text_content(parts: &[String]) -> serde_json::Value {
-    match parts {
-        [one] => serde_json::Value::String(one.clone()),
-        parts => parts.iter().map(|text| serde_json::json!({"type": "text", "text": text})).collect(),
-    }
+/// Dollars as a provider reports them, in nano-dollars; a negative or wild figure is none.
+pub(super) fn nano_dollars(usd: f64) -> Option<u64> {
+    // Below 2^53 every whole number of nano-dollars has a double of its own.
+    (0.0..9e6).contains(&usd).then(|| (usd * 1e9).round() as u64)
 }
 
 /// A text for a URL's path, everything percent-encoded but letters, digits and `plain`.

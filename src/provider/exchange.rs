@@ -110,7 +110,8 @@ fn whole(assembler: &mut Assembler) -> Result<Response, Failure> {
 }
 
 fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
-    let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks };
+    let options = request.options.get(&target.provider.name);
+    let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks, options };
     let wire = target.provider.dialect.client().encode_request(call);
     let mut url = format!("{}{}", target.base_url(), wire.path);
     for (n, (name, value)) in wire.query.iter().enumerate() {

@@ -46,9 +46,10 @@ pub(super) fn answer(
         Behaviour::Verbose => verbose(&reply),
         _ => reply,
     };
-    let mut response = Response::text(text);
-    if let Some(limit) = request.max_tokens {
-        limit_output(&mut response, limit);
+    let kept = within_limit(&text, request.max_tokens);
+    let mut response = Response::text(&text[..kept]);
+    if kept < text.len() {
+        response.finish_reason = FinishReason::Length;
     }
     response.usage = Usage {
         input_tokens: Some(tokens(request.text_bytes())),
@@ -87,13 +88,10 @@ fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
 
-fn limit_output(response: &mut Response, limit: u64) {
-    let bytes = usize::try_from(limit.saturating_mul(4)).unwrap_or(usize::MAX);
-    if response.text.len() > bytes {
-        let end = (0..=bytes).rev().find(|at| response.text.is_char_boundary(*at)).unwrap_or(0);
-        response.text.truncate(end);
-        response.finish_reason = FinishReason::Length;
-    }
+/// Bytes of a text that a limit of tokens leaves.
+fn within_limit(text: &str, limit: Option<u64>) -> usize {
+    let bytes = limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4)).unwrap_or(usize::MAX));
+    (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn timing(settings: &Settings, model: &str, behaviour: Behaviour, prompt: &str) -> (Duration, Duration) {

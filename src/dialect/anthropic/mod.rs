@@ -1,8 +1,10 @@
 //! Anthropic Messages.
 
 mod client;
+mod request;
 mod server;
 mod stream;
+mod turn;
 mod wire;
 
 /// The dialect `anthropic`.

@@ -2,47 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::Anthropic;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
+use super::turn::write_block;
+use super::{Anthropic, request};
+use crate::chat::{Event, FailureClass, FinishReason, Part, Response, Usage};
 use crate::dialect::sse_stream::write_frame;
-use crate::dialect::wire::{self, Content};
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
+use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
 
 impl Server for Anthropic {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut request = Request {
-            temperature: body.temperature,
-            top_p: body.top_p,
-            max_tokens: Some(body.max_tokens),
-            stop: body.stop_sequences,
-            ..Request::default()
-        };
-        if let Some(system) = body.system {
-            request.system = Some(texts(system)?.join("\n\n"));
-        }
-        for turn in body.messages {
-            let role = if turn.role == "assistant" { Role::Assistant } else { Role::User };
-            request.messages.push(Message { role, parts: texts(turn.content)? });
-        }
-        Ok(Asked { model: body.model, request, stream: body.stream })
+        request::read(body)
+    }
+
+    fn thought_state(&self, seed: &str) -> Option<Value> {
+        Some(json!({"signature": seed}))
     }
 
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        let mut content = Vec::new();
-        content.extend(
-            response.reasoning.iter().map(|r| json!({"type": "thinking", "thinking": r, "signature": ""})),
-        );
-        if !response.text.is_empty() {
-            content.push(json!({"type": "text", "text": response.text}));
-        }
-        content.extend(
-            response
-                .tool_calls
-                .iter()
-                .map(|c| json!({"type": "tool_use", "id": c.id, "name": c.name, "input": c.arguments})),
-        );
+        let unsigned = |part: &Part| match part {
+            Part::Reasoning { text, state: None } => {
+                Some(json!({"type": "thinking", "thinking": text, "signature": ""}))
+            }
+            other => write_block(other),
+        };
+        let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
         wire::write(&json!({
             "id": serving.id, "type": "message", "role": "assistant", "model": serving.model, "content": content,
             "stop_reason": stop_word(response.finish_reason), "stop_sequence": null, "usage": usage(&response.usage),
@@ -84,11 +66,6 @@ impl Server for Anthropic {
     }
 }
 
-fn texts(content: Value) -> Result<Vec<String>, String> {
-    let content: Content = serde_json::from_value(content).map_err(|e| e.to_string())?;
-    Ok(content.0.into_iter().filter_map(|part| part.text).collect())
-}
-
 fn stop_word(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Length => "max_tokens",
@@ -117,6 +94,7 @@ fn usage(usage: &Usage) -> Value {
 enum Open {
     Text,
     Thinking,
+    Redacted,
     Call(usize),
 }
 
@@ -196,9 +174,21 @@ impl StreamEncoder for Encoder {
                 out.extend(write_frame(Some("message_delta"), &event));
                 out
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            Event::ReasoningState(state) => match (state.get("signature"), state.get("data")) {
+                (Some(signature), _) if self.open == Some(Open::Thinking) => {
+                    let mut out = self.delta(&json!({"type": "signature_delta", "signature": signature}));
+                    out.extend(self.leave());
+                    out
+                }
+                (None, Some(data)) => {
+                    let block = json!({"type": "redacted_thinking", "data": data});
+                    let mut out = self.enter(Open::Redacted, &block);
+                    out.extend(self.leave());
+                    out
+                }
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
@@ -10,41 +10,32 @@ use crate::dialect::wire::{count, word};
 pub(super) const KNOWN: &[&str] = &[
     "container",
     "content[].caller",
-    "content[].citations",
     "content[].content",
     "content[].from",
     "content[].is_error",
     "content[].server_name",
-    "content[].signature",
     "content[].to",
     "content[].tool_use_id",
     "content_block.caller",
-    "content_block.citations",
     "content_block.content",
     "content_block.from",
     "content_block.is_error",
     "content_block.server_name",
-    "content_block.signature",
     "content_block.to",
     "content_block.tool_use_id",
     "context_management",
-    "delta.citation",
     "delta.container",
     "delta.content",
     "delta.context_management",
-    "delta.signature",
-    "delta.stop_details",
     "diagnostics",
     "message.container",
     "message.content[]",
     "message.context_management",
     "message.diagnostics",
     "message.role",
-    "message.stop_details",
     "message.type",
     "request_id",
     "role",
-    "stop_details",
     "type",
 ];
 
@@ -71,6 +62,7 @@ pub(super) struct Message {
     pub content: Vec<Block>,
     pub stop_reason: Option<String>,
     pub stop_sequence: Option<String>,
+    pub stop_details: Option<Value>,
     pub usage: Option<WireUsage>,
     /// A whole error body instead of an answer.
     pub error: Option<Value>,
@@ -86,8 +78,11 @@ pub(super) struct Block {
     pub id: Option<String>,
     pub name: Option<String>,
     pub input: Option<Value>,
+    /// The vendor's mark on thoughts, without which they are not taken back.
+    pub signature: Option<String>,
     /// Redacted thinking.
     pub data: Option<Value>,
+    pub citations: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,8 +93,11 @@ pub(super) struct Delta {
     pub text: Option<String>,
     pub thinking: Option<String>,
     pub partial_json: Option<String>,
+    pub signature: Option<String>,
+    pub citation: Option<Value>,
     pub stop_reason: Option<String>,
     pub stop_sequence: Option<String>,
+    pub stop_details: Option<Value>,
 }
 
 /// Counts; what else the object holds (service tier, iterations, server tools) is passed over.
@@ -115,6 +113,7 @@ struct Counts {
     cache_creation_input_tokens: Option<u64>,
     #[serde(deserialize_with = "count")]
     cache_read_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
     #[serde(deserialize_with = "count")]
     output_tokens: Option<u64>,
     output_tokens_details: Option<OutputDetails>,
@@ -125,6 +124,14 @@ struct Counts {
 struct OutputDetails {
     #[serde(deserialize_with = "count")]
     thinking_tokens: Option<u64>,
+}
+
+/// What was written to a cache, by how long it is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CacheCreation {
+    #[serde(deserialize_with = "count")]
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 impl<'de> Deserialize<'de> for WireUsage {
@@ -142,6 +149,7 @@ impl WireUsage {
         old.input_tokens = new.input_tokens.or(old.input_tokens);
         old.cache_creation_input_tokens = new.cache_creation_input_tokens.or(old.cache_creation_input_tokens);
         old.cache_read_input_tokens = new.cache_read_input_tokens.or(old.cache_read_input_tokens);
+        old.cache_creation = new.cache_creation.or(old.cache_creation.take());
         old.output_tokens = new.output_tokens.or(old.output_tokens);
         old.output_tokens_details = new.output_tokens_details.or(old.output_tokens_details.take());
     }
@@ -157,10 +165,10 @@ impl WireUsage {
             ]),
             cached_input_tokens: counts.cache_read_input_tokens,
             cache_write_tokens: counts.cache_creation_input_tokens,
+            long_cache_write_tokens: counts.cache_creation.as_ref().and_then(|c| c.ephemeral_1h_input_tokens),
             output_tokens: counts.output_tokens,
             reasoning_tokens: counts.output_tokens_details.as_ref().and_then(|d| d.thinking_tokens),
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }
@@ -175,28 +183,4 @@ pub(super) fn stop_reason(word: &str) -> Option<FinishReason> {
         "refusal" => FinishReason::Refusal,
         _ => return None,
     })
-}
-
-/// A request body.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub model: String,
-    pub max_tokens: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub system: Option<Value>,
-    pub messages: Vec<Turn>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop_sequences: Vec<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stream: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Turn {
-    pub role: String,
-    pub content: Value,
 }

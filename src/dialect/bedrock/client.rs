@@ -1,24 +1,13 @@
 //! The half that asks.
 
-use super::Bedrock;
 use super::stream::Reader;
-use super::wire::{Body, InferenceConfig, TextBlock, Turn};
-use crate::chat::{Event, Failure, Message, Parameter};
+use super::{Bedrock, request};
+use crate::chat::{Event, Failure, Media, Parameter, Part, Source};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Bedrock {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let Call { model, request, stream, .. } = call;
-        let body = Body {
-            messages: request.messages.iter().map(turn).collect(),
-            system: request.system.iter().map(|text| TextBlock { text: text.clone() }).collect(),
-            inference_config: InferenceConfig {
-                max_tokens: request.max_tokens,
-                temperature: request.temperature,
-                top_p: request.top_p,
-                stop_sequences: request.stop.clone(),
-            },
-        };
+        let Call { model, stream, .. } = call;
         let (method, headers) = if stream {
             ("converse-stream", vec![("accept", "application/vnd.amazon.eventstream")])
         } else {
@@ -26,11 +15,19 @@ impl Client for Bedrock {
         };
         // An id may be an ARN: its colons and slashes are part of one path segment.
         let path = format!("/model/{}/{method}", wire::escape(model, b"-_.~"));
-        WireRequest { path, query: Vec::new(), headers, body: wire::write(&body) }
+        WireRequest { path, query: Vec::new(), headers, body: wire::write(&request::write(call)) }
     }
 
     fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::Seed]
+        &[Parameter::Seed, Parameter::ParallelToolCalls]
+    }
+
+    fn cannot_carry(&self, part: &Part) -> Option<&'static str> {
+        match part {
+            Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),
+            Part::Document(Media { source: Source::Url(_), .. }) => Some("documents by URL"),
+            _ => None,
+        }
     }
 
     fn decode_whole(
@@ -47,12 +44,5 @@ impl Client for Bedrock {
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
         Box::new(Reader::default())
-    }
-}
-
-fn turn(message: &Message) -> Turn {
-    Turn {
-        role: wire::role(message).to_owned(),
-        content: message.parts.iter().map(|text| TextBlock { text: text.clone() }).collect(),
     }
 }

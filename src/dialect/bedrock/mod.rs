@@ -1,8 +1,10 @@
 //! Amazon Bedrock Converse.
 
 mod client;
+mod request;
 mod server;
 mod stream;
+mod turn;
 mod wire;
 
 /// The dialect `bedrock`.

@@ -2,36 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::Bedrock;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
+use super::turn::write_block;
+use super::{Bedrock, request};
+use crate::chat::{Event, FailureClass, FinishReason, Part, Response, Usage};
 use crate::dialect::frame::{AwsFrame, write_aws_frame};
-use crate::dialect::wire;
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
+use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
 
 impl Server for Bedrock {
     fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String> {
-        let (model, method) = path
-            .rsplit_once("model/")
-            .and_then(|(_, rest)| rest.rsplit_once('/'))
-            .ok_or("the path names no model and method")?;
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let system: Vec<String> = body.system.into_iter().map(|block| block.text).collect();
-        let turn = |turn: super::wire::Turn| Message {
-            role: if turn.role == "assistant" { Role::Assistant } else { Role::User },
-            parts: turn.content.into_iter().map(|block| block.text).collect(),
-        };
-        let config = body.inference_config;
-        let request = Request {
-            system: (!system.is_empty()).then(|| system.join("\n\n")),
-            messages: body.messages.into_iter().map(turn).collect(),
-            temperature: config.temperature,
-            top_p: config.top_p,
-            max_tokens: config.max_tokens,
-            stop: config.stop_sequences,
-            seed: None,
-        };
-        Ok(Asked { model: model.to_owned(), request, stream: method == "converse-stream" })
+        request::read(path, body)
+    }
+
+    fn thought_state(&self, seed: &str) -> Option<Value> {
+        Some(json!({"signature": seed}))
     }
 
     fn stream_content_type(&self) -> &'static str {
@@ -43,13 +26,13 @@ impl Server for Bedrock {
     }
 
     fn encode_response(&self, response: &Response, _serving: &Serving) -> Vec<u8> {
-        let reasoning = |text: &String| json!({"reasoningContent": {"reasoningText": {"text": text}}});
-        let mut content: Vec<Value> = response.reasoning.iter().map(reasoning).collect();
-        if !response.text.is_empty() {
-            content.push(json!({"text": response.text}));
-        }
-        let call = |c: &crate::chat::ToolCall| json!({"toolUse": {"toolUseId": c.id, "name": c.name, "input": c.arguments}});
-        content.extend(response.tool_calls.iter().map(call));
+        let unsigned = |part: &Part| match part {
+            Part::Reasoning { text, state: None } => {
+                Some(json!({"reasoningContent": {"reasoningText": {"text": text}}}))
+            }
+            other => write_block(other),
+        };
+        let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
         wire::write(&json!({
             "output": {"message": {"role": "assistant", "content": content}},
             "stopReason": stop_word(response.finish_reason), "usage": usage(&response.usage), "metrics": {"latencyMs": 0},
@@ -183,9 +166,15 @@ impl StreamEncoder for Encoder {
                 out.extend(event("messageStop", &json!({"stopReason": stop_word(*reason)})));
                 out
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            Event::ReasoningState(state) => match state.get("signature") {
+                Some(signature) if self.open == Some(Open::Reasoning) => {
+                    let mut out = self.delta(&json!({"reasoningContent": {"signature": signature}}));
+                    out.extend(self.leave());
+                    out
+                }
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::wire::{self, Answer, Block, Ending, KNOWN, stop_reason};
-use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::chat::{Citation, Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::{AwsDecoder, AwsFrame};
 use crate::dialect::sse_stream::truncated;
@@ -25,12 +25,21 @@ impl Reader {
     fn block(&mut self, at: u64, block: Block, events: &mut Vec<Event>) {
         let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
         if let Some(reasoning) = block.reasoning_content {
-            let text = filled(reasoning.text).or(filled(reasoning.reasoning_text.and_then(|t| t.text)));
+            let whole = reasoning.reasoning_text.unwrap_or_default();
+            let text = filled(reasoning.text).or(filled(whole.text));
+            let signature = filled(reasoning.signature).or(filled(whole.signature));
+            let redacted = filled(reasoning.redacted_content);
+            let state = signature
+                .map(|signature| json!({"signature": signature}))
+                .or(redacted.map(|data| json!({"redactedContent": data})));
             events.extend(text.map(Event::Reasoning));
+            events.extend(state.map(Event::ReasoningState));
         }
+        events.extend(block.citation.as_ref().and_then(citation).map(Event::Citation));
         events.extend(filled(block.text).map(Event::Text));
-        for cited in block.citations_content.into_iter().flat_map(|c| c.content) {
-            events.extend(filled(cited.text).map(Event::Text));
+        if let Some(cited) = block.citations_content {
+            events.extend(cited.content.into_iter().filter_map(|c| filled(c.text)).map(Event::Text));
+            events.extend(cited.citations.iter().filter_map(citation).map(Event::Citation));
         }
         let Some(call) = block.tool_use.filter(|call| call.kind.as_deref() != Some("server_tool_use")) else {
             return;
@@ -64,7 +73,7 @@ impl Reader {
             }
         };
         if !matches!(word, "end_turn" | "tool_use" | "max_tokens") {
-            events.push(Event::ProviderField { name: "stopReason", value: word.to_owned() });
+            events.push(Event::ProviderField { name: "stopReason", value: word.to_owned().into() });
         }
         self.finished = true;
         events.push(Event::Finish(reason));
@@ -142,4 +151,14 @@ impl StreamDecoder for Reader {
             (false, false) => Err(empty()),
         }
     }
+}
+
+fn citation(said: &serde_json::Value) -> Option<Citation> {
+    let text = |pointer: &str| said.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let citation = Citation {
+        url: text("/location/web/url"),
+        title: text("/title").or_else(|| text("/source")),
+        text: text("/sourceContent/0/text"),
+    };
+    (citation != Citation::default()).then_some(citation)
 }

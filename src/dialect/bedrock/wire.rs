@@ -1,6 +1,6 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
@@ -9,17 +9,11 @@ use crate::dialect::wire::count;
 /// Fields that the dialect has and this product has no use for. Sorted.
 pub(super) const KNOWN: &[&str] = &[
     "additionalModelResponseFields",
-    "delta.citation",
     "delta.image",
-    "delta.reasoningContent.redactedContent",
-    "delta.reasoningContent.signature",
     "delta.toolResult",
     "metrics",
     "output.message.content[].audio",
-    "output.message.content[].citationsContent.citations",
     "output.message.content[].image",
-    "output.message.content[].reasoningContent.reasoningText.signature",
-    "output.message.content[].reasoningContent.redactedContent",
     "output.message.content[].toolResult",
     "output.message.role",
     "p",
@@ -29,7 +23,6 @@ pub(super) const KNOWN: &[&str] = &[
     "start.toolResult",
     "start.toolUse.type",
     "trace",
-    "usage.cacheDetails",
     "usage.serverToolUsage",
     "usage.totalTokens",
 ];
@@ -63,6 +56,8 @@ pub(super) struct Block {
     pub tool_use: Option<ToolUse>,
     pub reasoning_content: Option<Reasoning>,
     pub citations_content: Option<Cited>,
+    /// A source, as a stream says it.
+    pub citation: Option<Value>,
 }
 
 /// Text whose sources are named beside it.
@@ -70,6 +65,7 @@ pub(super) struct Block {
 #[serde(default)]
 pub(super) struct Cited {
     pub content: Vec<CitedText>,
+    pub citations: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,12 +91,15 @@ pub(super) struct ToolUse {
 pub(super) struct Reasoning {
     pub text: Option<String>,
     pub reasoning_text: Option<ReasoningText>,
+    pub signature: Option<String>,
+    pub redacted_content: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ReasoningText {
     pub text: Option<String>,
+    pub signature: Option<String>,
 }
 
 /// The payload of an event, the fields of all kinds in one struct.
@@ -130,9 +129,30 @@ pub(super) struct WireUsage {
     cache_read_input_token_count: Option<u64>,
     #[serde(deserialize_with = "count")]
     cache_write_input_token_count: Option<u64>,
+    cache_details: Option<Vec<CacheDetail>>,
+}
+
+/// What was written to a cache with one lifetime.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CacheDetail {
+    ttl: String,
+    #[serde(deserialize_with = "count")]
+    input_tokens: Option<u64>,
 }
 
 impl WireUsage {
+    fn long_writes(&self) -> Option<u64> {
+        let long: Vec<Option<u64>> = self
+            .cache_details
+            .iter()
+            .flatten()
+            .filter(|detail| detail.ttl == "1h")
+            .map(|detail| detail.input_tokens)
+            .collect();
+        Usage::total(&long)
+    }
+
     /// By our convention: `inputTokens` of the vendor leaves both cache figures out.
     pub(super) fn read(&self) -> Usage {
         let cached = self.cache_read_input_tokens.or(self.cache_read_input_token_count);
@@ -141,10 +161,10 @@ impl WireUsage {
             input_tokens: Usage::total(&[self.input_tokens, cached, written]),
             cached_input_tokens: cached,
             cache_write_tokens: written,
+            long_cache_write_tokens: self.long_writes(),
             output_tokens: self.output_tokens,
             reasoning_tokens: None,
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }
@@ -167,46 +187,4 @@ pub(super) fn stop_reason(word: &str) -> Ending {
         "malformed_model_output" | "malformed_tool_use" => return Ending::Broken,
         _ => return Ending::Unknown,
     })
-}
-
-/// A request body.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Body {
-    pub messages: Vec<Turn>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub system: Vec<TextBlock>,
-    #[serde(skip_serializing_if = "InferenceConfig::is_default")]
-    pub inference_config: InferenceConfig,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Turn {
-    pub role: String,
-    pub content: Vec<TextBlock>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct TextBlock {
-    pub text: String,
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct InferenceConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stop_sequences: Vec<String>,
-}
-
-impl InferenceConfig {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }

@@ -1,31 +1,23 @@
 //! The half that asks.
 
-use serde_json::json;
-
-use super::Cohere;
 use super::stream::Reader;
-use super::wire::{Body, Turn};
-use crate::chat::{Event, Failure, Message};
+use super::{Cohere, request};
+use crate::chat::{Event, Failure, Parameter, Part};
 use crate::dialect::sse_stream::{SseStream, read_whole};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Cohere {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let Call { model, request, stream, .. } = call;
-        let system =
-            request.system.iter().map(|text| Turn { role: "system".to_owned(), content: json!(text) });
-        let body = Body {
-            model: model.to_owned(),
-            messages: system.chain(request.messages.iter().map(turn)).collect(),
-            temperature: request.temperature,
-            p: request.top_p,
-            max_tokens: request.max_tokens,
-            stop_sequences: request.stop.clone(),
-            seed: request.seed,
-            stream,
-        };
-        let path = "/v2/chat".to_owned();
-        WireRequest { path, query: Vec::new(), headers: Vec::new(), body: wire::write(&body) }
+        let (path, body) = ("/v2/chat".to_owned(), wire::write(&request::write(call)));
+        WireRequest { path, query: Vec::new(), headers: Vec::new(), body }
+    }
+
+    fn lacks(&self) -> &'static [Parameter] {
+        &[Parameter::ParallelToolCalls]
+    }
+
+    fn cannot_carry(&self, part: &Part) -> Option<&'static str> {
+        matches!(part, Part::Document(_)).then_some("documents")
     }
 
     fn decode_whole(
@@ -40,8 +32,4 @@ impl Client for Cohere {
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
         Box::new(SseStream::new(Reader::default()))
     }
-}
-
-fn turn(message: &Message) -> Turn {
-    Turn { role: wire::role(message).to_owned(), content: wire::text_content(&message.parts) }
 }

@@ -1,6 +1,7 @@
 //! Cohere Chat, version 2.
 
 mod client;
+mod request;
 mod server;
 mod stream;
 mod wire;

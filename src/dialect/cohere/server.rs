@@ -2,34 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::Cohere;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
+use super::{Cohere, request};
+use crate::chat::{Event, FailureClass, FinishReason, Response, Usage};
+use crate::dialect::functions::write_call;
 use crate::dialect::sse_stream::write_frame;
-use crate::dialect::wire::{self, Content};
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
+use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
 
 impl Server for Cohere {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut request = Request {
-            temperature: body.temperature,
-            top_p: body.p,
-            max_tokens: body.max_tokens,
-            stop: body.stop_sequences,
-            seed: body.seed,
-            ..Request::default()
-        };
-        for turn in body.messages {
-            let content: Content = serde_json::from_value(turn.content).map_err(|e| e.to_string())?;
-            let parts: Vec<String> = content.0.into_iter().filter_map(|part| part.text).collect();
-            match turn.role.as_str() {
-                "system" => request.system = Some(parts.join("\n\n")),
-                "assistant" => request.messages.push(Message { role: Role::Assistant, parts }),
-                _ => request.messages.push(Message { role: Role::User, parts }),
-            }
-        }
-        Ok(Asked { model: body.model, request, stream: body.stream })
+        request::read(body)
     }
 
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
@@ -40,11 +21,7 @@ impl Server for Cohere {
         }
         let mut message = json!({"role": "assistant", "content": content});
         if !response.tool_calls.is_empty() {
-            let call = |c: &crate::chat::ToolCall| {
-                let function = json!({"name": c.name, "arguments": c.arguments.to_string()});
-                json!({"id": c.id, "type": "function", "function": function})
-            };
-            message["tool_calls"] = response.tool_calls.iter().map(call).collect();
+            message["tool_calls"] = response.tool_calls.iter().map(|c| write_call(&c.id, c)).collect();
         }
         wire::write(&json!({
             "id": serving.id, "finish_reason": finish_word(response.finish_reason), "message": message,
@@ -177,9 +154,7 @@ impl StreamEncoder for Encoder {
                 out.extend(Self::frame("message-end", None, Some(&delta)));
                 out
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            _ => Vec::new(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Named events to events, and whole answers through the same parts.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::wire::{self, Answer, Delta, KNOWN, finish_reason};
-use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::chat::{Citation, Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::Progress;
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::SseFrame;
@@ -15,6 +15,8 @@ use crate::dialect::wire::read;
 pub(super) struct Reader {
     /// The wire's index of each tool call, in order.
     calls: Vec<u64>,
+    /// What the model said before it calls tools, not yet marked as such.
+    has_plan: bool,
     finished: bool,
 }
 
@@ -30,10 +32,25 @@ impl Reader {
     fn call(&mut self, at: u64, call: &Value, events: &mut Vec<Event>) {
         let text =
             |pointer: &str| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.leave_plan(events);
         self.calls.push(at);
         let index = self.calls.len() - 1;
         events.push(Event::ToolCall { index, id: text("/id"), name: text("/function/name") });
         Self::arguments(index, call, events);
+    }
+
+    /// Marks what was said before the tools: it goes back in a field of its own.
+    fn leave_plan(&mut self, events: &mut Vec<Event>) {
+        if std::mem::take(&mut self.has_plan) {
+            events.push(Event::ReasoningState(json!({"tool_plan": true})));
+        }
+    }
+
+    fn plan(&mut self, plan: Option<String>, events: &mut Vec<Event>) {
+        if let Some(plan) = plan.filter(|p| !p.is_empty()) {
+            self.has_plan = true;
+            events.push(Event::Reasoning(plan));
+        }
     }
 
     fn arguments(index: usize, call: &Value, events: &mut Vec<Event>) {
@@ -55,10 +72,10 @@ impl Reader {
             FinishReason::Other
         });
         if reason == FinishReason::Error {
-            return Err(ErrorBody::in_band(&serde_json::json!({"message": delta.error})));
+            return Err(ErrorBody::in_band(&json!({"message": delta.error})));
         }
         if !matches!(word, "COMPLETE" | "TOOL_CALL" | "MAX_TOKENS") {
-            events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned() });
+            events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned().into() });
         }
         let called = reason == FinishReason::Stop && !self.calls.is_empty();
         self.finished = true;
@@ -79,7 +96,7 @@ impl FrameReader for Reader {
         match event.kind.as_str() {
             "message-start" => {
                 if let Some(Value::String(id)) = event.id {
-                    events.push(Event::ProviderField { name: "id", value: id });
+                    events.push(Event::ProviderField { name: "id", value: id.into() });
                 }
             }
             "content-start" | "content-delta" => {
@@ -88,9 +105,7 @@ impl FrameReader for Reader {
                 }
             }
             "tool-plan-delta" => {
-                events.extend(
-                    message.and_then(|m| m.tool_plan.clone()).filter(|p| !p.is_empty()).map(Event::Reasoning),
-                );
+                self.plan(message.and_then(|m| m.tool_plan.clone()), events);
             }
             "tool-call-start" => {
                 if let Some(call) = message.and_then(|m| m.tool_calls.as_ref()) {
@@ -104,7 +119,11 @@ impl FrameReader for Reader {
                 }
             }
             "message-end" => self.end_of_message(&delta, events)?,
-            "content-end" | "tool-call-end" | "citation-start" | "citation-end" | "debug" => {}
+            "citation-start" => {
+                let cited = message.and_then(|m| m.citations.as_ref());
+                events.extend(cited.into_iter().flat_map(citations).map(Event::Citation));
+            }
+            "content-end" | "tool-call-end" | "citation-end" | "debug" => {}
             "" if delta.finish_reason.is_none() => {
                 return Err(ErrorBody::in_band(
                     &serde_json::from_str::<Value>(&frame.data).unwrap_or_default(),
@@ -127,9 +146,9 @@ impl FrameReader for Reader {
             });
         }
         let answer: Answer = read(body, KNOWN, events)?;
-        events.extend(answer.id.map(|value| Event::ProviderField { name: "id", value }));
+        events.extend(answer.id.map(|id| Event::ProviderField { name: "id", value: id.into() }));
         let message = answer.message.unwrap_or_default();
-        events.extend(message.tool_plan.filter(|p| !p.is_empty()).map(Event::Reasoning));
+        self.plan(message.tool_plan, events);
         match &message.content {
             Some(Value::Array(parts)) => parts.iter().for_each(|part| Self::part(part, events)),
             Some(Value::String(text)) if !text.is_empty() => events.push(Event::Text(text.clone())),
@@ -140,6 +159,9 @@ impl FrameReader for Reader {
         {
             self.call(at, call, events);
         }
+        self.leave_plan(events);
+        let cited = message.citations.iter().filter_map(Value::as_array).flatten();
+        events.extend(cited.flat_map(citations).map(Event::Citation));
         let error = value.get("error").cloned();
         self.end_of_message(
             &Delta { finish_reason: answer.finish_reason, usage: answer.usage, error, message: None },
@@ -154,4 +176,21 @@ impl FrameReader for Reader {
     fn is_finished(&self) -> bool {
         self.finished
     }
+}
+
+/// The sources of one marked stretch of the text.
+fn citations(said: &Value) -> Vec<Citation> {
+    let text = |from: &Value, name: &str| from.get(name).and_then(Value::as_str).map(str::to_owned);
+    let quoted = text(said, "text");
+    let sources = said.get("sources").and_then(Value::as_array).into_iter().flatten();
+    sources
+        .map(|source| {
+            let document = source.get("document").unwrap_or(source);
+            Citation {
+                url: text(document, "url"),
+                title: text(document, "title").or_else(|| text(source, "id")),
+                text: quoted.clone(),
+            }
+        })
+        .collect()
 }

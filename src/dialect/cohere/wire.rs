@@ -1,6 +1,6 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
@@ -9,12 +9,10 @@ use crate::dialect::wire::{count, word};
 /// Fields that the dialect has and this product has no use for. Sorted.
 pub(super) const KNOWN: &[&str] = &[
     "api_version",
-    "delta.message.citations",
     "delta.message.content.citations",
     "delta.message.role",
     "id",
     "logprobs",
-    "message.citations",
     "message.role",
     "meta",
     "usage.billed_units.classifications",
@@ -50,6 +48,8 @@ pub(super) struct Message {
     pub content: Option<Value>,
     pub tool_plan: Option<String>,
     pub tool_calls: Option<Value>,
+    /// A list in a whole answer, one in a stream.
+    pub citations: Option<Value>,
 }
 
 /// A whole answer. An error has text where the message would be.
@@ -96,7 +96,7 @@ impl WireUsage {
             output_tokens: counted.and_then(|t| t.output_tokens),
             reasoning_tokens: counted.and_then(|t| t.reasoning_tokens),
             billed: billed.and_then(|t| t.input_tokens.zip(t.output_tokens)),
-            estimated: false,
+            ..Usage::default()
         }
     }
 }
@@ -111,30 +111,4 @@ pub(super) fn finish_reason(word: &str) -> Option<FinishReason> {
         "ERROR" | "TIMEOUT" => FinishReason::Error,
         _ => return None,
     })
-}
-
-/// A request body.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub model: String,
-    pub messages: Vec<Turn>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    /// Top-p.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop_sequences: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<i64>,
-    #[serde(default)]
-    pub stream: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Turn {
-    pub role: String,
-    pub content: Value,
 }

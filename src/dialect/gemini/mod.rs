@@ -2,8 +2,10 @@
 
 mod client;
 mod partial;
+mod request;
 mod server;
 mod stream;
+mod turn;
 mod wire;
 
 /// The dialect `gemini`.

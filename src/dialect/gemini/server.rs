@@ -2,52 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::Gemini;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
+use super::turn::write_parts;
+use super::{Gemini, request};
+use crate::chat::{Event, FailureClass, FinishReason, Part, Response, ToolCall, Usage};
 use crate::dialect::sse_stream::write_frame;
 use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
 
 impl Server for Gemini {
     fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String> {
-        let (model, method) = path
-            .rsplit_once("models/")
-            .and_then(|(_, rest)| rest.rsplit_once(':'))
-            .ok_or("the path names no model and method")?;
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let config = body.generation_config;
-        let texts = |turn: super::wire::Turn| turn.parts.into_iter().map(|p| p.text).collect::<Vec<_>>();
-        let request = Request {
-            system: body.system_instruction.map(|turn| texts(turn).join("\n\n")),
-            messages: body
-                .contents
-                .into_iter()
-                .map(|turn| Message {
-                    role: if turn.role.as_deref() == Some("model") { Role::Assistant } else { Role::User },
-                    parts: texts(turn),
-                })
-                .collect(),
-            temperature: config.temperature,
-            top_p: config.top_p,
-            max_tokens: config.max_output_tokens,
-            stop: config.stop_sequences,
-            seed: config.seed,
-        };
-        Ok(Asked { model: model.to_owned(), request, stream: method == "streamGenerateContent" })
+        request::read(path, body)
+    }
+
+    fn thought_state(&self, seed: &str) -> Option<Value> {
+        Some(json!({"thoughtSignature": seed, "on": "call"}))
     }
 
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        let mut parts = Vec::new();
-        parts.extend(response.reasoning.iter().map(|r| json!({"text": r, "thought": true})));
-        if !response.text.is_empty() {
-            parts.push(json!({"text": response.text}));
-        }
-        parts.extend(
-            response
-                .tool_calls
-                .iter()
-                .map(|c| json!({"functionCall": {"id": c.id, "name": c.name, "args": c.arguments}})),
-        );
+        let parts = write_parts(&response.parts, None);
         wire::write(&chunk(serving, &parts, Some(response.finish_reason), Some(&response.usage)))
     }
 
@@ -83,7 +54,7 @@ impl Server for Gemini {
     }
 
     fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder { serving: serving.clone(), usage: Usage::default(), calls: Vec::new() })
+        Box::new(Encoder { serving: serving.clone(), usage: Usage::default(), held: Vec::new() })
     }
 }
 
@@ -130,8 +101,8 @@ fn chunk(serving: &Serving, parts: &[Value], finish: Option<FinishReason>, count
 struct Encoder {
     serving: Serving,
     usage: Usage,
-    /// Calls go out whole, so their pieces are held back: id, name, arguments.
-    calls: Vec<(String, String, String)>,
+    /// Calls go out whole, with the marks on them, so they are held back: the part, and its arguments so far.
+    held: Vec<(Part, String)>,
 }
 
 impl StreamEncoder for Encoder {
@@ -143,12 +114,19 @@ impl StreamEncoder for Encoder {
         let part = match event {
             Event::Text(text) => json!({"text": text}),
             Event::Reasoning(text) => json!({"text": text, "thought": true}),
+            Event::ReasoningState(state) => {
+                let part = Part::Reasoning { text: String::new(), state: Some(state.clone()) };
+                self.held.push((part, String::new()));
+                return Vec::new();
+            }
             Event::ToolCall { id, name, .. } => {
-                self.calls.push((id.clone(), name.clone(), String::new()));
+                let call = ToolCall { id: id.clone(), name: name.clone(), arguments: Value::Null };
+                self.held.push((Part::ToolCall(call), String::new()));
                 return Vec::new();
             }
             Event::ToolArguments { index, piece } => {
-                if let Some((_, _, arguments)) = self.calls.get_mut(*index) {
+                let calls = self.held.iter_mut().filter(|(part, _)| matches!(part, Part::ToolCall(_)));
+                if let Some((_, arguments)) = calls.into_iter().nth(*index) {
                     arguments.push_str(piece);
                 }
                 return Vec::new();
@@ -158,16 +136,18 @@ impl StreamEncoder for Encoder {
                 return Vec::new();
             }
             Event::Finish(reason) => {
-                let whole = |(id, name, arguments): &(String, String, String)| {
-                    let args: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
-                    json!({"functionCall": {"id": id, "name": name, "args": args}})
+                let whole = |(part, arguments): (Part, String)| match part {
+                    Part::ToolCall(call) => {
+                        let arguments = serde_json::from_str(&arguments).unwrap_or_else(|_| json!({}));
+                        Part::ToolCall(ToolCall { arguments, ..call })
+                    }
+                    other => other,
                 };
-                let parts: Vec<Value> = self.calls.iter().map(whole).collect();
+                let parts: Vec<Part> = std::mem::take(&mut self.held).into_iter().map(whole).collect();
+                let parts = write_parts(&parts, None);
                 return write_frame(None, &chunk(&self.serving, &parts, Some(*reason), Some(&self.usage)));
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                return Vec::new();
-            }
+            _ => return Vec::new(),
         };
         write_frame(None, &chunk(&self.serving, &[part], None, None))
     }

@@ -1,10 +1,10 @@
 //! Chunks to events. A whole answer is one chunk.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::partial::PartialCall;
 use super::wire::{Candidate, Chunk, Ending, FunctionCall, KNOWN, Part, WireUsage, finish_reason};
-use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::chat::{Citation, Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::Progress;
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::SseFrame;
@@ -35,7 +35,7 @@ impl Reader {
         }
         if let Some(id) = chunk.response_id.filter(|id| !id.is_empty() && !self.has_id) {
             self.has_id = true;
-            events.push(Event::ProviderField { name: "responseId", value: id });
+            events.push(Event::ProviderField { name: "responseId", value: id.into() });
         }
         if let Some(usage) = &chunk.usage_metadata {
             self.usage.merge(usage);
@@ -60,6 +60,9 @@ impl Reader {
         for part in candidate.content.into_iter().flat_map(|c| c.parts) {
             self.part(part, events);
         }
+        for metadata in [&candidate.citation_metadata, &candidate.grounding_metadata].into_iter().flatten() {
+            events.extend(sources(metadata).map(Event::Citation));
+        }
         // An extra chunk with usage alone may follow the one that ends the answer.
         let Some(word) = candidate.finish_reason.filter(|_| self.finish.is_none()) else { return Ok(()) };
         self.close_call(events);
@@ -79,19 +82,31 @@ impl Reader {
             }
         };
         if !matches!(reason, FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls) {
-            events.push(Event::ProviderField { name: "finishReason", value: word });
+            events.push(Event::ProviderField { name: "finishReason", value: word.into() });
         }
         self.finish = Some(reason);
         events.push(Event::Finish(reason));
         Ok(())
     }
 
-    fn part(&mut self, part: Part, events: &mut Vec<Event>) {
-        if let Some(text) = part.text.filter(|t| !t.is_empty()) {
-            events.push(if part.thought { Event::Reasoning(text) } else { Event::Text(text) });
+    fn part(&mut self, mut part: Part, events: &mut Vec<Event>) {
+        events.extend(part.own().map(Event::Own));
+        let signature = part.thought_signature.take().filter(|s| !s.is_empty());
+        let state = |on: &str| {
+            let signature = signature.as_ref()?;
+            Some(Event::ReasoningState(json!({"thoughtSignature": signature, "on": on})))
+        };
+        if part.thought {
+            events.extend(part.text.filter(|t| !t.is_empty()).map(Event::Reasoning));
+            events.extend(signature.map(|s| Event::ReasoningState(json!({"thoughtSignature": s}))));
+            return;
         }
+        events.extend(part.text.filter(|t| !t.is_empty()).map(Event::Text));
         if let Some(call) = part.function_call {
+            events.extend(state("call"));
             self.call(call, events);
+        } else {
+            events.extend(state("text"));
         }
     }
 
@@ -162,4 +177,15 @@ impl FrameReader for Reader {
     fn is_finished(&self) -> bool {
         self.finish.is_some()
     }
+}
+
+/// What was searched or quoted: `citations` (older: `citationSources`), or `groundingChunks`.
+fn sources(metadata: &Value) -> impl Iterator<Item = Citation> + '_ {
+    let lists = ["citations", "citationSources", "groundingChunks"];
+    lists.into_iter().filter_map(|name| metadata.get(name)?.as_array()).flatten().filter_map(|source| {
+        let source = source.get("web").or(source.get("retrievedContext")).unwrap_or(source);
+        let text = |name: &str| source.get(name).and_then(Value::as_str).map(str::to_owned);
+        let citation = Citation { url: text("uri"), title: text("title"), text: text("text") };
+        (citation != Citation::default()).then_some(citation)
+    })
 }

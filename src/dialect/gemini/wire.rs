@@ -1,7 +1,7 @@
 //! The wire structs, spelled as the vendor spells them. Proto3 JSON leaves out what is zero or empty, so everything
 //! read is optional.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
@@ -10,17 +10,9 @@ use crate::dialect::wire::{count, word};
 /// Fields that the dialect has and this product has no use for. Sorted.
 pub(super) const KNOWN: &[&str] = &[
     "candidates[].avgLogprobs",
-    "candidates[].citationMetadata",
-    "candidates[].content.parts[].codeExecutionResult",
-    "candidates[].content.parts[].executableCode",
     "candidates[].content.parts[].functionCall.partialArgs[].nullValue",
     "candidates[].content.parts[].functionCall.partialArgs[].willContinue",
-    "candidates[].content.parts[].inlineData",
-    "candidates[].content.parts[].thoughtSignature",
-    "candidates[].content.parts[].toolCall",
-    "candidates[].content.parts[].toolResponse",
     "candidates[].content.role",
-    "candidates[].groundingMetadata",
     "candidates[].index",
     "candidates[].logprobsResult",
     "candidates[].safetyRatings",
@@ -56,6 +48,8 @@ pub(super) struct Candidate {
     #[serde(deserialize_with = "word")]
     pub finish_reason: Option<String>,
     pub finish_message: Option<String>,
+    pub citation_metadata: Option<Value>,
+    pub grounding_metadata: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +64,27 @@ pub(super) struct Part {
     pub text: Option<String>,
     pub thought: bool,
     pub function_call: Option<FunctionCall>,
+    pub thought_signature: Option<String>,
+    pub code_execution_result: Option<Value>,
+    pub executable_code: Option<Value>,
+    pub inline_data: Option<Value>,
+    pub tool_call: Option<Value>,
+    pub tool_response: Option<Value>,
+}
+
+impl Part {
+    /// A part that only this vendor has, as it goes back.
+    pub(super) fn own(&mut self) -> Option<Value> {
+        let fields = [
+            ("executableCode", self.executable_code.take()),
+            ("codeExecutionResult", self.code_execution_result.take()),
+            ("inlineData", self.inline_data.take()),
+            ("toolCall", self.tool_call.take()),
+            ("toolResponse", self.tool_response.take()),
+        ];
+        let (name, value) = fields.into_iter().find_map(|(name, value)| Some((name, value?)))?;
+        Some(serde_json::json!({name: value}))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -124,8 +139,7 @@ impl WireUsage {
             cache_write_tokens: None,
             output_tokens: Usage::total(&[self.candidates_token_count, self.thoughts_token_count]),
             reasoning_tokens: self.thoughts_token_count,
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 
@@ -178,50 +192,4 @@ pub(super) fn finish_reason(word: &str) -> Ending {
         | "IMAGE_OTHER" => return Ending::Broken,
         _ => return Ending::Unknown,
     })
-}
-
-/// A request body.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Body {
-    pub contents: Vec<Turn>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub system_instruction: Option<Turn>,
-    #[serde(skip_serializing_if = "GenerationConfig::is_default")]
-    pub generation_config: GenerationConfig,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Turn {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    pub parts: Vec<TextPart>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TextPart {
-    #[serde(default)]
-    pub text: String,
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct GenerationConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stop_sequences: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<i64>,
-}
-
-impl GenerationConfig {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }

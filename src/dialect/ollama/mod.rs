@@ -1,6 +1,7 @@
 //! Ollama's native chat.
 
 mod client;
+mod request;
 mod server;
 mod stream;
 mod wire;

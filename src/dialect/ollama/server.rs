@@ -2,36 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::Ollama;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
-use crate::dialect::wire;
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
+use super::{Ollama, request};
+use crate::chat::{Event, FailureClass, FinishReason, Response, Usage};
+use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
 
 /// The simulator's answers have no date of their own.
 const CREATED: &str = "2026-01-01T00:00:00Z";
 
 impl Server for Ollama {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let options = body.options;
-        let mut request = Request {
-            temperature: options.temperature,
-            top_p: options.top_p,
-            max_tokens: options.num_predict,
-            stop: options.stop,
-            seed: options.seed,
-            ..Request::default()
-        };
-        for turn in body.messages {
-            let parts = vec![turn.content];
-            match turn.role.as_str() {
-                "system" => request.system = parts.into_iter().next(),
-                "assistant" => request.messages.push(Message { role: Role::Assistant, parts }),
-                _ => request.messages.push(Message { role: Role::User, parts }),
-            }
-        }
-        Ok(Asked { model: body.model, request, stream: body.stream })
+        request::read(body)
     }
 
     fn stream_content_type(&self) -> &'static str {
@@ -125,9 +105,7 @@ impl StreamEncoder for Encoder {
                 out.extend(ended(&last(&self.model, &message, *reason, &self.usage)));
                 out
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            _ => Vec::new(),
         }
     }
 

@@ -66,7 +66,7 @@ impl Reader {
                 if !matches!(other, "load" | "unload") {
                     events.push(Event::Unexpected(format!("done_reason={other}")));
                 }
-                events.push(Event::ProviderField { name: "done_reason", value: other.to_owned() });
+                events.push(Event::ProviderField { name: "done_reason", value: other.to_owned().into() });
                 FinishReason::Other
             }
         }

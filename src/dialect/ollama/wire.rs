@@ -1,6 +1,6 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::dialect::wire::{count, word};
@@ -58,48 +58,4 @@ pub(super) struct Call {
 pub(super) struct Function {
     pub name: String,
     pub arguments: Option<Value>,
-}
-
-/// A request body.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub model: String,
-    pub messages: Vec<Turn>,
-    /// The server streams unless it is told not to.
-    #[serde(default = "yes")]
-    pub stream: bool,
-    #[serde(default, skip_serializing_if = "Options::is_default")]
-    pub options: Options,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Turn {
-    pub role: String,
-    pub content: String,
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Options {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    /// The most tokens that may come out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub num_predict: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<i64>,
-}
-
-impl Options {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }

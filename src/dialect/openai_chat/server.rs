@@ -2,42 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::OpenaiChat;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, Usage};
+use super::{OpenaiChat, request};
+use crate::chat::{Event, FailureClass, FinishReason, Response, Usage};
+use crate::dialect::functions::write_call;
 use crate::dialect::sse_stream::write_frame;
-use crate::dialect::wire::{self, Content};
+use crate::dialect::wire;
 use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
 
 impl Server for OpenaiChat {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut request = Request {
-            temperature: body.temperature,
-            top_p: body.top_p,
-            max_tokens: body.max_completion_tokens.or(body.max_tokens),
-            stop: body.stop,
-            seed: body.seed.or(body.random_seed),
-            ..Request::default()
-        };
-        for message in body.messages {
-            let content: Content = serde_json::from_value(message.content).map_err(|e| e.to_string())?;
-            let parts: Vec<String> = content.0.into_iter().filter_map(|part| part.text).collect();
-            match message.role.as_str() {
-                "system" | "developer" => request.system = Some(parts.join("\n\n")),
-                "assistant" => request.messages.push(Message { role: Role::Assistant, parts }),
-                _ => request.messages.push(Message { role: Role::User, parts }),
-            }
-        }
-        Ok(Asked { model: body.model, request, stream: body.stream })
+        request::read(body)
     }
 
     fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        let calls: Vec<Value> = response
-            .tool_calls
-            .iter()
-            .map(|c| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments.to_string()}}))
-            .collect();
+        let calls: Vec<Value> = response.tool_calls.iter().map(|c| write_call(&c.id, c)).collect();
         let mut message =
             json!({"role": "assistant", "content": response.text, "refusal": null, "annotations": []});
         if response.finish_reason == FinishReason::Refusal {
@@ -153,9 +131,7 @@ impl StreamEncoder for Encoder {
                 self.usage.merge(usage);
                 Vec::new()
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            _ => Vec::new(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Chunks to events. A whole answer is read as one chunk that holds everything, so both mean the same.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::sources::{annotation, sources};
+use super::thoughts::Thoughts;
 use super::wire::{CallDelta, Choice, Chunk, Delta, KNOWN, Said, finish_reason};
 use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::error_body::ErrorBody;
@@ -20,8 +22,10 @@ pub(super) struct Reader {
     calls: Vec<(Option<u64>, String)>,
     has_content: bool,
     has_refusal: bool,
-    /// Reasoning came in a plain field, so the parts that repeat it are left out.
-    has_plain_reasoning: bool,
+    /// The plain field in which reasoning came, so that the parts that repeat it are left out.
+    plain_reasoning: Option<&'static str>,
+    thoughts: Thoughts,
+    has_sources: bool,
     finish: Option<FinishReason>,
     /// A finish reason was given as null and never as a word.
     finish_was_null: bool,
@@ -52,6 +56,11 @@ impl Reader {
         if let Some(usage) = chunk.usage.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.usage.as_ref())) {
             events.push(Event::Usage(usage.read(self.completion_excludes_reasoning)));
         }
+        if !self.has_sources {
+            let sources = sources(chunk.search_results.as_deref(), chunk.citations.as_deref());
+            self.has_sources = !sources.is_empty();
+            events.extend(sources.into_iter().map(Event::Citation));
+        }
         match chunk.choices {
             Some(choices) => {
                 let first = choices.into_iter().find(|c| c.index.unwrap_or(0) == 0);
@@ -75,7 +84,7 @@ impl Reader {
         }
         if let Some(id) = chunk.id.as_ref().filter(|id| !id.is_empty() && !self.has_id) {
             self.has_id = true;
-            events.push(Event::ProviderField { name: "id", value: id.clone() });
+            events.push(Event::ProviderField { name: "id", value: id.clone().into() });
         }
     }
 
@@ -102,18 +111,20 @@ impl Reader {
     }
 
     fn delta(&mut self, delta: Delta, events: &mut Vec<Event>) {
+        let field = if delta.reasoning_content.is_some() { "reasoning_content" } else { "reasoning" };
         let plain = delta.reasoning_content.or(delta.reasoning).map(|c| c.text()).filter(|t| !t.is_empty());
         if let Some(reasoning) = plain {
-            self.has_plain_reasoning = true;
+            self.plain_reasoning = Some(field);
             events.push(Event::Reasoning(reasoning));
         }
         for detail in delta.reasoning_details.into_iter().flatten() {
-            if let Some(text) =
-                detail.text.or(detail.summary).filter(|t| !t.is_empty() && !self.has_plain_reasoning)
-            {
-                events.push(Event::Reasoning(text));
+            let text = detail["text"].as_str().or(detail["summary"].as_str()).filter(|t| !t.is_empty());
+            if self.plain_reasoning.is_none() {
+                events.extend(text.map(|text| Event::Reasoning(text.to_owned())));
             }
+            self.thoughts.push(detail);
         }
+        events.extend(delta.annotations.iter().flatten().filter_map(annotation).map(Event::Citation));
         self.content(delta.content.unwrap_or_default(), events);
         if let Some(refusal) = delta.refusal.filter(|r| !r.is_empty()) {
             self.has_refusal = true;
@@ -124,7 +135,8 @@ impl Reader {
         }
         // The functions API of old: one call, without index or id.
         if let Some(function) = delta.function_call.filter(|f| f.name.is_some() || f.arguments.is_some()) {
-            self.call(CallDelta { index: Some(0), id: None, function: Some(function), custom: None }, events);
+            let (index, id, custom, extra_content) = (Some(0), None, None, None);
+            self.call(CallDelta { index, id, function: Some(function), custom, extra_content }, events);
         }
     }
 
@@ -177,6 +189,7 @@ impl Reader {
             None if name.is_empty() => return,
             None => {
                 self.calls.push((call.index, id.clone()));
+                events.extend(call.extra_content.map(|e| Event::ReasoningState(json!({"extra_content": e}))));
                 events.push(Event::ToolCall { index: self.calls.len() - 1, id, name });
                 self.calls.len() - 1
             }
@@ -197,13 +210,21 @@ impl Reader {
             FinishReason::Other
         });
         if matches!(reason, FinishReason::Other | FinishReason::Error) {
-            events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned() });
+            events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned().into() });
         }
         if let Some(Value::String(native)) = native {
-            events.push(Event::ProviderField { name: "native_finish_reason", value: native });
+            events.push(Event::ProviderField { name: "native_finish_reason", value: native.into() });
         }
         self.finish = Some(reason);
+        self.leave_thoughts(events);
         events.push(Event::Finish(self.meant(reason)));
+    }
+
+    /// Says what the model needs to take its thoughts up again.
+    fn leave_thoughts(&mut self, events: &mut Vec<Event>) {
+        events.extend(
+            std::mem::take(&mut self.thoughts).state(self.plain_reasoning).map(Event::ReasoningState),
+        );
     }
 
     /// A refusal arrives as `stop`; calls that a named tool choice forced do too.
@@ -236,6 +257,7 @@ impl FrameReader for Reader {
         if self.finish.is_none() {
             // A whole body has its own end; which one, some servers leave unsaid.
             self.finish = Some(FinishReason::Stop);
+            self.leave_thoughts(events);
             events.push(Event::Finish(self.meant(FinishReason::Stop)));
         }
         Ok(())
@@ -248,6 +270,7 @@ impl FrameReader for Reader {
         let any = self.has_content || self.has_refusal || !self.calls.is_empty();
         if self.done_marker && any && !self.finish_was_null {
             self.finish = Some(FinishReason::Other);
+            self.leave_thoughts(events);
             events.push(Event::Finish(match self.meant(FinishReason::Stop) {
                 FinishReason::Stop => FinishReason::Other,
                 meant => meant,
@@ -276,7 +299,7 @@ fn no_choices(json: &[u8]) -> Failure {
     let value: Value = serde_json::from_slice(json).unwrap_or_default();
     let body = value.get("base_resp").unwrap_or(&value);
     let failure = ErrorBody::in_band(&match body.get("status_msg") {
-        Some(message) => serde_json::json!({"message": message, "code": body.get("status_code")}),
+        Some(message) => json!({"message": message, "code": body.get("status_code")}),
         None => body.clone(),
     });
     if failure.message.is_empty() {

@@ -1,10 +1,10 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire::{Content, count, word};
+use crate::dialect::wire::{Content, count, nano_dollars, word};
 
 /// Fields that the dialect or one of its speakers has and this product has no use for. Sorted.
 pub(super) const KNOWN: &[&str] = &[
@@ -12,14 +12,12 @@ pub(super) const KNOWN: &[&str] = &[
     "choices[].content_filter_offsets",
     "choices[].content_filter_result",
     "choices[].content_filter_results",
-    "choices[].delta.annotations",
     "choices[].delta.audio",
     "choices[].delta.channel",
     "choices[].delta.role",
     "choices[].delta.token_id",
     "choices[].delta.tool_calls[].type",
     "choices[].logprobs",
-    "choices[].message.annotations",
     "choices[].message.audio",
     "choices[].message.channel",
     "choices[].message.role",
@@ -29,7 +27,6 @@ pub(super) const KNOWN: &[&str] = &[
     "choices[].stop_reason",
     "choices[].text",
     "choices[].token_ids",
-    "citations",
     "created",
     "kv_transfer_params",
     "metadata",
@@ -44,7 +41,6 @@ pub(super) const KNOWN: &[&str] = &[
     "provider",
     "provider_specific_fields",
     "request_id",
-    "search_results",
     "service_tier",
     "system_fingerprint",
     "time_info",
@@ -58,10 +54,6 @@ pub(super) const KNOWN: &[&str] = &[
     "usage.completion_tokens_details.image_tokens",
     "usage.completion_tokens_details.rejected_prediction_tokens",
     "usage.completion_tokens_details.text_tokens",
-    "usage.cost",
-    "usage.cost_details",
-    "usage.cost_in_usd_ticks",
-    "usage.is_byok",
     "usage.num_cached_tokens",
     "usage.num_search_queries",
     "usage.num_sources_used",
@@ -93,6 +85,10 @@ pub(super) struct Chunk {
     pub message: Option<Value>,
     pub object: Option<String>,
     pub x_groq: Option<Groq>,
+    /// Perplexity's and xAI's sources: addresses.
+    pub citations: Option<Vec<Value>>,
+    /// Perplexity's sources with their titles.
+    pub search_results: Option<Vec<Value>>,
 }
 
 /// Groq repeats usage here, and only here on older servers.
@@ -138,16 +134,11 @@ pub(super) struct Delta {
     /// Groq's, OpenRouter's and newer vLLM's.
     pub reasoning: Option<Content>,
     /// OpenRouter's parts, which repeat `reasoning` where that is there.
-    pub reasoning_details: Option<Vec<ReasoningDetail>>,
+    pub reasoning_details: Option<Vec<Value>>,
+    /// Where things in the text come from.
+    pub annotations: Option<Vec<Value>>,
     pub tool_calls: Option<Vec<CallDelta>>,
     pub function_call: Option<FunctionDelta>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ReasoningDetail {
-    pub text: Option<String>,
-    pub summary: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +150,8 @@ pub(super) struct CallDelta {
     pub function: Option<FunctionDelta>,
     /// A custom tool's call: free text in place of arguments.
     pub custom: Option<CustomDelta>,
+    /// What a gateway hangs on a call and wants back (Google's thought signatures).
+    pub extra_content: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -199,6 +192,13 @@ pub(super) struct WireUsage {
     /// Perplexity.
     #[serde(deserialize_with = "count")]
     reasoning_tokens: Option<u64>,
+    /// Dollars (OpenRouter), or an object with their sum (Perplexity).
+    cost: Option<Value>,
+    cost_details: Option<Value>,
+    /// OpenRouter: the model itself is paid for with the caller's own key, and `cost` is the fee alone.
+    is_byok: Option<bool>,
+    /// xAI: ten-billionths of a dollar.
+    cost_in_usd_ticks: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -252,9 +252,22 @@ impl WireUsage {
                 .or(self.cache_creation_input_tokens),
             output_tokens: output,
             reasoning_tokens: reasoning,
-            billed: None,
-            estimated: false,
+            reported_cost: self.reported_cost(),
+            ..Usage::default()
         }
+    }
+
+    /// What the provider says that the exchange cost, in nano-dollars.
+    fn reported_cost(&self) -> Option<u64> {
+        let ticks = self.cost_in_usd_ticks.as_ref().and_then(Value::as_u64);
+        if let Some(ticks) = ticks {
+            return Some(ticks.saturating_add(5) / 10);
+        }
+        let cost = self.cost.as_ref()?;
+        let said = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64())?;
+        let upstream = self.cost_details.as_ref().and_then(|d| d.get("upstream_inference_cost")?.as_f64());
+        let upstream = upstream.filter(|_| self.is_byok == Some(true)).unwrap_or(0.0);
+        nano_dollars(said + upstream)
     }
 }
 
@@ -268,49 +281,4 @@ pub(super) fn finish_reason(word: &str) -> Option<FinishReason> {
         "error" | "network_error" | "insufficient_system_resource" => FinishReason::Error,
         _ => return None,
     })
-}
-
-/// A request body, in the order in which a reader would look for things.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub model: String,
-    pub messages: Vec<WireMessage>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_completion_tokens: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
-    pub stop: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<i64>,
-    /// Mistral's name for a seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub random_seed: Option<i64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stream_options: Option<StreamOptions>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StreamOptions {
-    pub include_usage: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WireMessage {
-    pub role: String,
-    pub content: Value,
-}
-
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(Vec::new()),
-        Value::String(one) => Ok(vec![one]),
-        many => serde_json::from_value(many).map_err(serde::de::Error::custom),
-    }
 }

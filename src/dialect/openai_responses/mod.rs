@@ -1,6 +1,8 @@
 //! OpenAI Responses, stateless: nothing is stored at the provider.
 
 mod client;
+mod items;
+mod request;
 mod server;
 mod stream;
 mod wire;

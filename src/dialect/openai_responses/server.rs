@@ -2,41 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::OpenaiResponses;
-use super::wire::Body;
-use crate::chat::{Event, FailureClass, FinishReason, Message, Request, Response, Role, ToolCall, Usage};
+use super::items::write_call;
+use super::{OpenaiResponses, request};
+use crate::chat::{Assembler, Event, FailureClass, FinishReason, Part, Response, ToolCall, Usage};
 use crate::dialect::sse_stream::write_frame;
-use crate::dialect::wire::{self, Content};
-use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving, StreamEncoder};
+use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving, StreamEncoder, wire};
 
 impl Server for OpenaiResponses {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut request = Request {
-            system: body.instructions,
-            temperature: body.temperature,
-            top_p: body.top_p,
-            max_tokens: body.max_output_tokens,
-            ..Request::default()
-        };
-        match body.input {
-            Value::String(text) => request.messages.push(Message::user(text)),
-            Value::Array(items) => {
-                for item in items {
-                    let content = item.get("content").cloned().unwrap_or_default();
-                    let content: Content = serde_json::from_value(content).map_err(|e| e.to_string())?;
-                    let parts: Vec<String> = content.0.into_iter().filter_map(|part| part.text).collect();
-                    match item.get("role").and_then(Value::as_str) {
-                        Some("system" | "developer") => request.system = Some(parts.join("\n\n")),
-                        Some("assistant") => request.messages.push(Message { role: Role::Assistant, parts }),
-                        Some(_) => request.messages.push(Message { role: Role::User, parts }),
-                        None => {}
-                    }
-                }
-            }
-            _ => return Err("`input` must be a text or a list".to_owned()),
-        }
-        Ok(Asked { model: body.model, request, stream: body.stream })
+        request::read(body)
+    }
+
+    fn thought_state(&self, seed: &str) -> Option<Value> {
+        Some(json!({"type": "reasoning", "id": "rs_sim", "summary": [], "encrypted_content": seed}))
     }
 
     fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
@@ -54,25 +32,33 @@ impl Server for OpenaiResponses {
     fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
         Box::new(Encoder {
             serving: serving.clone(),
-            answer: Response::text(""),
+            answer: Assembler::default(),
             open: None,
+            thoughts: String::new(),
             items: 0,
             sequence: 0,
         })
     }
 }
 
+/// An answer's items. What the model says between thoughts and calls is a message of its own.
 fn items(response: &Response) -> Vec<Value> {
-    let mut items: Vec<Value> = response.reasoning.iter().map(|text| reasoning_item(text)).collect();
-    if !response.text.is_empty() {
-        items.push(message_item(&response.text, response.finish_reason == FinishReason::Refusal));
-    }
-    items.extend(response.tool_calls.iter().map(call_item));
-    items
+    let refusal = response.finish_reason == FinishReason::Refusal;
+    let item = |part: &Part| match part {
+        Part::Text { text } => Some(message_item(text, refusal)),
+        Part::Reasoning { text, state } => Some(reasoning_item(text, state.as_ref())),
+        Part::ToolCall(call) => Some(call_item(call)),
+        Part::Own { block } => Some(block.clone()),
+        Part::Image(_) | Part::Document(_) | Part::ToolResult(_) => None,
+    };
+    response.parts.iter().filter_map(item).collect()
 }
 
-fn reasoning_item(text: &str) -> Value {
-    json!({"type": "reasoning", "id": "rs_sim", "summary": [{"type": "summary_text", "text": text}]})
+fn reasoning_item(text: &str, state: Option<&Value>) -> Value {
+    let mut item = state.cloned().unwrap_or_else(|| json!({"type": "reasoning", "id": "rs_sim"}));
+    let shown = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
+    item["summary"] = shown.into_iter().collect();
+    item
 }
 
 fn message_item(text: &str, refusal: bool) -> Value {
@@ -85,8 +71,9 @@ fn message_item(text: &str, refusal: bool) -> Value {
 }
 
 fn call_item(call: &ToolCall) -> Value {
-    let arguments = call.arguments.to_string();
-    json!({"type": "function_call", "id": "fc_sim", "call_id": call.id, "name": call.name, "arguments": arguments})
+    let mut item = write_call(call);
+    item["id"] = json!("fc_sim");
+    item
 }
 
 fn object(serving: &Serving, output: &[Value], reason: FinishReason, usage: &Usage) -> Value {
@@ -119,8 +106,10 @@ enum Open {
 struct Encoder {
     serving: Serving,
     /// The answer so far, for the object that ends the stream.
-    answer: Response,
+    answer: Assembler,
     open: Option<Open>,
+    /// The thoughts of the item under way.
+    thoughts: String,
     items: usize,
     sequence: u64,
 }
@@ -138,11 +127,16 @@ impl Encoder {
         if self.open == Some(open) {
             return Vec::new();
         }
-        if self.open.is_some() {
-            self.items += 1;
-        }
+        self.leave();
         self.open = Some(open);
         self.frame("response.output_item.added", json!({"output_index": self.items, "item": item}))
+    }
+
+    fn leave(&mut self) {
+        if self.open.take().is_some() {
+            self.items += 1;
+        }
+        self.thoughts.clear();
     }
 
     fn delta(&mut self, kind: &str, delta: &str) -> Vec<u8> {
@@ -159,47 +153,37 @@ impl StreamEncoder for Encoder {
     }
 
     fn event(&mut self, event: &Event) -> Vec<u8> {
+        self.answer.push(event);
         match event {
             Event::Text(text) => {
-                self.answer.text.push_str(text);
                 let mut out = self.enter(Open::Text, &message_item("", false));
                 out.extend(self.delta("response.output_text.delta", text));
                 out
             }
             Event::Reasoning(text) => {
-                self.answer.reasoning.get_or_insert_default().push_str(text);
-                let mut out = self.enter(Open::Reasoning, &reasoning_item(""));
+                let mut out = self.enter(Open::Reasoning, &reasoning_item("", None));
+                self.thoughts.push_str(text);
                 out.extend(self.delta("response.reasoning_summary_text.delta", text));
                 out
             }
+            Event::ReasoningState(state) => {
+                let mut out = self.enter(Open::Reasoning, &reasoning_item("", None));
+                let item = reasoning_item(&self.thoughts, Some(state));
+                let done = json!({"output_index": self.items, "item": item});
+                out.extend(self.frame("response.output_item.done", done));
+                self.leave();
+                out
+            }
             Event::ToolCall { index, id, name } => {
-                let call =
-                    ToolCall { id: id.clone(), name: name.clone(), arguments: Value::String(String::new()) };
-                let mut item = call_item(&call);
-                item["arguments"] = json!("");
-                self.answer.tool_calls.push(call);
-                self.enter(Open::Call(*index), &item)
+                let arguments = Value::String(String::new());
+                let call = ToolCall { id: id.clone(), name: name.clone(), arguments };
+                self.enter(Open::Call(*index), &call_item(&call))
             }
-            Event::ToolArguments { index, piece } => {
-                if let Some(Value::String(arguments)) =
-                    self.answer.tool_calls.get_mut(*index).map(|c| &mut c.arguments)
-                {
-                    arguments.push_str(piece);
-                }
-                self.delta("response.function_call_arguments.delta", piece)
-            }
-            Event::Usage(usage) => {
-                self.answer.usage.merge(usage);
-                Vec::new()
-            }
+            Event::ToolArguments { piece, .. } => self.delta("response.function_call_arguments.delta", piece),
             Event::Finish(reason) => {
-                for call in &mut self.answer.tool_calls {
-                    if let Value::String(text) = &call.arguments {
-                        call.arguments = serde_json::from_str(text).unwrap_or_else(|_| json!({}));
-                    }
-                }
-                self.answer.finish_reason = *reason;
-                let response = object(&self.serving, &items(&self.answer), *reason, &self.answer.usage);
+                let usage = self.answer.usage();
+                let items = std::mem::take(&mut self.answer).finish().map(|r| items(&r)).unwrap_or_default();
+                let response = object(&self.serving, &items, *reason, &usage);
                 let kind = if response["status"] == "incomplete" {
                     "response.incomplete"
                 } else {
@@ -207,9 +191,7 @@ impl StreamEncoder for Encoder {
                 };
                 self.frame(kind, json!({"response": response}))
             }
-            Event::Restart | Event::Model(_) | Event::ProviderField { .. } | Event::Unexpected(_) => {
-                Vec::new()
-            }
+            _ => Vec::new(),
         }
     }
 

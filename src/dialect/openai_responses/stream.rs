@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::wire::{self, KNOWN, KNOWN_OF_RESPONSE, WireUsage};
-use crate::chat::{Event, Failure, FailureClass, FinishReason, Phase};
+use crate::chat::{Citation, Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::Progress;
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::SseFrame;
@@ -28,6 +28,8 @@ pub(super) struct Reader {
     calls: HashMap<u64, (usize, bool)>,
     /// Items whose text came in pieces.
     shown: Vec<u64>,
+    /// Items that came whole: what goes back on the next turn is said once.
+    settled: Vec<u64>,
     account: Option<Account>,
     has_refusal: bool,
     finished: bool,
@@ -44,7 +46,7 @@ impl Reader {
         }
         if let Some(value) = text("id").filter(|_| !self.has_id) {
             self.has_id = true;
-            events.push(Event::ProviderField { name: "id", value });
+            events.push(Event::ProviderField { name: "id", value: value.into() });
         }
     }
 
@@ -77,10 +79,17 @@ impl Reader {
         let parts = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten();
         let text = |part: &Value, name: &str| part.get(name).and_then(Value::as_str).map(str::to_owned);
         let shown = self.shown.contains(&at);
-        match item.get("type").and_then(Value::as_str).unwrap_or_default() {
+        let first = !self.settled.contains(&at);
+        if first {
+            self.settled.push(at);
+        }
+        let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
+        match kind {
             "message" if !shown => {
                 self.shown.push(at);
                 for part in parts("content") {
+                    let sources = part.get("annotations").and_then(Value::as_array).into_iter().flatten();
+                    events.extend(sources.filter_map(annotation).map(Event::Citation));
                     let refusal = text(part, "refusal").filter(|r| !r.is_empty());
                     self.has_refusal |= refusal.is_some();
                     events.extend(text(part, "text").or(refusal).filter(|t| !t.is_empty()).map(Event::Text));
@@ -94,7 +103,9 @@ impl Reader {
                 for part in parts("summary") {
                     self.reasoning(Account::Summary, text(part, "text").as_deref(), events);
                 }
+                events.extend(state(item).map(Event::ReasoningState));
             }
+            "reasoning" if first => events.extend(state(item).map(Event::ReasoningState)),
             "function_call" | "custom_tool_call" => {
                 if !self.calls.contains_key(&at) {
                     self.call(at, item, events);
@@ -104,6 +115,9 @@ impl Reader {
                     self.arguments(at, arguments, events);
                 }
             }
+            "message" | "reasoning" | "" => {}
+            // What the vendor did on its own way to the answer.
+            _ if first => events.push(Event::Own(item.clone())),
             _ => {}
         }
     }
@@ -139,7 +153,7 @@ impl Reader {
             _ => FinishReason::Stop,
         };
         if let Some(why) = why.filter(|_| reason == FinishReason::Other) {
-            events.push(Event::ProviderField { name: "incomplete_details", value: why.to_owned() });
+            events.push(Event::ProviderField { name: "incomplete_details", value: why.to_owned().into() });
         }
         self.finished = true;
         events.push(Event::Finish(reason));
@@ -204,6 +218,9 @@ impl FrameReader for Reader {
                     &serde_json::from_str::<Value>(&frame.data).unwrap_or_default(),
                 ));
             }
+            "response.output_text.annotation.added" => {
+                events.extend(event.annotation.as_ref().and_then(annotation).map(Event::Citation));
+            }
             "keepalive" | "ping" => {}
             kind if kind.starts_with("response.") => {}
             kind => events.push(Event::Unexpected(format!("type={kind}"))),
@@ -232,4 +249,18 @@ impl FrameReader for Reader {
     fn is_finished(&self) -> bool {
         self.finished
     }
+}
+
+/// A reasoning item that the model can take up again: one that holds its thoughts, encrypted or plain.
+fn state(item: &Value) -> Option<Value> {
+    let plain = item.get("content").and_then(Value::as_array).is_some_and(|parts| !parts.is_empty());
+    let encrypted = item.get("encrypted_content").is_some_and(Value::is_string);
+    (plain || encrypted).then(|| item.clone())
+}
+
+fn annotation(annotation: &Value) -> Option<Citation> {
+    let text = |name: &str| annotation.get(name).and_then(Value::as_str).map(str::to_owned);
+    let citation =
+        Citation { url: text("url"), title: text("title").or_else(|| text("filename")), text: None };
+    (citation != Citation::default()).then_some(citation)
 }

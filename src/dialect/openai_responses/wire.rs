@@ -1,14 +1,13 @@
 //! The wire structs, spelled as the vendor spells them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::Usage;
-use crate::dialect::wire::count;
+use crate::dialect::wire::{count, nano_dollars};
 
 /// Fields of events that this product has no use for. Sorted.
 pub(super) const KNOWN: &[&str] = &[
-    "annotation",
     "annotation_index",
     "arguments",
     "content_index",
@@ -83,6 +82,7 @@ pub(super) struct Event {
     #[serde(default, deserialize_with = "count")]
     pub output_index: Option<u64>,
     pub delta: Option<Value>,
+    pub annotation: Option<Value>,
     pub error: Option<Value>,
     pub code: Option<Value>,
     pub message: Option<Value>,
@@ -97,6 +97,10 @@ pub(super) struct WireUsage {
     output_tokens: Option<u64>,
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
+    /// OpenRouter: dollars.
+    cost: Option<Value>,
+    /// xAI: ten-billionths of a dollar.
+    cost_in_usd_ticks: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,6 +120,11 @@ struct OutputDetails {
 }
 
 impl WireUsage {
+    fn reported_cost(&self) -> Option<u64> {
+        let ticks = self.cost_in_usd_ticks.map(|ticks| ticks.saturating_add(5) / 10);
+        ticks.or_else(|| nano_dollars(self.cost.as_ref()?.as_f64()?))
+    }
+
     /// By our convention, which is this dialect's own: every part is inside its whole.
     pub(super) fn read(&self) -> Usage {
         let inward = self.input_tokens_details.as_ref();
@@ -125,28 +134,8 @@ impl WireUsage {
             cache_write_tokens: inward.and_then(|d| d.cache_write_tokens),
             output_tokens: self.output_tokens,
             reasoning_tokens: self.output_tokens_details.as_ref().and_then(|d| d.reasoning_tokens),
-            billed: None,
-            estimated: false,
+            reported_cost: self.reported_cost(),
+            ..Usage::default()
         }
     }
-}
-
-/// A request body.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub model: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instructions: Option<String>,
-    pub input: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_output_tokens: Option<u64>,
-    /// Nothing is left behind at the provider.
-    #[serde(default)]
-    pub store: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stream: bool,
 }

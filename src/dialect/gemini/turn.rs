@@ -1,0 +1,208 @@
+//! Turns and their parts, written and read side by side.
+
+use serde_json::{Map, Value, json};
+
+use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
+use crate::dialect::fields::whole;
+use crate::dialect::functions::name_of;
+use crate::dialect::media;
+
+/// One turn.
+pub(super) fn write_turn(request: &Request, message: &Message) -> Value {
+    let role = match message.role {
+        Role::User => "user",
+        Role::Assistant => "model",
+    };
+    json!({"role": role, "parts": write_parts(&message.parts, Some(request))})
+}
+
+/// The parts of a turn, or of an answer.
+pub(super) fn write_parts(parts: &[Part], request: Option<&Request>) -> Vec<Value> {
+    let mut out = Vec::with_capacity(parts.len());
+    // The signature of a call comes just before it.
+    let mut of_call = None;
+    for part in parts {
+        match part {
+            Part::Text { text } => out.push(json!({"text": text})),
+            Part::Image(media) | Part::Document(media) => out.push(write_media(media)),
+            Part::Reasoning { text, state } => {
+                let signature = state.as_ref().and_then(|s| s.get("thoughtSignature"));
+                let on = state.as_ref().and_then(|s| s.get("on")).and_then(Value::as_str);
+                let mut thought = json!({"text": text, "thought": true});
+                match (signature, on) {
+                    (Some(signature), Some("call")) => of_call = Some(signature),
+                    (Some(signature), Some(_)) => {
+                        out.push(json!({"text": "", "thoughtSignature": signature}));
+                    }
+                    (Some(signature), None) => thought["thoughtSignature"] = signature.clone(),
+                    (None, _) => {}
+                }
+                if !text.is_empty() {
+                    out.push(thought);
+                }
+            }
+            Part::ToolCall(call) => {
+                let mut function = Map::new();
+                if !call.id.is_empty() {
+                    function.insert("id".to_owned(), json!(call.id));
+                }
+                function.insert("name".to_owned(), json!(call.name));
+                function.insert("args".to_owned(), call.arguments.clone());
+                let mut part = json!({"functionCall": function});
+                if let Some(signature) = of_call.take() {
+                    part["thoughtSignature"] = signature.clone();
+                }
+                out.push(part);
+            }
+            Part::ToolResult(result) => {
+                let name = request.map_or(result.name.as_str(), |request| name_of(request, result));
+                let mut response = json!({"name": name, "response": write_result(result)});
+                if !result.call_id.is_empty() {
+                    response["id"] = json!(result.call_id);
+                }
+                out.push(json!({"functionResponse": response}));
+            }
+            Part::Own { block } => out.push(block.clone()),
+        }
+    }
+    out
+}
+
+fn write_media(media: &Media) -> Value {
+    match &media.source {
+        Source::Data(data) => json!({"inlineData": {"mimeType": media.media_type, "data": data}}),
+        Source::Url(url) => {
+            let mut file = json!({"fileUri": url});
+            if !media.media_type.is_empty() {
+                file["mimeType"] = json!(media.media_type);
+            }
+            json!({"fileData": file})
+        }
+    }
+}
+
+/// The vendor wants an object: one that a tool gave is passed on, anything else is wrapped.
+fn write_result(result: &ToolResult) -> Value {
+    let object = serde_json::from_str::<Value>(&result.content).ok().filter(Value::is_object);
+    match object {
+        Some(object) if !result.is_error => object,
+        _ if result.is_error => json!({"error": result.content}),
+        _ => json!({"output": result.content}),
+    }
+}
+
+/// A turn as it was sent.
+pub(super) fn read_turn(turn: &Value) -> Message {
+    let role = if turn["role"] == "model" { Role::Assistant } else { Role::User };
+    let parts = turn["parts"].as_array().into_iter().flatten().flat_map(read_part).collect();
+    Message { role, parts, from: None }
+}
+
+/// A part; one with something in it that the contract has no place for is kept as it is.
+fn read_part(part: &Value) -> Vec<Part> {
+    let known = whole(part, |fields| {
+        let signature = fields.text("thoughtSignature");
+        let on = |what: &str| {
+            let state = |s: &String| json!({"thoughtSignature": s, "on": what});
+            signature.as_ref().map(|s| Part::Reasoning { text: String::new(), state: Some(state(s)) })
+        };
+        if fields.truth("thought") == Some(true) {
+            let text = fields.text("text")?;
+            let state = signature.map(|signature| json!({"thoughtSignature": signature}));
+            return Some(vec![Part::Reasoning { text, state }]);
+        }
+        if let Some(text) = fields.text("text") {
+            let text = (!text.is_empty() || signature.is_none()).then_some(Part::Text { text });
+            return Some(text.into_iter().chain(on("text")).collect());
+        }
+        if let Some(call) = fields.take("functionCall", read_call) {
+            return Some(on("call").into_iter().chain([Part::ToolCall(call)]).collect());
+        }
+        let part = fields
+            .take("functionResponse", read_response)
+            .map(Part::ToolResult)
+            .or_else(|| fields.take("inlineData", read_inline))
+            .or_else(|| fields.take("fileData", read_file))?;
+        signature.is_none().then(|| vec![part])
+    });
+    known.unwrap_or_else(|| vec![Part::Own { block: part.clone() }])
+}
+
+fn read_call(call: &Value) -> Option<ToolCall> {
+    whole(call, |fields| {
+        Some(ToolCall {
+            id: fields.text("id").unwrap_or_default(),
+            name: fields.text("name")?,
+            arguments: fields.take("args", |args| Some(args.clone())).unwrap_or_else(|| json!({})),
+        })
+    })
+}
+
+fn read_response(response: &Value) -> Option<ToolResult> {
+    whole(response, |fields| {
+        let (content, is_error) = fields.take("response", |response| {
+            let said = |name: &str| {
+                let only = response.as_object().filter(|object| object.len() == 1)?;
+                only.get(name).and_then(Value::as_str).map(str::to_owned)
+            };
+            Some(match (said("output"), said("error")) {
+                (Some(output), _) => (output, false),
+                (None, Some(error)) => (error, true),
+                (None, None) => (response.to_string(), false),
+            })
+        })?;
+        let call_id = fields.text("id").unwrap_or_default();
+        Some(ToolResult { call_id, name: fields.text("name")?, content, is_error })
+    })
+}
+
+fn read_inline(inline: &Value) -> Option<Part> {
+    let media = whole(inline, |fields| Some(media::data(fields.text("mimeType")?, fields.text("data")?)))?;
+    kind_of(media)
+}
+
+fn read_file(file: &Value) -> Option<Part> {
+    let media = whole(file, |fields| {
+        let media_type = fields.text("mimeType").unwrap_or_default();
+        Some(Media { media_type, source: Source::Url(fields.text("fileUri")?), name: None })
+    })?;
+    kind_of(media)
+}
+
+/// A picture or a document; sound and film are the vendor's own.
+fn kind_of(media: Media) -> Option<Part> {
+    match media.media_type.split('/').next() {
+        Some("image") => Some(Part::Image(media)),
+        Some("application" | "text") => Some(Part::Document(media)),
+        _ => None,
+    }
+}
+
+/// Field names in the vendor's usual spelling. What users fill in (arguments, schemas, results) stays as it is.
+pub(super) fn camel(value: Value) -> Value {
+    const USERS_OWN: [&str; 6] =
+        ["args", "response", "parametersJsonSchema", "parameters", "responseJsonSchema", "responseSchema"];
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let name = camel_name(&name);
+                let value = if USERS_OWN.contains(&name.as_str()) { value } else { camel(value) };
+                (name, value)
+            })
+            .collect(),
+        Value::Array(items) => items.into_iter().map(camel).collect(),
+        other => other,
+    }
+}
+
+fn camel_name(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        out.push_str(letters.as_str());
+    }
+    out
+}

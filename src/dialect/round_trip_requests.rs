@@ -1,0 +1,239 @@
+//! Requests of every kind, for the round trips, and what of them each dialect can say.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::round_trip::texts;
+use super::*;
+use crate::chat::{
+    CacheLifetime, Effort, Function, JsonSchema, Media, Message, Role, Schema, Source, Tool, ToolCall,
+    ToolChoice, ToolResult,
+};
+
+fn schemas() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map("[a-z]{1,6}", prop_oneof!["string", "integer", "boolean"], 0..3).prop_map(
+        |fields| {
+            let properties: serde_json::Map<String, Value> =
+                fields.iter().map(|(name, kind)| (name.clone(), json!({"type": kind}))).collect();
+            let required: Vec<&String> = fields.keys().collect();
+            match required.is_empty() {
+                true => json!({"type": "object", "properties": {}}),
+                false => json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false}),
+            }
+        },
+    )
+}
+
+fn tools() -> impl Strategy<Value = Vec<Tool>> {
+    let described = prop::option::of("[A-Z][a-z ]{3,20}\\.");
+    let function = (described, schemas(), prop::option::of(Just(true)));
+    prop::collection::vec(function, 0..3).prop_map(|functions| {
+        let named = |(n, (description, parameters, strict))| {
+            Tool::Function(Function { name: format!("tool_{n}"), description, parameters, strict })
+        };
+        (0..).zip(functions).map(named).collect()
+    })
+}
+
+fn media(media_type: &str, data: &str, url: bool) -> Media {
+    let source =
+        if url { Source::Url(format!("https://example.org/{data}")) } else { Source::Data(data.into()) };
+    Media { media_type: media_type.into(), source, name: None }
+}
+
+fn user_turns() -> impl Strategy<Value = Message> {
+    let parts = (prop::collection::vec(texts(), 1..3), prop::option::of(any::<bool>()), any::<bool>());
+    parts.prop_map(|(texts, image, document)| {
+        let mut turn = Message::texts(Role::User, texts);
+        turn.parts.extend(image.map(|url| Part::Image(media("image/png", "iVBORw0KGgo=", url))));
+        if document {
+            let pdf = Media { name: Some("report".into()), ..media("application/pdf", "JVBERi0=", false) };
+            turn.parts.push(Part::Document(pdf));
+        }
+        turn
+    })
+}
+
+/// What the model says; after calls, what they gave back, and what it says then.
+fn answered() -> impl Strategy<Value = Vec<Message>> {
+    let calls = prop::collection::vec(("[a-z0-9 ]{1,12}", any::<bool>()), 0..3);
+    (prop::option::of("[a-z ]{1,20}"), texts(), calls, texts()).prop_map(|(thought, text, calls, after)| {
+        let mut said = Message { role: Role::Assistant, parts: Vec::new(), from: None };
+        said.parts.extend(thought.map(|text| Part::Reasoning { text, state: None }));
+        said.parts.push(Part::text(text));
+        let mut results = Message { role: Role::User, parts: Vec::new(), from: None };
+        for (n, (value, is_error)) in calls.into_iter().enumerate() {
+            let (id, name) = (format!("call_{n}"), format!("tool_{n}"));
+            let arguments = json!({"x": value, "n": n});
+            said.parts.push(Part::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments }));
+            results.parts.push(Part::ToolResult(ToolResult { call_id: id, name, content: value, is_error }));
+        }
+        if results.parts.is_empty() {
+            return vec![said];
+        }
+        vec![said, results, Message::texts(Role::Assistant, [after])]
+    })
+}
+
+/// A conversation that begins and ends with the user.
+pub(super) fn requests() -> impl Strategy<Value = Request> {
+    let rounds = prop::collection::vec((user_turns(), answered()), 0..3);
+    let numbers = (
+        prop::option::of(0u8..=20),
+        prop::option::of(0u8..=10),
+        2048u64..100_000,
+        prop::collection::vec("[a-z]{1,5}", 0..3),
+        prop::option::of(any::<i32>()),
+    );
+    let shape = prop_oneof![
+        Just(None),
+        Just(Some(Schema::AnyJson)),
+        (schemas(), prop::option::of("[a-z ]{1,9}")).prop_map(|(schema, description)| {
+            let name = "city_list".to_owned();
+            Some(Schema::Described(JsonSchema { name, description, schema, strict: Some(true) }))
+        }),
+    ];
+    let choice = prop::option::of(0usize..4);
+    let more = (tools(), choice, any::<Option<bool>>(), shape, prop::option::of(0usize..7), any::<bool>());
+    (prop::option::of(texts()), rounds, user_turns(), numbers, more).prop_map(
+        |(system, rounds, last, numbers, more)| {
+            let (temperature, top_p, max_tokens, stop, seed) = numbers;
+            let (tools, choice, parallel, schema, effort, cached) = more;
+            let mut messages: Vec<Message> =
+                rounds.into_iter().flat_map(|(user, said)| [user].into_iter().chain(said)).collect();
+            messages.push(last);
+            let tool_choice = choice.filter(|_| !tools.is_empty()).map(|n| match n {
+                0 => ToolChoice::Auto,
+                1 => ToolChoice::None,
+                2 => ToolChoice::Required,
+                _ => ToolChoice::Named("tool_0".into()),
+            });
+            Request {
+                system,
+                messages,
+                temperature: temperature.map(|t| f64::from(t) / 10.0),
+                top_p: top_p.map(|p| f64::from(p) / 10.0),
+                max_tokens: Some(max_tokens),
+                stop,
+                seed: seed.map(i64::from),
+                parallel_tool_calls: parallel
+                    .filter(|_| tool_choice.is_some() && tool_choice != Some(ToolChoice::None)),
+                tools,
+                tool_choice,
+                schema,
+                effort: effort.map(|n| Effort::ALL[n]),
+                cache: cached.then_some(CacheLifetime::Long),
+                ..Request::default()
+            }
+        },
+    )
+}
+
+/// The request as this dialect can say it: what is left out here is what is lost on its wire.
+pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Request {
+    use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
+    let client = dialect.client();
+    let mut request = request.clone();
+    for parameter in client.lacks() {
+        request.take(*parameter);
+    }
+    if dialect != Anthropic {
+        // Elsewhere caching needs no asking, or marks between blocks.
+        request.cache = None;
+    }
+    let has_calls =
+        request.messages.iter().flat_map(|m| &m.parts).any(|part| matches!(part, Part::ToolCall(_)));
+    match (dialect, request.tool_choice.clone()) {
+        (Cohere, Some(ToolChoice::Named(_))) => {
+            request.tools.truncate(1);
+            request.tool_choice = Some(ToolChoice::Required);
+        }
+        (Cohere, Some(ToolChoice::Auto)) => request.tool_choice = None,
+        (Bedrock, Some(ToolChoice::None)) => {
+            request.tool_choice = None;
+            request.tools.retain(|_| has_calls);
+        }
+        _ => {}
+    }
+    for tool in &mut request.tools {
+        if let Tool::Function(function) = tool
+            && matches!(dialect, Gemini | Cohere | Ollama)
+        {
+            function.strict = None;
+        }
+    }
+    request.schema = request.schema.take().and_then(|schema| match schema {
+        Schema::AnyJson => (!matches!(dialect, Anthropic | Bedrock)).then_some(Schema::AnyJson),
+        Schema::Described(mut schema) => {
+            if !matches!(dialect, OpenaiChat | OpenaiResponses | Bedrock) {
+                (schema.name, schema.description) = (JsonSchema::NAME.to_owned(), None);
+            }
+            if !matches!(dialect, OpenaiChat | OpenaiResponses) {
+                schema.strict = None;
+            }
+            Some(Schema::Described(schema))
+        }
+    });
+    request.effort = request.effort.and_then(|effort| match (dialect, effort) {
+        (Bedrock, _) => None,
+        (Cohere, effort) => (effort == Effort::None).then_some(effort),
+        (Anthropic | Ollama, Effort::Minimal) => Some(Effort::Low),
+        (Gemini, Effort::Xhigh | Effort::Max) => Some(Effort::High),
+        (Ollama, Effort::Xhigh) => Some(Effort::Max),
+        (_, effort) => Some(effort),
+    });
+    let thoughts_kept = dialect != OpenaiChat || quirks.echo_reasoning == EchoReasoning::Always;
+    for message in &mut request.messages {
+        message.parts.retain(|part| client.cannot_carry(part).is_none());
+        message.parts.retain(|part| thoughts_kept || !matches!(part, Part::Reasoning { .. }));
+        message.parts.iter_mut().for_each(|part| normal_part(dialect, part));
+        if dialect == Ollama {
+            one_text(message);
+        }
+    }
+    request
+}
+
+fn normal_part(dialect: Dialect, part: &mut Part) {
+    match part {
+        Part::Reasoning { text, state } => *state = thought_state(dialect, text),
+        Part::Image(image) if dialect != Dialect::Gemini && matches!(image.source, Source::Url(_)) => {
+            image.media_type.clear();
+        }
+        Part::Document(document) if dialect == Dialect::Gemini => document.name = None,
+        Part::ToolResult(result) => {
+            if !matches!(dialect, Dialect::Gemini | Dialect::Ollama) {
+                result.name.clear();
+            }
+            result.is_error &= matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock);
+        }
+        _ => {}
+    }
+}
+
+/// Thoughts as each vendor takes them back.
+fn thought_state(dialect: Dialect, text: &str) -> Option<Value> {
+    match dialect {
+        Dialect::Cohere | Dialect::Ollama => None,
+        Dialect::OpenaiChat => Some(json!({"field": "reasoning"})),
+        Dialect::Gemini => Some(json!({"thoughtSignature": "signed"})),
+        Dialect::OpenaiResponses => {
+            let summary = json!([{"type": "summary_text", "text": text}]);
+            Some(json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "x"}))
+        }
+        Dialect::Anthropic | Dialect::Bedrock => Some(json!({"signature": "signed"})),
+    }
+}
+
+/// Content is one string here, and pictures stand beside it.
+fn one_text(message: &mut Message) {
+    let text = message.text();
+    let first = message.parts.iter().position(|part| part.as_text().is_some());
+    let Some(first) = first else { return };
+    message.parts[first] = Part::Text { text };
+    let mut seen = 0;
+    message.parts.retain(|part| {
+        seen += usize::from(part.as_text().is_some());
+        part.as_text().is_none() || seen == 1
+    });
+}
