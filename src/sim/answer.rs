@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::behaviour::{Behaviour, Fault};
 use super::defect::{sloppy, terse, verbose};
 use super::seed::draws;
+use super::tools::{forced_call, next_turn, shaped};
 use super::{Settings, Step};
-use crate::chat::{FailureClass, FinishReason, Request, Response, Usage};
+use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
 
 /// An answer with its timing and its fault.
 #[derive(Clone, Debug)]
@@ -19,15 +20,17 @@ pub(super) struct Answer {
 }
 
 /// How an answer goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Whole,
+    /// The request lacks something, in words.
+    Refused(String),
     Error(FailureClass),
     Fault(Fault),
 }
 
 /// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
-/// is what a scenario says of this one.
+/// is what a scenario says of this one, and `state` the vendor's mark on the thoughts of a turn.
 pub(super) fn answer(
     settings: &Settings,
     model: &str,
@@ -35,11 +38,15 @@ pub(super) fn answer(
     request: &Request,
     nth: u64,
     step: Option<&Step>,
+    state: &dyn Fn(usize) -> Option<serde_json::Value>,
 ) -> Answer {
     let behaviour = step.and_then(|step| step.behaviour).unwrap_or(behaviour);
     let prompt = request.last_user_text();
     let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
-    let reply = scripted.unwrap_or_else(|| own_words(model, &prompt));
+    let forced = forced_call(request, "simulated").filter(|_| scripted.is_none());
+    let reply = scripted
+        .or_else(|| shaped(request, "simulated"))
+        .unwrap_or_else(|| own_words(model, &prompt));
     let text = match behaviour {
         Behaviour::Sloppy => sloppy(&prompt, &reply, &settings.replies, settings.seed),
         Behaviour::Terse => terse(&reply),
@@ -51,10 +58,20 @@ pub(super) fn answer(
     if kept < text.len() {
         response.finish_reason = FinishReason::Length;
     }
+    let mut refused = None;
+    if behaviour == Behaviour::ToolCaller {
+        match next_turn(request, state) {
+            Ok(turn) => response = turn,
+            Err(why) => refused = Some(why),
+        }
+    } else if let Some(call) = forced {
+        response = call;
+    }
     response.usage = Usage {
         input_tokens: Some(tokens(request.text_bytes())),
         cached_input_tokens: Some(0),
-        output_tokens: Some(tokens(response.text.len())),
+        output_tokens: Some(tokens(response.parts.iter().map(Part::text_bytes).sum())),
+        reasoning_tokens: response.reasoning.as_ref().map(|text| tokens(text.len())),
         ..Usage::default()
     };
     let outcome = match behaviour {
@@ -64,7 +81,7 @@ pub(super) fn answer(
             let drawn = draws(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
             if drawn < share { Outcome::Error(FailureClass::ServerError) } else { Outcome::Whole }
         }
-        _ => Outcome::Whole,
+        _ => refused.map_or(Outcome::Whole, Outcome::Refused),
     };
     let (first_token, rest) = match step.and_then(|step| step.latency) {
         Some(latency) => (latency, Duration::ZERO),

@@ -17,6 +17,8 @@ pub enum Behaviour {
     Slow,
     /// That many server errors in a hundred requests.
     Flaky(u8),
+    /// Calls the tool it is offered five times, one turn after the other, then answers.
+    ToolCaller,
     /// The dialect's own error.
     Error(FailureClass),
     /// A fault in the middle of the answer.
@@ -43,13 +45,14 @@ pub enum Fault {
 }
 
 /// Every model by name, for listings.
-pub const MODELS: [&str; 20] = [
+pub const MODELS: [&str; 21] = [
     "good",
     "sloppy",
     "terse",
     "verbose",
     "slow",
     "flaky-30",
+    "tool-caller",
     "down",
     "overloaded",
     "rate-limited",
@@ -75,6 +78,7 @@ impl Behaviour {
             "terse" => Self::Terse,
             "verbose" => Self::Verbose,
             "slow" => Self::Slow,
+            "tool-caller" => Self::ToolCaller,
             "down" => Self::Error(FailureClass::Unreachable),
             "overloaded" => Self::Error(FailureClass::ServerError),
             "rate-limited" => Self::Error(FailureClass::RateLimited),

@@ -7,13 +7,16 @@
 mod answer;
 mod behaviour;
 mod defect;
+mod instance;
 mod scenario;
 mod seed;
 mod serve;
+mod tools;
 
 pub use behaviour::{Behaviour, MODELS};
 pub use scenario::{Rule, Step};
 pub use serve::{LogLine, Simulator};
+pub use tools::TOOL_TURNS;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::Settings;
 use super::answer::{Answer, Outcome, answer};
 use super::behaviour::{Behaviour, Fault};
-use crate::chat::{Event, FailureClass};
+use crate::chat::{Event, FailureClass, Part};
 use crate::dialect::{
     Asked, AwsDecoder, AwsFrame, Dialect, Server, ServerReply, Serving, StreamEncoder, write_aws_frame,
 };
@@ -154,24 +154,26 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
         Behaviour::Flaky(_) => shared.nth(format!("{}\n{}", asked.model, asked.request.last_user_text())),
         _ => 0,
     };
-    let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step);
+    let state = |turn: usize| server.thought_state(&format!("simulated-thoughts-{turn}"));
+    let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &state);
     tokio::time::sleep(answer.first_token).await;
     let serving =
         Serving { id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)), model: asked.model.clone() };
     let headers = server.answer_headers(&serving);
-    match answer.outcome {
-        Outcome::Error(class) => error(server, class, error_words(class)),
+    match &answer.outcome {
+        Outcome::Error(class) => error(server, *class, error_words(*class)),
+        Outcome::Refused(why) => error(server, FailureClass::BadRequest, why),
         Outcome::Fault(Fault::Empty) => whole(200, &headers, Vec::new()),
         Outcome::Whole | Outcome::Fault(_) if asked.stream => {
             let frames = frames(server.stream_encoder(&serving), &answer);
-            let body = timed(frames, answer.rest, Ending::of(answer.outcome));
+            let body = timed(frames, answer.rest, Ending::of(&answer.outcome));
             reply(200, server.stream_content_type(), &headers, Body::from_stream(body))
         }
         Outcome::Whole => {
             tokio::time::sleep(answer.rest).await;
             whole(200, &headers, server.encode_response(&answer.response, &serving))
         }
-        Outcome::Fault(fault) => broken_whole(fault, server, &answer, &serving).await,
+        Outcome::Fault(fault) => broken_whole(*fault, server, &answer, &serving).await,
     }
 }
 
@@ -222,20 +224,20 @@ async fn broken_whole(
 
 /// The frames of a stream, each with the fault that belongs there. About one token a frame.
 fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> {
-    let fault = match answer.outcome {
-        Outcome::Fault(fault) => Some(fault),
+    let fault = match &answer.outcome {
+        Outcome::Fault(fault) => Some(*fault),
         _ => None,
     };
     let usage = answer.response.usage;
     let mut frames = vec![encoder.open(&usage)];
     encoder.event(&Event::Usage(usage));
-    let tokens: Vec<&str> = answer.response.text.split_inclusive(' ').collect();
+    let events = events(&answer.response.parts);
     let kept = match fault {
         Some(Fault::ErrorInStream) => 1,
-        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely | Fault::Malformed) => tokens.len().div_ceil(2),
-        _ => tokens.len(),
+        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely | Fault::Malformed) => events.len().div_ceil(2),
+        _ => events.len(),
     };
-    frames.extend(tokens[..kept].iter().map(|token| encoder.event(&Event::Text((*token).to_owned()))));
+    frames.extend(events.iter().take(kept).map(|event| encoder.event(event)));
     match fault {
         Some(Fault::Stall | Fault::Cut | Fault::CutPolitely) => {}
         Some(Fault::Malformed) => frames.push(broken(encoder.event(&Event::Text("oops".to_owned())))),
@@ -252,6 +254,33 @@ fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> 
     }
     frames.retain(|frame| !frame.is_empty());
     frames
+}
+
+/// The parts of an answer as they would come, about one token an event.
+fn events(parts: &[Part]) -> Vec<Event> {
+    let tokens = |text: &str, event: fn(String) -> Event| -> Vec<Event> {
+        text.split_inclusive(' ').map(|token| event(token.to_owned())).collect()
+    };
+    let (mut events, mut index) = (Vec::new(), 0);
+    for part in parts {
+        match part {
+            Part::Text { text } => events.extend(tokens(text, Event::Text)),
+            Part::Reasoning { text, state } => {
+                events.extend(tokens(text, Event::Reasoning));
+                events.extend(state.clone().map(Event::ReasoningState));
+            }
+            Part::ToolCall(call) => {
+                let (id, name) = (call.id.clone(), call.name.clone());
+                events.push(Event::ToolCall { index, id, name });
+                let arguments = call.arguments.to_string();
+                let piece = |piece: &str| Event::ToolArguments { index, piece: piece.to_owned() };
+                events.extend(arguments.split_inclusive(' ').map(piece));
+                index += 1;
+            }
+            Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
+        }
+    }
+    events
 }
 
 /// A frame that does not parse: one with a wrong checksum, or, where there are none, with half its JSON.
@@ -300,7 +329,7 @@ enum Ending {
 }
 
 impl Ending {
-    fn of(outcome: Outcome) -> Self {
+    fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Fault(Fault::Stall) => Self::Hang,
             Outcome::Fault(Fault::Cut) => Self::Broken,

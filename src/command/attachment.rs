@@ -1,0 +1,64 @@
+//! Files of a prompt: text goes into it, pictures and PDFs are attached.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::outcome::CommandError;
+use crate::chat::{Media, Part, Source};
+
+/// A file, or a URL, as a part of the prompt.
+pub(super) fn read(name: &str) -> Result<Part, CommandError> {
+    if name.starts_with("https://") || name.starts_with("http://") {
+        return by_url(name);
+    }
+    let bytes = std::fs::read(name)
+        .map_err(|error| CommandError::usage(format!("{name} cannot be read: {error}")))?;
+    let Some(media_type) = media_type(&bytes) else {
+        let text = String::from_utf8(bytes).map_err(|_| {
+            CommandError::usage(format!("{name} is neither text nor a picture or PDF"))
+                .hint("pictures are PNG, JPEG, GIF or WebP")
+        })?;
+        return Ok(Part::text(format!("<file name=\"{name}\">\n{}\n</file>", text.trim_end())));
+    };
+    let stem = std::path::Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
+    let source = Source::Data(STANDARD.encode(&bytes));
+    Ok(match media_type {
+        "application/pdf" => {
+            Part::Document(Media { media_type: media_type.to_owned(), source, name: stem })
+        }
+        picture => Part::Image(Media { media_type: picture.to_owned(), source, name: None }),
+    })
+}
+
+/// A picture that the provider fetches itself. Its type is what the address ends in.
+fn by_url(url: &str) -> Result<Part, CommandError> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let media_type = match ending.as_str() {
+        "png" | "gif" | "webp" | "jpeg" => format!("image/{ending}"),
+        "pdf" => {
+            let source = Source::Url(url.to_owned());
+            return Ok(Part::Document(Media { media_type: "application/pdf".to_owned(), source, name: None }));
+        }
+        // Many pictures have no ending in their address; JPEG is the most likely.
+        "jpg" => "image/jpeg".to_owned(),
+        "txt" | "md" | "html" | "json" | "csv" => {
+            return Err(CommandError::usage(format!("{url} is no picture"))
+                .hint("download it and name the file; only pictures and PDFs are fetched by the provider"));
+        }
+        _ => "image/jpeg".to_owned(),
+    };
+    Ok(Part::Image(Media { media_type, source: Source::Url(url.to_owned()), name: None }))
+}
+
+/// What the first bytes say.
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [b'%', b'P', b'D', b'F', b'-', ..] => Some("application/pdf"),
+        _ => None,
+    }
+}

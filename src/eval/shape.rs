@@ -1,0 +1,62 @@
+//! Whether an answer has the shape that was asked for.
+
+use serde_json::Value;
+
+/// A JSON Schema, ready to be held against answers.
+#[derive(Debug)]
+pub struct Shape(jsonschema::Validator);
+
+impl Shape {
+    /// A schema, made ready.
+    ///
+    /// # Errors
+    /// In words, when it is none.
+    pub fn new(schema: &Value) -> Result<Self, String> {
+        jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// The JSON that an answer holds, if it is valid. A code fence around it is forgiven: only what is inside counts.
+    ///
+    /// # Errors
+    /// In words: what is wrong, and where.
+    pub fn read(&self, text: &str) -> Result<Value, String> {
+        let value: Value =
+            serde_json::from_str(unfenced(text)).map_err(|error| format!("it is no JSON ({error})"))?;
+        match self.0.iter_errors(&value).next() {
+            None => Ok(value),
+            Some(error) => {
+                let place = error.instance_path().to_string();
+                let place = if place.is_empty() { "at its root".to_owned() } else { format!("at {place}") };
+                Err(format!("{error} ({place})"))
+            }
+        }
+    }
+}
+
+/// What stands inside a code fence, where there is one.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    inside.map_or(text, |inside| {
+        let (language, body) = inside.split_once('\n').unwrap_or(("", inside));
+        if language.trim().chars().all(char::is_alphanumeric) { body.trim() } else { inside.trim() }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_held_to_the_schema() {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+        let shape = Shape::new(&schema).unwrap();
+        assert_eq!(shape.read("{\"n\": 1}"), Ok(json!({"n": 1})));
+        assert_eq!(shape.read("```json\n{\"n\": 1}\n```"), Ok(json!({"n": 1})));
+        assert!(shape.read("{\"n\": \"x\"}").unwrap_err().contains("/n"));
+        assert!(shape.read("Sure! {\"n\": 1}").unwrap_err().contains("no JSON"));
+        assert!(Shape::new(&json!({"type": 7})).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! A value that a JSON Schema describes: what a simulated model puts where a shape is asked for. The simplest one that
+//! fits; schemas with conditions beyond types, choices and bounds may get one that does not.
+
+use serde_json::{Map, Value, json};
+
+/// How deep a schema is followed: one that refers to itself ends here.
+const DEEPEST: usize = 12;
+
+/// A value of this shape. `words` go wherever text is free.
+pub(super) fn instance(schema: &Value, words: &str) -> Value {
+    of(schema, schema, words, 0)
+}
+
+fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
+    if depth > DEEPEST {
+        return Value::Null;
+    }
+    let deeper = |inner: &Value| of(inner, root, words, depth + 1);
+    for fixed in ["const", "default"] {
+        if let Some(value) = schema.get(fixed) {
+            return value.clone();
+        }
+    }
+    let first = |name: &str| schema.get(name).and_then(Value::as_array).and_then(|list| list.first());
+    if let Some(value) = first("enum") {
+        return value.clone();
+    }
+    if let Some(inner) = first("anyOf").or(first("oneOf")).or(first("allOf")) {
+        return deeper(inner);
+    }
+    let pointed = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
+    if let Some(inner) = pointed.and_then(|to| root.pointer(to)) {
+        return deeper(inner);
+    }
+    let kind = schema.get("type").and_then(|kind| kind.as_str().or(kind.get(0)?.as_str()));
+    let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
+    match kind {
+        Some("object") => object(schema, &deeper),
+        None if schema.get("properties").is_some() => object(schema, &deeper),
+        Some("array") => {
+            let item = schema.get("items").map_or(Value::Null, deeper);
+            let items = usize::try_from(bound("minItems").unwrap_or(1)).unwrap_or(1).min(100);
+            Value::Array(vec![item; items])
+        }
+        Some("integer" | "number") => {
+            schema.get("minimum").or(schema.get("maximum")).cloned().unwrap_or_else(|| json!(1))
+        }
+        Some("boolean") => json!(true),
+        Some("null") => Value::Null,
+        _ => {
+            let least = usize::try_from(bound("minLength").unwrap_or(0)).unwrap_or(0).min(10_000);
+            let most = bound("maxLength").map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            let text: String = words.chars().chain(std::iter::repeat('.')).take(least.max(words.chars().count()).min(most)).collect();
+            json!(text)
+        }
+    }
+}
+
+fn object(schema: &Value, deeper: &dyn Fn(&Value) -> Value) -> Value {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let fields: Map<String, Value> =
+        properties.into_iter().flatten().map(|(name, inner)| (name.clone(), deeper(inner))).collect();
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_valid() {
+        let schemas = [
+            json!({"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "array", "items": {"type": "integer"}, "minItems": 2}}, "required": ["city", "days"], "additionalProperties": false}),
+            json!({"type": ["string", "null"], "maxLength": 3}),
+            json!({"enum": ["low", "high"]}),
+            json!({"anyOf": [{"type": "null"}, {"type": "string"}]}),
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "number", "minimum": 7}}}),
+            json!({"type": "string", "minLength": 40}),
+        ];
+        for schema in schemas {
+            let value = instance(&schema, "words");
+            assert!(jsonschema::is_valid(&schema, &value), "{schema} {value}");
+        }
+        let endless = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
+        assert!(instance(&endless, "x").is_object());
+    }
+}

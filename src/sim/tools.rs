@@ -1,0 +1,111 @@
+//! A simulated model that calls tools, and insists on what real ones insist on: every call answered, thoughts given back.
+
+use serde_json::Value;
+
+use super::instance::instance;
+use crate::chat::{
+    FinishReason, Function, Part, Request, Response, Role, Schema, Tool, ToolCall, ToolChoice,
+};
+
+/// So many turns with a call come before the answer.
+pub const TOOL_TURNS: usize = 5;
+
+/// The first function that may be called, where one may.
+fn offered(request: &Request) -> Option<&Function> {
+    let mut functions = request.tools.iter().filter_map(Tool::as_function);
+    match &request.tool_choice {
+        Some(ToolChoice::None) => None,
+        Some(ToolChoice::Named(name)) => functions.find(|function| function.name == *name),
+        Some(ToolChoice::Auto | ToolChoice::Required) | None => functions.next(),
+    }
+}
+
+/// The call that a request insists on.
+pub(super) fn forced_call(request: &Request, words: &str) -> Option<Response> {
+    let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
+    let function = offered(request).filter(|_| forced)?;
+    Some(calls(vec![Part::ToolCall(call(function, 1, words))]))
+}
+
+/// JSON of the shape that is asked for.
+pub(super) fn shaped(request: &Request, words: &str) -> Option<String> {
+    match request.schema.as_ref()? {
+        Schema::AnyJson => Some(serde_json::json!({"answer": words}).to_string()),
+        Schema::Described(schema) => Some(instance(&schema.schema, words).to_string()),
+    }
+}
+
+/// The next call, with the thoughts before it; after the last one an answer that says how many came back. `state` is
+/// the vendor's mark on the thoughts of a turn.
+///
+/// # Errors
+/// In words, when the conversation lacks what a real provider would miss.
+pub(super) fn next_turn(request: &Request, state: &dyn Fn(usize) -> Option<Value>) -> Result<Response, String> {
+    let done = check(request, state)?;
+    let Some(function) = offered(request).filter(|_| done < TOOL_TURNS) else {
+        return Ok(Response::text(format!("{done} tool calls came back.")));
+    };
+    let turn = done + 1;
+    let thought = Part::Reasoning { text: format!("Turn {turn} calls for a tool. "), state: state(turn) };
+    let call = Part::ToolCall(call(function, turn, &format!("turn {turn}")));
+    Ok(calls(vec![thought, call]))
+}
+
+/// Counts the calls made, and checks that each came back together with the thoughts that led to it.
+fn check(request: &Request, state: &dyn Fn(usize) -> Option<Value>) -> Result<usize, String> {
+    let (mut open, mut done): (Vec<String>, usize) = (Vec::new(), 0);
+    for message in &request.messages {
+        for part in &message.parts {
+            match part {
+                Part::ToolCall(call) => {
+                    done += 1;
+                    let thought = |part: &Part| match (part, state(done)) {
+                        (_, None) => true,
+                        (Part::Reasoning { state: Some(given), .. }, Some(mark)) => same_mark(given, &mark),
+                        _ => false,
+                    };
+                    if !message.parts.iter().any(thought) {
+                        return Err(format!("the thoughts before tool call {done} did not come back"));
+                    }
+                    open.push(call.id.clone());
+                }
+                Part::ToolResult(result) => open.retain(|id| *id != result.call_id && !id.is_empty()),
+                _ => {}
+            }
+        }
+        if message.role == Role::User && !open.is_empty() {
+            return Err(format!("the tool call `{}` has no result", open[0]));
+        }
+    }
+    Ok(done)
+}
+
+/// A mark comes back inside whatever the vendor wraps around it.
+fn same_mark(given: &Value, mark: &Value) -> bool {
+    match (given, mark) {
+        (Value::Object(given), Value::Object(mark)) => mark
+            .iter()
+            .filter(|(_, value)| value.is_string())
+            .all(|(name, value)| given.get(name) == Some(value)),
+        (given, mark) => given == mark,
+    }
+}
+
+fn call(function: &Function, turn: usize, words: &str) -> ToolCall {
+    let arguments = instance(&function.parameters, words);
+    ToolCall { id: format!("simcall{turn:02}"), name: function.name.clone(), arguments }
+}
+
+fn calls(parts: Vec<Part>) -> Response {
+    let mut response = Response::text("");
+    for part in &parts {
+        match part {
+            Part::ToolCall(call) => response.tool_calls.push(call.clone()),
+            Part::Reasoning { text, .. } => response.reasoning.get_or_insert_default().push_str(text),
+            _ => {}
+        }
+    }
+    response.finish_reason = FinishReason::ToolCalls;
+    response.parts = parts;
+    response
+}
