@@ -53,9 +53,13 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
     for provider in providers {
         let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
         let state = match Target::resolve(any, provider, &config.catalog, &environment) {
-            Ok(_) if provider.needs_key() => "key set".to_owned(),
-            Ok(_) => "needs no key".to_owned(),
+            Ok(target) => match target.authorized_by() {
+                Some(origin) if provider.auth.signs() => format!("credentials found ({origin})"),
+                Some(origin) => format!("key set ({origin})"),
+                None => "needs no key".to_owned(),
+            },
             Err(TargetError::NoKey { variable, .. }) => format!("no key: {variable} is not set"),
+            Err(TargetError::NoCredentials { why, .. }) => format!("no credentials: {why}"),
             Err(other) => other.to_string(),
         };
         let _ = writeln!(said, "{:12} {state}", provider.name);

@@ -10,6 +10,8 @@ mod diagnostic;
 mod digest;
 mod duration;
 mod golden;
+mod provider_parts;
+mod provider_trust;
 mod providers;
 mod routes;
 mod routes_file;

@@ -89,6 +89,7 @@ impl Config {
             };
             SubjectError { message: error.to_string(), hint }
         })?;
+        let model = model.of_provider(&self.provider_names);
         if self.providers.contains_key(&model.provider) {
             return Ok(model);
         }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::transport::{Incoming, Outgoing, SendError, Transport};
-use super::{Target, transport::BodyStream};
+use super::request::outgoing;
+use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
+use super::{Credential, Target};
 use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Request, Response, Usage};
-use crate::dialect::{Call, Progress, Reply};
+use crate::dialect::{Progress, Reply};
 
 /// A whole reply may be this long, in bytes.
 const WHOLE_LIMIT: usize = 64 << 20;
@@ -54,13 +55,14 @@ pub async fn exchange(
     let mut reading =
         Reading { start: Instant::now(), timers, last_content: None, first_content: None, stream };
     let mut assembler = Assembler::default();
-    let client = target.provider.dialect.client();
-    let outgoing = outgoing(target, request, stream);
-    let sent = match timeout_at(reading.deadline(), transport.send(outgoing)).await {
-        Err(_) => Err(reading.timed_out()),
-        Ok(Err(error)) => Err(unreachable(error)),
-        Ok(Ok(incoming)) => Ok(incoming),
+    let client = target.dialect.client();
+    let mut outgoing = outgoing(target, request, stream);
+    let mut secrets = Vec::new();
+    let sent = async {
+        secrets = authorize(target, &mut outgoing).await?;
+        transport.send(outgoing).await.map_err(unreachable)
     };
+    let sent = timeout_at(reading.deadline(), sent).await.unwrap_or_else(|_| Err(reading.timed_out()));
     let outcome = match sent {
         Err(failure) => Err(failure),
         Ok(incoming) if !(200..300).contains(&incoming.status) => {
@@ -93,7 +95,7 @@ pub async fn exchange(
         }
     };
     let duration = reading.start.elapsed();
-    let outcome = outcome.map_err(|failure| redacted(failure, target));
+    let outcome = outcome.map_err(|failure| redacted(failure, &secrets));
     Exchanged {
         outcome,
         partial_usage: assembler.usage(),
@@ -109,18 +111,13 @@ fn whole(assembler: &mut Assembler) -> Result<Response, Failure> {
     std::mem::take(assembler).finish()
 }
 
-fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
-    let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks };
-    let wire = target.provider.dialect.client().encode_request(call);
-    let mut url = format!("{}{}", target.base_url(), wire.path);
-    for (n, (name, value)) in wire.query.iter().enumerate() {
-        url.push(if n == 0 { '?' } else { '&' });
-        url.push_str(&format!("{name}={value}"));
+/// Puts the key, token or signature on, and says which secrets the request holds now.
+async fn authorize(target: &Target, outgoing: &mut Outgoing) -> Result<Vec<Credential>, Failure> {
+    match target.authorization() {
+        // Signatures and the ends of tokens go by the clock on the wall.
+        Some(authorization) => authorization.put(outgoing, std::time::SystemTime::now()).await,
+        None => Ok(Vec::new()),
     }
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    headers.extend(target.key_header());
-    Outgoing { url, headers, body: wire.body.into() }
 }
 
 /// Where one exchange stands in time.
@@ -258,13 +255,11 @@ fn cut(why: &str) -> Failure {
     )
 }
 
-fn redacted(mut failure: Failure, target: &Target) -> Failure {
-    if let Some(key) = target.credential() {
-        for text in [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            if let Some(clean) = key.redact(text) {
+fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure {
+    let texts = [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()];
+    for text in texts.into_iter().flatten() {
+        for secret in secrets {
+            if let Some(clean) = secret.redact(text) {
                 *text = clean;
             }
         }

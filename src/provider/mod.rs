@@ -4,13 +4,18 @@
 //! no wire format (that is `dialect`). A key never leaves it except to its provider's own host. Start with
 //! [`exchange()`].
 
+mod authorization;
 mod credential;
 mod exchange;
+mod glob;
 mod http;
 mod model_ref;
+mod place;
+mod request;
 mod row;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod signer;
 mod target;
 mod transport;
 
@@ -18,6 +23,8 @@ pub use credential::{Credential, KeySource};
 pub use exchange::{Exchanged, Timers, exchange};
 pub use http::Http;
 pub use model_ref::{ModelRef, ModelRefError};
-pub use row::{Auth, BaseUrlVariable, Provider, built_in_providers};
+pub use place::{filled, is_setting};
+pub use row::{Auth, BaseUrlVariable, Hosting, Provider, built_in_providers};
+pub use signer::SharedSigner;
 pub use target::{Target, TargetError, is_loopback};
 pub use transport::{BodyStream, Incoming, Outgoing, SendError, Transport};

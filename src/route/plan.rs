@@ -60,7 +60,7 @@ impl Skip {
     /// The envelope's word for it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Target(TargetError::NoKey { .. }) => "no_key",
+            Self::Target(error) if error.is_missing() => "no_key",
             Self::Target(TargetError::Untrusted { .. }) => "untrusted",
             Self::Target(_) => "unusable",
             Self::WindowTooSmall { .. } => "window_too_small",
