@@ -25,6 +25,10 @@ pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, Comm
             config.subject(model, &context.environment())?;
         }
     }
+    let dotenv = context.dotenv();
+    if !dotenv.names().is_empty() {
+        let _ = writeln!(said, ".env: gives {} where they are not set already", dotenv.names().join(", "));
+    }
     keys(context, &config, &mut said);
     unknown_models(&config, &mut said);
     let wrong = unusable(context, &config, &mut said);
@@ -58,9 +62,11 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
                 Some(origin) => format!("key set ({origin})"),
                 None => "needs no key".to_owned(),
             },
-            Err(TargetError::NoKey { variable, .. }) => format!("no key: {variable} is not set"),
-            Err(TargetError::NoCredentials { why, .. }) => format!("no credentials: {why}"),
-            Err(other) => other.to_string(),
+            Err(error) => {
+                let words = error.to_string();
+                // The name stands before it already.
+                words.strip_prefix(&format!("`{}` has ", provider.name)).unwrap_or(&words).to_owned()
+            }
         };
         let _ = writeln!(said, "{:12} {state}", provider.name);
     }

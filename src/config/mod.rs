@@ -8,6 +8,7 @@ mod assertions;
 mod cases;
 mod diagnostic;
 mod digest;
+mod dotenv;
 mod duration;
 mod golden;
 mod provider_parts;
@@ -23,6 +24,7 @@ mod trust;
 mod yaml;
 
 pub use diagnostic::{ConfigError, Problem};
+pub use dotenv::DotEnv;
 pub use duration::{DurationError, parse_duration};
 pub use golden::load_set;
 pub use routes::{Config, RouteSpec};

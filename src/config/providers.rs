@@ -73,11 +73,9 @@ impl Reader {
                 provider.auth = default_auth(dialect);
             }
         }
-        if let Some(auth) = entry.auth {
-            if let Some(auth) = self.auth(auth, name) {
-                provider.key_optional &= !auth.signs();
-                provider.auth = auth;
-            }
+        if let Some(auth) = entry.auth.and_then(|auth| self.auth(auth, name)) {
+            provider.key_optional &= !auth.signs();
+            provider.auth = auth;
         }
         self.settings(
             &mut provider,
@@ -91,8 +89,8 @@ impl Reader {
         );
         self.headers(&mut provider, entry.headers);
         self.query(&mut provider, entry.query);
-        if !entry.dialects.0.is_empty() {
-            provider.dialects = self.dialects(entry.dialects);
+        if let Some(dialects) = entry.dialects {
+            provider.dialects = self.dialects(dialects);
         }
         if let Some(quirks) = entry.quirks {
             match provider.quirks.with(&quirks.value) {

@@ -42,8 +42,7 @@ pub(super) struct Timeouts {
 #[serde(deny_unknown_fields)]
 pub(super) struct ProviderEntry {
     pub dialect: Option<Dialect>,
-    #[serde(default)]
-    pub dialects: Entries<Vec<String>>,
+    pub dialects: Option<Entries<Vec<String>>>,
     pub base_url: Option<Located<String>>,
     pub hosting: Option<Hosting>,
     #[serde(default)]

@@ -37,8 +37,9 @@ pub(super) fn required(
         Some(_) => Err(TargetError::BadSetting { provider: provider_name(), setting: name.to_owned() }),
         None => {
             let moves = provider.base_url_variable.as_ref().map(|variable| variable.name.clone());
-            let mut variables: Vec<String> =
-                moves.into_iter().filter(|_| provider.base_url.contains(&format!("{{{name}}}"))).collect();
+            // A region is asked for by itself: signing needs it too.
+            let whole = name != "region" && provider.base_url.contains(&format!("{{{name}}}"));
+            let mut variables: Vec<String> = moves.into_iter().filter(|_| whole).collect();
             variables.extend(names(provider, name).map(str::to_owned));
             // The variable of a whole URL may be the same one that holds the setting.
             variables.dedup();

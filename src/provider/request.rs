@@ -90,11 +90,19 @@ fn azure(base_url: &str, target: &Target, path: &str) -> String {
     }
 }
 
-/// Vertex's publishers. Anthropic's models are named in the path there, and their API's version in the body.
+/// Vertex's publishers. Anthropic's models are named in the path there, and their API's version in the body; everybody
+/// else's are behind one OpenAI-compatible endpoint.
 fn on_vertex(wire: &mut WireRequest, target: &Target, stream: bool) {
-    if target.dialect != Dialect::Anthropic {
-        wire.path = format!("/publishers/google{}", wire.path);
-        return;
+    match target.dialect {
+        Dialect::Anthropic => {}
+        Dialect::OpenaiChat => {
+            wire.path = format!("/endpoints/openapi{}", wire.path);
+            return;
+        }
+        _ => {
+            wire.path = format!("/publishers/google{}", wire.path);
+            return;
+        }
     }
     let method = if stream { "streamRawPredict" } else { "rawPredict" };
     let model = escape(&target.model_ref.model, b"-_.~@");
@@ -172,6 +180,10 @@ mod tests {
             let start = format!("https://{host}/v1/projects/p-1/locations/{region}/publishers/");
             assert!(url("vertex", "gemini-3", &at(region)).starts_with(&start));
         }
+        assert!(
+            url("vertex", "meta/llama-4", &at("us-east5"))
+                .ends_with("/locations/us-east5/endpoints/openapi/chat/completions")
+        );
         let sent = sent("vertex", "claude-opus-5@20260101", |_| (), &at("global"));
         assert!(
             sent.url.ends_with("/publishers/anthropic/models/claude-opus-5@20260101:streamRawPredict"),

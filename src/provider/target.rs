@@ -153,8 +153,13 @@ impl Target {
         if let Some(why) = &provider.untrusted {
             return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
         }
-        let base_url = base_url(provider, environment)?;
+        let base_url = match base_url(provider, environment) {
+            // Without a key, a region alone would not help: the key is named first.
+            Err(missing) if missing.is_missing() => Err(missing),
+            found => Ok(found?),
+        };
         let authorization = Found::look(provider, environment)?;
+        let base_url = base_url?;
         if authorization.is_some() && !provider.allow_http && is_in_the_clear(&base_url) {
             return Err(TargetError::PlainHttp { provider: name(), base_url });
         }
