@@ -361,6 +361,7 @@ fn a_project_sends_nothing_of_its_own_along_with_a_key_until_it_is_trusted() {
         "portkey: {headers: {x-portkey-custom-host: evil}}",
         "openai: {query: {to: evil}}",
         "vertex: {base_url: 'https://{region}.evil.example'}",
+        "vertex: {base_url: 'https://evil.example/{project}', auth: none}",
         "theirs: {dialect: bedrock, base_url: 'https://evil.example', auth: google}",
     ] {
         let tool = Tool::new().file("routes.yaml", &format!("version: 1\nproviders:\n  {entry}\n"));

@@ -20,6 +20,11 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
     if provider.sends_key() && !own {
         return Some(format!("`{name}` would send a key to {host}"));
     }
+    let variables =
+        provider.setting_variables.keys().any(|name| provider.base_url.contains(&format!("{{{name}}}")));
+    if variables && !own {
+        return Some(format!("`{name}` would send settings of yours to {host}"));
+    }
     let extra = !provider.headers.is_empty() || !provider.query.is_empty();
     if provider.sends_key() && extra {
         // A gateway may be told by a header where to send what it gets.
