@@ -404,4 +404,9 @@ fn some_models_are_asked_in_another_dialect() {
     ask(&tool, "openai/gpt-6").exits(0);
     assert!(host.asked()[0].starts_with("POST /v1/responses "));
     assert!(host.asked()[1].starts_with("POST /v1/chat/completions "));
+    // An entry that names the dialect means it for all models.
+    let routes =
+        format!("version: 1\nproviders:\n  openai: {{dialect: openai-chat, base_url: '{}/v1'}}\n", host.url);
+    ask(&tool.file("routes.yaml", &routes), "openai/gpt-6-pro").exits(0);
+    assert!(host.asked()[2].starts_with("POST /v1/chat/completions "));
 }

@@ -60,6 +60,10 @@ impl Reader {
             provider.base_url_variable = None;
             provider.base_url_by_region.clear();
         }
+        if entry.dialect.is_some() {
+            // The file says what all its models speak, unless it says more below.
+            provider.dialects.clear();
+        }
         provider.hosting = entry.hosting.unwrap_or(provider.hosting);
         provider.allow_http = entry.allow_http;
         // Only what runs here can be taken for the simulator.

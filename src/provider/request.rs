@@ -77,8 +77,11 @@ pub(super) fn escape(text: &str, safe: &[u8]) -> String {
 /// Azure's base: `/openai/v1`; with an API version that is a date, the deployment's own path. A base URL may be given with
 /// or without either.
 fn azure(base_url: &str, target: &Target, path: &str) -> String {
-    let root = base_url.trim_end_matches("/v1").trim_end_matches("/openai");
     let dated = target.api_version().is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    if !dated && base_url.ends_with("/v1") {
+        return base_url.to_owned();
+    }
+    let root = base_url.trim_end_matches("/v1").trim_end_matches("/openai");
     if !dated {
         return format!("{root}/openai/v1");
     }

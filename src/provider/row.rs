@@ -133,8 +133,8 @@ pub enum Hosting {
     Vertex,
 }
 
-/// What may go over the wire of a provider.
-pub(super) const AWS_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// Variables that hold AWS credentials.
+const AWS_KEYS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 impl Provider {
     /// A provider that is no built-in one, with nothing but what it must have.
