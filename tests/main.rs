@@ -7,6 +7,7 @@
     reason = "a test that fails says so by a panic, and one that skips prints why"
 )]
 
+mod access;
 mod calls;
 mod evals;
 mod files;
@@ -14,4 +15,6 @@ mod imports;
 mod readme;
 mod samples;
 mod simulator;
+#[path = "../src/provider/signer/test_host.rs"]
+mod test_host;
 mod tool;

@@ -23,7 +23,7 @@ pub(super) async fn ask(context: &Context, args: AskArgs) -> Result<Outcome, Com
         (None, true) => pick(context, &config)?,
         (None, false) => default_route(&config)?,
     };
-    let request = prompt::request(&args.prompt, &args.request, &context.console).await?;
+    let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
     let _simulator =
         simulator::start_if_named(context, &mut config, std::slice::from_ref(&name), HashMap::new).await?;
     let subject = config.subject(&name, &context.environment())?;

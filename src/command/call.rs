@@ -60,6 +60,8 @@ pub(super) fn check_callable(
     Ok(())
 }
 
+const SIMULATOR: &str = "the simulator, which needs no key: slalom ask -m sim-openai/good \"…\"";
+
 fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
     let message = match &route.name {
         Some(name) => format!("the route `{name}` has no candidate that can be called: {error}"),
@@ -67,20 +69,30 @@ fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
     };
     let usage = CommandError::usage(message);
     match error {
-        TargetError::NoKey { .. } => {
+        TargetError::NoKey { .. } | TargetError::NoSetting { .. } => {
             let variables: Vec<&str> = route
                 .candidates
                 .iter()
-                .filter_map(|c| match &c.target {
-                    Err(TargetError::NoKey { variable, .. }) => Some(variable.as_str()),
-                    _ => None,
+                .flat_map(|c| match &c.target {
+                    Err(TargetError::NoKey { variable, .. }) => std::slice::from_ref(variable),
+                    Err(TargetError::NoSetting { variables, .. }) => variables.as_slice(),
+                    _ => &[],
                 })
+                .map(String::as_str)
                 .collect();
-            usage.hint(format!(
-                "set {}; or try the simulator, which needs no key: slalom ask -m sim-openai/good \"…\"",
-                variables.join(" or ")
-            ))
+            let first = match variables.as_slice() {
+                [] => "say it in routes.yaml".to_owned(),
+                variables => format!("set {}", variables.join(" or ")),
+            };
+            usage.hint(format!("{first}; or try {SIMULATOR}"))
         }
+        TargetError::NoCredentials { .. } => {
+            usage.hint(format!("`slalom check` says what was found; or try {SIMULATOR}"))
+        }
+        TargetError::KeyFile { .. } => {
+            usage.hint("put the key alone on one line of that file, or name another under `api_key:`")
+        }
+        TargetError::BadSetting { .. } => usage.hint("letters, digits and `-` can be part of a URL"),
         TargetError::PlainHttp { .. } => usage.hint("use https, or set `allow_http: true` for that provider"),
         TargetError::Untrusted { .. } => usage.hint("read routes.yaml, then run `slalom check --trust`"),
         TargetError::UserInfo { .. } => {

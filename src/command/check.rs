@@ -25,6 +25,10 @@ pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, Comm
             config.subject(model, &context.environment())?;
         }
     }
+    let dotenv = context.dotenv();
+    if !dotenv.names().is_empty() {
+        let _ = writeln!(said, ".env: gives {} where they are not set already", dotenv.names().join(", "));
+    }
     keys(context, &config, &mut said);
     unknown_models(&config, &mut said);
     let wrong = unusable(context, &config, &mut said);
@@ -53,10 +57,16 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
     for provider in providers {
         let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
         let state = match Target::resolve(any, provider, &config.catalog, &environment) {
-            Ok(_) if provider.needs_key() => "key set".to_owned(),
-            Ok(_) => "needs no key".to_owned(),
-            Err(TargetError::NoKey { variable, .. }) => format!("no key: {variable} is not set"),
-            Err(other) => other.to_string(),
+            Ok(target) => match target.authorized_by() {
+                Some(origin) if provider.auth.signs() => format!("credentials found ({origin})"),
+                Some(origin) => format!("key set ({origin})"),
+                None => "needs no key".to_owned(),
+            },
+            Err(error) => {
+                let words = error.to_string();
+                // The name stands before it already.
+                words.strip_prefix(&format!("`{}` has ", provider.name)).unwrap_or(&words).to_owned()
+            }
         };
         let _ = writeln!(said, "{:12} {state}", provider.name);
     }

@@ -18,7 +18,7 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
         return Err(CommandError::usage("compare needs two models or more")
             .hint("name them as -m MODEL -m MODEL, or -m MODEL,MODEL"));
     }
-    let request = prompt::request(&args.prompt, &args.request, &context.console).await?;
+    let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
     let _simulator = simulator::start_if_named(context, &mut config, &args.models, HashMap::new).await?;
     let environment = context.environment();
     let subjects: Vec<Subject> =

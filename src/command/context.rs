@@ -1,12 +1,13 @@
 //! The process's surroundings, handed down by argument.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::CommandError;
 use crate::cli::GlobalArgs;
-use crate::config::{Config, DurationError, Look, Origin, TrustStore, find, parse_duration};
+use crate::config::{Config, DotEnv, DurationError, Look, Origin, TrustStore, find, parse_duration};
 use crate::provider::Http;
 use crate::route::Router;
 use crate::view::Console;
@@ -17,6 +18,8 @@ pub(super) struct Context {
     pub console: Console,
     /// How long the built-in simulator takes, where that was said.
     pub sim_latency: Option<Duration>,
+    /// What the `.env` file beside `routes.yaml` gives, once that was found.
+    dotenv: RefCell<Arc<DotEnv>>,
     folder: PathBuf,
     config_flag: Option<PathBuf>,
 }
@@ -28,12 +31,21 @@ impl Context {
             Some(text) => Some(duration(text)?),
         };
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Ok(Self { console, sim_latency, folder, config_flag: global.config })
+        Ok(Self { console, sim_latency, dotenv: RefCell::default(), folder, config_flag: global.config })
     }
 
-    /// Looks an environment variable up.
+    /// Looks an environment variable up. One that is set stands before the `.env` file's; an empty one counts as unset.
     pub(super) fn environment(&self) -> impl Fn(&str) -> Option<String> + use<> {
-        |name: &str| std::env::var(name).ok()
+        let dotenv = Arc::clone(&self.dotenv.borrow());
+        move |name: &str| {
+            let set = std::env::var(name).ok();
+            set.filter(|value| !value.trim().is_empty()).or_else(|| dotenv.get(name).map(str::to_owned))
+        }
+    }
+
+    /// The variables that the `.env` file gives.
+    pub(super) fn dotenv(&self) -> Arc<DotEnv> {
+        Arc::clone(&self.dotenv.borrow())
     }
 
     /// Finds and reads `routes.yaml`, and says where trust is wanting.
@@ -43,6 +55,9 @@ impl Context {
             Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
         let config = Config::load(find(look)?, &TrustStore::of_user())?;
         self.console.detail(format_args!("routes: {}", config.source.name));
+        let dotenv = DotEnv::beside(&config);
+        dotenv.warnings.iter().for_each(|warning| self.console.warn(warning));
+        *self.dotenv.borrow_mut() = Arc::new(dotenv);
         let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
         if untrusted && config.source.origin == Origin::Project {
             self.console.warn(format_args!(

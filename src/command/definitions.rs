@@ -123,10 +123,10 @@ pub(super) fn messages(path: &Path) -> Result<Vec<Message>, CommandError> {
     Ok(messages)
 }
 
-/// `PROVIDER.KEY=VALUE`: a key may have more steps (`a.b`), a value is JSON, and text where it is none.
+/// `PROVIDER.KEY=VALUE`, by the provider's own name: a key may have more steps (`a.b`), a value is JSON, and text where it is none.
 pub(super) fn options(
     written: &[String],
-    providers: &[&str],
+    known_provider: &dyn Fn(&str) -> Option<String>,
 ) -> Result<BTreeMap<String, Map<String, Value>>, CommandError> {
     let mut options: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for text in written {
@@ -138,14 +138,13 @@ pub(super) fn options(
             text.split_once('=').ok_or_else(|| wrong("it gives no value".to_owned()))?;
         let (provider, key) =
             place.split_once('.').ok_or_else(|| wrong("it names no provider and key".to_owned()))?;
-        if !providers.contains(&provider) {
-            return Err(wrong(format!("there is no provider `{provider}`")));
-        }
+        let provider =
+            known_provider(provider).ok_or_else(|| wrong(format!("there is no provider `{provider}`")))?;
         if key.split('.').any(str::is_empty) {
             return Err(wrong("a step of its key is empty".to_owned()));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
-        put(options.entry(provider.to_owned()).or_default(), key, value);
+        put(options.entry(provider).or_default(), key, value);
     }
     Ok(options)
 }

@@ -5,10 +5,12 @@
 //! turns it into an exit code.
 
 mod ask;
+mod attachment;
 mod call;
 mod check;
 mod compare;
 mod context;
+mod definitions;
 mod eval;
 mod models;
 mod outcome;

@@ -9,18 +9,22 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::outcome::CommandError;
-use crate::chat::Request;
+use super::{attachment, definitions};
+use crate::chat::{Effort, Message, Part, Request, Role};
 use crate::cli::PromptArgs;
-use crate::config::Template;
+use crate::config::{Config, Template};
 use crate::view::Console;
 
 /// After this time without a byte of input, a person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Builds the request. The prompt's words come first, then files, then what is piped in.
+/// Builds the request. The prompt's words come first, then files, then what is piped in; pictures and documents stand
+/// before them all. `config` knows the providers
+/// that options may be for.
 pub(super) async fn request(
     words: &[String],
     args: &PromptArgs,
+    config: &Config,
     console: &Console,
 ) -> Result<Request, CommandError> {
     let variables = variables(&args.variables)?;
@@ -30,25 +34,34 @@ pub(super) async fn request(
         // Without variables a prompt is taken as it stands: braces are common in code.
         if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
     };
-    let mut parts = Vec::new();
+    let mut texts = Vec::new();
     if !typed.trim().is_empty() {
-        parts.push(fill(&typed)?);
+        texts.push(fill(&typed)?);
     }
-    for path in &args.file {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            CommandError::usage(format!("{} cannot be read as text: {error}", path.display()))
-        })?;
-        parts.push(format!("<file name=\"{}\">\n{}\n</file>", path.display(), text.trim_end()));
+    let mut attached = Vec::new();
+    for name in &args.file {
+        match attachment::read(name)? {
+            Part::Text { text } => texts.push(text),
+            other => attached.push(other),
+        }
     }
     if !args.no_stdin
-        && let Some(input) = standard_input(!parts.is_empty(), console).await?
+        && let Some(input) = standard_input(!texts.is_empty(), console).await?
         && !input.trim().is_empty()
     {
-        parts.push(input.trim_end_matches('\n').to_owned());
+        texts.push(input.trim_end_matches('\n').to_owned());
     }
-    if parts.is_empty() {
-        return Err(CommandError::usage("there is no prompt")
-            .hint("write it after the command, pipe it in, or name a file with -f"));
+    let mut messages = args.messages.as_deref().map(definitions::messages).transpose()?.unwrap_or_default();
+    if texts.is_empty() && attached.is_empty() {
+        // A conversation whose last word is the user's needs no prompt after it.
+        if messages.last().is_none_or(|turn| turn.role == Role::Assistant) {
+            return Err(CommandError::usage("there is no prompt")
+                .hint("write it after the command, pipe it in, or name a file with -f"));
+        }
+    } else {
+        let mut turn = Message { role: Role::User, parts: attached, from: None };
+        turn.parts.extend((!texts.is_empty()).then(|| Part::text(texts.join("\n\n"))));
+        messages.push(turn);
     }
     let within = |value: Option<f64>, most: f64, name: &str| match value {
         Some(number) if !(0.0..=most).contains(&number) => {
@@ -59,14 +72,25 @@ pub(super) async fn request(
     if args.max_tokens == Some(0) {
         return Err(CommandError::usage("--max-tokens must be at least 1"));
     }
+    let tools = args.tools.as_deref().map(definitions::tools).transpose()?.unwrap_or_default();
+    let tool_choice =
+        args.tool_choice.as_deref().map(|word| definitions::tool_choice(word, &tools)).transpose()?;
+    let effort = args.effort.as_deref().map(str::parse::<Effort>).transpose();
     Ok(Request {
         system: args.system.as_deref().map(fill).transpose()?,
+        messages,
         temperature: within(args.temperature, 2.0, "temperature")?,
         top_p: within(args.top_p, 1.0, "top-p")?,
         max_tokens: args.max_tokens,
         stop: args.stop.clone(),
         seed: args.seed,
-        ..Request::prompt(parts.join("\n\n"))
+        tools,
+        tool_choice,
+        parallel_tool_calls: args.no_parallel_tool_calls.then_some(false),
+        schema: args.schema.as_deref().map(definitions::schema).transpose()?,
+        effort: effort.map_err(|error| CommandError::usage(error.to_string()))?,
+        cache: args.cache_prompt.as_deref().map(definitions::cache).transpose()?,
+        options: definitions::options(&args.options, &|name| config.provider_name(name))?,
     })
 }
 

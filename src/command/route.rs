@@ -20,7 +20,7 @@ pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome,
     }
     // A wrong name is an error before any prompt is read.
     config.route(name, &context.environment())?;
-    let request = prompt::request(&args.prompt, &args.request, &context.console).await?;
+    let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
     let _simulator =
         simulator::start_if_named(context, &mut config, std::slice::from_ref(&subject), HashMap::new).await?;
     let route = config.route(name, &context.environment())?;

@@ -90,9 +90,20 @@ impl ConfigError {
 
 fn may_hold_key(line: &str) -> bool {
     let lower = line.to_lowercase();
-    let names_key = ["api_key", "apikey", "api-key", "secret", "token:", "password"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let words = [
+        "api_key",
+        "apikey",
+        "api-key",
+        "secret",
+        "token:",
+        "password",
+        "authorization",
+        "bearer ",
+        "cookie",
+        "-auth:",
+        "security-token",
+    ];
+    let names_key = words.iter().any(|word| lower.contains(word));
     names_key || redact_keys(line) != line || lower.contains("url") && line.contains('@')
 }
 

@@ -1,10 +1,11 @@
 //! Providers of `routes.yaml`: built-in rows with changes, and rows of one's own.
 
+use super::provider_trust::is_local;
 use super::routes::Reader;
 use super::routes_file::ProviderEntry;
 use super::yaml::Located;
-use crate::dialect::{Dialect, Quirks};
-use crate::provider::{Auth, KeySource, Provider, is_loopback};
+use crate::dialect::Dialect;
+use crate::provider::{Auth, Provider, SharedSigner, filled};
 
 impl Reader {
     /// A provider out of its entry and, where there is one, the built-in row of its name.
@@ -39,62 +40,61 @@ impl Reader {
             return None;
         };
         if let Some(given) = &entry.base_url
-            && !is_plain_url(&given.value)
+            && let Err((wrong, hint)) = plain_url(&given.value)
         {
-            let hint = "write http:// or https://, a host and a path; no user name, no query";
-            self.wrong("the `base_url` is no plain http or https URL", given.span.clone(), hint);
+            self.wrong(wrong, given.span.clone(), hint);
         }
-        let mut provider = built_in.filter(|p| p.dialect == dialect).cloned().unwrap_or(Provider {
-            name: name.value.clone(),
-            dialect,
-            base_url: String::new(),
-            base_url_variable: None,
-            key_variables: built_in.map(|p| p.key_variables.clone()).unwrap_or_default(),
-            key_source: None,
+        let row = built_in.filter(|p| p.dialect == dialect).cloned();
+        let mut provider = row.unwrap_or_else(|| {
+            let mut new = Provider::new(&name.value, dialect, "", default_auth(dialect));
+            new.key_variables = built_in.map(|p| p.key_variables.clone()).unwrap_or_default();
             // A host of one's own often has no key; where one is named, it is needed.
-            key_optional: true,
-            auth: default_auth(dialect),
-            allow_http: false,
-            quirks: Quirks::default(),
-            simulated: false,
-            untrusted: None,
+            new.key_optional = true;
+            new
         });
+        // What the built-in provider would sign with is not this one's.
+        provider.signer = SharedSigner::default();
         provider.base_url = url;
         if base_url.is_some() {
             // What the file says stands before the vendor's variable.
             provider.base_url_variable = None;
+            provider.base_url_by_region.clear();
         }
+        if entry.dialect.is_some() {
+            // The file says what all its models speak, unless it says more below.
+            provider.dialects.clear();
+        }
+        provider.hosting = entry.hosting.unwrap_or(provider.hosting);
         provider.allow_http = entry.allow_http;
         // Only what runs here can be taken for the simulator.
         provider.simulated &= base_url.is_none() || is_local(&provider.base_url);
         if let Some(key) = entry.api_key {
-            if !is_variable_name(&key.env.value) {
-                let hint = "write the name of a variable, never the key itself: `api_key: {env: MY_KEY}`";
-                self.wrong("`env` holds no name of a variable", key.env.span, hint);
+            if let Some(source) = self.key_source(key) {
+                provider.key_source = Some(source);
             }
-            provider.key_source = Some(KeySource::Variable(key.env.value));
             provider.key_optional = false;
             if provider.auth == Auth::None {
                 provider.auth = default_auth(dialect);
             }
         }
-        if let Some(auth) = entry.auth {
-            let header = auth.argument.as_ref().and_then(|a| a.value.as_str().map(str::to_owned));
-            match (auth.name.value.as_str(), header) {
-                ("bearer", None) => provider.auth = Auth::Bearer,
-                ("none", None) => provider.auth = Auth::None,
-                ("header", Some(header))
-                    if header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                        && !header.is_empty() =>
-                {
-                    provider.auth = Auth::Header(header.to_ascii_lowercase());
-                }
-                _ => self.wrong(
-                    format!("`{}` is no way to send a key", auth.name.value),
-                    auth.name.span.or(name.span.clone()),
-                    "write `bearer`, `none` or `header: NAME`",
-                ),
-            }
+        if let Some(auth) = entry.auth.and_then(|auth| self.auth(auth, name)) {
+            provider.key_optional &= !auth.signs();
+            provider.auth = auth;
+        }
+        self.settings(
+            &mut provider,
+            [
+                ("region", entry.region),
+                ("project", entry.project),
+                ("resource", entry.resource),
+                ("account", entry.account),
+                ("api_version", entry.api_version),
+            ],
+        );
+        self.headers(&mut provider, entry.headers);
+        self.query(&mut provider, entry.query);
+        if let Some(dialects) = entry.dialects {
+            provider.dialects = self.dialects(dialects);
         }
         if let Some(quirks) = entry.quirks {
             match provider.quirks.with(&quirks.value) {
@@ -120,45 +120,26 @@ fn default_auth(dialect: Dialect) -> Auth {
     }
 }
 
-/// What a provider would do that only a trusted file may ask for: send a key anywhere but to its own host over its own
-/// scheme, or take prompts meant for the simulator to another machine.
-pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
-    let sends_key =
-        provider.auth != Auth::None && (provider.key_source.is_some() || !provider.key_variables.is_empty());
-    let own = built_in.is_some_and(|own| origin(&own.base_url) == origin(&provider.base_url));
-    let left_simulator = built_in.is_some_and(|own| own.simulated && !own_or_local(own, provider));
-    let (name, host) = (&provider.name, origin(&provider.base_url));
-    match (sends_key && !own, left_simulator) {
-        (true, _) => Some(format!("`{name}` would send a key to {host}")),
-        (false, true) => Some(format!("`{name}` would send prompts to {host}")),
-        (false, false) => None,
-    }
-}
-
-fn own_or_local(own: &Provider, provider: &Provider) -> bool {
-    own.base_url == provider.base_url || is_local(&provider.base_url)
-}
-
-/// Scheme, host and port.
-fn origin(base_url: &str) -> String {
-    reqwest::Url::parse(base_url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-}
-
-fn is_local(base_url: &str) -> bool {
-    reqwest::Url::parse(base_url).is_ok_and(|url| is_loopback(&url))
-}
-
-fn is_plain_url(text: &str) -> bool {
-    reqwest::Url::parse(text.trim()).is_ok_and(|url| {
+/// Whether a base URL is one, once its settings are filled in.
+fn plain_url(text: &str) -> Result<(), (String, &'static str)> {
+    let known = |name: &str| match name {
+        "region" | "project" | "resource" | "account" => Ok("x".to_owned()),
+        name => Err((
+            format!("`{{{name}}}` is no setting that a `base_url` can hold"),
+            "the settings are {region}, {project}, {resource} and {account}",
+        )),
+    };
+    let filled = filled(text.trim(), known)?;
+    let plain = reqwest::Url::parse(&filled).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
-    })
-}
-
-fn is_variable_name(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !text.is_empty() && text.chars().all(word) && !text.starts_with(|c: char| c.is_ascii_digit())
+    });
+    if plain {
+        return Ok(());
+    }
+    let hint = "write http:// or https://, a host and a path; no user name, no query";
+    Err(("the `base_url` is no plain http or https URL".to_owned(), hint))
 }

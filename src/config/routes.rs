@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::{ConfigError, Problem, nearest, version_problem};
-use super::providers::why_untrusted;
+use super::provider_trust::why_untrusted;
 use super::routes_file::{
     Defaults, ModelEntry, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts,
     When,
@@ -28,6 +29,8 @@ pub struct Config {
     pub source: Found,
     /// All providers by name.
     pub providers: HashMap<String, Arc<Provider>>,
+    /// Other names of providers.
+    pub provider_names: HashMap<String, String>,
     /// Facts about models.
     pub catalog: Catalog,
     /// Short names of models.
@@ -68,7 +71,9 @@ impl Config {
             (Some(path), Origin::Project) => trust.has(path, &found.text),
             _ => true,
         };
-        let mut reader = Reader { problems: Vec::new(), broken_aliases: Vec::new() };
+        let folder = found.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
+        let mut reader =
+            Reader { problems: Vec::new(), broken_aliases: Vec::new(), names: HashMap::new(), folder };
         let config = reader.read(file, found.clone(), trusted);
         if reader.problems.is_empty() {
             return Ok(config);
@@ -82,6 +87,10 @@ pub(super) struct Reader {
     problems: Vec<Problem>,
     /// Aliases that mean nothing, said once and not at each use.
     broken_aliases: Vec<String>,
+    /// Other names of providers.
+    names: HashMap<String, String>,
+    /// Where the file is.
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl Reader {
@@ -115,6 +124,10 @@ impl Reader {
                 providers.insert(name.value, provider);
             }
         }
+        let own = |name: &String| providers.contains_key(name);
+        let names =
+            providers.values().flat_map(|p| p.aliases.iter().map(|alias| (alias.clone(), p.name.clone())));
+        self.names = names.filter(|(alias, _)| !own(alias)).collect();
         let facts = file
             .models
             .0
@@ -147,6 +160,7 @@ impl Reader {
         Config {
             source,
             providers: providers.into_iter().map(|(name, p)| (name, Arc::new(p))).collect(),
+            provider_names: std::mem::take(&mut self.names),
             catalog: Catalog::with_overrides(facts),
             aliases,
             routes,
@@ -317,7 +331,7 @@ impl Reader {
         if self.broken_aliases.contains(&written.value) {
             return None;
         }
-        match written.value.parse::<ModelRef>() {
+        match written.value.parse::<ModelRef>().map(|model| model.of_provider(&self.names)) {
             Ok(model) if providers.contains_key(&model.provider) => Some(model),
             Ok(model) => {
                 let near = nearest(&model.provider, providers.keys().map(String::as_str));

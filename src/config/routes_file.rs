@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::yaml::{Entries, Located, ScalarOrMap};
 use crate::dialect::Dialect;
+use crate::provider::Hosting;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,18 +42,32 @@ pub(super) struct Timeouts {
 #[serde(deny_unknown_fields)]
 pub(super) struct ProviderEntry {
     pub dialect: Option<Dialect>,
+    pub dialects: Option<Entries<Vec<String>>>,
     pub base_url: Option<Located<String>>,
+    pub hosting: Option<Hosting>,
     #[serde(default)]
     pub allow_http: bool,
-    pub api_key: Option<ApiKey>,
+    pub api_key: Option<Located<ApiKey>>,
     pub auth: Option<ScalarOrMap>,
+    #[serde(default)]
+    pub headers: Entries<Located<String>>,
+    #[serde(default)]
+    pub query: Entries<Located<String>>,
+    pub region: Option<Located<String>>,
+    pub project: Option<Located<String>>,
+    pub resource: Option<Located<String>>,
+    pub account: Option<Located<String>>,
+    pub api_version: Option<Located<String>>,
     pub quirks: Option<Located<serde_json::Value>>,
 }
 
+/// One of the three.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiKey {
-    pub env: Located<String>,
+    pub env: Option<Located<String>>,
+    pub file: Option<Located<String>>,
+    pub command: Option<Located<Vec<String>>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -27,6 +27,12 @@ pub struct SubjectError {
 }
 
 impl Config {
+    /// The provider's own name, for it or another name of it.
+    pub fn provider_name(&self, name: &str) -> Option<String> {
+        let own = self.provider_names.get(name).map_or(name, String::as_str);
+        self.providers.contains_key(own).then(|| own.to_owned())
+    }
+
     /// What a name means.
     ///
     /// # Errors
@@ -89,6 +95,7 @@ impl Config {
             };
             SubjectError { message: error.to_string(), hint }
         })?;
+        let model = model.of_provider(&self.provider_names);
         if self.providers.contains_key(&model.provider) {
             return Ok(model);
         }

@@ -79,16 +79,7 @@ impl ErrorBody {
         if failure.message.is_empty() {
             failure.message = format!("HTTP status {} without a message", reply.status);
         }
-        let from_headers = [
-            "x-request-id",
-            "request-id",
-            "x-amzn-requestid",
-            "mistral-correlation-id",
-            "x-debug-trace-id",
-            "x-ds-trace-id",
-        ];
-        failure.request_id =
-            from_headers.iter().find_map(|n| reply.headers.get(n)).map(clean_message).or(failure.request_id);
+        failure.request_id = request_id(reply.headers).or(failure.request_id);
         failure.gone |= reply.status == 410;
         let limited = failure.class == crate::chat::FailureClass::RateLimited;
         failure.retry_after = wait::retry_after(reply.headers, limited).or(failure.retry_after);

@@ -4,6 +4,7 @@
 //! client half serves `provider`, the server half serves `sim`; recorded traffic and round trips hold the two to each
 //! other. Start with [`Client`] and [`Server`].
 
+mod account;
 mod anthropic;
 mod bedrock;
 mod classify;
@@ -31,6 +32,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+pub use account::{Account, RateLimit, account};
 pub use frame::{
     AwsDecoder, AwsFrame, LineDecoder, NoEventStream, SseDecoder, SseFrame, TooLong, write_aws_frame,
 };

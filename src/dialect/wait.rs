@@ -62,7 +62,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 
 /// The time from the reply's own date to an RFC 3339 or HTTP date. This room has no clock, and the server's is the
 /// one that counts anyway.
-fn until(text: &str, headers: &Headers) -> Option<Duration> {
+pub(super) fn until(text: &str, headers: &Headers) -> Option<Duration> {
     let when = timestamp(text)?;
     let now = timestamp(headers.get("date")?)?;
     Duration::try_from(when.duration_since(now)).ok()

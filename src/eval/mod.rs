@@ -10,6 +10,7 @@ mod grade;
 mod numbers;
 mod run;
 mod set;
+mod shape;
 mod statistics;
 mod summary;
 
@@ -19,5 +20,6 @@ pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use numbers::numbers_in;
 pub use run::{Progress, RunOptions, Subject, run};
 pub use set::{Case, Set};
+pub use shape::Shape;
 pub use statistics::{percentile, wilson_interval};
 pub use summary::Summary;

@@ -7,6 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 pub enum KeySource {
     /// In this environment variable.
     Variable(String),
+    /// In this file, on its only line. `~/` stands for the home folder.
+    File(String),
+    /// What this command prints: a program and its arguments, never a line for a shell.
+    Command(Vec<String>),
 }
 
 /// A key. Its only way out is [`Credential::expose`], which this room alone calls.
@@ -21,6 +25,11 @@ impl Credential {
             return None;
         }
         Some(Self(SecretString::from(trimmed.to_owned())))
+    }
+
+    /// Whether a header can carry it.
+    pub(super) fn is_plain(&self) -> bool {
+        self.expose().bytes().all(|b| (0x20..0x7f).contains(&b))
     }
 
     /// The key, for the header that carries it.

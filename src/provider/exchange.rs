@@ -5,10 +5,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::transport::{Incoming, Outgoing, SendError, Transport};
-use super::{Target, transport::BodyStream};
-use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Request, Response, Usage};
-use crate::dialect::{Call, Progress, Reply};
+use super::request::outgoing;
+use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
+use super::shape::{ShapedDecoder, Shaping};
+use super::{Credential, Fitted, Target};
+use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Response, Usage};
+use crate::dialect::{Account, Progress, Reply, account};
 
 /// A whole reply may be this long, in bytes.
 const WHOLE_LIMIT: usize = 64 << 20;
@@ -40,13 +42,15 @@ pub struct Exchanged {
     pub first_content: Option<Duration>,
     /// From the request leaving to the last byte.
     pub duration: Duration,
+    /// What the headers said beside the answer.
+    pub account: Account,
 }
 
 /// Sends one request and reads its answer. `sink` sees every event as it arrives.
 pub async fn exchange(
     transport: &dyn Transport,
     target: &Target,
-    request: &Request,
+    fitted: &Fitted<'_>,
     stream: bool,
     timers: Timers,
     sink: &mut (dyn FnMut(&Event) + Send),
@@ -54,13 +58,15 @@ pub async fn exchange(
     let mut reading =
         Reading { start: Instant::now(), timers, last_content: None, first_content: None, stream };
     let mut assembler = Assembler::default();
-    let client = target.provider.dialect.client();
-    let outgoing = outgoing(target, request, stream);
-    let sent = match timeout_at(reading.deadline(), transport.send(outgoing)).await {
-        Err(_) => Err(reading.timed_out()),
-        Ok(Err(error)) => Err(unreachable(error)),
-        Ok(Ok(incoming)) => Ok(incoming),
+    let mut told = Account::default();
+    let client = target.dialect.client();
+    let mut outgoing = outgoing(target, &fitted.request, stream);
+    let mut secrets = Vec::new();
+    let sent = async {
+        secrets = authorize(target, &mut outgoing).await?;
+        transport.send(outgoing).await.map_err(unreachable)
     };
+    let sent = timeout_at(reading.deadline(), sent).await.unwrap_or_else(|_| Err(reading.timed_out()));
     let outcome = match sent {
         Err(failure) => Err(failure),
         Ok(incoming) if !(200..300).contains(&incoming.status) => {
@@ -71,7 +77,11 @@ pub async fn exchange(
             Err(client.decode_failure(Reply { status, headers: &headers, body: &bytes }))
         }
         Ok(incoming) if stream => {
-            let decoder = client.stream_decoder(&target.quirks);
+            told = account(&incoming.headers);
+            let mut decoder = client.stream_decoder(&target.quirks);
+            if let Some(tool) = &fitted.answer_tool {
+                decoder = Box::new(ShapedDecoder::new(decoder, tool));
+            }
             match reading.read_stream(incoming.body, decoder, &mut assembler, sink).await {
                 Ok(()) => whole(&mut assembler),
                 Err(failure) => Err(failure),
@@ -79,12 +89,16 @@ pub async fn exchange(
         }
         Ok(incoming) => {
             let Incoming { status, headers, mut body } = incoming;
+            told = account(&headers);
             let mut bytes = Vec::new();
             match reading.read_to_end(&mut body, &mut bytes, WHOLE_LIMIT).await {
                 Ok(()) => {
                     let mut events = Vec::new();
                     let reply = Reply { status, headers: &headers, body: &bytes };
                     let decoded = client.decode_whole(reply, &target.quirks, &mut events);
+                    if let Some(tool) = &fitted.answer_tool {
+                        Shaping::new(tool).rewrite(&mut events, 0);
+                    }
                     events.iter().for_each(|event| assembler.push(event));
                     decoded.and_then(|()| whole(&mut assembler))
                 }
@@ -93,14 +107,25 @@ pub async fn exchange(
         }
     };
     let duration = reading.start.elapsed();
-    let outcome = outcome.map_err(|failure| redacted(failure, target));
+    let outcome = outcome.map(|answer| with_account(answer, &told));
+    let outcome = outcome.map_err(|failure| redacted(failure, &secrets));
     Exchanged {
         outcome,
         partial_usage: assembler.usage(),
         output_bytes: assembler.output_bytes(),
         first_content: reading.first_content,
         duration,
+        account: told,
     }
+}
+
+/// The answer with what the headers said of it.
+fn with_account(mut answer: Response, told: &Account) -> Response {
+    if let Some(id) = &told.request_id {
+        answer.provider_fields.insert("request_id".to_owned(), id.as_str().into());
+    }
+    answer.usage.reported_cost = answer.usage.reported_cost.or(told.cost);
+    answer
 }
 
 /// The whole answer. When it is none, everything that came stays in the assembler: it was billed.
@@ -109,19 +134,13 @@ fn whole(assembler: &mut Assembler) -> Result<Response, Failure> {
     std::mem::take(assembler).finish()
 }
 
-fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
-    let options = request.options.get(&target.provider.name);
-    let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks, options };
-    let wire = target.provider.dialect.client().encode_request(call);
-    let mut url = format!("{}{}", target.base_url(), wire.path);
-    for (n, (name, value)) in wire.query.iter().enumerate() {
-        url.push(if n == 0 { '?' } else { '&' });
-        url.push_str(&format!("{name}={value}"));
+/// Puts the key, token or signature on, and says which secrets the request holds now.
+async fn authorize(target: &Target, outgoing: &mut Outgoing) -> Result<Vec<Credential>, Failure> {
+    match target.authorization() {
+        // Signatures and the ends of tokens go by the clock on the wall.
+        Some(authorization) => authorization.put(outgoing, std::time::SystemTime::now()).await,
+        None => Ok(Vec::new()),
     }
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    headers.extend(target.key_header());
-    Outgoing { url, headers, body: wire.body.into() }
 }
 
 /// Where one exchange stands in time.
@@ -259,13 +278,11 @@ fn cut(why: &str) -> Failure {
     )
 }
 
-fn redacted(mut failure: Failure, target: &Target) -> Failure {
-    if let Some(key) = target.credential() {
-        for text in [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            if let Some(clean) = key.redact(text) {
+fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure {
+    let texts = [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()];
+    for text in texts.into_iter().flatten() {
+        for secret in secrets {
+            if let Some(clean) = secret.redact(text) {
                 *text = clean;
             }
         }

@@ -34,7 +34,7 @@ impl Http {
     }
 }
 
-fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
+pub(super) fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = reqwest::Client::builder()
@@ -86,7 +86,7 @@ fn of_error(error: &reqwest::Error) -> SendError {
 }
 
 /// The innermost causes in words. The outermost one would repeat the URL, which may hold what is not for a log.
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

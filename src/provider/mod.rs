@@ -4,20 +4,30 @@
 //! no wire format (that is `dialect`). A key never leaves it except to its provider's own host. Start with
 //! [`exchange()`].
 
+mod authorization;
 mod credential;
 mod exchange;
+mod fit;
+mod glob;
 mod http;
 mod model_ref;
+mod place;
+mod request;
 mod row;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod shape;
+mod signer;
 mod target;
 mod transport;
 
 pub use credential::{Credential, KeySource};
 pub use exchange::{Exchanged, Timers, exchange};
+pub use fit::{Adjustment, Fitted};
 pub use http::Http;
 pub use model_ref::{ModelRef, ModelRefError};
-pub use row::{Auth, BaseUrlVariable, Provider, built_in_providers};
+pub use place::{filled, is_setting};
+pub use row::{Auth, BaseUrlVariable, Hosting, Provider, built_in_providers};
+pub use signer::SharedSigner;
 pub use target::{Target, TargetError, is_loopback};
 pub use transport::{BodyStream, Incoming, Outgoing, SendError, Transport};

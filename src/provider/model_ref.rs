@@ -1,5 +1,6 @@
 //! `provider/model`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +22,17 @@ impl ModelRefError {
     /// What to write instead.
     pub const HINT: &'static str =
         "write provider/model, for example anthropic/claude-haiku-5-5, or an alias";
+}
+
+impl ModelRef {
+    /// The same model under its provider's own name, where the one it has is another one of its names.
+    #[must_use]
+    pub fn of_provider(self, names: &HashMap<String, String>) -> Self {
+        match names.get(&self.provider) {
+            Some(name) => Self { provider: name.clone(), ..self },
+            None => self,
+        }
+    }
 }
 
 impl FromStr for ModelRef {

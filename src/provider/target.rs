@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Auth, Credential, KeySource, ModelRef, Provider};
+use super::authorization::{Authorization, Found};
+use super::place::{base_url, is_in_the_clear, setting};
+use super::{ModelRef, Provider};
 use crate::catalog::{Catalog, ModelFacts};
-use crate::chat::{Parameter, Request};
-use crate::dialect::Quirks;
+use crate::dialect::{Dialect, Quirks};
 
 /// A model with its provider, key, facts and quirks.
 #[derive(Clone, Debug)]
@@ -14,12 +15,15 @@ pub struct Target {
     pub model_ref: ModelRef,
     /// Who serves it.
     pub provider: Arc<Provider>,
+    /// The wire format that it speaks: its provider's, or another one of the same host.
+    pub dialect: Dialect,
     /// What is known of it; nothing for a model that came out this morning.
     pub facts: Option<ModelFacts>,
     /// What the provider does its own way, with what the model adds.
     pub quirks: Quirks,
     base_url: String,
-    credential: Option<Credential>,
+    api_version: Option<String>,
+    authorization: Option<Found>,
 }
 
 /// Why a model cannot be called.
@@ -32,6 +36,42 @@ pub enum TargetError {
         provider: String,
         /// The variable that would hold it.
         variable: String,
+    },
+    /// There are no credentials to sign with.
+    #[error("`{provider}` has no credentials: {why}")]
+    NoCredentials {
+        /// The provider.
+        provider: String,
+        /// Where they were looked for, and what to do.
+        why: String,
+    },
+    /// The file that holds the key cannot be used.
+    #[error("`{provider}` has no key: {path} {why}")]
+    KeyFile {
+        /// The provider.
+        provider: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it; never its content.
+        why: String,
+    },
+    /// A part of the base URL is not known.
+    #[error("`{provider}` has no {setting}: {}", unset(.variables, .setting))]
+    NoSetting {
+        /// The provider.
+        provider: String,
+        /// Its name in `routes.yaml`.
+        setting: String,
+        /// The variables that would hold it.
+        variables: Vec<String>,
+    },
+    /// A part of the base URL would lead elsewhere.
+    #[error("the {setting} of `{provider}` holds characters that do not belong there")]
+    BadSetting {
+        /// The provider.
+        provider: String,
+        /// Its name in `routes.yaml`.
+        setting: String,
     },
     /// The key would travel in the clear.
     #[error("`{provider}` would get its key over plain HTTP at {base_url}")]
@@ -71,8 +111,34 @@ pub enum TargetError {
     },
 }
 
+fn unset(variables: &[String], setting: &str) -> String {
+    match variables {
+        [] => format!("say `{setting}:` under its name in routes.yaml"),
+        variables => format!("{} is not set", variables.join(" or ")),
+    }
+}
+
+impl TargetError {
+    /// Whether something is merely not set up: a key, credentials, a region.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::NoKey { .. }
+            | Self::NoCredentials { .. }
+            | Self::KeyFile { .. }
+            | Self::NoSetting { .. } => true,
+            Self::BadSetting { .. }
+            | Self::PlainHttp { .. }
+            | Self::BadUrl { .. }
+            | Self::UserInfo { .. }
+            | Self::Untrusted { .. }
+            | Self::BadKey { .. } => false,
+        }
+    }
+}
+
 impl Target {
-    /// Puts together what is needed to call a model. `environment` looks a variable up.
+    /// Puts together what is needed to call a model. `environment` looks a variable up. Nothing is sent and no command
+    /// is run: what has to be fetched is fetched when a call is about to be sent.
     ///
     /// # Errors
     /// What is missing or not allowed.
@@ -86,36 +152,30 @@ impl Target {
         if let Some(why) = &provider.untrusted {
             return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
         }
-        let base_url = base_url(provider, environment);
-        if base_url.contains('@') {
-            return Err(TargetError::UserInfo { provider: name() });
-        }
-        let plain = |u: &reqwest::Url| {
-            matches!(u.scheme(), "http" | "https") && u.query().is_none() && u.fragment().is_none()
+        let base_url = match base_url(provider, environment) {
+            // Without a key, a region alone would not help: the key is named first.
+            Err(missing) if missing.is_missing() => Err(missing),
+            found => Ok(found?),
         };
-        let Some(url) = reqwest::Url::parse(&base_url).ok().filter(plain) else {
-            return Err(TargetError::BadUrl { provider: name(), base_url: without_query(&base_url) });
-        };
-        let credential = find_key(provider, environment);
-        match &credential {
-            None if provider.needs_key() => {
-                let variable = wanted_variable(provider);
-                return Err(TargetError::NoKey { provider: name(), variable });
-            }
-            Some(_) if url.scheme() == "http" && !provider.allow_http && !is_loopback(&url) => {
-                return Err(TargetError::PlainHttp { provider: name(), base_url });
-            }
-            Some(key) if !key.expose().bytes().all(|b| (0x20..0x7f).contains(&b)) => {
-                return Err(TargetError::BadKey { provider: name() });
-            }
-            _ => {}
+        let authorization = Found::look(provider, environment)?;
+        let base_url = base_url?;
+        if authorization.is_some() && !provider.allow_http && is_in_the_clear(&base_url) {
+            return Err(TargetError::PlainHttp { provider: name(), base_url });
         }
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
         let mut quirks = provider.quirks.clone();
         quirks.default_max_tokens =
             quirks.default_max_tokens.or(facts.as_ref().and_then(|f| f.max_output_tokens));
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { model_ref, provider: Arc::clone(provider), facts, quirks, base_url, credential })
+        Ok(Self {
+            dialect: provider.dialect_of(&model_ref.model),
+            api_version: setting(provider, "api_version", environment),
+            model_ref,
+            provider: Arc::clone(provider),
+            facts,
+            quirks,
+            base_url,
+            authorization,
+        })
     }
 
     /// Where the dialect's path begins.
@@ -128,73 +188,18 @@ impl Target {
         !self.provider.simulated && reqwest::Url::parse(&self.base_url).is_ok_and(|url| is_loopback(&url))
     }
 
-    /// The request without the parameters that this model refuses or its dialect lacks, and which those were.
-    pub fn without_refused(&self, request: &Request) -> (Request, Vec<Parameter>) {
-        let mut request = request.clone();
-        let lacks = self.provider.dialect.client().lacks().iter();
-        let refused = self.facts.iter().flat_map(|f| f.refuses.iter());
-        let dropped = lacks.chain(refused).copied().filter(|parameter| request.take(*parameter)).collect();
-        (request, dropped)
+    /// What its calls are authorised with, in words: where from, never what.
+    pub fn authorized_by(&self) -> Option<&str> {
+        self.authorization.as_ref().map(|found| found.origin.as_str())
     }
 
-    /// The header that carries the key.
-    pub(super) fn key_header(&self) -> Option<(String, String)> {
-        let key = self.credential.as_ref()?.expose();
-        match &self.provider.auth {
-            Auth::Bearer => Some(("authorization".to_owned(), format!("Bearer {key}"))),
-            Auth::Header(name) => Some((name.clone(), key.to_owned())),
-            Auth::None => None,
-        }
+    pub(super) fn api_version(&self) -> Option<&str> {
+        self.api_version.as_deref()
     }
 
-    pub(super) fn credential(&self) -> Option<&Credential> {
-        self.credential.as_ref()
+    pub(super) fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref().map(|found| &found.authorization)
     }
-}
-
-fn base_url(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -> String {
-    let moved = provider.base_url_variable.as_ref().and_then(|variable| {
-        let value = environment(&variable.name).filter(|v| !v.trim().is_empty())?;
-        let value = value.trim().trim_end_matches('/').to_owned();
-        // OLLAMA_HOST is often no more than a host, and often the address that a server listens on.
-        let url = if value.contains("://") { value } else { format!("http://{value}") }.replacen(
-            "//0.0.0.0",
-            "//127.0.0.1",
-            1,
-        );
-        let has_port = url.rsplit_once("://").is_some_and(|(_, host)| host.contains(':'));
-        let url = match variable.default_port.filter(|_| !has_port) {
-            Some(port) => format!("{url}:{port}"),
-            None => url,
-        };
-        Some(format!("{url}{}", variable.completed_by))
-    });
-    moved.unwrap_or_else(|| provider.base_url.clone())
-}
-
-fn find_key(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -> Option<Credential> {
-    if provider.auth == Auth::None {
-        return None;
-    }
-    match &provider.key_source {
-        Some(KeySource::Variable(name)) => environment(name).as_deref().and_then(Credential::new),
-        None => provider
-            .key_variables
-            .iter()
-            .find_map(|name| environment(name).as_deref().and_then(Credential::new)),
-    }
-}
-
-fn wanted_variable(provider: &Provider) -> String {
-    match &provider.key_source {
-        Some(KeySource::Variable(name)) => name.clone(),
-        None => provider.key_variables.first().cloned().unwrap_or_else(|| "its key".to_owned()),
-    }
-}
-
-/// A URL as far as its path: what follows may hold a key.
-fn without_query(url: &str) -> String {
-    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// Whether a URL stays on this machine.
@@ -208,7 +213,7 @@ pub fn is_loopback(url: &reqwest::Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::built_in_providers;
+    use crate::provider::{Auth, built_in_providers};
 
     fn resolve(
         provider: &str,
@@ -241,8 +246,8 @@ mod tests {
             assert_eq!(resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(), expected);
         }
         let no_auth = |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), Auth::None);
-        assert!(resolve("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().key_header().is_none());
-        assert!(resolve("vllm", |_| (), &[]).unwrap().key_header().is_none());
+        assert!(resolve("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().authorization().is_none());
+        assert!(resolve("vllm", |_| (), &[]).unwrap().authorization().is_none());
     }
 
     #[test]

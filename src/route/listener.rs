@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::chat::{Event, Failure, Parameter};
-use crate::provider::ModelRef;
+use crate::chat::{Event, Failure};
+use crate::provider::{Adjustment, ModelRef};
 
 /// Whoever watches a call.
 pub trait Listener: Send {
@@ -47,12 +47,12 @@ pub enum Notice<'a> {
         /// After which wait.
         wait: Duration,
     },
-    /// A parameter that the model refuses was left out.
-    Dropped {
+    /// The model gets something otherwise than it was asked for.
+    Adjusted {
         /// The model.
         model: &'a ModelRef,
-        /// The parameter.
-        parameter: Parameter,
+        /// What.
+        adjustment: Adjustment,
     },
     /// The shown answer broke off and begins anew.
     Restart {
@@ -68,9 +68,7 @@ impl fmt::Display for Notice<'_> {
             Self::NobodyReady { model, wait } => {
                 write!(f, "no candidate is ready; trying {model} in {:.1} s", wait.as_secs_f64())
             }
-            Self::Dropped { model, parameter } => {
-                write!(f, "{model} refuses `{}`; it was left out", parameter.name())
-            }
+            Self::Adjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),
             Self::Restart { model } => write!(f, "{model} broke off; the answer begins anew"),
         }
     }

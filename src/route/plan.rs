@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::Route;
 use crate::catalog::most_tokens;
-use crate::chat::{Parameter, Request};
-use crate::provider::{ModelRef, Target, TargetError};
+use crate::chat::Request;
+use crate::provider::{Adjustment, ModelRef, Target, TargetError};
 
 /// One model of a route, with all that is needed to call it, or why it cannot be.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub enum PlanStep {
     Try {
         /// How to call it.
         target: Box<Target>,
-        /// Parameters that it would refuse, and which are therefore left out.
-        dropped: Vec<Parameter>,
+        /// What it gets otherwise than it was asked for.
+        adjustments: Vec<Adjustment>,
     },
     /// It is left out.
     Skip {
@@ -54,16 +54,19 @@ pub enum Skip {
         /// The model's window in tokens.
         window: u64,
     },
+    /// It cannot take something of the request at all; in words.
+    Lacks(&'static str),
 }
 
 impl Skip {
     /// The envelope's word for it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Target(TargetError::NoKey { .. }) => "no_key",
+            Self::Target(error) if error.is_missing() => "no_key",
             Self::Target(TargetError::Untrusted { .. }) => "untrusted",
             Self::Target(_) => "unusable",
             Self::WindowTooSmall { .. } => "window_too_small",
+            Self::Lacks(_) => "lacks_capability",
         }
     }
 }
@@ -78,6 +81,7 @@ impl fmt::Display for Skip {
                     "by its size the request has at least some {least} tokens, and the model's window is {window}"
                 )
             }
+            Self::Lacks(what) => write!(f, "it takes no {what}"),
         }
     }
 }
@@ -108,8 +112,10 @@ fn step(candidate: &Candidate, request: &Request) -> PlanStep {
             return skip(Skip::WindowTooSmall { least, window });
         }
     }
-    let (_, dropped) = target.without_refused(request);
-    PlanStep::Try { target: Box::new(target.clone()), dropped }
+    if let Some(what) = target.cannot_take(request) {
+        return skip(Skip::Lacks(what));
+    }
+    PlanStep::Try { target: Box::new(target.clone()), adjustments: target.adjustments(request) }
 }
 
 impl Plan {
@@ -126,6 +132,16 @@ impl Plan {
         self.steps.iter().filter_map(|step| match step {
             PlanStep::Skip { model_ref, skip } => Some((model_ref, skip)),
             PlanStep::Try { .. } => None,
+        })
+    }
+
+    /// The candidates that get something otherwise than it was asked for, with what.
+    pub fn adjusted(&self) -> impl Iterator<Item = (&ModelRef, Adjustment)> {
+        self.steps.iter().flat_map(|step| match step {
+            PlanStep::Try { target, adjustments } => {
+                adjustments.iter().map(|adjustment| (&target.model_ref, *adjustment)).collect()
+            }
+            PlanStep::Skip { .. } => Vec::new(),
         })
     }
 }

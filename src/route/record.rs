@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Skip;
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{Failure, Response, Usage};
+use crate::dialect::Account;
 use crate::provider::ModelRef;
 
 /// One call: its answer or why there is none, every attempt, every candidate that was left out.
@@ -98,6 +99,8 @@ pub struct Attempt {
     pub cost: Cost,
     /// Why it failed; `None` when it answered.
     pub failure: Option<Failure>,
+    /// What the reply's headers said: its id, and what is left of the rate limits.
+    pub account: Account,
 }
 
 impl CallRecord {

@@ -11,8 +11,8 @@ use super::{
     RetryWhen, Route, Why, reaction,
 };
 use crate::catalog::{Cost, CostSource, estimated_usage, price_of};
-use crate::chat::{Event, Failure, FailureClass, Parameter, Phase, Request, Usage};
-use crate::provider::{Exchanged, ModelRef, Target, Timers, Transport, exchange};
+use crate::chat::{Event, Failure, FailureClass, Phase, Request, Usage};
+use crate::provider::{Adjustment, Exchanged, ModelRef, Target, Timers, Transport, exchange};
 
 /// A first-token timer is not cut below this by sharing the deadline among candidates.
 const LEAST_SHARE: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ impl Router {
 /// A candidate on the way.
 struct Runner<'a> {
     target: &'a Target,
-    dropped: &'a [Parameter],
+    adjustments: &'a [Adjustment],
     attempts: u32,
     /// No more attempts, whatever happens.
     out: bool,
@@ -127,8 +127,8 @@ impl<'a> Walk<'a> {
             .steps
             .iter()
             .filter_map(|step| match step {
-                PlanStep::Try { target, dropped } => {
-                    Some(Runner { target, dropped, attempts: 0, out: false, again_at: None })
+                PlanStep::Try { target, adjustments } => {
+                    Some(Runner { target, adjustments, attempts: 0, out: false, again_at: None })
                 }
                 PlanStep::Skip { .. } => None,
             })
@@ -249,11 +249,12 @@ impl<'a> Walk<'a> {
         runner.again_at = None;
         let target = runner.target;
         if runner.attempts == 1 {
-            for parameter in runner.dropped {
-                self.listener.notice(&Notice::Dropped { model: &target.model_ref, parameter: *parameter });
+            for adjustment in runner.adjustments {
+                let (model, adjustment) = (&target.model_ref, *adjustment);
+                self.listener.notice(&Notice::Adjusted { model, adjustment });
             }
         }
-        let (request, _) = target.without_refused(self.request);
+        let fitted = target.fitted(self.request, runner.adjustments);
         let started = self.start.elapsed();
         let (listener, shown) = (&mut *self.listener, &mut self.shown);
         let mut sink = |event: &Event| {
@@ -265,8 +266,8 @@ impl<'a> Walk<'a> {
             listener.event(event);
         };
         let exchanged =
-            exchange(&*self.router.transport, target, &request, self.options.stream, timers, &mut sink).await;
-        let usage = spent(&exchanged, &request);
+            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink).await;
+        let usage = spent(&exchanged, &fitted.request);
         let failure = exchanged.outcome.as_ref().err().cloned();
         if failure.is_none() {
             self.first_token = exchanged.first_content.map(|first| started + first);
@@ -279,6 +280,7 @@ impl<'a> Walk<'a> {
             usage,
             cost: usage.map_or(Cost::NOTHING, |usage| cost(target, &usage)),
             failure,
+            account: exchanged.account.clone(),
         });
         exchanged
     }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::format::milliseconds;
 use crate::catalog::Cost;
-use crate::chat::{Failure, ToolCall, Usage};
+use crate::chat::{Citation, Failure, FinishReason, Message, Response, ToolCall, Usage};
+use crate::dialect::{Account, RateLimit};
 use crate::route::{Attempt, CallRecord};
 
 /// The envelope `slalom.call/1`.
@@ -21,7 +22,9 @@ pub struct Envelope<'a> {
     text: &'a str,
     reasoning: Option<&'a str>,
     tool_calls: &'a [ToolCall],
+    citations: &'a [Citation],
     structured: Option<Value>,
+    schema_error: Option<String>,
     finish_reason: &'static str,
     usage: Option<Usage>,
     cost_usd: Option<f64>,
@@ -32,6 +35,8 @@ pub struct Envelope<'a> {
     attempts: Vec<AttemptObject<'a>>,
     skipped: Vec<Skipped<'a>>,
     not_tried: Vec<ModelObject<'a>>,
+    /// The answer as a turn to give back with the results of its tool calls.
+    message: Option<Message>,
     unexpected: &'a [String],
     provider_fields: &'a Map<String, Value>,
     simulated: bool,
@@ -48,6 +53,21 @@ struct AttemptObject<'a> {
     usage: Option<Usage>,
     cost_usd: Option<f64>,
     failure: Option<FailureObject<'a>>,
+    rate_limits: Option<RateLimits>,
+}
+
+/// What is left at the provider, where its headers say so.
+#[derive(Debug, Serialize)]
+struct RateLimits {
+    requests: Limit,
+    tokens: Limit,
+}
+
+#[derive(Debug, Serialize)]
+struct Limit {
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    reset_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,8 +101,13 @@ struct ErrorObject {
     hint: Option<String>,
 }
 
-/// The envelope of a call. `hint` says what to do where there is no answer.
-pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a> {
+/// The envelope of a call. `hint` says what to do where there is no answer; `structured` is what came of an answer whose
+/// shape was asked for: the JSON in it, or what is wrong with it.
+pub fn envelope<'a>(
+    record: &'a CallRecord,
+    structured: Option<&Result<Value, String>>,
+    hint: Option<String>,
+) -> Envelope<'a> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let answer = record.outcome.as_ref().ok();
     let response = answer.map(|answer| &answer.response);
@@ -99,7 +124,9 @@ pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a
         text: response.map_or_else(|| none.map_or("", |n| n.shown.as_str()), |r| r.text.as_str()),
         reasoning: response.and_then(|r| r.reasoning.as_deref()),
         tool_calls: response.map_or(&[], |r| &r.tool_calls),
-        structured: None,
+        citations: response.map_or(&[], |r| &r.citations),
+        structured: structured.and_then(|s| s.as_ref().ok().cloned()),
+        schema_error: structured.and_then(|s| s.as_ref().err().cloned()),
         finish_reason: response.map_or("error", |r| r.finish_reason.name()),
         usage: response.map(|r| r.usage),
         cost_usd: cost.usd(),
@@ -122,6 +149,7 @@ pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a
             .iter()
             .map(|model| ModelObject { provider: &model.provider, model: &model.model })
             .collect(),
+        message: answer.filter(|a| goes_on(&a.response)).map(|a| a.response.turn(a.model_ref.to_string())),
         unexpected: response.map_or(&[], |r| &r.unexpected),
         provider_fields: response.map_or(&NONE, |r| &r.provider_fields),
         simulated: record.simulated(),
@@ -131,6 +159,11 @@ pub fn envelope<'a>(record: &'a CallRecord, hint: Option<String>) -> Envelope<'a
             hint,
         }),
     }
+}
+
+/// Whether the conversation goes on from this answer without a new prompt.
+fn goes_on(response: &Response) -> bool {
+    matches!(response.finish_reason, FinishReason::ToolCalls | FinishReason::Pause)
 }
 
 fn attempt(attempt: &Attempt) -> AttemptObject<'_> {
@@ -143,7 +176,18 @@ fn attempt(attempt: &Attempt) -> AttemptObject<'_> {
         usage: attempt.usage,
         cost_usd: Cost::usd(attempt.cost),
         failure: attempt.failure.as_ref().map(failure),
+        rate_limits: rate_limits(&attempt.account),
     }
+}
+
+fn rate_limits(account: &Account) -> Option<RateLimits> {
+    let limit = |said: RateLimit| Limit {
+        limit: said.limit,
+        remaining: said.remaining,
+        reset_ms: said.reset.map(milliseconds),
+    };
+    let said = [account.requests, account.tokens].iter().any(|said| *said != RateLimit::default());
+    said.then(|| RateLimits { requests: limit(account.requests), tokens: limit(account.tokens) })
 }
 
 fn failure(failure: &Failure) -> FailureObject<'_> {

@@ -67,6 +67,9 @@ impl Listener for Live {
         if self.shows {
             self.end_line();
         }
-        self.console.warn(notice);
+        match notice {
+            Notice::Adjusted { adjustment, .. } if !adjustment.loses() => self.console.detail(notice),
+            _ => self.console.warn(notice),
+        }
     }
 }

@@ -15,11 +15,11 @@ pub fn plan_table(plan: &Plan, request: &Request, width: usize) -> String {
     for (n, step) in plan.steps.iter().enumerate() {
         let number = (n + 1).to_string();
         match step {
-            PlanStep::Try { target, dropped } => {
+            PlanStep::Try { target, adjustments } => {
                 let mut decision =
                     if n == 0 { "try first".to_owned() } else { "try if those before it fail".to_owned() };
-                for parameter in dropped {
-                    decision.push_str(&format!("; without `{}`, which it refuses", parameter.name()));
+                for adjustment in adjustments {
+                    decision.push_str(&format!("; {adjustment}"));
                 }
                 table.add_row([
                     number,
@@ -45,9 +45,10 @@ pub fn plan_json(plan: &Plan, request: &Request) -> Value {
         .steps
         .iter()
         .map(|step| match step {
-            PlanStep::Try { target, dropped } => json!({
+            PlanStep::Try { target, adjustments } => json!({
                 "provider": target.model_ref.provider, "model": target.model_ref.model, "decision": "try", "reason": null,
-                "dropped": dropped.iter().map(|p| p.name()).collect::<Vec<_>>(), "simulated": target.provider.simulated,
+                "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": a.to_string()})).collect::<Vec<_>>(),
+                "simulated": target.provider.simulated,
             }),
             PlanStep::Skip { model_ref, skip } => json!({
                 "provider": model_ref.provider, "model": model_ref.model, "decision": "skip", "reason": skip.name(),

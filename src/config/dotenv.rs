@@ -1,0 +1,162 @@
+//! The `.env` file beside the `routes.yaml` in use: keys for providers, and nothing else of what it may hold.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use super::{Config, Origin};
+use crate::provider::built_in_providers;
+
+/// A file may be this long, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What was read, and what could not be.
+#[derive(Clone, Default)]
+pub struct DotEnv {
+    values: HashMap<String, String>,
+    /// What is wrong, in words; never what a line holds.
+    pub warnings: Vec<String>,
+}
+
+impl DotEnv {
+    /// Reads the file beside a project's or a named `routes.yaml`, as far as it holds keys of built-in providers, and of
+    /// the file's own where they may be used.
+    pub fn beside(config: &Config) -> Self {
+        let chosen = matches!(config.source.origin, Origin::Project | Origin::Named);
+        let folder = config.source.path.as_ref().filter(|_| chosen).and_then(|path| path.parent());
+        let Some(path) = folder.map(|folder| folder.join(".env")) else { return Self::default() };
+        let text = match text(&path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Self::default(),
+            Err(warning) => return Self { warnings: vec![warning], ..Self::default() },
+        };
+        let built_in = built_in_providers();
+        let own = config.providers.values().filter(|p| p.untrusted.is_none()).map(|p| &**p);
+        let keys: HashSet<&str> = built_in.iter().chain(own).flat_map(|p| p.secret_variables()).collect();
+        let (pairs, bad) = parse(&text);
+        let warnings = bad
+            .into_iter()
+            .map(|line| format!("{}, line {line} is not NAME=VALUE and was passed over", path.display()));
+        Self {
+            values: pairs.into_iter().filter(|(name, _)| keys.contains(name.as_str())).collect(),
+            warnings: warnings.collect(),
+        }
+    }
+
+    /// The value of a key's variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// The variables that it gives, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// The file's text; `None` where there is no file.
+fn text(path: &Path) -> Result<Option<String>, String> {
+    let shown = path.display();
+    // A link could lead to any file of the user's.
+    let Ok(about) = std::fs::symlink_metadata(path) else { return Ok(None) };
+    if !about.is_file() {
+        return Err(format!("{shown} was not read: it is no regular file"));
+    }
+    if is_open(&about) {
+        return Err(format!("{shown} was not read: others on this machine can; run `chmod 600 {shown}`"));
+    }
+    if about.len() > LIMIT {
+        return Err(format!("{shown} was not read: it is larger than {} MiB", LIMIT >> 20));
+    }
+    std::fs::read_to_string(path).map(Some).map_err(|error| format!("{shown} was not read: {}", error.kind()))
+}
+
+#[cfg(unix)]
+fn is_open(about: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    about.permissions().mode() & 0o006 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// The pairs in a text, the last of a name last, and the numbers of the lines that are none.
+fn parse(text: &str) -> (Vec<(String, String)>, Vec<usize>) {
+    let (mut pairs, mut bad) = (Vec::new(), Vec::new());
+    for (n, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let pair =
+            line.split_once('=').and_then(|(name, value)| Some((name_of(name)?, value_of(value.trim())?)));
+        match pair {
+            Some(pair) => pairs.push(pair),
+            None => bad.push(n + 1),
+        }
+    }
+    (pairs, bad)
+}
+
+fn name_of(text: &str) -> Option<String> {
+    let name = text.trim();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (starts && name.chars().all(word)).then(|| name.to_owned())
+}
+
+/// A value: in single quotes as it stands, in double quotes with escapes, bare up to a comment.
+fn value_of(text: &str) -> Option<String> {
+    let ended = |rest: &str| rest.trim().is_empty() || rest.trim_start().starts_with('#');
+    if let Some(rest) = text.strip_prefix('\'') {
+        let (value, rest) = rest.split_once('\'')?;
+        return ended(rest).then(|| value.to_owned());
+    }
+    let Some(rest) = text.strip_prefix('"') else {
+        let bare = if text.starts_with('#') { "" } else { text.split(" #").next().unwrap_or_default() };
+        return Some(bare.trim().to_owned());
+    };
+    let mut value = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return ended(characters.as_str()).then_some(value),
+            '\\' => match characters.next()? {
+                'n' => value.push('\n'),
+                other => value.push(other),
+            },
+            other => value.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn simple_lines_and_no_more() {
+        let text = "\u{feff}# mine\nA=1\n export B = two words # c\nC='#x' # y\nD=\"a\\\"b\\\\#\"\nE=\nF= # none\n\nG=a#b\n";
+        let (pairs, bad) = parse(text);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(
+            pairs,
+            [
+                ("A", "1"),
+                ("B", "two words"),
+                ("C", "#x"),
+                ("D", "a\"b\\#"),
+                ("E", ""),
+                ("F", ""),
+                ("G", "a#b")
+            ]
+        );
+        assert!(bad.is_empty());
+        let (pairs, bad) = parse("sk-planted\n1A=x\nA='open\nB=\"x\" y\nC=ok\r\n");
+        assert_eq!((pairs, bad), (vec![("C".to_owned(), "ok".to_owned())], vec![1, 2, 3, 4]));
+    }
+}

@@ -1,0 +1,187 @@
+//! The parts of a provider in `routes.yaml`: its key, its way to authorise, settings, headers, query and dialects.
+
+use super::diagnostic::nearest;
+use super::routes::Reader;
+use super::routes_file::ApiKey;
+use super::yaml::{Entries, Located, ScalarOrMap};
+use crate::dialect::Dialect;
+use crate::provider::{Auth, Hosting, KeySource, Provider, is_setting};
+
+impl Reader {
+    /// Where the key is.
+    pub(super) fn key_source(&mut self, key: Located<ApiKey>) -> Option<KeySource> {
+        let hint =
+            "write `{env: MY_KEY}`, `{file: PATH}` or `{command: [PROGRAM, ARGUMENT]}`, never the key itself";
+        match key.value {
+            ApiKey { env: Some(name), file: None, command: None } => {
+                if !is_variable_name(&name.value) {
+                    let hint = "write the name of a variable, never the key itself: `api_key: {env: MY_KEY}`";
+                    self.wrong("`env` holds no name of a variable", name.span, hint);
+                }
+                Some(KeySource::Variable(name.value))
+            }
+            ApiKey { env: None, file: Some(path), command: None } => {
+                let text = path.value.trim();
+                if text.is_empty() {
+                    self.wrong("`file` holds no path", path.span, hint);
+                    return None;
+                }
+                let folder = self.folder.as_ref().filter(|_| !text.starts_with("~/"));
+                let path = folder.map_or(text.into(), |folder| folder.join(text));
+                Some(KeySource::File(path.display().to_string()))
+            }
+            ApiKey { env: None, file: None, command: Some(command) } => {
+                if command.value.first().is_none_or(|program| program.trim().is_empty()) {
+                    let hint =
+                        "write a program and its arguments as a list: `command: [op, read, op://vault/key]`";
+                    self.wrong("`command` names no program", command.span, hint);
+                    return None;
+                }
+                Some(KeySource::Command(command.value))
+            }
+            _ => {
+                self.wrong("`api_key` takes one of `env`, `file` and `command`", key.span, hint);
+                None
+            }
+        }
+    }
+
+    /// How requests are authorised.
+    pub(super) fn auth(&mut self, auth: ScalarOrMap, provider: &Located<String>) -> Option<Auth> {
+        let argument = auth.argument.as_ref().and_then(|a| a.value.as_str().map(str::to_owned));
+        Some(match (auth.name.value.as_str(), argument) {
+            ("bearer", None) => Auth::Bearer,
+            ("none", None) => Auth::None,
+            ("sigv4", None) => Auth::Sigv4,
+            ("google", None) => Auth::Google,
+            ("header", Some(name)) if is_header_name(&name) => Auth::Header(name.to_ascii_lowercase()),
+            ("query", Some(name)) if is_parameter_name(&name) => Auth::Query(name),
+            (name, _) => {
+                self.wrong(
+                    format!("`{name}` is no way to authorise a request"),
+                    auth.name.span.or(provider.span.clone()),
+                    "write `bearer`, `header: NAME`, `query: NAME`, `none`, `sigv4` or `google`",
+                );
+                return None;
+            }
+        })
+    }
+
+    /// The settings of a base URL.
+    pub(super) fn settings(&mut self, provider: &mut Provider, given: [(&str, Option<Located<String>>); 5]) {
+        for (name, value) in given {
+            let Some(Located { value, span }) = value else { continue };
+            let value = value.trim();
+            if name == "api_version" && provider.hosting != Hosting::Azure {
+                let hint = "other hosts take theirs in `base_url`, `headers` or `query`";
+                self.wrong("only Azure has an `api_version`", span, hint);
+            } else if is_setting(name, value) {
+                provider.settings.insert(name.to_owned(), value.to_owned());
+            } else {
+                let hint = "write letters, digits and `-`; no slash, and no `@`";
+                self.wrong(format!("`{name}` cannot be part of a URL"), span, hint);
+            }
+        }
+    }
+
+    /// Headers beside the dialect's own.
+    pub(super) fn headers(&mut self, provider: &mut Provider, given: Entries<Located<String>>) {
+        for (name, value) in given.0 {
+            let lower = name.value.to_ascii_lowercase();
+            let carries = matches!(&provider.auth, Auth::Header(own) if *own == lower);
+            if !is_header_name(&lower) {
+                self.wrong("this is no name of a header", name.span, "use letters, digits and `-`");
+            } else if carries || is_secret_name(&lower) {
+                let hint = "a key belongs under `api_key:`, and `auth: {header: NAME}` says how it is sent";
+                self.wrong(format!("the header `{lower}` carries a key"), name.span, hint);
+            } else if TRANSPORT.contains(&lower.as_str()) || lower.starts_with("proxy-") {
+                let hint = "leave it out: it belongs to the connection or is set for each request";
+                self.wrong(format!("the header `{lower}` cannot be set"), name.span, hint);
+            } else if !value.value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+                let hint = "write plain ASCII on one line";
+                self.wrong(format!("the value of `{lower}` cannot be sent in a header"), value.span, hint);
+            } else {
+                provider.headers.insert(lower, value.value);
+            }
+        }
+    }
+
+    /// Query parameters beside the dialect's own.
+    pub(super) fn query(&mut self, provider: &mut Provider, given: Entries<Located<String>>) {
+        for (name, value) in given.0 {
+            if !is_parameter_name(&name.value) {
+                self.wrong(
+                    "this is no name of a query parameter",
+                    name.span,
+                    "use letters, digits, `-`, `_` and `.`",
+                );
+            } else if is_secret_name(&name.value.to_ascii_lowercase()) || name.value == "key" {
+                let hint = "a key belongs under `api_key:`, and `auth: {query: NAME}` says how it is sent";
+                self.wrong(format!("the parameter `{}` carries a key", name.value), name.span, hint);
+            } else {
+                provider.query.insert(name.value, value.value);
+            }
+        }
+    }
+
+    /// Models that speak another dialect.
+    pub(super) fn dialects(&mut self, given: Entries<Vec<String>>) -> Vec<(Dialect, Vec<String>)> {
+        let mut dialects = Vec::new();
+        for (name, globs) in given.0 {
+            match Dialect::ALL.into_iter().find(|dialect| dialect.name() == name.value) {
+                Some(dialect) => dialects.push((dialect, globs)),
+                None => {
+                    let names = Dialect::ALL.map(Dialect::name);
+                    let hint = nearest(&name.value, names).map_or_else(
+                        || format!("the dialects are {}", names.join(", ")),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    self.wrong(format!("there is no dialect `{}`", name.value), name.span, hint);
+                }
+            }
+        }
+        dialects
+    }
+}
+
+/// Headers of the connection, and those that every request gets.
+const TRANSPORT: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "expect",
+];
+
+/// Whether a header or a parameter of that name, in lower case, is meant for what must not stand in a file.
+fn is_secret_name(name: &str) -> bool {
+    let has = |part: &str| name.contains(part);
+    has("authorization")
+        || has("api-key")
+        || has("api_key")
+        || has("apikey")
+        || has("access_token")
+        || has("cookie")
+        || has("security-token")
+        || name.ends_with("-auth")
+        || name.starts_with("x-amz-")
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn is_parameter_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+fn is_variable_name(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !text.is_empty() && text.chars().all(word) && !text.starts_with(|c: char| c.is_ascii_digit())
+}

@@ -1,0 +1,57 @@
+//! What a provider of a project's `routes.yaml` would do that only a trusted file may ask for.
+
+use crate::provider::{Auth, KeySource, Provider, filled, is_loopback};
+
+/// Why a provider needs trust: it would run a command or read a file, send a key anywhere but to its own host over its own
+/// scheme or along with words of the file's, or take prompts meant for the simulator to another machine.
+pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
+    let name = &provider.name;
+    match &provider.key_source {
+        Some(KeySource::Command(_)) if provider.auth != Auth::None => {
+            return Some(format!("`{name}` would run a command"));
+        }
+        Some(KeySource::File(_)) if provider.auth != Auth::None => {
+            return Some(format!("`{name}` would read a key from a file"));
+        }
+        _ => {}
+    }
+    let host = origin(provider);
+    let own = built_in.is_some_and(|own| origin(own) == host && leads_to_same(provider));
+    if provider.sends_key() && !own {
+        return Some(format!("`{name}` would send a key to {host}"));
+    }
+    let variables =
+        provider.setting_variables.keys().any(|name| provider.base_url.contains(&format!("{{{name}}}")));
+    if variables && !own {
+        return Some(format!("`{name}` would send settings of yours to {host}"));
+    }
+    let extra = !provider.headers.is_empty() || !provider.query.is_empty();
+    if provider.sends_key() && extra {
+        // A gateway may be told by a header where to send what it gets.
+        return Some(format!("`{name}` would send headers or a query of the file's along with a key"));
+    }
+    let left_simulator = built_in.is_some_and(|own| own.simulated && !own_or_local(own, provider));
+    left_simulator.then(|| format!("`{name}` would send prompts to {host}"))
+}
+
+/// Whether the file leaves alone whose host is asked. A region is the vendor's own in any case.
+fn leads_to_same(provider: &Provider) -> bool {
+    let host =
+        provider.base_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let chosen = |name: &String| name != "region" && host.contains(&format!("{{{name}}}"));
+    !provider.settings.keys().any(chosen)
+}
+
+fn own_or_local(own: &Provider, provider: &Provider) -> bool {
+    own.base_url == provider.base_url || is_local(&provider.base_url)
+}
+
+/// Scheme, host and port, a place for a setting among them as it is written.
+fn origin(provider: &Provider) -> String {
+    let marked = filled(&provider.base_url, |name| Ok::<_, ()>(format!("x-{name}-x"))).unwrap_or_default();
+    reqwest::Url::parse(&marked).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+pub(super) fn is_local(base_url: &str) -> bool {
+    reqwest::Url::parse(base_url).is_ok_and(|url| is_loopback(&url))
+}

@@ -1,0 +1,34 @@
+//! Globs over names of models: `*` stands for any text, everything else for itself.
+
+/// Whether a glob names a text.
+pub(super) fn matches(glob: &str, text: &str) -> bool {
+    let Some((head, rest)) = glob.split_once('*') else { return glob == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let tail = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        // The first place is the best one: it leaves the most for what follows.
+        let Some(at) = left.find(piece) else { return false };
+        left = &left[at + piece.len()..];
+    }
+    left.ends_with(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_is_any_text() {
+        for (glob, text) in
+            [("*-pro", "o1-pro"), ("*codex*", "codex"), ("claude-*", "claude-"), ("a*b*c", "abbc")]
+        {
+            assert!(matches(glob, text), "{glob} {text}");
+        }
+        for (glob, text) in
+            [("*-pro", "o1-pro-2"), ("claude-*", "my-claude-2"), ("a", "ab"), ("a*a", "a"), ("*bb*b", "bb")]
+        {
+            assert!(!matches(glob, text), "{glob} {text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where a provider is: the base URL out of its row, its settings and the environment.
+
+use super::row::BaseUrlVariable;
+use super::signer::profile_region;
+use super::target::TargetError;
+use super::{Auth, Provider, is_loopback};
+
+/// Where the AWS SDKs look for a region before the profile.
+const AWS_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The base URL of a provider, without a slash at its end.
+pub(super) fn base_url(provider: &Provider, environment: Environment<'_>) -> Result<String, TargetError> {
+    let moved =
+        provider.base_url_variable.as_ref().and_then(|variable| moved(provider, variable, environment));
+    let template = moved.unwrap_or_else(|| {
+        let special = setting(provider, "region", environment)
+            .filter(|_| !provider.base_url_by_region.is_empty())
+            .and_then(|region| provider.base_url_by_region.get(&region).cloned());
+        special.unwrap_or_else(|| provider.base_url.clone())
+    });
+    let filled = filled(&template, |name| required(provider, name, environment))?;
+    check(&filled, &provider.name)?;
+    Ok(filled.trim_end_matches('/').to_owned())
+}
+
+/// A setting that must be there.
+pub(super) fn required(
+    provider: &Provider,
+    name: &str,
+    environment: Environment<'_>,
+) -> Result<String, TargetError> {
+    let provider_name = || provider.name.clone();
+    match setting(provider, name, environment) {
+        Some(value) if is_setting(name, &value) => Ok(value),
+        Some(_) => Err(TargetError::BadSetting { provider: provider_name(), setting: name.to_owned() }),
+        None => {
+            let moves = provider.base_url_variable.as_ref().map(|variable| variable.name.clone());
+            // A region is asked for by itself: signing needs it too.
+            let whole = name != "region" && provider.base_url.contains(&format!("{{{name}}}"));
+            let mut variables: Vec<String> = moves.into_iter().filter(|_| whole).collect();
+            variables.extend(names(provider, name).map(str::to_owned));
+            // The variable of a whole URL may be the same one that holds the setting.
+            variables.dedup();
+            Err(TargetError::NoSetting { provider: provider_name(), setting: name.to_owned(), variables })
+        }
+    }
+}
+
+/// A setting: what the file says, else a variable, else the AWS profile's region.
+pub(super) fn setting(provider: &Provider, name: &str, environment: Environment<'_>) -> Option<String> {
+    let set = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+    let said = provider.settings.get(name).cloned().and_then(set);
+    let looked_up = || names(provider, name).find_map(|variable| environment(variable).and_then(set));
+    let of_profile =
+        || (name == "region" && provider.auth == Auth::Sigv4).then(|| profile_region(environment)).flatten();
+    said.or_else(looked_up).or_else(of_profile)
+}
+
+fn names<'a>(provider: &'a Provider, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let own = provider.setting_variables.get(name).map(Vec::as_slice).unwrap_or_default();
+    let aws = name == "region" && provider.auth == Auth::Sigv4;
+    own.iter().map(String::as_str).chain(AWS_REGION.into_iter().filter(move |_| aws))
+}
+
+/// Whether a text can be put into a URL where the setting belongs, and leads to no other host by it.
+pub fn is_setting(name: &str, value: &str) -> bool {
+    let more: &[char] = match name {
+        "region" => &['-'],
+        "project" => &['-', '_', '.', ':'],
+        _ => &['-', '_', '.'],
+    };
+    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
+}
+
+/// A template with every `{name}` replaced.
+pub fn filled<E>(template: &str, mut fill: impl FnMut(&str) -> Result<String, E>) -> Result<String, E> {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        text.push_str(before);
+        text.push_str(&fill(name)?);
+        rest = after;
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+fn moved(provider: &Provider, variable: &BaseUrlVariable, environment: Environment<'_>) -> Option<String> {
+    let value = environment(&variable.name).filter(|v| !v.trim().is_empty())?;
+    let value = value.trim().trim_end_matches('/').to_owned();
+    // OLLAMA_HOST is often no more than a host, and often the address that a server listens on.
+    let scheme = provider.base_url.split_once("://").map_or("https", |(scheme, _)| scheme);
+    let url = if value.contains("://") { value } else { format!("{scheme}://{value}") }.replacen(
+        "//0.0.0.0",
+        "//127.0.0.1",
+        1,
+    );
+    let has_port = url.rsplit_once("://").is_some_and(|(_, host)| host.contains(':'));
+    let url = match variable.default_port.filter(|_| !has_port) {
+        Some(port) => format!("{url}:{port}"),
+        None => url,
+    };
+    // Braces of the variable are no places for settings.
+    (!url.contains(['{', '}'])).then(|| format!("{url}{}", variable.completed_by))
+}
+
+fn check(base_url: &str, provider: &str) -> Result<(), TargetError> {
+    if base_url.contains('@') {
+        return Err(TargetError::UserInfo { provider: provider.to_owned() });
+    }
+    let plain = |u: &reqwest::Url| {
+        matches!(u.scheme(), "http" | "https") && u.query().is_none() && u.fragment().is_none()
+    };
+    match reqwest::Url::parse(base_url).ok().filter(plain) {
+        Some(_) => Ok(()),
+        None => Err(TargetError::BadUrl {
+            provider: provider.to_owned(),
+            // What follows the path may hold a key.
+            base_url: base_url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        }),
+    }
+}
+
+/// Whether what is sent there can be read on its way.
+pub(super) fn is_in_the_clear(base_url: &str) -> bool {
+    reqwest::Url::parse(base_url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
+}

@@ -1,0 +1,228 @@
+//! From what a dialect encodes to what goes over the wire of a target: the host's own paths, extra headers and query.
+
+use super::transport::Outgoing as Wire;
+use super::{Hosting, Target};
+use crate::chat::Request;
+use crate::dialect::{Call, Dialect, WireRequest};
+
+pub(super) use super::transport::Outgoing;
+
+/// The version of Anthropic's API that Vertex asks for, in the body.
+const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
+
+/// The request for a target, not authorised yet.
+pub(super) fn outgoing(target: &Target, request: &Request, stream: bool) -> Wire {
+    let options = request.options.get(&target.provider.name);
+    let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks, options };
+    let mut wire = target.dialect.client().encode_request(call);
+    let mut url = target.base_url().to_owned();
+    let mut query = Vec::new();
+    match target.provider.hosting {
+        Hosting::Direct => {}
+        Hosting::Azure => {
+            url = azure(&url, target, &wire.path);
+            query.extend(target.api_version().map(|version| ("api-version", version)));
+        }
+        Hosting::Vertex => on_vertex(&mut wire, target, stream),
+    }
+    url.push_str(&wire.path);
+    for (name, value) in &wire.query {
+        // The dialect's own values are plain words.
+        push_query(&mut url, name, value);
+    }
+    for (name, value) in query.into_iter().chain(target.provider.query.iter().map(pair)) {
+        put_query(&mut url, name, value);
+    }
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let mut outgoing = Outgoing { url, headers, body: wire.body.into() };
+    for (name, value) in &target.provider.headers {
+        put_header(&mut outgoing, name, value.clone());
+    }
+    outgoing
+}
+
+fn pair<'a>((name, value): (&'a String, &'a String)) -> (&'a str, &'a str) {
+    (name, value)
+}
+
+/// Sets a header, in place of one of its name.
+pub(super) fn put_header(outgoing: &mut Outgoing, name: &str, value: String) {
+    outgoing.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+    outgoing.headers.push((name.to_owned(), value));
+}
+
+/// Appends a query parameter, its value escaped.
+pub(super) fn put_query(url: &mut String, name: &str, value: &str) {
+    push_query(url, name, &escape(value, b"-_.~"));
+}
+
+fn push_query(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(&format!("{name}={value}"));
+}
+
+/// The text with everything percent-encoded but letters, digits and these.
+pub(super) fn escape(text: &str, safe: &[u8]) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || safe.contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// Azure's base: `/openai/v1`; with an API version that is a date, the deployment's own path. A base URL may be given with
+/// or without either.
+fn azure(base_url: &str, target: &Target, path: &str) -> String {
+    let dated = target.api_version().is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+    if !dated && base_url.ends_with("/v1") {
+        return base_url.to_owned();
+    }
+    let root = base_url.trim_end_matches("/v1").trim_end_matches("/openai");
+    if !dated {
+        return format!("{root}/openai/v1");
+    }
+    // Only some of the classic paths are a deployment's.
+    if path.starts_with("/chat/") {
+        format!("{root}/openai/deployments/{}", escape(&target.model_ref.model, b"-_.~"))
+    } else {
+        format!("{root}/openai")
+    }
+}
+
+/// Vertex's publishers. Anthropic's models are named in the path there, and their API's version in the body; everybody
+/// else's are behind one OpenAI-compatible endpoint.
+fn on_vertex(wire: &mut WireRequest, target: &Target, stream: bool) {
+    match target.dialect {
+        Dialect::Anthropic => {}
+        Dialect::OpenaiChat => {
+            wire.path = format!("/endpoints/openapi{}", wire.path);
+            return;
+        }
+        _ => {
+            wire.path = format!("/publishers/google{}", wire.path);
+            return;
+        }
+    }
+    let method = if stream { "streamRawPredict" } else { "rawPredict" };
+    let model = escape(&target.model_ref.model, b"-_.~@");
+    wire.path = format!("/publishers/anthropic/models/{model}:{method}");
+    wire.headers.retain(|(name, _)| *name != "anthropic-version");
+    let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&wire.body) else { return };
+    body.shift_remove("model");
+    body.insert("anthropic_version".to_owned(), VERTEX_ANTHROPIC.into());
+    // A map of plain JSON always serialises.
+    wire.body = serde_json::to_vec(&body).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::provider::{ModelRef, Provider, built_in_providers};
+
+    fn sent(
+        provider: &str,
+        model: &str,
+        change: impl FnOnce(&mut Provider),
+        environment: &[(&str, &str)],
+    ) -> Outgoing {
+        let mut row = built_in_providers().into_iter().find(|p| p.name == provider).unwrap();
+        change(&mut row);
+        let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let model_ref = ModelRef { provider: provider.into(), model: model.into() };
+        let target = Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &look).unwrap();
+        outgoing(&target, &Request::prompt("hi"), true)
+    }
+
+    fn url(provider: &str, model: &str, environment: &[(&str, &str)]) -> String {
+        sent(provider, model, |_| (), environment).url
+    }
+
+    #[test]
+    fn azure_has_a_path_for_each_version() {
+        let (key, v1) =
+            (("AZURE_OPENAI_API_KEY", "k"), "https://me.openai.azure.com/openai/v1/chat/completions");
+        assert_eq!(url("azure", "mine", &[key, ("AZURE_RESOURCE_NAME", "me")]), v1);
+        for endpoint in ["https://me.openai.azure.com/", "https://me.openai.azure.com/openai/v1/"] {
+            assert_eq!(url("azure", "mine", &[key, ("AZURE_OPENAI_ENDPOINT", endpoint)]), v1);
+        }
+        let resource = ("AZURE_RESOURCE_NAME", "me");
+        assert_eq!(
+            url("azure", "a b", &[key, resource, ("OPENAI_API_VERSION", "2024-10-21")]),
+            "https://me.openai.azure.com/openai/deployments/a%20b/chat/completions?api-version=2024-10-21"
+        );
+        assert_eq!(
+            url("azure", "mine", &[key, resource, ("OPENAI_API_VERSION", "preview")]),
+            format!("{v1}?api-version=preview")
+        );
+        let responses = |p: &mut Provider| p.dialect = Dialect::OpenaiResponses;
+        assert_eq!(
+            sent("azure", "m", responses, &[key, resource, ("OPENAI_API_VERSION", "2025-03-01-preview")]).url,
+            "https://me.openai.azure.com/openai/responses?api-version=2025-03-01-preview"
+        );
+    }
+
+    #[test]
+    fn vertex_has_publishers_and_regions() {
+        let at = |region| [("GOOGLE_CLOUD_PROJECT", "p-1"), ("GOOGLE_CLOUD_LOCATION", region), TOKEN];
+        assert_eq!(
+            url("vertex", "gemini-3", &at("europe-west4")),
+            "https://europe-west4-aiplatform.googleapis.com/v1/projects/p-1/locations/europe-west4/publishers/google/models/gemini-3:streamGenerateContent?alt=sse"
+        );
+        for (region, host) in [
+            ("global", "aiplatform.googleapis.com"),
+            ("us", "aiplatform.us.rep.googleapis.com"),
+            ("eu", "aiplatform.eu.rep.googleapis.com"),
+        ] {
+            let start = format!("https://{host}/v1/projects/p-1/locations/{region}/publishers/");
+            assert!(url("vertex", "gemini-3", &at(region)).starts_with(&start));
+        }
+        assert!(
+            url("vertex", "meta/llama-4", &at("us-east5"))
+                .ends_with("/locations/us-east5/endpoints/openapi/chat/completions")
+        );
+        let sent = sent("vertex", "claude-opus-5@20260101", |_| (), &at("global"));
+        assert!(
+            sent.url.ends_with("/publishers/anthropic/models/claude-opus-5@20260101:streamRawPredict"),
+            "{}",
+            sent.url
+        );
+        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!((&body["anthropic_version"], body.get("model")), (&VERTEX_ANTHROPIC.into(), None));
+        assert_eq!((&body["stream"], &body["messages"][0]["role"]), (&true.into(), &"user".into()));
+        assert!(!sent.headers.iter().any(|(name, _)| name == "anthropic-version"));
+    }
+
+    /// A token at hand, so that no test looks for credentials.
+    const TOKEN: (&str, &str) = ("GOOGLE_OAUTH_ACCESS_TOKEN", "t");
+
+    #[test]
+    fn headers_and_query_of_the_row_are_sent() {
+        let more = |p: &mut Provider| {
+            p.headers = [("x-portkey-provider".to_owned(), "@openai".to_owned())].into();
+            p.query = [("tag".to_owned(), "a&b".to_owned())].into();
+        };
+        let sent = sent("portkey", "gpt-6", more, &[("PORTKEY_API_KEY", "k")]);
+        assert_eq!(sent.url, "https://api.portkey.ai/v1/chat/completions?tag=a%26b");
+        assert!(sent.headers.contains(&("x-portkey-provider".into(), "@openai".into())));
+        assert_eq!(
+            url(
+                "databricks",
+                "m",
+                &[("DATABRICKS_HOST", "dbc-1.cloud.databricks.com"), ("DATABRICKS_TOKEN", "k")]
+            ),
+            "https://dbc-1.cloud.databricks.com/serving-endpoints/chat/completions"
+        );
+        assert_eq!(
+            url("cloudflare", "@cf/a/b", &[("CLOUDFLARE_ACCOUNT_ID", "f00d"), ("CLOUDFLARE_API_TOKEN", "k")]),
+            "https://api.cloudflare.com/client/v4/accounts/f00d/ai/v1/chat/completions"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The profile files of the AWS tools: `~/.aws/credentials` and `~/.aws/config`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::home;
+
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What a profile's two sections say together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    /// Whether the user named it.
+    pub(super) named: bool,
+    /// Whether a section of that name is there.
+    pub(super) there: bool,
+    values: HashMap<String, String>,
+}
+
+impl Profile {
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// The profile in use.
+pub(super) fn read(environment: Environment<'_>) -> Profile {
+    let set = |name: &str| environment(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+    let named = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE"));
+    let mut profile = Profile {
+        named: named.is_some(),
+        name: named.unwrap_or_else(|| "default".to_owned()),
+        ..Profile::default()
+    };
+    let text = |variable: &str, usual: &str| {
+        let place = match set(variable) {
+            Some(path) => match path.strip_prefix("~/") {
+                Some(rest) => home(environment)?.join(rest),
+                None => PathBuf::from(path),
+            },
+            None => home(environment)?.join(".aws").join(usual),
+        };
+        std::fs::read_to_string(place).ok()
+    };
+    let config = text("AWS_CONFIG_FILE", "config").unwrap_or_default();
+    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
+    let in_config = [format!("profile {}", profile.name), profile.name.clone()];
+    // In the config file only the default profile goes without the word `profile`.
+    let names = if profile.name == "default" { &in_config[..] } else { &in_config[..1] };
+    for (section, key, value) in lines(&config) {
+        if names.contains(&section) {
+            profile.there = true;
+            profile.values.extend(key.map(|key| (key, value)));
+        }
+    }
+    for (section, key, value) in lines(&credentials) {
+        if section == profile.name {
+            profile.there = true;
+            profile.values.extend(key.map(|key| (key, value)));
+        }
+    }
+    profile
+}
+
+/// The region of the profile in use.
+pub(in crate::provider) fn region(environment: Environment<'_>) -> Option<String> {
+    read(environment).get("region").map(str::to_owned)
+}
+
+/// Each section with each of its keys, and once with none.
+fn lines(text: &str) -> Vec<(String, Option<String>, String)> {
+    let mut section = String::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            section = name.0.split_whitespace().collect::<Vec<_>>().join(" ");
+            found.push((section.clone(), None, String::new()));
+        } else if let Some((key, value)) = line.split_once('=')
+            // An indented line belongs to the key above it.
+            && !line.starts_with([' ', '\t'])
+        {
+            let value = value.split(" #").next().unwrap_or_default().trim();
+            found.push((section.clone(), Some(key.trim().to_lowercase()), value.to_owned()));
+        }
+    }
+    found
+}
+
+/// The words of a `credential_process` line: quotes and backslashes as in a shell, and nothing else of one.
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = line.chars();
+    // On Windows a backslash is a part of a path.
+    let escapes = !cfg!(windows);
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some(end), c) if c == end => quote = None,
+            (Some('"') | None, '\\') if escapes => {
+                let next = characters.next()?;
+                let word = word.get_or_insert_default();
+                if quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {
+                    word.push('\\');
+                }
+                word.push(next);
+            }
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    (quote.is_none() && !words.is_empty()).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_files_make_one_profile() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".aws");
+        std::fs::create_dir(&folder).unwrap();
+        let config = "[default]\nregion = eu-west-1 # near\n[profile  work]\nregion=us-east-1\ns3 =\n  max = 9\n[other]\nregion = x\n";
+        std::fs::write(folder.join("config"), config).unwrap();
+        let credentials = "# mine\n[work]\naws_access_key_id = AKID\naws_secret_access_key=se=cret/+\n";
+        std::fs::write(folder.join("credentials"), credentials).unwrap();
+        let read = |name: Option<&'static str>| {
+            read(&|variable: &str| match variable {
+                "HOME" => Some(home.path().display().to_string()),
+                "AWS_PROFILE" => name.map(str::to_owned),
+                _ => None,
+            })
+        };
+        assert_eq!(read(None).get("region"), Some("eu-west-1"));
+        let work = read(Some("work"));
+        assert_eq!(
+            (work.get("region"), work.get("aws_secret_access_key")),
+            (Some("us-east-1"), Some("se=cret/+"))
+        );
+        assert_eq!(work.get("max"), None);
+        assert!(!read(Some("other")).there && read(Some("other")).named);
+    }
+
+    #[test]
+    fn a_line_is_split_without_a_shell() {
+        let split = |line| words(line).unwrap_or_default();
+        assert_eq!(split("a  b"), ["a", "b"]);
+        assert_eq!(
+            split(r#""/opt/my tool" --x '$HOME' "" a"b c"d"#),
+            ["/opt/my tool", "--x", "$HOME", "", "ab cd"]
+        );
+        assert!(words("a 'b").is_none() && words("  ").is_none());
+        #[cfg(unix)]
+        assert_eq!(split(r#"a\ b "c\"d\e""#), ["a b", r#"c"d\e"#]);
+    }
+}

@@ -1,0 +1,244 @@
+//! Access tokens for Google Cloud: from a credentials file, the machine's metadata service, or the `gcloud` program.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use reqwest::Method;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::cache::{Cache, Expiring};
+use super::fetch::Fetch;
+use super::{Clouds, home, process, refused};
+use crate::chat::Failure;
+use crate::provider::request::escape;
+use crate::provider::{Credential, is_loopback};
+
+/// What tokens are asked for.
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+/// Where tokens are asked for when a file does not say.
+const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
+/// A token of `gcloud` is its own cached one, which has some minutes left; how many it does not say. With the margin
+/// that is kept before every end, it is asked again after a few minutes.
+const GCLOUD: Duration = Duration::from_secs(9 * 60);
+
+/// Where tokens come from.
+#[derive(Clone, Debug)]
+pub(in crate::provider) enum GoogleSource {
+    /// A service account's key signs for them.
+    ServiceAccount { email: String, key_id: Option<String>, key: Credential, token_uri: String },
+    /// A user's refresh token is exchanged for them.
+    User { client_id: String, client_secret: Credential, refresh_token: Credential, token_uri: String },
+    /// The machine's metadata service gives them.
+    Metadata { host: String },
+    /// The program prints them.
+    Gcloud,
+}
+
+/// A credentials file.
+#[derive(Deserialize)]
+struct File {
+    r#type: String,
+    client_email: Option<String>,
+    private_key_id: Option<String>,
+    private_key: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    refresh_token: Option<String>,
+    token_uri: Option<String>,
+}
+
+impl GoogleSource {
+    /// Finds the source, and says what it is. Nothing is run and nobody is asked.
+    pub(in crate::provider) fn find(clouds: &Clouds<'_>) -> Result<(Self, String), String> {
+        if let Some(path) = clouds.variable("GOOGLE_APPLICATION_CREDENTIALS") {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|_| "the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read".to_owned())?;
+            return of_file(&text, "GOOGLE_APPLICATION_CREDENTIALS");
+        }
+        let usual = clouds.variable("CLOUDSDK_CONFIG").map(PathBuf::from);
+        let usual = usual.or_else(|| Some(home(clouds.environment)?.join(".config/gcloud")));
+        let usual = usual.map(|folder| folder.join("application_default_credentials.json"));
+        if let Some(text) = usual.and_then(|path| std::fs::read_to_string(path).ok()) {
+            return of_file(&text, "gcloud's application default credentials");
+        }
+        let host = clouds.variable("GCE_METADATA_HOST");
+        if host.is_some() || clouds.machine_says("product_name").starts_with("Google") {
+            let host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
+            return Ok((Self::Metadata { host }, "the machine's service account".to_owned()));
+        }
+        let path = clouds.variable("PATH").unwrap_or_default();
+        if std::env::split_paths(&path).any(|folder| folder.join(program()).is_file()) {
+            return Ok((Self::Gcloud, "`gcloud auth print-access-token`, run at the first call".to_owned()));
+        }
+        Err("GOOGLE_APPLICATION_CREDENTIALS is not set, and there are no application default credentials (`gcloud auth application-default login` makes them)".to_owned())
+    }
+}
+
+fn program() -> &'static str {
+    if cfg!(windows) { "gcloud.cmd" } else { "gcloud" }
+}
+
+fn of_file(text: &str, origin: &str) -> Result<(GoogleSource, String), String> {
+    // The parser's words could quote a secret.
+    let file: File =
+        serde_json::from_str(text).map_err(|_| format!("the file of {origin} is no credentials file"))?;
+    let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
+    if !is_googles(&token_uri) {
+        return Err(format!("the `token_uri` in the file of {origin} is no https address of googleapis.com"));
+    }
+    let secret = |text: Option<String>| text.as_deref().and_then(Credential::new);
+    let lacks = |field: &str| format!("the file of {origin} has no `{field}`");
+    match file.r#type.as_str() {
+        "service_account" => {
+            let source = GoogleSource::ServiceAccount {
+                email: file.client_email.ok_or_else(|| lacks("client_email"))?,
+                key_id: file.private_key_id,
+                key: secret(file.private_key).ok_or_else(|| lacks("private_key"))?,
+                token_uri,
+            };
+            Ok((source, format!("a service account, {origin}")))
+        }
+        "authorized_user" => {
+            let source = GoogleSource::User {
+                client_id: file.client_id.ok_or_else(|| lacks("client_id"))?,
+                client_secret: secret(file.client_secret).ok_or_else(|| lacks("client_secret"))?,
+                refresh_token: secret(file.refresh_token).ok_or_else(|| lacks("refresh_token"))?,
+                token_uri,
+            };
+            Ok((source, format!("a user's login, {origin}")))
+        }
+        _ => Err(format!(
+            "the file of {origin} is of a type that is not supported; write `api_key: {{command: [gcloud, auth, print-access-token]}}` instead"
+        )),
+    }
+}
+
+/// Whether an address may see what proves who somebody is: Google's own, or this machine's.
+fn is_googles(token_uri: &str) -> bool {
+    reqwest::Url::parse(token_uri).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        let own = host == "googleapis.com" || host.ends_with(".googleapis.com");
+        (own && url.scheme() == "https") || is_loopback(&url)
+    })
+}
+
+/// Gets tokens and holds them while they last.
+#[derive(Debug)]
+pub(in crate::provider) struct Google {
+    source: GoogleSource,
+    held: Cache<Credential>,
+    fetch: Fetch,
+}
+
+/// A token as it is given.
+#[derive(Deserialize)]
+struct Token {
+    access_token: String,
+    expires_in: Option<u64>,
+}
+
+impl Google {
+    pub(in crate::provider) fn new(source: GoogleSource) -> Self {
+        Self { source, held: Cache::default(), fetch: Fetch::default() }
+    }
+
+    pub(super) async fn token(&self, now: SystemTime) -> Result<Credential, Failure> {
+        self.held.get(now, self.get(now)).await
+    }
+
+    async fn get(&self, now: SystemTime) -> Result<Expiring<Credential>, Failure> {
+        match &self.source {
+            GoogleSource::ServiceAccount { email, key_id, key, token_uri } => {
+                let assertion = assertion(email, key_id.as_deref(), key, token_uri, now)?;
+                let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+                self.exchange(token_uri, &[("grant_type", grant), ("assertion", &assertion)], now).await
+            }
+            GoogleSource::User { client_id, client_secret, refresh_token, token_uri } => {
+                let fields = [
+                    ("grant_type", "refresh_token"),
+                    ("client_id", client_id),
+                    ("client_secret", client_secret.expose()),
+                    ("refresh_token", refresh_token.expose()),
+                ];
+                self.exchange(token_uri, &fields, now).await
+            }
+            GoogleSource::Metadata { host } => {
+                let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
+                let headers = [("metadata-flavor", "Google")];
+                let text = self.fetch.text(Method::GET, &url, &headers, String::new()).await?;
+                read(&text, now)
+            }
+            GoogleSource::Gcloud => {
+                let command = [program(), "auth", "print-access-token"].map(str::to_owned);
+                let printed = process::output(&command, process::LIMIT).await?;
+                let token = printed.lines().next().and_then(Credential::new).filter(Credential::is_plain);
+                Ok((token.ok_or_else(|| refused("`gcloud` printed no token"))?, Some(now + GCLOUD)))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        token_uri: &str,
+        fields: &[(&str, &str)],
+        now: SystemTime,
+    ) -> Result<Expiring<Credential>, Failure> {
+        let field = |(name, value): &(&str, &str)| format!("{name}={}", escape(value, b"-_.~"));
+        let body = fields.iter().map(field).collect::<Vec<_>>().join("&");
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        read(&self.fetch.text(Method::POST, token_uri, &headers, body).await?, now)
+    }
+}
+
+fn read(text: &str, now: SystemTime) -> Result<Expiring<Credential>, Failure> {
+    // The parser's words could quote the token.
+    let token: Token =
+        serde_json::from_str(text).map_err(|_| refused("the token host gave no access token"))?;
+    let end = token.expires_in.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
+    let token = Credential::new(&token.access_token).filter(Credential::is_plain);
+    Ok((token.ok_or_else(|| refused("the token host gave an empty access token"))?, end))
+}
+
+/// The signed statement by which a service account asks for a token.
+fn assertion(
+    email: &str,
+    key_id: Option<&str>,
+    key: &Credential,
+    token_uri: &str,
+    now: SystemTime,
+) -> Result<String, Failure> {
+    let issued = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut header = json!({"alg": "RS256", "typ": "JWT"});
+    if let Some(id) = key_id {
+        header["kid"] = id.into();
+    }
+    let claims = json!({"iss": email, "scope": SCOPE, "aud": token_uri, "iat": issued, "exp": issued + 3600});
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let said = format!("{}.{}", part(&header), part(&claims));
+    let unusable = || refused("the service account's `private_key` is no RSA key in PEM form");
+    let pair = key_pair(key.expose()).ok_or_else(unusable)?;
+    let mut signature = vec![0; pair.public().modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), said.as_bytes(), &mut signature)
+        .map_err(|_| unusable())?;
+    Ok(format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+fn key_pair(pem: &str) -> Option<RsaKeyPair> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    let der = STANDARD.decode(body).ok()?;
+    if pem.contains("BEGIN RSA PRIVATE KEY") {
+        RsaKeyPair::from_der(&der).ok()
+    } else {
+        RsaKeyPair::from_pkcs8(&der).ok()
+    }
+}
+
+#[cfg(test)]
+#[path = "google_tests.rs"]
+mod tests;

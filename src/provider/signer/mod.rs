@@ -1,0 +1,111 @@
+//! Keys and tokens that have to be got before a call is sent, and signatures over what is sent.
+//!
+//! Finding out *where* they would come from runs nothing and asks nobody: a plan and `check` do it. Getting them happens
+//! under the attempt's deadline, once for all attempts, and is held in memory until shortly before it expires. Start
+//! with [`Signer`].
+
+mod aws;
+mod aws_profile;
+mod cache;
+mod command;
+mod fetch;
+mod google;
+mod process;
+mod sigv4;
+#[cfg(test)]
+mod test_host;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+pub(super) use aws::{Aws, AwsSource};
+pub(super) use aws_profile::region as profile_region;
+pub(super) use command::Command;
+pub(super) use google::{Google, GoogleSource};
+
+use super::Credential;
+use super::authorization::Carrier;
+use super::request::Outgoing;
+use crate::chat::{Failure, FailureClass, Phase};
+
+/// What authorises requests with something that is not at hand.
+#[derive(Debug)]
+pub(super) enum Signer {
+    /// A key that a command prints.
+    Command(Command),
+    /// Signatures with AWS credentials.
+    Aws(Aws),
+    /// Access tokens for Google Cloud.
+    Google(Google),
+}
+
+impl Signer {
+    /// Authorises a request, and says which secrets it holds now.
+    pub(super) async fn put(
+        &self,
+        outgoing: &mut Outgoing,
+        now: SystemTime,
+    ) -> Result<Vec<Credential>, Failure> {
+        match self {
+            Self::Command(command) => command.put(outgoing).await,
+            Self::Aws(aws) => aws.put(outgoing, now).await,
+            Self::Google(google) => {
+                let token = google.token(now).await?;
+                Carrier::Bearer.put(&token, outgoing);
+                Ok(vec![token])
+            }
+        }
+    }
+}
+
+/// A place for a provider's signer: made at the first use, and the same for all its models.
+#[derive(Clone, Default)]
+pub struct SharedSigner(Arc<OnceLock<Arc<Signer>>>);
+
+impl SharedSigner {
+    pub(super) fn get(&self, make: impl FnOnce() -> Signer) -> Arc<Signer> {
+        Arc::clone(self.0.get_or_init(|| Arc::new(make())))
+    }
+}
+
+impl fmt::Debug for SharedSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSigner")
+    }
+}
+
+/// What finding credentials of a cloud needs to know of its surroundings.
+#[derive(Clone, Copy)]
+pub(super) struct Clouds<'a> {
+    /// Looks an environment variable up.
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Where the machine says what it is.
+    pub(super) machine: &'a Path,
+}
+
+impl Clouds<'_> {
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    /// What the machine says under a name.
+    fn machine_says(&self, name: &str) -> String {
+        std::fs::read_to_string(self.machine.join(name)).unwrap_or_default().trim().to_owned()
+    }
+}
+
+/// The user's home folder.
+pub(super) fn home(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    ["HOME", "USERPROFILE"]
+        .iter()
+        .find_map(|name| environment(name).filter(|v| !v.is_empty()))
+        .map(PathBuf::from)
+}
+
+/// No credentials, for a reason that the user has to mend.
+fn refused(message: impl AsRef<str>) -> Failure {
+    Failure::new(FailureClass::Auth, Phase::Connect, message)
+}

@@ -1,0 +1,173 @@
+//! Signature Version 4 over a request as it goes out.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+
+use super::refused;
+use crate::chat::Failure;
+use crate::provider::Credential;
+use crate::provider::request::{Outgoing, put_header};
+
+/// Keys to sign with. Their `Debug` shows none of the secrets.
+#[derive(Clone, Debug)]
+pub(in crate::provider) struct AwsKeys {
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: Credential,
+    pub(super) session_token: Option<Credential>,
+}
+
+/// The name under which Bedrock's run-time service is signed for.
+const SERVICE: &str = "bedrock";
+
+/// Adds the signature's headers. Everything that the request has by now is signed.
+pub(super) fn put(
+    outgoing: &mut Outgoing,
+    keys: &AwsKeys,
+    region: &str,
+    now: SystemTime,
+) -> Result<(), Failure> {
+    let credentials = Credentials::new(
+        &keys.access_key_id,
+        keys.secret_access_key.expose(),
+        keys.session_token.as_ref().map(|token| token.expose().to_owned()),
+        None,
+        "slalom",
+    );
+    // The secret is no part of any error here, so the words of the crate may be shown.
+    let failed = |error: &dyn std::fmt::Display| refused(format!("the request cannot be signed: {error}"));
+    let identity = credentials.into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(SERVICE)
+        .time(now)
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|error| failed(&error))?;
+    // The URL as the client will send it.
+    let url = reqwest::Url::parse(&outgoing.url).map_err(|error| failed(&error))?;
+    let headers = outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let request = SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(&outgoing.body))
+        .map_err(|error| failed(&error))?;
+    let (instructions, _) = sign(request, &parameters.into()).map_err(|error| failed(&error))?.into_parts();
+    let added: Vec<(String, String)> =
+        instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    for (name, value) in added {
+        put_header(outgoing, &name, value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ring::{digest, hmac};
+
+    use super::*;
+    use crate::provider::request::escape;
+
+    /// Signature Version 4 as its documentation tells it, independent of the crate: the signature over these headers.
+    fn signature(
+        outgoing: &Outgoing,
+        host: &str,
+        path: &str,
+        query: &str,
+        secret: &str,
+        [date, scope]: [&str; 2],
+    ) -> (String, String) {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let sha256 = |bytes: &[u8]| hex(digest::digest(&digest::SHA256, bytes).as_ref());
+        let mut headers: Vec<(String, String)> = outgoing
+            .headers
+            .iter()
+            .filter(|(name, _)| name != "authorization")
+            .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+            .chain([("host".to_owned(), host.to_owned())])
+            .collect();
+        headers.sort();
+        let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("POST\n{path}\n{query}\n{lines}\n{names}\n{}", sha256(&outgoing.body));
+        let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));
+        let mut key = format!("AWS4{secret}").into_bytes();
+        for part in scope.split('/') {
+            key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec();
+        }
+        let signed = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes());
+        (names, hex(signed.as_ref()))
+    }
+
+    #[test]
+    fn is_what_an_independent_signer_makes_of_it() {
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let token = "AQoEXAMPLE/token==";
+        let keys = AwsKeys {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Credential::new(secret).unwrap(),
+            session_token: Credential::new(token),
+        };
+        let model = "us.anthropic.claude-haiku-4-5-20251001-v1%3A0";
+        let mut outgoing = Outgoing {
+            url: format!("https://bedrock-runtime.eu-west-1.amazonaws.com/model/{model}/converse-stream"),
+            headers: vec![
+                ("content-type".into(), "application/json".into()),
+                ("accept".into(), "application/vnd.amazon.eventstream".into()),
+            ],
+            body: bytes::Bytes::from_static(br#"{"messages":[]}"#),
+        };
+        // 2015-08-30T12:36:00Z, the hour of the published examples.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+        put(&mut outgoing, &keys, "eu-west-1", now).unwrap();
+        let header = |name: &str| {
+            let found = outgoing.headers.iter().find(|(n, _)| n == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_else(|| panic!("{name}"))
+        };
+        assert_eq!(
+            (header("x-amz-date"), header("x-amz-security-token")),
+            ("20150830T123600Z".into(), token.into())
+        );
+        let (names, expected) = signature(
+            &outgoing,
+            "bedrock-runtime.eu-west-1.amazonaws.com",
+            // Each segment of the path is encoded once more.
+            &format!("/model/{}/converse-stream", escape(model, b"-_.~")),
+            "",
+            secret,
+            ["20150830T123600Z", "20150830/eu-west-1/bedrock/aws4_request"],
+        );
+        assert_eq!(
+            header("authorization"),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/bedrock/aws4_request, SignedHeaders={names}, Signature={expected}"
+            )
+        );
+        // What botocore 1.43.11 makes of the same request.
+        assert_eq!(expected, "ada03181b5600f4b53f8150f37f9c352738bb592990804bf211e9f90c59c5fa6");
+        assert!(names.contains("host;") && names.contains("content-type;"), "{names}");
+        assert!(!format!("{keys:?}").contains("wJalr"));
+    }
+
+    /// The published example `post-vanilla` of the test suite, which the signer of these tests must meet as well.
+    #[test]
+    fn the_independent_signer_meets_a_published_example() {
+        let outgoing = Outgoing {
+            url: String::new(),
+            headers: vec![("x-amz-date".into(), "20150830T123600Z".into())],
+            body: bytes::Bytes::new(),
+        };
+        let (names, signed) = signature(
+            &outgoing,
+            "example.amazonaws.com",
+            "/",
+            "",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            ["20150830T123600Z", "20150830/us-east-1/service/aws4_request"],
+        );
+        assert_eq!(names, "host;x-amz-date");
+        assert_eq!(signed, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
+    }
+}

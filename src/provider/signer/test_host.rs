@@ -1,0 +1,55 @@
+//! A host on loopback for tests: answers each request by what its path begins with, and writes down what came.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+/// The host. Its thread ends with the process.
+pub(crate) struct TestHost {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl TestHost {
+    /// Answers with the first row whose beginning fits `METHOD /path`; else with 404.
+    pub(crate) fn start(rows: Vec<(&'static str, u16, String)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut head = String::new();
+                let mut length = 0;
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+                        break;
+                    }
+                    let (name, value) = line.split_once(':').unwrap_or_default();
+                    if name.eq_ignore_ascii_case("content-length") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    head.push_str(&line);
+                }
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                let row = rows.iter().find(|(start, _, _)| head.starts_with(start));
+                let (status, text) = row.map_or((404, ""), |(_, status, text)| (*status, text));
+                heard.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+                let reply = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+                    text.len()
+                );
+                // A client that hung up has what it wanted.
+                let _ = stream.into_inner().write_all(reply.as_bytes());
+            }
+        });
+        Self { url, asked }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
