@@ -12,6 +12,9 @@ pub struct Usage {
     pub cached_input_tokens: Option<u64>,
     /// The part of the input that was written to a prompt cache.
     pub cache_write_tokens: Option<u64>,
+    /// The part of what was written to a cache that is kept for an hour, at a price of its own.
+    #[serde(skip)]
+    pub long_cache_write_tokens: Option<u64>,
     /// Everything that came out.
     pub output_tokens: Option<u64>,
     /// The part of the output that was reasoning.
@@ -19,6 +22,9 @@ pub struct Usage {
     /// Input and output that are paid for, where the vendor bills other counts than it reports (Cohere).
     #[serde(skip)]
     pub billed: Option<(u64, u64)>,
+    /// What the vendor itself says that the exchange cost, in billionths of a US dollar.
+    #[serde(skip)]
+    pub reported_cost: Option<u64>,
     /// Whether any count is an estimate of ours rather than the vendor's figure.
     pub estimated: bool,
 }
@@ -29,9 +35,11 @@ impl Usage {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);
         self.cached_input_tokens = newer.cached_input_tokens.or(self.cached_input_tokens);
         self.cache_write_tokens = newer.cache_write_tokens.or(self.cache_write_tokens);
+        self.long_cache_write_tokens = newer.long_cache_write_tokens.or(self.long_cache_write_tokens);
         self.output_tokens = newer.output_tokens.or(self.output_tokens);
         self.reasoning_tokens = newer.reasoning_tokens.or(self.reasoning_tokens);
         self.billed = newer.billed.or(self.billed);
+        self.reported_cost = newer.reported_cost.or(self.reported_cost);
         self.estimated |= newer.estimated;
     }
 

@@ -159,8 +159,7 @@ impl WireUsage {
             cache_write_tokens: counts.cache_creation_input_tokens,
             output_tokens: counts.output_tokens,
             reasoning_tokens: counts.output_tokens_details.as_ref().and_then(|d| d.thinking_tokens),
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }

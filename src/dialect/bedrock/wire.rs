@@ -143,8 +143,7 @@ impl WireUsage {
             cache_write_tokens: written,
             output_tokens: self.output_tokens,
             reasoning_tokens: None,
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }

@@ -96,7 +96,7 @@ impl WireUsage {
             output_tokens: counted.and_then(|t| t.output_tokens),
             reasoning_tokens: counted.and_then(|t| t.reasoning_tokens),
             billed: billed.and_then(|t| t.input_tokens.zip(t.output_tokens)),
-            estimated: false,
+            ..Usage::default()
         }
     }
 }

@@ -124,8 +124,7 @@ impl WireUsage {
             cache_write_tokens: None,
             output_tokens: Usage::total(&[self.candidates_token_count, self.thoughts_token_count]),
             reasoning_tokens: self.thoughts_token_count,
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 

@@ -252,8 +252,7 @@ impl WireUsage {
                 .or(self.cache_creation_input_tokens),
             output_tokens: output,
             reasoning_tokens: reasoning,
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }

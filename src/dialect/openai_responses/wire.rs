@@ -125,8 +125,7 @@ impl WireUsage {
             cache_write_tokens: inward.and_then(|d| d.cache_write_tokens),
             output_tokens: self.output_tokens,
             reasoning_tokens: self.output_tokens_details.as_ref().and_then(|d| d.reasoning_tokens),
-            billed: None,
-            estimated: false,
+            ..Usage::default()
         }
     }
 }
