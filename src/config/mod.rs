@@ -10,6 +10,7 @@ mod diagnostic;
 mod digest;
 mod duration;
 mod golden;
+mod models;
 mod providers;
 mod routes;
 mod routes_file;
