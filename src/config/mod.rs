@@ -11,6 +11,7 @@ mod digest;
 mod dotenv;
 mod duration;
 mod golden;
+mod models;
 mod provider_parts;
 mod provider_trust;
 mod providers;

@@ -9,13 +9,12 @@ use std::time::Duration;
 use super::diagnostic::{ConfigError, Problem, nearest, version_problem};
 use super::provider_trust::why_untrusted;
 use super::routes_file::{
-    Defaults, ModelEntry, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts,
-    When,
+    Defaults, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts, When,
 };
 use super::search::{Found, Origin};
 use super::yaml::{self, Located};
 use super::{DurationError, TrustStore, parse_duration};
-use crate::catalog::{Catalog, ModelFacts, Price, Pricing};
+use crate::catalog::Catalog;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
 use crate::route::{Choice, Deadlines, Policy, Retry, RetryWhen};
 
@@ -66,6 +65,14 @@ impl Config {
     /// # Errors
     /// The first mistake of syntax or type; else all broken references, ranges and conflicts together.
     pub fn load(found: Found, trust: &TrustStore) -> Result<Self, ConfigError> {
+        Self::load_over(found, trust, Catalog::default())
+    }
+
+    /// Reads what was found, over a catalogue of models.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_over(found: Found, trust: &TrustStore, catalog: Catalog) -> Result<Self, ConfigError> {
         let file: RoutesFile = yaml::parse(&found.name, &found.text)?;
         let trusted = match (&found.path, found.origin) {
             (Some(path), Origin::Project) => trust.has(path, &found.text),
@@ -74,7 +81,7 @@ impl Config {
         let folder = found.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
         let mut reader =
             Reader { problems: Vec::new(), broken_aliases: Vec::new(), names: HashMap::new(), folder };
-        let config = reader.read(file, found.clone(), trusted);
+        let config = reader.read(file, found.clone(), trusted, catalog);
         if reader.problems.is_empty() {
             return Ok(config);
         }
@@ -103,7 +110,7 @@ impl Reader {
         self.problems.push(Problem::new(message, span, hint));
     }
 
-    fn read(&mut self, file: RoutesFile, source: Found, trusted: bool) -> Config {
+    fn read(&mut self, file: RoutesFile, source: Found, trusted: bool, catalog: Catalog) -> Config {
         self.problems.extend(version_problem(&file.version));
         let Defaults { route, deadline, timeouts } = file.defaults;
         let connect_timeout = self.duration(timeouts.connect.as_ref()).unwrap_or(CONNECT);
@@ -132,7 +139,10 @@ impl Reader {
             .models
             .0
             .into_iter()
-            .filter_map(|(name, entry)| self.facts(&name, entry, &providers))
+            .filter_map(|(name, entry)| {
+                let model = self.model(&name, &providers, &HashMap::new())?;
+                Some(self.facts(model, entry, &catalog))
+            })
             .collect();
         let mut aliases = HashMap::new();
         for (name, target) in file.aliases.0 {
@@ -161,7 +171,7 @@ impl Reader {
             source,
             providers: providers.into_iter().map(|(name, p)| (name, Arc::new(p))).collect(),
             provider_names: std::mem::take(&mut self.names),
-            catalog: Catalog::with_overrides(facts),
+            catalog: catalog.overridden(facts),
             aliases,
             routes,
             default_route: route.map(|r| r.value),
@@ -169,45 +179,6 @@ impl Reader {
             connect_timeout,
             needs_trust,
         }
-    }
-
-    fn facts(
-        &mut self,
-        name: &Located<String>,
-        entry: ModelEntry,
-        providers: &HashMap<String, Provider>,
-    ) -> Option<ModelFacts> {
-        let model = self.model(name, providers, &HashMap::new())?;
-        let mut nano = |usd: Option<Located<f64>>| {
-            let usd = usd?;
-            if !(0.0..1e6).contains(&usd.value) {
-                let hint = "prices are dollars per million tokens".to_owned();
-                self.wrong(format!("`{}` is no price", usd.value), usd.span, hint);
-                return None;
-            }
-            // Nine decimals are kept; the bounds above keep this far inside 64 bits.
-            Some((usd.value * 1e9).round() as u64)
-        };
-        let price = entry.price.map_or(Price::default(), |p| Price {
-            input: nano(p.input),
-            cached_input: nano(p.cached_input),
-            cache_write: nano(p.cache_write),
-            output: nano(p.output),
-        });
-        let known = Catalog::default().find(&model.provider, &model.model).unwrap_or_default();
-        Some(ModelFacts {
-            context_tokens: entry.context_tokens.or(known.context_tokens),
-            max_output_tokens: entry.max_output_tokens.or(known.max_output_tokens),
-            // Said anew, it is the price at every length.
-            price: if price == Price::default() {
-                known.price
-            } else {
-                Pricing { base: price, tiers: Vec::new() }
-            },
-            provider: model.provider,
-            model: model.model,
-            ..known
-        })
     }
 
     fn route(

@@ -76,6 +76,9 @@ pub(super) struct ModelEntry {
     pub context_tokens: Option<u64>,
     pub max_output_tokens: Option<u64>,
     pub price: Option<PriceEntry>,
+    pub supports: Option<Vec<Located<String>>>,
+    pub efforts: Option<Vec<Located<String>>>,
+    pub refuses: Option<Vec<Located<String>>>,
 }
 
 /// Dollars per million tokens.
@@ -85,6 +88,7 @@ pub(super) struct PriceEntry {
     pub input: Option<Located<f64>>,
     pub cached_input: Option<Located<f64>>,
     pub cache_write: Option<Located<f64>>,
+    pub cache_write_1h: Option<Located<f64>>,
     pub output: Option<Located<f64>>,
 }
 

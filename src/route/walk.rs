@@ -10,7 +10,7 @@ use super::{
     Answer, Attempt, CallRecord, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy,
     RetryWhen, Route, Why, reaction,
 };
-use crate::catalog::{Cost, CostSource, estimated_usage, price_of};
+use crate::catalog::{Capability, Cost, CostSource, estimated_usage};
 use crate::chat::{Event, Failure, FailureClass, Phase, Request, Usage};
 use crate::provider::{Adjustment, Exchanged, ModelRef, Target, Timers, Transport, exchange};
 
@@ -296,7 +296,7 @@ impl<'a> Walk<'a> {
         let own = deadlines.first_token.unwrap_or_else(|| {
             if target.is_local() {
                 FIRST_TOKEN_LOCAL
-            } else if target.facts.as_ref().is_some_and(|facts| facts.reasoning) {
+            } else if target.facts.as_ref().is_some_and(|f| f.supports(Capability::Reasoning) == Some(true)) {
                 FIRST_TOKEN_REASONING
             } else {
                 FIRST_TOKEN
@@ -381,16 +381,7 @@ fn spent(exchanged: &Exchanged, request: &Request) -> Option<Usage> {
 }
 
 fn cost(target: &Target, usage: &Usage) -> Cost {
-    let price = target.facts.as_ref().map(|facts| &facts.price);
-    match price.and_then(|price| price_of(usage, price)) {
-        None => Cost::UNKNOWN,
-        Some(nano) => {
-            let source = match (target.provider.simulated, usage.estimated) {
-                (true, _) => CostSource::Simulated,
-                (false, true) => CostSource::Estimated,
-                (false, false) => CostSource::Catalogue,
-            };
-            Cost { nano_dollars: Some(nano), source }
-        }
-    }
+    let cost = Cost::of(usage, target.facts.as_ref().map(|facts| &facts.price));
+    let fictional = target.provider.simulated && cost.nano_dollars.is_some();
+    if fictional { Cost { source: CostSource::Simulated, ..cost } } else { cost }
 }

@@ -52,7 +52,7 @@ pub fn models_json(rows: &[ModelRow], date: &str) -> Value {
             let facts = &row.facts;
             json!({
                 "provider": facts.provider, "model": facts.model, "context_tokens": facts.context_tokens,
-                "max_output_tokens": facts.max_output_tokens, "reasoning": facts.reasoning,
+                "max_output_tokens": facts.max_output_tokens, "reasoning": facts.supports(crate::catalog::Capability::Reasoning) == Some(true),
                 "price_usd_per_million": {"input": usd(facts.price.base.input), "cached_input": usd(facts.price.base.cached_input),
                     "cache_write": usd(facts.price.base.cache_write), "output": usd(facts.price.base.output)},
                 "tiers": facts.price.tiers.iter().map(|(above, price)| json!({"above_input_tokens": above,

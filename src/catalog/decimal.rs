@@ -1,0 +1,102 @@
+//! Decimal numbers as they are written, in exact integers: a price never passes through a float.
+
+use super::NanoDollars;
+
+/// A price in dollars per million tokens, as written (`0.075`), in nano-dollars. Exact to the ninth decimal; what is
+/// finer, negative or written with an exponent is no price.
+pub fn usd_to_nano(text: &str) -> Option<NanoDollars> {
+    let text = text.trim();
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| scaled(text, 9)).flatten()
+}
+
+/// A decimal number times a power of ten, where that is a whole number: `1.5e-6` times 10^15 is 1,500,000,000.
+pub(super) fn scaled(text: &str, power: i32) -> Option<u64> {
+    let text = text.trim();
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let fraction_length = i32::try_from(fraction.len()).ok()?;
+    let shift = power.checked_add(exponent)?.checked_sub(fraction_length)?;
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some(0);
+    }
+    if shift >= 0 {
+        let factor = 10_u64.checked_pow(u32::try_from(shift).ok()?)?;
+        return significant.parse::<u64>().ok()?.checked_mul(factor);
+    }
+    // What is cut off must be zeros: a price is never rounded.
+    let keep = significant.len().checked_sub(usize::try_from(shift.unsigned_abs()).ok()?)?;
+    let (kept, cut) = significant.split_at(keep);
+    let exact = cut.bytes().all(|b| b == b'0') && !kept.is_empty();
+    exact.then(|| kept.parse().ok()).flatten()
+}
+
+/// Nano-dollars as dollars, in as many decimals as they need.
+pub(super) fn nano_to_usd(nano: NanoDollars) -> String {
+    let (whole, fraction) = (nano / 1_000_000_000, nano % 1_000_000_000);
+    let text = format!("{whole}.{fraction:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_as_written() {
+        for (text, nano) in [
+            ("0.075", Some(75_000_000)),
+            ("12", Some(12_000_000_000)),
+            (".5", Some(500_000_000)),
+            ("0", Some(0)),
+            ("0.000000001", Some(1)),
+            ("0.0000000001", None),
+            ("0.1000000000", Some(100_000_000)),
+            ("18446744073.709551615", Some(u64::MAX)),
+            ("18446744073.709551616", None),
+            ("", None),
+            ("1e3", None),
+            ("-1", None),
+            ("1.2.3", None),
+            (".", None),
+        ] {
+            assert_eq!(usd_to_nano(text), nano, "{text}");
+        }
+    }
+
+    #[test]
+    fn dollars_per_token() {
+        for (text, nano) in [
+            ("0.000003", Some(3_000_000_000)),
+            ("3e-6", Some(3_000_000_000)),
+            ("3E-06", Some(3_000_000_000)),
+            ("0.00000005", Some(50_000_000)),
+            ("0.000000000000001", Some(1)),
+            ("0.0000000000000001", None),
+            ("0.000000099999999999999995", None),
+            ("-1", None),
+            ("0", Some(0)),
+            ("1e99999999999", None),
+            ("1e2147483647", None),
+            ("1e-2147483648", None),
+        ] {
+            assert_eq!(scaled(text, 15), nano, "{text}");
+        }
+    }
+
+    #[test]
+    fn there_and_back() {
+        for nano in [0, 1, 75_000_000, 1_000_000_000, 12_500_000_000, u64::MAX] {
+            assert_eq!(usd_to_nano(&nano_to_usd(nano)), Some(nano));
+        }
+        assert_eq!(nano_to_usd(75_000_000), "0.075");
+    }
+}

@@ -1,0 +1,48 @@
+//! What an update changes.
+
+use std::collections::HashSet;
+
+use super::super::{Catalog, ModelFacts, NanoDollars};
+
+/// One model that an update changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was not known.
+    New,
+    /// Input or output cost something else than before: input and output, before and after.
+    Price {
+        /// As it was.
+        before: [Option<NanoDollars>; 2],
+        /// As it is.
+        after: [Option<NanoDollars>; 2],
+    },
+    /// The list does not have it any more. What was known of it stays.
+    Gone,
+}
+
+/// What these models change in a catalogue, by provider and model, sorted.
+pub fn changes(catalog: &Catalog, models: &[ModelFacts]) -> Vec<(String, String, Change)> {
+    let listed: HashSet<(&str, &str)> =
+        models.iter().map(|facts| (facts.provider.as_str(), facts.model.as_str())).collect();
+    let providers: HashSet<&str> = models.iter().map(|facts| facts.provider.as_str()).collect();
+    let ends = |facts: &ModelFacts| [facts.price.base.input, facts.price.base.output];
+    let mut found = Vec::new();
+    for facts in models {
+        let change = match catalog.find(&facts.provider, &facts.model) {
+            None => Change::New,
+            Some(known) if ends(&known) != ends(facts) => {
+                Change::Price { before: ends(&known), after: ends(facts) }
+            }
+            Some(_) => continue,
+        };
+        found.push((facts.provider.clone(), facts.model.clone(), change));
+    }
+    for known in catalog.all() {
+        let (provider, model) = (known.provider.as_str(), known.model.as_str());
+        if providers.contains(provider) && !listed.contains(&(provider, model)) {
+            found.push((known.provider, known.model, Change::Gone));
+        }
+    }
+    found.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    found
+}

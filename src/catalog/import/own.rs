@@ -1,0 +1,49 @@
+//! A file in the shipped columns: what is shipped, and what an update writes.
+
+use super::super::rows::{self, COLUMNS};
+use super::{ImportError, Imported, fits_a_row};
+
+/// Reads such a file; columns may stand in any order and be left out, but for `provider` and `model`.
+pub(super) fn read(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Imported, ImportError> {
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
+    let wrong = |error: &csv::Error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        ImportError::new(format!("line {line}"), error.to_string())
+    };
+    let header = reader.headers().map_err(|error| wrong(&error))?.clone();
+    if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
+        let columns = COLUMNS.join(", ");
+        return Err(ImportError::new("line 1", format!("`{unknown}` is no column; these are: {columns}")));
+    }
+    if let Some(missing) = COLUMNS[..2].iter().find(|name| !header.iter().any(|have| have == **name)) {
+        return Err(ImportError::new("line 1", format!("the column `{missing}` is missing")));
+    }
+    let mut imported = Imported::default();
+    let mut seen = std::collections::HashSet::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| wrong(&error))?;
+        let place = format!("line {}", record.position().map_or(0, csv::Position::line));
+        let field = |name: &&str| {
+            let at = header.iter().position(|have| have == *name);
+            at.and_then(|at| record.get(at)).unwrap_or_default()
+        };
+        let fields: Vec<&str> = COLUMNS.iter().map(field).collect();
+        if let Some(text) = fields.iter().find(|text| text.contains([',', '"', '\n', '\r'])) {
+            return Err(ImportError::new(place, format!("`{text}` holds a comma, a quote or a line break")));
+        }
+        let facts = rows::read(&fields.join(",")).map_err(|why| ImportError::new(place.clone(), why))?;
+        if !known(&facts.provider) || !fits_a_row(&facts) {
+            imported.left_out += 1;
+            continue;
+        }
+        if !seen.insert((facts.provider.clone(), facts.model.clone())) {
+            let message = format!("`{}/{}` stands here twice", facts.provider, facts.model);
+            return Err(ImportError::new(place, message));
+        }
+        imported.models.push(facts);
+    }
+    if imported.models.is_empty() {
+        return Err(ImportError::new("the whole file", "it holds no model of a provider that is known here"));
+    }
+    Ok(imported)
+}

@@ -1,0 +1,106 @@
+//! Files from elsewhere, right and wrong.
+
+use super::*;
+use crate::catalog::{Capability, Thinking};
+use crate::chat::Parameter;
+
+fn of(text: &str) -> Result<Imported, ImportError> {
+    import(text, &|name| matches!(name, "openrouter" | "gemini" | "anthropic"), &Catalog::default())
+}
+
+const OPENROUTER: &str = r#"{"data":[
+ {"id":"made-up/one","context_length":1000,"architecture":{"input_modalities":["text","image"]},
+  "pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"3e-7","input_cache_write_1h":"0.000006",
+   "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006","completion":"0.0000225"}]},
+  "top_provider":{"max_completion_tokens":64},"supported_parameters":["tools","temperature"],"expiration_date":"2027-01-02"},
+ {"id":"made-up/free","pricing":{"prompt":"0","completion":"0"}},
+ {"id":"made-up/varies","pricing":{"prompt":"-1","completion":"-1"}},
+ {"id":"made,up","pricing":{"prompt":"1","completion":"1"}}]}"#;
+
+#[test]
+fn openrouter_prices_are_exact() {
+    let read = of(OPENROUTER).unwrap();
+    assert_eq!((read.models.len(), read.left_out), (3, 1));
+    let one = &read.models[0];
+    assert_eq!((one.context_tokens, one.max_output_tokens), (Some(1000), Some(64)));
+    let base = one.price.base;
+    assert_eq!((base.input, base.output), (Some(3_000_000_000), Some(15_000_000_000)));
+    assert_eq!((base.cached_input, base.cache_write), (Some(300_000_000), None));
+    assert_eq!(base.cache_write_1h, Some(6_000_000_000));
+    assert_eq!(one.price.at(199_999).input, Some(3_000_000_000));
+    assert_eq!(one.price.at(200_000).output, Some(22_500_000_000));
+    assert_eq!(one.supports(Capability::Tools), Some(true));
+    assert_eq!(one.supports(Capability::JsonSchema), Some(false));
+    assert_eq!(one.supports(Capability::Prefill), None);
+    assert_eq!(one.refuses, [Parameter::TopP]);
+    assert_eq!(one.deprecated.as_deref(), Some("2027-01-02"));
+    assert!(read.models[1..].iter().all(|m| m.price.base == Price::default()), "nothing is no price");
+}
+
+#[test]
+fn models_dev_keeps_what_it_does_not_say() {
+    let text = r#"{"google":{"models":{"gemini-3.8-flash":{"reasoning":true,"tool_call":true,"temperature":true,
+        "limit":{"context":7,"output":0},"cost":{"input":0.75,"output":3.75}}}},
+        "anthropic":{"models":{"claude-sonnet-4-5":{"cost":{"input":4,"output":20,"cache_read":0.4,
+        "context_over_200k":{"input":8,"output":30}}}}},"nobody":{"models":{"x":{}}}}"#;
+    let read = of(text).unwrap();
+    assert_eq!((read.models.len(), read.left_out), (2, 1));
+    let [claude, gemini] = &read.models[..] else { panic!("two models") };
+    assert_eq!(gemini.context_tokens, Some(7));
+    assert_eq!(gemini.thinking, Some(Thinking::Level), "as it was known");
+    assert_eq!(gemini.refuses, [Parameter::Temperature, Parameter::TopP], "as it was known");
+    assert_eq!(gemini.price.base.cached_input, Some(75_000_000), "as it was known: the price is the same");
+    assert_eq!(claude.price.base.cache_write, None, "another price: what is not said is unknown");
+    assert_eq!(claude.price.at(200_001).input, Some(8_000_000_000));
+}
+
+#[test]
+fn our_own_columns() {
+    let text = "# a comment\nmodel,provider,usd_input,usd_output\nm,gemini,0.1,0.4\n\"quoted\",gemini,,\nx,nobody,,\n";
+    let read = of(text).unwrap();
+    assert_eq!((read.models.len(), read.left_out), (2, 1));
+    assert_eq!(read.models[0].price.base.output, Some(400_000_000));
+    let shipped = import(crate::catalog::SHIPPED, &|_| true, &Catalog::default()).unwrap();
+    assert_eq!(shipped.models, Catalog::default().all());
+}
+
+#[test]
+fn a_wrong_file_says_where() {
+    for (text, said) in [
+        ("", "`provider` is missing"),
+        ("provider,model,usd_imput\n", "`usd_imput` is no column"),
+        ("provider\nx\n", "`model` is missing"),
+        ("provider,model,usd_input\ngemini,m,0.1\ngemini,n,cheap\n", "line 3: `cheap`"),
+        ("provider,model\ngemini,m\ngemini,m\n", "line 3: `gemini/m` stands here twice"),
+        ("provider,model\ngemini\n", "line 2"),
+        ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` holds a comma"),
+        ("provider,model\nnobody,m\n", "no model of a provider"),
+        ("{", "line 1"),
+        ("{\"data\": 5}", "data"),
+        (
+            "{\"data\":[{\"id\":\"a\",\"pricing\":{\"prompt\":\"cheap\"}}]}",
+            "`data[0].pricing.prompt`: `cheap`",
+        ),
+        ("{\"data\":[{\"id\":\"a\"}]}", "data[0]"),
+        ("{\"data\":[]}", "no model of a provider"),
+        ("{\"gemini\":{\"models\":{\"m\":{\"cost\":{\"input\":[]}}}}}", "`gemini.models.m.cost.input`"),
+        ("{\"gemini\":[]}", "gemini"),
+    ] {
+        let error = of(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn changes_are_told() {
+    let mut models = Catalog::default().all();
+    models.retain(|facts| facts.provider == "deepseek");
+    let gone = models.pop().unwrap();
+    models[0].price.base.input = Some(1);
+    models.push(ModelFacts { provider: "deepseek".into(), model: "zzz".into(), ..ModelFacts::default() });
+    let told = changes(&Catalog::default(), &models);
+    assert_eq!(told.len(), 3);
+    assert!(told.contains(&("deepseek".into(), gone.model, Change::Gone)));
+    assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New)));
+    assert!(told.iter().any(|(_, _, change)| matches!(change, Change::Price { after: [Some(1), _], .. })));
+}
