@@ -341,6 +341,7 @@ fn what_does_not_belong_in_a_providers_entry_is_refused() {
         ("query: {api_key: planted}", "`api_key` carries a key"),
         ("query: {'a b': x}", "no name of a query parameter"),
         ("region: 'x.evil.com/'", "`region` cannot be part of a URL"),
+        ("region: eu-west-1", "`openai` has no use for `region`"),
         ("api_version: v2", "only Azure has an `api_version`"),
         ("dialects: {openai-response: ['*']}", "did you mean `openai-responses`?"),
         ("auth: sigv5", "no way to authorise"),

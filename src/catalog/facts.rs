@@ -1,7 +1,7 @@
 //! What is known of one model.
 
-use super::{Effort, Pricing};
-use crate::chat::Parameter;
+use super::Pricing;
+use crate::chat::{Effort, Parameter};
 
 /// What is known of one model at one provider.
 #[derive(Clone, Debug, Default, PartialEq)]

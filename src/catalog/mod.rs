@@ -5,7 +5,6 @@
 
 mod cost;
 mod decimal;
-mod effort;
 mod estimate;
 mod facts;
 mod import;
@@ -19,7 +18,6 @@ use std::collections::{HashMap, HashSet};
 
 pub use cost::{Cost, CostSource, price_of};
 pub use decimal::usd_to_nano;
-pub use effort::Effort;
 pub use estimate::{estimated_tokens, estimated_usage, most_tokens};
 pub use facts::{
     Capabilities, Capability, Mode, ModelFacts, REFUSABLE, Thinking, parameter_of, parameter_word,
@@ -105,6 +103,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Effort;
 
     #[test]
     fn what_the_user_says_stands_first() {

@@ -23,9 +23,7 @@ pub(super) fn read(name: &str) -> Result<Part, CommandError> {
     let stem = std::path::Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
     let source = Source::Data(STANDARD.encode(&bytes));
     Ok(match media_type {
-        "application/pdf" => {
-            Part::Document(Media { media_type: media_type.to_owned(), source, name: stem })
-        }
+        "application/pdf" => Part::Document(Media { media_type: media_type.to_owned(), source, name: stem }),
         picture => Part::Image(Media { media_type: picture.to_owned(), source, name: None }),
     })
 }
@@ -38,14 +36,17 @@ fn by_url(url: &str) -> Result<Part, CommandError> {
         "png" | "gif" | "webp" | "jpeg" => format!("image/{ending}"),
         "pdf" => {
             let source = Source::Url(url.to_owned());
-            return Ok(Part::Document(Media { media_type: "application/pdf".to_owned(), source, name: None }));
+            return Ok(Part::Document(Media {
+                media_type: "application/pdf".to_owned(),
+                source,
+                name: None,
+            }));
         }
-        // Many pictures have no ending in their address; JPEG is the most likely.
-        "jpg" => "image/jpeg".to_owned(),
         "txt" | "md" | "html" | "json" | "csv" => {
             return Err(CommandError::usage(format!("{url} is no picture"))
                 .hint("download it and name the file; only pictures and PDFs are fetched by the provider"));
         }
+        // `jpg`, or no ending at all: JPEG is the most likely.
         _ => "image/jpeg".to_owned(),
     };
     Ok(Part::Image(Media { media_type, source: Source::Url(url.to_owned()), name: None }))

@@ -6,9 +6,10 @@ use tokio::sync::Notify;
 
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
-use crate::chat::{FailureClass, FinishReason, Request};
+use crate::chat::{FailureClass, FinishReason, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
+use crate::eval::{Shape, Structured};
 use crate::provider::TargetError;
 use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Router, Silent, Skip, Why};
 use crate::view::{Live, envelope, footer};
@@ -22,7 +23,7 @@ pub(super) async fn answer(
     args: &PromptArgs,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
-    check_callable(context, subject, request)?;
+    check_callable(context, subject, request, args.strict_params)?;
     let options = options(context, subject, args)?;
     let closed = Arc::new(Notify::new());
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
@@ -33,7 +34,8 @@ pub(super) async fn answer(
         () = closed.notified() => return Ok(Outcome::Done),
     };
     live.end_line();
-    show(context, &record, args.json, live.shows())
+    let structured = structured(request, &record);
+    show(context, &record, structured.as_ref(), args.json, live.shows())
 }
 
 /// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
@@ -41,13 +43,18 @@ pub(super) fn check_callable(
     context: &Context,
     subject: &Subject,
     request: &Request,
+    strict: bool,
 ) -> Result<(), CommandError> {
     let route = &subject.route;
     let plan = route.plan(request);
+    if let Some((model, adjustment)) = plan.adjusted().find(|(_, a)| strict && a.loses()) {
+        return Err(CommandError::usage(format!("{model}: {adjustment}"))
+            .hint("leave it out, or leave out --strict-params"));
+    }
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
         Skip::Target(error) => Some(error),
-        Skip::WindowTooSmall { .. } => None,
+        Skip::WindowTooSmall { .. } | Skip::Lacks(_) => None,
     });
     if plan.targets().next().is_none()
         && let Some(error) = unusable
@@ -106,6 +113,7 @@ fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
 fn show(
     context: &Context,
     record: &CallRecord,
+    structured: Option<&Structured>,
     json: bool,
     was_shown: bool,
 ) -> Result<Outcome, CommandError> {
@@ -113,16 +121,13 @@ fn show(
     let none = match &record.outcome {
         Ok(answer) => {
             if json {
-                printed(console.out_line(&to_json(&envelope(record, None))), Outcome::Done)?;
-            } else if !was_shown {
+                printed(console.out_line(&to_json(&envelope(record, structured, None))), Outcome::Done)?;
+            } else if !was_shown && !answer.response.text.is_empty() {
                 printed(console.out_line(&answer.response.text), Outcome::Done)?;
             }
             if !json {
                 for call in &answer.response.tool_calls {
-                    console.warn(format_args!(
-                        "the model calls the tool `{}` with {}",
-                        call.name, call.arguments
-                    ));
+                    printed(console.out_line(&to_json(call)), Outcome::Done)?;
                 }
             }
             for path in &answer.response.unexpected {
@@ -132,14 +137,21 @@ fn show(
                 console.warn(words);
             }
             console.note(footer(record, answer));
-            return Ok(Outcome::Done);
+            return match structured {
+                Some(Err(why)) => Err(CommandError::no_answer(
+                    Outcome::GateFailed,
+                    format!("the answer is not valid under its schema: {why}"),
+                )
+                .hint("ask again, or name a model that holds to schemas (`slalom models` says which)")),
+                _ => Ok(Outcome::Done),
+            };
         }
         Err(none) => none,
     };
-    let outcome = outcome_of(record);
+    let outcome = outcome_of(record, structured);
     let hint = hint(none);
     if json {
-        printed(console.out_line(&to_json(&envelope(record, hint.clone()))), outcome)?;
+        printed(console.out_line(&to_json(&envelope(record, structured, hint.clone()))), outcome)?;
     }
     let error = CommandError::no_answer(outcome, no_answer_words(record, none));
     Err(match hint {
@@ -223,6 +235,13 @@ fn hint(none: &NoAnswer) -> Option<String> {
     Some(words.to_owned())
 }
 
+/// What came of the shape that was asked for; `None` where none was, or no answer came, or it calls tools instead.
+pub(super) fn structured(request: &Request, record: &CallRecord) -> Option<Structured> {
+    let Some(Schema::Described(schema)) = &request.schema else { return None };
+    let answer = record.outcome.as_ref().ok().filter(|answer| answer.response.tool_calls.is_empty())?;
+    Some(Shape::new(&schema.schema).and_then(|shape| shape.read(&answer.response.text)))
+}
+
 /// A call whose result alone matters.
 pub(super) async fn silent(
     context: &Context,
@@ -245,8 +264,9 @@ fn options(context: &Context, subject: &Subject, args: &PromptArgs) -> Result<Ca
 }
 
 /// How a call ends, as an exit code says it.
-pub(super) fn outcome_of(record: &CallRecord) -> Outcome {
+pub(super) fn outcome_of(record: &CallRecord, structured: Option<&Structured>) -> Outcome {
     match &record.outcome {
+        Ok(_) if matches!(structured, Some(Err(_))) => Outcome::GateFailed,
         Ok(_) => Outcome::Done,
         Err(none) if none.why == Why::Timeout => Outcome::Limit,
         Err(_) => Outcome::NoAnswer,

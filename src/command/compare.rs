@@ -9,6 +9,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use super::{call, prompt, simulator};
 use crate::cli::CompareArgs;
 use crate::config::Subject;
+use crate::eval::Structured;
 use crate::route::CallRecord;
 use crate::view::{compare_json, compare_table};
 
@@ -24,13 +25,22 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     let subjects: Vec<Subject> =
         args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
     for subject in &subjects {
-        call::check_callable(context, subject, &request)?;
+        call::check_callable(context, subject, &request, args.request.strict_params)?;
     }
     let router = context.router(&config);
     let calls =
         subjects.iter().map(|subject| call::silent(context, &router, subject, &request, &args.request));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
-    let outcome = records.iter().fold(Outcome::Done, |worst, record| worst.worse(call::outcome_of(record)));
+    let records: Vec<(CallRecord, Option<Structured>)> = records
+        .into_iter()
+        .map(|record| {
+            let structured = call::structured(&request, &record);
+            (record, structured)
+        })
+        .collect();
+    let outcome = records.iter().fold(Outcome::Done, |worst, (record, structured)| {
+        worst.worse(call::outcome_of(record, structured.as_ref()))
+    });
     let text = if args.request.json {
         format!("{}\n", compare_json(&records, outcome.code()))
     } else {

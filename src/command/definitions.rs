@@ -134,8 +134,7 @@ pub(super) fn options(
             CommandError::usage(format!("--option {text}: {why}"))
                 .hint("write PROVIDER.KEY=VALUE, for example openai.service_tier=flex")
         };
-        let (place, value) =
-            text.split_once('=').ok_or_else(|| wrong("it gives no value".to_owned()))?;
+        let (place, value) = text.split_once('=').ok_or_else(|| wrong("it gives no value".to_owned()))?;
         let (provider, key) =
             place.split_once('.').ok_or_else(|| wrong("it names no provider and key".to_owned()))?;
         let provider =

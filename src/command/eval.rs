@@ -87,7 +87,7 @@ fn prepare(context: &Context, args: &EvalArgs, config: &Config, set: Set) -> Res
             let place = if from_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        call::check_callable(context, &subject, &cases[0].request)?;
+        call::check_callable(context, &subject, &cases[0].request, false)?;
         check_prices(&set, &cases, &name, &subject.route)?;
         subjects.push(Subject { name, route: subject.route });
     }

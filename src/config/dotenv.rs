@@ -159,4 +159,17 @@ mod tests {
         let (pairs, bad) = parse("sk-planted\n1A=x\nA='open\nB=\"x\" y\nC=ok\r\n");
         assert_eq!((pairs, bad), (vec![("C".to_owned(), "ok".to_owned())], vec![1, 2, 3, 4]));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// What is quoted comes back, and no text makes the parser panic.
+        #[test]
+        fn quoted_values_come_back(value in "[^\\n\\r]{0,20}", noise in ".{0,40}") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let (pairs, bad) = parse(&format!("A=\"{quoted}\" # c"));
+            proptest::prop_assert_eq!((pairs, bad), (vec![("A".to_owned(), value)], vec![]));
+            parse(&noise);
+        }
+    }
 }

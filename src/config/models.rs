@@ -5,8 +5,9 @@ use super::routes::Reader;
 use super::routes_file::{ModelEntry, PriceEntry};
 use super::yaml::Located;
 use crate::catalog::{
-    Capability, Catalog, Effort, ModelFacts, NanoDollars, Price, REFUSABLE, parameter_of, parameter_word,
+    Capability, Catalog, ModelFacts, NanoDollars, Price, REFUSABLE, parameter_of, parameter_word,
 };
+use crate::chat::Effort;
 use crate::provider::ModelRef;
 
 impl Reader {

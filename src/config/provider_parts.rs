@@ -75,11 +75,14 @@ impl Reader {
             if name == "api_version" && provider.hosting != Hosting::Azure {
                 let hint = "other hosts take theirs in `base_url`, `headers` or `query`";
                 self.wrong("only Azure has an `api_version`", span, hint);
-            } else if is_setting(name, value) {
-                provider.settings.insert(name.to_owned(), value.to_owned());
-            } else {
+            } else if !is_setting(name, value) {
                 let hint = "write letters, digits and `-`; no slash, and no `@`";
                 self.wrong(format!("`{name}` cannot be part of a URL"), span, hint);
+            } else if !uses(provider, name) {
+                let hint = format!("write `{{{name}}}` where it belongs in the `base_url`, or leave it out");
+                self.wrong(format!("`{}` has no use for `{name}`", provider.name), span, hint);
+            } else {
+                provider.settings.insert(name.to_owned(), value.to_owned());
             }
         }
     }
@@ -141,6 +144,15 @@ impl Reader {
             }
         }
         dialects
+    }
+}
+
+/// Whether a setting goes anywhere.
+fn uses(provider: &Provider, name: &str) -> bool {
+    match name {
+        "api_version" => true,
+        "region" if provider.auth == Auth::Sigv4 => true,
+        name => provider.base_url.contains(&format!("{{{name}}}")),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::Headers;
 use super::wait::{duration, until};
 use super::wire::nano_dollars;
-use super::Headers;
 use crate::chat::clean_message;
 
 /// The headers in which providers name a request.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::account::request_id;
 use super::classify::{Signs, classify};
 use super::{Reply, wait};
 use crate::chat::{Failure, Phase, clean_message};

@@ -25,6 +25,10 @@ pub struct Quirks {
     pub content_as_string: bool,
     /// "Call some tool" is said `any`, not `required` (Mistral).
     pub any_tool: bool,
+    /// The provider takes no tools (Perplexity).
+    pub no_tools: bool,
+    /// Beside a switch for thinking, the model takes a level of effort.
+    pub effort_levels: bool,
     /// The provider takes no word on which tool to call (Moonshot, for `required`).
     pub no_forced_tools: bool,
     /// The ids of tool calls must be nine letters or digits (Mistral): others are mapped to such, always the same way.

@@ -20,6 +20,6 @@ pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use numbers::numbers_in;
 pub use run::{Progress, RunOptions, Subject, run};
 pub use set::{Case, Set};
-pub use shape::Shape;
+pub use shape::{Shape, Structured};
 pub use statistics::{percentile, wilson_interval};
 pub use summary::Summary;

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// What came of an answer whose shape was asked for: the JSON in it, or what is wrong with it.
+pub type Structured = Result<Value, String>;
+
 /// A JSON Schema, ready to be held against answers.
 #[derive(Debug)]
 pub struct Shape(jsonschema::Validator);
@@ -19,17 +22,15 @@ impl Shape {
     ///
     /// # Errors
     /// In words: what is wrong, and where.
-    pub fn read(&self, text: &str) -> Result<Value, String> {
+    pub fn read(&self, text: &str) -> Structured {
         let value: Value =
             serde_json::from_str(unfenced(text)).map_err(|error| format!("it is no JSON ({error})"))?;
-        match self.0.iter_errors(&value).next() {
-            None => Ok(value),
-            Some(error) => {
-                let place = error.instance_path().to_string();
-                let place = if place.is_empty() { "at its root".to_owned() } else { format!("at {place}") };
-                Err(format!("{error} ({place})"))
-            }
-        }
+        let wrong = self.0.iter_errors(&value).next().map(|error| {
+            let place = error.instance_path().to_string();
+            let place = if place.is_empty() { "at its root".to_owned() } else { format!("at {place}") };
+            format!("{error} ({place})")
+        });
+        wrong.map_or(Ok(value), Err)
     }
 }
 

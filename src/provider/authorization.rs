@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::place::required;
-use super::request::{Outgoing, put_header, put_query};
+use super::request::{put_header, put_query};
 use super::signer::{Aws, AwsSource, Clouds, Command, Google, GoogleSource, Signer, home};
-use super::{Auth, Credential, KeySource, Provider, TargetError};
+use super::{Auth, Credential, KeySource, Outgoing, Provider, TargetError};
 use crate::chat::Failure;
 
 /// What authorises requests, and where it was found.

@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::request::outgoing;
-use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
 use super::shape::{ShapedDecoder, Shaping};
+use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
 use super::{Credential, Fitted, Target};
 use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Response, Usage};
 use crate::dialect::{Account, Progress, Reply, account};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Target;
+use crate::catalog::Capability;
 use crate::chat::{Effort, Function, JsonSchema, Parameter, Part, Request, Schema, Tool, ToolChoice};
 use crate::dialect::{Dialect, EffortControl, SchemaControl};
 
@@ -85,6 +86,10 @@ impl Target {
                 found.push(Adjustment::Dropped(parameter));
             }
         }
+        let unmarked = self.dialect == Dialect::Bedrock && !self.quirks.cache_points;
+        if request.cache.is_some() && unmarked {
+            found.push(Adjustment::Dropped(Parameter::Cache));
+        }
         let forced = is_set(request, Parameter::ToolChoice);
         if self.quirks.no_forced_tools && forced {
             found.push(Adjustment::Dropped(Parameter::ToolChoice));
@@ -94,7 +99,7 @@ impl Target {
         if thinks {
             let low_top_p = request.top_p.is_some_and(|p| p < LEAST_TOP_P_WITH_THINKING);
             for (parameter, clashes) in [
-                (Parameter::Temperature, request.temperature.is_some_and(|t| t < 1.0 || t > 1.0)),
+                (Parameter::Temperature, request.temperature.is_some_and(|t| t != 1.0)),
                 (Parameter::TopP, low_top_p),
                 (Parameter::ToolChoice, forced),
             ] {
@@ -153,6 +158,7 @@ impl Target {
             && request.tools.is_empty()
             && !self.quirks.no_forced_tools
             && !self.dialect.client().lacks().contains(&Parameter::ToolChoice)
+            && !self.quirks.no_tools
             && knows(Capability::Tools) != Some(false);
         let by_tool = if tool { Adjustment::ShapeByTool } else { Adjustment::ShapeByPrompt };
         match self.quirks.schema {
@@ -168,7 +174,8 @@ impl Target {
     /// What of a request this model cannot be given at all, in words.
     pub fn cannot_take(&self, request: &Request) -> Option<&'static str> {
         let knows = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
-        if !request.tools.is_empty() && knows(Capability::Tools) == Some(false) {
+        let no_tools = self.quirks.no_tools || knows(Capability::Tools) == Some(false);
+        if !request.tools.is_empty() && no_tools {
             return Some("tools");
         }
         request.messages.iter().flat_map(|message| &message.parts).find_map(|part| {

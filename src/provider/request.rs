@@ -1,17 +1,14 @@
 //! From what a dialect encodes to what goes over the wire of a target: the host's own paths, extra headers and query.
 
-use super::transport::Outgoing as Wire;
-use super::{Hosting, Target};
+use super::{Hosting, Outgoing, Target};
 use crate::chat::Request;
 use crate::dialect::{Call, Dialect, WireRequest};
-
-pub(super) use super::transport::Outgoing;
 
 /// The version of Anthropic's API that Vertex asks for, in the body.
 const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
 
 /// The request for a target, not authorised yet.
-pub(super) fn outgoing(target: &Target, request: &Request, stream: bool) -> Wire {
+pub(super) fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
     let options = request.options.get(&target.provider.name);
     let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks, options };
     let mut wire = target.dialect.client().encode_request(call);

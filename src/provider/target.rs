@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::authorization::{Authorization, Found};
 use super::place::{base_url, is_in_the_clear, setting};
 use super::{ModelRef, Provider};
-use crate::catalog::{Catalog, ModelFacts};
-use crate::dialect::{Dialect, Quirks};
+use crate::catalog::{Capability, Catalog, ModelFacts, Thinking};
+use crate::dialect::{Dialect, EffortControl, Quirks};
 
 /// A model with its provider, key, facts and quirks.
 #[derive(Clone, Debug)]
@@ -163,11 +163,10 @@ impl Target {
             return Err(TargetError::PlainHttp { provider: name(), base_url });
         }
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
-        let mut quirks = provider.quirks.clone();
-        quirks.default_max_tokens =
-            quirks.default_max_tokens.or(facts.as_ref().and_then(|f| f.max_output_tokens));
+        let dialect = provider.dialect_of(&model_ref.model);
+        let quirks = quirks(&provider.quirks, dialect, facts.as_ref());
         Ok(Self {
-            dialect: provider.dialect_of(&model_ref.model),
+            dialect,
             api_version: setting(provider, "api_version", environment),
             model_ref,
             provider: Arc::clone(provider),
@@ -200,6 +199,28 @@ impl Target {
     pub(super) fn authorization(&self) -> Option<&Authorization> {
         self.authorization.as_ref().map(|found| &found.authorization)
     }
+}
+
+/// The provider's quirks with what is known of the model. What the provider says of itself stands first.
+fn quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
+    let mut quirks = own.clone();
+    let Some(facts) = facts else { return quirks };
+    let claude = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    if quirks.effort == EffortControl::Native {
+        quirks.effort = match facts.thinking {
+            Some(Thinking::None) => EffortControl::Unsupported,
+            Some(Thinking::Budget) => EffortControl::Budget,
+            Some(Thinking::Adaptive) => EffortControl::Adaptive,
+            // A level alone, without a way to think: Claude Opus 4.5.
+            None if dialect == Dialect::Anthropic && !facts.efforts.is_empty() => EffortControl::Level,
+            Some(Thinking::Level) | None => EffortControl::Native,
+        };
+    }
+    quirks.effort_levels |= facts.efforts.len() > 1;
+    quirks.reasons |= facts.supports(Capability::Reasoning) == Some(true);
+    quirks.cache_points |= claude && facts.supports(Capability::Caching) == Some(true);
+    quirks.default_max_tokens = quirks.default_max_tokens.or(facts.max_output_tokens);
+    quirks
 }
 
 /// Whether a URL stays on this machine.

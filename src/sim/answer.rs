@@ -44,9 +44,8 @@ pub(super) fn answer(
     let prompt = request.last_user_text();
     let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
     let forced = forced_call(request, "simulated").filter(|_| scripted.is_none());
-    let reply = scripted
-        .or_else(|| shaped(request, "simulated"))
-        .unwrap_or_else(|| own_words(model, &prompt));
+    let reply =
+        scripted.or_else(|| shaped(request, "simulated")).unwrap_or_else(|| own_words(model, &prompt));
     let text = match behaviour {
         Behaviour::Sloppy => sloppy(&prompt, &reply, &settings.replies, settings.seed),
         Behaviour::Terse => terse(&reply),

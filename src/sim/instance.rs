@@ -32,7 +32,7 @@ fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
     if let Some(inner) = pointed.and_then(|to| root.pointer(to)) {
         return deeper(inner);
     }
-    let kind = schema.get("type").and_then(|kind| kind.as_str().or(kind.get(0)?.as_str()));
+    let kind = schema.get("type").and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str()));
     let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
     match kind {
         Some("object") => object(schema, &deeper),
@@ -49,8 +49,13 @@ fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
         Some("null") => Value::Null,
         _ => {
             let least = usize::try_from(bound("minLength").unwrap_or(0)).unwrap_or(0).min(10_000);
-            let most = bound("maxLength").map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-            let text: String = words.chars().chain(std::iter::repeat('.')).take(least.max(words.chars().count()).min(most)).collect();
+            let most =
+                bound("maxLength").map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            let text: String = words
+                .chars()
+                .chain(std::iter::repeat('.'))
+                .take(least.max(words.chars().count()).min(most))
+                .collect();
             json!(text)
         }
     }

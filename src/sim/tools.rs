@@ -40,7 +40,10 @@ pub(super) fn shaped(request: &Request, words: &str) -> Option<String> {
 ///
 /// # Errors
 /// In words, when the conversation lacks what a real provider would miss.
-pub(super) fn next_turn(request: &Request, state: &dyn Fn(usize) -> Option<Value>) -> Result<Response, String> {
+pub(super) fn next_turn(
+    request: &Request,
+    state: &dyn Fn(usize) -> Option<Value>,
+) -> Result<Response, String> {
     let done = check(request, state)?;
     let Some(function) = offered(request).filter(|_| done < TOOL_TURNS) else {
         return Ok(Response::text(format!("{done} tool calls came back.")));

@@ -6,13 +6,14 @@ use super::envelope::envelope;
 use super::footer::footer;
 use super::format::{harmless, seconds};
 use super::table::table;
+use crate::eval::Structured;
 use crate::route::CallRecord;
 
 /// A column needs this much to be read.
 const LEAST_COLUMN: usize = 30;
 
 /// Answers in columns where there is room, one below the other where there is not.
-pub fn compare_table(records: &[CallRecord], width: usize) -> String {
+pub fn compare_table(records: &[(CallRecord, Option<Structured>)], width: usize) -> String {
     let answers: Vec<(String, String, String)> = records.iter().map(parts).collect();
     if width / records.len().max(1) >= LEAST_COLUMN {
         let names: Vec<&str> = answers.iter().map(|(name, _, _)| name.as_str()).collect();
@@ -28,10 +29,19 @@ pub fn compare_table(records: &[CallRecord], width: usize) -> String {
     format!("{table}\n")
 }
 
-fn parts(record: &CallRecord) -> (String, String, String) {
+fn parts((record, structured): &(CallRecord, Option<Structured>)) -> (String, String, String) {
     let name = record.requested_model.clone();
     match &record.outcome {
-        Ok(answer) => (name, harmless(&answer.response.text), footer(record, answer)),
+        Ok(answer) => {
+            let mut text = harmless(&answer.response.text);
+            for call in &answer.response.tool_calls {
+                text.push_str(&harmless(&format!("\n→ {} {}", call.name, call.arguments)));
+            }
+            if let Some(Err(why)) = structured {
+                text.push_str(&format!("\n\n(breaks the schema: {})", harmless(why)));
+            }
+            (name, text.trim_start().to_owned(), footer(record, answer))
+        }
         Err(none) => {
             let why = none
                 .failure
@@ -43,10 +53,12 @@ fn parts(record: &CallRecord) -> (String, String, String) {
 }
 
 /// The envelopes of all answers.
-pub fn compare_json(records: &[CallRecord], exit_code: u8) -> Value {
+pub fn compare_json(records: &[(CallRecord, Option<Structured>)], exit_code: u8) -> Value {
     let answers: Vec<Value> = records
         .iter()
-        .map(|record| serde_json::to_value(envelope(record, None)).unwrap_or_default())
+        .map(|(record, structured)| {
+            serde_json::to_value(envelope(record, structured.as_ref(), None)).unwrap_or_default()
+        })
         .collect();
     json!({"schema": "slalom.compare/1", "answers": answers, "exit_code": exit_code})
 }

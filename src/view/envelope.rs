@@ -7,6 +7,7 @@ use super::format::milliseconds;
 use crate::catalog::Cost;
 use crate::chat::{Citation, Failure, FinishReason, Message, Response, ToolCall, Usage};
 use crate::dialect::{Account, RateLimit};
+use crate::eval::Structured;
 use crate::route::{Attempt, CallRecord};
 
 /// The envelope `slalom.call/1`.
@@ -105,7 +106,7 @@ struct ErrorObject {
 /// shape was asked for: the JSON in it, or what is wrong with it.
 pub fn envelope<'a>(
     record: &'a CallRecord,
-    structured: Option<&Result<Value, String>>,
+    structured: Option<&Structured>,
     hint: Option<String>,
 ) -> Envelope<'a> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);

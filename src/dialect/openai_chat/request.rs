@@ -124,6 +124,9 @@ fn write_effort(body: &mut Map<String, Value>, effort: Effort, quirks: &Quirks) 
         EffortControl::Unsupported => return,
         EffortControl::ReasoningObject => ("reasoning", json!({"effort": effort.name()})),
         EffortControl::ThinkingSwitch => {
+            if on && quirks.effort_levels {
+                body.insert("reasoning_effort".to_owned(), json!(effort.name()));
+            }
             ("thinking", json!({"type": if on { "enabled" } else { "disabled" }}))
         }
         EffortControl::EnableThinking => ("enable_thinking", json!(on)),

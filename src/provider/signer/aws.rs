@@ -10,8 +10,7 @@ use super::fetch::Fetch;
 use super::sigv4::{self, AwsKeys};
 use super::{Clouds, aws_profile, process, refused};
 use crate::chat::Failure;
-use crate::provider::request::Outgoing;
-use crate::provider::{Credential, is_loopback};
+use crate::provider::{Credential, Outgoing, is_loopback};
 
 /// Where credentials come from.
 #[derive(Clone, Debug)]

@@ -164,4 +164,17 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(split(r#"a\ b "c\"d\e""#), ["a b", r#"c"d\e"#]);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// What is quoted comes back as it was, and no text makes the readers panic.
+        #[test]
+        fn quoted_words_come_back(words in proptest::collection::vec("[^']{0,10}", 1..4), noise in ".{0,40}") {
+            let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+            proptest::prop_assert_eq!(super::words(&line), Some(words));
+            super::words(&noise);
+            super::lines(&noise);
+        }
+    }
 }

@@ -9,9 +9,8 @@ use futures_util::future::{BoxFuture, Shared};
 use super::process::{self, LIMIT};
 use super::refused;
 use crate::chat::Failure;
-use crate::provider::Credential;
 use crate::provider::authorization::Carrier;
-use crate::provider::request::Outgoing;
+use crate::provider::{Credential, Outgoing};
 
 type Running = Shared<BoxFuture<'static, Result<Credential, Failure>>>;
 
@@ -80,6 +79,23 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n");
         assert!(!format!("{command:?}").contains("planted"));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_gives_up_leaves_it_running_for_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = folder.path().join("count");
+        // The command waits for what is written into this pipe.
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let script = format!("echo x >> '{}'; cat '{}'", count.display(), pipe.display());
+        let command = Command::new(words(&["sh", "-c", &script]), Carrier::Bearer);
+        let hurried = tokio::time::timeout(std::time::Duration::ZERO, command.put(&mut request())).await;
+        assert!(hurried.is_err());
+        let writer = std::thread::spawn(move || std::fs::write(pipe, "planted-key-123\n").unwrap());
+        command.put(&mut request()).await.unwrap();
+        writer.join().unwrap();
+        assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n");
     }
 
     #[tokio::test]

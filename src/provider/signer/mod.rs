@@ -25,9 +25,8 @@ pub(super) use aws_profile::region as profile_region;
 pub(super) use command::Command;
 pub(super) use google::{Google, GoogleSource};
 
-use super::Credential;
 use super::authorization::Carrier;
-use super::request::Outgoing;
+use super::{Credential, Outgoing};
 use crate::chat::{Failure, FailureClass, Phase};
 
 /// What authorises requests with something that is not at hand.

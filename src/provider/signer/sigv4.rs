@@ -8,8 +8,8 @@ use aws_sigv4::sign::v4;
 
 use super::refused;
 use crate::chat::Failure;
-use crate::provider::Credential;
-use crate::provider::request::{Outgoing, put_header};
+use crate::provider::request::put_header;
+use crate::provider::{Credential, Outgoing};
 
 /// Keys to sign with. Their `Debug` shows none of the secrets.
 #[derive(Clone, Debug)]
