@@ -13,6 +13,7 @@ mod evals;
 mod files;
 mod imports;
 mod readme;
+mod requests;
 mod samples;
 mod simulator;
 #[path = "../src/provider/signer/test_host.rs"]

@@ -67,7 +67,7 @@ pub(super) fn answer(
         response = call;
     }
     response.usage = Usage {
-        input_tokens: Some(tokens(request.text_bytes())),
+        input_tokens: Some(tokens(read_bytes(request))),
         cached_input_tokens: Some(0),
         output_tokens: Some(tokens(response.parts.iter().map(Part::text_bytes).sum())),
         reasoning_tokens: response.reasoning.as_ref().map(|text| tokens(text.len())),
@@ -102,6 +102,15 @@ fn own_words(model: &str, prompt: &str) -> String {
 
 fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
+}
+
+/// Bytes of what a model reads. Thoughts of earlier turns are not counted: who signs them takes them out again.
+fn read_bytes(request: &Request) -> usize {
+    let thoughts = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
+        Part::Reasoning { text, .. } => Some(text.len()),
+        _ => None,
+    });
+    request.text_bytes() - thoughts.sum::<usize>()
 }
 
 /// Bytes of a text that a limit of tokens leaves.

@@ -1,0 +1,310 @@
+//! The whole request through the real binary: tools over several turns, shapes, pictures, effort, options.
+
+use serde_json::{Value, json};
+
+use crate::test_host::TestHost;
+use crate::tool::{Ran, Tool};
+
+const DIALECTS: [&str; 7] =
+    ["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama", "sim-bedrock"];
+
+const TOOLS: &str = r#"[{"name": "get_weather", "description": "Weather of a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city", "days"], "additionalProperties": false}}]"#;
+
+const SCHEMA: &str = r#"{"type": "object", "properties": {"city": {"type": "string"}, "warm": {"type": "boolean"}},
+    "required": ["city", "warm"], "additionalProperties": false}"#;
+
+/// What an envelope says of an answer, without who gave it, how long that took, and ids.
+fn meaning(envelope: &Value) -> Value {
+    let calls: Vec<Value> = envelope["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| json!([call["name"], call["arguments"]]))
+        .collect();
+    let usage = &envelope["usage"];
+    json!({
+        "text": envelope["text"], "reasoning": envelope["reasoning"], "calls": calls,
+        "finish_reason": envelope["finish_reason"], "input": usage["input_tokens"], "output": usage["output_tokens"],
+        "unexpected": envelope["unexpected"], "citations": envelope["citations"], "error": envelope["error"],
+        "failovers": envelope["failovers"], "simulated": envelope["simulated"], "schema": envelope["schema"],
+    })
+}
+
+/// Asks until the model calls no more tools; gives the meaning of every envelope.
+fn converse(tool: &Tool, model: &str, stream: bool) -> Vec<Value> {
+    let mut messages = vec![json!({"role": "user", "content": "Will it be warm?"})];
+    let mut seen = Vec::new();
+    loop {
+        let file = tool.path("messages.json");
+        std::fs::write(&file, json!(messages).to_string()).unwrap();
+        let mut arguments =
+            vec!["ask", "-m", model, "--tools", "tools.json", "--messages", "messages.json", "--json"];
+        arguments.extend((!stream).then_some("--no-stream"));
+        let envelope = tool.run(&arguments).exits(0).json();
+        seen.push(meaning(&envelope));
+        assert!(seen.len() < 10, "{model} calls tools without end");
+        let calls = envelope["tool_calls"].as_array().unwrap().clone();
+        if calls.is_empty() {
+            assert!(envelope["message"].is_null());
+            return seen;
+        }
+        messages.push(envelope["message"].clone());
+        let result =
+            |call: &Value| json!({"type": "tool_result", "call_id": call["id"], "content": "21 degrees"});
+        let results: Vec<Value> = calls.iter().map(result).collect();
+        messages.push(json!({"role": "user", "content": results}));
+    }
+}
+
+/// Five turns with a tool call on every dialect, streamed and whole. The simulator insists on a result for every call,
+/// and on the thoughts of each turn coming back where the vendor signs them.
+#[test]
+fn five_tool_calling_turns_mean_the_same_on_every_dialect() {
+    let tool = Tool::new().file("tools.json", TOOLS);
+    let expected = converse(&tool, "sim-anthropic/tool-caller", true);
+    assert_eq!(expected.len(), 6);
+    for (turn, said) in expected[..5].iter().enumerate() {
+        let call = json!(["get_weather", {"city": format!("turn {}", turn + 1), "days": 1}]);
+        assert_eq!((&said["calls"], &said["finish_reason"]), (&json!([call]), &json!("tool_calls")));
+    }
+    assert_eq!(expected[5]["text"], "5 tool calls came back.");
+    for provider in DIALECTS {
+        for stream in [true, false] {
+            let said = converse(&tool, &format!("{provider}/tool-caller"), stream);
+            assert_eq!(said, expected, "{provider}, streamed: {stream}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_from_a_conversation_is_refused() {
+    let call = json!({"type": "tool_call", "id": "simcall01", "name": "get_weather", "arguments": {}});
+    let thought = json!({"type": "reasoning", "text": "hm", "state": {"signature": "somebody else's"}});
+    let result = json!({"type": "tool_result", "call_id": "simcall01", "content": "21"});
+    let user = json!({"role": "user", "content": "Warm?"});
+    let refused = |parts: Value, results: Value, why: &str| {
+        let messages =
+            json!([user, {"role": "assistant", "content": parts}, {"role": "user", "content": results}]);
+        let tool = Tool::new().file("tools.json", TOOLS).file("messages.json", &messages.to_string());
+        let arguments = [
+            "ask",
+            "-m",
+            "sim-anthropic/tool-caller",
+            "--tools",
+            "tools.json",
+            "--messages",
+            "messages.json",
+        ];
+        tool.run(&arguments).exits(3).says(&[why]);
+    };
+    refused(json!([call]), json!([result]), "the thoughts before tool call 1 did not come back");
+    refused(json!([thought, call]), json!([result]), "the thoughts before tool call 1 did not come back");
+    let thought = json!({"type": "reasoning", "state": {"signature": "simulated-thoughts-1"}});
+    refused(json!([thought, call]), json!("21"), "the tool call `simcall01` has no result");
+}
+
+#[test]
+fn thoughts_of_one_model_never_go_to_another() {
+    let messages = json!([
+        {"role": "user", "content": "Warm?"},
+        {"role": "assistant", "from": "anthropic/claude", "content": [
+            {"type": "reasoning", "text": "secret thoughts", "state": {"signature": "x"}},
+            {"type": "own", "block": {"type": "server_tool_use"}}, {"type": "text", "text": "Yes."}]},
+    ]);
+    let body = recorded("anthropic", &["--messages", "messages.json", "And then?"], &messages);
+    assert_eq!(body["messages"][1]["content"], "Yes.");
+    assert_eq!(body["messages"][2]["content"], "And then?");
+}
+
+fn asked_of(tool: &Tool, provider: &str, more: &[&str]) -> Ran {
+    let model = format!("{provider}/good");
+    let mut arguments = vec!["ask", "-m", &model, "--schema", "schema.json"];
+    arguments.extend(more);
+    arguments.push("Is Rome warm?");
+    tool.run(&arguments)
+}
+
+#[test]
+fn an_answer_is_held_to_its_schema_whichever_way_it_was_asked_for() {
+    for ways in ["native", "tool", "prompt", "json_object"] {
+        let mut routes = "version: 1\nproviders:\n".to_owned();
+        for provider in DIALECTS {
+            routes.push_str(&format!("  {provider}: {{quirks: {{schema: {ways}}}}}\n"));
+        }
+        let tool = Tool::new().file("schema.json", SCHEMA).file("routes.yaml", &routes);
+        for provider in DIALECTS {
+            for stream in [&["--json"][..], &["--json", "--no-stream"]] {
+                let ran = asked_of(&tool, provider, stream);
+                // The simulator reads no prompts: a shape that is only asked for there is missed, and that is found out.
+                let by_tool = ways == "tool" && provider != "sim-ollama";
+                let by_json = ways == "json_object" && matches!(provider, "sim-openai");
+                if ways == "native" || by_tool || ways == "json_object" && !by_json {
+                    let envelope = ran.exits(0).json();
+                    assert_eq!(
+                        envelope["structured"],
+                        json!({"city": "simulated", "warm": true}),
+                        "{provider}"
+                    );
+                    assert_eq!(envelope["finish_reason"], "stop", "{provider} {ways}");
+                    assert!(envelope["tool_calls"].as_array().unwrap().is_empty(), "{provider}");
+                } else {
+                    let envelope = ran.exits(1).json();
+                    assert!(envelope["structured"].is_null(), "{provider}");
+                    assert!(envelope["schema_error"].is_string(), "{provider} {ways}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_exits_1_and_says_where() {
+    let schema = r#"{"type": "object", "properties": {"year": {"type": "string", "pattern": "^[0-9]{4}$"}}}"#;
+    let tool = Tool::new().file("schema.json", schema);
+    let ran = asked_of(&tool, "sim-gemini", &[]).exits(1);
+    assert_eq!(ran.stdout, "{\"year\":\"simulated\"}\n");
+    ran.says(&["error: the answer is not valid under its schema", "at /year", "hint:"]);
+    tool.run(&["compare", "-m", "sim-openai/good,sim-gemini/good", "--schema", "schema.json", "hi"]).exits(1);
+}
+
+/// The body that reaches a host of this dialect.
+fn recorded(dialect: &str, arguments: &[&str], messages: &Value) -> Value {
+    let host = TestHost::start(vec![("POST ", 500, "{}".into())]);
+    let routes = format!(
+        "version: 1\nproviders:\n  host: {{dialect: {dialect}, base_url: '{}', auth: none}}\nroutes:\n  r: {{candidates: [host/m], retry: {{retries: 0}}}}\n",
+        host.url
+    );
+    let tool = Tool::new()
+        .file("routes.yaml", &routes)
+        .file("tools.json", TOOLS)
+        .file("schema.json", SCHEMA)
+        .file("messages.json", &messages.to_string());
+    std::fs::write(tool.path("dot.png"), PNG).unwrap();
+    std::fs::write(tool.path("page.pdf"), "%PDF-1.4 page").unwrap();
+    let path = tool.path("routes.yaml");
+    let mut all = vec!["--config", path.to_str().unwrap(), "ask", "-m", "route:r", "--no-stream"];
+    all.extend(arguments);
+    tool.run(&all).exits(3);
+    let asked = host.asked();
+    assert_eq!(asked.len(), 1);
+    serde_json::from_str(asked[0].split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n....";
+const PNG_BASE64: &str = "iVBORw0KGgouLi4u";
+
+#[test]
+fn pictures_and_documents_are_attached_in_each_dialects_own_way() {
+    let arguments = ["-f", "dot.png", "-f", "page.pdf", "What is this?"];
+    let body = |dialect: &str| recorded(dialect, &arguments, &json!([]));
+    let data = format!("data:image/png;base64,{PNG_BASE64}");
+    let chat = body("openai-chat");
+    assert_eq!(chat.pointer("/messages/0/content/0/image_url/url"), Some(&json!(data)));
+    assert_eq!(chat.pointer("/messages/0/content/1/file/filename"), Some(&json!("page.pdf")));
+    assert_eq!(chat.pointer("/messages/0/content/2/text"), Some(&json!("What is this?")));
+    let responses = body("openai-responses");
+    assert_eq!(responses.pointer("/input/0/content/0/image_url"), Some(&json!(data)));
+    assert_eq!(responses.pointer("/input/0/content/1/type"), Some(&json!("input_file")));
+    let anthropic = body("anthropic");
+    assert_eq!(anthropic.pointer("/messages/0/content/0/source/data"), Some(&json!(PNG_BASE64)));
+    assert_eq!(anthropic.pointer("/messages/0/content/1/source/media_type"), Some(&json!("application/pdf")));
+    let gemini = body("gemini");
+    assert_eq!(gemini.pointer("/contents/0/parts/0/inlineData/mimeType"), Some(&json!("image/png")));
+    assert_eq!(gemini.pointer("/contents/0/parts/1/inlineData/mimeType"), Some(&json!("application/pdf")));
+    let bedrock = body("bedrock");
+    assert_eq!(bedrock.pointer("/messages/0/content/0/image/format"), Some(&json!("png")));
+    assert_eq!(bedrock.pointer("/messages/0/content/1/document/name"), Some(&json!("page pdf")));
+    let by_url = recorded("openai-chat", &["-f", "https://example.org/cat.jpg", "What?"], &json!([]));
+    assert_eq!(
+        by_url.pointer("/messages/0/content/0/image_url/url"),
+        Some(&json!("https://example.org/cat.jpg"))
+    );
+}
+
+#[test]
+fn a_candidate_that_takes_no_documents_is_left_out_before_anything_is_sent() {
+    let tool = Tool::new();
+    std::fs::write(tool.path("page.pdf"), "%PDF-1.4 page").unwrap();
+    let ran = tool.run(&["ask", "-m", "sim-cohere/good", "-f", "page.pdf", "hi", "--json"]).exits(3);
+    assert_eq!(ran.json()["skipped"][0]["reason"], "lacks_capability");
+    ran.says(&["sim-cohere/good", "it takes no documents"]);
+    std::fs::write(tool.path("noise.bin"), [0xfe, 0xff, 0x00]).unwrap();
+    tool.run(&["ask", "-m", "sim-openai/good", "-f", "noise.bin", "hi"])
+        .exits(2)
+        .says(&["noise.bin is neither text nor a picture or PDF"]);
+}
+
+#[test]
+fn effort_and_caching_are_said_in_each_dialects_own_way() {
+    let arguments = ["--effort", "high", "--cache-prompt=1h", "--max-tokens", "8000", "hi"];
+    let body = |dialect: &str| recorded(dialect, &arguments, &json!([]));
+    assert_eq!(body("openai-chat")["reasoning_effort"], "high");
+    assert_eq!(body("openai-responses")["reasoning"], json!({"effort": "high"}));
+    let anthropic = body("anthropic");
+    assert_eq!(anthropic["output_config"], json!({"effort": "high"}));
+    assert_eq!(anthropic["thinking"], json!({"type": "adaptive"}));
+    assert_eq!(anthropic["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
+    let thinking = &body("gemini")["generationConfig"]["thinkingConfig"];
+    assert_eq!(*thinking, json!({"thinkingLevel": "HIGH", "includeThoughts": true}));
+    assert_eq!(body("cohere")["thinking"], json!({"type": "enabled", "token_budget": 6400}));
+    assert_eq!(body("ollama")["think"], "high");
+}
+
+#[test]
+fn options_reach_their_own_provider_and_no_other() {
+    let options =
+        ["--option", "host.service_tier=flex", "--option", "host.a.b=[1]", "--option", "openai.x=1", "hi"];
+    let body = recorded("openai-chat", &options, &json!([]));
+    assert_eq!(
+        (&body["service_tier"], &body["a"], &body["x"]),
+        (&json!("flex"), &json!({"b": [1]}), &Value::Null)
+    );
+    for wrong in ["service_tier=flex", "nobody.a=1", "openai.a", "openai..a=1"] {
+        Tool::new()
+            .run(&["ask", "-m", "sim-openai/good", "--option", wrong, "hi"])
+            .exits(2)
+            .says(&["--option"]);
+    }
+}
+
+#[test]
+fn what_a_model_cannot_be_given_warns_or_with_strict_params_fails_before_the_call() {
+    let tool = Tool::new();
+    let seeded = ["ask", "-m", "sim-anthropic/good", "--seed", "7", "hi"];
+    tool.run(&seeded).exits(0).says(&["warning: sim-anthropic/good: `seed` is refused and left out"]);
+    let strict = [&seeded[..], &["--strict-params"]].concat();
+    tool.run(&strict).exits(2).says(&["error: sim-anthropic/good: `seed` is refused", "--strict-params"]);
+    let routes = "version: 1\nmodels:\n  sim-openai/good: {efforts: [low, high]}\n";
+    let tool = tool.file("routes.yaml", routes);
+    let effort = ["ask", "-m", "sim-openai/good", "--effort", "xhigh", "hi"];
+    tool.run(&effort).exits(0).says(&["effort `xhigh` is not offered; `high` is sent"]);
+    tool.run(&["ask", "-m", "sim-openai/good", "--effort", "much", "hi"])
+        .exits(2)
+        .says(&["`much` is no effort"]);
+}
+
+#[test]
+fn files_that_do_not_read_cost_nothing_and_say_where() {
+    let tool = Tool::new()
+        .file("schema.json", "{\"type\": 7}")
+        .file("half.json", "[{\"name\": \"a\"")
+        .file("twice.json", r#"[{"name": "a"}, {"name": "a"}]"#)
+        .file("bad.json", r#"[{"name": "a b"}]"#)
+        .file("turns.json", r#"[{"role": "user", "content": "hi", "form": "x"}]"#)
+        .file("tools.json", TOOLS);
+    for (arguments, words) in [
+        (&["--schema", "schema.json"][..], "schema.json is no JSON Schema"),
+        (&["--tools", "half.json"], "half.json does not read"),
+        (&["--tools", "twice.json"], "tool 2: there is another tool named `a`"),
+        (&["--tools", "bad.json"], "tool 1: its name must be"),
+        (&["--messages", "turns.json"], "turns.json does not read at [0]"),
+        (&["--tools", "tools.json", "--tool-choice", "get_whether"], "there is no such tool"),
+        (&["--cache-prompt=2h"], "write 5m or 1h"),
+        (&["--schema", "missing.json"], "missing.json cannot be read"),
+    ] {
+        let all = [&["ask", "-m", "sim-openai/good", "hi"], arguments].concat();
+        tool.run(&all).exits(2).says(&[words]);
+    }
+}
