@@ -6,6 +6,7 @@
 
 mod assemble;
 mod effort;
+mod embedding;
 mod event;
 mod failure;
 mod finish;
@@ -18,6 +19,7 @@ mod usage;
 
 pub use assemble::Assembler;
 pub use effort::{Effort, EffortError};
+pub use embedding::{EmbeddingRequest, Embeddings, Purpose};
 pub use event::Event;
 pub use failure::{Failure, FailureClass, Phase};
 pub use finish::FinishReason;

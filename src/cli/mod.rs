@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod compare;
+mod embed;
 mod eval;
 mod models;
 mod prompt;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 pub use ask::AskArgs;
 pub use check::CheckArgs;
 pub use compare::CompareArgs;
+pub use embed::EmbedArgs;
 pub use eval::EvalArgs;
 pub use models::ModelsArgs;
 pub use prompt::PromptArgs;
@@ -62,6 +64,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Ask several models at once and show their answers side by side
     Compare(CompareArgs),
+    /// Turn texts into vectors
+    Embed(EmbedArgs),
     /// List the models that are known, with windows and prices
     Models(ModelsArgs),
     /// Check routes.yaml and golden sets, and say which keys are set

@@ -69,7 +69,7 @@ pub(super) fn check_callable(
 
 const SIMULATOR: &str = "the simulator, which needs no key: slalom ask -m sim-openai/good \"…\"";
 
-fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
+pub(super) fn unusable_error(route: &Route, error: &TargetError) -> CommandError {
     let message = match &route.name {
         Some(name) => format!("the route `{name}` has no candidate that can be called: {error}"),
         None => error.to_string(),

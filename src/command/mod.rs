@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod context;
 mod definitions;
+mod embed;
 mod eval;
 mod models;
 mod outcome;
@@ -67,6 +68,7 @@ async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
         Command::Route(args) => route::route(&context, args).await,
         Command::Eval(args) => eval::eval(&context, args).await,
         Command::Compare(args) => compare::compare(&context, args).await,
+        Command::Embed(args) => embed::embed(&context, args).await,
         Command::Models(args) => models::models(&context, &args),
         Command::Check(args) => check::check(&context, &args),
         Command::Sim(args) => sim::sim(&context, args).await,

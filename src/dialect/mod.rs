@@ -9,6 +9,7 @@ mod anthropic;
 mod bedrock;
 mod classify;
 mod cohere;
+mod embedding;
 mod error_body;
 mod fields;
 mod frame;
@@ -33,6 +34,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use account::{Account, RateLimit, account};
+pub use embedding::{Embedder, EmbeddingAsked, VERTEX_EMBEDDER};
 pub use frame::{
     AwsDecoder, AwsFrame, LineDecoder, NoEventStream, SseDecoder, SseFrame, TooLong, write_aws_frame,
 };

@@ -35,6 +35,8 @@ pub struct Quirks {
     pub nine_letter_call_ids: bool,
     /// A document goes as `document_url`, not as `file` (Mistral).
     pub document_url: bool,
+    /// Vectors come as base64 of single bytes (Perplexity).
+    pub int8_embeddings: bool,
     /// The model reasons: where the dialect needs asking for the state of its thoughts, it is asked for.
     pub reasons: bool,
     /// The model keeps prompts only where marks in them say so (Claude and Nova on Bedrock).

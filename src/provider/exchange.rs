@@ -135,7 +135,7 @@ fn whole(assembler: &mut Assembler) -> Result<Response, Failure> {
 }
 
 /// Puts the key, token or signature on, and says which secrets the request holds now.
-async fn authorize(target: &Target, outgoing: &mut Outgoing) -> Result<Vec<Credential>, Failure> {
+pub(super) async fn authorize(target: &Target, outgoing: &mut Outgoing) -> Result<Vec<Credential>, Failure> {
     match target.authorization() {
         // Signatures and the ends of tokens go by the clock on the wall.
         Some(authorization) => authorization.put(outgoing, std::time::SystemTime::now()).await,
@@ -256,7 +256,7 @@ fn too_long(limit: usize) -> Failure {
     Failure::new(FailureClass::Malformed, Phase::Body, message)
 }
 
-fn unreachable(error: SendError) -> Failure {
+pub(super) fn unreachable(error: SendError) -> Failure {
     match error {
         SendError::Unreachable(why) => Failure::new(FailureClass::Unreachable, Phase::Connect, why),
         SendError::ConnectTimeout => {
@@ -278,7 +278,7 @@ fn cut(why: &str) -> Failure {
     )
 }
 
-fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure {
+pub(super) fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure {
     let texts = [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()];
     for text in texts.into_iter().flatten() {
         for secret in secrets {

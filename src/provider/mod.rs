@@ -6,6 +6,7 @@
 
 mod authorization;
 mod credential;
+mod embed;
 mod exchange;
 mod fit;
 mod glob;
@@ -22,6 +23,7 @@ mod target;
 mod transport;
 
 pub use credential::{Credential, KeySource};
+pub use embed::embed;
 pub use exchange::{Exchanged, Timers, exchange};
 pub use fit::{Adjustment, Fitted};
 pub use http::Http;

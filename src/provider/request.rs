@@ -11,7 +11,11 @@ const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
 pub(super) fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
     let options = request.options.get(&target.provider.name);
     let call = Call { model: &target.model_ref.model, request, stream, quirks: &target.quirks, options };
-    let mut wire = target.dialect.client().encode_request(call);
+    addressed(target, target.dialect.client().encode_request(call), stream)
+}
+
+/// What a dialect encoded, with its host's address, not authorised yet.
+pub(super) fn addressed(target: &Target, mut wire: WireRequest, stream: bool) -> Outgoing {
     let mut url = target.base_url().to_owned();
     let mut query = Vec::new();
     match target.provider.hosting {
@@ -84,7 +88,7 @@ fn azure(base_url: &str, target: &Target, path: &str) -> String {
         return format!("{root}/openai/v1");
     }
     // Only some of the classic paths are a deployment's.
-    if path.starts_with("/chat/") {
+    if path.starts_with("/chat/") || path == "/embeddings" {
         format!("{root}/openai/deployments/{}", escape(&target.model_ref.model, b"-_.~"))
     } else {
         format!("{root}/openai")

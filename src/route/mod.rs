@@ -25,4 +25,4 @@ pub use plan::{Candidate, Plan, PlanStep, Skip};
 pub use policy::{Choice, Deadlines, Policy, Retry, RetryWhen, Route};
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use walk::{CallOptions, Router};
+pub use walk::{CallOptions, Router, cost_of};

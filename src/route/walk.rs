@@ -278,7 +278,7 @@ impl<'a> Walk<'a> {
             started,
             duration: exchanged.duration,
             usage,
-            cost: usage.map_or(Cost::NOTHING, |usage| cost(target, &usage)),
+            cost: usage.map_or(Cost::NOTHING, |usage| cost_of(target, &usage)),
             failure,
             account: exchanged.account.clone(),
         });
@@ -380,7 +380,8 @@ fn spent(exchanged: &Exchanged, request: &Request) -> Option<Usage> {
     }
 }
 
-fn cost(target: &Target, usage: &Usage) -> Cost {
+/// What tokens of a model cost, marked where it is the simulator's.
+pub fn cost_of(target: &Target, usage: &Usage) -> Cost {
     let cost = Cost::of(usage, target.facts.as_ref().map(|facts| &facts.price));
     let fictional = target.provider.simulated && cost.nano_dollars.is_some();
     if fictional { Cost { source: CostSource::Simulated, ..cost } } else { cost }

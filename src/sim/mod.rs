@@ -12,6 +12,7 @@ mod scenario;
 mod seed;
 mod serve;
 mod tools;
+mod vectors;
 
 pub use behaviour::{Behaviour, MODELS};
 pub use scenario::{Rule, Step};

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::Settings;
 use super::answer::{Answer, Outcome, answer};
 use super::behaviour::{Behaviour, Fault};
+use super::vectors::vectors;
 use crate::chat::{Event, FailureClass, Part};
 use crate::dialect::{
     Asked, AwsDecoder, AwsFrame, Dialect, Server, ServerReply, Serving, StreamEncoder, write_aws_frame,
@@ -96,6 +97,9 @@ impl Drop for Simulator {
 async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> HttpResponse<Body> {
     shared.hits.fetch_add(1, Ordering::Relaxed);
     let path = percent_decoded(uri.path());
+    if let Some(reply) = embedded(&shared.settings, &path, &body) {
+        return reply;
+    }
     let Some(dialect) = dialect_of(&path) else {
         return whole(404, &[], br#"{"error":{"message":"the simulator has no such path"}}"#.to_vec());
     };
@@ -115,6 +119,22 @@ async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Htt
         log(&LogLine { dialect, model: &asked.model, stream: asked.stream, status: reply.status().as_u16() });
     }
     reply
+}
+
+/// The reply to a request for vectors; `None` where it is one for something else.
+fn embedded(settings: &Settings, path: &str, body: &[u8]) -> Option<HttpResponse<Body>> {
+    let (dialect, embedder, asked) = Dialect::ALL.into_iter().find_map(|dialect| {
+        let embedder = dialect.embedder()?;
+        Some((dialect, embedder, embedder.decode_request(path, body)?))
+    })?;
+    Some(match Behaviour::of(&asked.model) {
+        None => error(dialect.server(), FailureClass::ModelUnavailable, "the simulator has no such model"),
+        Some(Behaviour::Error(class)) => error(dialect.server(), class, error_words(class)),
+        Some(_) => {
+            let found = vectors(&asked.texts, settings.seed);
+            whole(200, &[], embedder.encode_response(&asked.model, &found))
+        }
+    })
 }
 
 fn dialect_of(path: &str) -> Option<Dialect> {

@@ -5,6 +5,7 @@
 
 mod compare;
 mod console;
+mod embeddings;
 mod envelope;
 mod eval_report;
 mod eval_table;
@@ -18,6 +19,7 @@ mod table;
 
 pub use compare::{compare_json, compare_table};
 pub use console::Console;
+pub use embeddings::{embeddings_footer, embeddings_json, embeddings_lines};
 pub use envelope::{Envelope, envelope};
 pub use eval_report::{EvalRun, eval_json, write_report};
 pub use eval_table::eval_table;

@@ -1,0 +1,86 @@
+//! `slalom embed`: texts to vectors.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Read};
+use std::time::Instant;
+
+use super::context::{Context, time_limit};
+use super::outcome::{CommandError, Outcome, printed};
+use super::{call, simulator};
+use crate::chat::{EmbeddingRequest, Purpose};
+use crate::cli::EmbedArgs;
+use crate::provider::{Http, embed as vectors_of};
+use crate::route::cost_of;
+use crate::view::{embeddings_footer, embeddings_json, embeddings_lines};
+
+pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome, CommandError> {
+    let mut config = context.load_config()?;
+    let purpose = match args.purpose.as_str() {
+        "similarity" => Purpose::Similarity,
+        "query" => Purpose::Query,
+        "document" => Purpose::Document,
+        other => {
+            return Err(CommandError::usage(format!("--purpose {other}: there is no such purpose"))
+                .hint("write similarity, query or document"));
+        }
+    };
+    let limit = time_limit(&args.timeout)?;
+    let texts = texts(args.texts)?;
+    let name = args.model.trim();
+    if name.starts_with("route:") {
+        return Err(CommandError::usage("vectors of two models cannot be held against each other")
+            .hint("name one model, not a route"));
+    }
+    let _simulator =
+        simulator::start_if_named(context, &mut config, &[name.to_owned()], HashMap::new).await?;
+    let subject = config.subject(name, &context.environment())?;
+    let target = match &subject.route.candidates[0].target {
+        Ok(target) if target.embeds() => target,
+        Ok(target) => {
+            return Err(CommandError::usage(format!("{} makes no vectors", target.provider.name))
+                .hint("`slalom models embed` lists models that do"));
+        }
+        Err(error) => return Err(call::unusable_error(&subject.route, error)),
+    };
+    let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
+    let begun = Instant::now();
+    let found = vectors_of(&Http::new(config.connect_timeout), target, &request, limit).await;
+    let embeddings = found.map_err(|failure| {
+        let outcome = Outcome::NoAnswer;
+        CommandError::no_answer(outcome, format!("no vectors from {}: {failure}", target.model_ref))
+    })?;
+    let (cost, latency) = (cost_of(target, &embeddings.usage), begun.elapsed());
+    let console = &context.console;
+    if args.json {
+        let object = embeddings_json(target, &embeddings, cost, latency);
+        printed(console.out_line(&object.to_string()), Outcome::Done)?;
+    } else {
+        printed(console.out(&embeddings_lines(&embeddings)), Outcome::Done)?;
+    }
+    console.note(embeddings_footer(target, &embeddings, cost, latency));
+    Ok(Outcome::Done)
+}
+
+/// The texts typed, or else the lines piped in.
+fn texts(typed: Vec<String>) -> Result<Vec<String>, CommandError> {
+    let none =
+        || CommandError::usage("there is no text").hint("write texts after the command, or pipe lines in");
+    let mut texts = typed;
+    if texts.is_empty() {
+        let mut stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return Err(none());
+        }
+        let mut piped = String::new();
+        stdin
+            .read_to_string(&mut piped)
+            .map_err(|_| CommandError::usage("what is piped in is not UTF-8 text"))?;
+        texts = piped.lines().map(str::to_owned).collect();
+    }
+    match texts.iter().position(|text| text.trim().is_empty()) {
+        None if texts.is_empty() => Err(none()),
+        None => Ok(texts),
+        Some(at) => Err(CommandError::usage(format!("text {} is empty", at + 1))
+            .hint("providers refuse empty texts; leave it out")),
+    }
+}
