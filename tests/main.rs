@@ -8,6 +8,7 @@
 )]
 
 mod calls;
+mod catalogue;
 mod evals;
 mod files;
 mod imports;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::CommandError;
+use crate::catalog::Catalog;
 use crate::cli::GlobalArgs;
-use crate::config::{Config, DurationError, Look, Origin, TrustStore, find, parse_duration};
+use crate::config::{CatalogueFile, Config, DurationError, Look, Origin, TrustStore, find, parse_duration};
 use crate::provider::Http;
 use crate::route::Router;
 use crate::view::Console;
@@ -36,12 +37,23 @@ impl Context {
         |name: &str| std::env::var(name).ok()
     }
 
+    /// The day, as the whole world has it.
+    pub(super) fn today(&self) -> jiff::civil::Date {
+        jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
     /// Finds and reads `routes.yaml`, and says where trust is wanting.
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
         let environment = self.environment();
         let look =
             Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
-        let config = Config::load(find(look)?, &TrustStore::of_user())?;
+        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
+            self.console.warn(format_args!(
+                "{why}; the shipped catalogue is used; `slalom models --update` writes it anew"
+            ));
+            None
+        });
+        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
         self.console.detail(format_args!("routes: {}", config.source.name));
         let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
         if untrusted && config.source.origin == Origin::Project {

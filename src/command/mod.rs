@@ -11,6 +11,8 @@ mod compare;
 mod context;
 mod eval;
 mod models;
+mod models_available;
+mod models_update;
 mod outcome;
 mod prompt;
 mod route;
@@ -65,7 +67,7 @@ async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
         Command::Route(args) => route::route(&context, args).await,
         Command::Eval(args) => eval::eval(&context, args).await,
         Command::Compare(args) => compare::compare(&context, args).await,
-        Command::Models(args) => models::models(&context, &args),
+        Command::Models(args) => models::models(&context, &args).await,
         Command::Check(args) => check::check(&context, &args),
         Command::Sim(args) => sim::sim(&context, args).await,
     }

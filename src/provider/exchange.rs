@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::transport::{Incoming, Outgoing, SendError, Transport};
+use super::transport::{Incoming, Method, Outgoing, SendError, Transport};
 use super::{Target, transport::BodyStream};
 use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Request, Response, Usage};
 use crate::dialect::{Call, Progress, Reply};
@@ -120,7 +120,7 @@ fn outgoing(target: &Target, request: &Request, stream: bool) -> Outgoing {
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     headers.extend(target.key_header());
-    Outgoing { url, headers, body: wire.body.into() }
+    Outgoing { method: Method::Post, url, headers, body: wire.body.into() }
 }
 
 /// Where one exchange stands in time.

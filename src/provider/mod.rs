@@ -7,6 +7,7 @@
 mod credential;
 mod exchange;
 mod http;
+mod list;
 mod model_ref;
 mod row;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod transport;
 pub use credential::{Credential, KeySource};
 pub use exchange::{Exchanged, Timers, exchange};
 pub use http::Http;
+pub use list::{ListError, fetch, list};
 pub use model_ref::{ModelRef, ModelRefError};
 pub use row::{Auth, BaseUrlVariable, Provider, built_in_providers};
 pub use target::{Target, TargetError, is_loopback};
-pub use transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
+pub use transport::{BodyStream, Incoming, Method, Outgoing, SendError, Transport};

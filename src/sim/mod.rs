@@ -7,6 +7,7 @@
 mod answer;
 mod behaviour;
 mod defect;
+mod list;
 mod scenario;
 mod seed;
 mod serve;
