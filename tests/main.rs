@@ -9,6 +9,7 @@
 
 mod calls;
 mod catalogue;
+mod costs;
 mod evals;
 mod files;
 mod imports;
