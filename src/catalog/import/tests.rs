@@ -104,3 +104,13 @@ fn changes_are_told() {
     assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New)));
     assert!(told.iter().any(|(_, _, change)| matches!(change, Change::Price { after: [Some(1), _], .. })));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*", cut in 0..OPENROUTER.len()) {
+        let _ = of(&text);
+        let _ = of(&format!("{{{text}"));
+        let _ = of(&format!("provider,model,tiers,usd_input\ngemini,m,{text},\n"));
+        let _ = of(&OPENROUTER[..cut]);
+    }
+}
