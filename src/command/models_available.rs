@@ -78,8 +78,10 @@ pub(super) async fn available(
 /// Those named, or all whose key is set, each with how it is reached or why it is not.
 fn asked(context: &Context, config: &Config, named: &[String]) -> BTreeMap<String, Result<Target, String>> {
     let environment = context.environment();
+    let is_set = |name: &String| environment(name).is_some_and(|key| !key.trim().is_empty());
     let candidates = config.providers.values().filter(|provider| {
-        named.contains(&provider.name) || named.is_empty() && !provider.simulated && provider.needs_key()
+        let has_key = provider.needs_key() || provider.key_variables.iter().any(is_set);
+        named.contains(&provider.name) || named.is_empty() && !provider.simulated && has_key
     });
     let resolved = candidates.map(|provider| {
         let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };

@@ -69,10 +69,11 @@ fn a_wrong_file_says_where() {
     for (text, said) in [
         ("", "`provider` is missing"),
         ("provider,model,usd_imput\n", "`usd_imput` is no column"),
-        ("provider\nx\n", "`model` is missing"),
+        ("# two\n# lines\nprovider\nx\n", "line 3: the column `model` is missing"),
         ("provider,model,usd_input\ngemini,m,0.1\ngemini,n,cheap\n", "line 3: `cheap`"),
         ("provider,model\ngemini,m\ngemini,m\n", "line 3: `gemini/m` stands here twice"),
         ("provider,model\ngemini\n", "line 2"),
+        ("# one\nprovider,model,usd_input\ngemini,m,0.1\ngemini,n,-1\n", "line 4: `-1`"),
         ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` holds a comma"),
         ("provider,model\nnobody,m\n", "no model of a provider"),
         ("{", "line 1"),
