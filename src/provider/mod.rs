@@ -1,8 +1,8 @@
 //! How a model is reached: providers as data, credentials, the transport and its timers, one exchange.
 //!
 //! This room does the I/O and nothing else: it decides nothing about retries or order (that is `route`), and it knows
-//! no wire format (that is `dialect`) but that of lists of models. A key never leaves it except to its provider's own host. Start with
-//! [`exchange()`].
+//! no wire format (that is `dialect`) but that of lists of models. A key never leaves it except to its provider's own
+//! host. Start with [`exchange()`].
 
 mod credential;
 mod exchange;
