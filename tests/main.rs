@@ -9,6 +9,8 @@
 
 mod access;
 mod calls;
+mod catalogue;
+mod costs;
 mod evals;
 mod files;
 mod imports;

@@ -308,3 +308,28 @@ fn files_that_do_not_read_cost_nothing_and_say_where() {
         tool.run(&all).exits(2).says(&[words]);
     }
 }
+
+#[test]
+fn texts_become_vectors_in_every_dialect_that_has_them() {
+    let tool = Tool::new();
+    for provider in DIALECTS {
+        let model = format!("{provider}/good");
+        let ran =
+            tool.run(&["embed", "-m", &model, "--json", "the cat sat", "a cat sat down", "markets fell"]);
+        if provider == "sim-anthropic" {
+            ran.exits(2).says(&["sim-anthropic makes no vectors"]);
+            continue;
+        }
+        let said = ran.exits(0).json();
+        let vectors: Vec<Vec<f64>> = serde_json::from_value(said["vectors"].clone()).unwrap();
+        let near = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(a, b)| a * b).sum::<f64>();
+        assert!(vectors.len() == 3 && near(0, 1) > near(0, 2), "{provider}");
+        assert_eq!((&said["simulated"], &said["schema"]), (&json!(true), &json!("slalom.embeddings/1")));
+    }
+    let ran = tool.run_with_input(&["embed", "-m", "sim-openai/good"], "one\ntwo\n").exits(0);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    tool.run_with_input(&["embed", "-m", "sim-openai/good"], "one\n\ntwo\n")
+        .exits(2)
+        .says(&["text 2 is empty"]);
+    tool.run(&["embed", "-m", "sim-openai/rate-limited", "hi"]).exits(3).says(&["rate_limited"]);
+}

@@ -99,4 +99,16 @@ mod tests {
         }
         assert_eq!(nano_to_usd(75_000_000), "0.075");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_point_only_moves(digits in 0_u64..1_000_000_000_000, places in 0_usize..15, zeros in 0_usize..4) {
+            let all = format!("{digits:0>width$}", width = places + 1);
+            let (whole, fraction) = all.split_at(all.len() - places);
+            let text = format!("{whole}.{fraction}{}", "0".repeat(zeros));
+            proptest::prop_assert_eq!(scaled(&text, i32::try_from(places).unwrap()), Some(digits));
+            let moved = format!("{digits}e-{places}");
+            proptest::prop_assert_eq!(scaled(&moved, i32::try_from(places).unwrap()), Some(digits));
+        }
+    }
 }

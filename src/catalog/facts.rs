@@ -178,8 +178,14 @@ impl Capabilities {
 }
 
 /// The parameters that a row can say a model refuses.
-pub const REFUSABLE: [Parameter; 4] =
-    [Parameter::Temperature, Parameter::TopP, Parameter::Stop, Parameter::Seed];
+pub const REFUSABLE: [Parameter; 6] = [
+    Parameter::Temperature,
+    Parameter::TopP,
+    Parameter::Stop,
+    Parameter::Seed,
+    Parameter::ToolChoice,
+    Parameter::ParallelToolCalls,
+];
 
 /// The word for a parameter in rows and in `routes.yaml`.
 pub fn parameter_word(parameter: Parameter) -> String {

@@ -8,6 +8,7 @@ use dialoguer::FuzzySelect;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome};
 use super::{call, prompt, simulator};
+use crate::catalog::Mode;
 use crate::cli::AskArgs;
 use crate::config::Config;
 use crate::provider::ModelRef;
@@ -46,7 +47,7 @@ fn pick(context: &Context, config: &Config) -> Result<String, CommandError> {
     }
     let environment = context.environment();
     let mut names: Vec<String> = config.routes.iter().map(|route| format!("route:{}", route.name)).collect();
-    for facts in config.catalog.all() {
+    for facts in config.catalog.all().into_iter().filter(|facts| facts.mode != Mode::Embedding) {
         let model = ModelRef { provider: facts.provider, model: facts.model };
         let simulated = config.providers.get(&model.provider).is_some_and(|p| p.simulated);
         let callable = || {

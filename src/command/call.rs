@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
+use crate::catalog::Standing;
 use crate::chat::{FailureClass, FinishReason, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
@@ -63,6 +64,17 @@ pub(super) fn check_callable(
     }
     for (model, skip) in skipped {
         context.console.warn(format_args!("{model} is left out: {skip}"));
+    }
+    let today = context.today();
+    for target in plan.targets() {
+        let past = target.facts.as_ref().filter(|facts| facts.standing(today) == Standing::Past);
+        if let Some(date) = past.and_then(|facts| facts.deprecated.as_deref()) {
+            let model = &target.model_ref;
+            context.console.warn(format_args!(
+                "{model} was announced to end on {date}, so it may refuse; `slalom models {}` shows others",
+                model.provider
+            ));
+        }
     }
     Ok(())
 }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::CommandError;
+use crate::catalog::Catalog;
 use crate::cli::GlobalArgs;
-use crate::config::{Config, DotEnv, DurationError, Look, Origin, TrustStore, find, parse_duration};
+use crate::config::{
+    CatalogueFile, Config, DotEnv, DurationError, Look, Origin, TrustStore, find, parse_duration,
+};
 use crate::provider::Http;
 use crate::route::Router;
 use crate::view::Console;
@@ -48,12 +51,23 @@ impl Context {
         Arc::clone(&self.dotenv.borrow())
     }
 
+    /// The day, as the whole world has it.
+    pub(super) fn today(&self) -> jiff::civil::Date {
+        jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
     /// Finds and reads `routes.yaml`, and says where trust is wanting.
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
         let environment = self.environment();
         let look =
             Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
-        let config = Config::load(find(look)?, &TrustStore::of_user())?;
+        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
+            self.console.warn(format_args!(
+                "{why}; the shipped catalogue is used; `slalom models --update` writes it anew"
+            ));
+            None
+        });
+        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
         self.console.detail(format_args!("routes: {}", config.source.name));
         let dotenv = DotEnv::beside(&config);
         dotenv.warnings.iter().for_each(|warning| self.console.warn(warning));

@@ -14,6 +14,8 @@ mod definitions;
 mod embed;
 mod eval;
 mod models;
+mod models_available;
+mod models_update;
 mod outcome;
 mod prompt;
 mod route;
@@ -69,7 +71,7 @@ async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
         Command::Eval(args) => eval::eval(&context, args).await,
         Command::Compare(args) => compare::compare(&context, args).await,
         Command::Embed(args) => embed::embed(&context, args).await,
-        Command::Models(args) => models::models(&context, &args),
+        Command::Models(args) => models::models(&context, &args).await,
         Command::Check(args) => check::check(&context, &args),
         Command::Sim(args) => sim::sim(&context, args).await,
     }

@@ -1,15 +1,27 @@
 //! `slalom models`: the catalogue.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use crate::catalog::CATALOG_DATE;
+use super::{models_available, models_update};
+use crate::catalog::days_too_old;
 use crate::cli::ModelsArgs;
-use crate::provider::{ModelRef, Target};
+use crate::config::Config;
+use crate::provider::{ModelRef, Provider, Target};
 use crate::view::{ModelRow, counted, models_json, models_table};
 
-pub(super) fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, CommandError> {
+pub(super) async fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, CommandError> {
     let config = context.load_config()?;
-    let environment = context.environment();
+    if let Some(source) = &args.update {
+        return models_update::update(context, &config, source, args.json).await;
+    }
+    warn_if_old(context, &config);
+    if let Some(providers) = &args.available {
+        return models_available::available(context, config, providers, args.json).await;
+    }
+    let ready = ready(context, &config);
     let wanted = args.search.as_deref().unwrap_or_default().to_lowercase();
     let rows: Vec<ModelRow> = config
         .catalog
@@ -17,27 +29,45 @@ pub(super) fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, Co
         .into_iter()
         .filter(|facts| format!("{}/{}", facts.provider, facts.model).to_lowercase().contains(&wanted))
         .map(|facts| {
-            let model = ModelRef { provider: facts.provider.clone(), model: facts.model.clone() };
-            let provider = config.providers.get(&facts.provider);
-            let ready =
-                provider.is_some_and(|p| Target::resolve(model, p, &config.catalog, &environment).is_ok());
-            ModelRow { ready, simulated: provider.is_some_and(|p| p.simulated), facts }
+            let ready = ready.contains(facts.provider.as_str());
+            let simulated = config.providers.get(&facts.provider).is_some_and(|p| p.simulated);
+            ModelRow { ready, simulated, facts }
         })
         .collect();
     if rows.is_empty() && args.search.is_some() {
         return Err(CommandError::usage(format!("no known model has `{wanted}` in its name"))
             .hint("a model that came out this morning works all the same: name it as provider/model"));
     }
+    let today = context.today();
     if args.json {
-        return printed(
-            context.console.out_line(&models_json(&rows, CATALOG_DATE).to_string()),
-            Outcome::Done,
-        );
+        let json = models_json(&rows, &config.catalog, today).to_string();
+        return printed(context.console.out_line(&json), Outcome::Done);
     }
-    let done = printed(context.console.out(&models_table(&rows, context.console.width())), Outcome::Done)?;
+    let table = models_table(&rows, today, context.console.width());
+    let done = printed(context.console.out(&table), Outcome::Done)?;
     context.console.note(format_args!(
-        "{}; prices in dollars per million tokens, collected on {CATALOG_DATE}; `?` is unknown",
-        counted(rows.len(), "model")
+        "{}; prices in dollars per million tokens, collected on {}; `?` is unknown",
+        counted(rows.len(), "model"),
+        config.catalog.date()
     ));
     Ok(done)
+}
+
+/// The providers that could be called now.
+fn ready<'a>(context: &Context, config: &'a Config) -> HashSet<&'a str> {
+    let environment = context.environment();
+    let resolves = |provider: &&Arc<Provider>| {
+        let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
+        Target::resolve(any, provider, &config.catalog, &environment).is_ok()
+    };
+    config.providers.values().filter(resolves).map(|provider| provider.name.as_str()).collect()
+}
+
+fn warn_if_old(context: &Context, config: &Config) {
+    if let Some(days) = days_too_old(config.catalog.date(), context.today()) {
+        context.console.warn(format_args!(
+            "the catalogue is {days} days old, so prices may have changed; `slalom models --update openrouter` \
+             fetches newer ones"
+        ));
+    }
 }

@@ -130,8 +130,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// `, did you mean …?` for a word that is near one of the known ones.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The known word that is nearest to one, for a "did you mean".
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
     near.filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -6,6 +6,7 @@
 
 mod assertions;
 mod cases;
+mod catalogue;
 mod diagnostic;
 mod digest;
 mod dotenv;
@@ -24,7 +25,8 @@ mod template;
 mod trust;
 mod yaml;
 
-pub use diagnostic::{ConfigError, Problem};
+pub use catalogue::CatalogueFile;
+pub use diagnostic::{ConfigError, Problem, nearest};
 pub use dotenv::DotEnv;
 pub use duration::{DurationError, parse_duration};
 pub use golden::load_set;

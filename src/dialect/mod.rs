@@ -40,6 +40,7 @@ pub use frame::{
 };
 pub use headers::Headers;
 pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SchemaControl, SystemRole};
+pub use wire::escape;
 
 use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Part, Request, Response};
 

@@ -172,7 +172,7 @@ pub(super) fn nano_dollars(usd: f64) -> Option<u64> {
 }
 
 /// A text for a URL's path, everything percent-encoded but letters, digits and `plain`.
-pub(super) fn escape(text: &str, plain: &[u8]) -> String {
+pub fn escape(text: &str, plain: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || plain.contains(&byte) {

@@ -159,6 +159,7 @@ impl Target {
             && !self.quirks.no_forced_tools
             && !self.dialect.client().lacks().contains(&Parameter::ToolChoice)
             && !self.quirks.no_tools
+            && !self.facts.as_ref().is_some_and(|f| f.refuses.contains(&Parameter::ToolChoice))
             && knows(Capability::Tools) != Some(false);
         let by_tool = if tool { Adjustment::ShapeByTool } else { Adjustment::ShapeByPrompt };
         match self.quirks.schema {

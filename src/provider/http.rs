@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
-use super::transport::{Incoming, Outgoing, SendError, Transport};
+use super::transport::{Incoming, Method, Outgoing, SendError, Transport};
 use crate::dialect::Headers;
 
 /// One client for all providers, built at the first call: building it is dear next to starting up.
@@ -61,11 +61,15 @@ impl Transport for Http {
         async move {
             let url =
                 reqwest::Url::parse(&outgoing.url).map_err(|e| SendError::Unreachable(e.to_string()))?;
-            let mut request = self.client(&url)?.post(url);
+            let client = self.client(&url)?;
+            let mut request = match outgoing.method {
+                Method::Post => client.post(url).body(outgoing.body),
+                Method::Get => client.get(url),
+            };
             for (name, value) in outgoing.headers {
                 request = request.header(name, value);
             }
-            let reply = request.body(outgoing.body).send().await.map_err(|e| of_error(&e))?;
+            let reply = request.send().await.map_err(|e| of_error(&e))?;
             let status = reply.status().as_u16();
             let text =
                 |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -1,8 +1,8 @@
 //! How a model is reached: providers as data, credentials and signatures, the transport and its timers, one exchange.
 //!
 //! This room does the I/O and nothing else: it decides nothing about retries or order (that is `route`), and it knows
-//! no wire format (that is `dialect`). A key never leaves it except to its provider's own host. Start with
-//! [`exchange()`].
+//! no wire format (that is `dialect`) but that of lists of models. A key never leaves it except to its provider's own
+//! host. Start with [`exchange()`].
 
 mod authorization;
 mod credential;
@@ -11,6 +11,7 @@ mod exchange;
 mod fit;
 mod glob;
 mod http;
+mod list;
 mod model_ref;
 mod place;
 mod request;
@@ -27,9 +28,10 @@ pub use embed::embed;
 pub use exchange::{Exchanged, Timers, exchange};
 pub use fit::{Adjustment, Fitted};
 pub use http::Http;
+pub use list::{ListError, fetch, list};
 pub use model_ref::{ModelRef, ModelRefError};
 pub use place::{filled, is_setting};
 pub use row::{Auth, BaseUrlVariable, Hosting, Provider, built_in_providers};
 pub use signer::SharedSigner;
 pub use target::{Target, TargetError, is_loopback};
-pub use transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
+pub use transport::{BodyStream, Incoming, Method, Outgoing, SendError, Transport};

@@ -1,8 +1,8 @@
 //! From what a dialect encodes to what goes over the wire of a target: the host's own paths, extra headers and query.
 
-use super::{Hosting, Outgoing, Target};
+use super::{Hosting, Method, Outgoing, Target};
 use crate::chat::Request;
-use crate::dialect::{Call, Dialect, WireRequest};
+use crate::dialect::{Call, Dialect, WireRequest, escape};
 
 /// The version of Anthropic's API that Vertex asks for, in the body.
 const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
@@ -36,7 +36,7 @@ pub(super) fn addressed(target: &Target, mut wire: WireRequest, stream: bool) ->
     }
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let mut outgoing = Outgoing { url, headers, body: wire.body.into() };
+    let mut outgoing = Outgoing { method: Method::Post, url, headers, body: wire.body.into() };
     for (name, value) in &target.provider.headers {
         put_header(&mut outgoing, name, value.clone());
     }
@@ -61,19 +61,6 @@ pub(super) fn put_query(url: &mut String, name: &str, value: &str) {
 fn push_query(url: &mut String, name: &str, value: &str) {
     url.push(if url.contains('?') { '&' } else { '?' });
     url.push_str(&format!("{name}={value}"));
-}
-
-/// The text with everything percent-encoded but letters, digits and these.
-pub(super) fn escape(text: &str, safe: &[u8]) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || safe.contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }
 
 /// Azure's base: `/openai/v1`; with an API version that is a date, the deployment's own path. A base URL may be given with

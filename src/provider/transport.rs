@@ -11,9 +11,20 @@ use crate::dialect::Headers;
 /// The bytes of a reply's body as they arrive. An error is a connection that broke; its text says how.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
 
-/// A POST, ready to go.
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Sends a body to be answered.
+    Post,
+    /// Fetches.
+    Get,
+}
+
+/// A request, ready to go.
 #[derive(Clone)]
 pub struct Outgoing {
+    /// What it does.
+    pub method: Method,
     /// The whole URL.
     pub url: String,
     /// Headers, the key's among them.

@@ -8,6 +8,7 @@ mod answer;
 mod behaviour;
 mod defect;
 mod instance;
+mod list;
 mod scenario;
 mod seed;
 mod serve;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Response as HttpResponse, Uri, header};
+use axum::http::{HeaderMap, Method, Response as HttpResponse, Uri, header};
 use axum::serve::ListenerExt;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::Settings;
 use super::answer::{Answer, Outcome, answer};
 use super::behaviour::{Behaviour, Fault};
+use super::list::list;
 use super::vectors::vectors;
 use crate::chat::{Event, FailureClass, Part};
 use crate::dialect::{
@@ -94,8 +95,19 @@ impl Drop for Simulator {
     }
 }
 
-async fn handle(State(shared): State<Arc<Shared>>, uri: Uri, body: Bytes) -> HttpResponse<Body> {
+async fn handle(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    asked_with: HeaderMap,
+    body: Bytes,
+) -> HttpResponse<Body> {
     shared.hits.fetch_add(1, Ordering::Relaxed);
+    if method == Method::GET
+        && let Some(listed) = list(&uri, &asked_with)
+    {
+        return whole(200, &[], listed.to_string().into_bytes());
+    }
     let path = percent_decoded(uri.path());
     if let Some(reply) = embedded(&shared.settings, &path, &body) {
         return reply;

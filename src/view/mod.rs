@@ -3,6 +3,8 @@
 //! The only room that writes to a terminal. It decides nothing; it is handed records and summaries and shows them, at
 //! whatever width there is. stdout carries the answer, the table or the JSON asked for; stderr everything else.
 
+mod available;
+mod changes;
 mod compare;
 mod console;
 mod embeddings;
@@ -17,6 +19,8 @@ mod plan;
 mod progress;
 mod table;
 
+pub use available::{Available, AvailableModel, available_json, available_table};
+pub use changes::{changes_json, changes_table};
 pub use compare::{compare_json, compare_table};
 pub use console::Console;
 pub use embeddings::{embeddings_footer, embeddings_json, embeddings_lines};

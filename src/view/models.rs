@@ -1,9 +1,11 @@
 //! The catalogue as a table.
 
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::changes::usd;
 use super::table::table;
-use crate::catalog::ModelFacts;
+use crate::catalog::{Capability, Catalog, Mode, ModelFacts, Price, Standing, Thinking};
 
 /// A model with whether it could be called now.
 #[derive(Clone, Debug)]
@@ -16,54 +18,99 @@ pub struct ModelRow {
     pub simulated: bool,
 }
 
-/// Models with windows and prices in dollars per million tokens.
-pub fn models_table(rows: &[ModelRow], width: usize) -> String {
-    let header = ["model", "window", "most out", "$ in", "$ cached", "$ out", "key"];
+/// From this width on there is room to say what a model can do.
+const WIDE: usize = 150;
+
+/// Models with windows and prices in dollars per million tokens; what they can do where there is room, and until when
+/// they are served where that is known of any.
+pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
+    let leaving = rows.iter().any(|row| row.facts.deprecated.is_some());
+    let mut header = vec!["model", "window", "most out", "$ in", "$ cached", "$ out"];
+    header.extend(leaving.then_some("until"));
+    header.extend((width >= WIDE).then_some("can"));
+    header.push("key");
     let mut table = table(width, &header, &[1, 2, 3, 4, 5]);
     for row in rows {
         let facts = &row.facts;
         let count = |tokens: Option<u64>| tokens.map_or_else(|| "?".to_owned(), thousands);
-        let price =
-            |nano: Option<u64>| nano.map_or_else(|| "?".to_owned(), |nano| format!("{}", nano as f64 / 1e9));
         let key = match (row.simulated, row.ready) {
             (true, _) => "simulated",
             (false, true) => "ready",
             (false, false) => "not set",
         };
-        table.add_row([
+        let mut cells = vec![
             format!("{}/{}", facts.provider, facts.model),
             count(facts.context_tokens),
             count(facts.max_output_tokens),
-            price(facts.price.base.input),
-            price(facts.price.base.cached_input),
-            price(facts.price.base.output),
-            key.to_owned(),
-        ]);
+            usd(facts.price.base.input),
+            usd(facts.price.base.cached_input),
+            usd(facts.price.base.output),
+        ];
+        cells.extend(leaving.then(|| until(facts, today)));
+        cells.extend((width >= WIDE).then(|| can(facts)));
+        cells.push(key.to_owned());
+        table.add_row(cells);
     }
     format!("{table}\n")
 }
 
-/// The same as JSON.
-pub fn models_json(rows: &[ModelRow], date: &str) -> Value {
+/// The day from which a model may not be served any more, marked when it has come or is near.
+fn until(facts: &ModelFacts, today: Date) -> String {
+    let Some(date) = &facts.deprecated else { return String::new() };
+    match facts.standing(today) {
+        Standing::Served => date.clone(),
+        Standing::Leaving => format!("{date} soon"),
+        Standing::Past => format!("{date} past"),
+    }
+}
+
+fn can(facts: &ModelFacts) -> String {
+    if facts.mode == Mode::Embedding {
+        return "embeddings".to_owned();
+    }
+    facts.capabilities.able().map(Capability::name).collect::<Vec<_>>().join(" ")
+}
+
+/// The same as JSON, with all that is known.
+pub fn models_json(rows: &[ModelRow], catalog: &Catalog, today: Date) -> Value {
+    let models: Vec<Value> = rows.iter().map(|row| model_json(row, today)).collect();
+    json!({
+        "schema": "slalom.models/1", "catalogue_date": catalog.date().to_string(), "count": models.len(),
+        "fetched_models": catalog.updated().map(|updated| updated.all().count()), "models": models,
+    })
+}
+
+fn model_json(row: &ModelRow, today: Date) -> Value {
+    let facts = &row.facts;
+    let tier = |(above, price): &(u64, Price)| {
+        let mut tier = price_json(price);
+        tier["above_input_tokens"] = json!(above);
+        tier
+    };
+    let known = Capability::ALL.into_iter().filter_map(|capability| {
+        Some((capability.name().to_owned(), Value::Bool(facts.supports(capability)?)))
+    });
+    json!({
+        "provider": facts.provider, "model": facts.model, "mode": facts.mode.name(),
+        "context_tokens": facts.context_tokens, "max_output_tokens": facts.max_output_tokens,
+        "reasoning": facts.supports(Capability::Reasoning), "supports": known.collect::<serde_json::Map<_, _>>(),
+        "efforts": facts.efforts.iter().map(|effort| effort.name()).collect::<Vec<_>>(),
+        "thinking": facts.thinking.map(Thinking::name),
+        "price_usd_per_million": price_json(&facts.price.base),
+        "tiers": facts.price.tiers.iter().map(tier).collect::<Vec<_>>(),
+        "refuses": facts.refuses.iter().map(|p| p.name()).collect::<Vec<_>>(),
+        "deprecated": facts.deprecated, "past_deprecation": facts.standing(today) == Standing::Past,
+        "ready": row.ready, "simulated": row.simulated,
+    })
+}
+
+fn price_json(price: &Price) -> Value {
     let usd = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
-    let models: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            let facts = &row.facts;
-            json!({
-                "provider": facts.provider, "model": facts.model, "context_tokens": facts.context_tokens,
-                "max_output_tokens": facts.max_output_tokens, "reasoning": facts.supports(crate::catalog::Capability::Reasoning) == Some(true),
-                "price_usd_per_million": {"input": usd(facts.price.base.input), "cached_input": usd(facts.price.base.cached_input),
-                    "cache_write": usd(facts.price.base.cache_write), "output": usd(facts.price.base.output)},
-                "tiers": facts.price.tiers.iter().map(|(above, price)| json!({"above_input_tokens": above,
-                    "input": usd(price.input), "cached_input": usd(price.cached_input),
-                    "cache_write": usd(price.cache_write), "output": usd(price.output)})).collect::<Vec<_>>(),
-                "refuses": facts.refuses.iter().map(|p| p.name()).collect::<Vec<_>>(), "deprecated": facts.deprecated,
-                "ready": row.ready, "simulated": row.simulated,
-            })
-        })
-        .collect();
-    json!({"schema": "slalom.models/1", "catalogue_date": date, "models": models})
+    json!({
+        "input": usd(price.input), "cached_input": usd(price.cached_input), "cache_write": usd(price.cache_write),
+        "cache_write_1h": usd(price.cache_write_1h), "output": usd(price.output),
+        "reasoning": usd(price.reasoning.or(price.output)),
+    })
 }
 
 /// `1,048,576`.

@@ -5,24 +5,29 @@ use super::{ImportError, Imported, fits_a_row};
 
 /// Reads such a file; columns may stand in any order and be left out, but for `provider` and `model`.
 pub(super) fn read(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Imported, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    let wrong = |error: &csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        ImportError::new(format!("line {line}"), error.to_string())
+    // Comments stand above the header, as in the file that an update writes.
+    let comments: usize = text.lines().take_while(|line| line.starts_with('#')).count();
+    let body: usize = text.split_inclusive('\n').take(comments).map(str::len).sum();
+    let line = |position: Option<&csv::Position>| {
+        let own = position.map_or(1, csv::Position::line);
+        format!("line {}", own.saturating_add(comments as u64))
     };
+    let wrong = |error: &csv::Error| ImportError::new(line(error.position()), error.to_string());
+    let mut reader = csv::Reader::from_reader(&text.as_bytes()[body..]);
     let header = reader.headers().map_err(|error| wrong(&error))?.clone();
+    let head = line(None);
     if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
         let columns = COLUMNS.join(", ");
-        return Err(ImportError::new("line 1", format!("`{unknown}` is no column; these are: {columns}")));
+        return Err(ImportError::new(head, format!("`{unknown}` is no column; these are: {columns}")));
     }
     if let Some(missing) = COLUMNS[..2].iter().find(|name| !header.iter().any(|have| have == **name)) {
-        return Err(ImportError::new("line 1", format!("the column `{missing}` is missing")));
+        return Err(ImportError::new(head, format!("the column `{missing}` is missing")));
     }
     let mut imported = Imported::default();
     let mut seen = std::collections::HashSet::new();
     for record in reader.records() {
         let record = record.map_err(|error| wrong(&error))?;
-        let place = format!("line {}", record.position().map_or(0, csv::Position::line));
+        let place = line(record.position());
         let field = |name: &&str| {
             let at = header.iter().position(|have| have == *name);
             at.and_then(|at| record.get(at)).unwrap_or_default()

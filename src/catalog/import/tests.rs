@@ -69,10 +69,11 @@ fn a_wrong_file_says_where() {
     for (text, said) in [
         ("", "`provider` is missing"),
         ("provider,model,usd_imput\n", "`usd_imput` is no column"),
-        ("provider\nx\n", "`model` is missing"),
+        ("# two\n# lines\nprovider\nx\n", "line 3: the column `model` is missing"),
         ("provider,model,usd_input\ngemini,m,0.1\ngemini,n,cheap\n", "line 3: `cheap`"),
         ("provider,model\ngemini,m\ngemini,m\n", "line 3: `gemini/m` stands here twice"),
         ("provider,model\ngemini\n", "line 2"),
+        ("# one\nprovider,model,usd_input\ngemini,m,0.1\ngemini,n,-1\n", "line 4: `-1`"),
         ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` holds a comma"),
         ("provider,model\nnobody,m\n", "no model of a provider"),
         ("{", "line 1"),
@@ -103,4 +104,14 @@ fn changes_are_told() {
     assert!(told.contains(&("deepseek".into(), gone.model, Change::Gone)));
     assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New)));
     assert!(told.iter().any(|(_, _, change)| matches!(change, Change::Price { after: [Some(1), _], .. })));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*", cut in 0..OPENROUTER.len()) {
+        let _ = of(&text);
+        let _ = of(&format!("{{{text}"));
+        let _ = of(&format!("provider,model,tiers,usd_input\ngemini,m,{text},\n"));
+        let _ = of(&OPENROUTER[..cut]);
+    }
 }

@@ -57,13 +57,19 @@ async fn key(command: Vec<String>) -> Result<Credential, Failure> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::provider::Method;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     fn request() -> Outgoing {
-        Outgoing { url: "https://a/".into(), headers: Vec::new(), body: bytes::Bytes::new() }
+        Outgoing {
+            method: Method::Post,
+            url: "https://a/".into(),
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        }
     }
 
     #[tokio::test]

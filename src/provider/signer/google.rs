@@ -14,7 +14,7 @@ use super::cache::{Cache, Expiring};
 use super::fetch::Fetch;
 use super::{Clouds, home, process, refused};
 use crate::chat::Failure;
-use crate::provider::request::escape;
+use crate::dialect::escape;
 use crate::provider::{Credential, is_loopback};
 
 /// What tokens are asked for.

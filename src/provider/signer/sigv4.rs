@@ -68,7 +68,8 @@ mod tests {
     use ring::{digest, hmac};
 
     use super::*;
-    use crate::provider::request::escape;
+    use crate::dialect::escape;
+    use crate::provider::Method;
 
     /// Signature Version 4 as its documentation tells it, independent of the crate: the signature over these headers.
     fn signature(
@@ -112,6 +113,7 @@ mod tests {
         };
         let model = "us.anthropic.claude-haiku-4-5-20251001-v1%3A0";
         let mut outgoing = Outgoing {
+            method: Method::Post,
             url: format!("https://bedrock-runtime.eu-west-1.amazonaws.com/model/{model}/converse-stream"),
             headers: vec![
                 ("content-type".into(), "application/json".into()),
@@ -155,6 +157,7 @@ mod tests {
     #[test]
     fn the_independent_signer_meets_a_published_example() {
         let outgoing = Outgoing {
+            method: Method::Post,
             url: String::new(),
             headers: vec![("x-amz-date".into(), "20150830T123600Z".into())],
             body: bytes::Bytes::new(),

@@ -1,0 +1,266 @@
+//! Which models a provider serves, by its own word: its list endpoint, page by page.
+//!
+//! Lists are small, the same for everybody and the same in every version of a dialect, so this reads them without a
+//! codec: whatever names its models by `id` or `name` will do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::exchange::authorize;
+use super::transport::{Method, Outgoing, SendError, Transport};
+use super::{Credential, Target};
+use crate::dialect::{Dialect, Reply, escape};
+
+/// Pages that are followed: no list is longer, and one that never ends is let go.
+const PAGES: usize = 20;
+
+/// A list may be this long, in bytes.
+const LIMIT: usize = 32 << 20;
+
+/// Why there is no list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// The host that answers has none.
+    #[error("its runtime host offers no list; the console of the vendor has it")]
+    NotOffered,
+    /// Nobody answered, or not in time.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It refused.
+    #[error("{0}")]
+    Refused(String),
+    /// It answered something else.
+    #[error("the answer is no list of models: {0}")]
+    Malformed(String),
+}
+
+/// Asks a provider for its models, in its order. `target` may name any model of it.
+///
+/// # Errors
+/// When it does not say, or not within `limit`.
+pub async fn list(
+    transport: &dyn Transport,
+    target: &Target,
+    limit: Duration,
+) -> Result<Vec<String>, ListError> {
+    timeout(limit, pages(transport, target)).await.unwrap_or_else(|_| Err(too_slow(limit)))
+}
+
+/// Fetches a public document: no key goes with it.
+///
+/// # Errors
+/// When there is none within `limit`.
+pub async fn fetch(transport: &dyn Transport, url: String, limit: Duration) -> Result<Bytes, ListError> {
+    let outgoing = Outgoing { method: Method::Get, url, headers: Vec::new(), body: Bytes::new() };
+    let got = timeout(limit, get(transport, outgoing)).await.unwrap_or_else(|_| Err(too_slow(limit)))?;
+    match got.status {
+        200 => Ok(got.body),
+        status => Err(ListError::Refused(format!("it answers with status {status}"))),
+    }
+}
+
+fn too_slow(limit: Duration) -> ListError {
+    ListError::Unreachable(format!("no whole answer within {} s", limit.as_secs_f64()))
+}
+
+async fn pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>, ListError> {
+    let dialect = target.dialect;
+    let mut headers: Vec<(String, String)> = target.provider.headers.clone().into_iter().collect();
+    let first = match dialect {
+        Dialect::OpenaiChat | Dialect::OpenaiResponses => "/models",
+        Dialect::Anthropic => {
+            // Without a version the vendor answers nothing; this one is what its list is known to take.
+            headers.push(("anthropic-version".to_owned(), "2023-06-01".to_owned()));
+            "/v1/models?limit=1000"
+        }
+        Dialect::Gemini => "/models?pageSize=1000",
+        Dialect::Cohere => "/v1/models?page_size=1000",
+        Dialect::Ollama => "/api/tags",
+        Dialect::Bedrock => return Err(ListError::NotOffered),
+    };
+    let first = format!("{}{first}", target.base_url());
+    let mut url = first.clone();
+    let (mut models, mut seen) = (Vec::new(), std::collections::HashSet::new());
+    for _ in 0..PAGES {
+        let (mut got, mut secrets) = authorized(transport, target, url.clone(), headers.clone()).await?;
+        if got.status == 404 && url.ends_with("/models") {
+            // Where chats need no version in the path, lists may (Perplexity).
+            let versioned = format!("{}/v1/models", target.base_url());
+            (got, secrets) = authorized(transport, target, versioned, headers.clone()).await?;
+        }
+        if !(200..300).contains(&got.status) {
+            let reply = Reply { status: got.status, headers: &got.headers, body: &got.body };
+            let failure = dialect.client().decode_failure(reply).to_string();
+            return Err(ListError::Refused(redacted(failure, &secrets)));
+        }
+        let page: Value =
+            serde_json::from_slice(&got.body).map_err(|error| ListError::Malformed(error.to_string()))?;
+        let named = names(&page).ok_or_else(|| ListError::Malformed("it names none".to_owned()))?;
+        models.extend(named.into_iter().filter(|name| seen.insert(name.clone())));
+        match next(dialect, &page) {
+            Some((parameter, token)) => url = format!("{first}&{parameter}={}", escape(token, b"-_.~")),
+            None => break,
+        }
+    }
+    Ok(models)
+}
+
+struct Got {
+    status: u16,
+    headers: crate::dialect::Headers,
+    body: Bytes,
+}
+
+/// Gets a page with the provider's key, and says which secrets went along.
+async fn authorized(
+    transport: &dyn Transport,
+    target: &Target,
+    url: String,
+    headers: Vec<(String, String)>,
+) -> Result<(Got, Vec<Credential>), ListError> {
+    let mut outgoing = Outgoing { method: Method::Get, url, headers, body: Bytes::new() };
+    let secrets = authorize(target, &mut outgoing)
+        .await
+        .map_err(|failure| ListError::Unreachable(failure.to_string()))?;
+    Ok((get(transport, outgoing).await?, secrets))
+}
+
+async fn get(transport: &dyn Transport, outgoing: Outgoing) -> Result<Got, ListError> {
+    let mut incoming = transport.send(outgoing).await.map_err(|error| {
+        ListError::Unreachable(match error {
+            SendError::Unreachable(why) => why,
+            SendError::ConnectTimeout => "the connection did not stand in time".to_owned(),
+        })
+    })?;
+    let mut body = Vec::new();
+    while let Some(piece) = incoming.body.next().await {
+        let piece = piece.map_err(|why| ListError::Unreachable(format!("the connection broke ({why})")))?;
+        body.extend_from_slice(&piece);
+        if body.len() > LIMIT {
+            return Err(ListError::Malformed(format!("it is longer than {} MiB", LIMIT >> 20)));
+        }
+    }
+    Ok(Got { status: incoming.status, headers: incoming.headers, body: body.into() })
+}
+
+/// The models of a page: `data` or `models`, or the page itself where it is a list (Together).
+fn names(page: &Value) -> Option<Vec<String>> {
+    let list = [page, &page["data"], &page["models"]].into_iter().find_map(Value::as_array)?;
+    let name = |item: &Value| {
+        let name = item["id"].as_str().or(item["name"].as_str())?;
+        Some(name.strip_prefix("models/").unwrap_or(name).to_owned())
+    };
+    Some(list.iter().filter_map(name).collect())
+}
+
+/// Where the next page is, as the parameter that asks for it.
+fn next(dialect: Dialect, page: &Value) -> Option<(&'static str, &str)> {
+    let (parameter, token) = match dialect {
+        Dialect::Anthropic if page["has_more"] == true => ("after_id", &page["last_id"]),
+        Dialect::Gemini => ("pageToken", &page["nextPageToken"]),
+        Dialect::Cohere => ("page_token", &page["next_page_token"]),
+        _ => return None,
+    };
+    token.as_str().filter(|token| !token.is_empty()).map(|token| (parameter, token))
+}
+
+fn redacted(text: String, secrets: &[Credential]) -> String {
+    secrets.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::provider::scripted::{Ending, Scene, Scripted};
+    use crate::provider::{ModelRef, built_in_providers};
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    fn target(provider: &str) -> Target {
+        let mut row = built_in_providers().into_iter().find(|row| row.name == provider).unwrap();
+        row.base_url = "http://localhost/base".into();
+        row.base_url_variable = None;
+        let model_ref = ModelRef { provider: provider.into(), model: "any".into() };
+        let key = |_: &str| Some("planted-key-123".to_owned());
+        Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &key).unwrap()
+    }
+
+    fn reply(status: u16, body: &str) -> Scene {
+        Scene::Reply { after: Duration::ZERO, status, headers: Vec::new(), body: body.into() }
+    }
+
+    async fn ask(provider: &str, scenes: Vec<Scene>) -> (Result<Vec<String>, ListError>, usize) {
+        let transport = Scripted::new([("localhost", scenes)]);
+        let listed = list(&transport, &target(provider), SOON).await;
+        (listed, transport.order().len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_shape_is_read_and_pages_are_followed() {
+        for (provider, pages) in [
+            ("openai", vec![r#"{"object":"list","data":[{"id":"a"},{"id":"b"}]}"#]),
+            ("together", vec![r#"[{"id":"a"},{"id":"b"},{"id":"b"}]"#]),
+            (
+                "anthropic",
+                vec![
+                    r#"{"data":[{"id":"a"}],"has_more":true,"last_id":"a"}"#,
+                    r#"{"data":[{"id":"b"}],"has_more":false,"last_id":"b"}"#,
+                ],
+            ),
+            (
+                "gemini",
+                vec![
+                    r#"{"models":[{"name":"models/a"}],"nextPageToken":"x+/="}"#,
+                    r#"{"models":[{"name":"models/b"}]}"#,
+                ],
+            ),
+            (
+                "cohere",
+                vec![
+                    r#"{"models":[{"name":"a"}],"next_page_token":"t"}"#,
+                    r#"{"models":[{"name":"b"}],"next_page_token":""}"#,
+                ],
+            ),
+            ("ollama", vec![r#"{"models":[{"name":"a","model":"a"},{"name":"b"}]}"#]),
+        ] {
+            let scenes: Vec<Scene> = pages.iter().map(|page| reply(200, page)).collect();
+            let (listed, asked) = ask(provider, scenes).await;
+            assert_eq!(listed.unwrap(), ["a", "b"], "{provider}");
+            assert_eq!(asked, pages.len(), "{provider}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_without_end_is_let_go() {
+        let page = reply(200, r#"{"models":[{"name":"models/a"}],"nextPageToken":"again"}"#);
+        let (listed, asked) = ask("gemini", vec![page]).await;
+        assert_eq!((listed.unwrap(), asked), (vec!["a".to_owned()], PAGES));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_wrong_is_said() {
+        let quoted = r#"{"error":{"message":"bad key planted-key-123","code":"invalid_api_key"}}"#;
+        let never = Scene::Stream { pieces: Vec::new(), ending: Ending::Hang };
+        for (scene, said) in [
+            (reply(401, quoted), "[redacted]"),
+            (reply(200, "<html>"), "no list of models"),
+            (reply(200, "{}"), "no list of models"),
+            (Scene::Refuse, "connection refused"),
+            (never, "no whole answer within 5 s"),
+        ] {
+            let why = ask("openai", vec![scene]).await.0.unwrap_err().to_string();
+            assert!(why.contains(said) && !why.contains("planted"), "{why}");
+        }
+        let transport = Scripted::new([]);
+        let mut bedrock = target("openai");
+        bedrock.dialect = Dialect::Bedrock;
+        assert_eq!(list(&transport, &bedrock, SOON).await, Err(ListError::NotOffered));
+    }
+}

@@ -1,0 +1,214 @@
+//! `slalom models`: the list, what it is updated from, what providers serve; and what `routes.yaml` says of models.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::tool::{CountingSimulator, Tool};
+
+fn row(json: &Value, name: &str) -> Value {
+    let found =
+        json["models"].as_array().unwrap().iter().find(|m| {
+            format!("{}/{}", m["provider"].as_str().unwrap(), m["model"].as_str().unwrap()) == name
+        });
+    found.cloned().unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// Serves one body to every request, for as long as the test runs.
+fn serve(status: &str, body: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let reply = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    url
+}
+
+const OPENROUTER: &str = r#"{"data":[
+ {"id":"made-up/one","context_length":1000,"pricing":{"prompt":"0.000003","completion":"0.000015"}},
+ {"id":"openai/gpt-4o","pricing":{"prompt":"0.0000031","completion":"0.00001"}}]}"#;
+
+#[test]
+fn the_list_says_what_is_known() {
+    let json = Tool::new().run(&["models", "--json"]).exits(0).json();
+    assert!(json["count"].as_u64().unwrap() > 2_000);
+    assert_eq!(json["catalogue_date"], "2026-11-21");
+    let opus = row(&json, "anthropic/claude-opus-5-5");
+    assert_eq!(opus["supports"]["prefill"], false);
+    assert_eq!(opus["supports"]["audio"], Value::Null);
+    assert_eq!(opus["price_usd_per_million"]["cache_write_1h"], 8.0);
+    assert_eq!(opus["thinking"], "adaptive");
+    assert_eq!(row(&json, "anthropic/claude-mythos-preview")["past_deprecation"], true);
+    assert_eq!(row(&json, "openai/text-embedding-3-large")["mode"], "embedding");
+    let wide = Tool::new().env("COLUMNS", "220").run(&["models", "mythos-preview"]).exits(0);
+    for words in ["2026-06-09 past", "json_schema", "tools"] {
+        assert!(wide.stdout.contains(words), "{}", wide.stdout);
+    }
+    assert!(wide.stderr.contains("collected on 2026-11-21"), "{}", wide.stderr);
+    let narrow = Tool::new().env("COLUMNS", "90").run(&["models", "gpt-4o"]).exits(0);
+    assert!(!narrow.stdout.contains("json_schema"), "{}", narrow.stdout);
+}
+
+#[test]
+fn an_update_stands_before_what_is_shipped() {
+    let tool = Tool::new().file("list.json", OPENROUTER);
+    let ran = tool.run(&["models", "--update", "list.json"]).exits(0);
+    assert!(ran.stdout.contains("2.5 → 3.1"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 new, 1 price changed"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("2 models from list.json"), "{}", ran.stderr);
+    let json = tool.run(&["models", "--json"]).exits(0).json();
+    assert_eq!(row(&json, "openrouter/made-up/one")["price_usd_per_million"]["input"], 3.0);
+    assert_eq!(row(&json, "openrouter/openai/gpt-4o")["price_usd_per_million"]["input"], 3.1);
+    assert_eq!(row(&json, "openai/gpt-4o")["price_usd_per_million"]["input"], 2.5, "of another provider");
+    assert_eq!(json["fetched_models"], 2);
+    let again = tool.run(&["models", "--update", "list.json", "--json"]).exits(0).json();
+    let changed = again["changes"].as_array().unwrap();
+    assert!(changed.iter().all(|change| change["change"] == "not_listed"), "{again}");
+
+    let file = tool.home().join(".local/share/slalom/catalogue.csv");
+    let before = fs::read_to_string(&file).unwrap();
+    let tool = tool.file("wrong.json", "{\"data\":[{\"id\":\"a\",\"pricing\":{\"prompt\":\"cheap\"}}]}");
+    let tool = tool.file("wrong.csv", "provider,model,usd_input\nopenai,a,1\nopenai,b,-1\n");
+    for (name, said) in [
+        ("wrong.json", "wrong.json: `data[0].pricing.prompt`: `cheap` is no price"),
+        ("wrong.csv", "wrong.csv: line 3: `-1` under usd is no price"),
+        ("missing.csv", "missing.csv: the file cannot be read"),
+    ] {
+        tool.run(&["models", "--update", name]).exits(2).says(&[said]);
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left lying about");
+}
+
+#[test]
+fn an_update_is_fetched_from_where_routes_yaml_says() {
+    let routes = |url: &str| format!("version: 1\nproviders:\n  openrouter: {{base_url: '{url}/api/v1'}}\n");
+    let tool = Tool::new().file("routes.yaml", &routes(&serve("200 OK", OPENROUTER)));
+    tool.run(&["models", "--update", "openrouter"]).exits(2).says(&["not trusted", "--trust"]);
+    tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"])
+        .exits(0)
+        .says(&["/api/v1/models now stand before"]);
+    let tool = tool.file("routes.yaml", &routes(&serve("503 Unavailable", "{}")));
+    tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"]).exits(3).says(&["status 503"]);
+    let tool = tool.file("routes.yaml", &routes(&serve("200 OK", "<html>")));
+    tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"]).exits(3);
+    let json = tool.run(&["models", "made-up", "--json"]).exits(0).json();
+    assert_eq!(json["count"], 1, "a failed update changes nothing");
+}
+
+#[test]
+fn a_broken_catalogue_of_ones_own_stops_nobody() {
+    let tool = Tool::new();
+    let folder = tool.home().join(".local/share/slalom");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("catalogue.csv"), "provider,model\n").unwrap();
+    let ran = tool.run(&["models", "claude-haiku-4-5"]).exits(0);
+    assert!(ran.stderr.contains("is no catalogue") && ran.stdout.contains("claude-haiku-4-5"));
+}
+
+#[test]
+fn a_model_past_its_end_is_warned_of() {
+    let simulator = CountingSimulator::start();
+    let routes = format!(
+        "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}/v1'}}\n",
+        simulator.url()
+    );
+    let tool = Tool::new()
+        .file("own.yaml", &routes)
+        .env("SLALOM_CONFIG", "own.yaml")
+        .file("own.csv", "provider,model,deprecated\nmine,good,2026-01-31\nmine,terse,2999-01-31\n");
+    tool.run(&["models", "--update", "own.csv"]).exits(0);
+    let ran = tool.run(&["ask", "-m", "mine/good", "hi"]).exits(0);
+    assert_eq!(
+        ran.stderr.matches("mine/good was announced to end on 2026-01-31").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    let ran = tool.run(&["ask", "-m", "mine/terse", "hi"]).exits(0);
+    assert!(!ran.stderr.contains("announced"), "{}", ran.stderr);
+}
+
+#[test]
+fn providers_say_what_they_serve() {
+    let tool = Tool::new();
+    let all = ["sim-openai", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-ollama", "sim-responses"];
+    let json = tool.run(&[&["models", "--json", "--available"], &all[..]].concat()).exits(0).json();
+    let providers = json["providers"].as_array().unwrap();
+    assert_eq!(providers.len(), all.len());
+    for provider in providers {
+        let models = provider["models"].as_array().unwrap();
+        assert_eq!(models.len(), slalom::sim::MODELS.len(), "{provider}");
+        assert!(models.iter().all(|m| m["listed"] == true && m["in_catalogue"] == true), "{provider}");
+    }
+    tool.run(&["models", "--available", "sim-bedrock"]).exits(3).says(&["sim-bedrock: its runtime host"]);
+    tool.run(&["models", "--available", "sim-bedrock", "sim-openai"]).exits(0).says(&["sim-bedrock"]);
+    tool.run(&["models", "--available", "opnai"]).exits(2).says(&["did you mean `openai`?"]);
+    tool.run(&["models", "--available"]).exits(2).says(&["no provider's key is set"]);
+    tool.run(&["models", "--available", "openai"]).exits(3).says(&["OPENAI_API_KEY is not set"]);
+}
+
+#[test]
+fn what_is_listed_is_held_against_the_catalogue() {
+    let simulator = CountingSimulator::start();
+    let routes = format!(
+        "version: 1\nproviders:\n  groq: {{base_url: '{url}/v1'}}\n  cerebras: {{base_url: '{url}/nowhere/x'}}\n",
+        url = simulator.url()
+    );
+    let tool = Tool::new()
+        .file("own.yaml", &routes)
+        .env("SLALOM_CONFIG", "own.yaml")
+        .env("GROQ_API_KEY", "planted-key-123");
+    let ran = tool.run(&["models", "--available", "--json"]).exits(0).json();
+    assert_eq!(ran["providers"].as_array().unwrap().len(), 1, "only those whose key is set");
+    let models = ran["providers"][0]["models"].as_array().unwrap();
+    let of = |name: &str| models.iter().find(|m| m["model"] == name).unwrap().clone();
+    assert_eq!(of("good")["in_catalogue"], false);
+    assert_eq!(of("openai/gpt-oss-120b")["listed"], false);
+    let shown = tool.run(&["models", "--available", "groq"]).exits(0).stdout;
+    assert!(shown.contains("groq/good") && shown.contains("groq/openai/gpt-oss-120b"), "{shown}");
+}
+
+#[test]
+fn routes_yaml_says_facts_field_by_field() {
+    let facts = "version: 1\nmodels:\n  anthropic/claude-haiku-5-5:\n    supports: [audio, no-tools]\n    price: {output: 7, cache_write_1h: 0.3}\n    efforts: [low, high]\n    refuses: [seed]\n";
+    let tool = Tool::new().file("routes.yaml", facts);
+    let json = tool.run(&["models", "--json", "claude-haiku-5-5"]).exits(0).json();
+    let haiku = row(&json, "anthropic/claude-haiku-5-5");
+    assert_eq!(
+        (haiku["supports"]["audio"].clone(), haiku["supports"]["tools"].clone()),
+        (true.into(), false.into())
+    );
+    assert_eq!(haiku["supports"]["vision"], true, "not said, so as it was");
+    assert_eq!(haiku["context_tokens"], 1_000_000, "not said, so as it was");
+    assert_eq!(haiku["price_usd_per_million"]["input"], 0.1);
+    assert_eq!(haiku["price_usd_per_million"]["output"], 7.0);
+    assert_eq!(
+        (haiku["tiers"][0]["input"].clone(), haiku["tiers"][0]["output"].clone()),
+        (0.5.into(), 7.0.into())
+    );
+    assert_eq!(haiku["tiers"][0]["cache_write_1h"], 0.3);
+    assert_eq!(haiku["efforts"], serde_json::json!(["low", "high"]));
+    assert_eq!(haiku["refuses"], serde_json::json!(["seed"]));
+    for (line, said) in [
+        ("supports: [tols]", &["`tols` is no capability", "did you mean `tools`?", "routes.yaml:4:16"][..]),
+        ("efforts: [lots]", &["`lots` is no effort", "none, minimal, low"]),
+        ("refuses: [temprature]", &["`temprature` is no parameter", "did you mean `temperature`?"]),
+        ("price: {cached: 1}", &["unknown key `cached`", "did you mean `cached_input`?"]),
+        ("price: {input: -1}", &["`-1` is no price"]),
+        ("suports: [tools]", &["unknown key `suports`", "did you mean `supports`?"]),
+    ] {
+        let text = format!("version: 1\nmodels:\n  openai/gpt-4o:\n    {line}\n");
+        Tool::new().file("routes.yaml", &text).run(&["models", "gpt-4o"]).exits(2).says(said);
+    }
+}
