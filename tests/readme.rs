@@ -1,13 +1,13 @@
-//! The README's console blocks, run as they stand, with the binary under test where a block says
+//! The console blocks of the README and of docs/requests.md, run as they stand, with the binary under test where a block says
 //! `cargo run --release --`.
 
 use std::path::Path;
 
 use crate::tool::Tool;
 
-/// Commands of the README's `console` blocks with the output shown beneath each.
-fn commands() -> Vec<(String, String)> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+/// Commands of a document's `console` blocks with the output shown beneath each.
+fn commands(document: &str) -> Vec<(String, String)> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
     let mut found: Vec<(String, String)> = Vec::new();
     let mut inside = false;
     for line in readme.lines() {
@@ -62,8 +62,9 @@ fn recognisable(line: &str) -> Vec<String> {
 
 #[test]
 fn console_blocks_do_what_they_show() {
-    let commands = commands();
+    let mut commands = commands("README.md");
     assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the test command");
+    commands.extend(self::commands("docs/requests.md"));
     let mut ran_any = 0;
     for (command, shown) in commands {
         // `; echo $?` shows an exit code.
@@ -82,11 +83,10 @@ fn console_blocks_do_what_they_show() {
         let Some(rest) = rest else { continue };
         ran_any += 1;
         let tool = Tool::new();
-        std::os::unix::fs::symlink(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets"),
-            tool.path("golden-sets"),
-        )
-        .unwrap();
+        for folder in ["golden-sets", "examples"] {
+            let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            std::os::unix::fs::symlink(here, tool.path(folder)).unwrap();
+        }
         let arguments = words(rest);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = match input {
