@@ -6,6 +6,7 @@ use crate::chat::{Effort, JsonSchema, Message, Part, Request, Role, Schema, Tool
 use crate::dialect::fields::{Fields, merge, put, put_list, whole};
 use crate::dialect::functions::{push_result, read_call, read_tool, write_call, write_tool};
 use crate::dialect::media;
+use crate::dialect::wire::{is_text, own_turn};
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// Output that budgets of thought are shares of where the request names no bound, in tokens.
@@ -106,10 +107,8 @@ fn read_format(format: &Value) -> Option<Schema> {
 
 /// Appends a turn: what tools gave back comes first, each in a message of its own.
 fn write_turn(message: &Message, out: &mut Vec<Value>) {
-    if let [Part::Own { block }] = &message.parts[..]
-        && block.get("role").is_some()
-    {
-        out.push(block.clone());
+    if let Some(turn) = own_turn(message) {
+        out.push(turn.clone());
         return;
     }
     let (mut content, mut calls, mut plan) = (Vec::new(), Vec::new(), String::new());
@@ -140,7 +139,7 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) {
     object.insert("role".to_owned(), json!(crate::dialect::wire::role(message)));
     let only_calls = content.is_empty() && !calls.is_empty();
     let content = match &mut content[..] {
-        [one] if one["type"] == "text" => one["text"].take(),
+        [one] if is_text(one) => one["text"].take(),
         _ => Value::Array(content),
     };
     put(&mut object, "content", (!only_calls).then_some(content));

@@ -1,6 +1,10 @@
 //! Recorded traffic, decoded in-process. What an answer says is read here a second time, straight from the JSON, by
 //! code that shares nothing with the decoders. Where the samples are not there (a user's clone), this says so.
 
+mod load;
+mod meaning;
+mod requests;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -406,4 +410,12 @@ fn recorded_errors_have_their_class() {
     println!("recorded errors classified: {seen}");
     assert!(seen > 30, "only {seen} errors were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tmp_requests() {
+    let Some(folder) = load::folder() else { return };
+    let all = load::load(&folder);
+    println!("{}", all.len());
+    for sample in &all { if let Some(why) = requests::check(sample) { println!("## {}: {}", sample.name, why); } }
 }
