@@ -29,9 +29,10 @@ fn a_mark_on_a_lone_text_stays() {
 #[test]
 fn a_level_without_thinking_switches_none_on() {
     let messages = json!([{"role": "user", "content": "hi"}]);
-    let level = json!({"model": "m", "max_tokens": 9, "messages": messages, "output_config": {"effort": "high"}});
+    let level =
+        json!({"model": "m", "max_tokens": 9, "messages": messages, "output_config": {"effort": "high"}});
     assert_eq!(again(Dialect::Anthropic, "", &level), level);
-    let mut both = level.clone();
+    let mut both = level;
     both["thinking"] = json!({"type": "adaptive"});
     assert_eq!(again(Dialect::Anthropic, "", &both), both);
     let asked = Dialect::Anthropic.server().decode_request("", both.to_string().as_bytes()).unwrap();

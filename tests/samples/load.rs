@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use slalom::dialect::{Dialect, EchoReasoning, Headers, Quirks};
 
+use super::frames;
+
 /// Folders that hold no chats. Without them the manifest has 519 cases, 449 of them recorded.
 const NO_CHATS: [&str; 6] = ["count", "embed", "models", "rerank", "tokenize", "bedrock-invoke"];
 
@@ -47,7 +49,7 @@ pub(super) fn load(folder: &Path) -> Vec<Sample> {
             name: row[sample].to_owned(),
             source: row[source].to_owned(),
             url: row[url].to_owned(),
-            dialect: dialect_of(&row[source], &row[url]),
+            dialect: dialect_of(&row[source], &row[url], &folder.join(&row[sample])),
             status: row[status].parse().unwrap_or(200),
             recorded: &row[kind] == "recorded",
             stem: folder.join(&row[sample]),
@@ -56,7 +58,15 @@ pub(super) fn load(folder: &Path) -> Vec<Sample> {
         .collect()
 }
 
-fn dialect_of(source: &str, url: &str) -> Dialect {
+fn dialect_of(source: &str, url: &str, stem: &Path) -> Dialect {
+    // Azure serves two dialects from one address.
+    let shown = ["response.json", "stream.sse"].iter().filter(|_| url.is_empty());
+    let shown = shown.filter_map(|suffix| fs::read_to_string(format!("{}.{suffix}", stem.display())).ok());
+    let is_response =
+        |text: &str| text.contains("\"type\":\"response.") || text.contains("\"object\":\"response\"");
+    if shown.into_iter().any(|text| is_response(&text.replace("\": ", "\":"))) {
+        return Dialect::OpenaiResponses;
+    }
     if url.contains("/chat/completions") {
         return Dialect::OpenaiChat;
     }
@@ -82,9 +92,13 @@ impl Sample {
             .then(|| fs::read(format!("{}.{suffix}", self.stem.display())).unwrap())
     }
 
-    /// A streamed answer, as it came.
-    pub(super) fn stream(&self) -> Option<Vec<u8>> {
-        ["stream.sse", "stream.ndjson", "eventstream.bin"].iter().find_map(|suffix| self.file(suffix))
+    /// Its streamed answers, in the framing of their dialect.
+    pub(super) fn streams(&self) -> Vec<Vec<u8>> {
+        let framed = ["stream.sse", "stream.ndjson", "eventstream.bin"];
+        let mut streams: Vec<Vec<u8>> = framed.iter().filter_map(|suffix| self.file(suffix)).collect();
+        streams.extend(self.file("chunks.jsonl").map(|lines| frames::aws_of_lines(&lines)));
+        streams.extend(self.file("stream.array.json").map(|list| frames::sse_of_list(&list)));
+        streams.iter().flat_map(|stream| frames::answers_in(stream)).collect()
     }
 
     /// The headers of the answer, as far as they were kept.

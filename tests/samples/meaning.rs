@@ -35,13 +35,10 @@ pub(super) fn meaning(dialect: Dialect, body: &Value) -> Value {
 /// The first place where two values differ.
 pub(super) fn difference(expected: &Value, got: &Value, path: &str) -> Option<String> {
     match (expected, got) {
-        (Value::Object(a), Value::Object(b)) => a
-            .keys()
-            .chain(b.keys())
-            .find_map(|key| {
-                let none = Value::Null;
-                difference(a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none), &format!("{path}.{key}"))
-            }),
+        (Value::Object(a), Value::Object(b)) => a.keys().chain(b.keys()).find_map(|key| {
+            let none = Value::Null;
+            difference(a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none), &format!("{path}.{key}"))
+        }),
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             (0..a.len()).find_map(|n| difference(&a[n], &b[n], &format!("{path}[{n}]")))
         }
@@ -79,8 +76,9 @@ const SETTINGS: [&str; 3] = ["generationConfig", "inferenceConfig", "options"];
 fn said(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let is_call = ["tool_use", "custom_tool_call"].iter().any(|kind| fields.get("type") == Some(&json!(kind)))
-                || fields.contains_key("toolUseId");
+            let is_call =
+                ["tool_use", "custom_tool_call"].iter().any(|kind| fields.get("type") == Some(&json!(kind)))
+                    || fields.contains_key("toolUseId");
             let empty = |(name, value): &(String, Value)| {
                 let settings = SETTINGS.contains(&name.as_str()) && *value == json!({});
                 settings || value.is_null() || *value == json!([])
@@ -110,22 +108,22 @@ fn rename(fields: &mut Map<String, Value>, old: &str, new: &str) {
 }
 
 /// The objects of a list field.
-fn each(fields: &mut Map<String, Value>, name: &str, mut change: impl FnMut(&mut Map<String, Value>)) {
+fn each(fields: &mut Map<String, Value>, name: &str, change: impl FnMut(&mut Map<String, Value>)) {
     let items = fields.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten();
-    items.filter_map(Value::as_object_mut).for_each(|item| change(item));
+    items.filter_map(Value::as_object_mut).for_each(change);
 }
 
 /// A text as a list of one part; words that are none are no part.
-fn listed(content: Value, part: impl Fn(String) -> Value) -> Value {
+fn listed(content: Value, part: impl Fn(&str) -> Value) -> Value {
     match content {
         Value::String(text) if text.is_empty() => json!([]),
-        Value::String(text) => json!([part(text)]),
+        Value::String(text) => json!([part(&text)]),
         Value::Array(parts) => {
             let parts = parts.into_iter().map(|item| match item {
-                Value::String(text) => part(text),
+                Value::String(text) => part(&text),
                 other => other,
             });
-            Value::Array(parts.filter(|p| *p != part(String::new())).collect())
+            Value::Array(parts.filter(|p| *p != part("")).collect())
         }
         other => other,
     }
@@ -134,7 +132,11 @@ fn listed(content: Value, part: impl Fn(String) -> Value) -> Value {
 /// JSON text as what it says.
 fn parsed(text: &mut Value) {
     let read = text.as_str().map(|text| {
-        if text.trim().is_empty() { json!({}) } else { serde_json::from_str(text).unwrap_or_else(|_| json!(text)) }
+        if text.trim().is_empty() {
+            json!({})
+        } else {
+            serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+        }
     });
     if let Some(read) = read {
         *text = read;

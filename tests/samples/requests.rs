@@ -9,44 +9,37 @@ use super::load::Sample;
 use super::meaning::{difference, meaning};
 
 /// What is wrong with the round trip of a case's request, if it has one.
-pub(super) fn check(sample: &Sample) -> Option<String> {
+pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
     let body = sample.file("request.json")?;
-    let original: Value = serde_json::from_slice(&body).unwrap();
+    Some(round_trip(sample, &body).err().into_iter().collect())
+}
+
+fn round_trip(sample: &Sample, body: &[u8]) -> Result<(), String> {
+    let original: Value = serde_json::from_slice(body).unwrap();
     // The catalogue says which models reason; here the request shows it.
     let reasons = original["include"].to_string().contains("reasoning.encrypted_content");
     let quirks = Quirks { reasons, ..sample.quirks() };
     let path = percent_decoded(sample.url.split(['?', '#']).next().unwrap_or_default());
     let server = sample.dialect.server();
-    let asked = match server.decode_request(&path, &body) {
-        Ok(asked) => asked,
-        Err(why) => return Some(format!("request: {why}")),
-    };
-    let encode = |asked: &slalom::dialect::Asked| {
-        sample.dialect.client().encode_request(Call {
-            model: &asked.model,
-            request: &asked.request,
-            stream: asked.stream,
-            quirks: &quirks,
-            options: Some(&asked.options),
-        })
-    };
-    let again = encode(&asked);
+    let asked = server.decode_request(&path, body).map_err(|why| format!("request: {why}"))?;
+    let again = sample.dialect.client().encode_request(Call {
+        model: &asked.model,
+        request: &asked.request,
+        stream: asked.stream,
+        quirks: &quirks,
+        options: Some(&asked.options),
+    });
     let written: Value = serde_json::from_slice(&again.body).unwrap();
-    if let Some(where_) =
-        difference(&meaning(sample.dialect, &original), &meaning(sample.dialect, &written), "")
-    {
-        return Some(format!("request: {where_}"));
-    }
+    let (meant, means) = (meaning(sample.dialect, &original), meaning(sample.dialect, &written));
+    difference(&meant, &means, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
     let path_again = percent_decoded(&again.path);
     if !path.ends_with(&path_again) {
-        return Some(format!("request: path {path_again}\n   expected {path}"));
+        return Err(format!("request: path {path_again}, expected {path}"));
     }
     let settled = |asked: Asked| settled(sample.dialect, asked.request);
-    match server.decode_request(&path_again, &again.body).map(settled) {
-        Ok(back) if back == settled(asked.clone()) => None,
-        Ok(back) => Some(format!("request read again: {}", apart(&back, &settled(asked)))),
-        Err(why) => Some(format!("request read again: {why}")),
-    }
+    let back = server.decode_request(&path_again, &again.body).map(settled);
+    let (back, meant) = (back.map_err(|why| format!("request read again: {why}"))?, settled(asked));
+    if back == meant { Ok(()) } else { Err(format!("request read again: {}", apart(&back, &meant))) }
 }
 
 fn percent_decoded(path: &str) -> String {

@@ -30,7 +30,8 @@ fn function(function: &mut Fields) {
     let schema = function.remove("parametersJsonSchema").or(older);
     // A function that takes nothing says so, or says nothing.
     let open = |schema: &Value| schema.get("additionalProperties").is_some_and(|more| *more != json!(false));
-    let takes = |schema: &Value| open(schema) || schema["properties"].as_object().is_none_or(|p| !p.is_empty());
+    let takes =
+        |schema: &Value| open(schema) || schema["properties"].as_object().is_none_or(|p| !p.is_empty());
     if let Some(schema) = schema.filter(takes) {
         function.insert("parameters".to_owned(), schema);
     }

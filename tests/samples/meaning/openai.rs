@@ -6,7 +6,7 @@ use super::{drop_if, each, instructions, listed, parsed, rename, words};
 
 type Fields = Map<String, Value>;
 
-fn text(text: String) -> Value {
+fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
@@ -29,7 +29,7 @@ pub(super) fn chat(body: &mut Fields) {
         if message.get("role") == Some(&json!("tool"))
             && let Some(words) = message.get("content").and_then(words)
         {
-            message.insert("content".to_owned(), json!([text(words)]));
+            message.insert("content".to_owned(), json!([text(&words)]));
         }
         each(message, "content", |part| {
             if let Some(url) = part.get("image_url").and_then(Value::as_str).map(str::to_owned) {
@@ -88,7 +88,10 @@ fn item(item: &mut Fields) {
             let said = item.get("role") == Some(&json!("assistant"));
             let kind = if said { "output_text" } else { "input_text" };
             if let Some(content) = item.remove("content") {
-                item.insert("content".to_owned(), listed(content, |text| json!({"type": kind, "text": text})));
+                item.insert(
+                    "content".to_owned(),
+                    listed(content, |text| json!({"type": kind, "text": text})),
+                );
             }
             each(item, "content", |part| drop_if(part, "detail", &json!("auto")));
         }

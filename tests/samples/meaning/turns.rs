@@ -6,7 +6,7 @@ use super::{drop_if, each, instructions, listed, parsed, words};
 
 type Fields = Map<String, Value>;
 
-fn typed(text: String) -> Value {
+fn typed(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
@@ -33,7 +33,8 @@ pub(super) fn anthropic(body: &mut Fields) {
 }
 
 pub(super) fn bedrock(body: &mut Fields) {
-    let schema = body.get_mut("outputConfig").and_then(|o| o.pointer_mut("/textFormat/structure/jsonSchema/schema"));
+    let schema =
+        body.get_mut("outputConfig").and_then(|o| o.pointer_mut("/textFormat/structure/jsonSchema/schema"));
     schema.into_iter().for_each(parsed);
     join(body, |_| false);
     each(body, "messages", |message| {
