@@ -20,6 +20,24 @@ pub(super) fn write_tool(tool: &Tool) -> Value {
     }
 }
 
+/// A tool as it is offered where a function cannot ask that the model be held to its schema.
+pub(super) fn write_loose_tool(tool: &Tool) -> Value {
+    match tool {
+        Tool::Own(own) => own.clone(),
+        Tool::Function(function) => {
+            write_tool(&Tool::Function(Function { strict: None, ..function.clone() }))
+        }
+    }
+}
+
+/// A tool as it was offered there.
+pub(super) fn read_loose_tool(value: Value) -> Tool {
+    match read_tool(value.clone()) {
+        Tool::Function(function) if function.strict.is_none() => Tool::Function(function),
+        _ => Tool::Own(value),
+    }
+}
+
 /// A tool as it was offered: a function, or something of one vendor's own.
 pub(super) fn read_tool(value: Value) -> Tool {
     let function = whole(&value, |tool| {

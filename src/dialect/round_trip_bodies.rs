@@ -70,3 +70,45 @@ fn gemini_tools_keep_their_order_and_open_parameters() {
     let body = json!({"contents": [{"role": "user", "parts": [{"text": "q"}]}], "tools": tools});
     assert_eq!(again(Dialect::Gemini, "/models/m:generateContent", &body), body);
 }
+
+fn sent(dialect: Dialect, request: &Request) -> Value {
+    let quirks = Quirks::default();
+    let call = Call { model: "m", request, stream: false, quirks: &quirks, options: None };
+    serde_json::from_slice(&dialect.client().encode_request(call).body).unwrap()
+}
+
+#[test]
+fn a_function_asks_to_be_held_to_its_schema_only_where_it_can() {
+    let parameters = json!({"type": "object", "properties": {}});
+    let function =
+        crate::chat::Function { name: "f".into(), description: None, parameters, strict: Some(true) };
+    let request = Request { tools: vec![crate::chat::Tool::Function(function)], ..Request::prompt("q") };
+    assert_eq!(sent(Dialect::OpenaiChat, &request)["tools"][0]["function"]["strict"], true);
+    for dialect in [Dialect::Cohere, Dialect::Ollama] {
+        let body = sent(dialect, &request);
+        assert!(body["tools"][0]["function"]["strict"].is_null(), "{body}");
+        // What somebody else says there all the same is passed on.
+        let mut own = body;
+        own["tools"][0]["function"]["strict"] = json!(true);
+        assert_eq!(again(dialect, "", &own)["tools"], own["tools"]);
+    }
+}
+
+#[test]
+fn cohere_gets_a_share_within_its_bounds() {
+    for (asked, share) in [(0.0, 0.01), (0.5, 0.5), (1.0, 0.99)] {
+        let request = Request { top_p: Some(asked), ..Request::prompt("q") };
+        assert_eq!(sent(Dialect::Cohere, &request)["p"], share);
+    }
+}
+
+#[test]
+fn what_the_model_said_goes_back_to_responses_as_text() {
+    let said = crate::chat::Message::texts(crate::chat::Role::Assistant, ["a".to_owned(), "b".to_owned()]);
+    let mut request = Request::prompt("q");
+    request.messages.push(said);
+    let body = sent(Dialect::OpenaiResponses, &request);
+    assert_eq!(body["input"][1], json!({"type": "message", "role": "assistant", "content": "a"}));
+    let asked = Dialect::OpenaiResponses.server().decode_request("", body.to_string().as_bytes()).unwrap();
+    assert_eq!(asked.request, request);
+}

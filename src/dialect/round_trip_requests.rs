@@ -137,6 +137,9 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
     for parameter in client.lacks() {
         request.take(*parameter);
     }
+    if dialect == Cohere {
+        request.top_p = request.top_p.map(|p| p.clamp(0.01, 0.99));
+    }
     if dialect != Anthropic {
         // Elsewhere caching needs no asking, or marks between blocks.
         request.cache = None;

@@ -6,7 +6,7 @@ use crate::chat::{
     Effort, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, ToolCall, ToolChoice, ToolResult,
 };
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::{name_of, push_result, read_arguments, read_tool, write_tool};
+use crate::dialect::functions::{name_of, push_result, read_arguments, read_loose_tool, write_loose_tool};
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// The body, in the order in which a reader would look for things.
@@ -20,7 +20,7 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
     body.insert("messages".to_owned(), Value::Array(messages));
     // There is no word on which tool to call; "none" is said by offering none.
     if request.tool_choice != Some(ToolChoice::None) {
-        put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
+        put_list(&mut body, "tools", request.tools.iter().map(write_loose_tool).collect());
     }
     let format = request.schema.as_ref().map(|schema| match schema {
         Schema::AnyJson => json!("json"),
@@ -47,7 +47,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
     let mut body = Fields::of(body)?;
     let model = body.text("model").ok_or("`model` is missing")?;
     let mut request = Request {
-        tools: body.list("tools").into_iter().map(read_tool).collect(),
+        tools: body.list("tools").into_iter().map(read_loose_tool).collect(),
         schema: body.take("format", read_format),
         effort: body.take("think", read_effort),
         ..Request::default()
