@@ -14,4 +14,5 @@ mod imports;
 mod readme;
 mod samples;
 mod simulator;
+mod specs;
 mod tool;
