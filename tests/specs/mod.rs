@@ -11,7 +11,7 @@ use jsonschema::Validator;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use slalom::chat::Effort;
-use slalom::dialect::{Call, Dialect, EffortControl, MaxTokensField, Quirks, SystemRole};
+use slalom::dialect::{Call, Dialect, EchoReasoning, EffortControl, MaxTokensField, Quirks, SystemRole};
 
 use source::Source;
 
@@ -129,14 +129,44 @@ fn anthropic() {
 }
 
 #[test]
-fn gemini() {
+fn openrouter() {
+    let Some(folder) = source::folder() else { return };
+    let source = Source::yaml(&folder.join("openrouter-openapi.yaml"));
+    let efforts = [EffortControl::Native, EffortControl::ReasoningObject];
+    let with = |effort, echo_reasoning| Quirks { effort, echo_reasoning, ..Quirks::default() };
+    let quirks = efforts.map(|effort| with(effort, EchoReasoning::Always));
+    let validator = of(&source, &json!({"$ref": "ChatRequest"}));
+    hold(Dialect::OpenaiChat, &quirks, &Effort::ALL, &validator, nothing);
+    let validator = of(&source, &json!({"$ref": "ResponsesRequest"}));
+    hold(Dialect::OpenaiResponses, &responses_quirks(), &Effort::ALL, &validator, nothing);
+}
+
+#[test]
+fn gemini_by_the_sdk() {
+    let Some(folder) = source::folder() else { return };
+    let source = Source::json(&folder.join("google-genai-sdk-3.4.0-derived.schema.json"), "/$defs");
+    let Source::Json(file, _) = &source else { return };
+    let root = |name: &str| file["roots"][name].clone();
+    let body = json!({"type": "object", "required": ["contents"], "properties": {
+        "contents": {"type": "array", "items": root("Content")}, "systemInstruction": root("Content"),
+        "tools": {"type": "array", "items": root("Tool")}, "toolConfig": root("ToolConfig"),
+        "generationConfig": root("GenerationConfig"),
+    }});
+    hold(Dialect::Gemini, &gemini_quirks(), &Effort::ALL, &of(&source, &body), nothing);
+}
+
+fn gemini_quirks() -> [Quirks; 2] {
+    [Quirks::default(), Quirks { effort: EffortControl::Budget, ..Quirks::default() }]
+}
+
+#[test]
+fn gemini_by_the_discovery_document() {
     let Some(folder) = source::folder() else { return };
     let source = Source::json(&folder.join("vertex-aiplatform-v1-generatecontent-subset.json"), "/schemas");
     let lookup = |name: &str| foreign::of_discovery(&source.schema(name));
     let root = json!({"$ref": "GoogleCloudAiplatformV1GenerateContentRequest"});
     let validator = strict::validator(&root, &lookup);
-    let quirks = [Quirks::default(), Quirks { effort: EffortControl::Budget, ..Quirks::default() }];
-    hold(Dialect::Gemini, &quirks, &Effort::ALL, &validator, nothing);
+    hold(Dialect::Gemini, &gemini_quirks(), &Effort::ALL, &validator, nothing);
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn answered(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
 /// Thoughts as each vendor marks them.
 fn state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
-        Dialect::Cohere | Dialect::Ollama | Dialect::OpenaiChat => None,
+        Dialect::Cohere | Dialect::Ollama => None,
+        Dialect::OpenaiChat => Some(json!({"field": "reasoning"})),
         Dialect::Gemini => Some(json!({"thoughtSignature": "c2lnbmVk"})),
         Dialect::OpenaiResponses => {
             let summary = json!([{"type": "summary_text", "text": text}]);
