@@ -18,6 +18,7 @@ mod readme;
 mod requests;
 mod samples;
 mod simulator;
+mod specs;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;

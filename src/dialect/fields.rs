@@ -68,6 +68,11 @@ impl Fields {
         self.0.contains_key(name)
     }
 
+    /// Whether a field has just this value; it stays.
+    pub(super) fn says(&self, name: &str, expected: &Value) -> bool {
+        self.0.get(name) == Some(expected)
+    }
+
     /// Takes a field whose value is just this, and says whether it was.
     pub(super) fn is(&mut self, name: &str, expected: &Value) -> bool {
         self.take(name, |value| (value == expected).then_some(())).is_some()

@@ -20,6 +20,24 @@ pub(super) fn write_tool(tool: &Tool) -> Value {
     }
 }
 
+/// A tool as it is offered where a function cannot ask that the model be held to its schema.
+pub(super) fn write_loose_tool(tool: &Tool) -> Value {
+    match tool {
+        Tool::Own(own) => own.clone(),
+        Tool::Function(function) => {
+            write_tool(&Tool::Function(Function { strict: None, ..function.clone() }))
+        }
+    }
+}
+
+/// A tool as it was offered there.
+pub(super) fn read_loose_tool(value: Value) -> Tool {
+    match read_tool(value.clone()) {
+        Tool::Function(function) if function.strict.is_none() => Tool::Function(function),
+        _ => Tool::Own(value),
+    }
+}
+
 /// A tool as it was offered: a function, or something of one vendor's own.
 pub(super) fn read_tool(value: Value) -> Tool {
     let function = whole(&value, |tool| {
@@ -101,6 +119,11 @@ pub(super) fn push_result(messages: &mut Vec<Message>, result: ToolResult) {
         Some(turn) => turn.parts.push(part),
         None => messages.push(Message { role: crate::chat::Role::User, parts: vec![part], from: None }),
     }
+}
+
+/// A result's words. These dialects have no flag for an error of the tool, so the words say it.
+pub(super) fn result_words(result: &ToolResult) -> String {
+    if result.is_error { format!("Error: {}", result.content) } else { result.content.clone() }
 }
 
 /// The tool's name for a result: said beside it, or found at the call that it answers.

@@ -24,6 +24,8 @@ mod quirks;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
+mod round_trip_bodies;
+#[cfg(test)]
 mod round_trip_requests;
 mod sse_stream;
 mod wait;

@@ -27,7 +27,7 @@ pub struct Quirks {
     pub any_tool: bool,
     /// The provider takes no tools (Perplexity).
     pub no_tools: bool,
-    /// Beside a switch for thinking, the model takes a level of effort.
+    /// Where a switch turns thinking off, a level says how much of it there is.
     pub effort_levels: bool,
     /// The provider takes no word on which tool to call (Moonshot, for `required`).
     pub no_forced_tools: bool,

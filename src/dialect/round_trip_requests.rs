@@ -137,6 +137,9 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
     for parameter in client.lacks() {
         request.take(*parameter);
     }
+    if dialect == Cohere {
+        request.top_p = request.top_p.map(|p| p.clamp(0.01, 0.99));
+    }
     if dialect != Anthropic {
         // Elsewhere caching needs no asking, or marks between blocks.
         request.cache = None;
@@ -205,7 +208,10 @@ fn normal_part(dialect: Dialect, part: &mut Part) {
             if !matches!(dialect, Dialect::Gemini | Dialect::Ollama) {
                 result.name.clear();
             }
-            result.is_error &= matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock);
+            if !matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock) {
+                result.content = super::functions::result_words(result);
+                result.is_error = false;
+            }
         }
         _ => {}
     }

@@ -57,12 +57,17 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
     if let Some((choice, parallel)) = body.take("tool_choice", read_choice) {
         (request.tool_choice, request.parallel_tool_calls) = (Some(choice), parallel);
     }
+    let adaptive = json!({"type": "adaptive"});
+    // A level without thinking means something else: it stays the caller's own.
+    let thinks = body.says("thinking", &adaptive);
     body.inside("output_config", |output| {
         request.schema = output.take("format", read_format);
-        request.effort = output.take("effort", |word| word.as_str()?.parse().ok());
+        if thinks {
+            request.effort = output.take("effort", |word| word.as_str()?.parse().ok());
+        }
     });
     if request.effort.is_some() {
-        body.is("thinking", &json!({"type": "adaptive"}));
+        body.is("thinking", &adaptive);
     } else if body.is("thinking", &json!({"type": "disabled"})) {
         request.effort = Some(Effort::None);
     }

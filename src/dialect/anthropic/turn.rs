@@ -5,15 +5,18 @@ use serde_json::{Value, json};
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::dialect::fields::whole;
 use crate::dialect::media;
-use crate::dialect::wire::role;
+use crate::dialect::wire::{is_text, own_turn, role};
 
 /// One turn.
 pub(super) fn write_turn(message: &Message) -> Value {
+    if let Some(turn) = own_turn(message) {
+        return turn.clone();
+    }
     let mut blocks: Vec<Value> = message.parts.iter().filter_map(write_block).collect();
     // What tools gave back must stand first.
     blocks.sort_by_key(|block| block["type"] != "tool_result" && message.role == Role::User);
     let content = match &mut blocks[..] {
-        [one] if one["type"] == "text" => one["text"].take(),
+        [one] if is_text(one) => one["text"].take(),
         _ => Value::Array(blocks),
     };
     json!({"role": role(message), "content": content})
@@ -21,7 +24,12 @@ pub(super) fn write_turn(message: &Message) -> Value {
 
 /// A turn as it was sent.
 pub(super) fn read_turn(turn: &Value) -> Message {
-    let role = if turn["role"] == "assistant" { Role::Assistant } else { Role::User };
+    let role = match turn["role"].as_str() {
+        Some("assistant") => Role::Assistant,
+        Some("user") => Role::User,
+        // Newer models take instructions between turns too.
+        _ => return Message { role: Role::User, parts: vec![Part::Own { block: turn.clone() }], from: None },
+    };
     let parts = match &turn["content"] {
         Value::String(text) => vec![Part::text(text)],
         Value::Array(blocks) => blocks.iter().map(read_block).collect(),

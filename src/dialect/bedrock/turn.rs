@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::dialect::fields::whole;
 use crate::dialect::media;
-use crate::dialect::wire::role;
+use crate::dialect::wire::{own_turn, role};
 
 /// All turns. Speakers must alternate, so what one says in several turns is one of them here.
 pub(super) fn write_turns(messages: &[Message]) -> Vec<Value> {
     let mut turns: Vec<Value> = Vec::with_capacity(messages.len());
     for message in messages {
+        if let Some(turn) = own_turn(message) {
+            turns.push(turn.clone());
+            continue;
+        }
         let blocks: Vec<Value> = message.parts.iter().filter_map(write_block).collect();
         match turns.last_mut().filter(|turn| turn["role"] == role(message)) {
             Some(turn) => {
@@ -26,7 +30,11 @@ pub(super) fn write_turns(messages: &[Message]) -> Vec<Value> {
 
 /// A turn as it was sent.
 pub(super) fn read_turn(turn: &Value) -> Message {
-    let role = if turn["role"] == "assistant" { Role::Assistant } else { Role::User };
+    let role = match turn["role"].as_str() {
+        Some("assistant") => Role::Assistant,
+        Some("user") => Role::User,
+        _ => return Message { role: Role::User, parts: vec![Part::Own { block: turn.clone() }], from: None },
+    };
     let parts = turn["content"].as_array().into_iter().flatten().map(read_block).collect();
     Message { role, parts, from: None }
 }

@@ -4,12 +4,19 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{Effort, JsonSchema, Message, Part, Request, Role, Schema, Tool, ToolChoice, ToolResult};
 use crate::dialect::fields::{Fields, merge, put, put_list, whole};
-use crate::dialect::functions::{push_result, read_call, read_tool, write_call, write_tool};
+use crate::dialect::functions::{
+    push_result, read_call, read_loose_tool, result_words, write_call, write_loose_tool,
+};
 use crate::dialect::media;
+use crate::dialect::wire::{is_text, own_turn};
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// Output that budgets of thought are shares of where the request names no bound, in tokens.
 const USUAL_MAX_TOKENS: u64 = 8192;
+
+/// The vendor takes neither nothing nor everything as a share of probability mass.
+const LEAST_P: f64 = 0.01;
+const MOST_P: f64 = 0.99;
 
 /// The body, in the order in which a reader would look for things.
 pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
@@ -21,12 +28,12 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
     request.messages.iter().for_each(|message| write_turn(message, &mut messages));
     body.insert("messages".to_owned(), Value::Array(messages));
     put(&mut body, "temperature", request.temperature);
-    put(&mut body, "p", request.top_p);
+    put(&mut body, "p", request.top_p.map(|p| p.clamp(LEAST_P, MOST_P)));
     put(&mut body, "max_tokens", request.max_tokens);
     put_list(&mut body, "stop_sequences", request.stop.clone());
     put(&mut body, "seed", request.seed);
     let (tools, choice) = offered(request);
-    put_list(&mut body, "tools", tools.into_iter().map(write_tool).collect());
+    put_list(&mut body, "tools", tools.into_iter().map(write_loose_tool).collect());
     put(&mut body, "tool_choice", choice);
     put(&mut body, "response_format", request.schema.as_ref().map(write_format));
     if let Some(effort) = request.effort.filter(|_| quirks.effort != EffortControl::Unsupported) {
@@ -73,7 +80,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
         max_tokens: body.count("max_tokens"),
         stop: body.texts("stop_sequences"),
         seed: body.take("seed", Value::as_i64),
-        tools: body.list("tools").into_iter().map(read_tool).collect(),
+        tools: body.list("tools").into_iter().map(read_loose_tool).collect(),
         tool_choice: body.take("tool_choice", choice),
         schema: body.take("response_format", read_format),
         effort: body.is("thinking", &json!({"type": "disabled"})).then_some(Effort::None),
@@ -106,10 +113,8 @@ fn read_format(format: &Value) -> Option<Schema> {
 
 /// Appends a turn: what tools gave back comes first, each in a message of its own.
 fn write_turn(message: &Message, out: &mut Vec<Value>) {
-    if let [Part::Own { block }] = &message.parts[..]
-        && block.get("role").is_some()
-    {
-        out.push(block.clone());
+    if let Some(turn) = own_turn(message) {
+        out.push(turn.clone());
         return;
     }
     let (mut content, mut calls, mut plan) = (Vec::new(), Vec::new(), String::new());
@@ -126,7 +131,7 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) {
             Part::Reasoning { text, .. } => content.push(json!({"type": "thinking", "thinking": text})),
             Part::ToolCall(call) => calls.push(write_call(&call.id, call)),
             Part::ToolResult(result) => {
-                let (id, content) = (&result.call_id, &result.content);
+                let (id, content) = (&result.call_id, result_words(result));
                 out.push(json!({"role": "tool", "tool_call_id": id, "content": content}));
             }
             Part::Own { block } => content.push(block.clone()),
@@ -140,7 +145,7 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) {
     object.insert("role".to_owned(), json!(crate::dialect::wire::role(message)));
     let only_calls = content.is_empty() && !calls.is_empty();
     let content = match &mut content[..] {
-        [one] if one["type"] == "text" => one["text"].take(),
+        [one] if is_text(one) => one["text"].take(),
         _ => Value::Array(content),
     };
     put(&mut object, "content", (!only_calls).then_some(content));

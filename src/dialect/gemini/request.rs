@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::turn::{camel, read_turn, write_turn};
+use super::turn::{camel, read_parts, read_turn, write_turn};
 use crate::chat::{Effort, Function, JsonSchema, Request, Schema, Tool, ToolChoice};
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
 use crate::dialect::functions::no_parameters;
@@ -71,15 +71,15 @@ pub(super) fn read(path: &str, body: &[u8]) -> Result<Asked, String> {
     Ok(Asked { model: model.to_owned(), request, stream, options: body.rest() })
 }
 
-/// All functions stand in one declaration; the vendor's own tools beside it.
+/// All functions stand in one declaration, where the first of them is; the vendor's own tools beside it.
 fn write_tools(tools: &[Tool]) -> Vec<Value> {
-    let functions: Vec<Value> = tools.iter().filter_map(Tool::as_function).map(write_function).collect();
-    let declared = (!functions.is_empty()).then(|| json!({"functionDeclarations": functions}));
-    let own = tools.iter().filter_map(|tool| match tool {
+    let mut functions: Vec<Value> = tools.iter().filter_map(Tool::as_function).map(write_function).collect();
+    let declared = |tool: &Tool| match tool {
         Tool::Own(own) => Some(own.clone()),
-        Tool::Function(_) => None,
-    });
-    declared.into_iter().chain(own).collect()
+        Tool::Function(_) if functions.is_empty() => None,
+        Tool::Function(_) => Some(json!({"functionDeclarations": std::mem::take(&mut functions)})),
+    };
+    tools.iter().filter_map(declared).collect()
 }
 
 fn write_function(function: &Function) -> Value {
@@ -88,8 +88,9 @@ fn write_function(function: &Function) -> Value {
     // A function must say what it does.
     object.insert("description".to_owned(), json!(function.description.as_deref().unwrap_or_default()));
     let properties = function.parameters.get("properties").and_then(Value::as_object);
+    let open = function.parameters.get("additionalProperties").is_some_and(|more| *more != json!(false));
     // Older models refuse an object without properties.
-    if properties.is_none_or(|p| !p.is_empty()) {
+    if open || properties.is_none_or(|p| !p.is_empty()) {
         object.insert("parametersJsonSchema".to_owned(), function.parameters.clone());
     }
     Value::Object(object)
@@ -156,8 +157,8 @@ fn read_choice(config: &Value) -> Option<ToolChoice> {
 }
 
 fn read_system(instruction: &Value) -> Option<String> {
-    let turn = read_turn(instruction);
-    turn.parts.iter().map(|part| part.as_text()).collect::<Option<Vec<_>>>().map(|texts| texts.join("\n\n"))
+    let parts = read_parts(instruction);
+    parts.iter().map(|part| part.as_text()).collect::<Option<Vec<_>>>().map(|texts| texts.join("\n\n"))
 }
 
 fn read_schema(config: &mut Fields) -> Option<Schema> {

@@ -6,9 +6,13 @@ use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolRes
 use crate::dialect::fields::whole;
 use crate::dialect::functions::name_of;
 use crate::dialect::media;
+use crate::dialect::wire::own_turn;
 
 /// One turn.
 pub(super) fn write_turn(request: &Request, message: &Message) -> Value {
+    if let Some(turn) = own_turn(message) {
+        return turn.clone();
+    }
     let role = match message.role {
         Role::User => "user",
         Role::Assistant => "model",
@@ -93,9 +97,20 @@ fn write_result(result: &ToolResult) -> Value {
 
 /// A turn as it was sent.
 pub(super) fn read_turn(turn: &Value) -> Message {
-    let role = if turn["role"] == "model" { Role::Assistant } else { Role::User };
-    let parts = turn["parts"].as_array().into_iter().flatten().flat_map(read_part).collect();
-    Message { role, parts, from: None }
+    let role = match turn.get("role").and_then(Value::as_str) {
+        Some("model") => Role::Assistant,
+        // Who speaks may be left out, and what a function gave back was once said by it.
+        None | Some("user" | "function") => Role::User,
+        Some(_) => {
+            return Message { role: Role::User, parts: vec![Part::Own { block: turn.clone() }], from: None };
+        }
+    };
+    Message { role, parts: read_parts(turn), from: None }
+}
+
+/// The parts of a turn, or of an instruction.
+pub(super) fn read_parts(turn: &Value) -> Vec<Part> {
+    turn["parts"].as_array().into_iter().flatten().flat_map(read_part).collect()
 }
 
 /// A part; one with something in it that the contract has no place for is kept as it is.

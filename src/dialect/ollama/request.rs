@@ -6,7 +6,9 @@ use crate::chat::{
     Effort, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, ToolCall, ToolChoice, ToolResult,
 };
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::{name_of, push_result, read_arguments, read_tool, write_tool};
+use crate::dialect::functions::{
+    name_of, push_result, read_arguments, read_loose_tool, result_words, write_loose_tool,
+};
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// The body, in the order in which a reader would look for things.
@@ -20,7 +22,7 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
     body.insert("messages".to_owned(), Value::Array(messages));
     // There is no word on which tool to call; "none" is said by offering none.
     if request.tool_choice != Some(ToolChoice::None) {
-        put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
+        put_list(&mut body, "tools", request.tools.iter().map(write_loose_tool).collect());
     }
     let format = request.schema.as_ref().map(|schema| match schema {
         Schema::AnyJson => json!("json"),
@@ -47,7 +49,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
     let mut body = Fields::of(body)?;
     let model = body.text("model").ok_or("`model` is missing")?;
     let mut request = Request {
-        tools: body.list("tools").into_iter().map(read_tool).collect(),
+        tools: body.list("tools").into_iter().map(read_loose_tool).collect(),
         schema: body.take("format", read_format),
         effort: body.take("think", read_effort),
         ..Request::default()
@@ -110,7 +112,7 @@ fn write_turn(request: &Request, message: &Message, out: &mut Vec<Value>) {
                 });
             }
             Part::ToolResult(result) => {
-                let mut object = json!({"role": "tool", "content": result.content});
+                let mut object = json!({"role": "tool", "content": result_words(result)});
                 let name = name_of(request, result);
                 for (field, value) in [("tool_name", name), ("tool_call_id", &result.call_id)] {
                     if !value.is_empty() {

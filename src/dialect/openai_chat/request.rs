@@ -22,7 +22,7 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
         messages.push(json!({"role": role, "content": system}));
     }
     for message in &request.messages {
-        write_turn(request, message, quirks, &mut messages);
+        write_turn(message, quirks, &mut messages);
     }
     body.insert("messages".to_owned(), Value::Array(messages));
     put(&mut body, "temperature", request.temperature);
@@ -123,10 +123,10 @@ fn write_effort(body: &mut Map<String, Value>, effort: Effort, quirks: &Quirks) 
     let (name, value) = match quirks.effort {
         EffortControl::Unsupported => return,
         EffortControl::ReasoningObject => ("reasoning", json!({"effort": effort.name()})),
+        EffortControl::ThinkingSwitch if on && quirks.effort_levels => {
+            ("reasoning_effort", json!(effort.name()))
+        }
         EffortControl::ThinkingSwitch => {
-            if on && quirks.effort_levels {
-                body.insert("reasoning_effort".to_owned(), json!(effort.name()));
-            }
             ("thinking", json!({"type": if on { "enabled" } else { "disabled" }}))
         }
         EffortControl::EnableThinking => ("enable_thinking", json!(on)),

@@ -5,22 +5,21 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{Message, Part, Request, Role, ToolResult};
 use crate::dialect::fields::{Fields, put_list};
-use crate::dialect::functions::{name_of, push_result, read_call, write_call};
+use crate::dialect::functions::{push_result, read_call, result_words, write_call};
 use crate::dialect::media;
+use crate::dialect::wire::{is_text, own_turn};
 use crate::dialect::{EchoReasoning, Quirks};
 
 /// Appends a turn: what tools gave back comes first, each in a message of its own.
-pub(super) fn write_turn(request: &Request, message: &Message, quirks: &Quirks, out: &mut Vec<Value>) {
-    if let [Part::Own { block }] = &message.parts[..]
-        && block.get("role").is_some()
-    {
-        out.push(block.clone());
+pub(super) fn write_turn(message: &Message, quirks: &Quirks, out: &mut Vec<Value>) {
+    if let Some(turn) = own_turn(message) {
+        out.push(turn.clone());
         return;
     }
     let mut content = Vec::new();
     for part in &message.parts {
         match part {
-            Part::ToolResult(result) => out.push(write_result(request, result, quirks)),
+            Part::ToolResult(result) => out.push(write_result(result, quirks)),
             other => content.extend(write_part(other, quirks)),
         }
     }
@@ -39,7 +38,7 @@ fn plain(mut content: Vec<Value>, quirks: &Quirks) -> Value {
     }
     match &mut content[..] {
         [] => json!(""),
-        [one] if one["type"] == "text" => one["text"].take(),
+        [one] if is_text(one) => one["text"].take(),
         _ => Value::Array(content),
     }
 }
@@ -77,15 +76,9 @@ fn read_part(part: &Value) -> Part {
     known.unwrap_or_else(|| Part::Own { block: part.clone() })
 }
 
-fn write_result(request: &Request, result: &ToolResult, quirks: &Quirks) -> Value {
-    // The dialect has no flag for an error of the tool: its words must say it.
-    let mut message =
-        json!({"role": "tool", "tool_call_id": call_id(&result.call_id, quirks), "content": result.content});
-    let name = name_of(request, result);
-    if quirks.nine_letter_call_ids && !name.is_empty() {
-        message["name"] = json!(name);
-    }
-    message
+fn write_result(result: &ToolResult, quirks: &Quirks) -> Value {
+    let id = call_id(&result.call_id, quirks);
+    json!({"role": "tool", "tool_call_id": id, "content": result_words(result)})
 }
 
 fn write_assistant(message: &Message, content: Vec<Value>, quirks: &Quirks) -> Value {
@@ -123,18 +116,29 @@ fn write_assistant(message: &Message, content: Vec<Value>, quirks: &Quirks) -> V
 
 /// Thoughts go back in the field in which they came.
 fn write_thoughts(message: &Message, object: &mut Map<String, Value>) {
-    let (mut text, mut field, mut details) = (String::new(), "reasoning_content", Vec::new());
-    for part in &message.parts {
-        let Part::Reasoning { text: more, state } = part else { continue };
-        text.push_str(more);
-        let state = state.as_ref();
-        if state.is_some_and(|s| s["field"] == "reasoning") {
-            field = "reasoning";
+    let said = |state: &Option<Value>| match state.as_ref()?["field"].as_str()? {
+        "reasoning" => Some("reasoning"),
+        _ => Some("reasoning_content"),
+    };
+    let thoughts = message.parts.iter().filter_map(|part| match part {
+        Part::Reasoning { text, state } => Some((text, state)),
+        _ => None,
+    });
+    // The state may come after the words.
+    let usual = thoughts.clone().find_map(|(_, state)| said(state)).unwrap_or("reasoning_content");
+    let mut details = Vec::new();
+    for (text, state) in thoughts {
+        let field = said(state);
+        match object.get_mut(field.unwrap_or(usual)) {
+            Some(Value::String(so_far)) => so_far.push_str(text),
+            // A server that insists on the field takes an empty one too.
+            _ if field.is_some() || !text.is_empty() => {
+                object.insert(field.unwrap_or(usual).to_owned(), json!(text));
+            }
+            _ => {}
         }
-        details.extend(state.and_then(|s| s["reasoning_details"].as_array().cloned()).unwrap_or_default());
-    }
-    if !text.is_empty() {
-        object.insert(field.to_owned(), json!(text));
+        let more = state.as_ref().and_then(|s| s["reasoning_details"].as_array().cloned());
+        details.extend(more.unwrap_or_default());
     }
     put_list(object, "reasoning_details", details);
 }
@@ -195,17 +199,17 @@ fn content_texts(fields: &mut Fields) -> Option<Vec<String>> {
 
 fn read_assistant(fields: &mut Fields) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
-    let details = fields.list("reasoning_details");
+    let mut details = fields.list("reasoning_details");
     for field in ["reasoning_content", "reasoning"] {
         if let Some(text) = fields.text(field) {
             let mut state = json!({"field": field});
             if !details.is_empty() {
-                state["reasoning_details"] = json!(details);
+                state["reasoning_details"] = json!(std::mem::take(&mut details));
             }
             parts.push(Part::Reasoning { text, state: Some(state) });
         }
     }
-    if parts.is_empty() && !details.is_empty() {
+    if !details.is_empty() {
         let state = json!({"reasoning_details": details});
         parts.push(Part::Reasoning { text: String::new(), state: Some(state) });
     }

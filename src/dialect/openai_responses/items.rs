@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
 use crate::dialect::fields::whole;
-use crate::dialect::functions::{arguments_text, push_result, read_arguments};
+use crate::dialect::functions::{arguments_text, push_result, read_arguments, result_words};
 use crate::dialect::media;
 
 /// Appends the items of a turn.
@@ -13,15 +13,19 @@ pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
     let mut content = Vec::new();
     for part in &message.parts {
         let item = match part {
+            // What the model said goes back as plain text: as parts it would need the id of the answer's own item.
+            Part::Text { text } if message.role == Role::Assistant => {
+                Some(json!({"type": "message", "role": "assistant", "content": text}))
+            }
             Part::Text { .. } | Part::Image(_) | Part::Document(_) => {
-                content.push(write_part(part, message.role));
+                content.push(write_part(part));
                 continue;
             }
             // Thoughts go back as the item in which they came, and only if that holds them.
             Part::Reasoning { state, .. } => state.clone().filter(|s| s["type"] == "reasoning"),
             Part::ToolCall(call) => Some(write_call(call)),
             Part::ToolResult(result) => Some(
-                json!({"type": "function_call_output", "call_id": result.call_id, "output": result.content}),
+                json!({"type": "function_call_output", "call_id": result.call_id, "output": result_words(result)}),
             ),
             Part::Own { block } => Some(block.clone()),
         };
@@ -47,7 +51,7 @@ pub(super) fn write_call(call: &ToolCall) -> Value {
     json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments})
 }
 
-fn write_part(part: &Part, role: Role) -> Value {
+fn write_part(part: &Part) -> Value {
     match part {
         Part::Image(image) => {
             json!({"type": "input_image", "image_url": media::url(image), "detail": "auto"})
@@ -60,9 +64,6 @@ fn write_part(part: &Part, role: Role) -> Value {
                     json!({"type": "input_file", "filename": name, "file_data": media::url(document)})
                 }
             }
-        }
-        other if role == Role::Assistant => {
-            json!({"type": "output_text", "text": other.as_text(), "annotations": []})
         }
         other => json!({"type": "input_text", "text": other.as_text()}),
     }

@@ -1,0 +1,101 @@
+//! The classes that an error may have, by what its body and status say, in words of the test's own.
+
+use FailureClass as Class;
+use regex::Regex;
+use serde_json::Value;
+use slalom::chat::FailureClass;
+use slalom::dialect::Reply;
+
+use super::load::Sample;
+
+/// Words that name a class wherever they stand, the first that is there.
+const WORDS: [(&str, &[Class]); 13] = [
+    ("api_key_invalid|api key not valid|incorrect api key|invalid.{0,3}api.?key", &[Class::Auth]),
+    (
+        "context_length_exceeded|maximum context length|prompt is too long|prompt too long|too_many_(prompt_)?tokens|\
+         input token count .* exceeds|input tokens exceeded|exceeds the context window|request_too_large",
+        &[Class::ContextOverflow],
+    ),
+    ("insufficient_quota|insufficient credits|billing_error|credit balance|perday", &[Class::QuotaExhausted]),
+    ("model_not_found|deploymentnotfound|invalid_model", &[Class::ModelUnavailable]),
+    ("content_filter|responsibleaipolicyviolation", &[Class::ContentPolicy]),
+    ("model identifier is invalid", &[Class::ModelUnavailable]),
+    (
+        "don't have access to the model|does not have permission|country, region",
+        &[Class::ModelUnavailable, Class::Auth],
+    ),
+    ("input was flagged", &[Class::ContentPolicy]),
+    ("tool_use_failed", &[Class::BadRequest, Class::Malformed, Class::ServerError]),
+    ("usage limit, please upgrade", &[Class::QuotaExhausted]),
+    ("no available model provider", &[Class::ServerError, Class::ModelUnavailable]),
+    ("maximum pending requests", &[Class::ServerError, Class::RateLimited]),
+    ("model .{1,60} (not found|does not exist)|model_decommissioned", &[Class::ModelUnavailable]),
+];
+
+/// Kinds of errors, where there is no status.
+const KINDS: [(&str, &[Class]); 4] = [
+    ("overloaded|server_error|api_error|internal|unavailable|modelstreamerror", &[Class::ServerError]),
+    ("rate_limit|throttling|resource_exhausted", &[Class::RateLimited]),
+    ("authentication|permission", &[Class::Auth]),
+    ("invalid_request|validation|invalid.argument", &[Class::BadRequest]),
+];
+
+/// What is wrong with the class of a recorded error.
+pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
+    let body = sample.file("error.json").filter(|_| sample.status >= 400)?;
+    let failure = sample.dialect.client().decode_failure(Reply {
+        status: sample.status,
+        headers: &sample.headers(),
+        body: &body,
+    });
+    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let allowed = classes(Some(sample.status), &value);
+    let mut wrong = Vec::new();
+    if !allowed.contains(&failure.class) {
+        wrong.push(format!("error: {failure}, expected {allowed:?}"));
+    }
+    if failure.message.is_empty() {
+        wrong.push("error: no message".to_owned());
+    }
+    Some(wrong)
+}
+
+/// The classes of an error inside a 200.
+pub(super) fn class_in_band(body: &Value) -> Vec<Class> {
+    classes(None, body)
+}
+
+/// The classes of an error body.
+pub(super) fn classes(status: Option<u16>, body: &Value) -> Vec<Class> {
+    let inner = if body["error"].is_object() { &body["error"] } else { body };
+    let said = body.to_string();
+    if let Some(classes) = named(&WORDS, &said) {
+        return classes;
+    }
+    let told =
+        [&inner["code"], &inner["status_code"]].iter().find_map(|code| code.as_u64()).filter(|n| *n >= 400);
+    match status.or(told.and_then(|told| u16::try_from(told).ok())) {
+        Some(400 | 409 | 422) => vec![Class::BadRequest],
+        Some(401 | 403) => vec![Class::Auth],
+        Some(402) => vec![Class::QuotaExhausted],
+        Some(404) => vec![Class::ModelUnavailable],
+        Some(408 | 504) => vec![Class::Timeout, Class::ServerError],
+        Some(413) => vec![Class::ContextOverflow],
+        Some(424) => vec![Class::Unknown, Class::ServerError],
+        Some(429) => vec![Class::RateLimited],
+        Some(500..) => vec![Class::ServerError],
+        Some(_) => vec![Class::Unknown],
+        None => {
+            let kind = format!("{} {} {}", inner["code"], inner["type"], inner["status"]);
+            named(&KINDS, &kind).unwrap_or_else(|| vec![Class::ServerError, Class::Unknown])
+        }
+    }
+}
+
+fn named(table: &[(&str, &[Class])], said: &str) -> Option<Vec<Class>> {
+    let said = said.to_lowercase();
+    table
+        .iter()
+        .find(|(words, _)| Regex::new(words).unwrap().is_match(&said))
+        .map(|(_, classes)| classes.to_vec())
+}

@@ -1,0 +1,144 @@
+//! What a recorded answer means, read a second time straight from its JSON by code that shares nothing with the
+//! decoders. Each dialect has a fold (a stream's objects to the body that a whole answer would have had) and a reading
+//! of that body.
+
+use serde_json::{Value, json};
+use slalom::chat::{FailureClass, FinishReason};
+use slalom::dialect::Dialect;
+
+use super::errors::class_in_band;
+use super::frames::Frames;
+
+mod anthropic;
+mod bedrock;
+mod chat;
+mod gemini;
+mod others;
+mod responses;
+
+/// A call: id, name, arguments.
+pub(super) type Call = (String, String, Value);
+
+/// What an answer holds, or why there is none.
+pub(super) enum Expected {
+    Answer(Answer),
+    /// One of these classes.
+    Failure(Vec<FailureClass>),
+}
+
+#[derive(Default)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) reasoning: String,
+    pub(super) calls: Vec<Call>,
+    pub(super) finish: Option<FinishReason>,
+    /// Everything in, everything out, read from a cache, written to one, reasoning.
+    pub(super) usage: [Option<u64>; 5],
+}
+
+/// No answer, and its class.
+type Broken = Vec<FailureClass>;
+
+/// What a whole body means.
+pub(super) fn of_whole(dialect: Dialect, body: &Value) -> Expected {
+    settled(read(dialect, body))
+}
+
+/// What a stream means.
+pub(super) fn of_stream(dialect: Dialect, frames: &Frames) -> Expected {
+    if frames.objects.is_empty() && frames.broken == 0 {
+        return Expected::Failure(vec![FailureClass::Empty]);
+    }
+    // A frame that does not parse may have held text.
+    if frames.broken > 0 {
+        return Expected::Failure(vec![FailureClass::Malformed, FailureClass::Truncated]);
+    }
+    let folded = match dialect {
+        Dialect::OpenaiChat => chat::fold(frames),
+        Dialect::OpenaiResponses => responses::fold(&frames.objects),
+        Dialect::Anthropic => anthropic::fold(&frames.objects),
+        Dialect::Gemini => gemini::fold(&frames.objects),
+        Dialect::Cohere => others::fold_cohere(&frames.objects),
+        Dialect::Ollama => others::fold_ollama(&frames.objects),
+        Dialect::Bedrock => bedrock::fold(&frames.objects),
+    };
+    settled(folded.and_then(|body| read(dialect, &body)))
+}
+
+fn read(dialect: Dialect, body: &Value) -> Result<Answer, Broken> {
+    match dialect {
+        Dialect::OpenaiChat => chat::read(body),
+        Dialect::OpenaiResponses => responses::read(body),
+        Dialect::Anthropic => anthropic::read(body),
+        Dialect::Gemini => gemini::read(body),
+        Dialect::Cohere => others::read_cohere(body),
+        Dialect::Ollama => others::read_ollama(body),
+        Dialect::Bedrock => bedrock::read(body),
+    }
+}
+
+/// Nothing said without a reason for it is no answer.
+fn settled(read: Result<Answer, Broken>) -> Expected {
+    let answer = match read {
+        Ok(answer) => answer,
+        Err(classes) => return Expected::Failure(classes),
+    };
+    let unexplained =
+        matches!(answer.finish, Some(FinishReason::Stop | FinishReason::Other | FinishReason::ToolCalls));
+    if unexplained && answer.text.trim().is_empty() && answer.calls.is_empty() {
+        return Expected::Failure(vec![FailureClass::Empty]);
+    }
+    Expected::Answer(answer)
+}
+
+/// An error inside a 200.
+fn in_band(body: &Value) -> Broken {
+    class_in_band(body)
+}
+
+fn truncated() -> Broken {
+    vec![FailureClass::Truncated]
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The texts of some field of those of a list that pass.
+fn texts(items: &Value, field: &str, pass: impl Fn(&Value) -> bool) -> String {
+    list(items).filter(|item| pass(item)).map(|item| text(&item[field])).collect()
+}
+
+fn count(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_f64().map(|number| number.max(0.0) as u64))
+}
+
+fn sum(counts: &[Option<u64>]) -> Option<u64> {
+    counts.iter().flatten().copied().reduce(|a, b| a + b)
+}
+
+/// Nothing and `null` are no arguments; what is no JSON stays a text.
+fn arguments(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({}),
+        Value::String(said) if matches!(said.trim(), "" | "null") => json!({}),
+        Value::String(said) => serde_json::from_str(said).unwrap_or_else(|_| value.clone()),
+        parsed => parsed.clone(),
+    }
+}
+
+/// A turn that calls tools and stopped by itself is one that calls tools.
+fn with_calls(finish: FinishReason, calls: &[Call]) -> Option<FinishReason> {
+    Some(if finish == FinishReason::Stop && !calls.is_empty() { FinishReason::ToolCalls } else { finish })
+}
+
+/// Lets a text field of an object grow.
+fn grow(object: &mut Value, field: &str, more: &Value) {
+    if let Some(more) = more.as_str() {
+        object[field] = json!(text(&object[field]) + more);
+    }
+}

@@ -1,0 +1,67 @@
+//! Recorded traffic, in-process. Each case of the manifest is held to its own bytes: its request goes through both
+//! halves of its dialect and must mean what it meant, its answers and its error must say what the JSON says, which is
+//! read here a second time by code that shares nothing with the decoders. A case passes when all of its parts do.
+//! Where the samples are not there (a user's clone), this says so.
+
+mod answers;
+mod errors;
+mod expected;
+mod frames;
+mod load;
+mod meaning;
+mod requests;
+
+use std::collections::BTreeMap;
+
+use load::Sample;
+
+/// Cases that do not pass, each with its reason. One that passes after all must leave the list.
+const EXCEPTIONS: [(&str, &str); 6] = [
+    ("bedrock/vercel-amazon-bedrock-reranking.1", "a ranking, not a chat"),
+    ("cohere/vercel-cohere-embedding", "an embedding, not a chat"),
+    ("cohere/vercel-cohere-reranking.1", "a ranking, not a chat"),
+    ("ollama/image-input", "asks /api/generate, which completes a prompt and holds no chat"),
+    ("ollama/image-input-stream", "asks /api/generate, which completes a prompt and holds no chat"),
+    ("ollama/text-stream", "asks /api/generate, which completes a prompt and holds no chat"),
+];
+
+/// What is wrong with a case; `None` when none of its parts could be looked at.
+fn judge(sample: &Sample) -> Option<Vec<String>> {
+    let parts = [requests::check(sample), answers::check(sample), errors::check(sample)];
+    let looked_at: Vec<Vec<String>> = parts.into_iter().flatten().collect();
+    (!looked_at.is_empty()).then(|| looked_at.concat())
+}
+
+/// Cases that passed, and all of them.
+type Tally = [usize; 2];
+
+#[test]
+fn every_case_means_what_its_bytes_say() {
+    let Some(folder) = load::folder() else { return };
+    let (mut recorded, mut synthetic): (BTreeMap<&str, Tally>, BTreeMap<&str, Tally>) = Default::default();
+    let mut unlisted = Vec::new();
+    for sample in load::load(&folder) {
+        let wrong = judge(&sample).unwrap_or_else(|| vec!["nothing of it was looked at".to_owned()]);
+        let of_kind = if sample.recorded { &mut recorded } else { &mut synthetic };
+        let tally = of_kind.entry(sample.dialect.name()).or_default();
+        tally[0] += usize::from(wrong.is_empty());
+        tally[1] += 1;
+        match EXCEPTIONS.iter().find(|(name, _)| *name == sample.name) {
+            Some((name, why)) if !wrong.is_empty() => println!("exception {name}: {why}"),
+            Some((name, _)) => unlisted.push(format!("{name} passes and must leave the list of exceptions")),
+            None => unlisted.extend(wrong.iter().map(|why| format!("{}: {why}", sample.name))),
+        }
+    }
+    for (dialect, [passed, all]) in &recorded {
+        let [more, of_more] = synthetic.get(dialect).copied().unwrap_or_default();
+        println!("{dialect:18} recorded {passed:3} of {all:3}   synthetic {more:3} of {of_more:3}");
+    }
+    let sum = |tallies: &BTreeMap<&str, Tally>| {
+        tallies.values().fold([0, 0], |sum: Tally, [passed, all]| [sum[0] + passed, sum[1] + all])
+    };
+    let ([passed, of], [more, of_more]) = (sum(&recorded), sum(&synthetic));
+    println!("passed {} of {}; recorded {passed} of {of}", passed + more, of + of_more);
+    assert!(of + of_more >= 519 && of >= 449, "only {} cases were found", of + of_more);
+    assert!(unlisted.is_empty(), "{}", unlisted.join("\n"));
+    assert!((passed + more) * 100 >= (of + of_more) * 97 && passed * 100 >= of * 97, "too few cases pass");
+}
