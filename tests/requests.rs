@@ -333,3 +333,22 @@ fn texts_become_vectors_in_every_dialect_that_has_them() {
         .says(&["text 2 is empty"]);
     tool.run(&["embed", "-m", "sim-openai/rate-limited", "hi"]).exits(3).says(&["rate_limited"]);
 }
+
+#[test]
+fn what_is_new_renamed_or_missing_in_an_answer_is_noted_and_fails_nothing() {
+    let tool = Tool::new();
+    for provider in DIALECTS {
+        for stream in [&[][..], &["--no-stream"]] {
+            let model = format!("{provider}/unexpected");
+            let envelope = tool.run(&[&["ask", "-m", &model, "--json", "hi"], stream].concat()).exits(0).json();
+            let noted: Vec<&str> =
+                envelope["unexpected"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+            assert!(noted.contains(&"sim_added"), "{provider} {noted:?}");
+            let has_id = !matches!(provider, "sim-ollama" | "sim-bedrock");
+            let missing = if provider == "sim-gemini" { "responseId: missing" } else { "id: missing" };
+            assert_eq!(noted.contains(&missing), has_id, "{provider} {noted:?}");
+        }
+        let whole = tool.run(&["ask", "-m", &format!("{provider}/good"), "--json", "hi"]).exits(0).json();
+        assert_eq!(whole["unexpected"], json!([]), "{provider}");
+    }
+}

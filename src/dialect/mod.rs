@@ -91,6 +91,23 @@ impl Dialect {
         }
     }
 
+    /// What every answer of this dialect has and this one lacks, by the vendor's names: an id, the model, the counts.
+    pub fn missing(self, answer: &Response) -> Vec<&'static str> {
+        let (id, model, usage) = match self {
+            Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => {
+                (Some("id"), Some("model"), "usage")
+            }
+            Self::Gemini => (Some("responseId"), Some("modelVersion"), "usageMetadata"),
+            Self::Cohere => (Some("id"), None, "usage"),
+            Self::Ollama => (None, Some("model"), "eval_count"),
+            Self::Bedrock => (None, None, "usage"),
+        };
+        let no_id = id.filter(|id| !answer.provider_fields.contains_key(*id));
+        let no_model = model.filter(|_| answer.served_model.is_none());
+        let no_usage = answer.usage.output_tokens.is_none().then_some(usage);
+        [no_id, no_model, no_usage].into_iter().flatten().collect()
+    }
+
     /// The half that asks.
     pub fn client(self) -> &'static dyn Client {
         match self {

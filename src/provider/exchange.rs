@@ -107,7 +107,12 @@ pub async fn exchange(
         }
     };
     let duration = reading.start.elapsed();
-    let outcome = outcome.map(|answer| with_account(answer, &told));
+    let outcome = outcome.map(|mut answer| {
+        answer
+            .unexpected
+            .extend(target.dialect.missing(&answer).iter().map(|name| format!("{name}: missing")));
+        with_account(answer, &told)
+    });
     let outcome = outcome.map_err(|failure| redacted(failure, &secrets));
     Exchanged {
         outcome,
