@@ -340,9 +340,14 @@ fn what_is_new_renamed_or_missing_in_an_answer_is_noted_and_fails_nothing() {
     for provider in DIALECTS {
         for stream in [&[][..], &["--no-stream"]] {
             let model = format!("{provider}/unexpected");
-            let envelope = tool.run(&[&["ask", "-m", &model, "--json", "hi"], stream].concat()).exits(0).json();
-            let noted: Vec<&str> =
-                envelope["unexpected"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+            let envelope =
+                tool.run(&[&["ask", "-m", &model, "--json", "hi"], stream].concat()).exits(0).json();
+            let noted: Vec<&str> = envelope["unexpected"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|path| path.as_str().unwrap())
+                .collect();
             assert!(noted.contains(&"sim_added"), "{provider} {noted:?}");
             let has_id = !matches!(provider, "sim-ollama" | "sim-bedrock");
             let missing = if provider == "sim-gemini" { "responseId: missing" } else { "id: missing" };

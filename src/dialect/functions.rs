@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, put, whole};
-use crate::chat::{Function, JsonSchema, Message, Part, Request, Tool, ToolCall, ToolResult};
+use crate::chat::{Function, JsonSchema, Tool, ToolCall};
 
 /// A tool as it is offered.
 pub(super) fn write_tool(tool: &Tool) -> Value {
@@ -107,35 +107,6 @@ pub(super) fn read_call(value: &Value) -> Option<ToolCall> {
 
 fn no_arguments() -> Value {
     json!({})
-}
-
-/// Appends a tool's result to a conversation: results that follow each other are one turn.
-pub(super) fn push_result(messages: &mut Vec<Message>, result: ToolResult) {
-    let only_results = |m: &&mut Message| {
-        m.role == crate::chat::Role::User && m.parts.iter().all(|p| matches!(p, Part::ToolResult(_)))
-    };
-    let part = Part::ToolResult(result);
-    match messages.last_mut().filter(only_results) {
-        Some(turn) => turn.parts.push(part),
-        None => messages.push(Message { role: crate::chat::Role::User, parts: vec![part], from: None }),
-    }
-}
-
-/// A result's words. These dialects have no flag for an error of the tool, so the words say it.
-pub(super) fn result_words(result: &ToolResult) -> String {
-    if result.is_error { format!("Error: {}", result.content) } else { result.content.clone() }
-}
-
-/// The tool's name for a result: said beside it, or found at the call that it answers.
-pub(super) fn name_of<'a>(request: &'a Request, result: &'a ToolResult) -> &'a str {
-    if !result.name.is_empty() {
-        return &result.name;
-    }
-    let calls = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
-        Part::ToolCall(call) => Some(call),
-        _ => None,
-    });
-    calls.into_iter().rev().find(|call| call.id == result.call_id).map_or("", |call| &call.name)
 }
 
 /// A schema's fields, flat, under these names.

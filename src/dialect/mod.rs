@@ -9,6 +9,7 @@ mod anthropic;
 mod bedrock;
 mod classify;
 mod cohere;
+mod conversation;
 mod embedding;
 mod error_body;
 mod fields;
@@ -167,6 +168,13 @@ pub struct WireRequest {
     pub headers: Vec<(&'static str, &'static str)>,
     /// The JSON body.
     pub body: Vec<u8>,
+}
+
+impl WireRequest {
+    /// A request to this path, with nothing beside its body.
+    fn new(path: impl Into<String>, body: &impl serde::Serialize) -> Self {
+        Self { path: path.into(), query: Vec::new(), headers: Vec::new(), body: wire::write(body) }
+    }
 }
 
 /// A whole reply as it came from the wire.

@@ -209,7 +209,7 @@ fn normal_part(dialect: Dialect, part: &mut Part) {
                 result.name.clear();
             }
             if !matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock) {
-                result.content = super::functions::result_words(result);
+                result.content = super::conversation::result_words(result);
                 result.is_error = false;
             }
         }

@@ -190,14 +190,6 @@ pub(super) fn is_text(part: &serde_json::Value) -> bool {
     part["type"] == "text" && part.as_object().is_some_and(|fields| fields.len() == 2)
 }
 
-/// A turn that was read whole as the vendor's own, because its speaker is none that the contract knows.
-pub(super) fn own_turn(message: &Message) -> Option<&serde_json::Value> {
-    match &message.parts[..] {
-        [crate::chat::Part::Own { block }] => block.get("role").map(|_| block),
-        _ => None,
-    }
-}
-
 /// The word for a speaker that most dialects share.
 pub(super) fn role(message: &Message) -> &'static str {
     match message.role {

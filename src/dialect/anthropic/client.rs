@@ -4,16 +4,12 @@ use super::stream::Reader;
 use super::{Anthropic, VERSION, request};
 use crate::chat::{Event, Failure, Parameter};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for Anthropic {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest {
-            path: "/v1/messages".to_owned(),
-            query: Vec::new(),
-            headers: vec![("anthropic-version", VERSION)],
-            body: wire::write(&request::write(call)),
-        }
+        let headers = vec![("anthropic-version", VERSION)];
+        WireRequest { headers, ..WireRequest::new("/v1/messages", &request::write(call)) }
     }
 
     fn lacks(&self) -> &'static [Parameter] {

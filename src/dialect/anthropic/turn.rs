@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::dialect::conversation::own_turn;
 use crate::dialect::fields::whole;
 use crate::dialect::media;
-use crate::dialect::wire::{is_text, own_turn, role};
+use crate::dialect::wire::{is_text, role};
 
 /// One turn.
 pub(super) fn write_turn(message: &Message) -> Value {

@@ -15,7 +15,7 @@ impl Client for Bedrock {
         };
         // An id may be an ARN: its colons and slashes are part of one path segment.
         let path = format!("/model/{}/{method}", wire::escape(model, b"-_.~"));
-        WireRequest { path, query: Vec::new(), headers, body: wire::write(&request::write(call)) }
+        WireRequest { headers, ..WireRequest::new(path, &request::write(call)) }
     }
 
     fn lacks(&self) -> &'static [Parameter] {

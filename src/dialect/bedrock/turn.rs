@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::dialect::conversation::own_turn;
 use crate::dialect::fields::whole;
 use crate::dialect::media;
-use crate::dialect::wire::{own_turn, role};
+use crate::dialect::wire::role;
 
 /// All turns. Speakers must alternate, so what one says in several turns is one of them here.
 pub(super) fn write_turns(messages: &[Message]) -> Vec<Value> {

@@ -4,12 +4,11 @@ use super::stream::Reader;
 use super::{Cohere, request};
 use crate::chat::{Event, Failure, Parameter, Part};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for Cohere {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let (path, body) = ("/v2/chat".to_owned(), wire::write(&request::write(call)));
-        WireRequest { path, query: Vec::new(), headers: Vec::new(), body }
+        WireRequest::new("/v2/chat", &request::write(call))
     }
 
     fn lacks(&self) -> &'static [Parameter] {

@@ -3,12 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Effort, JsonSchema, Message, Part, Request, Role, Schema, Tool, ToolChoice, ToolResult};
+use crate::dialect::conversation::{Read, only_texts, own_turn, push, read_content, result_words};
 use crate::dialect::fields::{Fields, merge, put, put_list, whole};
-use crate::dialect::functions::{
-    push_result, read_call, read_loose_tool, result_words, write_call, write_loose_tool,
-};
+use crate::dialect::functions::{read_call, read_loose_tool, write_call, write_loose_tool};
 use crate::dialect::media;
-use crate::dialect::wire::{is_text, own_turn};
+use crate::dialect::wire::is_text;
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// Output that budgets of thought are shares of where the request names no bound, in tokens.
@@ -154,59 +153,33 @@ fn write_turn(message: &Message, out: &mut Vec<Value>) {
     out.push(Value::Object(object));
 }
 
-enum Read {
-    System(String),
-    Result(ToolResult),
-    Turn(Role, Vec<Part>),
-}
-
 /// Takes one message into a request. One with something in it that the contract has no place for is kept whole.
 fn read_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
-    let texts = |parts: Vec<Part>| -> Option<String> {
-        let texts: Option<Vec<&str>> = parts.iter().map(Part::as_text).collect();
-        texts.map(|texts| texts.join("\n\n"))
-    };
     let known = whole(&message, |fields| match fields.text("role")?.as_str() {
-        "system" if begins => Some(Read::System(texts(fields.take("content", read_content)?)?)),
+        "system" if begins => Some(Read::System(only_texts(&content(fields)?)?.join("\n\n"))),
         "tool" => {
-            let content = texts(fields.take("content", read_content)?)?;
+            let content = only_texts(&content(fields)?)?.join("\n\n");
             let call_id = fields.text("tool_call_id")?;
             Some(Read::Result(ToolResult { call_id, name: String::new(), content, is_error: false }))
         }
-        "user" => Some(Read::Turn(Role::User, fields.take("content", read_content)?)),
+        "user" => Some(Read::Turn(Role::User, content(fields)?)),
         "assistant" => {
             let plan = fields
                 .text("tool_plan")
                 .map(|text| Part::Reasoning { text, state: Some(json!({"tool_plan": true})) });
-            let said = fields.take("content", read_content).unwrap_or_default();
+            let said = content(fields).unwrap_or_default();
             let calls: Option<Vec<Part>> =
                 fields.list("tool_calls").iter().map(|call| read_call(call).map(Part::ToolCall)).collect();
             Some(Read::Turn(Role::Assistant, plan.into_iter().chain(said).chain(calls?).collect()))
         }
         _ => None,
     });
-    match known {
-        Some(Read::System(text)) => {
-            let system = request.system.take().into_iter().chain([text]).collect::<Vec<_>>();
-            request.system = Some(system.join("\n\n"));
-        }
-        Some(Read::Result(result)) => push_result(&mut request.messages, result),
-        Some(Read::Turn(role, parts)) => request.messages.push(Message { role, parts, from: None }),
-        None => {
-            let role = if message["role"] == "assistant" { Role::Assistant } else { Role::User };
-            let parts = vec![Part::Own { block: message }];
-            request.messages.push(Message { role, parts, from: None });
-        }
-    }
+    push(known, message, request);
 }
 
-fn read_content(content: &Value) -> Option<Vec<Part>> {
-    match content {
-        Value::String(text) => Some(vec![Part::text(text)]),
-        Value::Array(parts) => parts.iter().map(read_part).collect(),
-        _ => None,
-    }
+fn content(fields: &mut Fields) -> Option<Vec<Part>> {
+    fields.take("content", |content| read_content(content, read_part))
 }
 
 fn read_part(part: &Value) -> Option<Part> {

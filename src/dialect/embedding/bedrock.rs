@@ -30,12 +30,7 @@ impl Embedder for Bedrock {
             }
             body
         };
-        WireRequest {
-            path: format!("/model/{}/invoke", wire::escape(model, b"-_.~")),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&body),
-        }
+        WireRequest::new(format!("/model/{}/invoke", wire::escape(model, b"-_.~")), &body)
     }
 
     fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {

@@ -31,12 +31,7 @@ impl Embedder for Cohere {
         if let Some(dimensions) = request.dimensions {
             body["output_dimension"] = json!(dimensions);
         }
-        WireRequest {
-            path: "/v2/embed".to_owned(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&body),
-        }
+        WireRequest::new("/v2/embed", &body)
     }
 
     fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {

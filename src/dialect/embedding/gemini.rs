@@ -33,12 +33,10 @@ impl Embedder for Gemini {
             one
         };
         let requests: Vec<Value> = request.texts.iter().map(one).collect();
-        WireRequest {
-            path: format!("/models/{}:batchEmbedContents", wire::escape(model, b"-_.~/:@")),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&json!({"requests": requests})),
-        }
+        WireRequest::new(
+            format!("/models/{}:batchEmbedContents", wire::escape(model, b"-_.~/:@")),
+            &json!({"requests": requests}),
+        )
     }
 
     fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {

@@ -19,12 +19,7 @@ impl Embedder for Ollama {
         if let Some(dimensions) = request.dimensions {
             body["dimensions"] = json!(dimensions);
         }
-        WireRequest {
-            path: "/api/embed".to_owned(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&body),
-        }
+        WireRequest::new("/api/embed", &body)
     }
 
     fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {

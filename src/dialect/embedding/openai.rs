@@ -19,12 +19,7 @@ impl Embedder for Openai {
         if let Some(dimensions) = request.dimensions {
             body["dimensions"] = json!(dimensions);
         }
-        WireRequest {
-            path: "/embeddings".to_owned(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&body),
-        }
+        WireRequest::new("/embeddings", &body)
     }
 
     fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Embeddings, Failure> {

@@ -25,12 +25,7 @@ impl Embedder for Vertex {
         if let Some(dimensions) = request.dimensions {
             body["parameters"] = json!({"outputDimensionality": dimensions});
         }
-        WireRequest {
-            path: format!("/models/{}:predict", wire::escape(model, b"-_.~/:@")),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&body),
-        }
+        WireRequest::new(format!("/models/{}:predict", wire::escape(model, b"-_.~/:@")), &body)
     }
 
     fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {

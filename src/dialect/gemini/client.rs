@@ -15,7 +15,7 @@ impl Client for Gemini {
             ("generateContent", Vec::new())
         };
         let path = format!("/models/{}:{method}", wire::escape(model, b"-_.~/:@"));
-        WireRequest { path, query, headers: Vec::new(), body: wire::write(&request::write(call)) }
+        WireRequest { query, ..WireRequest::new(path, &request::write(call)) }
     }
 
     fn lacks(&self) -> &'static [Parameter] {

@@ -3,10 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
+use crate::dialect::conversation::{name_of, own_turn};
 use crate::dialect::fields::whole;
-use crate::dialect::functions::name_of;
 use crate::dialect::media;
-use crate::dialect::wire::own_turn;
 
 /// One turn.
 pub(super) fn write_turn(request: &Request, message: &Message) -> Value {

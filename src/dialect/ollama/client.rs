@@ -7,8 +7,7 @@ use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wi
 
 impl Client for Ollama {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let (path, body) = ("/api/chat".to_owned(), wire::write(&request::write(call)));
-        WireRequest { path, query: Vec::new(), headers: Vec::new(), body }
+        WireRequest::new("/api/chat", &request::write(call))
     }
 
     fn lacks(&self) -> &'static [Parameter] {

@@ -5,10 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::chat::{
     Effort, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, ToolCall, ToolChoice, ToolResult,
 };
+use crate::dialect::conversation::{Read, name_of, push, result_words};
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::{
-    name_of, push_result, read_arguments, read_loose_tool, result_words, write_loose_tool,
-};
+use crate::dialect::functions::{read_arguments, read_loose_tool, write_loose_tool};
 use crate::dialect::{Asked, Call, EffortControl};
 
 /// The body, in the order in which a reader would look for things.
@@ -166,24 +165,7 @@ fn read_message(message: Value, request: &mut Request) {
             _ => return None,
         })
     });
-    match known {
-        Some(Read::System(text)) => {
-            let system = request.system.take().into_iter().chain([text]).collect::<Vec<_>>();
-            request.system = Some(system.join("\n\n"));
-        }
-        Some(Read::Result(result)) => push_result(&mut request.messages, result),
-        Some(Read::Turn(role, parts)) => request.messages.push(Message { role, parts, from: None }),
-        None => {
-            let parts = vec![Part::Own { block: message }];
-            request.messages.push(Message { role: Role::User, parts, from: None });
-        }
-    }
-}
-
-enum Read {
-    System(String),
-    Result(ToolResult),
-    Turn(Role, Vec<Part>),
+    push(known, message, request);
 }
 
 /// The vendor names no type; a picture's first bytes do.

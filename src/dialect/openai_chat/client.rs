@@ -4,16 +4,11 @@ use super::stream::Reader;
 use super::{OpenaiChat, request};
 use crate::chat::{Event, Failure};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for OpenaiChat {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest {
-            path: "/chat/completions".to_owned(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            body: wire::write(&request::write(call)),
-        }
+        WireRequest::new("/chat/completions", &request::write(call))
     }
 
     fn decode_whole(

@@ -4,10 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Message, Part, Request, Role, ToolResult};
+use crate::dialect::conversation::{Read, only_texts, own_turn, push, read_content, result_words};
 use crate::dialect::fields::{Fields, put_list};
-use crate::dialect::functions::{push_result, read_call, result_words, write_call};
+use crate::dialect::functions::{read_call, write_call};
 use crate::dialect::media;
-use crate::dialect::wire::{is_text, own_turn};
+use crate::dialect::wire::is_text;
 use crate::dialect::{EchoReasoning, Quirks};
 
 /// Appends a turn: what tools gave back comes first, each in a message of its own.
@@ -147,54 +148,22 @@ fn write_thoughts(message: &Message, object: &mut Map<String, Value>) {
 pub(super) fn read_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
     let known = crate::dialect::fields::whole(&message, |fields| match fields.text("role")?.as_str() {
-        "system" | "developer" if begins => {
-            let texts = content_texts(fields)?;
-            let system = request.system.clone().into_iter().chain(texts).collect::<Vec<_>>();
-            Some(Read::System(system.join("\n\n")))
-        }
+        "system" | "developer" if begins => Some(Read::System(only_texts(&content(fields)?)?.join("\n\n"))),
         "tool" => {
-            let content = content_texts(fields)?.join("\n\n");
+            let content = only_texts(&content(fields)?)?.join("\n\n");
             let call_id = fields.text("tool_call_id")?;
             let name = fields.text("name").unwrap_or_default();
             Some(Read::Result(ToolResult { call_id, name, content, is_error: false }))
         }
-        "user" => Some(Read::Turn(Role::User, read_content(fields)?)),
+        "user" => Some(Read::Turn(Role::User, content(fields)?)),
         "assistant" => Some(Read::Turn(Role::Assistant, read_assistant(fields)?)),
         _ => None,
     });
-    match known {
-        Some(Read::System(text)) => request.system = Some(text),
-        Some(Read::Result(result)) => push_result(&mut request.messages, result),
-        Some(Read::Turn(role, parts)) => request.messages.push(Message { role, parts, from: None }),
-        None => {
-            let role = if message["role"] == "assistant" { Role::Assistant } else { Role::User };
-            let parts = vec![Part::Own { block: message }];
-            request.messages.push(Message { role, parts, from: None });
-        }
-    }
+    push(known, message, request);
 }
 
-enum Read {
-    System(String),
-    Result(ToolResult),
-    Turn(Role, Vec<Part>),
-}
-
-fn read_content(fields: &mut Fields) -> Option<Vec<Part>> {
-    fields.take("content", |content| match content {
-        Value::String(text) => Some(vec![Part::text(text)]),
-        Value::Array(parts) => Some(parts.iter().map(read_part).collect()),
-        _ => None,
-    })
-}
-
-/// Content that is text and nothing else.
-fn content_texts(fields: &mut Fields) -> Option<Vec<String>> {
-    let text = |part: Part| match part {
-        Part::Text { text } => Some(text),
-        _ => None,
-    };
-    read_content(fields)?.into_iter().map(text).collect()
+fn content(fields: &mut Fields) -> Option<Vec<Part>> {
+    fields.take("content", |content| read_content(content, |part| Some(read_part(part))))
 }
 
 fn read_assistant(fields: &mut Fields) -> Option<Vec<Part>> {
@@ -213,7 +182,7 @@ fn read_assistant(fields: &mut Fields) -> Option<Vec<Part>> {
         let state = json!({"reasoning_details": details});
         parts.push(Part::Reasoning { text: String::new(), state: Some(state) });
     }
-    parts.extend(read_content(fields).unwrap_or_default());
+    parts.extend(content(fields).unwrap_or_default());
     parts.retain(|part| part.as_text() != Some(""));
     for mut call in fields.list("tool_calls") {
         if let Some(extra) = call.as_object_mut().and_then(|call| call.shift_remove("extra_content")) {

@@ -4,12 +4,11 @@ use super::stream::Reader;
 use super::{OpenaiResponses, request};
 use crate::chat::{Event, Failure, Parameter};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for OpenaiResponses {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let (path, body) = ("/responses".to_owned(), wire::write(&request::write(call)));
-        WireRequest { path, query: Vec::new(), headers: Vec::new(), body }
+        WireRequest::new("/responses", &request::write(call))
     }
 
     fn lacks(&self) -> &'static [Parameter] {

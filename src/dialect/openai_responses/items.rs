@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
+use crate::dialect::conversation::{Read, only_texts, push, read_content, result_words};
 use crate::dialect::fields::whole;
-use crate::dialect::functions::{arguments_text, push_result, read_arguments, result_words};
+use crate::dialect::functions::{arguments_text, read_arguments};
 use crate::dialect::media;
 
 /// Appends the items of a turn.
@@ -79,14 +80,11 @@ pub(super) fn push_item(item: Value, request: &mut Request) {
                 fields.text("id");
                 fields.text("status");
                 let role = fields.text("role")?;
-                let parts = fields.take("content", read_content)?;
+                let parts = fields.take("content", |content| read_content(content, read_part))?;
                 match role.as_str() {
-                    "system" | "developer" if begins => {
-                        let texts: Option<Vec<&str>> = parts.iter().map(Part::as_text).collect();
-                        Some(Read::System(texts?.join("\n\n")))
-                    }
-                    "user" => Some(Read::Parts(Role::User, parts)),
-                    "assistant" => Some(Read::Parts(Role::Assistant, parts)),
+                    "system" | "developer" if begins => Some(Read::System(only_texts(&parts)?.join("\n\n"))),
+                    "user" => Some(Read::Turn(Role::User, parts)),
+                    "assistant" => Some(Read::Turn(Role::Assistant, parts)),
                     _ => None,
                 }
             }
@@ -95,7 +93,7 @@ pub(super) fn push_item(item: Value, request: &mut Request) {
                 fields.text("status");
                 let arguments = fields.take("arguments", |a| Some(read_arguments(Some(a))))?;
                 let call = ToolCall { id: fields.text("call_id")?, name: fields.text("name")?, arguments };
-                Some(Read::Parts(Role::Assistant, vec![Part::ToolCall(call)]))
+                Some(Read::Turn(Role::Assistant, vec![Part::ToolCall(call)]))
             }
             "function_call_output" => {
                 fields.text("id");
@@ -106,36 +104,16 @@ pub(super) fn push_item(item: Value, request: &mut Request) {
             _ => None,
         }
     });
+    let of_user = matches!(item["role"].as_str(), Some("user" | "system" | "developer"));
     match known {
-        Some(Read::System(text)) => {
-            let system = request.system.take().into_iter().chain([text]).collect::<Vec<_>>();
-            request.system = Some(system.join("\n\n"));
-        }
-        Some(Read::Result(result)) => push_result(&mut request.messages, result),
         // What one person says twice is two turns; what the model says and does in a row is one.
-        Some(Read::Parts(Role::User, parts)) => {
-            request.messages.push(Message { role: Role::User, parts, from: None });
-        }
-        Some(Read::Parts(Role::Assistant, parts)) => push_answered(parts, request),
+        Some(Read::Turn(Role::Assistant, parts)) => push_answered(parts, request),
         None if item["type"] == "reasoning" => {
             push_answered(vec![Part::Reasoning { text: summary(&item), state: Some(item) }], request);
         }
-        None => {
-            let user = matches!(item["role"].as_str(), Some("user" | "system" | "developer"));
-            let parts = vec![Part::Own { block: item }];
-            if user {
-                request.messages.push(Message { role: Role::User, parts, from: None });
-            } else {
-                push_answered(parts, request);
-            }
-        }
+        None if !of_user => push_answered(vec![Part::Own { block: item }], request),
+        known => push(known, item, request),
     }
-}
-
-enum Read {
-    System(String),
-    Result(ToolResult),
-    Parts(Role, Vec<Part>),
 }
 
 fn push_answered(parts: Vec<Part>, request: &mut Request) {
@@ -149,14 +127,6 @@ fn push_answered(parts: Vec<Part>, request: &mut Request) {
 fn summary(item: &Value) -> String {
     let texts = |name: &str| item[name].as_array().into_iter().flatten().filter_map(|p| p["text"].as_str());
     texts("content").chain(texts("summary")).collect()
-}
-
-fn read_content(content: &Value) -> Option<Vec<Part>> {
-    match content {
-        Value::String(text) => Some(vec![Part::text(text)]),
-        Value::Array(parts) => parts.iter().map(read_part).collect(),
-        _ => None,
-    }
 }
 
 fn read_part(part: &Value) -> Option<Part> {
