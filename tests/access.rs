@@ -106,8 +106,8 @@ fn bedrock_is_signed_for_as_it_goes_over_the_wire() {
     let tool = tool.env("AWS_BEARER_TOKEN_BEDROCK", "planted-bearer");
     ask(&tool, "bedrock/m").exits(0);
     assert_eq!(header(&host.asked()[1], "authorization"), "Bearer planted-bearer");
-    let said = tool.run(&["check"]).stdout;
-    assert!(said.contains("bedrock      `bedrock` is not trusted yet"), "{said}");
+    let said = tool.run(&["check"]).squeezed();
+    assert!(said.contains("bedrock `bedrock` is not trusted yet"), "{said}");
 }
 
 #[test]
@@ -118,23 +118,23 @@ fn check_says_what_was_found_and_what_is_missing() {
         "[default]\nregion = eu-west-1\naws_access_key_id = AKID\naws_secret_access_key = planted\n";
     fs::write(tool.home().join(".aws/config"), profile).unwrap();
     let tool = tool.env("PATH", "/no/such/folder").env("AZURE_API_KEY", "planted");
-    let said = tells_nothing(tool.run(&["check"])).exits(0).stdout;
+    let said = tells_nothing(tool.run(&["check"])).exits(0).squeezed();
     for words in [
-        "bedrock      credentials found (the AWS profile `default`)",
-        "vertex       no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set",
-        "azure        no resource: AZURE_OPENAI_ENDPOINT or AZURE_RESOURCE_NAME is not set",
-        "databricks   no key: DATABRICKS_TOKEN is not set",
+        "bedrock credentials found (the AWS profile `default`)",
+        "vertex no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set",
+        "azure no resource: AZURE_OPENAI_ENDPOINT or AZURE_RESOURCE_NAME is not set",
+        "databricks no key: DATABRICKS_TOKEN is not set",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let tool = tool.env("AWS_PROFILE", "gone").env("GOOGLE_OAUTH_ACCESS_TOKEN", "planted");
     let tool = tool.env("AZURE_RESOURCE_NAME", "me").env("DATABRICKS_TOKEN", "planted");
-    let said = tells_nothing(tool.run(&["check"])).exits(0).stdout;
+    let said = tells_nothing(tool.run(&["check"])).exits(0).squeezed();
     for words in [
-        "bedrock      no credentials: there is no AWS profile `gone`",
-        "vertex       no region: GOOGLE_CLOUD_LOCATION is not set",
-        "azure        key set (AZURE_API_KEY)",
-        "databricks   no host: DATABRICKS_HOST is not set",
+        "bedrock no credentials: there is no AWS profile `gone`",
+        "vertex no region: GOOGLE_CLOUD_LOCATION is not set",
+        "azure key set (AZURE_API_KEY)",
+        "databricks no host: DATABRICKS_HOST is not set",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -163,7 +163,7 @@ fn a_key_comes_from_a_file() {
         host.asked()
     );
     let ran = tells_nothing(tool.run(&["--config", "routes.yaml", "check"]));
-    assert!(ran.stdout.contains("box          key set (the file keys/box)"), "{}", ran.stdout);
+    assert!(ran.squeezed().contains("box key set (the file keys/box)"), "{}", ran.stdout);
     // A project's file reads none until it is trusted.
     tells_nothing(tool.run(&["ask", "-m", "box/m", "hi"])).exits(2).says(&["would read a key from a file"]);
     let tool = tool.file("keys/box", "planted one\nplanted two\n");
@@ -190,8 +190,8 @@ fn a_key_comes_from_a_command_which_only_a_call_runs() {
     tool.run(&["check"]).exits(0);
     assert!(!marker.exists() && host.asked().is_empty());
     tool.run(&["check", "--trust"]).exits(0);
-    let said = tool.run(&["check"]).exits(0).stdout;
-    assert!(said.contains("box          key set (the command `sh`, run at the first call)"), "{said}");
+    let said = tool.run(&["check"]).exits(0).squeezed();
+    assert!(said.contains("box key set (the command `sh`, run at the first call)"), "{said}");
     tool.run(&["route", "two", "--dry-run", "hi"]).exits(0);
     tool.run(&["route"]).exits(0);
     assert!(!marker.exists());
@@ -241,9 +241,9 @@ fn the_env_file_beside_gives_keys_and_nothing_else() {
     ask(&tool, "box/m").exits(0).says(&[".env, line 2 is not NAME=VALUE"]);
     assert_eq!(header(&host.asked()[0], "authorization"), "Bearer planted-env");
     // Its own providers' keys only once it is trusted; a built-in one's always. A base URL never.
-    let said = tells_nothing(tool.run(&["check"])).exits(0).stdout;
+    let said = tells_nothing(tool.run(&["check"])).exits(0).squeezed();
     assert!(said.contains(".env: gives OPENAI_API_KEY where"), "{said}");
-    assert!(said.contains("openai       key set (OPENAI_API_KEY)"), "{said}");
+    assert!(said.contains("openai key set (OPENAI_API_KEY)"), "{said}");
     // What is set already wins; what is empty is not set.
     let tool = tool.env("BOX_KEY", "planted-set");
     ask(&tool, "box/m").exits(0);

@@ -83,6 +83,13 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
+    /// What was printed, each run of spaces as one: columns are as wide as what is in them.
+    pub(crate) fn squeezed(&self) -> String {
+        let words =
+            |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        self.stdout.lines().map(|line| words(line) + "\n").collect()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
     }

@@ -54,6 +54,7 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
     let mut providers: Vec<&std::sync::Arc<Provider>> =
         config.providers.values().filter(|p| !p.simulated).collect();
     providers.sort_by(|a, b| a.name.cmp(&b.name));
+    let longest = providers.iter().map(|p| p.name.len()).max().unwrap_or(0);
     for provider in providers {
         let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
         let state = match Target::resolve(any, provider, &config.catalog, &environment) {
@@ -68,7 +69,7 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
                 words.strip_prefix(&format!("`{}` has ", provider.name)).unwrap_or(&words).to_owned()
             }
         };
-        let _ = writeln!(said, "{:12} {state}", provider.name);
+        let _ = writeln!(said, "{:longest$} {state}", provider.name);
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::changes::usd;
-use super::table::table;
+use super::table::{NARROW, table};
 use crate::catalog::{Capability, Catalog, Mode, ModelFacts, Price, Standing, Thinking};
 
 /// A model with whether it could be called now.
@@ -21,15 +21,18 @@ pub struct ModelRow {
 /// From this width on there is room to say what a model can do.
 const WIDE: usize = 150;
 
-/// Models with windows and prices in dollars per million tokens; what they can do where there is room, and until when
-/// they are served where that is known of any.
+/// Models with windows and prices in dollars per million tokens. What they can do, until when they are served (where that
+/// is known of any) and lesser figures are shown where there is room: a name is not broken for them.
 pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
-    let leaving = rows.iter().any(|row| row.facts.deprecated.is_some());
-    let mut header = vec!["model", "window", "most out", "$ in", "$ cached", "$ out"];
+    let roomy = width >= NARROW;
+    let leaving = roomy && rows.iter().any(|row| row.facts.deprecated.is_some());
+    let mut header = vec!["model", "window", "$ in", "$ out"];
+    header.extend(roomy.then_some(["$ cached", "most out"]).into_iter().flatten());
     header.extend(leaving.then_some("until"));
     header.extend((width >= WIDE).then_some("can"));
     header.push("key");
-    let mut table = table(width, &header, &[1, 2, 3, 4, 5]);
+    let numbers: &[usize] = if roomy { &[1, 2, 3, 4, 5] } else { &[1, 2, 3] };
+    let mut table = table(width, &header, numbers);
     for row in rows {
         let facts = &row.facts;
         let count = |tokens: Option<u64>| tokens.map_or_else(|| "?".to_owned(), thousands);
@@ -41,11 +44,12 @@ pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
         let mut cells = vec![
             format!("{}/{}", facts.provider, facts.model),
             count(facts.context_tokens),
-            count(facts.max_output_tokens),
             usd(facts.price.base.input),
-            usd(facts.price.base.cached_input),
             usd(facts.price.base.output),
         ];
+        if roomy {
+            cells.extend([usd(facts.price.base.cached_input), count(facts.max_output_tokens)]);
+        }
         cells.extend(leaving.then(|| until(facts, today)));
         cells.extend((width >= WIDE).then(|| can(facts)));
         cells.push(key.to_owned());
