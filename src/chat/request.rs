@@ -65,7 +65,11 @@ impl Request {
     pub fn text_bytes(&self) -> usize {
         let turns: usize = self.messages.iter().flat_map(|m| &m.parts).map(Part::text_bytes).sum();
         let tools: usize = self.tools.iter().map(Tool::text_bytes).sum();
-        turns + tools + self.system.as_ref().map_or(0, String::len)
+        let schema = match &self.schema {
+            Some(Schema::Described(schema)) => schema.schema.to_string().len(),
+            Some(Schema::AnyJson) | None => 0,
+        };
+        turns + tools + schema + self.system.as_ref().map_or(0, String::len)
     }
 
     /// Takes one parameter out and says whether it was set.

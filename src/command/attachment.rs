@@ -11,10 +11,10 @@ pub(super) fn read(name: &str) -> Result<Part, CommandError> {
     if name.starts_with("https://") || name.starts_with("http://") {
         return by_url(name);
     }
-    let bytes = std::fs::read(name)
-        .map_err(|error| CommandError::usage(format!("{name} cannot be read: {error}")))?;
+    let bytes = bytes(name)?;
     let Some(media_type) = media_type(&bytes) else {
-        let text = String::from_utf8(bytes).map_err(|_| {
+        let text = Some(bytes).filter(|bytes| !bytes.contains(&0)).and_then(|b| String::from_utf8(b).ok());
+        let text = text.ok_or_else(|| {
             CommandError::usage(format!("{name} is neither text nor a picture or PDF"))
                 .hint("pictures are PNG, JPEG, GIF or WebP")
         })?;
@@ -28,8 +28,28 @@ pub(super) fn read(name: &str) -> Result<Part, CommandError> {
     })
 }
 
+/// More than this no provider takes in one request, in bytes.
+const LIMIT: u64 = 64 << 20;
+
+fn bytes(name: &str) -> Result<Vec<u8>, CommandError> {
+    use std::io::Read as _;
+    let wrong = |why: &dyn std::fmt::Display| CommandError::usage(format!("`{name}` cannot be read: {why}"));
+    let mut bytes = Vec::new();
+    // A device may have no end, so the reading has one.
+    let file = std::fs::File::open(name).map_err(|error| wrong(&error))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(wrong(&format_args!("it is larger than {} MiB", LIMIT >> 20)));
+    }
+    Ok(bytes)
+}
+
 /// A picture that the provider fetches itself. Its type is what the address ends in.
 fn by_url(url: &str) -> Result<Part, CommandError> {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    if host.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(CommandError::usage(format!("`{url}` is no address of a picture or PDF")));
+    }
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let media_type = match ending.as_str() {

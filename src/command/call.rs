@@ -30,11 +30,15 @@ pub(super) async fn answer(
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
     let router = context.router(config);
     let record = tokio::select! {
-        record = router.call(&subject.route, request, &options, &mut live) => record,
+        record = router.call(&subject.route, request, &options, &mut live) => Some(record),
         // Nobody reads on: what is under way is let go.
-        () = closed.notified() => return Ok(Outcome::Done),
+        () = closed.notified() => None,
     };
     live.end_line();
+    if let Some(error) = live.broken() {
+        return printed(Err(error), Outcome::Done);
+    }
+    let Some(record) = record else { return Ok(Outcome::Done) };
     let structured = structured(request, &record);
     show(context, &record, structured.as_ref(), args.json, live.shows())
 }

@@ -120,8 +120,46 @@ pub(super) fn messages(path: &Path) -> Result<Vec<Message>, CommandError> {
         };
         return Err(CommandError::usage(format!("{}: turn {}: {why}", path.display(), n + 1)));
     }
+    answered(&messages).map_err(|(n, why)| {
+        CommandError::usage(format!("{}: turn {}: {why}", path.display(), n + 1))
+            .hint("every tool call wants its result, by its id, in the turn that follows")
+    })?;
     Ok(messages)
 }
+
+/// Holds calls and results to each other; says which turn breaks the rule that every provider has.
+fn answered(messages: &[Message]) -> Result<(), (usize, String)> {
+    let mut open: Vec<&str> = Vec::new();
+    for (n, message) in messages.iter().enumerate() {
+        if message.role == Role::Assistant && !open.is_empty() {
+            return Err((n, format!("the tool call `{}` before it has no result", open[0])));
+        }
+        for part in &message.parts {
+            match part {
+                Part::ToolCall(call) if open.contains(&call.id.as_str()) && !call.id.is_empty() => {
+                    return Err((n, format!("two tool calls have the id `{}`", call.id)));
+                }
+                Part::ToolCall(call) => open.push(&call.id),
+                Part::ToolResult(result) => match open.iter().position(|id| *id == result.call_id) {
+                    Some(at) => drop(open.remove(at)),
+                    None => return Err((n, format!("no tool call `{}` is open", result.call_id))),
+                },
+                _ => {}
+            }
+        }
+        let user = message.role == Role::User;
+        if user && let Some(id) = open.first() {
+            return Err((n, format!("the tool call `{id}` before it has no result")));
+        }
+    }
+    match open.first() {
+        Some(id) => Err((messages.len() - 1, format!("the tool call `{id}` has no result"))),
+        None => Ok(()),
+    }
+}
+
+/// What an option cannot say: who answers what, and how it comes.
+const OWNED: [&str; 6] = ["model", "messages", "input", "contents", "stream", "stream_options"];
 
 /// `PROVIDER.KEY=VALUE`, by the provider's own name: a key may have more steps (`a.b`), a value is JSON, and text where it is none.
 pub(super) fn options(
@@ -139,6 +177,9 @@ pub(super) fn options(
             place.split_once('.').ok_or_else(|| wrong("it names no provider and key".to_owned()))?;
         let provider =
             known_provider(provider).ok_or_else(|| wrong(format!("there is no provider `{provider}`")))?;
+        if OWNED.contains(&key.split('.').next().unwrap_or_default()) {
+            return Err(wrong("that is said by the prompt, `-m` or another flag".to_owned()));
+        }
         if key.split('.').any(str::is_empty) {
             return Err(wrong("a step of its key is empty".to_owned()));
         }

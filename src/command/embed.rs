@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
 use super::{call, simulator};
+use crate::catalog::Mode;
 use crate::chat::{EmbeddingRequest, Purpose};
 use crate::cli::EmbedArgs;
 use crate::provider::{Http, embed as vectors_of};
@@ -25,6 +26,9 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
         }
     };
     let limit = time_limit(&args.timeout)?;
+    if args.dimensions == Some(0) {
+        return Err(CommandError::usage("--dimensions must be at least 1"));
+    }
     let texts = texts(args.texts)?;
     let name = args.model.trim();
     if name.starts_with("route:") {
@@ -35,6 +39,18 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
         simulator::start_if_named(context, &mut config, &[name.to_owned()], HashMap::new).await?;
     let subject = config.subject(name, &context.environment())?;
     let target = match &subject.route.candidates[0].target {
+        Ok(target)
+            if target
+                .facts
+                .as_ref()
+                .is_some_and(|facts| facts.mode != Mode::Embedding && !target.provider.simulated) =>
+        {
+            return Err(CommandError::usage(format!(
+                "{} answers prompts and makes no vectors",
+                target.model_ref
+            ))
+            .hint("`slalom models embed` lists models that do"));
+        }
         Ok(target) if target.embeds() => target,
         Ok(target) => {
             return Err(CommandError::usage(format!("{} makes no vectors", target.provider.name))
@@ -53,9 +69,13 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     let console = &context.console;
     if args.json {
         let object = embeddings_json(target, &embeddings, cost, latency);
-        printed(console.out_line(&object.to_string()), Outcome::Done)?;
+        printed(console.out_line(&object), Outcome::Done)?;
     } else {
         printed(console.out(&embeddings_lines(&embeddings)), Outcome::Done)?;
+    }
+    let length = embeddings.vectors.first().map_or(0, Vec::len) as u64;
+    if let Some(asked) = args.dimensions.filter(|asked| *asked != length) {
+        console.warn(format_args!("the vectors have {length} numbers, not the {asked} asked for"));
     }
     console.note(embeddings_footer(target, &embeddings, cost, latency));
     Ok(Outcome::Done)

@@ -60,7 +60,9 @@ impl ConfigError {
         };
         let span = self.whole_characters(span);
         let line_start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        if may_hold_key(self.text[line_start..].lines().next().unwrap_or_default()) {
+        if may_hold_key(self.text[line_start..].lines().next().unwrap_or_default())
+            || self.is_below_key(line_start)
+        {
             // A key pasted where a variable's name belongs must not be shown by the error about it.
             let row = self.text[..line_start].matches('\n').count() + 1;
             let column = self.text[line_start..span.start].chars().count() + 1;
@@ -72,6 +74,15 @@ impl ConfigError {
         let snippet =
             Snippet::source(&self.text).path(&self.path).annotation(AnnotationKind::Primary.span(span));
         Renderer::plain().render(&[title.element(snippet)])
+    }
+
+    /// Whether a line stands in a block of values that are sent: the nearest line with less indent names it.
+    fn is_below_key(&self, line_start: usize) -> bool {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let own = self.text[line_start..].lines().next().map_or(0, indent);
+        let above = self.text[..line_start].lines().rev().filter(|line| !line.trim().is_empty());
+        let opener = above.into_iter().find(|line| indent(line) < own).unwrap_or_default().trim();
+        ["headers:", "query:", "auth:", "api_key:"].iter().any(|name| opener.starts_with(name))
     }
 
     /// A span that cuts no character and is not empty where there is text.
@@ -102,9 +113,23 @@ fn may_hold_key(line: &str) -> bool {
         "cookie",
         "-auth:",
         "security-token",
+        "headers:",
+        "query:",
+        "auth:",
     ];
     let names_key = words.iter().any(|word| lower.contains(word));
-    names_key || redact_keys(line) != line || lower.contains("url") && line.contains('@')
+    let url_with_more = lower.contains("url") && line.contains(['@', '?']);
+    names_key || url_with_more || redact_keys(line) != line || line.split(is_no_key).any(looks_random)
+}
+
+fn is_no_key(c: char) -> bool {
+    !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// Long, and letters and digits in no order that words have: what a key looks like that says nothing of itself.
+fn looks_random(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    word.len() >= 24 && digits >= 4 && digits < word.len()
 }
 
 /// What is wrong with a file's version, if anything: there is one so far.

@@ -15,6 +15,16 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
         }
         _ => {}
     }
+    if let (Some(KeySource::Variable(variable)), Some(own)) = (&provider.key_source, built_in)
+        && !own.secret_variables().any(|known| known == variable)
+    {
+        // A built-in host is trusted with its own key, and not with whatever else the environment holds.
+        return Some(format!("`{name}` would send what {variable} holds"));
+    }
+    if provider.sends_key() && built_in.is_some_and(|own| own.auth != provider.auth) {
+        // Elsewhere in a request a key may be written down on its way.
+        return Some(format!("`{name}` would send its key another way"));
+    }
     let host = origin(provider);
     let own = built_in.is_some_and(|own| origin(own) == host && leads_to_same(provider));
     if provider.sends_key() && !own {

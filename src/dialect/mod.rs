@@ -208,7 +208,7 @@ pub trait Client: Sync {
     }
 
     /// What of a turn this dialect cannot carry, in words.
-    fn cannot_carry(&self, _part: &Part) -> Option<&'static str> {
+    fn cannot_carry(&self, _part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         None
     }
 

@@ -187,7 +187,7 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
     });
     let thoughts_kept = dialect != OpenaiChat || quirks.echo_reasoning == EchoReasoning::Always;
     for message in &mut request.messages {
-        message.parts.retain(|part| client.cannot_carry(part).is_none());
+        message.parts.retain(|part| client.cannot_carry(part, quirks).is_none());
         message.parts.retain(|part| thoughts_kept || !matches!(part, Part::Reasoning { .. }));
         message.parts.iter_mut().for_each(|part| normal_part(dialect, part));
         if dialect == Ollama {

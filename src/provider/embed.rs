@@ -44,7 +44,9 @@ pub async fn embed(
         let message = format!("{} has no way to make vectors", target.provider.name);
         return Err(Failure::new(FailureClass::BadRequest, Phase::Connect, message));
     };
+    // Nothing comes out but vectors, which nobody counts in tokens.
     let mut all = Embeddings::default();
+    all.usage.output_tokens = Some(0);
     for texts in request.texts.chunks(embedder.most_texts(&target.model_ref.model)) {
         let part = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
         let found = timeout(limit, once(transport, target, embedder, &part)).await.unwrap_or_else(|_| {

@@ -185,7 +185,7 @@ impl Target {
                 Part::Document(_) => (knows(Capability::Pdf) == Some(false)).then_some("documents"),
                 _ => None,
             };
-            lacked.or_else(|| self.dialect.client().cannot_carry(part))
+            lacked.or_else(|| self.dialect.client().cannot_carry(part, &self.quirks))
         })
     }
 

@@ -26,7 +26,12 @@ pub(super) fn addressed(target: &Target, mut wire: WireRequest, stream: bool) ->
         }
         Hosting::Vertex => on_vertex(&mut wire, target, stream),
     }
-    url.push_str(&wire.path);
+    // Where one host speaks several dialects, its base URL may hold the version that the other one's path begins with.
+    let path = match wire.path.strip_prefix("/v1/") {
+        Some(rest) if url.ends_with("/v1") => format!("/{rest}"),
+        _ => wire.path,
+    };
+    url.push_str(&path);
     for (name, value) in &wire.query {
         // The dialect's own values are plain words.
         push_query(&mut url, name, value);

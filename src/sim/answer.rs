@@ -19,6 +19,14 @@ pub(super) struct Answer {
     pub outcome: Outcome,
 }
 
+/// What is the vendor's own in an answer.
+pub(super) struct Vendor<'a> {
+    /// The word for its dialect.
+    pub speaks: &'static str,
+    /// Its mark on the thoughts of a turn.
+    pub state: &'a (dyn Fn(usize) -> Option<serde_json::Value> + Sync),
+}
+
 /// How an answer goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -30,7 +38,7 @@ pub(super) enum Outcome {
 }
 
 /// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
-/// is what a scenario says of this one, and `state` the vendor's mark on the thoughts of a turn.
+/// is what a scenario says of this one.
 pub(super) fn answer(
     settings: &Settings,
     model: &str,
@@ -38,12 +46,12 @@ pub(super) fn answer(
     request: &Request,
     nth: u64,
     step: Option<&Step>,
-    state: &dyn Fn(usize) -> Option<serde_json::Value>,
+    vendor: &Vendor<'_>,
 ) -> Answer {
     let behaviour = step.and_then(|step| step.behaviour).unwrap_or(behaviour);
     let prompt = request.last_user_text();
     let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
-    let forced = forced_call(request, "simulated").filter(|_| scripted.is_none());
+    let forced = forced_call(request, "simulated", vendor.speaks).filter(|_| scripted.is_none());
     let reply =
         scripted.or_else(|| shaped(request, "simulated")).unwrap_or_else(|| own_words(model, &prompt));
     let text = match behaviour {
@@ -59,7 +67,7 @@ pub(super) fn answer(
     }
     let mut refused = None;
     if behaviour == Behaviour::ToolCaller {
-        match next_turn(request, state) {
+        match next_turn(request, vendor.state, vendor.speaks) {
             Ok(turn) => response = turn,
             Err(why) => refused = Some(why),
         }

@@ -4,12 +4,15 @@
 use serde_json::{Map, Value, json};
 
 /// How deep a schema is followed: one that refers to itself ends here.
-const DEEPEST: usize = 12;
+const DEEPEST: usize = 64;
 
 /// A value of this shape. `words` go wherever text is free.
 pub(super) fn instance(schema: &Value, words: &str) -> Value {
     of(schema, schema, words, 0)
 }
+
+/// From this depth on, only what a schema insists on is filled in.
+const ROOMY: usize = 3;
 
 fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
     if depth > DEEPEST {
@@ -35,12 +38,13 @@ fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
     let kind = schema.get("type").and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str()));
     let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
     match kind {
-        Some("object") => object(schema, &deeper),
-        None if schema.get("properties").is_some() => object(schema, &deeper),
+        Some("object") => object(schema, depth < ROOMY, &deeper),
+        None if schema.get("properties").is_some() => object(schema, depth < ROOMY, &deeper),
         Some("array") => {
-            let item = schema.get("items").map_or(Value::Null, deeper);
-            let items = usize::try_from(bound("minItems").unwrap_or(1)).unwrap_or(1).min(100);
-            Value::Array(vec![item; items])
+            let usual = u64::from(depth < ROOMY);
+            let item = || schema.get("items").map_or(Value::Null, deeper);
+            let items = usize::try_from(bound("minItems").unwrap_or(usual)).unwrap_or(1).min(100);
+            if items == 0 { json!([]) } else { Value::Array(vec![item(); items]) }
         }
         Some("integer" | "number") => {
             schema.get("minimum").or(schema.get("maximum")).cloned().unwrap_or_else(|| json!(1))
@@ -61,10 +65,16 @@ fn of(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
     }
 }
 
-fn object(schema: &Value, deeper: &dyn Fn(&Value) -> Value) -> Value {
+fn object(schema: &Value, roomy: bool, deeper: &dyn Fn(&Value) -> Value) -> Value {
     let properties = schema.get("properties").and_then(Value::as_object);
-    let fields: Map<String, Value> =
-        properties.into_iter().flatten().map(|(name, inner)| (name.clone(), deeper(inner))).collect();
+    let required = schema.get("required").and_then(Value::as_array);
+    let needed = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
+    let fields: Map<String, Value> = properties
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| roomy || needed(name))
+        .map(|(name, inner)| (name.clone(), deeper(inner)))
+        .collect();
     Value::Object(fields)
 }
 
@@ -86,6 +96,14 @@ mod tests {
             let value = instance(&schema, "words");
             assert!(jsonschema::is_valid(&schema, &value), "{schema} {value}");
         }
+        let tree = json!({"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {
+            "n": {"type": "number"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/node"}}}, "required": ["n"]}}});
+        assert!(jsonschema::is_valid(&tree, &instance(&tree, "words")));
+        let mut deep = json!({"type": "object", "properties": {}});
+        for _ in 0..20 {
+            deep = json!({"type": "object", "properties": {"a": deep}, "required": ["a"]});
+        }
+        assert!(jsonschema::is_valid(&deep, &instance(&deep, "words")));
         let endless = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
         assert!(instance(&endless, "x").is_object());
     }

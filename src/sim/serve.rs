@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Response as HttpResponse, Uri, header};
 use axum::serve::ListenerExt;
 use futures_util::{Stream, StreamExt, stream};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::Settings;
-use super::answer::{Answer, Outcome, answer};
+use super::answer::{Answer, Outcome, Vendor, answer};
 use super::behaviour::{Behaviour, Fault};
 use super::list::list;
 use super::vectors::vectors;
@@ -25,6 +25,9 @@ use crate::chat::{Event, FailureClass, Part};
 use crate::dialect::{
     Asked, AwsDecoder, AwsFrame, Dialect, Server, ServerReply, Serving, StreamEncoder, write_aws_frame,
 };
+
+/// A request may be this long, in bytes: pictures and documents come with it.
+const BODY_LIMIT: usize = 128 << 20;
 
 /// What the simulator says of one request.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +66,7 @@ impl Simulator {
         let address = listener.local_addr()?;
         let hits = Arc::new(AtomicU64::new(0));
         let shared = Arc::new(Shared { settings, hits: Arc::clone(&hits), asked: Mutex::default() });
-        let app = Router::new().fallback(handle).with_state(shared);
+        let app = Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared);
         // Small frames must not wait for each other.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move { axum::serve(listener, app).await });
@@ -187,7 +190,8 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
         _ => 0,
     };
     let state = |turn: usize| server.thought_state(&format!("simulated-thoughts-{turn}"));
-    let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &state);
+    let vendor = Vendor { speaks: dialect.name(), state: &state };
+    let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &vendor);
     tokio::time::sleep(answer.first_token).await;
     let serving =
         Serving { id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)), model: asked.model.clone() };

@@ -21,10 +21,10 @@ fn offered(request: &Request) -> Option<&Function> {
 }
 
 /// The call that a request insists on.
-pub(super) fn forced_call(request: &Request, words: &str) -> Option<Response> {
+pub(super) fn forced_call(request: &Request, words: &str, speaks: &str) -> Option<Response> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let function = offered(request).filter(|_| forced)?;
-    Some(calls(vec![Part::ToolCall(call(function, 1, words))]))
+    Some(calls(vec![Part::ToolCall(call(function, 1, words, speaks))]))
 }
 
 /// JSON of the shape that is asked for.
@@ -36,33 +36,36 @@ pub(super) fn shaped(request: &Request, words: &str) -> Option<String> {
 }
 
 /// The next call, with the thoughts before it; after the last one an answer that says how many came back. `state` is
-/// the vendor's mark on the thoughts of a turn.
+/// the vendor's mark on the thoughts of a turn, `speaks` the word for its dialect.
 ///
 /// # Errors
 /// In words, when the conversation lacks what a real provider would miss.
 pub(super) fn next_turn(
     request: &Request,
     state: &dyn Fn(usize) -> Option<Value>,
+    speaks: &str,
 ) -> Result<Response, String> {
-    let done = check(request, state)?;
+    let done = check(request, state, speaks)?;
     let Some(function) = offered(request).filter(|_| done < TOOL_TURNS) else {
         return Ok(Response::text(format!("{done} tool calls came back.")));
     };
     let turn = done + 1;
     let thought = Part::Reasoning { text: format!("Turn {turn} calls for a tool. "), state: state(turn) };
-    let call = Part::ToolCall(call(function, turn, &format!("turn {turn}")));
+    let call = Part::ToolCall(call(function, turn, &format!("turn {turn}"), speaks));
     Ok(calls(vec![thought, call]))
 }
 
-/// Counts the calls made, and checks that each came back together with the thoughts that led to it.
-fn check(request: &Request, state: &dyn Fn(usize) -> Option<Value>) -> Result<usize, String> {
+/// Counts the calls made, and checks that each came back, its own ones together with the thoughts that led to them. What
+/// another model called, before a failover, has no thoughts that this one could read.
+fn check(request: &Request, state: &dyn Fn(usize) -> Option<Value>, speaks: &str) -> Result<usize, String> {
     let (mut open, mut done): (Vec<String>, usize) = (Vec::new(), 0);
     for message in &request.messages {
         for part in &message.parts {
             match part {
                 Part::ToolCall(call) => {
                     done += 1;
-                    let thought = |part: &Part| match (part, state(done)) {
+                    let own = call.id == call_id(done, speaks);
+                    let thought = |part: &Part| match (part, state(done).filter(|_| own)) {
                         (_, None) => true,
                         (Part::Reasoning { state: Some(given), .. }, Some(mark)) => same_mark(given, &mark),
                         _ => false,
@@ -94,9 +97,14 @@ fn same_mark(given: &Value, mark: &Value) -> bool {
     }
 }
 
-fn call(function: &Function, turn: usize, words: &str) -> ToolCall {
+fn call(function: &Function, turn: usize, words: &str, speaks: &str) -> ToolCall {
     let arguments = instance(&function.parameters, words);
-    ToolCall { id: format!("simcall{turn:02}"), name: function.name.clone(), arguments }
+    ToolCall { id: call_id(turn, speaks), name: function.name.clone(), arguments }
+}
+
+/// An id that says whose call it is.
+fn call_id(turn: usize, speaks: &str) -> String {
+    format!("call_{}_{turn}", speaks.replace('-', "_"))
 }
 
 fn calls(parts: Vec<Part>) -> Response {

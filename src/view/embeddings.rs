@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::format::{counted, milliseconds, money, seconds};
 use crate::catalog::Cost;
@@ -11,18 +11,38 @@ use crate::provider::Target;
 
 /// A vector a line.
 pub fn embeddings_lines(embeddings: &Embeddings) -> String {
-    let line = |vector: &Vec<f32>| format!("{}\n", json!(vector));
+    // Through text, so that a number of 32 bits is written as the shortest that means it.
+    let line = |vector: &Vec<f32>| serde_json::to_string(vector).unwrap_or_default() + "\n";
     embeddings.vectors.iter().map(line).collect()
 }
 
 /// The object `slalom.embeddings/1`.
-pub fn embeddings_json(target: &Target, embeddings: &Embeddings, cost: Cost, latency: Duration) -> Value {
-    json!({
-        "schema": "slalom.embeddings/1", "provider": target.model_ref.provider, "model": target.model_ref.model,
-        "vectors": embeddings.vectors, "input_tokens": embeddings.usage.input_tokens, "cost_usd": cost.usd(),
-        "cost_source": cost.source.name(), "latency_ms": milliseconds(latency),
-        "simulated": target.provider.simulated,
-    })
+pub fn embeddings_json(target: &Target, embeddings: &Embeddings, cost: Cost, latency: Duration) -> String {
+    let object = Object {
+        schema: "slalom.embeddings/1",
+        provider: &target.model_ref.provider,
+        model: &target.model_ref.model,
+        vectors: &embeddings.vectors,
+        input_tokens: embeddings.usage.input_tokens,
+        cost_usd: cost.usd(),
+        cost_source: cost.source.name(),
+        latency_ms: milliseconds(latency),
+        simulated: target.provider.simulated,
+    };
+    serde_json::to_string(&object).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: &'static str,
+    provider: &'a str,
+    model: &'a str,
+    vectors: &'a [Vec<f32>],
+    input_tokens: Option<u64>,
+    cost_usd: Option<f64>,
+    cost_source: &'static str,
+    latency_ms: u64,
+    simulated: bool,
 }
 
 /// The one line after the vectors.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::format::milliseconds;
 use crate::catalog::Cost;
-use crate::chat::{Citation, Failure, FinishReason, Message, Response, ToolCall, Usage};
+use crate::chat::{Citation, Failure, Message, ToolCall, Usage};
 use crate::dialect::{Account, RateLimit};
 use crate::eval::Structured;
 use crate::route::{Attempt, CallRecord};
@@ -36,7 +36,7 @@ pub struct Envelope<'a> {
     attempts: Vec<AttemptObject<'a>>,
     skipped: Vec<Skipped<'a>>,
     not_tried: Vec<ModelObject<'a>>,
-    /// The answer as a turn to give back with the results of its tool calls.
+    /// The answer as a turn to give back, with the results of its tool calls or with the next prompt.
     message: Option<Message>,
     unexpected: &'a [String],
     provider_fields: &'a Map<String, Value>,
@@ -150,7 +150,7 @@ pub fn envelope<'a>(
             .iter()
             .map(|model| ModelObject { provider: &model.provider, model: &model.model })
             .collect(),
-        message: answer.filter(|a| goes_on(&a.response)).map(|a| a.response.turn(a.model_ref.to_string())),
+        message: answer.map(|a| a.response.turn(a.model_ref.to_string())),
         unexpected: response.map_or(&[], |r| &r.unexpected),
         provider_fields: response.map_or(&NONE, |r| &r.provider_fields),
         simulated: record.simulated(),
@@ -160,11 +160,6 @@ pub fn envelope<'a>(
             hint,
         }),
     }
-}
-
-/// Whether the conversation goes on from this answer without a new prompt.
-fn goes_on(response: &Response) -> bool {
-    matches!(response.finish_reason, FinishReason::ToolCalls | FinishReason::Pause)
 }
 
 fn attempt(attempt: &Attempt) -> AttemptObject<'_> {

@@ -17,14 +17,15 @@ pub struct Live {
     at_line_start: bool,
     /// Told once when stdout turns out to be closed: nobody reads on.
     closed: Arc<Notify>,
-    is_closed: bool,
+    /// What stopped the writing, once something has.
+    broken: Option<std::io::Error>,
 }
 
 impl Live {
     /// A listener that prints text as it comes when `shows`, and only notices otherwise. `closed` is notified when stdout
     /// is.
     pub fn new(console: Console, shows: bool, closed: Arc<Notify>) -> Self {
-        Self { console, shows, has_written: false, at_line_start: true, closed, is_closed: false }
+        Self { console, shows, has_written: false, at_line_start: true, closed, broken: None }
     }
 
     /// Ends the line that an answer left open.
@@ -34,14 +35,19 @@ impl Live {
         }
     }
 
+    /// What stopped the writing, if anything did: a reader that went away, or a full disk.
+    pub fn broken(&mut self) -> Option<std::io::Error> {
+        self.broken.take()
+    }
+
     fn write(&mut self, text: &str) {
-        if self.is_closed || text.is_empty() {
+        if self.broken.is_some() || text.is_empty() {
             return;
         }
         self.has_written = true;
         self.at_line_start = text.ends_with('\n');
-        if self.console.out(text).is_err() {
-            self.is_closed = true;
+        if let Err(error) = self.console.out(text) {
+            self.broken = Some(error);
             self.closed.notify_one();
         }
     }

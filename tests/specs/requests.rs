@@ -6,7 +6,7 @@ use slalom::chat::{
     CacheLifetime, Effort, Function, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, Tool,
     ToolCall, ToolChoice, ToolResult,
 };
-use slalom::dialect::Dialect;
+use slalom::dialect::{Dialect, Quirks};
 
 fn texts() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,30}"
@@ -135,7 +135,7 @@ pub(super) fn requests(dialect: Dialect, efforts: &'static [Effort]) -> impl Str
         let turns = rounds.into_iter().flat_map(|(user, said)| [user].into_iter().chain(said));
         let client = dialect.client();
         let carried = |mut turn: Message| {
-            turn.parts.retain(|part| client.cannot_carry(part).is_none());
+            turn.parts.retain(|part| client.cannot_carry(part, &Quirks::default()).is_none());
             turn
         };
         let named = tools.first().and_then(Tool::as_function).map(|f| f.name.clone());

@@ -52,7 +52,7 @@ pub fn import(text: &str, known: &dyn Fn(&str) -> bool, catalog: &Catalog) -> Re
         data: Option<Box<RawValue>>,
     }
     if !text.trim_start().starts_with('{') {
-        return own::read(text, known);
+        return own::read(text, known, catalog);
     }
     let top: Top = parse(text)?;
     let all = if top.data.is_some() { openrouter::read(text)? } else { models_dev::read(text)? };

@@ -1,10 +1,15 @@
 //! A file in the shipped columns: what is shipped, and what an update writes.
 
 use super::super::rows::{self, COLUMNS};
-use super::{ImportError, Imported, fits_a_row};
+use super::{ImportError, Imported, filled, fits_a_row};
+use crate::catalog::Catalog;
 
 /// Reads such a file; columns may stand in any order and be left out, but for `provider` and `model`.
-pub(super) fn read(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Imported, ImportError> {
+pub(super) fn read(
+    text: &str,
+    known: &dyn Fn(&str) -> bool,
+    catalog: &Catalog,
+) -> Result<Imported, ImportError> {
     // Comments stand above the header, as in the file that an update writes.
     let comments: usize = text.lines().take_while(|line| line.starts_with('#')).count();
     let body: usize = text.split_inclusive('\n').take(comments).map(str::len).sum();
@@ -23,6 +28,8 @@ pub(super) fn read(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Imported,
     if let Some(missing) = COLUMNS[..2].iter().find(|name| !header.iter().any(|have| have == **name)) {
         return Err(ImportError::new(head, format!("the column `{missing}` is missing")));
     }
+    // A file with every column says all there is to say; one with fewer leaves the rest as it is known.
+    let whole = COLUMNS.iter().all(|name| header.iter().any(|have| have == *name));
     let mut imported = Imported::default();
     let mut seen = std::collections::HashSet::new();
     for record in reader.records() {
@@ -37,6 +44,7 @@ pub(super) fn read(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Imported,
             return Err(ImportError::new(place, format!("`{text}` holds a comma, a quote or a line break")));
         }
         let facts = rows::read(&fields.join(",")).map_err(|why| ImportError::new(place.clone(), why))?;
+        let facts = if whole { facts } else { filled(facts, catalog) };
         if !known(&facts.provider) || !fits_a_row(&facts) {
             imported.left_out += 1;
             continue;

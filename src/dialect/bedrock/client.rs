@@ -22,7 +22,7 @@ impl Client for Bedrock {
         &[Parameter::Seed, Parameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part) -> Option<&'static str> {
+    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
             Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),
             Part::Document(Media { source: Source::Url(_), .. }) => Some("documents by URL"),

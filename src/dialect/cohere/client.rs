@@ -15,7 +15,7 @@ impl Client for Cohere {
         &[Parameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part) -> Option<&'static str> {
+    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         matches!(part, Part::Document(_)).then_some("documents")
     }
 

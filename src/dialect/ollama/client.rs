@@ -14,7 +14,7 @@ impl Client for Ollama {
         &[Parameter::ToolChoice, Parameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part) -> Option<&'static str> {
+    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
             Part::Document(_) => Some("documents"),
             Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::refused;
 use crate::chat::{Failure, FailureClass, Phase, clean_message};
+use crate::provider::Credential;
 
 /// A program may take this long.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
@@ -37,7 +38,10 @@ pub(super) async fn output(command: &[String], limit: Duration) -> Result<String
     let status = status.map_err(|error| refused(format!("`{program}` was lost: {error}")))?;
     if !status.success() {
         let said = stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let said = if said.is_empty() { String::new() } else { format!(": {}", clean_message(said)) };
+        // What it printed may be the key, and a program may say it a second time.
+        let secrets = stdout.lines().filter_map(Credential::new);
+        let said = secrets.fold(said.to_owned(), |said, secret| secret.redact(&said).unwrap_or(said));
+        let said = if said.is_empty() { said } else { format!(": {}", clean_message(&said)) };
         return Err(refused(format!("`{program}` failed ({status}){said}")));
     }
     Ok(stdout)
@@ -70,6 +74,9 @@ mod tests {
         let failure = run(&["sh", "-c", "echo not signed in >&2; exit 3"], LIMIT).await.unwrap_err();
         assert_eq!(failure.class, FailureClass::Auth);
         assert!(failure.message.contains("not signed in"), "{failure}");
+        let twice = "echo planted-out-1; echo my key is planted-out-1 >&2; exit 3";
+        let failure = run(&["sh", "-c", twice], LIMIT).await.unwrap_err();
+        assert!(failure.message.contains("my key is [redacted]"), "{failure}");
         assert!(run(&["no-such-program-here"], LIMIT).await.unwrap_err().message.contains("cannot be run"));
         assert!(run(&[], LIMIT).await.is_err());
         let slow = run(&["sleep", "60"], Duration::from_millis(20)).await.unwrap_err();
