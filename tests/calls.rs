@@ -178,7 +178,7 @@ fn a_parameter_that_the_model_refuses_is_left_out_with_a_warning() {
     Tool::new()
         .run(&["ask", "-m", "sim-anthropic/good", "--seed", "7", "hello"])
         .exits(0)
-        .says(&["warning: sim-anthropic/good: `seed` is refused and left out"]);
+        .says(&["warning: sim-anthropic/good: `seed` is not taken and left out"]);
 }
 
 #[test]

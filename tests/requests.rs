@@ -275,9 +275,9 @@ fn options_reach_their_own_provider_and_no_other() {
 fn what_a_model_cannot_be_given_warns_or_with_strict_params_fails_before_the_call() {
     let tool = Tool::new();
     let seeded = ["ask", "-m", "sim-anthropic/good", "--seed", "7", "hi"];
-    tool.run(&seeded).exits(0).says(&["warning: sim-anthropic/good: `seed` is refused and left out"]);
+    tool.run(&seeded).exits(0).says(&["warning: sim-anthropic/good: `seed` is not taken and left out"]);
     let strict = [&seeded[..], &["--strict-params"]].concat();
-    tool.run(&strict).exits(2).says(&["error: sim-anthropic/good: `seed` is refused", "--strict-params"]);
+    tool.run(&strict).exits(2).says(&["error: sim-anthropic/good: `seed` is not taken", "--strict-params"]);
     let routes = "version: 1\nmodels:\n  sim-openai/good: {efforts: [low, high]}\n";
     let tool = tool.file("routes.yaml", routes);
     let effort = ["ask", "-m", "sim-openai/good", "--effort", "xhigh", "hi"];

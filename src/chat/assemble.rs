@@ -98,7 +98,17 @@ impl Assembler {
     /// when it holds nothing and gives no reason that explains it.
     pub fn finish(self) -> Result<Response, Failure> {
         let finish_reason = self.check()?;
-        let parts: Vec<Part> = self.parts.into_iter().filter_map(whole_part).collect();
+        let mut unexpected = self.unexpected;
+        let mut pieces = self.parts;
+        // Where the answer was cut, so may its last call be: half a call is never handed on as a whole one.
+        let cut = matches!(finish_reason, FinishReason::Length | FinishReason::ContentFilter);
+        if let (true, Some(Piece::Call { name, arguments, .. })) = (cut, pieces.last())
+            && serde_json::from_str::<Value>(arguments).is_err()
+        {
+            unexpected.push(format!("the call of `{name}` was cut and left out"));
+            pieces.pop();
+        }
+        let parts: Vec<Part> = pieces.into_iter().filter_map(whole_part).collect();
         let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
         for part in &parts {
             match part {
@@ -117,7 +127,7 @@ impl Assembler {
             parts,
             finish_reason,
             usage: self.usage,
-            unexpected: self.unexpected,
+            unexpected,
             provider_fields: self.provider_fields,
         })
     }
@@ -219,6 +229,21 @@ mod tests {
         let finish = Event::Finish(FinishReason::Stop);
         let events = [Event::Text("old".into()), Event::Restart, Event::Text("new".into()), finish];
         assert_eq!(fold(&events).unwrap().text, "new");
+    }
+
+    #[test]
+    fn a_cut_call_is_never_handed_on() {
+        for arguments in ["", "{\"path\": \"/"] {
+            let events = [
+                Event::Text("I will".into()),
+                Event::ToolCall { index: 0, id: "c".into(), name: "delete".into() },
+                Event::ToolArguments { index: 0, piece: arguments.into() },
+                Event::Finish(FinishReason::Length),
+            ];
+            let answer = fold(&events).unwrap();
+            assert!(answer.tool_calls.is_empty() && answer.parts.len() == 1);
+            assert!(answer.unexpected[0].contains("delete"));
+        }
     }
 
     #[test]

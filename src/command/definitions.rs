@@ -58,6 +58,9 @@ pub(super) fn tools(path: &Path) -> Result<Vec<Tool>, CommandError> {
             written = written["function"].take();
         }
         let own = written.get("type").is_some_and(|kind| kind != "function" && kind != "custom");
+        // Google and Amazon spell theirs `{"googleSearch": {}}`.
+        let own = own
+            || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
         if own && written.get("parameters").is_none() && written.get("input_schema").is_none() {
             tools.push(Tool::Own(written));
             continue;

@@ -54,7 +54,9 @@ pub(super) async fn request(
     let mut messages = args.messages.as_deref().map(definitions::messages).transpose()?.unwrap_or_default();
     if texts.is_empty() && attached.is_empty() {
         // A conversation whose last word is the user's needs no prompt after it.
-        if messages.last().is_none_or(|turn| turn.role == Role::Assistant) {
+        // So does a turn that its provider paused in the middle of its own work.
+        let paused = |turn: &Message| turn.parts.iter().any(|part| matches!(part, Part::Own { .. }));
+        if messages.last().is_none_or(|turn| turn.role == Role::Assistant && !paused(turn)) {
             return Err(CommandError::usage("there is no prompt")
                 .hint("write it after the command, pipe it in, or name a file with -f"));
         }

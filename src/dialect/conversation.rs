@@ -1,7 +1,9 @@
 //! Conversations as lists of messages, which most dialects have in common: instructions first, one message a speaker, what
 //! a tool gave back in a message of its own.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
 
 use crate::chat::{Message, Part, Request, Role, ToolResult};
 
@@ -85,4 +87,34 @@ pub(super) fn name_of<'a>(request: &'a Request, result: &'a ToolResult) -> &'a s
         _ => None,
     });
     calls.into_iter().rev().find(|call| call.id == result.call_id).map_or("", |call| &call.name)
+}
+
+/// An id of a call that every vendor takes: letters, digits, `_` and `-`, at most 64. Others are mapped to such, the same
+/// ones always the same way.
+pub(super) fn plain_id(id: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if !id.is_empty() && id.len() <= 64 && id.bytes().all(plain) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(format!("call_{:016x}", hash(id)))
+}
+
+/// FNV-1a: far more values than a conversation has calls.
+pub(super) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Arguments where the vendor takes an object only: what a model garbled is wrapped, so that it can go back.
+pub(super) fn arguments_object(arguments: &Value) -> Cow<'_, Value> {
+    if arguments.is_object() { Cow::Borrowed(arguments) } else { Cow::Owned(json!({"input": arguments})) }
+}
+
+/// The parts of a turn without blank texts of the model, which some vendors send and refuse to take back.
+pub(super) fn spoken(message: &Message) -> impl Iterator<Item = &Part> {
+    let blank = |part: &Part| part.as_text().is_some_and(|text| text.trim().is_empty());
+    let others = message.parts.iter().any(|part| !blank(part));
+    let drops = message.role == Role::Assistant && others;
+    message.parts.iter().filter(move |part| !(drops && blank(part)))
 }

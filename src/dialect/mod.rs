@@ -8,6 +8,7 @@ mod account;
 mod anthropic;
 mod bedrock;
 mod classify;
+mod closed_schema;
 mod cohere;
 mod conversation;
 mod embedding;
@@ -45,7 +46,7 @@ pub use headers::Headers;
 pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SchemaControl, SystemRole};
 pub use wire::escape;
 
-use crate::chat::{Assembler, Event, Failure, FailureClass, Parameter, Part, Request, Response};
+use crate::chat::{Assembler, Effort, Event, Failure, FailureClass, Parameter, Part, Request, Response};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -205,6 +206,16 @@ pub trait Client: Sync {
     /// Parameters that the dialect has no place for.
     fn lacks(&self) -> &'static [Parameter] {
         &[]
+    }
+
+    /// The levels of effort that the dialect has words for, where nothing is known of the model.
+    fn efforts(&self, _quirks: &Quirks) -> &'static [Effort] {
+        &Effort::ALL
+    }
+
+    /// The highest temperature that it takes.
+    fn most_temperature(&self) -> u8 {
+        2
     }
 
     /// What of a turn this dialect cannot carry, in words.

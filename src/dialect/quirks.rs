@@ -27,6 +27,8 @@ pub struct Quirks {
     pub any_tool: bool,
     /// The provider takes no tools (Perplexity).
     pub no_tools: bool,
+    /// Only models of which levels are known take any (Mistral, xAI).
+    pub effort_by_model: bool,
     /// Where a switch turns thinking off, a level says how much of it there is.
     pub effort_levels: bool,
     /// The provider takes no word on which tool to call (Moonshot, for `required`).

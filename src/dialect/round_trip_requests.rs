@@ -144,6 +144,11 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
         // Elsewhere caching needs no asking, or marks between blocks.
         request.cache = None;
     }
+    for message in &mut request.messages {
+        if matches!(dialect, Anthropic | Bedrock) {
+            message.parts = super::conversation::spoken(message).cloned().collect();
+        }
+    }
     let has_calls =
         request.messages.iter().flat_map(|m| &m.parts).any(|part| matches!(part, Part::ToolCall(_)));
     match (dialect, request.tool_choice.clone()) {
@@ -157,6 +162,20 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
             request.tools.retain(|_| has_calls);
         }
         _ => {}
+    }
+    if dialect == Bedrock && has_calls && request.tools.is_empty() {
+        // Tools that were called are named in any case.
+        let mut names: Vec<String> = Vec::new();
+        for part in request.messages.iter().flat_map(|m| &m.parts) {
+            if let Part::ToolCall(call) = part
+                && !names.contains(&call.name)
+            {
+                names.push(call.name.clone());
+            }
+        }
+        let parameters = json!({"type": "object"});
+        let named = |name| Function { name, description: None, parameters: parameters.clone(), strict: None };
+        request.tools = names.into_iter().map(|name| Tool::Function(named(name))).collect();
     }
     for tool in &mut request.tools {
         if let Tool::Function(function) = tool
@@ -173,6 +192,9 @@ pub(super) fn normal(dialect: Dialect, request: &Request, quirks: &Quirks) -> Re
             }
             if !matches!(dialect, OpenaiChat | OpenaiResponses) {
                 schema.strict = None;
+            }
+            if dialect == Anthropic {
+                schema.schema = super::closed_schema::closed(&schema.schema);
             }
             Some(Schema::Described(schema))
         }
@@ -205,6 +227,9 @@ fn normal_part(dialect: Dialect, part: &mut Part) {
         }
         Part::Document(document) if dialect == Dialect::Gemini => document.name = None,
         Part::ToolResult(result) => {
+            if dialect == Dialect::Bedrock && result.content.trim().is_empty() {
+                result.content = super::bedrock::NO_OUTPUT.to_owned();
+            }
             if !matches!(dialect, Dialect::Gemini | Dialect::Ollama) {
                 result.name.clear();
             }

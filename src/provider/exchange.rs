@@ -9,7 +9,7 @@ use super::request::outgoing;
 use super::shape::{ShapedDecoder, Shaping};
 use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
 use super::{Credential, Fitted, Target};
-use crate::chat::{Assembler, Event, Failure, FailureClass, Phase, Response, Usage};
+use crate::chat::{Assembler, Event, Failure, FailureClass, Part, Phase, Request, Response, Usage};
 use crate::dialect::{Account, Progress, Reply, account};
 
 /// A whole reply may be this long, in bytes.
@@ -108,6 +108,7 @@ pub async fn exchange(
     };
     let duration = reading.start.elapsed();
     let outcome = outcome.map(|mut answer| {
+        name_calls(&mut answer, &fitted.request);
         answer
             .unexpected
             .extend(target.dialect.missing(&answer).iter().map(|name| format!("{name}: missing")));
@@ -121,6 +122,22 @@ pub async fn exchange(
         first_content: reading.first_content,
         duration,
         account: told,
+    }
+}
+
+/// Gives calls that came without an id one that no other call of the conversation has, so that results can name them.
+fn name_calls(answer: &mut Response, request: &Request) {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let before = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
+    let in_turn = answer.parts.iter_mut().filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call),
+        _ => None,
+    });
+    for (n, (call, listed)) in in_turn.zip(&mut answer.tool_calls).enumerate() {
+        if call.id.is_empty() {
+            call.id = format!("call_{}", before + n + 1);
+            listed.id.clone_from(&call.id);
+        }
     }
 }
 

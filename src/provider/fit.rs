@@ -23,6 +23,11 @@ pub enum Adjustment {
         /// What is sent.
         sent: Effort,
     },
+    /// The temperature is brought down to the highest that is taken.
+    Cooled {
+        /// What is sent.
+        sent: u8,
+    },
     /// The answer's shape is asked for by a tool that the model must call.
     ShapeByTool,
     /// The answer's shape is asked for as JSON of any kind, and the prompt says which.
@@ -37,6 +42,7 @@ impl Adjustment {
         match self {
             Self::Dropped(parameter) => parameter.name(),
             Self::Effort { .. } => "effort",
+            Self::Cooled { .. } => "temperature",
             Self::ShapeByTool | Self::ShapeByJson | Self::ShapeByPrompt => "schema",
         }
     }
@@ -44,14 +50,15 @@ impl Adjustment {
     /// Whether the model gets less than was asked for. A shape that is asked for another way is checked here all the
     /// same, so it takes nothing away.
     pub fn loses(self) -> bool {
-        matches!(self, Self::Dropped(_) | Self::Effort { .. })
+        matches!(self, Self::Dropped(_) | Self::Effort { .. } | Self::Cooled { .. })
     }
 }
 
 impl fmt::Display for Adjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dropped(parameter) => write!(f, "`{}` is refused and left out", parameter.name()),
+            Self::Dropped(parameter) => write!(f, "`{}` is not taken and left out", parameter.name()),
+            Self::Cooled { sent } => write!(f, "a temperature above {sent} is not taken; {sent} is sent"),
             Self::Effort { asked, sent } => write!(f, "effort `{asked}` is not offered; `{sent}` is sent"),
             Self::ShapeByTool => f.write_str("the schema is asked for by a tool call"),
             Self::ShapeByJson => f.write_str("the schema is asked for in the prompt, beside JSON mode"),
@@ -91,11 +98,21 @@ impl Target {
             found.push(Adjustment::Dropped(Parameter::Cache));
         }
         let forced = is_set(request, Parameter::ToolChoice);
-        if self.quirks.no_forced_tools && forced {
-            found.push(Adjustment::Dropped(Parameter::ToolChoice));
+        // There, tools that were called must stay on offer, so "none" cannot be said any more.
+        let called = |m: &crate::chat::Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_)));
+        let cannot_forbid = self.dialect == Dialect::Bedrock
+            && request.tool_choice == Some(ToolChoice::None)
+            && request.messages.iter().any(called);
+        let choice = Adjustment::Dropped(Parameter::ToolChoice);
+        if (self.quirks.no_forced_tools && forced || cannot_forbid) && !found.contains(&choice) {
+            found.push(choice);
         }
         let effort = self.effort(request, &mut found);
-        let thinks = effort.is_some_and(|effort| effort != Effort::None) && self.speaks_claude();
+        let hard = effort.is_some_and(|effort| effort != Effort::None);
+        let thinks = hard && self.speaks_claude();
+        if hard && self.quirks.effort == EffortControl::EnableThinking && forced && !found.contains(&choice) {
+            found.push(choice);
+        }
         if thinks {
             let low_top_p = request.top_p.is_some_and(|p| p < LEAST_TOP_P_WITH_THINKING);
             for (parameter, clashes) in [
@@ -108,6 +125,11 @@ impl Target {
                 }
             }
         }
+        let most = self.dialect.client().most_temperature();
+        let kept = !found.contains(&Adjustment::Dropped(Parameter::Temperature));
+        if request.temperature.is_some_and(|t| kept && t > f64::from(most)) {
+            found.push(Adjustment::Cooled { sent: most });
+        }
         found.extend(self.shape(request, thinks));
         found
     }
@@ -119,14 +141,20 @@ impl Target {
         if found.contains(&dropped) {
             return None;
         }
-        let no_room = self.quirks.effort == EffortControl::Budget
+        if self.quirks.effort == EffortControl::Unsupported && asked == Effort::None {
+            // Not to think is what such a model does.
+            return None;
+        }
+        let no_room = self.speaks_claude()
+            && self.quirks.effort == EffortControl::Budget
             && asked != Effort::None
             && request.max_tokens.is_some_and(|most| most < LEAST_MAX_TOKENS_WITH_BUDGET);
         if self.quirks.effort == EffortControl::Unsupported || no_room {
             found.push(dropped);
             return None;
         }
-        let offered = self.facts.as_ref().map_or(&[][..], |facts| &facts.efforts);
+        let known = self.facts.as_ref().map(|facts| &facts.efforts[..]).filter(|known| !known.is_empty());
+        let offered = known.unwrap_or_else(|| self.dialect.client().efforts(&self.quirks));
         let sent = asked.nearest(offered).unwrap_or(asked);
         if sent != asked {
             found.push(Adjustment::Effort { asked, sent });
@@ -136,7 +164,9 @@ impl Target {
 
     fn speaks_claude(&self) -> bool {
         let claude = matches!(self.quirks.effort, EffortControl::Budget | EffortControl::Adaptive);
-        self.dialect == Dialect::Anthropic || self.dialect == Dialect::Bedrock && claude
+        // With a level alone, as Opus 4.5 takes it, nothing is thought aloud.
+        let anthropic = self.dialect == Dialect::Anthropic && self.quirks.effort != EffortControl::Level;
+        anthropic || self.dialect == Dialect::Bedrock && claude
     }
 
     /// How the answer's shape is asked for, where not by the dialect's own means.
@@ -206,6 +236,7 @@ impl Target {
                     request.take(*parameter);
                 }
                 Adjustment::Effort { sent, .. } => request.effort = Some(*sent),
+                Adjustment::Cooled { sent } => request.temperature = Some(f64::from(*sent)),
                 Adjustment::ShapeByTool => fitted.answer_tool = ask_by_tool(request),
                 Adjustment::ShapeByJson => ask_in_prompt(request),
                 Adjustment::ShapeByPrompt => {

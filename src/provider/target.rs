@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::authorization::{Authorization, Found};
 use super::place::{base_url, is_in_the_clear, setting};
 use super::{ModelRef, Provider};
-use crate::catalog::{Capability, Catalog, ModelFacts, Thinking};
+use crate::catalog::{Capabilities, Capability, Catalog, Mode, ModelFacts, Thinking};
 use crate::dialect::{Dialect, EffortControl, Quirks};
 
 /// A model with its provider, key, facts and quirks.
@@ -163,7 +163,11 @@ impl Target {
             return Err(TargetError::PlainHttp { provider: name(), base_url });
         }
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
-        let dialect = provider.dialect_of(&model_ref.model);
+        let mut dialect = provider.dialect_of(&model_ref.model);
+        let responses_alone = facts.as_ref().is_some_and(|facts| facts.mode == Mode::Responses);
+        if dialect == Dialect::OpenaiChat && responses_alone {
+            dialect = Dialect::OpenaiResponses;
+        }
         let quirks = quirks(&provider.quirks, dialect, facts.as_ref());
         Ok(Self {
             dialect,
@@ -205,20 +209,26 @@ impl Target {
 fn quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
     let mut quirks = own.clone();
     let Some(facts) = facts else { return quirks };
-    let claude = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    let claude =
+        dialect == Dialect::Anthropic || dialect == Dialect::Bedrock && facts.model.contains("claude");
+    // Where much is known of a model and nothing of its thinking, there is none to ask for.
+    let unknown = facts.capabilities == Capabilities::default();
+    let thinks = unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
     if quirks.effort == EffortControl::Native {
         quirks.effort = match facts.thinking {
             Some(Thinking::None) => EffortControl::Unsupported,
             Some(Thinking::Budget) => EffortControl::Budget,
             Some(Thinking::Adaptive) => EffortControl::Adaptive,
             // A level alone, without a way to think: Claude Opus 4.5.
-            None if dialect == Dialect::Anthropic && !facts.efforts.is_empty() => EffortControl::Level,
+            None if claude && !facts.efforts.is_empty() => EffortControl::Level,
+            None if facts.efforts.is_empty() && !thinks => EffortControl::Unsupported,
             Some(Thinking::Level) | None => EffortControl::Native,
         };
     }
     quirks.effort_levels |= facts.efforts.len() > 1;
     quirks.reasons |= facts.supports(Capability::Reasoning) == Some(true);
-    quirks.cache_points |= claude && facts.supports(Capability::Caching) == Some(true);
+    let marks = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    quirks.cache_points |= marks && facts.supports(Capability::Caching) == Some(true);
     quirks.default_max_tokens = quirks.default_max_tokens.or(facts.max_output_tokens);
     quirks
 }

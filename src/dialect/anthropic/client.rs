@@ -2,9 +2,9 @@
 
 use super::stream::Reader;
 use super::{Anthropic, VERSION, request};
-use crate::chat::{Event, Failure, Parameter};
+use crate::chat::{Effort, Event, Failure, Parameter};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
+use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for Anthropic {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
@@ -14,6 +14,17 @@ impl Client for Anthropic {
 
     fn lacks(&self) -> &'static [Parameter] {
         &[Parameter::Seed]
+    }
+
+    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+        match quirks.effort {
+            EffortControl::Budget => &Effort::ALL,
+            _ => &[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh, Effort::Max],
+        }
+    }
+
+    fn most_temperature(&self) -> u8 {
+        1
     }
 
     fn decode_whole(

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::FALLBACK_MAX_TOKENS;
 use super::turn::{read_turn, write_turn};
 use crate::chat::{CacheLifetime, Effort, Function, JsonSchema, Request, Schema, Tool, ToolChoice};
+use crate::dialect::closed_schema::closed;
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
 use crate::dialect::functions::no_parameters;
 use crate::dialect::{Asked, Call, EffortControl};
@@ -32,7 +33,7 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
         write_effort(effort, quirks.effort, max_tokens, &mut body, &mut output);
     }
     if let Some(Schema::Described(schema)) = &request.schema {
-        output.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema.schema}));
+        output.insert("format".to_owned(), json!({"type": "json_schema", "schema": closed(&schema.schema)}));
     }
     put_object(&mut body, "output_config", output);
     put(&mut body, "cache_control", request.cache.map(write_cache));
@@ -146,7 +147,7 @@ fn write_effort(
     output: &mut Map<String, Value>,
 ) {
     let thinking = match (control, effort) {
-        (EffortControl::Unsupported, _) => return,
+        (EffortControl::Unsupported, _) | (EffortControl::Level, Effort::None) => return,
         (_, Effort::None) => json!({"type": "disabled"}),
         (EffortControl::Budget, _) => {
             let budget = effort.budget(max_tokens).max(LEAST_BUDGET);

@@ -45,8 +45,9 @@ impl Server for Anthropic {
             FailureClass::QuotaExhausted => (402, "billing_error"),
             FailureClass::Auth => (401, "authentication_error"),
             FailureClass::ModelUnavailable => (404, "not_found_error"),
-            FailureClass::ContextOverflow => (413, "request_too_large"),
-            FailureClass::BadRequest | FailureClass::ContentPolicy => (400, "invalid_request_error"),
+            FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => {
+                (400, "invalid_request_error")
+            }
             FailureClass::Timeout => (504, "timeout_error"),
             FailureClass::Unreachable => (500, "api_error"),
             _ => (529, "overloaded_error"),

@@ -111,7 +111,16 @@ impl Reader {
             "citations_delta" => {
                 events.extend(delta.citation.as_ref().and_then(citation).map(Event::Citation));
             }
-            "compaction_delta" => {}
+            "compaction_delta" => {
+                if let Some((_, block, _)) = self.own.as_mut().filter(|(at, ..)| *at == index) {
+                    let fields = [("content", delta.content), ("encrypted_content", delta.encrypted_content)];
+                    for (name, value) in fields {
+                        if let Some(value) = value.filter(|value| !value.is_null()) {
+                            block[name] = value;
+                        }
+                    }
+                }
+            }
             kind => events.push(Event::Unexpected(format!("delta.type={kind}"))),
         }
     }

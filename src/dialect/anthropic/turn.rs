@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
-use crate::dialect::conversation::own_turn;
+use crate::dialect::conversation::{arguments_object, own_turn, plain_id, spoken};
 use crate::dialect::fields::whole;
 use crate::dialect::media;
 use crate::dialect::wire::{is_text, role};
@@ -13,7 +13,7 @@ pub(super) fn write_turn(message: &Message) -> Value {
     if let Some(turn) = own_turn(message) {
         return turn.clone();
     }
-    let mut blocks: Vec<Value> = message.parts.iter().filter_map(write_block).collect();
+    let mut blocks: Vec<Value> = spoken(message).filter_map(write_block).collect();
     // What tools gave back must stand first.
     blocks.sort_by_key(|block| block["type"] != "tool_result" && message.role == Role::User);
     let content = match &mut blocks[..] {
@@ -63,11 +63,10 @@ pub(super) fn write_block(part: &Part) -> Option<Value> {
             }
         }
         Part::ToolCall(call) => {
-            json!({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments})
+            json!({"type": "tool_use", "id": plain_id(&call.id), "name": call.name, "input": arguments_object(&call.arguments)})
         }
         Part::ToolResult(result) => {
-            let mut block =
-                json!({"type": "tool_result", "tool_use_id": result.call_id, "content": result.content});
+            let mut block = json!({"type": "tool_result", "tool_use_id": plain_id(&result.call_id), "content": result.content});
             if result.is_error {
                 block["is_error"] = json!(true);
             }

@@ -25,7 +25,6 @@ pub(super) const KNOWN: &[&str] = &[
     "content_block.tool_use_id",
     "context_management",
     "delta.container",
-    "delta.content",
     "delta.context_management",
     "diagnostics",
     "message.container",
@@ -93,6 +92,9 @@ pub(super) struct Delta {
     pub text: Option<String>,
     pub thinking: Option<String>,
     pub partial_json: Option<String>,
+    /// A summary that takes the place of what came before.
+    pub content: Option<Value>,
+    pub encrypted_content: Option<Value>,
     pub signature: Option<String>,
     pub citation: Option<Value>,
     pub stop_reason: Option<String>,

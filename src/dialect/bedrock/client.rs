@@ -30,6 +30,10 @@ impl Client for Bedrock {
         }
     }
 
+    fn most_temperature(&self) -> u8 {
+        1
+    }
+
     fn decode_whole(
         &self,
         reply: Reply<'_>,

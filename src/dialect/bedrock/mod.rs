@@ -7,5 +7,8 @@ mod stream;
 mod turn;
 mod wire;
 
+#[cfg(test)]
+pub(super) use turn::NO_OUTPUT;
+
 /// The dialect `bedrock`.
 pub(super) struct Bedrock;

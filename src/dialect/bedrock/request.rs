@@ -6,6 +6,7 @@ use super::turn::{read_turn, write_turns};
 use crate::chat::{
     CacheLifetime, Effort, Function, JsonSchema, Message, Part, Request, Schema, Tool, ToolChoice,
 };
+use crate::dialect::closed_schema::closed;
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
 use crate::dialect::functions::no_parameters;
 use crate::dialect::{Asked, Call, EffortControl};
@@ -17,7 +18,7 @@ const LEAST_BUDGET: u64 = 1024;
 
 /// The body, in the order in which a reader would look for things.
 pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { request, quirks, options, .. } = call;
+    let Call { model, request, quirks, options, .. } = call;
     let mut body = Map::new();
     let mark = request.cache.filter(|_| quirks.cache_points).map(cache_point);
     let mut turns = write_turns(&request.messages);
@@ -38,10 +39,12 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
     put_object(&mut body, "inferenceConfig", config);
     put(&mut body, "toolConfig", write_tools(request));
     if let Some(Schema::Described(schema)) = &request.schema {
-        body.insert("outputConfig".to_owned(), json!({"textFormat": write_format(schema)}));
+        let format = write_format(schema, model.contains("claude"));
+        body.insert("outputConfig".to_owned(), json!({"textFormat": format}));
     }
     if let Some(effort) = request.effort {
-        write_effort(effort, quirks.effort, request.max_tokens.unwrap_or(USUAL_MAX_TOKENS), &mut body);
+        let most = request.max_tokens.unwrap_or(USUAL_MAX_TOKENS);
+        put(&mut body, "additionalModelRequestFields", write_effort(effort, quirks.effort, most, model));
     }
     merge(&mut body, options);
     body
@@ -91,10 +94,14 @@ fn read_system(blocks: &Value) -> Option<String> {
 fn write_tools(request: &Request) -> Option<Value> {
     let calls = |m: &Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_) | Part::ToolResult(_)));
     let none = request.tool_choice == Some(ToolChoice::None) && !request.messages.iter().any(calls);
-    if request.tools.is_empty() || none {
+    let mut tools: Vec<Value> = request.tools.iter().map(write_tool).collect();
+    if tools.is_empty() {
+        // Calls in the conversation want their tools named, even if none may be called any more.
+        tools = called(request).map(write_tool_name).collect();
+    }
+    if tools.is_empty() || none {
         return None;
     }
-    let tools: Vec<Value> = request.tools.iter().map(write_tool).collect();
     let mut config = json!({"tools": tools});
     let choice = match &request.tool_choice {
         None | Some(ToolChoice::None) => None,
@@ -106,6 +113,22 @@ fn write_tools(request: &Request) -> Option<Value> {
         config["toolChoice"] = choice;
     }
     Some(config)
+}
+
+/// The names of the tools that were called, each once.
+fn called(request: &Request) -> impl Iterator<Item = &str> {
+    let mut seen = Vec::new();
+    request.messages.iter().flat_map(|m| &m.parts).filter_map(move |part| match part {
+        Part::ToolCall(call) if !seen.contains(&call.name.as_str()) => {
+            seen.push(call.name.as_str());
+            Some(call.name.as_str())
+        }
+        _ => None,
+    })
+}
+
+fn write_tool_name(name: &str) -> Value {
+    json!({"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}})
 }
 
 fn write_tool(tool: &Tool) -> Value {
@@ -151,10 +174,11 @@ fn read_choice(choice: &Value) -> Option<ToolChoice> {
     })
 }
 
-fn write_format(schema: &JsonSchema) -> Value {
+fn write_format(schema: &JsonSchema, claude: bool) -> Value {
     let mut object = Map::new();
+    let written = if claude { closed(&schema.schema) } else { schema.schema.clone() };
     // The schema goes as text.
-    object.insert("schema".to_owned(), json!(schema.schema.to_string()));
+    object.insert("schema".to_owned(), json!(written.to_string()));
     object.insert("name".to_owned(), json!(schema.name));
     put(&mut object, "description", schema.description.clone());
     json!({"type": "json_schema", "structure": {"jsonSchema": object}})
@@ -177,24 +201,33 @@ fn read_format(format: &Value) -> Option<Schema> {
 }
 
 /// The host passes each family's own words on.
-fn write_effort(effort: Effort, control: EffortControl, most: u64, body: &mut Map<String, Value>) {
-    let fields = match (control, effort) {
-        (EffortControl::Unsupported, _) => return,
-        (EffortControl::Budget | EffortControl::Adaptive, Effort::None) => {
-            json!({"thinking": {"type": "disabled"}})
+fn write_effort(effort: Effort, control: EffortControl, most: u64, model: &str) -> Option<Value> {
+    let level = if effort == Effort::Minimal { Effort::Low } else { effort };
+    let off = effort == Effort::None;
+    match control {
+        EffortControl::Unsupported => None,
+        EffortControl::Budget | EffortControl::Adaptive if off => {
+            Some(json!({"thinking": {"type": "disabled"}}))
         }
-        (EffortControl::Budget, _) => {
+        EffortControl::Budget => {
             let budget = effort.budget(most).max(LEAST_BUDGET);
-            if budget >= most {
-                return;
-            }
-            json!({"thinking": {"type": "enabled", "budget_tokens": budget}})
+            (budget < most).then(|| json!({"thinking": {"type": "enabled", "budget_tokens": budget}}))
         }
-        (EffortControl::Adaptive, level) => {
-            json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": level.name()}})
+        EffortControl::Adaptive => {
+            Some(json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": level.name()}}))
         }
-        (EffortControl::Level, level) => json!({"output_config": {"effort": level.name()}}),
-        (_, level) => json!({"reasoning_effort": level.name()}),
-    };
-    body.insert("additionalModelRequestFields".to_owned(), fields);
+        // Without thinking unless asked: there is nothing to switch off.
+        EffortControl::Level => (!off).then(|| json!({"output_config": {"effort": level.name()}})),
+        _ if model.contains("amazon.nova") => Some(match effort {
+            Effort::None => json!({"reasoningConfig": {"type": "disabled"}}),
+            Effort::Minimal | Effort::Low => nova("low"),
+            Effort::Medium => nova("medium"),
+            Effort::High | Effort::Xhigh | Effort::Max => nova("high"),
+        }),
+        _ => Some(json!({"reasoning_effort": effort.name()})),
+    }
+}
+
+fn nova(effort: &str) -> Value {
+    json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": effort}})
 }

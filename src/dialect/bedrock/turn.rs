@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Role, Source, ToolCall, ToolResult};
-use crate::dialect::conversation::own_turn;
+use crate::dialect::conversation::{arguments_object, own_turn, plain_id, spoken};
 use crate::dialect::fields::whole;
 use crate::dialect::media;
 use crate::dialect::wire::role;
+
+/// What stands for a result without words.
+pub(in crate::dialect) const NO_OUTPUT: &str = "(no output)";
 
 /// All turns. Speakers must alternate, so what one says in several turns is one of them here.
 pub(super) fn write_turns(messages: &[Message]) -> Vec<Value> {
@@ -16,7 +19,9 @@ pub(super) fn write_turns(messages: &[Message]) -> Vec<Value> {
             turns.push(turn.clone());
             continue;
         }
-        let blocks: Vec<Value> = message.parts.iter().filter_map(write_block).collect();
+        let mut blocks: Vec<Value> = spoken(message).filter_map(write_block).collect();
+        // What tools gave back must stand first.
+        blocks.sort_by_key(|block| block.get("toolResult").is_none() && message.role == Role::User);
         match turns.last_mut().filter(|turn| turn["role"] == role(message)) {
             Some(turn) => {
                 if let Some(content) = turn["content"].as_array_mut() {
@@ -64,11 +69,13 @@ pub(super) fn write_block(part: &Part) -> Option<Value> {
             }
         }
         Part::ToolCall(call) => {
-            json!({"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}})
+            let arguments = arguments_object(&call.arguments);
+            json!({"toolUse": {"toolUseId": plain_id(&call.id), "name": call.name, "input": arguments}})
         }
         Part::ToolResult(result) => {
-            let content = json!([{"text": result.content}]);
-            let mut object = json!({"toolUseId": result.call_id, "content": content});
+            // A blank text is refused.
+            let text = if result.content.trim().is_empty() { NO_OUTPUT } else { &result.content };
+            let mut object = json!({"toolUseId": plain_id(&result.call_id), "content": [{"text": text}]});
             if result.is_error {
                 object["status"] = json!("error");
             }

@@ -19,6 +19,10 @@ impl Client for Cohere {
         matches!(part, Part::Document(_)).then_some("documents")
     }
 
+    fn most_temperature(&self) -> u8 {
+        1
+    }
+
     fn decode_whole(
         &self,
         reply: Reply<'_>,

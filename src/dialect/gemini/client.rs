@@ -2,9 +2,9 @@
 
 use super::stream::Reader;
 use super::{Gemini, request};
-use crate::chat::{Event, Failure, Parameter};
+use crate::chat::{Effort, Event, Failure, Parameter};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Gemini {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
@@ -20,6 +20,13 @@ impl Client for Gemini {
 
     fn lacks(&self) -> &'static [Parameter] {
         &[Parameter::ParallelToolCalls]
+    }
+
+    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+        match quirks.effort {
+            EffortControl::Budget => &Effort::ALL,
+            _ => &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High],
+        }
     }
 
     fn decode_whole(

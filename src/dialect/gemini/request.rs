@@ -11,11 +11,14 @@ use crate::dialect::{Asked, Call, EffortControl};
 /// Output that budgets of thought are shares of where the request names no bound, in tokens.
 const USUAL_MAX_TOKENS: u64 = 24_576;
 
+/// The least that Gemini 2.5 Pro takes as a budget of thought.
+const LEAST_PRO_BUDGET: u64 = 128;
+
 /// The body, in the order in which a reader would look for things.
 pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { request, quirks, options, .. } = call;
+    let Call { model, request, quirks, options, .. } = call;
     let mut body = Map::new();
-    let turns: Vec<Value> = request.messages.iter().map(|turn| write_turn(request, turn)).collect();
+    let turns: Vec<Value> = request.messages.iter().map(|turn| write_turn(request, turn, quirks)).collect();
     body.insert("contents".to_owned(), Value::Array(turns));
     let system = request.system.as_ref().map(|text| json!({"parts": [{"text": text}]}));
     put(&mut body, "systemInstruction", system);
@@ -35,7 +38,7 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
         }
     }
     let thinking = request.effort.and_then(|effort| {
-        write_effort(effort, quirks.effort, request.max_tokens.unwrap_or(USUAL_MAX_TOKENS))
+        write_effort(effort, quirks.effort, request.max_tokens.unwrap_or(USUAL_MAX_TOKENS), model)
     });
     put(&mut config, "thinkingConfig", thinking);
     put_object(&mut body, "generationConfig", config);
@@ -178,13 +181,16 @@ fn read_schema(config: &mut Fields) -> Option<Schema> {
 }
 
 /// Gemini 2.5 takes a budget of tokens, later models a level. The thoughts are asked for: they cost the same unseen.
-fn write_effort(effort: Effort, control: EffortControl, most: u64) -> Option<Value> {
+fn write_effort(effort: Effort, control: EffortControl, most: u64, model: &str) -> Option<Value> {
     let shown = effort != Effort::None;
     match control {
         EffortControl::Unsupported => None,
-        EffortControl::Budget => Some(
-            json!({"thinkingBudget": effort.budget(most.min(USUAL_MAX_TOKENS)), "includeThoughts": shown}),
-        ),
+        EffortControl::Budget => {
+            let budget = effort.budget(most.min(USUAL_MAX_TOKENS));
+            // The large model thinks at least a little.
+            let budget = if model.contains("pro") { budget.max(LEAST_PRO_BUDGET) } else { budget };
+            Some(json!({"thinkingBudget": budget, "includeThoughts": shown}))
+        }
         _ => {
             // The vendor's levels go from minimal to high: what cannot be said is brought to the nearest of them.
             let level = match effort {
@@ -200,5 +206,7 @@ fn write_effort(effort: Effort, control: EffortControl, most: u64) -> Option<Val
 
 fn read_effort(config: &Value) -> Option<Effort> {
     let levels = [Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
-    levels.into_iter().find(|level| write_effort(*level, EffortControl::Native, 0).as_ref() == Some(config))
+    levels
+        .into_iter()
+        .find(|level| write_effort(*level, EffortControl::Native, 0, "").as_ref() == Some(config))
 }

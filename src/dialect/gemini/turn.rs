@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
-use crate::dialect::conversation::{name_of, own_turn};
+use crate::dialect::conversation::{arguments_object, name_of, own_turn};
 use crate::dialect::fields::whole;
 use crate::dialect::media;
+use crate::dialect::{EffortControl, Quirks};
 
 /// One turn.
-pub(super) fn write_turn(request: &Request, message: &Message) -> Value {
+pub(super) fn write_turn(request: &Request, message: &Message, quirks: &Quirks) -> Value {
     if let Some(turn) = own_turn(message) {
         return turn.clone();
     }
@@ -16,7 +17,15 @@ pub(super) fn write_turn(request: &Request, message: &Message) -> Value {
         Role::User => "user",
         Role::Assistant => "model",
     };
-    json!({"role": role, "parts": write_parts(&message.parts, Some(request))})
+    let mut parts = write_parts(&message.parts, Some(request));
+    // Models from 3 on want a signature on the first call of a turn. Another model's calls have none, and this word says so.
+    let called = parts.iter_mut().find(|part| part.get("functionCall").is_some());
+    if let (Some(call), true) = (called, message.from.is_some() && quirks.effort != EffortControl::Budget)
+        && call.get("thoughtSignature").is_none()
+    {
+        call["thoughtSignature"] = json!("skip_thought_signature_validator");
+    }
+    json!({"role": role, "parts": parts})
 }
 
 /// The parts of a turn, or of an answer.
@@ -34,14 +43,14 @@ pub(super) fn write_parts(parts: &[Part], request: Option<&Request>) -> Vec<Valu
                 let mut thought = json!({"text": text, "thought": true});
                 match (signature, on) {
                     (Some(signature), Some("call")) => of_call = Some(signature),
-                    (Some(signature), Some(_)) => {
-                        out.push(json!({"text": "", "thoughtSignature": signature}));
-                    }
+                    (Some(_), Some(_)) | (None, _) => {}
                     (Some(signature), None) => thought["thoughtSignature"] = signature.clone(),
-                    (None, _) => {}
                 }
                 if !text.is_empty() {
                     out.push(thought);
+                }
+                if let (Some(signature), Some("text")) = (signature, on) {
+                    out.push(json!({"text": "", "thoughtSignature": signature}));
                 }
             }
             Part::ToolCall(call) => {
@@ -50,7 +59,7 @@ pub(super) fn write_parts(parts: &[Part], request: Option<&Request>) -> Vec<Valu
                     function.insert("id".to_owned(), json!(call.id));
                 }
                 function.insert("name".to_owned(), json!(call.name));
-                function.insert("args".to_owned(), call.arguments.clone());
+                function.insert("args".to_owned(), arguments_object(&call.arguments).into_owned());
                 let mut part = json!({"functionCall": function});
                 if let Some(signature) = of_call.take() {
                     part["thoughtSignature"] = signature.clone();

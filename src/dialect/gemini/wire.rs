@@ -168,8 +168,8 @@ pub(super) fn finish_reason(word: &str) -> Ending {
     Ending::Reason(match word {
         // Servers asked for integer enums send these for STOP, MAX_TOKENS and SAFETY.
         "STOP" | "1" => FinishReason::Stop,
-        "MAX_TOKENS" | "2" => FinishReason::Length,
-        "CONTINUATION" => FinishReason::Pause,
+        // A long answer that could be taken up again, which the contract has no way to ask for.
+        "MAX_TOKENS" | "2" | "CONTINUATION" => FinishReason::Length,
         "SAFETY"
         | "3"
         | "BLOCKLIST"

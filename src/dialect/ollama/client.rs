@@ -2,7 +2,7 @@
 
 use super::stream::Reader;
 use super::{Ollama, request};
-use crate::chat::{Event, Failure, Media, Parameter, Part, Source};
+use crate::chat::{Effort, Event, Failure, Media, Parameter, Part, Source};
 use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
 
 impl Client for Ollama {
@@ -20,6 +20,10 @@ impl Client for Ollama {
             Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),
             _ => None,
         }
+    }
+
+    fn efforts(&self, _quirks: &Quirks) -> &'static [Effort] {
+        &[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Max]
     }
 
     fn decode_whole(

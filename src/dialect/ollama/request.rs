@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::chat::{
     Effort, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, ToolCall, ToolChoice, ToolResult,
 };
-use crate::dialect::conversation::{Read, name_of, push, result_words};
+use crate::dialect::conversation::{Read, arguments_object, name_of, push, result_words};
 use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
 use crate::dialect::functions::{read_arguments, read_loose_tool, write_loose_tool};
 use crate::dialect::{Asked, Call, EffortControl};
@@ -104,7 +104,7 @@ fn write_turn(request: &Request, message: &Message, out: &mut Vec<Value>) {
             Part::Image(Media { source: Source::Data(data), .. }) => images.push(data.clone()),
             Part::Reasoning { text, .. } => thoughts.push_str(text),
             Part::ToolCall(call) => {
-                let function = json!({"name": call.name, "arguments": call.arguments});
+                let function = json!({"name": call.name, "arguments": arguments_object(&call.arguments)});
                 calls.push(match call.id.as_str() {
                     "" => json!({"function": function}),
                     id => json!({"id": id, "function": function}),

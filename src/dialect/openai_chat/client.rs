@@ -2,9 +2,9 @@
 
 use super::stream::Reader;
 use super::{OpenaiChat, request};
-use crate::chat::{Event, Failure, Media, Part, Source};
+use crate::chat::{Effort, Event, Failure, Media, Part, Source};
 use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
+use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest};
 
 impl Client for OpenaiChat {
     fn encode_request(&self, call: Call<'_>) -> WireRequest {
@@ -17,6 +17,15 @@ impl Client for OpenaiChat {
                 Some("documents by URL")
             }
             _ => None,
+        }
+    }
+
+    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+        match quirks.effort {
+            // A switch knows off and on; on is as hard as the model thinks unasked.
+            EffortControl::ThinkingSwitch if !quirks.effort_levels => &[Effort::None, Effort::Medium],
+            EffortControl::EnableThinking => &[Effort::None, Effort::Medium],
+            _ => &Effort::ALL,
         }
     }
 

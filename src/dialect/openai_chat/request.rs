@@ -34,8 +34,12 @@ pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
     put(&mut body, max_tokens, request.max_tokens);
     put_list(&mut body, "stop", request.stop.clone());
     put(&mut body, if quirks.random_seed { "random_seed" } else { "seed" }, request.seed);
-    put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
-    put(&mut body, "tool_choice", request.tool_choice.as_ref().map(|c| write_choice(c, quirks)));
+    // Who takes no word on which tool to call is told "none" by being offered none.
+    let offered = !(quirks.no_forced_tools && request.tool_choice == Some(ToolChoice::None));
+    if offered {
+        put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
+        put(&mut body, "tool_choice", request.tool_choice.as_ref().map(|c| write_choice(c, quirks)));
+    }
     put(&mut body, "parallel_tool_calls", request.parallel_tool_calls);
     put(&mut body, "response_format", request.schema.as_ref().map(|s| write_format(s, quirks)));
     if let Some(effort) = request.effort {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Message, Part, Request, Role, ToolResult};
-use crate::dialect::conversation::{Read, only_texts, own_turn, push, read_content, result_words};
+use crate::dialect::conversation::{Read, hash, only_texts, own_turn, push, read_content, result_words};
 use crate::dialect::fields::{Fields, put_list};
 use crate::dialect::functions::{read_call, write_call};
 use crate::dialect::media;
@@ -109,14 +109,14 @@ fn write_assistant(message: &Message, content: Vec<Value>, quirks: &Quirks) -> V
         EchoReasoning::Always => true,
     };
     if echoed {
-        write_thoughts(message, &mut object);
+        write_thoughts(message, quirks, &mut object);
     }
     put_list(&mut object, "tool_calls", calls);
     Value::Object(object)
 }
 
 /// Thoughts go back in the field in which they came.
-fn write_thoughts(message: &Message, object: &mut Map<String, Value>) {
+fn write_thoughts(message: &Message, quirks: &Quirks, object: &mut Map<String, Value>) {
     let said = |state: &Option<Value>| match state.as_ref()?["field"].as_str()? {
         "reasoning" => Some("reasoning"),
         _ => Some("reasoning_content"),
@@ -140,6 +140,11 @@ fn write_thoughts(message: &Message, object: &mut Map<String, Value>) {
         }
         let more = state.as_ref().and_then(|s| s["reasoning_details"].as_array().cloned());
         details.extend(more.unwrap_or_default());
+    }
+    // Who insists on thoughts in turns that call tools takes empty ones for those of another model.
+    let none = !object.contains_key("reasoning_content") && !object.contains_key("reasoning");
+    if quirks.echo_reasoning == EchoReasoning::ToolTurns && none {
+        object.insert("reasoning_content".to_owned(), json!(""));
     }
     put_list(object, "reasoning_details", details);
 }
@@ -200,10 +205,7 @@ fn call_id(id: &str, quirks: &Quirks) -> String {
     if !quirks.nine_letter_call_ids || id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return id.to_owned();
     }
-    // FNV-1a: 62^9 values are far more than the calls of any conversation.
-    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut hash = hash(id);
     let mut letter = || {
         let at = hash % 62;
         hash /= 62;

@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
-use crate::dialect::conversation::{Read, only_texts, push, read_content, result_words};
+use crate::dialect::conversation::{Read, only_texts, plain_id, push, read_content, result_words};
 use crate::dialect::fields::whole;
 use crate::dialect::functions::{arguments_text, read_arguments};
 use crate::dialect::media;
 
 /// Appends the items of a turn.
 pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
+    let begun = out.len();
     let mut content = Vec::new();
     for part in &message.parts {
         let item = match part {
@@ -26,7 +27,7 @@ pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
             Part::Reasoning { state, .. } => state.clone().filter(|s| s["type"] == "reasoning"),
             Part::ToolCall(call) => Some(write_call(call)),
             Part::ToolResult(result) => Some(
-                json!({"type": "function_call_output", "call_id": result.call_id, "output": result_words(result)}),
+                json!({"type": "function_call_output", "call_id": plain_id(&result.call_id), "output": result_words(result)}),
             ),
             Part::Own { block } => Some(block.clone()),
         };
@@ -34,6 +35,10 @@ pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
         out.extend(item);
     }
     flush(message.role, &mut content, out);
+    // Thoughts must be followed by what they led to: an answer that was cut while thinking has nothing to go back.
+    while out.len() > begun && out.last().is_some_and(|item| item["type"] == "reasoning") {
+        out.pop();
+    }
 }
 
 fn flush(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
@@ -49,7 +54,7 @@ fn flush(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
 /// A call of the model.
 pub(super) fn write_call(call: &ToolCall) -> Value {
     let arguments = arguments_text(&call.arguments);
-    json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments})
+    json!({"type": "function_call", "call_id": plain_id(&call.id), "name": call.name, "arguments": arguments})
 }
 
 fn write_part(part: &Part) -> Value {

@@ -50,6 +50,13 @@ impl Reader {
         }
     }
 
+    /// Takes down that an item's text came in pieces.
+    fn show(&mut self, at: u64) {
+        if !self.shown.contains(&at) {
+            self.shown.push(at);
+        }
+    }
+
     fn reasoning(&mut self, account: Account, piece: Option<&str>, events: &mut Vec<Event>) {
         let Some(piece) = piece.filter(|p| !p.is_empty()) else { return };
         if *self.account.get_or_insert(account) == account {
@@ -183,13 +190,11 @@ impl FrameReader for Reader {
             }
             "response.output_text.delta" | "response.refusal.delta" => {
                 self.has_refusal |= event.kind == "response.refusal.delta";
-                self.shown.push(at);
-                self.shown.dedup();
+                self.show(at);
                 events.extend(piece.map(|p| Event::Text(p.to_owned())));
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.shown.push(at);
-                self.shown.dedup();
+                self.show(at);
                 let raw = event.kind == "response.reasoning_text.delta";
                 self.reasoning(if raw { Account::Raw } else { Account::Summary }, piece, events);
             }

@@ -100,6 +100,7 @@ pub(super) struct WireUsage {
     /// OpenRouter: dollars.
     cost: Option<Value>,
     /// xAI: ten-billionths of a dollar.
+    #[serde(deserialize_with = "count")]
     cost_in_usd_ticks: Option<u64>,
 }
 
