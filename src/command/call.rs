@@ -52,9 +52,17 @@ pub(super) fn check_callable(
 ) -> Result<(), CommandError> {
     let route = &subject.route;
     let plan = route.plan(request);
-    if let Some((model, adjustment)) = plan.adjusted().find(|(_, a)| strict && a.loses()) {
-        return Err(CommandError::usage(format!("{model}: {adjustment}"))
-            .hint("leave it out, or leave out --strict-params"));
+    let lost: Vec<String> = plan
+        .adjusted()
+        .filter(|(_, adjustment)| strict && adjustment.loses())
+        .map(|(model, adjustment)| format!("{model}: {adjustment}"))
+        .collect();
+    if !lost.is_empty() {
+        return Err(CommandError::usage(format!(
+            "without --strict-params this would be sent:\n  {}",
+            lost.join("\n  ")
+        ))
+        .hint("leave these out, or leave out --strict-params"));
     }
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {

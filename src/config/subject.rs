@@ -88,11 +88,19 @@ impl Config {
             let near = nearest(name, self.aliases.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
             let is_route = self.routes.iter().any(|r| r.name == name);
+            let served = || self.catalog.all().into_iter().find(|facts| facts.model == name);
             let hint = if is_route {
-                Some(format!("for the route of that name, write `route:{name}`"))
-            } else {
+                format!("for the route of that name, write `route:{name}`")
+            } else if let Some(facts) = served() {
+                format!("its provider stands before it: `{}/{name}`", facts.provider)
+            } else if self.providers.contains_key(name) {
+                format!("that is a provider; name a model of it, as `{name}/MODEL`")
+            } else if let Some(near) = near {
                 near
+            } else {
+                ModelRefError::HINT.to_owned()
             };
+            let hint = Some(hint);
             SubjectError { message: error.to_string(), hint }
         })?;
         let model = model.of_provider(&self.provider_names);

@@ -151,6 +151,8 @@ impl<'a> Walk<'a> {
 
     async fn run(&mut self) -> Result<Answer, NoAnswer> {
         let mut last: Option<(usize, Failure)> = None;
+        // A failure is told once the call goes on from it; the one that ends it is told with the rest.
+        let mut untold = false;
         loop {
             if let Some(why) = self.out_of_time() {
                 return Err(self.no_answer(why, last));
@@ -164,6 +166,10 @@ impl<'a> Walk<'a> {
                 let why = if last.is_some() { Why::AllFailed } else { Why::NobodyToTry };
                 return Err(self.no_answer(why, last));
             };
+            if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
+                let model = &self.runners[*index].target.model_ref;
+                self.listener.notice(&Notice::Failed { model, failure });
+            }
             let target = self.runners[next.index].target;
             if next.forced {
                 self.listener.notice(&Notice::NobodyReady { model: &target.model_ref, wait: next.wait });
@@ -176,12 +182,14 @@ impl<'a> Walk<'a> {
                 Ok(response) => return Ok(Answer { response, model_ref: target.model_ref.clone() }),
                 Err(failure) => failure,
             };
-            self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
+            untold = true;
             if !self.shown.is_empty() {
                 if self.policy.on_midstream == Choice::Stop {
                     let why = self.out_of_time().filter(|why| *why == Why::Timeout).unwrap_or(Why::BrokeOff);
                     return Err(self.no_answer(why, Some((next.index, failure))));
                 }
+                self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
+                untold = false;
                 self.listener.notice(&Notice::Restart { model: &target.model_ref });
                 self.shown.clear();
             }
