@@ -9,6 +9,8 @@ mod credential;
 mod embed;
 mod exchange;
 mod fit;
+#[cfg(test)]
+mod fit_tests;
 mod glob;
 mod http;
 mod list;
