@@ -52,7 +52,7 @@ fn effort_is_brought_to_what_each_model_has() {
         ("openai/gpt-4.1", Effort::High, dropped.clone()),
         // Not to think is what it does anyway.
         ("openai/gpt-4.1", Effort::None, vec![]),
-        ("mistral/mistral-large-latest", Effort::High, dropped.clone()),
+        ("mistral/mistral-large-latest", Effort::High, dropped),
         ("xai/grok-4.3", Effort::Max, sent(Effort::Max, Effort::High)),
         ("anthropic/claude-sonnet-4-6", Effort::None, vec![]),
         ("anthropic/claude-opus-5-5", Effort::None, sent(Effort::None, Effort::Low)),

@@ -343,7 +343,9 @@ fn aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
 fn changed(bytes: &[u8]) -> Vec<u8> {
     let mut frames = aws_frames(bytes);
     if frames.is_empty() {
-        return changed_json(bytes);
+        // Several events of a stream may come in one piece.
+        let text = String::from_utf8_lossy(bytes);
+        return text.split_inclusive("\n\n").flat_map(|event| changed_json(event.as_bytes())).collect();
     }
     frames.iter_mut().for_each(|frame| frame.payload = changed_json(&frame.payload));
     frames.iter().flat_map(write_aws_frame).collect()

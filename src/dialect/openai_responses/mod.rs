@@ -1,6 +1,7 @@
 //! OpenAI Responses, stateless: nothing is stored at the provider.
 
 mod client;
+mod encoder;
 mod items;
 mod request;
 mod server;

@@ -14,6 +14,7 @@ pub(super) const KNOWN: &[&str] = &[
     "input",
     "item_id",
     "logprobs",
+    "name",
     "obfuscation",
     "param",
     "part",
