@@ -359,3 +359,30 @@ fn what_is_new_renamed_or_missing_in_an_answer_is_noted_and_fails_nothing() {
         assert_eq!(whole["unexpected"], json!([]), "{provider}");
     }
 }
+
+/// A conversation may move to another provider in the middle of its tool calls, as it does when a route fails over.
+#[test]
+fn a_tool_conversation_moves_between_any_two_dialects() {
+    let tool = Tool::new().file("tools.json", TOOLS);
+    let ask = |provider: &str, messages: &[Value]| {
+        std::fs::write(tool.path("messages.json"), json!(messages).to_string()).unwrap();
+        let model = format!("{provider}/tool-caller");
+        let arguments =
+            ["ask", "-m", &model, "--tools", "tools.json", "--messages", "messages.json", "--json"];
+        let envelope = tool.run(&arguments).exits(0).json();
+        let id = envelope["tool_calls"][0]["id"].clone();
+        assert!(id.as_str().is_some_and(|id| !id.is_empty()), "{provider} {envelope}");
+        let result = json!([{"type": "tool_result", "call_id": id, "content": "21", "is_error": true}]);
+        [envelope["message"].clone(), json!({"role": "user", "content": result})]
+    };
+    for first in DIALECTS {
+        let mut begun = vec![json!({"role": "user", "content": "Warm?"})];
+        begun.extend(ask(first, &begun));
+        for second in DIALECTS.into_iter().filter(|second| *second != first) {
+            let mut messages = begun.clone();
+            messages.extend(ask(second, &messages));
+            // And back: the first one still finds its own thoughts.
+            ask(first, &messages);
+        }
+    }
+}

@@ -112,3 +112,51 @@ fn what_the_model_said_goes_back_to_responses_as_text() {
     let asked = Dialect::OpenaiResponses.server().decode_request("", body.to_string().as_bytes()).unwrap();
     assert_eq!(asked.request, request);
 }
+
+/// What another model called, with an id and arguments that this vendor would not take.
+fn foreign(dialect: Dialect, quirks: &Quirks) -> Value {
+    use crate::chat::{Message, Role, ToolCall, ToolResult};
+    let id = "call:1/with a very long tail that no vendor takes as an id, far more than sixty-four letters";
+    let call = ToolCall { id: id.into(), name: "look".into(), arguments: json!("{\"x\":") };
+    let result = ToolResult { call_id: id.into(), name: String::new(), content: " ".into(), is_error: true };
+    let said = vec![Part::text("\n\n"), Part::text("so"), Part::ToolCall(call)];
+    let request = Request {
+        messages: vec![
+            Message::user("hi"),
+            Message { role: Role::Assistant, parts: said, from: Some("other/model".into()) },
+            Message { role: Role::User, parts: vec![Part::ToolResult(result)], from: None },
+        ],
+        ..Request::default()
+    };
+    let call = Call { model: "m", request: &request, stream: false, quirks, options: None };
+    serde_json::from_slice(&dialect.client().encode_request(call).body).unwrap()
+}
+
+#[test]
+fn calls_of_another_model_are_made_acceptable() {
+    let quirks = Quirks::default();
+    let anthropic = foreign(Dialect::Anthropic, &quirks);
+    let blocks = &anthropic["messages"][1]["content"];
+    assert_eq!(blocks.as_array().unwrap().len(), 2, "the blank text is gone");
+    let id = blocks[1]["id"].as_str().unwrap();
+    assert!(id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{id}");
+    assert_eq!(anthropic["messages"][2]["content"][0]["tool_use_id"], id);
+    assert_eq!(blocks[1]["input"], json!({"input": "{\"x\":"}));
+    let bedrock = foreign(Dialect::Bedrock, &quirks);
+    assert_eq!(bedrock.pointer("/toolConfig/tools/0/toolSpec/name"), Some(&json!("look")));
+    assert_eq!(
+        bedrock.pointer("/messages/2/content/0/toolResult/content/0/text"),
+        Some(&json!("(no output)"))
+    );
+    let gemini = foreign(Dialect::Gemini, &quirks);
+    let call = gemini["contents"][1]["parts"].as_array().unwrap().last().unwrap();
+    assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
+    let older = foreign(Dialect::Gemini, &Quirks { effort: EffortControl::Budget, ..Quirks::default() });
+    let call = older["contents"][1]["parts"].as_array().unwrap().last().unwrap();
+    assert!(call.get("thoughtSignature").is_none());
+    assert_eq!(gemini.pointer("/contents/2/parts/0/functionResponse/name"), Some(&json!("look")));
+    let insists = Quirks { echo_reasoning: EchoReasoning::ToolTurns, ..Quirks::default() };
+    let chat = foreign(Dialect::OpenaiChat, &insists);
+    assert_eq!(chat["messages"][1]["reasoning_content"], "");
+    assert_eq!(chat["messages"][2]["content"], "Error:  ");
+}
