@@ -13,6 +13,8 @@ mod cohere;
 mod conversation;
 mod embedding;
 mod error_body;
+#[cfg(test)]
+mod extras_tests;
 mod fields;
 mod frame;
 mod functions;
