@@ -45,10 +45,12 @@ struct Prices {
     overrides: Option<Vec<Override>>,
 }
 
-/// Prices of longer prompts.
+/// Prices that hold under a condition: above so many tokens of prompt, or between two hours of the day.
 #[derive(Deserialize)]
 struct Override {
-    min_prompt_tokens: Option<u64>,
+    min_prompt_tokens: Option<f64>,
+    utc_start: Option<f64>,
+    utc_end: Option<f64>,
     prompt: Option<Box<RawValue>>,
     completion: Option<Box<RawValue>>,
     input_cache_read: Option<Box<RawValue>>,
@@ -64,6 +66,19 @@ pub(super) fn read(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
     list.data.into_iter().enumerate().map(|(at, model)| facts(model, at)).collect()
 }
 
+/// What a prompt costs above each bound: of all entries that hold there, the later ones win part by part, and what none
+/// of them says costs what it costs below.
+fn tiers(longer: &[(u64, Price)], base: Price) -> Vec<(u64, Price)> {
+    let mut bounds: Vec<u64> = longer.iter().map(|(above, _)| *above).collect();
+    bounds.sort_unstable();
+    bounds.dedup();
+    let at = |bound: u64| {
+        let holding = longer.iter().filter(|(above, _)| *above <= bound);
+        holding.fold(base, |under, (_, price)| price.over(under))
+    };
+    bounds.into_iter().map(|bound| (bound, at(bound))).collect()
+}
+
 fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
     let said = &model.pricing;
     let of = |raw: &Option<Box<RawValue>>, name: &str| {
@@ -77,10 +92,11 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         output: of(&said.completion, "completion")?,
         reasoning: of(&said.internal_reasoning, "internal_reasoning")?,
     };
-    let mut tiers = Vec::new();
+    let mut longer: Vec<(u64, Price)> = Vec::new();
     for tier in said.overrides.iter().flatten() {
         // A price that holds on another condition than length is not one that a row can say.
-        let Some(least) = tier.min_prompt_tokens else { continue };
+        let by_hour = tier.utc_start.or(tier.utc_end).is_some();
+        let Some(above) = tier.min_prompt_tokens.filter(|least| *least >= 0.0 && !by_hour) else { continue };
         let price = Price {
             input: of(&tier.prompt, "overrides.prompt")?,
             cached_input: of(&tier.input_cache_read, "overrides.input_cache_read")?,
@@ -89,10 +105,10 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
             output: of(&tier.completion, "overrides.completion")?,
             reasoning: None,
         };
-        tiers.push((least.saturating_sub(1), without_zeros(price)));
+        // A whole number of tokens, which the list writes as a number of any kind.
+        longer.push((above as u64, without_zeros(price)));
     }
-    tiers.sort_by_key(|(above, _)| *above);
-    tiers.dedup_by_key(|(above, _)| *above);
+    let tiers = tiers(&longer, without_zeros(base));
     let mut capabilities = Capabilities::default();
     let mut refuses = Vec::new();
     if let Some(parameters) = &model.supported_parameters {

@@ -11,7 +11,9 @@ fn of(text: &str) -> Result<Imported, ImportError> {
 const OPENROUTER: &str = r#"{"data":[
  {"id":"made-up/one","context_length":1000,"architecture":{"input_modalities":["text","image"]},
   "pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"3e-7","input_cache_write_1h":"0.000006",
-   "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006","completion":"0.0000225"}]},
+   "overrides":[{"min_prompt_tokens":200000.0,"prompt":"0.000006","completion":"0.0000225"},
+    {"min_prompt_tokens":200000,"utc_start":100,"utc_end":400,"prompt":"0.000001"},
+    {"min_prompt_tokens":200000,"completion":"0.00003"},{"min_prompt_tokens":500000,"prompt":"0.000009"}]},
   "top_provider":{"max_completion_tokens":64},"supported_parameters":["tools","temperature"],"expiration_date":"2027-01-02"},
  {"id":"made-up/free","pricing":{"prompt":"0","completion":"0"}},
  {"id":"made-up/varies","pricing":{"prompt":"-1","completion":"-1"}},
@@ -27,8 +29,12 @@ fn openrouter_prices_are_exact() {
     assert_eq!((base.input, base.output), (Some(3_000_000_000), Some(15_000_000_000)));
     assert_eq!((base.cached_input, base.cache_write), (Some(300_000_000), None));
     assert_eq!(base.cache_write_1h, Some(6_000_000_000));
-    assert_eq!(one.price.at(199_999).input, Some(3_000_000_000));
-    assert_eq!(one.price.at(200_000).output, Some(22_500_000_000));
+    assert_eq!(one.price.at(200_000).input, Some(3_000_000_000), "the bound itself is below it");
+    let long = one.price.at(200_001);
+    assert_eq!((long.input, long.output), (Some(6_000_000_000), Some(30_000_000_000)), "the later one wins");
+    assert_eq!(long.cached_input, Some(300_000_000), "what is not said stays");
+    let longest = one.price.at(500_001);
+    assert_eq!((longest.input, longest.output), (Some(9_000_000_000), Some(30_000_000_000)));
     assert_eq!(one.supports(Capability::Tools), Some(true));
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
     assert_eq!(one.supports(Capability::Prefill), None);
