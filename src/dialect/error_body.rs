@@ -77,7 +77,11 @@ impl ErrorBody {
         }
         let mut failure = body.failure(Some(reply.status));
         failure.status = Some(reply.status);
-        if failure.message.is_empty() {
+        if (300..400).contains(&reply.status) {
+            // A redirected request would take the key along to wherever it is sent.
+            let to = reply.headers.get("location").map_or("nowhere", host_of);
+            failure.message = clean_message(&format!("a redirect to {to}, which is not followed"));
+        } else if failure.message.is_empty() {
             failure.message = format!("HTTP status {} without a message", reply.status);
         }
         failure.request_id = request_id(reply.headers).or(failure.request_id);
@@ -168,6 +172,15 @@ fn page_text(body: &str) -> String {
     }
 }
 
+/// Scheme and host of an address, or a path on the same host; what follows may hold a key.
+fn host_of(location: &str) -> &str {
+    let end = match location.split_once("://") {
+        Some((scheme, rest)) => scheme.len() + 3 + rest.find(['/', '?', '#']).unwrap_or(rest.len()),
+        None => location.find(['?', '#']).unwrap_or(location.len()),
+    };
+    &location[..end]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +221,21 @@ mod tests {
         assert_eq!(failure(429, &[], &body.replace("PerDay", "PerMinute")).class, FailureClass::RateLimited);
         let key = r#"{"error":{"code":400,"message":"x","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
         assert_eq!(failure(400, &[], key).class, FailureClass::Auth);
+    }
+
+    #[test]
+    fn a_redirect_says_where_it_leads_and_no_more() {
+        for (location, said) in [
+            (
+                "https://evil.example/v1?key=planted",
+                "a redirect to https://evil.example, which is not followed",
+            ),
+            ("/login?next=planted", "a redirect to /login, which is not followed"),
+        ] {
+            let headers: Headers = [("location", location)].into_iter().collect();
+            let failure = ErrorBody::failure_of(Reply { status: 307, headers: &headers, body: b"" });
+            assert_eq!(failure.message, said);
+        }
     }
 
     #[test]
