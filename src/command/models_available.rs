@@ -9,7 +9,7 @@ use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::simulator;
 use crate::config::Config;
-use crate::provider::{Http, ModelRef, Target, list};
+use crate::provider::{Environment, Http, ModelRef, Target, list};
 use crate::view::{Available, available_json, available_table};
 
 /// A provider that has not listed its models by then is left.
@@ -78,7 +78,7 @@ pub(super) async fn available(
 /// Those named, or all whose key is set, each with how it is reached or why it is not.
 fn asked(context: &Context, config: &Config, named: &[String]) -> BTreeMap<String, Result<Target, String>> {
     let environment = context.environment();
-    let is_set = |name: &String| environment(name).is_some_and(|key| !key.trim().is_empty());
+    let is_set = |name: &String| environment.key(name).is_some_and(|key| !key.trim().is_empty());
     let candidates = config.providers.values().filter(|provider| {
         let has_key = provider.needs_key() || provider.key_variables.iter().any(is_set);
         named.contains(&provider.name) || named.is_empty() && !provider.simulated && has_key

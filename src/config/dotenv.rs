@@ -19,7 +19,7 @@ pub struct DotEnv {
 
 impl DotEnv {
     /// Reads the file beside a project's or a named `routes.yaml`, as far as it holds keys of built-in providers, and of
-    /// the file's own where they may be used.
+    /// the file's own where it is trusted.
     pub fn beside(config: &Config) -> Self {
         let chosen = matches!(config.source.origin, Origin::Project | Origin::Named);
         let folder = config.source.path.as_ref().filter(|_| chosen).and_then(|path| path.parent());
@@ -30,7 +30,8 @@ impl DotEnv {
             Err(warning) => return Self { warnings: vec![warning], ..Self::default() },
         };
         let built_in = built_in_providers();
-        let own = config.providers.values().filter(|p| p.untrusted.is_none()).map(|p| &**p);
+        // Whoever wrote an untrusted file must not choose which variables the file beside it sets.
+        let own = config.providers.values().filter(|_| config.trusted).map(|p| &**p);
         let keys: HashSet<&str> = built_in.iter().chain(own).flat_map(|p| p.secret_variables()).collect();
         let (pairs, bad) = parse(&text);
         let warnings = bad

@@ -42,6 +42,8 @@ pub struct Config {
     pub default_policy: Policy,
     /// Until a connection stands.
     pub connect_timeout: Duration,
+    /// Whether the file is the user's own choice, or a project's that the user said yes to.
+    pub trusted: bool,
     /// What in the file needs the user's trust before it is used, in words.
     pub needs_trust: Vec<String>,
 }
@@ -177,6 +179,7 @@ impl Reader {
             default_route: route.map(|r| r.value),
             default_policy,
             connect_timeout,
+            trusted,
             needs_trust,
         }
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::place::required;
 use super::request::{put_header, put_query};
 use super::signer::{Aws, AwsSource, Clouds, Command, Google, GoogleSource, Signer, home};
-use super::{Auth, Credential, KeySource, Outgoing, Provider, TargetError};
+use super::{Auth, Credential, Environment, KeySource, Outgoing, Provider, TargetError};
 use crate::chat::Failure;
 
 /// What authorises requests, and where it was found.
@@ -68,7 +68,7 @@ impl Found {
     /// What authorises requests to a provider; `None` where none is needed.
     pub(super) fn look(
         provider: &Provider,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Environment,
     ) -> Result<Option<Self>, TargetError> {
         let carrier = match &provider.auth {
             Auth::None => return Ok(None),
@@ -77,7 +77,7 @@ impl Found {
             Auth::Bearer | Auth::Sigv4 | Auth::Google => Carrier::Bearer,
         };
         let of = |name: &str, carrier: &Carrier| {
-            let key = Credential::new(&environment(name)?)?;
+            let key = Credential::new(&environment.key(name)?)?;
             Some(Self { authorization: Authorization::Key(key, carrier.clone()), origin: name.to_owned() })
         };
         let found = match &provider.key_source {
@@ -118,7 +118,7 @@ impl Found {
     }
 }
 
-fn signing(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -> Result<Found, TargetError> {
+fn signing(provider: &Provider, environment: &dyn Environment) -> Result<Found, TargetError> {
     let missing = |why| TargetError::NoCredentials { provider: provider.name.clone(), why };
     let clouds = Clouds { environment, machine: std::path::Path::new("/sys/class/dmi/id") };
     let (signer, origin) = if provider.auth == Auth::Google {
@@ -133,11 +133,7 @@ fn signing(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) ->
 }
 
 /// The only line of a file.
-fn read(
-    path: &str,
-    provider: &Provider,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Credential, TargetError> {
+fn read(path: &str, provider: &Provider, environment: &dyn Environment) -> Result<Credential, TargetError> {
     let wrong = |why: &str| TargetError::KeyFile {
         provider: provider.name.clone(),
         path: path.to_owned(),

@@ -7,6 +7,7 @@
 mod authorization;
 mod credential;
 mod embed;
+mod environment;
 mod exchange;
 mod fit;
 mod glob;
@@ -25,6 +26,7 @@ mod transport;
 
 pub use credential::{Credential, KeySource};
 pub use embed::embed;
+pub use environment::Environment;
 pub use exchange::{Exchanged, Timers, exchange};
 pub use fit::{Adjustment, Fitted};
 pub use http::Http;

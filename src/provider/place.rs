@@ -3,15 +3,13 @@
 use super::row::BaseUrlVariable;
 use super::signer::profile_region;
 use super::target::TargetError;
-use super::{Auth, Provider, is_loopback};
+use super::{Auth, Environment, Provider, is_loopback};
 
 /// Where the AWS SDKs look for a region before the profile.
 const AWS_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// The base URL of a provider, without a slash at its end.
-pub(super) fn base_url(provider: &Provider, environment: Environment<'_>) -> Result<String, TargetError> {
+pub(super) fn base_url(provider: &Provider, environment: &dyn Environment) -> Result<String, TargetError> {
     let moved =
         provider.base_url_variable.as_ref().and_then(|variable| moved(provider, variable, environment));
     let template = moved.unwrap_or_else(|| {
@@ -29,7 +27,7 @@ pub(super) fn base_url(provider: &Provider, environment: Environment<'_>) -> Res
 pub(super) fn required(
     provider: &Provider,
     name: &str,
-    environment: Environment<'_>,
+    environment: &dyn Environment,
 ) -> Result<String, TargetError> {
     let provider_name = || provider.name.clone();
     match setting(provider, name, environment) {
@@ -49,10 +47,11 @@ pub(super) fn required(
 }
 
 /// A setting: what the file says, else a variable, else the AWS profile's region.
-pub(super) fn setting(provider: &Provider, name: &str, environment: Environment<'_>) -> Option<String> {
+pub(super) fn setting(provider: &Provider, name: &str, environment: &dyn Environment) -> Option<String> {
     let set = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
     let said = provider.settings.get(name).cloned().and_then(set);
-    let looked_up = || names(provider, name).find_map(|variable| environment(variable).and_then(set));
+    let looked_up =
+        || names(provider, name).find_map(|variable| environment.variable(variable).and_then(set));
     let of_profile =
         || (name == "region" && provider.auth == Auth::Sigv4).then(|| profile_region(environment)).flatten();
     said.or_else(looked_up).or_else(of_profile)
@@ -88,8 +87,8 @@ pub fn filled<E>(template: &str, mut fill: impl FnMut(&str) -> Result<String, E>
     Ok(text)
 }
 
-fn moved(provider: &Provider, variable: &BaseUrlVariable, environment: Environment<'_>) -> Option<String> {
-    let value = environment(&variable.name).filter(|v| !v.trim().is_empty())?;
+fn moved(provider: &Provider, variable: &BaseUrlVariable, environment: &dyn Environment) -> Option<String> {
+    let value = environment.variable(&variable.name).filter(|v| !v.trim().is_empty())?;
     let value = value.trim().trim_end_matches('/').to_owned();
     // OLLAMA_HOST is often no more than a host, and often the address that a server listens on.
     let scheme = provider.base_url.split_once("://").map_or("https", |(scheme, _)| scheme);

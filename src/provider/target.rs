@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::authorization::{Authorization, Found};
 use super::place::{base_url, is_in_the_clear, setting};
-use super::{ModelRef, Provider};
+use super::{Environment, ModelRef, Provider};
 use crate::catalog::{Capability, Catalog, ModelFacts, Thinking};
 use crate::dialect::{Dialect, EffortControl, Quirks};
 
@@ -146,7 +146,7 @@ impl Target {
         model_ref: ModelRef,
         provider: &Arc<Provider>,
         catalog: &Catalog,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Environment,
     ) -> Result<Self, TargetError> {
         let name = || provider.name.clone();
         if let Some(why) = &provider.untrusted {

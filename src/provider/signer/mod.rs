@@ -26,7 +26,7 @@ pub(super) use command::Command;
 pub(super) use google::{Google, GoogleSource};
 
 use super::authorization::Carrier;
-use super::{Credential, Outgoing};
+use super::{Credential, Environment, Outgoing};
 use crate::chat::{Failure, FailureClass, Phase};
 
 /// What authorises requests with something that is not at hand.
@@ -79,7 +79,7 @@ impl fmt::Debug for SharedSigner {
 #[derive(Clone, Copy)]
 pub(super) struct Clouds<'a> {
     /// Looks an environment variable up.
-    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) environment: &'a dyn Environment,
     /// Where the machine says what it is.
     pub(super) machine: &'a Path,
 }
@@ -87,7 +87,12 @@ pub(super) struct Clouds<'a> {
 impl Clouds<'_> {
     /// A variable that is set to something.
     fn variable(&self, name: &str) -> Option<String> {
-        (self.environment)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+        self.environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    /// A variable that is set to a key.
+    fn key(&self, name: &str) -> Option<String> {
+        self.environment.key(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
     /// What the machine says under a name.
@@ -97,10 +102,10 @@ impl Clouds<'_> {
 }
 
 /// The user's home folder.
-pub(super) fn home(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+pub(super) fn home(environment: &dyn Environment) -> Option<PathBuf> {
     ["HOME", "USERPROFILE"]
         .iter()
-        .find_map(|name| environment(name).filter(|v| !v.is_empty()))
+        .find_map(|name| environment.variable(name).filter(|v| !v.is_empty()))
         .map(PathBuf::from)
 }
 
