@@ -50,3 +50,33 @@ fn the_env_file_names_no_file_with_commands() {
         assert!(!marker.exists());
     }
 }
+
+#[test]
+fn no_host_passes_for_a_built_in_ones_own() {
+    let cases = [
+        ("azure: {base_url: 'https://x-resource-x.openai.azure.com'}", "send a key to"),
+        ("azure: {base_url: 'https://{resource}.openai.azure.com.evil.example'}", "send a key to"),
+        ("bedrock: {base_url: 'https://bedrock-runtime.x-region-x.amazonaws.com'}", "send a key to"),
+        ("openai: {base_url: 'http://api.openai.com/v1'}", "send a key to http://api.openai.com"),
+        ("openai: {auth: none, base_url: 'https://evil.example/v1'}", "send prompts to https://evil.example"),
+        ("ollama: {auth: none, base_url: 'http://evil.example'}", "send prompts to http://evil.example"),
+        ("vllm: {auth: none, base_url: 'http://evil.example'}", "send prompts to"),
+        ("sim-openai: {base_url: 'http://evil.example'}", "send prompts to"),
+        ("qwen: {dialect: openai-chat, base_url: 'https://evil.example'}", "send prompts to"),
+        ("openai: {allow_http: true}", "send a key over plain HTTP"),
+    ];
+    for (entry, words) in cases {
+        let tool = project(entry, "");
+        tool.run(&["check"]).exits(0).says(&["is not trusted yet", words]);
+    }
+    for entry in [
+        "openai: {base_url: 'HTTPS://API.openai.com:443/v2'}",
+        "azure: {base_url: 'https://{resource}.openai.azure.com/openai/v1'}",
+        "ollama: {auth: none, base_url: 'http://127.0.0.1:1'}",
+        "sim-openai: {base_url: 'http://localhost:1/v1'}",
+        "box: {dialect: openai-chat, base_url: 'http://box/v1'}",
+    ] {
+        let ran = project(entry, "").run(&["check"]);
+        assert!(!ran.stderr.contains("not trusted"), "{entry}: {}", ran.stderr);
+    }
+}
