@@ -80,3 +80,20 @@ fn no_host_passes_for_a_built_in_ones_own() {
         assert!(!ran.stderr.contains("not trusted"), "{entry}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn trusting_warns_of_nothing_that_it_mends() {
+    let tool =
+        project("box: {dialect: openai-chat, base_url: 'https://box/v1', api_key: {env: BOX_KEY}}", "");
+    let ran = tool.run(&["check", "--trust"]).exits(0).says(&["is trusted as it is now"]);
+    assert!(!ran.stderr.contains("not trusted"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_env_file_gives_what_is_in_it_and_no_more() {
+    let tool = project("groq: {}", "");
+    let text = b"GROQ_API_KEY=\nXAI_API_KEY=planted\nXAI_API_KEY=\nnote=\xff\nMISTRAL_API_KEY=planted\n";
+    fs::write(tool.path(".env"), text).unwrap();
+    let ran = tool.run(&["check"]).exits(0).says(&[".env, line 4 is not NAME=VALUE"]);
+    assert!(ran.stdout.contains(".env: gives MISTRAL_API_KEY where"), "{}", ran.stdout);
+}

@@ -72,20 +72,8 @@ impl Context {
 
     /// Finds and reads `routes.yaml`, and says where trust is wanting.
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
-        let environment = |name: &str| set(name);
-        let look =
-            Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
-        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
-            self.console.warn(format_args!(
-                "{why}; the shipped catalogue is used; `slalom models --update` writes it anew"
-            ));
-            None
-        });
-        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
-        self.console.detail(format_args!("routes: {}", config.source.name));
-        let dotenv = DotEnv::beside(&config);
-        dotenv.warnings.iter().for_each(|warning| self.console.warn(warning));
-        *self.dotenv.borrow_mut() = Arc::new(dotenv);
+        let (config, warnings) = self.read_config()?;
+        warnings.iter().for_each(|warning| self.console.warn(warning));
         let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
         if untrusted && config.source.origin == Origin::Project {
             self.console.warn(format_args!(
@@ -95,6 +83,26 @@ impl Context {
             ));
         }
         Ok(config)
+    }
+
+    /// Finds and reads `routes.yaml`; beside it, what there is to warn of in what was read along with it.
+    pub(super) fn read_config(&self) -> Result<(Config, Vec<String>), CommandError> {
+        let mut warnings = Vec::new();
+        let environment = |name: &str| set(name);
+        let look =
+            Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
+        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
+            warnings.push(format!(
+                "{why}; the shipped catalogue is used; `slalom models --update openrouter` writes it anew"
+            ));
+            None
+        });
+        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
+        self.console.detail(format_args!("routes: {}", config.source.name));
+        let dotenv = DotEnv::beside(&config);
+        warnings.extend(dotenv.warnings.iter().cloned());
+        *self.dotenv.borrow_mut() = Arc::new(dotenv);
+        Ok((config, warnings))
     }
 
     /// A router over real connections.

@@ -179,9 +179,9 @@ mod tests {
     fn another_dialect_keeps_the_built_in_row() {
         let openai = read("openai", "dialect: openai-responses");
         assert!(openai.needs_key() && openai.base_url_variable.is_some() && openai.dialects.is_empty());
-        assert_eq!((openai.dialect, openai.auth.clone()), (Dialect::OpenaiResponses, Auth::Bearer));
+        assert_eq!((openai.dialect, openai.auth), (Dialect::OpenaiResponses, Auth::Bearer));
         let azure = read("azure", "dialect: openai-responses, resource: me");
-        assert_eq!((azure.hosting, azure.auth.clone()), (Hosting::Azure, Auth::Header("api-key".into())));
+        assert_eq!((azure.hosting, azure.auth), (Hosting::Azure, Auth::Header("api-key".into())));
         assert_eq!(azure.bearer_variables, ["AZURE_OPENAI_AD_TOKEN"]);
         assert!(azure.setting_variables.contains_key("api_version"));
         let deepseek = read("deepseek", "dialect: anthropic, base_url: 'https://api.deepseek.com/anthropic'");
