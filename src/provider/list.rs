@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::body::{Unread, read_whole};
 use super::exchange::authorize;
 use super::transport::{Method, Outgoing, SendError, Transport};
 use super::{Credential, Target};
@@ -137,13 +137,10 @@ async fn get(transport: &dyn Transport, outgoing: Outgoing) -> Result<Got, ListE
         })
     })?;
     let mut body = Vec::new();
-    while let Some(piece) = incoming.body.next().await {
-        let piece = piece.map_err(|why| ListError::Unreachable(format!("the connection broke ({why})")))?;
-        body.extend_from_slice(&piece);
-        if body.len() > LIMIT {
-            return Err(ListError::Malformed(format!("it is longer than {} MiB", LIMIT >> 20)));
-        }
-    }
+    read_whole(&mut incoming.body, &mut body, LIMIT).await.map_err(|why| match why {
+        Unread::Broke(why) => ListError::Unreachable(format!("the connection broke ({why})")),
+        Unread::TooLong => ListError::Malformed(format!("it is longer than {} MiB", LIMIT >> 20)),
+    })?;
     Ok(Got { status: incoming.status, headers: incoming.headers, body: body.into() })
 }
 

@@ -5,6 +5,7 @@
 //! host. Start with [`exchange()`].
 
 mod authorization;
+mod body;
 mod credential;
 mod embed;
 mod environment;
