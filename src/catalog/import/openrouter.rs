@@ -45,10 +45,14 @@ struct Prices {
     overrides: Option<Vec<Override>>,
 }
 
-/// Prices of longer prompts.
+/// Prices under a condition.
 #[derive(Deserialize)]
 struct Override {
-    min_prompt_tokens: Option<u64>,
+    /// They hold for prompts of strictly more tokens.
+    min_prompt_tokens: Option<f64>,
+    /// They hold at some hours only.
+    utc_start: Option<f64>,
+    utc_end: Option<f64>,
     prompt: Option<Box<RawValue>>,
     completion: Option<Box<RawValue>>,
     input_cache_read: Option<Box<RawValue>>,
@@ -77,22 +81,36 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         output: of(&said.completion, "completion")?,
         reasoning: of(&said.internal_reasoning, "internal_reasoning")?,
     };
-    let mut tiers = Vec::new();
-    for tier in said.overrides.iter().flatten() {
+    let base = without_zeros(base);
+    let mut conditional = Vec::new();
+    for entry in said.overrides.iter().flatten() {
         // A price that holds on another condition than length is not one that a row can say.
-        let Some(least) = tier.min_prompt_tokens else { continue };
-        let price = Price {
-            input: of(&tier.prompt, "overrides.prompt")?,
-            cached_input: of(&tier.input_cache_read, "overrides.input_cache_read")?,
-            cache_write: of(&tier.input_cache_write, "overrides.input_cache_write")?,
-            cache_write_1h: of(&tier.input_cache_write_1h, "overrides.input_cache_write_1h")?,
-            output: of(&tier.completion, "overrides.completion")?,
-            reasoning: None,
-        };
-        tiers.push((least.saturating_sub(1), without_zeros(price)));
+        let timed = entry.utc_start.is_some() || entry.utc_end.is_some();
+        let Some(above) = entry.min_prompt_tokens.filter(|_| !timed) else { continue };
+        conditional.push((above.max(0.0).floor() as u64, entry));
     }
-    tiers.sort_by_key(|(above, _)| *above);
-    tiers.dedup_by_key(|(above, _)| *above);
+    let mut thresholds: Vec<u64> = conditional.iter().map(|(above, _)| *above).collect();
+    thresholds.sort_unstable();
+    thresholds.dedup();
+    let mut tiers = Vec::new();
+    for threshold in thresholds {
+        // All entries that hold there, in their order: a later one stands before an earlier one, key by key.
+        let mut price = base;
+        for (_, entry) in conditional.iter().filter(|(above, _)| *above <= threshold) {
+            for (written, name, known) in [
+                (&entry.prompt, "prompt", &mut price.input),
+                (&entry.input_cache_read, "input_cache_read", &mut price.cached_input),
+                (&entry.input_cache_write, "input_cache_write", &mut price.cache_write),
+                (&entry.input_cache_write_1h, "input_cache_write_1h", &mut price.cache_write_1h),
+                (&entry.completion, "completion", &mut price.output),
+            ] {
+                if written.is_some() {
+                    *known = of(written, &format!("overrides.{name}"))?.filter(|nano| *nano > 0);
+                }
+            }
+        }
+        tiers.push((threshold, price));
+    }
     let mut capabilities = Capabilities::default();
     let mut refuses = Vec::new();
     if let Some(parameters) = &model.supported_parameters {
@@ -115,7 +133,7 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         model: model.id,
         context_tokens: model.context_length.filter(|tokens| *tokens > 0),
         max_output_tokens: model.top_provider.and_then(|top| top.max_completion_tokens),
-        price: Pricing { base: without_zeros(base), tiers },
+        price: Pricing { base, tiers },
         refuses,
         capabilities,
         deprecated,

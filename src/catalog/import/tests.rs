@@ -27,14 +27,33 @@ fn openrouter_prices_are_exact() {
     assert_eq!((base.input, base.output), (Some(3_000_000_000), Some(15_000_000_000)));
     assert_eq!((base.cached_input, base.cache_write), (Some(300_000_000), None));
     assert_eq!(base.cache_write_1h, Some(6_000_000_000));
-    assert_eq!(one.price.at(199_999).input, Some(3_000_000_000));
-    assert_eq!(one.price.at(200_000).output, Some(22_500_000_000));
+    assert_eq!(one.price.at(200_000).input, Some(3_000_000_000));
+    assert_eq!(one.price.at(200_001).output, Some(22_500_000_000));
+    assert_eq!(one.price.at(200_001).cached_input, Some(300_000_000), "not said, so as for any length");
     assert_eq!(one.supports(Capability::Tools), Some(true));
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
     assert_eq!(one.supports(Capability::Prefill), None);
     assert_eq!(one.refuses, [Parameter::TopP]);
     assert_eq!(one.deprecated.as_deref(), Some("2027-01-02"));
     assert!(read.models[1..].iter().all(|m| m.price.base == Price::default()), "nothing is no price");
+}
+
+#[test]
+fn openrouter_overrides_hold_key_by_key() {
+    let text = r#"{"data":[{"id":"m","pricing":{"prompt":"1e-6","completion":"2e-6","overrides":[
+        {"min_prompt_tokens":1000.5,"prompt":"4e-6"},
+        {"min_prompt_tokens":100,"prompt":"3e-6","completion":"6e-6"},
+        {"min_prompt_tokens":100,"completion":"7e-6"},
+        {"min_prompt_tokens":50,"utc_start":100,"utc_end":400,"prompt":"9e-6"},
+        {"utc_start":100,"utc_end":400,"prompt":"9e-6"}]}}]}"#;
+    let price = of(text).unwrap().models[0].price.clone();
+    let at = |tokens| {
+        (price.at(tokens).input.unwrap() / 1_000_000_000, price.at(tokens).output.unwrap() / 1_000_000_000)
+    };
+    assert_eq!((at(100), at(101)), ((1, 2), (3, 7)));
+    // Above both thresholds the later entry wins, though its threshold is the lower one.
+    assert_eq!((at(1000), at(1001)), ((3, 7), (3, 7)));
+    assert_eq!(price.tiers.iter().map(|(above, _)| *above).collect::<Vec<_>>(), [100, 1000]);
 }
 
 #[test]
