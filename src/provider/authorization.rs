@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::place::required;
 use super::request::{put_header, put_query};
-use super::signer::{Aws, AwsSource, Clouds, Command, Google, GoogleSource, Signer, home};
+use super::signer::{Aws, AwsSource, Clouds, Command, GCLOUD_KEPT, Google, GoogleSource, Signer, home};
 use super::{Auth, Credential, Environment, KeySource, Outgoing, Provider, TargetError};
 use crate::chat::Failure;
 
@@ -64,6 +64,16 @@ impl Authorization {
     }
 }
 
+impl Authorization {
+    /// Whether, after these were refused, there may be something else to put on.
+    pub(super) fn renew(&self, refused: &[Credential]) -> bool {
+        match self {
+            Self::Key(..) => false,
+            Self::Signer(signer) => signer.renew(refused, SystemTime::now()),
+        }
+    }
+}
+
 impl Found {
     /// What authorises requests to a provider; `None` where none is needed.
     pub(super) fn look(
@@ -88,9 +98,11 @@ impl Found {
             }),
             Some(KeySource::Command(command)) => Some(Self {
                 origin: format!("the command `{}`, run at the first call", command.first().map_or("", |c| c)),
-                authorization: Authorization::Signer(
-                    provider.signer.get(|| Signer::Command(Command::new(command.clone(), carrier))),
-                ),
+                authorization: Authorization::Signer(provider.signer.get(|| {
+                    // A token for Google Cloud ends within the hour.
+                    let lasts = (provider.auth == Auth::Google).then_some(GCLOUD_KEPT);
+                    Signer::Command(Command::new(command.clone(), carrier, lasts))
+                })),
             }),
             None => {
                 let mut keys = provider.key_variables.iter().filter_map(|name| of(name, &carrier));

@@ -64,18 +64,15 @@ pub async fn exchange(
     let mut assembler = Assembler::default();
     let mut told = Account::default();
     let client = target.dialect.client();
-    let mut outgoing = outgoing(target, &fitted.request, stream);
+    let outgoing = outgoing(target, &fitted.request, stream);
     let mut secrets = Vec::new();
-    // A timer that ends before the request has left is no time-out of the provider: nothing was asked of it yet.
-    let authorized = timeout_at(reading.deadline(), authorize(target, &mut outgoing)).await;
-    let sent = match authorized.unwrap_or_else(|_| Err(reading.no_credentials())) {
-        Ok(held) => {
-            secrets = held;
-            let sent = timeout_at(reading.deadline(), transport.send(outgoing)).await;
-            sent.map_or_else(|_| Err(reading.timed_out()), |sent| sent.map_err(unreachable))
-        }
-        Err(failure) => Err(failure),
-    };
+    let mut sent = reading.send(transport, target, outgoing.clone(), &mut secrets).await;
+    if sent.as_ref().is_ok_and(|incoming| incoming.status == 401)
+        && target.authorization().is_some_and(|authorization| authorization.renew(&secrets))
+    {
+        // A key that a command printed may have ended since; with a new one the request is the same attempt.
+        sent = reading.send(transport, target, outgoing, &mut secrets).await;
+    }
     let outcome = match sent {
         Err(failure) => Err(failure),
         Ok(incoming) if !(200..300).contains(&incoming.status) => {
@@ -174,6 +171,21 @@ impl Reading {
             None => self.start + self.timers.first_token,
         };
         self.timers.total.map_or(next, |total| next.min(self.start + total))
+    }
+
+    /// Authorises a request and sends it. The secrets that it holds are added to `secrets`.
+    async fn send(
+        &self,
+        transport: &dyn Transport,
+        target: &Target,
+        mut outgoing: Outgoing,
+        secrets: &mut Vec<Credential>,
+    ) -> Result<Incoming, Failure> {
+        // A timer that ends before the request has left is no time-out of the provider: nothing was asked of it yet.
+        let authorized = timeout_at(self.deadline(), authorize(target, &mut outgoing)).await;
+        secrets.extend(authorized.map_err(|_| self.no_credentials())??);
+        let sent = timeout_at(self.deadline(), transport.send(outgoing)).await;
+        sent.map_err(|_| self.timed_out())?.map_err(unreachable)
     }
 
     /// The timer ended before there was anything to authorise the request with.

@@ -23,7 +23,7 @@ use std::time::SystemTime;
 pub(super) use aws::{Aws, AwsSource};
 pub(super) use aws_profile::region as profile_region;
 pub(super) use command::Command;
-pub(super) use google::{Google, GoogleSource};
+pub(super) use google::{GCLOUD_KEPT, Google, GoogleSource};
 
 use super::authorization::Carrier;
 use super::{Credential, Environment, Outgoing};
@@ -48,13 +48,23 @@ impl Signer {
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
         match self {
-            Self::Command(command) => command.put(outgoing).await,
+            Self::Command(command) => command.put(outgoing, now).await,
             Self::Aws(aws) => aws.put(outgoing, now).await,
             Self::Google(google) => {
                 let token = google.token(now).await?;
                 Carrier::Bearer.put(&token, outgoing);
                 Ok(vec![token])
             }
+        }
+    }
+}
+
+impl Signer {
+    /// Whether, after these were refused, there may be something else to put on.
+    pub(super) fn renew(&self, refused: &[Credential], now: SystemTime) -> bool {
+        match self {
+            Self::Command(command) => command.renew(refused, now),
+            Self::Aws(_) | Self::Google(_) => false,
         }
     }
 }
