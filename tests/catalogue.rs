@@ -81,13 +81,30 @@ fn an_update_stands_before_what_is_shipped() {
     let tool = tool.file("wrong.csv", "provider,model,usd_input\nopenai,a,1\nopenai,b,-1\n");
     for (name, said) in [
         ("wrong.json", "wrong.json: `data[0].pricing.prompt`: `cheap` is no price"),
-        ("wrong.csv", "wrong.csv: line 3: `-1` under usd is no price"),
+        ("wrong.csv", "wrong.csv: line 3: `-1` under usd_input is no price"),
         ("missing.csv", "missing.csv: the file cannot be read"),
     ] {
         tool.run(&["models", "--update", name]).exits(2).says(&[said]);
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left lying about");
+}
+
+#[test]
+fn an_update_keeps_the_rows_of_an_earlier_one() {
+    let tool = Tool::new().file("one.csv", "provider,model,usd_input,usd_output\nopenai,mine-1,1.5,2.5\n");
+    let tool = tool.file("two.csv", "provider,model\nopenai,mine-2\n");
+    let ran = tool.run(&["models", "--update", "one.csv"]).exits(0);
+    let shown = ran.squeezed();
+    assert!(shown.contains("1.5") && shown.contains("2.5"), "a new model shows its price: {shown}");
+    tool.run(&["models", "--update", "two.csv"]).exits(0).says(&["1 model of earlier updates stay"]);
+    assert_eq!(tool.run(&["models", "openai/mine-", "--json"]).exits(0).json()["count"], 2);
+    // One wrong row changes nothing.
+    let tool = tool.file("bad.csv", "provider,model\nopenai,mine-3\nopnai,mine-4\n");
+    tool.run(&["models", "--update", "bad.csv"])
+        .exits(2)
+        .says(&["bad.csv: line 3: there is no provider `opnai`"]);
+    assert_eq!(tool.run(&["models", "openai/mine-", "--json"]).exits(0).json()["count"], 2);
 }
 
 #[test]
@@ -155,7 +172,8 @@ fn providers_say_what_they_serve() {
     tool.run(&["models", "--available", "sim-bedrock", "sim-openai"]).exits(0).says(&["sim-bedrock"]);
     tool.run(&["models", "--available", "opnai"]).exits(2).says(&["did you mean `openai`?"]);
     tool.run(&["models", "--available"]).exits(2).says(&["no provider's key is set"]);
-    tool.run(&["models", "--available", "openai"]).exits(3).says(&["OPENAI_API_KEY is not set"]);
+    tool.run(&["models", "--available", "openai"]).exits(2).says(&["OPENAI_API_KEY is not set"]);
+    tool.run(&["models", "--available", "openai", "sim-openai"]).exits(2);
 }
 
 #[test]

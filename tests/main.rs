@@ -22,3 +22,4 @@ mod specs;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;
+mod trust;

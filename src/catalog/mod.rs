@@ -40,9 +40,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The shipped rows, with fetched ones before them, unless those are older: then this version knows better.
+    /// The shipped rows, with fetched ones before them; under them where those are older, since then this version knows
+    /// better.
     pub fn new(updated: Option<Updated>) -> Self {
-        Self { overrides: HashMap::new(), updated: updated.filter(|rows| rows.date() >= shipped_date()) }
+        Self { overrides: HashMap::new(), updated }
     }
 
     /// A catalogue where these facts stand before the shipped ones.
@@ -61,20 +62,28 @@ impl Catalog {
     pub fn find(&self, provider: &str, model: &str) -> Option<ModelFacts> {
         let key = (provider.to_owned(), model.to_owned());
         let own = self.overrides.get(&key).cloned();
-        own.or_else(|| self.updated.as_ref()?.find(provider, model))
-            .or_else(|| rows::find(SHIPPED, provider, model))
+        let fetched = || self.updated.as_ref()?.find(provider, model);
+        let shipped = || rows::find(SHIPPED, provider, model);
+        own.or_else(|| if self.is_newer() { fetched().or_else(shipped) } else { shipped().or_else(fetched) })
     }
 
-    /// All models known, the user's own first, then as fetched, then as shipped.
+    /// Whether the fetched rows are no older than the shipped ones.
+    fn is_newer(&self) -> bool {
+        self.updated.as_ref().is_some_and(|rows| rows.date() >= shipped_date())
+    }
+
+    /// All models known, the user's own first, then as fetched and as shipped, the newer of these first.
     pub fn all(&self) -> Vec<ModelFacts> {
         let mut own: Vec<ModelFacts> = self.overrides.values().cloned().collect();
         own.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
-        let fetched = self.updated.iter().flat_map(Updated::all);
-        let shipped = rows::lines(SHIPPED).filter_map(|line| rows::read(line).ok());
+        let fetched: Vec<ModelFacts> = self.updated.iter().flat_map(Updated::all).collect();
+        let shipped: Vec<ModelFacts> =
+            rows::lines(SHIPPED).filter_map(|line| rows::read(line).ok()).collect();
+        let [first, second] = if self.is_newer() { [fetched, shipped] } else { [shipped, fetched] };
         let mut seen = HashSet::new();
         own.into_iter()
-            .chain(fetched)
-            .chain(shipped)
+            .chain(first)
+            .chain(second)
             .filter(|facts| seen.insert((facts.provider.clone(), facts.model.clone())))
             .collect()
     }
@@ -94,9 +103,22 @@ impl Catalog {
         self.updated.as_ref()
     }
 
+    /// These models and, of those fetched before, the ones that they lack: what an update is to keep. Rows that are
+    /// older than shipped ones of the same model are not made new by it.
+    pub fn merged(&self, models: &[ModelFacts]) -> Vec<ModelFacts> {
+        let listed: HashSet<(&str, &str)> =
+            models.iter().map(|facts| (facts.provider.as_str(), facts.model.as_str())).collect();
+        let stays = |facts: &ModelFacts| {
+            let (provider, model) = (facts.provider.as_str(), facts.model.as_str());
+            !listed.contains(&(provider, model))
+                && (self.is_newer() || rows::find(SHIPPED, provider, model).is_none())
+        };
+        models.iter().cloned().chain(self.updated.iter().flat_map(Updated::all).filter(stays)).collect()
+    }
+
     /// The day of the rows that are looked at first: the fetched ones, else the shipped ones.
     pub fn date(&self) -> jiff::civil::Date {
-        self.updated.as_ref().map_or_else(shipped_date, Updated::date)
+        self.updated.as_ref().map_or_else(shipped_date, Updated::date).max(shipped_date())
     }
 }
 
@@ -141,8 +163,26 @@ mod tests {
             Some(5),
             "older than what is shipped"
         );
+        assert_eq!(old.date(), shipped_date());
         let own = catalog.overridden(vec![window(6)]);
         assert_eq!(own.find("openai", "gpt-4.1").unwrap().context_tokens, Some(6));
+    }
+
+    #[test]
+    fn old_fetched_rows_stay_where_nothing_is_shipped() {
+        let of = |model: &str| ModelFacts {
+            provider: "openai".into(),
+            model: model.into(),
+            context_tokens: Some(5),
+            ..ModelFacts::default()
+        };
+        let rows = [of("gpt-4.1"), of("mine")];
+        let old = Catalog::new(Some(Updated::new(jiff::civil::date(2026, 1, 2), &rows)));
+        assert_eq!(old.find("openai", "mine"), Some(of("mine")));
+        assert!(old.all().contains(&of("mine")) && !old.all().contains(&of("gpt-4.1")));
+        assert_eq!(old.merged(&[of("new")]), [of("new"), of("mine")]);
+        let new = Catalog::new(Some(Updated::new(jiff::civil::date(2027, 1, 2), &rows)));
+        assert_eq!(new.merged(&[of("mine")]), [of("mine"), of("gpt-4.1")]);
     }
 
     #[test]

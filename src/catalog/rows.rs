@@ -73,7 +73,7 @@ pub(super) fn read(line: &str) -> Result<ModelFacts, String> {
         mode: one_of(mode, "mode", Mode::ALL, Mode::name)?.unwrap_or_default(),
         context_tokens: count(context, "context_tokens")?,
         max_output_tokens: count(most, "max_output_tokens")?,
-        price: Pricing { base: price(prices, "usd")?, tiers: read_tiers(tiers)? },
+        price: Pricing { base: price(prices, |at| COLUMNS[5 + at])?, tiers: read_tiers(tiers)? },
         refuses: words(refuses, "refuses", parameter_of)?,
         efforts: words(efforts, "efforts", |word| word.parse().ok())?,
         capabilities,
@@ -114,11 +114,12 @@ fn prices_of(price: &Price) -> [Option<u64>; 6] {
 }
 
 /// Six prices as written; an empty one and `-` are unknown.
-fn price(written: [&str; 6], column: &str) -> Result<Price, String> {
+fn price(written: [&str; 6], column: impl Fn(usize) -> &'static str) -> Result<Price, String> {
     let mut nano = [None; 6];
-    for (nano, text) in nano.iter_mut().zip(written) {
+    for (at, (nano, text)) in nano.iter_mut().zip(written).enumerate() {
         if !matches!(text, "" | "-") {
-            *nano = Some(usd_to_nano(text).ok_or_else(|| format!("`{text}` under {column} is no price"))?);
+            *nano =
+                Some(usd_to_nano(text).ok_or_else(|| format!("`{text}` under {} is no price", column(at)))?);
         }
     }
     let [input, cached_input, cache_write, cache_write_1h, output, reasoning] = nano;
@@ -136,7 +137,7 @@ fn read_tiers(written: &str) -> Result<Vec<(u64, Price)>, String> {
         if tiers.last().is_some_and(|(before, _)| *before >= above) {
             return Err(wrong());
         }
-        tiers.push((above, price(prices, "tiers")?));
+        tiers.push((above, price(prices, |_| "tiers")?));
     }
     Ok(tiers)
 }
@@ -206,7 +207,7 @@ mod tests {
             (0, "", "without a provider"),
             (2, "chatty", "mode"),
             (3, "-1", "context_tokens"),
-            (5, "1e3", "`1e3` under usd is no price"),
+            (5, "1e3", "`1e3` under usd_input is no price"),
             (11, "temprature", "`temprature` under refuses"),
             (12, "huge", "efforts"),
             (13, "no-wings", "supports"),

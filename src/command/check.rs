@@ -10,11 +10,11 @@ use crate::provider::{ModelRef, Provider, Target, TargetError};
 use crate::view::counted;
 
 pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
-    let mut config = context.load_config()?;
     if args.trust {
-        trust(context, &config)?;
-        config = context.load_config()?;
+        // Read without a word: what lacks trust is about to get it.
+        trust(context, &context.read_config()?.0)?;
     }
+    let config = context.load_config()?;
     let (routes, aliases) = (counted(config.routes.len(), "route"), counted(config.aliases.len(), "alias"));
     let mut said = format!("{}: {routes}, {aliases}\n", config.source.name);
     for path in &args.sets {

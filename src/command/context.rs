@@ -11,7 +11,7 @@ use crate::cli::GlobalArgs;
 use crate::config::{
     CatalogueFile, Config, DotEnv, DurationError, Look, Origin, TrustStore, find, parse_duration,
 };
-use crate::provider::Http;
+use crate::provider::{Environment, Http};
 use crate::route::Router;
 use crate::view::Console;
 
@@ -27,6 +27,24 @@ pub(super) struct Context {
     config_flag: Option<PathBuf>,
 }
 
+/// The process's variables and, for keys alone, the `.env` file's behind them.
+pub(super) struct Variables(Arc<DotEnv>);
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        set(name)
+    }
+
+    fn key(&self, name: &str) -> Option<String> {
+        set(name).or_else(|| self.0.get(name).map(str::to_owned))
+    }
+}
+
+/// A variable of the process; an empty one counts as unset.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 impl Context {
     pub(super) fn new(global: GlobalArgs, console: Console) -> Result<Self, CommandError> {
         let sim_latency = match global.sim_latency.as_deref() {
@@ -37,13 +55,9 @@ impl Context {
         Ok(Self { console, sim_latency, dotenv: RefCell::default(), folder, config_flag: global.config })
     }
 
-    /// Looks an environment variable up. One that is set stands before the `.env` file's; an empty one counts as unset.
-    pub(super) fn environment(&self) -> impl Fn(&str) -> Option<String> + use<> {
-        let dotenv = Arc::clone(&self.dotenv.borrow());
-        move |name: &str| {
-            let set = std::env::var(name).ok();
-            set.filter(|value| !value.trim().is_empty()).or_else(|| dotenv.get(name).map(str::to_owned))
-        }
+    /// Looks environment variables up.
+    pub(super) fn environment(&self) -> Variables {
+        Variables(self.dotenv())
     }
 
     /// The variables that the `.env` file gives.
@@ -58,20 +72,8 @@ impl Context {
 
     /// Finds and reads `routes.yaml`, and says where trust is wanting.
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
-        let environment = self.environment();
-        let look =
-            Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
-        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
-            self.console.warn(format_args!(
-                "{why}; the shipped catalogue is used; `slalom models --update` writes it anew"
-            ));
-            None
-        });
-        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
-        self.console.detail(format_args!("routes: {}", config.source.name));
-        let dotenv = DotEnv::beside(&config);
-        dotenv.warnings.iter().for_each(|warning| self.console.warn(warning));
-        *self.dotenv.borrow_mut() = Arc::new(dotenv);
+        let (config, warnings) = self.read_config()?;
+        warnings.iter().for_each(|warning| self.console.warn(warning));
         let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
         if untrusted && config.source.origin == Origin::Project {
             self.console.warn(format_args!(
@@ -81,6 +83,26 @@ impl Context {
             ));
         }
         Ok(config)
+    }
+
+    /// Finds and reads `routes.yaml`; beside it, what there is to warn of in what was read along with it.
+    pub(super) fn read_config(&self) -> Result<(Config, Vec<String>), CommandError> {
+        let mut warnings = Vec::new();
+        let environment = |name: &str| set(name);
+        let look =
+            Look { flag: self.config_flag.as_deref(), folder: &self.folder, environment: &environment };
+        let updated = CatalogueFile::of_user().read().unwrap_or_else(|why| {
+            warnings.push(format!(
+                "{why}; the shipped catalogue is used; `slalom models --update openrouter` writes it anew"
+            ));
+            None
+        });
+        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
+        self.console.detail(format_args!("routes: {}", config.source.name));
+        let dotenv = DotEnv::beside(&config);
+        warnings.extend(dotenv.warnings.iter().cloned());
+        *self.dotenv.borrow_mut() = Arc::new(dotenv);
+        Ok((config, warnings))
     }
 
     /// A router over real connections.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::{models_available, models_update};
-use crate::catalog::days_too_old;
+use crate::catalog::{Updated, days_too_old, shipped_date};
 use crate::cli::ModelsArgs;
 use crate::config::Config;
 use crate::provider::{ModelRef, Provider, Target};
@@ -64,10 +64,18 @@ fn ready<'a>(context: &Context, config: &'a Config) -> HashSet<&'a str> {
 }
 
 fn warn_if_old(context: &Context, config: &Config) {
-    if let Some(days) = days_too_old(config.catalog.date(), context.today()) {
+    let today = context.today();
+    // Rows that were fetched yesterday make the others no younger.
+    if let Some(days) = days_too_old(shipped_date(), today) {
         context.console.warn(format_args!(
-            "the catalogue is {days} days old, so prices may have changed; `slalom models --update openrouter` \
-             fetches newer ones"
+            "the shipped catalogue is {days} days old, so prices may have changed; a newer slalom has newer ones, and \
+             `slalom models --update openrouter` fetches OpenRouter's"
+        ));
+    }
+    let fetched = config.catalog.updated().map(Updated::date).filter(|date| *date > shipped_date());
+    if let Some(days) = fetched.and_then(|date| days_too_old(date, today)) {
+        context.console.warn(format_args!(
+            "the fetched prices are {days} days old; `slalom models --update openrouter` fetches OpenRouter's anew"
         ));
     }
 }

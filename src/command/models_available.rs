@@ -9,7 +9,7 @@ use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::simulator;
 use crate::config::Config;
-use crate::provider::{Http, ModelRef, Target, list};
+use crate::provider::{Environment, Http, ModelRef, Target, list};
 use crate::view::{Available, available_json, available_table};
 
 /// A provider that has not listed its models by then is left.
@@ -31,7 +31,7 @@ pub(super) async fn available(
     }
     let subjects: Vec<String> = named.iter().map(|name| format!("{name}/any")).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &subjects, HashMap::new).await?;
-    let asked = asked(context, &config, named);
+    let asked = asked(context, &config, named)?;
     if asked.is_empty() {
         return Err(CommandError::usage("no provider's key is set, so there is nobody to ask").hint(
             "`slalom check` says which variables hold them; a provider that needs none is asked when it is named",
@@ -41,10 +41,7 @@ pub(super) async fn available(
     let lists = asked.into_iter().map(|(name, target)| {
         let transport = &transport;
         async move {
-            let listed = match target {
-                Ok(target) => list(transport, &target, PATIENCE).await.map_err(|error| error.to_string()),
-                Err(why) => Err(why),
-            };
+            let listed = list(transport, &target, PATIENCE).await.map_err(|error| error.to_string());
             (name, listed)
         }
     });
@@ -75,18 +72,29 @@ pub(super) async fn available(
     Ok(ended)
 }
 
-/// Those named, or all whose key is set, each with how it is reached or why it is not.
-fn asked(context: &Context, config: &Config, named: &[String]) -> BTreeMap<String, Result<Target, String>> {
+/// Those named, or all whose key is set. One that is named and cannot be asked is an error before anybody is.
+fn asked(
+    context: &Context,
+    config: &Config,
+    named: &[String],
+) -> Result<BTreeMap<String, Target>, CommandError> {
     let environment = context.environment();
-    let is_set = |name: &String| environment(name).is_some_and(|key| !key.trim().is_empty());
+    let is_set = |name: &String| environment.key(name).is_some_and(|key| !key.trim().is_empty());
     let candidates = config.providers.values().filter(|provider| {
         let has_key = provider.needs_key() || provider.key_variables.iter().any(is_set);
         named.contains(&provider.name) || named.is_empty() && !provider.simulated && has_key
     });
-    let resolved = candidates.map(|provider| {
+    let mut asked = BTreeMap::new();
+    for provider in candidates {
         let any = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
-        let target = Target::resolve(any, provider, &config.catalog, &environment);
-        (provider.name.clone(), target.map_err(|error| error.to_string()))
-    });
-    resolved.filter(|(_, target)| !named.is_empty() || target.is_ok()).collect()
+        match Target::resolve(any, provider, &config.catalog, &environment) {
+            Ok(target) => drop(asked.insert(provider.name.clone(), target)),
+            Err(_) if named.is_empty() => {}
+            Err(error) => {
+                return Err(CommandError::usage(error.to_string())
+                    .hint("`slalom check` says what each provider needs"));
+            }
+        }
+    }
+    Ok(asked)
 }

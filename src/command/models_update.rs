@@ -27,15 +27,20 @@ pub(super) async fn update(
     // The rows are held against what is known without routes.yaml: what the user says stands before both.
     let file = CatalogueFile::of_user();
     let catalog = Catalog::new(file.read().ok().flatten());
-    let known = |provider: &str| config.providers.get(provider).is_some_and(|p| !p.simulated);
-    let imported = import(&text, &known, &catalog).map_err(|error| {
+    let known = |provider: &str| config.providers.contains_key(provider);
+    let mut imported = import(&text, &known, &catalog).map_err(|error| {
         // What somebody else answered is nobody's wrong usage.
         let outcome = if source == FETCHED { Outcome::NoAnswer } else { Outcome::Usage };
         CommandError::no_answer(outcome, format!("{name}: {error}"))
             .hint("nothing was changed; see docs/providers.md for the three shapes that are read")
     })?;
+    // The simulator's prices are this version's own; a copy of the shipped file has them too.
+    let all = imported.models.len();
+    imported.models.retain(|facts| config.providers.get(&facts.provider).is_some_and(|p| !p.simulated));
+    imported.left_out += all - imported.models.len();
     let changed = changes(&catalog, &imported.models);
-    let path = file.write(&Updated::new(context.today(), &imported.models)).map_err(|error| {
+    let merged = catalog.merged(&imported.models);
+    let path = file.write(&Updated::new(context.today(), &merged)).map_err(|error| {
         CommandError::usage(format!("the catalogue cannot be kept: {error}"))
             .hint("the data folder ($XDG_DATA_HOME/slalom, else ~/.local/share/slalom) must be writable")
     })?;
@@ -49,8 +54,12 @@ pub(super) async fn update(
         0 => String::new(),
         n => format!("; {n} left out: their provider is none known here, or no row can hold their name"),
     };
+    let kept = match merged.len() - imported.models.len() {
+        0 => String::new(),
+        n => format!("; {} of earlier updates stay", counted(n, "model")),
+    };
     context.console.note(format_args!(
-        "{} from {name} now stand before the shipped ones, in {}{left_out}",
+        "{} from {name} now stand before the shipped ones, in {}{kept}{left_out}",
         counted(imported.models.len(), "model"),
         path.display()
     ));

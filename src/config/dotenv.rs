@@ -19,7 +19,7 @@ pub struct DotEnv {
 
 impl DotEnv {
     /// Reads the file beside a project's or a named `routes.yaml`, as far as it holds keys of built-in providers, and of
-    /// the file's own where they may be used.
+    /// the file's own where it is trusted.
     pub fn beside(config: &Config) -> Self {
         let chosen = matches!(config.source.origin, Origin::Project | Origin::Named);
         let folder = config.source.path.as_ref().filter(|_| chosen).and_then(|path| path.parent());
@@ -30,16 +30,18 @@ impl DotEnv {
             Err(warning) => return Self { warnings: vec![warning], ..Self::default() },
         };
         let built_in = built_in_providers();
-        let own = config.providers.values().filter(|p| p.untrusted.is_none()).map(|p| &**p);
+        // Whoever wrote an untrusted file must not choose which variables the file beside it sets.
+        let own = config.providers.values().filter(|_| config.trusted).map(|p| &**p);
         let keys: HashSet<&str> = built_in.iter().chain(own).flat_map(|p| p.secret_variables()).collect();
         let (pairs, bad) = parse(&text);
         let warnings = bad
             .into_iter()
             .map(|line| format!("{}, line {line} is not NAME=VALUE and was passed over", path.display()));
-        Self {
-            values: pairs.into_iter().filter(|(name, _)| keys.contains(name.as_str())).collect(),
-            warnings: warnings.collect(),
-        }
+        let mut values: HashMap<String, String> =
+            pairs.into_iter().filter(|(name, _)| keys.contains(name.as_str())).collect();
+        // An empty one counts as unset, here as anywhere; it also takes back one of its name above it.
+        values.retain(|_, value| !value.trim().is_empty());
+        Self { values, warnings: warnings.collect() }
     }
 
     /// The value of a key's variable.
@@ -55,8 +57,8 @@ impl DotEnv {
     }
 }
 
-/// The file's text; `None` where there is no file.
-fn text(path: &Path) -> Result<Option<String>, String> {
+/// What the file holds; `None` where there is no file.
+fn text(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let shown = path.display();
     // A link could lead to any file of the user's.
     let Ok(about) = std::fs::symlink_metadata(path) else { return Ok(None) };
@@ -69,7 +71,7 @@ fn text(path: &Path) -> Result<Option<String>, String> {
     if about.len() > LIMIT {
         return Err(format!("{shown} was not read: it is larger than {} MiB", LIMIT >> 20));
     }
-    std::fs::read_to_string(path).map(Some).map_err(|error| format!("{shown} was not read: {}", error.kind()))
+    std::fs::read(path).map(Some).map_err(|error| format!("{shown} was not read: {}", error.kind()))
 }
 
 #[cfg(unix)]
@@ -84,10 +86,15 @@ fn is_open(_: &std::fs::Metadata) -> bool {
 }
 
 /// The pairs in a text, the last of a name last, and the numbers of the lines that are none.
-fn parse(text: &str) -> (Vec<(String, String)>, Vec<usize>) {
+fn parse(text: &[u8]) -> (Vec<(String, String)>, Vec<usize>) {
     let (mut pairs, mut bad) = (Vec::new(), Vec::new());
-    for (n, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
+    for (n, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        // A stray byte spoils its own line and no other.
+        let Ok(line) = std::str::from_utf8(line) else {
+            bad.push(n + 1);
+            continue;
+        };
+        let line = line.trim_start_matches('\u{feff}').trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn simple_lines_and_no_more() {
         let text = "\u{feff}# mine\nA=1\n export B = two words # c\nC='#x' # y\nD=\"a\\\"b\\\\#\"\nE=\nF= # none\n\nG=a#b\n";
-        let (pairs, bad) = parse(text);
+        let (pairs, bad) = parse(text.as_bytes());
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(
             pairs,
@@ -156,8 +163,8 @@ mod tests {
             ]
         );
         assert!(bad.is_empty());
-        let (pairs, bad) = parse("sk-planted\n1A=x\nA='open\nB=\"x\" y\nC=ok\r\n");
-        assert_eq!((pairs, bad), (vec![("C".to_owned(), "ok".to_owned())], vec![1, 2, 3, 4]));
+        let (pairs, bad) = parse(b"sk-planted\n1A=x\nA='open\nB=\"x\" y\nC=ok\r\nD=\xff\n");
+        assert_eq!((pairs, bad), (vec![("C".to_owned(), "ok".to_owned())], vec![1, 2, 3, 4, 6]));
     }
 
     proptest::proptest! {
@@ -167,9 +174,9 @@ mod tests {
         #[test]
         fn quoted_values_come_back(value in "[^\\n\\r]{0,20}", noise in ".{0,40}") {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-            let (pairs, bad) = parse(&format!("A=\"{quoted}\" # c"));
+            let (pairs, bad) = parse(format!("A=\"{quoted}\" # c").as_bytes());
             proptest::prop_assert_eq!((pairs, bad), (vec![("A".to_owned(), value)], vec![]));
-            parse(&noise);
+            parse(noise.as_bytes());
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a provider of a project's `routes.yaml` would do that only a trusted file may ask for.
 
-use crate::provider::{Auth, KeySource, Provider, filled, is_loopback};
+use crate::provider::{Auth, KeySource, Provider, is_loopback};
 
 /// Why a provider needs trust: it would run a command or read a file, send a key anywhere but to its own host over its own
-/// scheme or along with words of the file's, or take prompts meant for the simulator to another machine.
+/// scheme or along with words of the file's, or take prompts meant for a built-in provider to another machine. `built_in`
+/// is the row of its name, or of which its name is another name.
 pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
     let name = &provider.name;
     match &provider.key_source {
@@ -25,8 +26,8 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
         // Elsewhere in a request a key may be written down on its way.
         return Some(format!("`{name}` would send its key another way"));
     }
-    let host = origin(provider);
-    let own = built_in.is_some_and(|own| origin(own) == host && leads_to_same(provider));
+    let host = origin(&provider.base_url);
+    let own = built_in.is_some_and(|own| origin(&own.base_url) == host && leads_to_same(provider));
     if provider.sends_key() && !own {
         return Some(format!("`{name}` would send a key to {host}"));
     }
@@ -40,8 +41,12 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
         // A gateway may be told by a header where to send what it gets.
         return Some(format!("`{name}` would send headers or a query of the file's along with a key"));
     }
-    let left_simulator = built_in.is_some_and(|own| own.simulated && !own_or_local(own, provider));
-    left_simulator.then(|| format!("`{name}` would send prompts to {host}"))
+    if provider.sends_key() && built_in.is_some_and(|own| provider.allow_http && !own.allow_http) {
+        return Some(format!("`{name}` would send a key over plain HTTP"));
+    }
+    // A server on this machine is the usual reason to move one that needs no key.
+    let moved = built_in.is_some() && !own && !is_local(&provider.base_url);
+    moved.then(|| format!("`{name}` would send prompts to {host}"))
 }
 
 /// Whether the file leaves alone whose host is asked. A region is the vendor's own in any case.
@@ -52,14 +57,17 @@ fn leads_to_same(provider: &Provider) -> bool {
     !provider.settings.keys().any(chosen)
 }
 
-fn own_or_local(own: &Provider, provider: &Provider) -> bool {
-    own.base_url == provider.base_url || is_local(&provider.base_url)
-}
-
-/// Scheme, host and port, a place for a setting among them as it is written.
-fn origin(provider: &Provider) -> String {
-    let marked = filled(&provider.base_url, |name| Ok::<_, ()>(format!("x-{name}-x"))).unwrap_or_default();
-    reqwest::Url::parse(&marked).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+/// Scheme, host and port. A host with places for settings stays as it is written: whatever stood for them could also be
+/// the name of somebody's host.
+fn origin(base_url: &str) -> String {
+    let after = base_url.find("://").map_or(base_url.len(), |at| at + 3);
+    let (scheme, rest) = base_url.split_at(after);
+    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let written = format!("{scheme}{host}");
+    if host.contains('{') {
+        return written;
+    }
+    reqwest::Url::parse(&written).map_or(written, |url| url.origin().ascii_serialization())
 }
 
 pub(super) fn is_local(base_url: &str) -> bool {

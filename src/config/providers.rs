@@ -4,8 +4,8 @@ use super::provider_trust::is_local;
 use super::routes::Reader;
 use super::routes_file::ProviderEntry;
 use super::yaml::Located;
-use crate::dialect::Dialect;
-use crate::provider::{Auth, Provider, SharedSigner, filled};
+use crate::dialect::{Dialect, Quirks};
+use crate::provider::{Auth, Hosting, Provider, SharedSigner, filled};
 
 impl Reader {
     /// A provider out of its entry and, where there is one, the built-in row of its name.
@@ -44,10 +44,11 @@ impl Reader {
         {
             self.wrong(wrong, given.span.clone(), hint);
         }
-        let row = built_in.filter(|p| p.dialect == dialect).cloned();
+        let hosting = entry.hosting.or(built_in.map(|p| p.hosting)).unwrap_or_default();
+        let usual = usual_auth(dialect, hosting);
+        let row = built_in.map(|row| speaking(row, dialect, hosting));
         let mut provider = row.unwrap_or_else(|| {
-            let mut new = Provider::new(&name.value, dialect, "", default_auth(dialect));
-            new.key_variables = built_in.map(|p| p.key_variables.clone()).unwrap_or_default();
+            let mut new = Provider::new(&name.value, dialect, "", usual.clone());
             // A host of one's own often has no key; where one is named, it is needed.
             new.key_optional = true;
             new
@@ -64,7 +65,7 @@ impl Reader {
             // The file says what all its models speak, unless it says more below.
             provider.dialects.clear();
         }
-        provider.hosting = entry.hosting.unwrap_or(provider.hosting);
+        provider.hosting = hosting;
         provider.allow_http = entry.allow_http;
         // Only what runs here can be taken for the simulator.
         provider.simulated &= base_url.is_none() || is_local(&provider.base_url);
@@ -74,7 +75,7 @@ impl Reader {
             }
             provider.key_optional = false;
             if provider.auth == Auth::None {
-                provider.auth = default_auth(dialect);
+                provider.auth = usual;
             }
         }
         if let Some(auth) = entry.auth.and_then(|auth| self.auth(auth, name)) {
@@ -108,7 +109,25 @@ impl Reader {
     }
 }
 
-fn default_auth(dialect: Dialect) -> Auth {
+/// A built-in row with another dialect or hosting. Of what it says, only that changes which belongs to the old wire.
+fn speaking(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider {
+    let mut provider = Provider { dialect, ..row.clone() };
+    // Azure, Vertex and others have a way of their own, whatever is spoken there.
+    if row.auth == usual_auth(row.dialect, row.hosting) {
+        provider.auth = usual_auth(dialect, hosting);
+    }
+    let of_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+    if row.dialect != dialect && !(of_openai(row.dialect) && of_openai(dialect)) {
+        provider.quirks = Quirks::default();
+    }
+    provider
+}
+
+/// How requests are authorised where nothing is said.
+fn usual_auth(dialect: Dialect, hosting: Hosting) -> Auth {
+    if hosting == Hosting::Azure {
+        return Auth::Header("api-key".into());
+    }
     match dialect {
         Dialect::OpenaiChat
         | Dialect::OpenaiResponses
@@ -142,4 +161,44 @@ fn plain_url(text: &str) -> Result<(), (String, &'static str)> {
     }
     let hint = "write http:// or https://, a host and a path; no user name, no query";
     Err(("the `base_url` is no plain http or https URL".to_owned(), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Found, Origin, TrustStore};
+
+    fn read(name: &str, entry: &str) -> Provider {
+        let text = format!("version: 1\nproviders:\n  {name}: {{{entry}}}\n");
+        let found = Found { name: "routes.yaml".into(), path: None, text, origin: Origin::Named };
+        let config = Config::load(found, &TrustStore::of_user()).unwrap();
+        (**config.providers.get(name).unwrap()).clone()
+    }
+
+    #[test]
+    fn another_dialect_keeps_the_built_in_row() {
+        let openai = read("openai", "dialect: openai-responses");
+        assert!(openai.needs_key() && openai.base_url_variable.is_some() && openai.dialects.is_empty());
+        assert_eq!((openai.dialect, openai.auth), (Dialect::OpenaiResponses, Auth::Bearer));
+        let azure = read("azure", "dialect: openai-responses, resource: me");
+        assert_eq!((azure.hosting, azure.auth), (Hosting::Azure, Auth::Header("api-key".into())));
+        assert_eq!(azure.bearer_variables, ["AZURE_OPENAI_AD_TOKEN"]);
+        assert!(azure.setting_variables.contains_key("api_version"));
+        let deepseek = read("deepseek", "dialect: anthropic, base_url: 'https://api.deepseek.com/anthropic'");
+        assert_eq!((deepseek.auth, deepseek.quirks), (Auth::Header("x-api-key".into()), Quirks::default()));
+        assert_eq!(deepseek.key_variables, ["DEEPSEEK_API_KEY"]);
+        let simulated = read("sim-openai", "dialect: openai-responses");
+        assert!(simulated.simulated && simulated.auth == Auth::None);
+        assert!(!read("vllm", "dialect: openai-responses").needs_key());
+        assert_eq!(read("bedrock", "dialect: anthropic, base_url: 'https://b'").auth, Auth::Sigv4);
+    }
+
+    #[test]
+    fn azure_of_ones_own_takes_azures_header() {
+        let own =
+            |more: &str| read("own", &format!("dialect: openai-chat, base_url: 'https://b', {more}")).auth;
+        assert_eq!(own("hosting: azure"), Auth::Header("api-key".into()));
+        assert_eq!(own("hosting: azure, auth: bearer"), Auth::Bearer);
+        assert_eq!(own("hosting: direct"), Auth::Bearer);
+    }
 }

@@ -42,6 +42,8 @@ pub struct Config {
     pub default_policy: Policy,
     /// Until a connection stands.
     pub connect_timeout: Duration,
+    /// Whether the file is the user's own choice, or a project's that the user said yes to.
+    pub trusted: bool,
     /// What in the file needs the user's trust before it is used, in words.
     pub needs_trust: Vec<String>,
 }
@@ -118,13 +120,15 @@ impl Reader {
             deadlines: self.deadlines(Deadlines::default(), deadline.as_ref(), &timeouts),
             ..Policy::default()
         };
+        let rows = built_in_providers();
         let mut providers: HashMap<String, Provider> =
-            built_in_providers().into_iter().map(|p| (p.name.clone(), p)).collect();
+            rows.iter().map(|p| (p.name.clone(), p.clone())).collect();
         let mut needs_trust = Vec::new();
         for (name, entry) in file.providers.0 {
             let built_in = providers.remove(&name.value);
             if let Some(mut provider) = self.provider(&name, entry, built_in.as_ref()) {
-                if let Some(why) = why_untrusted(&provider, built_in.as_ref()) {
+                let other = || rows.iter().find(|row| row.aliases.contains(&name.value));
+                if let Some(why) = why_untrusted(&provider, built_in.as_ref().or_else(other)) {
                     needs_trust.push(why.clone());
                     provider.untrusted = (!trusted).then_some(why);
                 }
@@ -177,6 +181,7 @@ impl Reader {
             default_route: route.map(|r| r.value),
             default_policy,
             connect_timeout,
+            trusted,
             needs_trust,
         }
     }

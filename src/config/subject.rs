@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Config;
 use super::diagnostic::nearest;
-use crate::provider::{ModelRef, ModelRefError, Provider, Target};
+use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route};
 
 /// Something that answers prompts, by the name it was given.
@@ -37,11 +37,7 @@ impl Config {
     ///
     /// # Errors
     /// When it names no route, alias or model of a known provider.
-    pub fn subject(
-        &self,
-        name: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Subject, SubjectError> {
+    pub fn subject(&self, name: &str, environment: &dyn Environment) -> Result<Subject, SubjectError> {
         let name = name.trim();
         let route = match name.strip_prefix("route:") {
             Some(route) => self.route(route, environment)?,
@@ -58,11 +54,7 @@ impl Config {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn route(
-        &self,
-        name: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Route, SubjectError> {
+    pub fn route(&self, name: &str, environment: &dyn Environment) -> Result<Route, SubjectError> {
         let Some(spec) = self.routes.iter().find(|r| r.name == name) else {
             let names: Vec<&str> = self.routes.iter().map(|r| r.name.as_str()).collect();
             let hint = match nearest(name, names.iter().copied()) {
@@ -132,7 +124,7 @@ impl Config {
         self.providers.get(&model.provider).is_some_and(|p| p.base_url.starts_with("sim:"))
     }
 
-    fn candidate(&self, model_ref: &ModelRef, environment: &dyn Fn(&str) -> Option<String>) -> Candidate {
+    fn candidate(&self, model_ref: &ModelRef, environment: &dyn Environment) -> Candidate {
         // Every model ref of a route was checked against the providers when the file was read.
         let target = match self.providers.get(&model_ref.provider) {
             Some(provider) => Target::resolve(model_ref.clone(), provider, &self.catalog, environment),

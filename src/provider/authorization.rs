@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use super::place::required;
 use super::request::{put_header, put_query};
-use super::signer::{Aws, AwsSource, Clouds, Command, Google, GoogleSource, Signer, home};
-use super::{Auth, Credential, KeySource, Outgoing, Provider, TargetError};
+use super::signer::{Aws, AwsSource, Clouds, Command, GCLOUD_KEPT, Google, GoogleSource, Signer, home};
+use super::{Auth, Credential, Environment, KeySource, Outgoing, Provider, TargetError};
 use crate::chat::Failure;
 
 /// What authorises requests, and where it was found.
@@ -64,11 +64,21 @@ impl Authorization {
     }
 }
 
+impl Authorization {
+    /// Whether, after these were refused, there may be something else to put on.
+    pub(super) fn renew(&self, refused: &[Credential]) -> bool {
+        match self {
+            Self::Key(..) => false,
+            Self::Signer(signer) => signer.renew(refused, SystemTime::now()),
+        }
+    }
+}
+
 impl Found {
     /// What authorises requests to a provider; `None` where none is needed.
     pub(super) fn look(
         provider: &Provider,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Environment,
     ) -> Result<Option<Self>, TargetError> {
         let carrier = match &provider.auth {
             Auth::None => return Ok(None),
@@ -77,7 +87,7 @@ impl Found {
             Auth::Bearer | Auth::Sigv4 | Auth::Google => Carrier::Bearer,
         };
         let of = |name: &str, carrier: &Carrier| {
-            let key = Credential::new(&environment(name)?)?;
+            let key = Credential::new(&environment.key(name)?)?;
             Some(Self { authorization: Authorization::Key(key, carrier.clone()), origin: name.to_owned() })
         };
         let found = match &provider.key_source {
@@ -88,9 +98,11 @@ impl Found {
             }),
             Some(KeySource::Command(command)) => Some(Self {
                 origin: format!("the command `{}`, run at the first call", command.first().map_or("", |c| c)),
-                authorization: Authorization::Signer(
-                    provider.signer.get(|| Signer::Command(Command::new(command.clone(), carrier))),
-                ),
+                authorization: Authorization::Signer(provider.signer.get(|| {
+                    // A token for Google Cloud ends within the hour.
+                    let lasts = (provider.auth == Auth::Google).then_some(GCLOUD_KEPT);
+                    Signer::Command(Command::new(command.clone(), carrier, lasts))
+                })),
             }),
             None => {
                 let mut keys = provider.key_variables.iter().filter_map(|name| of(name, &carrier));
@@ -118,7 +130,7 @@ impl Found {
     }
 }
 
-fn signing(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) -> Result<Found, TargetError> {
+fn signing(provider: &Provider, environment: &dyn Environment) -> Result<Found, TargetError> {
     let missing = |why| TargetError::NoCredentials { provider: provider.name.clone(), why };
     let clouds = Clouds { environment, machine: std::path::Path::new("/sys/class/dmi/id") };
     let (signer, origin) = if provider.auth == Auth::Google {
@@ -133,11 +145,7 @@ fn signing(provider: &Provider, environment: &dyn Fn(&str) -> Option<String>) ->
 }
 
 /// The only line of a file.
-fn read(
-    path: &str,
-    provider: &Provider,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Credential, TargetError> {
+fn read(path: &str, provider: &Provider, environment: &dyn Environment) -> Result<Credential, TargetError> {
     let wrong = |why: &str| TargetError::KeyFile {
         provider: provider.name.clone(),
         path: path.to_owned(),

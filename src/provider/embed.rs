@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::exchange::{authorize, redacted, unreachable};
+use super::body::read_whole;
+use super::exchange::{WHOLE_LIMIT, authorize, redacted, seconds, unreachable, unread};
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
 use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Phase};
 use crate::dialect::{Dialect, Embedder, Reply, VERTEX_EMBEDDER};
-
-/// A reply may be this long, in bytes.
-const LIMIT: usize = 64 << 20;
 
 impl Target {
     /// How this model's host makes vectors; `None` where it does not.
@@ -50,7 +47,7 @@ pub async fn embed(
     for texts in request.texts.chunks(embedder.most_texts(&target.model_ref.model)) {
         let part = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
         let found = timeout(limit, once(transport, target, embedder, &part)).await.unwrap_or_else(|_| {
-            let message = format!("no vectors within {} s", limit.as_secs());
+            let message = format!("no vectors within {}", seconds(limit));
             Err(Failure::new(FailureClass::Timeout, Phase::Total, message))
         })?;
         if found.vectors.len() != texts.len() {
@@ -81,16 +78,7 @@ async fn once(
     let secrets = authorize(target, &mut outgoing).await?;
     let Incoming { status, headers, mut body } = transport.send(outgoing).await.map_err(unreachable)?;
     let mut bytes = Vec::new();
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|why| {
-            let message = format!("the connection broke in the middle of the answer ({why})");
-            Failure::new(FailureClass::Truncated, Phase::Body, message)
-        })?;
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > LIMIT {
-            return Err(Failure::new(FailureClass::Malformed, Phase::Body, "the answer is too long"));
-        }
-    }
+    read_whole(&mut body, &mut bytes, WHOLE_LIMIT).await.map_err(unread)?;
     let reply = Reply { status, headers: &headers, body: &bytes };
     let decoded = if (200..300).contains(&status) {
         embedder.decode_response(reply, &target.quirks)

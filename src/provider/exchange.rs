@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::body::{Unread, read_whole};
 use super::request::outgoing;
 use super::shape::{ShapedDecoder, Shaping};
 use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
@@ -13,10 +14,13 @@ use crate::chat::{Assembler, Event, Failure, FailureClass, Part, Phase, Request,
 use crate::dialect::{Account, Progress, Reply, account};
 
 /// A whole reply may be this long, in bytes.
-const WHOLE_LIMIT: usize = 64 << 20;
+pub(super) const WHOLE_LIMIT: usize = 64 << 20;
 
 /// An error's body is read this far, in bytes.
 const ERROR_LIMIT: usize = 256 << 10;
+
+/// An error's body is waited for no longer: its status says enough.
+const ERROR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long one exchange may take, and where.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,20 +64,23 @@ pub async fn exchange(
     let mut assembler = Assembler::default();
     let mut told = Account::default();
     let client = target.dialect.client();
-    let mut outgoing = outgoing(target, &fitted.request, stream);
+    let outgoing = outgoing(target, &fitted.request, stream);
     let mut secrets = Vec::new();
-    let sent = async {
-        secrets = authorize(target, &mut outgoing).await?;
-        transport.send(outgoing).await.map_err(unreachable)
-    };
-    let sent = timeout_at(reading.deadline(), sent).await.unwrap_or_else(|_| Err(reading.timed_out()));
+    let mut sent = reading.send(transport, target, outgoing.clone(), &mut secrets).await;
+    if sent.as_ref().is_ok_and(|incoming| incoming.status == 401)
+        && target.authorization().is_some_and(|authorization| authorization.renew(&secrets))
+    {
+        // A key that a command printed may have ended since; with a new one the request is the same attempt.
+        sent = reading.send(transport, target, outgoing, &mut secrets).await;
+    }
     let outcome = match sent {
         Err(failure) => Err(failure),
         Ok(incoming) if !(200..300).contains(&incoming.status) => {
             let Incoming { status, headers, mut body } = incoming;
             // Whatever of the body comes in time helps to say what happened; the status alone is enough.
             let mut bytes = Vec::new();
-            let _ = reading.read_to_end(&mut body, &mut bytes, ERROR_LIMIT).await;
+            let patience = reading.deadline().min(Instant::now() + ERROR_PATIENCE);
+            let _ = timeout_at(patience, read_whole(&mut body, &mut bytes, ERROR_LIMIT)).await;
             Err(client.decode_failure(Reply { status, headers: &headers, body: &bytes }))
         }
         Ok(incoming) if stream => {
@@ -91,7 +98,7 @@ pub async fn exchange(
             let Incoming { status, headers, mut body } = incoming;
             told = account(&headers);
             let mut bytes = Vec::new();
-            match reading.read_to_end(&mut body, &mut bytes, WHOLE_LIMIT).await {
+            match reading.read_to_end(&mut body, &mut bytes).await {
                 Ok(()) => {
                     let mut events = Vec::new();
                     let reply = Reply { status, headers: &headers, body: &bytes };
@@ -183,6 +190,28 @@ impl Reading {
         self.timers.total.map_or(next, |total| next.min(self.start + total))
     }
 
+    /// Authorises a request and sends it. The secrets that it holds are added to `secrets`.
+    async fn send(
+        &self,
+        transport: &dyn Transport,
+        target: &Target,
+        mut outgoing: Outgoing,
+        secrets: &mut Vec<Credential>,
+    ) -> Result<Incoming, Failure> {
+        // A timer that ends before the request has left is no time-out of the provider: nothing was asked of it yet.
+        let authorized = timeout_at(self.deadline(), authorize(target, &mut outgoing)).await;
+        secrets.extend(authorized.map_err(|_| self.no_credentials())??);
+        let sent = timeout_at(self.deadline(), transport.send(outgoing)).await;
+        sent.map_err(|_| self.timed_out())?.map_err(unreachable)
+    }
+
+    /// The timer ended before there was anything to authorise the request with.
+    fn no_credentials(&self) -> Failure {
+        let limit = self.timers.total.map_or(self.timers.first_token, |t| t.min(self.timers.first_token));
+        let message = format!("no credentials within {}", seconds(limit));
+        Failure::new(FailureClass::Timeout, Phase::Connect, message)
+    }
+
     fn timed_out(&self) -> Failure {
         let total = self.timers.total.filter(|total| self.start.elapsed() >= *total);
         let (phase, message) = match (total, self.last_content) {
@@ -202,19 +231,9 @@ impl Reading {
         timeout_at(self.deadline(), body.next()).await.map_err(|_| self.timed_out())
     }
 
-    async fn read_to_end(
-        &self,
-        body: &mut BodyStream,
-        bytes: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), Failure> {
-        while let Some(piece) = self.next(body).await? {
-            bytes.extend_from_slice(&piece.map_err(|why| cut(&why))?);
-            if bytes.len() > limit {
-                return Err(too_long(limit));
-            }
-        }
-        Ok(())
+    async fn read_to_end(&self, body: &mut BodyStream, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        let read = timeout_at(self.deadline(), read_whole(body, bytes, WHOLE_LIMIT));
+        read.await.map_err(|_| self.timed_out())?.map_err(unread)
     }
 
     async fn read_stream(
@@ -237,7 +256,7 @@ impl Reading {
             let progress = decoder.feed(&bytes, &mut events);
             self.take(&mut events, assembler, sink);
             if assembler.output_bytes() > WHOLE_LIMIT {
-                return Err(too_long(WHOLE_LIMIT));
+                return Err(unread(Unread::TooLong));
             }
             if progress? == Progress::Done {
                 break;
@@ -273,9 +292,15 @@ impl Reading {
     }
 }
 
-fn too_long(limit: usize) -> Failure {
-    let message = format!("the answer is longer than {} MiB", limit >> 20);
-    Failure::new(FailureClass::Malformed, Phase::Body, message)
+/// An answer that did not come whole.
+pub(super) fn unread(why: Unread<String>) -> Failure {
+    match why {
+        Unread::Broke(why) => cut(&why),
+        Unread::TooLong => {
+            let message = format!("the answer is longer than {} MiB", WHOLE_LIMIT >> 20);
+            Failure::new(FailureClass::Malformed, Phase::Body, message)
+        }
+    }
 }
 
 pub(super) fn unreachable(error: SendError) -> Failure {
@@ -288,7 +313,7 @@ pub(super) fn unreachable(error: SendError) -> Failure {
 }
 
 /// Seconds to the tenth, rounded up: a timer never ran shorter than it says.
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     format!("{} s", (duration.as_secs_f64() * 10.0).ceil() / 10.0)
 }
 

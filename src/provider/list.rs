@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::body::{Unread, read_whole};
 use super::exchange::authorize;
+use super::request::{azure, put_query};
 use super::transport::{Method, Outgoing, SendError, Transport};
-use super::{Credential, Target};
-use crate::dialect::{Dialect, Reply, escape};
+use super::{Credential, Hosting, Target};
+use crate::dialect::{Dialect, Reply};
 
 /// Pages that are followed: no list is longer, and one that never ends is let go.
 const PAGES: usize = 20;
@@ -82,14 +83,16 @@ async fn pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>
         Dialect::Ollama => "/api/tags",
         Dialect::Bedrock => return Err(ListError::NotOffered),
     };
-    let first = format!("{}{first}", target.base_url());
-    let mut url = first.clone();
+    if target.provider.hosting == Hosting::Vertex {
+        return Err(ListError::NotOffered);
+    }
+    let mut url = address(target, first);
     let (mut models, mut seen) = (Vec::new(), std::collections::HashSet::new());
     for _ in 0..PAGES {
-        let (mut got, mut secrets) = authorized(transport, target, url.clone(), headers.clone()).await?;
-        if got.status == 404 && url.ends_with("/models") {
+        let (mut got, mut secrets) = authorized(transport, target, url, headers.clone()).await?;
+        if got.status == 404 && first == "/models" && target.provider.hosting == Hosting::Direct {
             // Where chats need no version in the path, lists may (Perplexity).
-            let versioned = format!("{}/v1/models", target.base_url());
+            let versioned = address(target, "/v1/models");
             (got, secrets) = authorized(transport, target, versioned, headers.clone()).await?;
         }
         if !(200..300).contains(&got.status) {
@@ -102,11 +105,31 @@ async fn pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>
         let named = names(&page).ok_or_else(|| ListError::Malformed("it names none".to_owned()))?;
         models.extend(named.into_iter().filter(|name| seen.insert(name.clone())));
         match next(dialect, &page) {
-            Some((parameter, token)) => url = format!("{first}&{parameter}={}", escape(token, b"-_.~")),
+            Some((parameter, token)) => {
+                url = address(target, first);
+                put_query(&mut url, parameter, token);
+            }
             None => break,
         }
     }
     Ok(models)
+}
+
+/// Where a list is, with what the host wants of every request.
+fn address(target: &Target, path: &str) -> String {
+    let provider = &target.provider;
+    let is_azure = provider.hosting == Hosting::Azure;
+    let root = if is_azure { azure(target.base_url(), target, path) } else { target.base_url().to_owned() };
+    // The base URL may hold the version that the path begins with, where one host speaks several dialects.
+    let path = if root.ends_with("/v1") { path.strip_prefix("/v1").unwrap_or(path) } else { path };
+    let mut url = root + path;
+    if let Some(version) = target.api_version().filter(|_| is_azure) {
+        put_query(&mut url, "api-version", version);
+    }
+    for (name, value) in &provider.query {
+        put_query(&mut url, name, value);
+    }
+    url
 }
 
 struct Got {
@@ -137,13 +160,10 @@ async fn get(transport: &dyn Transport, outgoing: Outgoing) -> Result<Got, ListE
         })
     })?;
     let mut body = Vec::new();
-    while let Some(piece) = incoming.body.next().await {
-        let piece = piece.map_err(|why| ListError::Unreachable(format!("the connection broke ({why})")))?;
-        body.extend_from_slice(&piece);
-        if body.len() > LIMIT {
-            return Err(ListError::Malformed(format!("it is longer than {} MiB", LIMIT >> 20)));
-        }
-    }
+    read_whole(&mut incoming.body, &mut body, LIMIT).await.map_err(|why| match why {
+        Unread::Broke(why) => ListError::Unreachable(format!("the connection broke ({why})")),
+        Unread::TooLong => ListError::Malformed(format!("it is longer than {} MiB", LIMIT >> 20)),
+    })?;
     Ok(Got { status: incoming.status, headers: incoming.headers, body: body.into() })
 }
 
@@ -235,6 +255,31 @@ mod tests {
             assert_eq!(listed.unwrap(), ["a", "b"], "{provider}");
             assert_eq!(asked, pages.len(), "{provider}");
         }
+    }
+
+    #[test]
+    fn hosts_have_their_own_addresses() {
+        let mut azure = target("azure");
+        let preview = "http://localhost/base/openai/v1/models?api-version=planted-key-123";
+        assert_eq!(address(&azure, "/models"), preview);
+        let mut row = (*azure.provider).clone();
+        row.query = [("tag".to_owned(), "a&b".to_owned())].into();
+        row.settings = [("api_version".to_owned(), "2024-10-21".to_owned())].into();
+        let key = |_: &str| Some("k".to_owned());
+        azure = Target::resolve(azure.model_ref, &Arc::new(row), &Catalog::default(), &key).unwrap();
+        let dated = "http://localhost/base/openai/models?api-version=2024-10-21&tag=a%26b";
+        assert_eq!(address(&azure, "/models"), dated);
+        assert_eq!(
+            address(&target("gemini"), "/models?pageSize=1000"),
+            "http://localhost/base/models?pageSize=1000"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn vertex_has_no_list() {
+        let mut vertex = target("openai");
+        Arc::make_mut(&mut vertex.provider).hosting = Hosting::Vertex;
+        assert_eq!(list(&Scripted::new([]), &vertex, SOON).await, Err(ListError::NotOffered));
     }
 
     #[tokio::test(start_paused = true)]

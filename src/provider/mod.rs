@@ -5,8 +5,10 @@
 //! host. Start with [`exchange()`].
 
 mod authorization;
+mod body;
 mod credential;
 mod embed;
+mod environment;
 mod exchange;
 mod fit;
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod transport;
 
 pub use credential::{Credential, KeySource};
 pub use embed::embed;
+pub use environment::Environment;
 pub use exchange::{Exchanged, Timers, exchange};
 pub use fit::{Adjustment, Fitted};
 pub use http::Http;

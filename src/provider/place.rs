@@ -3,17 +3,17 @@
 use super::row::BaseUrlVariable;
 use super::signer::profile_region;
 use super::target::TargetError;
-use super::{Auth, Provider, is_loopback};
+use super::{Auth, Environment, Provider, is_loopback};
 
 /// Where the AWS SDKs look for a region before the profile.
 const AWS_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// The base URL of a provider, without a slash at its end.
-pub(super) fn base_url(provider: &Provider, environment: Environment<'_>) -> Result<String, TargetError> {
-    let moved =
-        provider.base_url_variable.as_ref().and_then(|variable| moved(provider, variable, environment));
+pub(super) fn base_url(provider: &Provider, environment: &dyn Environment) -> Result<String, TargetError> {
+    let moved = match &provider.base_url_variable {
+        Some(variable) => moved(provider, variable, environment)?,
+        None => None,
+    };
     let template = moved.unwrap_or_else(|| {
         let special = setting(provider, "region", environment)
             .filter(|_| !provider.base_url_by_region.is_empty())
@@ -29,7 +29,7 @@ pub(super) fn base_url(provider: &Provider, environment: Environment<'_>) -> Res
 pub(super) fn required(
     provider: &Provider,
     name: &str,
-    environment: Environment<'_>,
+    environment: &dyn Environment,
 ) -> Result<String, TargetError> {
     let provider_name = || provider.name.clone();
     match setting(provider, name, environment) {
@@ -49,10 +49,11 @@ pub(super) fn required(
 }
 
 /// A setting: what the file says, else a variable, else the AWS profile's region.
-pub(super) fn setting(provider: &Provider, name: &str, environment: Environment<'_>) -> Option<String> {
+pub(super) fn setting(provider: &Provider, name: &str, environment: &dyn Environment) -> Option<String> {
     let set = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
     let said = provider.settings.get(name).cloned().and_then(set);
-    let looked_up = || names(provider, name).find_map(|variable| environment(variable).and_then(set));
+    let looked_up =
+        || names(provider, name).find_map(|variable| environment.variable(variable).and_then(set));
     let of_profile =
         || (name == "region" && provider.auth == Auth::Sigv4).then(|| profile_region(environment)).flatten();
     said.or_else(looked_up).or_else(of_profile)
@@ -88,23 +89,64 @@ pub fn filled<E>(template: &str, mut fill: impl FnMut(&str) -> Result<String, E>
     Ok(text)
 }
 
-fn moved(provider: &Provider, variable: &BaseUrlVariable, environment: Environment<'_>) -> Option<String> {
-    let value = environment(&variable.name).filter(|v| !v.trim().is_empty())?;
-    let value = value.trim().trim_end_matches('/').to_owned();
-    // OLLAMA_HOST is often no more than a host, and often the address that a server listens on.
-    let scheme = provider.base_url.split_once("://").map_or("https", |(scheme, _)| scheme);
-    let url = if value.contains("://") { value } else { format!("{scheme}://{value}") }.replacen(
-        "//0.0.0.0",
-        "//127.0.0.1",
-        1,
-    );
-    let has_port = url.rsplit_once("://").is_some_and(|(_, host)| host.contains(':'));
-    let url = match variable.default_port.filter(|_| !has_port) {
-        Some(port) => format!("{url}:{port}"),
-        None => url,
+fn moved(
+    provider: &Provider,
+    variable: &BaseUrlVariable,
+    environment: &dyn Environment,
+) -> Result<Option<String>, TargetError> {
+    let Some(value) = environment.variable(&variable.name).filter(|v| !v.trim().is_empty()) else {
+        return Ok(None);
     };
+    let value = value.trim();
+    if value.contains('@') {
+        return Err(TargetError::UserInfo { provider: provider.name.clone() });
+    }
+    let bad = || bad_url(value, &provider.name);
     // Braces of the variable are no places for settings.
-    (!url.contains(['{', '}'])).then(|| format!("{url}{}", variable.completed_by))
+    if value.contains(['{', '}']) {
+        return Err(bad());
+    }
+    let whole = match value.split_once("://") {
+        Some(_) => value.to_owned(),
+        None => {
+            let scheme = provider.base_url.split_once("://").map_or("https", |(scheme, _)| scheme);
+            format!("{scheme}://{}", with_port(value, variable.default_port))
+        }
+    };
+    let mut url = reqwest::Url::parse(&whole).map_err(|_| bad())?;
+    // OLLAMA_HOST is often the address that a server listens on.
+    let own = match url.host_str() {
+        Some("0.0.0.0") => Some("127.0.0.1"),
+        Some("[::]") => Some("[::1]"),
+        _ => None,
+    };
+    if let Some(own) = own {
+        url.set_host(Some(own)).map_err(|_| bad())?;
+    }
+    Ok(Some(format!("{}{}", url.as_str().trim_end_matches('/'), variable.completed_by)))
+}
+
+/// A host without a scheme, with its port: OLLAMA_HOST is often no more than one of the two.
+fn with_port(value: &str, default: Option<u16>) -> String {
+    let (host, path) = value.split_at(value.find(['/', '?', '#']).unwrap_or(value.len()));
+    let host = match host.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) if host.starts_with(':') => format!("127.0.0.1{host}"),
+        Err(_) => host.to_owned(),
+    };
+    let has_port = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    match default.filter(|_| !has_port) {
+        Some(port) => format!("{host}:{port}{path}"),
+        None => format!("{host}{path}"),
+    }
+}
+
+fn bad_url(base_url: &str, provider: &str) -> TargetError {
+    TargetError::BadUrl {
+        provider: provider.to_owned(),
+        // What follows the path may hold a key.
+        base_url: base_url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
 }
 
 fn check(base_url: &str, provider: &str) -> Result<(), TargetError> {
@@ -116,11 +158,7 @@ fn check(base_url: &str, provider: &str) -> Result<(), TargetError> {
     };
     match reqwest::Url::parse(base_url).ok().filter(plain) {
         Some(_) => Ok(()),
-        None => Err(TargetError::BadUrl {
-            provider: provider.to_owned(),
-            // What follows the path may hold a key.
-            base_url: base_url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        }),
+        None => Err(bad_url(base_url, provider)),
     }
 }
 

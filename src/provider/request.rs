@@ -70,7 +70,7 @@ fn push_query(url: &mut String, name: &str, value: &str) {
 
 /// Azure's base: `/openai/v1`; with an API version that is a date, the deployment's own path. A base URL may be given with
 /// or without either.
-fn azure(base_url: &str, target: &Target, path: &str) -> String {
+pub(super) fn azure(base_url: &str, target: &Target, path: &str) -> String {
     let dated = target.api_version().is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
     if !dated && base_url.ends_with("/v1") {
         return base_url.to_owned();

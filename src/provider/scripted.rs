@@ -19,6 +19,8 @@ pub(crate) enum Scene {
     Refuse,
     /// Answers with a status, headers and a body, after a while.
     Reply { after: Duration, status: u16, headers: Vec<(&'static str, String)>, body: String },
+    /// Answers with a status and nothing more, ever.
+    Stall { status: u16 },
     /// Answers 200 and sends pieces, each after a while; then ends, or breaks, or hangs.
     Stream { pieces: Vec<(Duration, String)>, ending: Ending },
 }
@@ -69,6 +71,9 @@ impl Transport for Scripted {
                     tokio::time::sleep(after).await;
                     let body = stream::iter([Ok(Bytes::from(body))]).boxed();
                     Ok(Incoming { status, headers: headers.into_iter().collect(), body })
+                }
+                Scene::Stall { status } => {
+                    Ok(Incoming { status, headers: Headers::default(), body: stream::pending().boxed() })
                 }
                 Scene::Stream { pieces, ending } => {
                     let sent = stream::iter(pieces).then(|(after, piece)| async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::authorization::{Authorization, Found};
 use super::place::{base_url, is_in_the_clear, setting};
-use super::{ModelRef, Provider};
+use super::{Environment, ModelRef, Provider};
 use crate::catalog::{Capabilities, Capability, Catalog, Mode, ModelFacts, Thinking};
 use crate::dialect::{Dialect, EffortControl, Quirks};
 
@@ -146,7 +146,7 @@ impl Target {
         model_ref: ModelRef,
         provider: &Arc<Provider>,
         catalog: &Catalog,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Environment,
     ) -> Result<Self, TargetError> {
         let name = || provider.name.clone();
         if let Some(why) = &provider.untrusted {
@@ -273,8 +273,24 @@ mod tests {
         assert_eq!(moved.unwrap().base_url(), "https://g.example/v1beta");
         let ollama = resolve("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
         assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234", false));
-        for (host, expected) in [("0.0.0.0", "http://127.0.0.1:11434"), ("http://box:1/", "http://box:1")] {
+        for (host, expected) in [
+            ("0.0.0.0", "http://127.0.0.1:11434"),
+            ("http://box:1/", "http://box:1"),
+            (":11434", "http://127.0.0.1:11434"),
+            (":8080", "http://127.0.0.1:8080"),
+            ("[::1]", "http://[::1]:11434"),
+            ("::1", "http://[::1]:11434"),
+            ("[::1]:80", "http://[::1]"),
+            ("box/path", "http://box:11434/path"),
+            ("https://host", "https://host"),
+            ("http://box/path/", "http://box/path"),
+            ("http://0.0.0.0:1", "http://127.0.0.1:1"),
+        ] {
             assert_eq!(resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(), expected);
+        }
+        for host in ["{region}", "http://{x}", "b ox"] {
+            let found = resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]);
+            assert!(matches!(found, Err(TargetError::BadUrl { .. })), "{host}");
         }
         let no_auth = |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), Auth::None);
         assert!(resolve("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().authorization().is_none());

@@ -59,7 +59,7 @@ pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: 
         };
         let model_ref = ModelRef { provider: (*host).into(), model: "m".into() };
         Candidate {
-            target: Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_| None),
+            target: Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None),
             model_ref,
         }
     });

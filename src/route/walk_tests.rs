@@ -228,3 +228,37 @@ async fn whole_answers_take_the_same_way() {
     assert_eq!(text(&record), "whole", "no first token to wait for, so 40 s are fine");
     assert_eq!(record.first_token, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_errors_body_is_not_waited_for_long() {
+    let world = World::new([("a", vec![Scene::Stall { status: 503 }]), ("b", vec![answers("ok")])]);
+    let record = world.call(&route(&["a", "b"], Policy::default())).await;
+    assert_eq!((text(&record), record.attempts[0].duration), ("ok", Duration::from_secs(2)));
+    assert_eq!(record.attempts[0].failure.as_ref().unwrap().status, Some(503));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_attempt_that_never_left_costs_nothing() {
+    use std::sync::Arc;
+
+    use crate::catalog::Cost;
+    use crate::provider::{KeySource, ModelRef, Provider, Target, built_in_providers};
+    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
+    let command = vec!["sleep".to_owned(), "60".to_owned()];
+    let key_source = Some(KeySource::Command(command));
+    let provider = Provider { base_url: "https://a/v1".into(), base_url_variable: None, key_source, ..row };
+    let model_ref = ModelRef { provider: "openai".into(), model: "gpt-4o".into() };
+    let catalog = crate::catalog::Catalog::default();
+    let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None);
+    let route =
+        Route { name: None, candidates: vec![Candidate { model_ref, target }], policy: Policy::default() };
+    let mut world = World::new([("a", vec![answers("ok")])]);
+    world.timeout = Some(Duration::from_millis(30));
+    let record = world.call(&route).await;
+    assert!(world.transport.order().is_empty());
+    let failure = record.attempts[0].failure.as_ref().unwrap();
+    assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, crate::chat::Phase::Connect));
+    assert!(failure.message.contains("no credentials within 0.1 s"), "{failure}");
+    assert_eq!((record.attempts[0].usage, record.attempts[0].cost), (None, Cost::NOTHING));
+}

@@ -14,7 +14,7 @@ const SHOWN: usize = 30;
 /// New and changed models, one a row; what is gone is counted after them.
 pub fn changes_table(changes: &Changes, width: usize) -> String {
     let count = |wanted: fn(&Change) -> bool| changes.iter().filter(|(_, _, change)| wanted(change)).count();
-    let new = count(|change| *change == Change::New);
+    let new = count(|change| matches!(change, Change::New(_)));
     let priced = count(|change| matches!(change, Change::Price { .. }));
     let gone = count(|change| *change == Change::Gone);
     let mut text = String::new();
@@ -23,14 +23,14 @@ pub fn changes_table(changes: &Changes, width: usize) -> String {
         // Prices first: they are what an update is for.
         let rank = |change: &Change| match change {
             Change::Price { .. } => 0,
-            Change::New => 1,
+            Change::New(_) => 1,
             Change::Gone => 2,
         };
         let mut sorted: Vec<_> = changes.iter().collect();
         sorted.sort_by_key(|(_, _, change)| rank(change));
         for (provider, model, change) in sorted.into_iter().take(SHOWN) {
             let (word, input, output) = match change {
-                Change::New => ("new", String::new(), String::new()),
+                Change::New([input, output]) => ("new", usd(*input), usd(*output)),
                 Change::Gone => ("not listed", String::new(), String::new()),
                 Change::Price { before, after } => {
                     let step = |at: usize| {
@@ -62,7 +62,9 @@ pub fn changes_json(changes: &Changes, models: usize) -> Value {
     let dollars = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
     let pair = |prices: &[Option<u64>; 2]| json!({"input": dollars(prices[0]), "output": dollars(prices[1])});
     let change = |(provider, model, change): &(String, String, Change)| match change {
-        Change::New => json!({"provider": provider, "model": model, "change": "new"}),
+        Change::New(after) => {
+            json!({"provider": provider, "model": model, "change": "new", "after": pair(after)})
+        }
         Change::Gone => json!({"provider": provider, "model": model, "change": "not_listed"}),
         Change::Price { before, after } => json!({"provider": provider, "model": model, "change": "price",
             "before": pair(before), "after": pair(after)}),

@@ -7,8 +7,8 @@ use super::super::{Catalog, ModelFacts, NanoDollars};
 /// One model that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was not known.
-    New,
+    /// It was not known: what its input and output cost.
+    New([Option<NanoDollars>; 2]),
     /// Input or output cost something else than before: input and output, before and after.
     Price {
         /// As it was.
@@ -29,7 +29,7 @@ pub fn changes(catalog: &Catalog, models: &[ModelFacts]) -> Vec<(String, String,
     let mut found = Vec::new();
     for facts in models {
         let change = match catalog.find(&facts.provider, &facts.model) {
-            None => Change::New,
+            None => Change::New(ends(facts)),
             Some(known) if ends(&known) != ends(facts) => {
                 Change::Price { before: ends(&known), after: ends(facts) }
             }

@@ -45,9 +45,12 @@ pub(super) fn read(
         }
         let facts = rows::read(&fields.join(",")).map_err(|why| ImportError::new(place.clone(), why))?;
         let facts = if whole { facts } else { filled(facts, catalog) };
-        if !known(&facts.provider) || !fits_a_row(&facts) {
-            imported.left_out += 1;
-            continue;
+        if !known(&facts.provider) {
+            let message = format!("there is no provider `{}`", facts.provider);
+            return Err(ImportError::new(place, message));
+        }
+        if !fits_a_row(&facts) {
+            return Err(ImportError::new(place, "a name holds what no row can hold"));
         }
         if !seen.insert((facts.provider.clone(), facts.model.clone())) {
             let message = format!("`{}/{}` stands here twice", facts.provider, facts.model);

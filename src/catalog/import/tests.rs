@@ -62,9 +62,9 @@ fn models_dev_keeps_what_it_does_not_say() {
 
 #[test]
 fn our_own_columns() {
-    let text = "# a comment\nmodel,provider,usd_input,usd_output\nm,gemini,0.1,0.4\n\"quoted\",gemini,,\nx,nobody,,\n";
+    let text = "# a comment\nmodel,provider,usd_input,usd_output\nm,gemini,0.1,0.4\n\"quoted\",gemini,,\n";
     let read = of(text).unwrap();
-    assert_eq!((read.models.len(), read.left_out), (2, 1));
+    assert_eq!((read.models.len(), read.left_out), (2, 0));
     assert_eq!(read.models[0].price.base.output, Some(400_000_000));
     let shipped = import(crate::catalog::SHIPPED, &|_| true, &Catalog::default()).unwrap();
     assert_eq!(shipped.models, Catalog::default().all());
@@ -81,7 +81,10 @@ fn a_wrong_file_says_where() {
         ("provider,model\ngemini\n", "line 2"),
         ("# one\nprovider,model,usd_input\ngemini,m,0.1\ngemini,n,-1\n", "line 4: `-1`"),
         ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` holds a comma"),
-        ("provider,model\nnobody,m\n", "no model of a provider"),
+        ("provider,model\ngemini,m\nnobody,m\n", "line 3: there is no provider `nobody`"),
+        ("provider,model\ngemini,a#b\n", "line 2: a name holds"),
+        ("provider,model\n", "no model of a provider"),
+        ("provider,model,usd_cached_input\ngemini,m,cheap\n", "`cheap` under usd_cached_input is no price"),
         ("{", "line 1"),
         ("{\"data\": 5}", "data"),
         (
@@ -108,7 +111,7 @@ fn changes_are_told() {
     let told = changes(&Catalog::default(), &models);
     assert_eq!(told.len(), 3);
     assert!(told.contains(&("deepseek".into(), gone.model, Change::Gone)));
-    assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New)));
+    assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New([None, None]))));
     assert!(told.iter().any(|(_, _, change)| matches!(change, Change::Price { after: [Some(1), _], .. })));
 }
 

@@ -41,8 +41,9 @@ impl AwsSource {
     /// Finds the source, and says what it is. Nothing is run and nobody is asked.
     pub(in crate::provider) fn find(clouds: &Clouds<'_>) -> Result<(Self, String), String> {
         let variable = |name: &str| clouds.variable(name);
-        if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-            let keys = keys(id, &secret, variable("AWS_SESSION_TOKEN").as_deref());
+        let key = |name: &str| clouds.key(name);
+        if let (Some(id), Some(secret)) = (key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY")) {
+            let keys = keys(id, &secret, key("AWS_SESSION_TOKEN").as_deref());
             return Ok((Self::Keys(Box::new(keys?)), "AWS_ACCESS_KEY_ID".to_owned()));
         }
         if let Some(found) = of_profile(clouds)? {

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::home;
-
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+use crate::provider::Environment;
 
 /// What a profile's two sections say together.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +24,8 @@ impl Profile {
 }
 
 /// The profile in use.
-pub(super) fn read(environment: Environment<'_>) -> Profile {
-    let set = |name: &str| environment(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+pub(super) fn read(environment: &dyn Environment) -> Profile {
+    let set = |name: &str| environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
     let named = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE"));
     let mut profile = Profile {
         named: named.is_some(),
@@ -64,7 +63,7 @@ pub(super) fn read(environment: Environment<'_>) -> Profile {
 }
 
 /// The region of the profile in use.
-pub(in crate::provider) fn region(environment: Environment<'_>) -> Option<String> {
+pub(in crate::provider) fn region(environment: &dyn Environment) -> Option<String> {
     read(environment).get("region").map(str::to_owned)
 }
 

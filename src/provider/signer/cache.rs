@@ -9,16 +9,26 @@ use crate::chat::Failure;
 /// This long before its end a value is got anew.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
 
+/// After a failure, a value that still holds is handed out this long before it is asked for again.
+const REST: Duration = Duration::from_secs(30);
+
 /// A value with the time at which it ends; `None` never does.
 pub(super) type Expiring<T> = (T, Option<SystemTime>);
 
 /// Holds a value until shortly before it expires.
 #[derive(Debug)]
-pub(super) struct Cache<T>(Mutex<Option<Expiring<T>>>);
+pub(super) struct Cache<T>(Mutex<Held<T>>);
+
+#[derive(Debug)]
+struct Held<T> {
+    value: Option<Expiring<T>>,
+    /// Until then nobody asks for another one, while this one holds.
+    rest: Option<SystemTime>,
+}
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::new(Held { value: None, rest: None }))
     }
 }
 
@@ -31,16 +41,23 @@ impl<T: Clone> Cache<T> {
     ) -> Result<T, Failure> {
         let mut held = self.0.lock().await;
         let lasts = |end: &Option<SystemTime>, margin| end.is_none_or(|end| end > now + margin);
-        if let Some((value, end)) = held.as_ref()
-            && lasts(end, MARGIN)
+        let rests = held.rest.is_some_and(|until| now < until);
+        if let Some((value, end)) = held.value.as_ref()
+            && lasts(end, if rests { Duration::ZERO } else { MARGIN })
         {
             return Ok(value.clone());
         }
         match fetch.await {
-            Ok(fresh) => Ok(held.insert(fresh).0.clone()),
-            Err(failure) => match held.as_ref() {
-                // What still holds is better than nothing.
-                Some((value, end)) if lasts(end, Duration::ZERO) => Ok(value.clone()),
+            Ok(fresh) => {
+                held.rest = None;
+                Ok(held.value.insert(fresh).0.clone())
+            }
+            Err(failure) => match held.value.clone() {
+                // What still holds is better than nothing, and a host that is down better left alone.
+                Some((value, end)) if lasts(&end, Duration::ZERO) => {
+                    held.rest = Some(now + REST);
+                    Ok(value)
+                }
                 _ => Err(failure),
             },
         }
@@ -61,8 +78,10 @@ mod tests {
         assert_eq!(cache.get(start, async { Ok((1, Some(at(60)))) }).await, Ok(1));
         assert_eq!(cache.get(at(54), never).await, Ok(1));
         assert_eq!(cache.get(at(56), async { Err(refused("down")) }).await, Ok(1));
+        let resting = async { panic!("asked a moment ago") };
+        assert_eq!(cache.get(at(56) + REST / 2, resting).await, Ok(1));
         assert!(cache.get(at(60), async { Err(refused("down")) }).await.is_err());
-        assert_eq!(cache.get(at(56), async { Ok((2, None)) }).await, Ok(2));
+        assert_eq!(cache.get(at(57), async { Ok((2, None)) }).await, Ok(2));
         assert_eq!(cache.get(at(9999), async { panic!("never expires") }).await, Ok(2));
     }
 }

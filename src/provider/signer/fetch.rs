@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use reqwest::{Method, Url};
 
 use super::refused;
 use crate::chat::{Failure, FailureClass, Phase, clean_message};
+use crate::provider::body::{Unread, read_whole};
 use crate::provider::http::{builder, causes};
 use crate::provider::is_loopback;
 
@@ -54,12 +54,10 @@ impl Fetch {
         let status = reply.status();
         let mut pieces = reply.bytes_stream();
         let mut bytes = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            bytes.extend_from_slice(&piece.map_err(failed)?);
-            if bytes.len() > MOST {
-                return Err(refused(format!("{host} sent more than credentials are long")));
-            }
-        }
+        read_whole(&mut pieces, &mut bytes, MOST).await.map_err(|why| match why {
+            Unread::Broke(error) => failed(error),
+            Unread::TooLong => refused(format!("{host} sent more than credentials are long")),
+        })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
             return Ok(text);

@@ -27,6 +27,9 @@ const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// that is kept before every end, it is asked again after a few minutes.
 const GCLOUD: Duration = Duration::from_secs(9 * 60);
 
+/// A token that some other command prints is taken for one of `gcloud`'s, and asked again as soon.
+pub(in crate::provider) const GCLOUD_KEPT: Duration = Duration::from_secs(4 * 60);
+
 /// Where tokens come from.
 #[derive(Clone, Debug)]
 pub(in crate::provider) enum GoogleSource {

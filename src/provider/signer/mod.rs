@@ -23,10 +23,10 @@ use std::time::SystemTime;
 pub(super) use aws::{Aws, AwsSource};
 pub(super) use aws_profile::region as profile_region;
 pub(super) use command::Command;
-pub(super) use google::{Google, GoogleSource};
+pub(super) use google::{GCLOUD_KEPT, Google, GoogleSource};
 
 use super::authorization::Carrier;
-use super::{Credential, Outgoing};
+use super::{Credential, Environment, Outgoing};
 use crate::chat::{Failure, FailureClass, Phase};
 
 /// What authorises requests with something that is not at hand.
@@ -48,13 +48,23 @@ impl Signer {
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
         match self {
-            Self::Command(command) => command.put(outgoing).await,
+            Self::Command(command) => command.put(outgoing, now).await,
             Self::Aws(aws) => aws.put(outgoing, now).await,
             Self::Google(google) => {
                 let token = google.token(now).await?;
                 Carrier::Bearer.put(&token, outgoing);
                 Ok(vec![token])
             }
+        }
+    }
+}
+
+impl Signer {
+    /// Whether, after these were refused, there may be something else to put on.
+    pub(super) fn renew(&self, refused: &[Credential], now: SystemTime) -> bool {
+        match self {
+            Self::Command(command) => command.renew(refused, now),
+            Self::Aws(_) | Self::Google(_) => false,
         }
     }
 }
@@ -79,7 +89,7 @@ impl fmt::Debug for SharedSigner {
 #[derive(Clone, Copy)]
 pub(super) struct Clouds<'a> {
     /// Looks an environment variable up.
-    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) environment: &'a dyn Environment,
     /// Where the machine says what it is.
     pub(super) machine: &'a Path,
 }
@@ -87,7 +97,12 @@ pub(super) struct Clouds<'a> {
 impl Clouds<'_> {
     /// A variable that is set to something.
     fn variable(&self, name: &str) -> Option<String> {
-        (self.environment)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+        self.environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    /// A variable that is set to a key.
+    fn key(&self, name: &str) -> Option<String> {
+        self.environment.key(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
     /// What the machine says under a name.
@@ -97,10 +112,10 @@ impl Clouds<'_> {
 }
 
 /// The user's home folder.
-pub(super) fn home(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+pub(super) fn home(environment: &dyn Environment) -> Option<PathBuf> {
     ["HOME", "USERPROFILE"]
         .iter()
-        .find_map(|name| environment(name).filter(|v| !v.is_empty()))
+        .find_map(|name| environment.variable(name).filter(|v| !v.is_empty()))
         .map(PathBuf::from)
 }
 

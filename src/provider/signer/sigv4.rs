@@ -9,7 +9,7 @@ use aws_sigv4::sign::v4;
 use super::refused;
 use crate::chat::Failure;
 use crate::provider::request::put_header;
-use crate::provider::{Credential, Outgoing};
+use crate::provider::{Credential, Method, Outgoing};
 
 /// Keys to sign with. Their `Debug` shows none of the secrets.
 #[derive(Clone, Debug)]
@@ -50,7 +50,11 @@ pub(super) fn put(
     // The URL as the client will send it.
     let url = reqwest::Url::parse(&outgoing.url).map_err(|error| failed(&error))?;
     let headers = outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let request = SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(&outgoing.body))
+    let method = match outgoing.method {
+        Method::Post => "POST",
+        Method::Get => "GET",
+    };
+    let request = SignableRequest::new(method, url.as_str(), headers, SignableBody::Bytes(&outgoing.body))
         .map_err(|error| failed(&error))?;
     let (instructions, _) = sign(request, &parameters.into()).map_err(|error| failed(&error))?.into_parts();
     let added: Vec<(String, String)> =
@@ -69,7 +73,6 @@ mod tests {
 
     use super::*;
     use crate::dialect::escape;
-    use crate::provider::Method;
 
     /// Signature Version 4 as its documentation tells it, independent of the crate: the signature over these headers.
     fn signature(
@@ -151,6 +154,22 @@ mod tests {
         assert_eq!(expected, "ada03181b5600f4b53f8150f37f9c352738bb592990804bf211e9f90c59c5fa6");
         assert!(names.contains("host;") && names.contains("content-type;"), "{names}");
         assert!(!format!("{keys:?}").contains("wJalr"));
+    }
+
+    #[test]
+    fn the_method_is_signed() {
+        let keys = AwsKeys {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Credential::new("secret").unwrap(),
+            session_token: None,
+        };
+        let signed = |method| {
+            let url = "https://h/models".to_owned();
+            let mut outgoing = Outgoing { method, url, headers: Vec::new(), body: bytes::Bytes::new() };
+            put(&mut outgoing, &keys, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap();
+            outgoing.headers
+        };
+        assert_ne!(signed(Method::Get), signed(Method::Post));
     }
 
     /// The published example `post-vanilla` of the test suite, which the signer of these tests must meet as well.
