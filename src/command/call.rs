@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::Standing;
-use crate::chat::{FailureClass, FinishReason, Request, Schema};
+use crate::chat::{FailureClass, FinishReason, Phase, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
@@ -224,6 +224,10 @@ fn hint(none: &NoAnswer) -> Option<String> {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
         _ => match none.failure.as_ref()?.class {
+            // It failed before anything was sent: the key could not be got.
+            FailureClass::Auth if none.failure.as_ref()?.phase == Phase::Connect => {
+                "nothing was sent: run what gives the key by hand; `slalom check` says what that is"
+            }
             FailureClass::Auth => {
                 "check that the key is right and not expired; `slalom check` says which are set"
             }

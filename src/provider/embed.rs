@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::body::read_whole;
-use super::exchange::{WHOLE_LIMIT, authorize, redacted, seconds, unreachable, unread};
+use super::exchange::{WHOLE_LIMIT, authorize, redacted, refusal, seconds, unreachable, unread};
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
@@ -83,7 +83,7 @@ async fn once(
     let decoded = if (200..300).contains(&status) {
         embedder.decode_response(reply, &target.quirks)
     } else {
-        Err(target.dialect.client().decode_failure(reply))
+        Err(refusal(target, reply))
     };
     decoded.map_err(|failure| redacted(failure, &secrets))
 }
