@@ -10,7 +10,7 @@ use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
 use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Phase};
-use crate::dialect::{Dialect, Embedder, Reply, VERTEX_EMBEDDER};
+use crate::dialect::{Dialect, Embedder, Reply, VERTEX_EMBEDDER, account};
 
 impl Target {
     /// How this model's host makes vectors; `None` where it does not.
@@ -55,11 +55,17 @@ pub async fn embed(
             return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
         }
         let first = all.vectors.is_empty();
+        let costs = (all.usage.reported_cost, found.usage.reported_cost);
         all.vectors.extend(found.vectors);
         let tokens = (all.usage.input_tokens, found.usage.input_tokens);
         // One count that is missing makes the sum unknown.
         all.usage.input_tokens = match tokens {
             (_, count) if first => count,
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            _ => None,
+        };
+        all.usage.reported_cost = match costs {
+            (_, cost) if first => cost,
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             _ => None,
         };
@@ -85,5 +91,45 @@ async fn once(
     } else {
         Err(refusal(target, reply))
     };
+    let decoded = decoded.map(|mut found| {
+        found.usage.reported_cost = found.usage.reported_cost.or(account(&headers).cost);
+        found
+    });
     decoded.map_err(|failure| redacted(failure, &secrets))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::provider::scripted::{Scene, Scripted};
+    use crate::provider::{Auth, ModelRef, built_in_providers};
+
+    async fn ask(scene: Scene, limit: Duration) -> Result<Embeddings, Failure> {
+        let mut row = built_in_providers().into_iter().find(|row| row.name == "litellm").unwrap();
+        (row.base_url, row.auth) = ("https://a/v1".into(), Auth::None);
+        let model_ref = ModelRef { provider: "litellm".into(), model: "m".into() };
+        let target =
+            Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None).unwrap();
+        let request = EmbeddingRequest { texts: vec!["x".into()], ..EmbeddingRequest::default() };
+        embed(&Scripted::new([("a", vec![scene])]), &target, &request, limit).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateways_cost_is_taken_from_its_headers() {
+        let body = r#"{"data":[{"index":0,"embedding":[1.0]}],"usage":{"prompt_tokens":1}}"#.to_owned();
+        let headers = vec![("x-litellm-response-cost", "0.25".to_owned())];
+        let found =
+            ask(Scene::Reply { after: Duration::ZERO, status: 200, headers, body }, Duration::from_secs(9));
+        assert_eq!(found.await.unwrap().usage.reported_cost, Some(250_000_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_is_told_to_the_tenth() {
+        let failure = ask(Scene::Stall { status: 200 }, Duration::from_millis(1250)).await.unwrap_err();
+        assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, Phase::Total));
+        assert_eq!(failure.message, "no vectors within 1.3 s");
+    }
 }
