@@ -413,3 +413,17 @@ fn some_models_are_asked_in_another_dialect() {
     ask(&tool.file("routes.yaml", &routes), "openai/gpt-6-pro").exits(0);
     assert!(host.asked()[2].starts_with("POST /v1/chat/completions "));
 }
+
+#[test]
+fn vectors_that_do_not_come_in_time_are_the_callers_limit() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", silent.local_addr().unwrap());
+    let tool = Tool::new().file("routes.yaml", "version: 1\n").env("OPENAI_BASE_URL", &url);
+    let tool = tool.env("OPENAI_API_KEY", "planted");
+    let embed = ["embed", "-m", "openai/text-embedding-3-small", "--timeout", "250ms", "hi"];
+    tool.run(&embed).exits(4).says(&["no vectors within 0.3 s", "hint: raise --timeout"]);
+    let host = TestHost::start(vec![("POST ", 401, "{}".into())]);
+    let tool = tool.env("OPENAI_BASE_URL", &host.url);
+    tool.run(&embed).exits(3).says(&["hint: check that the key is right"]);
+}

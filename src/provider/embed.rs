@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::body::read_whole;
-use super::exchange::{WHOLE_LIMIT, authorize, redacted, refusal, seconds, unreachable, unread};
+use super::exchange::{WHOLE_LIMIT, authorize, read_error, redacted, refusal, seconds, unreachable, unread};
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
@@ -46,10 +46,11 @@ pub async fn embed(
     all.usage.output_tokens = Some(0);
     for texts in request.texts.chunks(embedder.most_texts(&target.model_ref.model)) {
         let part = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
-        let found = timeout(limit, once(transport, target, embedder, &part)).await.unwrap_or_else(|_| {
-            let message = format!("no vectors within {}", seconds(limit));
-            Err(Failure::new(FailureClass::Timeout, Phase::Total, message))
-        })?;
+        let found =
+            timeout(limit, once(transport, target, embedder, &part, limit)).await.unwrap_or_else(|_| {
+                let message = format!("no vectors within {}", seconds(limit));
+                Err(Failure::new(FailureClass::Timeout, Phase::Total, message))
+            })?;
         if found.vectors.len() != texts.len() {
             let message = format!("{} vectors came for {} texts", found.vectors.len(), texts.len());
             return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
@@ -78,19 +79,23 @@ async fn once(
     target: &Target,
     embedder: &dyn Embedder,
     request: &EmbeddingRequest,
+    limit: Duration,
 ) -> Result<Embeddings, Failure> {
     let wire = embedder.encode_request(&target.model_ref.model, request, &target.quirks);
     let mut outgoing = addressed(target, wire, false);
     let secrets = authorize(target, &mut outgoing).await?;
     let Incoming { status, headers, mut body } = transport.send(outgoing).await.map_err(unreachable)?;
     let mut bytes = Vec::new();
-    read_whole(&mut body, &mut bytes, WHOLE_LIMIT).await.map_err(unread)?;
-    let reply = Reply { status, headers: &headers, body: &bytes };
-    let decoded = if (200..300).contains(&status) {
-        embedder.decode_response(reply, &target.quirks)
+    let answered = (200..300).contains(&status);
+    if answered {
+        read_whole(&mut body, &mut bytes, WHOLE_LIMIT).await.map_err(unread)?;
     } else {
-        Err(refusal(target, reply))
-    };
+        // The caller's limit is around all of this.
+        read_error(&mut body, &mut bytes, Instant::now() + limit).await;
+    }
+    let reply = Reply { status, headers: &headers, body: &bytes };
+    let decoded =
+        if answered { embedder.decode_response(reply, &target.quirks) } else { Err(refusal(target, reply)) };
     let decoded = decoded.map(|mut found| {
         found.usage.reported_cost = found.usage.reported_cost.or(account(&headers).cost);
         found
@@ -131,5 +136,7 @@ mod tests {
         let failure = ask(Scene::Stall { status: 200 }, Duration::from_millis(1250)).await.unwrap_err();
         assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, Phase::Total));
         assert_eq!(failure.message, "no vectors within 1.3 s");
+        let failure = ask(Scene::Stall { status: 503 }, Duration::from_secs(9)).await.unwrap_err();
+        assert_eq!(failure.status, Some(503), "an error's body is not waited for long");
     }
 }

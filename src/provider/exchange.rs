@@ -79,8 +79,7 @@ pub async fn exchange(
             let Incoming { status, headers, mut body } = incoming;
             // Whatever of the body comes in time helps to say what happened; the status alone is enough.
             let mut bytes = Vec::new();
-            let patience = reading.deadline().min(Instant::now() + ERROR_PATIENCE);
-            let _ = timeout_at(patience, read_whole(&mut body, &mut bytes, ERROR_LIMIT)).await;
+            read_error(&mut body, &mut bytes, reading.deadline()).await;
             Err(refusal(target, Reply { status, headers: &headers, body: &bytes }))
         }
         Ok(incoming) if stream => {
@@ -284,6 +283,12 @@ pub(super) fn unread(why: Unread<String>) -> Failure {
             Failure::new(FailureClass::Malformed, Phase::Body, message)
         }
     }
+}
+
+/// Reads what comes of an error's body until then, and within seconds.
+pub(super) async fn read_error(body: &mut BodyStream, bytes: &mut Vec<u8>, deadline: Instant) {
+    let patience = deadline.min(Instant::now() + ERROR_PATIENCE);
+    let _ = timeout_at(patience, read_whole(body, bytes, ERROR_LIMIT)).await;
 }
 
 /// Why a reply is no answer.
