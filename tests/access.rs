@@ -205,7 +205,7 @@ fn a_key_comes_from_a_command_which_only_a_call_runs() {
     }
     let failing = routes.replace("echo planted-by-command", "exit 4");
     let ran = ask(&tool.file("routes.yaml", &failing), "box/m").exits(3);
-    assert!(ran.stderr.contains("`sh` failed (exit status: 4)"), "{}", ran.stderr);
+    ran.says(&["`sh` failed (exit status: 4)", "hint: nothing was sent: run what gives the key by hand"]);
 }
 
 #[test]
@@ -345,6 +345,8 @@ fn what_does_not_belong_in_a_providers_entry_is_refused() {
         ("api_version: v2", "only Azure has an `api_version`"),
         ("dialects: {openai-response: ['*']}", "did you mean `openai-responses`?"),
         ("auth: sigv5", "no way to authorise"),
+        ("auth: {header: Host}", "the header `host` cannot carry a key"),
+        ("auth: {header: content-length}", "the header `content-length` cannot carry a key"),
         ("api_key: {env: A, file: b}", "one of `env`, `file` and `command`"),
         ("api_key: {command: []}", "`command` names no program"),
         ("base_url: 'https://{host}/v1'", "`{host}` is no setting"),
@@ -410,4 +412,18 @@ fn some_models_are_asked_in_another_dialect() {
         format!("version: 1\nproviders:\n  openai: {{dialect: openai-chat, base_url: '{}/v1'}}\n", host.url);
     ask(&tool.file("routes.yaml", &routes), "openai/gpt-6-pro").exits(0);
     assert!(host.asked()[2].starts_with("POST /v1/chat/completions "));
+}
+
+#[test]
+fn vectors_that_do_not_come_in_time_are_the_callers_limit() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", silent.local_addr().unwrap());
+    let tool = Tool::new().file("routes.yaml", "version: 1\n").env("OPENAI_BASE_URL", &url);
+    let tool = tool.env("OPENAI_API_KEY", "planted");
+    let embed = ["embed", "-m", "openai/text-embedding-3-small", "--timeout", "250ms", "hi"];
+    tool.run(&embed).exits(4).says(&["no vectors within 0.3 s", "hint: raise --timeout"]);
+    let host = TestHost::start(vec![("POST ", 401, "{}".into())]);
+    let tool = tool.env("OPENAI_BASE_URL", &host.url);
+    tool.run(&embed).exits(3).says(&["hint: check that the key is right"]);
 }

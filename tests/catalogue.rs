@@ -224,6 +224,7 @@ fn routes_yaml_says_facts_field_by_field() {
         ("refuses: [temprature]", &["`temprature` is no parameter", "did you mean `temperature`?"]),
         ("price: {cached: 1}", &["unknown key `cached`", "did you mean `cached_input`?"]),
         ("price: {input: -1}", &["`-1` is no price"]),
+        ("price: {input: 0.0000000001}", &["is too small a price to be kept"]),
         ("suports: [tools]", &["unknown key `suports`", "did you mean `supports`?"]),
     ] {
         let text = format!("version: 1\nmodels:\n  openai/gpt-4o:\n    {line}\n");

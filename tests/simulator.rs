@@ -83,3 +83,40 @@ fn answers_and_latencies_are_the_same_each_time() {
     assert_eq!(flaky(1), 3);
     assert_eq!(tool.run(&["ask", "-m", "sim-openai/flaky-0", "prompt"]).code, 0);
 }
+
+/// Sends one request by hand and waits for its answer.
+fn send(url: &str, head: &str, body: &str) {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    let text =
+        format!("{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+fn the_log_has_every_request_and_harms_no_terminal() {
+    let mut served = Served::start(&Tool::new(), &["--latency", "0ms"]);
+    send(&served.url, "GET /v1/models", "");
+    send(&served.url, "POST /v1/embeddings", r#"{"model":"good","input":["x"]}"#);
+    send(&served.url, "POST /no%1b[31m/path", "{}");
+    send(&served.url, "POST /v1/chat/completions", "no json");
+    send(
+        &served.url,
+        "POST /v1/chat/completions",
+        r#"{"model":"a\u001b[2J\nb","messages":[{"role":"user","content":"x"}]}"#,
+    );
+    let log = BufReader::new(served.child.stdout.take().unwrap());
+    let lines: Vec<String> = log.lines().take(5).map(Result::unwrap).collect();
+    assert_eq!(
+        lines,
+        [
+            "openai-chat /v1/models list 200",
+            "openai-chat good vectors 200",
+            "- /no\u{fffd}[31m/path unknown 404",
+            "openai-chat /v1/chat/completions unreadable 400",
+            "openai-chat a\u{fffd}[2J b whole 404",
+        ]
+    );
+}

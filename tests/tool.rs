@@ -53,6 +53,8 @@ impl Tool {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("slalom"));
         command.args(arguments).current_dir(self.path("")).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
+        // No test is to find that it runs on a cloud's machine.
+        command.env("SLALOM_MACHINE_FOLDER", "/no/such/folder");
         command.envs(self.environment.iter().map(|(n, v)| (n, v)));
         command
     }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::Standing;
-use crate::chat::{FailureClass, FinishReason, Request, Schema};
+use crate::chat::{Failure, FailureClass, FinishReason, Phase, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
@@ -231,32 +231,41 @@ fn hint(none: &NoAnswer) -> Option<String> {
     let words = match none.why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
-        _ => match none.failure.as_ref()?.class {
-            FailureClass::Auth => {
-                "check that the key is right and not expired; `slalom check` says which are set"
-            }
-            FailureClass::QuotaExhausted => "add credit, or put a candidate of another provider in the route",
-            FailureClass::RateLimited => "wait, or put a candidate of another provider in the route",
-            FailureClass::ModelUnavailable => "`slalom models` lists the models that are known",
-            FailureClass::ContextOverflow => {
-                "shorten the prompt, or name a model with a larger window (`slalom models`)"
-            }
-            FailureClass::Unreachable => "check the network and the provider's base URL",
-            FailureClass::Timeout => "raise `timeouts` in routes.yaml, or add another candidate",
-            FailureClass::BadRequest => "the provider refuses the request as it is; its words above say why",
-            FailureClass::ContentPolicy => {
-                "a filter refused the prompt; `on_content_policy: failover` asks the next candidate"
-            }
-            FailureClass::Malformed | FailureClass::Unknown => {
-                "is the base URL the provider's API, and the dialect the right one?"
-            }
-            FailureClass::ServerError | FailureClass::Truncated | FailureClass::Empty => {
-                "a route with a second provider survives this: see routes.yaml"
-            }
-            FailureClass::Cancelled => return None,
-        },
+        _ => hint_of(none.failure.as_ref()?)?,
     };
     Some(words.to_owned())
+}
+
+/// What to do about a failure.
+pub(super) fn hint_of(failure: &Failure) -> Option<&'static str> {
+    Some(match failure.class {
+        // It failed before anything was sent: the key could not be got.
+        FailureClass::Auth if failure.phase == Phase::Connect => {
+            "nothing was sent: run what gives the key by hand; `slalom check` says what that is"
+        }
+        FailureClass::Auth => {
+            "check that the key is right and not expired; `slalom check` says which are set"
+        }
+        FailureClass::QuotaExhausted => "add credit, or put a candidate of another provider in the route",
+        FailureClass::RateLimited => "wait, or put a candidate of another provider in the route",
+        FailureClass::ModelUnavailable => "`slalom models` lists the models that are known",
+        FailureClass::ContextOverflow => {
+            "shorten the prompt, or name a model with a larger window (`slalom models`)"
+        }
+        FailureClass::Unreachable => "check the network and the provider's base URL",
+        FailureClass::Timeout => "raise `timeouts` in routes.yaml, or add another candidate",
+        FailureClass::BadRequest => "the provider refuses the request as it is; its words above say why",
+        FailureClass::ContentPolicy => {
+            "a filter refused the prompt; `on_content_policy: failover` asks the next candidate"
+        }
+        FailureClass::Malformed | FailureClass::Unknown => {
+            "is the base URL the provider's API, and the dialect the right one?"
+        }
+        FailureClass::ServerError | FailureClass::Truncated | FailureClass::Empty => {
+            "a route with a second provider survives this: see routes.yaml"
+        }
+        FailureClass::Cancelled => return None,
+    })
 }
 
 /// What came of the shape that was asked for; `None` where none was, or no answer came, or it calls tools instead.

@@ -8,7 +8,7 @@ use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
 use super::{call, simulator};
 use crate::catalog::Mode;
-use crate::chat::{EmbeddingRequest, Purpose};
+use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose};
 use crate::cli::EmbedArgs;
 use crate::provider::{Http, embed as vectors_of};
 use crate::route::cost_of;
@@ -62,8 +62,14 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     let begun = Instant::now();
     let found = vectors_of(&Http::new(config.connect_timeout), target, &request, limit).await;
     let embeddings = found.map_err(|failure| {
-        let outcome = Outcome::NoAnswer;
-        CommandError::no_answer(outcome, format!("no vectors from {}: {failure}", target.model_ref))
+        let out_of_time = failure.class == FailureClass::Timeout && failure.phase == Phase::Total;
+        let outcome = if out_of_time { Outcome::Limit } else { Outcome::NoAnswer };
+        let error =
+            CommandError::no_answer(outcome, format!("no vectors from {}: {failure}", target.model_ref));
+        match if out_of_time { Some("raise --timeout") } else { call::hint_of(&failure) } {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     })?;
     let (cost, latency) = (cost_of(target, &embeddings.usage), begun.elapsed());
     let console = &context.console;

@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use super::context::{Context, duration};
 use super::outcome::{CommandError, Outcome};
+use crate::chat::clean_message;
 use crate::cli::SimArgs;
 use crate::config::load_scenario;
+use crate::dialect::Dialect;
 use crate::sim::{Behaviour, LogLine, MODELS, Rule, Settings, Simulator, Step};
 
 pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, CommandError> {
     let console = context.console;
-    let log = move |line: &LogLine<'_>| {
-        let how = if line.stream { "stream" } else { "whole" };
+    let log = move |line: &LogLine| {
+        let dialect = line.dialect.map_or("-", Dialect::name);
+        // Whoever asks chooses the words, and a terminal shows them.
+        let about = clean_message(&line.about);
         // A log that nobody reads any more stops nobody.
-        let _ = console.out_line(&format!("{} {} {how} {}", line.dialect, line.model, line.status));
+        let _ = console.out_line(&format!("{dialect} {about} {} {}", line.how, line.status));
     };
     let settings = Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),

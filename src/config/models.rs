@@ -59,7 +59,14 @@ impl Reader {
             return None;
         }
         // Nine decimals are kept; the bounds above keep this far inside 64 bits.
-        Some((usd.value * 1e9).round() as u64)
+        let nano = (usd.value * 1e9).round() as u64;
+        if nano == 0 && usd.value > 0.0 {
+            // Kept, it would be no price at all, and what it is the price of free.
+            let hint = "prices are dollars per million tokens, to nine decimals";
+            self.wrong(format!("`{}` is too small a price to be kept", usd.value), usd.span, hint);
+            return None;
+        }
+        Some(nano)
     }
 
     fn words<T>(

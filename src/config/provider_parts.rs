@@ -49,6 +49,15 @@ impl Reader {
     /// How requests are authorised.
     pub(super) fn auth(&mut self, auth: ScalarOrMap, provider: &Located<String>) -> Option<Auth> {
         let argument = auth.argument.as_ref().and_then(|a| a.value.as_str().map(str::to_owned));
+        if let ("header", Some(name)) =
+            (auth.name.value.as_str(), argument.as_deref().map(str::to_ascii_lowercase))
+            && is_transports(&name)
+        {
+            let span = auth.argument.and_then(|argument| argument.span).or(provider.span.clone());
+            let hint = "name the header that the provider reads its key from";
+            self.wrong(format!("the header `{name}` cannot carry a key"), span, hint);
+            return None;
+        }
         Some(match (auth.name.value.as_str(), argument) {
             ("bearer", None) => Auth::Bearer,
             ("none", None) => Auth::None,
@@ -97,7 +106,7 @@ impl Reader {
             } else if carries || is_secret_name(&lower) {
                 let hint = "a key belongs under `api_key:`, and `auth: {header: NAME}` says how it is sent";
                 self.wrong(format!("the header `{lower}` carries a key"), name.span, hint);
-            } else if TRANSPORT.contains(&lower.as_str()) || lower.starts_with("proxy-") {
+            } else if is_transports(&lower) {
                 let hint = "leave it out: it belongs to the connection or is set for each request";
                 self.wrong(format!("the header `{lower}` cannot be set"), name.span, hint);
             } else if !value.value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
@@ -170,6 +179,11 @@ const TRANSPORT: [&str; 11] = [
     "content-encoding",
     "expect",
 ];
+
+/// Whether a header of that name, in lower case, is not one's own to set.
+fn is_transports(name: &str) -> bool {
+    TRANSPORT.contains(&name) || name.starts_with("proxy-")
+}
 
 /// Whether a header or a parameter of that name, in lower case, is meant for what must not stand in a file.
 fn is_secret_name(name: &str) -> bool {

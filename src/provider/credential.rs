@@ -2,6 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::dialect::escape;
+
 /// Where `routes.yaml` says that a key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
@@ -37,22 +39,43 @@ impl Credential {
         self.0.expose_secret()
     }
 
-    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end.
+    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end; as it stands, or
+    /// as a URL has it.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
         let key = self.expose();
         if key.len() < LEAST {
             return None;
         }
-        if text.contains(key) {
-            return Some(text.replace(key, REDACTED));
-        }
-        let body = text.trim_end_matches('…');
-        let begun = (LEAST..key.len())
-            .rev()
-            .filter(|n| key.is_char_boundary(*n))
-            .find(|n| body.ends_with(&key[..*n]))?;
-        Some(format!("{}{REDACTED}", &body[..body.len() - begun]))
+        let escaped = escape(key, b"-_.~");
+        let lower = lower_escapes(&escaped);
+        let mut forms = vec![key, &escaped, &lower];
+        forms.dedup();
+        forms.into_iter().fold(None, |clean, form| {
+            let clean_again = without(clean.as_deref().unwrap_or(text), form);
+            clean_again.or(clean)
+        })
     }
+}
+
+/// The text without one form of a key.
+fn without(text: &str, key: &str) -> Option<String> {
+    if text.contains(key) {
+        return Some(text.replace(key, REDACTED));
+    }
+    let body = text.trim_end_matches('…');
+    let begun =
+        (LEAST..key.len()).rev().filter(|n| key.is_char_boundary(*n)).find(|n| body.ends_with(&key[..*n]))?;
+    Some(format!("{}{REDACTED}", &body[..body.len() - begun]))
+}
+
+/// Percent-encoded text with its hexadecimal digits in lower case, as some hosts write them.
+fn lower_escapes(escaped: &str) -> String {
+    let mut parts = escaped.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        format!("{text}%{}{rest}", digits.to_lowercase())
+    })
 }
 
 /// What is shorter may be a word of any sentence.
@@ -72,6 +95,12 @@ mod tests {
         assert_eq!(key.redact("bad planted-key-123!").as_deref(), Some("bad [redacted]!"));
         assert_eq!(key.redact("cut planted-key…").as_deref(), Some("cut [redacted]"));
         assert_eq!(key.redact("nothing of it"), None);
+        let key = Credential::new("planted+key/123").unwrap();
+        for quoted in
+            ["?k=planted%2Bkey%2F123", "?k=planted%2bkey%2f123", "?k=planted+key/123", "?k=planted%2Bkey…"]
+        {
+            assert_eq!(key.redact(quoted).as_deref(), Some("?k=[redacted]"), "{quoted}");
+        }
         assert!(Credential::new("  ").is_none());
     }
 }

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 
 /// The list that a GET asks for; `None` when it asks for something else. Three dialects list at the same path: one is
 /// known by its header, one by its parameter, and what is left is OpenAI's.
-pub(super) fn list(uri: &Uri, headers: &HeaderMap) -> Option<Value> {
+pub(super) fn list(uri: &Uri, headers: &HeaderMap) -> Option<(Dialect, Value)> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let dialect = if path.ends_with("/api/tags") {
         Dialect::Ollama
@@ -24,7 +24,7 @@ pub(super) fn list(uri: &Uri, headers: &HeaderMap) -> Option<Value> {
         Dialect::OpenaiChat
     };
     let all = |item: fn(&str) -> Value| -> Vec<Value> { MODELS.iter().map(|model| item(model)).collect() };
-    Some(match dialect {
+    let listed = match dialect {
         Dialect::Ollama => json!({"models": all(|m| json!({"name": m, "model": m}))}),
         Dialect::Gemini => {
             let item = |m: &str| json!({"name": format!("models/{m}"), "supportedGenerationMethods": ["generateContent"]});
@@ -39,5 +39,6 @@ pub(super) fn list(uri: &Uri, headers: &HeaderMap) -> Option<Value> {
             let item = |m: &str| json!({"id": m, "object": "model", "created": 0, "owned_by": "simulator"});
             json!({"object": "list", "data": all(item)})
         }
-    })
+    };
+    Some((dialect, listed))
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Told of requests.
-pub type Log = Arc<dyn Fn(&LogLine<'_>) + Send + Sync>;
+pub type Log = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
 /// How a simulator is set up.
 #[derive(Clone)]

@@ -30,14 +30,14 @@ use crate::dialect::{
 const BODY_LIMIT: usize = 128 << 20;
 
 /// What the simulator says of one request.
-#[derive(Clone, Copy, Debug)]
-pub struct LogLine<'a> {
-    /// The dialect spoken.
-    pub dialect: Dialect,
-    /// The model asked.
-    pub model: &'a str,
-    /// Whether a stream was asked for.
-    pub stream: bool,
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// The dialect spoken, where one is.
+    pub dialect: Option<Dialect>,
+    /// The model asked, else the path, as it came.
+    pub about: String,
+    /// What was asked for: `stream`, `whole`, `list` or `vectors`; or why nothing was: `unreadable`, `unknown`.
+    pub how: &'static str,
     /// The status answered.
     pub status: u16,
 }
@@ -106,50 +106,49 @@ async fn handle(
     body: Bytes,
 ) -> HttpResponse<Body> {
     shared.hits.fetch_add(1, Ordering::Relaxed);
-    if method == Method::GET
-        && let Some(listed) = list(&uri, &asked_with)
-    {
-        return whole(200, &[], listed.to_string().into_bytes());
-    }
     let path = percent_decoded(uri.path());
-    if let Some(reply) = embedded(&shared.settings, &path, &body) {
-        return reply;
-    }
-    let Some(dialect) = dialect_of(&path) else {
-        return whole(404, &[], br#"{"error":{"message":"the simulator has no such path"}}"#.to_vec());
-    };
-    let server = dialect.server();
-    let asked = match server.decode_request(&path, &body) {
-        Ok(asked) => asked,
-        Err(why) => {
-            return error(
-                server,
-                FailureClass::BadRequest,
-                &format!("the simulator cannot read the request: {why}"),
-            );
+    let listed = if method == Method::GET { list(&uri, &asked_with) } else { None };
+    let (dialect, about, how, reply) = if let Some((dialect, listed)) = listed {
+        (Some(dialect), path, "list", whole(200, &[], listed.to_string().into_bytes()))
+    } else if let Some((dialect, model, reply)) = embedded(&shared.settings, &path, &body) {
+        (Some(dialect), model, "vectors", reply)
+    } else if let Some(dialect) = dialect_of(&path) {
+        let server = dialect.server();
+        match server.decode_request(&path, &body) {
+            Ok(asked) => {
+                let reply = respond(&shared, dialect, &asked).await;
+                (Some(dialect), asked.model, if asked.stream { "stream" } else { "whole" }, reply)
+            }
+            Err(why) => {
+                let message = format!("the simulator cannot read the request: {why}");
+                (Some(dialect), path, "unreadable", error(server, FailureClass::BadRequest, &message))
+            }
         }
+    } else {
+        let words = br#"{"error":{"message":"the simulator has no such path"}}"#;
+        (None, path, "unknown", whole(404, &[], words.to_vec()))
     };
-    let reply = respond(&shared, dialect, &asked).await;
     if let Some(log) = &shared.settings.log {
-        log(&LogLine { dialect, model: &asked.model, stream: asked.stream, status: reply.status().as_u16() });
+        log(&LogLine { dialect, about, how, status: reply.status().as_u16() });
     }
     reply
 }
 
 /// The reply to a request for vectors; `None` where it is one for something else.
-fn embedded(settings: &Settings, path: &str, body: &[u8]) -> Option<HttpResponse<Body>> {
+fn embedded(settings: &Settings, path: &str, body: &[u8]) -> Option<(Dialect, String, HttpResponse<Body>)> {
     let (dialect, embedder, asked) = Dialect::ALL.into_iter().find_map(|dialect| {
         let embedder = dialect.embedder()?;
         Some((dialect, embedder, embedder.decode_request(path, body)?))
     })?;
-    Some(match Behaviour::of(&asked.model) {
+    let reply = match Behaviour::of(&asked.model) {
         None => error(dialect.server(), FailureClass::ModelUnavailable, "the simulator has no such model"),
         Some(Behaviour::Error(class)) => error(dialect.server(), class, error_words(class)),
         Some(_) => {
             let found = vectors(&asked.texts, settings.seed);
             whole(200, &[], embedder.encode_response(&asked.model, &found))
         }
-    })
+    };
+    Some((dialect, asked.model, reply))
 }
 
 fn dialect_of(path: &str) -> Option<Dialect> {

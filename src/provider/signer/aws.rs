@@ -54,9 +54,12 @@ impl AwsSource {
         }
         let relative = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+        let source = if relative.is_some() { "RELATIVE" } else { "FULL" };
         if let Some(url) = relative.map(|path| format!("http://169.254.170.2{path}")).or(full) {
             if !may_ask(&url) {
-                return Err("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an address of this machine or of a container agent".to_owned());
+                return Err(format!(
+                    "AWS_CONTAINER_CREDENTIALS_{source}_URI leads neither to an https address nor to one of this machine or of a container agent"
+                ));
             }
             let token = match (
                 variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),

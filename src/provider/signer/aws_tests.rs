@@ -128,3 +128,14 @@ async fn an_instances_role_gives_them_after_a_token() {
     let gone = AwsSource::Instance { endpoint: "http://127.0.0.1:1".into() };
     assert_eq!(keys_of(gone).await.unwrap_err().class, FailureClass::Unreachable);
 }
+
+#[test]
+fn the_variable_that_leads_astray_is_named() {
+    for (name, value) in [
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@evil.example/"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://evil.example/"),
+    ] {
+        let why = find(&[(name, value)], nowhere()).unwrap_err();
+        assert!(why.starts_with(name), "{why}");
+    }
+}
