@@ -79,7 +79,7 @@ impl ErrorBody {
         failure.status = Some(reply.status);
         if (300..400).contains(&reply.status) {
             // A redirected request would take the key along to wherever it is sent.
-            let to = reply.headers.get("location").map_or("nowhere", host_of);
+            let to = reply.headers.get("location").map_or("nowhere".to_owned(), host_of);
             failure.message = clean_message(&format!("a redirect to {to}, which is not followed"));
         } else if failure.message.is_empty() {
             failure.message = format!("HTTP status {} without a message", reply.status);
@@ -173,12 +173,15 @@ fn page_text(body: &str) -> String {
 }
 
 /// Scheme and host of an address, or a path on the same host; what follows may hold a key.
-fn host_of(location: &str) -> &str {
-    let end = match location.split_once("://") {
-        Some((scheme, rest)) => scheme.len() + 3 + rest.find(['/', '?', '#']).unwrap_or(rest.len()),
-        None => location.find(['?', '#']).unwrap_or(location.len()),
-    };
-    &location[..end]
+fn host_of(location: &str) -> String {
+    match location.split_once("://") {
+        Some((scheme, rest)) => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}")
+        }
+        None => location.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +230,7 @@ mod tests {
     fn a_redirect_says_where_it_leads_and_no_more() {
         for (location, said) in [
             (
-                "https://evil.example/v1?key=planted",
+                "https://me:planted@evil.example/v1?key=planted",
                 "a redirect to https://evil.example, which is not followed",
             ),
             ("/login?next=planted", "a redirect to /login, which is not followed"),

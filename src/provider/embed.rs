@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::body::read_whole;
-use super::exchange::{WHOLE_LIMIT, authorize, read_error, redacted, refusal, seconds, unreachable, unread};
+use super::exchange::{WHOLE_LIMIT, authorize, read_error, redacted, seconds, unreachable, unread};
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
@@ -94,8 +94,11 @@ async fn once(
         read_error(&mut body, &mut bytes, Instant::now() + limit).await;
     }
     let reply = Reply { status, headers: &headers, body: &bytes };
-    let decoded =
-        if answered { embedder.decode_response(reply, &target.quirks) } else { Err(refusal(target, reply)) };
+    let decoded = if answered {
+        embedder.decode_response(reply, &target.quirks)
+    } else {
+        Err(target.dialect.client().decode_failure(reply))
+    };
     let decoded = decoded.map(|mut found| {
         found.usage.reported_cost = found.usage.reported_cost.or(account(&headers).cost);
         found

@@ -10,9 +10,7 @@ use super::request::outgoing;
 use super::shape::{ShapedDecoder, Shaping};
 use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
 use super::{Credential, Fitted, Target};
-use crate::chat::{
-    Assembler, Event, Failure, FailureClass, Part, Phase, Request, Response, Usage, clean_message,
-};
+use crate::chat::{Assembler, Event, Failure, FailureClass, Part, Phase, Request, Response, Usage};
 use crate::dialect::{Account, Progress, Reply, account};
 
 /// A whole reply may be this long, in bytes.
@@ -82,7 +80,7 @@ pub async fn exchange(
             // Whatever of the body comes in time helps to say what happened; the status alone is enough.
             let mut bytes = Vec::new();
             read_error(&mut body, &mut bytes, reading.deadline()).await;
-            Err(refusal(target, Reply { status, headers: &headers, body: &bytes }))
+            Err(client.decode_failure(Reply { status, headers: &headers, body: &bytes }))
         }
         Ok(incoming) if stream => {
             told = account(&incoming.headers);
@@ -308,20 +306,6 @@ pub(super) fn unread(why: Unread<String>) -> Failure {
 pub(super) async fn read_error(body: &mut BodyStream, bytes: &mut Vec<u8>, deadline: Instant) {
     let patience = deadline.min(Instant::now() + ERROR_PATIENCE);
     let _ = timeout_at(patience, read_whole(body, bytes, ERROR_LIMIT)).await;
-}
-
-/// Why a reply is no answer.
-pub(super) fn refusal(target: &Target, reply: Reply<'_>) -> Failure {
-    let (status, location) = (reply.status, reply.headers.get("location"));
-    let mut failure = target.dialect.client().decode_failure(reply);
-    if (300..400).contains(&status) {
-        // Of the address no more than the host: the rest may hold what is not for a log.
-        let base = reqwest::Url::parse(target.base_url()).ok();
-        let to = location.and_then(|to| base?.join(to).ok());
-        let host = to.as_ref().and_then(|url| url.host_str()).unwrap_or("an address that it does not name");
-        failure.message = clean_message(&format!("it points to {host}; redirects are not followed"));
-    }
-    failure
 }
 
 pub(super) fn unreachable(error: SendError) -> Failure {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::body::{Unread, read_whole};
-use super::exchange::{authorize, refusal};
+use super::exchange::authorize;
 use super::request::{azure, put_query};
 use super::transport::{Method, Outgoing, SendError, Transport};
 use super::{Credential, Hosting, Target};
@@ -97,7 +97,7 @@ async fn pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>
         }
         if !(200..300).contains(&got.status) {
             let reply = Reply { status: got.status, headers: &got.headers, body: &got.body };
-            let failure = refusal(target, reply).to_string();
+            let failure = target.dialect.client().decode_failure(reply).to_string();
             return Err(ListError::Refused(redacted(failure, &secrets)));
         }
         let page: Value =

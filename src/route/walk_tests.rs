@@ -262,16 +262,3 @@ async fn an_attempt_that_never_left_costs_nothing() {
     assert!(failure.message.contains("no credentials within 0.1 s"), "{failure}");
     assert_eq!((record.attempts[0].usage, record.attempts[0].cost), (None, Cost::NOTHING));
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_redirect_says_where_to_and_no_more() {
-    for (location, said) in [
-        ("https://other.example/v1?key=planted", "it points to other.example; redirects are not followed"),
-        ("/v2/chat?key=planted", "it points to a;"),
-    ] {
-        let moved = refuses_with(307, vec![("location", location.to_owned())], "");
-        let record = World::new([("a", vec![moved])]).call(&route(&["a"], Policy::default())).await;
-        let message = &record.attempts[0].failure.as_ref().unwrap().message;
-        assert!(message.contains(said) && !message.contains("planted"), "{message}");
-    }
-}
