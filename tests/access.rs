@@ -427,3 +427,17 @@ fn vectors_that_do_not_come_in_time_are_the_callers_limit() {
     let tool = tool.env("OPENAI_BASE_URL", &host.url);
     tool.run(&embed).exits(3).says(&["hint: check that the key is right"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn texts_that_are_piped_in_are_waited_for_and_must_be_text() {
+    use std::io::Write;
+    let tool = Tool::new();
+    tool.run(&["embed", "-m", "sim-openai/good"]).exits(2).says(&["there is no text"]);
+    let mut command = tool.command(&["embed", "-m", "sim-openai/good"]);
+    let pipe = std::process::Stdio::piped;
+    let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"one\n\xff\n").unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    ran.exits(2).says(&["not UTF-8 text", "hint: pipe text in"]);
+}

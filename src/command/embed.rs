@@ -1,18 +1,18 @@
 //! `slalom embed`: texts to vectors.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Read};
 use std::time::Instant;
 
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
+use super::stdin::standard_input;
 use super::{call, simulator};
 use crate::catalog::Mode;
 use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose};
 use crate::cli::EmbedArgs;
 use crate::provider::{Http, embed as vectors_of};
 use crate::route::cost_of;
-use crate::view::{embeddings_footer, embeddings_json, embeddings_lines};
+use crate::view::{Console, embeddings_footer, embeddings_json, embeddings_lines};
 
 pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome, CommandError> {
     let mut config = context.load_config()?;
@@ -29,7 +29,7 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     if args.dimensions == Some(0) {
         return Err(CommandError::usage("--dimensions must be at least 1"));
     }
-    let texts = texts(args.texts)?;
+    let texts = texts(args.texts, &context.console).await?;
     let name = args.model.trim();
     if name.starts_with("route:") {
         return Err(CommandError::usage("vectors of two models cannot be held against each other")
@@ -88,19 +88,12 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
 }
 
 /// The texts typed, or else the lines piped in.
-fn texts(typed: Vec<String>) -> Result<Vec<String>, CommandError> {
+async fn texts(typed: Vec<String>, console: &Console) -> Result<Vec<String>, CommandError> {
     let none =
         || CommandError::usage("there is no text").hint("write texts after the command, or pipe lines in");
     let mut texts = typed;
     if texts.is_empty() {
-        let mut stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            return Err(none());
-        }
-        let mut piped = String::new();
-        stdin
-            .read_to_string(&mut piped)
-            .map_err(|_| CommandError::usage("what is piped in is not UTF-8 text"))?;
+        let piped = standard_input(false, console).await?.ok_or_else(none)?;
         texts = piped.lines().map(str::to_owned).collect();
     }
     match texts.iter().position(|text| text.trim().is_empty()) {

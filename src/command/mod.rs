@@ -21,6 +21,7 @@ mod prompt;
 mod route;
 mod sim;
 mod simulator;
+mod stdin;
 
 use std::ffi::OsString;
 

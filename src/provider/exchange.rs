@@ -341,3 +341,45 @@ pub(super) fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure 
     }
     failure
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::chat::Request;
+    use crate::provider::scripted::{Scene, Scripted};
+    use crate::provider::{KeySource, ModelRef, built_in_providers};
+
+    #[tokio::test]
+    async fn a_printed_key_that_is_refused_is_printed_again_once() {
+        let mut row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+        (row.base_url, row.base_url_variable) = ("https://a/v1".into(), None);
+        row.key_source = Some(KeySource::Command(vec!["echo".into(), "planted-key-123".into()]));
+        let model_ref = ModelRef { provider: "openai".into(), model: "m".into() };
+        let target =
+            Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None).unwrap();
+        let request = Request::prompt("hi");
+        let fitted = target.fitted(&request, &[]);
+        let before = SystemTime::now() - Duration::from_secs(120);
+        target.authorization().unwrap().put(&mut outgoing(&target, &request, false), before).await.unwrap();
+        let reply = |status, body: &str| Scene::Reply {
+            after: Duration::ZERO,
+            status,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        };
+        let answer =
+            r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
+        let second = Duration::from_secs(5);
+        let timers = Timers { first_token: second, idle: second, total: None };
+        let transport = Scripted::new([("a", vec![reply(401, "{}"), reply(200, answer), reply(401, "{}")])]);
+        let found = exchange(&transport, &target, &fitted, false, timers, &mut |_| ()).await;
+        assert_eq!((found.outcome.unwrap().text.as_str(), transport.order().len()), ("hello", 2));
+        // It has just run: the next key would be the same.
+        let found = exchange(&transport, &target, &fitted, false, timers, &mut |_| ()).await;
+        assert_eq!((found.outcome.unwrap_err().class, transport.order().len()), (FailureClass::Auth, 3));
+    }
+}
