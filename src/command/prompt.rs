@@ -1,26 +1,17 @@
 //! From what was typed, piped in and named to a request.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::time::Duration;
-
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::outcome::CommandError;
+use super::stdin::standard_input;
 use super::{attachment, definitions};
 use crate::chat::{Effort, Message, Part, Request, Role};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Template};
 use crate::view::Console;
 
-/// After this time without a byte of input, a person is told what is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// Builds the request. The prompt's words come first, then files, then what is piped in; pictures and documents stand
-/// before them all. `config` knows the providers
-/// that options may be for.
+/// before them all. `config` knows the providers that options may be for.
 pub(super) async fn request(
     words: &[String],
     args: &PromptArgs,
@@ -117,48 +108,4 @@ fn variables(written: &[String]) -> Result<Map<String, Value>, CommandError> {
         _ => Err(CommandError::usage(format!("`{text}` sets no variable")).hint("write -p NAME=VALUE")),
     };
     written.iter().map(pair).collect()
-}
-
-/// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file. A thread of its own reads,
-/// so that Ctrl-C ends the wait.
-async fn standard_input(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
-    if !is_pipe_or_file() {
-        return Ok(None);
-    }
-    let (sender, mut receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        // Nobody listens any more when the process ends first.
-        let _ = sender.send(read.map(|_| bytes));
-    });
-    let mut read = timeout(PATIENCE, &mut receiver).await;
-    if read.is_err() {
-        if has_prompt {
-            console.note("waiting for stdin; --no-stdin or </dev/null skips it");
-        }
-        read = Ok(receiver.await);
-    }
-    let bytes = match read {
-        Ok(Ok(read)) => read.map_err(CommandError::internal)?,
-        _ => Vec::new(),
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(text)),
-        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text").hint("pipe text in")),
-    }
-}
-
-#[cfg(unix)]
-fn is_pipe_or_file() -> bool {
-    use std::os::fd::AsFd;
-    use std::os::unix::fs::FileTypeExt;
-    let Ok(handle) = io::stdin().as_fd().try_clone_to_owned() else { return false };
-    File::from(handle).metadata().is_ok_and(|m| m.file_type().is_fifo() || m.is_file())
-}
-
-#[cfg(not(unix))]
-fn is_pipe_or_file() -> bool {
-    use std::io::IsTerminal;
-    !io::stdin().is_terminal()
 }
