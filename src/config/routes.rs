@@ -235,6 +235,7 @@ impl Reader {
             on_content_policy: on(entry.on_content_policy, defaults.on_content_policy),
             on_bad_request: on(entry.on_bad_request, defaults.on_bad_request),
             on_unknown: on(entry.on_unknown, defaults.on_unknown),
+            ..defaults.clone()
         };
         if let Some(connect) = &entry.timeouts.connect {
             let hint = "set it under `defaults: timeouts:`".to_owned();

@@ -133,6 +133,6 @@ impl Config {
                 base_url: String::new(),
             }),
         };
-        Candidate { model_ref: model_ref.clone(), target }
+        Candidate::new(model_ref.clone(), target)
     }
 }

@@ -36,7 +36,7 @@ pub use http::Http;
 pub use list::{ListError, fetch, list};
 pub use model_ref::{ModelRef, ModelRefError};
 pub use place::{filled, is_setting};
-pub use row::{Auth, BaseUrlVariable, Hosting, Provider, built_in_providers};
+pub use row::{Auth, BaseUrlVariable, Hosting, Limits, Provider, built_in_providers};
 pub use signer::SharedSigner;
 pub use target::{Target, TargetError, is_loopback};
 pub use transport::{BodyStream, Incoming, Method, Outgoing, SendError, Transport};

@@ -72,12 +72,26 @@ pub struct Provider {
     /// Whether it is the simulator.
     #[serde(default)]
     pub simulated: bool,
+    /// How much of it may be used at once.
+    #[serde(skip)]
+    pub limits: Limits,
     /// Why it may not be used until its `routes.yaml` is trusted; `None` when nothing is wrong.
     #[serde(skip)]
     pub untrusted: Option<String>,
     /// What gets keys and tokens for it, once for all its models.
     #[serde(skip)]
     pub signer: SharedSigner,
+}
+
+/// How much of a provider may be used at once, by all processes that share a ledger. What is not set is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls in flight.
+    pub concurrency: Option<u32>,
+    /// Calls begun within any minute.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens in and out within any minute, as estimated before each call.
+    pub tokens_per_minute: Option<u64>,
 }
 
 /// A variable for a base URL, by its SDK's convention.
@@ -160,6 +174,7 @@ impl Provider {
             allow_http: false,
             quirks: Quirks::default(),
             simulated: false,
+            limits: Limits::default(),
             untrusted: None,
             signer: SharedSigner::default(),
         }

@@ -5,6 +5,7 @@
 //! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
 
 mod backoff;
+mod budget;
 mod health;
 mod listener;
 mod plan;
@@ -19,10 +20,14 @@ mod walk;
 #[cfg(test)]
 mod walk_tests;
 
+pub use budget::{Budget, Exceeded};
 pub use health::Health;
 pub use listener::{Listener, Notice, Silent};
 pub use plan::{Candidate, Plan, PlanStep, Skip};
-pub use policy::{Choice, Deadlines, Policy, Retry, RetryWhen, Route};
+pub use policy::{
+    Choice, Conditions, Deadlines, Floors, Missing, Policy, QualityFloor, Retry, RetryWhen, Route, Strategy,
+    Weigh,
+};
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
 pub use walk::{CallOptions, Router, cost_of};

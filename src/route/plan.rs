@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Route;
+use super::{Conditions, Route};
 use crate::catalog::most_tokens;
 use crate::chat::Request;
 use crate::provider::{Adjustment, ModelRef, Target, TargetError};
@@ -12,8 +12,19 @@ use crate::provider::{Adjustment, ModelRef, Target, TargetError};
 pub struct Candidate {
     /// The model.
     pub model_ref: ModelRef,
+    /// For which requests it is there.
+    pub when: Conditions,
+    /// Its share of the calls of a weighted route, next to the others'.
+    pub weight: f64,
     /// How to call it.
     pub target: Result<Target, TargetError>,
+}
+
+impl Candidate {
+    /// A candidate for every request.
+    pub fn new(model_ref: ModelRef, target: Result<Target, TargetError>) -> Self {
+        Self { model_ref, when: Conditions::default(), weight: 1.0, target }
+    }
 }
 
 /// A route, decided for one request.

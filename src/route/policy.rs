@@ -1,8 +1,10 @@
 //! A route: a named policy over its candidates.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Candidate;
+use crate::catalog::{Capability, NanoDollars};
 
 /// A named policy and the models that it may use, in order.
 #[derive(Clone, Debug)]
@@ -15,9 +17,13 @@ pub struct Route {
     pub policy: Policy,
 }
 
-/// How failures are met, and for how long.
+/// How candidates are ordered, what they must offer, and how failures are met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
+    /// How candidates are ordered.
+    pub strategy: Strategy,
+    /// What every candidate must offer.
+    pub floors: Floors,
     /// Timers of the call and of each attempt.
     pub deadlines: Deadlines,
     /// Again on the same candidate.
@@ -30,19 +36,112 @@ pub struct Policy {
     pub on_bad_request: Choice,
     /// When nobody can say what happened.
     pub on_unknown: Choice,
+    /// When the model that began a conversation cannot go on with it.
+    pub on_conversation: Choice,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            strategy: Strategy::default(),
+            floors: Floors::default(),
             deadlines: Deadlines::default(),
             retry: Retry::default(),
             on_midstream: Choice::Stop,
             on_content_policy: Choice::Stop,
             on_bad_request: Choice::Stop,
             on_unknown: Choice::GoOn,
+            on_conversation: Choice::Stop,
         }
     }
+}
+
+/// How candidates are ordered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Strategy {
+    /// As they are written.
+    #[default]
+    Priority,
+    /// By the expected cost of the request, least first.
+    Cheapest,
+    /// By the expected time until the last token, least first.
+    Fastest,
+    /// By the weighed sum of the logarithms of each figure's ratio to the best one.
+    Balanced(Weigh),
+    /// By chance, in proportion to the candidates' weights; a caller with the same key gets the same order.
+    Weighted {
+        /// The variable of the prompt that makes the key; by chance for each call without one.
+        sticky_by: Option<String>,
+    },
+}
+
+/// How much each figure counts for [`Strategy::Balanced`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weigh {
+    /// The expected cost.
+    pub cost: f64,
+    /// The expected time until the last token.
+    pub latency: f64,
+    /// The share of calls that succeed.
+    pub reliability: f64,
+}
+
+impl Default for Weigh {
+    fn default() -> Self {
+        Self { cost: 1.0, latency: 1.0, reliability: 1.0 }
+    }
+}
+
+/// What every candidate must offer to be tried at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Floors {
+    /// What the model must be known to take.
+    pub requires: Vec<Capability>,
+    /// How well it must have done on a golden set.
+    pub quality: Option<QualityFloor>,
+    /// What the request may be expected to cost.
+    pub max_cost: Option<NanoDollars>,
+    /// How long its answers may typically take, where that was measured.
+    pub max_p50: Option<Duration>,
+}
+
+/// How well a candidate must have done on a golden set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QualityFloor {
+    /// The set's file.
+    pub set: PathBuf,
+    /// The least share of scored cases that passed, between 0 and 1.
+    pub min_pass_rate: f64,
+    /// How old its newest run may be; any age without one.
+    pub max_age: Option<Duration>,
+    /// What becomes of a candidate that was never measured, or too long ago.
+    pub missing: Missing,
+}
+
+/// What becomes of a candidate without a fresh score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is used, with a warning.
+    Warn,
+    /// It is left out.
+    Skip,
+}
+
+/// For which requests a candidate is there. One that is not set matches every request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// About that many tokens go in at most.
+    pub max_input_tokens: Option<u64>,
+    /// About that many tokens go in at least.
+    pub min_input_tokens: Option<u64>,
+    /// The caller's label.
+    pub label: Option<String>,
+    /// Whether tools are offered.
+    pub tools: Option<bool>,
+    /// Whether a picture or a document is attached.
+    pub attachments: Option<bool>,
+    /// Whether an answer under a schema is asked for.
+    pub schema: Option<bool>,
 }
 
 /// What to do where both ways make sense.

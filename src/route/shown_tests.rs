@@ -100,7 +100,7 @@ async fn a_key_that_a_provider_quotes_is_taken_out() {
     let look = |_: &str| Some(key.to_owned());
     let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &look);
     let route =
-        Route { name: None, candidates: vec![Candidate { model_ref, target }], policy: Policy::default() };
+        Route { name: None, candidates: vec![Candidate::new(model_ref, target)], policy: Policy::default() };
     for padding in [0, 480] {
         let message = format!("{}{key}", "x ".repeat(padding / 2));
         let body = format!(

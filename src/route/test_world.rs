@@ -58,10 +58,8 @@ pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: 
             ..row.clone()
         };
         let model_ref = ModelRef { provider: (*host).into(), model: "m".into() };
-        Candidate {
-            target: Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None),
-            model_ref,
-        }
+        let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None);
+        Candidate::new(model_ref, target)
     });
     Route { name: Some("test".into()), candidates: candidates.collect(), policy }
 }

@@ -252,7 +252,7 @@ async fn an_attempt_that_never_left_costs_nothing() {
     let catalog = crate::catalog::Catalog::default();
     let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None);
     let route =
-        Route { name: None, candidates: vec![Candidate { model_ref, target }], policy: Policy::default() };
+        Route { name: None, candidates: vec![Candidate::new(model_ref, target)], policy: Policy::default() };
     let mut world = World::new([("a", vec![answers("ok")])]);
     world.timeout = Some(Duration::from_millis(30));
     let record = world.call(&route).await;
