@@ -8,14 +8,18 @@ const TABLE: &[(&str, &[&str])] = &[
     ("chat", &[]),
     ("dialect", &["chat"]),
     ("catalog", &["chat"]),
+    ("ledger", &["chat"]),
     ("sim", &["chat", "dialect"]),
     ("provider", &["chat", "dialect", "catalog"]),
-    ("route", &["chat", "dialect", "catalog", "provider"]),
-    ("eval", &["chat", "dialect", "catalog", "provider", "route"]),
-    ("view", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
+    ("route", &["chat", "dialect", "catalog", "provider", "ledger"]),
+    ("eval", &["chat", "dialect", "catalog", "provider", "ledger", "route"]),
+    ("view", &["chat", "dialect", "catalog", "provider", "ledger", "route", "eval"]),
     ("config", &["chat", "dialect", "catalog", "provider", "route", "eval"]),
     ("cli", &[]),
-    ("command", &["chat", "dialect", "catalog", "provider", "route", "eval", "view", "config", "cli", "sim"]),
+    (
+        "command",
+        &["chat", "dialect", "catalog", "provider", "ledger", "route", "eval", "view", "config", "cli", "sim"],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

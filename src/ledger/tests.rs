@@ -1,0 +1,138 @@
+//! The ledger under bad circumstances: nothing is lost that was there, and nobody is kept from an answer.
+
+use super::*;
+
+fn key() -> HealthKey {
+    HealthKey { provider: "p".into(), base_url: "https://p/v1".into(), model: "m".into() }
+}
+
+fn trip(rows: &Rows<'_>) -> RowResult<u32> {
+    rows.update_health(&key(), |row| {
+        row.trips += 1;
+        row.trips
+    })
+}
+
+fn trips(ledger: &Ledger) -> u32 {
+    ledger.read(|rows| Ok(rows.health(&key())?.trips))
+}
+
+#[tokio::test]
+async fn rows_outlive_a_process_and_updates_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/folder/ledger.db");
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.write(trip).await, 1);
+    let whole = HealthRow {
+        sick: 0.5,
+        throttled: 1.5,
+        events: 2.5,
+        consecutive: 3.5,
+        at: 1,
+        demoted: true,
+        open_until: 2,
+        trips: 3,
+        tripped: 4,
+        recovered: 5,
+        probe_until: 6,
+        probe_by: "someone".into(),
+        not_before: 7,
+        ramp: 8,
+        first_token: Trend { mean: 4.5, weight: 5.5 },
+        token: Trend { mean: 6.5, weight: 7.5 },
+        measured: 9,
+        failed: 10,
+        failed_as: "timeout".into(),
+    };
+    let written = whole.clone();
+    ledger.post(move |rows| rows.update_health(&key(), |row| *row = written.clone()));
+    drop(ledger);
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.read(|rows| rows.health(&key())), whole);
+    assert_eq!(ledger.trouble(), None);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let ledger = Ledger::open(&path);
+                (0..25).for_each(|_| ledger.post(|rows| trip(rows).map(drop)));
+                drop(ledger);
+            });
+        }
+    });
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.trouble(), None);
+    assert_eq!(trips(&ledger), 200);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_ledger_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let text = "not a database, but somebody's own words\n".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let ledger = Ledger::open(&path);
+    assert_eq!((ledger.write(trip).await, ledger.write(trip).await), (1, 2), "in memory");
+    assert!(ledger.trouble().unwrap().contains("move it away"), "{:?}", ledger.trouble());
+    drop(ledger);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_newer_ledger_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    drop(Ledger::open(&path));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.write(trip).await, 1);
+    assert!(ledger.trouble().unwrap().contains("newer slalom"), "{:?}", ledger.trouble());
+    let file = Connection::open(&path).unwrap();
+    assert_eq!(file.query_row("SELECT count(*) FROM health", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_fails_later_goes_on_in_memory_with_what_it_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.write(trip).await, 1);
+    let fails = "CREATE TRIGGER full BEFORE INSERT ON health BEGIN SELECT RAISE(FAIL, 'no room'); END";
+    Connection::open(&path).unwrap().execute_batch(fails).unwrap();
+    assert_eq!(ledger.write(trip).await, 2);
+    assert!(ledger.trouble().unwrap().contains("no room"), "{:?}", ledger.trouble());
+    assert_eq!((ledger.write(trip).await, trips(&ledger)), (3, 3));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let ledger = Ledger::open(&folder.path().join("file/ledger.db"));
+    assert!(ledger.trouble().is_some());
+    assert_eq!(trips(&ledger), 0);
+}
+
+#[tokio::test]
+async fn blocks_are_extended_and_never_shortened() {
+    let ledger = Ledger::in_memory();
+    ledger.post(|rows| rows.extend_block("k", "", 100, "auth"));
+    ledger.post(|rows| rows.extend_block("k", "", 50, "quota"));
+    ledger.post(|rows| rows.extend_block("k", "m", 70, "gone"));
+    let block = |model: &'static str| ledger.read(|rows| rows.block("k", model));
+    assert_eq!(block("m"), Some((100, "auth".into())));
+    ledger.post(|rows| rows.extend_block("k", "m", 170, "gone"));
+    assert_eq!((block("m").unwrap().0, block("n").unwrap().0), (170, 100));
+    ledger.post(|rows| rows.remove_blocks("k"));
+    assert_eq!(block("m"), None);
+}
