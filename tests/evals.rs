@@ -395,9 +395,10 @@ fn the_shipped_sets_tell_models_apart() {
             passed[2] < passed[1] && passed[3] < passed[1] && passed[2] != passed[3],
             "{name}: {passed:?}"
         );
-        assert_eq!(
-            subjects[0]["failovers"], json["runs"][0]["set"]["cases"],
-            "the demo route fails over each time"
+        let failovers = subjects[0]["failovers"].as_u64().unwrap();
+        assert!(
+            (3..=20).contains(&failovers),
+            "once its breaker is open, the dead candidate is left alone: {failovers}"
         );
         assert!(subjects.iter().all(|s| s["simulated"] == true));
     }

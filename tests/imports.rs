@@ -18,7 +18,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", &[]),
     (
         "command",
-        &["chat", "dialect", "catalog", "provider", "ledger", "route", "eval", "view", "config", "cli", "sim"],
+        &[
+            "chat", "dialect", "catalog", "provider", "ledger", "route", "eval", "view", "config", "cli",
+            "sim",
+        ],
     ),
 ];
 

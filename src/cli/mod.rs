@@ -42,6 +42,9 @@ pub struct GlobalArgs {
     /// Use this routes.yaml [otherwise: $SLALOM_CONFIG, here or above, the config folder, the built-in one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Keep health, limits and results in this file [otherwise: ledger.db in the state folder]
+    #[arg(long, global = true, value_name = "FILE", env = "SLALOM_LEDGER", hide_env_values = true)]
+    pub ledger: Option<PathBuf>,
     /// Say nothing but the answer and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

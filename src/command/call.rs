@@ -67,7 +67,7 @@ pub(super) fn check_callable(
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
         Skip::Target(error) => Some(error),
-        Skip::WindowTooSmall { .. } | Skip::Lacks(_) => None,
+        Skip::WindowTooSmall { .. } | Skip::Lacks(_) | Skip::Away(..) => None,
     });
     if plan.targets().next().is_none()
         && let Some(error) = unusable

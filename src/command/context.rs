@@ -1,6 +1,6 @@
 //! The process's surroundings, handed down by argument.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,12 @@ use super::outcome::CommandError;
 use crate::catalog::Catalog;
 use crate::cli::GlobalArgs;
 use crate::config::{
-    CatalogueFile, Config, DotEnv, DurationError, Look, Origin, TrustStore, find, parse_duration,
+    CatalogueFile, Config, DotEnv, DurationError, Look, Origin, TrustStore, find, ledger_of_user,
+    parse_duration,
 };
+use crate::ledger::Ledger;
 use crate::provider::{Environment, Http};
-use crate::route::Router;
+use crate::route::{Clock, Health, Opened, Router, Watch};
 use crate::view::Console;
 
 /// What every command needs to know of where it runs.
@@ -25,6 +27,9 @@ pub(super) struct Context {
     dotenv: RefCell<Arc<DotEnv>>,
     folder: PathBuf,
     config_flag: Option<PathBuf>,
+    ledger_flag: Option<PathBuf>,
+    /// Opened when it is first needed.
+    ledger: OnceCell<Arc<Ledger>>,
 }
 
 /// The process's variables and, for keys alone, the `.env` file's behind them.
@@ -52,7 +57,15 @@ impl Context {
             Some(text) => Some(duration(text)?),
         };
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Ok(Self { console, sim_latency, dotenv: RefCell::default(), folder, config_flag: global.config })
+        Ok(Self {
+            console,
+            sim_latency,
+            dotenv: RefCell::default(),
+            folder,
+            config_flag: global.config,
+            ledger_flag: global.ledger.filter(|path| !path.as_os_str().is_empty()),
+            ledger: OnceCell::new(),
+        })
     }
 
     /// Looks environment variables up.
@@ -105,9 +118,40 @@ impl Context {
         Ok((config, warnings))
     }
 
+    /// The ledger: as named, else the user's own, else one that ends with the process.
+    fn ledger(&self) -> &Arc<Ledger> {
+        self.ledger.get_or_init(|| {
+            let path = self.ledger_flag.clone().or_else(ledger_of_user);
+            Arc::new(path.map_or_else(Ledger::in_memory, |path| Ledger::open(&path)))
+        })
+    }
+
+    /// How models stand, as the ledger has it.
+    pub(super) fn health(&self) -> Health {
+        let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
+        Health::new(Arc::clone(self.ledger()), clock, fastrand::Rng::new())
+    }
+
     /// A router over real connections.
     pub(super) fn router(&self, config: &Config) -> Router {
-        Router::new(Arc::new(Http::new(config.connect_timeout)), fastrand::Rng::new())
+        let transport = Arc::new(Http::new(config.connect_timeout));
+        let console = self.console;
+        let watch: Watch = Arc::new(move |opened: &Opened| {
+            console.warn(format_args!(
+                "{} is left alone for {:.0} s: its breaker opened ({})",
+                opened.model,
+                opened.time.as_secs_f64(),
+                opened.class
+            ));
+        });
+        Router::new(transport, self.health(), fastrand::Rng::new()).watched_by(watch)
+    }
+
+    /// Says, once, what became of a ledger that could not be used.
+    pub(super) fn warn_of_ledger(&self) {
+        if let Some(trouble) = self.ledger.get().and_then(|ledger| ledger.trouble()) {
+            self.console.warn(format_args!("{trouble}; what this run learnt is not kept"));
+        }
     }
 
     /// An id for a call or a run: sortable by time.

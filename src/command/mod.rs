@@ -66,7 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
     let context = Context::new(cli.global, console)?;
-    match cli.command {
+    let result = match cli.command {
         Command::Ask(args) => ask::ask(&context, args).await,
         Command::Route(args) => route::route(&context, args).await,
         Command::Eval(args) => eval::eval(&context, args).await,
@@ -75,5 +75,7 @@ async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
         Command::Models(args) => models::models(&context, &args).await,
         Command::Check(args) => check::check(&context, &args),
         Command::Sim(args) => sim::sim(&context, args).await,
-    }
+    };
+    context.warn_of_ledger();
+    result
 }

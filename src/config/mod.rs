@@ -32,7 +32,7 @@ pub use duration::{DurationError, parse_duration};
 pub use golden::load_set;
 pub use routes::{Config, RouteSpec};
 pub use scenario::{ScenarioRule, ScenarioStep, load_scenario};
-pub use search::{Found, Look, Origin, find};
+pub use search::{Found, Look, Origin, find, ledger_of_user};
 pub use subject::{Subject, SubjectError};
 pub use template::{Template, TemplateError};
 pub use trust::TrustStore;

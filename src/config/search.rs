@@ -78,6 +78,11 @@ fn read(path: PathBuf, origin: Origin) -> Result<Found, ConfigError> {
     }
 }
 
+/// The user's ledger, in the state folder; `None` without a home.
+pub fn ledger_of_user() -> Option<PathBuf> {
+    folders().map(|f| f.state_dir().unwrap_or_else(|| f.data_dir()).join("ledger.db"))
+}
+
 /// The user's folders for this product; `None` without a home.
 pub(super) fn folders() -> Option<impl AppStrategy> {
     let names =

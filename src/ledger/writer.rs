@@ -12,10 +12,13 @@ use super::{RowResult, Rows, Shared, file};
 /// At most so many changes go into one transaction, so that other processes get their turn.
 const BATCH: usize = 256;
 
+/// Makes a change. Called again, on what stands in for the file, where the file fails it.
+pub(super) type Change = Box<dyn FnMut(&Rows<'_>) -> RowResult<()> + Send>;
+
 /// A change to be made.
 pub(super) struct Job {
-    /// Makes it. Called again, on what stands in for the file, where the file fails it.
-    pub(super) change: Box<dyn FnMut(&Rows<'_>) -> RowResult<()> + Send>,
+    /// Makes it.
+    pub(super) change: Change,
     /// Called when it is made, or cannot be.
     pub(super) done: Box<dyn FnOnce() + Send>,
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
+
 use super::place::required;
 use super::request::{put_header, put_query};
 use super::signer::{Aws, AwsSource, Clouds, Command, GCLOUD_KEPT, Google, GoogleSource, Signer, home};
@@ -75,6 +77,19 @@ impl Authorization {
 }
 
 impl Found {
+    /// A mark by which the same key is known again, and from which it cannot be found out.
+    pub(super) fn print(&self) -> String {
+        let mut hash = Sha256::new();
+        match &self.authorization {
+            Authorization::Key(key, _) => hash.update(key.expose()),
+            // What is got at each call is known by where it comes from.
+            Authorization::Signer(_) => hash.update(&self.origin),
+        }
+        let digest = hash.finalize();
+        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("key:{hex}")
+    }
+
     /// What authorises requests to a provider; `None` where none is needed.
     pub(super) fn look(
         provider: &Provider,

@@ -196,6 +196,11 @@ impl Target {
         self.authorization.as_ref().map(|found| found.origin.as_str())
     }
 
+    /// A mark by which its key is known again, and from which the key cannot be found out; `None` without a key.
+    pub fn key_print(&self) -> Option<String> {
+        self.authorization.as_ref().map(Found::print)
+    }
+
     pub(super) fn api_version(&self) -> Option<&str> {
         self.api_version.as_deref()
     }

@@ -1,63 +1,270 @@
-//! What earlier calls taught: who wants to be left alone, and until when. Held in memory, for the life of a process.
+//! How each model stands: what earlier calls of all processes taught, and what a call adds to it.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 
 use super::Block;
-use crate::provider::{ModelRef, Target};
+use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
+use crate::chat::FailureClass;
+use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
+use crate::provider::Target;
 
-/// Blocks and waits of every provider and model that was called. One is shared by all calls of a process.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<HashMap<Key, Instant>>);
+/// Says what time it is, in milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    /// Everything behind this provider's key and base URL.
-    Provider(String, String),
-    /// One model there.
-    Model(String, ModelRef),
+/// What is known of every model, by all calls of all processes that share a ledger.
+#[derive(Clone)]
+pub struct Health {
+    ledger: Arc<Ledger>,
+    clock: Clock,
+    draw: Arc<Mutex<fastrand::Rng>>,
 }
 
-impl Key {
-    fn provider(target: &Target) -> Self {
-        Self::Provider(target.model_ref.provider.clone(), target.base_url().to_owned())
-    }
+/// How a model stands at a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It may be called.
+    Ready,
+    /// It may be called, behind those that do better.
+    Demoted,
+    /// Its breaker is half-open: one call may find out whether it is back.
+    HalfOpen,
+    /// It wants to be left alone.
+    Away {
+        /// Until then, in milliseconds since 1970.
+        until: i64,
+        /// Why.
+        why: Away,
+    },
+}
 
-    fn model(target: &Target) -> Self {
-        Self::Model(target.base_url().to_owned(), target.model_ref.clone())
+/// Why a model wants to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// Its breaker is open.
+    Open,
+    /// Another call is finding out whether it is back.
+    Probed,
+    /// It said when it wants to be called again.
+    Asked,
+    /// Its key, or the model behind it, was refused; the class of that failure.
+    Blocked(String),
+}
+
+impl Away {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "breaker_open",
+            Self::Probed => "breaker_probing",
+            Self::Asked => "not_before",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+}
+
+/// What is known of one model, for whoever wants to see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// How it stands.
+    pub standing: Standing,
+    /// The share of recent calls in trouble, shrunk towards none where few are known.
+    pub trouble: f64,
+    /// How many recent calls are known, decayed.
+    pub events: f64,
+    /// The trips of its breaker that still count.
+    pub trips: u32,
+    /// Its typical time until the first token, and for each token after it, in milliseconds, where measured.
+    pub first_token_ms: Option<f64>,
+    /// See there.
+    pub token_ms: Option<f64>,
+    /// When it failed last, in milliseconds since 1970, and the class of that failure.
+    pub last_failure: Option<(i64, String)>,
+}
+
+/// What an attempt taught.
+pub(super) struct Lesson {
+    pub(super) role: Role,
+    pub(super) sign: Sign,
+    pub(super) block: Block,
+    pub(super) class: Option<FailureClass>,
+    /// How long the provider wants to be left alone.
+    pub(super) wait: Option<Duration>,
+    /// Milliseconds until the first token, and for each one after it.
+    pub(super) times: [Option<f64>; 2],
+}
+
+/// The address that the simulator goes by: its port is another one each time.
+const SIMULATOR: &str = "simulator";
+
+fn key(target: &Target) -> HealthKey {
+    let base_url = if target.provider.simulated { SIMULATOR } else { target.base_url() };
+    let model = &target.model_ref;
+    HealthKey { provider: model.provider.clone(), base_url: base_url.to_owned(), model: model.model.clone() }
+}
+
+fn block_key(target: &Target) -> String {
+    match target.key_print() {
+        Some(print) => print,
+        None => format!("{} at {}", target.model_ref.provider, key(target).base_url),
     }
 }
 
 impl Health {
-    /// When the model may be called again; `None` when it may be now.
-    pub fn blocked_until(&self, target: &Target, now: Instant) -> Option<Instant> {
-        let until = self.lock();
-        let times = [Key::provider(target), Key::model(target)].map(|key| until.get(&key).copied());
-        times.into_iter().flatten().max().filter(|until| *until > now)
+    /// Health kept in a ledger.
+    pub fn new(ledger: Arc<Ledger>, clock: Clock, draw: fastrand::Rng) -> Self {
+        Self { ledger, clock, draw: Arc::new(Mutex::new(draw)) }
     }
 
-    /// Notes a block. Blocks are extended, never shortened.
-    pub(super) fn block(&self, target: &Target, block: Block, now: Instant) {
-        match block {
-            Block::None => {}
-            Block::Key(span) => self.extend(Key::provider(target), now + span),
-            Block::Model(span) => self.extend(Key::model(target), now + span),
+    /// The ledger that it is kept in.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The time.
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    fn random(&self) -> f64 {
+        self.draw.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+
+    /// How the models stand, in their order.
+    pub fn standings<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<Standing> {
+        let now = self.now();
+        let keys: Vec<(HealthKey, String)> =
+            targets.into_iter().map(|target| (key(target), block_key(target))).collect();
+        let standings = self.ledger.read(|rows| {
+            keys.iter().map(|(key, block)| standing_in(rows, key, block, now)).collect::<RowResult<_>>()
+        });
+        // What could not be read is as if nothing were known.
+        let known: Vec<Standing> = standings;
+        if known.len() == keys.len() { known } else { vec![Standing::Ready; keys.len()] }
+    }
+
+    /// What is known of a model.
+    pub fn report(&self, target: &Target) -> Report {
+        let (now, key, block) = (self.now(), key(target), block_key(target));
+        let (row, standing) =
+            self.ledger.read(|rows| Ok((rows.health(&key)?, Some(standing_in(rows, &key, &block, now)?))));
+        let since = now - row.measured;
+        let typical = |trend| (weight_left(trend, since) > 0.0).then(|| trend.mean.exp());
+        Report {
+            standing: standing.unwrap_or(Standing::Ready),
+            trouble: trouble(&row, now),
+            events: row.events,
+            trips: trips(&row, now),
+            first_token_ms: typical(row.first_token),
+            token_ms: typical(row.token),
+            last_failure: (row.failed > 0).then_some((row.failed, row.failed_as)),
         }
     }
 
-    /// Notes that the model wants to be left alone for that long.
-    pub(super) fn not_before(&self, target: &Target, wait: Duration, now: Instant) {
-        self.extend(Key::model(target), now + wait);
+    /// Forgets everything that is known of a model and its key.
+    pub async fn reset(&self, target: &Target) {
+        let (key, block) = (key(target), block_key(target));
+        self.ledger
+            .write(move |rows| {
+                rows.remove_health(&key)?;
+                rows.remove_blocks(&block)
+            })
+            .await;
     }
 
-    fn extend(&self, key: Key, until: Instant) {
-        self.lock().entry(key).and_modify(|old| *old = (*old).max(until)).or_insert(until);
+    /// Takes the only probe of a half-open breaker, for so long; false where another call has it.
+    pub(super) async fn take_probe(&self, target: &Target, call: &str, lease: Duration) -> bool {
+        let (key, call, clock) = (key(target), call.to_owned(), Arc::clone(&self.clock));
+        self.ledger
+            .write(move |rows| {
+                rows.update_health(&key, |row| {
+                    // By the time that this is written the lease of another may have ended, or its probe succeeded.
+                    let now = clock();
+                    let free = row.open_until == 0 || row.open_until <= now && row.probe_until <= now;
+                    if free && row.open_until != 0 {
+                        row.probe_until = now + milliseconds(lease);
+                        row.probe_by.clone_from(&call);
+                    }
+                    free
+                })
+            })
+            .await
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps a probe that is still running.
+    pub(super) fn renew_probe(&self, target: &Target, call: &str, lease: Duration) {
+        let (key, call, until) = (key(target), call.to_owned(), self.now() + milliseconds(lease));
+        self.ledger.post(move |rows| {
+            rows.update_health(&key, |row| {
+                if row.probe_by == call && row.probe_until > 0 {
+                    row.probe_until = row.probe_until.max(until);
+                }
+            })
+        });
     }
+
+    /// Takes in what an attempt taught; the receipt says what became of the breaker.
+    pub(super) fn learn(&self, target: &Target, lesson: Lesson) -> oneshot::Receiver<Option<Change>> {
+        let (now, draw, key, block) = (self.now(), self.random(), key(target), block_key(target));
+        let model = key.model.clone();
+        self.ledger.receipt(move |rows| {
+            let why = lesson.class.map_or("", FailureClass::name);
+            match lesson.block {
+                Block::None => {}
+                Block::Key(span) => rows.extend_block(&block, "", now + milliseconds(span), why)?,
+                Block::Model(span) => rows.extend_block(&block, &model, now + milliseconds(span), why)?,
+            }
+            rows.update_health(&key, |row| lesson.enter(row, now, draw))
+        })
+    }
+}
+
+impl Lesson {
+    fn enter(&self, row: &mut HealthRow, now: i64, draw: f64) -> Option<Change> {
+        if let Some(class) = self.class {
+            row.failed = row.failed.max(now);
+            class.name().clone_into(&mut row.failed_as);
+        }
+        if let Some(wait) = self.wait {
+            row.not_before = row.not_before.max(now + milliseconds(wait));
+        }
+        let since = now - row.measured;
+        let [first, token] = self.times;
+        if let Some(first) = first {
+            row.first_token = measure(row.first_token, first, since);
+        }
+        if let Some(token) = token {
+            row.token = measure(row.token, token, since);
+        }
+        if first.is_some() || token.is_some() {
+            row.measured = row.measured.max(now);
+        }
+        take(row, self.sign, self.role, now, draw)
+    }
+}
+
+fn standing_in(rows: &Rows<'_>, key: &HealthKey, block: &str, now: i64) -> RowResult<Standing> {
+    let row = rows.health(key)?;
+    let mut away = vec![(row.not_before, Away::Asked)];
+    if row.open_until != 0 {
+        away.push((row.open_until, Away::Open));
+        if row.open_until <= now {
+            away.push((row.probe_until, Away::Probed));
+        }
+    }
+    if let Some((until, why)) = rows.block(block, &key.model)? {
+        away.push((until, Away::Blocked(why)));
+    }
+    Ok(match away.into_iter().filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until) {
+        Some((until, why)) => Standing::Away { until, why },
+        None if row.open_until != 0 => Standing::HalfOpen,
+        None if is_demoted(&row, now) => Standing::Demoted,
+        None => Standing::Ready,
+    })
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
 }

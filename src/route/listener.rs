@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Skip;
 use crate::chat::{Event, Failure};
 use crate::provider::{Adjustment, ModelRef};
 
@@ -47,6 +48,13 @@ pub enum Notice<'a> {
         /// After which wait.
         wait: Duration,
     },
+    /// It was this one's turn, but it wants to be left alone, and another one is ready.
+    PassedOver {
+        /// Who.
+        model: &'a ModelRef,
+        /// Why.
+        skip: &'a Skip,
+    },
     /// The model gets something otherwise than it was asked for.
     Adjusted {
         /// The model.
@@ -68,6 +76,7 @@ impl fmt::Display for Notice<'_> {
             Self::NobodyReady { model, wait } => {
                 write!(f, "no candidate is ready; trying {model} in {:.1} s", wait.as_secs_f64())
             }
+            Self::PassedOver { model, skip } => write!(f, "{model} is passed over: {skip}"),
             Self::Adjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),
             Self::Restart { model } => write!(f, "{model} broke off; the answer begins anew"),
         }

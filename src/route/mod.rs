@@ -5,6 +5,7 @@
 //! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
 
 mod backoff;
+mod breaker;
 mod budget;
 mod health;
 mod listener;
@@ -20,8 +21,9 @@ mod walk;
 #[cfg(test)]
 mod walk_tests;
 
+pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
-pub use health::Health;
+pub use health::{Away, Clock, Health, Report, Standing};
 pub use listener::{Listener, Notice, Silent};
 pub use plan::{Candidate, Plan, PlanStep, Skip};
 pub use policy::{
@@ -30,4 +32,4 @@ pub use policy::{
 };
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use walk::{CallOptions, Router, cost_of};
+pub use walk::{CallOptions, Opened, Router, Watch, cost_of};

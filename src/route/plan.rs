@@ -1,8 +1,9 @@
 //! Every candidate, in order, each with *try* or *skip and why*. What `--dry-run` prints and the walk follows.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::{Conditions, Route};
+use super::{Away, Conditions, Route};
 use crate::catalog::most_tokens;
 use crate::chat::Request;
 use crate::provider::{Adjustment, ModelRef, Target, TargetError};
@@ -67,6 +68,8 @@ pub enum Skip {
     },
     /// It cannot take something of the request at all; in words.
     Lacks(&'static str),
+    /// It wanted to be left alone for so long, and another one was ready.
+    Away(Away, Duration),
 }
 
 impl Skip {
@@ -78,6 +81,7 @@ impl Skip {
             Self::Target(_) => "unusable",
             Self::WindowTooSmall { .. } => "window_too_small",
             Self::Lacks(_) => "lacks_capability",
+            Self::Away(why, _) => why.name(),
         }
     }
 }
@@ -93,6 +97,17 @@ impl fmt::Display for Skip {
                 )
             }
             Self::Lacks(what) => write!(f, "it takes no {what}"),
+            Self::Away(why, wait) => {
+                let wait = wait.as_secs_f64().ceil();
+                match why {
+                    Away::Open => write!(f, "its breaker is open for another {wait} s"),
+                    Away::Probed => f.write_str("its breaker is half-open, and another call is probing it"),
+                    Away::Asked => write!(f, "it asked not to be called for another {wait} s"),
+                    Away::Blocked(class) => {
+                        write!(f, "blocked for another {wait} s after a failure ({class})")
+                    }
+                }
+            }
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Choice, Policy};
+use super::{Choice, Policy, Sign};
 use crate::chat::FailureClass;
 
 /// What a failure leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reaction {
     /// Whether the same candidate may be tried again.
     pub retry: bool,
@@ -14,6 +14,8 @@ pub struct Reaction {
     pub fail_over: bool,
     /// What the failure says about the days to come.
     pub block: Block,
+    /// What it says of the model's health.
+    pub sign: Sign,
 }
 
 /// For how long a failure speaks against whom.
@@ -53,5 +55,25 @@ pub fn reaction(class: FailureClass, policy: &Policy, gone: bool) -> Reaction {
         FailureClass::Cancelled => (false, false, Block::None),
         FailureClass::Unknown => (false, goes_on(policy.on_unknown), Block::None),
     };
-    Reaction { retry, fail_over, block }
+    Reaction { retry, fail_over, block, sign: sign(class) }
+}
+
+fn sign(class: FailureClass) -> Sign {
+    match class {
+        FailureClass::Unreachable
+        | FailureClass::ServerError
+        | FailureClass::Timeout
+        | FailureClass::Malformed
+        | FailureClass::Truncated => Sign::Sick(1.0),
+        FailureClass::Empty | FailureClass::Unknown => Sign::Sick(0.5),
+        FailureClass::RateLimited => Sign::Throttled,
+        // The key's or the request's fault, not the model's.
+        FailureClass::QuotaExhausted
+        | FailureClass::Auth
+        | FailureClass::ModelUnavailable
+        | FailureClass::ContextOverflow
+        | FailureClass::ContentPolicy
+        | FailureClass::BadRequest
+        | FailureClass::Cancelled => Sign::None,
+    }
 }

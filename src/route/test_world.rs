@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::catalog::{Catalog, ModelFacts};
 use crate::chat::{Event, FailureClass, Request};
+use crate::ledger::Ledger;
 use crate::provider::scripted::{Ending, Scene, Scripted};
 use crate::provider::{Auth, ModelRef, Provider, Target, built_in_providers};
 
@@ -98,7 +99,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>) -> Self {
         let transport = Arc::new(Scripted::new(hosts));
-        let router = Router::new(transport.clone(), fastrand::Rng::with_seed(7));
+        let start = tokio::time::Instant::now();
+        let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
+        let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::with_seed(8));
+        let router = Router::new(transport.clone(), health, fastrand::Rng::with_seed(7));
         Self { transport, router, stream: true, timeout: None }
     }
 

@@ -1,0 +1,295 @@
+//! The walk along a plan: attempt, retry, fail over, stop.
+
+mod learn;
+mod next;
+mod spent;
+mod timers;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use super::breaker::{Change, Role};
+use super::{
+    Answer, Attempt, CallRecord, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy, Route,
+    Skip, Why,
+};
+use crate::catalog::Cost;
+use crate::chat::{Event, Failure, FailureClass, Request};
+use crate::provider::{Adjustment, Exchanged, ModelRef, Target, Transport, exchange};
+use next::Next;
+pub use spent::cost_of;
+use spent::spent;
+use timers::lease;
+
+/// What one call is to be.
+#[derive(Clone, Debug)]
+pub struct CallOptions {
+    /// The id of the call.
+    pub id: String,
+    /// What was asked for, as it was typed.
+    pub requested_model: String,
+    /// Whether to ask for a stream on the wire, so that stalls are seen.
+    pub stream: bool,
+    /// The caller's own limit for the whole call.
+    pub timeout: Option<Duration>,
+}
+
+/// A breaker that opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Whose.
+    pub model: ModelRef,
+    /// For how long.
+    pub time: Duration,
+    /// The class of the failure that opened it.
+    pub class: FailureClass,
+}
+
+/// Told of each breaker that a call of this process opened.
+pub type Watch = Arc<dyn Fn(&Opened) + Send + Sync>;
+
+/// Carries out calls. One serves all calls of a process.
+pub struct Router {
+    transport: Arc<dyn Transport>,
+    health: Health,
+    draw: Mutex<fastrand::Rng>,
+    watch: Option<Watch>,
+}
+
+impl Router {
+    /// A router over a transport, whose chance comes from `draw`.
+    pub fn new(transport: Arc<dyn Transport>, health: Health, draw: fastrand::Rng) -> Self {
+        Self { transport, health, draw: Mutex::new(draw), watch: None }
+    }
+
+    /// Has somebody told of breakers that open.
+    pub fn watched_by(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// How models stand.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Carries out one call along the route's plan for this request.
+    pub async fn call(
+        &self,
+        route: &Route,
+        request: &Request,
+        options: &CallOptions,
+        listener: &mut dyn Listener,
+    ) -> CallRecord {
+        let plan = route.plan(request);
+        let mut walk = Walk::new(self, route, &plan, request, options, listener);
+        let outcome = walk.run().await;
+        let (latency, first_token) = (walk.start.elapsed(), walk.first_token);
+        walk.tell_of_breakers().await;
+        let reached = |model: &ModelRef| walk.attempts.iter().any(|a| a.model_ref == *model);
+        let passed_over: Vec<(ModelRef, Skip)> =
+            walk.passed_over.iter().filter(|(model, _)| !reached(model)).cloned().collect();
+        let not_tried = |model: &&ModelRef| !reached(model) && !passed_over.iter().any(|(m, _)| m == *model);
+        let not_tried = plan.targets().map(|t| &t.model_ref).filter(not_tried).cloned().collect();
+        let skipped = plan.skipped().map(|(model, skip)| (model.clone(), skip.clone()));
+        CallRecord {
+            id: options.id.clone(),
+            route: route.name.clone(),
+            requested_model: options.requested_model.clone(),
+            not_tried: if outcome.is_ok() { Vec::new() } else { not_tried },
+            skipped: skipped.chain(passed_over).collect(),
+            attempts: walk.attempts,
+            outcome,
+            first_token,
+            latency,
+        }
+    }
+}
+
+/// A candidate on the way.
+struct Runner<'a> {
+    target: &'a Target,
+    adjustments: &'a [Adjustment],
+    attempts: u32,
+    /// No more attempts, whatever happens.
+    out: bool,
+    /// When it may be tried again, after a failure that allows that.
+    again_at: Option<Instant>,
+}
+
+struct Walk<'a> {
+    router: &'a Router,
+    policy: &'a Policy,
+    request: &'a Request,
+    options: &'a CallOptions,
+    listener: &'a mut dyn Listener,
+    runners: Vec<Runner<'a>>,
+    attempts: Vec<Attempt>,
+    most_attempts: usize,
+    start: Instant,
+    first_token: Option<Duration>,
+    /// Text that a user has seen: the commit point is behind it.
+    shown: String,
+    /// Who was left alone while another one was ready.
+    passed_over: Vec<(ModelRef, Skip)>,
+    /// What will be known of breakers that attempts may have moved.
+    receipts: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<Change>>)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        router: &'a Router,
+        route: &'a Route,
+        plan: &'a Plan,
+        request: &'a Request,
+        options: &'a CallOptions,
+        listener: &'a mut dyn Listener,
+    ) -> Self {
+        let runners: Vec<Runner<'a>> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                PlanStep::Try { target, adjustments } => {
+                    Some(Runner { target, adjustments, attempts: 0, out: false, again_at: None })
+                }
+                PlanStep::Skip { .. } => None,
+            })
+            .collect();
+        let most_attempts = (runners.len() + 2).max(6);
+        Self {
+            router,
+            policy: &route.policy,
+            request,
+            options,
+            listener,
+            runners,
+            attempts: Vec::new(),
+            most_attempts,
+            start: Instant::now(),
+            first_token: None,
+            shown: String::new(),
+            passed_over: Vec::new(),
+            receipts: Vec::new(),
+        }
+    }
+
+    async fn run(&mut self) -> Result<Answer, NoAnswer> {
+        let mut last: Option<(usize, Failure)> = None;
+        // A failure is told once the call goes on from it; the one that ends it is told with the rest.
+        let mut untold = false;
+        loop {
+            if let Some(why) = self.out_of_time() {
+                return Err(self.no_answer(why, last));
+            }
+            let next = if self.attempts.len() < self.most_attempts {
+                self.next(last.as_ref().map(|l| l.0))
+            } else {
+                None
+            };
+            let Some(next) = next else {
+                let why = if last.is_some() { Why::AllFailed } else { Why::NobodyToTry };
+                return Err(self.no_answer(why, last));
+            };
+            if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
+                let model = &self.runners[*index].target.model_ref;
+                self.listener.notice(&Notice::Failed { model, failure });
+            }
+            let target = self.runners[next.index].target;
+            if next.role == Role::Probe
+                && !self.router.health.take_probe(target, &self.options.id, lease()).await
+            {
+                // Another call was faster. How everybody stands is looked at again.
+                continue;
+            }
+            if next.role == Role::Forced {
+                self.listener.notice(&Notice::NobodyReady { model: &target.model_ref, wait: next.wait });
+            }
+            if !next.wait.is_zero() {
+                sleep(next.wait).await;
+            }
+            let exchanged = self.attempt(&next).await;
+            let failure = match exchanged.outcome {
+                Ok(response) => {
+                    self.learn_success(&next, exchanged.first_content, exchanged.duration, &response.usage);
+                    return Ok(Answer { response, model_ref: target.model_ref.clone() });
+                }
+                Err(failure) => failure,
+            };
+            let goes_on = self.learn(&next, &failure);
+            untold = true;
+            if !self.shown.is_empty() {
+                if self.policy.on_midstream == Choice::Stop {
+                    let why = self.out_of_time().filter(|why| *why == Why::Timeout).unwrap_or(Why::BrokeOff);
+                    return Err(self.no_answer(why, Some((next.index, failure))));
+                }
+                self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
+                untold = false;
+                self.listener.notice(&Notice::Restart { model: &target.model_ref });
+                self.shown.clear();
+            }
+            last = Some((next.index, failure));
+            if !goes_on {
+                let why = self.out_of_time().unwrap_or(Why::Stopped);
+                return Err(self.no_answer(why, last));
+            }
+        }
+    }
+
+    fn no_answer(&self, why: Why, last: Option<(usize, Failure)>) -> NoAnswer {
+        NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
+    }
+
+    async fn attempt(&mut self, next: &Next) -> Exchanged {
+        let timers = self.timers(next);
+        let runner = &mut self.runners[next.index];
+        runner.attempts += 1;
+        runner.again_at = None;
+        let target = runner.target;
+        if runner.attempts == 1 {
+            for adjustment in runner.adjustments {
+                let (model, adjustment) = (&target.model_ref, *adjustment);
+                self.listener.notice(&Notice::Adjusted { model, adjustment });
+            }
+        }
+        let fitted = target.fitted(self.request, runner.adjustments);
+        let started = self.start.elapsed();
+        let (listener, shown) = (&mut *self.listener, &mut self.shown);
+        let (health, call) = (&self.router.health, &self.options.id);
+        let mut renewed = (next.role == Role::Probe).then(Instant::now);
+        let mut sink = |event: &Event| {
+            if let Some(last) = renewed
+                && event.is_content()
+                && last.elapsed() >= Duration::from_secs(1)
+            {
+                health.renew_probe(target, call, lease());
+                renewed = Some(Instant::now());
+            }
+            if let Event::Text(text) = event
+                && listener.shows()
+            {
+                shown.push_str(text);
+            }
+            listener.event(event);
+        };
+        let exchanged =
+            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink).await;
+        let usage = spent(&exchanged, &fitted.request);
+        let failure = exchanged.outcome.as_ref().err().cloned();
+        if failure.is_none() {
+            self.first_token = exchanged.first_content.map(|first| started + first);
+        }
+        self.attempts.push(Attempt {
+            model_ref: target.model_ref.clone(),
+            simulated: target.provider.simulated,
+            started,
+            duration: exchanged.duration,
+            usage,
+            cost: usage.map_or(Cost::NOTHING, |usage| cost_of(target, &usage)),
+            failure,
+            account: exchanged.account.clone(),
+        });
+        exchanged
+    }
+}

@@ -1,0 +1,85 @@
+//! Who comes next.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::breaker::Role;
+use super::{Runner, Walk};
+use crate::route::{Away, Notice, RetryWhen, Skip, Standing};
+
+/// Who comes next, and after which wait.
+pub(super) struct Next {
+    pub(super) index: usize,
+    pub(super) wait: Duration,
+    pub(super) role: Role,
+}
+
+impl Walk<'_> {
+    /// Who comes next. A fresh candidate that is ready comes first, in order; with `when: first` the one that just
+    /// failed comes before it. When nobody is ready, whoever frees first.
+    pub(super) fn next(&mut self, last: Option<usize>) -> Option<Next> {
+        let half = self.left() / 2;
+        let now = Instant::now();
+        let retry = |runner: &Runner<'_>, index: usize| {
+            let wait = runner.again_at?.saturating_duration_since(now);
+            (!runner.out && wait <= half).then_some(Next { index, wait, role: Role::Ordinary })
+        };
+        if self.policy.retry.when == RetryWhen::First
+            && let Some(next) = last.and_then(|index| retry(&self.runners[index], index))
+        {
+            return Some(next);
+        }
+        let standings = self.standings();
+        let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role });
+        let ready =
+            standings.iter().find(|(_, standing)| matches!(standing, Standing::Ready | Standing::HalfOpen));
+        let found = ready.or_else(|| standings.iter().find(|(_, standing)| *standing == Standing::Demoted));
+        if let Some((index, standing)) = found {
+            let index = *index;
+            let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
+            self.pass_over(&standings, index);
+            return at_once(index, role);
+        }
+        let again = self.runners.iter().enumerate().filter_map(|(index, runner)| retry(runner, index));
+        let now = self.router.health.now();
+        let freed = standings.iter().filter_map(|(index, standing)| {
+            let Standing::Away { until, why } = standing else { return None };
+            let free_in = wait(*until, now);
+            // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once.
+            let waits = *why == Away::Asked && free_in <= half;
+            let (wait, role) = (if waits { free_in } else { Duration::ZERO }, Role::Forced);
+            Some((free_in, Next { index: *index, wait, role }))
+        });
+        again.map(|next| (next.wait, next)).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
+    }
+
+    /// How the candidates stand that were not tried yet.
+    pub(super) fn standings(&self) -> Vec<(usize, Standing)> {
+        let fresh: Vec<usize> = (0..self.runners.len())
+            .filter(|index| self.runners[*index].attempts == 0 && !self.runners[*index].out)
+            .collect();
+        let targets = fresh.iter().map(|index| self.runners[*index].target);
+        let standings = self.router.health.standings(targets);
+        fresh.into_iter().zip(standings).collect()
+    }
+
+    /// Tells, once each, who is left alone before this one is tried.
+    fn pass_over(&mut self, standings: &[(usize, Standing)], chosen: usize) {
+        let now = self.router.health.now();
+        for (index, standing) in standings {
+            let Standing::Away { until, why } = standing else { continue };
+            let model = &self.runners[*index].target.model_ref;
+            if *index > chosen || self.passed_over.iter().any(|(passed, _)| passed == model) {
+                continue;
+            }
+            let skip = Skip::Away(why.clone(), wait(*until, now));
+            self.listener.notice(&Notice::PassedOver { model, skip: &skip });
+            self.passed_over.push((model.clone(), skip));
+        }
+    }
+}
+
+fn wait(until: i64, now: i64) -> Duration {
+    Duration::from_millis(u64::try_from(until - now).unwrap_or(0))
+}
