@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::tool::{CountingSimulator, Tool};
 
-fn error_of(routes: &str) -> String {
+pub(crate) fn error_of(routes: &str) -> String {
     let ran = Tool::new().file("routes.yaml", routes).run(&["route"]).exits(2);
     let start = ran.stderr.find("--> ").map(|at| at + 4);
     // The folder is a temporary one.
@@ -49,15 +49,6 @@ defaults: {route: sumarize}
         error_of("version: 1\nproviders:\n  box: {dialect: openai-chat}\n")
     );
     insta::assert_snapshot!("broken_yaml", error_of("version: 1\nroutes: [\n"));
-}
-
-#[test]
-fn keys_of_later_features_are_unknown_for_now() {
-    for key in ["requires: [tools]", "max_cost_usd: 1", "quality: {}"] {
-        let text =
-            error_of(&format!("version: 1\nroutes:\n  a:\n    candidates: [sim-openai/good]\n    {key}\n"));
-        assert!(text.contains("unknown key"), "{text}");
-    }
 }
 
 #[test]
@@ -158,8 +149,8 @@ proptest! {
 
     /// No bytes of any file make a loader panic, and what it says of them can be printed.
     #[test]
-    fn bytes_harm_no_loader(set in damaged(RIGHT_SET), routes in damaged(RIGHT_ROUTES), csv in damaged(RIGHT_CSV),
-        jsonl in damaged(RIGHT_JSONL)) {
+    fn bytes_harm_no_loader(set in damaged(RIGHT_SET), csv in damaged(RIGHT_CSV), jsonl in damaged(RIGHT_JSONL),
+        routes in prop_oneof![damaged(RIGHT_ROUTES), damaged(crate::route_files::EVERY_KEY)]) {
         use slalom::config::{Config, Found, Origin, TrustStore, load_set};
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -173,7 +164,8 @@ proptest! {
             }
         }
         let text = String::from_utf8_lossy(&routes).into_owned();
-        let found = Found { name: "routes.yaml".into(), path: None, text, origin: Origin::Named };
+        let path = Some(folder.path().join("routes.yaml"));
+        let found = Found { name: "routes.yaml".into(), path, text, origin: Origin::Named };
         if let Err(error) = Config::load(found, &TrustStore::of_user()) {
             let said = error.to_string();
             prop_assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{}", said);

@@ -16,6 +16,7 @@ mod files;
 mod imports;
 mod readme;
 mod requests;
+mod route_files;
 mod samples;
 mod simulator;
 mod specs;

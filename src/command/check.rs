@@ -76,7 +76,7 @@ fn keys(context: &Context, config: &Config, said: &mut String) {
 /// A model that nothing is known of works, but may be a slip of the pen.
 fn unknown_models(config: &Config, said: &mut String) {
     for route in &config.routes {
-        for model in &route.candidates {
+        for model in route.candidates.iter().map(|candidate| &candidate.model) {
             if config.catalog.find(&model.provider, &model.model).is_some() {
                 continue;
             }

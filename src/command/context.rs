@@ -87,7 +87,7 @@ impl Context {
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
         let (config, warnings) = self.read_config()?;
         warnings.iter().for_each(|warning| self.console.warn(warning));
-        let untrusted = config.providers.values().any(|p| p.untrusted.is_some());
+        let untrusted = !config.trusted && !config.needs_trust.is_empty();
         if untrusted && config.source.origin == Origin::Project {
             self.console.warn(format_args!(
                 "{} is not trusted yet: {}; read it, then run `slalom check --trust`",
@@ -110,7 +110,8 @@ impl Context {
             ));
             None
         });
-        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?;
+        let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?
+            .overridden(&environment)?;
         self.console.detail(format_args!("routes: {}", config.source.name));
         let dotenv = DotEnv::beside(&config);
         warnings.extend(dotenv.warnings.iter().cloned());

@@ -31,9 +31,13 @@ pub(super) async fn start_if_named(
 /// The models that a subject may call. A name that means nothing is reported where the subject is resolved.
 fn models_of(config: &Config, subject: &str) -> Vec<ModelRef> {
     match subject.strip_prefix("route:") {
-        Some(name) => {
-            config.routes.iter().find(|r| r.name == name).map(|r| r.candidates.clone()).unwrap_or_default()
-        }
+        Some(name) => config
+            .routes
+            .iter()
+            .filter(|r| r.name == name)
+            .flat_map(|r| &r.candidates)
+            .map(|c| c.model.clone())
+            .collect(),
         None => config.model_ref(subject).into_iter().collect(),
     }
 }

@@ -3,16 +3,24 @@
 use std::time::Duration;
 
 /// Longer than anybody waits, and short enough for every clock to add up.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const LONGEST_DAYS: u64 = 30;
 
-/// A text that is no duration, or one of more than 30 days.
+/// Older scores are of other models.
+const OLDEST_DAYS: u64 = 3650;
+
+/// A text that is no duration, or one that is too long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a duration of at most 30 days")]
-pub struct DurationError(String);
+#[error("`{text}` is not a duration of at most {most} days")]
+pub struct DurationError {
+    text: String,
+    most: u64,
+}
 
 impl DurationError {
     /// What to write instead.
     pub const HINT: &'static str = "write for example 250ms, 5s or 2m";
+    /// What to write instead for an age.
+    pub(super) const AGE_HINT: &'static str = "write for example 30d, 2w or 12h";
 }
 
 /// Reads `250ms`, `5s`, `2m`, `1h30m`.
@@ -20,9 +28,36 @@ impl DurationError {
 /// # Errors
 /// When it is none, negative, or longer than 30 days.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError(text.to_owned());
-    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    Duration::try_from(signed).ok().filter(|duration| *duration <= LONGEST).ok_or_else(wrong)
+    let wrong = || DurationError { text: text.to_owned(), most: LONGEST_DAYS };
+    clock_time(text).filter(|duration| *duration <= of_days(LONGEST_DAYS)).ok_or_else(wrong)
+}
+
+fn clock_time(text: &str) -> Option<Duration> {
+    let signed: jiff::SignedDuration = text.trim().parse().ok()?;
+    Duration::try_from(signed).ok()
+}
+
+fn of_days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
+}
+
+/// Reads an age: `30d`, `2w`, or a duration.
+///
+/// # Errors
+/// When it is none, negative, or longer than ten years.
+pub(super) fn parse_age(text: &str) -> Result<Duration, DurationError> {
+    let wrong = || DurationError { text: text.to_owned(), most: OLDEST_DAYS };
+    let trimmed = text.trim();
+    let days = |number: &str, each: u64| {
+        let days = number.trim().parse::<u64>().ok()?.checked_mul(each)?;
+        (days <= OLDEST_DAYS).then(|| of_days(days))
+    };
+    let age = match (trimmed.strip_suffix('d'), trimmed.strip_suffix('w')) {
+        (Some(number), _) => days(number, 1),
+        (_, Some(number)) => days(number, 7),
+        _ => clock_time(text),
+    };
+    age.filter(|age| *age <= of_days(OLDEST_DAYS)).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -39,5 +74,25 @@ mod tests {
         for wrong in ["5", "", "fast", "-1s", "1w x", "999999999h"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ages_in_days_and_weeks() {
+        for (text, hours) in [
+            ("30d", 720),
+            ("2w", 336),
+            (" 1 d ", 24),
+            ("12h", 12),
+            ("800h", 800),
+            ("0d", 0),
+            ("3650d", 87_600),
+        ] {
+            assert_eq!(parse_age(text), Ok(Duration::from_secs(hours * 3600)), "{text}");
+        }
+        for wrong in ["30", "d", "-1d", "1.5d", "3651d", "99999999999999999999w", "99999h", "old", ""] {
+            assert!(parse_age(wrong).is_err(), "{wrong}");
+        }
+        let said = parse_age("9999d").map_err(|error| error.to_string());
+        assert_eq!(said, Err("`9999d` is not a duration of at most 3650 days".to_owned()));
     }
 }

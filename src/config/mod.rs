@@ -5,17 +5,23 @@
 //! what to do. Start with [`Config::load`] and [`load_set`].
 
 mod assertions;
+mod candidates;
 mod cases;
 mod catalogue;
+mod conditions;
 mod diagnostic;
 mod digest;
 mod dotenv;
 mod duration;
 mod golden;
+mod guards;
 mod models;
+mod overrides;
 mod provider_parts;
 mod provider_trust;
 mod providers;
+mod route_entry;
+mod route_policy;
 mod routes;
 mod routes_file;
 mod scenario;
@@ -25,6 +31,7 @@ mod template;
 mod trust;
 mod yaml;
 
+pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
 pub use diagnostic::{ConfigError, Problem, nearest};
 pub use dotenv::DotEnv;

@@ -4,16 +4,14 @@ use super::diagnostic::nearest;
 use super::routes::Reader;
 use super::routes_file::{ModelEntry, PriceEntry};
 use super::yaml::Located;
-use crate::catalog::{
-    Capability, Catalog, ModelFacts, NanoDollars, Price, REFUSABLE, parameter_of, parameter_word,
-};
+use crate::catalog::{Capability, ModelFacts, NanoDollars, Price, REFUSABLE, parameter_of, parameter_word};
 use crate::chat::Effort;
 use crate::provider::ModelRef;
 
 impl Reader {
     /// What is known of a model, with what the file says in its place.
-    pub(super) fn facts(&mut self, model: ModelRef, entry: ModelEntry, catalog: &Catalog) -> ModelFacts {
-        let known = catalog.find(&model.provider, &model.model).unwrap_or_default();
+    pub(super) fn facts(&mut self, model: ModelRef, entry: ModelEntry) -> ModelFacts {
+        let known = self.catalog.find(&model.provider, &model.model).unwrap_or_default();
         let mut facts = ModelFacts { provider: model.provider, model: model.model, ..known };
         facts.context_tokens = entry.context_tokens.or(facts.context_tokens);
         facts.max_output_tokens = entry.max_output_tokens.or(facts.max_output_tokens);
@@ -69,7 +67,7 @@ impl Reader {
         Some(nano)
     }
 
-    fn words<T>(
+    pub(super) fn words<T>(
         &mut self,
         words: &[Located<String>],
         known: &[&str],

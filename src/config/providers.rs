@@ -97,6 +97,9 @@ impl Reader {
         if let Some(dialects) = entry.dialects {
             provider.dialects = self.dialects(dialects);
         }
+        if let Some(limits) = entry.limits {
+            provider.limits = self.limits(limits);
+        }
         if let Some(quirks) = entry.quirks {
             match provider.quirks.with(&quirks.value) {
                 Ok(merged) => provider.quirks = merged,

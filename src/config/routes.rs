@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::TrustStore;
+use super::candidates::{CandidateSpec, Written, expand, nobody_left};
 use super::diagnostic::{ConfigError, Problem, nearest, version_problem};
 use super::provider_trust::why_untrusted;
-use super::routes_file::{
-    Defaults, OnFailure, OnMidstream, RetryEntry, RouteEntry, RoutesFile, Strategy, Timeouts, When,
-};
+use super::route_entry::{RouteEntry, StrategyWord};
+use super::routes_file::{ProviderEntry, RoutesFile};
 use super::search::{Found, Origin};
-use super::yaml::{self, Located};
-use super::{DurationError, TrustStore, parse_duration};
+use super::yaml::{self, Entries, Located};
 use crate::catalog::Catalog;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
-use crate::route::{Choice, Deadlines, Policy, Retry, RetryWhen};
+use crate::route::{Budget, Policy};
 
 /// Until a connection stands, where nothing else is said.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -40,6 +40,13 @@ pub struct Config {
     pub default_route: Option<String>,
     /// How failures are met where no route says otherwise.
     pub default_policy: Policy,
+    /// How much may be spent in a day.
+    pub budget: Option<Budget>,
+    /// What is run when a breaker opens: a program, and a template for each argument, which may use `provider`, `model`,
+    /// `reason` and `open_seconds`. None in a file that wants trust.
+    pub on_breaker_open: Option<Vec<String>>,
+    /// What variables changed about the routes, in words.
+    pub overridden: Vec<String>,
     /// Until a connection stands.
     pub connect_timeout: Duration,
     /// Whether the file is the user's own choice, or a project's that the user said yes to.
@@ -55,10 +62,13 @@ pub struct RouteSpec {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// Its models, in order.
-    pub candidates: Vec<ModelRef>,
+    /// Its models, in order, those of routes that it names among them.
+    pub candidates: Vec<CandidateSpec>,
     /// How failures are met.
     pub policy: Policy,
+    /// The variable that took the place of the file's candidates.
+    pub overridden_by: Option<String>,
+    pub(super) written: Vec<Written>,
 }
 
 impl Config {
@@ -81,12 +91,13 @@ impl Config {
             _ => true,
         };
         let folder = found.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
-        let mut reader =
-            Reader { problems: Vec::new(), broken_aliases: Vec::new(), names: HashMap::new(), folder };
-        let config = reader.read(file, found.clone(), trusted, catalog);
+        let mut reader = Reader::new(folder, catalog);
+        let config = reader.read(file, found.clone(), trusted);
         if reader.problems.is_empty() {
             return Ok(config);
         }
+        // What concerns routes together is found last and belongs between what concerns each.
+        reader.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
         Err(ConfigError { path: found.name, text: found.text, problems: reader.problems })
     }
 }
@@ -98,11 +109,38 @@ pub(super) struct Reader {
     broken_aliases: Vec<String>,
     /// Other names of providers.
     names: HashMap<String, String>,
+    providers: HashMap<String, Provider>,
+    aliases: HashMap<String, ModelRef>,
+    pub(super) route_names: Vec<String>,
+    /// What is known of models, the file's own facts included once they were read.
+    pub(super) catalog: Catalog,
+    /// Golden sets that were read and are right.
+    pub(super) sets: Vec<PathBuf>,
     /// Where the file is.
     pub(super) folder: Option<PathBuf>,
 }
 
+/// Where a mistake about a route as a whole is shown.
+struct RoutePlaces {
+    requires: Option<Range<usize>>,
+    candidates: Option<Range<usize>>,
+}
+
 impl Reader {
+    fn new(folder: Option<PathBuf>, catalog: Catalog) -> Self {
+        Self {
+            problems: Vec::new(),
+            broken_aliases: Vec::new(),
+            names: HashMap::new(),
+            providers: HashMap::new(),
+            aliases: HashMap::new(),
+            route_names: Vec::new(),
+            catalog,
+            sets: Vec::new(),
+            folder,
+        }
+    }
+
     pub(super) fn wrong(
         &mut self,
         message: impl Into<String>,
@@ -112,19 +150,61 @@ impl Reader {
         self.problems.push(Problem::new(message, span, hint));
     }
 
-    fn read(&mut self, file: RoutesFile, source: Found, trusted: bool, catalog: Catalog) -> Config {
+    fn read(&mut self, file: RoutesFile, source: Found, trusted: bool) -> Config {
         self.problems.extend(version_problem(&file.version));
-        let Defaults { route, deadline, timeouts } = file.defaults;
-        let connect_timeout = self.duration(timeouts.connect.as_ref()).unwrap_or(CONNECT);
-        let default_policy = Policy {
-            deadlines: self.deadlines(Deadlines::default(), deadline.as_ref(), &timeouts),
-            ..Policy::default()
-        };
+        let defaults = file.defaults;
+        let connect_timeout = self.duration(defaults.timeouts.connect.as_ref()).unwrap_or(CONNECT);
+        let default_policy = self.default_policy(&defaults);
+        let budget = file.budget.as_ref().and_then(|budget| self.budget(budget));
+        let mut needs_trust = self.read_providers(file.providers, trusted);
+        let on_breaker_open = file.on_breaker_open.and_then(|hook| self.hook(hook));
+        if on_breaker_open.is_some() {
+            needs_trust.push("`on_breaker_open` would run a command".to_owned());
+        }
+        let mut facts = Vec::new();
+        for (name, entry) in file.models.0 {
+            let Some(model) = self.model(&name) else { continue };
+            facts.push(self.facts(model, entry));
+        }
+        self.catalog = std::mem::take(&mut self.catalog).overridden(facts);
+        self.read_aliases(file.aliases);
+        let routes = self.read_routes(file.routes, &default_policy);
+        self.defaults_are_felt(
+            &defaults,
+            &default_policy,
+            routes.iter().map(|r| r.policy.deadlines.call).max(),
+        );
+        if let Some(route) = &defaults.route
+            && !routes.iter().any(|r| r.name == route.value)
+        {
+            self.no_route(&route.value, route.span.clone());
+        }
+        let providers = std::mem::take(&mut self.providers);
+        Config {
+            source,
+            providers: providers.into_iter().map(|(name, p)| (name, Arc::new(p))).collect(),
+            provider_names: std::mem::take(&mut self.names),
+            catalog: std::mem::take(&mut self.catalog),
+            aliases: std::mem::take(&mut self.aliases),
+            routes,
+            default_route: defaults.route.map(|r| r.value),
+            default_policy,
+            budget,
+            on_breaker_open: on_breaker_open.filter(|_| trusted),
+            overridden: Vec::new(),
+            connect_timeout,
+            trusted,
+            needs_trust,
+        }
+    }
+
+    /// The providers; says what in them needs trust.
+    fn read_providers(&mut self, entries: Entries<ProviderEntry>, trusted: bool) -> Vec<String> {
         let rows = built_in_providers();
         let mut providers: HashMap<String, Provider> =
             rows.iter().map(|p| (p.name.clone(), p.clone())).collect();
         let mut needs_trust = Vec::new();
-        for (name, entry) in file.providers.0 {
+        for (name, entry) in entries.0 {
             let built_in = providers.remove(&name.value);
             if let Some(mut provider) = self.provider(&name, entry, built_in.as_ref()) {
                 let other = || rows.iter().find(|row| row.aliases.contains(&name.value));
@@ -139,61 +219,55 @@ impl Reader {
         let names =
             providers.values().flat_map(|p| p.aliases.iter().map(|alias| (alias.clone(), p.name.clone())));
         self.names = names.filter(|(alias, _)| !own(alias)).collect();
-        let facts = file
-            .models
-            .0
-            .into_iter()
-            .filter_map(|(name, entry)| {
-                let model = self.model(&name, &providers, &HashMap::new())?;
-                Some(self.facts(model, entry, &catalog))
-            })
-            .collect();
+        self.providers = providers;
+        needs_trust
+    }
+
+    fn read_aliases(&mut self, entries: Entries<Located<String>>) {
         let mut aliases = HashMap::new();
-        for (name, target) in file.aliases.0 {
+        for (name, target) in entries.0 {
             if name.value.contains('/') || name.value.starts_with("route:") {
                 let hint = "leave out `/` and `route:`";
                 self.wrong(format!("`{}` cannot be an alias", name.value), name.span.clone(), hint);
             }
-            match self.model(&target, &providers, &HashMap::new()) {
+            match self.model(&target) {
                 Some(model) => drop(aliases.insert(name.value, model)),
                 None => self.broken_aliases.push(name.value),
             }
         }
-        let mut routes: Vec<RouteSpec> = Vec::new();
-        for (name, entry) in file.routes.0 {
-            routes.extend(self.route(&name, entry, &default_policy, &providers, &aliases));
-        }
-        if let Some(route) = &route
-            && !routes.iter().any(|r| r.name == route.value)
-        {
-            let near = nearest(&route.value, routes.iter().map(|r| r.name.as_str()));
-            let hint =
-                near.map_or("add it under `routes:`".to_owned(), |near| format!("did you mean `{near}`?"));
-            self.wrong(format!("there is no route `{}`", route.value), route.span.clone(), hint);
-        }
-        Config {
-            source,
-            providers: providers.into_iter().map(|(name, p)| (name, Arc::new(p))).collect(),
-            provider_names: std::mem::take(&mut self.names),
-            catalog: catalog.overridden(facts),
-            aliases,
-            routes,
-            default_route: route.map(|r| r.value),
-            default_policy,
-            connect_timeout,
-            trusted,
-            needs_trust,
-        }
+        // Only now: an alias stands for a model, not for another alias.
+        self.aliases = aliases;
     }
 
-    fn route(
-        &mut self,
-        name: &Located<String>,
-        entry: RouteEntry,
-        defaults: &Policy,
-        providers: &HashMap<String, Provider>,
-        aliases: &HashMap<String, ModelRef>,
-    ) -> Option<RouteSpec> {
+    fn read_routes(&mut self, entries: Entries<RouteEntry>, defaults: &Policy) -> Vec<RouteSpec> {
+        self.route_names = entries.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let mut places = Vec::new();
+        let mut routes: Vec<RouteSpec> = Vec::new();
+        for (name, entry) in entries.0 {
+            places.push(RoutePlaces {
+                requires: entry.requires.first().and_then(|word| word.span.clone()),
+                candidates: entry.candidates.span.clone(),
+            });
+            routes.push(self.route(&name, entry, defaults));
+        }
+        let (candidates, misfits) = expand(&routes);
+        for (route, candidates) in routes.iter_mut().zip(candidates) {
+            route.candidates = candidates;
+        }
+        let whole = misfits.is_empty();
+        for misfit in misfits {
+            self.wrong(misfit.message, misfit.span, misfit.hint);
+        }
+        for (route, places) in routes.iter().zip(places).filter(|_| whole) {
+            if let Some((why, hint)) = nobody_left(route, &self.catalog) {
+                self.wrong(why, places.requires.or(places.candidates), hint);
+            }
+        }
+        routes
+    }
+
+    /// A route, with what it names still to be put in its place.
+    fn route(&mut self, name: &Located<String>, entry: RouteEntry, defaults: &Policy) -> RouteSpec {
         if name.value.is_empty()
             || !name.value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
         {
@@ -207,121 +281,50 @@ impl Reader {
                 "name at least one model",
             );
         }
-        let Strategy::Priority = entry.strategy;
-        let mut candidates: Vec<ModelRef> = Vec::new();
-        for written in &entry.candidates.value {
-            let Some(model) = self.model(written, providers, aliases) else { continue };
-            if candidates.contains(&model) {
-                self.wrong(
-                    format!("`{model}` stands twice in the route `{}`", name.value),
-                    written.span.clone(),
-                    "remove one of them",
-                );
-            }
-            candidates.push(model);
-        }
-        let on = |choice: Option<OnFailure>, default: Choice| match choice {
-            None => default,
-            Some(OnFailure::Stop) => Choice::Stop,
-            Some(OnFailure::Failover) => Choice::GoOn,
-        };
-        let policy = Policy {
-            deadlines: self.deadlines(defaults.deadlines, entry.deadline.as_ref(), &entry.timeouts),
-            retry: self.retry(entry.retry),
-            on_midstream: match entry.on_midstream {
-                None | Some(OnMidstream::Stop) => Choice::Stop,
-                Some(OnMidstream::Restart) => Choice::GoOn,
-            },
-            on_content_policy: on(entry.on_content_policy, defaults.on_content_policy),
-            on_bad_request: on(entry.on_bad_request, defaults.on_bad_request),
-            on_unknown: on(entry.on_unknown, defaults.on_unknown),
-            ..defaults.clone()
-        };
-        if let Some(connect) = &entry.timeouts.connect {
-            let hint = "set it under `defaults: timeouts:`".to_owned();
-            self.wrong("`connect` holds for all routes together", connect.span.clone(), hint);
-        }
-        Some(RouteSpec { name: name.value.clone(), description: entry.description, candidates, policy })
-    }
-
-    fn retry(&mut self, entry: RetryEntry) -> Retry {
-        let default = Retry::default();
-        if let Some(retries) = entry.retries.as_ref().filter(|r| r.value > 10) {
-            self.wrong(
-                "more than 10 retries are no help to anybody",
-                retries.span.clone(),
-                "write 10 or fewer",
-            );
-        }
-        let retry = Retry {
-            retries: entry.retries.map_or(default.retries, |r| r.value),
-            when: match entry.when {
-                None | Some(When::Alone) => RetryWhen::Alone,
-                Some(When::First) => RetryWhen::First,
-            },
-            base: self.duration(entry.base.as_ref()).unwrap_or(default.base),
-            cap: self.duration(entry.cap.as_ref()).unwrap_or(default.cap),
-        };
-        if retry.base > retry.cap {
-            let span = entry.base.or(entry.cap).and_then(|b| b.span);
-            self.wrong("`base` is longer than `cap`", span, "make `cap` at least as long as `base`");
-        }
-        retry
-    }
-
-    fn deadlines(
-        &mut self,
-        defaults: Deadlines,
-        deadline: Option<&Located<String>>,
-        timeouts: &Timeouts,
-    ) -> Deadlines {
-        Deadlines {
-            call: self.duration(deadline).unwrap_or(defaults.call),
-            first_token: self.duration(timeouts.first_token.as_ref()).or(defaults.first_token),
-            idle: self.duration(timeouts.idle.as_ref()).unwrap_or(defaults.idle),
+        let policy = self.policy(&entry, defaults);
+        let weighted = entry.strategy == StrategyWord::Weighted;
+        RouteSpec {
+            name: name.value.clone(),
+            description: entry.description,
+            candidates: Vec::new(),
+            policy,
+            overridden_by: None,
+            written: self.written(&name.value, entry.candidates.value, weighted),
         }
     }
 
-    fn duration(&mut self, written: Option<&Located<String>>) -> Option<Duration> {
-        let written = written?;
-        match parse_duration(&written.value) {
-            Ok(duration) if !duration.is_zero() => return Some(duration),
-            Ok(_) => self.wrong(
-                "this duration must be longer than zero",
-                written.span.clone(),
-                DurationError::HINT,
-            ),
-            Err(error) => self.wrong(error.to_string(), written.span.clone(), DurationError::HINT),
-        }
-        None
+    pub(super) fn no_route(&mut self, name: &str, span: Option<Range<usize>>) {
+        let near = nearest(name, self.route_names.iter().map(String::as_str));
+        let hint = near.map_or("add it under `routes:`".to_owned(), |near| format!("did you mean `{near}`?"));
+        self.wrong(format!("there is no route `{name}`"), span, hint);
     }
 
-    fn model(
-        &mut self,
-        written: &Located<String>,
-        providers: &HashMap<String, Provider>,
-        aliases: &HashMap<String, ModelRef>,
-    ) -> Option<ModelRef> {
-        if let Some(model) = aliases.get(&written.value) {
+    /// A model by its reference or alias.
+    pub(super) fn model(&mut self, written: &Located<String>) -> Option<ModelRef> {
+        if let Some(model) = self.aliases.get(&written.value) {
             return Some(model.clone());
         }
         if self.broken_aliases.contains(&written.value) {
             return None;
         }
         match written.value.parse::<ModelRef>().map(|model| model.of_provider(&self.names)) {
-            Ok(model) if providers.contains_key(&model.provider) => Some(model),
+            Ok(model) if self.providers.contains_key(&model.provider) => Some(model),
             Ok(model) => {
-                let near = nearest(&model.provider, providers.keys().map(String::as_str));
+                let near = nearest(&model.provider, self.providers.keys().map(String::as_str));
                 let hint = near
                     .map_or("add it under `providers:`".to_owned(), |near| format!("did you mean `{near}`?"));
                 self.wrong(format!("there is no provider `{}`", model.provider), written.span.clone(), hint);
                 None
             }
             Err(error) => {
-                let near = nearest(&written.value, aliases.keys().map(String::as_str));
-                let hint = near.map_or(ModelRefError::HINT.to_owned(), |near| {
+                let near = nearest(&written.value, self.aliases.keys().map(String::as_str));
+                let hint = if self.route_names.contains(&written.value) {
+                    format!("for the route of that name, write `route:{}`", written.value)
+                } else if let Some(near) = near {
                     format!("did you mean the alias `{near}`?")
-                });
+                } else {
+                    ModelRefError::HINT.to_owned()
+                };
                 self.wrong(error.to_string(), written.span.clone(), hint);
                 None
             }

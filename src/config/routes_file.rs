@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::route_entry::{Defaults, RouteEntry};
 use super::yaml::{Entries, Located, ScalarOrMap};
 use crate::dialect::Dialect;
 use crate::provider::Hosting;
@@ -12,6 +13,8 @@ pub(super) struct RoutesFile {
     pub version: Located<u32>,
     #[serde(default)]
     pub defaults: Defaults,
+    pub budget: Option<BudgetEntry>,
+    pub on_breaker_open: Option<HookEntry>,
     #[serde(default)]
     pub providers: Entries<ProviderEntry>,
     #[serde(default)]
@@ -20,22 +23,6 @@ pub(super) struct RoutesFile {
     pub aliases: Entries<Located<String>>,
     #[serde(default)]
     pub routes: Entries<RouteEntry>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Defaults {
-    pub route: Option<Located<String>>,
-    pub deadline: Option<Located<String>>,
-    pub timeouts: Timeouts,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Timeouts {
-    pub connect: Option<Located<String>>,
-    pub first_token: Option<Located<String>>,
-    pub idle: Option<Located<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +45,7 @@ pub(super) struct ProviderEntry {
     pub resource: Option<Located<String>>,
     pub account: Option<Located<String>>,
     pub api_version: Option<Located<String>>,
+    pub limits: Option<LimitsEntry>,
     pub quirks: Option<Located<serde_json::Value>>,
 }
 
@@ -92,59 +80,35 @@ pub(super) struct PriceEntry {
     pub output: Option<Located<f64>>,
 }
 
+/// How much of a provider may be used at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RouteEntry {
-    pub description: Option<String>,
-    #[serde(default)]
-    pub strategy: Strategy,
-    pub candidates: Located<Vec<Located<String>>>,
-    pub deadline: Option<Located<String>>,
-    #[serde(default)]
-    pub timeouts: Timeouts,
-    #[serde(default)]
-    pub retry: RetryEntry,
-    pub on_midstream: Option<OnMidstream>,
-    pub on_content_policy: Option<OnFailure>,
-    pub on_bad_request: Option<OnFailure>,
-    pub on_unknown: Option<OnFailure>,
+pub(super) struct LimitsEntry {
+    pub concurrency: Option<Located<u32>>,
+    pub requests_per_minute: Option<Located<u32>>,
+    pub tokens_per_minute: Option<Located<u64>>,
 }
 
-/// How candidates are ordered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetEntry {
+    /// Text, so that the decimal is exact.
+    pub daily_usd: Located<String>,
+    #[serde(default)]
+    pub on_exceeded: ExceededWord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Strategy {
-    /// As they are written.
+pub(super) enum ExceededWord {
     #[default]
-    Priority,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RetryEntry {
-    pub retries: Option<Located<u32>>,
-    pub when: Option<When>,
-    pub base: Option<Located<String>>,
-    pub cap: Option<Located<String>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum When {
-    Alone,
-    First,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum OnFailure {
     Stop,
-    Failover,
+    Warn,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum OnMidstream {
-    Stop,
-    Restart,
+/// What is run when something happens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HookEntry {
+    pub command: Located<Vec<Located<String>>>,
 }

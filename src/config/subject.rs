@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Config;
+use super::candidates::CandidateSpec;
 use super::diagnostic::nearest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route};
@@ -64,7 +65,12 @@ impl Config {
             };
             return Err(SubjectError { message: format!("there is no route `{name}`"), hint: Some(hint) });
         };
-        let candidates = spec.candidates.iter().map(|model| self.candidate(model, environment)).collect();
+        let candidate = |spec: &CandidateSpec| Candidate {
+            when: spec.when.clone(),
+            weight: spec.weight,
+            ..self.candidate(&spec.model, environment)
+        };
+        let candidates = spec.candidates.iter().map(candidate).collect();
         Ok(Route { name: Some(spec.name.clone()), candidates, policy: spec.policy.clone() })
     }
 

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_yaml::{Error, Location};
@@ -97,6 +98,32 @@ impl<'de> Deserialize<'de> for ScalarOrMap {
     }
 }
 
+/// A word, or a map that says more: the short and the long form of the same thing.
+#[derive(Clone, Debug)]
+pub(super) enum WordOr<T> {
+    Word(String),
+    Map(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = WordOr<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a word or a map")
+            }
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                Ok(WordOr::Word(word.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Map)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
 /// Reads YAML into a type.
 pub(super) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, ConfigError> {
     if text.len() > LIMIT {
@@ -172,6 +199,11 @@ fn first_tab(text: &str) -> Option<Range<usize>> {
 
 /// Messages of the parser that speak of its own affairs, in a reader's words: theirs, ours, what to do.
 const OWN_WORDS: &[(&str, &str, &str)] = &[
+    (
+        "expected a word or a map",
+        "a name or a map was expected here",
+        "write provider/model, or {model: provider/model, …}",
+    ),
     ("null into string", "there is no text here", "write a text, or leave the key out"),
     ("from_str_multiple", "the file holds more than one document", "split it at the `---`"),
     ("non-finite", "this is no number", "write a number"),

@@ -1,0 +1,155 @@
+//! `when`: for which requests a candidate is there.
+
+use super::route_entry::WhenEntry;
+use super::routes::Reader;
+use super::yaml::Located;
+use crate::catalog::{Capability, Catalog};
+use crate::provider::ModelRef;
+use crate::route::Conditions;
+
+impl Reader {
+    /// The conditions of one entry.
+    pub(super) fn conditions(&mut self, entry: WhenEntry) -> Conditions {
+        if let Some(most) = entry.max_input_tokens.as_ref().filter(|most| most.value == 0) {
+            self.wrong("no request has so few tokens", most.span.clone(), "write 1 or more");
+        }
+        if let (Some(least), Some(most)) = (&entry.min_input_tokens, &entry.max_input_tokens)
+            && least.value > most.value
+        {
+            self.wrong(
+                format!("no request has at least {} and at most {} tokens", least.value, most.value),
+                least.span.clone(),
+                "make `max_input_tokens` at least as large as `min_input_tokens`",
+            );
+        }
+        let label = entry.label.map(|label| {
+            if label.value.trim().is_empty() {
+                self.wrong("this label is empty", label.span.clone(), "write the word of `--label`");
+            }
+            label.value.trim().to_owned()
+        });
+        Conditions {
+            max_input_tokens: entry.max_input_tokens.map(|most| most.value),
+            min_input_tokens: entry.min_input_tokens.map(|least| least.value),
+            label,
+            tools: entry.tools,
+            attachments: entry.attachments,
+            schema: entry.schema,
+        }
+    }
+
+    /// A candidate that is there only for requests that its model is known not to take is never tried.
+    pub(super) fn tried_at_all(&mut self, model: &ModelRef, when: &Conditions, place: &Located<()>) {
+        let Some(what) = never_takes(model, when, &self.catalog) else { return };
+        self.wrong(
+            format!("`{model}` takes no {what}, so a candidate for requests with {what} is never tried"),
+            place.span.clone(),
+            "name another model, or change the condition",
+        );
+    }
+}
+
+fn never_takes(model: &ModelRef, when: &Conditions, catalog: &Catalog) -> Option<&'static str> {
+    if when.tools != Some(true) && when.attachments != Some(true) {
+        return None;
+    }
+    let facts = catalog.find(&model.provider, &model.model)?;
+    let lacks = |capability| facts.supports(capability) == Some(false);
+    if when.tools == Some(true) && lacks(Capability::Tools) {
+        return Some("tools");
+    }
+    let blind = lacks(Capability::Vision) && lacks(Capability::Pdf) && lacks(Capability::Audio);
+    (when.attachments == Some(true) && blind).then_some("attachments")
+}
+
+/// Conditions that hold where both do; `None` where no request meets both.
+pub(super) fn both(a: &Conditions, b: &Conditions) -> Option<Conditions> {
+    fn same<T: Clone + PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<Option<T>> {
+        match (a, b) {
+            (Some(a), Some(b)) if a != b => None,
+            (a, b) => Some(a.or(b).cloned()),
+        }
+    }
+    let joined = Conditions {
+        max_input_tokens: a.max_input_tokens.into_iter().chain(b.max_input_tokens).min(),
+        min_input_tokens: a.min_input_tokens.into_iter().chain(b.min_input_tokens).max(),
+        label: same(a.label.as_ref(), b.label.as_ref())?,
+        tools: same(a.tools.as_ref(), b.tools.as_ref())?,
+        attachments: same(a.attachments.as_ref(), b.attachments.as_ref())?,
+        schema: same(a.schema.as_ref(), b.schema.as_ref())?,
+    };
+    let empty = joined.max_input_tokens.is_some_and(|most| joined.min_input_tokens.unwrap_or(0) > most);
+    (!empty).then_some(joined)
+}
+
+/// Whether every request that meets `narrow` meets `wide`.
+pub(super) fn covers(wide: &Conditions, narrow: &Conditions) -> bool {
+    fn implied<T: PartialEq>(wide: Option<&T>, narrow: Option<&T>) -> bool {
+        wide.is_none() || wide == narrow
+    }
+    wide.max_input_tokens.is_none_or(|most| narrow.max_input_tokens.is_some_and(|other| other <= most))
+        && wide
+            .min_input_tokens
+            .is_none_or(|least| narrow.min_input_tokens.is_some_and(|other| other >= least))
+        && implied(wide.label.as_ref(), narrow.label.as_ref())
+        && implied(wide.tools.as_ref(), narrow.tools.as_ref())
+        && implied(wide.attachments.as_ref(), narrow.attachments.as_ref())
+        && implied(wide.schema.as_ref(), narrow.schema.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn when(max: Option<u64>, min: Option<u64>, label: Option<&str>, tools: Option<bool>) -> Conditions {
+        Conditions {
+            max_input_tokens: max,
+            min_input_tokens: min,
+            label: label.map(str::to_owned),
+            tools,
+            ..Conditions::default()
+        }
+    }
+
+    #[test]
+    fn both_hold_where_each_does() {
+        let a = when(Some(10), None, Some("x"), None);
+        let b = when(Some(5), Some(2), None, Some(true));
+        assert_eq!(both(&a, &b), Some(when(Some(5), Some(2), Some("x"), Some(true))));
+        assert_eq!(both(&a, &Conditions::default()), Some(a.clone()));
+        assert_eq!(both(&a, &when(None, None, Some("y"), None)), None);
+        assert_eq!(both(&a, &when(None, Some(11), None, None)), None);
+        assert_eq!(both(&b, &when(None, None, None, Some(false))), None);
+    }
+
+    proptest::proptest! {
+        /// Joined conditions are covered by each of the two, and nothing is covered by less than itself.
+        #[test]
+        fn joined_is_narrower(a in conditions(), b in conditions()) {
+            proptest::prop_assert!(covers(&a, &a) && covers(&Conditions::default(), &a));
+            proptest::prop_assert_eq!(both(&a, &b), both(&b, &a));
+            if let Some(joined) = both(&a, &b) {
+                proptest::prop_assert!(covers(&a, &joined) && covers(&b, &joined));
+                proptest::prop_assert_eq!(covers(&a, &b), joined == b);
+            }
+        }
+    }
+
+    fn conditions() -> impl proptest::strategy::Strategy<Value = Conditions> {
+        use proptest::prelude::*;
+        let tokens = || proptest::option::of(1u64..5);
+        let flag = || proptest::option::of(any::<bool>());
+        (tokens(), tokens(), proptest::option::of("[ab]"), flag(), flag(), flag())
+            .prop_map(|(max, min, label, tools, attachments, schema)| Conditions {
+                max_input_tokens: max,
+                min_input_tokens: min,
+                label,
+                tools,
+                attachments,
+                schema,
+            })
+            .prop_filter("a condition that can hold", |when| {
+                when.max_input_tokens.is_none_or(|most| when.min_input_tokens.unwrap_or(0) <= most)
+            })
+    }
+}
