@@ -12,6 +12,7 @@ mod calls;
 mod catalogue;
 mod costs;
 mod evals;
+mod faults;
 mod files;
 mod imports;
 mod readme;

@@ -14,13 +14,14 @@ rules:
 ";
 
 /// A simulator in a process of its own, ended when the test is.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     url: String,
 }
 
 impl Served {
-    fn start(tool: &Tool, arguments: &[&str]) -> Self {
+    /// Starts one, with these arguments beside its own.
+    pub(crate) fn start(tool: &Tool, arguments: &[&str]) -> Self {
         let mut command = tool.command(&[&["sim", "--port", "0", "--log"][..], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -30,11 +31,13 @@ impl Served {
         Self { url: url.trim_end_matches(';').to_owned(), child }
     }
 
-    fn routes(&self) -> String {
+    /// A `routes.yaml` that moves the simulated providers here.
+    pub(crate) fn routes(&self) -> String {
         let url = &self.url;
-        format!(
-            "version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n  sim-anthropic: {{base_url: {url}}}\n"
-        )
+        let roots = ["sim-anthropic", "sim-cohere", "sim-ollama", "sim-bedrock"].map(|name| (name, ""));
+        let others = [("sim-openai", "/v1"), ("sim-responses", "/v1"), ("sim-gemini", "/v1beta")];
+        let row = |(name, path): &(&str, &str)| format!("  {name}: {{base_url: {url}{path}}}\n");
+        "version: 1\nproviders:\n".to_owned() + &roots.iter().chain(&others).map(row).collect::<String>()
     }
 }
 

@@ -100,8 +100,12 @@ impl Assembler {
         let finish_reason = self.check()?;
         let mut unexpected = self.unexpected;
         let mut pieces = self.parts;
-        // Where the answer was cut, so may its last call be: half a call is never handed on as a whole one.
-        let cut = matches!(finish_reason, FinishReason::Length | FinishReason::ContentFilter);
+        // Where the answer was cut, so may its last call be: half a call is never handed on as a whole one. What is
+        // called a refusal may be a filter that stopped the model in the middle.
+        let cut = matches!(
+            finish_reason,
+            FinishReason::Length | FinishReason::ContentFilter | FinishReason::Refusal
+        );
         if let (true, Some(Piece::Call { name, arguments, .. })) = (cut, pieces.last())
             && serde_json::from_str::<Value>(arguments).is_err()
         {
@@ -233,12 +237,13 @@ mod tests {
 
     #[test]
     fn a_cut_call_is_never_handed_on() {
-        for arguments in ["", "{\"path\": \"/"] {
+        let reasons = [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Refusal];
+        for (arguments, reason) in ["", "{\"path\": \"/"].into_iter().flat_map(|a| reasons.map(|r| (a, r))) {
             let events = [
                 Event::Text("I will".into()),
                 Event::ToolCall { index: 0, id: "c".into(), name: "delete".into() },
                 Event::ToolArguments { index: 0, piece: arguments.into() },
-                Event::Finish(FinishReason::Length),
+                Event::Finish(reason),
             ];
             let answer = fold(&events).unwrap();
             assert!(answer.tool_calls.is_empty() && answer.parts.len() == 1);

@@ -16,7 +16,7 @@ pub struct SimArgs {
     /// What its choices are drawn from
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Script what happens to which request: a YAML file of rules
+    /// Script what happens to which request: a YAML file of rules, which may name every model and fault
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Print one line a request

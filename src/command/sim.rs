@@ -10,7 +10,7 @@ use crate::chat::clean_message;
 use crate::cli::SimArgs;
 use crate::config::load_scenario;
 use crate::dialect::Dialect;
-use crate::sim::{Behaviour, LogLine, MODELS, Rule, Settings, Simulator, Step};
+use crate::sim::{Behaviour, Fault, LogLine, MODELS, Rule, Settings, Simulator, Step};
 
 pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, CommandError> {
     let console = context.console;
@@ -40,6 +40,8 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
     console.note(format_args!("the simulator listens at {url}; Ctrl-C stops it"));
     console.note(format_args!("  openai-chat {url}/v1   anthropic {url}   gemini {url}/v1beta"));
     console.note(format_args!("  models: {}", MODELS.join(", ")));
+    let faults: Vec<&str> = Fault::names().collect();
+    console.note(format_args!("  faults: {}", faults.join(", ")));
     tokio::select! {
         // The way to stop it that it told of is no interruption.
         Ok(()) = tokio::signal::ctrl_c() => Ok(Outcome::Done),

@@ -94,7 +94,7 @@ fn rule(entry: RuleEntry, is_known: &dyn Fn(&str) -> bool, problems: &mut Vec<Pr
             problems.push(Problem::new(
                 message,
                 unknown.span.clone(),
-                "`slalom sim` lists its models; each is one",
+                "`slalom sim` lists its models and faults; each is one",
             ));
         }
         let latency = step.latency.and_then(|written| match parse_duration(&written.value) {

@@ -15,6 +15,8 @@ mod embedding;
 mod error_body;
 #[cfg(test)]
 mod extras_tests;
+#[cfg(test)]
+mod fault_tests;
 mod fields;
 mod frame;
 mod functions;

@@ -35,7 +35,7 @@ enum Body {
 }
 
 /// A whole body in place of a stream may be this long, in bytes.
-const WHOLE_LIMIT: usize = 64 << 20;
+pub(super) const WHOLE_LIMIT: usize = 64 << 20;
 
 impl<R: FrameReader> SseStream<R> {
     pub(super) fn new(reader: R) -> Self {
@@ -123,7 +123,7 @@ fn not_a_stream() -> Failure {
     Failure::new(FailureClass::Malformed, Phase::Body, "the answer is an HTML page, not a stream of events")
 }
 
-fn too_long() -> Failure {
+pub(super) fn too_long() -> Failure {
     Failure::new(
         FailureClass::Malformed,
         Phase::Body,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::behaviour::{Behaviour, Fault};
+use super::behaviour::Behaviour;
 use super::defect::{sloppy, terse, verbose};
 use super::seed::draws;
 use super::tools::{forced_call, next_turn, shaped};
-use super::{Settings, Step};
+use super::{Fault, Settings, Step};
 use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
 
 /// An answer with its timing and its fault.
@@ -35,6 +35,8 @@ pub(super) enum Outcome {
     Refused(String),
     Error(FailureClass),
     Fault(Fault),
+    /// Whole, with a field renamed and another added.
+    Unexpected,
 }
 
 /// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
@@ -84,6 +86,7 @@ pub(super) fn answer(
     let outcome = match behaviour {
         Behaviour::Error(class) => Outcome::Error(class),
         Behaviour::Fault(fault) => Outcome::Fault(fault),
+        Behaviour::Unexpected => Outcome::Unexpected,
         Behaviour::Flaky(share) => {
             let drawn = draws(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
             if drawn < share { Outcome::Error(FailureClass::ServerError) } else { Outcome::Whole }

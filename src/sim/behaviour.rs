@@ -1,5 +1,6 @@
 //! A model's name chooses its behaviour.
 
+use super::Fault;
 use crate::chat::FailureClass;
 
 /// What a simulated model does.
@@ -23,28 +24,11 @@ pub enum Behaviour {
     Error(FailureClass),
     /// A fault in the middle of the answer.
     Fault(Fault),
-}
-
-/// What goes wrong in the middle of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Silence after some tokens.
-    Stall,
-    /// The connection breaks after some tokens.
-    Cut,
-    /// The stream ends after some tokens as if it were whole.
-    CutPolitely,
-    /// A frame that does not parse.
-    Malformed,
-    /// A 200 with an empty body.
-    Empty,
-    /// An error object after one token.
-    ErrorInStream,
     /// A right answer, but one field is renamed and one added.
     Unexpected,
 }
 
-/// Every model by name, for listings.
+/// The models by name, for listings. The other faults, and other shares of failures, are served where they are named.
 pub const MODELS: [&str; 21] = [
     "good",
     "sloppy",
@@ -86,14 +70,11 @@ impl Behaviour {
             "bad-key" => Self::Error(FailureClass::Auth),
             "gone" => Self::Error(FailureClass::ModelUnavailable),
             "too-long" => Self::Error(FailureClass::ContextOverflow),
-            "stall" => Self::Fault(Fault::Stall),
-            "cut" => Self::Fault(Fault::Cut),
-            "cut-politely" => Self::Fault(Fault::CutPolitely),
-            "malformed" => Self::Fault(Fault::Malformed),
-            "empty" => Self::Fault(Fault::Empty),
-            "error-in-stream" => Self::Fault(Fault::ErrorInStream),
-            "unexpected" => Self::Fault(Fault::Unexpected),
-            name => Self::Flaky(name.strip_prefix("flaky-")?.parse().ok().filter(|share| *share <= 100)?),
+            "unexpected" => Self::Unexpected,
+            name => match Fault::of(name) {
+                Some(fault) => Self::Fault(fault),
+                None => Self::Flaky(name.strip_prefix("flaky-")?.parse().ok().filter(|share| *share <= 100)?),
+            },
         })
     }
 }
@@ -104,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_listed_model_behaves() {
-        assert!(MODELS.iter().all(|model| Behaviour::of(model).is_some()));
+        assert!(MODELS.into_iter().chain(Fault::names()).all(|model| Behaviour::of(model).is_some()));
         assert_eq!(Behaviour::of("flaky-7"), Some(Behaviour::Flaky(7)));
         assert_eq!(Behaviour::of("flaky-101"), None);
         assert_eq!(Behaviour::of("better"), None);

@@ -7,6 +7,8 @@
 mod answer;
 mod behaviour;
 mod defect;
+mod fault;
+mod frames;
 mod instance;
 mod list;
 mod scenario;
@@ -16,6 +18,7 @@ mod tools;
 mod vectors;
 
 pub use behaviour::{Behaviour, MODELS};
+pub use fault::Fault;
 pub use scenario::{Rule, Step};
 pub use serve::{LogLine, Simulator};
 pub use tools::TOOL_TURNS;

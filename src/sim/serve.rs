@@ -16,15 +16,14 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::Settings;
 use super::answer::{Answer, Outcome, Vendor, answer};
-use super::behaviour::{Behaviour, Fault};
+use super::behaviour::Behaviour;
+use super::frames::{changed, faulty_body, frames};
 use super::list::list;
 use super::vectors::vectors;
-use crate::chat::{Event, FailureClass, Part};
-use crate::dialect::{
-    Asked, AwsDecoder, AwsFrame, Dialect, Server, ServerReply, Serving, StreamEncoder, write_aws_frame,
-};
+use super::{Fault, MODELS, Settings};
+use crate::chat::FailureClass;
+use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving};
 
 /// A request may be this long, in bytes: pictures and documents come with it.
 const BODY_LIMIT: usize = 128 << 20;
@@ -177,12 +176,18 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
     let step = rule.and_then(|at| shared.settings.rules[at].step(shared.nth(format!("rule {at}"))));
     let behaviour = step.and_then(|step| step.behaviour).or_else(|| Behaviour::of(&asked.model));
     let Some(behaviour) = behaviour else {
-        let known = super::MODELS.join(", ");
-        let message = format!("the simulator has no model `{}`; it has {known}", asked.model);
+        let faults = Fault::names().filter(|fault| !MODELS.contains(fault));
+        let known: Vec<&str> = MODELS.into_iter().chain(faults).collect();
+        let message = format!("the simulator has no model `{}`; it has {}", asked.model, known.join(", "));
         return error(server, FailureClass::ModelUnavailable, &message);
     };
     if asked.request.messages.is_empty() {
         return error(server, FailureClass::BadRequest, "messages: at least one message is required");
+    }
+    if let Behaviour::Fault(fault) = behaviour
+        && let Some(why) = fault.refusal(dialect, asked.stream)
+    {
+        return error(server, FailureClass::BadRequest, &why);
     }
     let nth = match behaviour {
         Behaviour::Flaky(_) => shared.nth(format!("{}\n{}", asked.model, asked.request.last_user_text())),
@@ -199,8 +204,8 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
         Outcome::Error(class) => error(server, *class, error_words(*class)),
         Outcome::Refused(why) => error(server, FailureClass::BadRequest, why),
         Outcome::Fault(Fault::Empty) => whole(200, &headers, Vec::new()),
-        Outcome::Whole | Outcome::Fault(_) if asked.stream => {
-            let frames = frames(server.stream_encoder(&serving), &answer);
+        Outcome::Whole | Outcome::Unexpected | Outcome::Fault(_) if asked.stream => {
+            let frames = frames(dialect, &serving, &answer);
             let body = timed(frames, answer.rest, Ending::of(&answer.outcome));
             reply(200, server.stream_content_type(), &headers, Body::from_stream(body))
         }
@@ -208,7 +213,10 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
             tokio::time::sleep(answer.rest).await;
             whole(200, &headers, server.encode_response(&answer.response, &serving))
         }
-        Outcome::Fault(fault) => broken_whole(*fault, server, &answer, &serving).await,
+        Outcome::Unexpected => {
+            whole(200, &headers, changed(&server.encode_response(&answer.response, &serving)))
+        }
+        Outcome::Fault(fault) => broken_whole(*fault, dialect, &answer, &serving).await,
     }
 }
 
@@ -237,124 +245,17 @@ fn error_words(class: FailureClass) -> &'static str {
 /// A whole reply with a fault in it.
 async fn broken_whole(
     fault: Fault,
-    server: &dyn Server,
+    dialect: Dialect,
     answer: &Answer,
     serving: &Serving,
 ) -> HttpResponse<Body> {
-    let body = server.encode_response(&answer.response, serving);
-    match fault {
+    let body = faulty_body(fault, dialect, answer, serving);
+    let ending = match fault {
         Fault::Stall => std::future::pending().await,
-        Fault::Cut | Fault::CutPolitely => {
-            let half = vec![body[..body.len() / 2].to_vec()];
-            let ending = if fault == Fault::Cut { Ending::Broken } else { Ending::Clean };
-            reply(200, "application/json", &[], Body::from_stream(timed(half, Duration::ZERO, ending)))
-        }
-        Fault::ErrorInStream => {
-            whole(200, &[], server.encode_failure(FailureClass::ServerError, "Overloaded (simulated)").body)
-        }
-        Fault::Unexpected => whole(200, &[], changed(&body)),
-        Fault::Malformed | Fault::Empty => whole(200, &[], [&body[..body.len() / 3], b"\"}oops"].concat()),
-    }
-}
-
-/// The frames of a stream, each with the fault that belongs there. About one token a frame.
-fn frames(mut encoder: Box<dyn StreamEncoder>, answer: &Answer) -> Vec<Vec<u8>> {
-    let fault = match &answer.outcome {
-        Outcome::Fault(fault) => Some(*fault),
-        _ => None,
+        Fault::Cut => Ending::Broken,
+        _ => Ending::Clean,
     };
-    let usage = answer.response.usage;
-    let mut frames = vec![encoder.open(&usage)];
-    encoder.event(&Event::Usage(usage));
-    let events = events(&answer.response.parts);
-    let kept = match fault {
-        Some(Fault::ErrorInStream) => 1,
-        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely | Fault::Malformed) => events.len().div_ceil(2),
-        _ => events.len(),
-    };
-    frames.extend(events.iter().take(kept).map(|event| encoder.event(event)));
-    match fault {
-        Some(Fault::Stall | Fault::Cut | Fault::CutPolitely) => {}
-        Some(Fault::Malformed) => frames.push(broken(encoder.event(&Event::Text("oops".to_owned())))),
-        Some(Fault::ErrorInStream) => {
-            frames.push(encoder.error(FailureClass::ServerError, "Overloaded (simulated)"));
-        }
-        _ => {
-            frames.push(encoder.event(&Event::Finish(answer.response.finish_reason)));
-            frames.push(encoder.close());
-        }
-    }
-    if fault == Some(Fault::Unexpected) {
-        frames = frames.iter().map(|frame| changed(frame)).collect();
-    }
-    frames.retain(|frame| !frame.is_empty());
-    frames
-}
-
-/// The parts of an answer as they would come, about one token an event.
-fn events(parts: &[Part]) -> Vec<Event> {
-    let tokens = |text: &str, event: fn(String) -> Event| -> Vec<Event> {
-        text.split_inclusive(' ').map(|token| event(token.to_owned())).collect()
-    };
-    let (mut events, mut index) = (Vec::new(), 0);
-    for part in parts {
-        match part {
-            Part::Text { text } => events.extend(tokens(text, Event::Text)),
-            Part::Reasoning { text, state } => {
-                events.extend(tokens(text, Event::Reasoning));
-                events.extend(state.clone().map(Event::ReasoningState));
-            }
-            Part::ToolCall(call) => {
-                let (id, name) = (call.id.clone(), call.name.clone());
-                events.push(Event::ToolCall { index, id, name });
-                let arguments = call.arguments.to_string();
-                let piece = |piece: &str| Event::ToolArguments { index, piece: piece.to_owned() };
-                events.extend(arguments.split_inclusive(' ').map(piece));
-                index += 1;
-            }
-            Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
-        }
-    }
-    events
-}
-
-/// A frame that does not parse: one with a wrong checksum, or, where there are none, with half its JSON.
-fn broken(mut frame: Vec<u8>) -> Vec<u8> {
-    if aws_frames(&frame).is_empty() {
-        return b"data: {\"oops\n\n".to_vec();
-    }
-    if let Some(last) = frame.last_mut() {
-        *last ^= 0xff;
-    }
-    frame
-}
-
-/// The messages of an AWS event stream; none where the bytes are something else.
-fn aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
-    let mut frames = Vec::new();
-    match AwsDecoder::default().feed(bytes, &mut |frame| frames.push(frame)) {
-        Ok(()) => frames,
-        Err(_) => Vec::new(),
-    }
-}
-
-/// The same bytes with a field added to their JSON and another renamed, in binary frames too.
-fn changed(bytes: &[u8]) -> Vec<u8> {
-    let mut frames = aws_frames(bytes);
-    if frames.is_empty() {
-        // Several events of a stream may come in one piece.
-        let text = String::from_utf8_lossy(bytes);
-        return text.split_inclusive("\n\n").flat_map(|event| changed_json(event.as_bytes())).collect();
-    }
-    frames.iter_mut().for_each(|frame| frame.payload = changed_json(&frame.payload));
-    frames.iter().flat_map(write_aws_frame).collect()
-}
-
-fn changed_json(json: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(json).replacen('{', "{\"sim_added\":true,", 1);
-    text.replacen("\"id\":", "\"sim_renamed\":", 1)
-        .replacen("\"responseId\":", "\"sim_renamed\":", 1)
-        .into_bytes()
+    reply(200, "application/json", &[], Body::from_stream(timed(vec![body], Duration::ZERO, ending)))
 }
 
 /// How a body ends.

@@ -6,7 +6,7 @@ use super::wire::{self, Answer, Block, Ending, KNOWN, stop_reason};
 use crate::chat::{Citation, Event, Failure, FailureClass, FinishReason, Phase};
 use crate::dialect::error_body::ErrorBody;
 use crate::dialect::frame::{AwsDecoder, AwsFrame};
-use crate::dialect::sse_stream::truncated;
+use crate::dialect::sse_stream::{WHOLE_LIMIT, too_long, truncated};
 use crate::dialect::wire::{empty, read};
 use crate::dialect::{Progress, StreamDecoder};
 
@@ -14,6 +14,8 @@ use crate::dialect::{Progress, StreamDecoder};
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     frames: AwsDecoder,
+    /// A whole body in place of a stream, as far as it came.
+    body: Option<Vec<u8>>,
     /// Content blocks that are tool calls of ours: the wire's index of each.
     calls: Vec<u64>,
     anything: bool,
@@ -81,7 +83,6 @@ impl Reader {
     }
 
     fn frame(&mut self, frame: &AwsFrame, events: &mut Vec<Event>) -> Result<(), Failure> {
-        self.anything = true;
         match frame.message_type.as_str() {
             "event" | "" => {}
             "error" => {
@@ -127,6 +128,22 @@ impl Reader {
 
 impl StreamDecoder for Reader {
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<Progress, Failure> {
+        if let (false, Some(first)) = (self.anything, bytes.first()) {
+            self.anything = true;
+            match first {
+                b'{' => self.body = Some(Vec::new()),
+                // A frame begins with its length, and no frame is that long.
+                2.. => {
+                    let message = "the answer is no stream of events";
+                    return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
+                }
+                _ => {}
+            }
+        }
+        if let Some(body) = &mut self.body {
+            body.extend_from_slice(bytes);
+            return if body.len() > WHOLE_LIMIT { Err(too_long()) } else { Ok(Progress::More) };
+        }
         let mut frames = Vec::new();
         let fed = self.frames.feed(bytes, &mut |frame| frames.push(frame));
         for frame in frames {
@@ -144,7 +161,10 @@ impl StreamDecoder for Reader {
         }
     }
 
-    fn end(&mut self, _events: &mut Vec<Event>) -> Result<(), Failure> {
+    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
+        if let Some(body) = self.body.take() {
+            return self.whole(&body, events);
+        }
         match (self.finished, self.anything) {
             (true, _) => Ok(()),
             (false, true) => Err(truncated("messageStop")),

@@ -72,7 +72,11 @@ impl Reader {
             FinishReason::Other
         });
         if reason == FinishReason::Error {
-            return Err(ErrorBody::in_band(&json!({"message": delta.error})));
+            let mut failure = ErrorBody::in_band(&json!({"message": delta.error}));
+            if failure.message.is_empty() {
+                failure.message = format!("the provider ended the answer with finish reason `{word}`");
+            }
+            return Err(failure);
         }
         if !matches!(word, "COMPLETE" | "TOOL_CALL" | "MAX_TOKENS") {
             events.push(Event::ProviderField { name: "finish_reason", value: word.to_owned().into() });

@@ -41,7 +41,7 @@ impl Reader {
         let chunk: Chunk = read(json, KNOWN, events)?;
         let error = chunk.error.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.error.as_ref()));
         if let Some(error) = error.filter(|e| is_error(e)) {
-            if self.finish.is_none() || whole {
+            if !self.is_finished() || whole {
                 // The code may stand beside the `error` string, so the whole chunk is read.
                 let value: Value = serde_json::from_slice(json).unwrap_or_else(|_| error.clone());
                 return Err(ErrorBody::in_band(&value));
@@ -49,7 +49,7 @@ impl Reader {
             events.push(Event::Unexpected("error after finish_reason".into()));
         }
         let flat = chunk.object.as_deref() == Some("error") || chunk.message.is_some();
-        if flat && chunk.choices.is_none() && self.finish.is_none() {
+        if flat && chunk.choices.is_none() && !self.is_finished() {
             return Err(ErrorBody::in_band(&serde_json::from_slice::<Value>(json).unwrap_or_default()));
         }
         self.identify(&chunk, events);
@@ -243,7 +243,7 @@ impl FrameReader for Reader {
             self.done_marker = true;
             return Ok(Progress::Done);
         }
-        if frame.event == "error" && self.finish.is_none() {
+        if frame.event == "error" && !self.is_finished() {
             let said =
                 serde_json::from_str(&frame.data).unwrap_or_else(|_| Value::String(frame.data.clone()));
             return Err(ErrorBody::in_band(&said));
@@ -281,7 +281,8 @@ impl FrameReader for Reader {
     }
 
     fn is_finished(&self) -> bool {
-        self.finish.is_some()
+        // An answer that broke is not finished: an error may follow that says why.
+        self.finish.is_some_and(|reason| reason != FinishReason::Error)
     }
 }
 

@@ -190,9 +190,8 @@ impl StreamEncoder for Encoder {
             Event::Finish(reason) => {
                 out = self.leave();
                 let response = object(&self.serving, &self.items, *reason, &self.usage);
-                let incomplete = response["status"] == "incomplete";
-                let kind = if incomplete { "response.incomplete" } else { "response.completed" };
-                out.extend(self.frame(kind, json!({"response": response})));
+                let kind = format!("response.{}", response["status"].as_str().unwrap_or("completed"));
+                out.extend(self.frame(&kind, json!({"response": response})));
             }
             _ => {}
         }

@@ -82,10 +82,16 @@ pub(super) fn object(serving: &Serving, output: &[Value], reason: FinishReason, 
         FinishReason::ContentFilter => Some("content_filter"),
         _ => None,
     };
+    let status = match reason {
+        FinishReason::Error => "failed",
+        _ if why.is_some() => "incomplete",
+        _ => "completed",
+    };
+    let error = (status == "failed").then(|| json!({"code": "server_error", "message": "The model failed."}));
     let (input, out) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
-        "id": serving.id, "object": "response", "created_at": 0, "model": serving.model, "error": null,
-        "status": if why.is_some() { "incomplete" } else { "completed" },
+        "id": serving.id, "object": "response", "created_at": 0, "model": serving.model, "error": error,
+        "status": status,
         "incomplete_details": why.map(|reason| json!({"reason": reason})), "output": output,
         "usage": {
             "input_tokens": input, "input_tokens_details": {"cached_tokens": usage.cached_input_tokens.unwrap_or(0)},
