@@ -13,7 +13,7 @@ routes:
   shapeless: {candidates: [sim-openai/good, sim-gemini/sloppy]}
   keyless: {candidates: [sim-openai/good, anthropic/claude-haiku-5-5, spare]}
   patient: {candidates: [sim-openai/good, spare], timeouts: {first_token: 800ms, idle: 800ms}}
-  late: {candidates: [sim-openai/good, sim-gemini/stall], deadline: 800ms}
+  late: {candidates: [sim-openai/good, sim-gemini/stall], deadline: 800ms, timeouts: {idle: 900ms}}
   stubborn: {candidates: [sim-openai/good, sim-gemini/good], retry: {retries: 1, when: first}}
 ";
 
