@@ -11,6 +11,7 @@ mod access;
 mod calls;
 mod catalogue;
 mod costs;
+mod drills;
 mod evals;
 mod faults;
 mod files;

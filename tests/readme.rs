@@ -1,4 +1,4 @@
-//! The console blocks of the README and of docs/requests.md, run as they stand, with the binary under test where a block says
+//! The console blocks of the README, docs/requests.md and docs/routing.md, run as they stand, with the binary under test where a block says
 //! `cargo run --release --`.
 
 use std::path::Path;
@@ -64,7 +64,9 @@ fn recognisable(line: &str) -> Vec<String> {
 fn console_blocks_do_what_they_show() {
     let mut commands = commands("README.md");
     assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the test command");
-    commands.extend(self::commands("docs/requests.md"));
+    for document in ["docs/requests.md", "docs/routing.md"] {
+        commands.extend(self::commands(document));
+    }
     let mut ran_any = 0;
     for (command, shown) in commands {
         // `; echo $?` shows an exit code.

@@ -16,6 +16,10 @@ pub struct RouteArgs {
     /// Print the plan and send nothing
     #[arg(long, requires = "name")]
     pub dry_run: bool,
+    /// Rehearse an outage: MODEL=FAULT or PROVIDER=FAULT with a fault of down, 429, slow:2s, stall, cut, malformed or
+    /// empty, and a share of the calls after it, as in 429:20% (repeatable); `each` takes every candidate down in turn
+    #[arg(long, value_name = "DRILL", requires = "name", conflicts_with = "dry_run")]
+    pub drill: Vec<String>,
     /// Show the answer as it arrives, into a pipe too
     #[arg(long, conflicts_with_all = ["no_stream", "json"])]
     pub stream: bool,

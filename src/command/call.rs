@@ -24,11 +24,34 @@ pub(super) async fn answer(
     args: &PromptArgs,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
+    let router = context.router(config);
+    answer_by(context, &router, subject, request, args, stream_shown, None).await
+}
+
+/// The drills that a call is part of, as they were typed.
+#[derive(Clone, Copy)]
+pub(super) struct Played<'a>(pub(super) &'a [String]);
+
+impl std::fmt::Display for Played<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "drill: {} (simulated outage)", self.0.join(", "))
+    }
+}
+
+/// Sends a request through this router and shows what comes of it, and that it was a drill where it was one.
+pub(super) async fn answer_by(
+    context: &Context,
+    router: &Router,
+    subject: &Subject,
+    request: &Request,
+    args: &PromptArgs,
+    stream_shown: bool,
+    played: Option<Played<'_>>,
+) -> Result<Outcome, CommandError> {
     check_callable(context, subject, request, args.strict_params)?;
     let options = options(context, subject, args)?;
     let closed = Arc::new(Notify::new());
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
-    let router = context.router(config);
     let record = tokio::select! {
         record = router.call(&subject.route, request, &options, &mut live) => Some(record),
         // Nobody reads on: what is under way is let go.
@@ -40,7 +63,7 @@ pub(super) async fn answer(
     }
     let Some(record) = record else { return Ok(Outcome::Done) };
     let structured = structured(request, &record);
-    show(context, &record, structured.as_ref(), args.json, live.shows())
+    show(context, &record, structured.as_ref(), args.json, live.shows(), played)
 }
 
 /// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
@@ -134,18 +157,25 @@ pub(super) fn unusable_error(route: &Route, error: &TargetError) -> CommandError
     }
 }
 
+/// What to do about a route that did not survive a drill.
+const UNSURVIVED: &str = "add a candidate of another provider, or look at `deadline`, `timeouts`, `retry` and the `on_…` of \
+                          the route: what they let the call go on from, it survives";
+
 fn show(
     context: &Context,
     record: &CallRecord,
     structured: Option<&Structured>,
     json: bool,
     was_shown: bool,
+    played: Option<Played<'_>>,
 ) -> Result<Outcome, CommandError> {
     let console = &context.console;
+    let drill = played.map_or(&[][..], |played| played.0);
     let none = match &record.outcome {
         Ok(answer) => {
             if json {
-                printed(console.out_line(&to_json(&envelope(record, structured, None))), Outcome::Done)?;
+                let envelope = envelope(record, structured, None).of_drill(drill);
+                printed(console.out_line(&to_json(&envelope)), Outcome::Done)?;
             } else if !was_shown && !answer.response.text.is_empty() {
                 printed(console.out_line(&answer.response.text), Outcome::Done)?;
             }
@@ -160,7 +190,11 @@ fn show(
             if let Some(words) = ending(answer.response.finish_reason) {
                 console.warn(words);
             }
-            console.note(footer(record, answer));
+            let footer = footer(record, answer);
+            match played {
+                Some(played) => console.note(format_args!("{footer} · {played}")),
+                None => console.note(footer),
+            }
             return match structured {
                 Some(Err(why)) => Err(CommandError::no_answer(
                     Outcome::GateFailed,
@@ -172,12 +206,20 @@ fn show(
         }
         Err(none) => none,
     };
-    let outcome = outcome_of(record, structured);
-    let hint = hint(none);
+    let (outcome, hint) = match played {
+        // What helps against an outage does not help against one that is only played.
+        Some(_) => (Outcome::GateFailed, Some(UNSURVIVED.to_owned())),
+        None => (outcome_of(record, structured), hint(none)),
+    };
     if json {
-        printed(console.out_line(&to_json(&envelope(record, structured, hint.clone()))), outcome)?;
+        let envelope = envelope(record, structured, hint.clone()).of_drill(drill);
+        printed(console.out_line(&to_json(&envelope)), outcome)?;
     }
-    let error = CommandError::no_answer(outcome, no_answer_words(record, none));
+    let mut words = no_answer_words(record, none);
+    if let Some(played) = played {
+        words = format!("{played}: {words}");
+    }
+    let error = CommandError::no_answer(outcome, words);
     Err(match hint {
         Some(hint) => error.hint(hint),
         None => error,

@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod context;
 mod definitions;
+mod drill;
 mod embed;
 mod eval;
 mod models;

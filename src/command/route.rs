@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, prompt, simulator};
+use super::{call, drill, prompt, simulator};
 use crate::cli::RouteArgs;
 use crate::config::{Config, Subject};
 use crate::view::{plan_json, plan_table, routes_json, routes_table};
@@ -15,11 +15,11 @@ pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome,
     let Some(name) = &args.name else { return list(context, &config, None, args.request.json) };
     let subject = format!("route:{name}");
     let alone = args.prompt.is_empty() && args.request.file.is_empty() && std::io::stdin().is_terminal();
-    if alone && !args.dry_run {
+    if alone && !args.dry_run && args.drill.is_empty() {
         return list(context, &config, Some(name), args.request.json);
     }
-    // A wrong name is an error before any prompt is read.
-    config.route(name, &context.environment())?;
+    // A wrong name, or a wrong drill, is an error before any prompt is read.
+    let rehearsed = drill::read(&args, &config.route(name, &context.environment())?, &config)?;
     let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
     let _simulator =
         simulator::start_if_named(context, &mut config, std::slice::from_ref(&subject), HashMap::new).await?;
@@ -35,7 +35,10 @@ pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome,
     }
     let subject = Subject { name: subject, route };
     let shows = args.stream || context.console.stdout_is_terminal() && !args.request.no_stream;
-    call::answer(context, &config, &subject, &request, &args.request, shows).await
+    match rehearsed {
+        Some(rehearsed) => drill::drill(context, &config, &subject, &request, &args, rehearsed, shows).await,
+        None => call::answer(context, &config, &subject, &request, &args.request, shows).await,
+    }
 }
 
 fn list(context: &Context, config: &Config, only: Option<&str>, json: bool) -> Result<Outcome, CommandError> {

@@ -56,7 +56,8 @@ pub async fn list(
 /// # Errors
 /// When there is none within `limit`.
 pub async fn fetch(transport: &dyn Transport, url: String, limit: Duration) -> Result<Bytes, ListError> {
-    let outgoing = Outgoing { method: Method::Get, url, headers: Vec::new(), body: Bytes::new() };
+    let outgoing =
+        Outgoing { model: None, method: Method::Get, url, headers: Vec::new(), body: Bytes::new() };
     let got = timeout(limit, get(transport, outgoing)).await.unwrap_or_else(|_| Err(too_slow(limit)))?;
     match got.status {
         200 => Ok(got.body),
@@ -145,7 +146,7 @@ async fn authorized(
     url: String,
     headers: Vec<(String, String)>,
 ) -> Result<(Got, Vec<Credential>), ListError> {
-    let mut outgoing = Outgoing { method: Method::Get, url, headers, body: Bytes::new() };
+    let mut outgoing = Outgoing { model: None, method: Method::Get, url, headers, body: Bytes::new() };
     let secrets = authorize(target, &mut outgoing)
         .await
         .map_err(|failure| ListError::Unreachable(failure.to_string()))?;

@@ -7,6 +7,9 @@
 mod authorization;
 mod body;
 mod credential;
+mod drill;
+#[cfg(test)]
+mod drill_tests;
 mod embed;
 mod environment;
 mod exchange;
@@ -28,6 +31,7 @@ mod target;
 mod transport;
 
 pub use credential::{Credential, KeySource};
+pub use drill::{Drill, Drilled, Fault, Struck};
 pub use embed::embed;
 pub use environment::Environment;
 pub use exchange::{Exchanged, Timers, exchange};

@@ -41,7 +41,8 @@ pub(super) fn addressed(target: &Target, mut wire: WireRequest, stream: bool) ->
     }
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     headers.extend(wire.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let mut outgoing = Outgoing { method: Method::Post, url, headers, body: wire.body.into() };
+    let model = Some(target.model_ref.clone());
+    let mut outgoing = Outgoing { model, method: Method::Post, url, headers, body: wire.body.into() };
     for (name, value) in &target.provider.headers {
         put_header(&mut outgoing, name, value.clone());
     }

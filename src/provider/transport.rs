@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 
+use super::ModelRef;
 use crate::dialect::Headers;
 
 /// The bytes of a reply's body as they arrive. An error is a connection that broke; its text says how.
@@ -23,6 +24,8 @@ pub enum Method {
 /// A request, ready to go.
 #[derive(Clone)]
 pub struct Outgoing {
+    /// The model that is asked; `None` where a host is asked for something else.
+    pub model: Option<ModelRef>,
     /// What it does.
     pub method: Method,
     /// The whole URL.

@@ -41,11 +41,22 @@ pub struct Envelope<'a> {
     unexpected: &'a [String],
     provider_fields: &'a Map<String, Value>,
     simulated: bool,
+    /// The outages that were put in; ordinary calls have none.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    drill: &'a [String],
     error: Option<ErrorObject>,
 }
 
+impl<'a> Envelope<'a> {
+    /// The envelope of a call that was part of these drills.
+    #[must_use]
+    pub fn of_drill(self, drill: &'a [String]) -> Self {
+        Self { drill, ..self }
+    }
+}
+
 #[derive(Debug, Serialize)]
-struct AttemptObject<'a> {
+pub(super) struct AttemptObject<'a> {
     provider: &'a str,
     model: &'a str,
     outcome: &'static str,
@@ -154,6 +165,7 @@ pub fn envelope<'a>(
         unexpected: response.map_or(&[], |r| &r.unexpected),
         provider_fields: response.map_or(&NONE, |r| &r.provider_fields),
         simulated: record.simulated(),
+        drill: &[],
         error: none.map(|none| ErrorObject {
             class: none.failure.as_ref().map(|f| f.class.name()),
             message: none.failure.as_ref().map_or_else(|| none.why.words().to_owned(), |f| f.message.clone()),
@@ -162,7 +174,7 @@ pub fn envelope<'a>(
     }
 }
 
-fn attempt(attempt: &Attempt) -> AttemptObject<'_> {
+pub(super) fn attempt(attempt: &Attempt) -> AttemptObject<'_> {
     AttemptObject {
         provider: &attempt.model_ref.provider,
         model: &attempt.model_ref.model,

@@ -103,6 +103,7 @@ mod tests {
 
     fn request() -> Outgoing {
         Outgoing {
+            model: None,
             method: Method::Post,
             url: "https://a/".into(),
             headers: Vec::new(),

@@ -116,6 +116,7 @@ mod tests {
         };
         let model = "us.anthropic.claude-haiku-4-5-20251001-v1%3A0";
         let mut outgoing = Outgoing {
+            model: None,
             method: Method::Post,
             url: format!("https://bedrock-runtime.eu-west-1.amazonaws.com/model/{model}/converse-stream"),
             headers: vec![
@@ -165,7 +166,8 @@ mod tests {
         };
         let signed = |method| {
             let url = "https://h/models".to_owned();
-            let mut outgoing = Outgoing { method, url, headers: Vec::new(), body: bytes::Bytes::new() };
+            let mut outgoing =
+                Outgoing { model: None, method, url, headers: Vec::new(), body: bytes::Bytes::new() };
             put(&mut outgoing, &keys, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap();
             outgoing.headers
         };
@@ -176,6 +178,7 @@ mod tests {
     #[test]
     fn the_independent_signer_meets_a_published_example() {
         let outgoing = Outgoing {
+            model: None,
             method: Method::Post,
             url: String::new(),
             headers: vec![("x-amz-date".into(), "20150830T123600Z".into())],
