@@ -129,8 +129,7 @@ impl Context {
 
     /// How models stand, as the ledger has it.
     pub(super) fn health(&self) -> Health {
-        let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-        Health::new(Arc::clone(self.ledger()), clock, fastrand::Rng::new())
+        health_in(Arc::clone(self.ledger()))
     }
 
     /// A router over real connections.
@@ -159,6 +158,12 @@ impl Context {
     pub(super) fn new_id(&self) -> String {
         ulid::Ulid::generate().to_string()
     }
+}
+
+/// How models stand, as this ledger has it.
+pub(super) fn health_in(ledger: Arc<Ledger>) -> Health {
+    let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
+    Health::new(ledger, clock, fastrand::Rng::new())
 }
 
 /// A duration that was typed.

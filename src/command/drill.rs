@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use super::call::{self, Played};
-use super::context::Context;
+use super::context::{Context, health_in};
 use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
 use crate::config::{Config, DurationError, Subject, nearest, parse_duration};
+use crate::ledger::Ledger;
 use crate::provider::{Drill, Drilled, Fault, Http, ModelRef, Struck, Transport};
 use crate::route::{CallRecord, Route, Router, Why};
 use crate::view::{Promise, Rehearsal, drill_json, drill_table};
@@ -173,7 +174,7 @@ fn check_strikes(
 /// A router that nothing else is called through: what it learns of a rehearsal is gone with it.
 fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>) -> Router {
     let drilled = Drilled::new(Arc::clone(transport), drills, fastrand::Rng::new());
-    Router::new(Arc::new(drilled), fastrand::Rng::new())
+    Router::new(Arc::new(drilled), health_in(Arc::new(Ledger::in_memory())), fastrand::Rng::new())
 }
 
 async fn each(

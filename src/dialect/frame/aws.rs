@@ -25,7 +25,6 @@ pub struct AwsFrame {
 pub struct AwsDecoder {
     decoder: MessageFrameDecoder,
     buffer: BytesMut,
-    begun: bool,
 }
 
 /// Bytes that are no event stream, with what is wrong.
@@ -39,13 +38,6 @@ impl AwsDecoder {
     /// # Errors
     /// When a checksum is wrong or a message too long: after that no message can be found any more.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(AwsFrame)) -> Result<(), NoEventStream> {
-        // A message begins with its length, so the first byte of a page or of JSON would make one that nobody sends. The
-        // decoder alone would wait for all of it.
-        let first = bytes.first().filter(|_| !self.begun);
-        if first.is_some_and(|byte| u32::from_be_bytes([*byte, 0, 0, 0]) as usize >= LIMIT) {
-            return Err(NoEventStream("it begins with no message".to_owned()));
-        }
-        self.begun |= first.is_some();
         self.buffer.extend_from_slice(bytes);
         loop {
             match self.decoder.decode_frame(&mut self.buffer) {
@@ -118,14 +110,5 @@ mod tests {
         let mut broken = bytes;
         broken[20] ^= 1;
         assert!(AwsDecoder::default().feed(&broken, &mut |_| ()).is_err());
-    }
-
-    #[test]
-    fn what_is_no_event_stream_is_said_at_once() {
-        for body in ["<html></html>", "{\"message\":\"no\"}", "\n<html>"] {
-            let mut decoder = AwsDecoder::default();
-            decoder.feed(b"", &mut |_| ()).unwrap();
-            assert!(decoder.feed(body.as_bytes(), &mut |_| ()).is_err(), "{body}");
-        }
     }
 }
