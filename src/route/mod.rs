@@ -7,6 +7,8 @@
 mod backoff;
 mod breaker;
 mod budget;
+#[cfg(test)]
+mod class_table_tests;
 mod health;
 mod listener;
 mod plan;

@@ -195,6 +195,10 @@ impl<'a> Walk<'a> {
             if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
                 let model = &self.runners[*index].target.model_ref;
                 self.listener.notice(&Notice::Failed { model, failure });
+                if !self.shown.is_empty() {
+                    self.listener.notice(&Notice::Restart { model });
+                    self.shown.clear();
+                }
             }
             let target = self.runners[next.index].target;
             if next.role == Role::Probe
@@ -219,18 +223,9 @@ impl<'a> Walk<'a> {
             };
             let goes_on = self.learn(&next, &failure);
             untold = true;
-            if !self.shown.is_empty() {
-                if self.policy.on_midstream == Choice::Stop {
-                    let why = self.out_of_time().filter(|why| *why == Why::Timeout).unwrap_or(Why::BrokeOff);
-                    return Err(self.no_answer(why, Some((next.index, failure))));
-                }
-                self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
-                untold = false;
-                self.listener.notice(&Notice::Restart { model: &target.model_ref });
-                self.shown.clear();
-            }
+            let broke_off = !self.shown.is_empty() && self.policy.on_midstream == Choice::Stop;
             last = Some((next.index, failure));
-            if !goes_on {
+            if broke_off || !goes_on {
                 let why = self.out_of_time().unwrap_or(Why::Stopped);
                 return Err(self.no_answer(why, last));
             }
@@ -238,6 +233,8 @@ impl<'a> Walk<'a> {
     }
 
     fn no_answer(&self, why: Why, last: Option<(usize, Failure)>) -> NoAnswer {
+        // Whoever saw a part of an answer must hear that it is one, whatever ended the call.
+        let why = if self.shown.is_empty() || why == Why::Timeout { why } else { Why::BrokeOff };
         NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
     }
 
