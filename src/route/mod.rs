@@ -9,6 +9,8 @@ mod breaker;
 mod budget;
 #[cfg(test)]
 mod class_table_tests;
+#[cfg(test)]
+mod fault_tests;
 mod health;
 mod listener;
 mod plan;

@@ -110,14 +110,17 @@ impl World {
         self.call_shown(route, &mut Shown { shows: false, text: String::new(), notices: vec![] }).await
     }
 
-    pub(super) async fn call_shown(&self, route: &Route, listener: &mut Shown) -> CallRecord {
-        let options = CallOptions {
+    pub(super) fn options(&self) -> CallOptions {
+        CallOptions {
             id: "x".into(),
             requested_model: "t".into(),
             stream: self.stream,
             timeout: self.timeout,
-        };
-        self.router.call(route, &Request::prompt("hi"), &options, listener).await
+        }
+    }
+
+    pub(super) async fn call_shown(&self, route: &Route, listener: &mut Shown) -> CallRecord {
+        self.router.call(route, &Request::prompt("hi"), &self.options(), listener).await
     }
 }
 
