@@ -33,17 +33,30 @@ pub(crate) enum Ending {
     Hang,
 }
 
-/// Plays the scenes of each host in turn, the last one for ever, and writes down what was asked when.
+/// Says what a host does with its nth request (counted from 0), so long after the start.
+pub(crate) type Script = Box<dyn Fn(&str, usize, Duration) -> Scene + Send + Sync>;
+
+/// Plays scenes, and writes down what was asked when.
 pub(crate) struct Scripted {
-    hosts: Mutex<HashMap<String, (Vec<Scene>, usize)>>,
+    script: Script,
+    times: Mutex<HashMap<String, usize>>,
     start: Instant,
     pub(crate) asked: Mutex<Vec<(Duration, String)>>,
 }
 
 impl Scripted {
+    /// Plays the scenes of each host in turn, the last one for ever.
     pub(crate) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>) -> Self {
-        let hosts = hosts.into_iter().map(|(host, scenes)| (host.to_owned(), (scenes, 0))).collect();
-        Self { hosts: Mutex::new(hosts), start: Instant::now(), asked: Mutex::new(Vec::new()) }
+        let hosts: HashMap<&str, Vec<Scene>> = hosts.into_iter().collect();
+        Self::by(Box::new(move |host, nth, _| {
+            let scenes = hosts.get(host).expect("a scripted host");
+            scenes[nth.min(scenes.len() - 1)].clone()
+        }))
+    }
+
+    /// Plays what the script says.
+    pub(crate) fn by(script: Script) -> Self {
+        Self { script, times: Mutex::default(), start: Instant::now(), asked: Mutex::default() }
     }
 
     /// The hosts that were asked, in order.
@@ -52,10 +65,10 @@ impl Scripted {
     }
 
     fn scene(&self, host: &str) -> Scene {
-        let mut hosts = self.hosts.lock().unwrap();
-        let (scenes, at) = hosts.get_mut(host).expect("a scripted host");
-        *at += 1;
-        scenes[(*at - 1).min(scenes.len() - 1)].clone()
+        let mut times = self.times.lock().unwrap();
+        let times = times.entry(host.to_owned()).or_default();
+        *times += 1;
+        (self.script)(host, *times - 1, self.start.elapsed())
     }
 }
 

@@ -13,6 +13,8 @@ mod class_table_tests;
 mod fault_tests;
 mod health;
 mod listener;
+#[cfg(test)]
+mod outage_tests;
 mod plan;
 mod policy;
 mod reaction;
