@@ -20,6 +20,7 @@ mod readme;
 mod requests;
 mod route_files;
 mod samples;
+mod shared_breaker;
 mod simulator;
 mod specs;
 #[path = "../src/provider/signer/test_host.rs"]

@@ -84,13 +84,13 @@ fn calls_to_a(seen: &[Seen], from: u64, until: u64) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn half_an_hour_of_outage() {
-    let hang = || Scene::Stream { pieces: vec![], ending: Ending::Hang };
+    let hang = Scene::Stream { pieces: vec![], ending: Ending::Hang };
     // Until the first timer of a host that hangs runs out, nobody can know: 30 requests are on their way by then.
-    let kinds: [(&str, fn() -> Scene, usize); 3] =
-        [("refuses", || Scene::Refuse, 0), ("503", || refuses(503), 0), ("hangs", hang, 30)];
-    for (name, dead, unknowing) in kinds {
+    for (name, dead, unknowing) in
+        [("refuses", Scene::Refuse, 0), ("503", refuses(503), 0), ("hangs", hang, 30)]
+    {
         let (down, up) = (5 * MINUTE, 35 * MINUTE);
-        let a = move |now| if (down..up).contains(&now) { dead() } else { well() };
+        let a = move |now| if (down..up).contains(&now) { dead.clone() } else { well() };
         let seen = watch(50 * MINUTE, a).await;
         let calls = calls_to_a(&seen, down, up);
         let changes = changes_of_who_answers(&seen);
@@ -122,7 +122,7 @@ async fn a_fifth_is_rate_limited() {
         let (order, answers) = (changes_of_order(&seen), changes_of_who_answers(&seen));
         let b_first = || seen.iter().filter(|call| call.first == "b").map(|call| call.sent);
         let demoted = b_first().next().expect("it is demoted");
-        let again = b_first().last().map_or(0, |last| last + 1);
+        let again = b_first().next_back().map_or(0, |last| last + 1);
         println!(
             "20 % of 429s for 5 min, after {quiet} s of health: behind the other after {} s, {calls} of 300 calls reach \
              it, {order} changes of order ({answers} of who answers), first again {} s after they end",
