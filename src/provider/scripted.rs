@@ -42,6 +42,8 @@ pub(crate) struct Scripted {
     times: Mutex<HashMap<String, usize>>,
     start: Instant,
     pub(crate) asked: Mutex<Vec<(Duration, String)>>,
+    /// The hosts that were warmed. None of it ever ends by itself.
+    pub(crate) warmed: Mutex<Vec<(Duration, String)>>,
 }
 
 impl Scripted {
@@ -56,7 +58,13 @@ impl Scripted {
 
     /// Plays what the script says.
     pub(crate) fn by(script: Script) -> Self {
-        Self { script, times: Mutex::default(), start: Instant::now(), asked: Mutex::default() }
+        Self {
+            script,
+            times: Mutex::default(),
+            start: Instant::now(),
+            asked: Mutex::default(),
+            warmed: Mutex::default(),
+        }
     }
 
     /// The hosts that were asked, in order.
@@ -73,6 +81,12 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
+    fn warm<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
+        let host = reqwest::Url::parse(base_url).unwrap().host_str().unwrap().to_owned();
+        self.warmed.lock().unwrap().push((self.start.elapsed(), host));
+        std::future::pending().boxed()
+    }
+
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
         let host = reqwest::Url::parse(&outgoing.url).unwrap().host_str().unwrap().to_owned();
         self.asked.lock().unwrap().push((self.start.elapsed(), host.clone()));

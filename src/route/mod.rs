@@ -26,6 +26,8 @@ mod test_world;
 mod walk;
 #[cfg(test)]
 mod walk_tests;
+#[cfg(test)]
+mod warm_tests;
 
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};

@@ -4,10 +4,14 @@ mod learn;
 mod next;
 mod spent;
 mod timers;
+mod warm;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +27,7 @@ use next::Next;
 pub use spent::cost_of;
 use spent::spent;
 use timers::lease;
+use warm::Warming;
 
 /// What one call is to be.
 #[derive(Clone, Debug)]
@@ -119,6 +124,13 @@ struct Runner<'a> {
     again_at: Option<Instant>,
 }
 
+impl Runner<'_> {
+    /// Whether it was not tried yet, and may be.
+    fn is_fresh(&self) -> bool {
+        self.attempts == 0 && !self.out
+    }
+}
+
 struct Walk<'a> {
     router: &'a Router,
     policy: &'a Policy,
@@ -136,6 +148,7 @@ struct Walk<'a> {
     passed_over: Vec<(ModelRef, Skip)>,
     /// What will be known of breakers that attempts may have moved.
     receipts: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<Change>>)>,
+    warming: Warming,
 }
 
 impl<'a> Walk<'a> {
@@ -172,6 +185,7 @@ impl<'a> Walk<'a> {
             shown: String::new(),
             passed_over: Vec::new(),
             receipts: Vec::new(),
+            warming: Warming::default(),
         }
     }
 
@@ -255,7 +269,11 @@ impl<'a> Walk<'a> {
         let (listener, shown) = (&mut *self.listener, &mut self.shown);
         let (health, call) = (&self.router.health, &self.options.id);
         let mut renewed = (next.role == Role::Probe).then(Instant::now);
+        let content = AtomicBool::new(false);
         let mut sink = |event: &Event| {
+            if event.is_content() {
+                content.store(true, Ordering::Relaxed);
+            }
             if let Some(last) = renewed
                 && event.is_content()
                 && last.elapsed() >= Duration::from_secs(1)
@@ -270,8 +288,13 @@ impl<'a> Walk<'a> {
             }
             listener.event(event);
         };
-        let exchanged =
-            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink).await;
+        let exchanging =
+            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink);
+        let warming = self.warming.next(self.router, &self.runners, timers.first_token, &content);
+        let exchanged = match select(pin!(exchanging), pin!(warming)).await {
+            Either::Left((exchanged, _)) => exchanged,
+            Either::Right((never, _)) => match never {},
+        };
         let usage = spent(&exchanged, &fitted.request);
         let failure = exchanged.outcome.as_ref().err().cloned();
         if failure.is_none() {
