@@ -41,6 +41,8 @@ fn main() {
         });
     });
     let alive = receiver.recv().unwrap();
+    // The bare client wants to be told of one, though it never needs it here.
+    rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = runtime();
     let _entered = runtime.enter();
     // Bound, so that nobody else gets the port, and never listened on: it refuses connections.
