@@ -18,7 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
-use slalom::ledger::{HealthKey, Ledger};
+use slalom::ledger::{HealthKey, HealthRow, Ledger};
 use slalom::provider::{
     Auth, Http, Incoming, Method, ModelRef, Outgoing, Provider, SendError, Target, Transport,
     built_in_providers,
@@ -28,7 +28,7 @@ use slalom::sim::{Settings, Simulator};
 
 /// Turns of each measurement in this process, and of the binary.
 const TURNS: usize = 1000;
-const RUNS: usize = 30;
+const RUNS: usize = 60;
 
 fn main() {
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -170,13 +170,9 @@ async fn failover(dead: &str, alive: &str, ledger: Option<&Path>) {
         own.push(call(&router, &one, true).await);
     }
     line("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
-    while !matches!(
-        router.health().standings([target])[0],
-        slalom::route::Standing::Away { why: slalom::route::Away::Open, .. }
-    ) {
-        call(&router, &two, true).await;
-    }
-    keep_open(router.health().ledger(), "openai", &format!("{dead}/v1")).await;
+    let until = jiff::Timestamp::now().as_millisecond() + 600_000;
+    let base_url = format!("{dead}/v1");
+    change(router.health().ledger(), "openai", &base_url, move |row| row.open_until = until).await;
     (over, own) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         over.push(call(&router, &two, true).await);
@@ -186,17 +182,12 @@ async fn failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     router.health().reset(target).await;
 }
 
-/// Keeps an open breaker so for as long as a benchmark takes.
-async fn keep_open(ledger: &Ledger, provider: &str, base_url: &str) {
-    let until = jiff::Timestamp::now().as_millisecond() + 600_000;
-    change(ledger, provider, base_url, move |row| row.open_until = until).await;
-}
-
+/// Changes what a ledger has of a model.
 async fn change(
     ledger: &Ledger,
     provider: &str,
     base_url: &str,
-    change: impl Fn(&mut slalom::ledger::HealthRow) + Send + 'static,
+    change: impl Fn(&mut HealthRow) + Send + 'static,
 ) {
     let key = HealthKey { provider: provider.into(), base_url: base_url.into(), model: "good".into() };
     ledger.write(move |rows| rows.update_health(&key, &change)).await;
@@ -229,11 +220,12 @@ fn binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &P
         let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
         let (mut over, mut own) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            runtime.block_on(change(&Ledger::open(&ledger), "sim-openai", "simulator", move |row| {
-                *row = slalom::ledger::HealthRow { open_until: until, ..Default::default() };
-            }));
-            over.push(run("two"));
-            own.push(run("one"));
+            for (route, all) in [("two", &mut over), ("one", &mut own)] {
+                runtime.block_on(change(&Ledger::open(&ledger), "sim-openai", "simulator", move |row| {
+                    *row = HealthRow { open_until: until, ..Default::default() };
+                }));
+                all.push(run(route));
+            }
         }
         line(name, median(&mut over), "the second's own", median(&mut own), bar);
     }

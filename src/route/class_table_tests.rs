@@ -266,7 +266,8 @@ async fn found(row: &Row, setting: Setting) -> Expected {
 async fn every_class_ends_as_the_table_says_at_every_place() {
     for row in table() {
         for setting in settings() {
-            if setting.midway && row.midway.is_none() {
+            let same_choice = row.goes_on[0] == row.goes_on[1];
+            if setting.midway && row.midway.is_none() || setting.turned && same_choice {
                 continue;
             }
             assert_eq!(found(&row, setting).await, expected(&row, setting), "{}: {setting:?}", row.class);

@@ -382,7 +382,7 @@ fn in_time(case: &Case, attempt: &Attempt, fault: &Fault) -> Result<(), TestCase
 #[test]
 fn whatever_goes_wrong_a_call_keeps_its_promises() {
     let seen = RefCell::new(Seen::default());
-    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 256, failure_persistence: None, ..Config::default() };
     let played = TestRunner::new(config).run(&cases(), |case| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().unwrap().block_on(play(&case, &seen))

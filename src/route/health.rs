@@ -137,6 +137,9 @@ impl Health {
         let now = self.now();
         let keys: Vec<(HealthKey, String)> =
             targets.into_iter().map(|target| (key(target), block_key(target))).collect();
+        if keys.is_empty() {
+            return Vec::new();
+        }
         let standings = self.ledger.read(|rows| {
             keys.iter().map(|(key, block)| standing_in(rows, key, block, now)).collect::<RowResult<_>>()
         });

@@ -196,7 +196,7 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
     let state = |turn: usize| server.thought_state(&format!("simulated-thoughts-{turn}"));
     let vendor = Vendor { speaks: dialect.name(), state: &state };
     let answer = answer(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &vendor);
-    tokio::time::sleep(answer.first_token).await;
+    pause(answer.first_token).await;
     let serving =
         Serving { id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)), model: asked.model.clone() };
     let headers = server.answer_headers(&serving);
@@ -210,7 +210,7 @@ async fn respond(shared: &Shared, dialect: Dialect, asked: &Asked) -> HttpRespon
             reply(200, server.stream_content_type(), &headers, Body::from_stream(body))
         }
         Outcome::Whole => {
-            tokio::time::sleep(answer.rest).await;
+            pause(answer.rest).await;
             whole(200, &headers, server.encode_response(&answer.response, &serving))
         }
         Outcome::Unexpected => {
@@ -276,14 +276,19 @@ impl Ending {
     }
 }
 
+/// Sleeps, unless for no time at all: a timer's least is a millisecond.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// Frames spread over a time. What is due at once goes out in one piece.
 fn timed(frames: Vec<Vec<u8>>, rest: Duration, ending: Ending) -> impl Stream<Item = io::Result<Bytes>> {
     let pieces = if rest.is_zero() { vec![frames.concat()] } else { frames };
     let pause = rest / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
     let sent = stream::iter(pieces).then(move |piece| async move {
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
+        self::pause(pause).await;
         Ok(Bytes::from(piece))
     });
     let last = match ending {

@@ -13,29 +13,40 @@ pub(super) struct Next {
     pub(super) index: usize,
     pub(super) wait: Duration,
     pub(super) role: Role,
+    /// How many others could be tried at once, were it not for this one.
+    pub(super) ready: usize,
 }
 
 impl Walk<'_> {
     /// Who comes next. A fresh candidate that is ready comes first, in order; with `when: first` the one that just
     /// failed comes before it. When nobody is ready, whoever frees first.
     pub(super) fn next(&mut self, last: Option<usize>) -> Option<Next> {
+        let standings = standings(&self.router.health, &self.runners);
+        let mut next = self.choose(last, &standings)?;
+        let ready = |(index, standing): &&(usize, Standing)| {
+            *index != next.index && !matches!(standing, Standing::Away { .. })
+        };
+        next.ready = standings.iter().filter(ready).count();
+        Some(next)
+    }
+
+    fn choose(&mut self, last: Option<usize>, standings: &[(usize, Standing)]) -> Option<Next> {
         let half = self.left() / 2;
         let now = Instant::now();
         let retry = |runner: &Runner<'_>, index: usize| {
             let wait = runner.again_at?.saturating_duration_since(now);
-            (!runner.out && wait <= half).then_some(Next { index, wait, role: Role::Ordinary })
+            (!runner.out && wait <= half).then_some(Next { index, wait, role: Role::Ordinary, ready: 0 })
         };
         if self.policy.retry.when == RetryWhen::First
             && let Some(next) = last.and_then(|index| retry(&self.runners[index], index))
         {
             return Some(next);
         }
-        let standings = self.standings();
-        let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role });
-        if let Some((index, standing)) = best(&standings) {
+        let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role, ready: 0 });
+        if let Some((index, standing)) = best(standings) {
             let index = *index;
             let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
-            self.pass_over(&standings, index);
+            self.pass_over(standings, index);
             return at_once(index, role);
         }
         let again = self.runners.iter().enumerate().filter_map(|(index, runner)| retry(runner, index));
@@ -46,14 +57,9 @@ impl Walk<'_> {
             // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once.
             let waits = *why == Away::Asked && free_in <= half;
             let (wait, role) = (if waits { free_in } else { Duration::ZERO }, Role::Forced);
-            Some((free_in, Next { index: *index, wait, role }))
+            Some((free_in, Next { index: *index, wait, role, ready: 0 }))
         });
         again.map(|next| (next.wait, next)).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
-    }
-
-    /// How the candidates stand that were not tried yet.
-    pub(super) fn standings(&self) -> Vec<(usize, Standing)> {
-        standings(&self.router.health, &self.runners)
     }
 
     /// Tells, once each, who is left alone before this one is tried.

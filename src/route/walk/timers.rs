@@ -7,7 +7,7 @@ use super::Walk;
 use super::next::Next;
 use crate::catalog::Capability;
 use crate::provider::Timers;
-use crate::route::{Standing, Why};
+use crate::route::Why;
 
 /// A first-token timer is not cut below this by sharing the deadline among candidates.
 const LEAST_SHARE: Duration = Duration::from_secs(5);
@@ -57,12 +57,7 @@ impl Walk<'_> {
             return Timers { first_token: left, idle: left, total };
         }
         let own = self.own_first_token(next);
-        let ready = |(index, standing): &&(usize, Standing)| {
-            *index != next.index && !matches!(standing, Standing::Away { .. })
-        };
-        let n = u32::try_from(self.standings().iter().filter(ready).count())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
+        let n = u32::try_from(next.ready).unwrap_or(u32::MAX).saturating_add(1);
         Timers { first_token: own.min(left).min((left / n).max(LEAST_SHARE)), idle: deadlines.idle, total }
     }
 
