@@ -15,13 +15,17 @@ mod drills;
 mod evals;
 mod faults;
 mod files;
+#[cfg(unix)]
+mod hook;
 mod imports;
+mod ping;
 mod readme;
 mod requests;
 mod route_files;
 mod samples;
 mod simulator;
 mod specs;
+mod standings;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::Block;
-use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
+use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
 use crate::chat::FailureClass;
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
 use crate::provider::Target;
@@ -53,6 +53,39 @@ pub enum Away {
     Blocked(String),
 }
 
+impl Standing {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Demoted => "demoted",
+            Self::HalfOpen => "half_open",
+            Self::Away { why, .. } => why.name(),
+        }
+    }
+
+    /// Until when it wants to be left alone, in milliseconds since 1970.
+    pub fn until(&self) -> Option<i64> {
+        match self {
+            Self::Away { until, .. } => Some(*until),
+            Self::Ready | Self::Demoted | Self::HalfOpen => None,
+        }
+    }
+
+    /// Whether it is called in its turn, and not left alone.
+    pub fn is_ready(&self) -> bool {
+        !matches!(self, Self::Away { .. })
+    }
+}
+
+impl Report {
+    /// Whether nothing is known of it.
+    pub fn is_blank(&self) -> bool {
+        let never = self.last_failure.is_none() && self.trips == 0 && self.events == 0.0;
+        never && self.standing == Standing::Ready && self.first_token_ms.is_none() && self.token_ms.is_none()
+    }
+}
+
 impl Away {
     /// The word for it.
     pub fn name(&self) -> &'static str {
@@ -72,8 +105,10 @@ pub struct Report {
     pub standing: Standing,
     /// The share of recent calls in trouble, shrunk towards none where few are known.
     pub trouble: f64,
-    /// How many recent calls are known, decayed.
+    /// How many recent calls are known, decayed until now.
     pub events: f64,
+    /// How many of these were in trouble.
+    pub troubled: f64,
     /// The trips of its breaker that still count.
     pub trips: u32,
     /// Its typical time until the first token, and for each token after it, in milliseconds, where measured.
@@ -151,11 +186,13 @@ impl Health {
         let (row, standing) =
             self.ledger.read(|rows| Ok((rows.health(&key)?, Some(standing_in(rows, &key, &block, now)?))));
         let since = now - row.measured;
+        let (troubled, events) = recent(&row, now);
         let typical = |trend| (weight_left(trend, since) > 0.0).then(|| trend.mean.exp());
         Report {
             standing: standing.unwrap_or(Standing::Ready),
             trouble: trouble(&row, now),
-            events: row.events,
+            events,
+            troubled,
             trips: trips(&row, now),
             first_token_ms: typical(row.first_token),
             token_ms: typical(row.token),
@@ -163,13 +200,13 @@ impl Health {
         }
     }
 
-    /// Forgets everything that is known of a model and its key.
+    /// Forgets everything that is known of a model, and the blocks of its key that concern it.
     pub async fn reset(&self, target: &Target) {
         let (key, block) = (key(target), block_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
-                rows.remove_blocks(&block)
+                rows.remove_blocks(&block, &key.model)
             })
             .await;
     }

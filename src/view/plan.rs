@@ -1,13 +1,12 @@
-//! Plans and routes as tables.
+//! Plans as tables.
 
 use serde_json::{Value, json};
 
-use super::format::seconds;
 use super::table::table;
 use crate::catalog::estimated_tokens;
 use crate::chat::Request;
 use crate::provider::Target;
-use crate::route::{Plan, PlanStep, Route};
+use crate::route::{Plan, PlanStep};
 
 /// The plan of a call: every candidate in order, each with *try* or *skip and why*.
 pub fn plan_table(plan: &Plan, request: &Request, width: usize) -> String {
@@ -57,52 +56,6 @@ pub fn plan_json(plan: &Plan, request: &Request) -> Value {
         })
         .collect();
     json!({"schema": "slalom.plan/1", "estimated_input_tokens": estimated_tokens(request.text_bytes()), "candidates": steps})
-}
-
-/// Routes with their candidates, and whether each could be called now.
-pub fn routes_table(routes: &[(Route, Option<String>)], width: usize) -> String {
-    let mut table = table(width, &["route", "candidate", "state", "deadline"], &[3]);
-    for (route, description) in routes {
-        for (n, candidate) in route.candidates.iter().enumerate() {
-            let name = match n {
-                0 => route.name.clone().unwrap_or_default(),
-                _ => String::new(),
-            };
-            let state = match &candidate.target {
-                Ok(target) if target.provider.simulated => "ready (simulated)".to_owned(),
-                Ok(_) => "ready".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            let deadline = if n == 0 { seconds(route.policy.deadlines.call) } else { String::new() };
-            table.add_row([name, candidate.model_ref.to_string(), state, deadline]);
-        }
-        if let Some(description) = description {
-            table.add_row([String::new(), format!("({description})"), String::new(), String::new()]);
-        }
-    }
-    format!("{table}\n")
-}
-
-/// The same as JSON.
-pub fn routes_json(routes: &[(Route, Option<String>)]) -> Value {
-    let candidate = |candidate: &crate::route::Candidate| {
-        let problem = candidate.target.as_ref().err().map(ToString::to_string);
-        json!({
-            "provider": candidate.model_ref.provider, "model": candidate.model_ref.model,
-            "ready": problem.is_none(), "problem": problem,
-        })
-    };
-    let routes: Vec<Value> = routes
-        .iter()
-        .map(|(route, description)| {
-            json!({
-                "route": route.name, "description": description,
-                "deadline_ms": super::format::milliseconds(route.policy.deadlines.call),
-                "candidates": route.candidates.iter().map(candidate).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({"schema": "slalom.routes/1", "routes": routes})
 }
 
 fn prices(target: &Target) -> String {
