@@ -91,15 +91,14 @@ pub fn ping_table(pinged: &[Pinged], width: usize) -> String {
     let asked = pinged.iter().filter(|ping| ping.record.is_ok()).count();
     let failed = pinged.iter().filter(|ping| ping.has_failed()).count();
     let providers = counted(pinged.len(), "provider");
-    let mut foot = format!("pinged {asked} of {providers} · {failed} failed · {}", money(owed(pinged)));
-    if pinged.iter().any(|ping| ping.simulated) {
-        foot.push_str(" (the simulator's prices are left out)\n");
-        foot.push_str(&wrapped(
-            "(sim): answers, prices and latencies come from slalom's simulator, not from a model",
-            width,
-        ));
-    } else {
-        foot.push('\n');
+    let simulated = pinged.iter().any(|ping| ping.simulated);
+    let left_out = if simulated { " (the simulator's prices are left out)" } else { "" };
+    let owed = money(owed(pinged));
+    let mut foot =
+        wrapped(&format!("pinged {asked} of {providers} · {failed} failed · {owed}{left_out}"), width);
+    if simulated {
+        let words = "(sim): answers, prices and latencies come from slalom's simulator, not from a model";
+        foot.push_str(&wrapped(words, width));
     }
     format!("{table}\n{foot}")
 }
