@@ -88,7 +88,10 @@ fn view(config: &Config) -> RoutesView<'static> {
             |model: &str| known.iter().find(|(name, _)| *name == model).map(|(_, report)| report.clone());
         RouteView {
             description: spec.description.clone(),
-            overridden_by: (spec.name == "canary").then(|| "SLALOM_ROUTE_CANARY".to_owned()),
+            overridden_by: (spec.name == "canary")
+                .then(|| "SLALOM_ROUTE_CANARY".to_owned())
+                .into_iter()
+                .collect(),
             reports: route.candidates.iter().map(|c| of(&c.model_ref.to_string())).collect(),
             route,
         }
@@ -151,7 +154,7 @@ fn json_has_every_state_in_a_word_and_null_for_the_unknown() {
     let canary = &json["routes"][1];
     assert_eq!(
         (&canary["overridden_by"], &canary["sticky_by"]),
-        (&"SLALOM_ROUTE_CANARY".into(), &"customer".into())
+        (&serde_json::json!(["SLALOM_ROUTE_CANARY"]), &"customer".into())
     );
     assert_eq!(canary["candidates"][0]["weight"], 95.0);
     assert_eq!(json["routes"][2]["weigh"]["reliability"], 2.0);
@@ -295,8 +298,16 @@ fn a_name_alone_is_a_question_only_where_nothing_is_piped() {
 
 #[test]
 fn a_deploys_own_candidates_are_shown_with_the_variable() {
-    let tool = tool().env("SLALOM_ROUTE_WELL", "sim-gemini/good");
-    let shown = tool.run(&["route", "well"]).exits(0).stdout;
-    assert!(shown.contains("SLALOM_ROUTE_WELL replaces the candidates of the file"), "{shown}");
-    assert!(shown.contains("sim-gemini/good") && !shown.contains("sim-openai/good"), "{shown}");
+    let routes = ROUTES.to_owned() + "  whole: {candidates: [sim-cohere/good, \"route:well\"]}\n";
+    let tool = Tool::new().file("routes.yaml", &routes).env("SLALOM_ROUTE_WELL", "sim-gemini/good");
+    for route in ["well", "whole"] {
+        let shown = tool.run(&["route", route]).exits(0).stdout;
+        assert!(shown.contains("SLALOM_ROUTE_WELL replaces candidates of the file"), "{shown}");
+        assert!(shown.contains("sim-gemini/good") && !shown.contains("sim-openai/good"), "{shown}");
+    }
+    let json = tool.run(&["route", "--json"]).exits(0).json();
+    let variables: Vec<&Value> =
+        json["routes"].as_array().unwrap().iter().map(|r| &r["overridden_by"]).collect();
+    let well = serde_json::json!(["SLALOM_ROUTE_WELL"]);
+    assert_eq!(variables, [&serde_json::json!([]), &serde_json::json!([]), &well, &well]);
 }

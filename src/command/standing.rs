@@ -26,7 +26,7 @@ pub(super) fn list(
         let spec = config.routes.iter().find(|spec| Some(&spec.name) == route.name.as_ref());
         RouteView {
             description: spec.and_then(|spec| spec.description.clone()),
-            overridden_by: spec.and_then(|spec| spec.overridden_by.clone()),
+            overridden_by: overrides(&config, &route),
             reports: route.candidates.iter().map(|c| Some(health.report(c.target.as_ref().ok()?))).collect(),
             route,
         }
@@ -43,6 +43,11 @@ pub(super) fn list(
     let text =
         if json { format!("{}\n", routes_json(&view)) } else { routes_table(&view, context.console.width()) };
     printed(context.console.out(&text), Outcome::Done)
+}
+
+fn overrides(config: &Config, route: &Route) -> Vec<String> {
+    let name = route.name.as_deref().unwrap_or_default();
+    config.overrides_of(name).into_iter().map(str::to_owned).collect()
 }
 
 /// Has the candidates of one route, or of all of them, start anew.

@@ -40,8 +40,8 @@ pub struct RouteView {
     pub route: Route,
     /// What it is for.
     pub description: Option<String>,
-    /// The variable that took the place of the file's candidates.
-    pub overridden_by: Option<String>,
+    /// The variables that took the place of the file's candidates, here or in a route that is part of this one.
+    pub overridden_by: Vec<String>,
     /// What is known of each candidate; nothing of one that cannot be called.
     pub reports: Vec<Option<Report>>,
 }
@@ -152,8 +152,7 @@ fn heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
     let mut lines = wrapped(&format!("{name} · {strategy} · deadline {deadline}"), width);
     let floors = floors_words(view, all.folder);
     let asks = (!floors.is_empty()).then(|| format!("asks for {}", floors.join("; ")));
-    let overridden =
-        view.overridden_by.as_ref().map(|name| format!("{name} replaces the candidates of the file"));
+    let overridden = view.overridden_by.iter().map(|name| format!("{name} replaces candidates of the file"));
     for line in view.description.iter().cloned().chain(asks).chain(overridden) {
         lines.push_str(&wrapped(&line, width));
     }
