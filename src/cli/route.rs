@@ -20,6 +20,9 @@ pub struct RouteArgs {
     /// empty, and a share of the calls after it, as in 429:20% (repeatable); `each` takes every candidate down in turn
     #[arg(long, value_name = "DRILL", requires = "name", conflicts_with = "dry_run")]
     pub drill: Vec<String>,
+    /// What kind of request it is: candidates with `when: {label: …}` are there for theirs alone
+    #[arg(long, value_name = "LABEL", requires = "name")]
+    pub label: Option<String>,
     /// Show the answer as it arrives, into a pipe too
     #[arg(long, conflicts_with_all = ["no_stream", "json"])]
     pub stream: bool,
