@@ -22,6 +22,7 @@ mod route_files;
 mod samples;
 mod simulator;
 mod specs;
+mod strategies;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;

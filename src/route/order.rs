@@ -81,10 +81,11 @@ fn latency(estimate: &Estimate) -> f64 {
 
 /// The weighed mean of the logarithms of each figure's ratio to the best one: 0 is best in everything.
 fn scores(weigh: &Weigh, runners: &[Runner<'_>]) -> Vec<f64> {
-    let figures: [(f64, &dyn Fn(&Estimate) -> Option<f64>); 3] = [
-        (weigh.cost, &|e| e.cost.map(|cost| cost as f64 + LEAST_COST)),
-        (weigh.latency, &|e| e.latency.map(|latency| latency.as_secs_f64().max(1e-4))),
-        (weigh.reliability, &|e| Some(1.0 / (1.0 - e.trouble).max(1e-3))),
+    type Figure = fn(&Estimate) -> Option<f64>;
+    let figures: [(f64, Figure); 3] = [
+        (weigh.cost, |e| e.cost.map(|cost| cost as f64 + LEAST_COST)),
+        (weigh.latency, |e| e.latency.map(|latency| latency.as_secs_f64().max(1e-4))),
+        (weigh.reliability, |e| Some(1.0 / (1.0 - e.trouble).max(1e-3))),
     ];
     let sum: f64 = figures.iter().map(|(weight, _)| weight).sum();
     let mut scores = vec![0.0; runners.len()];

@@ -49,12 +49,15 @@ impl Router {
             let estimate = estimates.as_ref().map(|estimates| estimates[n]);
             let judged = floors_met(candidate, &route.policy, &known, n, estimate, now);
             let twice = plan.targets().any(|target| target.model_ref == candidate.model_ref);
-            let skip = |skip| PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip };
-            plan.steps.push(match (callable(candidate, request, caller), judged) {
-                (Err(why), _) => skip(why),
-                (Ok(_), _) if twice => skip(Skip::Twice),
-                (Ok(_), Err(why)) => skip(why),
-                (Ok(target), Ok(unscored)) => {
+            let target = callable(candidate, request, caller);
+            let tried = target.and_then(|target| match judged {
+                _ if twice => Err(Skip::Twice),
+                Ok(unscored) => Ok((target, unscored)),
+                Err(why) => Err(why),
+            });
+            plan.steps.push(match tried {
+                Err(skip) => PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip },
+                Ok((target, unscored)) => {
                     plan.unscored.extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
                     let adjustments = target.adjustments(request);
                     PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
