@@ -191,7 +191,7 @@ fn the_plan_can_be_read() {
 
 #[test]
 fn the_plan_shows_who_is_left_alone() {
-    let tool = world();
+    let tool = world().env("COLUMNS", "200");
     for _ in 0..2 {
         tool.run(&["ask", "-m", "sim-openai/overloaded", "hi"]).exits(3);
     }
@@ -200,7 +200,6 @@ fn the_plan_shows_who_is_left_alone() {
     assert_eq!(plan["candidates"][0]["state"], "breaker_open");
     assert!(plan["candidates"][0]["ready_in_ms"].as_u64().unwrap() <= 18_000);
     assert_eq!(plan["candidates"][1]["measured"], true);
-    tool.run(&["route", "good", "--dry-run", "hi"])
-        .exits(0)
-        .says(&["pass over while another one is ready: its breaker is open"]);
+    let table = tool.run(&["route", "good", "--dry-run", "hi"]).exits(0).stdout;
+    assert!(table.contains("pass over while another one is ready: its breaker is open"), "{table}");
 }
