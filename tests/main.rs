@@ -26,6 +26,7 @@ mod samples;
 mod simulator;
 mod specs;
 mod standings;
+mod strategies;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;

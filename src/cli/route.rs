@@ -22,8 +22,11 @@ pub struct RouteArgs {
     pub drill: Vec<String>,
     /// Forget how the route's candidates stand, so that they start anew: breakers, blocks, measured times; of all routes
     /// without a NAME
-    #[arg(long, conflicts_with_all = ["prompt", "dry_run", "drill", "stream", "file", "messages", "system", "json"])]
+    #[arg(long, conflicts_with_all = ["prompt", "dry_run", "drill", "label", "stream", "file", "messages", "system", "json"])]
     pub reset: bool,
+    /// What kind of request it is: candidates with `when: {label: …}` are there for theirs alone
+    #[arg(long, value_name = "LABEL", requires = "name")]
+    pub label: Option<String>,
     /// Show the answer as it arrives, into a pipe too
     #[arg(long, conflicts_with_all = ["no_stream", "json"])]
     pub stream: bool,

@@ -12,20 +12,49 @@ use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
 use crate::provider::TargetError;
-use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Router, Silent, Skip, Why};
+use crate::route::{
+    CallOptions, CallRecord, Caller, Listener, NoAnswer, Plan, Route, Router, Silent, Skip, Why,
+};
 use crate::view::{Live, envelope, footer};
+
+/// A call as it was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) request: &'a Request,
+    pub(super) args: &'a PromptArgs,
+    pub(super) caller: &'a Caller,
+}
+
+impl Asked<'_> {
+    /// What is to become of it, checked before anything is sent.
+    pub(super) fn planned(&self, context: &Context, router: &Router) -> Result<Plan, CommandError> {
+        let route = &self.subject.route;
+        let plan = router.plan(route, self.request, self.caller);
+        check_callable(context, route, &plan, self.args.strict_params)?;
+        Ok(plan)
+    }
+
+    fn options(&self, context: &Context) -> Result<CallOptions, CommandError> {
+        Ok(CallOptions {
+            id: context.new_id(),
+            requested_model: self.subject.name.clone(),
+            stream: !self.args.no_stream,
+            timeout: self.args.timeout.as_deref().map(time_limit).transpose()?,
+            caller: self.caller.clone(),
+        })
+    }
+}
 
 /// Sends a request and shows what comes of it.
 pub(super) async fn answer(
     context: &Context,
     config: &Config,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
     let router = context.router(config);
-    answer_by(context, &router, subject, request, args, stream_shown, None).await
+    answer_by(context, &router, asked, stream_shown, None).await
 }
 
 /// The drills that a call is part of, as they were typed.
@@ -42,14 +71,13 @@ impl std::fmt::Display for Played<'_> {
 pub(super) async fn answer_by(
     context: &Context,
     router: &Router,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
     stream_shown: bool,
     played: Option<Played<'_>>,
 ) -> Result<Outcome, CommandError> {
-    check_callable(context, subject, request, args.strict_params)?;
-    let options = options(context, subject, args)?;
+    asked.planned(context, router)?;
+    let Asked { subject, request, args, .. } = asked;
+    let options = asked.options(context)?;
     let closed = Arc::new(Notify::new());
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
     let record = tokio::select! {
@@ -69,12 +97,10 @@ pub(super) async fn answer_by(
 /// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
 pub(super) fn check_callable(
     context: &Context,
-    subject: &Subject,
-    request: &Request,
+    route: &Route,
+    plan: &Plan,
     strict: bool,
 ) -> Result<(), CommandError> {
-    let route = &subject.route;
-    let plan = route.plan(request);
     let lost: Vec<String> = plan
         .adjusted()
         .filter(|(_, adjustment)| strict && adjustment.loses())
@@ -90,15 +116,18 @@ pub(super) fn check_callable(
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
         Skip::Target(error) => Some(error),
-        Skip::WindowTooSmall { .. } | Skip::Lacks(_) | Skip::Away(..) => None,
+        _ => None,
     });
     if plan.targets().next().is_none()
         && let Some(error) = unusable
     {
         return Err(unusable_error(route, error));
     }
-    for (model, skip) in skipped {
+    for (model, skip) in skipped.into_iter().filter(|(_, skip)| !skip.is_meant()) {
         context.console.warn(format_args!("{model} is left out: {skip}"));
+    }
+    for (model, missing) in &plan.unscored {
+        context.console.warn(format_args!("{model} is used, though {missing}; `slalom eval` measures it"));
     }
     let today = context.today();
     for target in plan.targets() {
@@ -321,21 +350,10 @@ pub(super) fn structured(request: &Request, record: &CallRecord) -> Option<Struc
 pub(super) async fn silent(
     context: &Context,
     router: &Router,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
 ) -> Result<CallRecord, CommandError> {
-    let options = options(context, subject, args)?;
-    Ok(router.call(&subject.route, request, &options, &mut Silent).await)
-}
-
-fn options(context: &Context, subject: &Subject, args: &PromptArgs) -> Result<CallOptions, CommandError> {
-    Ok(CallOptions {
-        id: context.new_id(),
-        requested_model: subject.name.clone(),
-        stream: !args.no_stream,
-        timeout: args.timeout.as_deref().map(time_limit).transpose()?,
-    })
+    let options = asked.options(context)?;
+    Ok(router.call(&asked.subject.route, asked.request, &options, &mut Silent).await)
 }
 
 /// How a call ends, as an exit code says it.

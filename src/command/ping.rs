@@ -12,7 +12,7 @@ use crate::catalog::Mode;
 use crate::chat::Request;
 use crate::config::Config;
 use crate::provider::ModelRef;
-use crate::route::{CallOptions, Deadlines, Policy, Retry, Route, Router, Silent};
+use crate::route::{CallOptions, Caller, Deadlines, Policy, Retry, Route, Router, Silent};
 use crate::view::{Pinged, ping_json, ping_table};
 
 /// A provider that has not answered by then is left.
@@ -124,6 +124,7 @@ async fn one(context: &Context, router: &Router, route: &Route, model: ModelRef)
         requested_model: model.to_string(),
         stream: true,
         timeout: Some(PATIENCE),
+        caller: Caller::default(),
     };
     let request = Request { max_tokens: Some(MOST_TOKENS), ..Request::prompt(PROMPT) };
     let record = router.call(route, &request, &options, &mut Silent).await;

@@ -6,6 +6,7 @@
 //! answer: from then on everything is kept in memory, and [`Ledger::trouble`] says why.
 
 mod file;
+mod habits;
 mod health;
 mod rows;
 mod schema;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
 pub use rows::Rows;
 use writer::{Job, Writer};

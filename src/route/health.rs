@@ -1,5 +1,6 @@
 //! How each model stands: what earlier calls of all processes taught, and what a call adds to it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::Block;
 use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
-use crate::chat::FailureClass;
-use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
-use crate::provider::Target;
+use crate::chat::{FailureClass, Usage};
+use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows, ScoreRow};
+use crate::provider::{ModelRef, Target};
 
 /// Says what time it is, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -134,7 +135,8 @@ pub(super) struct Lesson {
 /// The address that the simulator goes by: its port is another one each time.
 const SIMULATOR: &str = "simulator";
 
-fn key(target: &Target) -> HealthKey {
+/// Under which key a model's health is kept.
+pub(super) fn key(target: &Target) -> HealthKey {
     let base_url = if target.provider.simulated { SIMULATOR } else { target.base_url() };
     let model = &target.model_ref;
     HealthKey { provider: model.provider.clone(), base_url: base_url.to_owned(), model: model.model.clone() }
@@ -198,6 +200,28 @@ impl Health {
             token_ms: typical(row.token),
             last_failure: (row.failed > 0).then_some((row.failed, row.failed_as)),
         }
+    }
+
+    /// Takes in what a route's call was like.
+    pub(super) fn learn_habits(&self, route: &str, usage: &Usage) {
+        let (Some(input), Some(output)) = (usage.input_tokens, usage.output_tokens) else { return };
+        let share = usage.cached_input_tokens.unwrap_or(0) as f64 / input.max(1) as f64;
+        let route = route.to_owned();
+        self.ledger.post(move |rows| rows.update_route(&route, |row| row.take(output, share.min(1.0))));
+    }
+
+    /// Keeps how a model did in a run of a whole golden set.
+    pub fn keep_score(&self, set: &Path, model: &ModelRef, passed: u64, failed: u64) {
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let score = ScoreRow { at: self.now(), passed: count(passed), scored: count(passed + failed) };
+        let (set, model) = (set.to_string_lossy().into_owned(), model.to_string());
+        self.ledger.post(move |rows| rows.put_score(&set, &model, score));
+    }
+
+    /// Keeps a route's first choice.
+    pub(super) fn put_leader(&self, route: &str, leader: &str) {
+        let (route, leader) = (route.to_owned(), leader.to_owned());
+        self.ledger.post(move |rows| rows.update_route(&route, |row| row.leader.clone_from(&leader)));
     }
 
     /// Forgets everything that is known of a model, and the blocks of its key that concern it.

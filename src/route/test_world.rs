@@ -116,6 +116,7 @@ impl World {
             requested_model: "t".into(),
             stream: self.stream,
             timeout: self.timeout,
+            caller: Caller::default(),
         };
         self.router.call(route, &Request::prompt("hi"), &options, listener).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalog::{Cost, CostSource};
+use crate::catalog::{Cost, CostSource, dollars};
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
 pub(super) fn money(cost: Cost) -> String {
@@ -13,16 +13,6 @@ pub(super) fn money(cost: Cost) -> String {
             format!("{mark}${}", dollars(usd))
         }
     }
-}
-
-/// Three significant digits, at least two decimals; nothing is `0`.
-pub(super) fn dollars(usd: f64) -> String {
-    if usd <= 0.0 {
-        return "0".to_owned();
-    }
-    // A nano-dollar is the smallest sum there is, so the exponent lies between -9 and 0.
-    let decimals = if usd >= 1.0 { 2 } else { (2.0 - usd.log10().floor()).clamp(2.0, 11.0) as usize };
-    format!("{usd:.decimals$}")
 }
 
 /// `0.31 s`, `12 s`, `85 ms`.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::format::{dollars, seconds, span, wrapped};
+use super::format::{seconds, span, wrapped};
 use super::standing::{is_simulated, state_words, times, when_words, why_words};
 use super::table::{NARROW, table, whole_names};
+use crate::catalog::dollars;
 use crate::route::{Budget, Candidate, Exceeded, Missing, QualityFloor, Report, Route, Strategy};
 
 /// From this width on, why a candidate stands as it does has a column of its own.
@@ -166,17 +167,7 @@ fn strategy_words(strategy: &Strategy) -> String {
             weigh.cost, weigh.latency, weigh.reliability
         ),
         Strategy::Weighted { sticky_by: Some(variable) } => format!("weighted (sticky by var:{variable})"),
-        plain => strategy_name(plain).to_owned(),
-    }
-}
-
-pub(super) fn strategy_name(strategy: &Strategy) -> &'static str {
-    match strategy {
-        Strategy::Priority => "priority",
-        Strategy::Cheapest => "cheapest",
-        Strategy::Fastest => "fastest",
-        Strategy::Balanced(_) => "balanced",
-        Strategy::Weighted { .. } => "weighted",
+        plain => plain.name().to_owned(),
     }
 }
 

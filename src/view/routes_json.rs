@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::format::milliseconds;
-use super::routes::{RouteView, RoutesView, set_path, strategy_name};
+use super::routes::{RouteView, RoutesView, set_path};
 use super::standing::{is_simulated, state_name, why_words};
 use crate::route::{Candidate, Conditions, Exceeded, Missing, Report, Strategy};
 
@@ -42,7 +42,7 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
     });
     json!({
         "route": view.route.name, "description": view.description,
-        "strategy": strategy_name(&policy.strategy), "weigh": weigh, "sticky_by": sticky_by,
+        "strategy": policy.strategy.name(), "weigh": weigh, "sticky_by": sticky_by,
         "requires": floors.requires.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
         "max_cost_usd": floors.max_cost.map(|most| most as f64 / 1e9),
         "max_p50_ms": floors.max_p50.map(milliseconds),

@@ -5,7 +5,7 @@ mod next;
 mod spent;
 mod timers;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use super::breaker::{Change, Role};
 use super::{
-    Answer, Attempt, CallRecord, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy, Route,
-    Skip, Why,
+    Answer, Attempt, CallRecord, Caller, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy,
+    Route, Skip, Why,
 };
 use crate::catalog::Cost;
 use crate::chat::{Event, Failure, FailureClass, Request};
@@ -35,6 +35,13 @@ pub struct CallOptions {
     pub stream: bool,
     /// The caller's own limit for the whole call.
     pub timeout: Option<Duration>,
+    /// What the caller says besides the request.
+    pub caller: Caller,
+}
+
+/// How many attempts a call may make over so many candidates.
+pub fn most_attempts(candidates: usize) -> usize {
+    (candidates + 2).max(6)
 }
 
 /// A breaker that opened.
@@ -70,6 +77,12 @@ impl Router {
         Self { watch: Some(watch), ..self }
     }
 
+    /// A number between 0 and 1, and a key that nobody else has.
+    pub(super) fn chance(&self) -> (f64, String) {
+        let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
+        (draw.f64(), format!("{:032x}", draw.u128(..)))
+    }
+
     /// How models stand.
     pub fn health(&self) -> &Health {
         &self.health
@@ -83,11 +96,17 @@ impl Router {
         options: &CallOptions,
         listener: &mut dyn Listener,
     ) -> CallRecord {
-        let plan = route.plan(request);
+        let plan = self.plan(route, request, &options.caller);
+        if let Some((name, leader)) = route.name.as_ref().zip(plan.leader.as_ref()) {
+            self.health.put_leader(name, leader);
+        }
         let mut walk = Walk::new(self, route, &plan, request, options, listener);
         let outcome = walk.run().await;
         let (latency, first_token) = (walk.start.elapsed(), walk.first_token);
         walk.tell_of_breakers().await;
+        if let Some((name, answer)) = route.name.as_ref().zip(outcome.as_ref().ok()) {
+            self.health.learn_habits(name, &answer.response.usage);
+        }
         let reached = |model: &ModelRef| walk.attempts.iter().any(|a| a.model_ref == *model);
         let passed_over: Vec<(ModelRef, Skip)> =
             walk.passed_over.iter().filter(|(model, _)| !reached(model)).cloned().collect();
@@ -151,13 +170,13 @@ impl<'a> Walk<'a> {
             .steps
             .iter()
             .filter_map(|step| match step {
-                PlanStep::Try { target, adjustments } => {
+                PlanStep::Try { target, adjustments, .. } => {
                     Some(Runner { target, adjustments, attempts: 0, out: false, again_at: None })
                 }
                 PlanStep::Skip { .. } => None,
             })
             .collect();
-        let most_attempts = (runners.len() + 2).max(6);
+        let most_attempts = most_attempts(runners.len());
         Self {
             router,
             policy: &route.policy,
