@@ -73,7 +73,7 @@ fn health_learns_from_it() {
     let good = state(tool.run(&["route", "second", "--json"]), "good");
     assert_eq!((&good["state"], &good["recent_trouble"]), (&"ready".into(), &0.0.into()));
     assert!(
-        good["first_token_ms"].as_f64().is_some() && good["recent_calls"].as_f64().unwrap() > 2.9,
+        good["first_token_ms"].as_f64().is_some() && good["recent_calls"].as_f64().unwrap() > 2.0,
         "{good}"
     );
     // Nothing is tried twice: three pings are three events.
@@ -82,7 +82,7 @@ fn health_learns_from_it() {
 }
 
 #[test]
-fn a_closed_breaker_is_reached_by_pings() {
+fn two_good_pings_close_a_half_open_breaker() {
     let simulator = CountingSimulator::start();
     let text = simulator.routes() + "routes:\n  one: {candidates: [sim-openai/good]}\n";
     let tool = Tool::new().file("routes.yaml", &text).env("SLALOM_LEDGER", "ledger.db");
