@@ -12,5 +12,6 @@ lint:
 
 bench:
     cargo bench --bench decode
+    cargo bench --bench failover
     cargo bench --bench first_minute
     cargo bench --bench simulator

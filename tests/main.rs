@@ -23,6 +23,7 @@ mod readme;
 mod requests;
 mod route_files;
 mod samples;
+mod shared_breaker;
 mod simulator;
 mod specs;
 mod standings;

@@ -128,6 +128,10 @@ impl Transport for Drilled {
             Fault::Empty => made_up(200, "application/json", String::new()),
         }
     }
+
+    fn warm<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
+        self.inner.warm(base_url)
+    }
 }
 
 /// A reply that nobody was asked for.

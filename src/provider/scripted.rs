@@ -33,17 +33,38 @@ pub(crate) enum Ending {
     Hang,
 }
 
-/// Plays the scenes of each host in turn, the last one for ever, and writes down what was asked when.
+/// Says what a host does with its nth request (counted from 0), so long after the start.
+pub(crate) type Script = Box<dyn Fn(&str, usize, Duration) -> Scene + Send + Sync>;
+
+/// Plays scenes, and writes down what was asked when.
 pub(crate) struct Scripted {
-    hosts: Mutex<HashMap<String, (Vec<Scene>, usize)>>,
+    script: Script,
+    times: Mutex<HashMap<String, usize>>,
     start: Instant,
     pub(crate) asked: Mutex<Vec<(Duration, String)>>,
+    /// The hosts that were warmed. None of it ever ends by itself.
+    pub(crate) warmed: Mutex<Vec<(Duration, String)>>,
 }
 
 impl Scripted {
+    /// Plays the scenes of each host in turn, the last one for ever.
     pub(crate) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>) -> Self {
-        let hosts = hosts.into_iter().map(|(host, scenes)| (host.to_owned(), (scenes, 0))).collect();
-        Self { hosts: Mutex::new(hosts), start: Instant::now(), asked: Mutex::new(Vec::new()) }
+        let hosts: HashMap<&str, Vec<Scene>> = hosts.into_iter().collect();
+        Self::by(Box::new(move |host, nth, _| {
+            let scenes = hosts.get(host).expect("a scripted host");
+            scenes[nth.min(scenes.len() - 1)].clone()
+        }))
+    }
+
+    /// Plays what the script says.
+    pub(crate) fn by(script: Script) -> Self {
+        Self {
+            script,
+            times: Mutex::default(),
+            start: Instant::now(),
+            asked: Mutex::default(),
+            warmed: Mutex::default(),
+        }
     }
 
     /// The hosts that were asked, in order.
@@ -52,14 +73,20 @@ impl Scripted {
     }
 
     fn scene(&self, host: &str) -> Scene {
-        let mut hosts = self.hosts.lock().unwrap();
-        let (scenes, at) = hosts.get_mut(host).expect("a scripted host");
-        *at += 1;
-        scenes[(*at - 1).min(scenes.len() - 1)].clone()
+        let mut times = self.times.lock().unwrap();
+        let times = times.entry(host.to_owned()).or_default();
+        *times += 1;
+        (self.script)(host, *times - 1, self.start.elapsed())
     }
 }
 
 impl Transport for Scripted {
+    fn warm<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
+        let host = reqwest::Url::parse(base_url).unwrap().host_str().unwrap().to_owned();
+        self.warmed.lock().unwrap().push((self.start.elapsed(), host));
+        std::future::pending().boxed()
+    }
+
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
         let host = reqwest::Url::parse(&outgoing.url).unwrap().host_str().unwrap().to_owned();
         self.asked.lock().unwrap().push((self.start.elapsed(), host.clone()));

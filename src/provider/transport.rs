@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use futures_util::Stream;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
+use futures_util::{FutureExt, Stream};
 
 use super::ModelRef;
 use crate::dialect::Headers;
@@ -60,4 +60,10 @@ pub enum SendError {
 pub trait Transport: Send + Sync {
     /// Sends one request, once: whoever calls counts the attempts.
     fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>>;
+
+    /// Opens a connection to where a base URL leads, so that a request that may follow does not wait for one. Nothing is
+    /// asked of anybody there, and no key is sent; whatever comes of it, nobody is told.
+    fn warm<'a>(&'a self, _base_url: &'a str) -> BoxFuture<'a, ()> {
+        ready(()).boxed()
+    }
 }

@@ -16,6 +16,10 @@ const MEMORY: i64 = 3_600_000;
 /// Events that are thought good before any was seen. They do not decay: silence heals, and one failure does not demote.
 const PRIOR: f64 = 8.0;
 
+/// At most so many events are remembered, however many came: a provider that was called ten thousand times in good health
+/// is not to need thousands of refusals before it stands behind the others.
+const MOST_EVENTS: f64 = 100.0;
+
 /// Above this share of troubled events a model stands behind the others, until it is below the second one.
 const DEMOTE: f64 = 0.15;
 const PROMOTE: f64 = 0.075;
@@ -82,7 +86,7 @@ pub(super) fn take(row: &mut HealthRow, sign: Sign, role: Role, now: i64, draw: 
         Sign::Throttled => (0.0, 1.0),
         Sign::None => return None,
     };
-    let factor = decay(now - row.at, HALF_LIFE);
+    let factor = decay(now - row.at, HALF_LIFE).min((MOST_EVENTS - 1.0) / row.events.max(1.0));
     if now - row.at > MEMORY {
         row.consecutive = 0.0;
     }
@@ -257,6 +261,20 @@ mod tests {
         assert!(!row.demoted, "one failure does not demote");
         sick(&mut row, START);
         assert!(row.demoted, "two of two do");
+    }
+
+    #[test]
+    fn a_long_good_record_does_not_hide_trouble() {
+        let mut row = HealthRow::default();
+        for n in 0..10_000 {
+            success(&mut row, Role::Ordinary, START + n);
+        }
+        assert!((row.events - MOST_EVENTS).abs() < 1e-6);
+        let refusals = (0..).take_while(|n| {
+            take(&mut row, Sign::Throttled, Role::Ordinary, START + 10_000 + n, 0.5);
+            !row.demoted
+        });
+        assert_eq!(refusals.count(), 17, "about 15 of the last hundred, and the prior ones' share");
     }
 
     #[test]

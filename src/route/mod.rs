@@ -7,10 +7,16 @@
 mod backoff;
 mod breaker;
 mod budget;
+#[cfg(test)]
+mod class_table_tests;
 mod estimate;
+#[cfg(test)]
+mod fault_tests;
 mod health;
 mod listener;
 mod order;
+#[cfg(test)]
+mod outage_tests;
 mod plan;
 mod planner;
 #[cfg(test)]
@@ -26,6 +32,8 @@ mod test_world;
 mod walk;
 #[cfg(test)]
 mod walk_tests;
+#[cfg(test)]
+mod warm_tests;
 
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};

@@ -26,6 +26,23 @@ async fn a_shown_answer_that_breaks_off_stops_or_begins_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_said_to_begin_anew_when_nobody_is_left() {
+    let half = Scene::Stream { pieces: vec![(NOW, chunk("half"))], ending: Ending::Broken };
+    let refused = "data: {\"error\":{\"message\":\"no\",\"code\":\"content_filter\"}}\n\n".to_owned();
+    let filtered =
+        Scene::Stream { pieces: vec![(NOW, chunk("half")), (NOW, refused)], ending: Ending::Clean };
+    let retry = Retry { retries: 0, ..Retry::default() };
+    for scene in [half, filtered] {
+        let restart = Policy { on_midstream: Choice::GoOn, retry, ..Policy::default() };
+        let mut shown = Shown { shows: true, text: String::new(), notices: vec![] };
+        let world = World::new([("a", vec![scene])]);
+        let none = world.call_shown(&route(&["a"], restart), &mut shown).await.outcome.unwrap_err();
+        assert_eq!((none.why, none.shown.as_str()), (Why::BrokeOff, "half"), "{none:?}");
+        assert_eq!(shown.notices, Vec::<String>::new(), "what ends a call is told with its end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_ends_a_shown_answer_breaks_it_off() {
     let ends = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"error\"}]}\n\n".to_owned();
     let half = Scene::Stream { pieces: vec![(NOW, chunk("half")), (NOW, ends)], ending: Ending::Clean };

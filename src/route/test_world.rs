@@ -98,7 +98,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>) -> Self {
-        let transport = Arc::new(Scripted::new(hosts));
+        Self::over(Scripted::new(hosts))
+    }
+
+    pub(super) fn over(transport: Scripted) -> Self {
+        let transport = Arc::new(transport);
         let start = tokio::time::Instant::now();
         let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
         let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::with_seed(8));
@@ -110,15 +114,18 @@ impl World {
         self.call_shown(route, &mut Shown { shows: false, text: String::new(), notices: vec![] }).await
     }
 
-    pub(super) async fn call_shown(&self, route: &Route, listener: &mut Shown) -> CallRecord {
-        let options = CallOptions {
+    pub(super) fn options(&self) -> CallOptions {
+        CallOptions {
             id: "x".into(),
             requested_model: "t".into(),
             stream: self.stream,
             timeout: self.timeout,
             caller: Caller::default(),
-        };
-        self.router.call(route, &Request::prompt("hi"), &options, listener).await
+        }
+    }
+
+    pub(super) async fn call_shown(&self, route: &Route, listener: &mut Shown) -> CallRecord {
+        self.router.call(route, &Request::prompt("hi"), &self.options(), listener).await
     }
 }
 

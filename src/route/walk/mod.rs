@@ -4,10 +4,14 @@ mod learn;
 mod next;
 mod spent;
 mod timers;
+mod warm;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +27,7 @@ use next::Next;
 pub use spent::cost_of;
 use spent::spent;
 use timers::lease;
+use warm::Warming;
 
 /// What one call is to be.
 #[derive(Clone, Debug)]
@@ -138,6 +143,13 @@ struct Runner<'a> {
     again_at: Option<Instant>,
 }
 
+impl Runner<'_> {
+    /// Whether it was not tried yet, and may be.
+    fn is_fresh(&self) -> bool {
+        self.attempts == 0 && !self.out
+    }
+}
+
 struct Walk<'a> {
     router: &'a Router,
     policy: &'a Policy,
@@ -155,6 +167,7 @@ struct Walk<'a> {
     passed_over: Vec<(ModelRef, Skip)>,
     /// What will be known of breakers that attempts may have moved.
     receipts: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<Change>>)>,
+    warming: Warming,
 }
 
 impl<'a> Walk<'a> {
@@ -191,6 +204,7 @@ impl<'a> Walk<'a> {
             shown: String::new(),
             passed_over: Vec::new(),
             receipts: Vec::new(),
+            warming: Warming::default(),
         }
     }
 
@@ -214,6 +228,10 @@ impl<'a> Walk<'a> {
             if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
                 let model = &self.runners[*index].target.model_ref;
                 self.listener.notice(&Notice::Failed { model, failure });
+                if !self.shown.is_empty() {
+                    self.listener.notice(&Notice::Restart { model });
+                    self.shown.clear();
+                }
             }
             let target = self.runners[next.index].target;
             if next.role == Role::Probe
@@ -238,18 +256,9 @@ impl<'a> Walk<'a> {
             };
             let goes_on = self.learn(&next, &failure);
             untold = true;
-            if !self.shown.is_empty() {
-                if self.policy.on_midstream == Choice::Stop {
-                    let why = self.out_of_time().filter(|why| *why == Why::Timeout).unwrap_or(Why::BrokeOff);
-                    return Err(self.no_answer(why, Some((next.index, failure))));
-                }
-                self.listener.notice(&Notice::Failed { model: &target.model_ref, failure: &failure });
-                untold = false;
-                self.listener.notice(&Notice::Restart { model: &target.model_ref });
-                self.shown.clear();
-            }
+            let broke_off = !self.shown.is_empty() && self.policy.on_midstream == Choice::Stop;
             last = Some((next.index, failure));
-            if !goes_on {
+            if broke_off || !goes_on {
                 let why = self.out_of_time().unwrap_or(Why::Stopped);
                 return Err(self.no_answer(why, last));
             }
@@ -257,6 +266,8 @@ impl<'a> Walk<'a> {
     }
 
     fn no_answer(&self, why: Why, last: Option<(usize, Failure)>) -> NoAnswer {
+        // Whoever saw a part of an answer must hear that it is one, whatever ended the call.
+        let why = if self.shown.is_empty() || why == Why::Timeout { why } else { Why::BrokeOff };
         NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
     }
 
@@ -277,7 +288,11 @@ impl<'a> Walk<'a> {
         let (listener, shown) = (&mut *self.listener, &mut self.shown);
         let (health, call) = (&self.router.health, &self.options.id);
         let mut renewed = (next.role == Role::Probe).then(Instant::now);
+        let content = AtomicBool::new(false);
         let mut sink = |event: &Event| {
+            if event.is_content() {
+                content.store(true, Ordering::Relaxed);
+            }
             if let Some(last) = renewed
                 && event.is_content()
                 && last.elapsed() >= Duration::from_secs(1)
@@ -292,8 +307,13 @@ impl<'a> Walk<'a> {
             }
             listener.event(event);
         };
-        let exchanged =
-            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink).await;
+        let exchanging =
+            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink);
+        let warming = self.warming.next(self.router, &self.runners, timers.first_token, &content);
+        let exchanged = match select(pin!(exchanging), pin!(warming)).await {
+            Either::Left((exchanged, _)) => exchanged,
+            Either::Right((never, _)) => match never {},
+        };
         let usage = spent(&exchanged, &fitted.request);
         let failure = exchanged.outcome.as_ref().err().cloned();
         if failure.is_none() {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::breaker::Role;
 use super::{Runner, Walk};
-use crate::route::{Away, Notice, RetryWhen, Skip, Standing};
+use crate::route::{Away, Health, Notice, RetryWhen, Skip, Standing};
 
 /// Who comes next, and after which wait.
 pub(super) struct Next {
@@ -32,10 +32,7 @@ impl Walk<'_> {
         }
         let standings = self.standings();
         let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role });
-        let ready =
-            standings.iter().find(|(_, standing)| matches!(standing, Standing::Ready | Standing::HalfOpen));
-        let found = ready.or_else(|| standings.iter().find(|(_, standing)| *standing == Standing::Demoted));
-        if let Some((index, standing)) = found {
+        if let Some((index, standing)) = best(&standings) {
             let index = *index;
             let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
             self.pass_over(&standings, index);
@@ -56,12 +53,7 @@ impl Walk<'_> {
 
     /// How the candidates stand that were not tried yet.
     pub(super) fn standings(&self) -> Vec<(usize, Standing)> {
-        let fresh: Vec<usize> = (0..self.runners.len())
-            .filter(|index| self.runners[*index].attempts == 0 && !self.runners[*index].out)
-            .collect();
-        let targets = fresh.iter().map(|index| self.runners[*index].target);
-        let standings = self.router.health.standings(targets);
-        fresh.into_iter().zip(standings).collect()
+        standings(&self.router.health, &self.runners)
     }
 
     /// Tells, once each, who is left alone before this one is tried.
@@ -78,6 +70,20 @@ impl Walk<'_> {
             self.passed_over.push((model.clone(), skip));
         }
     }
+}
+
+/// How the candidates stand that were not tried yet.
+pub(super) fn standings(health: &Health, runners: &[Runner<'_>]) -> Vec<(usize, Standing)> {
+    let fresh: Vec<usize> = (0..runners.len()).filter(|index| runners[*index].is_fresh()).collect();
+    let standings = health.standings(fresh.iter().map(|index| runners[*index].target));
+    fresh.into_iter().zip(standings).collect()
+}
+
+/// Who is to be tried of those that do not want to be left alone.
+pub(super) fn best(standings: &[(usize, Standing)]) -> Option<&(usize, Standing)> {
+    let ready = |(_, standing): &&(usize, Standing)| matches!(standing, Standing::Ready | Standing::HalfOpen);
+    let demoted = |(_, standing): &&(usize, Standing)| *standing == Standing::Demoted;
+    standings.iter().find(ready).or_else(|| standings.iter().find(demoted))
 }
 
 fn wait(until: i64, now: i64) -> Duration {

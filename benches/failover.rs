@@ -1,0 +1,261 @@
+//! What the contract costs beside the call itself: a failover, an open breaker, and one call next to a bare client.
+//!
+//! `cargo bench --bench failover`. Each figure stands beside its ideal, measured in the same run, turn and turn about;
+//! loopback only. Nothing is asserted: figures belong to a machine.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops where it cannot measure"
+)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use slalom::catalog::Catalog;
+use slalom::chat::Request;
+use slalom::ledger::{HealthKey, Ledger};
+use slalom::provider::{
+    Auth, Http, Incoming, Method, ModelRef, Outgoing, Provider, SendError, Target, Transport,
+    built_in_providers,
+};
+use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
+use slalom::sim::{Settings, Simulator};
+
+/// Turns of each measurement in this process, and of the binary.
+const TURNS: usize = 1000;
+const RUNS: usize = 30;
+
+fn main() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let settings = Settings { latency: Some(Duration::ZERO), ..Settings::default() };
+            let simulator = Simulator::start(settings).await.unwrap();
+            sender.send(simulator.url()).unwrap();
+            simulator.wait().await.unwrap();
+        });
+    });
+    let alive = receiver.recv().unwrap();
+    // The bare client wants to be told of one, though it never needs it here.
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    // Bound, so that nobody else gets the port, and never listened on: it refuses connections.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let dead = format!("http://{}", socket.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger.db");
+    runtime.block_on(async {
+        for (name, path) in [("in memory", None), ("in a file", Some(ledger.as_path()))] {
+            println!("health {name}, medians of {TURNS} calls");
+            beside_a_bare_client(&alive, path).await;
+            failover(&dead, &alive, path).await;
+        }
+    });
+    binary(&runtime, &dead, &alive, folder.path());
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A router over real connections, with its health in memory or in a file.
+fn router(transport: Arc<dyn Transport>, ledger: Option<&Path>) -> Router {
+    let ledger = Arc::new(ledger.map_or_else(Ledger::in_memory, Ledger::open));
+    let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
+    Router::new(transport, Health::new(ledger, clock, fastrand::Rng::new()), fastrand::Rng::new())
+}
+
+/// A route over servers at these addresses.
+fn route(urls: &[&str]) -> Route {
+    let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+    let candidates = urls.iter().map(|url| {
+        let base_url = format!("{url}/v1");
+        let provider = Provider { base_url, base_url_variable: None, auth: Auth::None, ..row.clone() };
+        let model_ref = ModelRef { provider: "openai".into(), model: "good".into() };
+        let (provider, look) = (Arc::new(provider), |_: &str| None);
+        let target = Target::resolve(model_ref.clone(), &provider, &Catalog::default(), &look);
+        Candidate::new(model_ref, target)
+    });
+    Route { name: None, candidates: candidates.collect(), policy: Policy::default() }
+}
+
+fn options(stream: bool) -> CallOptions {
+    CallOptions {
+        id: "bench".into(),
+        requested_model: "bench".into(),
+        stream,
+        timeout: None,
+        caller: Caller::default(),
+    }
+}
+
+async fn call(router: &Router, route: &Route, stream: bool) -> Duration {
+    let request = Request::prompt("hi");
+    let start = Instant::now();
+    let record = router.call(route, &request, &options(stream), &mut Silent).await;
+    let took = start.elapsed();
+    assert!(record.outcome.is_ok(), "{:?}", record.outcome);
+    took
+}
+
+/// Keeps what is sent, so that a bare client can send the same.
+struct Kept {
+    inner: Http,
+    kept: Mutex<Option<Outgoing>>,
+}
+
+impl Transport for Kept {
+    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
+        *self.kept.lock().unwrap() = Some(outgoing.clone());
+        self.inner.send(outgoing)
+    }
+}
+
+/// One call over a server that takes no time, next to the same bytes sent and read by a bare `reqwest`.
+async fn beside_a_bare_client(url: &str, ledger: Option<&Path>) {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true)
+        .build()
+        .unwrap();
+    let route = route(&[url]);
+    for (name, stream) in [("streamed", true), ("whole", false)] {
+        let kept = Arc::new(Kept { inner: http(), kept: Mutex::new(None) });
+        call(&router(Arc::clone(&kept) as Arc<dyn Transport>, None), &route, stream).await;
+        let outgoing = kept.kept.lock().unwrap().take().unwrap();
+        let router = router(Arc::new(http()), ledger);
+        let (mut bare, mut whole) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS + 50 {
+            bare.push(send(&client, outgoing.clone()).await);
+            whole.push(call(&router, &route, stream).await);
+        }
+        let (bare, whole) = (median(&mut bare[50..]), median(&mut whole[50..]));
+        line(&format!("a call, {name}"), whole, "a bare reqwest's", bare, 0.35);
+    }
+}
+
+fn http() -> Http {
+    Http::new(Duration::from_secs(5))
+}
+
+async fn send(client: &reqwest::Client, outgoing: Outgoing) -> Duration {
+    let start = Instant::now();
+    assert_eq!(outgoing.method, Method::Post);
+    let mut request = client.post(outgoing.url).body(outgoing.body);
+    for (name, value) in outgoing.headers {
+        request = request.header(name, value);
+    }
+    let mut body = request.send().await.unwrap().bytes_stream();
+    let mut length = 0;
+    while let Some(piece) = body.next().await {
+        length += piece.unwrap().len();
+    }
+    assert!(length > 0);
+    start.elapsed()
+}
+
+/// The first candidate refuses connections: how much later its stand-in answers, before and after the breaker opens.
+async fn failover(dead: &str, alive: &str, ledger: Option<&Path>) {
+    let router = router(Arc::new(http()), ledger);
+    let (two, one) = (route(&[dead, alive]), route(&[alive]));
+    let target = two.candidates[0].target.as_ref().unwrap();
+    let (mut over, mut own) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        // What was learnt is forgotten, or the breaker would open.
+        router.health().reset(target).await;
+        over.push(call(&router, &two, true).await);
+        own.push(call(&router, &one, true).await);
+    }
+    line("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
+    while !matches!(
+        router.health().standings([target])[0],
+        slalom::route::Standing::Away { why: slalom::route::Away::Open, .. }
+    ) {
+        call(&router, &two, true).await;
+    }
+    keep_open(router.health().ledger(), "openai", &format!("{dead}/v1")).await;
+    (over, own) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        over.push(call(&router, &two, true).await);
+        own.push(call(&router, &one, true).await);
+    }
+    line("breaker open", median(&mut over), "the second's own", median(&mut own), 1.0);
+    router.health().reset(target).await;
+}
+
+/// Keeps an open breaker so for as long as a benchmark takes.
+async fn keep_open(ledger: &Ledger, provider: &str, base_url: &str) {
+    let until = jiff::Timestamp::now().as_millisecond() + 600_000;
+    change(ledger, provider, base_url, move |row| row.open_until = until).await;
+}
+
+async fn change(
+    ledger: &Ledger,
+    provider: &str,
+    base_url: &str,
+    change: impl Fn(&mut slalom::ledger::HealthRow) + Send + 'static,
+) {
+    let key = HealthKey { provider: provider.into(), base_url: base_url.into(), model: "good".into() };
+    ledger.write(move |rows| rows.update_health(&key, &change)).await;
+}
+
+/// The same through the binary, ledger and start-up included.
+fn binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &Path) {
+    let routes = format!(
+        "version: 1\nproviders:\n  sim-openai: {{base_url: '{dead}/v1'}}\n  sim-anthropic: {{base_url: '{alive}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n  one: {{candidates: [sim-anthropic/good]}}\n"
+    );
+    let (config, ledger) = (folder.join("routes.yaml"), folder.join("binary.db"));
+    std::fs::write(&config, routes).unwrap();
+    let run = |route: &str| {
+        let start = Instant::now();
+        let status = Command::new(env!("CARGO_BIN_EXE_slalom"))
+            .args(["route", route, "hi"])
+            .env("SLALOM_CONFIG", &config)
+            .env("SLALOM_LEDGER", &ledger)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        start.elapsed()
+    };
+    println!("the binary, medians of {RUNS} processes");
+    run("one");
+    for (name, open, bar) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
+        let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
+        let (mut over, mut own) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            runtime.block_on(change(&Ledger::open(&ledger), "sim-openai", "simulator", move |row| {
+                *row = slalom::ledger::HealthRow { open_until: until, ..Default::default() };
+            }));
+            over.push(run("two"));
+            own.push(run("one"));
+        }
+        line(name, median(&mut over), "the second's own", median(&mut own), bar);
+    }
+}
+
+fn line(name: &str, took: Duration, beside: &str, ideal: Duration, bar: f64) {
+    let ms = |span: Duration| span.as_secs_f64() * 1000.0;
+    let more = ms(took) - ms(ideal);
+    println!(
+        "  {name:18} {:7.3} ms   {more:+7.3} ms beside {beside} {:.3} ms (bar: {bar} ms)",
+        ms(took),
+        ms(ideal)
+    );
+}
+
+fn median(all: &mut [Duration]) -> Duration {
+    all.sort();
+    all[all.len() / 2]
+}

@@ -1,0 +1,54 @@
+//! The next candidate's connection, opened while the one before it is running long.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::next::{best, standings};
+use super::{Router, Runner};
+
+/// An attempt runs long when it has had no content for so long, or for a quarter of its first-token timer.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Connections that a call has opened ahead of need. What is not done by the call's end is let go with it.
+#[derive(Default)]
+pub(super) struct Warming {
+    base_urls: Vec<String>,
+    tasks: JoinSet<()>,
+}
+
+impl Warming {
+    /// Waits until an attempt runs long, and then opens the next candidate's connection, once in a call for each host.
+    pub(super) async fn next(
+        &mut self,
+        router: &Router,
+        runners: &[Runner<'_>],
+        first_token: Duration,
+        content: &AtomicBool,
+    ) -> Infallible {
+        if runners.iter().any(Runner::is_fresh) {
+            sleep(LONG.min(first_token / 4)).await;
+            let standings = standings(&router.health, runners);
+            if let Some((index, _)) = best(&standings)
+                && !content.load(Ordering::Relaxed)
+            {
+                self.open(router, runners[*index].target.base_url());
+            }
+        }
+        pending().await
+    }
+
+    fn open(&mut self, router: &Router, base_url: &str) {
+        if self.base_urls.iter().any(|opened| opened == base_url) {
+            return;
+        }
+        self.base_urls.push(base_url.to_owned());
+        let (transport, base_url) = (Arc::clone(&router.transport), base_url.to_owned());
+        self.tasks.spawn(async move { transport.warm(&base_url).await });
+    }
+}
