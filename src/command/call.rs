@@ -90,7 +90,7 @@ pub(super) fn check_callable(
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
         Skip::Target(error) => Some(error),
-        Skip::WindowTooSmall { .. } | Skip::Lacks(_) | Skip::Away(..) => None,
+        _ => None,
     });
     if plan.targets().next().is_none()
         && let Some(error) = unusable
@@ -244,7 +244,7 @@ fn ending(reason: FinishReason) -> Option<&'static str> {
 /// What happened, attempt by attempt.
 fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     let what = match none.why {
-        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed",
+        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed".to_owned(),
         why => why.words(),
     };
     let mut words = format!("no answer from {}: {what}", record.requested_model);
@@ -273,6 +273,11 @@ fn hint(none: &NoAnswer) -> Option<String> {
     let words = match none.why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
+        Why::Limited => "raise `limits` or `deadline` in routes.yaml, or add a candidate of another provider",
+        Why::Over(over) if over.daily => {
+            "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
+        }
+        Why::Over(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
         _ => hint_of(none.failure.as_ref()?)?,
     };
     Some(words.to_owned())
@@ -343,7 +348,7 @@ pub(super) fn outcome_of(record: &CallRecord, structured: Option<&Structured>) -
     match &record.outcome {
         Ok(_) if matches!(structured, Some(Err(_))) => Outcome::GateFailed,
         Ok(_) => Outcome::Done,
-        Err(none) if none.why == Why::Timeout => Outcome::Limit,
+        Err(none) if matches!(none.why, Why::Timeout | Why::Over(_)) => Outcome::Limit,
         Err(_) => Outcome::NoAnswer,
     }
 }

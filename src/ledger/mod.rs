@@ -7,6 +7,7 @@
 
 mod file;
 mod health;
+mod limits;
 mod rows;
 mod schema;
 mod writer;
@@ -18,6 +19,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use health::{HealthKey, HealthRow, Trend};
+pub use limits::{Leases, Pace, Spend};
 pub use rows::Rows;
 use writer::{Job, Writer};
 
@@ -43,7 +45,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Goes on in memory, with what the file says of health where that can still be read.
+    /// Goes on in memory, with what the file says of health, limits and money where that can still be read.
     fn fall(&self, path: Option<&Path>, why: &rusqlite::Error) {
         let place = path.map_or_else(String::new, |path| format!(" {}", path.display()));
         let _ = self.trouble.set(format!("the ledger{place} cannot be used: {}", file::explained(why)));
@@ -56,7 +58,7 @@ impl Shared {
         {
             if let Some(path) = path {
                 // What cannot be copied is begun anew.
-                let _ = file::copy_health(&connection, path);
+                let _ = file::copy_what_holds(&connection, path);
             }
             let _ = self.memory.set(Mutex::new(connection));
         }

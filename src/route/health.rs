@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Block;
+use super::{Block, Full};
 use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
 use crate::chat::FailureClass;
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
@@ -51,6 +51,8 @@ pub enum Away {
     Asked,
     /// Its key, or the model behind it, was refused; the class of that failure.
     Blocked(String),
+    /// It would answer, but there is no more of it for now.
+    Limited(Full),
 }
 
 impl Away {
@@ -61,6 +63,7 @@ impl Away {
             Self::Probed => "breaker_probing",
             Self::Asked => "not_before",
             Self::Blocked(_) => "blocked",
+            Self::Limited(_) => "limited",
         }
     }
 }
@@ -99,7 +102,8 @@ pub(super) struct Lesson {
 /// The address that the simulator goes by: its port is another one each time.
 const SIMULATOR: &str = "simulator";
 
-fn key(target: &Target) -> HealthKey {
+/// The name of a model's row, and so of everything that is kept of it and its provider.
+pub(super) fn key(target: &Target) -> HealthKey {
     let base_url = if target.provider.simulated { SIMULATOR } else { target.base_url() };
     let model = &target.model_ref;
     HealthKey { provider: model.provider.clone(), base_url: base_url.to_owned(), model: model.model.clone() }
@@ -121,6 +125,11 @@ impl Health {
     /// The ledger that it is kept in.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// What says the time.
+    pub(super) fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// The time.

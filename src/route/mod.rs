@@ -8,6 +8,7 @@ mod backoff;
 mod breaker;
 mod budget;
 mod health;
+mod limits;
 mod listener;
 mod plan;
 mod policy;
@@ -24,6 +25,7 @@ mod walk_tests;
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
 pub use health::{Away, Clock, Health, Report, Standing};
+pub use limits::{Full, Over, Purse, Tell};
 pub use listener::{Listener, Notice, Silent};
 pub use plan::{Candidate, Plan, PlanStep, Skip};
 pub use policy::{

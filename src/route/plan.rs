@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Away, Conditions, Route};
+use super::{Away, Conditions, Over, Route};
 use crate::catalog::most_tokens;
 use crate::chat::Request;
 use crate::provider::{Adjustment, ModelRef, Target, TargetError};
@@ -70,6 +70,10 @@ pub enum Skip {
     Lacks(&'static str),
     /// It wanted to be left alone for so long, and another one was ready.
     Away(Away, Duration),
+    /// It would cost more than is left of the day's budget, or of what the run may cost.
+    Over(Over),
+    /// Nobody knows what it costs, and the run may cost only so much.
+    Unpriced,
 }
 
 impl Skip {
@@ -82,6 +86,9 @@ impl Skip {
             Self::WindowTooSmall { .. } => "window_too_small",
             Self::Lacks(_) => "lacks_capability",
             Self::Away(why, _) => why.name(),
+            Self::Over(over) if over.daily => "over_budget",
+            Self::Over(_) => "over_max_cost",
+            Self::Unpriced => "price_unknown",
         }
     }
 }
@@ -106,8 +113,11 @@ impl fmt::Display for Skip {
                     Away::Blocked(class) => {
                         write!(f, "blocked for another {wait} s after a failure ({class})")
                     }
+                    Away::Limited(full) => full.fmt(f),
                 }
             }
+            Self::Over(over) => over.fmt(f),
+            Self::Unpriced => f.write_str("nobody knows what it costs, and there is a limit on cost"),
         }
     }
 }

@@ -13,6 +13,17 @@ pub(super) struct Next {
     pub(super) index: usize,
     pub(super) wait: Duration,
     pub(super) role: Role,
+    /// Whether nobody can begin, and somebody could wait for that.
+    pub(super) queues: bool,
+}
+
+/// Something that a limit holds back comes before what would be free later than this by other reasons.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Next {
+    fn at_once(index: usize, role: Role) -> Self {
+        Self { index, wait: Duration::ZERO, role, queues: false }
+    }
 }
 
 impl Walk<'_> {
@@ -23,7 +34,8 @@ impl Walk<'_> {
         let now = Instant::now();
         let retry = |runner: &Runner<'_>, index: usize| {
             let wait = runner.again_at?.saturating_duration_since(now);
-            (!runner.out && wait <= half).then_some(Next { index, wait, role: Role::Ordinary })
+            let ready = !runner.out && runner.limited.is_none() && wait <= half;
+            ready.then(|| Next { wait, ..Next::at_once(index, Role::Ordinary) })
         };
         if self.policy.retry.when == RetryWhen::First
             && let Some(next) = last.and_then(|index| retry(&self.runners[index], index))
@@ -31,7 +43,6 @@ impl Walk<'_> {
             return Some(next);
         }
         let standings = self.standings();
-        let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role });
         let ready =
             standings.iter().find(|(_, standing)| matches!(standing, Standing::Ready | Standing::HalfOpen));
         let found = ready.or_else(|| standings.iter().find(|(_, standing)| *standing == Standing::Demoted));
@@ -39,19 +50,27 @@ impl Walk<'_> {
             let index = *index;
             let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
             self.pass_over(&standings, index);
-            return at_once(index, role);
+            return Some(Next::at_once(index, role));
         }
         let again = self.runners.iter().enumerate().filter_map(|(index, runner)| retry(runner, index));
         let now = self.router.health.now();
         let freed = standings.iter().filter_map(|(index, standing)| {
             let Standing::Away { until, why } = standing else { return None };
+            if matches!(why, Away::Limited(_)) {
+                return None;
+            }
             let free_in = wait(*until, now);
             // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once.
             let waits = *why == Away::Asked && free_in <= half;
             let (wait, role) = (if waits { free_in } else { Duration::ZERO }, Role::Forced);
-            Some((free_in, Next { index: *index, wait, role }))
+            Some((free_in, Next { wait, ..Next::at_once(*index, role) }))
         });
-        again.map(|next| (next.wait, next)).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
+        let limited = self.runners.iter().enumerate().filter_map(|(index, runner)| {
+            let (_, until) = runner.limited.as_ref().filter(|_| !runner.out)?;
+            let next = Next { queues: true, ..Next::at_once(index, Role::Ordinary) };
+            Some((wait(*until, now).min(SOON), next))
+        });
+        again.map(|next| (next.wait, next)).chain(limited).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
     }
 
     /// How the candidates stand that were not tried yet.
@@ -61,7 +80,11 @@ impl Walk<'_> {
             .collect();
         let targets = fresh.iter().map(|index| self.runners[*index].target);
         let standings = self.router.health.standings(targets);
-        fresh.into_iter().zip(standings).collect()
+        let limited = |index: usize| {
+            let (full, until) = self.runners[index].limited.clone()?;
+            Some(Standing::Away { until, why: Away::Limited(full) })
+        };
+        fresh.into_iter().zip(standings).map(|(i, standing)| (i, limited(i).unwrap_or(standing))).collect()
     }
 
     /// Tells, once each, who is left alone before this one is tried.
