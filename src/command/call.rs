@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::context::{Context, time_limit};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::Standing;
 use crate::chat::{Failure, FailureClass, FinishReason, Phase, Request, Schema};
@@ -24,7 +25,9 @@ pub(super) async fn answer(
     args: &PromptArgs,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
-    let router = context.router(config);
+    let purse = money::purse(args.max_cost.as_deref())?;
+    money::check_priced(subject, request, purse.as_ref())?;
+    let router = context.router(config).paying_from(purse);
     answer_by(context, &router, subject, request, args, stream_shown, None).await
 }
 

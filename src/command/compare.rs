@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, prompt, simulator};
+use super::{call, money, prompt, simulator};
 use crate::cli::CompareArgs;
 use crate::config::Subject;
 use crate::eval::Structured;
@@ -24,10 +24,12 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     let environment = context.environment();
     let subjects: Vec<Subject> =
         args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
+    let purse = money::purse(args.request.max_cost.as_deref())?;
     for subject in &subjects {
         call::check_callable(context, subject, &request, args.request.strict_params)?;
+        money::check_priced(subject, &request, purse.as_ref())?;
     }
-    let router = context.router(&config);
+    let router = context.router(&config).paying_from(purse);
     let calls =
         subjects.iter().map(|subject| call::silent(context, &router, subject, &request, &args.request));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;

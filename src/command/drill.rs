@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::call::{self, Played};
 use super::context::{Context, health_in};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
 use crate::config::{Config, DurationError, Subject, nearest, parse_duration};
 use crate::ledger::Ledger;
 use crate::provider::{Drill, Drilled, Fault, Http, ModelRef, Struck, Transport};
-use crate::route::{CallRecord, Route, Router, Why};
+use crate::route::{CallRecord, Purse, Route, Router, Why};
 use crate::view::{Promise, Rehearsal, drill_json, drill_table};
 
 /// The faults that have nothing to say but their name.
@@ -138,16 +139,18 @@ pub(super) async fn drill(
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
     let transport: Arc<dyn Transport> = Arc::new(Http::new(config.connect_timeout));
+    let purse = money::purse(args.request.max_cost.as_deref())?;
+    money::check_priced(subject, request, purse.as_ref())?;
     match rehearsed {
         Rehearsed::Named(drills) => {
             check_strikes(&drills, args, subject, request)?;
             let played = Played(&args.drill);
             context.console.note(played);
-            let router = router(&transport, drills);
+            let router = router(&transport, drills, purse);
             call::answer_by(context, &router, subject, request, &args.request, stream_shown, Some(played))
                 .await
         }
-        Rehearsed::Each => each(context, &transport, subject, request, args).await,
+        Rehearsed::Each => each(context, &transport, subject, request, args, purse).await,
     }
 }
 
@@ -172,9 +175,10 @@ fn check_strikes(
 }
 
 /// A router that nothing else is called through: what it learns of a rehearsal is gone with it.
-fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>) -> Router {
+fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>, purse: Option<Purse>) -> Router {
     let drilled = Drilled::new(Arc::clone(transport), drills, fastrand::Rng::new());
     Router::new(Arc::new(drilled), health_in(Arc::new(Ledger::in_memory())), fastrand::Rng::new())
+        .paying_from(purse)
 }
 
 async fn each(
@@ -183,6 +187,7 @@ async fn each(
     subject: &Subject,
     request: &Request,
     args: &RouteArgs,
+    purse: Option<Purse>,
 ) -> Result<Outcome, CommandError> {
     call::check_callable(context, subject, request, args.request.strict_params)?;
     let models: Vec<ModelRef> =
@@ -205,7 +210,7 @@ async fn each(
             fault: Fault::Down,
             share: 1.0,
         });
-        let router = router(transport, drills.collect());
+        let router = router(transport, drills.collect(), purse.clone());
         let record = call::silent(context, &router, subject, request, &args.request).await?;
         let all_down = down.len() == models.len();
         rehearsals.push(judged(down, all_down, record, &subject.route, request));

@@ -17,6 +17,7 @@ mod eval;
 mod models;
 mod models_available;
 mod models_update;
+mod money;
 mod outcome;
 mod prompt;
 mod route;

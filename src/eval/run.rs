@@ -67,7 +67,7 @@ pub async fn run(
             timeout: options.timeout,
         };
         let record = router.call(&subject.route, &case.request, &call, &mut Silent).await;
-        let result = CaseResult::of(case, &record, queued);
+        let result = CaseResult::of(case, &record, queued + record.queued);
         if index < FIRST && result.hopeless {
             hopeless.store(true, Ordering::Relaxed);
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Block, Full};
 use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
+use super::{Block, Full};
 use crate::chat::FailureClass;
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
 use crate::provider::Target;

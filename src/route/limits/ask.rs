@@ -31,12 +31,7 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) fn new(
-        target: &Target,
-        request: &Request,
-        budget: Option<Budget>,
-        purse: bool,
-    ) -> Self {
+    pub(super) fn new(target: &Target, request: &Request, budget: Option<Budget>, purse: bool) -> Self {
         let key = key(target);
         let limits = target.provider.limits;
         let counts = limits.tokens_per_minute.is_some() || budget.is_some() || purse;

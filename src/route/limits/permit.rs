@@ -92,9 +92,7 @@ impl Permit {
         let in_flight = lock(&self.common.in_flight).get(&self.ask.provider).copied().unwrap_or(1);
         let (began, now, scope) = (self.began, self.common.now(), self.ask.provider.clone());
         if settled.refused {
-            self.common
-                .ledger
-                .post(move |rows| aimd::refused(rows, &scope, began, in_flight, now));
+            self.common.ledger.post(move |rows| aimd::refused(rows, &scope, began, in_flight, now));
         } else if settled.answered && self.grant.eased {
             self.common.ledger.post(move |rows| aimd::succeeded(rows, &scope, now));
         }

@@ -35,7 +35,9 @@ impl fmt::Display for Full {
         let calls = |n: &u64| if *n == 1 { "1 call".to_owned() } else { format!("{n} calls") };
         match self {
             Self::AtOnce(n) => write!(f, "it has its {} at once", calls(n)),
-            Self::Eased(n) => write!(f, "it asked for less, and has the {} at once that it is given", calls(n)),
+            Self::Eased(n) => {
+                write!(f, "it asked for less, and has the {} at once that it is given", calls(n))
+            }
             Self::Returning(n) => {
                 write!(f, "its breaker has just closed, and it has the {} at once that it is given", calls(n))
             }

@@ -70,7 +70,12 @@ impl Walk<'_> {
             let next = Next { queues: true, ..Next::at_once(index, Role::Ordinary) };
             Some((wait(*until, now).min(SOON), next))
         });
-        again.map(|next| (next.wait, next)).chain(limited).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
+        again
+            .map(|next| (next.wait, next))
+            .chain(limited)
+            .chain(freed)
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, next)| next)
     }
 
     /// How the candidates stand that were not tried yet.
