@@ -16,6 +16,7 @@ mod evals;
 mod faults;
 mod files;
 mod imports;
+mod limits;
 mod readme;
 mod requests;
 mod route_files;

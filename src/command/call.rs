@@ -248,6 +248,9 @@ fn ending(reason: FinishReason) -> Option<&'static str> {
 fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     let what = match none.why {
         Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed".to_owned(),
+        // Each of those left out says it with its own figures.
+        Why::Over(over) if over.daily => "today's budget does not reach for it".to_owned(),
+        Why::Over(_) => "--max-cost does not reach for it".to_owned(),
         why => why.words(),
     };
     let mut words = format!("no answer from {}: {what}", record.requested_model);

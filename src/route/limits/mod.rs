@@ -151,7 +151,8 @@ impl Limiter {
         if !matches!(&seen, Some(Verdict::Go(grant)) if grant.is_free()) {
             ask.holder = format!("{:016x}", lock(&self.draw).u64(..));
         }
-        let mut permit = Permit::new(Arc::clone(common), ask.clone(), kept);
+        let ask = Arc::new(ask);
+        let mut permit = Permit::new(Arc::clone(common), Arc::clone(&ask), kept);
         let verdict = match seen {
             Some(Verdict::Go(grant)) if grant.is_free() => Verdict::Go(grant),
             None | Some(Verdict::Go(_)) => {

@@ -21,7 +21,7 @@ const RENEWAL: Duration = Duration::from_secs(10);
 /// The right to make one attempt.
 pub(in crate::route) struct Permit {
     common: Arc<Common>,
-    ask: Ask,
+    ask: Arc<Ask>,
     grant: Grant,
     kept: Option<Kept>,
     began: i64,
@@ -42,7 +42,7 @@ pub(in crate::route) struct Settled {
 }
 
 impl Permit {
-    pub(super) fn new(common: Arc<Common>, ask: Ask, kept: Option<Kept>) -> Self {
+    pub(super) fn new(common: Arc<Common>, ask: Arc<Ask>, kept: Option<Kept>) -> Self {
         let began = common.now();
         Self { common, ask, grant: Grant::default(), kept, began, counted: false, owes: false }
     }
@@ -80,7 +80,7 @@ impl Permit {
     }
 
     fn renew(&self) {
-        let (ask, grant, until) = (self.ask.clone(), self.grant, self.common.now() + LEASE);
+        let (ask, grant, until) = (Arc::clone(&self.ask), self.grant, self.common.now() + LEASE);
         self.common.ledger.post(move |rows| {
             scopes(&ask, grant).try_for_each(|(scope, nano)| rows.put_lease(scope, &ask.holder, until, nano))
         });
@@ -163,7 +163,7 @@ impl Drop for Permit {
             drop(in_flight);
         }
         if scopes(&self.ask, self.grant).next().is_some() {
-            let (ask, grant) = (self.ask.clone(), self.grant);
+            let (ask, grant) = (Arc::clone(&self.ask), self.grant);
             self.common.ledger.post(move |rows| {
                 scopes(&ask, grant).try_for_each(|(scope, _)| rows.remove_lease(scope, &ask.holder))
             });

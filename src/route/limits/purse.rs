@@ -24,13 +24,13 @@ pub struct Over {
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (spent, limit) = (nano_to_usd(self.spent), nano_to_usd(self.limit));
-        let kind = if self.simulated { " of simulated money" } else { "" };
-        let whose = if self.daily { "today's budget" } else { "what this run may cost" };
-        write!(f, "${spent}{kind} of {whose} (${limit}) is spent")?;
+        let whose = if self.daily { "today's budget" } else { "this run" };
+        write!(f, "{whose}: ${spent} of ${limit} is spent, and ")?;
         match self.cost {
-            Some(cost) => write!(f, ", and the call may cost ${}", nano_to_usd(cost)),
-            None => f.write_str(", and nobody knows what the call would cost"),
+            Some(cost) => write!(f, "the call may cost ${}", nano_to_usd(cost))?,
+            None => f.write_str("nobody knows what the call would cost")?,
         }
+        f.write_str(if self.simulated { " (simulated)" } else { "" })
     }
 }
 
