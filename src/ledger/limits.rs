@@ -13,6 +13,25 @@ pub struct Leases {
     pub first_end: i64,
     /// What all of them may cost together.
     pub nano_dollars: u64,
+    /// The tokens that all of them may use together.
+    pub tokens: u64,
+}
+
+/// A lease to take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// What it counts against.
+    pub scope: String,
+    /// Whose it is.
+    pub holder: String,
+    /// When it was taken first.
+    pub since: i64,
+    /// When it ends by itself.
+    pub until: i64,
+    /// What the call may cost.
+    pub nano_dollars: u64,
+    /// The tokens that it may use.
+    pub tokens: u64,
 }
 
 /// What was begun within one second.
@@ -41,13 +60,26 @@ impl Rows<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn leases(&self, scope: &str, now: i64) -> RowResult<Leases> {
+        self.leases_before(scope, now, i64::MAX, "")
+    }
+
+    /// Those of them that are older than what this holder took then. Of the same age, the holder's name decides.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn leases_before(&self, scope: &str, now: i64, since: i64, holder: &str) -> RowResult<Leases> {
         self.0
             .prepare_cached(
-                "SELECT count(*), ifnull(min(until), 0), ifnull(sum(nano_dollars), 0) FROM lease WHERE scope = ?1 AND until > ?2",
+                "SELECT count(*), ifnull(min(until), 0), ifnull(sum(nano_dollars), 0), ifnull(sum(tokens), 0) FROM lease \
+                 WHERE scope = ?1 AND until > ?2 AND (since < ?3 OR since = ?3 AND holder < ?4)",
             )?
-            .query_row(params![scope, now], |row| {
-                let [count, first_end, nano] = [row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?];
-                Ok(Leases { count: unsigned(count), first_end, nano_dollars: unsigned(nano) })
+            .query_row(params![scope, now, since, holder], |row| {
+                Ok(Leases {
+                    count: unsigned(row.get(0)?),
+                    first_end: row.get(1)?,
+                    nano_dollars: unsigned(row.get(2)?),
+                    tokens: unsigned(row.get(3)?),
+                })
             })
     }
 
@@ -55,12 +87,13 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_lease(&self, scope: &str, holder: &str, until: i64, nano_dollars: u64) -> RowResult<()> {
+    pub fn put_lease(&self, lease: &Lease) -> RowResult<()> {
+        let Lease { scope, holder, since, until, nano_dollars, tokens } = lease;
         self.0
             .prepare_cached(
-                "INSERT INTO lease VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET until = max(until, ?3)",
+                "INSERT INTO lease VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET until = max(until, ?4)",
             )?
-            .execute(params![scope, holder, until, signed(nano_dollars)])?;
+            .execute(params![scope, holder, since, until, signed(*nano_dollars), signed(*tokens)])?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use health::{HealthKey, HealthRow, Trend};
-pub use limits::{Leases, Pace, Spend};
+pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
 use writer::{Job, Writer};
 

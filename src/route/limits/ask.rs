@@ -1,8 +1,9 @@
 //! What a call asks for before it begins.
 
+use super::permit::LEASE;
 use crate::catalog::{NanoDollars, estimated_tokens, price_of};
 use crate::chat::{Request, Usage};
-use crate::ledger::HealthKey;
+use crate::ledger::{HealthKey, Lease};
 use crate::provider::{Limits, Target};
 use crate::route::Budget;
 use crate::route::health::key;
@@ -17,11 +18,17 @@ pub(super) struct Ask {
     pub(super) holder: String,
     /// The model's row of health.
     pub(super) key: HealthKey,
+    /// Since when it waits for its turn; the end of time while it does not.
+    pub(super) since: i64,
     /// What all calls of a provider count against.
     pub(super) provider: String,
+    /// Where those wait that are first in line in their process.
+    pub(super) queue: String,
     /// What all calls of a model count against.
     pub(super) model: String,
     pub(super) limits: Limits,
+    /// Calls of this process in flight at the provider: before it complained, none of them took a lease.
+    pub(super) in_flight: u64,
     /// Tokens that it is thought to use.
     pub(super) tokens: u64,
     /// What it is thought to cost; `None` where nobody knows, or where it does not matter.
@@ -38,15 +45,24 @@ impl Ask {
         let expected = if counts { expected_usage(request) } else { Usage::default() };
         Self {
             holder: String::new(),
+            since: i64::MAX,
             provider: format!("{} at {}", key.provider, key.base_url),
+            queue: format!("waiting for {} at {}", key.provider, key.base_url),
             model: format!("{}/{} at {}", key.provider, key.model, key.base_url),
             key,
             limits,
+            in_flight: 0,
             tokens: expected.input_tokens.unwrap_or(0) + expected.output_tokens.unwrap_or(0),
             cost: expected_cost(target, &expected),
             budget,
             simulated: target.provider.simulated,
         }
+    }
+
+    /// A lease of it in one scope, from now on.
+    pub(super) fn lease(&self, scope: &str, nano_dollars: NanoDollars, now: i64) -> Lease {
+        let (scope, holder) = (scope.to_owned(), self.holder.clone());
+        Lease { scope, holder, since: now, until: now + LEASE, nano_dollars, tokens: 0 }
     }
 
     /// The scope in which money is set aside.

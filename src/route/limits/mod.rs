@@ -7,6 +7,8 @@
 
 mod aimd;
 mod ask;
+#[cfg(test)]
+mod money_tests;
 mod permit;
 mod purse;
 mod queue;
@@ -29,7 +31,7 @@ use ask::Ask;
 use permit::LEASE;
 pub(super) use permit::{Permit, Settled};
 pub use purse::{Over, Purse};
-use queue::Gates;
+use queue::{Gates, Ticket};
 pub(super) use retries::RetryBudget;
 pub use verdict::Full;
 use verdict::{Grant, Verdict, decide, take};
@@ -94,44 +96,57 @@ impl Limiter {
 
     /// Lets a call begin, if it can at once. Whoever waits already comes first.
     pub(super) async fn admit(&self, target: &Target, request: &Request) -> Admission {
-        let ask = self.ask(target, request);
-        let seen = self.look(&ask);
+        let mut ask = self.ask(target, request);
+        let seen = self.look(&mut ask);
         let is_limited = self.purse.is_some() || !matches!(&seen, Verdict::Go(grant) if grant.is_free());
         if is_limited && self.common.gates.is_waited_at(&ask.model) {
             return Admission::NotYet(Full::Queue, self.common.now());
+        }
+        if is_limited {
+            ask.holder = self.holder();
         }
         self.once(&ask, Some(seen)).await
     }
 
     /// Lets a call begin when it is its turn. Only the first one in the queue of a model looks whether it can.
     pub(super) async fn wait(&self, target: &Target, request: &Request) -> Admission {
-        let ask = self.ask(target, request);
+        let mut ask = self.ask(target, request);
         let gate = self.common.gates.of(&ask.model);
         let _turn = gate.lock().await;
+        (ask.holder, ask.since) = (self.holder(), self.common.now());
+        let mut ticket = Ticket::new(Arc::clone(&self.common));
         // What this process gave back may still be on its way to the file, which only those behind it are sure to see.
-        let mut behind_what_is_freed = false;
+        let mut behind_what_is_freed = true;
         loop {
             let freed = self.common.freed.notified();
             tokio::pin!(freed);
             // From here on nothing that is freed is missed.
             freed.as_mut().enable();
-            let seen = (!behind_what_is_freed).then(|| self.look(&ask));
+            let seen = (!behind_what_is_freed).then(|| self.look(&mut ask));
             let (full, until) = match self.once(&ask, seen).await {
                 Admission::NotYet(full, until) => (full, until),
                 other => return other,
             };
+            if full.is_waited_for() {
+                ticket.show(&ask);
+            }
             let pause = queue::pause(&full, until - self.common.now(), lock(&self.draw).f64());
             behind_what_is_freed = tokio::time::timeout(pause, freed).await.is_ok();
         }
     }
 
-    fn look(&self, ask: &Ask) -> Verdict {
+    fn look(&self, ask: &mut Ask) -> Verdict {
         let now = self.common.now();
+        ask.in_flight = lock(&self.common.in_flight).get(&ask.provider).copied().unwrap_or(0);
         self.common.ledger.read(|rows| decide(rows, ask, now))
     }
 
     fn ask(&self, target: &Target, request: &Request) -> Ask {
         Ask::new(target, request, self.budget, self.purse.is_some())
+    }
+
+    fn holder(&self) -> String {
+        format!("{:016x}", lock(&self.draw).u64(..))
     }
 
     /// Takes what a call needs, if it is there; `seen` is what a look said, where there was one.
@@ -147,11 +162,7 @@ impl Limiter {
                 Err(None) => return Admission::NotYet(Full::Money, common.now() + LEASE),
             },
         };
-        let mut ask = ask.clone();
-        if !matches!(&seen, Some(Verdict::Go(grant)) if grant.is_free()) {
-            ask.holder = format!("{:016x}", lock(&self.draw).u64(..));
-        }
-        let ask = Arc::new(ask);
+        let ask = Arc::new(ask.clone());
         let mut permit = Permit::new(Arc::clone(common), Arc::clone(&ask), kept);
         let verdict = match seen {
             Some(Verdict::Go(grant)) if grant.is_free() => Verdict::Go(grant),

@@ -80,9 +80,9 @@ impl Permit {
     }
 
     fn renew(&self) {
-        let (ask, grant, until) = (Arc::clone(&self.ask), self.grant, self.common.now() + LEASE);
+        let (ask, grant, now) = (Arc::clone(&self.ask), self.grant, self.common.now());
         self.common.ledger.post(move |rows| {
-            scopes(&ask, grant).try_for_each(|(scope, nano)| rows.put_lease(scope, &ask.holder, until, nano))
+            scopes(&ask, grant).try_for_each(|(scope, nano)| rows.put_lease(&ask.lease(scope, nano, now)))
         });
     }
 

@@ -4,9 +4,8 @@ use std::fmt;
 
 use super::aimd::at_once;
 use super::ask::Ask;
-use super::permit::LEASE;
 use super::{Exceeded, Over, day_of};
-use crate::ledger::{Pace, RowResult, Rows};
+use crate::ledger::{Leases, Pace, RowResult, Rows};
 
 /// Pace is kept by the second, so that what was begun counts for up to a second more than a minute.
 const WINDOW: i64 = 61;
@@ -28,6 +27,16 @@ pub enum Full {
     Money,
     /// Other calls of this process wait for it already.
     Queue,
+}
+
+impl Full {
+    /// Whether those who wait for it stand in one line with those of other processes.
+    pub(super) fn is_waited_for(&self) -> bool {
+        match self {
+            Self::AtOnce(_) | Self::Eased(_) | Self::Requests(_) | Self::Tokens(_) => true,
+            Self::Returning(_) | Self::Money | Self::Queue => false,
+        }
+    }
 }
 
 impl fmt::Display for Full {
@@ -105,9 +114,17 @@ pub(super) fn decide(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict>
     grant.eased = eased.is_some();
     let own = ask.limits.concurrency.map(u64::from);
     let most = own.map(|n| (n, false)).into_iter().chain(eased.map(|n| (n, true)));
-    if let Some((most, eased)) = most.min() {
+    let most = most.min();
+    let paced = ask.limits.requests_per_minute.is_some() || ask.limits.tokens_per_minute.is_some();
+    let ahead = if most.is_some() || paced {
+        rows.leases_before(&ask.queue, now, ask.since, &ask.holder)?
+    } else {
+        Leases::default()
+    };
+    if let Some((most, eased)) = most {
         let leases = rows.leases(&ask.provider, now)?;
-        if leases.count >= most {
+        let in_flight = if eased { leases.count.max(ask.in_flight) } else { leases.count };
+        if in_flight + ahead.count >= most {
             let full = if eased { Full::Eased(most) } else { Full::AtOnce(most) };
             return Ok(Verdict::NotYet(full, leases.first_end));
         }
@@ -121,9 +138,9 @@ pub(super) fn decide(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict>
         }
         grant.model = true;
     }
-    if ask.limits.requests_per_minute.is_some() || ask.limits.tokens_per_minute.is_some() {
+    if paced {
         let begun = rows.pace(&ask.provider, now / 1000 - WINDOW + 1)?;
-        if let Some((full, until)) = paced(ask, &begun) {
+        if let Some((full, until)) = pace(ask, &begun, ahead) {
             return Ok(Verdict::NotYet(full, until));
         }
         grant.pace = true;
@@ -136,9 +153,8 @@ pub(super) fn take(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict> {
     rows.remove_ended_leases(now)?;
     let verdict = decide(rows, ask, now)?;
     let Verdict::Go(grant) = &verdict else { return Ok(verdict) };
-    for (scope, nano_dollars) in scopes(ask, *grant) {
-        rows.put_lease(scope, &ask.holder, now + LEASE, nano_dollars)?;
-    }
+    rows.remove_lease(&ask.queue, &ask.holder)?;
+    scopes(ask, *grant).try_for_each(|(scope, nano)| rows.put_lease(&ask.lease(scope, nano, now)))?;
     if grant.pace {
         let second = now / 1000;
         let tokens = i64::try_from(ask.tokens).unwrap_or(i64::MAX / 2);
@@ -183,28 +199,30 @@ fn money(rows: &Rows<'_>, ask: &Ask, now: i64, grant: &mut Grant) -> RowResult<O
     Ok(None)
 }
 
-/// What of the minute is used up, and when enough of it has passed.
-fn paced(ask: &Ask, begun: &[Pace]) -> Option<(Full, i64)> {
-    let wait = |most: i64, asked: i64, of: fn(&Pace) -> i64| {
-        let mut left: i64 = begun.iter().map(of).sum();
+/// What of the minute is used up, and when enough of it has passed. Those who wait for longer count as if they had begun.
+fn pace(ask: &Ask, begun: &[Pace], waiting: Leases) -> Option<(Full, i64)> {
+    let wait = |most: i64, asked: i64, ahead: i64, of: fn(&Pace) -> i64| {
+        let mut left = begun.iter().map(of).sum::<i64>().saturating_add(ahead);
         // What is larger than the whole limit goes when it is alone: it would never be smaller.
         let fits = |left: i64| left <= 0 || left.saturating_add(asked) <= most;
-        let mut until = None;
-        for pace in begun {
-            if fits(left) {
-                break;
-            }
-            left -= of(pace);
-            until = Some((pace.second + WINDOW) * 1000);
+        if fits(left) {
+            return None;
         }
-        until
+        let passed = begun.iter().find(|pace| {
+            left -= of(pace);
+            fits(left)
+        });
+        // Where all of the minute is not enough, it is those who wait that are in the way.
+        Some(passed.map_or(waiting.first_end, |pace| (pace.second + WINDOW) * 1000))
     };
     let limit = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let requests = ask.limits.requests_per_minute.map(u64::from).and_then(|most| {
-        wait(limit(most), 1, |pace| pace.requests).map(|until| (Full::Requests(most), until))
+        wait(limit(most), 1, limit(waiting.count), |pace| pace.requests)
+            .map(|until| (Full::Requests(most), until))
     });
     let tokens = ask.limits.tokens_per_minute.and_then(|most| {
-        wait(limit(most), limit(ask.tokens), |pace| pace.tokens).map(|until| (Full::Tokens(most), until))
+        wait(limit(most), limit(ask.tokens), limit(waiting.tokens), |pace| pace.tokens)
+            .map(|until| (Full::Tokens(most), until))
     });
     requests.into_iter().chain(tokens).max_by_key(|(_, until)| *until)
 }
