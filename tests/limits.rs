@@ -115,6 +115,19 @@ fn a_budget_holds_across_processes() {
 }
 
 #[test]
+fn vectors_are_paid_for_too() {
+    let simulator = CountingSimulator::start();
+    let models = "models:\n  sim-openai/good: {price: {input: 1000}}\nbudget: {daily_usd: 0.012}\n";
+    let tool = tool(&simulator, models);
+    let embed = ["embed", "-m", "sim-openai/good", &"word ".repeat(8)];
+    tool.run(&embed).exits(0);
+    tool.run(&embed)
+        .exits(4)
+        .says(&["nothing from sim-openai/good: today's budget: $0.0", "hint: raise `budget"]);
+    assert_eq!(simulator.hits(), 1);
+}
+
+#[test]
 fn a_run_is_stopped_before_it_costs_more() {
     let simulator = CountingSimulator::start();
     let routes = "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";

@@ -12,7 +12,7 @@ use crate::chat::{Failure, FailureClass, FinishReason, Phase, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
-use crate::provider::TargetError;
+use crate::provider::{ModelRef, TargetError};
 use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Router, Silent, Skip, Why};
 use crate::view::{Live, envelope, footer};
 
@@ -276,7 +276,26 @@ fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
 }
 
 fn hint(none: &NoAnswer) -> Option<String> {
-    let words = match none.why {
+    match (hint_of_end(none.why), &none.failure) {
+        (Some(words), _) => Some(words.to_owned()),
+        (None, Some(failure)) => hint_of(failure).map(str::to_owned),
+        (None, None) => None,
+    }
+}
+
+/// The error of work that limits or the budget did not let begin.
+pub(super) fn not_begun(model: &ModelRef, why: Why) -> CommandError {
+    let error =
+        CommandError::no_answer(outcome_of_end(why), format!("nothing from {model}: {}", why.words()));
+    match hint_of_end(why) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// What to do about the way a call ended, whatever its last failure was.
+fn hint_of_end(why: Why) -> Option<&'static str> {
+    Some(match why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
         Why::Limited => "raise `limits` or `deadline` in routes.yaml, or add a candidate of another provider",
@@ -284,9 +303,8 @@ fn hint(none: &NoAnswer) -> Option<String> {
             "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
         }
         Why::Over(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
-        _ => hint_of(none.failure.as_ref()?)?,
-    };
-    Some(words.to_owned())
+        Why::NobodyToTry | Why::Stopped | Why::AllFailed | Why::BrokeOff => return None,
+    })
 }
 
 /// What to do about a failure.
@@ -354,7 +372,10 @@ pub(super) fn outcome_of(record: &CallRecord, structured: Option<&Structured>) -
     match &record.outcome {
         Ok(_) if matches!(structured, Some(Err(_))) => Outcome::GateFailed,
         Ok(_) => Outcome::Done,
-        Err(none) if matches!(none.why, Why::Timeout | Why::Over(_)) => Outcome::Limit,
-        Err(_) => Outcome::NoAnswer,
+        Err(none) => outcome_of_end(none.why),
     }
+}
+
+fn outcome_of_end(why: Why) -> Outcome {
+    if matches!(why, Why::Timeout | Why::Over(_)) { Outcome::Limit } else { Outcome::NoAnswer }
 }

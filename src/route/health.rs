@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
+use super::limits::provider_scope;
 use super::{Block, Full};
 use crate::chat::FailureClass;
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
@@ -172,12 +173,13 @@ impl Health {
         }
     }
 
-    /// Forgets everything that is known of a model and its key.
+    /// Forgets everything that is known of a model, its key, and how much its provider takes.
     pub async fn reset(&self, target: &Target) {
         let (key, block) = (key(target), block_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
+                rows.put_allowed(&provider_scope(&key), None)?;
                 rows.remove_blocks(&block)
             })
             .await;

@@ -46,7 +46,7 @@ impl Ask {
         Self {
             holder: String::new(),
             since: i64::MAX,
-            provider: format!("{} at {}", key.provider, key.base_url),
+            provider: provider_scope(&key),
             queue: format!("waiting for {} at {}", key.provider, key.base_url),
             model: format!("{}/{} at {}", key.provider, key.model, key.base_url),
             key,
@@ -69,6 +69,11 @@ impl Ask {
     pub(super) fn money(&self) -> &'static str {
         if self.simulated { "simulated money" } else { "money" }
     }
+}
+
+/// What all calls of a provider count against.
+pub(in crate::route) fn provider_scope(key: &HealthKey) -> String {
+    format!("{} at {}", key.provider, key.base_url)
 }
 
 /// What a request is thought to use: its text by its size, and the most that it lets come out.

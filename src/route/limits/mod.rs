@@ -28,6 +28,7 @@ use crate::chat::Request;
 use crate::ledger::Ledger;
 use crate::provider::Target;
 use ask::Ask;
+pub(super) use ask::provider_scope;
 use permit::LEASE;
 pub(super) use permit::{Permit, Settled};
 pub use purse::{Over, Purse};

@@ -259,6 +259,9 @@ async fn a_burst_of_refusals_halves_what_is_given_once() {
     let asked = self::asked(&other);
     assert_eq!(asked.iter().filter(|at| **at == asked[0]).count(), 5, "{asked:?}");
     assert_eq!(leases(&ledger, A), 0);
+    let route = route(&["a"], Policy::default());
+    other.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
+    assert_eq!(ledger.read(|rows| rows.allowed(A)), None);
 }
 
 #[test]

@@ -31,6 +31,8 @@ impl Walk<'_> {
     /// Waits until one of those that are held back by limits can begin, or for half of what is left. Who it is keeps what
     /// it got until its turn.
     pub(super) async fn queue(&mut self) {
+        // Nobody waits for one thing and keeps others waiting for another.
+        self.held = None;
         let (limiter, request) = (&self.router.limiter, self.request);
         let limited: Vec<(usize, ModelRef, Full)> = self
             .runners

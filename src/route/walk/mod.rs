@@ -1,6 +1,7 @@
 //! The walk along a plan: attempt, retry, fail over, stop.
 
 mod admit;
+mod apart;
 mod learn;
 mod next;
 mod spent;
