@@ -18,6 +18,7 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod limits;
 mod ping;
 mod readme;
 mod requests;

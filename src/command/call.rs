@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::context::{Context, time_limit};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::Standing;
 use crate::chat::{Failure, FailureClass, FinishReason, Phase, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
-use crate::provider::TargetError;
+use crate::provider::{ModelRef, TargetError};
 use crate::route::{
     CallOptions, CallRecord, Caller, Listener, NoAnswer, Plan, Route, Router, Silent, Skip, Why,
 };
@@ -32,6 +33,7 @@ impl Asked<'_> {
         let route = &self.subject.route;
         let plan = router.plan(route, self.request, self.caller);
         check_callable(context, route, &plan, self.args.strict_params)?;
+        money::check_priced(&plan, router.purse())?;
         Ok(plan)
     }
 
@@ -53,7 +55,8 @@ pub(super) async fn answer(
     asked: Asked<'_>,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
-    let router = context.router(config);
+    let purse = money::purse(asked.args.max_cost.as_deref())?;
+    let router = context.router(config).paying_from(purse);
     answer_by(context, &router, asked, stream_shown, None).await
 }
 
@@ -273,7 +276,10 @@ fn ending(reason: FinishReason) -> Option<&'static str> {
 /// What happened, attempt by attempt.
 fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     let what = match none.why {
-        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed",
+        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed".to_owned(),
+        // Each of those left out says it with its own figures.
+        Why::Over(over) if over.daily => "today's budget does not reach for it".to_owned(),
+        Why::Over(_) => "--max-cost does not reach for it".to_owned(),
         why => why.words(),
     };
     let mut words = format!("no answer from {}: {what}", record.requested_model);
@@ -299,12 +305,35 @@ fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
 }
 
 fn hint(none: &NoAnswer) -> Option<String> {
-    let words = match none.why {
+    match (hint_of_end(none.why), &none.failure) {
+        (Some(words), _) => Some(words.to_owned()),
+        (None, Some(failure)) => hint_of(failure).map(str::to_owned),
+        (None, None) => None,
+    }
+}
+
+/// The error of work that limits or the budget did not let begin.
+pub(super) fn not_begun(model: &ModelRef, why: Why) -> CommandError {
+    let error =
+        CommandError::no_answer(outcome_of_end(why), format!("nothing from {model}: {}", why.words()));
+    match hint_of_end(why) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// What to do about the way a call ended, whatever its last failure was.
+fn hint_of_end(why: Why) -> Option<&'static str> {
+    Some(match why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
-        _ => hint_of(none.failure.as_ref()?)?,
-    };
-    Some(words.to_owned())
+        Why::Limited => "raise `limits` or `deadline` in routes.yaml, or add a candidate of another provider",
+        Why::Over(over) if over.daily => {
+            "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
+        }
+        Why::Over(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
+        Why::NobodyToTry | Why::Stopped | Why::AllFailed | Why::BrokeOff => return None,
+    })
 }
 
 /// What to do about a failure.
@@ -361,7 +390,10 @@ pub(super) fn outcome_of(record: &CallRecord, structured: Option<&Structured>) -
     match &record.outcome {
         Ok(_) if matches!(structured, Some(Err(_))) => Outcome::GateFailed,
         Ok(_) => Outcome::Done,
-        Err(none) if none.why == Why::Timeout => Outcome::Limit,
-        Err(_) => Outcome::NoAnswer,
+        Err(none) => outcome_of_end(none.why),
     }
+}
+
+fn outcome_of_end(why: Why) -> Outcome {
+    if matches!(why, Why::Timeout | Why::Over(_)) { Outcome::Limit } else { Outcome::NoAnswer }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::call::Asked;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, prompt, simulator};
+use super::{call, money, prompt, simulator};
 use crate::cli::CompareArgs;
 use crate::config::Subject;
 use crate::eval::Structured;
@@ -31,7 +31,8 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     let environment = context.environment();
     let subjects: Vec<Subject> =
         args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
-    let router = context.router(&config);
+    let purse = money::purse(args.request.max_cost.as_deref())?;
+    let router = context.router(&config).paying_from(purse);
     let asked = |(subject, caller)| Asked { subject, request: &request, args: &args.request, caller };
     let asked: Vec<Asked<'_>> = subjects.iter().zip(&callers).map(asked).collect();
     for asked in &asked {

@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::ledger::Ledger;
 use crate::provider::{Environment, Http};
-use crate::route::{Clock, Health, Opened, Router, Watch};
+use crate::route::{Clock, Health, Opened, Router, Tell, Watch};
 use crate::view::Console;
 
 /// What every command needs to know of where it runs.
@@ -152,7 +152,10 @@ impl Context {
                 hook.run(opened, console);
             }
         });
-        Router::new(transport, self.health(), fastrand::Rng::new()).watched_by(watch)
+        let tell: Tell = Arc::new(move |words: &str| console.warn(words));
+        Router::new(transport, self.health(), fastrand::Rng::new())
+            .watched_by(watch)
+            .within(config.budget, tell)
     }
 
     /// Says, once, what became of a ledger that could not be used.

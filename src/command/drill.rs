@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::call::{self, Asked, Played};
 use super::context::{Context, health_in};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
 use crate::config::{Config, DurationError, nearest, parse_duration};
 use crate::ledger::Ledger;
 use crate::provider::{Drill, Drilled, Fault, Http, ModelRef, Struck, Transport};
-use crate::route::{CallRecord, Route, Router, Why};
+use crate::route::{CallRecord, Purse, Route, Router, Why};
 use crate::view::{Promise, Rehearsal, drill_json, drill_table};
 
 /// The faults that have nothing to say but their name.
@@ -137,15 +138,16 @@ pub(super) async fn drill(
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
     let transport: Arc<dyn Transport> = Arc::new(Http::new(config.connect_timeout));
+    let purse = money::purse(asked.args.max_cost.as_deref())?;
     match rehearsed {
         Rehearsed::Named(drills) => {
-            let router = router(&transport, drills.clone());
+            let router = router(&transport, drills.clone(), purse);
             check_strikes(&drills, typed, asked, &router)?;
             let played = Played(typed);
             context.console.note(played);
             call::answer_by(context, &router, asked, stream_shown, Some(played)).await
         }
-        Rehearsed::Each => each(context, &transport, asked).await,
+        Rehearsed::Each => each(context, &transport, asked, purse).await,
     }
 }
 
@@ -170,18 +172,20 @@ fn check_strikes(
 }
 
 /// A router that nothing else is called through: what it learns of a rehearsal is gone with it.
-fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>) -> Router {
+fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>, purse: Option<Purse>) -> Router {
     let drilled = Drilled::new(Arc::clone(transport), drills, fastrand::Rng::new());
     Router::new(Arc::new(drilled), health_in(Arc::new(Ledger::in_memory())), fastrand::Rng::new())
+        .paying_from(purse)
 }
 
 async fn each(
     context: &Context,
     transport: &Arc<dyn Transport>,
     asked: Asked<'_>,
+    purse: Option<Purse>,
 ) -> Result<Outcome, CommandError> {
     let Asked { subject, request, args, .. } = asked;
-    let plan = asked.planned(context, &router(transport, Vec::new()))?;
+    let plan = asked.planned(context, &router(transport, Vec::new(), purse.clone()))?;
     let models: Vec<ModelRef> = plan.targets().map(|target| target.model_ref.clone()).collect();
     if models.is_empty() {
         let message = format!("no drill of {}: every candidate is left out", subject.name);
@@ -201,7 +205,7 @@ async fn each(
             fault: Fault::Down,
             share: 1.0,
         });
-        let router = router(transport, drills.collect());
+        let router = router(transport, drills.collect(), purse.clone());
         let record = call::silent(context, &router, asked).await?;
         let all_down = down.len() == models.len();
         rehearsals.push(judged(down, all_down, record, &subject.route, request));

@@ -6,13 +6,13 @@ use futures_util::future::join_all;
 
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, simulator};
+use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::{Config, load_set};
 use crate::eval::{
     Case, CaseResult, Check, Gate, GateReport, Limit, Quantity, RunOptions, Set, Subject, Summary, judge, run,
 };
-use crate::route::{Caller, Route, Router};
+use crate::route::{Caller, Route, Router, Why};
 use crate::view::{EvalProgress, EvalRun, eval_json, eval_table, write_report};
 
 /// One set with everything that was found out before the first call.
@@ -39,7 +39,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     let named: Vec<String> =
         sets.iter().map(|set| names(&args, set, &config)).collect::<Result<Vec<_>, _>>()?.concat();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
-    let router = context.router(&config);
+    let purse = money::purse(args.max_cost.as_deref())?;
+    // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
+    let router = context.router(&config).paying_from(purse).patient();
     let prepared: Vec<Prepared> = sets
         .into_iter()
         .map(|set| prepare(context, &args, &config, &router, set))
@@ -102,6 +104,7 @@ fn prepare(
         let plan = router.plan(&subject.route, &cases[0].request, &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, &name, &subject.route)?;
+        money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name, route: subject.route });
     }
     Ok(Prepared { set, cases, subjects, gate })
@@ -282,6 +285,7 @@ fn show(
             gate: &finished.gate,
         })
         .collect();
+    warn_of_money(context, finished);
     // Reports come first: whoever reads stdout may go away early.
     let mut unwritten = None;
     for path in &args.output {
@@ -304,12 +308,30 @@ fn show(
     }
 }
 
-/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's.
+/// Says how many calls were not made for want of money.
+fn warn_of_money(context: &Context, finished: &[Finished]) {
+    let over = |result: &CaseResult| match result.limit {
+        Some(Why::Over(over)) => Some(over),
+        _ => None,
+    };
+    let results = || finished.iter().flat_map(|run| run.results.iter().flatten());
+    // The last one knows best what was spent.
+    if let Some(last) = results().filter_map(over).max_by_key(|over| over.spent) {
+        let (stopped, all) = (results().filter_map(over).count(), results().count());
+        context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
+    }
+}
+
+/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's. A run that money
+/// stopped was stopped, however few its cases were.
 fn outcome_of(run: &Finished) -> Outcome {
-    let failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    let mut failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    if run.results.iter().flatten().any(|result| matches!(result.limit, Some(Why::Over(_)))) {
+        failed = failed.worse(Outcome::Limit);
+    }
     if run.gate.unsound.is_empty() {
         return failed;
     }
-    let cut = run.results.iter().flatten().any(|result| result.timed_out);
+    let cut = run.results.iter().flatten().any(|result| result.limit.is_some());
     failed.worse(if cut { Outcome::Limit } else { Outcome::NoAnswer })
 }

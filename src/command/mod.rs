@@ -18,6 +18,7 @@ mod hook;
 mod models;
 mod models_available;
 mod models_update;
+mod money;
 mod outcome;
 mod ping;
 mod prompt;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::outcome::CommandError;
 use super::stdin::standard_input;
-use super::{attachment, definitions};
+use super::{attachment, definitions, money};
 use crate::chat::{Effort, Message, Part, Request, Role};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Template};
@@ -70,6 +70,8 @@ pub(super) async fn request(
         }
         value => Ok(value),
     };
+    // Whether it can be held is looked at once a model is known; here, whether it is a sum at all.
+    money::purse(args.max_cost.as_deref())?;
     if args.max_tokens == Some(0) {
         return Err(CommandError::usage("--max-tokens must be at least 1"));
     }

@@ -69,7 +69,7 @@ pub async fn run(
             caller: Caller { label: None, key: Some(case.id.clone()) },
         };
         let record = router.call(&subject.route, &case.request, &call, &mut Silent).await;
-        let result = CaseResult::of(case, &record, queued);
+        let result = CaseResult::of(case, &record, queued + record.queued);
         if index < FIRST && result.hopeless {
             hopeless.store(true, Ordering::Relaxed);
         }

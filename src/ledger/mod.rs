@@ -8,6 +8,7 @@
 mod file;
 mod habits;
 mod health;
+mod limits;
 mod rows;
 mod schema;
 mod writer;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 
 pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
+pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
 use writer::{Job, Writer};
 
@@ -45,7 +47,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Goes on in memory, with what the file says of health where that can still be read.
+    /// Goes on in memory, with what the file says of health, limits and money where that can still be read.
     fn fall(&self, path: Option<&Path>, why: &rusqlite::Error) {
         let place = path.map_or_else(String::new, |path| format!(" {}", path.display()));
         let _ = self.trouble.set(format!("the ledger{place} cannot be used: {}", file::explained(why)));
@@ -58,7 +60,7 @@ impl Shared {
         {
             if let Some(path) = path {
                 // What cannot be copied is begun anew.
-                let _ = file::copy_health(&connection, path);
+                let _ = file::copy_what_holds(&connection, path);
             }
             let _ = self.memory.set(Mutex::new(connection));
         }

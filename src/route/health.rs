@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Block;
 use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
+use super::limits::provider_scope;
+use super::{Block, Full};
 use crate::chat::{FailureClass, Usage};
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows, ScoreRow};
 use crate::provider::{ModelRef, Target};
@@ -52,6 +53,8 @@ pub enum Away {
     Asked,
     /// Its key, or the model behind it, was refused; the class of that failure.
     Blocked(String),
+    /// It would answer, but there is no more of it for now.
+    Limited(Full),
 }
 
 impl Standing {
@@ -95,6 +98,7 @@ impl Away {
             Self::Probed => "breaker_probing",
             Self::Asked => "not_before",
             Self::Blocked(_) => "blocked",
+            Self::Limited(_) => "limited",
         }
     }
 }
@@ -135,7 +139,7 @@ pub(super) struct Lesson {
 /// The address that the simulator goes by: its port is another one each time.
 const SIMULATOR: &str = "simulator";
 
-/// Under which key a model's health is kept.
+/// The name of a model's row, and so of everything that is kept of it and its provider.
 pub(super) fn key(target: &Target) -> HealthKey {
     let base_url = if target.provider.simulated { SIMULATOR } else { target.base_url() };
     let model = &target.model_ref;
@@ -158,6 +162,11 @@ impl Health {
     /// The ledger that it is kept in.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// What says the time.
+    pub(super) fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// The time.
@@ -224,12 +233,13 @@ impl Health {
         self.ledger.post(move |rows| rows.update_route(&route, |row| row.leader.clone_from(&leader)));
     }
 
-    /// Forgets everything that is known of a model, and the blocks of its key that concern it.
+    /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes.
     pub async fn reset(&self, target: &Target) {
         let (key, block) = (key(target), block_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
+                rows.put_allowed(&provider_scope(&key), None)?;
                 rows.remove_blocks(&block, &key.model)
             })
             .await;

@@ -13,6 +13,7 @@ mod estimate;
 #[cfg(test)]
 mod fault_tests;
 mod health;
+mod limits;
 mod listener;
 mod order;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
 pub use estimate::Estimate;
 pub use health::{Away, Clock, Health, Report, Standing};
+pub use limits::{Full, Over, Purse, Tell};
 pub use listener::{Listener, Notice, Silent};
 pub use plan::{Caller, Candidate, Plan, PlanStep};
 pub use policy::{

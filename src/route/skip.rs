@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Away;
+use super::{Away, Over};
 use crate::catalog::{Capability, NanoDollars, dollars};
 use crate::provider::TargetError;
 
@@ -62,6 +62,10 @@ pub enum Skip {
     Conversation(String),
     /// It wanted to be left alone for so long, and another one was ready.
     Away(Away, Duration),
+    /// It would cost more than is left of the day's budget, or of what the run may cost.
+    Over(Over),
+    /// Nobody knows what it costs, and the run may cost only so much.
+    Unpriced,
 }
 
 /// What is missing of a candidate's score.
@@ -103,10 +107,12 @@ impl Skip {
             Self::Quality { .. } => "quality",
             Self::NoScore(_) => "quality_unknown",
             Self::TooExpensive { .. } => "max_cost",
-            Self::NoPrice => "price_unknown",
+            Self::NoPrice | Self::Unpriced => "price_unknown",
             Self::TooSlow { .. } => "max_p50",
             Self::Conversation(_) => "conversation",
             Self::Away(why, _) => why.name(),
+            Self::Over(over) if over.daily => "over_budget",
+            Self::Over(_) => "over_max_cost",
         }
     }
 
@@ -171,8 +177,11 @@ impl fmt::Display for Skip {
                     Away::Blocked(class) => {
                         write!(f, "blocked for another {wait} s after a failure ({class})")
                     }
+                    Away::Limited(full) => full.fmt(f),
                 }
             }
+            Self::Over(over) => over.fmt(f),
+            Self::Unpriced => f.write_str("nobody knows what it costs, and there is a limit on cost"),
         }
     }
 }

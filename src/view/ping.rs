@@ -46,7 +46,7 @@ impl Pinged {
                 let none = record.outcome.as_ref().err()?;
                 let skipped = || record.skipped.first().map(|(_, skip)| skip.to_string());
                 let failed = none.failure.as_ref().map(ToString::to_string);
-                Some(failed.or_else(skipped).unwrap_or_else(|| none.why.words().to_owned()))
+                Some(failed.or_else(skipped).unwrap_or_else(|| none.why.words()))
             }
         }
     }

@@ -24,6 +24,7 @@ pub fn state_words(candidate: &Candidate, report: Option<&Report>, now: i64) -> 
                 Away::Open => format!("breaker open for another {wait}"),
                 Away::Probed => "half-open: another call is trying it".to_owned(),
                 Away::Asked => format!("asked not to be called for another {wait}"),
+                Away::Limited(full) => full.to_string(),
                 Away::Blocked(class) => {
                     format!("{} blocked for another {wait} ({class})", blocked(candidate, class))
                 }
