@@ -23,7 +23,7 @@ use slalom::provider::{
     Auth, Http, Incoming, Method, ModelRef, Outgoing, Provider, SendError, Target, Transport,
     built_in_providers,
 };
-use slalom::route::{CallOptions, Candidate, Clock, Health, Policy, Route, Router, Silent};
+use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
 use slalom::sim::{Settings, Simulator};
 
 /// Turns of each measurement in this process, and of the binary.
@@ -87,7 +87,13 @@ fn route(urls: &[&str]) -> Route {
 }
 
 fn options(stream: bool) -> CallOptions {
-    CallOptions { id: "bench".into(), requested_model: "bench".into(), stream, timeout: None }
+    CallOptions {
+        id: "bench".into(),
+        requested_model: "bench".into(),
+        stream,
+        timeout: None,
+        caller: Caller::default(),
+    }
 }
 
 async fn call(router: &Router, route: &Route, stream: bool) -> Duration {

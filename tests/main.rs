@@ -15,7 +15,11 @@ mod drills;
 mod evals;
 mod faults;
 mod files;
+#[cfg(unix)]
+mod hook;
 mod imports;
+mod limits;
+mod ping;
 mod readme;
 mod requests;
 mod route_files;
@@ -23,6 +27,8 @@ mod samples;
 mod shared_breaker;
 mod simulator;
 mod specs;
+mod standings;
+mod strategies;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
 mod tool;

@@ -121,12 +121,17 @@ pub(crate) struct CountingSimulator {
 
 impl CountingSimulator {
     pub(crate) fn start() -> Self {
+        Self::taking(std::time::Duration::ZERO)
+    }
+
+    /// One whose answers take so long.
+    pub(crate) fn taking(latency: std::time::Duration) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // What no model's name asks for: a request that the provider refuses as it is.
         let refuse = slalom::sim::Behaviour::Error(slalom::chat::FailureClass::BadRequest);
         let settings = slalom::sim::Settings {
-            latency: Some(std::time::Duration::ZERO),
+            latency: Some(latency),
             rules: vec![slalom::sim::Rule {
                 prompt: Some(regex::Regex::new("^refuse this").unwrap()),
                 models: Vec::new(),

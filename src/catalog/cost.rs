@@ -122,6 +122,16 @@ pub fn price_of(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
     u64::try_from(total.checked_add(500_000)? / 1_000_000).ok()
 }
 
+/// Three significant digits, at least two decimals; nothing is `0`.
+pub fn dollars(usd: f64) -> String {
+    if usd <= 0.0 {
+        return "0".to_owned();
+    }
+    // A nano-dollar is the smallest sum there is, so the exponent lies between -9 and 0.
+    let decimals = if usd >= 1.0 { 2 } else { (2.0 - usd.log10().floor()).clamp(2.0, 11.0) as usize };
+    format!("{usd:.decimals$}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

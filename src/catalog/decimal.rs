@@ -40,7 +40,7 @@ pub(super) fn scaled(text: &str, power: i32) -> Option<u64> {
 }
 
 /// Nano-dollars as dollars, in as many decimals as they need.
-pub(super) fn nano_to_usd(nano: NanoDollars) -> String {
+pub fn nano_to_usd(nano: NanoDollars) -> String {
     let (whole, fraction) = (nano / 1_000_000_000, nano % 1_000_000_000);
     let text = format!("{whole}.{fraction:09}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -63,6 +63,13 @@ pub enum Part {
     },
 }
 
+impl Part {
+    /// Whether it is a picture or a document.
+    pub fn is_attachment(&self) -> bool {
+        matches!(self, Self::Image(_) | Self::Document(_))
+    }
+}
+
 /// A picture or a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -34,6 +34,9 @@ pub struct EvalArgs {
     /// The longest that one call may take
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
+    /// The most that the whole run may cost, in dollars; a call that could go beyond it is not made
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    pub max_cost: Option<String>,
     /// Ask for whole answers on the wire
     #[arg(long)]
     pub no_stream: bool,

@@ -61,7 +61,7 @@ pub struct GlobalArgs {
 pub enum Command {
     /// Ask one model, or the default route
     Ask(AskArgs),
-    /// Ask through a named fallback chain; alone, list the routes
+    /// Ask through a named fallback chain; without a prompt, see how its candidates stand
     Route(RouteArgs),
     /// Run golden sets against models or routes: scores, cost, latency, a gate
     Eval(EvalArgs),

@@ -61,6 +61,9 @@ pub struct PromptArgs {
     /// The longest that the whole call may take, for example 90s
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
+    /// The most that everything this command sends may cost, in dollars; a call that could go beyond it is not made
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
+    pub max_cost: Option<String>,
     /// Ask for a whole answer on the wire
     #[arg(long)]
     pub no_stream: bool,

@@ -24,12 +24,14 @@ pub(super) async fn ask(context: &Context, args: AskArgs) -> Result<Outcome, Com
         (None, true) => pick(context, &config)?,
         (None, false) => default_route(&config)?,
     };
-    let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
-    let _simulator =
-        simulator::start_if_named(context, &mut config, std::slice::from_ref(&name), HashMap::new).await?;
+    let named = std::slice::from_ref(&name);
+    let caller = prompt::caller(&args.request, &config, &name)?;
+    let request = prompt::request(&args.prompt, &args.request, &config, named, &context.console).await?;
+    let _simulator = simulator::start_if_named(context, &mut config, named, HashMap::new).await?;
     let subject = config.subject(&name, &context.environment())?;
+    let asked = call::Asked { subject: &subject, request: &request, args: &args.request, caller: &caller };
     let shows = args.stream || context.console.stdout_is_terminal() && !args.request.no_stream;
-    call::answer(context, &config, &subject, &request, &args.request, shows).await
+    call::answer(context, &config, asked, shows).await
 }
 
 fn default_route(config: &Config) -> Result<String, CommandError> {

@@ -5,27 +5,59 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::context::{Context, time_limit};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::Standing;
 use crate::chat::{Failure, FailureClass, FinishReason, Phase, Request, Schema};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Subject};
 use crate::eval::{Shape, Structured};
-use crate::provider::TargetError;
-use crate::route::{CallOptions, CallRecord, Listener, NoAnswer, Route, Router, Silent, Skip, Why};
+use crate::provider::{ModelRef, TargetError};
+use crate::route::{
+    CallOptions, CallRecord, Caller, Listener, NoAnswer, Plan, Route, Router, Silent, Skip, Why,
+};
 use crate::view::{Live, envelope, footer};
+
+/// A call as it was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) request: &'a Request,
+    pub(super) args: &'a PromptArgs,
+    pub(super) caller: &'a Caller,
+}
+
+impl Asked<'_> {
+    /// What is to become of it, checked before anything is sent.
+    pub(super) fn planned(&self, context: &Context, router: &Router) -> Result<Plan, CommandError> {
+        let route = &self.subject.route;
+        let plan = router.plan(route, self.request, self.caller);
+        check_callable(context, route, &plan, self.args.strict_params)?;
+        money::check_priced(&plan, router.purse())?;
+        Ok(plan)
+    }
+
+    fn options(&self, context: &Context) -> Result<CallOptions, CommandError> {
+        Ok(CallOptions {
+            id: context.new_id(),
+            requested_model: self.subject.name.clone(),
+            stream: !self.args.no_stream,
+            timeout: self.args.timeout.as_deref().map(time_limit).transpose()?,
+            caller: self.caller.clone(),
+        })
+    }
+}
 
 /// Sends a request and shows what comes of it.
 pub(super) async fn answer(
     context: &Context,
     config: &Config,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
-    let router = context.router(config);
-    answer_by(context, &router, subject, request, args, stream_shown, None).await
+    let purse = money::purse(asked.args.max_cost.as_deref())?;
+    let router = context.router(config).paying_from(purse);
+    answer_by(context, &router, asked, stream_shown, None).await
 }
 
 /// The drills that a call is part of, as they were typed.
@@ -42,14 +74,13 @@ impl std::fmt::Display for Played<'_> {
 pub(super) async fn answer_by(
     context: &Context,
     router: &Router,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
     stream_shown: bool,
     played: Option<Played<'_>>,
 ) -> Result<Outcome, CommandError> {
-    check_callable(context, subject, request, args.strict_params)?;
-    let options = options(context, subject, args)?;
+    asked.planned(context, router)?;
+    let Asked { subject, request, args, .. } = asked;
+    let options = asked.options(context)?;
     let closed = Arc::new(Notify::new());
     let mut live = Live::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
     let record = tokio::select! {
@@ -69,12 +100,10 @@ pub(super) async fn answer_by(
 /// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
 pub(super) fn check_callable(
     context: &Context,
-    subject: &Subject,
-    request: &Request,
+    route: &Route,
+    plan: &Plan,
     strict: bool,
 ) -> Result<(), CommandError> {
-    let route = &subject.route;
-    let plan = route.plan(request);
     let lost: Vec<String> = plan
         .adjusted()
         .filter(|(_, adjustment)| strict && adjustment.loses())
@@ -90,15 +119,18 @@ pub(super) fn check_callable(
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
         Skip::Target(error) => Some(error),
-        Skip::WindowTooSmall { .. } | Skip::Lacks(_) | Skip::Away(..) => None,
+        _ => None,
     });
     if plan.targets().next().is_none()
         && let Some(error) = unusable
     {
         return Err(unusable_error(route, error));
     }
-    for (model, skip) in skipped {
+    for (model, skip) in skipped.into_iter().filter(|(_, skip)| !skip.is_meant()) {
         context.console.warn(format_args!("{model} is left out: {skip}"));
+    }
+    for (model, missing) in &plan.unscored {
+        context.console.warn(format_args!("{model} is used, though {missing}; `slalom eval` measures it"));
     }
     let today = context.today();
     for target in plan.targets() {
@@ -244,7 +276,10 @@ fn ending(reason: FinishReason) -> Option<&'static str> {
 /// What happened, attempt by attempt.
 fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     let what = match none.why {
-        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed",
+        Why::AllFailed if record.attempts.len() == 1 => "its only attempt failed".to_owned(),
+        // Each of those left out says it with its own figures.
+        Why::Over(over) if over.daily => "today's budget does not reach for it".to_owned(),
+        Why::Over(_) => "--max-cost does not reach for it".to_owned(),
         why => why.words(),
     };
     let mut words = format!("no answer from {}: {what}", record.requested_model);
@@ -270,12 +305,35 @@ fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
 }
 
 fn hint(none: &NoAnswer) -> Option<String> {
-    let words = match none.why {
+    match (hint_of_end(none.why), &none.failure) {
+        (Some(words), _) => Some(words.to_owned()),
+        (None, Some(failure)) => hint_of(failure).map(str::to_owned),
+        (None, None) => None,
+    }
+}
+
+/// The error of work that limits or the budget did not let begin.
+pub(super) fn not_begun(model: &ModelRef, why: Why) -> CommandError {
+    let error =
+        CommandError::no_answer(outcome_of_end(why), format!("nothing from {model}: {}", why.words()));
+    match hint_of_end(why) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// What to do about the way a call ended, whatever its last failure was.
+fn hint_of_end(why: Why) -> Option<&'static str> {
+    Some(match why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
-        _ => hint_of(none.failure.as_ref()?)?,
-    };
-    Some(words.to_owned())
+        Why::Limited => "raise `limits` or `deadline` in routes.yaml, or add a candidate of another provider",
+        Why::Over(over) if over.daily => {
+            "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
+        }
+        Why::Over(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
+        Why::NobodyToTry | Why::Stopped | Why::AllFailed | Why::BrokeOff => return None,
+    })
 }
 
 /// What to do about a failure.
@@ -321,21 +379,10 @@ pub(super) fn structured(request: &Request, record: &CallRecord) -> Option<Struc
 pub(super) async fn silent(
     context: &Context,
     router: &Router,
-    subject: &Subject,
-    request: &Request,
-    args: &PromptArgs,
+    asked: Asked<'_>,
 ) -> Result<CallRecord, CommandError> {
-    let options = options(context, subject, args)?;
-    Ok(router.call(&subject.route, request, &options, &mut Silent).await)
-}
-
-fn options(context: &Context, subject: &Subject, args: &PromptArgs) -> Result<CallOptions, CommandError> {
-    Ok(CallOptions {
-        id: context.new_id(),
-        requested_model: subject.name.clone(),
-        stream: !args.no_stream,
-        timeout: args.timeout.as_deref().map(time_limit).transpose()?,
-    })
+    let options = asked.options(context)?;
+    Ok(router.call(&asked.subject.route, asked.request, &options, &mut Silent).await)
 }
 
 /// How a call ends, as an exit code says it.
@@ -343,7 +390,10 @@ pub(super) fn outcome_of(record: &CallRecord, structured: Option<&Structured>) -
     match &record.outcome {
         Ok(_) if matches!(structured, Some(Err(_))) => Outcome::GateFailed,
         Ok(_) => Outcome::Done,
-        Err(none) if none.why == Why::Timeout => Outcome::Limit,
-        Err(_) => Outcome::NoAnswer,
+        Err(none) => outcome_of_end(none.why),
     }
+}
+
+fn outcome_of_end(why: Why) -> Outcome {
+    if matches!(why, Why::Timeout | Why::Over(_)) { Outcome::Limit } else { Outcome::NoAnswer }
 }

@@ -1,15 +1,16 @@
-//! `slalom check`: are the files right, and which keys are set?
+//! `slalom check`: are the files right, which keys are set, and with `--ping`: who answers?
 
 use std::fmt::Write as _;
 
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
+use super::ping;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, TrustStore, load_set};
 use crate::provider::{ModelRef, Provider, Target, TargetError};
 use crate::view::counted;
 
-pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
+pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
     if args.trust {
         // Read without a word: what lacks trust is about to get it.
         trust(context, &context.read_config()?.0)?;
@@ -29,9 +30,18 @@ pub(super) fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, Comm
     if !dotenv.names().is_empty() {
         let _ = writeln!(said, ".env: gives {} where they are not set already", dotenv.names().join(", "));
     }
-    keys(context, &config, &mut said);
+    if args.ping.is_none() {
+        keys(context, &config, &mut said);
+    }
     unknown_models(&config, &mut said);
     let wrong = unusable(context, &config, &mut said);
+    if let Some(named) = args.ping.as_ref().filter(|_| !wrong) {
+        return ping::ping(context, config, named, &said, args.json).await;
+    }
+    if args.json {
+        return Err(CommandError::usage(format!("{} is wrong, so nobody was pinged", config.source.name))
+            .hint("`slalom check` says what is wrong"));
+    }
     printed(context.console.out(&said), if wrong { Outcome::Usage } else { Outcome::Done })
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 
+use super::call::Asked;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, prompt, simulator};
+use super::{call, money, prompt, simulator};
 use crate::cli::CompareArgs;
 use crate::config::Subject;
 use crate::eval::Structured;
-use crate::route::CallRecord;
+use crate::route::{CallRecord, Caller};
 use crate::view::{compare_json, compare_table};
 
 pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outcome, CommandError> {
@@ -19,17 +20,25 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
         return Err(CommandError::usage("compare needs two models or more")
             .hint("name them as -m MODEL -m MODEL, or -m MODEL,MODEL"));
     }
-    let request = prompt::request(&args.prompt, &args.request, &config, &context.console).await?;
+    let callers: Vec<Caller> = args
+        .models
+        .iter()
+        .map(|name| prompt::caller(&args.request, &config, name))
+        .collect::<Result<_, _>>()?;
+    let request =
+        prompt::request(&args.prompt, &args.request, &config, &args.models, &context.console).await?;
     let _simulator = simulator::start_if_named(context, &mut config, &args.models, HashMap::new).await?;
     let environment = context.environment();
     let subjects: Vec<Subject> =
         args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
-    for subject in &subjects {
-        call::check_callable(context, subject, &request, args.request.strict_params)?;
+    let purse = money::purse(args.request.max_cost.as_deref())?;
+    let router = context.router(&config).paying_from(purse);
+    let asked = |(subject, caller)| Asked { subject, request: &request, args: &args.request, caller };
+    let asked: Vec<Asked<'_>> = subjects.iter().zip(&callers).map(asked).collect();
+    for asked in &asked {
+        asked.planned(context, &router)?;
     }
-    let router = context.router(&config);
-    let calls =
-        subjects.iter().map(|subject| call::silent(context, &router, subject, &request, &args.request));
+    let calls = asked.into_iter().map(|asked| call::silent(context, &router, asked));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
     let records: Vec<(CallRecord, Option<Structured>)> = records
         .into_iter()

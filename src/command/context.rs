@@ -1,10 +1,11 @@
 //! The process's surroundings, handed down by argument.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hook::Hook;
 use super::outcome::CommandError;
 use crate::catalog::Catalog;
 use crate::cli::GlobalArgs;
@@ -14,7 +15,7 @@ use crate::config::{
 };
 use crate::ledger::Ledger;
 use crate::provider::{Environment, Http};
-use crate::route::{Clock, Health, Opened, Router, Watch};
+use crate::route::{Clock, Health, Opened, Router, Tell, Watch};
 use crate::view::Console;
 
 /// What every command needs to know of where it runs.
@@ -30,6 +31,8 @@ pub(super) struct Context {
     ledger_flag: Option<PathBuf>,
     /// Opened when it is first needed.
     ledger: OnceCell<Arc<Ledger>>,
+    /// Whether what became of it was said already.
+    ledger_told: Cell<bool>,
 }
 
 /// The process's variables and, for keys alone, the `.env` file's behind them.
@@ -65,6 +68,7 @@ impl Context {
             config_flag: global.config,
             ledger_flag: global.ledger.filter(|path| !path.as_os_str().is_empty()),
             ledger: OnceCell::new(),
+            ledger_told: Cell::new(false),
         })
     }
 
@@ -136,6 +140,7 @@ impl Context {
     pub(super) fn router(&self, config: &Config) -> Router {
         let transport = Arc::new(Http::new(config.connect_timeout));
         let console = self.console;
+        let hook = Hook::of(config);
         let watch: Watch = Arc::new(move |opened: &Opened| {
             console.warn(format_args!(
                 "{} is left alone for {:.0} s: its breaker opened ({})",
@@ -143,15 +148,30 @@ impl Context {
                 opened.time.as_secs_f64(),
                 opened.class
             ));
+            if let Some(hook) = &hook {
+                hook.run(opened, console);
+            }
         });
-        Router::new(transport, self.health(), fastrand::Rng::new()).watched_by(watch)
+        let tell: Tell = Arc::new(move |words: &str| console.warn(words));
+        Router::new(transport, self.health(), fastrand::Rng::new())
+            .watched_by(watch)
+            .within(config.budget, tell)
     }
 
     /// Says, once, what became of a ledger that could not be used.
     pub(super) fn warn_of_ledger(&self) {
-        if let Some(trouble) = self.ledger.get().and_then(|ledger| ledger.trouble()) {
+        if !self.ledger_told.get()
+            && let Some(trouble) = self.ledger_trouble()
+        {
             self.console.warn(format_args!("{trouble}; what this run learnt is not kept"));
         }
+    }
+
+    /// What became of a ledger that could not be used, for a command that says so itself.
+    pub(super) fn ledger_trouble(&self) -> Option<&str> {
+        let trouble = self.ledger.get().and_then(|ledger| ledger.trouble())?;
+        self.ledger_told.set(true);
+        Some(trouble)
     }
 
     /// An id for a call or a run: sortable by time.

@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use super::call::{self, Played};
+use super::call::{self, Asked, Played};
 use super::context::{Context, health_in};
+use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
-use crate::config::{Config, DurationError, Subject, nearest, parse_duration};
+use crate::config::{Config, DurationError, nearest, parse_duration};
 use crate::ledger::Ledger;
 use crate::provider::{Drill, Drilled, Fault, Http, ModelRef, Struck, Transport};
-use crate::route::{CallRecord, Route, Router, Why};
+use crate::route::{CallRecord, Purse, Route, Router, Why};
 use crate::view::{Promise, Rehearsal, drill_json, drill_table};
 
 /// The faults that have nothing to say but their name.
@@ -131,36 +132,35 @@ fn fault_of(spec: &str, text: &str) -> Result<(Fault, f64), CommandError> {
 pub(super) async fn drill(
     context: &Context,
     config: &Config,
-    subject: &Subject,
-    request: &Request,
-    args: &RouteArgs,
+    asked: Asked<'_>,
+    typed: &[String],
     rehearsed: Rehearsed,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
     let transport: Arc<dyn Transport> = Arc::new(Http::new(config.connect_timeout));
+    let purse = money::purse(asked.args.max_cost.as_deref())?;
     match rehearsed {
         Rehearsed::Named(drills) => {
-            check_strikes(&drills, args, subject, request)?;
-            let played = Played(&args.drill);
+            let router = router(&transport, drills.clone(), purse);
+            check_strikes(&drills, typed, asked, &router)?;
+            let played = Played(typed);
             context.console.note(played);
-            let router = router(&transport, drills);
-            call::answer_by(context, &router, subject, request, &args.request, stream_shown, Some(played))
-                .await
+            call::answer_by(context, &router, asked, stream_shown, Some(played)).await
         }
-        Rehearsed::Each => each(context, &transport, subject, request, args).await,
+        Rehearsed::Each => each(context, &transport, asked, purse).await,
     }
 }
 
 /// A drill of a candidate that is left out would pass without having rehearsed anything.
 fn check_strikes(
     drills: &[Drill],
-    args: &RouteArgs,
-    subject: &Subject,
-    request: &Request,
+    typed: &[String],
+    asked: Asked<'_>,
+    router: &Router,
 ) -> Result<(), CommandError> {
-    let plan = subject.route.plan(request);
+    let plan = router.plan(&asked.subject.route, asked.request, asked.caller);
     let idle = |drill: &Drill| !plan.targets().any(|target| drill.struck.covers(&target.model_ref));
-    let first = drills.iter().zip(&args.drill).find(|(drill, _)| idle(drill));
+    let first = drills.iter().zip(typed).find(|(drill, _)| idle(drill));
     match first {
         // Where nobody can be called at all, that is the error.
         Some((_, spec)) if plan.targets().next().is_some() => Err(CommandError::usage(format!(
@@ -172,21 +172,21 @@ fn check_strikes(
 }
 
 /// A router that nothing else is called through: what it learns of a rehearsal is gone with it.
-fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>) -> Router {
+fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>, purse: Option<Purse>) -> Router {
     let drilled = Drilled::new(Arc::clone(transport), drills, fastrand::Rng::new());
     Router::new(Arc::new(drilled), health_in(Arc::new(Ledger::in_memory())), fastrand::Rng::new())
+        .paying_from(purse)
 }
 
 async fn each(
     context: &Context,
     transport: &Arc<dyn Transport>,
-    subject: &Subject,
-    request: &Request,
-    args: &RouteArgs,
+    asked: Asked<'_>,
+    purse: Option<Purse>,
 ) -> Result<Outcome, CommandError> {
-    call::check_callable(context, subject, request, args.request.strict_params)?;
-    let models: Vec<ModelRef> =
-        subject.route.plan(request).targets().map(|target| target.model_ref.clone()).collect();
+    let Asked { subject, request, args, .. } = asked;
+    let plan = asked.planned(context, &router(transport, Vec::new(), purse.clone()))?;
+    let models: Vec<ModelRef> = plan.targets().map(|target| target.model_ref.clone()).collect();
     if models.is_empty() {
         let message = format!("no drill of {}: every candidate is left out", subject.name);
         return Err(
@@ -205,15 +205,15 @@ async fn each(
             fault: Fault::Down,
             share: 1.0,
         });
-        let router = router(transport, drills.collect());
-        let record = call::silent(context, &router, subject, request, &args.request).await?;
+        let router = router(transport, drills.collect(), purse.clone());
+        let record = call::silent(context, &router, asked).await?;
         let all_down = down.len() == models.len();
         rehearsals.push(judged(down, all_down, record, &subject.route, request));
     }
     let broken = rehearsals.iter().any(|rehearsal| matches!(rehearsal.promise, Promise::Broken(_)));
     let outcome = if broken { Outcome::GateFailed } else { Outcome::Done };
     let route = subject.route.name.as_deref().unwrap_or(&subject.name);
-    let text = if args.request.json {
+    let text = if args.json {
         format!("{}\n", drill_json(route, &rehearsals, outcome.code()))
     } else {
         drill_table(route, &rehearsals, context.console.width())

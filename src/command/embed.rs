@@ -8,7 +8,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use super::stdin::standard_input;
 use super::{call, simulator};
 use crate::catalog::Mode;
-use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose};
+use crate::chat::{EmbeddingRequest, Embeddings, FailureClass, Phase, Purpose, Request};
 use crate::cli::EmbedArgs;
 use crate::provider::{Http, embed as vectors_of};
 use crate::route::cost_of;
@@ -58,9 +58,15 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
         }
         Err(error) => return Err(call::unusable_error(&subject.route, error)),
     };
+    // For limits and the budget it is a prompt that nothing comes out of.
+    let amount = Request { max_tokens: Some(0), ..Request::prompt(texts.concat()) };
     let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
     let begun = Instant::now();
-    let found = vectors_of(&Http::new(config.connect_timeout), target, &request, limit).await;
+    let transport = Http::new(config.connect_timeout);
+    let work = vectors_of(&transport, target, &request, limit);
+    let bill = |made: &Embeddings| (made.usage, cost_of(target, &made.usage));
+    let done = context.router(&config).apart(target, &amount, limit, work, bill).await;
+    let found = done.map_err(|why| call::not_begun(&target.model_ref, why))?;
     let embeddings = found.map_err(|failure| {
         let out_of_time = failure.class == FailureClass::Timeout && failure.phase == Phase::Total;
         let outcome = if out_of_time { Outcome::Limit } else { Outcome::NoAnswer };

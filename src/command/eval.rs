@@ -6,12 +6,13 @@ use futures_util::future::join_all;
 
 use super::context::{Context, time_limit};
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, simulator};
+use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::{Config, load_set};
 use crate::eval::{
     Case, CaseResult, Check, Gate, GateReport, Limit, Quantity, RunOptions, Set, Subject, Summary, judge, run,
 };
+use crate::route::{Caller, Route, Router, Why};
 use crate::view::{EvalProgress, EvalRun, eval_json, eval_table, write_report};
 
 /// One set with everything that was found out before the first call.
@@ -38,8 +39,13 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     let named: Vec<String> =
         sets.iter().map(|set| names(&args, set, &config)).collect::<Result<Vec<_>, _>>()?.concat();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
-    let prepared: Vec<Prepared> =
-        sets.into_iter().map(|set| prepare(context, &args, &config, set)).collect::<Result<_, _>>()?;
+    let purse = money::purse(args.max_cost.as_deref())?;
+    // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
+    let router = context.router(&config).paying_from(purse).patient();
+    let prepared: Vec<Prepared> = sets
+        .into_iter()
+        .map(|set| prepare(context, &args, &config, &router, set))
+        .collect::<Result<_, _>>()?;
     if args.dry_run {
         return dry_run(context, &prepared, args.json);
     }
@@ -50,7 +56,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     };
     let mut finished = Vec::new();
     for prepared in &prepared {
-        finished.push(run_set(context, &config, prepared, &options).await);
+        let run = run_set(context, &router, prepared, &options).await;
+        keep_scores(&router, prepared, &run);
+        finished.push(run);
     }
     show(context, &args, &prepared, &finished)
 }
@@ -76,7 +84,13 @@ fn replies(sets: &[Set]) -> HashMap<String, String> {
     cases.filter_map(|case| Some((case.request.last_user_text(), case.reference.clone()?))).collect()
 }
 
-fn prepare(context: &Context, args: &EvalArgs, config: &Config, set: Set) -> Result<Prepared, CommandError> {
+fn prepare(
+    context: &Context,
+    args: &EvalArgs,
+    config: &Config,
+    router: &Router,
+    set: Set,
+) -> Result<Prepared, CommandError> {
     let cases = chosen_cases(args, &set)?;
     let gate = gate(args, &set)?;
     let environment = context.environment();
@@ -87,8 +101,10 @@ fn prepare(context: &Context, args: &EvalArgs, config: &Config, set: Set) -> Res
             let place = if from_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        call::check_callable(context, &subject, &cases[0].request, false)?;
+        let plan = router.plan(&subject.route, &cases[0].request, &Caller::default());
+        call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, &name, &subject.route)?;
+        money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name, route: subject.route });
     }
     Ok(Prepared { set, cases, subjects, gate })
@@ -148,12 +164,7 @@ fn gate(args: &EvalArgs, set: &Set) -> Result<Option<Gate>, CommandError> {
 }
 
 /// A limit on cost cannot be held against a model whose price nobody knows.
-fn check_prices(
-    set: &Set,
-    cases: &[Case],
-    name: &str,
-    route: &crate::route::Route,
-) -> Result<(), CommandError> {
+fn check_prices(set: &Set, cases: &[Case], name: &str, route: &Route) -> Result<(), CommandError> {
     let limited =
         |case: &&Case| case.assertions.iter().any(|a| matches!(a.check, Check::AtMost(Quantity::CostUsd, _)));
     let Some(case) = cases.iter().find(limited) else { return Ok(()) };
@@ -222,12 +233,10 @@ fn dry_run(context: &Context, prepared: &[Prepared], json: bool) -> Result<Outco
     printed(context.console.out(&text), Outcome::Done)
 }
 
-async fn run_set(context: &Context, config: &Config, prepared: &Prepared, options: &RunOptions) -> Finished {
-    let router = context.router(config);
+async fn run_set(context: &Context, router: &Router, prepared: &Prepared, options: &RunOptions) -> Finished {
     let progress = EvalProgress::new(&context.console);
     let runs = prepared.subjects.iter().map(|subject| {
         let mut bar = progress.subject(&subject.name, prepared.cases.len());
-        let router = &router;
         async move { run(router, subject, &prepared.cases, options, &mut bar).await }
     });
     let results: Vec<Vec<CaseResult>> = join_all(runs).await;
@@ -244,6 +253,17 @@ async fn run_set(context: &Context, config: &Config, prepared: &Prepared, option
         .collect();
     let gate = judge(prepared.gate.as_ref(), &summaries);
     Finished { id: context.new_id(), summaries, results, gate }
+}
+
+/// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
+fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
+    let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
+    let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
+    for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
+        if let (None, [candidate]) = (&subject.route.name, subject.route.candidates.as_slice()) {
+            router.health().keep_score(&path, &candidate.model_ref, summary.passed, summary.failed);
+        }
+    }
 }
 
 fn show(
@@ -265,6 +285,7 @@ fn show(
             gate: &finished.gate,
         })
         .collect();
+    warn_of_money(context, finished);
     // Reports come first: whoever reads stdout may go away early.
     let mut unwritten = None;
     for path in &args.output {
@@ -287,12 +308,30 @@ fn show(
     }
 }
 
-/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's.
+/// Says how many calls were not made for want of money.
+fn warn_of_money(context: &Context, finished: &[Finished]) {
+    let over = |result: &CaseResult| match result.limit {
+        Some(Why::Over(over)) => Some(over),
+        _ => None,
+    };
+    let results = || finished.iter().flat_map(|run| run.results.iter().flatten());
+    // The last one knows best what was spent.
+    if let Some(last) = results().filter_map(over).max_by_key(|over| over.spent) {
+        let (stopped, all) = (results().filter_map(over).count(), results().count());
+        context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
+    }
+}
+
+/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's. A run that money
+/// stopped was stopped, however few its cases were.
 fn outcome_of(run: &Finished) -> Outcome {
-    let failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    let mut failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    if run.results.iter().flatten().any(|result| matches!(result.limit, Some(Why::Over(_)))) {
+        failed = failed.worse(Outcome::Limit);
+    }
     if run.gate.unsound.is_empty() {
         return failed;
     }
-    let cut = run.results.iter().flatten().any(|result| result.timed_out);
+    let cut = run.results.iter().flatten().any(|result| result.limit.is_some());
     failed.worse(if cut { Outcome::Limit } else { Outcome::NoAnswer })
 }

@@ -14,14 +14,18 @@ mod definitions;
 mod drill;
 mod embed;
 mod eval;
+mod hook;
 mod models;
 mod models_available;
 mod models_update;
+mod money;
 mod outcome;
+mod ping;
 mod prompt;
 mod route;
 mod sim;
 mod simulator;
+mod standing;
 mod stdin;
 
 use std::ffi::OsString;
@@ -74,7 +78,7 @@ async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
         Command::Compare(args) => compare::compare(&context, args).await,
         Command::Embed(args) => embed::embed(&context, args).await,
         Command::Models(args) => models::models(&context, &args).await,
-        Command::Check(args) => check::check(&context, &args),
+        Command::Check(args) => check::check(&context, &args).await,
         Command::Sim(args) => sim::sim(&context, args).await,
     };
     context.warn_of_ledger();

@@ -4,23 +4,31 @@ use serde_json::{Map, Value};
 
 use super::outcome::CommandError;
 use super::stdin::standard_input;
-use super::{attachment, definitions};
+use super::{attachment, definitions, money};
 use crate::chat::{Effort, Message, Part, Request, Role};
 use crate::cli::PromptArgs;
 use crate::config::{Config, Template};
+use crate::route::Caller;
 use crate::view::Console;
 
 /// Builds the request. The prompt's words come first, then files, then what is piped in; pictures and documents stand
-/// before them all. `config` knows the providers that options may be for.
+/// before them all. `config` knows the providers that options may be for, and the subjects.
 pub(super) async fn request(
     words: &[String],
     args: &PromptArgs,
     config: &Config,
+    subjects: &[String],
     console: &Console,
 ) -> Result<Request, CommandError> {
-    let variables = variables(&args.variables)?;
+    let mut variables = variables(&args.variables)?;
     let typed = words.join(" ");
-    check_used(&variables, &[&typed, args.system.as_deref().unwrap_or_default()])?;
+    let system = args.system.as_deref().unwrap_or_default();
+    // What only says who is asking need not stand in a prompt.
+    let keys: Vec<&str> = subjects.iter().filter_map(|name| config.sticky_variable(name)).collect();
+    if variables.keys().all(|name| keys.contains(&name.as_str()) && !mentions(&[&typed, system], name)) {
+        variables.clear();
+    }
+    check_used(&variables, &keys, &[&typed, system])?;
     let fill = |text: &str| -> Result<String, CommandError> {
         // Without variables a prompt is taken as it stands: braces are common in code.
         if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
@@ -62,6 +70,8 @@ pub(super) async fn request(
         }
         value => Ok(value),
     };
+    // Whether it can be held is looked at once a model is known; here, whether it is a sum at all.
+    money::purse(args.max_cost.as_deref())?;
     if args.max_tokens == Some(0) {
         return Err(CommandError::usage("--max-tokens must be at least 1"));
     }
@@ -87,13 +97,30 @@ pub(super) async fn request(
     })
 }
 
-/// A variable that no text uses is a slip of the pen.
-fn check_used(variables: &Map<String, Value>, texts: &[&str]) -> Result<(), CommandError> {
+/// Who is asking, for routes that hang on it: the value of the variable that a weighted route goes by.
+pub(super) fn caller(args: &PromptArgs, config: &Config, subject: &str) -> Result<Caller, CommandError> {
+    let Some(name) = config.sticky_variable(subject) else { return Ok(Caller::default()) };
+    match variables(&args.variables)?.get(name).and_then(Value::as_str) {
+        Some(key) if !key.is_empty() => Ok(Caller { label: None, key: Some(key.to_owned()) }),
+        _ => Err(CommandError::usage(format!("{subject} goes by the variable `{name}`, which is not set"))
+            .hint(format!("say who is asking: -p {name}=…"))),
+    }
+}
+
+/// Whether a template among the texts uses a variable.
+fn mentions(texts: &[&str], name: &str) -> bool {
+    let used =
+        |text: &&str| Template::new(text).and_then(|template| template.variables()).unwrap_or_default();
+    texts.iter().any(|text| used(text).iter().any(|used| used == name))
+}
+
+/// A variable that no text uses is a slip of the pen, unless a route goes by it.
+fn check_used(variables: &Map<String, Value>, keys: &[&str], texts: &[&str]) -> Result<(), CommandError> {
     let mut used = Vec::new();
     for text in texts.iter().filter(|_| !variables.is_empty()) {
         used.extend(Template::new(text)?.variables()?);
     }
-    match variables.keys().find(|name| !used.contains(name)) {
+    match variables.keys().find(|name| !used.contains(name) && !keys.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(CommandError::usage(format!("nothing uses the variable `{name}`"))
             .hint(format!("write {{{{ {name} }}}} where its value belongs"))),

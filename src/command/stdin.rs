@@ -46,16 +46,18 @@ pub(super) async fn standard_input(
     }
 }
 
+/// Whether there may be something to read.
 #[cfg(unix)]
-fn is_pipe_or_file() -> bool {
+pub(super) fn is_pipe_or_file() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
     let Ok(handle) = io::stdin().as_fd().try_clone_to_owned() else { return false };
     File::from(handle).metadata().is_ok_and(|m| m.file_type().is_fifo() || m.is_file())
 }
 
+/// Whether there may be something to read.
 #[cfg(not(unix))]
-fn is_pipe_or_file() -> bool {
+pub(super) fn is_pipe_or_file() -> bool {
     use std::io::IsTerminal;
     !io::stdin().is_terminal()
 }

@@ -52,6 +52,26 @@ impl Config {
         self.expanded_anew()
     }
 
+    /// The variables that took the place of the file's candidates in a route, or in one that it names, in turn.
+    pub fn overrides_of(&self, route: &str) -> Vec<&str> {
+        let mut names = vec![route];
+        let mut variables = Vec::new();
+        let mut at = 0;
+        while let Some(name) = names.get(at) {
+            at += 1;
+            let Some(spec) = self.routes.iter().find(|spec| spec.name == *name) else { continue };
+            variables.extend(spec.overridden_by.as_deref());
+            for written in &spec.written {
+                if let What::Route(other) = &written.what
+                    && !names.contains(&other.as_str())
+                {
+                    names.push(other);
+                }
+            }
+        }
+        variables
+    }
+
     fn expanded_anew(mut self) -> Result<Self, SubjectError> {
         let variables = |routes: &[&str]| {
             let named = |route: &&RouteSpec| routes.contains(&route.name.as_str());

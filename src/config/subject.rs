@@ -6,7 +6,7 @@ use super::Config;
 use super::candidates::CandidateSpec;
 use super::diagnostic::nearest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
-use crate::route::{Candidate, Route};
+use crate::route::{Candidate, Route, Strategy};
 
 /// Something that answers prompts, by the name it was given.
 #[derive(Clone, Debug)]
@@ -49,6 +49,16 @@ impl Config {
             }
         };
         Ok(Subject { name: name.to_owned(), route })
+    }
+
+    /// The variable of the prompt that a weighted route goes by, where the name means such a route.
+    pub fn sticky_variable(&self, name: &str) -> Option<&str> {
+        let name = name.trim().strip_prefix("route:")?;
+        let spec = self.routes.iter().find(|route| route.name == name)?;
+        match &spec.policy.strategy {
+            Strategy::Weighted { sticky_by } => sticky_by.as_deref(),
+            _ => None,
+        }
     }
 
     /// A route by its name.

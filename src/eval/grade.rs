@@ -71,8 +71,8 @@ pub struct CaseResult {
     pub text: String,
     /// What each assertion found.
     pub assertions: Vec<AssertionResult>,
-    /// Whether the caller's own time limit cut the call.
-    pub timed_out: bool,
+    /// The caller's own limit that ended the call, of time or of money.
+    pub limit: Option<Why>,
     /// Whether every attempt failed in a way that the next case would meet again.
     pub hopeless: bool,
     /// Why there is nothing to grade: the class and the words.
@@ -108,7 +108,7 @@ impl CaseResult {
                 answer.response.text.clone()
             }
             Err(none) => {
-                result.timed_out = none.why == Why::Timeout;
+                result.limit = Some(none.why).filter(|why| matches!(why, Why::Timeout | Why::Over(_)));
                 let classes = record.attempts.iter().filter_map(|attempt| attempt.failure.as_ref());
                 result.hopeless =
                     !record.attempts.is_empty() && classes.clone().all(|f| HOPELESS.contains(&f.class));
@@ -119,6 +119,11 @@ impl CaseResult {
                     }
                     Some(failure) => {
                         result.failure = Some((failure.class, failure.message.clone()));
+                        return result;
+                    }
+                    None if result.limit.is_some() => {
+                        let words = format!("not run: {}", none.why.words());
+                        result.failure = Some((FailureClass::Cancelled, words));
                         return result;
                     }
                     None => {
@@ -150,7 +155,7 @@ impl CaseResult {
             score: None,
             text: String::new(),
             assertions: Vec::new(),
-            timed_out: false,
+            limit: None,
             hopeless: false,
             failure: None,
             finish_reason: None,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Case, CaseResult};
 use crate::chat::FailureClass;
-use crate::route::{CallOptions, Route, Router, Silent};
+use crate::route::{CallOptions, Caller, Route, Router, Silent};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
@@ -65,9 +65,11 @@ pub async fn run(
             requested_model: subject.name.clone(),
             stream: options.stream,
             timeout: options.timeout,
+            // A case always sees the same arm of a weighted route.
+            caller: Caller { label: None, key: Some(case.id.clone()) },
         };
         let record = router.call(&subject.route, &case.request, &call, &mut Silent).await;
-        let result = CaseResult::of(case, &record, queued);
+        let result = CaseResult::of(case, &record, queued + record.queued);
         if index < FIRST && result.hopeless {
             hopeless.store(true, Ordering::Relaxed);
         }

@@ -12,6 +12,9 @@ use super::schema::{Unfit, prepare};
 /// How long a process waits for another one's transaction.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The tables that calls go by.
+const HELD: [&str; 6] = ["health", "block", "lease", "pace", "concurrency", "spend"];
+
 /// How often a file is tried that other processes are just making.
 const TRIES: u32 = 40;
 
@@ -59,12 +62,11 @@ pub(super) fn in_memory() -> Result<Connection, Unfit> {
     Ok(connection)
 }
 
-/// Copies what a file says of health.
-pub(super) fn copy_health(memory: &Connection, path: &Path) -> RowResult<()> {
+/// Copies what a file says of health, limits and money: a budget is not new because a disk is full.
+pub(super) fn copy_what_holds(memory: &Connection, path: &Path) -> RowResult<()> {
     memory.execute("ATTACH DATABASE ?1 AS file", [path.to_string_lossy()])?;
-    let copied = memory.execute_batch(
-        "INSERT INTO main.health SELECT * FROM file.health; INSERT INTO main.block SELECT * FROM file.block",
-    );
+    let copy = |table: &str| format!("INSERT INTO main.{table} SELECT * FROM file.{table};");
+    let copied = memory.execute_batch(&HELD.map(copy).concat());
     memory.execute_batch("DETACH DATABASE file")?;
     copied
 }

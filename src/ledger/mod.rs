@@ -6,7 +6,9 @@
 //! answer: from then on everything is kept in memory, and [`Ledger::trouble`] says why.
 
 mod file;
+mod habits;
 mod health;
+mod limits;
 mod rows;
 mod schema;
 mod writer;
@@ -17,7 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
+pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
 use writer::{Job, Writer};
 
@@ -43,7 +47,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Goes on in memory, with what the file says of health where that can still be read.
+    /// Goes on in memory, with what the file says of health, limits and money where that can still be read.
     fn fall(&self, path: Option<&Path>, why: &rusqlite::Error) {
         let place = path.map_or_else(String::new, |path| format!(" {}", path.display()));
         let _ = self.trouble.set(format!("the ledger{place} cannot be used: {}", file::explained(why)));
@@ -56,7 +60,7 @@ impl Shared {
         {
             if let Some(path) = path {
                 // What cannot be copied is begun anew.
-                let _ = file::copy_health(&connection, path);
+                let _ = file::copy_what_holds(&connection, path);
             }
             let _ = self.memory.set(Mutex::new(connection));
         }

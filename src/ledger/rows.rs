@@ -38,12 +38,12 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Forgets the blocks of a key.
+    /// Forgets the blocks of a key that concern this model: its own, and that of the key as a whole.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_blocks(&self, key: &str) -> RowResult<()> {
-        self.0.execute("DELETE FROM block WHERE key = ?1", [key])?;
+    pub fn remove_blocks(&self, key: &str, model: &str) -> RowResult<()> {
+        self.0.execute("DELETE FROM block WHERE key = ?1 AND model IN ('', ?2)", [key, model])?;
         Ok(())
     }
 }

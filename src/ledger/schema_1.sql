@@ -38,12 +38,14 @@ CREATE TABLE block (
     PRIMARY KEY (key, model)
 ) WITHOUT ROWID;
 
--- Calls in flight, by what they count against. A process that died leaves no lease for ever.
+-- Calls in flight, by what they count against, and calls that wait for that. A process that died leaves no lease for ever.
 CREATE TABLE lease (
     scope TEXT NOT NULL,
     holder TEXT NOT NULL,
+    since INTEGER NOT NULL,
     until INTEGER NOT NULL,
     nano_dollars INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
     PRIMARY KEY (scope, holder)
 ) WITHOUT ROWID;
 

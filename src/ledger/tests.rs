@@ -133,6 +133,11 @@ async fn blocks_are_extended_and_never_shortened() {
     assert_eq!(block("m"), Some((100, "auth".into())));
     ledger.post(|rows| rows.extend_block("k", "m", 170, "gone"));
     assert_eq!((block("m").unwrap().0, block("n").unwrap().0), (170, 100));
-    ledger.post(|rows| rows.remove_blocks("k"));
-    assert_eq!(block("m"), None);
+    ledger.post(|rows| rows.extend_block("k", "n", 60, "gone"));
+    ledger.post(|rows| rows.remove_blocks("k", "m"));
+    assert_eq!(
+        (block("m"), block("n")),
+        (None, Some((60, "gone".into()))),
+        "another model's own block stays"
+    );
 }

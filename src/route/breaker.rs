@@ -157,8 +157,14 @@ pub(super) fn is_demoted(row: &HealthRow, now: i64) -> bool {
 
 /// The share of events that were troubled, with the prior ones.
 pub(super) fn trouble(row: &HealthRow, now: i64) -> f64 {
+    let (troubled, events) = recent(row, now);
+    troubled / (events + PRIOR)
+}
+
+/// What is left of the troubled events, and of all events.
+pub(super) fn recent(row: &HealthRow, now: i64) -> (f64, f64) {
     let factor = decay(now - row.at, HALF_LIFE);
-    (row.sick + row.throttled) * factor / (row.events * factor + PRIOR)
+    ((row.sick + row.throttled) * factor, row.events * factor)
 }
 
 /// Takes in a measured time: its logarithm, whose mean is the logarithm of a typical time.

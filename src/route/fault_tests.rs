@@ -11,11 +11,12 @@ use proptest::strategy::Strategy as Drawn;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::time::Instant;
 
+use super::limits::RetryBudget;
 use super::test_world::*;
 use super::*;
 use crate::chat::Event;
-use crate::provider::Target;
 use crate::provider::scripted::{Ending, Scene};
+use crate::provider::{ModelRef, Target};
 
 /// What a host does with one request. Times are milliseconds.
 #[derive(Clone, Debug)]
@@ -190,6 +191,7 @@ const HOSTS: [&str; 4] = ["a", "b", "c", "d"];
 struct Witness<'a> {
     shows: bool,
     health: &'a Health,
+    retries: &'a RetryBudget,
     targets: Vec<&'a Target>,
     standings: Vec<Vec<Standing>>,
     forced: usize,
@@ -251,6 +253,7 @@ async fn play(case: &Case, seen: &RefCell<Seen>) -> Result<(), TestCaseError> {
         let mut witness = Witness {
             shows: case.shows,
             health: world.router.health(),
+            retries: &world.router.retries,
             targets: route.candidates.iter().filter_map(|c| c.target.as_ref().ok()).collect(),
             standings: vec![],
             forced: 0,
@@ -344,7 +347,14 @@ fn holds(
             );
         }
         Err(none) if none.why == Why::AllFailed => {
-            let all = (0..candidates).all(|index| who.contains(&index));
+            // Once a process has no second tries left, those who want to be left alone are.
+            let left_alone = |index: usize| {
+                let of = |(model, skip): &(ModelRef, Skip)| {
+                    model.provider == HOSTS[index] && matches!(skip, Skip::Away(..))
+                };
+                witness.retries.is_used_up() && record.skipped.iter().any(of)
+            };
+            let all = (0..candidates).all(|index| who.contains(&index) || left_alone(index));
             prop_assert!(all || attempts.len() == (candidates + 2).max(6), "somebody was left out");
         }
         Err(none) if none.why == Why::Deadline => prop_assert!(record.latency >= case.deadlines.call),

@@ -1,15 +1,17 @@
 //! How each model stands: what earlier calls of all processes taught, and what a call adds to it.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Block;
-use super::breaker::{Change, Role, Sign, is_demoted, measure, take, trips, trouble, weight_left};
-use crate::chat::FailureClass;
-use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows};
-use crate::provider::Target;
+use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
+use super::limits::provider_scope;
+use super::{Block, Full};
+use crate::chat::{FailureClass, Usage};
+use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows, ScoreRow};
+use crate::provider::{ModelRef, Target};
 
 /// Says what time it is, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -51,6 +53,41 @@ pub enum Away {
     Asked,
     /// Its key, or the model behind it, was refused; the class of that failure.
     Blocked(String),
+    /// It would answer, but there is no more of it for now.
+    Limited(Full),
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Demoted => "demoted",
+            Self::HalfOpen => "half_open",
+            Self::Away { why, .. } => why.name(),
+        }
+    }
+
+    /// Until when it wants to be left alone, in milliseconds since 1970.
+    pub fn until(&self) -> Option<i64> {
+        match self {
+            Self::Away { until, .. } => Some(*until),
+            Self::Ready | Self::Demoted | Self::HalfOpen => None,
+        }
+    }
+
+    /// Whether it is called in its turn, and not left alone.
+    pub fn is_ready(&self) -> bool {
+        !matches!(self, Self::Away { .. })
+    }
+}
+
+impl Report {
+    /// Whether nothing is known of it.
+    pub fn is_blank(&self) -> bool {
+        let never = self.last_failure.is_none() && self.trips == 0 && self.events == 0.0;
+        never && self.standing == Standing::Ready && self.first_token_ms.is_none() && self.token_ms.is_none()
+    }
 }
 
 impl Away {
@@ -61,6 +98,7 @@ impl Away {
             Self::Probed => "breaker_probing",
             Self::Asked => "not_before",
             Self::Blocked(_) => "blocked",
+            Self::Limited(_) => "limited",
         }
     }
 }
@@ -72,8 +110,10 @@ pub struct Report {
     pub standing: Standing,
     /// The share of recent calls in trouble, shrunk towards none where few are known.
     pub trouble: f64,
-    /// How many recent calls are known, decayed.
+    /// How many recent calls are known, decayed until now.
     pub events: f64,
+    /// How many of these were in trouble.
+    pub troubled: f64,
     /// The trips of its breaker that still count.
     pub trips: u32,
     /// Its typical time until the first token, and for each token after it, in milliseconds, where measured.
@@ -99,7 +139,8 @@ pub(super) struct Lesson {
 /// The address that the simulator goes by: its port is another one each time.
 const SIMULATOR: &str = "simulator";
 
-fn key(target: &Target) -> HealthKey {
+/// The name of a model's row, and so of everything that is kept of it and its provider.
+pub(super) fn key(target: &Target) -> HealthKey {
     let base_url = if target.provider.simulated { SIMULATOR } else { target.base_url() };
     let model = &target.model_ref;
     HealthKey { provider: model.provider.clone(), base_url: base_url.to_owned(), model: model.model.clone() }
@@ -121,6 +162,11 @@ impl Health {
     /// The ledger that it is kept in.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// What says the time.
+    pub(super) fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// The time.
@@ -154,11 +200,13 @@ impl Health {
         let (row, standing) =
             self.ledger.read(|rows| Ok((rows.health(&key)?, Some(standing_in(rows, &key, &block, now)?))));
         let since = now - row.measured;
+        let (troubled, events) = recent(&row, now);
         let typical = |trend| (weight_left(trend, since) > 0.0).then(|| trend.mean.exp());
         Report {
             standing: standing.unwrap_or(Standing::Ready),
             trouble: trouble(&row, now),
-            events: row.events,
+            events,
+            troubled,
             trips: trips(&row, now),
             first_token_ms: typical(row.first_token),
             token_ms: typical(row.token),
@@ -166,13 +214,36 @@ impl Health {
         }
     }
 
-    /// Forgets everything that is known of a model and its key.
+    /// Takes in what a route's call was like.
+    pub(super) fn learn_habits(&self, route: &str, usage: &Usage) {
+        let (Some(input), Some(output)) = (usage.input_tokens, usage.output_tokens) else { return };
+        let share = usage.cached_input_tokens.unwrap_or(0) as f64 / input.max(1) as f64;
+        let route = route.to_owned();
+        self.ledger.post(move |rows| rows.update_route(&route, |row| row.take(output, share.min(1.0))));
+    }
+
+    /// Keeps how a model did in a run of a whole golden set.
+    pub fn keep_score(&self, set: &Path, model: &ModelRef, passed: u64, failed: u64) {
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let score = ScoreRow { at: self.now(), passed: count(passed), scored: count(passed + failed) };
+        let (set, model) = (set.to_string_lossy().into_owned(), model.to_string());
+        self.ledger.post(move |rows| rows.put_score(&set, &model, score));
+    }
+
+    /// Keeps a route's first choice.
+    pub(super) fn put_leader(&self, route: &str, leader: &str) {
+        let (route, leader) = (route.to_owned(), leader.to_owned());
+        self.ledger.post(move |rows| rows.update_route(&route, |row| row.leader.clone_from(&leader)));
+    }
+
+    /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes.
     pub async fn reset(&self, target: &Target) {
         let (key, block) = (key(target), block_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
-                rows.remove_blocks(&block)
+                rows.put_allowed(&provider_scope(&key), None)?;
+                rows.remove_blocks(&block, &key.model)
             })
             .await;
     }

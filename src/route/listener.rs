@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Skip;
+use super::{Full, Skip};
 use crate::chat::{Event, Failure};
 use crate::provider::{Adjustment, ModelRef};
 
@@ -62,6 +62,13 @@ pub enum Notice<'a> {
         /// What.
         adjustment: Adjustment,
     },
+    /// Nobody else is ready, and it has waited for a while for a limit to let it begin.
+    Queued {
+        /// For whom it waits.
+        model: &'a ModelRef,
+        /// Why.
+        full: &'a Full,
+    },
     /// The shown answer broke off and begins anew.
     Restart {
         /// Who broke off.
@@ -78,6 +85,7 @@ impl fmt::Display for Notice<'_> {
             }
             Self::PassedOver { model, skip } => write!(f, "{model} is passed over: {skip}"),
             Self::Adjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),
+            Self::Queued { model, full } => write!(f, "waiting for {model}: {full}"),
             Self::Restart { model } => write!(f, "{model} broke off; the answer begins anew"),
         }
     }

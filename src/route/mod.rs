@@ -9,18 +9,25 @@ mod breaker;
 mod budget;
 #[cfg(test)]
 mod class_table_tests;
+mod estimate;
 #[cfg(test)]
 mod fault_tests;
 mod health;
+mod limits;
 mod listener;
+mod order;
 #[cfg(test)]
 mod outage_tests;
 mod plan;
+mod planner;
+#[cfg(test)]
+mod planner_tests;
 mod policy;
 mod reaction;
 mod record;
 #[cfg(test)]
 mod shown_tests;
+mod skip;
 #[cfg(test)]
 mod test_world;
 mod walk;
@@ -31,13 +38,16 @@ mod warm_tests;
 
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
+pub use estimate::Estimate;
 pub use health::{Away, Clock, Health, Report, Standing};
+pub use limits::{Full, Over, Purse, Tell};
 pub use listener::{Listener, Notice, Silent};
-pub use plan::{Candidate, Plan, PlanStep, Skip};
+pub use plan::{Caller, Candidate, Plan, PlanStep};
 pub use policy::{
     Choice, Conditions, Deadlines, Floors, Missing, Policy, QualityFloor, Retry, RetryWhen, Route, Strategy,
     Weigh,
 };
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use walk::{CallOptions, Opened, Router, Watch, cost_of};
+pub use skip::{NoScore, Skip};
+pub use walk::{CallOptions, Opened, Router, Watch, cost_of, most_attempts};

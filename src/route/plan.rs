@@ -1,11 +1,6 @@
 //! Every candidate, in order, each with *try* or *skip and why*. What `--dry-run` prints and the walk follows.
 
-use std::fmt;
-use std::time::Duration;
-
-use super::{Away, Conditions, Route};
-use crate::catalog::most_tokens;
-use crate::chat::Request;
+use super::{Conditions, Estimate, NoScore, Skip};
 use crate::provider::{Adjustment, ModelRef, Target, TargetError};
 
 /// One model of a route, with all that is needed to call it, or why it cannot be.
@@ -28,11 +23,26 @@ impl Candidate {
     }
 }
 
+/// What a caller says besides the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// What kind of request it is, for the candidates' conditions.
+    pub label: Option<String>,
+    /// Who is asking: the same key sees the same order of a weighted route. Chance decides without one.
+    pub key: Option<String>,
+}
+
 /// A route, decided for one request.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// One step a candidate, in order.
     pub steps: Vec<PlanStep>,
+    /// Candidates that are used although nothing new enough is known of how well they do.
+    pub unscored: Vec<(ModelRef, NoScore)>,
+    /// Whether the first one is first only to be measured.
+    pub explored: bool,
+    /// The route's first choice, where that is another one than until now.
+    pub(super) leader: Option<String>,
 }
 
 /// What happens to one candidate.
@@ -44,6 +54,8 @@ pub enum PlanStep {
         target: Box<Target>,
         /// What it gets otherwise than it was asked for.
         adjustments: Vec<Adjustment>,
+        /// What it may be expected to do, where the route's order or floors hang on it or somebody wants to know.
+        estimate: Option<Estimate>,
     },
     /// It is left out.
     Skip {
@@ -52,96 +64,6 @@ pub enum PlanStep {
         /// Why.
         skip: Skip,
     },
-}
-
-/// Why a candidate is left out of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// It cannot be called: no key, no trust, no usable address.
-    Target(TargetError),
-    /// The prompt is larger than its window, whatever the tokenizer.
-    WindowTooSmall {
-        /// About the least tokens that the request can have.
-        least: u64,
-        /// The model's window in tokens.
-        window: u64,
-    },
-    /// It cannot take something of the request at all; in words.
-    Lacks(&'static str),
-    /// It wanted to be left alone for so long, and another one was ready.
-    Away(Away, Duration),
-}
-
-impl Skip {
-    /// The envelope's word for it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Target(error) if error.is_missing() => "no_key",
-            Self::Target(TargetError::Untrusted { .. }) => "untrusted",
-            Self::Target(_) => "unusable",
-            Self::WindowTooSmall { .. } => "window_too_small",
-            Self::Lacks(_) => "lacks_capability",
-            Self::Away(why, _) => why.name(),
-        }
-    }
-}
-
-impl fmt::Display for Skip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Target(error) => error.fmt(f),
-            Self::WindowTooSmall { least, window } => {
-                write!(
-                    f,
-                    "by its size the request has at least some {least} tokens, and the model's window is {window}"
-                )
-            }
-            Self::Lacks(what) => write!(f, "it takes no {what}"),
-            Self::Away(why, wait) => {
-                let wait = wait.as_secs_f64().ceil();
-                match why {
-                    Away::Open => write!(f, "its breaker is open for another {wait} s"),
-                    Away::Probed => f.write_str("its breaker is half-open, and another call is probing it"),
-                    Away::Asked => write!(f, "it asked not to be called for another {wait} s"),
-                    Away::Blocked(class) => {
-                        write!(f, "blocked for another {wait} s after a failure ({class})")
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Far more bytes than tokens have on average in any language: a text that overflows a window by this measure does so by
-/// any other. (Single tokens may be longer: long words, runs of spaces.)
-const MOST_BYTES_A_TOKEN: u64 = 16;
-
-impl Route {
-    /// Decides for each candidate whether it is tried for this request.
-    pub fn plan(&self, request: &Request) -> Plan {
-        Plan { steps: self.candidates.iter().map(|candidate| step(candidate, request)).collect() }
-    }
-}
-
-fn step(candidate: &Candidate, request: &Request) -> PlanStep {
-    let skip = |skip| PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip };
-    let target = match &candidate.target {
-        Ok(target) => target,
-        Err(error) => return skip(Skip::Target(error.clone())),
-    };
-    let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
-    // Most prompts fit by their bytes alone. Between the two bounds only the provider's own count could tell, and it
-    // tells for free: an overflow fails over.
-    if let Some(window) = window.filter(|window| most_tokens(request) > *window) {
-        let least = request.text_bytes() as u64 / MOST_BYTES_A_TOKEN;
-        if least > window {
-            return skip(Skip::WindowTooSmall { least, window });
-        }
-    }
-    if let Some(what) = target.cannot_take(request) {
-        return skip(Skip::Lacks(what));
-    }
-    PlanStep::Try { target: Box::new(target.clone()), adjustments: target.adjustments(request) }
 }
 
 impl Plan {
@@ -164,7 +86,7 @@ impl Plan {
     /// The candidates that get something otherwise than it was asked for, with what.
     pub fn adjusted(&self) -> impl Iterator<Item = (&ModelRef, Adjustment)> {
         self.steps.iter().flat_map(|step| match step {
-            PlanStep::Try { target, adjustments } => {
+            PlanStep::Try { target, adjustments, .. } => {
                 adjustments.iter().map(|adjustment| (&target.model_ref, *adjustment)).collect()
             }
             PlanStep::Skip { .. } => Vec::new(),

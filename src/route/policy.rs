@@ -75,6 +75,28 @@ pub enum Strategy {
     },
 }
 
+impl Strategy {
+    /// Whether the order hangs on what a request costs, so that nobody can take part whose price is unknown.
+    pub fn goes_by_cost(&self) -> bool {
+        match self {
+            Self::Cheapest => true,
+            Self::Balanced(weigh) => weigh.cost > 0.0,
+            Self::Priority | Self::Fastest | Self::Weighted { .. } => false,
+        }
+    }
+
+    /// The word for it in `routes.yaml`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Priority => "priority",
+            Self::Cheapest => "cheapest",
+            Self::Fastest => "fastest",
+            Self::Balanced(_) => "balanced",
+            Self::Weighted { .. } => "weighted",
+        }
+    }
+}
+
 /// How much each figure counts for [`Strategy::Balanced`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weigh {

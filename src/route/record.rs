@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Skip;
+use super::{Over, Skip};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{Failure, Response, Usage};
 use crate::dialect::Account;
@@ -29,6 +29,8 @@ pub struct CallRecord {
     pub first_token: Option<Duration>,
     /// From the call's start to its end.
     pub latency: Duration,
+    /// How long it waited because of limits. Part of the latency, unless its router is patient.
+    pub queued: Duration,
 }
 
 /// An answer, and who gave it.
@@ -66,19 +68,26 @@ pub enum Why {
     Timeout,
     /// A shown answer broke off.
     BrokeOff,
+    /// There was no more of anybody who could have been tried, and waiting for it did not help.
+    Limited,
+    /// What was left to try would cost more than is left.
+    Over(Over),
 }
 
 impl Why {
     /// What ended the call, in words.
-    pub fn words(self) -> &'static str {
-        match self {
+    pub fn words(self) -> String {
+        let words = match self {
             Self::NobodyToTry => "no candidate could be tried",
             Self::Stopped => "the failure is one that no other candidate would mend",
             Self::AllFailed => "every attempt failed",
             Self::Deadline => "the deadline ran out",
             Self::Timeout => "the time limit ran out",
             Self::BrokeOff => "the answer broke off after it was shown; what you see is not whole",
-        }
+            Self::Limited => "the limits of those that are left let no call begin in time",
+            Self::Over(over) => return over.to_string(),
+        };
+        words.to_owned()
     }
 }
 

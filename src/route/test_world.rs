@@ -102,10 +102,22 @@ impl World {
     }
 
     pub(super) fn over(transport: Scripted) -> Self {
+        Self::of(transport, &Arc::new(Ledger::in_memory()))
+    }
+
+    /// A world whose ledger others have too, as if it were another process.
+    pub(super) fn sharing(
+        ledger: &Arc<Ledger>,
+        hosts: impl IntoIterator<Item = (&'static str, Vec<Scene>)>,
+    ) -> Self {
+        Self::of(Scripted::new(hosts), ledger)
+    }
+
+    fn of(transport: Scripted, ledger: &Arc<Ledger>) -> Self {
         let transport = Arc::new(transport);
         let start = tokio::time::Instant::now();
         let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
-        let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::with_seed(8));
+        let health = Health::new(Arc::clone(ledger), clock, fastrand::Rng::with_seed(8));
         let router = Router::new(transport.clone(), health, fastrand::Rng::with_seed(7));
         Self { transport, router, stream: true, timeout: None }
     }
@@ -120,6 +132,7 @@ impl World {
             requested_model: "t".into(),
             stream: self.stream,
             timeout: self.timeout,
+            caller: Caller::default(),
         }
     }
 

@@ -211,7 +211,13 @@ async fn an_overflow_goes_only_to_larger_windows() {
 async fn a_prompt_beyond_any_tokenizer_is_not_sent() {
     let world = World::new([("a", vec![answers("a")]), ("b", vec![answers("b")])]);
     let windows = route_with_windows(&[("a", Some(10)), ("b", None)], Policy::default());
-    let options = CallOptions { id: "x".into(), requested_model: "t".into(), stream: true, timeout: None };
+    let options = CallOptions {
+        id: "x".into(),
+        requested_model: "t".into(),
+        stream: true,
+        timeout: None,
+        caller: Caller::default(),
+    };
     let request = Request::prompt("x".repeat(500));
     let record = world.router.call(&windows, &request, &options, &mut Silent).await;
     assert_eq!(world.transport.order(), ["b"]);

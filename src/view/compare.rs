@@ -43,10 +43,7 @@ fn parts((record, structured): &(CallRecord, Option<Structured>)) -> (String, St
             (name, text.trim_start().to_owned(), footer(record, answer))
         }
         Err(none) => {
-            let why = none
-                .failure
-                .as_ref()
-                .map_or_else(|| "no candidate could be tried".to_owned(), ToString::to_string);
+            let why = none.failure.as_ref().map_or_else(|| none.why.words(), ToString::to_string);
             (name, format!("no answer: {}", harmless(&why)), seconds(record.latency))
         }
     }

@@ -32,6 +32,8 @@ pub struct Envelope<'a> {
     cost_source: &'static str,
     first_token_ms: Option<u64>,
     latency_ms: u64,
+    /// How much of that was waiting for limits.
+    queued_ms: u64,
     failovers: usize,
     attempts: Vec<AttemptObject<'a>>,
     skipped: Vec<Skipped<'a>>,
@@ -145,6 +147,7 @@ pub fn envelope<'a>(
         cost_source: cost.source.name(),
         first_token_ms: record.first_token.map(milliseconds),
         latency_ms: milliseconds(record.latency),
+        queued_ms: milliseconds(record.queued),
         failovers: record.failovers(),
         attempts: record.attempts.iter().map(attempt).collect(),
         skipped: record
@@ -168,7 +171,7 @@ pub fn envelope<'a>(
         drill: &[],
         error: none.map(|none| ErrorObject {
             class: none.failure.as_ref().map(|f| f.class.name()),
-            message: none.failure.as_ref().map_or_else(|| none.why.words().to_owned(), |f| f.message.clone()),
+            message: none.failure.as_ref().map_or_else(|| none.why.words(), |f| f.message.clone()),
             hint,
         }),
     }

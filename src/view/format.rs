@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalog::{Cost, CostSource};
+use crate::catalog::{Cost, CostSource, dollars};
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
 pub(super) fn money(cost: Cost) -> String {
@@ -15,16 +15,6 @@ pub(super) fn money(cost: Cost) -> String {
     }
 }
 
-/// Three significant digits, at least two decimals; nothing is `0`.
-pub(super) fn dollars(usd: f64) -> String {
-    if usd <= 0.0 {
-        return "0".to_owned();
-    }
-    // A nano-dollar is the smallest sum there is, so the exponent lies between -9 and 0.
-    let decimals = if usd >= 1.0 { 2 } else { (2.0 - usd.log10().floor()).clamp(2.0, 11.0) as usize };
-    format!("{usd:.decimals$}")
-}
-
 /// `0.31 s`, `12 s`, `85 ms`.
 pub(super) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -35,6 +25,48 @@ pub(super) fn seconds(duration: Duration) -> String {
     } else {
         format!("{seconds:.0} s")
     }
+}
+
+/// A time still to go: `12 s`, `4 min`, `3 h`, `30 d`; rounded up, so that it is over by then.
+pub(super) fn span(milliseconds: i64) -> String {
+    let seconds = u64::try_from(milliseconds).unwrap_or(0).div_ceil(1000);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        7200..172_800 => format!("{} h", seconds.div_ceil(3600)),
+        _ => format!("{} d", seconds.div_ceil(86_400)),
+    }
+}
+
+/// A time gone by: `just now`, `12 s ago`, `4 min ago`; rounded down.
+pub(super) fn ago(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match seconds {
+        0 => "just now".to_owned(),
+        1..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3600),
+    }
+}
+
+/// A text in lines of that width, broken between words, with a line break at its end.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let long = word.chars().count();
+        if used > 0 && used + 1 + long > width {
+            lines.push('\n');
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += long;
+    }
+    lines.push('\n');
+    lines
 }
 
 /// A word in its number: `1 case`, `2 cases`, `2 aliases`.
@@ -71,6 +103,17 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
         assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
         assert_eq!(counted(1, "case"), "1 case");
+        assert_eq!(
+            [0, 11_001, 119_000, 120_001, 7_200_000].map(span),
+            ["0 s", "12 s", "119 s", "3 min", "2 h"]
+        );
+        assert_eq!(span(30 * 86_400_000), "30 d");
+        assert_eq!(
+            [-5, 999, 1999, 179_999, 7_200_000].map(ago),
+            ["just now", "just now", "1 s ago", "2 min ago", "2 h ago"]
+        );
+        assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
+        assert_eq!(wrapped("longer than that", 3), "longer\nthan\nthat\n");
         assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
     }
 }

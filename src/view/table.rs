@@ -1,7 +1,7 @@
 //! One look for all tables.
 
 use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
 /// Below this width the lines between columns are better spent on figures.
 pub(super) const NARROW: usize = 94;
@@ -19,4 +19,16 @@ pub(super) fn table(width: usize, header: &[&str], numbers: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// No name is given more room than this, where the table is narrow and where it is wide.
+const LONGEST_NAME: [usize; 2] = [40, 80];
+
+/// Gives the first column the room that its names need: a name broken in the middle is no name.
+pub(super) fn whole_names(table: &mut Table, longest: usize, is_wide: bool) {
+    let least = longest.min(LONGEST_NAME[usize::from(is_wide)]) + 2;
+    if let Some(column) = table.column_mut(0) {
+        let least = Width::Fixed(u16::try_from(least).unwrap_or(0));
+        column.set_constraint(ColumnConstraint::LowerBoundary(least));
+    }
 }

@@ -1,5 +1,7 @@
 //! The walk along a plan: attempt, retry, fail over, stop.
 
+mod admit;
+mod apart;
 mod learn;
 mod next;
 mod spent;
@@ -8,7 +10,7 @@ mod warm;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -16,9 +18,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::{Change, Role};
+use super::limits::{Limiter, Permit, RetryBudget, Settled};
 use super::{
-    Answer, Attempt, CallRecord, Choice, Health, Listener, NoAnswer, Notice, Plan, PlanStep, Policy, Route,
-    Skip, Why,
+    Answer, Attempt, Budget, CallRecord, Caller, Choice, Full, Health, Listener, NoAnswer, Notice, Plan,
+    PlanStep, Policy, Purse, Route, Skip, Tell, Why,
 };
 use crate::catalog::Cost;
 use crate::chat::{Event, Failure, FailureClass, Request};
@@ -40,6 +43,13 @@ pub struct CallOptions {
     pub stream: bool,
     /// The caller's own limit for the whole call.
     pub timeout: Option<Duration>,
+    /// What the caller says besides the request.
+    pub caller: Caller,
+}
+
+/// How many attempts a call may make over so many candidates.
+pub fn most_attempts(candidates: usize) -> usize {
+    (candidates + 2).max(6)
 }
 
 /// A breaker that opened.
@@ -60,19 +70,54 @@ pub type Watch = Arc<dyn Fn(&Opened) + Send + Sync>;
 pub struct Router {
     transport: Arc<dyn Transport>,
     health: Health,
-    draw: Mutex<fastrand::Rng>,
+    draw: Arc<Mutex<fastrand::Rng>>,
     watch: Option<Watch>,
+    limiter: Limiter,
+    pub(super) retries: RetryBudget,
 }
 
 impl Router {
     /// A router over a transport, whose chance comes from `draw`.
     pub fn new(transport: Arc<dyn Transport>, health: Health, draw: fastrand::Rng) -> Self {
-        Self { transport, health, draw: Mutex::new(draw), watch: None }
+        let draw = Arc::new(Mutex::new(draw));
+        let limiter = Limiter::new(&health, Arc::clone(&draw));
+        Self { transport, health, draw, watch: None, limiter, retries: RetryBudget::default() }
     }
 
     /// Has somebody told of breakers that open.
     pub fn watched_by(self, watch: Watch) -> Self {
         Self { watch: Some(watch), ..self }
+    }
+
+    /// A number between 0 and 1, and a key that nobody else has.
+    pub(super) fn chance(&self) -> (f64, String) {
+        let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
+        (draw.f64(), format!("{:032x}", draw.u128(..)))
+    }
+
+    /// Holds its calls to the day's budget, and has somebody told what that does not see.
+    pub fn within(mut self, budget: Option<Budget>, tell: Tell) -> Self {
+        self.limiter.budget = budget;
+        self.limiter.tell(tell);
+        self
+    }
+
+    /// Holds its calls to what one run may cost.
+    pub fn paying_from(mut self, purse: Option<Purse>) -> Self {
+        self.limiter.purse = purse;
+        self
+    }
+
+    /// What one run may cost, where that was said.
+    pub fn purse(&self) -> Option<&Purse> {
+        self.limiter.purse.as_ref()
+    }
+
+    /// Has its calls wait for limits for as long as it takes, outside of their own time: many calls at once are queued by
+    /// whoever makes them, and none of them fails because of those before it.
+    pub fn patient(mut self) -> Self {
+        self.limiter.patient = true;
+        self
     }
 
     /// How models stand.
@@ -88,11 +133,17 @@ impl Router {
         options: &CallOptions,
         listener: &mut dyn Listener,
     ) -> CallRecord {
-        let plan = route.plan(request);
+        let plan = self.plan(route, request, &options.caller);
+        if let Some((name, leader)) = route.name.as_ref().zip(plan.leader.as_ref()) {
+            self.health.put_leader(name, leader);
+        }
         let mut walk = Walk::new(self, route, &plan, request, options, listener);
         let outcome = walk.run().await;
         let (latency, first_token) = (walk.start.elapsed(), walk.first_token);
         walk.tell_of_breakers().await;
+        if let Some((name, answer)) = route.name.as_ref().zip(outcome.as_ref().ok()) {
+            self.health.learn_habits(name, &answer.response.usage);
+        }
         let reached = |model: &ModelRef| walk.attempts.iter().any(|a| a.model_ref == *model);
         let passed_over: Vec<(ModelRef, Skip)> =
             walk.passed_over.iter().filter(|(model, _)| !reached(model)).cloned().collect();
@@ -109,6 +160,7 @@ impl Router {
             outcome,
             first_token,
             latency,
+            queued: walk.queued,
         }
     }
 }
@@ -122,6 +174,10 @@ struct Runner<'a> {
     out: bool,
     /// When it may be tried again, after a failure that allows that.
     again_at: Option<Instant>,
+    /// Why it could not begin, and until when at most, in milliseconds since 1970.
+    limited: Option<(Full, i64)>,
+    /// Whether its next attempt is paid for out of the budget of second tries.
+    may_retry: bool,
 }
 
 impl Runner<'_> {
@@ -149,6 +205,11 @@ struct Walk<'a> {
     /// What will be known of breakers that attempts may have moved.
     receipts: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<Change>>)>,
     warming: Warming,
+    /// Who has queued to the end, and what it got.
+    held: Option<(usize, Permit)>,
+    /// Why somebody could not be tried at all.
+    barred: Option<Why>,
+    queued: Duration,
 }
 
 impl<'a> Walk<'a> {
@@ -164,13 +225,19 @@ impl<'a> Walk<'a> {
             .steps
             .iter()
             .filter_map(|step| match step {
-                PlanStep::Try { target, adjustments } => {
-                    Some(Runner { target, adjustments, attempts: 0, out: false, again_at: None })
-                }
+                PlanStep::Try { target, adjustments, .. } => Some(Runner {
+                    target,
+                    adjustments,
+                    attempts: 0,
+                    out: false,
+                    again_at: None,
+                    limited: None,
+                    may_retry: false,
+                }),
                 PlanStep::Skip { .. } => None,
             })
             .collect();
-        let most_attempts = (runners.len() + 2).max(6);
+        let most_attempts = most_attempts(runners.len());
         Self {
             router,
             policy: &route.policy,
@@ -186,6 +253,9 @@ impl<'a> Walk<'a> {
             passed_over: Vec::new(),
             receipts: Vec::new(),
             warming: Warming::default(),
+            held: None,
+            barred: None,
+            queued: Duration::ZERO,
         }
     }
 
@@ -204,7 +274,7 @@ impl<'a> Walk<'a> {
             };
             let Some(next) = next else {
                 let why = if last.is_some() { Why::AllFailed } else { Why::NobodyToTry };
-                return Err(self.no_answer(why, last));
+                return Err(self.no_answer(self.barred.unwrap_or(why), last));
             };
             if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
                 let model = &self.runners[*index].target.model_ref;
@@ -214,20 +284,28 @@ impl<'a> Walk<'a> {
                     self.shown.clear();
                 }
             }
-            let target = self.runners[next.index].target;
-            if next.role == Role::Probe
-                && !self.router.health.take_probe(target, &self.options.id, lease()).await
-            {
-                // Another call was faster. How everybody stands is looked at again.
+            if next.queues {
+                self.queue().await;
                 continue;
             }
+            if !self.pays_for_another_try(&next) {
+                continue;
+            }
+            let target = self.runners[next.index].target;
             if next.role == Role::Forced {
                 self.listener.notice(&Notice::NobodyReady { model: &target.model_ref, wait: next.wait });
             }
             if !next.wait.is_zero() {
                 sleep(next.wait).await;
             }
-            let exchanged = self.attempt(&next).await;
+            let Some(permit) = self.admit(next.index).await else { continue };
+            if next.role == Role::Probe
+                && !self.router.health.take_probe(target, &self.options.id, lease()).await
+            {
+                // Another call was faster. How everybody stands is looked at again.
+                continue;
+            }
+            let exchanged = self.attempt(&next, permit).await;
             let failure = match exchanged.outcome {
                 Ok(response) => {
                     self.learn_success(&next, exchanged.first_content, exchanged.duration, &response.usage);
@@ -252,11 +330,12 @@ impl<'a> Walk<'a> {
         NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
     }
 
-    async fn attempt(&mut self, next: &Next) -> Exchanged {
+    async fn attempt(&mut self, next: &Next, mut permit: Permit) -> Exchanged {
         let timers = self.timers(next);
         let runner = &mut self.runners[next.index];
         runner.attempts += 1;
         runner.again_at = None;
+        runner.may_retry = false;
         let target = runner.target;
         if runner.attempts == 1 {
             for adjustment in runner.adjustments {
@@ -291,13 +370,20 @@ impl<'a> Walk<'a> {
         let exchanging =
             exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink);
         let warming = self.warming.next(self.router, &self.runners, timers.first_token, &content);
-        let exchanged = match select(pin!(exchanging), pin!(warming)).await {
-            Either::Left((exchanged, _)) => exchanged,
-            Either::Right((never, _)) => match never {},
+        let work = async {
+            match select(pin!(exchanging), pin!(warming)).await {
+                Either::Left((exchanged, _)) => exchanged,
+                Either::Right((never, _)) => match never {},
+            }
         };
+        let exchanged = permit.hold(work).await;
         let usage = spent(&exchanged, &fitted.request);
+        let cost = usage.map_or(Cost::NOTHING, |usage| cost_of(target, &usage));
         let failure = exchanged.outcome.as_ref().err().cloned();
+        let refused = failure.as_ref().is_some_and(|failure| failure.class == FailureClass::RateLimited);
+        permit.settle(&Settled { answered: failure.is_none(), refused, usage, cost });
         if failure.is_none() {
+            self.router.retries.add();
             self.first_token = exchanged.first_content.map(|first| started + first);
         }
         self.attempts.push(Attempt {
@@ -306,7 +392,7 @@ impl<'a> Walk<'a> {
             started,
             duration: exchanged.duration,
             usage,
-            cost: usage.map_or(Cost::NOTHING, |usage| cost_of(target, &usage)),
+            cost,
             failure,
             account: exchanged.account.clone(),
         });

@@ -15,13 +15,24 @@ pub(super) struct Next {
     pub(super) role: Role,
     /// How many others could be tried at once, were it not for this one.
     pub(super) ready: usize,
+    /// Whether nobody can begin, and somebody could wait for that.
+    pub(super) queues: bool,
+}
+
+/// Something that a limit holds back comes before what would be free later than this by other reasons.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Next {
+    fn at_once(index: usize, role: Role) -> Self {
+        Self { index, wait: Duration::ZERO, role, queues: false, ready: 0 }
+    }
 }
 
 impl Walk<'_> {
     /// Who comes next. A fresh candidate that is ready comes first, in order; with `when: first` the one that just
     /// failed comes before it. When nobody is ready, whoever frees first.
     pub(super) fn next(&mut self, last: Option<usize>) -> Option<Next> {
-        let standings = standings(&self.router.health, &self.runners);
+        let standings = self.standings();
         let mut next = self.choose(last, &standings)?;
         let ready = |(index, standing): &&(usize, Standing)| {
             *index != next.index && !matches!(standing, Standing::Away { .. })
@@ -35,46 +46,69 @@ impl Walk<'_> {
         let now = Instant::now();
         let retry = |runner: &Runner<'_>, index: usize| {
             let wait = runner.again_at?.saturating_duration_since(now);
-            (!runner.out && wait <= half).then_some(Next { index, wait, role: Role::Ordinary, ready: 0 })
+            let ready = !runner.out && runner.limited.is_none() && wait <= half;
+            ready.then(|| Next { wait, ..Next::at_once(index, Role::Ordinary) })
         };
         if self.policy.retry.when == RetryWhen::First
             && let Some(next) = last.and_then(|index| retry(&self.runners[index], index))
         {
             return Some(next);
         }
-        let at_once = |index, role| Some(Next { index, wait: Duration::ZERO, role, ready: 0 });
         if let Some((index, standing)) = best(standings) {
             let index = *index;
             let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
             self.pass_over(standings, index);
-            return at_once(index, role);
+            return Some(Next::at_once(index, role));
         }
         let again = self.runners.iter().enumerate().filter_map(|(index, runner)| retry(runner, index));
         let now = self.router.health.now();
         let freed = standings.iter().filter_map(|(index, standing)| {
             let Standing::Away { until, why } = standing else { return None };
+            if matches!(why, Away::Limited(_)) {
+                return None;
+            }
             let free_in = wait(*until, now);
             // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once.
             let waits = *why == Away::Asked && free_in <= half;
             let (wait, role) = (if waits { free_in } else { Duration::ZERO }, Role::Forced);
-            Some((free_in, Next { index: *index, wait, role, ready: 0 }))
+            Some((free_in, Next { wait, ..Next::at_once(*index, role) }))
         });
-        again.map(|next| (next.wait, next)).chain(freed).min_by_key(|(rank, _)| *rank).map(|(_, next)| next)
+        let limited = self.runners.iter().enumerate().filter_map(|(index, runner)| {
+            let (_, until) = runner.limited.as_ref().filter(|_| !runner.out)?;
+            let next = Next { queues: true, ..Next::at_once(index, Role::Ordinary) };
+            Some((wait(*until, now).min(SOON), next))
+        });
+        again
+            .map(|next| (next.wait, next))
+            .chain(limited)
+            .chain(freed)
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, next)| next)
+    }
+
+    /// How the candidates stand that were not tried yet.
+    pub(super) fn standings(&self) -> Vec<(usize, Standing)> {
+        standings(&self.router.health, &self.runners)
     }
 
     /// Tells, once each, who is left alone before this one is tried.
     fn pass_over(&mut self, standings: &[(usize, Standing)], chosen: usize) {
-        let now = self.router.health.now();
-        for (index, standing) in standings {
-            let Standing::Away { until, why } = standing else { continue };
-            let model = &self.runners[*index].target.model_ref;
-            if *index > chosen || self.passed_over.iter().any(|(passed, _)| passed == model) {
-                continue;
+        for (index, standing) in standings.iter().filter(|(index, _)| *index <= chosen) {
+            if let Standing::Away { until, why } = standing {
+                self.leave_alone(*index, why.clone(), *until);
             }
-            let skip = Skip::Away(why.clone(), wait(*until, now));
-            self.listener.notice(&Notice::PassedOver { model, skip: &skip });
-            self.passed_over.push((model.clone(), skip));
         }
+    }
+
+    /// Tells, once, that somebody is left alone, and why.
+    pub(super) fn leave_alone(&mut self, index: usize, why: Away, until: i64) {
+        let model = &self.runners[index].target.model_ref;
+        if self.passed_over.iter().any(|(passed, _)| passed == model) {
+            return;
+        }
+        let skip = Skip::Away(why, wait(until, self.router.health.now()));
+        self.listener.notice(&Notice::PassedOver { model, skip: &skip });
+        self.passed_over.push((model.clone(), skip));
     }
 }
 
@@ -82,7 +116,11 @@ impl Walk<'_> {
 pub(super) fn standings(health: &Health, runners: &[Runner<'_>]) -> Vec<(usize, Standing)> {
     let fresh: Vec<usize> = (0..runners.len()).filter(|index| runners[*index].is_fresh()).collect();
     let standings = health.standings(fresh.iter().map(|index| runners[*index].target));
-    fresh.into_iter().zip(standings).collect()
+    let limited = |index: usize| {
+        let (full, until) = runners[index].limited.clone()?;
+        Some(Standing::Away { until, why: Away::Limited(full) })
+    };
+    fresh.into_iter().zip(standings).map(|(i, standing)| (i, limited(i).unwrap_or(standing))).collect()
 }
 
 /// Who is to be tried of those that do not want to be left alone.

@@ -1,0 +1,142 @@
+//! Who may begin: limits, money and the budget of second tries.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::breaker::Role;
+use super::super::limits::{Admission, Permit};
+use super::Walk;
+use super::next::Next;
+use crate::provider::ModelRef;
+use crate::route::{Away, Full, Notice, Over, Skip, Standing, Why};
+
+/// Somebody who waits for longer is told why.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Walk<'_> {
+    /// Lets this candidate begin; `None` where it cannot, and then it is noted why.
+    pub(super) async fn admit(&mut self, index: usize) -> Option<Permit> {
+        // What another one queued for goes back.
+        if let Some((_, permit)) = self.held.take().filter(|(held, _)| *held == index) {
+            return Some(permit);
+        }
+        let target = self.runners[index].target;
+        let admission = self.router.limiter.admit(target, self.request).await;
+        self.note(index, admission)
+    }
+
+    /// Waits until one of those that are held back by limits can begin, or for half of what is left. Who it is keeps what
+    /// it got until its turn.
+    pub(super) async fn queue(&mut self) {
+        // Nobody waits for one thing and keeps others waiting for another.
+        self.held = None;
+        let (limiter, request) = (&self.router.limiter, self.request);
+        let limited: Vec<(usize, ModelRef, Full)> = self
+            .runners
+            .iter()
+            .enumerate()
+            .filter(|(_, runner)| !runner.out)
+            .filter_map(|(index, runner)| {
+                let (full, _) = runner.limited.as_ref()?;
+                Some((index, runner.target.model_ref.clone(), full.clone()))
+            })
+            .collect();
+        let targets = limited.iter().map(|(index, ..)| (*index, self.runners[*index].target));
+        let mut waiting: FuturesUnordered<_> = targets
+            .map(|(index, target)| async move { (index, limiter.wait(target, request).await) })
+            .collect();
+        let begun = Instant::now();
+        let end = (!limiter.patient).then(|| begun + self.left() / 2);
+        let mut told = Some(begun + PATIENCE);
+        let first = loop {
+            let until = told.into_iter().chain(end).min();
+            tokio::select! {
+                first = waiting.next() => break first,
+                () = sleep_until(until.unwrap_or(begun)), if until.is_some() => {}
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                break None;
+            }
+            told = None;
+            if let Some((_, model, full)) = limited.first() {
+                self.listener.notice(&Notice::Queued { model, full });
+            }
+        };
+        drop(waiting);
+        self.queued += begun.elapsed();
+        if limiter.patient {
+            // The time of a call is its own: it begins anew where it was.
+            self.start += begun.elapsed();
+        }
+        match first {
+            Some((index, admission)) => {
+                self.runners[index].limited = None;
+                self.held = self.note(index, admission).map(|permit| (index, permit));
+            }
+            None => {
+                for (index, model, full) in limited {
+                    self.runners[index].out = true;
+                    self.passed_over.retain(|(passed, _)| *passed != model);
+                    self.passed_over.push((model, Skip::Away(Away::Limited(full), Duration::ZERO)));
+                }
+                self.barred.get_or_insert(Why::Limited);
+            }
+        }
+    }
+
+    /// Whether this attempt may be made as far as second tries go. The first attempt of a call always may; it counts where
+    /// nobody was ready for it.
+    pub(super) fn pays_for_another_try(&mut self, next: &Next) -> bool {
+        let runner = &mut self.runners[next.index];
+        let forced = next.role == Role::Forced;
+        if runner.may_retry || runner.attempts == 0 && !forced {
+            return true;
+        }
+        if self.router.retries.take() || self.attempts.is_empty() {
+            runner.may_retry = true;
+            return true;
+        }
+        let away = self.standings().into_iter().find(|(index, _)| *index == next.index);
+        if let Some((_, Standing::Away { until, why })) = away {
+            self.leave_alone(next.index, why, until);
+        }
+        self.runners[next.index].out = true;
+        false
+    }
+
+    fn note(&mut self, index: usize, admission: Admission) -> Option<Permit> {
+        match admission {
+            Admission::Go(permit) => return Some(permit),
+            Admission::NotYet(full, until) => self.runners[index].limited = Some((full, until)),
+            Admission::Never(over) => {
+                self.leave_out(index, Skip::Over(over));
+                self.bar(over);
+            }
+            Admission::Unpriced => self.leave_out(index, Skip::Unpriced),
+        }
+        None
+    }
+
+    /// Leaves a candidate out of what is left of the call.
+    fn leave_out(&mut self, index: usize, skip: Skip) {
+        let runner = &mut self.runners[index];
+        runner.out = true;
+        let model = &runner.target.model_ref;
+        // Where nobody is left, the end of the call says it.
+        if self.runners.iter().any(|runner| !runner.out) {
+            self.listener.notice(&Notice::PassedOver { model, skip: &skip });
+        }
+        self.passed_over.push((model.clone(), skip));
+    }
+
+    /// The money of the cheapest one that could not be paid says most.
+    fn bar(&mut self, over: Over) {
+        match self.barred {
+            Some(Why::Over(other)) if other.cost <= over.cost => {}
+            _ => self.barred = Some(Why::Over(over)),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Routes with the standing of each candidate, as JSON.
+
+use serde_json::{Value, json};
+
+use super::format::milliseconds;
+use super::routes::{RouteView, RoutesView, set_path};
+use super::standing::{is_simulated, state_name, why_words};
+use crate::route::{Candidate, Conditions, Exceeded, Missing, Report, Strategy};
+
+/// The routes with everything that is known of their candidates.
+pub fn routes_json(view: &RoutesView<'_>) -> Value {
+    let budget = view.budget.map(|budget| {
+        let word = match budget.on_exceeded {
+            Exceeded::Stop => "stop",
+            Exceeded::Warn => "warn",
+        };
+        json!({"daily_usd": budget.daily as f64 / 1e9, "on_exceeded": word})
+    });
+    let routes: Vec<Value> = view.routes.iter().map(|route| route_json(route, view)).collect();
+    json!({"schema": "slalom.routes/1", "now_ms": view.now, "budget": budget, "routes": routes})
+}
+
+fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
+    let (policy, floors) = (&view.route.policy, &view.route.policy.floors);
+    let (weigh, sticky_by) = match &policy.strategy {
+        Strategy::Balanced(weigh) => (
+            Some(json!({"cost": weigh.cost, "latency": weigh.latency, "reliability": weigh.reliability})),
+            None,
+        ),
+        Strategy::Weighted { sticky_by } => (None, sticky_by.as_deref()),
+        _ => (None, None),
+    };
+    let quality = floors.quality.as_ref().map(|floor| {
+        let missing = match floor.missing {
+            Missing::Warn => "warn",
+            Missing::Skip => "skip",
+        };
+        json!({
+            "set": set_path(floor, all.folder), "min_pass_rate": floor.min_pass_rate,
+            "max_age_ms": floor.max_age.map(milliseconds), "missing": missing,
+        })
+    });
+    json!({
+        "route": view.route.name, "description": view.description,
+        "strategy": policy.strategy.name(), "weigh": weigh, "sticky_by": sticky_by,
+        "requires": floors.requires.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
+        "max_cost_usd": floors.max_cost.map(|most| most as f64 / 1e9),
+        "max_p50_ms": floors.max_p50.map(milliseconds),
+        "deadline_ms": milliseconds(policy.deadlines.call), "overridden_by": view.overridden_by,
+        "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),
+    })
+}
+
+fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Report>, now: i64) -> Value {
+    let until = report.and_then(|report| report.standing.until());
+    let why = why_words(candidate, report, now);
+    let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
+    let failure = report.and_then(|report| report.last_failure.as_ref()).map(
+        |(at, class)| json!({"class": class, "at_ms": at, "ago_s": rounded((now - at).max(0) as f64 / 1000.0)}),
+    );
+    json!({
+        "provider": candidate.model_ref.provider, "model": candidate.model_ref.model,
+        "simulated": is_simulated(candidate),
+        "ready": candidate.target.is_ok() && report.is_none_or(|report| report.standing.is_ready()),
+        "problem": candidate.target.as_ref().err().map(ToString::to_string),
+        "state": state_name(candidate, report),
+        "until_ms": until, "for_s": until.map(|until| rounded((until - now).max(0) as f64 / 1000.0)),
+        "why": (!why.is_empty()).then_some(why),
+        "last_failure": failure,
+        "recent_calls": report.map(|report| rounded(report.events)),
+        "recent_trouble": report.map(|report| rounded(report.troubled)),
+        "trips": report.map(|report| report.trips),
+        "first_token_ms": report.and_then(|report| report.first_token_ms).map(rounded),
+        "token_ms": report.and_then(|report| report.token_ms).map(rounded),
+        "weight": view.is_weighted().then_some(candidate.weight),
+        "when": when_json(&candidate.when),
+    })
+}
+
+/// The conditions that are set, as they are written in `routes.yaml`.
+fn when_json(when: &Conditions) -> Option<Value> {
+    let said = [
+        ("max_input_tokens", when.max_input_tokens.map(Value::from)),
+        ("min_input_tokens", when.min_input_tokens.map(Value::from)),
+        ("label", when.label.clone().map(Value::from)),
+        ("tools", when.tools.map(Value::from)),
+        ("attachments", when.attachments.map(Value::from)),
+        ("schema", when.schema.map(Value::from)),
+    ];
+    let said: serde_json::Map<String, Value> =
+        said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    (!said.is_empty()).then_some(Value::Object(said))
+}

@@ -1,0 +1,134 @@
+//! How a candidate stands, and why, in words.
+
+use super::format::{ago, seconds, span};
+use crate::provider::{Target, TargetError};
+use crate::route::{Away, Candidate, Conditions, Report, Skip, Standing};
+
+/// A failure longer ago than this says nothing of how a model stands now.
+const DAY: i64 = 86_400_000;
+
+/// How a candidate stands, in a few words.
+pub fn state_words(candidate: &Candidate, report: Option<&Report>, now: i64) -> String {
+    let standing = match (&candidate.target, report) {
+        (Err(error), _) => return unusable(error).to_owned(),
+        (Ok(_), None) => return "ready".to_owned(),
+        (Ok(_), Some(report)) => &report.standing,
+    };
+    match standing {
+        Standing::Ready => "ready".to_owned(),
+        Standing::Demoted => "demoted".to_owned(),
+        Standing::HalfOpen => "half-open: one call may try it".to_owned(),
+        Standing::Away { until, why } => {
+            let wait = span(until - now);
+            match why {
+                Away::Open => format!("breaker open for another {wait}"),
+                Away::Probed => "half-open: another call is trying it".to_owned(),
+                Away::Asked => format!("asked not to be called for another {wait}"),
+                Away::Limited(full) => full.to_string(),
+                Away::Blocked(class) => {
+                    format!("{} blocked for another {wait} ({class})", blocked(candidate, class))
+                }
+            }
+        }
+    }
+}
+
+/// What a block is of: the model, its key, or whatever stands in for one.
+fn blocked(candidate: &Candidate, class: &str) -> &'static str {
+    let has_key = candidate.target.as_ref().is_ok_and(|target| target.authorized_by().is_some());
+    match class {
+        "model_unavailable" => "model",
+        _ if has_key => "key",
+        _ => "provider",
+    }
+}
+
+fn unusable(error: &TargetError) -> &'static str {
+    match error {
+        TargetError::NoKey { .. } | TargetError::KeyFile { .. } => "no key",
+        TargetError::NoCredentials { .. } => "no credentials",
+        TargetError::NoSetting { .. } => "not set up",
+        TargetError::Untrusted { .. } => "not trusted yet",
+        TargetError::BadSetting { .. }
+        | TargetError::PlainHttp { .. }
+        | TargetError::BadUrl { .. }
+        | TargetError::UserInfo { .. }
+        | TargetError::BadKey { .. } => "cannot be called",
+    }
+}
+
+/// The word of `--json` for how a candidate stands.
+pub(super) fn state_name(candidate: &Candidate, report: Option<&Report>) -> &'static str {
+    match &candidate.target {
+        Err(error) => Skip::Target(error.clone()).name(),
+        Ok(_) => report.map_or("ready", |report| report.standing.name()),
+    }
+}
+
+/// Why it stands like that; nothing where there is nothing to say.
+pub(super) fn why_words(candidate: &Candidate, report: Option<&Report>, now: i64) -> String {
+    let report = match (&candidate.target, report) {
+        (Err(error), _) => {
+            let words = error.to_string();
+            // What stands before it says the state once more.
+            return words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned());
+        }
+        (Ok(_), None) => return String::new(),
+        (Ok(_), Some(report)) => report,
+    };
+    let mut words = Vec::new();
+    if let Some((at, class)) = &report.last_failure
+        && now - at <= DAY
+    {
+        words.push(format!("{class} {}", ago(now - at)));
+    }
+    words.extend(trouble(report));
+    match report.trips {
+        0 => {}
+        1 => words.push("1 trip".to_owned()),
+        trips => words.push(format!("{trips} trips")),
+    }
+    words.join("; ")
+}
+
+/// How many of the recent calls were in trouble. Both are decayed sums, so they are rounded for people.
+fn trouble(report: &Report) -> Option<String> {
+    let calls = report.events.round();
+    if calls < 1.0 {
+        return None;
+    }
+    let calls_words = if calls == 1.0 { "1 recent call".to_owned() } else { format!("{calls} recent calls") };
+    let share = 100.0 * report.troubled / report.events;
+    Some(match share.round() {
+        0.0 => format!("about {calls_words} without trouble"),
+        share => format!("trouble in {share} % of about {calls_words}"),
+    })
+}
+
+/// Measured times, until the first token and for each one after it; nothing where neither was measured.
+pub(super) fn times(report: Option<&Report>) -> [Option<String>; 2] {
+    let first = report.and_then(|report| report.first_token_ms);
+    let token = report.and_then(|report| report.token_ms);
+    let first = first.map(|ms| seconds(std::time::Duration::from_secs_f64((ms / 1000.0).max(0.0))));
+    let token = token.map(|ms| if ms < 9.95 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") });
+    [first, token]
+}
+
+/// For which requests a candidate is there, a line for each condition; none where it is there for all.
+pub(super) fn when_words(when: &Conditions) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(when.min_input_tokens.map(|least| format!("at least {least} tokens in")));
+    words.extend(when.max_input_tokens.map(|most| format!("at most {most} tokens in")));
+    words.extend(when.label.as_ref().map(|label| format!("the label {label}")));
+    let asked = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
+    for (wanted, what) in asked {
+        words.extend(wanted.map(|wanted| if wanted { what.to_owned() } else { format!("no {what}") }));
+    }
+    let line = |(n, words): (usize, String)| format!("{} {words}", if n == 0 { "when" } else { "and" });
+    words.into_iter().enumerate().map(line).collect()
+}
+
+/// Whether what is called is the simulator.
+pub(super) fn is_simulated(candidate: &Candidate) -> bool {
+    candidate.target.as_ref().is_ok_and(|target: &Target| target.provider.simulated)
+}
