@@ -138,7 +138,7 @@ impl Limiter {
 
     fn look(&self, ask: &mut Ask) -> Verdict {
         let now = self.common.now();
-        ask.in_flight = lock(&self.common.in_flight).get(&ask.provider).copied().unwrap_or(0);
+        ask.in_flight = self.common.in_flight(&ask.provider);
         self.common.ledger.read(|rows| decide(rows, ask, now))
     }
 
@@ -163,7 +163,9 @@ impl Limiter {
                 Err(None) => return Admission::NotYet(Full::Money, common.now() + LEASE),
             },
         };
-        let ask = Arc::new(ask.clone());
+        let mut ask = ask.clone();
+        ask.in_flight = common.in_flight(&ask.provider);
+        let ask = Arc::new(ask);
         let mut permit = Permit::new(Arc::clone(common), Arc::clone(&ask), kept);
         let verdict = match seen {
             Some(Verdict::Go(grant)) if grant.is_free() => Verdict::Go(grant),
@@ -194,6 +196,10 @@ impl Limiter {
 impl Common {
     fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    fn in_flight(&self, provider: &str) -> u64 {
+        lock(&self.in_flight).get(provider).copied().unwrap_or(0)
     }
 
     fn say_once(&self, told: &AtomicBool, words: &str) {

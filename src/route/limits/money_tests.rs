@@ -1,5 +1,7 @@
 //! Budgets: of the day, by the ledger, and of one run.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::tests::*;
@@ -7,7 +9,7 @@ use super::*;
 use crate::catalog::{ModelFacts, NanoDollars, Price, Pricing};
 use crate::ledger::Spend;
 use crate::route::test_world::{World, answers, route, seconds};
-use crate::route::{Policy, Route, Why};
+use crate::route::{CallOptions, Policy, Route, Silent, Why};
 
 /// The day on which the paused clock begins.
 const DAY: &str = "2023-11-14";
@@ -147,4 +149,22 @@ async fn a_call_that_is_given_up_is_paid() {
     let route = priced(&[("a", Some(1000))]);
     assert!(tokio::time::timeout(seconds(5), world.call(&route)).await.is_err());
     assert_eq!((spend(&world, false).nano_dollars, leases(ledger(&world), "money")), (400_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_call_does_not_jump_the_queue() {
+    let world = whole(World::new([("a", vec![counted()])]));
+    let router = &world.router.paying_from(Some(Purse::new(410_000))).patient();
+    let route = &priced(&[("a", Some(1000))]);
+    let call = |max_tokens: Option<u64>, after: u64| async move {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let request = Request { max_tokens, ..Request::prompt("hi") };
+        let options =
+            CallOptions { id: "x".into(), requested_model: "t".into(), stream: false, timeout: None };
+        assert!(router.call(route, &request, &options, &mut Silent).await.outcome.is_ok());
+        tokio::time::Instant::now()
+    };
+    // The second one has to wait for the first. The third would fit beside it, and waits for the second all the same.
+    let (first, second, third) = tokio::join!(call(None, 0), call(None, 100), call(Some(5), 200));
+    assert!(first < second && second <= third, "{first:?} {second:?} {third:?}");
 }

@@ -89,7 +89,7 @@ impl Permit {
     /// Says how the attempt ended, and what it used and cost.
     pub(in crate::route) fn settle(mut self, settled: &Settled) {
         self.owes = false;
-        let in_flight = lock(&self.common.in_flight).get(&self.ask.provider).copied().unwrap_or(1);
+        let in_flight = self.common.in_flight(&self.ask.provider);
         let (began, now, scope) = (self.began, self.common.now(), self.ask.provider.clone());
         if settled.refused {
             self.common.ledger.post(move |rows| aimd::refused(rows, &scope, began, in_flight, now));

@@ -264,6 +264,17 @@ async fn a_burst_of_refusals_halves_what_is_given_once() {
     assert_eq!(ledger.read(|rows| rows.allowed(A)), None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_from_before_a_refusal_count_too() {
+    let scenes = [vec![slow(5); 4], vec![refuses(429); 12], vec![slow(5)]].concat();
+    let world = patient(World::new([("a", scenes)]));
+    let records = calls(&world, &route(&["a"], Policy::default()), 16).await;
+    let asked = asked(&world);
+    // Four of sixteen went through, and took no lease: nothing held then. Eight are given, so that four more begin.
+    assert_eq!(asked[16..].iter().filter(|at| **at < 5).count(), 4, "{asked:?}");
+    assert_eq!(records.iter().filter(|record| record.outcome.is_ok()).count(), 4 + 10, "ten second tries");
+}
+
 #[test]
 fn what_is_given_grows_by_one_over_itself_and_is_forgotten() {
     let ledger = Ledger::in_memory();

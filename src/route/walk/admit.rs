@@ -24,8 +24,21 @@ impl Walk<'_> {
             return Some(permit);
         }
         let target = self.runners[index].target;
+        let begun = Instant::now();
         let admission = self.router.limiter.admit(target, self.request).await;
+        // Where there are limits, this waits for the ledger's writer, and so for whoever else is at the disk.
+        self.waited_since(begun);
         self.note(index, admission)
+    }
+
+    /// Takes the time that was spent waiting out of the call's own, where its router is patient.
+    fn waited_since(&mut self, begun: Instant) {
+        let waited = begun.elapsed();
+        self.queued += waited;
+        if self.router.limiter.patient {
+            // The call's clock goes on where it was.
+            self.start += waited;
+        }
     }
 
     /// Waits until one of those that are held back by limits can begin, or for half of what is left. Who it is keeps what
@@ -66,11 +79,7 @@ impl Walk<'_> {
             }
         };
         drop(waiting);
-        self.queued += begun.elapsed();
-        if limiter.patient {
-            // The time of a call is its own: it begins anew where it was.
-            self.start += begun.elapsed();
-        }
+        self.waited_since(begun);
         match first {
             Some((index, admission)) => {
                 self.runners[index].limited = None;
