@@ -9,7 +9,7 @@ use super::*;
 use crate::catalog::{ModelFacts, NanoDollars, Price, Pricing};
 use crate::ledger::Spend;
 use crate::route::test_world::{World, answers, route, seconds};
-use crate::route::{CallOptions, Policy, Route, Silent, Why};
+use crate::route::{CallOptions, Caller, Policy, Route, Silent, Why};
 
 /// The day on which the paused clock begins.
 const DAY: &str = "2023-11-14";
@@ -159,8 +159,13 @@ async fn a_small_call_does_not_jump_the_queue() {
     let call = |max_tokens: Option<u64>, after: u64| async move {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let request = Request { max_tokens, ..Request::prompt("hi") };
-        let options =
-            CallOptions { id: "x".into(), requested_model: "t".into(), stream: false, timeout: None };
+        let options = CallOptions {
+            id: "x".into(),
+            requested_model: "t".into(),
+            stream: false,
+            timeout: None,
+            caller: Caller::default(),
+        };
         assert!(router.call(route, &request, &options, &mut Silent).await.outcome.is_ok());
         tokio::time::Instant::now()
     };
