@@ -72,13 +72,16 @@ fn router(transport: Arc<dyn Transport>, ledger: Option<&Path>) -> Router {
     Router::new(transport, Health::new(ledger, clock, fastrand::Rng::new()), fastrand::Rng::new())
 }
 
+/// The providers of a route, in order.
+const NAMES: [&str; 2] = ["first", "second"];
+
 /// A route over servers at these addresses.
 fn route(urls: &[&str]) -> Route {
     let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
-    let candidates = urls.iter().map(|url| {
-        let base_url = format!("{url}/v1");
-        let provider = Provider { base_url, base_url_variable: None, auth: Auth::None, ..row.clone() };
-        let model_ref = ModelRef { provider: "openai".into(), model: "good".into() };
+    let candidates = urls.iter().zip(NAMES).map(|(url, name)| {
+        let (name, base_url) = (name.to_owned(), format!("{url}/v1"));
+        let model_ref = ModelRef { provider: name.clone(), model: "good".into() };
+        let provider = Provider { name, base_url, base_url_variable: None, auth: Auth::None, ..row.clone() };
         let (provider, look) = (Arc::new(provider), |_: &str| None);
         let target = Target::resolve(model_ref.clone(), &provider, &Catalog::default(), &look);
         Candidate::new(model_ref, target)
@@ -178,7 +181,7 @@ async fn failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     line("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
     let until = jiff::Timestamp::now().as_millisecond() + 600_000;
     let base_url = format!("{dead}/v1");
-    change(router.health().ledger(), "openai", &base_url, move |row| row.open_until = until).await;
+    change(router.health().ledger(), NAMES[0], &base_url, move |row| row.open_until = until).await;
     (over, own) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         over.push(call(&router, &two, true).await);
