@@ -1,6 +1,6 @@
 //! `ask`, `route` and `compare`, end to end over real sockets.
 
-use crate::tool::{CountingSimulator, Tool};
+use crate::tool::{CountingSimulator, ONE_A_DIALECT, Tool};
 
 const ROUTES: &str = "version: 1
 routes:
@@ -123,15 +123,7 @@ fn each_fault_of_the_simulator_has_its_class() {
         ("nobody", "model_unavailable"),
     ];
     let tool = Tool::new();
-    for provider in [
-        "sim-openai",
-        "sim-responses",
-        "sim-anthropic",
-        "sim-gemini",
-        "sim-cohere",
-        "sim-ollama",
-        "sim-bedrock",
-    ] {
+    for provider in ONE_A_DIALECT {
         for (model, class) in faults {
             let ran = tool.run(&["ask", "-m", &format!("{provider}/{model}"), "--json", "hello"]).exits(3);
             assert_eq!(ran.json()["error"]["class"], class, "{provider}/{model}: {}", ran.stdout);
@@ -183,15 +175,7 @@ fn a_parameter_that_the_model_refuses_is_left_out_with_a_warning() {
 
 #[test]
 fn an_answer_cut_at_its_limit_is_an_answer_with_a_warning() {
-    for provider in [
-        "sim-openai",
-        "sim-responses",
-        "sim-anthropic",
-        "sim-gemini",
-        "sim-cohere",
-        "sim-ollama",
-        "sim-bedrock",
-    ] {
+    for provider in ONE_A_DIALECT {
         let ran = Tool::new()
             .run(&["ask", "-m", &format!("{provider}/good"), "--max-tokens", "3", "hello"])
             .exits(0);

@@ -6,18 +6,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::simulator::Served;
-use crate::tool::{Ran, Tool};
-
-/// The simulated providers, one a dialect.
-const ALL: &[&str] = &[
-    "sim-openai",
-    "sim-responses",
-    "sim-anthropic",
-    "sim-gemini",
-    "sim-cohere",
-    "sim-ollama",
-    "sim-bedrock",
-];
+use crate::tool::{ONE_A_DIALECT, Ran, Tool};
 
 /// How a stream with a fault ends.
 #[derive(Clone, Copy)]
@@ -33,21 +22,21 @@ enum End {
 use End::{After, Before, Half, Whole};
 
 const FAULTS: [(&str, End, &[&str]); 18] = [
-    ("cut-politely", After("truncated"), ALL),
-    ("role-only", Before("truncated"), ALL),
-    ("empty", Before("empty"), ALL),
+    ("cut-politely", After("truncated"), ONE_A_DIALECT),
+    ("role-only", Before("truncated"), ONE_A_DIALECT),
+    ("empty", Before("empty"), ONE_A_DIALECT),
     ("done-only", Before("truncated"), &["sim-openai", "sim-responses", "sim-cohere"]),
     ("no-done", Whole("stop"), &["sim-openai", "sim-cohere"]),
-    ("cut", After("truncated"), ALL),
-    ("error-first", Before("server_error"), ALL),
-    ("error-in-stream", After("server_error"), ALL),
+    ("cut", After("truncated"), ONE_A_DIALECT),
+    ("error-first", Before("server_error"), ONE_A_DIALECT),
+    ("error-in-stream", After("server_error"), ONE_A_DIALECT),
     (
         "finish-error",
         After("server_error"),
         &["sim-openai", "sim-responses", "sim-gemini", "sim-cohere", "sim-bedrock"],
     ),
     ("error-without-choices", Before("server_error"), &["sim-openai"]),
-    ("malformed", After("malformed"), ALL),
+    ("malformed", After("malformed"), ONE_A_DIALECT),
     (
         "comments",
         Whole("stop"),
@@ -62,7 +51,7 @@ const FAULTS: [(&str, End, &[&str]); 18] = [
         Half("content_filter"),
         &["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-bedrock"],
     ),
-    ("stall", After("timeout"), ALL),
+    ("stall", After("timeout"), ONE_A_DIALECT),
 ];
 
 const VENDOR_ERROR: &[&str] = &["sim-openai", "sim-responses", "sim-anthropic", "sim-cohere", "sim-bedrock"];
@@ -219,7 +208,7 @@ fn a_scenario_can_name_every_fault() {
     let served = Served::start(&tool, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
     let routes = served.routes()
         + "routes:\n"
-        + &ALL
+        + &ONE_A_DIALECT
             .iter()
             .map(|provider| {
                 let timers = timers("stall");

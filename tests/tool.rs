@@ -7,6 +7,17 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The simulated providers, one a dialect.
+pub(crate) const ONE_A_DIALECT: &[&str] = &[
+    "sim-openai",
+    "sim-responses",
+    "sim-anthropic",
+    "sim-gemini",
+    "sim-cohere",
+    "sim-ollama",
+    "sim-bedrock",
+];
+
 /// A home with a project folder in it, from which the binary is run.
 pub(crate) struct Tool {
     home: TempDir,
