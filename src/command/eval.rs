@@ -261,7 +261,13 @@ fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         if let (None, [candidate]) = (&subject.route.name, subject.route.candidates.as_slice()) {
-            router.health().keep_score(&path, &candidate.model_ref, summary.passed, summary.failed);
+            router.health().keep_score(
+                &path,
+                &prepared.set.digest,
+                &candidate.model_ref,
+                summary.passed,
+                summary.failed,
+            );
         }
     }
 }
