@@ -64,7 +64,8 @@ impl<'de> Deserialize<'de> for Tree {
                 Ok(Tree::Scalar(value.into()))
             }
             fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
-                Ok(Tree::Scalar(Number::from_f64(value).map_or(Value::Null, Value::Number)))
+                let number = Number::from_f64(value).ok_or_else(|| E::custom("a non-finite number"))?;
+                Ok(Tree::Scalar(Value::Number(number)))
             }
             fn visit_str<E: Error>(self, value: &str) -> Result<Tree, E> {
                 Ok(Tree::Scalar(value.into()))

@@ -24,6 +24,11 @@ impl Arguments {
     pub(super) fn only(&self, assertion: &str, known: &[&str]) -> Result<(), Wrong> {
         match self.0.iter().find(|(key, _)| !known.contains(&key.value.as_str())) {
             None => Ok(()),
+            Some((key, _)) if key.value == "threshold" => {
+                let message = format!("`{assertion}`: it passes or fails, and has no `threshold`");
+                let hint = "leave it out; what a failure costs in the score is its `weight`";
+                Err(Wrong::At(Problem::new(message, key.span.clone(), hint)))
+            }
             Some((key, _)) => {
                 let shown: Vec<&str> = known.iter().copied().filter(|option| *option != "value").collect();
                 let hint = match nearest(&key.value, known.iter().copied()) {

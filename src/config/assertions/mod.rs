@@ -191,7 +191,8 @@ fn read(
             );
         }
         Some(written) if !(0.0..=1.0).contains(&written) => {
-            return Err("`threshold` must be above 0 and at most 1".into());
+            let why = "`threshold` must be above 0 and at most 1".to_owned();
+            return Err(Wrong::Hinted(why, "write 0.8 for 80 %".to_owned()));
         }
         Some(written) => Some(written),
         None => match known.scores {

@@ -64,11 +64,13 @@ impl Combination {
         (weights > 0.0).then(|| known().map(|(score, weight)| score * weight).sum::<f64>() / weights)
     }
 
+    /// How many pass, and the one that is to blame or to thank for the verdict; where any would have done, the nearest.
     fn reason(&self, results: &[AssertionResult]) -> String {
         let passed = results.iter().filter(|result| result.verdict == Verdict::Pass).count();
         let counts = format!("{passed} of {} pass", results.len());
         let decisive = if self.any { Verdict::Pass } else { Verdict::Fail };
-        match results.iter().find(|result| result.verdict == decisive) {
+        let nearest = || results.iter().filter(|_| self.any).max_by(|a, b| a.score.total_cmp(&b.score));
+        match results.iter().find(|result| result.verdict == decisive).or_else(nearest) {
             Some(result) => format!("{counts}; {}: {}", result.name, result.reason),
             None => counts,
         }
