@@ -33,6 +33,7 @@ fn assertions_that_cannot_fail_are_refused() {
         ("length: {min: 0}", "every answer has at least 0 characters"),
         ("contains: ''", "an empty text is in every answer"),
         ("contains-any: [a, ' ']", "must be a text that is not empty"),
+        ("word-count: 5", "what it needs stands in a map"),
         ("is-json: false", "its opposite is `not-is-json`"),
         ("is-refusal: no", "its opposite is `not-is-refusal`"),
         ("levenshtein: {value: abc, threshold: 0}", "every answer reaches a `threshold` of 0"),

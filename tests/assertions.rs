@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::tool::Tool;
+use crate::tool::{CountingSimulator, Tool};
 
 /// The results of a run of `set.yaml`.
 fn results(tool: &Tool, more: &[&str]) -> Vec<Value> {
@@ -190,6 +190,46 @@ cases:
     let reasons: Vec<&str> =
         filtered[0]["assertions"].as_array().unwrap().iter().map(|a| a["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["the finish reason is content_filter"; 2]);
+}
+
+/// A prompt that a filter refused is an empty answer. Its tokens nobody counted: that is no low count, and a combination
+/// is known only where the count changes nothing.
+#[test]
+fn what_is_not_known_is_unscored() {
+    let simulator = CountingSimulator::start();
+    let set = "version: 1
+name: s
+models: [sim-openai/good]
+prompt: filter this {{ n }}
+cases:
+  - {id: refused, vars: {n: 1}, assert: [is-refusal, {finish-reason: content_filter}, not-tool-call, {equals: ''}]}
+  - {id: tokens, vars: {n: 2}, assert: [is-refusal, {output-tokens: {max: 9}}]}
+  - {id: not-tokens, vars: {n: 3}, assert: [{not-output-tokens: {max: 9}}]}
+  - {id: first, vars: {n: 4}, assert: [{first-token: {max_ms: 9000}}]}
+  - {id: any, vars: {n: 5}, assert: [{any-of: [is-refusal, output-tokens: {max: 9}]}]}
+  - {id: any-silent, vars: {n: 6}, assert: [{any-of: [is-json, output-tokens: {max: 9}]}]}
+  - {id: all, vars: {n: 7}, assert: [{all-of: [is-json, output-tokens: {max: 9}]}]}
+  - {id: all-silent, vars: {n: 8}, assert: [{not-all-of: [is-refusal, output-tokens: {max: 9}]}]}
+";
+    let tool = Tool::new()
+        .file("routes.yaml", &simulator.routes())
+        .file("tools.json", "[{\"name\": \"f\"}]")
+        .file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
+    let results = results(&tool, &[]);
+    let told: Vec<_> =
+        results.iter().map(|r| (r["case"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
+    let expected = [
+        ("refused", "pass"),
+        ("tokens", "unscored"),
+        ("not-tokens", "unscored"),
+        ("first", "unscored"),
+        ("any", "pass"),
+        ("any-silent", "unscored"),
+        ("all", "fail"),
+        ("all-silent", "unscored"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(results[1]["score"], Value::Null);
 }
 
 /// Lists that are written once and used in several cases, and options that are merged.

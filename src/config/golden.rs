@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::assertions::{AssertionEntry, Refused, Surroundings, build};
+use super::assertions::{AssertionEntry, Refused, Schemas, Surroundings, build};
 use super::cases::{CaseEntry, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::digest::sha256;
@@ -71,7 +71,12 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut reader = Reader { requests: Requests::new(&folder), folder, problems: Vec::new() };
+    let mut reader = Reader {
+        requests: Requests::new(&folder),
+        schemas: Schemas::default(),
+        folder,
+        problems: Vec::new(),
+    };
     let set = reader.read(file, name.clone())?;
     match set {
         Some(set) if reader.problems.is_empty() => Ok(set),
@@ -82,6 +87,7 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 struct Reader {
     folder: PathBuf,
     requests: Requests,
+    schemas: Schemas,
     problems: Vec<Problem>,
 }
 
@@ -256,7 +262,12 @@ impl Reader {
         let (mut assertions, mut written) = (Vec::new(), Vec::new());
         let own = entry.assert.iter().map(|assertion| (assertion, false));
         for (assertion, is_common) in common.iter().map(|assertion| (assertion, true)).chain(own) {
-            let around = Surroundings { reference: entry.reference.as_deref(), folder: &self.folder, tools };
+            let around = Surroundings {
+                reference: entry.reference.as_deref(),
+                folder: &self.folder,
+                tools,
+                schemas: &self.schemas,
+            };
             match build(assertion, around) {
                 Ok(built) => {
                     assertions.push(built.assertion);

@@ -24,6 +24,7 @@ impl Arguments {
     pub(super) fn only(&self, assertion: &str, known: &[&str]) -> Result<(), Wrong> {
         match self.0.iter().find(|(key, _)| !known.contains(&key.value.as_str())) {
             None => Ok(()),
+            Some((key, _)) if key.value == "value" => Err("what it needs stands in a map".into()),
             Some((key, _)) if key.value == "threshold" => {
                 let message = format!("`{assertion}`: it passes or fails, and has no `threshold`");
                 let hint = "leave it out; what a failure costs in the score is its `weight`";

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use self::arguments::Arguments;
+pub(super) use self::json::Schemas;
 use self::table::{ASSERTIONS, Known, Scores, names};
 use super::diagnostic::{Problem, nearest};
 use super::identity::canonical;
@@ -117,6 +118,8 @@ pub(super) struct Surroundings<'a> {
     pub folder: &'a Path,
     /// The tools that the model may call.
     pub tools: &'a [Tool],
+    /// What was read for other cases.
+    pub schemas: &'a Schemas,
 }
 
 /// Builds an assertion.
