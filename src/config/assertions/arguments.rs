@@ -42,6 +42,17 @@ impl Arguments {
         }
     }
 
+    /// Refuses what nobody took: an option that another one has made useless.
+    pub(super) fn all_taken(&self, assertion: &str) -> Result<(), Wrong> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                let message = format!("`{assertion}`: `{}` says again what another option says", key.value);
+                Err(Wrong::At(Problem::new(message, key.span.clone(), "keep one of them")))
+            }
+        }
+    }
+
     /// Takes an option out, its parts with their places.
     pub(super) fn take_tree(&mut self, name: &str) -> Option<Tree> {
         let at = self.0.iter().position(|(key, _)| key.value == name)?;

@@ -209,6 +209,7 @@ fn read(
         let (check, parts) = checks::read(known.name, arguments, around)?;
         (check, parts, known.kind)
     };
+    arguments.all_taken(name)?;
     let kind = kind.unwrap_or(usual_kind);
     let meaning = canonical(json!([known.name, threshold, parts]));
     let identity = canonical(json!([name, weight, kind, threshold, parts]));

@@ -189,17 +189,12 @@ mod tests {
     #[test]
     fn long_texts_take_no_minutes() {
         let mut random = fastrand::Rng::with_seed(7);
-        let mut text = |letters: &[char]| -> String {
-            (0..100_000).map(|_| letters[random.usize(..letters.len())]).collect()
-        };
-        let (few, words): (Vec<char>, Vec<char>) =
-            ("ab ".chars().collect(), ('a'..='z').chain([' '; 6]).collect());
+        let mut text =
+            || -> String { (0..100_000).map(|_| random.choice(['a', 'b', 'c', ' ']).unwrap()).collect() };
+        let (a, b) = (text(), text());
         let begun = std::time::Instant::now();
-        for letters in [few, words] {
-            let (a, b) = (text(&letters), text(&letters));
-            for measure in ALL {
-                assert!((0.0..1.0).contains(&measure.score(&a, &b)));
-            }
+        for measure in ALL {
+            assert!((0.0..1.0).contains(&measure.score(&a, &b)));
         }
         let same = "x ".repeat(50_000);
         let twice = format!("{same} y {same}");
