@@ -44,6 +44,10 @@ pub fn mean_interval(scores: &[f64], level: Level, resampling: Resampling) -> Op
 /// Compares scores by their paired differences, challenger less baseline, with the methods of [`mean_interval`]. The
 /// p-value is twice the share of resampled means on the far side of 0, so that it agrees with the interval.
 ///
+/// False alarms are nominal where either model may as well have had the other's score, which is what equally good
+/// models do. Differences that are lopsided and yet 0 in the mean, such as +0.1 nine times and −0.9 once, raise one
+/// in 5 % of samples of 100 on the side of the many, and in 1 % on the other; every interval by percentiles or t does.
+///
 /// `None` for no differences, or one that is no number.
 pub fn paired_scores(differences: &[f64], level: Level, resampling: Resampling) -> Option<Estimate> {
     let (difference, n) = (mean(differences)?, differences.len() as f64);
