@@ -11,7 +11,7 @@ mod numbers;
 mod run;
 mod set;
 mod shape;
-mod statistics;
+pub mod statistics;
 mod summary;
 
 pub use assertion::{
