@@ -12,6 +12,8 @@ mod calls;
 mod catalogue;
 mod costs;
 mod drills;
+#[cfg(unix)]
+mod ended;
 mod evals;
 mod faults;
 mod files;

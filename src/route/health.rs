@@ -272,12 +272,13 @@ impl Health {
             }
             let latest = believed::latest_block(now);
             let why = lesson.class.map_or("", FailureClass::name);
-            match lesson.block {
-                Block::None => {}
-                Block::Key(span) => rows.extend_block(&block, "", now + milliseconds(span), why, latest)?,
-                Block::Model(span) => {
-                    rows.extend_block(&block, &model, now + milliseconds(span), why, latest)?
-                }
+            let blocked = match lesson.block {
+                Block::None => None,
+                Block::Key(span) => Some(("", span)),
+                Block::Model(span) => Some((model.as_str(), span)),
+            };
+            if let Some((model, span)) = blocked {
+                rows.extend_block(&block, model, now + milliseconds(span), why, latest)?;
             }
             rows.update_health(&key, |row| lesson.enter(row, now, draw))
         })

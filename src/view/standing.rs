@@ -135,3 +135,25 @@ pub(super) fn when_words(when: &Conditions) -> Vec<String> {
 pub(super) fn is_simulated(candidate: &Candidate) -> bool {
     candidate.target.as_ref().is_ok_and(|target: &Target| target.provider.simulated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_nobody_can_have_measured_are_no_crash() {
+        for ms in [f64::INFINITY, f64::NAN, 1e300, -5.0] {
+            let report = Report {
+                standing: Standing::Ready,
+                trouble: 0.0,
+                events: 0.0,
+                troubled: 0.0,
+                trips: 0,
+                first_token_ms: Some(ms),
+                token_ms: None,
+                last_failure: None,
+            };
+            assert_eq!(times(Some(&report)), [Some("0 ms".to_owned()), None]);
+        }
+    }
+}
