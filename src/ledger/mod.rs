@@ -81,8 +81,11 @@ impl Ledger {
     /// Waits until everything is written that was posted before. Where another process holds the file for two seconds
     /// more, that is lost, and is [trouble](Self::trouble).
     pub async fn settle(&self) {
-        if let Some(writer) = self.writer.get() {
-            writer.settle().await;
+        match self.writer.get() {
+            Some(writer) => writer.settle().await,
+            // It was held at the beginning, so that nothing of it was read, and nobody had anything to write.
+            None if self.shared.is_held() => self.shared.fall(file::HELD),
+            None => {}
         }
     }
 

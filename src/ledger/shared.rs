@@ -113,6 +113,11 @@ impl Shared {
         }
     }
 
+    /// Whether something stands in for a file that may be free again.
+    pub(super) fn is_held(&self) -> bool {
+        self.has_file() && lock(&self.memory).is_some()
+    }
+
     /// Goes back to the file.
     pub(super) fn go_back(&self) {
         if !self.has_fallen() {
@@ -129,11 +134,12 @@ impl Shared {
         self.fallen.store(true, Ordering::Relaxed);
         drop(memory);
         let place = self.path().map_or_else(String::new, |path| format!(" {}", path.display()));
-        let tell = lock(&self.tell).take();
-        if self.trouble.set(format!("the ledger{place} cannot be used: {why}")).is_ok()
-            && let (Some(tell), Some(trouble)) = (tell, self.trouble())
-        {
-            tell(trouble);
+        // Whoever asks to be told from here on hears it at once.
+        if self.trouble.set(format!("the ledger{place} cannot be used: {why}")).is_ok() {
+            let tell = lock(&self.tell).take();
+            if let (Some(tell), Some(trouble)) = (tell, self.trouble()) {
+                tell(trouble);
+            }
         }
     }
 

@@ -92,6 +92,9 @@ async fn a_file_that_is_held_at_the_beginning_is_used_once_it_is_free() {
     drop(Ledger::open(&path));
     let other = Connection::open(&path).unwrap();
     other.execute_batch("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE").unwrap();
+    let reader = Ledger::open_with(&path, HASTY);
+    reader.settle().await;
+    assert!(reader.trouble().unwrap().ends_with("another process holds it"), "it knew nothing");
     let ledger = Ledger::open_with(&path, HASTY);
     assert_eq!((ledger.write(spend).await, ledger.trouble()), (1, None));
     drop(other);
