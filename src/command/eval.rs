@@ -10,7 +10,7 @@ use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::{Config, load_set};
 use crate::eval::{
-    Case, CaseResult, Check, Gate, GateReport, Limit, Quantity, RunOptions, Set, Subject, Summary, judge, run,
+    Case, CaseResult, Gate, GateReport, Limit, Quantity, RunOptions, Set, Subject, Summary, judge, run,
 };
 use crate::route::{Caller, Route, Router, Why};
 use crate::view::{EvalProgress, EvalRun, eval_json, eval_table, write_report};
@@ -93,6 +93,15 @@ fn prepare(
 ) -> Result<Prepared, CommandError> {
     let cases = chosen_cases(args, &set)?;
     let gate = gate(args, &set)?;
+    if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
+        let message = format!(
+            "{}: case `{}` limits the time to the first token, which only a stream has",
+            set.path, case.id
+        );
+        return Err(
+            CommandError::usage(message).hint("leave --no-stream out, or the `first-token` assertion")
+        );
+    }
     let environment = context.environment();
     let mut subjects = Vec::new();
     for name in names(args, &set, config)? {
@@ -163,11 +172,14 @@ fn gate(args: &EvalArgs, set: &Set) -> Result<Option<Gate>, CommandError> {
     Ok(Some(gate).filter(|gate| *gate != Gate::default()))
 }
 
+/// The first case that has an assertion about this figure of its call.
+fn asking_for(cases: &[Case], quantity: Quantity) -> Option<&Case> {
+    cases.iter().find(|case| case.assertions.iter().any(|assertion| assertion.asks_for(quantity)))
+}
+
 /// A limit on cost cannot be held against a model whose price nobody knows.
 fn check_prices(set: &Set, cases: &[Case], name: &str, route: &Route) -> Result<(), CommandError> {
-    let limited =
-        |case: &&Case| case.assertions.iter().any(|a| matches!(a.check, Check::AtMost(Quantity::CostUsd, _)));
-    let Some(case) = cases.iter().find(limited) else { return Ok(()) };
+    let Some(case) = asking_for(cases, Quantity::CostUsd) else { return Ok(()) };
     for candidate in &route.candidates {
         let price = candidate
             .target
@@ -261,7 +273,13 @@ fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         if let (None, [candidate]) = (&subject.route.name, subject.route.candidates.as_slice()) {
-            router.health().keep_score(&path, &candidate.model_ref, summary.passed, summary.failed);
+            router.health().keep_score(
+                &path,
+                &prepared.set.digest,
+                &candidate.model_ref,
+                summary.passed,
+                summary.failed,
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ mod shape;
 mod statistics;
 mod summary;
 
-pub use assertion::{Assertion, Check, Comparison, Kind, PathTest, Place, Quantity, Tolerance};
+pub use assertion::{
+    Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
+};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use numbers::numbers_in;

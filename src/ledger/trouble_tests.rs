@@ -118,7 +118,8 @@ fn what_can_be_read_of_a_file_that_cannot_be_opened_is_kept() {
     let ledger = Ledger::open(&path);
     ledger.post(|rows| {
         spend(rows)?;
-        rows.put_score("s", "a/b", ScoreRow { at: 1, passed: 1, scored: 2 }, 1)?;
+        let score = ScoreRow { at: 1, passed: 1, scored: 2, ..ScoreRow::default() };
+        rows.put_score("s", "a/b", &score, 1)?;
         rows.update_route("r", |row| row.leader = "a/b".into())?;
         rows.put_allowed("p", Some((2.0, 1)))?;
         rows.extend_block("k", "", 7, "auth", 9)

@@ -126,9 +126,10 @@ async fn simulated_money_is_counted_apart() {
     assert!(world.call(&real).await.outcome.is_err());
     assert!(world.call(&simulated).await.outcome.is_ok());
     assert_eq!(spend(&world, true).nano_dollars, 2000);
-    ledger(&world).post(|rows| rows.add_spend(DAY, true, Spend { nano_dollars: 400_000, unknown: 0 }));
+    ledger(&world).post(|rows| rows.add_spend(DAY, true, Spend { nano_dollars: 498_000, unknown: 0 }));
+    // Two tokens came out, so twice as many are set aside.
     let why = world.call(&simulated).await.outcome.unwrap_err().why;
-    assert!(why.words().ends_with("the call may cost $0.0004 (simulated)"), "{}", why.words());
+    assert!(why.words().ends_with("the call may cost $0.000004 (simulated)"), "{}", why.words());
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,8 +181,9 @@ async fn what_a_killed_process_had_set_aside_is_spent() {
     assert_eq!(spend(&world, false).nano_dollars, 0);
     assert!(world.call(&priced(&[("a", Some(1000))])).await.outcome.is_ok());
     assert_eq!(spend(&world, false).nano_dollars, 602_000, "once, and the call's own");
+    ledger(&world).post(|rows| rows.add_spend(DAY, false, Spend { nano_dollars: 397_000, unknown: 0 }));
     let why = world.call(&priced(&[("a", Some(1000))])).await.outcome.unwrap_err().why;
-    assert!(matches!(why, Why::Over(Over { spent: 602_000, .. })), "{why:?}");
+    assert!(matches!(why, Why::Over(Over { spent: 999_000, .. })), "{why:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +203,11 @@ async fn a_process_that_only_slept_pays_once() {
         let holder = ledger(&other).read(|rows| rows.ended_leases("money", 0..1))[0].clone();
         ledger(&other).post(move |rows| rows.put_lease(&Lease { until: START + 35_000, ..holder.clone() }));
         assert!(other.call(&route).await.outcome.is_ok());
-        assert_eq!(spend(&other, false).nano_dollars, 404_000, "it is taken for dead");
+        assert_eq!(
+            spend(&other, false).nano_dollars,
+            8000,
+            "it is taken for dead: twice what such answers cost"
+        );
     };
     let (record, ()) = tokio::join!(sleeper.call(&route), asleep);
     assert!(record.outcome.is_ok());
