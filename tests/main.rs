@@ -14,6 +14,8 @@ mod calls;
 mod catalogue;
 mod costs;
 mod drills;
+#[cfg(unix)]
+mod ended;
 mod evals;
 mod faults;
 mod files;

@@ -278,7 +278,7 @@ fn a_ledger_that_cannot_be_used_clears_nothing_and_says_so_once() {
     ]);
     let ran = tool.run(&[&ledger[..], &["route", "sick"]].concat()).exits(0);
     assert_eq!(ran.stderr.matches("no-folder/ledger.db").count(), 1, "{}", ran.stderr);
-    ran.says(&["so nothing is known of how candidates stand"]);
+    ran.says(&["what could be read of it is shown"]);
 }
 
 #[test]

@@ -65,9 +65,9 @@ fn pick(context: &Context, config: &Config) -> Result<String, CommandError> {
         FuzzySelect::new().with_prompt("model").items(&names).default(0).max_length(12).interact_opt();
     match chosen {
         Ok(Some(at)) => Ok(names.swap_remove(at)),
-        Ok(None) => Err(CommandError::interrupted()),
+        Ok(None) => Err(CommandError::ended(Outcome::Interrupted)),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
-            Err(CommandError::interrupted())
+            Err(CommandError::ended(Outcome::Interrupted))
         }
         Err(error) => Err(CommandError::usage(format!("the list cannot be shown: {error}"))),
     }

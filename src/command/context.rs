@@ -1,8 +1,9 @@
 //! The process's surroundings, handed down by argument.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::hook::Hook;
@@ -14,8 +15,8 @@ use crate::config::{
     parse_duration,
 };
 use crate::ledger::Ledger;
-use crate::provider::{Environment, Http};
-use crate::route::{Clock, Health, Opened, Router, Tell, Watch};
+use crate::provider::{Environment, Http, Limits};
+use crate::route::{Clock, Exceeded, Health, Opened, Router, Tell, Watch};
 use crate::view::Console;
 
 /// What every command needs to know of where it runs.
@@ -32,7 +33,7 @@ pub(super) struct Context {
     /// Opened when it is first needed.
     ledger: OnceCell<Arc<Ledger>>,
     /// Whether what became of it was said already.
-    ledger_told: Cell<bool>,
+    ledger_told: Arc<AtomicBool>,
 }
 
 /// The process's variables and, for keys alone, the `.env` file's behind them.
@@ -68,7 +69,7 @@ impl Context {
             config_flag: global.config,
             ledger_flag: global.ledger.filter(|path| !path.as_os_str().is_empty()),
             ledger: OnceCell::new(),
-            ledger_told: Cell::new(false),
+            ledger_told: Arc::default(),
         })
     }
 
@@ -156,16 +157,44 @@ impl Context {
             }
         });
         let tell: Tell = Arc::new(move |words: &str| console.warn(words));
+        self.tell_of_ledger(config);
         Router::new(transport, self.health(), fastrand::Rng::new())
             .watched_by(watch)
             .within(config.budget, tell)
     }
 
+    /// Has it said as soon as it happens that a ledger cannot be used, and what is no longer shared then.
+    fn tell_of_ledger(&self, config: &Config) {
+        let stops = config.budget.is_some_and(|budget| budget.on_exceeded == Exceeded::Stop);
+        let is_limited = config.providers.values().any(|provider| provider.limits != Limits::default());
+        let alone = match (config.budget.is_some(), is_limited) {
+            (true, true) => "; the budget and the limits hold for this process alone from now on",
+            (true, false) => "; the budget holds for this process alone from now on",
+            (false, true) => "; the limits hold for this process alone from now on",
+            (false, false) => "",
+        };
+        let (console, told) = (self.console, Arc::clone(&self.ledger_told));
+        self.ledger().on_trouble(move |trouble| {
+            if told.swap(true, Ordering::Relaxed) {
+                return;
+            }
+            let words = format!("{trouble}; what this run learns is not kept{alone}");
+            // Whoever wants quiet still wants to know that more may be spent than was allowed.
+            if stops { console.alarm(words) } else { console.warn(words) }
+        });
+    }
+
+    /// Waits until everything is written that this run learnt, or for two seconds.
+    pub(super) async fn settle_ledger(&self) {
+        if let Some(ledger) = self.ledger.get() {
+            ledger.settle().await;
+        }
+    }
+
     /// Says, once, what became of a ledger that could not be used.
     pub(super) fn warn_of_ledger(&self) {
-        if !self.ledger_told.get()
-            && let Some(trouble) = self.ledger_trouble()
-        {
+        let is_told = self.ledger_told.load(Ordering::Relaxed);
+        if !is_told && let Some(trouble) = self.ledger_trouble() {
             self.console.warn(format_args!("{trouble}; what this run learnt is not kept"));
         }
     }
@@ -173,7 +202,7 @@ impl Context {
     /// What became of a ledger that could not be used, for a command that says so itself.
     pub(super) fn ledger_trouble(&self) -> Option<&str> {
         let trouble = self.ledger.get().and_then(|ledger| ledger.trouble())?;
-        self.ledger_told.set(true);
+        self.ledger_told.store(true, Ordering::Relaxed);
         Some(trouble)
     }
 

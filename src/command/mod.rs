@@ -13,6 +13,7 @@ mod context;
 mod definitions;
 mod drill;
 mod embed;
+mod ended;
 mod eval;
 mod hook;
 mod models;
@@ -35,6 +36,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::view::Console;
 use context::Context;
+use ended::ended;
 use outcome::{CommandError, Outcome};
 
 /// Runs the program with these arguments and says what to exit with.
@@ -51,13 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let console = Console::new(cli.global.quiet, cli.global.verbose, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            tokio::select! {
-                biased;
-                result = dispatch(cli, console) => result,
-                Ok(()) = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
-            }
-        }),
+        Ok(runtime) => runtime.block_on(whole(cli, console)),
         Err(error) => Err(CommandError::internal(error)),
     };
     match result {
@@ -69,18 +65,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
+/// A command, from its beginning to the moment at which everything is written.
+async fn whole(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
     let context = Context::new(cli.global, console)?;
-    let result = match cli.command {
-        Command::Ask(args) => ask::ask(&context, args).await,
-        Command::Route(args) => route::route(&context, args).await,
-        Command::Eval(args) => eval::eval(&context, args).await,
-        Command::Compare(args) => compare::compare(&context, args).await,
-        Command::Embed(args) => embed::embed(&context, args).await,
-        Command::Models(args) => models::models(&context, &args).await,
-        Command::Check(args) => check::check(&context, &args).await,
-        Command::Sim(args) => sim::sim(&context, args).await,
+    let result = tokio::select! {
+        biased;
+        result = dispatch(&context, cli.command) => result,
+        // What was under way is dropped by now, and has posted what it owes.
+        outcome = ended() => Err(CommandError::ended(outcome)),
     };
+    context.settle_ledger().await;
     context.warn_of_ledger();
     result
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Outcome, CommandError> {
+    match command {
+        Command::Ask(args) => ask::ask(context, args).await,
+        Command::Route(args) => route::route(context, args).await,
+        Command::Eval(args) => eval::eval(context, args).await,
+        Command::Compare(args) => compare::compare(context, args).await,
+        Command::Embed(args) => embed::embed(context, args).await,
+        Command::Models(args) => models::models(context, &args).await,
+        Command::Check(args) => check::check(context, &args).await,
+        Command::Sim(args) => sim::sim(context, args).await,
+    }
 }

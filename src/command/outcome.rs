@@ -17,8 +17,12 @@ pub(super) enum Outcome {
     NoAnswer,
     /// Stopped by a limit of the caller's.
     Limit,
-    /// Interrupted.
+    /// Interrupted, by Ctrl-C as a rule.
     Interrupted,
+    /// Ended by somebody who asked it to: `timeout`, a supervisor.
+    Terminated,
+    /// Its terminal is gone.
+    HungUp,
 }
 
 impl Outcome {
@@ -30,11 +34,14 @@ impl Outcome {
             Self::Usage => 2,
             Self::NoAnswer => 3,
             Self::Limit => 4,
+            // 128 and the number of the signal, as a shell has it.
+            Self::HungUp => 129,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
-    /// The worse of two, where several things happened: 130, 2, 4, 3, 1, 0.
+    /// The worse of two, where several things happened: a signal, 2, 4, 3, 1, 0.
     pub(super) fn worse(self, other: Self) -> Self {
         let rank = |outcome: Self| match outcome {
             Self::Done => 0,
@@ -42,7 +49,7 @@ impl Outcome {
             Self::NoAnswer => 2,
             Self::Limit => 3,
             Self::Usage => 4,
-            Self::Interrupted => 5,
+            Self::Interrupted | Self::Terminated | Self::HungUp => 5,
         };
         if rank(other) > rank(self) { other } else { self }
     }
@@ -67,9 +74,14 @@ impl CommandError {
         Self { outcome, error: anyhow::Error::msg(message.into()), hint: None }
     }
 
-    /// The user pressed Ctrl-C.
-    pub(super) fn interrupted() -> Self {
-        Self { outcome: Outcome::Interrupted, error: anyhow::anyhow!("interrupted"), hint: None }
+    /// A signal ended it.
+    pub(super) fn ended(outcome: Outcome) -> Self {
+        let word = match outcome {
+            Outcome::Terminated => "terminated",
+            Outcome::HungUp => "hung up",
+            _ => "interrupted",
+        };
+        Self { outcome, error: anyhow::Error::msg(word), hint: None }
     }
 
     /// The machine refuses something that should work.

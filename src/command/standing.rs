@@ -39,7 +39,7 @@ pub(super) fn list(
         now: health.now(),
     };
     if let Some(trouble) = context.ledger_trouble() {
-        context.console.warn(format_args!("{trouble}; so nothing is known of how candidates stand"));
+        context.console.warn(format_args!("{trouble}; what could be read of it is shown"));
     }
     let text =
         if json { format!("{}\n", routes_json(&view)) } else { routes_table(&view, context.console.width()) };
@@ -63,24 +63,29 @@ pub(super) async fn reset(
         None => format!("the {} of {}", counted(routes.len(), "route"), config.source.name),
     };
     let health = context.health();
-    let mut known: Vec<(&Candidate, &Target, Report)> = Vec::new();
+    let mut known: Vec<(&Candidate, Report)> = Vec::new();
+    let mut targets: Vec<&Target> = Vec::new();
     let mut left: Vec<&ModelRef> = Vec::new();
     for candidate in routes.iter().flat_map(|route| &route.candidates) {
         let model = &candidate.model_ref;
         match &candidate.target {
-            Ok(target) if known.iter().all(|(_, other, _)| other.model_ref != *model) => {
+            Ok(target) if targets.iter().all(|other| other.model_ref != *model) => {
                 let report = health.report(target);
+                // What its provider has in flight goes by limits, and is no report's.
+                targets.push(target);
                 if !report.is_blank() {
-                    known.push((candidate, target, report));
+                    known.push((candidate, report));
                 }
             }
             Err(_) if !left.contains(&model) => left.push(model),
             _ => {}
         }
     }
-    for (_, target, _) in &known {
+    for target in &targets {
         health.reset(target).await;
     }
+    // It may be held by somebody: then it is not done yet.
+    context.settle_ledger().await;
     if let Some(trouble) = context.ledger_trouble() {
         return Err(CommandError::usage(format!("nothing was cleared: {trouble}"))
             .hint("the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder"));
@@ -90,7 +95,7 @@ pub(super) async fn reset(
             .console
             .note(format_args!("nothing is known of the candidates of {of}, so nothing was cleared"));
     } else {
-        let was = known.iter().map(|(candidate, _, report)| {
+        let was = known.iter().map(|(candidate, report)| {
             let state = state_words(candidate, Some(report), health.now());
             format!("\n  {}: was {state}", candidate.model_ref)
         });

@@ -1,77 +1,154 @@
 //! Opening the file.
 
+use std::fmt;
+use std::fs::Metadata;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode};
 
 use super::RowResult;
-use super::schema::{Unfit, prepare};
+use super::schema::{self, prepare};
 
-/// How long a process waits for another one's transaction.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A file that other processes are just making is tried again after so long, and one that is held is read within it.
+const PAUSE: Duration = Duration::from_millis(50);
 
-/// The tables that calls go by.
-const HELD: [&str; 6] = ["health", "block", "lease", "pace", "concurrency", "spend"];
+/// Why a file was given up that is a ledger.
+pub(super) const HELD: &str = "another process holds it";
 
-/// How often a file is tried that other processes are just making.
-const TRIES: u32 = 40;
+/// Why a file is no ledger for this program.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// SQLite says no.
+    Sqlite(Error),
+    /// It is not what a ledger is; in words.
+    Other(String),
+}
 
-/// Opens a ledger, and makes it where it is not there. The error is in words.
-pub(super) fn open(path: &Path) -> Result<Connection, String> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+impl Unusable {
+    /// Whether it can be used once another process is done with it.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if is_busy(error))
     }
-    keep_to_its_owner(path).map_err(|error| error.to_string())?;
-    let mut tries = 0;
-    loop {
-        let opened = connect(path).map_err(Unfit::from).and_then(|c| prepare(&c).map(|()| c));
-        match opened {
-            Ok(connection) => return Ok(connection),
-            // Whoever makes the file holds it for a moment, and making it does not wait for its turn by itself.
-            Err(Unfit::Failed(error)) if is_busy(&error) && tries < TRIES => {
-                tries += 1;
-                std::thread::sleep(PATIENCE / TRIES);
-            }
-            Err(Unfit::Failed(error)) => return Err(explained(&error)),
-            Err(Unfit::Newer(version)) => {
-                return Err(format!(
-                    "it is of version {version}, which a newer slalom writes; use that one, or name another file with --ledger"
-                ));
-            }
+}
+
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => f.write_str(&explained(error)),
+            Self::Other(words) => f.write_str(words),
         }
     }
 }
 
-/// A connection to a file that is there.
-pub(super) fn connect(path: &Path) -> RowResult<Connection> {
+/// Opens a ledger, and makes it where it is not there. Waits so long for whoever holds it.
+pub(super) fn open(path: &Path, wait: Duration) -> Result<Connection, Unusable> {
+    let other = |error: std::io::Error| Unusable::Other(error.to_string());
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(other)?;
+    }
+    make_for_its_owner(path).map_err(other)?;
+    if let Ok(found) = std::fs::metadata(path)
+        && !found.is_file()
+    {
+        let what = if found.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(Unusable::Other(format!("it is {what}; name a file with --ledger")));
+    }
+    let end = Instant::now() + wait;
+    loop {
+        match connect(path, wait) {
+            // Whoever makes the file holds it for a moment, and making it does not wait for its turn by itself.
+            Err(why) if why.is_busy() && Instant::now() + PAUSE < end => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+fn connect(path: &Path, wait: Duration) -> Result<Connection, Unusable> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(wait)?;
+    // What is somebody else's is not even set to another mode.
+    schema::version(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // A crash of the process loses nothing; one of the machine may lose the last moments.
     connection.pragma_update(None, "synchronous", "normal")?;
     // Tidying up takes longer than a short-lived process lasts; SQLite does it while writing, when it is due.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    Ok(connection)
-}
-
-pub(super) fn in_memory() -> Result<Connection, Unfit> {
-    let connection = Connection::open_in_memory()?;
     prepare(&connection)?;
     Ok(connection)
 }
 
-/// Copies what a file says of health, limits and money: a budget is not new because a disk is full.
-pub(super) fn copy_what_holds(memory: &Connection, path: &Path) -> RowResult<()> {
-    memory.execute("ATTACH DATABASE ?1 AS file", [path.to_string_lossy()])?;
-    let copy = |table: &str| format!("INSERT INTO main.{table} SELECT * FROM file.{table};");
-    let copied = memory.execute_batch(&HELD.map(copy).concat());
+pub(super) fn in_memory() -> Result<Connection, Unusable> {
+    let connection = Connection::open_in_memory()?;
+    // A file is copied into it that somebody may hold, even from reading. That was waited for already.
+    connection.busy_timeout(PAUSE)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
+/// Copies what can be read of a file: a budget is not new because a disk is full. What cannot be is begun anew.
+pub(super) fn copy_into(memory: &Connection, path: &Path) {
+    // A file in a folder that cannot be written may have to be read as one that nobody changes.
+    let _ = ["mode=ro", "immutable=1"].iter().any(|how| copy_as(memory, path, how).is_ok());
+}
+
+fn copy_as(memory: &Connection, path: &Path, how: &str) -> RowResult<()> {
+    memory.execute("ATTACH DATABASE ?1 AS file", [uri(path, how)])?;
+    let copied = copy_tables(memory);
     memory.execute_batch("DETACH DATABASE file")?;
     copied
 }
 
-fn is_busy(error: &Error) -> bool {
+fn copy_tables(memory: &Connection) -> RowResult<()> {
+    let version = |of: &str| memory.pragma_query_value(Some(of), "user_version", |row| row.get::<_, i64>(0));
+    if version("main")? != version("file")? {
+        return Ok(());
+    }
+    let tables = "SELECT m.name FROM main.sqlite_master m JOIN file.sqlite_master f USING (type, name) WHERE type = 'table'";
+    let tables: Vec<String> =
+        memory.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<RowResult<_>>()?;
+    for table in tables {
+        // One that is broken keeps none of the others back.
+        let _ =
+            memory.execute_batch(&format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM file.{table}"));
+    }
+    Ok(())
+}
+
+/// A path as SQLite reads it with parameters.
+fn uri(path: &Path, how: &str) -> String {
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?{how}")
+}
+
+/// Which file is at a path.
+pub(super) type Identity = (u64, u64);
+
+/// Which file is there; `None` without one.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    std::fs::metadata(path).ok().as_ref().map(numbers)
+}
+
+#[cfg(unix)]
+fn numbers(found: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (found.dev(), found.ino())
+}
+
+/// Where files have no numbers, one that is open cannot be removed either.
+#[cfg(not(unix))]
+fn numbers(_found: &Metadata) -> Identity {
+    (0, 0)
+}
+
+pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
@@ -81,27 +158,41 @@ pub(super) fn explained(error: &Error) -> String {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             "; nothing of it was changed: move it away, and a new one is made"
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another process holds it",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return HELD.to_owned(),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "; name a file that you may write with --ledger"
         }
         Some(ErrorCode::DiskFull) => "; make room on its disk",
         _ => "",
     };
-    format!("{error}{hint}")
+    // A statement that fails is told with all of its text, which nobody asked for.
+    let words = match error {
+        Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
+    format!("{words}{hint}")
 }
 
 /// Makes the file for its owner's eyes alone: it may come to hold prompts.
-#[cfg(unix)]
-fn keep_to_its_owner(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+fn make_for_its_owner(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => {
+            // A log without its file is of one that was removed, and SQLite would bring that back.
+            for end in ["-wal", "-shm"] {
+                let mut log = path.as_os_str().to_owned();
+                log.push(end);
+                match std::fs::remove_file(&log) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
-}
-
-#[cfg(not(unix))]
-fn keep_to_its_owner(_path: &Path) -> std::io::Result<()> {
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! What the calls of a route are like, and how models did on golden sets.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
+use super::readable::{readable, time, within};
 use super::{RowResult, Rows};
 
 /// What the calls of a route are like.
@@ -20,6 +21,14 @@ pub struct RouteRow {
 impl RouteRow {
     /// Older calls than so many count for less and less.
     pub const MOST_CALLS: f64 = 50.0;
+
+    /// The row, without figures that nothing can be reckoned with.
+    fn sane(self) -> Self {
+        let sane = within(self.output_tokens, 0.0..=1e9).is_some()
+            && within(self.cached_share, 0.0..=1.0).is_some()
+            && within(self.calls, 0.0..=Self::MOST_CALLS).is_some();
+        if sane { self } else { Self { leader: self.leader, ..Self::default() } }
+    }
 
     /// Takes a call in.
     pub fn take(&mut self, output_tokens: u64, cached_share: f64) {
@@ -57,10 +66,10 @@ impl Rows<'_> {
                     cached_share: row.get(1)?,
                     calls: row.get(2)?,
                     leader: row.get(3)?,
-                })
-            })
-            .optional()?;
-        Ok(row.unwrap_or_default())
+                }
+                .sane())
+            });
+        Ok(readable(row)?.unwrap_or_default())
     }
 
     /// Changes what is known of a route's calls.
@@ -81,32 +90,43 @@ impl Rows<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn score(&self, set_path: &str, model: &str) -> RowResult<Option<ScoreRow>> {
-        self.0
+        let row = self
+            .0
             .prepare_cached(
                 "SELECT at, passed, scored, digest FROM score WHERE set_path = ?1 AND model = ?2",
             )?
             .query_row([set_path, model], |row| {
                 Ok(ScoreRow {
-                    at: row.get(0)?,
+                    at: time(row.get(0)?),
                     passed: row.get(1)?,
                     scored: row.get(2)?,
                     digest: row.get(3)?,
                 })
-            })
-            .optional()
+            });
+        readable(row)
     }
 
-    /// Keeps how a model did on a set. A newer run is never replaced by an older one.
+    /// Keeps how a model did on a set. A newer run is never replaced by an older one, unless it says to be newer than
+    /// `latest`.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_score(&self, set_path: &str, model: &str, score: &ScoreRow) -> RowResult<()> {
+    pub fn put_score(&self, set_path: &str, model: &str, score: &ScoreRow, latest: i64) -> RowResult<()> {
         self.0
             .prepare_cached(
-                "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET at = ?3, passed = ?4, scored = ?5, digest = ?6 WHERE at <= ?3",
+                "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT \
+                 DO UPDATE SET at = ?3, passed = ?4, scored = ?5, digest = ?6 WHERE at <= ?3 OR at > ?7",
             )?
-            .execute(params![set_path, model, score.at, score.passed, score.scored, score.digest])?;
+            .execute(params![set_path, model, score.at, score.passed, score.scored, score.digest, latest])?;
+        Ok(())
+    }
+
+    /// Forgets how models did before a time.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn remove_scores(&self, before: i64) -> RowResult<()> {
+        self.0.execute("DELETE FROM score WHERE at < ?1", [before])?;
         Ok(())
     }
 }
@@ -133,10 +153,18 @@ mod tests {
         let ledger = Ledger::in_memory();
         let row = |at| ScoreRow { at, passed: 3, scored: 4, digest: "d".into() };
         for at in [2, 1] {
-            ledger.write(move |rows| rows.put_score("s", "a/b", &row(at))).await;
+            ledger.write(move |rows| rows.put_score("s", "a/b", &row(at), 2)).await;
         }
         assert_eq!(ledger.read(|rows| rows.score("s", "a/b")), Some(row(2)));
         assert_eq!(ledger.read(|rows| rows.score("s", "a/c")), None);
+        ledger.write(move |rows| rows.put_score("s", "a/b", &row(1), 1)).await;
+        assert_eq!(
+            ledger.read(|rows| rows.score("s", "a/b")),
+            Some(row(1)),
+            "the clock was ahead when the other one ended"
+        );
+        ledger.write(|rows| rows.remove_scores(2)).await;
+        assert_eq!(ledger.read(|rows| rows.score("s", "a/b")), None);
         ledger.write(|rows| rows.update_route("r", |row| row.leader = "a/b".into())).await;
         assert_eq!(ledger.read(|rows| rows.route("r")).leader, "a/b");
     }

@@ -1,7 +1,8 @@
 //! What calls taught of one model at one address.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
+use super::readable::{readable, time, within};
 use super::{RowResult, Rows};
 
 /// One model at one address.
@@ -71,8 +72,43 @@ const COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted, open_u
     probe_until, probe_by, not_before, ramp, first_token_log, first_token_weight, token_log, token_weight, measured, \
     failed, failed_as";
 
+/// No decayed sum of ours comes near this.
+const MOST: f64 = 1e6;
+
+/// Logarithms of milliseconds lie here: from a hundredth of one to some months.
+const LOGS: std::ops::RangeInclusive<f64> = -5.0..=24.0;
+
+impl Trend {
+    fn sane(self) -> Self {
+        let sane = within(self.mean, LOGS).is_some() && within(self.weight, 0.0..=MOST).is_some();
+        if sane { self } else { Self::default() }
+    }
+}
+
+impl HealthRow {
+    /// The row, without figures that nothing can be reckoned with.
+    fn sane(mut self) -> Self {
+        for sum in [&mut self.sick, &mut self.throttled, &mut self.events, &mut self.consecutive] {
+            *sum = within(*sum, 0.0..=MOST).unwrap_or_default();
+        }
+        for at in [
+            &mut self.at,
+            &mut self.open_until,
+            &mut self.tripped,
+            &mut self.probe_until,
+            &mut self.not_before,
+            &mut self.measured,
+            &mut self.failed,
+        ] {
+            *at = time(*at);
+        }
+        (self.first_token, self.token) = (self.first_token.sane(), self.token.sane());
+        self
+    }
+}
+
 fn read(row: &Row<'_>) -> RowResult<HealthRow> {
-    Ok(HealthRow {
+    let row = HealthRow {
         sick: row.get(0)?,
         throttled: row.get(1)?,
         events: row.get(2)?,
@@ -92,7 +128,8 @@ fn read(row: &Row<'_>) -> RowResult<HealthRow> {
         measured: row.get(18)?,
         failed: row.get(19)?,
         failed_as: row.get(20)?,
-    })
+    };
+    Ok(row.sane())
 }
 
 impl Rows<'_> {
@@ -106,9 +143,8 @@ impl Rows<'_> {
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3"
             ))?
-            .query_row([&key.provider, &key.base_url, &key.model], read)
-            .optional()?;
-        Ok(found.unwrap_or_default())
+            .query_row([&key.provider, &key.base_url, &key.model], read);
+        Ok(readable(found)?.unwrap_or_default())
     }
 
     /// Changes what is known of a model, and hands on what `change` says.

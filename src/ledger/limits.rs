@@ -1,7 +1,10 @@
 //! What calls in flight hold, what was begun within the minute, and what was spent.
 
-use rusqlite::{OptionalExtension, params};
+use std::ops::Range;
 
+use rusqlite::params;
+
+use super::readable::{readable, time};
 use super::{RowResult, Rows};
 
 /// The leases of one scope that have not ended.
@@ -55,32 +58,41 @@ pub struct Spend {
 }
 
 impl Rows<'_> {
-    /// The leases of a scope that are alive at a time.
+    /// The leases of a scope that end within a span of time.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leases(&self, scope: &str, now: i64) -> RowResult<Leases> {
-        self.leases_before(scope, now, i64::MAX, "")
+    pub fn leases(&self, scope: &str, ends: Range<i64>) -> RowResult<Leases> {
+        self.leases_before(scope, ends, i64::MAX, "")
     }
 
     /// Those of them that are older than what this holder took then. Of the same age, the holder's name decides.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leases_before(&self, scope: &str, now: i64, since: i64, holder: &str) -> RowResult<Leases> {
-        self.0
+    pub fn leases_before(
+        &self,
+        scope: &str,
+        ends: Range<i64>,
+        since: i64,
+        holder: &str,
+    ) -> RowResult<Leases> {
+        let row = self
+            .0
             .prepare_cached(
-                "SELECT count(*), ifnull(min(until), 0), ifnull(sum(nano_dollars), 0), ifnull(sum(tokens), 0) FROM lease \
-                 WHERE scope = ?1 AND until > ?2 AND (since < ?3 OR since = ?3 AND holder < ?4)",
+                "SELECT count(*), ifnull(min(until), 0), CAST(total(nano_dollars) AS INTEGER), \
+                 CAST(total(tokens) AS INTEGER) FROM lease \
+                 WHERE scope = ?1 AND until >= ?2 AND until < ?3 AND (since < ?4 OR since = ?4 AND holder < ?5)",
             )?
-            .query_row(params![scope, now, since, holder], |row| {
+            .query_row(params![scope, ends.start, ends.end, since, holder], |row| {
                 Ok(Leases {
                     count: unsigned(row.get(0)?),
                     first_end: row.get(1)?,
                     nano_dollars: unsigned(row.get(2)?),
                     tokens: unsigned(row.get(3)?),
                 })
-            })
+            });
+        Ok(readable(row)?.unwrap_or_default())
     }
 
     /// Takes a lease, or extends one that this holder has.
@@ -91,45 +103,94 @@ impl Rows<'_> {
         let Lease { scope, holder, since, until, nano_dollars, tokens } = lease;
         self.0
             .prepare_cached(
-                "INSERT INTO lease VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET until = max(until, ?4)",
+                "INSERT INTO lease VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET until = ?4",
             )?
             .execute(params![scope, holder, since, until, signed(*nano_dollars), signed(*tokens)])?;
         Ok(())
     }
 
-    /// Gives back everything that a holder has.
+    /// Extends a lease, where this holder has it; says whether it does.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_lease(&self, scope: &str, holder: &str) -> RowResult<()> {
-        self.0
+    pub fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> RowResult<bool> {
+        let extended = self
+            .0
+            .prepare_cached("UPDATE lease SET until = ?3 WHERE scope = ?1 AND holder = ?2")?
+            .execute(params![scope, holder, until])?;
+        Ok(extended > 0)
+    }
+
+    /// Gives back what a holder has in a scope; says whether it had something.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn remove_lease(&self, scope: &str, holder: &str) -> RowResult<bool> {
+        let removed = self
+            .0
             .prepare_cached("DELETE FROM lease WHERE scope = ?1 AND holder = ?2")?
             .execute([scope, holder])?;
-        Ok(())
+        Ok(removed > 0)
     }
 
-    /// Forgets leases that have ended: their processes did not live to give them back.
+    /// Forgets everything that counts against a scope: its leases, and what was begun within the minute.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_ended_leases(&self, now: i64) -> RowResult<()> {
-        self.0.prepare_cached("DELETE FROM lease WHERE until <= ?1")?.execute([now])?;
+    pub fn clear_scope(&self, scope: &str) -> RowResult<()> {
+        self.0.execute("DELETE FROM lease WHERE scope = ?1", [scope])?;
+        self.0.execute("DELETE FROM pace WHERE scope = ?1", [scope])?;
         Ok(())
     }
 
-    /// What was begun in a scope from a second on, the oldest first.
+    /// The leases of a scope that do not end within a span of time, but before it, or so late that nobody can have meant
+    /// it. Their processes did not live to give them back.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn pace(&self, scope: &str, from: i64) -> RowResult<Vec<Pace>> {
+    pub fn ended_leases(&self, scope: &str, alive: Range<i64>) -> RowResult<Vec<Lease>> {
+        let mut found = self.0.prepare_cached(
+            "SELECT scope, holder, since, until, nano_dollars, tokens FROM lease \
+             WHERE scope = ?1 AND NOT (until >= ?2 AND until < ?3)",
+        )?;
+        let rows = found.query_map(params![scope, alive.start, alive.end], |row| {
+            Ok(Lease {
+                scope: row.get(0)?,
+                holder: row.get(1)?,
+                since: time(row.get(2)?),
+                until: time(row.get(3)?),
+                nano_dollars: unsigned(row.get(4)?),
+                tokens: unsigned(row.get(5)?),
+            })
+        })?;
+        rows.filter_map(|row| readable(row).transpose()).collect()
+    }
+
+    /// Forgets leases that do not end within a span of time.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn remove_ended_leases(&self, alive: Range<i64>) -> RowResult<()> {
         self.0
-            .prepare_cached(
-                "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 ORDER BY second",
-            )?
-            .query_map(params![scope, from], |row| {
-                Ok(Pace { second: row.get(0)?, requests: row.get(1)?, tokens: row.get(2)? })
-            })?
-            .collect()
+            .prepare_cached("DELETE FROM lease WHERE NOT (until >= ?1 AND until < ?2)")?
+            .execute([alive.start, alive.end])?;
+        Ok(())
+    }
+
+    /// What was begun in a scope within these seconds, the oldest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn pace(&self, scope: &str, seconds: Range<i64>) -> RowResult<Vec<Pace>> {
+        let mut found = self.0.prepare_cached(
+            "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 AND second < ?3 \
+             ORDER BY second",
+        )?;
+        let rows = found.query_map(params![scope, seconds.start, seconds.end], |row| {
+            let count = |n: i64| n.clamp(-MOST_BEGUN, MOST_BEGUN);
+            Ok(Pace { second: row.get(0)?, requests: count(row.get(1)?), tokens: count(row.get(2)?) })
+        })?;
+        rows.filter_map(|row| readable(row).transpose()).collect()
     }
 
     /// Adds to what was begun in a scope.
@@ -139,18 +200,21 @@ impl Rows<'_> {
     pub fn add_pace(&self, scope: &str, more: Pace) -> RowResult<()> {
         self.0
             .prepare_cached(
-                "INSERT INTO pace VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET requests = requests + ?3, tokens = tokens + ?4",
+                "INSERT INTO pace VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
+                 SET requests = CAST(requests + ?3 AS INTEGER), tokens = CAST(tokens + ?4 AS INTEGER)",
             )?
             .execute(params![scope, more.second, more.requests, more.tokens])?;
         Ok(())
     }
 
-    /// Forgets what was begun before a second.
+    /// Forgets what was begun in other seconds than these.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_pace(&self, before: i64) -> RowResult<()> {
-        self.0.prepare_cached("DELETE FROM pace WHERE second < ?1")?.execute([before])?;
+    pub fn remove_pace(&self, but: Range<i64>) -> RowResult<()> {
+        self.0
+            .prepare_cached("DELETE FROM pace WHERE NOT (second >= ?1 AND second < ?2)")?
+            .execute([but.start, but.end])?;
         Ok(())
     }
 
@@ -159,10 +223,11 @@ impl Rows<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn allowed(&self, scope: &str) -> RowResult<Option<(f64, i64)>> {
-        self.0
+        let row = self
+            .0
             .prepare_cached("SELECT allowed, at FROM concurrency WHERE scope = ?1")?
-            .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
+            .query_row([scope], |row| Ok((row.get(0)?, time(row.get(1)?))));
+        Ok(readable(row)?.filter(|(allowed, _): &(f64, i64)| allowed.is_finite()))
     }
 
     /// Says how many calls at once a provider is given; `None` forgets it.
@@ -190,9 +255,8 @@ impl Rows<'_> {
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
             .query_row(params![day, simulated], |row| {
                 Ok(Spend { nano_dollars: unsigned(row.get(0)?), unknown: unsigned(row.get(1)?) })
-            })
-            .optional()?;
-        Ok(found.unwrap_or_default())
+            });
+        Ok(readable(found)?.unwrap_or_default())
     }
 
     /// Adds to what was spent on a day.
@@ -202,12 +266,29 @@ impl Rows<'_> {
     pub fn add_spend(&self, day: &str, simulated: bool, more: Spend) -> RowResult<()> {
         self.0
             .prepare_cached(
-                "INSERT INTO spend VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET nano_dollars = nano_dollars + ?3, unknown = unknown + ?4",
+                "INSERT INTO spend VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
+                 SET nano_dollars = CAST(nano_dollars + ?3 AS INTEGER), unknown = CAST(unknown + ?4 AS INTEGER)",
             )?
             .execute(params![day, simulated, signed(more.nano_dollars), signed(more.unknown)])?;
         Ok(())
     }
+
+    /// Takes back some of what was spent on a day.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn take_back_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> RowResult<()> {
+        self.0
+            .prepare_cached(
+                "UPDATE spend SET nano_dollars = max(0, nano_dollars - ?3) WHERE day = ?1 AND simulated = ?2",
+            )?
+            .execute(params![day, simulated, signed(nano_dollars)])?;
+        Ok(())
+    }
 }
+
+/// No second of ours has begun more: what says so is believed only this far, so that sums stay sums.
+const MOST_BEGUN: i64 = 1_000_000_000_000_000;
 
 /// SQLite's integers are signed; no count or sum of ours comes near their end.
 fn signed(number: u64) -> i64 {

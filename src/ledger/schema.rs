@@ -1,42 +1,58 @@
 //! The tables, and how older ones become these.
 
-use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::file::Unusable;
 
 /// Each step brings a ledger from the version of its place to the next one.
 const STEPS: [&str; 1] = [include_str!("schema_1.sql")];
 
-const VERSION: u32 = STEPS.len() as u32;
-
-/// Why a file is no ledger for this program.
-pub(super) enum Unfit {
-    /// SQLite says no.
-    Failed(Error),
-    /// A later version wrote it.
-    Newer(u32),
-}
-
-impl From<Error> for Unfit {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
+/// What the file says to be: `slal`.
+const APPLICATION: i64 = 0x736c_616c;
 
 /// Brings a database to the version of this program.
-pub(super) fn prepare(connection: &Connection) -> Result<(), Unfit> {
-    if version(connection)? == VERSION {
+pub(super) fn prepare(connection: &Connection) -> Result<(), Unusable> {
+    if version(connection)? == STEPS.len() {
         return Ok(());
     }
     // Another process may be at it: who comes second finds it done.
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let version = self::version(&transaction)?;
-    let Some(steps) = STEPS.get(version as usize..) else { return Err(Unfit::Newer(version)) };
-    for step in steps {
+    for step in &STEPS[version(&transaction)?..] {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
     Ok(transaction.commit()?)
 }
 
-fn version(connection: &Connection) -> Result<u32, Error> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+/// The version of a ledger, of those that this program knows; 0 for an empty file. Changes nothing.
+pub(super) fn version(connection: &Connection) -> Result<usize, Unusable> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application != APPLICATION && !is_ours(connection, application, version)? {
+        let words = "it is another program's database; name another file with --ledger";
+        return Err(Unusable::Other(words.to_owned()));
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= STEPS.len() => Ok(version),
+        Ok(version) => Err(Unusable::Other(format!(
+            "it is of version {version}, which a newer slalom writes; use that one, or name another file with --ledger"
+        ))),
+        Err(_) => Err(Unusable::Other(format!(
+            "it says to be of version {version}, which no slalom writes; move it away, and a new one is made"
+        ))),
+    }
+}
+
+/// Whether a file that does not say whose it is may be a ledger: an empty one, or one from before ledgers said it.
+fn is_ours(connection: &Connection, application: i64, version: i64) -> Result<bool, Unusable> {
+    if application != 0 {
+        return Ok(false);
+    }
+    let (all, own): (i64, i64) = connection.query_row(
+        "SELECT count(*), count(*) FILTER (WHERE type = 'table' AND name IN ('health', 'lease', 'spend')) FROM sqlite_master",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(own == 3 || all == 0 && version == 0)
 }

@@ -1,5 +1,7 @@
 //! The ledger under bad circumstances: nothing is lost that was there, and nobody is kept from an answer.
 
+use rusqlite::Connection;
+
 use super::*;
 
 fn key() -> HealthKey {
@@ -126,14 +128,14 @@ fn a_folder_that_cannot_be_made_is_said() {
 #[tokio::test]
 async fn blocks_are_extended_and_never_shortened() {
     let ledger = Ledger::in_memory();
-    ledger.post(|rows| rows.extend_block("k", "", 100, "auth"));
-    ledger.post(|rows| rows.extend_block("k", "", 50, "quota"));
-    ledger.post(|rows| rows.extend_block("k", "m", 70, "gone"));
-    let block = |model: &'static str| ledger.read(|rows| rows.block("k", model));
+    ledger.post(|rows| rows.extend_block("k", "", 100, "auth", 200));
+    ledger.post(|rows| rows.extend_block("k", "", 50, "quota", 200));
+    ledger.post(|rows| rows.extend_block("k", "m", 70, "gone", 200));
+    let block = |model: &'static str| ledger.read(|rows| rows.block("k", model, 200));
     assert_eq!(block("m"), Some((100, "auth".into())));
-    ledger.post(|rows| rows.extend_block("k", "m", 170, "gone"));
+    ledger.post(|rows| rows.extend_block("k", "m", 170, "gone", 200));
     assert_eq!((block("m").unwrap().0, block("n").unwrap().0), (170, 100));
-    ledger.post(|rows| rows.extend_block("k", "n", 60, "gone"));
+    ledger.post(|rows| rows.extend_block("k", "n", 60, "gone", 200));
     ledger.post(|rows| rows.remove_blocks("k", "m"));
     assert_eq!(
         (block("m"), block("n")),

@@ -1,92 +1,245 @@
 //! The thread that writes.
 
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
 
-use super::{RowResult, Rows, Shared, file};
+use super::file::{self, Unusable};
+use super::{RowResult, Rows, Shared};
 
 /// At most so many changes go into one transaction, so that other processes get their turn.
 const BATCH: usize = 256;
 
-/// Makes a change. Called again, on what stands in for the file, where the file fails it.
+/// At most so many changes are kept for a file that another process holds.
+const MOST_PENDING: usize = 20_000;
+
+/// How soon, and how late at most, a file that was held is tried again; and how long each of these tries waits.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
+/// Makes a change. Called again, on what stands in for the file, where the file fails it, and once more on the file.
 pub(super) type Change = Box<dyn FnMut(&Rows<'_>) -> RowResult<()> + Send>;
 
 /// A change to be made.
 pub(super) struct Job {
     /// Makes it.
     pub(super) change: Change,
-    /// Called when it is made, or cannot be.
-    pub(super) done: Box<dyn FnOnce() + Send>,
+    /// Called once, when it is made or cannot be.
+    pub(super) done: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// A handle to the thread. Dropping it waits until everything is written.
+impl Job {
+    pub(super) fn answer(&mut self) {
+        if let Some(done) = self.done.take() {
+            done();
+        }
+    }
+}
+
+enum Message {
+    Change(Job),
+    /// Everything before this is to be written by then, or given up.
+    Settle(Instant, oneshot::Sender<()>),
+}
+
+/// A handle to the thread. Dropping it waits until everything is written, or given up.
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
+    shared: Arc<Shared>,
+    messages: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> Self {
-        let (jobs, received) = channel();
+    pub(super) fn start(shared: Arc<Shared>) -> Self {
+        let (messages, received) = channel();
+        let work = Work {
+            shared: Arc::clone(&shared),
+            connection: None,
+            looked: None,
+            pending: VecDeque::new(),
+            pause: FIRST_PAUSE,
+            again_at: Instant::now(),
+        };
         let thread = std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || write(&path, &shared, &received))
+            .spawn(move || work.run(&received))
             // Without a thread the receiver is gone, and with it every job: nothing is kept, nobody waits.
             .ok();
-        Self { jobs: Some(jobs), thread }
+        Self { shared, messages: Some(messages), thread }
     }
 
     pub(super) fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs
-            && let Err(unsent) = jobs.send(job)
+        if let Some(messages) = &self.messages
+            && let Err(unsent) = messages.send(Message::Change(job))
+            && let Message::Change(mut job) = unsent.0
         {
-            (unsent.0.done)();
+            job.answer();
+        }
+    }
+
+    pub(super) async fn settle(&self) {
+        let (done, settled) = oneshot::channel();
+        let message = Message::Settle(Instant::now() + self.shared.patience.busy, done);
+        if let Some(messages) = &self.messages
+            && messages.send(message).is_ok()
+        {
+            let _ = settled.await;
         }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.jobs.take());
+        drop(self.messages.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn write(path: &Path, shared: &Shared, received: &Receiver<Job>) {
-    let mut file: Option<Connection> = None;
-    while let Ok(first) = received.recv() {
-        let mut jobs = vec![first];
-        jobs.extend(received.try_iter().take(BATCH - 1));
-        if shared.memory.get().is_none() {
-            let written = match file.take().map_or_else(|| file::connect(path), Ok) {
-                Ok(connection) => {
-                    let written = transaction(&connection, &mut jobs);
-                    file = Some(connection);
-                    written
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(why) = written {
-                shared.fall(Some(path), &why);
-                in_memory(shared, &mut jobs);
-            }
-        } else {
-            in_memory(shared, &mut jobs);
-        }
-        jobs.into_iter().for_each(|job| (job.done)());
-    }
+/// What the thread works with.
+struct Work {
+    shared: Arc<Shared>,
+    connection: Option<Connection>,
+    /// When it was looked whether the file is still there.
+    looked: Option<Instant>,
+    /// What was answered in memory, and waits for the file to be free.
+    pending: VecDeque<Job>,
+    pause: Duration,
+    again_at: Instant,
 }
 
-fn in_memory(shared: &Shared, jobs: &mut [Job]) {
-    if let Some(memory) = shared.memory.get() {
-        let connection = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = transaction(&connection, jobs);
+impl Work {
+    fn run(mut self, received: &Receiver<Message>) {
+        loop {
+            let message = if self.pending.is_empty() {
+                received.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                received.recv_timeout(self.again_at.saturating_duration_since(Instant::now()))
+            };
+            match message {
+                Ok(first) => self.take(std::iter::once(first).chain(received.try_iter()).take(BATCH)),
+                Err(RecvTimeoutError::Timeout) => self.retry(SHORT_WAIT),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return self.settle(Instant::now() + self.shared.patience.busy);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, messages: impl Iterator<Item = Message>) {
+        let (mut jobs, mut settled) = (Vec::new(), Vec::new());
+        for message in messages {
+            match message {
+                Message::Change(job) => jobs.push(job),
+                Message::Settle(until, done) => settled.push((until, done)),
+            }
+        }
+        if !jobs.is_empty() {
+            self.make(jobs);
+        }
+        for (until, done) in settled {
+            self.settle(until);
+            // Whoever went away does not wait.
+            let _ = done.send(());
+        }
+    }
+
+    fn make(&mut self, mut jobs: Vec<Job>) {
+        if self.pending.is_empty() && !self.shared.has_fallen() {
+            match self.write(&mut jobs, self.shared.patience.busy) {
+                Ok(()) => {
+                    self.shared.go_back();
+                    return jobs.iter_mut().for_each(Job::answer);
+                }
+                Err(why) if why.is_busy() => {
+                    self.shared.stand_in();
+                    self.put_off();
+                }
+                Err(why) => self.shared.fall(&why.to_string()),
+            }
+        }
+        self.shared.change_memory(&mut jobs);
+        jobs.iter_mut().for_each(Job::answer);
+        if self.shared.has_fallen() {
+            self.pending.clear();
+            return;
+        }
+        self.pending.extend(jobs);
+        if self.pending.len() > MOST_PENDING {
+            self.give_up();
+        } else if self.again_at <= Instant::now() {
+            self.retry(SHORT_WAIT);
+        }
+    }
+
+    /// Makes in the file what was put off, as far as it lets that happen.
+    fn retry(&mut self, wait: Duration) {
+        let mut pending = std::mem::take(&mut self.pending);
+        while !pending.is_empty() && !self.shared.has_fallen() {
+            let batch = pending.len().min(BATCH);
+            match self.write(&mut pending.make_contiguous()[..batch], wait) {
+                Ok(()) => drop(pending.drain(..batch)),
+                Err(why) if why.is_busy() => {
+                    self.pending = pending;
+                    return self.put_off();
+                }
+                Err(why) => self.shared.fall(&why.to_string()),
+            }
+        }
+        self.pause = FIRST_PAUSE;
+        self.shared.go_back();
+    }
+
+    fn put_off(&mut self) {
+        self.again_at = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Writes what is pending, or gives it up where the file is not free by then.
+    fn settle(&mut self, until: Instant) {
+        while !self.pending.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            self.retry(left);
+            if left.is_zero() && !self.pending.is_empty() {
+                self.give_up();
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.pending.clear();
+        self.shared.fall(file::HELD);
+    }
+
+    fn write(&mut self, jobs: &mut [Job], wait: Duration) -> Result<(), Unusable> {
+        let Some(path) = self.shared.path() else { return Ok(()) };
+        if self.looked.is_none_or(|at| at.elapsed() >= self.shared.patience.look) {
+            self.looked = Some(Instant::now());
+            // Other processes find another file there, or make one: whoever went on with this one would have limits and
+            // a budget of its own.
+            if self.shared.was_replaced() {
+                self.connection = None;
+                self.shared.forget_file();
+            }
+        }
+        if !self.shared.is_read() {
+            self.shared.reads(file::open(path, wait)?);
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => file::open(path, wait)?,
+        };
+        connection.busy_timeout(wait)?;
+        let written = transaction(&connection, jobs);
+        self.connection = Some(connection);
+        Ok(written?)
     }
 }
 

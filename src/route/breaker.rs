@@ -33,6 +33,9 @@ const SICK_SHARE: f64 = 0.5;
 const OPEN: f64 = 15_000.0;
 const OPEN_CAP: f64 = 120_000.0;
 
+/// It is never open for longer than so many milliseconds.
+pub(super) const OPEN_LONGEST: i64 = 144_000;
+
 /// A trip is forgotten after so long without another.
 const QUIET: i64 = 600_000;
 
@@ -119,7 +122,7 @@ fn closed(row: &mut HealthRow, sign: Sign, now: i64, draw: f64) -> Option<Change
 fn opened(row: &mut HealthRow, sign: Sign, role: Role, now: i64, draw: f64) -> Option<Change> {
     match (sign, role) {
         (Sign::Success, Role::Probe | Role::Forced) => {
-            row.recovered += 1;
+            row.recovered = row.recovered.saturating_add(1);
             if row.recovered < RECOVERED {
                 return None;
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
-use super::limits::{provider_scope, spent_on};
-use super::{Block, Full, Route};
+use super::limits::{provider_scope, scopes_of, spent_on};
+use super::{Block, Full, Route, believed, milliseconds};
 use crate::catalog::NanoDollars;
 use crate::chat::{FailureClass, Usage};
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows, ScoreRow};
@@ -137,6 +137,15 @@ pub(super) struct Lesson {
     pub(super) times: [Option<f64>; 2],
 }
 
+/// What is old is looked for with one attempt in so many: with those that end in such a millisecond.
+const TIDYING: i64 = 100;
+
+const DAY: i64 = 86_400_000;
+
+/// A model that nobody called for so long is forgotten, and what it scored on golden sets after a year.
+const REMEMBERED: i64 = 90 * DAY;
+const SCORES_REMEMBERED: i64 = 366 * DAY;
+
 /// The address that the simulator goes by: its port is another one each time.
 const SIMULATOR: &str = "simulator";
 
@@ -199,7 +208,7 @@ impl Health {
             for candidate in &route.candidates {
                 let (set, model) = (set.clone(), candidate.model_ref.to_string());
                 if let Some(score) = self.ledger.read(|rows| rows.score(&set, &model)) {
-                    ledger.post(move |rows| rows.put_score(&set, &model, &score));
+                    ledger.post(move |rows| rows.put_score(&set, &model, &score, score.at));
                 }
             }
         }
@@ -227,6 +236,7 @@ impl Health {
         let (now, key, block) = (self.now(), key(target), block_key(target));
         let (row, standing) =
             self.ledger.read(|rows| Ok((rows.health(&key)?, Some(standing_in(rows, &key, &block, now)?))));
+        let row = believed::health(row, now);
         let since = now - row.measured;
         let (troubled, events) = recent(&row, now);
         let typical = |trend| (weight_left(trend, since) > 0.0).then(|| trend.mean.exp());
@@ -256,7 +266,8 @@ impl Health {
         let (passed, scored) = (count(passed), count(passed + failed));
         let score = ScoreRow { at: self.now(), passed, scored, digest: digest.to_owned() };
         let (set, model) = (set.to_string_lossy().into_owned(), model.to_string());
-        self.ledger.post(move |rows| rows.put_score(&set, &model, &score));
+        let latest = believed::latest(score.at);
+        self.ledger.post(move |rows| rows.put_score(&set, &model, &score, latest));
     }
 
     /// Keeps a route's first choice.
@@ -271,47 +282,18 @@ impl Health {
         self.ledger.read(|rows| spent_on(rows, now))
     }
 
-    /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes.
+    /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes
+    /// and has taken.
     pub async fn reset(&self, target: &Target) {
         let (key, block) = (key(target), block_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
+                scopes_of(&key).iter().try_for_each(|scope| rows.clear_scope(scope))?;
                 rows.put_allowed(&provider_scope(&key), None)?;
                 rows.remove_blocks(&block, &key.model)
             })
             .await;
-    }
-
-    /// Takes the only probe of a half-open breaker, for so long; false where another call has it.
-    pub(super) async fn take_probe(&self, target: &Target, call: &str, lease: Duration) -> bool {
-        let (key, call, clock) = (key(target), call.to_owned(), Arc::clone(&self.clock));
-        self.ledger
-            .write(move |rows| {
-                rows.update_health(&key, |row| {
-                    // By the time that this is written the lease of another may have ended, or its probe succeeded.
-                    let now = clock();
-                    let free = row.open_until == 0 || row.open_until <= now && row.probe_until <= now;
-                    if free && row.open_until != 0 {
-                        row.probe_until = now + milliseconds(lease);
-                        row.probe_by.clone_from(&call);
-                    }
-                    free
-                })
-            })
-            .await
-    }
-
-    /// Keeps a probe that is still running.
-    pub(super) fn renew_probe(&self, target: &Target, call: &str, lease: Duration) {
-        let (key, call, until) = (key(target), call.to_owned(), self.now() + milliseconds(lease));
-        self.ledger.post(move |rows| {
-            rows.update_health(&key, |row| {
-                if row.probe_by == call && row.probe_until > 0 {
-                    row.probe_until = row.probe_until.max(until);
-                }
-            })
-        });
     }
 
     /// Takes in what an attempt taught; the receipt says what became of the breaker.
@@ -319,11 +301,19 @@ impl Health {
         let (now, draw, key, block) = (self.now(), self.random(), key(target), block_key(target));
         let model = key.model.clone();
         self.ledger.receipt(move |rows| {
+            if now % TIDYING == 0 {
+                rows.remove_old(now, now - REMEMBERED)?;
+                rows.remove_scores(now - SCORES_REMEMBERED)?;
+            }
+            let latest = believed::latest_block(now);
             let why = lesson.class.map_or("", FailureClass::name);
-            match lesson.block {
-                Block::None => {}
-                Block::Key(span) => rows.extend_block(&block, "", now + milliseconds(span), why)?,
-                Block::Model(span) => rows.extend_block(&block, &model, now + milliseconds(span), why)?,
+            let blocked = match lesson.block {
+                Block::None => None,
+                Block::Key(span) => Some(("", span)),
+                Block::Model(span) => Some((model.as_str(), span)),
+            };
+            if let Some((model, span)) = blocked {
+                rows.extend_block(&block, model, now + milliseconds(span), why, latest)?;
             }
             rows.update_health(&key, |row| lesson.enter(row, now, draw))
         })
@@ -332,12 +322,13 @@ impl Health {
 
 impl Lesson {
     fn enter(&self, row: &mut HealthRow, now: i64, draw: f64) -> Option<Change> {
+        *row = believed::health(std::mem::take(row), now);
         if let Some(class) = self.class {
             row.failed = row.failed.max(now);
             class.name().clone_into(&mut row.failed_as);
         }
         if let Some(wait) = self.wait {
-            row.not_before = row.not_before.max(now + milliseconds(wait));
+            row.not_before = row.not_before.max(now + milliseconds(wait).min(believed::LONGEST));
         }
         let since = now - row.measured;
         let [first, token] = self.times;
@@ -355,7 +346,7 @@ impl Lesson {
 }
 
 fn standing_in(rows: &Rows<'_>, key: &HealthKey, block: &str, now: i64) -> RowResult<Standing> {
-    let row = rows.health(key)?;
+    let row = believed::health(rows.health(key)?, now);
     let mut away = vec![(row.not_before, Away::Asked)];
     if row.open_until != 0 {
         away.push((row.open_until, Away::Open));
@@ -363,7 +354,7 @@ fn standing_in(rows: &Rows<'_>, key: &HealthKey, block: &str, now: i64) -> RowRe
             away.push((row.probe_until, Away::Probed));
         }
     }
-    if let Some((until, why)) = rows.block(block, &key.model)? {
+    if let Some((until, why)) = rows.block(block, &key.model, believed::latest_block(now))? {
         away.push((until, Away::Blocked(why)));
     }
     Ok(match away.into_iter().filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until) {
@@ -372,8 +363,4 @@ fn standing_in(rows: &Rows<'_>, key: &HealthKey, block: &str, now: i64) -> RowRe
         None if is_demoted(&row, now) => Standing::Demoted,
         None => Standing::Ready,
     })
-}
-
-pub(super) fn milliseconds(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
 }

@@ -5,6 +5,7 @@
 //! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
 
 mod backoff;
+mod believed;
 mod breaker;
 mod budget;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod planner;
 #[cfg(test)]
 mod planner_tests;
 mod policy;
+mod probe;
 mod reaction;
 mod record;
 #[cfg(test)]
@@ -51,3 +53,8 @@ pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
 pub use skip::{NoScore, Skip};
 pub use walk::{CallOptions, Opened, Router, Watch, cost_of, most_attempts};
+
+/// A span as times of the ledger are reckoned.
+fn milliseconds(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
+}

@@ -174,7 +174,7 @@ async fn quality_is_held_to_its_floor() {
     // A run in which nothing could be scored says nothing.
     let score = ScoreRow { at: health.now() + 1, passed: 0, scored: 0, digest: "d".into() };
     let model = route.candidates[1].model_ref.to_string();
-    health.ledger().write(move |rows| rows.put_score("/s.yaml", &model, &score)).await;
+    health.ledger().write(move |rows| rows.put_score("/s.yaml", &model, &score, i64::MAX)).await;
     route.policy.floors.quality = Some(floor(Missing::Warn, None));
     assert_eq!(planned(&world, &route, &request, None), ["a:quality", "b", "c"]);
 }

@@ -93,8 +93,13 @@ impl Console {
     /// Something that is not as it should be, unless quiet.
     pub fn warn(&self, text: impl Display) {
         if !self.quiet {
-            self.err(&format!("{} {}\n", self.painted("warning:", "33"), harmless(&text.to_string())));
+            self.alarm(text);
         }
+    }
+
+    /// Something that is not as it should be, and that money depends on: it is said to those who want quiet too.
+    pub fn alarm(&self, text: impl Display) {
+        self.err(&format!("{} {}\n", self.painted("warning:", "33"), harmless(&text.to_string())));
     }
 
     /// An error with its causes and what to do about it.

@@ -1,5 +1,7 @@
 //! How a candidate stands, and why, in words.
 
+use std::time::Duration;
+
 use super::format::{ago, seconds, span};
 use crate::provider::{Target, TargetError};
 use crate::route::{Away, Candidate, Conditions, Report, Skip, Standing};
@@ -109,7 +111,8 @@ fn trouble(report: &Report) -> Option<String> {
 pub(super) fn times(report: Option<&Report>) -> [Option<String>; 2] {
     let first = report.and_then(|report| report.first_token_ms);
     let token = report.and_then(|report| report.token_ms);
-    let first = first.map(|ms| seconds(std::time::Duration::from_secs_f64((ms / 1000.0).max(0.0))));
+    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+    let first = first.map(|ms| seconds(span(ms)));
     let token = token.map(|ms| if ms < 9.95 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") });
     [first, token]
 }
@@ -131,4 +134,26 @@ pub(super) fn when_words(when: &Conditions) -> Vec<String> {
 /// Whether what is called is the simulator.
 pub(super) fn is_simulated(candidate: &Candidate) -> bool {
     candidate.target.as_ref().is_ok_and(|target: &Target| target.provider.simulated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_nobody_can_have_measured_are_no_crash() {
+        for ms in [f64::INFINITY, f64::NAN, 1e300, -5.0] {
+            let report = Report {
+                standing: Standing::Ready,
+                trouble: 0.0,
+                events: 0.0,
+                troubled: 0.0,
+                trips: 0,
+                first_token_ms: Some(ms),
+                token_ms: None,
+                last_failure: None,
+            };
+            assert_eq!(times(Some(&report)), [Some("0 ms".to_owned()), None]);
+        }
+    }
 }

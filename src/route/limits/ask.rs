@@ -9,6 +9,9 @@ use crate::route::Budget;
 use crate::route::estimate::output_tokens;
 use crate::route::health::key;
 
+/// The scopes in which money is set aside, and whether it is the simulator's.
+pub(super) const MONEY: [(&str, bool); 2] = [("money", false), ("simulated money", true)];
+
 /// What a call asks for before it begins.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
@@ -52,8 +55,8 @@ impl Ask {
             holder: String::new(),
             since: i64::MAX,
             provider: provider_scope(&key),
-            queue: format!("waiting for {} at {}", key.provider, key.base_url),
-            model: format!("{}/{} at {}", key.provider, key.model, key.base_url),
+            queue: queue_scope(&key),
+            model: model_scope(&key),
             key,
             limits,
             in_flight: 0,
@@ -72,13 +75,26 @@ impl Ask {
 
     /// The scope in which money is set aside.
     pub(super) fn money(&self) -> &'static str {
-        if self.simulated { "simulated money" } else { "money" }
+        MONEY[usize::from(self.simulated)].0
     }
 }
 
 /// What all calls of a provider count against.
 pub(in crate::route) fn provider_scope(key: &HealthKey) -> String {
     format!("{} at {}", key.provider, key.base_url)
+}
+
+fn queue_scope(key: &HealthKey) -> String {
+    format!("waiting for {} at {}", key.provider, key.base_url)
+}
+
+fn model_scope(key: &HealthKey) -> String {
+    format!("{}/{} at {}", key.provider, key.model, key.base_url)
+}
+
+/// Everything that calls of a model count against, but money.
+pub(in crate::route) fn scopes_of(key: &HealthKey) -> [String; 3] {
+    [provider_scope(key), queue_scope(key), model_scope(key)]
 }
 
 /// What a request is thought to use: its text by its size, and the most that it lets come out; where it bounds nothing,

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use super::tests::*;
 use super::*;
 use crate::catalog::{ModelFacts, NanoDollars, Price, Pricing};
-use crate::ledger::Spend;
+use crate::ledger::{Lease, Spend};
+use crate::provider::scripted::Scene;
 use crate::route::test_world::{World, answers, route, seconds};
 use crate::route::{CallOptions, Caller, Policy, Route, Silent, Why};
 
@@ -24,6 +25,16 @@ fn priced(hosts: &[(&'static str, Option<NanoDollars>)]) -> Route {
         candidate.target.as_mut().unwrap().facts = Some(facts);
     }
     route
+}
+
+/// The same whole answer, after so long.
+fn late(span: u64) -> Scene {
+    match counted() {
+        Scene::Reply { status, headers, body, .. } => {
+            Scene::Reply { after: seconds(span), status, headers, body }
+        }
+        other => other,
+    }
 }
 
 /// A world under a budget, and what it tells.
@@ -150,6 +161,58 @@ async fn a_call_that_is_given_up_is_paid() {
     let route = priced(&[("a", Some(1000))]);
     assert!(tokio::time::timeout(seconds(5), world.call(&route)).await.is_err());
     assert_eq!((spend(&world, false).nano_dollars, leases(ledger(&world), "money")), (400_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_process_had_set_aside_is_spent() {
+    let (world, _) = within(whole(World::new([("a", vec![counted()])])), 1_000_000, Exceeded::Stop);
+    let killed = |holder: &str, until| Lease {
+        scope: "money".into(),
+        holder: holder.into(),
+        since: START - 31_000,
+        until,
+        nano_dollars: 300_000,
+        tokens: 0,
+    };
+    // One has ended; of the other nobody can have meant the end that it has.
+    let (ended, absurd) = (killed("x", START - 1000), killed("y", START + 5 * 86_400_000));
+    ledger(&world)
+        .post(move |rows| [&ended, &absurd].into_iter().try_for_each(|lease| rows.put_lease(lease)));
+    assert_eq!(spend(&world, false).nano_dollars, 0);
+    assert!(world.call(&priced(&[("a", Some(1000))])).await.outcome.is_ok());
+    assert_eq!(spend(&world, false).nano_dollars, 602_000, "once, and the call's own");
+    ledger(&world).post(|rows| rows.add_spend(DAY, false, Spend { nano_dollars: 397_000, unknown: 0 }));
+    let why = world.call(&priced(&[("a", Some(1000))])).await.outcome.unwrap_err().why;
+    assert!(matches!(why, Why::Over(Over { spent: 999_000, .. })), "{why:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_only_slept_pays_once() {
+    let shared = Arc::new(Ledger::in_memory());
+    let route = priced(&[("a", Some(1000))]);
+    let sleeper = late(70);
+    let sleeper = whole(World::sharing(&shared, [("a", vec![sleeper])]));
+    let (sleeper, _) = within(sleeper, 1_000_000, Exceeded::Stop);
+    let (other, _) =
+        within(whole(World::sharing(&shared, [("a", vec![counted()])])), 1_000_000, Exceeded::Stop);
+    // From the same seed, each has the same names: one has used its first.
+    assert!(other.call(&route).await.outcome.is_ok());
+    let asleep = async {
+        tokio::time::sleep(seconds(35)).await;
+        // As if it had not been there to renew it.
+        let holder = ledger(&other).read(|rows| rows.ended_leases("money", 0..1))[0].clone();
+        ledger(&other).post(move |rows| rows.put_lease(&Lease { until: START + 35_000, ..holder.clone() }));
+        assert!(other.call(&route).await.outcome.is_ok());
+        assert_eq!(
+            spend(&other, false).nano_dollars,
+            8000,
+            "it is taken for dead: twice what such answers cost"
+        );
+    };
+    let (record, ()) = tokio::join!(sleeper.call(&route), asleep);
+    assert!(record.outcome.is_ok());
+    assert_eq!(spend(&other, false).nano_dollars, 6000);
+    assert_eq!((leases(&shared, "money"), leases(&shared, "money, counted")), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

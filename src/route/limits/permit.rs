@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::ask::Ask;
 use super::purse::Kept;
 use super::verdict::{Grant, scopes};
-use super::{Common, aimd, day_of, lock};
+use super::{Common, aimd, day_of, lock, orphan};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 use crate::ledger::{Pace, Spend};
 
 /// A lease lasts so many milliseconds: by then the calls of a process that died are forgotten.
-pub(super) const LEASE: i64 = 30_000;
+pub(in crate::route) const LEASE: i64 = 30_000;
 
 /// A call that runs for longer renews its leases this often.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -98,7 +98,8 @@ impl Permit {
     fn renew(&self) {
         let (ask, grant, now) = (Arc::clone(&self.ask), self.grant, self.common.now());
         self.common.ledger.post(move |rows| {
-            scopes(&ask, grant).try_for_each(|(scope, nano)| rows.put_lease(&ask.lease(scope, nano, now)))
+            scopes(&ask, grant)
+                .try_for_each(|(scope, nano)| orphan::renew(rows, &ask.lease(scope, nano, now)))
         });
     }
 
@@ -140,7 +141,7 @@ impl Permit {
         if let Some(kept) = &self.kept {
             kept.pay(nano_dollars);
         }
-        if nano_dollars > 0 {
+        if nano_dollars > 0 || self.grant.money {
             self.spend(Spend { nano_dollars, unknown: 0 });
         }
     }
@@ -162,7 +163,11 @@ impl Permit {
             return;
         }
         let (day, simulated) = (day_of(self.common.now()), self.ask.simulated);
-        self.common.ledger.post(move |rows| rows.add_spend(&day, simulated, more));
+        if !self.grant.money {
+            return self.common.ledger.post(move |rows| rows.add_spend(&day, simulated, more));
+        }
+        let call = self.ask.lease(self.ask.money(), self.ask.cost.unwrap_or(0), self.began);
+        self.common.ledger.post(move |rows| orphan::pay(rows, &call, simulated, &day, more));
     }
 }
 
@@ -195,7 +200,7 @@ impl Drop for Permit {
         if scopes(&self.ask, self.grant).next().is_some() {
             let (ask, grant) = (Arc::clone(&self.ask), self.grant);
             self.common.ledger.post(move |rows| {
-                scopes(&ask, grant).try_for_each(|(scope, _)| rows.remove_lease(scope, &ask.holder))
+                scopes(&ask, grant).try_for_each(|(scope, _)| rows.remove_lease(scope, &ask.holder).map(drop))
             });
         }
         if self.counted {

@@ -63,7 +63,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some((ask, _)) = self.shown.take() {
-            self.common.ledger.post(move |rows| rows.remove_lease(&ask.queue, &ask.holder));
+            self.common.ledger.post(move |rows| rows.remove_lease(&ask.queue, &ask.holder).map(drop));
         }
     }
 }

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::*;
 use crate::chat::FailureClass;
-use crate::ledger::{HealthKey, Lease};
+use crate::ledger::{HealthKey, Lease, Pace};
 use crate::provider::scripted::{Ending, Scene};
 use crate::provider::{Limits, Provider};
 use crate::route::test_world::{World, answers, chunk, classes, finish, refuses, route, seconds};
@@ -77,7 +77,7 @@ pub(super) async fn calls(world: &World, route: &Route, n: usize) -> Vec<CallRec
 }
 
 pub(super) fn leases(ledger: &Ledger, scope: &str) -> u64 {
-    ledger.read(|rows| rows.leases(scope, START)).count
+    ledger.read(|rows| rows.leases(scope, START + 1..i64::MAX)).count
 }
 
 /// A lease at `a` that ends so many milliseconds after the beginning.
@@ -195,15 +195,58 @@ async fn who_is_at_its_limit_stands_back_while_another_one_is_ready() {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_waits_for_half_of_the_time_at_most() {
-    let world = World::new([("a", vec![answers("a")])]);
-    ledger(&world).post(|rows| rows.put_lease(&lease("somebody", 1_000_000)));
+    let shared = Arc::new(Ledger::in_memory());
+    let world = World::sharing(&shared, [("a", vec![answers("a")])]);
+    let busy = whole(World::sharing(&shared, [("a", vec![slow(100)])]));
     let mut shown = crate::route::test_world::Shown { shows: false, text: String::new(), notices: vec![] };
-    let record = world.call_shown(&limited(&["a"], at_once(1)), &mut shown).await;
+    let route = limited(&["a"], at_once(1));
+    let (_, record) = tokio::join!(busy.call(&route), world.call_shown(&route, &mut shown));
     assert!(asked(&world).is_empty());
     assert_eq!(record.outcome.unwrap_err().why, Why::Limited);
     assert_eq!(record.latency.as_secs(), 60);
     assert_eq!(shown.notices, ["waiting for a/m: it has its 1 call at once"]);
     assert_eq!(record.skipped[0].1.name(), "limited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_was_ahead_left_behind_holds_nobody_up() {
+    const AHEAD: i64 = 5 * 86_400_000;
+    let limits = Limits { concurrency: Some(1), requests_per_minute: Some(1), ..Limits::default() };
+    let world = World::new([("a", vec![answers("a"), refuses(429), answers("a")])]);
+    let pace = Pace { second: (START + AHEAD) / 1000, requests: 1, tokens: 1 };
+    ledger(&world).post(move |rows| {
+        rows.put_lease(&lease("somebody", AHEAD))?;
+        rows.put_lease(&Lease { scope: "waiting for a at https://a/v1".into(), ..lease("another", AHEAD) })?;
+        rows.put_allowed(A, Some((1.0, START + AHEAD)))?;
+        rows.add_pace(A, pace)
+    });
+    let record = world.call(&limited(&["a"], limits)).await;
+    assert!(record.outcome.is_ok() && record.queued.is_zero(), "{record:?}");
+    assert_eq!(ledger(&world).read(|rows| rows.pace(A, 0..i64::MAX)).len(), 1, "only what has begun");
+    assert_eq!(
+        ledger(&world).read(|rows| rows.leases("waiting for a at https://a/v1", 0..i64::MAX)).count,
+        0
+    );
+    // A refusal counts, though one is written that would come later.
+    let policy = Policy { retry: Retry { retries: 0, ..Retry::default() }, ..Policy::default() };
+    world.call(&route(&["a"], policy)).await;
+    assert!(ledger(&world).read(|rows| aimd::given(rows, A, START)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_frees_what_its_models_hold() {
+    let world = World::new([("a", vec![answers("a")])]);
+    let route = limited(&["a"], Limits { requests_per_minute: Some(1), ..at_once(1) });
+    let pace = Pace { second: START / 1000, requests: 1, tokens: 1 };
+    let scopes = [A, A_M, "waiting for a at https://a/v1", "money"];
+    ledger(&world).post(move |rows| {
+        rows.add_pace(A, pace)?;
+        let at = |scope: &str| Lease { scope: scope.into(), ..lease("somebody", LEASE) };
+        scopes.iter().try_for_each(|scope| rows.put_lease(&at(scope)))
+    });
+    world.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
+    assert_eq!(scopes.map(|scope| leases(ledger(&world), scope)), [0, 0, 0, 1], "money is not theirs");
+    assert!(world.call(&route).await.queued.is_zero());
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +324,7 @@ fn what_is_given_grows_by_one_over_itself_and_is_forgotten() {
     let refused =
         |began, in_flight, now| ledger.post(move |rows| aimd::refused(rows, A, began, in_flight, now));
     let succeeded = |now| ledger.post(move |rows| aimd::succeeded(rows, A, now));
-    let allowed = |now| aimd::at_once(ledger.read(|rows| rows.allowed(A)), now);
+    let allowed = |now| ledger.read(|rows| aimd::given(rows, A, now));
     succeeded(START);
     assert_eq!(allowed(START), None);
     refused(START, 9, START + 10);
@@ -304,7 +347,7 @@ fn what_is_given_grows_by_one_over_itself_and_is_forgotten() {
 async fn a_model_that_came_back_is_given_more_with_each_success() {
     let world = patient(World::new([("a", vec![slow(1)])]));
     let key = HealthKey { provider: "a".into(), base_url: "https://a/v1".into(), model: "m".into() };
-    ledger(&world).post(move |rows| rows.update_health(&key, |row| row.ramp = 1));
+    ledger(&world).post(move |rows| rows.update_health(&key, |row| (row.ramp, row.at) = (1, START)));
     calls(&world, &route(&["a"], Policy::default()), 8).await;
     assert_eq!(asked(&world), [0, 1, 1, 2, 2, 2, 2, 2], "one, then two, then eight would be");
     assert_eq!(leases(ledger(&world), A_M), 0);
@@ -374,7 +417,7 @@ async fn what_is_not_sent_uses_nothing_of_the_minute() {
     let request = Request::prompt("hi");
     let Admission::Go(permit) = world.router.limiter.admit(target, &request, "").await else { panic!() };
     drop(permit);
-    let begun = ledger(&world).read(|rows| rows.pace(A, 0));
+    let begun = ledger(&world).read(|rows| rows.pace(A, 0..i64::MAX));
     assert_eq!(begun.iter().map(|pace| (pace.requests, pace.tokens)).collect::<Vec<_>>(), [(0, 0)]);
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::aimd::at_once;
 use super::ask::Ask;
-use super::{Exceeded, Over, day_of};
+use super::{Exceeded, Over, aimd, day_of, orphan};
 use crate::ledger::{Leases, Pace, RowResult, Rows};
+use crate::route::believed::{alive, begun_since};
 
 /// Pace is kept by the second, so that what was begun counts for up to a second more than a minute.
 const WINDOW: i64 = 61;
@@ -111,19 +111,19 @@ pub(super) fn decide(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict>
     if let Some(verdict) = money(rows, ask, now, &mut grant)? {
         return Ok(verdict);
     }
-    let eased = at_once(rows.allowed(&ask.provider)?, now);
+    let eased = aimd::given(rows, &ask.provider, now)?;
     grant.eased = eased.is_some();
     let own = ask.limits.concurrency.map(u64::from);
     let most = own.map(|n| (n, false)).into_iter().chain(eased.map(|n| (n, true)));
     let most = most.min();
     let paced = ask.limits.requests_per_minute.is_some() || ask.limits.tokens_per_minute.is_some();
     let ahead = if most.is_some() || paced {
-        rows.leases_before(&ask.queue, now, ask.since, &ask.holder)?
+        rows.leases_before(&ask.queue, alive(now), ask.since, &ask.holder)?
     } else {
         Leases::default()
     };
     if let Some((most, eased)) = most {
-        let leases = rows.leases(&ask.provider, now)?;
+        let leases = rows.leases(&ask.provider, alive(now))?;
         let in_flight = if eased { leases.count.max(ask.in_flight) } else { leases.count };
         if in_flight + ahead.count >= most {
             let full = if eased { Full::Eased(most) } else { Full::AtOnce(most) };
@@ -133,14 +133,14 @@ pub(super) fn decide(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict>
     }
     let ramp = u64::from(rows.health(&ask.key)?.ramp);
     if ramp > 0 {
-        let leases = rows.leases(&ask.model, now)?;
+        let leases = rows.leases(&ask.model, alive(now))?;
         if leases.count >= ramp {
             return Ok(Verdict::NotYet(Full::Returning(ramp), leases.first_end));
         }
         grant.model = true;
     }
     if paced {
-        let begun = rows.pace(&ask.provider, now / 1000 - WINDOW + 1)?;
+        let begun = rows.pace(&ask.provider, begun_since(now / 1000 - WINDOW + 1, now))?;
         if let Some((full, until)) = pace(ask, &begun, ahead) {
             return Ok(Verdict::NotYet(full, until));
         }
@@ -151,7 +151,7 @@ pub(super) fn decide(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict>
 
 /// Decides, and takes what is given.
 pub(super) fn take(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict> {
-    rows.remove_ended_leases(now)?;
+    orphan::settle(rows, now)?;
     let verdict = decide(rows, ask, now)?;
     let Verdict::Go(grant) = &verdict else { return Ok(verdict) };
     rows.remove_lease(&ask.queue, &ask.holder)?;
@@ -160,7 +160,7 @@ pub(super) fn take(rows: &Rows<'_>, ask: &Ask, now: i64) -> RowResult<Verdict> {
         let second = now / 1000;
         let tokens = i64::try_from(ask.tokens).unwrap_or(i64::MAX / 2);
         rows.add_pace(&ask.provider, Pace { second, requests: 1, tokens })?;
-        rows.remove_pace(second - WINDOW)?;
+        rows.remove_pace(begun_since(second - WINDOW, now))?;
     }
     Ok(verdict)
 }
@@ -189,7 +189,7 @@ fn money(rows: &Rows<'_>, ask: &Ask, now: i64, grant: &mut Grant) -> RowResult<O
         (Exceeded::Stop, _) if used_up => return Ok(Some(Verdict::Never(said))),
         (Exceeded::Warn, _) => grant.over = used_up.then_some(said),
         (Exceeded::Stop, Some(cost)) => {
-            let aside = rows.leases(ask.money(), now)?;
+            let aside = rows.leases(ask.money(), alive(now))?;
             if over(cost.saturating_add(aside.nano_dollars)) {
                 return Ok(Some(Verdict::NotYet(Full::Money, aside.first_end)));
             }

@@ -11,8 +11,7 @@ use super::super::limits::{Admission, Permit};
 use super::Walk;
 use super::next::Next;
 use crate::provider::ModelRef;
-use crate::route::health::milliseconds;
-use crate::route::{Away, Full, Notice, Over, Skip, Standing, Why};
+use crate::route::{Away, Full, Notice, Over, Skip, Standing, Why, milliseconds};
 
 /// Somebody who waits for longer is told why.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::breaker::{Change, Role};
 use super::limits::{Limiter, Permit, RetryBudget, Settled};
+use super::probe::Probe;
 use super::{
     Answer, Attempt, Budget, CallRecord, Caller, Choice, Full, Health, Listener, NoAnswer, Notice, Plan,
     PlanStep, Policy, Purse, Route, Skip, Tell, Why,
@@ -315,13 +316,20 @@ impl<'a> Walk<'a> {
                 sleep(next.wait).await;
             }
             let Some(permit) = self.admit(next.index).await else { continue };
-            if next.role == Role::Probe
-                && !self.router.health.take_probe(target, &self.options.id, lease()).await
-            {
-                // Another call was faster. How everybody stands is looked at again.
-                continue;
+            let probe = if next.role == Role::Probe {
+                match self.router.health.take_probe(target, &self.options.id, lease()).await {
+                    Some(probe) => Some(probe),
+                    // Another call was faster. How everybody stands is looked at again.
+                    None => continue,
+                }
+            } else {
+                None
+            };
+            let exchanged = self.attempt(&next, permit, probe.as_ref()).await;
+            // What it taught follows at once.
+            if let Some(probe) = probe {
+                probe.over();
             }
-            let exchanged = self.attempt(&next, permit).await;
             let failure = match exchanged.outcome {
                 Ok(response) => {
                     self.learn_success(&next, exchanged.first_content, exchanged.duration, &response.usage);
@@ -346,7 +354,7 @@ impl<'a> Walk<'a> {
         NoAnswer { why, failure: last.map(|(_, failure)| failure), shown: self.shown.clone() }
     }
 
-    async fn attempt(&mut self, next: &Next, mut permit: Permit) -> Exchanged {
+    async fn attempt(&mut self, next: &Next, mut permit: Permit, probe: Option<&Probe>) -> Exchanged {
         let timers = self.timers(next);
         let runner = &mut self.runners[next.index];
         runner.attempts += 1;
@@ -362,19 +370,18 @@ impl<'a> Walk<'a> {
         let fitted = target.fitted(self.request, runner.adjustments);
         let started = self.start.elapsed();
         let (listener, shown) = (&mut *self.listener, &mut self.shown);
-        let (health, call) = (&self.router.health, &self.options.id);
-        let mut renewed = (next.role == Role::Probe).then(Instant::now);
+        let mut kept = probe.map(|probe| (probe, Instant::now()));
         let content = AtomicBool::new(false);
         let mut sink = |event: &Event| {
             if event.is_content() {
                 content.store(true, Ordering::Relaxed);
             }
-            if let Some(last) = renewed
+            if let Some((probe, last)) = &mut kept
                 && event.is_content()
                 && last.elapsed() >= Duration::from_secs(1)
             {
-                health.renew_probe(target, call, lease());
-                renewed = Some(Instant::now());
+                probe.renew();
+                *last = Instant::now();
             }
             if let Event::Text(text) = event
                 && listener.shows()

@@ -1,0 +1,62 @@
+//! The signals that end a process in an orderly way: calls in flight are paid for, and give back what they hold.
+
+use super::outcome::Outcome;
+
+/// Waits for a signal that ends the process; says how the command ends then.
+pub(super) async fn ended() -> Outcome {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::SignalKind;
+        tokio::select! {
+            () = signal(SignalKind::interrupt()) => Outcome::Interrupted,
+            () = signal(SignalKind::terminate()) => Outcome::Terminated,
+            () = signal(SignalKind::hangup()) => Outcome::HungUp,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Outcome::Interrupted
+    }
+}
+
+/// Waits for a signal, for ever where nobody is to be ended by it.
+#[cfg(unix)]
+async fn signal(kind: tokio::signal::unix::SignalKind) {
+    let is_ignored = is_ignored(kind.as_raw_value());
+    // Who cannot be asked whether the hangup is ignored is left to it: it may be `nohup` that started this.
+    let is_left = is_ignored.unwrap_or(kind == tokio::signal::unix::SignalKind::hangup());
+    if !is_left && let Ok(mut signal) = tokio::signal::unix::signal(kind) {
+        signal.recv().await;
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether whoever started this process had it ignore a signal, as `nohup` does; `None` where that cannot be known.
+#[cfg(unix)]
+fn is_ignored(number: i32) -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    ignores(&status, number)
+}
+
+#[cfg(unix)]
+fn ignores(status: &str, number: i32) -> Option<bool> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> (number - 1) & 1 == 1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_mask() {
+        let status = "Name:\tslalom\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n";
+        assert_eq!([1, 2, 13, 15].map(|n| ignores(status, n)), [true, false, true, false].map(Some));
+        assert_eq!(ignores("Name:\tslalom\n", 1), None);
+    }
+}
