@@ -11,7 +11,9 @@ use crate::chat::FailureClass;
 use crate::ledger::{HealthKey, Lease};
 use crate::provider::scripted::{Ending, Scene};
 use crate::provider::{Limits, Provider};
-use crate::route::test_world::{World, answers, chunk, classes, finish, refuses, route, seconds};
+use crate::route::test_world::{
+    World, answers, chunk, classes, finish, refuses, refuses_with, route, seconds,
+};
 use crate::route::{CallRecord, Policy, Retry, Route, Why};
 
 /// The scope of the provider `a`, and of its model.
@@ -272,7 +274,7 @@ async fn calls_from_before_a_refusal_count_too() {
     let asked = asked(&world);
     // Four of sixteen went through, and took no lease: nothing held then. Eight are given, so that four more begin.
     assert_eq!(asked[16..].iter().filter(|at| **at < 5).count(), 4, "{asked:?}");
-    assert_eq!(records.iter().filter(|record| record.outcome.is_ok()).count(), 4 + 10, "ten second tries");
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "none of them was a second try");
 }
 
 #[test]
@@ -336,4 +338,32 @@ fn ten_successes_are_one_second_try() {
     assert!(retries.take() && !retries.take());
     (0..1000).for_each(|_| retries.add());
     assert_eq!((0..100).filter(|_| retries.take()).count(), 10);
+}
+
+/// A provider that has too many says so, and says no more than that: nothing is used up by it.
+#[tokio::test(start_paused = true)]
+async fn a_patient_call_goes_back_in_line_as_often_as_it_is_refused() {
+    let asks_for_less = || refuses_with(429, vec![("retry-after", "20".into())], "{}");
+    let scenes: Vec<Scene> = (0..20).map(|_| asks_for_less()).chain([answers("ok")]).collect();
+    let world = patient(World::new([("a", scenes)]));
+    let record = world.call(&route(&["a"], Policy::default())).await;
+    assert!(record.outcome.is_ok(), "after 400 s, beyond the deadline: {:?}", record.outcome);
+    assert_eq!((record.attempts.len(), record.queued.as_secs() / 10), (21, 40));
+    assert!(record.latency < seconds(1), "waiting is not the call's time: {:?}", record.latency);
+    assert!((0..10).all(|_| world.router.retries.take()), "no second try was paid for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_call_waits_no_longer_than_its_caller() {
+    let asks_for_less = || refuses_with(429, vec![("retry-after", "20".into())], "{}");
+    let ends = async |timeout: Option<u64>| {
+        let mut world = patient(World::new([("a", vec![asks_for_less()])]));
+        world.timeout = timeout.map(seconds);
+        let begun = tokio::time::Instant::now();
+        let record = world.call(&route(&["a"], Policy::default())).await;
+        let why = record.outcome.as_ref().unwrap_err().why;
+        (why, begun.elapsed().as_secs(), classes(&record).len())
+    };
+    assert_eq!(ends(Some(50)).await, (Why::Timeout, 50, 3));
+    assert_eq!(ends(None).await, (Why::Deadline, 600, 30));
 }
