@@ -10,6 +10,7 @@ mod habits;
 mod health;
 mod limits;
 mod rows;
+mod runs;
 mod schema;
 mod writer;
 
@@ -23,6 +24,7 @@ pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
 pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
+pub use runs::{AnswerRow, ResultRow, RunRow};
 use writer::{Job, Writer};
 
 /// What rows are read and written with.
