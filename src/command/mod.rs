@@ -23,12 +23,15 @@ mod outcome;
 mod ping;
 mod prompt;
 mod route;
+mod signals;
 mod sim;
 mod simulator;
 mod standing;
 mod stdin;
 
 use std::ffi::OsString;
+use std::pin::pin;
+use std::rc::Rc;
 
 use clap::Parser;
 
@@ -36,6 +39,7 @@ use crate::cli::{Cli, Command};
 use crate::view::Console;
 use context::Context;
 use outcome::{CommandError, Outcome};
+use signals::{Signals, arrival};
 
 /// Runs the program with these arguments and says what to exit with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -52,10 +56,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(async {
-            tokio::select! {
-                biased;
-                result = dispatch(cli, console) => result,
-                Ok(()) = tokio::signal::ctrl_c() => Err(CommandError::interrupted()),
+            let signals = Rc::new(Signals::new());
+            let mut work = pin!(dispatch(cli, console, Rc::clone(&signals)));
+            loop {
+                tokio::select! {
+                    biased;
+                    result = &mut work => break result,
+                    Ok(()) = arrival() => {
+                        if !signals.tell() {
+                            break Err(CommandError::interrupted());
+                        }
+                    }
+                }
             }
         }),
         Err(error) => Err(CommandError::internal(error)),
@@ -69,8 +81,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-async fn dispatch(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
-    let context = Context::new(cli.global, console)?;
+async fn dispatch(cli: Cli, console: Console, signals: Rc<Signals>) -> Result<Outcome, CommandError> {
+    let context = Context::new(cli.global, console, signals)?;
     let result = match cli.command {
         Command::Ask(args) => ask::ask(&context, args).await,
         Command::Route(args) => route::route(&context, args).await,
