@@ -122,9 +122,11 @@ fn killed_at(moments: &[usize]) {
     assert_eq!(unfinished(&ledger, &set), None, "it is finished");
     let again = simulator.answered() as u64 - ALL;
     println!("killed {} times: {again} of {ALL} answers paid again, {worst} at most at once", moments.len());
-    // Sixteen in flight for each of three providers.
-    assert!(worst <= 48, "{worst} answers were lost at once");
-    assert!(again <= 48 * moments.len() as u64, "{again} answers were paid again");
+    // Sixteen in flight for each of three providers, and one batch of the ledger's writer, which takes milliseconds: as many
+    // results as may arrive in much less than a second.
+    let most = 3 * 16 + 256;
+    assert!(worst <= most, "{worst} answers were lost at once");
+    assert!(again <= most * moments.len() as u64, "{again} answers were paid again");
 }
 
 #[test]
@@ -298,19 +300,26 @@ impl Narrow {
     /// It is nobody's simulator, and has a price.
     fn tool(&self, cases: usize) -> Tool {
         let routes = format!(
-            "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}'}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n",
+            "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}', api_key: {{env: MINE_KEY}}}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n",
             self.url
         );
         let rows: String = (0..cases).map(|n| format!("c{n},country {n},ok\n")).collect();
         many(0, "mine/m")
             .file("routes.yaml", &routes)
             .file("cases.csv", &format!("id,country,reference\n{rows}"))
+            .env("MINE_KEY", KEY)
+    }
+
+    fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 
     fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
 }
+
+const KEY: &str = "kq9-not-for-anybody-else-4711";
 
 const NARROW: [&str; 7] =
     ["--config", "routes.yaml", "--ledger", "ledger.db", "eval", "set.yaml", "--no-stream"];
@@ -322,10 +331,26 @@ fn a_provider_that_refuses_much_leaves_no_case_unscored() {
     let json = tool.run(&[&NARROW[..], &["--json"]].concat()).exits(0).json();
     let subject = &json["runs"][0]["subjects"][0];
     assert_eq!((&subject["passed"], &subject["unscored"]), (&300.into(), &0.into()));
-    let refused = narrow.refused.load(Ordering::SeqCst);
+    let refused = narrow.refused();
     println!("300 answers, {refused} refusals on the way");
     assert_eq!(narrow.answered(), 300);
     assert!((1..300).contains(&refused), "it is asked for less: {refused} refusals");
+}
+
+/// Subjects of one provider share its places.
+#[test]
+fn as_many_are_in_flight_at_a_provider_as_was_said() {
+    let narrow = Narrow::start();
+    let tool = narrow.tool(60);
+    let eval = |more: &[&str]| tool.run(&[&NARROW[..], &["-m", "mine/m,mine/n,mine/o"], more].concat());
+    eval(&["-j", "4"]).exits(0);
+    assert_eq!((narrow.answered(), narrow.refused()), (180, 0));
+    // Where nothing is said, the provider's own limit is.
+    let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
+    let limited = routes.replace("api_key:", "limits: {concurrency: 4}, api_key:");
+    std::fs::write(tool.path("routes.yaml"), limited).unwrap();
+    eval(&["--refresh"]).exits(0);
+    assert_eq!((narrow.answered(), narrow.refused()), (360, 0));
 }
 
 #[test]
@@ -369,7 +394,11 @@ fn answers_from_before_cost_nothing_and_say_so() {
         narrow.answered() - before
     };
     assert_eq!((in_ci(&[]), in_ci(&["--cache"])), (20, 0));
-    assert!(!std::fs::read(tool.path("ledger.db")).unwrap().is_empty());
+    let kept = ["ledger.db", "ledger.db-wal"]
+        .map(|name| std::fs::read(tool.path(name)).unwrap_or_default())
+        .concat();
+    let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("mine/m") && !holds(KEY), "answers are kept, keys are not");
     tool.run(&with(&["--cache", "--refresh"])).exits(2);
 }
 

@@ -37,6 +37,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// What may be done with answers that were given before.
     pub cache: Cache,
+    /// Whether what nobody is going to look at is let go once the ledger has it: answers, and assertions that passed.
+    pub lean: bool,
 }
 
 /// What all subjects of a run share.
@@ -124,9 +126,14 @@ pub async fn run(
         match ended {
             None => break,
             Some(None) => {}
-            Some(Some((slot, result))) => {
+            Some(Some((slot, mut result))) => {
                 way.keep(&result);
                 progress.done(&result);
+                if options.lean {
+                    result.text = String::new();
+                    result.assertions.retain(|assertion| assertion.verdict != Verdict::Pass);
+                    result.assertions.shrink_to_fit();
+                }
                 results[slot] = Some(result);
                 running.push(worker());
             }
@@ -188,7 +195,8 @@ impl Way<'_> {
         if is_first && (result.hopeless || shut) {
             self.hopeless.store(true, Ordering::Relaxed);
         }
-        if result.verdict == Verdict::Unscored {
+        // Where the money ends, nothing went wrong.
+        if result.verdict == Verdict::Unscored && !matches!(result.limit, Some(Why::Over(_))) {
             halt.count_error();
         }
         result

@@ -12,8 +12,8 @@ use super::{CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, CaseResult, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict, forget_old_answers,
-    judge, run, take_up,
+    Bench, Cache, CaseResult, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict,
+    forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
 use crate::route::Router;
@@ -61,13 +61,17 @@ pub(super) async fn execute(
             if !halt.goes_on() {
                 break;
             }
+            // A run that goes on goes by what it has, and not by what others have.
+            let goes_on = resumed.is_some();
+            let reads = prepared.cache.reads && (!goes_on || args.cache);
             let row = begin(context, router, prepared, resumed.take());
             let options = RunOptions {
                 run: row.id,
                 repeats: prepared.choice.selection.repeat,
                 stream: !args.no_stream,
                 timeout,
-                cache: prepared.cache,
+                cache: Cache { reads, ..prepared.cache },
+                lean: args.output.is_empty() && !context.console.is_verbose(),
             };
             let run = run_set(context, bench, prepared, &options).await;
             keep_scores(router, prepared, &run);
@@ -182,7 +186,10 @@ fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
     let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
-        if let (None, [candidate]) = (&subject.route.name, subject.route.candidates.as_slice()) {
+        // Answers from before say nothing of how it does now.
+        if let (None, [candidate], 0) =
+            (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)
+        {
             router.health().keep_score(&path, &candidate.model_ref, summary.passed, summary.failed);
         }
     }
