@@ -197,13 +197,30 @@ fn an_answer_out_of_shape_fails_the_drill() {
 }
 
 #[test]
-fn one_candidate_alone_is_rehearsed_once() {
-    let ran = tool().run(&["route", "one", "--drill", "each", "hello"]).exits(0);
-    assert!(
-        ran.stdout.contains("1 call with") && ran.stdout.contains("nobody takes over from it"),
-        "{}",
-        ran.stdout
-    );
+fn one_candidate_alone_is_never_green() {
+    let ran = tool().run(&["route", "one", "--drill", "each", "hello"]).exits(1);
+    ran.says(&["only sim-openai/good can be called, so nobody would take over"]);
+}
+
+#[test]
+fn a_drill_goes_by_what_is_known_of_quality() {
+    let routes = "version: 1\nroutes:\n  q:\n    quality: {set: set.yaml, min_pass_rate: 0.5, missing: skip}\n    \
+                  candidates: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\n";
+    let set = "version: 1\nname: s\nmodels: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\nprompt: \"{{ w }}\"\n\
+               cases:\n  - {id: a, vars: {w: Hello}, reference: First comes this. Then comes that., assert: [contains: that]}\n";
+    let tool = tool().file("routes.yaml", routes).file("set.yaml", set);
+    tool.run(&["route", "q", "--drill", "each", "hi"]).exits(3);
+    tool.run(&["eval", "set.yaml"]).exits(1);
+    let drill = tool.run(&["route", "q", "--drill", "each", "--json", "hi"]).exits(0).json();
+    assert_eq!(drill["left_out"], json!([{"model": "sim-gemini/terse", "reason": "quality"}]));
+}
+
+#[test]
+fn money_that_does_not_reach_is_no_broken_promise() {
+    for drill in ["each", "sim-openai=down"] {
+        let arguments = ["route", "two", "--drill", drill, "--max-cost", "0.00001", "hi"];
+        tool().run(&arguments).exits(4).says(&["raise --max-cost"]);
+    }
 }
 
 #[test]

@@ -116,8 +116,10 @@ fn every_key_is_read() {
     assert_eq!(summarize.floors.requires, [Capability::JsonSchema, Capability::Tools]);
     assert_eq!(summarize.floors.max_cost, Some(50_000_000));
     assert_eq!(summarize.floors.max_p50, Some(Duration::from_secs(4)));
+    let set = folder.path().join("set.yaml").canonicalize().unwrap();
     let quality = QualityFloor {
-        set: folder.path().join("set.yaml").canonicalize().unwrap(),
+        digest: slalom::config::load_set(&set).unwrap().digest,
+        set,
         min_pass_rate: 0.85,
         max_age: Some(Duration::from_secs(30 * 86_400)),
         missing: Missing::Skip,

@@ -96,7 +96,13 @@ fn view(config: &Config) -> RoutesView<'static> {
             route,
         }
     });
-    RoutesView { routes: routes.collect(), budget: config.budget, folder: None, now: NOW }
+    RoutesView {
+        routes: routes.collect(),
+        budget: config.budget,
+        spent: [300_000_000, 0],
+        folder: None,
+        now: NOW,
+    }
 }
 
 fn config() -> Config {
@@ -130,7 +136,12 @@ fn json_has_every_state_in_a_word_and_null_for_the_unknown() {
     let config = config();
     let json = routes_json(&view(&config));
     assert_eq!(json["schema"], "slalom.routes/1");
-    assert_eq!(json["budget"], serde_json::json!({"daily_usd": 20.0, "on_exceeded": "stop"}));
+    assert_eq!(
+        json["budget"],
+        serde_json::json!({
+            "daily_usd": 20.0, "on_exceeded": "stop", "spent_usd": 0.3, "spent_simulated_usd": 0.0,
+        })
+    );
     let words = |route: usize, field: &str| -> Vec<Value> {
         json["routes"][route]["candidates"].as_array().unwrap().iter().map(|c| c[field].clone()).collect()
     };

@@ -163,6 +163,10 @@ fn routes_stand_in_routes_and_other_candidates_in_the_environment() {
     let tool = world();
     let flat = ["sim-anthropic/good", "sim-openai/good", "sim-gemini/good"];
     assert_eq!(plan(&tool, &["two", "hi"]), flat);
+    let misspelt = world().env("SLALOM_ROUTE_TALKS", "sim-gemini/terse");
+    misspelt.run(&["route", "talk", "hi"]).exits(0).says(&[
+        "SLALOM_ROUTE_TALKS is passed over: there is no route of that name; did you mean SLALOM_ROUTE_TALK?",
+    ]);
     let tool = world().env("SLALOM_ROUTE_TALK", "sim-gemini/terse");
     assert_eq!(plan(&tool, &["two", "hi"]), ["sim-gemini/terse", "sim-gemini/good"]);
 }

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 pub use cost::{Cost, CostSource, dollars, price_of};
 pub use decimal::{nano_to_usd, usd_to_nano};
-pub use estimate::{estimated_tokens, estimated_usage, most_tokens};
+pub use estimate::{estimated_input, estimated_tokens, estimated_usage, most_tokens};
 pub use facts::{
     Capabilities, Capability, Mode, ModelFacts, REFUSABLE, Thinking, parameter_of, parameter_word,
 };

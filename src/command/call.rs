@@ -126,8 +126,16 @@ pub(super) fn check_callable(
     {
         return Err(unusable_error(route, error));
     }
-    for (model, skip) in skipped.into_iter().filter(|(_, skip)| !skip.is_meant()) {
+    // Where nobody is left, the end of the call says why.
+    let left = plan.targets().next().is_some();
+    for (model, skip) in skipped.into_iter().filter(|(_, skip)| left && !skip.is_meant()) {
         context.console.warn(format_args!("{model} is left out: {skip}"));
+    }
+    if let Some(stranger) = &plan.stranger {
+        context.console.warn(format_args!(
+            "the conversation's last answer came from {stranger}, which is no candidate of `{}`: another model goes on with it",
+            route.name.as_deref().unwrap_or_default()
+        ));
     }
     for (model, missing) in &plan.unscored {
         context.console.warn(format_args!("{model} is used, though {missing}; `slalom eval` measures it"));
@@ -240,8 +248,8 @@ fn show(
     };
     let (outcome, hint) = match played {
         // What helps against an outage does not help against one that is only played.
-        Some(_) => (Outcome::GateFailed, Some(UNSURVIVED.to_owned())),
-        None => (outcome_of(record, structured), hint(none)),
+        Some(_) if !matches!(none.why, Why::Over(_)) => (Outcome::GateFailed, Some(UNSURVIVED.to_owned())),
+        _ => (outcome_of(record, structured), hint(record, none)),
     };
     if json {
         let envelope = envelope(record, structured, hint.clone()).of_drill(drill);
@@ -304,7 +312,12 @@ fn no_answer_words(record: &CallRecord, none: &NoAnswer) -> String {
     words
 }
 
-fn hint(none: &NoAnswer) -> Option<String> {
+fn hint(record: &CallRecord, none: &NoAnswer) -> Option<String> {
+    if none.why == Why::BrokeOff && !record.not_tried.is_empty() {
+        let words = "`on_midstream: restart` begins anew with the next candidate; what is not shown as it arrives \
+                     (a pipe without --stream) is never lost";
+        return Some(words.to_owned());
+    }
     match (hint_of_end(none.why), &none.failure) {
         (Some(words), _) => Some(words.to_owned()),
         (None, Some(failure)) => hint_of(failure).map(str::to_owned),
@@ -327,12 +340,15 @@ fn hint_of_end(why: Why) -> Option<&'static str> {
     Some(match why {
         Why::Timeout => "raise --timeout",
         Why::Deadline => "raise `deadline` in routes.yaml, or add a faster candidate",
-        Why::Limited => "raise `limits` or `deadline` in routes.yaml, or add a candidate of another provider",
+        Why::Limited => {
+            "raise `limits`, `deadline` or --timeout, or add a candidate of another provider: a call waits for half of the time that it has"
+        }
+        Why::NobodyToTry => "`slalom route NAME --dry-run` says of each candidate why it is left out",
         Why::Over(over) if over.daily => {
             "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
         }
         Why::Over(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
-        Why::NobodyToTry | Why::Stopped | Why::AllFailed | Why::BrokeOff => return None,
+        Why::Stopped | Why::AllFailed | Why::BrokeOff => return None,
     })
 }
 

@@ -125,6 +125,8 @@ impl Context {
         });
         let config = Config::load_over(find(look)?, &TrustStore::of_user(), Catalog::new(updated))?
             .overridden(&environment)?;
+        let names = std::env::vars_os().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+        warnings.extend(config.strange_overrides(names.filter_map(|name| name.into_string().ok())));
         self.console.detail(format_args!("routes: {}", config.source.name));
         let dotenv = DotEnv::beside(&config);
         warnings.extend(dotenv.warnings.iter().cloned());
@@ -142,7 +144,8 @@ impl Context {
 
     /// How models stand, as the ledger has it.
     pub(super) fn health(&self) -> Health {
-        health_in(Arc::clone(self.ledger()))
+        let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
+        Health::new(Arc::clone(self.ledger()), clock, fastrand::Rng::new())
     }
 
     /// A router over real connections.
@@ -192,12 +195,6 @@ impl Context {
     pub(super) fn new_id(&self) -> String {
         ulid::Ulid::generate().to_string()
     }
-}
-
-/// How models stand, as this ledger has it.
-pub(super) fn health_in(ledger: Arc<Ledger>) -> Health {
-    let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-    Health::new(ledger, clock, fastrand::Rng::new())
 }
 
 /// A duration that was typed.

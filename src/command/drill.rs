@@ -5,15 +5,14 @@
 use std::sync::Arc;
 
 use super::call::{self, Asked, Played};
-use super::context::{Context, health_in};
+use super::context::Context;
 use super::money;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
 use crate::config::{Config, DurationError, nearest, parse_duration};
-use crate::ledger::Ledger;
 use crate::provider::{Drill, Drilled, Fault, Http, ModelRef, Struck, Transport};
-use crate::route::{CallRecord, Purse, Route, Router, Why};
+use crate::route::{CallRecord, Health, NoAnswer, Purse, Route, Router, Why};
 use crate::view::{Promise, Rehearsal, drill_json, drill_table};
 
 /// The faults that have nothing to say but their name.
@@ -137,17 +136,18 @@ pub(super) async fn drill(
     rehearsed: Rehearsed,
     stream_shown: bool,
 ) -> Result<Outcome, CommandError> {
-    let transport: Arc<dyn Transport> = Arc::new(Http::new(config.connect_timeout));
+    let transport = Arc::new(Http::new(config.connect_timeout));
     let purse = money::purse(asked.args.max_cost.as_deref())?;
+    let stage = Stage { transport, health: context.health(), asked, purse };
     match rehearsed {
         Rehearsed::Named(drills) => {
-            let router = router(&transport, drills.clone(), purse);
+            let router = stage.router(drills.clone());
             check_strikes(&drills, typed, asked, &router)?;
             let played = Played(typed);
             context.console.note(played);
             call::answer_by(context, &router, asked, stream_shown, Some(played)).await
         }
-        Rehearsed::Each => each(context, &transport, asked, purse).await,
+        Rehearsed::Each => each(context, stage).await,
     }
 }
 
@@ -171,21 +171,26 @@ fn check_strikes(
     }
 }
 
-/// A router that nothing else is called through: what it learns of a rehearsal is gone with it.
-fn router(transport: &Arc<dyn Transport>, drills: Vec<Drill>, purse: Option<Purse>) -> Router {
-    let drilled = Drilled::new(Arc::clone(transport), drills, fastrand::Rng::new());
-    Router::new(Arc::new(drilled), health_in(Arc::new(Ledger::in_memory())), fastrand::Rng::new())
-        .paying_from(purse)
+/// What all calls of a rehearsal have in common.
+struct Stage<'a> {
+    transport: Arc<dyn Transport>,
+    health: Health,
+    asked: Asked<'a>,
+    purse: Option<Purse>,
 }
 
-async fn each(
-    context: &Context,
-    transport: &Arc<dyn Transport>,
-    asked: Asked<'_>,
-    purse: Option<Purse>,
-) -> Result<Outcome, CommandError> {
-    let Asked { subject, request, args, .. } = asked;
-    let plan = asked.planned(context, &router(transport, Vec::new(), purse.clone()))?;
+impl Stage<'_> {
+    /// A router that nothing else is called through.
+    fn router(&self, drills: Vec<Drill>) -> Router {
+        let drilled = Arc::new(Drilled::new(Arc::clone(&self.transport), drills, fastrand::Rng::new()));
+        Router::rehearsing(drilled, &self.health, &self.asked.subject.route, fastrand::Rng::new())
+            .paying_from(self.purse.clone())
+    }
+}
+
+async fn each(context: &Context, stage: Stage<'_>) -> Result<Outcome, CommandError> {
+    let Asked { subject, request, args, .. } = stage.asked;
+    let plan = stage.asked.planned(context, &stage.router(Vec::new()))?;
     let models: Vec<ModelRef> = plan.targets().map(|target| target.model_ref.clone()).collect();
     if models.is_empty() {
         let message = format!("no drill of {}: every candidate is left out", subject.name);
@@ -193,7 +198,13 @@ async fn each(
             CommandError::no_answer(Outcome::NoAnswer, message).hint("--dry-run says why each of them is")
         );
     }
-    let in_turn = models.iter().map(|model| vec![model.clone()]).filter(|_| models.len() > 1);
+    if let [only] = models.as_slice() {
+        let message =
+            format!("no drill of {}: only {only} can be called, so nobody would take over", subject.name);
+        return Err(CommandError::no_answer(Outcome::GateFailed, message)
+            .hint("--dry-run says why the others are left out; a route survives an outage with two that can be called"));
+    }
+    let in_turn = models.iter().map(|model| vec![model.clone()]);
     let mut rehearsals = Vec::new();
     for down in in_turn.chain([models.clone()]) {
         let names: Vec<String> = down.iter().map(ToString::to_string).collect();
@@ -205,8 +216,13 @@ async fn each(
             fault: Fault::Down,
             share: 1.0,
         });
-        let router = router(transport, drills.collect(), purse.clone());
-        let record = call::silent(context, &router, asked).await?;
+        let router = stage.router(drills.collect());
+        let record = call::silent(context, &router, stage.asked).await?;
+        if let Err(NoAnswer { why: Why::Over(over), .. }) = &record.outcome {
+            let message = format!("the drill of {} was cut short: {over}", subject.name);
+            return Err(CommandError::no_answer(Outcome::Limit, message)
+                .hint("raise --max-cost, lower --max-tokens, or drill with a shorter prompt"));
+        }
         let all_down = down.len() == models.len();
         rehearsals.push(judged(down, all_down, record, &subject.route, request));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
-use super::{call, drill, prompt, simulator, standing, stdin};
+use super::{call, drill, money, prompt, simulator, standing, stdin};
 use crate::cli::RouteArgs;
 use crate::config::{Config, Subject, nearest};
 use crate::route::Caller;
@@ -31,11 +31,11 @@ pub(super) async fn route(context: &Context, args: RouteArgs) -> Result<Outcome,
     let _simulator = simulator::start_if_named(context, &mut config, named, HashMap::new).await?;
     let route = config.route(name, &context.environment())?;
     if args.dry_run {
-        let router = context.router(&config);
+        let purse = money::purse(args.request.max_cost.as_deref())?;
+        let router = context.router(&config).paying_from(purse);
         let plan = router.explained(&route, &request, &caller);
-        let (standings, now) = (router.health().standings(plan.targets()), router.health().now());
-        let explained =
-            Explained { route: &route, plan: &plan, request: &request, standings: &standings, now };
+        let (outlook, now) = (router.outlook(&route, &plan, &request), router.health().now());
+        let explained = Explained { route: &route, plan: &plan, request: &request, outlook: &outlook, now };
         let text = if args.request.json {
             format!("{}\n", plan_json(&explained))
         } else {

@@ -34,6 +34,7 @@ pub(super) fn list(
     let view = RoutesView {
         routes: shown.collect(),
         budget: config.budget,
+        spent: health.spent_today(),
         folder: config.source.path.as_deref().and_then(Path::parent),
         now: health.now(),
     };

@@ -7,9 +7,12 @@ use super::subject::SubjectError;
 use crate::provider::Environment;
 use crate::route::Conditions;
 
+/// What the name of each such variable begins with.
+const PREFIX: &str = "SLALOM_ROUTE_";
+
 /// The variable that replaces the candidates of a route.
 fn variable_of(route: &str) -> String {
-    format!("SLALOM_ROUTE_{}", route.to_uppercase().replace(['-', '.'], "_"))
+    format!("{PREFIX}{}", route.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Config {
@@ -50,6 +53,19 @@ impl Config {
             route.overridden_by = Some(variable);
         }
         self.expanded_anew()
+    }
+
+    /// What there is to warn of in the names of variables: one that means no route, and may be misspelt.
+    pub fn strange_overrides(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let known: Vec<String> = self.routes.iter().map(|route| variable_of(&route.name)).collect();
+        let strange = names.into_iter().filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+        strange
+            .map(|name| {
+                let near = nearest(&name, known.iter().map(String::as_str));
+                let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                format!("{name} is passed over: there is no route of that name{near}")
+            })
+            .collect()
     }
 
     /// The variables that took the place of the file's candidates in a route, or in one that it names, in turn.

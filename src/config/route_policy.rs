@@ -191,8 +191,10 @@ impl Reader {
                 None
             }
         });
+        let (set, digest) = self.set(&entry.set)?;
         Some(QualityFloor {
-            set: self.set(&entry.set)?,
+            set,
+            digest,
             min_pass_rate: rate.value,
             max_age,
             missing: match entry.missing {
@@ -202,12 +204,12 @@ impl Reader {
         })
     }
 
-    /// The place of a golden set that can be read.
-    fn set(&mut self, written: &Located<String>) -> Option<PathBuf> {
+    /// The place and the digest of a golden set that can be read.
+    fn set(&mut self, written: &Located<String>) -> Option<(PathBuf, String)> {
         match readable_set(&self.folder.clone().unwrap_or_default().join(&written.value), &self.sets) {
-            Ok(path) => {
-                self.sets.push(path.clone());
-                Some(path)
+            Ok(set) => {
+                self.sets.push(set.clone());
+                Some(set)
             }
             Err(why) => {
                 let hint = "it is looked for from the folder of this file; `slalom check SET` says all that is wrong with a set";
@@ -309,16 +311,17 @@ impl Reader {
     }
 }
 
-/// The whole path of a golden set, where it is one; those that are known to be right are not read again.
-fn readable_set(path: &Path, right: &[PathBuf]) -> Result<PathBuf, String> {
+/// The whole path of a golden set, where it is one, and its digest; those that are known to be right are not read again.
+fn readable_set(path: &Path, right: &[(PathBuf, String)]) -> Result<(PathBuf, String), String> {
     let path = path.canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
     // Anything else might never come to an end.
     if !path.is_file() {
         return Err("it is no file".to_owned());
     }
-    if !right.contains(&path) {
-        let first = |error: ConfigError| error.problems.into_iter().next().map(|problem| problem.message);
-        load_set(&path).map_err(|error| first(error).unwrap_or_default())?;
+    if let Some(known) = right.iter().find(|(known, _)| *known == path) {
+        return Ok(known.clone());
     }
-    Ok(path)
+    let first = |error: ConfigError| error.problems.into_iter().next().map(|problem| problem.message);
+    let set = load_set(&path).map_err(|error| first(error).unwrap_or_default())?;
+    Ok((path, set.digest))
 }

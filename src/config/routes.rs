@@ -115,7 +115,7 @@ pub(super) struct Reader {
     /// What is known of models, the file's own facts included once they were read.
     pub(super) catalog: Catalog,
     /// Golden sets that were read and are right.
-    pub(super) sets: Vec<PathBuf>,
+    pub(super) sets: Vec<(PathBuf, String)>,
     /// Where the file is.
     pub(super) folder: Option<PathBuf>,
 }

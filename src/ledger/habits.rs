@@ -30,7 +30,7 @@ impl RouteRow {
 }
 
 /// The newest full run of a golden set against a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScoreRow {
     /// When it was, in milliseconds since 1970.
     pub at: i64,
@@ -38,6 +38,8 @@ pub struct ScoreRow {
     pub passed: u32,
     /// The cases that could be scored.
     pub scored: u32,
+    /// The digest of the set as it was then.
+    pub digest: String,
 }
 
 impl Rows<'_> {
@@ -80,9 +82,16 @@ impl Rows<'_> {
     /// What SQLite says.
     pub fn score(&self, set_path: &str, model: &str) -> RowResult<Option<ScoreRow>> {
         self.0
-            .prepare_cached("SELECT at, passed, scored FROM score WHERE set_path = ?1 AND model = ?2")?
+            .prepare_cached(
+                "SELECT at, passed, scored, digest FROM score WHERE set_path = ?1 AND model = ?2",
+            )?
             .query_row([set_path, model], |row| {
-                Ok(ScoreRow { at: row.get(0)?, passed: row.get(1)?, scored: row.get(2)? })
+                Ok(ScoreRow {
+                    at: row.get(0)?,
+                    passed: row.get(1)?,
+                    scored: row.get(2)?,
+                    digest: row.get(3)?,
+                })
             })
             .optional()
     }
@@ -91,13 +100,13 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_score(&self, set_path: &str, model: &str, score: ScoreRow) -> RowResult<()> {
+    pub fn put_score(&self, set_path: &str, model: &str, score: &ScoreRow) -> RowResult<()> {
         self.0
             .prepare_cached(
-                "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO UPDATE SET at = ?3, passed = ?4, scored = ?5 WHERE at <= ?3",
+                "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET at = ?3, passed = ?4, scored = ?5, digest = ?6 WHERE at <= ?3",
             )?
-            .execute(params![set_path, model, score.at, score.passed, score.scored])?;
+            .execute(params![set_path, model, score.at, score.passed, score.scored, score.digest])?;
         Ok(())
     }
 }
@@ -122,10 +131,11 @@ mod tests {
     #[tokio::test]
     async fn the_newest_score_stays() {
         let ledger = Ledger::in_memory();
-        let [old, new] = [1, 2].map(|at| ScoreRow { at, passed: 3, scored: 4 });
-        ledger.write(move |rows| rows.put_score("s", "a/b", new)).await;
-        ledger.write(move |rows| rows.put_score("s", "a/b", old)).await;
-        assert_eq!(ledger.read(|rows| rows.score("s", "a/b")), Some(new));
+        let row = |at| ScoreRow { at, passed: 3, scored: 4, digest: "d".into() };
+        for at in [2, 1] {
+            ledger.write(move |rows| rows.put_score("s", "a/b", &row(at))).await;
+        }
+        assert_eq!(ledger.read(|rows| rows.score("s", "a/b")), Some(row(2)));
         assert_eq!(ledger.read(|rows| rows.score("s", "a/c")), None);
         ledger.write(|rows| rows.update_route("r", |row| row.leader = "a/b".into())).await;
         assert_eq!(ledger.read(|rows| rows.route("r")).leader, "a/b");

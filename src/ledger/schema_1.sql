@@ -90,6 +90,7 @@ CREATE TABLE score (
     at INTEGER NOT NULL,
     passed INTEGER NOT NULL,
     scored INTEGER NOT NULL,
+    digest TEXT NOT NULL,
     PRIMARY KEY (set_path, model)
 ) WITHOUT ROWID;
 

@@ -317,8 +317,11 @@ pub(super) fn unreachable(error: SendError) -> Failure {
     }
 }
 
-/// Seconds to the tenth, rounded up: a timer never ran shorter than it says.
+/// Seconds to the tenth, rounded up: a timer never ran shorter than it says. Less than that in milliseconds.
 pub(super) fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_millis(100) {
+        return format!("{} ms", duration.as_millis().max(1));
+    }
     format!("{} s", (duration.as_secs_f64() * 10.0).ceil() / 10.0)
 }
 

@@ -9,7 +9,7 @@ use crate::chat::Usage;
 use crate::ledger::{HealthRow, RouteRow, Trend};
 
 /// An answer's tokens, where no answer of the route was measured.
-pub(super) const ASSUMED_OUTPUT: u64 = 400;
+const ASSUMED_OUTPUT: u64 = 400;
 
 /// So many measurements are what the peers of a candidate count for in its own figure.
 const PEERS: f64 = 3.0;

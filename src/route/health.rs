@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::breaker::{Change, Role, Sign, is_demoted, measure, recent, take, trips, trouble, weight_left};
-use super::limits::provider_scope;
-use super::{Block, Full};
+use super::limits::{provider_scope, spent_on};
+use super::{Block, Full, Route};
+use crate::catalog::NanoDollars;
 use crate::chat::{FailureClass, Usage};
 use crate::ledger::{HealthKey, HealthRow, Ledger, RowResult, Rows, ScoreRow};
 use crate::provider::{ModelRef, Target};
@@ -178,6 +179,33 @@ impl Health {
         self.draw.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
+    /// Health of its own for a rehearsal: what was measured of the route and its models, and everybody in good standing. What
+    /// it learns is gone with it.
+    pub(super) fn rehearsal(&self, route: &Route) -> Self {
+        let ledger = Ledger::in_memory();
+        let name = route.habits();
+        let habits = self.ledger.read(|rows| rows.route(&name));
+        ledger.post(move |rows| rows.update_route(&name, |row| row.clone_from(&habits)));
+        for target in route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().ok()) {
+            let key = key(target);
+            let known = self.ledger.read(|rows| rows.health(&key));
+            let measured = move |row: &mut HealthRow| {
+                (row.first_token, row.token, row.measured) = (known.first_token, known.token, known.measured);
+            };
+            ledger.post(move |rows| rows.update_health(&key, measured));
+        }
+        if let Some(floor) = &route.policy.floors.quality {
+            let set = floor.set.to_string_lossy().into_owned();
+            for candidate in &route.candidates {
+                let (set, model) = (set.clone(), candidate.model_ref.to_string());
+                if let Some(score) = self.ledger.read(|rows| rows.score(&set, &model)) {
+                    ledger.post(move |rows| rows.put_score(&set, &model, &score));
+                }
+            }
+        }
+        Self { ledger: Arc::new(ledger), clock: Arc::clone(&self.clock), draw: Arc::clone(&self.draw) }
+    }
+
     /// How the models stand, in their order.
     pub fn standings<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<Standing> {
         let now = self.now();
@@ -223,17 +251,24 @@ impl Health {
     }
 
     /// Keeps how a model did in a run of a whole golden set.
-    pub fn keep_score(&self, set: &Path, model: &ModelRef, passed: u64, failed: u64) {
+    pub fn keep_score(&self, set: &Path, digest: &str, model: &ModelRef, passed: u64, failed: u64) {
         let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let score = ScoreRow { at: self.now(), passed: count(passed), scored: count(passed + failed) };
+        let (passed, scored) = (count(passed), count(passed + failed));
+        let score = ScoreRow { at: self.now(), passed, scored, digest: digest.to_owned() };
         let (set, model) = (set.to_string_lossy().into_owned(), model.to_string());
-        self.ledger.post(move |rows| rows.put_score(&set, &model, score));
+        self.ledger.post(move |rows| rows.put_score(&set, &model, &score));
     }
 
     /// Keeps a route's first choice.
     pub(super) fn put_leader(&self, route: &str, leader: &str) {
         let (route, leader) = (route.to_owned(), leader.to_owned());
         self.ledger.post(move |rows| rows.update_route(&route, |row| row.leader.clone_from(&leader)));
+    }
+
+    /// What was spent today, in real dollars and in the simulator's.
+    pub fn spent_today(&self) -> [NanoDollars; 2] {
+        let now = self.now();
+        self.ledger.read(|rows| spent_on(rows, now))
     }
 
     /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes.
@@ -339,6 +374,6 @@ fn standing_in(rows: &Rows<'_>, key: &HealthKey, block: &str, now: i64) -> RowRe
     })
 }
 
-fn milliseconds(span: Duration) -> i64 {
+pub(super) fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
 }

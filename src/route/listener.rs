@@ -81,7 +81,11 @@ impl fmt::Display for Notice<'_> {
         match self {
             Self::Failed { model, failure } => write!(f, "{model}: {failure}"),
             Self::NobodyReady { model, wait } => {
-                write!(f, "no candidate is ready; trying {model} in {:.1} s", wait.as_secs_f64())
+                let when = match wait.is_zero() {
+                    true => "now".to_owned(),
+                    false => format!("in {:.1} s", wait.as_secs_f64()),
+                };
+                write!(f, "no candidate is ready; trying {model} {when}")
             }
             Self::PassedOver { model, skip } => write!(f, "{model} is passed over: {skip}"),
             Self::Adjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),

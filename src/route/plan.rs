@@ -39,6 +39,8 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Candidates that are used although nothing new enough is known of how well they do.
     pub unscored: Vec<(ModelRef, NoScore)>,
+    /// Who spoke last in the conversation, where that is nobody of the route.
+    pub stranger: Option<String>,
     /// Whether the first one is first only to be measured.
     pub explored: bool,
     /// The route's first choice, where that is another one than until now.

@@ -6,9 +6,10 @@ use super::estimate::{cost, evidence, output_tokens, own_time, times};
 use super::order::{Draw, Order, Runner, order};
 use super::plan::{Caller, Candidate, Plan, PlanStep};
 use super::{
-    Choice, Conditions, Estimate, Missing, NoScore, Policy, QualityFloor, Route, Router, Skip, Strategy,
+    Choice, Conditions, Estimate, Missing, NoScore, Policy, QualityFloor, Route, Router, Skip, Standing,
+    Strategy,
 };
-use crate::catalog::{estimated_tokens, most_tokens};
+use crate::catalog::{estimated_input, most_tokens};
 use crate::chat::Request;
 use crate::ledger::{HealthRow, RouteRow, RowResult, ScoreRow};
 use crate::provider::{ModelRef, Target};
@@ -40,11 +41,21 @@ impl Router {
         self.planned(route, request, caller, true)
     }
 
+    /// How those stand that a plan would try, in their order; and why limits or money would not let them begin now.
+    pub fn outlook(&self, route: &Route, plan: &Plan, request: &Request) -> Vec<(Standing, Option<Skip>)> {
+        let standings = self.health().standings(plan.targets());
+        let habits = route.habits();
+        let held = plan.targets().map(|target| self.limiter.outlook(target, request, &habits));
+        standings.into_iter().zip(held).collect()
+    }
+
     fn planned(&self, route: &Route, request: &Request, caller: &Caller, estimates: bool) -> Plan {
         let now = self.health().now();
         let known = self.known(route, estimates);
         let estimates = estimates.then(|| estimated(route, request, &known, now));
-        let mut plan = Plan { steps: Vec::new(), unscored: Vec::new(), explored: false, leader: None };
+        let mut plan =
+            Plan { steps: Vec::new(), unscored: Vec::new(), stranger: None, explored: false, leader: None };
+        let mut weights = Vec::new();
         for (n, candidate) in route.candidates.iter().enumerate() {
             let estimate = estimates.as_ref().map(|estimates| estimates[n]);
             let judged = floors_met(candidate, &route.policy, &known, n, estimate, now);
@@ -59,12 +70,13 @@ impl Router {
                 Err(skip) => PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip },
                 Ok((target, unscored)) => {
                     plan.unscored.extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
+                    weights.push(candidate.weight);
                     let adjustments = target.adjustments(request);
                     PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
                 }
             });
         }
-        self.put_in_order(&mut plan, route, caller, &known.habits.leader);
+        self.put_in_order(&mut plan, &weights, route, caller, &known.habits.leader);
         keep_conversation(&mut plan, route, request);
         plan
     }
@@ -81,8 +93,8 @@ impl Router {
         }
         let found = health.ledger().read(|rows| {
             let mut known = none();
-            if let Some(name) = route.name.as_deref().filter(|_| estimates) {
-                known.habits = rows.route(name)?;
+            if estimates {
+                known.habits = rows.route(&route.habits())?;
             }
             for (n, candidate) in route.candidates.iter().enumerate() {
                 if let Some(target) = candidate.target.as_ref().ok().filter(|_| estimates) {
@@ -99,8 +111,8 @@ impl Router {
         found.unwrap_or_else(none)
     }
 
-    /// Puts those who are tried in the order of the strategy. Who is left out stands behind them.
-    fn put_in_order(&self, plan: &mut Plan, route: &Route, caller: &Caller, leader: &str) {
+    /// Puts those who are tried, with these weights, in the order of the strategy. Who is left out stands behind them.
+    fn put_in_order(&self, plan: &mut Plan, weights: &[f64], route: &Route, caller: &Caller, leader: &str) {
         let strategy = &route.policy.strategy;
         if *strategy == Strategy::Priority {
             return;
@@ -108,18 +120,16 @@ impl Router {
         let (tried, skipped): (Vec<PlanStep>, Vec<PlanStep>) =
             plan.steps.drain(..).partition(|step| matches!(step, PlanStep::Try { .. }));
         let names: Vec<String> = tried.iter().map(|step| step.model_ref().to_string()).collect();
-        let weight = |model: &ModelRef| {
-            route.candidates.iter().find(|candidate| candidate.model_ref == *model).map_or(1.0, |c| c.weight)
-        };
         let runners: Vec<Runner<'_>> = tried
             .iter()
             .zip(&names)
-            .map(|(step, model)| {
+            .zip(weights)
+            .map(|((step, model), weight)| {
                 let estimate = match step {
                     PlanStep::Try { estimate, .. } => estimate.unwrap_or_default(),
                     PlanStep::Skip { .. } => Estimate::default(),
                 };
-                Runner { model, weight: weight(step.model_ref()), estimate }
+                Runner { model, weight: *weight, estimate }
             })
             .collect();
         let (chance, drawn) = self.chance();
@@ -146,10 +156,9 @@ impl PlanStep {
 }
 
 fn estimated(route: &Route, request: &Request, known: &Known, now: i64) -> Vec<Estimate> {
-    let input_tokens = estimated_tokens(request.text_bytes());
+    let input_tokens = estimated_input(request);
     let (output_tokens, assumed) = output_tokens(&known.habits, request.max_tokens);
     let times = times(&known.health, output_tokens, now);
-    let milliseconds = |value: f64| Duration::from_secs_f64((value / 1000.0).clamp(0.0, 1e9));
     let each = route.candidates.iter().zip(&known.health).zip(times);
     each.map(|((candidate, row), times)| {
         let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
@@ -166,6 +175,11 @@ fn estimated(route: &Route, request: &Request, known: &Known, now: i64) -> Vec<E
         }
     })
     .collect()
+}
+
+/// A figure of milliseconds, whatever it is.
+fn milliseconds(figure: f64) -> Duration {
+    Duration::try_from_secs_f64((figure / 1000.0).clamp(0.0, 1e9)).unwrap_or_default()
 }
 
 /// Whether it can be called with this request at all, and is there for it.
@@ -191,7 +205,7 @@ fn callable<'a>(candidate: &'a Candidate, request: &Request, caller: &Caller) ->
 
 /// The first condition that the request does not meet, as what the candidate is there for.
 fn unmet(when: &Conditions, request: &Request, caller: &Caller) -> Option<String> {
-    let tokens = estimated_tokens(request.text_bytes());
+    let tokens = estimated_input(request);
     let attached = request.messages.iter().flat_map(|turn| &turn.parts).any(|part| part.is_attachment());
     let flags = [
         (when.tools, !request.tools.is_empty(), "tools"),
@@ -238,21 +252,23 @@ fn floors_met(
             return Err(Skip::TooExpensive { expected, cap });
         }
         let typical = own_time(&known.health[n], estimate.output_tokens, now);
-        let typical = typical.map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0));
+        let typical = typical.map(milliseconds);
         if let Some((typical, cap)) = typical.zip(floors.max_p50).filter(|(typical, cap)| typical > cap) {
             return Err(Skip::TooSlow { typical, cap });
         }
     }
     match &floors.quality {
-        Some(quality) => good_enough(quality, known.scores[n], now),
+        Some(quality) => good_enough(quality, known.scores[n].clone(), now),
         None => Ok(None),
     }
 }
 
 fn good_enough(floor: &QualityFloor, score: Option<ScoreRow>, now: i64) -> Result<Option<NoScore>, Skip> {
     let score = score.filter(|score| score.scored > 0);
-    let age = score.map(|score| Duration::from_millis(u64::try_from(now - score.at).unwrap_or(0)));
-    let fresh = age.is_some_and(|age| floor.max_age.is_none_or(|most| age <= most));
+    let age = score.as_ref().map(|score| Duration::from_millis(u64::try_from(now - score.at).unwrap_or(0)));
+    let changed = score.as_ref().is_some_and(|score| score.digest != floor.digest);
+    let fresh = !changed && age.is_some_and(|age| floor.max_age.is_none_or(|most| age <= most));
+    let missing = NoScore { set: floor.set.clone(), age, changed };
     match (score, floor.missing) {
         (Some(score), _) if fresh => {
             let pass_rate = f64::from(score.passed) / f64::from(score.scored);
@@ -261,15 +277,19 @@ fn good_enough(floor: &QualityFloor, score: Option<ScoreRow>, now: i64) -> Resul
             }
             Ok(None)
         }
-        (_, Missing::Warn) => Ok(Some(NoScore { set: floor.set.clone(), age })),
-        (_, Missing::Skip) => Err(Skip::NoScore(NoScore { set: floor.set.clone(), age })),
+        (_, Missing::Warn) => Ok(Some(missing)),
+        (_, Missing::Skip) => Err(Skip::NoScore(missing)),
     }
 }
 
 /// A conversation goes on with whoever spoke last in it: nobody else, or, where the route says so, that one first.
 fn keep_conversation(plan: &mut Plan, route: &Route, request: &Request) {
     let Some(speaker) = request.messages.iter().rev().find_map(|turn| turn.from.as_deref()) else { return };
-    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == speaker) else { return };
+    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == speaker) else {
+        // One model named directly takes a conversation over on purpose.
+        plan.stranger = route.name.as_ref().map(|_| speaker.to_owned());
+        return;
+    };
     if route.policy.on_conversation == Choice::GoOn {
         let step = plan.steps.remove(at);
         plan.steps.insert(0, step);

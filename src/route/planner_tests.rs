@@ -143,13 +143,18 @@ async fn times_order_and_cap_where_they_were_measured() {
 #[tokio::test(start_paused = true)]
 async fn quality_is_held_to_its_floor() {
     let world = hosts();
-    let floor =
-        |missing, max_age| QualityFloor { set: "/s.yaml".into(), min_pass_rate: 0.8, max_age, missing };
+    let floor = |missing, max_age| QualityFloor {
+        set: "/s.yaml".into(),
+        digest: "d".into(),
+        min_pass_rate: 0.8,
+        max_age,
+        missing,
+    };
     let mut route = route(&["a", "b", "c"], Policy::default());
     let (health, request) = (world.router.health(), Request::prompt("hi"));
     for (n, passed) in [(0, 79), (1, 80)] {
         let model = route.candidates[n].model_ref.clone();
-        health.keep_score(std::path::Path::new("/s.yaml"), &model, passed, 100 - passed);
+        health.keep_score(std::path::Path::new("/s.yaml"), "d", &model, passed, 100 - passed);
     }
     route.policy.floors.quality = Some(floor(Missing::Warn, None));
     let plan = world.router.plan(&route, &request, &Caller::default());
@@ -162,10 +167,14 @@ async fn quality_is_held_to_its_floor() {
     route.policy.floors.quality = Some(floor(Missing::Skip, Some(Duration::from_secs(3599))));
     let all = ["a:quality_unknown", "b:quality_unknown", "c:quality_unknown"];
     assert_eq!(planned(&world, &route, &request, None), all);
+    // A set that was changed since says nothing either.
+    let changed = QualityFloor { digest: "e".into(), ..floor(Missing::Skip, None) };
+    route.policy.floors.quality = Some(changed);
+    assert_eq!(planned(&world, &route, &request, None), all);
     // A run in which nothing could be scored says nothing.
-    let score = ScoreRow { at: health.now() + 1, passed: 0, scored: 0 };
+    let score = ScoreRow { at: health.now() + 1, passed: 0, scored: 0, digest: "d".into() };
     let model = route.candidates[1].model_ref.to_string();
-    health.ledger().write(move |rows| rows.put_score("/s.yaml", &model, score)).await;
+    health.ledger().write(move |rows| rows.put_score("/s.yaml", &model, &score)).await;
     route.policy.floors.quality = Some(floor(Missing::Warn, None));
     assert_eq!(planned(&world, &route, &request, None), ["a:quality", "b", "c"]);
 }
@@ -222,4 +231,29 @@ async fn one_key_sees_one_order() {
     assert!(seen.iter().all(|provider| *provider == seen[0]));
     let drawn: std::collections::BTreeSet<String> = (0..64).map(|_| first(None)).collect();
     assert_eq!(drawn.len(), 2, "chance decides for whoever has no key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weight_is_that_of_the_entry_that_is_there() {
+    let world = hosts();
+    let strategy = Strategy::Weighted { sticky_by: None };
+    let mut route = route(&["a", "a", "b"], Policy { strategy, ..Policy::default() });
+    route.candidates[0].when.label = Some("x".into());
+    (route.candidates[0].weight, route.candidates[1].weight, route.candidates[2].weight) = (0.0, 1.0, 0.0);
+    for _ in 0..8 {
+        assert_eq!(planned(&world, &route, &Request::prompt("hi"), None)[0], "a");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_in_the_conversation_is_told() {
+    let world = hosts();
+    let mut request = Request::prompt("hi");
+    let answer = Message { role: Role::Assistant, parts: vec![Part::text("yes")], from: Some("z/m".into()) };
+    request.messages.extend([answer, Message::user("go on")]);
+    let mut route = route(&["a", "b"], Policy::default());
+    let plan = world.router.plan(&route, &request, &Caller::default());
+    assert_eq!(plan.stranger.as_deref(), Some("z/m"));
+    route.name = None;
+    assert_eq!(world.router.plan(&route, &request, &Caller::default()).stranger, None);
 }

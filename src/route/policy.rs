@@ -17,6 +17,17 @@ pub struct Route {
     pub policy: Policy,
 }
 
+impl Route {
+    /// Under which name it is kept what its answers are like: its own, or that of the one model named directly.
+    pub(super) fn habits(&self) -> String {
+        match (&self.name, self.candidates.first()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(candidate)) => candidate.model_ref.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
 /// How candidates are ordered, what they must offer, and how failures are met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -132,6 +143,8 @@ pub struct Floors {
 pub struct QualityFloor {
     /// The set's file.
     pub set: PathBuf,
+    /// The set's digest: a score from before a change of the set says nothing of it.
+    pub digest: String,
     /// The least share of scored cases that passed, between 0 and 1.
     pub min_pass_rate: f64,
     /// How old its newest run may be; any age without one.

@@ -79,7 +79,7 @@ impl Why {
     pub fn words(self) -> String {
         let words = match self {
             Self::NobodyToTry => "no candidate could be tried",
-            Self::Stopped => "the failure is one that no other candidate would mend",
+            Self::Stopped => "a failure of this class ends the call",
             Self::AllFailed => "every attempt failed",
             Self::Deadline => "the deadline ran out",
             Self::Timeout => "the time limit ran out",

@@ -75,21 +75,30 @@ pub struct NoScore {
     pub set: PathBuf,
     /// How long ago it was measured; `None` for never.
     pub age: Option<Duration>,
+    /// Whether the set was changed since.
+    pub changed: bool,
 }
 
 impl fmt::Display for NoScore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = self.set.display();
         match self.age {
+            Some(_) if self.changed => write!(f, "{set} was changed since it was measured on it"),
             None => write!(f, "it was never measured on {set}"),
-            Some(age) => write!(f, "it was last measured on {set} {} ago", days(age)),
+            Some(age) => write!(f, "it was last measured on {set} {} ago", span(age)),
         }
     }
 }
 
-fn days(age: Duration) -> String {
-    let hours = age.as_secs() / 3600;
-    if hours < 48 { format!("{hours} h") } else { format!("{} days", hours / 24) }
+/// A span in the unit that people would use, rounded up.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds.div_ceil(60)),
+        7_200..=172_799 => format!("{} h", seconds.div_ceil(3600)),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 impl Skip {
@@ -169,13 +178,13 @@ impl fmt::Display for Skip {
             ),
             Self::Conversation(model) => write!(f, "the conversation stays with {model}"),
             Self::Away(why, wait) => {
-                let wait = wait.as_secs_f64().ceil();
+                let wait = span(*wait);
                 match why {
-                    Away::Open => write!(f, "its breaker is open for another {wait} s"),
+                    Away::Open => write!(f, "its breaker is open for another {wait}"),
                     Away::Probed => f.write_str("its breaker is half-open, and another call is probing it"),
-                    Away::Asked => write!(f, "it asked not to be called for another {wait} s"),
+                    Away::Asked => write!(f, "it asked not to be called for another {wait}"),
                     Away::Blocked(class) => {
-                        write!(f, "blocked for another {wait} s after a failure ({class})")
+                        write!(f, "blocked for another {wait} after a failure ({class})")
                     }
                     Away::Limited(full) => full.fmt(f),
                 }

@@ -170,9 +170,6 @@ pub fn drill_table(route: &str, rehearsals: &[Rehearsal], width: usize) -> Strin
     for (model, skip) in left_out(rehearsals) {
         out.push_str(&format!("not part of the drill: {model} is left out: {skip}\n"));
     }
-    if let [Rehearsal { promise: Promise::NoAnswer, .. }] = rehearsals {
-        out.push_str("the route has one candidate that can be called, so nobody takes over from it\n");
-    }
     if rehearsals.iter().any(|rehearsal| rehearsal.record.simulated()) {
         out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
     }

@@ -100,6 +100,7 @@ struct Skipped<'a> {
     provider: &'a str,
     model: &'a str,
     reason: &'static str,
+    detail: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,6 +158,7 @@ pub fn envelope<'a>(
                 provider: &model.provider,
                 model: &model.model,
                 reason: skip.name(),
+                detail: skip.to_string(),
             })
             .collect(),
         not_tried: record

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::format::{milliseconds, seconds};
 use super::table::table;
-use crate::catalog::{dollars, estimated_tokens};
+use crate::catalog::{dollars, estimated_input};
 use crate::chat::{FailureClass, Request};
 use crate::provider::{Adjustment, Target};
 use crate::route::{
@@ -23,27 +23,30 @@ pub struct Explained<'a> {
     pub plan: &'a Plan,
     /// With what.
     pub request: &'a Request,
-    /// How those stand that are tried, in their order.
-    pub standings: &'a [Standing],
+    /// How those stand that are tried, in their order, and why limits or money would not let them begin.
+    pub outlook: &'a [(Standing, Option<Skip>)],
     /// The time, in milliseconds since 1970.
     pub now: i64,
 }
 
 impl Explained<'_> {
     /// Every step, with how it stands where it is tried.
-    fn steps(&self) -> impl Iterator<Item = (&PlanStep, Option<&Standing>)> {
-        let mut standings = self.standings.iter();
+    fn steps(&self) -> impl Iterator<Item = (&PlanStep, Option<&(Standing, Option<Skip>)>)> {
+        let mut outlook = self.outlook.iter();
         self.plan.steps.iter().map(move |step| match step {
-            PlanStep::Try { .. } => (step, standings.next()),
+            PlanStep::Try { .. } => (step, outlook.next()),
             PlanStep::Skip { .. } => (step, None),
         })
     }
 
     /// Who of those that are tried would be first now: the walk's own rule.
     fn first(&self) -> Option<usize> {
-        let ready = |s: &Standing| matches!(s, Standing::Ready | Standing::HalfOpen);
-        let demoted = |s: &Standing| *s == Standing::Demoted;
-        self.standings.iter().position(ready).or_else(|| self.standings.iter().position(demoted))
+        let ready = |(standing, held): &(Standing, Option<Skip>)| {
+            held.is_none() && matches!(standing, Standing::Ready | Standing::HalfOpen)
+        };
+        let demoted =
+            |(standing, held): &(Standing, Option<Skip>)| held.is_none() && *standing == Standing::Demoted;
+        self.outlook.iter().position(ready).or_else(|| self.outlook.iter().position(demoted))
     }
 
     fn estimate(&self) -> Option<Estimate> {
@@ -53,10 +56,16 @@ impl Explained<'_> {
         })
     }
 
-    fn away(&self, standing: &Standing) -> Option<(Skip, Duration)> {
-        let Standing::Away { until, why } = standing else { return None };
-        let wait = Duration::from_millis(u64::try_from(until - self.now).unwrap_or(0));
-        Some((Skip::Away(why.clone(), wait), wait))
+    /// Why it would not be called now, and for how long where that is known.
+    fn away(&self, (standing, held): &(Standing, Option<Skip>)) -> Option<(Skip, Option<Duration>)> {
+        if let Standing::Away { until, why } = standing {
+            let wait = Duration::from_millis(u64::try_from(until - self.now).unwrap_or(0));
+            return Some((Skip::Away(why.clone(), wait), Some(wait)));
+        }
+        held.clone().map(|skip| match skip {
+            Skip::Away(_, wait) => (skip, Some(wait)),
+            other => (other, None),
+        })
     }
 }
 
@@ -65,11 +74,11 @@ pub fn plan_table(explained: &Explained<'_>, width: usize) -> String {
     let mut steps = table(width, &["", "candidate", "decision", "cost", "first / whole"], &[0, 3, 4]);
     let mut tried = 0;
     let first = explained.first();
-    for (n, (step, standing)) in explained.steps().enumerate() {
+    for (n, (step, outlook)) in explained.steps().enumerate() {
         let number = (n + 1).to_string();
         match step {
             PlanStep::Try { target, adjustments, estimate } => {
-                let decision = decision(explained, first == Some(tried), adjustments, standing);
+                let decision = decision(explained, first == Some(tried), adjustments, outlook);
                 tried += 1;
                 let (cost, time) = (cost_words(*estimate), time_words(*estimate));
                 steps.add_row([number, name(target), decision, cost, time]);
@@ -82,6 +91,13 @@ pub fn plan_table(explained: &Explained<'_>, width: usize) -> String {
     }
     if first.is_none() && tried > 0 {
         steps.add_row(["", "", "nobody is ready: whoever frees first is tried", "", ""]);
+    }
+    if tried == 0 {
+        return format!(
+            "{}\n{steps}\n{}\n\nnobody is left to try: the call would end without an answer, and nothing was sent\n",
+            order_words(explained),
+            token_words(explained)
+        );
     }
     let mut failures = table(width, &["a failure of class", "leads to"], &[]);
     for (classes, reaction) in reactions(&explained.route.policy) {
@@ -102,21 +118,20 @@ fn decision(
     explained: &Explained<'_>,
     first: bool,
     adjustments: &[Adjustment],
-    standing: Option<&Standing>,
+    outlook: Option<&(Standing, Option<Skip>)>,
 ) -> String {
     let turn = match first {
         true if explained.plan.explored => "try first, to measure it",
         true => "try first",
         false => "try if those before it fail",
     };
-    let mut words = match standing {
-        None | Some(Standing::Ready) => turn.to_owned(),
-        Some(Standing::HalfOpen) => format!("{turn}; its breaker is half-open, so it is a probe"),
-        Some(Standing::Demoted) => format!("{turn}, behind the others: of late it fails too often"),
-        Some(away) => match explained.away(away) {
-            Some((why, _)) => format!("pass over while another one is ready: {why}"),
-            None => turn.to_owned(),
-        },
+    let away = outlook.and_then(|outlook| explained.away(outlook));
+    let mut words = match (away, outlook.map(|(standing, _)| standing)) {
+        (Some((over @ Skip::Over(_), _)), _) => format!("leave out: {over}"),
+        (Some((why, _)), _) => format!("pass over while another one is ready: {why}"),
+        (None, Some(Standing::HalfOpen)) => format!("{turn}; its breaker is half-open, so it is a probe"),
+        (None, Some(Standing::Demoted)) => format!("{turn}, behind the others: of late it fails too often"),
+        (None, _) => turn.to_owned(),
     };
     for adjustment in adjustments {
         words.push_str(&format!("; {adjustment}"));
@@ -165,7 +180,7 @@ fn order_words(explained: &Explained<'_>) -> String {
 }
 
 fn token_words(explained: &Explained<'_>) -> String {
-    let input = estimated_tokens(explained.request.text_bytes());
+    let input = estimated_input(explained.request);
     match explained.estimate() {
         None => format!("the prompt has ~{input} tokens"),
         Some(estimate) => {
@@ -242,7 +257,7 @@ fn reaction_words(classes: &[FailureClass], reaction: Reaction, policy: &Policy)
 /// The same as JSON.
 pub fn plan_json(explained: &Explained<'_>) -> Value {
     let steps: Vec<Value> =
-        explained.steps().map(|(step, standing)| step_json(explained, step, standing)).collect();
+        explained.steps().map(|(step, outlook)| step_json(explained, step, outlook)).collect();
     let policy = &explained.route.policy;
     let tried = explained.plan.targets().count();
     let failures: Vec<Value> = reactions(policy)
@@ -265,7 +280,7 @@ pub fn plan_json(explained: &Explained<'_>) -> Value {
     json!({
         "schema": "slalom.plan/1", "route": explained.route.name, "strategy": policy.strategy.name(),
         "explored": explained.plan.explored,
-        "estimated_input_tokens": estimated_tokens(explained.request.text_bytes()),
+        "estimated_input_tokens": estimated_input(explained.request),
         "estimated_output_tokens": estimate.map(|estimate| estimate.output_tokens),
         "output_assumed": estimate.map(|estimate| estimate.assumed),
         "candidates": steps, "on_failure": failures,
@@ -276,21 +291,23 @@ pub fn plan_json(explained: &Explained<'_>) -> Value {
     })
 }
 
-fn step_json(explained: &Explained<'_>, step: &PlanStep, standing: Option<&Standing>) -> Value {
+fn step_json(
+    explained: &Explained<'_>,
+    step: &PlanStep,
+    outlook: Option<&(Standing, Option<Skip>)>,
+) -> Value {
     match step {
         PlanStep::Try { target, adjustments, estimate } => {
-            let away = standing.and_then(|standing| explained.away(standing));
-            let state = match standing {
-                None | Some(Standing::Ready) => "ready",
-                Some(Standing::Demoted) => "demoted",
-                Some(Standing::HalfOpen) => "half_open",
-                Some(Standing::Away { why, .. }) => why.name(),
+            let away = outlook.and_then(|outlook| explained.away(outlook));
+            let state = match (&away, outlook) {
+                (Some((skip, _)), _) => skip.name(),
+                (None, outlook) => outlook.map_or("ready", |(standing, _)| standing.name()),
             };
             json!({
                 "provider": target.model_ref.provider, "model": target.model_ref.model, "decision": "try", "reason": null,
                 "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": a.to_string()})).collect::<Vec<_>>(),
                 "simulated": target.provider.simulated,
-                "state": state, "ready_in_ms": away.map(|(_, wait)| milliseconds(wait)),
+                "state": state, "ready_in_ms": away.and_then(|(_, wait)| wait).map(milliseconds),
                 "cost_usd": estimate.and_then(|e| e.cost).map(|nano| nano as f64 / 1e9),
                 "first_token_ms": estimate.and_then(|e| e.first_token).map(milliseconds),
                 "latency_ms": estimate.and_then(|e| e.latency).map(milliseconds),

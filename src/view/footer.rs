@@ -1,5 +1,7 @@
 //! The one line after an answer: who, how much, how long, and what failed on the way.
 
+use std::time::Duration;
+
 use super::format::{counted, money, seconds};
 use crate::chat::FinishReason;
 use crate::route::{Answer, CallRecord};
@@ -21,6 +23,9 @@ pub fn footer(record: &CallRecord, answer: &Answer) -> String {
     parts.push(money(record.cost()));
     parts.extend(record.first_token.map(|first| format!("first token {}", seconds(first))));
     parts.push(seconds(record.latency));
+    if record.queued >= Duration::from_millis(100) {
+        parts.push(format!("{} of it queued", seconds(record.queued)));
+    }
     let retries = record.attempts.len() - 1 - record.failovers();
     if retries > 0 {
         parts.push(if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") });

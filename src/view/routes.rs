@@ -5,7 +5,7 @@ use std::path::Path;
 use super::format::{seconds, span, wrapped};
 use super::standing::{is_simulated, state_words, times, when_words, why_words};
 use super::table::{NARROW, table, whole_names};
-use crate::catalog::dollars;
+use crate::catalog::{NanoDollars, dollars};
 use crate::route::{Budget, Candidate, Exceeded, Missing, QualityFloor, Report, Route, Strategy};
 
 /// From this width on, why a candidate stands as it does has a column of its own.
@@ -28,6 +28,8 @@ pub struct RoutesView<'a> {
     pub routes: Vec<RouteView>,
     /// How much may be spent in a day.
     pub budget: Option<Budget>,
+    /// What was spent today, in real dollars and in the simulator's.
+    pub spent: [NanoDollars; 2],
     /// Where `routes.yaml` is, so that paths beside it are shown as they are written.
     pub folder: Option<&'a Path>,
     /// The time, in milliseconds since 1970.
@@ -64,7 +66,7 @@ pub fn routes_table(view: &RoutesView<'_>, width: usize) -> String {
     let simulated = view.routes.iter().flat_map(|route| &route.route.candidates).any(is_simulated);
     let mut foot = String::new();
     if let Some(budget) = &view.budget {
-        foot.push_str(&wrapped(&budget_words(budget), width));
+        foot.push_str(&wrapped(&budget_words(budget, view.spent), width));
     }
     if simulated {
         foot.push_str(&wrapped("(sim): served by slalom's simulator, not by a model", width));
@@ -199,10 +201,12 @@ pub(super) fn set_path(floor: &QualityFloor, folder: Option<&Path>) -> String {
     set.display().to_string()
 }
 
-fn budget_words(budget: &Budget) -> String {
+fn budget_words(budget: &Budget, [real, simulated]: [NanoDollars; 2]) -> String {
     let then = match budget.on_exceeded {
         Exceeded::Stop => "no call beyond it is made",
         Exceeded::Warn => "calls beyond it are made with a warning",
     };
-    format!("budget: ${} a day for all calls; {then}", dollars(budget.daily as f64 / 1e9))
+    let [daily, real, fiction] = [budget.daily, real, simulated].map(|nano| dollars(nano as f64 / 1e9));
+    let fiction = if simulated > 0 { format!(" and ${fiction} of simulated money") } else { String::new() };
+    format!("budget: ${daily} a day for all calls, of which ${real}{fiction} is spent today; {then}")
 }

@@ -14,7 +14,11 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
             Exceeded::Stop => "stop",
             Exceeded::Warn => "warn",
         };
-        json!({"daily_usd": budget.daily as f64 / 1e9, "on_exceeded": word})
+        let [real, simulated] = view.spent.map(|nano| nano as f64 / 1e9);
+        json!({
+            "daily_usd": budget.daily as f64 / 1e9, "on_exceeded": word,
+            "spent_usd": real, "spent_simulated_usd": simulated,
+        })
     });
     let routes: Vec<Value> = view.routes.iter().map(|route| route_json(route, view)).collect();
     json!({"schema": "slalom.routes/1", "now_ms": view.now, "budget": budget, "routes": routes})

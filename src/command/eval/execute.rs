@@ -190,7 +190,13 @@ fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
         if let (None, [candidate], 0) =
             (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)
         {
-            router.health().keep_score(&path, &candidate.model_ref, summary.passed, summary.failed);
+            router.health().keep_score(
+                &path,
+                &prepared.set.digest,
+                &candidate.model_ref,
+                summary.passed,
+                summary.failed,
+            );
         }
     }
 }

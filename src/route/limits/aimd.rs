@@ -6,6 +6,9 @@ use crate::ledger::{RowResult, Rows};
 /// It is forgotten after so long without a refusal.
 const QUIET: i64 = 600_000;
 
+/// So many calls at once are thought to be there at least, at a first refusal.
+const UNKNOWN: u64 = 8;
+
 /// It is forgotten when so many are given.
 const CAP: f64 = 64.0;
 
@@ -21,7 +24,9 @@ pub(super) fn refused(rows: &Rows<'_>, scope: &str, began: i64, in_flight: u64, 
     if row.is_some_and(|(_, at)| at >= began) {
         return Ok(());
     }
-    let had = in_flight.max(rows.leases(scope, now)?.count) as f64;
+    let known = in_flight.max(rows.leases(scope, now)?.count);
+    // Before the first refusal nothing holds the calls of other processes to leases, so nobody knows how many there are.
+    let had = if row.is_some() { known } else { known.max(UNKNOWN) } as f64;
     let had = at_once(row, now).map_or(had, |given| had.min(given as f64));
     rows.put_allowed(scope, Some(((had / 2.0).max(1.0), now)))
 }

@@ -1,12 +1,12 @@
 //! What a call asks for before it begins.
 
 use super::permit::LEASE;
-use crate::catalog::{NanoDollars, estimated_tokens, price_of};
+use crate::catalog::{NanoDollars, estimated_input, price_of};
 use crate::chat::{Request, Usage};
-use crate::ledger::{HealthKey, Lease};
+use crate::ledger::{HealthKey, Lease, RouteRow};
 use crate::provider::{Limits, Target};
 use crate::route::Budget;
-use crate::route::estimate::ASSUMED_OUTPUT;
+use crate::route::estimate::output_tokens;
 use crate::route::health::key;
 
 /// What a call asks for before it begins.
@@ -36,11 +36,18 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) fn new(target: &Target, request: &Request, budget: Option<Budget>, purse: bool) -> Self {
+    /// `habits` says what the answers are like that such calls get, where that matters.
+    pub(super) fn new(
+        target: &Target,
+        request: &Request,
+        budget: Option<Budget>,
+        purse: bool,
+        habits: impl FnOnce() -> RouteRow,
+    ) -> Self {
         let key = key(target);
         let limits = target.provider.limits;
         let counts = limits.tokens_per_minute.is_some() || budget.is_some() || purse;
-        let expected = if counts { expected_usage(request) } else { Usage::default() };
+        let expected = if counts { expected_usage(request, &habits()) } else { Usage::default() };
         Self {
             holder: String::new(),
             since: i64::MAX,
@@ -74,11 +81,14 @@ pub(in crate::route) fn provider_scope(key: &HealthKey) -> String {
     format!("{} at {}", key.provider, key.base_url)
 }
 
-/// What a request is thought to use: its text by its size, and the most that it lets come out.
-pub(in crate::route) fn expected_usage(request: &Request) -> Usage {
+/// What a request is thought to use: its text by its size, and the most that it lets come out; where it bounds nothing,
+/// twice what such answers have.
+pub(in crate::route) fn expected_usage(request: &Request, habits: &RouteRow) -> Usage {
+    let (mean, assumed) = output_tokens(habits, None);
+    let output = request.max_tokens.unwrap_or(if assumed { mean } else { mean.saturating_mul(2) });
     Usage {
-        input_tokens: Some(estimated_tokens(request.text_bytes())),
-        output_tokens: Some(request.max_tokens.unwrap_or(ASSUMED_OUTPUT)),
+        input_tokens: Some(estimated_input(request)),
+        output_tokens: Some(output),
         estimated: true,
         ..Usage::default()
     }

@@ -20,12 +20,14 @@ mod verdict;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Budget, Clock, Exceeded, Health};
+use super::{Away, Budget, Clock, Exceeded, Health, Skip};
+use crate::catalog::NanoDollars;
 use crate::chat::Request;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, RowResult, Rows};
 use crate::provider::Target;
 use ask::Ask;
 pub(super) use ask::provider_scope;
@@ -60,6 +62,8 @@ struct Common {
     freed: Notify,
     gates: Gates,
     tell: Mutex<Option<Tell>>,
+    /// Whether its calls are rehearsals: they are made under the limits, and teach and cost the others nothing.
+    rehearsal: bool,
     told_of_budget: AtomicBool,
     told_of_price: AtomicBool,
 }
@@ -77,7 +81,7 @@ pub(super) enum Admission {
 }
 
 impl Limiter {
-    pub(super) fn new(health: &Health, draw: Arc<Mutex<fastrand::Rng>>) -> Self {
+    pub(super) fn new(health: &Health, rehearsal: bool, draw: Arc<Mutex<fastrand::Rng>>) -> Self {
         let common = Common {
             ledger: Arc::clone(health.ledger()),
             clock: health.clock(),
@@ -85,6 +89,7 @@ impl Limiter {
             freed: Notify::new(),
             gates: Gates::default(),
             tell: Mutex::default(),
+            rehearsal,
             told_of_budget: AtomicBool::new(false),
             told_of_price: AtomicBool::new(false),
         };
@@ -96,8 +101,8 @@ impl Limiter {
     }
 
     /// Lets a call begin, if it can at once. Whoever waits already comes first.
-    pub(super) async fn admit(&self, target: &Target, request: &Request) -> Admission {
-        let mut ask = self.ask(target, request);
+    pub(super) async fn admit(&self, target: &Target, request: &Request, habits: &str) -> Admission {
+        let mut ask = self.ask(target, request, habits);
         let seen = self.look(&mut ask);
         let is_limited = self.purse.is_some() || !matches!(&seen, Verdict::Go(grant) if grant.is_free());
         if is_limited && self.common.gates.is_waited_at(&ask.model) {
@@ -110,8 +115,8 @@ impl Limiter {
     }
 
     /// Lets a call begin when it is its turn. Only the first one in the queue of a model looks whether it can.
-    pub(super) async fn wait(&self, target: &Target, request: &Request) -> Admission {
-        let mut ask = self.ask(target, request);
+    pub(super) async fn wait(&self, target: &Target, request: &Request, habits: &str) -> Admission {
+        let mut ask = self.ask(target, request, habits);
         let gate = self.common.gates.of(&ask.model);
         let _turn = gate.lock().await;
         (ask.holder, ask.since) = (self.holder(), self.common.now());
@@ -142,8 +147,31 @@ impl Limiter {
         self.common.ledger.read(|rows| decide(rows, ask, now))
     }
 
-    fn ask(&self, target: &Target, request: &Request) -> Ask {
-        Ask::new(target, request, self.budget, self.purse.is_some())
+    /// Why a call could not begin now, where limits or money are in its way. Nothing is taken.
+    pub(super) fn outlook(&self, target: &Target, request: &Request, habits: &str) -> Option<Skip> {
+        let mut ask = self.ask(target, request, habits);
+        match (&self.purse, ask.cost) {
+            (Some(_), None) => return Some(Skip::Unpriced),
+            (Some(purse), Some(cost)) => {
+                if let Err(Some(over)) = purse.keep(cost, ask.simulated) {
+                    return Some(Skip::Over(over));
+                }
+            }
+            (None, _) => {}
+        }
+        match self.look(&mut ask) {
+            Verdict::NotYet(full, until) => {
+                let wait = u64::try_from(until - self.common.now()).unwrap_or(0);
+                Some(Skip::Away(Away::Limited(full), Duration::from_millis(wait)))
+            }
+            Verdict::Never(over) => Some(Skip::Over(over)),
+            Verdict::Go(_) => None,
+        }
+    }
+
+    fn ask(&self, target: &Target, request: &Request, habits: &str) -> Ask {
+        let habits = || self.common.ledger.read(|rows| rows.route(habits));
+        Ask::new(target, request, self.budget, self.purse.is_some(), habits)
     }
 
     fn holder(&self) -> String {
@@ -213,6 +241,12 @@ impl Common {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was spent on the UTC day of a time, in real dollars and in the simulator's.
+pub(super) fn spent_on(rows: &Rows<'_>, now: i64) -> RowResult<[NanoDollars; 2]> {
+    let day = day_of(now);
+    Ok([rows.spend(&day, false)?.nano_dollars, rows.spend(&day, true)?.nano_dollars])
 }
 
 /// The UTC day of a time in milliseconds since 1970.

@@ -115,9 +115,10 @@ async fn simulated_money_is_counted_apart() {
     assert!(world.call(&real).await.outcome.is_err());
     assert!(world.call(&simulated).await.outcome.is_ok());
     assert_eq!(spend(&world, true).nano_dollars, 2000);
-    ledger(&world).post(|rows| rows.add_spend(DAY, true, Spend { nano_dollars: 400_000, unknown: 0 }));
+    ledger(&world).post(|rows| rows.add_spend(DAY, true, Spend { nano_dollars: 498_000, unknown: 0 }));
+    // Two tokens came out, so twice as many are set aside.
     let why = world.call(&simulated).await.outcome.unwrap_err().why;
-    assert!(why.words().ends_with("the call may cost $0.0004 (simulated)"), "{}", why.words());
+    assert!(why.words().ends_with("the call may cost $0.000004 (simulated)"), "{}", why.words());
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,10 @@ pub(in crate::route) struct Permit {
     counted: bool,
     /// Whether something was sent whose cost is not known yet.
     owes: bool,
+    /// Whether its work was begun.
+    used: bool,
+    /// Whether what it was given is known: while that is being written, nobody knows.
+    given: bool,
 }
 
 /// How an attempt ended.
@@ -44,7 +48,17 @@ pub(in crate::route) struct Settled {
 impl Permit {
     pub(super) fn new(common: Arc<Common>, ask: Arc<Ask>, kept: Option<Kept>) -> Self {
         let began = common.now();
-        Self { common, ask, grant: Grant::default(), kept, began, counted: false, owes: false }
+        Self {
+            common,
+            ask,
+            grant: Grant::default(),
+            kept,
+            began,
+            counted: false,
+            owes: false,
+            used: false,
+            given: false,
+        }
     }
 
     /// Notes what it has to give back.
@@ -55,6 +69,7 @@ impl Permit {
     /// Counts it among the calls in flight.
     pub(super) fn count(&mut self) {
         self.counted = true;
+        self.given = true;
         let mut in_flight = lock(&self.common.in_flight);
         // The usual provider is there already, and costs no new name.
         match in_flight.get_mut(&self.ask.provider) {
@@ -66,6 +81,7 @@ impl Permit {
     /// Does the attempt's work, and keeps the leases for as long as it takes.
     pub(in crate::route) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
         self.owes = true;
+        self.used = true;
         self.began = self.common.now();
         if scopes(&self.ask, self.grant).next().is_none() {
             return work.await;
@@ -91,7 +107,9 @@ impl Permit {
         self.owes = false;
         let in_flight = self.common.in_flight(&self.ask.provider);
         let (began, now, scope) = (self.began, self.common.now(), self.ask.provider.clone());
-        if settled.refused {
+        if self.common.rehearsal {
+            // What is played says nothing of how much the provider takes.
+        } else if settled.refused {
             self.common.ledger.post(move |rows| aimd::refused(rows, &scope, began, in_flight, now));
         } else if settled.answered && self.grant.eased {
             self.common.ledger.post(move |rows| aimd::succeeded(rows, &scope, now));
@@ -113,7 +131,6 @@ impl Permit {
             None => (!answered).then_some(0),
         };
         let Some(used) = used else { return };
-        let signed = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX / 2);
         let tokens = signed(used) - signed(self.ask.tokens);
         let (scope, second) = (self.ask.provider.clone(), self.began / 1000);
         self.common.ledger.post(move |rows| rows.add_pace(&scope, Pace { second, requests: 0, tokens }));
@@ -141,9 +158,16 @@ impl Permit {
     }
 
     fn spend(&self, more: Spend) {
+        if self.common.rehearsal {
+            return;
+        }
         let (day, simulated) = (day_of(self.common.now()), self.ask.simulated);
         self.common.ledger.post(move |rows| rows.add_spend(&day, simulated, more));
     }
+}
+
+fn signed(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX / 2)
 }
 
 impl Drop for Permit {
@@ -155,6 +179,12 @@ impl Drop for Permit {
             self.pay(cost);
         }
         self.kept = None;
+        if self.given && self.grant.pace && !self.used {
+            // Nothing was sent, so nothing of the minute was used.
+            let less = Pace { second: self.began / 1000, requests: -1, tokens: -signed(self.ask.tokens) };
+            let scope = self.ask.provider.clone();
+            self.common.ledger.post(move |rows| rows.add_pace(&scope, less));
+        }
         if self.counted {
             let mut in_flight = lock(&self.common.in_flight);
             if let Some(count) = in_flight.get_mut(&self.ask.provider) {

@@ -50,6 +50,7 @@ impl fmt::Display for Full {
             Self::Returning(n) => {
                 write!(f, "its breaker has just closed, and it has the {} at once that it is given", calls(n))
             }
+            Self::Requests(1) => f.write_str("it has had its one request a minute"),
             Self::Requests(n) => write!(f, "it has had its {n} requests a minute"),
             Self::Tokens(n) => write!(f, "it has had its {n} tokens a minute"),
             Self::Money => f.write_str("what calls in flight may cost would use the money up"),

@@ -11,6 +11,7 @@ use super::super::limits::{Admission, Permit};
 use super::Walk;
 use super::next::Next;
 use crate::provider::ModelRef;
+use crate::route::health::milliseconds;
 use crate::route::{Away, Full, Notice, Over, Skip, Standing, Why};
 
 /// Somebody who waits for longer is told why.
@@ -25,7 +26,7 @@ impl Walk<'_> {
         }
         let target = self.runners[index].target;
         let begun = Instant::now();
-        let admission = self.router.limiter.admit(target, self.request).await;
+        let admission = self.router.limiter.admit(target, self.request, &self.habits).await;
         // Where there are limits, this waits for the ledger's writer, and so for whoever else is at the disk.
         self.waited_since(begun);
         self.note(index, admission)
@@ -54,36 +55,38 @@ impl Walk<'_> {
         self.attempts.len().saturating_sub(refusals)
     }
 
-    /// Waits until one of those that are held back by limits can begin, or for half of what is left. Who it is keeps what
-    /// it got until its turn.
+    /// Waits until one of those that are held back by limits can begin, or somebody else is ready, or for half of what is
+    /// left. Who can begin keeps what it got until its turn.
     pub(super) async fn queue(&mut self) {
         // Nobody waits for one thing and keeps others waiting for another.
         self.held = None;
-        let (limiter, request) = (&self.router.limiter, self.request);
-        let limited: Vec<(usize, ModelRef, Full)> = self
-            .runners
-            .iter()
-            .enumerate()
-            .filter(|(_, runner)| !runner.out)
-            .filter_map(|(index, runner)| {
-                let (full, _) = runner.limited.as_ref()?;
-                Some((index, runner.target.model_ref.clone(), full.clone()))
-            })
-            .collect();
+        let begun = Instant::now();
+        let patience = (!self.router.limiter.patient).then(|| self.left() / 2);
+        let limited = self.worth_waiting_for(patience);
+        if limited.is_empty() {
+            self.barred.get_or_insert(Why::Limited);
+            return;
+        }
+        let ready = self.ready_in().map(|wait| begun + wait);
+        let (limiter, request, habits) = (&self.router.limiter, self.request, &self.habits);
         let targets = limited.iter().map(|(index, ..)| (*index, self.runners[*index].target));
         let mut waiting: FuturesUnordered<_> = targets
-            .map(|(index, target)| async move { (index, limiter.wait(target, request).await) })
+            .map(|(index, target)| async move { (index, limiter.wait(target, request, habits).await) })
             .collect();
-        let begun = Instant::now();
-        let end = (!limiter.patient).then(|| begun + self.left() / 2);
+        let end = patience.map(|patience| begun + patience);
         let mut told = Some(begun + PATIENCE);
         let first = loop {
-            let until = told.into_iter().chain(end).min();
+            let until = told.into_iter().chain(end).chain(ready).min();
             tokio::select! {
                 first = waiting.next() => break first,
                 () = sleep_until(until.unwrap_or(begun)), if until.is_some() => {}
             }
-            if end.is_some_and(|end| end <= Instant::now()) {
+            let passed = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+            if passed(ready) {
+                drop(waiting);
+                return self.waited_since(begun);
+            }
+            if passed(end) {
                 break None;
             }
             told = None;
@@ -99,14 +102,49 @@ impl Walk<'_> {
                 self.held = self.note(index, admission).map(|permit| (index, permit));
             }
             None => {
-                for (index, model, full) in limited {
-                    self.runners[index].out = true;
-                    self.passed_over.retain(|(passed, _)| *passed != model);
-                    self.passed_over.push((model, Skip::Away(Away::Limited(full), Duration::ZERO)));
+                for (index, _, full) in limited {
+                    self.give_up(index, full);
                 }
                 self.barred.get_or_insert(Why::Limited);
             }
         }
+    }
+
+    /// Those that are held back by limits, without those whose minute is known to last for longer than anybody waits.
+    fn worth_waiting_for(&mut self, patience: Option<Duration>) -> Vec<(usize, ModelRef, Full)> {
+        let now = self.router.health.now();
+        let most = patience.map(|patience| now.saturating_add(milliseconds(patience)));
+        let mut worth = Vec::new();
+        for index in 0..self.runners.len() {
+            let runner = &self.runners[index];
+            let Some((full, until)) = runner.limited.clone().filter(|_| !runner.out) else { continue };
+            let known = matches!(full, Full::Requests(_) | Full::Tokens(_));
+            if known && most.is_some_and(|most| until > most) {
+                self.give_up(index, full);
+            } else {
+                worth.push((index, self.runners[index].target.model_ref.clone(), full));
+            }
+        }
+        worth
+    }
+
+    /// How long until somebody is ready whom no limit holds back.
+    fn ready_in(&self) -> Option<Duration> {
+        let now = self.router.health.now();
+        let until = self.standings().into_iter().filter_map(|(_, standing)| match standing {
+            Standing::Away { why: Away::Limited(_), .. } => None,
+            Standing::Away { until, .. } => Some(until),
+            Standing::Ready | Standing::Demoted | Standing::HalfOpen => Some(now),
+        });
+        until.min().map(|until| Duration::from_millis(u64::try_from(until - now).unwrap_or(0)))
+    }
+
+    /// Leaves a candidate out whose limit takes too long.
+    fn give_up(&mut self, index: usize, full: Full) {
+        self.runners[index].out = true;
+        let model = self.runners[index].target.model_ref.clone();
+        self.passed_over.retain(|(passed, _)| *passed != model);
+        self.passed_over.push((model, Skip::Away(Away::Limited(full), Duration::ZERO)));
     }
 
     /// Whether this attempt may be made as far as second tries go. The first attempt of a call always may; it counts where

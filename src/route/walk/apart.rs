@@ -23,9 +23,9 @@ impl Router {
         work: impl Future<Output = Result<T, Failure>>,
         bill: impl FnOnce(&T) -> (Usage, Cost),
     ) -> Result<Result<T, Failure>, Why> {
-        let mut admission = self.limiter.admit(target, request).await;
+        let mut admission = self.limiter.admit(target, request, "").await;
         if let Admission::NotYet(..) = admission {
-            let turn = tokio::time::timeout(patience, self.limiter.wait(target, request)).await;
+            let turn = tokio::time::timeout(patience, self.limiter.wait(target, request, "")).await;
             admission = turn.map_err(|_| Why::Limited)?;
         }
         let mut permit = match admission {

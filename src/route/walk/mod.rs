@@ -72,7 +72,7 @@ pub struct Router {
     health: Health,
     draw: Arc<Mutex<fastrand::Rng>>,
     watch: Option<Watch>,
-    limiter: Limiter,
+    pub(super) limiter: Limiter,
     pub(super) retries: RetryBudget,
 }
 
@@ -80,8 +80,21 @@ impl Router {
     /// A router over a transport, whose chance comes from `draw`.
     pub fn new(transport: Arc<dyn Transport>, health: Health, draw: fastrand::Rng) -> Self {
         let draw = Arc::new(Mutex::new(draw));
-        let limiter = Limiter::new(&health, Arc::clone(&draw));
+        let limiter = Limiter::new(&health, false, Arc::clone(&draw));
         Self { transport, health, draw, watch: None, limiter, retries: RetryBudget::default() }
+    }
+
+    /// A router for a rehearsal of a route: it calls under the limits that hold for everybody, and what it learns and spends
+    /// is forgotten.
+    pub fn rehearsing(
+        transport: Arc<dyn Transport>,
+        health: &Health,
+        route: &Route,
+        draw: fastrand::Rng,
+    ) -> Self {
+        let router = Self::new(transport, health.rehearsal(route), draw);
+        let limiter = Limiter::new(health, true, Arc::clone(&router.draw));
+        Self { limiter, ..router }
     }
 
     /// Has somebody told of breakers that open.
@@ -141,8 +154,8 @@ impl Router {
         let outcome = walk.run().await;
         let (latency, first_token) = (walk.start.elapsed(), walk.first_token);
         walk.tell_of_breakers().await;
-        if let Some((name, answer)) = route.name.as_ref().zip(outcome.as_ref().ok()) {
-            self.health.learn_habits(name, &answer.response.usage);
+        if let Ok(answer) = &outcome {
+            self.health.learn_habits(&walk.habits, &answer.response.usage);
         }
         let reached = |model: &ModelRef| walk.attempts.iter().any(|a| a.model_ref == *model);
         let passed_over: Vec<(ModelRef, Skip)> =
@@ -194,6 +207,8 @@ impl Runner<'_> {
 struct Walk<'a> {
     router: &'a Router,
     policy: &'a Policy,
+    /// Under which name it is kept what such answers are like.
+    habits: String,
     request: &'a Request,
     options: &'a CallOptions,
     listener: &'a mut dyn Listener,
@@ -249,6 +264,7 @@ impl<'a> Walk<'a> {
         Self {
             router,
             policy: &route.policy,
+            habits: route.habits(),
             request,
             options,
             listener,
