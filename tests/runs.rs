@@ -328,7 +328,10 @@ const NARROW: [&str; 7] =
 fn a_provider_that_refuses_much_leaves_no_case_unscored() {
     let narrow = Narrow::start();
     let tool = narrow.tool(300);
-    let json = tool.run(&[&NARROW[..], &["--json"]].concat()).exits(0).json();
+    let ran = tool.run(&[&NARROW[..], &["--json"]].concat()).exits(0);
+    let said = ran.stderr.matches("mine/m has too many requests (rate_limited (429): slow down)").count();
+    assert_eq!(said, 1, "{}", ran.stderr);
+    let json = ran.json();
     let subject = &json["runs"][0]["subjects"][0];
     assert_eq!((&subject["passed"], &subject["unscored"]), (&300.into(), &0.into()));
     let refused = narrow.refused();
@@ -400,6 +403,22 @@ fn answers_from_before_cost_nothing_and_say_so() {
     let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("mine/m") && !holds(KEY), "answers are kept, keys are not");
     tool.run(&with(&["--cache", "--refresh"])).exits(2);
+}
+
+/// What another candidate once said must not hide that the first one may fail now.
+#[test]
+fn a_route_uses_the_answers_of_the_candidate_whose_turn_it_is() {
+    let narrow = Narrow::start();
+    let tool = narrow.tool(8);
+    let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
+    std::fs::write(tool.path("routes.yaml"), routes + "routes:\n  two: {candidates: [mine/m, mine/n]}\n")
+        .unwrap();
+    let asked = |model: &str| {
+        let before = narrow.answered();
+        tool.run(&[&NARROW[..], &["-j", "4", "-m", model]].concat()).exits(0);
+        narrow.answered() - before
+    };
+    assert_eq!([asked("mine/n"), asked("route:two"), asked("route:two"), asked("mine/m")], [8, 8, 0, 0]);
 }
 
 #[test]

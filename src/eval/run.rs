@@ -12,8 +12,8 @@ use super::cache::Errand;
 use super::kept::row_of;
 use super::{Cache, Case, CaseResult, Halt, Lanes, Verdict};
 use crate::catalog::Cost;
-use crate::chat::FailureClass;
-use crate::route::{CallOptions, Caller, Route, Router, Silent, Why};
+use crate::chat::{Event, FailureClass};
+use crate::route::{CallOptions, Caller, Listener, Notice, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Bench<'a> {
     pub lanes: &'a Lanes,
     /// Whether the run goes on.
     pub halt: &'a Halt,
+    /// Told, once a subject, that a provider has too many of its cases.
+    pub tell: &'a Tell,
 }
 
 /// Told of every result as it arrives.
@@ -72,6 +74,32 @@ struct Way<'a> {
     hopeless: AtomicBool,
     /// Whether it ever answered.
     answered: AtomicBool,
+    told: AtomicBool,
+}
+
+/// Listens for refusals: a run that waits should say why.
+struct Refusals<'a> {
+    told: &'a AtomicBool,
+    tell: &'a Tell,
+}
+
+impl Listener for Refusals<'_> {
+    fn shows(&self) -> bool {
+        false
+    }
+
+    fn event(&mut self, _event: &Event) {}
+
+    fn notice(&mut self, notice: &Notice<'_>) {
+        if let Notice::Failed { model, failure } = notice
+            && failure.class == FailureClass::RateLimited
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            (self.tell)(&format!(
+                "{model} has too many requests ({failure}); its cases wait in line, and fewer are sent at once"
+            ));
+        }
+    }
 }
 
 /// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those
@@ -106,6 +134,7 @@ pub async fn run(
         begun: Instant::now(),
         hopeless: AtomicBool::new(false),
         answered: AtomicBool::new(false),
+        told: AtomicBool::new(false),
     };
     let lane = bench.lanes.of(&subject.route);
     let next = AtomicUsize::new(0);
@@ -157,7 +186,7 @@ impl Way<'_> {
             result.failure = Some((FailureClass::Cancelled, words.into()));
             return result;
         }
-        let Bench { router, halt, .. } = self.bench;
+        let Bench { router, halt, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
         let caller = Caller { label: None, key: Some(case.id.clone()) };
         let stream = self.options.stream;
@@ -178,7 +207,8 @@ impl Way<'_> {
             timeout: self.options.timeout,
             caller,
         };
-        let record = router.call(&self.subject.route, &case.request, &call, &mut Silent).await;
+        let mut refusals = Refusals { told: &self.told, tell };
+        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }

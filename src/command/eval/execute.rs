@@ -1,6 +1,7 @@
 //! The calls.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,7 +17,7 @@ use crate::eval::{
     forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
-use crate::route::Router;
+use crate::route::{Router, Tell};
 use crate::view::{Console, EvalProgress};
 
 /// Calls in flight may take so long to end when a run ends early.
@@ -51,7 +52,9 @@ pub(super) async fn execute(
     let timeout = args.timeout.as_deref().map(time_limit).transpose()?;
     let halt = Halt::new(args.max_errors);
     let lanes = Lanes::new(args.concurrency.map(usize::from));
-    let bench = Bench { router, lanes: &lanes, halt: &halt };
+    let console = context.console;
+    let tell: Tell = Arc::new(move |words: &str| console.warn(words));
+    let bench = Bench { router, lanes: &lanes, halt: &halt, tell: &tell };
     let mut signals = context.signals.listen();
     forget_old_answers(router);
     let mut resumed = resumed;
