@@ -145,6 +145,23 @@ fn a_run_that_is_killed_twenty_times_is_taken_up_where_it_was() {
     }
 }
 
+#[test]
+fn nobody_goes_on_with_a_run_that_is_under_way() {
+    let simulator = Watched::taking(Duration::from_millis(200));
+    let tool = simulator.tool(60, "sim-openai/good");
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1"];
+    let mut child = spawned(&tool, &eval);
+    simulator.wait_for(2);
+    let (run, _) = unfinished(&tool.path("ledger.db"), &tool.path("set.yaml")).unwrap();
+    let resume = [&eval[..], &["--resume"]].concat();
+    tool.run(&resume)
+        .exits(2)
+        .says(&[&format!("the run {run} is under way in another process"), "hint: wait"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tool.run(&[&eval[..4], &["-j", "16", "--resume"]].concat()).exits(0);
+}
+
 fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }

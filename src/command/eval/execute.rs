@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::hold::Hold;
 use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
@@ -47,7 +48,7 @@ pub(super) async fn execute(
     args: &EvalArgs,
     router: &Router,
     prepared: &[Prepared],
-    resumed: Option<RunRow>,
+    resumed: Option<(RunRow, Hold)>,
 ) -> Result<Executed, CommandError> {
     let timeout = args.timeout.as_deref().map(time_limit).transpose()?;
     let halt = Halt::new(args.max_errors);
@@ -67,7 +68,7 @@ pub(super) async fn execute(
             // A run that goes on goes by what it has, and not by what others have.
             let goes_on = resumed.is_some();
             let reads = prepared.cache.reads && (!goes_on || args.cache);
-            let row = begin(context, router, prepared, resumed.take());
+            let (row, hold) = begin(context, router, prepared, resumed.take());
             let options = RunOptions {
                 run: row.id,
                 repeats: prepared.choice.selection.repeat,
@@ -76,7 +77,7 @@ pub(super) async fn execute(
                 cache: Cache { reads, ..prepared.cache },
                 lean: args.output.is_empty() && !context.console.is_verbose(),
             };
-            let run = run_set(context, bench, prepared, &options).await;
+            let run = run_set(context, bench, prepared, &options, &hold).await;
             keep_scores(router, prepared, &run);
             finished.push(run);
         }
@@ -111,28 +112,43 @@ async fn watch_over(halt: &Halt, signals: &mut watch::Receiver<u32>, console: Co
 }
 
 /// Writes down that a run begins, or that one goes on.
-fn begin(context: &Context, router: &Router, prepared: &Prepared, resumed: Option<RunRow>) -> RunRow {
+fn begin(
+    context: &Context,
+    router: &Router,
+    prepared: &Prepared,
+    resumed: Option<(RunRow, Hold)>,
+) -> (RunRow, Hold) {
     let (set, choice, health) = (&prepared.set, &prepared.choice, router.health());
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let row = match resumed {
-        Some(row) => RunRow { set_digest: set.digest.clone(), ..row },
-        None => RunRow {
-            id: context.new_id(),
-            set_name: set.name.clone(),
-            set_path: path_of(set),
-            set_digest: set.digest.clone(),
-            subjects: json(serde_json::to_string(&choice.subjects)),
-            options: json(serde_json::to_string(&choice.selection)),
-            begun: health.now(),
-            finished: 0,
-        },
+    let (row, held) = match resumed {
+        Some((row, hold)) => (RunRow { set_digest: set.digest.clone(), ..row }, Some(hold)),
+        None => (
+            RunRow {
+                id: context.new_id(),
+                set_name: set.name.clone(),
+                set_path: path_of(set),
+                set_digest: set.digest.clone(),
+                subjects: json(serde_json::to_string(&choice.subjects)),
+                options: json(serde_json::to_string(&choice.selection)),
+                begun: health.now(),
+                finished: 0,
+            },
+            None,
+        ),
     };
     let put = row.clone();
     health.ledger().post(move |rows| rows.put_run(&put));
-    row
+    let hold = held.unwrap_or_else(|| Hold::begin(context, health, &row.id));
+    (row, hold)
 }
 
-async fn run_set(context: &Context, bench: Bench<'_>, prepared: &Prepared, options: &RunOptions) -> Finished {
+async fn run_set(
+    context: &Context,
+    bench: Bench<'_>,
+    prepared: &Prepared,
+    options: &RunOptions,
+    hold: &Hold,
+) -> Finished {
     let progress = EvalProgress::new(&context.console);
     let Prepared { set, cases, subjects, .. } = prepared;
     let mut changed: Vec<String> = Vec::new();
@@ -154,7 +170,10 @@ async fn run_set(context: &Context, bench: Bench<'_>, prepared: &Prepared, optio
             changed.join(", ")
         ));
     }
-    let results: Vec<Vec<CaseResult>> = join_all(runs).await;
+    let results: Vec<Vec<CaseResult>> = tokio::select! {
+        results = join_all(runs) => results,
+        never = hold.keep() => match never {},
+    };
     progress.clear();
     let summaries: Vec<Summary> = subjects
         .iter()

@@ -3,6 +3,7 @@
 mod choice;
 mod dry_run;
 mod execute;
+mod hold;
 mod outputs;
 mod prepare;
 mod resume;
@@ -16,6 +17,7 @@ use crate::cli::EvalArgs;
 use crate::config::load_set;
 use crate::eval::Set;
 use choice::Choice;
+use hold::Hold;
 use prepare::{Prepared, prepare};
 
 pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
@@ -46,6 +48,13 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     if args.dry_run {
         return dry_run::show(context, &router, &prepared, args.json);
     }
+    let resumed = match resumed {
+        Some(row) => {
+            let hold = Hold::take_up(context, router.health(), &row.id).await?;
+            Some((row, hold))
+        }
+        None => None,
+    };
     let executed = execute::execute(context, &args, &router, &prepared, resumed).await?;
     outputs::show(context, &args, &prepared, &executed)
 }
