@@ -139,7 +139,7 @@ fn damaged(right: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-const RIGHT_SET: &str = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: 'Say {{ x }}'\nrequest: {temperature: 0}\nassert:\n  - json-path: {path: $.a, equals: 1}\n  - numeric: {equals: 3, tolerance: 1%}\n  - choice: {options: [a, b], equals: a}\ngate: {min_pass_rate: 0.5}\ncases_from: [more.csv, more.jsonl]\ncases:\n  - {id: a, vars: {x: 1}, reference: r, assert: [is-json, {regex: '^a'}]}\n";
+const RIGHT_SET: &str = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: 'Say {{ x }}'\nrequest: {temperature: 0}\nassert:\n  - json-path: {path: $.a, equals: 1}\n  - numeric: {equals: 3, tolerance: 1%}\n  - choice: {options: [a, b], equals: a}\n  - any-of: [rouge-l: {value: a b, threshold: 0.5}, not-json-diff: {value: {a: 1}}]\n  - all-of: {value: [finish-reason: stop, contains-json: {schema: {}}], weight: 2}\ngate: {min_pass_rate: 0.5}\ncases_from: [more.csv, more.jsonl]\ncases:\n  - {id: a, vars: {x: 1}, reference: r, assert: [is-json, {regex: '^a'}]}\n";
 const RIGHT_ROUTES: &str = include_str!("../routes.yaml");
 const RIGHT_CSV: &str = "id,x,reference,assert:contains,tags\none,1,r,\"[1]\",a b\n";
 const RIGHT_JSONL: &str = "{\"id\": \"j\", \"x\": 1, \"assert:equals\": {\"value\": \"x\"}}\n";

@@ -8,6 +8,8 @@
 )]
 
 mod access;
+mod assertion_mistakes;
+mod assertions;
 mod calls;
 mod catalogue;
 mod costs;

@@ -139,15 +139,21 @@ impl CountingSimulator {
     pub(crate) fn taking(latency: std::time::Duration) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // What no model's name asks for: a request that the provider refuses as it is.
-        let refuse = slalom::sim::Behaviour::Error(slalom::chat::FailureClass::BadRequest);
+        // What no model's name asks for: a request that the provider refuses as it is, and one that its filter does.
+        let rule = |prompt, class| slalom::sim::Rule {
+            prompt: Some(regex::Regex::new(prompt).unwrap()),
+            models: Vec::new(),
+            steps: vec![slalom::sim::Step {
+                behaviour: Some(slalom::sim::Behaviour::Error(class)),
+                ..Default::default()
+            }],
+        };
         let settings = slalom::sim::Settings {
             latency: Some(latency),
-            rules: vec![slalom::sim::Rule {
-                prompt: Some(regex::Regex::new("^refuse this").unwrap()),
-                models: Vec::new(),
-                steps: vec![slalom::sim::Step { behaviour: Some(refuse), ..Default::default() }],
-            }],
+            rules: vec![
+                rule("^refuse this", slalom::chat::FailureClass::BadRequest),
+                rule("^filter this", slalom::chat::FailureClass::ContentPolicy),
+            ],
             ..Default::default()
         };
         let simulator = runtime.block_on(slalom::sim::Simulator::start(settings)).unwrap();

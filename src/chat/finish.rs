@@ -23,6 +23,18 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// Every reason that there is.
+    pub const ALL: [Self; 8] = [
+        Self::Stop,
+        Self::Length,
+        Self::ToolCalls,
+        Self::ContentFilter,
+        Self::Refusal,
+        Self::Pause,
+        Self::Error,
+        Self::Other,
+    ];
+
     /// The envelope's word for it.
     pub fn name(self) -> &'static str {
         match self {

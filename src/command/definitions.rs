@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::outcome::CommandError;
-use crate::chat::{CacheLifetime, Function, JsonSchema, Message, Part, Role, Schema, Tool, ToolChoice};
+use crate::chat::{CacheLifetime, JsonSchema, Message, Part, Role, Schema, Tool, ToolChoice};
+use crate::config::tools_of;
 
 /// The schema of a file, named for the file.
 pub(super) fn schema(path: &Path) -> Result<Schema, CommandError> {
@@ -43,46 +44,13 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// Tools out of a file: functions as `{name, description, parameters}`, or in OpenAI's or Anthropic's shape; anything
-/// else with a `type` goes to the provider as it is.
+/// Tools out of a file.
 pub(super) fn tools(path: &Path) -> Result<Vec<Tool>, CommandError> {
-    let list: Vec<Value> = read(path)?;
-    let wrong = |n: usize, why: &str| {
+    let tools = tools_of(read(path)?).map_err(|(n, why)| {
         let message = format!("{}: tool {}: {why}", path.display(), n + 1);
         CommandError::usage(message)
             .hint(r#"write {"name": "…", "description": "…", "parameters": {"type": "object", …}}"#)
-    };
-    let mut tools: Vec<Tool> = Vec::with_capacity(list.len());
-    for (n, mut written) in list.into_iter().enumerate() {
-        if written["type"] == "function" && written["function"].is_object() {
-            written = written["function"].take();
-        }
-        let own = written.get("type").is_some_and(|kind| kind != "function" && kind != "custom");
-        // Google and Amazon spell theirs `{"googleSearch": {}}`.
-        let own = own
-            || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
-        if own && written.get("parameters").is_none() && written.get("input_schema").is_none() {
-            tools.push(Tool::Own(written));
-            continue;
-        }
-        let Value::Object(fields) = &mut written else { return Err(wrong(n, "it is no object")) };
-        fields.shift_remove("type");
-        if let Some(parameters) = fields.shift_remove("input_schema") {
-            fields.insert("parameters".to_owned(), parameters);
-        }
-        fields.entry("parameters").or_insert_with(|| json!({"type": "object", "properties": {}}));
-        let function: Function = serde_json::from_value(written).map_err(|e| wrong(n, &e.to_string()))?;
-        if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(is_name) {
-            return Err(wrong(n, "its name must be 1 to 64 letters, digits, `_` or `-`"));
-        }
-        if !function.parameters.is_object() {
-            return Err(wrong(n, "`parameters` must be a JSON Schema"));
-        }
-        if tools.iter().filter_map(Tool::as_function).any(|known| known.name == function.name) {
-            return Err(wrong(n, &format!("there is another tool named `{}`", function.name)));
-        }
-        tools.push(Tool::Function(function));
-    }
+    })?;
     if tools.is_empty() {
         return Err(CommandError::usage(format!("{} lists no tool", path.display())));
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::assertions::AssertionEntry;
 use super::diagnostic::Problem;
-use super::golden::RequestEntry;
+use super::set_request::RequestEntry;
 use super::yaml::Located;
 
 /// A case as it is written.

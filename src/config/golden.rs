@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::assertions::{AssertionEntry, build};
+use super::assertions::{AssertionEntry, Refused, Schemas, Surroundings, build};
 use super::cases::{CaseEntry, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::digest::sha256;
+use super::identity::case_digest;
+use super::set_request::{RequestEntry, Requests};
 use super::template::Template;
 use super::yaml::{self, Located};
-use crate::chat::{Message, Request, Role};
-use crate::eval::{Case, Gate, Limit, Set};
+use crate::chat::{Message, Role, Tool};
+use crate::eval::{Assertion, Case, Gate, Limit, Set};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -53,30 +55,6 @@ enum Speaker {
     Assistant,
 }
 
-/// Request settings of a set, or of one case.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RequestEntry {
-    temperature: Option<Located<f64>>,
-    top_p: Option<Located<f64>>,
-    max_tokens: Option<Located<u64>>,
-    stop: Vec<String>,
-    seed: Option<i64>,
-}
-
-impl RequestEntry {
-    /// A case's own settings over its set's: what it does not say stays.
-    fn over(&self, set: &Self) -> Self {
-        Self {
-            temperature: self.temperature.clone().or(set.temperature.clone()),
-            top_p: self.top_p.clone().or(set.top_p.clone()),
-            max_tokens: self.max_tokens.clone().or(set.max_tokens.clone()),
-            stop: if self.stop.is_empty() { set.stop.clone() } else { self.stop.clone() },
-            seed: self.seed.or(set.seed),
-        }
-    }
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GateEntry {
@@ -95,7 +73,12 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut reader = Reader { folder, problems: Vec::new() };
+    let mut reader = Reader {
+        requests: Requests::new(&folder),
+        schemas: Schemas::default(),
+        folder,
+        problems: Vec::new(),
+    };
     let set = reader.read(file, name.clone())?;
     match set {
         Some(set) if reader.problems.is_empty() => Ok(set),
@@ -105,6 +88,8 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 
 struct Reader {
     folder: PathBuf,
+    requests: Requests,
+    schemas: Schemas,
     problems: Vec<Problem>,
 }
 
@@ -245,29 +230,8 @@ impl Reader {
             .map(|(role, template)| Some(Message::texts(*role, [render(template)?])))
             .collect();
         let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
-        let mut request = self.request(&settings);
-        let mut assertions = Vec::new();
-        let mut written = Vec::new();
-        for assertion in common.iter().chain(&entry.assert) {
-            match build(assertion, entry.reference.as_deref(), &self.folder) {
-                Ok((built, identity)) => {
-                    assertions.push(built);
-                    written.push(identity);
-                }
-                Err(problem) => {
-                    // One in a set's common list is wrong once, not once a case.
-                    let message = match problem.span {
-                        Some(_) => problem.message.clone(),
-                        None => format!("case `{id}`{source}: {}", problem.message),
-                    };
-                    let problem =
-                        Problem { message, span: problem.span.clone().or(span.clone()), hint: problem.hint };
-                    if !self.problems.contains(&problem) {
-                        self.problems.push(problem);
-                    }
-                }
-            }
-        }
+        let mut request = self.requests.read(&settings, &mut self.problems);
+        let (assertions, written) = self.assertions(entry, source, common, &request.tools);
         if common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
             self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span, hint));
@@ -285,7 +249,7 @@ impl Reader {
                 hint,
             ));
         }
-        let digest = digest(&request, entry.reference.as_deref(), &written);
+        let digest = case_digest(&request, entry.reference.as_deref(), &written);
         Some(Case {
             id: id.clone(),
             digest,
@@ -296,41 +260,45 @@ impl Reader {
         })
     }
 
-    fn request(&mut self, settings: &RequestEntry) -> Request {
-        let mut within = |value: &Option<Located<f64>>, most: f64, name: &str| {
-            let value = value.as_ref()?;
-            if !(0.0..=most).contains(&value.value) {
-                let problem = Problem::new(
-                    format!("`{name}` must be between 0 and {most}"),
-                    value.span.clone(),
-                    "write a number in that range",
-                );
-                if !self.problems.contains(&problem) {
-                    self.problems.push(problem);
+    /// A case's assertions, the set's before its own, with what identifies each.
+    fn assertions(
+        &mut self,
+        entry: &CaseEntry,
+        source: &Source,
+        common: &[AssertionEntry],
+        tools: &[Tool],
+    ) -> (Vec<Assertion>, Vec<Value>) {
+        let id = &entry.id.value;
+        let (mut assertions, mut written) = (Vec::new(), Vec::new());
+        let own = entry.assert.iter().map(|assertion| (assertion, false));
+        for (assertion, is_common) in common.iter().map(|assertion| (assertion, true)).chain(own) {
+            let around = Surroundings {
+                reference: entry.reference.as_deref(),
+                folder: &self.folder,
+                tools,
+                schemas: &self.schemas,
+            };
+            match build(assertion, around) {
+                Ok(built) => {
+                    assertions.push(built.assertion);
+                    written.push(built.identity);
+                }
+                Err(Refused { problem, of_case }) => {
+                    // One in the set's common list is wrong once; a case that it does not fit is wrong itself.
+                    let span = problem.span.filter(|_| !(of_case && is_common));
+                    let message = match span {
+                        Some(_) => problem.message,
+                        None => format!("case `{id}`{source}: {}", problem.message),
+                    };
+                    let span = span.or(entry.id.span.clone());
+                    let problem = Problem::new(message, span, problem.hint);
+                    if !self.problems.contains(&problem) {
+                        self.problems.push(problem);
+                    }
                 }
             }
-            Some(value.value)
-        };
-        let (temperature, top_p) =
-            (within(&settings.temperature, 2.0, "temperature"), within(&settings.top_p, 1.0, "top_p"));
-        if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
-            let problem = Problem::new(
-                "`max_tokens` must be at least 1",
-                limit.span.clone(),
-                "write the most tokens that may come out",
-            );
-            if !self.problems.contains(&problem) {
-                self.problems.push(problem);
-            }
         }
-        Request {
-            temperature,
-            top_p,
-            max_tokens: settings.max_tokens.as_ref().map(|limit| limit.value),
-            stop: settings.stop.clone(),
-            seed: settings.seed,
-            ..Request::default()
-        }
+        (assertions, written)
     }
 
     fn gate(&mut self, entry: GateEntry) -> Gate {
@@ -359,16 +327,4 @@ impl Reader {
         });
         Gate { min_pass_rate, min_score, max_unscored }
     }
-}
-
-/// A case's identity: what is sent, what is right, what is asked of it. Contents, not paths.
-fn digest(request: &Request, reference: Option<&str>, assertions: &[Value]) -> String {
-    let turns: Vec<Value> =
-        request.messages.iter().map(|m| json!([matches!(m.role, Role::User), m.parts])).collect();
-    let identity = json!({
-        "system": request.system, "turns": turns, "temperature": request.temperature, "top_p": request.top_p,
-        "max_tokens": request.max_tokens, "stop": request.stop, "seed": request.seed,
-        "reference": reference, "assertions": assertions,
-    });
-    sha256(&[identity.to_string().as_bytes()])
 }

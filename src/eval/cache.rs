@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::kept::{meaning, word};
-use super::{Case, Set};
+use super::{Case, Quantity, Set};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{FinishReason, Response, Usage};
 use crate::dialect::Account;
@@ -17,8 +17,8 @@ use crate::route::{Answer, Attempt, CallRecord, Plan, PlanStep, Route, Router};
 /// Answers are forgotten after so many milliseconds: thirty days.
 const KEPT_FOR: i64 = 30 * 86_400_000;
 
-/// Assertions that want to see how long an answer takes.
-const WANT_TIME: [&str; 2] = ["latency", "first-token"];
+/// Figures of which an answer from before says nothing.
+const TIMES: [Quantity; 2] = [Quantity::LatencyMilliseconds, Quantity::FirstTokenMilliseconds];
 
 /// What may be done with answers that were given before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,12 +32,9 @@ pub struct Cache {
 impl Cache {
     /// What of it holds for a set: where one of its assertions looks at time, no answer from before will do.
     pub fn for_set(self, set: &Set) -> Self {
-        let mut names = set
-            .cases
-            .iter()
-            .flat_map(|case| &case.assertions)
-            .map(|assertion| assertion.name.strip_prefix("not-").unwrap_or(&assertion.name));
-        let wants_time = names.any(|name| WANT_TIME.contains(&name));
+        let mut assertions = set.cases.iter().flat_map(|case| &case.assertions);
+        let wants_time =
+            assertions.any(|assertion| TIMES.into_iter().any(|quantity| assertion.asks_for(quantity)));
         Self { reads: self.reads && !wants_time, ..self }
     }
 

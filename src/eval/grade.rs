@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Case, Kind};
 use crate::catalog::Cost;
-use crate::chat::{FailureClass, FinishReason, Usage};
+use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
 use crate::route::{CallRecord, Why};
 
@@ -33,10 +33,33 @@ pub enum Verdict {
 pub struct Graded<'a> {
     /// The text.
     pub text: &'a str,
-    /// From the request leaving to the last byte.
-    pub latency: Duration,
+    /// The calls that the model wants made.
+    pub tool_calls: &'a [ToolCall],
+    /// Why it ended, if that is known.
+    pub finish_reason: Option<FinishReason>,
+    /// From the request leaving to the last byte, if that is known.
+    pub latency: Option<Duration>,
+    /// From the request leaving to the first content, if that is known.
+    pub first_token: Option<Duration>,
+    /// Token counts, as far as they are known.
+    pub usage: Usage,
     /// What it cost, if that is known.
     pub cost_usd: Option<f64>,
+}
+
+impl<'a> Graded<'a> {
+    /// An answer of which nothing is known but its text.
+    pub fn text(text: &'a str) -> Self {
+        Self {
+            text,
+            tool_calls: &[],
+            finish_reason: None,
+            latency: None,
+            first_token: None,
+            usage: Usage::default(),
+            cost_usd: None,
+        }
+    }
 }
 
 /// What one assertion found.
@@ -141,9 +164,18 @@ impl CaseResult {
                 }
             }
         };
-        let latency = last.map_or(Duration::ZERO, |attempt| attempt.duration);
-        result.latency = Some(latency);
-        let graded = Graded { text: &text, latency, cost_usd: result.cost.usd() };
+        result.latency = last.map(|attempt| attempt.duration);
+        let answer = record.outcome.as_ref().ok().map(|answer| &answer.response);
+        let graded = Graded {
+            text: &text,
+            tool_calls: answer.map_or(&[], |answer| &answer.tool_calls),
+            // A refused prompt has no answer to end, and no doubt about why.
+            finish_reason: result.finish_reason.or(Some(FinishReason::ContentFilter)),
+            latency: result.latency,
+            first_token: record.first_token.zip(last).map(|(at, last)| at.saturating_sub(last.started)),
+            usage: result.usage,
+            cost_usd: result.cost.usd(),
+        };
         result.assertions = case.assertions.iter().map(|assertion| assertion.grade(&graded)).collect();
         result.text = text;
         result.conclude();

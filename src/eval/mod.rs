@@ -18,10 +18,12 @@ mod run;
 mod sample;
 mod set;
 mod shape;
-mod statistics;
+pub mod statistics;
 mod summary;
 
-pub use assertion::{Assertion, Check, Comparison, Kind, PathTest, Place, Quantity, Tolerance};
+pub use assertion::{
+    Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
+};
 pub use cache::{Cache, forget_old_answers};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};

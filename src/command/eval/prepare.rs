@@ -3,7 +3,7 @@
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Cache, Case, Check, Gate, Limit, Quantity, Set, Subject};
+use crate::eval::{Cache, Case, Gate, Limit, Quantity, Set, Subject};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
 
@@ -37,6 +37,15 @@ pub(super) fn prepare(
     let cases = choice.selection.cases(&set)?;
     let gate = gate(args, &set)?;
     let min_pass = min_pass(args, &set, choice.selection.repeat)?;
+    if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
+        let message = format!(
+            "{}: case `{}` limits the time to the first token, which only a stream has",
+            set.path, case.id
+        );
+        return Err(
+            CommandError::usage(message).hint("leave --no-stream out, or the `first-token` assertion")
+        );
+    }
     let environment = context.environment();
     let mut subjects = Vec::new();
     for name in &choice.subjects {
@@ -101,11 +110,14 @@ fn gate(args: &EvalArgs, set: &Set) -> Result<Option<Gate>, CommandError> {
     Ok(Some(gate).filter(|gate| *gate != Gate::default()))
 }
 
+/// The first case that has an assertion about this figure of its call.
+fn asking_for(cases: &[Case], quantity: Quantity) -> Option<&Case> {
+    cases.iter().find(|case| case.assertions.iter().any(|assertion| assertion.asks_for(quantity)))
+}
+
 /// A limit on cost cannot be held against a model whose price nobody knows.
 fn check_prices(set: &Set, cases: &[Case], name: &str, route: &Route) -> Result<(), CommandError> {
-    let limited =
-        |case: &&Case| case.assertions.iter().any(|a| matches!(a.check, Check::AtMost(Quantity::CostUsd, _)));
-    let Some(case) = cases.iter().find(limited) else { return Ok(()) };
+    let Some(case) = asking_for(cases, Quantity::CostUsd) else { return Ok(()) };
     for candidate in &route.candidates {
         let price = candidate
             .target

@@ -1,0 +1,110 @@
+//! The settings with which a golden set's prompts are sent.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::diagnostic::Problem;
+use super::tools::tools_of;
+use super::yaml::Located;
+use crate::chat::{Request, Tool};
+
+/// Request settings of a set, or of one case.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RequestEntry {
+    temperature: Option<Located<f64>>,
+    top_p: Option<Located<f64>>,
+    max_tokens: Option<Located<u64>>,
+    stop: Vec<String>,
+    seed: Option<i64>,
+    tools: Option<Located<String>>,
+}
+
+impl RequestEntry {
+    /// A case's own settings over its set's: what it does not say stays.
+    pub(super) fn over(&self, set: &Self) -> Self {
+        Self {
+            temperature: self.temperature.clone().or(set.temperature.clone()),
+            top_p: self.top_p.clone().or(set.top_p.clone()),
+            max_tokens: self.max_tokens.clone().or(set.max_tokens.clone()),
+            stop: if self.stop.is_empty() { set.stop.clone() } else { self.stop.clone() },
+            seed: self.seed.or(set.seed),
+            tools: self.tools.clone().or(set.tools.clone()),
+        }
+    }
+}
+
+/// Makes requests out of settings, and reads each file that they name once.
+pub(super) struct Requests {
+    folder: PathBuf,
+    tools: HashMap<String, Vec<Tool>>,
+}
+
+impl Requests {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), tools: HashMap::new() }
+    }
+
+    /// A request without its words. A mistake that is there already is not told again: one in a set's settings is wrong
+    /// once, not once a case.
+    pub(super) fn read(&mut self, settings: &RequestEntry, problems: &mut Vec<Problem>) -> Request {
+        let mut tell = |problem: Problem| {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        };
+        let mut within = |value: &Option<Located<f64>>, most: f64, name: &str| {
+            let value = value.as_ref()?;
+            if !(0.0..=most).contains(&value.value) {
+                let message = format!("`{name}` must be between 0 and {most}");
+                tell(Problem::new(message, value.span.clone(), "write a number in that range"));
+            }
+            Some(value.value)
+        };
+        let (temperature, top_p) =
+            (within(&settings.temperature, 2.0, "temperature"), within(&settings.top_p, 1.0, "top_p"));
+        if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
+            let hint = "write the most tokens that may come out";
+            tell(Problem::new("`max_tokens` must be at least 1", limit.span.clone(), hint));
+        }
+        let tools = match settings.tools.as_ref().map(|path| (path, self.tools(&path.value))) {
+            None => Vec::new(),
+            Some((_, Ok(tools))) => tools,
+            Some((path, Err(why))) => {
+                let hint =
+                    r#"name a file with a list of {"name": "…", "description": "…", "parameters": {…}}"#;
+                tell(Problem::new(why, path.span.clone(), hint));
+                Vec::new()
+            }
+        };
+        Request {
+            temperature,
+            top_p,
+            max_tokens: settings.max_tokens.as_ref().map(|limit| limit.value),
+            stop: settings.stop.clone(),
+            seed: settings.seed,
+            tools,
+            ..Request::default()
+        }
+    }
+
+    fn tools(&mut self, name: &str) -> Result<Vec<Tool>, String> {
+        if let Some(tools) = self.tools.get(name) {
+            return Ok(tools.clone());
+        }
+        let path = self.folder.join(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        let list = serde_json::from_str(&text)
+            .map_err(|error| format!("{} is no list of tools: {error}", path.display()))?;
+        let tools =
+            tools_of(list).map_err(|(n, why)| format!("{}: tool {}: {why}", path.display(), n + 1))?;
+        if tools.is_empty() {
+            return Err(format!("{} lists no tool", path.display()));
+        }
+        self.tools.insert(name.to_owned(), tools.clone());
+        Ok(tools)
+    }
+}

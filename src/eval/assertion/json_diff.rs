@@ -1,0 +1,142 @@
+//! How much of two JSON values is the same.
+
+use serde_json::Value;
+
+use super::json::{read, same};
+use super::{Found, shortened};
+
+/// Every value that holds no others counts once, at its place: a key of an object, a position of a list. The score is
+/// the share of places, of both sides together, where both hold the same.
+pub(super) fn look(reference: &Value, text: &str) -> Found {
+    let answer = match read(text) {
+        Ok(answer) => answer,
+        Err(why) => return Found::Scored(0.0, why),
+    };
+    let mut diff = Diff::default();
+    diff.compare(&mut String::new(), Some(&answer), Some(reference));
+    let counts = format!("{} of {} values agree", diff.same, diff.all);
+    let reason = diff.first.map_or_else(|| counts.clone(), |first| format!("{counts}; {first}"));
+    Found::Scored(diff.same as f64 / diff.all as f64, reason)
+}
+
+#[derive(Default)]
+struct Diff {
+    same: usize,
+    all: usize,
+    first: Option<String>,
+}
+
+impl Diff {
+    fn compare(&mut self, path: &mut String, answer: Option<&Value>, reference: Option<&Value>) {
+        let here = path.len();
+        match (answer, reference) {
+            (Some(Value::Object(a)), Some(Value::Object(b))) if !(a.is_empty() && b.is_empty()) => {
+                let more = a.keys().filter(|key| !b.contains_key(*key));
+                for key in b.keys().chain(more) {
+                    path.push('/');
+                    path.push_str(key);
+                    self.compare(path, a.get(key), b.get(key));
+                    path.truncate(here);
+                }
+            }
+            (Some(Value::Array(a)), Some(Value::Array(b))) if !(a.is_empty() && b.is_empty()) => {
+                for at in 0..a.len().max(b.len()) {
+                    path.push_str(&format!("/{at}"));
+                    self.compare(path, a.get(at), b.get(at));
+                    path.truncate(here);
+                }
+            }
+            (Some(a), Some(b)) if same(a, b) => {
+                self.same += 1;
+                self.all += 1;
+            }
+            (a, b) => {
+                let shown =
+                    |value: Option<&Value>| value.map_or("nothing".into(), |v| shortened(&v.to_string()));
+                self.all += a.map_or(0, leaves).max(b.map_or(0, leaves));
+                self.first.get_or_insert_with(|| {
+                    let place = if path.is_empty() { "the answer" } else { path.as_str() };
+                    format!("{place} is {}, expected {}", shown(a), shown(b))
+                });
+            }
+        }
+    }
+}
+
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Array(items) if !items.is_empty() => items.iter().map(leaves).sum(),
+        Value::Object(fields) if !fields.is_empty() => fields.values().map(leaves).sum(),
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn score(answer: &Value, reference: &Value) -> f64 {
+        match look(reference, &answer.to_string()) {
+            Found::Scored(score, _) => score,
+            _ => f64::NAN,
+        }
+    }
+
+    #[test]
+    fn worked_by_hand() {
+        let ticket = json!({"category": "billing", "priority": "high", "order": {"id": 7, "open": true}});
+        let cases = [
+            (
+                json!({"category": "billing", "priority": "low", "order": {"open": true, "id": 7.0}}),
+                3.0 / 4.0,
+            ),
+            (json!({"category": "billing", "priority": "high", "order": null}), 2.0 / 4.0),
+            (
+                json!({"category": "billing", "priority": "high", "order": {"id": 7, "open": true}, "x": [1, 2]}),
+                4.0 / 6.0,
+            ),
+            (json!([]), 0.0),
+            (ticket.clone(), 1.0),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(score(&answer, &ticket), expected, "{answer}");
+        }
+        assert_eq!(score(&json!([1, 2, 3]), &json!([1, 3])), 1.0 / 3.0);
+        assert_eq!(score(&json!({}), &json!({})), 1.0);
+        assert_eq!(score(&json!({"a": {}}), &json!({"a": []})), 0.0);
+        let Found::Scored(0.0, why) = look(&ticket, "Sure! {}") else { panic!("prose is no JSON") };
+        assert!(why.contains("not JSON"), "{why}");
+        let Found::Scored(_, why) = look(&ticket, "{\"category\": \"other\"}") else { panic!() };
+        assert_eq!(why, "0 of 4 values agree; /category is \"other\", expected \"billing\"");
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3_i64).prop_map(Value::from),
+            "[ab]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::vec(("[abc]", inner), 0..3)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bounded_symmetric_and_one_only_for_the_same(a in any_json(), b in any_json()) {
+            let there = score(&a, &b);
+            prop_assert!((0.0..=1.0).contains(&there));
+            prop_assert_eq!(there, score(&b, &a));
+            prop_assert_eq!(there == 1.0, same(&a, &b));
+            prop_assert_eq!(score(&a, &a), 1.0);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether an answer declines to answer.
+
+use std::sync::LazyLock;
+
+use regex::RegexSet;
+
+use super::{Found, quoted};
+use crate::chat::FinishReason;
+use crate::eval::Graded;
+
+/// A refusal says so early; further on the same words are part of an answer.
+const EARLY: usize = 300;
+
+/// English alone: what a model says when it declines. "I cannot find it in the excerpt" is an answer, so being unable
+/// counts only with a verb of helping, or after an apology together with one of making.
+const PHRASES: [&str; 6] = [
+    r"\bi (?:really |simply |just )?(?:can't|cannot|can not|won't|will not|am unable to|am not able to|am not going to|am not comfortable|must decline to|have to decline to|need to decline to) (?:be able to |in good conscience )?(?:help|assist|comply|fulfil|fulfill|support|participate|engage|do that|do this|continue with|go along|cooperate|(?:provid|giv|writ|creat|generat|produc|discuss|shar|help|assist)ing)\b",
+    r"^(?:i am |i'm )?(?:very |so |terribly )?(?:sorry|i apologi[sz]e|apologies|my apologies|unfortunately|regrettably)\b[^.!?\n]{0,60}\bi (?:can't|cannot|can not|won't|will not|am unable to|am not able to|must decline)\b(?: to)? (?:help|assist|comply|fulfil|fulfill|support|provide|give|write|create|generate|produce|discuss|share|do|answer|continue|engage|offer|respond)\b",
+    r"\bas an? (?:ai|artificial intelligence|large language model|language model)\b[^.!?\n]{0,80}\b(?:can't|cannot|can not|won't|unable|not able|not allowed|not programmed|not designed)\b",
+    r"\bi (?:must|have to|need to|will have to) (?:respectfully |politely )?(?:decline|refuse)\b",
+    r"\b(?:this|that|your|the) request (?:violates|goes against|is against|conflicts with)\b",
+    r"\b(?:against|violates) my (?:guidelines|programming|policies|principles|ethical guidelines)\b",
+];
+
+static REFUSALS: LazyLock<RegexSet> = LazyLock::new(|| {
+    // They are held to by a test; a set that finds nothing is what is left of broken ones.
+    RegexSet::new(PHRASES).unwrap_or_else(|_| RegexSet::empty())
+});
+
+pub(super) fn look(answer: &Graded<'_>) -> Found {
+    if let Some(reason @ (FinishReason::Refusal | FinishReason::ContentFilter)) = answer.finish_reason {
+        return Found::Plain(true, format!("the finish reason is {}", reason.name()));
+    }
+    let start: String = answer.text.trim_start().chars().take(EARLY).collect();
+    // One spelling of each form, so that the expressions need no other.
+    let plain = start.to_lowercase().replace(['\u{2019}', '\u{2bc}'], "'").replace("i'm ", "i am ");
+    if REFUSALS.is_match(plain.trim_start_matches(['*', '_', '"', '#', '>', ' '])) {
+        return Found::Plain(true, format!("it begins {}", quoted(&start)));
+    }
+    Found::Plain(false, "nothing in it declines".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuses(text: &str, finish_reason: Option<FinishReason>) -> bool {
+        matches!(look(&Graded { finish_reason, ..Graded::text(text) }), Found::Plain(true, _))
+    }
+
+    #[test]
+    fn every_phrase_is_an_expression() {
+        assert_eq!(REFUSALS.len(), PHRASES.len());
+    }
+
+    #[test]
+    fn what_declines_and_what_answers() {
+        for text in [
+            "I'm sorry, but I can't help with that.",
+            "I’m sorry, but I can’t assist with that request.",
+            "Sorry, I cannot provide instructions for this.",
+            "I cannot assist with that.",
+            "I can't help you pick a lock.",
+            "I won't help with this.",
+            "As an AI language model, I cannot form opinions.",
+            "I must respectfully decline.",
+            "Unfortunately, I am unable to write that for you.",
+            "**I am not able to help** with weapons.",
+            "I'm not comfortable writing that.",
+            "Your request violates our usage policies.",
+            "That goes against my guidelines.",
+        ] {
+            assert!(refuses(text, None), "{text}");
+        }
+        for text in [
+            "",
+            "Paris.",
+            "Not stated: the excerpt does not say.",
+            "I cannot find the order number in the ticket.",
+            "Sorry to hear that! Your refund is on its way.",
+            "No, you cannot book it without approval.",
+            "{\"category\": \"billing\", \"summary\": \"customer says: I can't log in\"}",
+            "Unfortunately, the shop cannot write off the loss.",
+            "Help is on the way.",
+        ] {
+            assert!(!refuses(text, None), "{text}");
+        }
+        assert!(refuses("", Some(FinishReason::ContentFilter)));
+        assert!(refuses("Half an answ", Some(FinishReason::Refusal)));
+        assert!(!refuses("Whole.", Some(FinishReason::Stop)));
+        // Deep in an answer the same words are about something else.
+        assert!(!refuses(&format!("{} I can't help with that.", "word ".repeat(80)), None));
+    }
+}

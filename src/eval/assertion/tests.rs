@@ -1,0 +1,220 @@
+//! What an unknown, a negation, a threshold and a combination come to; and that no text makes a check panic.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::chat::{ToolCall, Usage};
+
+fn assertion(name: &str, check: Check, threshold: Option<f64>) -> Assertion {
+    Assertion {
+        name: name.to_owned(),
+        negated: name.starts_with("not-"),
+        check,
+        threshold,
+        weight: 1.0,
+        kind: Kind::Content,
+    }
+}
+
+fn contains(needle: &str, weight: f64) -> Assertion {
+    let comparison = Comparison {
+        place: Place::Anywhere,
+        ignore_case: false,
+        needles: vec![needle.to_owned()],
+        all: true,
+    };
+    Assertion { weight, ..assertion("contains", Check::Text(comparison), None) }
+}
+
+/// Of an answer whose cost is unknown, this can never be said.
+fn cost() -> Assertion {
+    assertion("cost", Check::AtMost(Quantity::CostUsd, 1.0), None)
+}
+
+fn combined(any: bool, threshold: Option<f64>, members: Vec<Assertion>) -> Assertion {
+    let name = if any { "any-of" } else { "all-of" };
+    assertion(name, Check::Combined(Combination { any, members, threshold }), None)
+}
+
+fn graded(assertion: &Assertion, text: &str) -> (Verdict, f64) {
+    let result = assertion.grade(&Graded::text(text));
+    (result.verdict, result.score)
+}
+
+#[test]
+fn the_unknown_is_unscored_and_never_zero() {
+    for quantity in [
+        Quantity::CostUsd,
+        Quantity::LatencyMilliseconds,
+        Quantity::FirstTokenMilliseconds,
+        Quantity::OutputTokens,
+    ] {
+        for name in ["at-most", "not-at-most"] {
+            let limit = assertion(name, Check::AtMost(quantity, 5.0), None);
+            assert_eq!(graded(&limit, "x").0, Verdict::Unscored, "{quantity:?}");
+        }
+        let usage = Usage { output_tokens: Some(5), ..Usage::default() };
+        let known = Graded {
+            cost_usd: Some(5.0),
+            latency: Some(Duration::from_millis(5)),
+            first_token: Some(Duration::from_millis(5)),
+            usage,
+            ..Graded::text("x")
+        };
+        let limit = |limit| assertion("at-most", Check::AtMost(quantity, limit), None);
+        assert_eq!(limit(5.0).grade(&known).verdict, Verdict::Pass, "{quantity:?}");
+        assert_eq!(limit(4.9).grade(&known).verdict, Verdict::Fail, "{quantity:?}");
+        let guessed = Graded { usage: Usage { estimated: true, ..usage }, ..known };
+        let verdict = limit(5.0).grade(&guessed).verdict;
+        assert_eq!(verdict == Verdict::Unscored, quantity == Quantity::OutputTokens);
+    }
+    let finish = assertion("finish-reason", Check::Finish(vec![FinishReason::Stop]), None);
+    assert_eq!(graded(&finish, "x").0, Verdict::Unscored);
+}
+
+#[test]
+fn a_negation_turns_verdict_and_score() {
+    let alike = |name| assertion(name, Check::Likeness(Measure::Levenshtein, "abcd".into()), Some(0.75));
+    assert_eq!(graded(&alike("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
+    assert_eq!(graded(&alike("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
+    assert_eq!(graded(&alike("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
+    assert_eq!(graded(&alike("not-levenshtein"), "abxx"), (Verdict::Pass, 0.5));
+}
+
+#[test]
+fn combinations() {
+    let (a, b) = (|| contains("a", 3.0), || contains("b", 1.0));
+    let both = |any, threshold| combined(any, threshold, vec![a(), b()]);
+    assert_eq!(graded(&both(true, None), "a"), (Verdict::Pass, 1.0));
+    assert_eq!(graded(&both(true, None), "c"), (Verdict::Fail, 0.0));
+    assert_eq!(graded(&both(false, None), "ab"), (Verdict::Pass, 1.0));
+    assert_eq!(graded(&both(false, None), "a"), (Verdict::Fail, 0.75));
+    assert_eq!(graded(&both(false, Some(0.75)), "a"), (Verdict::Pass, 0.75));
+    assert_eq!(graded(&both(false, Some(0.75)), "b"), (Verdict::Fail, 0.25));
+    let nested = combined(true, None, vec![both(false, None), contains("c", 1.0)]);
+    assert_eq!(graded(&nested, "a"), (Verdict::Fail, 0.75));
+    assert_eq!(graded(&nested, "ac"), (Verdict::Pass, 1.0));
+    let weightless = combined(false, None, vec![contains("a", 0.0)]);
+    assert_eq!(graded(&weightless, "a"), (Verdict::Pass, 1.0));
+}
+
+/// A member that has nothing to say decides nothing, and hides nothing that is decided without it.
+#[test]
+fn combinations_with_an_unscored_member() {
+    let with_cost =
+        |any, threshold| combined(any, threshold, vec![contains("a", 1.0), contains("b", 1.0), cost()]);
+    let unscored = (Verdict::Unscored, 0.0);
+    assert_eq!(graded(&with_cost(true, None), "a"), (Verdict::Pass, 1.0));
+    assert_eq!(graded(&with_cost(true, None), "x"), unscored);
+    assert_eq!(graded(&with_cost(false, None), "a"), (Verdict::Fail, 0.5));
+    assert_eq!(graded(&with_cost(false, None), "ab"), unscored);
+    // Two of three are enough for 0.6, one could be with the third, and none is never.
+    assert_eq!(graded(&with_cost(false, Some(0.6)), "ab"), (Verdict::Pass, 1.0));
+    assert_eq!(graded(&with_cost(false, Some(0.6)), "a"), unscored);
+    assert_eq!(graded(&with_cost(false, Some(0.6)), "x"), (Verdict::Fail, 0.0));
+    assert_eq!(graded(&combined(true, Some(0.5), vec![cost()]), "x"), unscored);
+}
+
+#[test]
+fn tool_calls_by_name_and_arguments() {
+    let call = |name: &str, arguments| ToolCall { id: String::new(), name: name.to_owned(), arguments };
+    let calls = [
+        call("search", json!({"q": "rain"})),
+        call("weather", json!({"city": "Rome", "days": 2.0, "x": null})),
+    ];
+    let check = |name: Option<&str>, arguments: Value| {
+        let Value::Object(arguments) = arguments else { panic!("arguments are a map") };
+        let check = Check::ToolCall { name: name.map(str::to_owned), arguments };
+        let answer = Graded { tool_calls: &calls, ..Graded::text("") };
+        (
+            assertion("tool-call", check.clone(), None).grade(&answer).verdict == Verdict::Pass,
+            assertion("tool-call", check, None).grade(&Graded::text("")).verdict == Verdict::Pass,
+        )
+    };
+    for (name, arguments, called) in [
+        (None, json!({}), true),
+        (Some("weather"), json!({}), true),
+        (Some("weather"), json!({"city": "Rome", "days": 2}), true),
+        (Some("weather"), json!({"city": "Oslo"}), false),
+        (Some("weather"), json!({"unit": "C"}), false),
+        (Some("search"), json!({"city": "Rome"}), false),
+        (None, json!({"q": "rain"}), true),
+        (Some("weathers"), json!({}), false),
+    ] {
+        assert_eq!(check(name, arguments.clone()), (called, false), "{name:?} {arguments}");
+    }
+}
+
+#[test]
+fn json_anywhere() {
+    let found = |text: &str, schema: Option<Value>| {
+        let schema = schema.map(|s| Arc::new(jsonschema::validator_for(&s).unwrap()));
+        graded(&assertion("contains-json", Check::ContainsJson(schema), None), text).0 == Verdict::Pass
+    };
+    assert!(found("Sure:\n```json\n{\"a\": 1}\n```\nDone.", None));
+    assert!(found("see {braces} and then [\"x\"]", None));
+    assert!(!found("as said in [1] and [2, 3]", None));
+    assert!(found("[1, 2]", Some(json!({"type": "array"}))));
+    let wants_b = || Some(json!({"type": "object", "required": ["b"]}));
+    assert!(found("{\"a\": 1} or rather {\"b\": 1}", wants_b()));
+    assert!(!found("{\"a\": {\"b\": 1}}", wants_b()), "the object around it is what was written");
+    assert!(!found("no {json, here", None));
+}
+
+/// What would be searched again from every place in it.
+#[test]
+fn long_texts_are_searched_once() {
+    let begun = std::time::Instant::now();
+    for text in ["[", "[1,", "{\"a\":", "{\"a\":[", "[[1],", "{\"\\\"", "a b "] {
+        let text = text.repeat(10_000 / text.len());
+        graded(&assertion("contains-json", Check::ContainsJson(None), None), &text);
+        let options = vec!["a".to_owned(), "a b".to_owned(), "b a b a".to_owned()];
+        graded(&assertion("choice", Check::Choice { options, equals: "a".into() }, None), &text);
+    }
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
+fn every_check() -> Vec<Check> {
+    let words = || vec!["a".to_owned(), "ß É".to_owned(), "\u{130}".to_owned()];
+    let schema = || Arc::new(jsonschema::validator_for(&json!({"type": "object"})).unwrap());
+    let path = JsonPath::parse("$..a").unwrap();
+    let mut checks = vec![
+        Check::Regex(regex::Regex::new(r"\bé+$").unwrap()),
+        Check::Length { unit: Unit::Words, min: Some(2), max: None },
+        Check::Length { unit: Unit::Characters, min: None, max: Some(3) },
+        Check::IsJson,
+        Check::ContainsJson(None),
+        Check::ContainsJson(Some(schema())),
+        Check::JsonSchema(schema()),
+        Check::JsonPath(path, PathTest::Equals(json!(1))),
+        Check::JsonDiff(json!({"a": [1, {"b": 2}]})),
+        Check::Choice { options: words(), equals: "a".into() },
+        Check::Numeric { equals: 7.0, tolerance: Tolerance::Share(0.1) },
+        Check::ToolCall { name: None, arguments: Map::new() },
+        Check::Refusal,
+    ];
+    for place in [Place::Whole, Place::Anywhere, Place::Start, Place::End] {
+        checks.push(Check::Text(Comparison { place, ignore_case: true, needles: words(), all: false }));
+    }
+    for measure in [Measure::Levenshtein, Measure::RougeL, Measure::TokenF1] {
+        checks.push(Check::Likeness(measure, "a ß e\u{301} 字".into()));
+    }
+    checks
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_check_panic(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
+        for check in every_check() {
+            let threshold = matches!(check, Check::Likeness(..) | Check::JsonDiff(_)).then_some(0.5);
+            let plain = assertion("x", check.clone(), threshold).grade(&Graded::text(&text));
+            let negated = assertion("not-x", check, threshold).grade(&Graded::text(&text));
+            prop_assert!((0.0..=1.0).contains(&plain.score));
+            prop_assert!((plain.score + negated.score - 1.0).abs() < 1e-9);
+            prop_assert_ne!(plain.verdict, negated.verdict);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Assertions of golden sets, through the real binary: what passes, what fails, and what makes a case another one.
+
+use serde_json::Value;
+
+use crate::tool::{CountingSimulator, Tool};
+
+/// The results of a run of `set.yaml`.
+fn results(tool: &Tool, more: &[&str]) -> Vec<Value> {
+    tool.run(&[&["eval", "set.yaml", "--max-unscored", "100%", "-o", "out.json"][..], more].concat());
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    report["runs"][0]["results"].as_array().unwrap().clone()
+}
+
+/// A set of one case with these assertions.
+pub(crate) fn set_of(assertions: &str) -> String {
+    format!(
+        "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: x\ncases:\n  - id: a\n    assert:\n      - {assertions}\n"
+    )
+}
+
+/// Every assertion, with answers that pass and fail it. The case's reference is what the simulator answers.
+#[test]
+fn every_assertion_passes_and_fails_as_it_should() {
+    let cases = [
+        ("equals: Paris", "Paris", "Paris!"),
+        ("iequals: PARIS", "paris", "Pari"),
+        ("contains: ari", "Paris", "par is"),
+        ("icontains: ARI", "Paris", "Rome"),
+        ("contains-all: [a, b]", "ab", "ac"),
+        ("contains-any: [a, b]", "xb", "xc"),
+        ("icontains-all: [A, B]", "ab", "a"),
+        ("icontains-any: [A, B]", "b", "c"),
+        ("starts-with: 'No'", "No, never", "Well, No"),
+        ("ends-with: end", "the end", "the end."),
+        ("regex: '\\b\\d{3}\\b'", "it is 123", "it is 1234"),
+        ("word-count: {min: 2, max: 3}", "two words", "one"),
+        ("is-json", "{\"a\": 1}", "```json\n{}\n```"),
+        ("json-schema: {schema: {type: object, required: [a]}}", "{\"a\": 1}", "{\"b\": 1}"),
+        ("json-path: {path: $.a, equals: 1}", "{\"a\": 1.0}", "{\"a\": 2}"),
+        ("json-path: {path: $.a, equals: null}", "{\"a\": null}", "{\"b\": 1}"),
+        (
+            "json-path: {path: '$.a[*].b', matches: '^x'}",
+            "{\"a\": [{\"b\": \"y\"}, {\"b\": \"xy\"}]}",
+            "{\"a\": []}",
+        ),
+        ("json-path: {path: $.a, exists: false}", "{}", "{\"a\": 0}"),
+        ("choice: {options: [low, high], equals: high}", "**High**.", "low or high"),
+        ("choice: {options: [B, AB], equals: AB}", "the answer is AB", "B"),
+        ("choice: {options: [low, very low], equals: very low}", "very low", "low, or rather very low"),
+        (
+            "json-path: {path: $.a, equals: 9007199254740993}",
+            "{\"a\": 9007199254740993}",
+            "{\"a\": 9007199254740992}",
+        ),
+        ("numeric: {equals: 6.02e23}", "about 6.02e23", "6.02"),
+        ("numeric: {equals: 1250.5}", "about 3 days, so EUR 1,250.50", "1,250.60"),
+        ("numeric: {equals: 100, tolerance: 1%}", "99", "98"),
+        ("length: {max: 5}", " Malmö ", "Malmös"),
+        ("length: {min: 2, max: 2}", "日本", "日"),
+        ("contains-json", "Here you are:\n```json\n{\"a\": 1}\n```", "as in [1], {nothing}"),
+        ("contains-json: {schema: {type: object, required: [b]}}", "{\"a\": 1} {\"b\": 1}", "{\"a\": 1}"),
+        ("finish-reason: stop", "x", ""),
+        ("finish-reason: [length, stop]", "x", ""),
+        ("levenshtein: {value: kitten, threshold: 0.57}", "sitting", "Monday"),
+        ("levenshtein: Paris", "Pariz", "Rome"),
+        ("rouge-l: {value: police killed the gunman}", "police kill the gunman", "the gunman kill police"),
+        (
+            "token-f1: {value: The Eiffel Tower}",
+            "It is the Eiffel tower, in Paris.",
+            "It is the Louvre, in Paris.",
+        ),
+        (
+            "json-diff: {value: {a: 1, b: [x, y]}}",
+            "{\"b\": [\"x\", \"y\"], \"a\": 1.0}",
+            "{\"a\": 1, \"b\": [\"y\"]}",
+        ),
+        ("json-diff: {value: '[1, 2, 3]', threshold: 0.6}", "[1, 5, 3]", "[1, 5, 6]"),
+        ("numeric: {equals: 100, tolerance: 2}", "98", "97.9"),
+        ("is-refusal", "I’m sorry, but I can’t help with that.", "I cannot find the order in the ticket."),
+        ("latency: {max_ms: 60000}", "x", ""),
+        ("first-token: {max_ms: 60000}", "x", ""),
+        ("cost: {max_usd: 1}", "x", ""),
+        (
+            "output-tokens: {max: 5}",
+            "a few words",
+            "a great many words, one after the other, until nobody listens",
+        ),
+        ("any-of: [contains: Paris, contains: Lutetia]", "Lutetia", "Lyon"),
+        (
+            "any-of: {value: [levenshtein: {value: abcd}, levenshtein: {value: wxyz}], threshold: 0.5}",
+            "abxx",
+            "axxx",
+        ),
+        ("all-of: [contains: a, any-of: [contains: b, contains: c]]", "ac", "ad"),
+        ("all-of: {value: [contains: a, contains: b, contains: c], threshold: 0.6}", "ab", "a"),
+    ];
+    let mut set = "version: 1\nname: all\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases:\n".to_owned();
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    for (n, (assertion, right, wrong)) in cases.iter().enumerate() {
+        let mut case = |kind: &str, answer: &str, negated: &str| {
+            let id = format!("{n}-{kind}");
+            set += &format!(
+                "  - id: {id}\n    vars: {{q: {id}}}\n    reference: {}\n    assert:\n      - {negated}{assertion}\n",
+                quoted(answer)
+            );
+        };
+        case("right", right, "");
+        case("not-right", right, "not-");
+        if !wrong.is_empty() {
+            case("wrong", wrong, "");
+            case("not-wrong", wrong, "not-");
+        }
+    }
+    let tool = Tool::new().file("set.yaml", &set);
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(1);
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    for result in report["runs"][0]["results"].as_array().unwrap() {
+        let id = result["case"].as_str().unwrap();
+        let n: usize = id.split('-').next().unwrap().parse().unwrap();
+        let passes = id.ends_with("-right") != id.contains("not-");
+        assert_eq!(
+            result["verdict"],
+            if passes { "pass" } else { "fail" },
+            "{id} {}: {result:#}",
+            cases[n].0
+        );
+    }
+}
+
+/// Without another text, the reference is what answers are like.
+#[test]
+fn likeness_is_to_the_reference_and_scores() {
+    let set = "version: 1
+name: s
+prompt: Where does the river rise?
+assert: [levenshtein, rouge-l, {token-f1: {threshold: 0.9, kind: format}}]
+cases: [{id: a, reference: It rises in the hills near Bern. It is a very long river.}]
+";
+    let tool = Tool::new().file("set.yaml", set);
+    let good = &results(&tool, &["-m", "sim-openai/good"])[0];
+    assert_eq!((&good["verdict"], &good["score"]), (&"pass".into(), &1.0.into()));
+    let terse = &results(&tool, &["-m", "sim-openai/terse"])[0];
+    assert_eq!(terse["verdict"], "fail");
+    for assertion in terse["assertions"].as_array().unwrap() {
+        let score = assertion["score"].as_f64().unwrap();
+        assert!(0.0 < score && score < 1.0, "{assertion}");
+        assert!(assertion["reason"].as_str().unwrap().contains("wanted at least 0."), "{assertion}");
+    }
+    assert_eq!(terse["assertions"][2]["kind"], "format");
+    assert_eq!(terse["assertions"][1]["kind"], "content");
+}
+
+#[test]
+fn tools_are_offered_and_their_calls_seen() {
+    let tools = r#"[{"name": "weather", "parameters": {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}}]"#;
+    let set = "version: 1
+name: s
+prompt: Is it warm in {{ city }}?
+request: {tools: tools.json}
+cases:
+  - {id: called, vars: {city: Rome}, assert: [tool-call, {tool-call: weather}, {finish-reason: tool_calls}]}
+  - {id: not-called, vars: {city: Oslo}, assert: [not-tool-call]}
+  - {id: otherwise, vars: {city: Bern}, assert: [{tool-call: {name: weather, arguments: {days: 1234}}}]}
+";
+    let tool = Tool::new().file("set.yaml", set).file("tools.json", tools);
+    let verdicts = |model: &str| {
+        let results = results(&tool, &["-m", model]);
+        results.iter().map(|r| r["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for dialect in ["sim-openai", "sim-anthropic", "sim-gemini", "sim-responses"] {
+        assert_eq!(verdicts(&format!("{dialect}/tool-caller")), ["pass", "fail", "fail"], "{dialect}");
+        assert_eq!(verdicts(&format!("{dialect}/good")), ["fail", "pass", "fail"], "{dialect}");
+    }
+}
+
+#[test]
+fn an_answer_that_was_cut_or_filtered_says_so() {
+    let set = "version: 1
+name: s
+prompt: Tell me about {{ what }}
+request: {max_tokens: 2}
+cases:
+  - {id: cut, vars: {what: rivers}, reference: a great many words, assert: [{finish-reason: length}, not-is-refusal]}
+";
+    let tool = Tool::new().file("set.yaml", set);
+    assert_eq!(results(&tool, &["-m", "sim-openai/good"])[0]["verdict"], "pass");
+    let filtered = results(&tool, &["-m", "sim-openai/safety-stop"]);
+    let reasons: Vec<&str> =
+        filtered[0]["assertions"].as_array().unwrap().iter().map(|a| a["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["the finish reason is content_filter"; 2]);
+}
+
+/// A prompt that a filter refused is an empty answer. Its tokens nobody counted: that is no low count, and a combination
+/// is known only where the count changes nothing.
+#[test]
+fn what_is_not_known_is_unscored() {
+    let simulator = CountingSimulator::start();
+    let set = "version: 1
+name: s
+models: [sim-openai/good]
+prompt: filter this {{ n }}
+cases:
+  - {id: refused, vars: {n: 1}, assert: [is-refusal, {finish-reason: content_filter}, not-tool-call, {equals: ''}]}
+  - {id: tokens, vars: {n: 2}, assert: [is-refusal, {output-tokens: {max: 9}}]}
+  - {id: not-tokens, vars: {n: 3}, assert: [{not-output-tokens: {max: 9}}]}
+  - {id: first, vars: {n: 4}, assert: [{first-token: {max_ms: 9000}}]}
+  - {id: any, vars: {n: 5}, assert: [{any-of: [is-refusal, output-tokens: {max: 9}]}]}
+  - {id: any-silent, vars: {n: 6}, assert: [{any-of: [is-json, output-tokens: {max: 9}]}]}
+  - {id: all, vars: {n: 7}, assert: [{all-of: [is-json, output-tokens: {max: 9}]}]}
+  - {id: all-silent, vars: {n: 8}, assert: [{not-all-of: [is-refusal, output-tokens: {max: 9}]}]}
+";
+    let tool = Tool::new()
+        .file("routes.yaml", &simulator.routes())
+        .file("tools.json", "[{\"name\": \"f\"}]")
+        .file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
+    let results = results(&tool, &[]);
+    let told: Vec<_> =
+        results.iter().map(|r| (r["case"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
+    let expected = [
+        ("refused", "pass"),
+        ("tokens", "unscored"),
+        ("not-tokens", "unscored"),
+        ("first", "unscored"),
+        ("any", "pass"),
+        ("any-silent", "unscored"),
+        ("all", "fail"),
+        ("all-silent", "unscored"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(results[1]["score"], Value::Null);
+}
+
+/// Lists that are written once and used in several cases, and options that are merged.
+#[test]
+fn anchors_and_merges_work_within_assertions() {
+    let set = "version: 1
+name: s
+models: [sim-openai/good]
+prompt: '{{ q }}'
+cases:
+  - {id: a, vars: {q: x}, reference: Paris, assert: &common [contains: Paris, {levenshtein: &heavy {weight: 3, threshold: 0.5}}]}
+  - {id: b, vars: {q: y}, reference: Paris is it, assert: *common}
+  - id: c
+    vars: {q: z}
+    reference: Rome
+    assert:
+      - contains: Rome
+      - levenshtein:
+          <<: *heavy
+          value: Lyon
+";
+    let tool = Tool::new().file("set.yaml", set);
+    let results = results(&tool, &[]);
+    let told: Vec<_> =
+        results.iter().map(|r| (r["verdict"].as_str().unwrap(), r["score"].as_f64().unwrap())).collect();
+    assert_eq!(told, [("pass", 1.0), ("pass", 1.0), ("fail", 0.25)]);
+    let broken =
+        Tool::new().file("set.yaml", &set.replace("contains: Rome", "json-path: {path: $, equals: .inf}"));
+    broken.run(&["eval", "set.yaml"]).exits(2).says(&["set.yaml:12:", "this is no number"]);
+}
+
+/// A case is what is sent, what is right and what is asked of the answer: contents, not paths, and not how YAML says it.
+#[test]
+fn a_case_is_known_by_its_digest() {
+    let digests = |set: &str, schema: &str| {
+        let tool = Tool::new()
+            .file("set.yaml", set)
+            .file("a.json", schema)
+            .file("b.json", schema)
+            .file("cases.csv", "id,q,reference,assert:contains\nc,two,2,x\n");
+        let results = results(&tool, &["-m", "sim-openai/good"]);
+        results.iter().map(|r| r["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let schema = r#"{"type": "object", "required": ["a"]}"#;
+    let set = "version: 1
+name: s
+system: Be brief.
+messages: [{role: user, content: one}, {role: assistant, content: two}, {role: user, content: '{{ q }}'}]
+request: {temperature: 0}
+assert: [{json-schema: a.json}]
+cases:
+  - {id: a, vars: {q: three}, reference: '3', assert: [{json-path: {path: $.a, equals: {x: 1, y: 2}}}, {rouge-l: {weight: 2}}]}
+cases_from: [cases.csv]
+";
+    let first = digests(set, schema);
+    let same = [
+        ("equals: {x: 1, y: 2}", "equals: {y: 2.0, x: 1}"),
+        ("{rouge-l: {weight: 2}}", "{rouge-l: {kind: content, value: '3', threshold: 0.75, weight: 2.0}}"),
+        ("json-schema: a.json", "json-schema: b.json"),
+        ("temperature: 0", "temperature: 0.0"),
+        ("id: a, vars", "id: other, tags: [x], vars"),
+        ("name: s", "name: other\ndescription: x"),
+        ("system: Be brief.", "system: >-\n  Be\n  brief."),
+    ];
+    for (from, to) in same {
+        assert_eq!(digests(&set.replace(from, to), schema), first, "{to}");
+    }
+    assert_eq!(digests(set, "{ \"required\": [\"a\"],\n\"type\": \"object\"}"), first);
+    let other = [
+        ("Be brief.", "Be long."),
+        ("content: one", "content: won"),
+        ("content: two", "content: too"),
+        ("temperature: 0", "temperature: 1"),
+        ("temperature: 0", "temperature: 0, max_tokens: 999"),
+        ("assert: [{json-schema: a.json}]", "assert: [{json-schema: a.json}, is-json]"),
+        ("assert: [{json-schema: a.json}]", "assert: [{not-json-schema: a.json}]"),
+        ("assert: [{json-schema: a.json}]", "assert: [{json-schema: {value: a.json, kind: content}}]"),
+    ];
+    let mut seen = vec![first.clone()];
+    for (from, to) in other {
+        let changed = digests(&set.replace(from, to), schema);
+        assert!(seen.iter().all(|known| known[0] != changed[0] && known[1] != changed[1]), "{to}");
+        seen.push(changed);
+    }
+    let of_one_case = [
+        ("q: three", "q: four"),
+        ("reference: '3'", "reference: '4'"),
+        ("{x: 1, y: 2}", "{x: 1, y: '2'}"),
+        ("{weight: 2}", "{weight: 3}"),
+        ("{weight: 2}", "{weight: 2, threshold: 0.7}"),
+        ("{rouge-l: {weight: 2}}", "{token-f1: {weight: 2}}"),
+        ("{rouge-l: {weight: 2}}", "{any-of: [{rouge-l: {weight: 2}}]}"),
+    ];
+    for (from, to) in of_one_case {
+        let changed = digests(&set.replace(from, to), schema);
+        assert_eq!(changed[1], first[1], "{to}");
+        assert!(seen.iter().all(|known| known[0] != changed[0]), "{to}");
+        seen.push(changed);
+    }
+    assert_ne!(digests(set, "{\"type\": \"object\"}"), first, "a file's contents count");
+}
+
+/// The documentation has every assertion there is, with an example that is read; and its golden set runs.
+#[test]
+fn the_documentation_is_right() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let tool = Tool::new().file("set.yaml", example);
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(0);
+    let csv = text.split("```csv\n").nth(1).unwrap().split("```").next().unwrap();
+    let set = example.split("cases:").next().unwrap().to_owned() + "cases_from: [more.csv]\n";
+    let tool = Tool::new().file("set.yaml", &set).file("more.csv", csv);
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(0);
+
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.matches('|').count() == 7)
+        .map(|line| line.split('|').skip(1).map(str::trim).collect())
+        .collect();
+    let unknown = Tool::new().file("set.yaml", &set_of("zzz: x")).run(&["eval", "set.yaml"]).exits(2).stderr;
+    let known = unknown.split("the assertions are ").nth(1).unwrap().split(", each").next().unwrap();
+    let documented: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
+
+    let mut set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: x\nrequest: {tools: tools.json}\ncases:\n  - id: a\n    reference: '{}'\n    assert:\n".to_owned();
+    for row in &rows {
+        let example = row[5].trim_matches('`');
+        let name = row[0].trim_matches('`');
+        assert!(example.trim_start_matches("not-").starts_with(name), "{example} is no example of {name}");
+        set += &format!("      - {example}\n");
+    }
+    // Kinds and thresholds as they are found in a report, where one tells them.
+    let set = set.replace("reference: '{}'", "reference: '{\"city\": 1}'");
+    let tool = Tool::new().file("set.yaml", &set).file("tools.json", "[{\"name\": \"weather\"}]");
+    let results = results(&tool, &[]);
+    for (row, found) in rows.iter().zip(results[0]["assertions"].as_array().unwrap()) {
+        assert!(
+            row[3].starts_with("the same") || row[3].starts_with(found["kind"].as_str().unwrap()),
+            "{row:?} {found}"
+        );
+    }
+    for row in rows.iter().filter(|row| row[4].parse::<f64>().is_ok()) {
+        let name = row[0].trim_matches('`');
+        let set = set_of(&format!("{name}: {{value: '{{\"a\": [7]}}'}}"));
+        let results = self::results(&Tool::new().file("set.yaml", &set), &[]);
+        let reason = results[0]["assertions"][0]["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains(&format!("wanted at least {}", row[4])), "{name}: {reason}");
+    }
+}
