@@ -27,6 +27,7 @@ mod ping;
 mod readme;
 mod requests;
 mod route_files;
+mod runs;
 mod samples;
 mod shared_breaker;
 mod simulator;

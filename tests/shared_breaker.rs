@@ -149,7 +149,7 @@ fn two_hundred_and_one(world: &World, touched: impl Fn() -> Option<usize>) {
         assert_eq!(calls, touched, "as many failures are known as there were");
     }
     // Each trip but the first is a probe that failed.
-    let probes = dead.trips as usize - 1;
+    let probes = dead.trips.saturating_sub(1) as usize;
     println!(
         "{PROCESSES} processes in {took:.1?}: {calls} calls to the dead provider, {probes} of them probes"
     );
@@ -162,13 +162,17 @@ fn two_hundred_and_one(world: &World, touched: impl Fn() -> Option<usize>) {
     assert_eq!((alive.consecutive, alive.open_until), (0.0, 0));
 
     // On a slow machine a probe may be due: when it has failed, the breaker is open for 24 s at least.
-    if dead.open_until < now() + 5_000 {
+    let tripped = dead.trips > 0;
+    if tripped && dead.open_until < now() + 5_000 {
         world.call().exits(0);
     }
     let before = world.health("sim-openai");
     let envelope = world.call().exits(0).json();
     assert_eq!(envelope["attempts"].as_array().unwrap().len(), 1, "{envelope}");
-    assert_eq!(envelope["skipped"][0]["reason"], "breaker_open");
+    // Where two failures were known before a third one was under way, it stands behind the other one, which is ready.
+    assert!(tripped || calls == 2 && dead.demoted, "{dead:?}");
+    let skipped = envelope["skipped"][0]["reason"].as_str();
+    assert_eq!(skipped, tripped.then_some("breaker_open"), "{envelope}");
     assert_eq!(world.health("sim-openai"), before, "it was not touched");
     if let Some(touched) = touched() {
         assert_eq!(before.consecutive as usize, touched);

@@ -4,7 +4,7 @@ use super::{NanoDollars, Pricing};
 use crate::chat::Usage;
 
 /// Where a cost comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CostSource {
     /// The provider says so itself.

@@ -113,26 +113,13 @@ impl Assembler {
             pieces.pop();
         }
         let parts: Vec<Part> = pieces.into_iter().filter_map(whole_part).collect();
-        let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
-        for part in &parts {
-            match part {
-                Part::Text { text: more } => text.push_str(more),
-                Part::Reasoning { text: more, .. } => reasoning.push_str(more),
-                Part::ToolCall(call) => tool_calls.push(call.clone()),
-                Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
-            }
-        }
         Ok(Response {
             served_model: self.served_model,
-            text,
-            reasoning: (!reasoning.is_empty()).then_some(reasoning),
-            tool_calls,
             citations: self.citations,
-            parts,
-            finish_reason,
             usage: self.usage,
             unexpected,
             provider_fields: self.provider_fields,
+            ..Response::of_parts(parts, finish_reason)
         })
     }
 

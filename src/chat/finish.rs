@@ -1,7 +1,7 @@
 //! Why an answer ended.
 
 /// Why the model stopped. Every one of these is an answer; a stream that never says is a failure instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model came to its end, or to a stop text.

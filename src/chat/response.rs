@@ -55,15 +55,28 @@ pub struct Response {
 impl Response {
     /// An answer with this text, ended by itself, nothing else known.
     pub fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
+        Self::of_parts(vec![Part::text(text)], FinishReason::Stop)
+    }
+
+    /// An answer made of these parts, nothing else known.
+    pub fn of_parts(parts: Vec<Part>, finish_reason: FinishReason) -> Self {
+        let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+        for part in &parts {
+            match part {
+                Part::Text { text: more } => text.push_str(more),
+                Part::Reasoning { text: more, .. } => reasoning.push_str(more),
+                Part::ToolCall(call) => tool_calls.push(call.clone()),
+                Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
+            }
+        }
         Self {
             served_model: None,
-            parts: vec![Part::text(text.clone())],
             text,
-            reasoning: None,
-            tool_calls: Vec::new(),
+            reasoning: (!reasoning.is_empty()).then_some(reasoning),
+            tool_calls,
             citations: Vec::new(),
-            finish_reason: FinishReason::Stop,
+            parts,
+            finish_reason,
             usage: Usage::default(),
             unexpected: Vec::new(),
             provider_fields: serde_json::Map::new(),

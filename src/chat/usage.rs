@@ -4,7 +4,8 @@
 ///
 /// `input_tokens` is everything that went in, cached and cache-write tokens included; `output_tokens` is everything
 /// that came out, reasoning included; the other three say how much of those was which.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Everything that went in.
     pub input_tokens: Option<u64>,

@@ -19,9 +19,24 @@ pub struct EvalArgs {
     /// Run only cases with this tag (repeatable: any of them)
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
-    /// Cases in flight at once for each subject
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrency: u16,
+    /// Run only so many cases, chosen by chance and always the same ones for a seed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: Option<u32>,
+    /// What the sample is chosen by
+    #[arg(long, value_name = "SEED", requires = "sample")]
+    pub sample_seed: Option<u64>,
+    /// Ask each case so often; the set's `repeat`, or once, where nothing is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: Option<u32>,
+    /// How many of its repeats must pass for a case to pass
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_pass: Option<u32>,
+    /// Also run each model of a route as a subject of its own
+    #[arg(long)]
+    pub each_candidate: bool,
+    /// Cases in flight at once at each provider; its own limit, or 16, where nothing is given
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: Option<u16>,
     /// The least pass rate, 0 to 1
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub min_pass_rate: Option<f64>,
@@ -37,10 +52,25 @@ pub struct EvalArgs {
     /// The most that the whole run may cost, in dollars; a call that could go beyond it is not made
     #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     pub max_cost: Option<String>,
+    /// Stop after so many cases that could not be scored
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_errors: Option<u64>,
+    /// Go on with a run that was cut short: with this id, else the newest of this set and these subjects
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with = "dry_run")]
+    pub resume: Option<String>,
+    /// Neither use nor keep answers that were given before
+    #[arg(long, conflicts_with_all = ["refresh", "cache"])]
+    pub no_cache: bool,
+    /// Ask anew, and keep the new answers
+    #[arg(long, conflicts_with = "cache")]
+    pub refresh: bool,
+    /// Use answers that were given before even in CI
+    #[arg(long)]
+    pub cache: bool,
     /// Ask for whole answers on the wire
     #[arg(long)]
     pub no_stream: bool,
-    /// Count the cases, show one prompt, and send nothing
+    /// Count the cases, estimate what they cost, show one prompt, and send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Print one JSON object in place of the table

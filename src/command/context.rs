@@ -2,12 +2,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::hook::Hook;
 use super::outcome::CommandError;
+use super::signals::Signals;
 use crate::catalog::Catalog;
 use crate::cli::GlobalArgs;
 use crate::config::{
@@ -25,6 +27,8 @@ pub(super) struct Context {
     pub console: Console,
     /// How long the built-in simulator takes, where that was said.
     pub sim_latency: Option<Duration>,
+    /// Who is told of Ctrl-C.
+    pub signals: Rc<Signals>,
     /// What the `.env` file beside `routes.yaml` gives, once that was found.
     dotenv: RefCell<Arc<DotEnv>>,
     folder: PathBuf,
@@ -55,7 +59,11 @@ fn set(name: &str) -> Option<String> {
 }
 
 impl Context {
-    pub(super) fn new(global: GlobalArgs, console: Console) -> Result<Self, CommandError> {
+    pub(super) fn new(
+        global: GlobalArgs,
+        console: Console,
+        signals: Rc<Signals>,
+    ) -> Result<Self, CommandError> {
         let sim_latency = match global.sim_latency.as_deref() {
             None | Some("") => None,
             Some(text) => Some(duration(text)?),
@@ -64,6 +72,7 @@ impl Context {
         Ok(Self {
             console,
             sim_latency,
+            signals,
             dotenv: RefCell::default(),
             folder,
             config_flag: global.config,
@@ -204,6 +213,11 @@ impl Context {
         let trouble = self.ledger.get().and_then(|ledger| ledger.trouble())?;
         self.ledger_told.store(true, Ordering::Relaxed);
         Some(trouble)
+    }
+
+    /// Whether nothing of this outlives the process.
+    pub(super) fn ledger_is_broken(&self) -> bool {
+        self.ledger.get().is_some_and(|ledger| ledger.trouble().is_some())
     }
 
     /// An id for a call or a run: sortable by time.

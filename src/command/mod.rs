@@ -24,12 +24,15 @@ mod outcome;
 mod ping;
 mod prompt;
 mod route;
+mod signals;
 mod sim;
 mod simulator;
 mod standing;
 mod stdin;
 
 use std::ffi::OsString;
+use std::pin::pin;
+use std::rc::Rc;
 
 use clap::Parser;
 
@@ -38,6 +41,7 @@ use crate::view::Console;
 use context::Context;
 use ended::ended;
 use outcome::{CommandError, Outcome};
+use signals::Signals;
 
 /// Runs the program with these arguments and says what to exit with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -67,13 +71,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// A command, from its beginning to the moment at which everything is written.
 async fn whole(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
-    let context = Context::new(cli.global, console)?;
-    let result = tokio::select! {
-        biased;
-        result = dispatch(&context, cli.command) => result,
-        // What was under way is dropped by now, and has posted what it owes.
-        outcome = ended() => Err(CommandError::ended(outcome)),
+    let signals = Rc::new(Signals::new());
+    let context = Context::new(cli.global, console, Rc::clone(&signals))?;
+    let result = async {
+        let mut work = pin!(dispatch(&context, cli.command));
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => break result,
+                outcome = ended() => {
+                    if !signals.tell() {
+                        break Err(CommandError::ended(outcome));
+                    }
+                }
+            }
+        }
     };
+    // What was under way is dropped by then, and has posted what it owes.
+    let result = result.await;
     context.settle_ledger().await;
     context.warn_of_ledger();
     result

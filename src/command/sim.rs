@@ -42,9 +42,10 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
     console.note(format_args!("  models: {}", MODELS.join(", ")));
     let faults: Vec<&str> = Fault::names().collect();
     console.note(format_args!("  faults: {}", faults.join(", ")));
+    let mut stopped = context.signals.listen();
     tokio::select! {
         // The way to stop it that it told of is no interruption.
-        Ok(()) = tokio::signal::ctrl_c() => Ok(Outcome::Done),
+        Ok(()) = stopped.changed() => Ok(Outcome::Done),
         ended = simulator.wait() => ended.map(|()| Outcome::Done).map_err(CommandError::internal),
     }
 }

@@ -32,6 +32,8 @@ struct SetFile {
     request: RequestEntry,
     #[serde(default)]
     assert: Vec<AssertionEntry>,
+    repeat: Option<Located<u32>>,
+    min_pass: Option<Located<u32>>,
     gate: Option<GateEntry>,
     #[serde(default)]
     cases: Vec<CaseEntry>,
@@ -129,6 +131,12 @@ impl Reader {
             }
         }
         let gate = file.gate.map(|gate| self.gate(gate));
+        for (name, number) in [("repeat", &file.repeat), ("min_pass", &file.min_pass)] {
+            if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
+                let message = format!("`{name}` must be at least 1");
+                self.problems.push(Problem::new(message, zero.span.clone(), "write a number of answers"));
+            }
+        }
         if !self.problems.is_empty() {
             return Ok(None);
         }
@@ -141,6 +149,8 @@ impl Reader {
             digest,
             models: file.models.into_iter().map(|m| m.value).collect(),
             cases,
+            repeat: file.repeat.map(|repeat| repeat.value),
+            min_pass: file.min_pass.map(|min_pass| min_pass.value),
             gate,
         }))
     }

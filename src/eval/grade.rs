@@ -17,7 +17,7 @@ const HOPELESS: [FailureClass; 4] = [
 ];
 
 /// What an answer showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every assertion passed.
@@ -63,7 +63,7 @@ impl<'a> Graded<'a> {
 }
 
 /// What one assertion found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AssertionResult {
     /// The name as it is written.
     pub name: String,
@@ -86,6 +86,8 @@ pub struct CaseResult {
     pub case: String,
     /// The case's digest.
     pub digest: String,
+    /// Which of its repeats, from 0.
+    pub repeat: u32,
     /// Pass, fail or unscored.
     pub verdict: Verdict,
     /// The weighted mean of the assertions' scores; `None` when unscored.
@@ -108,6 +110,8 @@ pub struct CaseResult {
     pub failovers: usize,
     /// What all attempts cost.
     pub cost: Cost,
+    /// What the answer would have cost, where it is one that was given before.
+    pub cached: Option<Cost>,
     /// From the request leaving to the last byte, of the attempt that answered.
     pub latency: Option<Duration>,
     /// Time that the case waited in this process before its call began.
@@ -183,6 +187,7 @@ impl CaseResult {
         Self {
             case: case.id.clone(),
             digest: case.digest.clone(),
+            repeat: 0,
             verdict: Verdict::Unscored,
             score: None,
             text: String::new(),
@@ -194,6 +199,7 @@ impl CaseResult {
             served_by: None,
             failovers: 0,
             cost: Cost::NOTHING,
+            cached: None,
             latency: None,
             queued,
             usage: Usage::default(),

@@ -5,10 +5,17 @@
 //! [`run()`] and [`judge`].
 
 mod assertion;
+mod cache;
 mod gate;
 mod grade;
+mod halt;
+mod kept;
+mod lanes;
 mod numbers;
+mod repeat;
+mod resume;
 mod run;
+mod sample;
 mod set;
 mod shape;
 pub mod statistics;
@@ -17,10 +24,16 @@ mod summary;
 pub use assertion::{
     Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
 };
+pub use cache::{Cache, forget_old_answers};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
+pub use halt::{Halt, Stop};
+pub use lanes::Lanes;
 pub use numbers::numbers_in;
-pub use run::{Progress, RunOptions, Subject, run};
+pub use repeat::{Decided, decided};
+pub use resume::{Taken, take_up};
+pub use run::{Bench, Progress, RunOptions, Subject, run};
+pub use sample::sample;
 pub use set::{Case, Set};
 pub use shape::{Shape, Structured};
 pub use statistics::{percentile, wilson_interval};

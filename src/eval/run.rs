@@ -1,14 +1,19 @@
-//! All cases of a set against one subject, many at once.
+//! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::{Case, CaseResult};
-use crate::chat::FailureClass;
-use crate::route::{CallOptions, Caller, Route, Router, Silent};
+use super::cache::Errand;
+use super::kept::row_of;
+use super::{Cache, Case, CaseResult, Halt, Lanes, Verdict};
+use crate::catalog::Cost;
+use crate::chat::{Event, FailureClass};
+use crate::route::{CallOptions, Caller, Listener, Notice, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
@@ -22,12 +27,31 @@ pub struct Subject {
 /// How a set is run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Cases in flight at once.
-    pub concurrency: usize,
+    /// The run's id, under which the ledger keeps its results.
+    pub run: String,
+    /// How often each case is asked.
+    pub repeats: u32,
     /// Whether to ask for streams on the wire.
     pub stream: bool,
     /// The limit of one call.
-    pub timeout: Option<std::time::Duration>,
+    pub timeout: Option<Duration>,
+    /// What may be done with answers that were given before.
+    pub cache: Cache,
+    /// Whether what nobody is going to look at is let go once the ledger has it: answers, and assertions that passed.
+    pub lean: bool,
+}
+
+/// What all subjects of a run share.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// Who carries out the calls.
+    pub router: &'a Router,
+    /// How many are in flight at once.
+    pub lanes: &'a Lanes,
+    /// Whether the run goes on.
+    pub halt: &'a Halt,
+    /// Told, once a subject, that a provider has too many of its cases.
+    pub tell: &'a Tell,
 }
 
 /// Told of every result as it arrives.
@@ -39,50 +63,180 @@ pub trait Progress {
 /// How many first cases may end a run.
 const FIRST: usize = 3;
 
-/// Runs the cases against a subject. Results come back in the cases' order. A subject that turns out to be hopeless on
-/// its first cases is not asked the rest; these are unscored.
+/// One subject on its way through the cases.
+struct Way<'a> {
+    bench: Bench<'a>,
+    subject: &'a Subject,
+    options: &'a RunOptions,
+    cache: Cache,
+    begun: Instant,
+    /// Whether the subject failed on its first cases as it would on all others.
+    hopeless: AtomicBool,
+    /// Whether it ever answered.
+    answered: AtomicBool,
+    told: AtomicBool,
+}
+
+/// Listens for refusals: a run that waits should say why.
+struct Refusals<'a> {
+    told: &'a AtomicBool,
+    tell: &'a Tell,
+}
+
+impl Listener for Refusals<'_> {
+    fn shows(&self) -> bool {
+        false
+    }
+
+    fn event(&mut self, _event: &Event) {}
+
+    fn notice(&mut self, notice: &Notice<'_>) {
+        if let Notice::Failed { model, failure } = notice
+            && failure.class == FailureClass::RateLimited
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            (self.tell)(&format!(
+                "{model} has too many requests ({failure}); its cases wait in line, and fewer are sent at once"
+            ));
+        }
+    }
+}
+
+/// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those
+/// that are `kept` from before are not asked for again. A subject that turns out to be hopeless on its first cases is not
+/// asked the rest; these are unscored. What was not begun when the run ended early has no result.
 pub async fn run(
-    router: &Router,
+    bench: Bench<'_>,
     subject: &Subject,
     cases: &[Case],
     options: &RunOptions,
+    kept: Vec<CaseResult>,
     progress: &mut dyn Progress,
 ) -> Vec<CaseResult> {
-    let begun = Instant::now();
-    let (next, hopeless) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let worker = || async {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let case = cases.get(index)?;
-        let queued = begun.elapsed();
-        if hopeless.load(Ordering::Relaxed) {
-            let mut result = CaseResult::unscored(case, queued);
-            result.failure =
-                Some((FailureClass::Cancelled, "not run: the subject failed on its first cases".into()));
-            return Some((index, result));
-        }
-        let call = CallOptions {
-            id: String::new(),
-            requested_model: subject.name.clone(),
-            stream: options.stream,
-            timeout: options.timeout,
-            // A case always sees the same arm of a weighted route.
-            caller: Caller { label: None, key: Some(case.id.clone()) },
-        };
-        let record = router.call(&subject.route, &case.request, &call, &mut Silent).await;
-        let result = CaseResult::of(case, &record, queued + record.queued);
-        if index < FIRST && result.hopeless {
-            hopeless.store(true, Ordering::Relaxed);
-        }
-        Some((index, result))
-    };
-    let mut running: FuturesUnordered<_> = (0..options.concurrency.max(1)).map(|_| worker()).collect();
-    let mut results: Vec<Option<CaseResult>> = cases.iter().map(|_| None).collect();
-    while let Some(ended) = running.next().await {
-        if let Some((index, result)) = ended {
+    let repeats = options.repeats.max(1) as usize;
+    let mut results: Vec<Option<CaseResult>> = (0..cases.len() * repeats).map(|_| None).collect();
+    let places: HashMap<&str, usize> = cases.iter().enumerate().map(|(n, case)| (&*case.id, n)).collect();
+    for result in kept {
+        let slot = places.get(&*result.case).map(|at| at * repeats + result.repeat as usize);
+        if let Some(place) = slot.and_then(|slot| results.get_mut(slot)) {
             progress.done(&result);
-            results[index] = Some(result);
-            running.push(worker());
+            *place = Some(result);
+        }
+    }
+    // Each case is asked once before any is asked again, so that a run that is cut short has seen most of the set.
+    let in_turn = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
+    let open: Vec<usize> = in_turn.filter(|slot| results[*slot].is_none()).collect();
+    let way = Way {
+        bench,
+        subject,
+        options,
+        cache: options.cache.for_route(&subject.route),
+        begun: Instant::now(),
+        hopeless: AtomicBool::new(false),
+        answered: AtomicBool::new(false),
+        told: AtomicBool::new(false),
+    };
+    let lane = bench.lanes.of(&subject.route);
+    let next = AtomicUsize::new(0);
+    let worker = || async {
+        let _place = lane.free.acquire().await.ok()?;
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        let slot = *open.get(turn).filter(|_| bench.halt.goes_on())?;
+        let repeat = u32::try_from(slot % repeats).unwrap_or(0);
+        Some((slot, way.ask(&cases[slot / repeats], repeat, turn < FIRST).await))
+    };
+    let mut running: FuturesUnordered<_> = (0..lane.places.min(open.len())).map(|_| worker()).collect();
+    loop {
+        let ended = tokio::select! {
+            biased;
+            ended = running.next() => ended,
+            () = bench.halt.ended() => break,
+        };
+        match ended {
+            None => break,
+            Some(None) => {}
+            Some(Some((slot, mut result))) => {
+                way.keep(&result);
+                progress.done(&result);
+                if options.lean {
+                    result.text = String::new();
+                    result.assertions.retain(|assertion| assertion.verdict != Verdict::Pass);
+                    result.assertions.shrink_to_fit();
+                }
+                results[slot] = Some(result);
+                running.push(worker());
+            }
         }
     }
     results.into_iter().flatten().collect()
+}
+
+impl Way<'_> {
+    async fn ask(&self, case: &Case, repeat: u32, is_first: bool) -> CaseResult {
+        let queued = self.begun.elapsed();
+        let mut result = self.answer(case, repeat, queued, is_first).await;
+        result.repeat = repeat;
+        result
+    }
+
+    async fn answer(&self, case: &Case, repeat: u32, queued: Duration, is_first: bool) -> CaseResult {
+        if self.hopeless.load(Ordering::Relaxed) {
+            let mut result = CaseResult::unscored(case, queued);
+            let words = "not run: the subject failed on its first cases";
+            result.failure = Some((FailureClass::Cancelled, words.into()));
+            return result;
+        }
+        let Bench { router, halt, tell, .. } = self.bench;
+        // A case always sees the same arm of a weighted route.
+        let caller = Caller { label: None, key: Some(case.id.clone()) };
+        let stream = self.options.stream;
+        let plan = (self.cache != Cache::default())
+            .then(|| router.plan(&self.subject.route, &case.request, &caller));
+        let errand = plan.as_ref().map(|plan| Errand { router, plan, case, repeat, stream });
+        if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
+            let mut result = CaseResult::of(case, &record, queued);
+            // It was paid for when it was given, and nobody waited for it now.
+            result.cached = Some(std::mem::replace(&mut result.cost, Cost::NOTHING));
+            result.latency = None;
+            return result;
+        }
+        let call = CallOptions {
+            id: String::new(),
+            requested_model: self.subject.name.clone(),
+            stream,
+            timeout: self.options.timeout,
+            caller,
+        };
+        let mut refusals = Refusals { told: &self.told, tell };
+        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
+        if let Some(errand) = errand.filter(|_| self.cache.writes) {
+            errand.keep(&record);
+        }
+        let result = CaseResult::of(case, &record, queued + record.queued);
+        if record.outcome.is_ok() {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+        let refused = record.outcome.as_ref().is_err_and(|none| {
+            let class = none.failure.as_ref().map(|failure| failure.class);
+            class == Some(FailureClass::RateLimited) && matches!(none.why, Why::Timeout | Why::Deadline)
+        });
+        // Who refuses its first cases for as long as they wait, and answers nobody meanwhile, will refuse the others too.
+        let shut = refused && !self.answered.load(Ordering::Relaxed);
+        if is_first && (result.hopeless || shut) {
+            self.hopeless.store(true, Ordering::Relaxed);
+        }
+        // Where the money ends, nothing went wrong.
+        if result.verdict == Verdict::Unscored && !matches!(result.limit, Some(Why::Over(_))) {
+            halt.count_error();
+        }
+        result
+    }
+
+    /// Hands a result to the ledger, whose writer has it on disk in a moment.
+    fn keep(&self, result: &CaseResult) {
+        let health = self.bench.router.health();
+        let row = row_of(&self.subject.name, result, health.now());
+        let run = self.options.run.clone();
+        health.ledger().post(move |rows| rows.put_result(&run, &row));
+    }
 }

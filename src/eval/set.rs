@@ -18,6 +18,10 @@ pub struct Set {
     pub models: Vec<String>,
     /// Its cases, in the file's order.
     pub cases: Vec<Case>,
+    /// How often each case is asked, where that is said.
+    pub repeat: Option<u32>,
+    /// How many of a case's repeats must pass for the case to pass.
+    pub min_pass: Option<u32>,
     /// What it demands of a run, if anything.
     pub gate: Option<Gate>,
 }

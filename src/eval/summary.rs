@@ -1,6 +1,6 @@
 //! What all results of a subject come to.
 
-use super::{CaseResult, Verdict, percentile, wilson_interval};
+use super::{CaseResult, Decided, Verdict, decided, percentile, wilson_interval};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -11,20 +11,25 @@ pub struct Summary {
     pub subject: String,
     /// Whether any of it came from the simulator.
     pub simulated: bool,
-    /// Cases that passed.
+    /// Cases that passed; where each was asked several times and nothing decides, answers that did.
     pub passed: u64,
-    /// Cases that failed.
+    /// The same of those that failed.
     pub failed: u64,
-    /// Cases that could not be graded: counted, shown, never averaged in as zero.
+    /// Those that could not be graded: counted, shown, never averaged in as zero.
     pub unscored: u64,
     /// Passed among the scored; `None` when none was scored.
     pub pass_rate: Option<f64>,
-    /// Its 95 % Wilson interval.
+    /// Its 95 % Wilson interval; `None` where cases were asked several times and nothing decides: answers to one question are
+    /// no independent trials.
     pub interval: Option<(f64, f64)>,
     /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
     /// What all calls cost.
     pub cost: Cost,
+    /// Answers that were given before.
+    pub cached: usize,
+    /// What these would have cost.
+    pub cached_cost: Cost,
     /// How often calls moved on to another candidate.
     pub failovers: usize,
     /// Median, 95th and 99th percentile of the provider's latency, in milliseconds.
@@ -34,20 +39,26 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums a subject's results up.
-    pub fn of(subject: &str, simulated: bool, results: &[CaseResult]) -> Self {
-        let count = |verdict| results.iter().filter(|r| r.verdict == verdict).count() as u64;
+    /// Sums a subject's results up. With `min_pass`, so many of a case's repeats decide it.
+    pub fn of(subject: &str, simulated: bool, results: &[CaseResult], min_pass: Option<u32>) -> Self {
+        let own = |result: &CaseResult| Decided { verdict: result.verdict, score: result.score };
+        let cases: Vec<Decided> = match min_pass {
+            Some(min_pass) => decided(results, min_pass),
+            None => results.iter().map(own).collect(),
+        };
+        let independent = min_pass.is_some() || results.iter().all(|result| result.repeat == 0);
+        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count() as u64;
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
-        let scores: Vec<f64> = results.iter().filter_map(|r| r.score).collect();
+        let scores: Vec<f64> = cases.iter().filter_map(|case| case.score).collect();
         let mut latencies: Vec<f64> =
             results.iter().filter_map(|r| r.latency).map(|latency| latency.as_secs_f64() * 1000.0).collect();
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
         // Over the answers; a sum with an unknown part is unknown.
         let total = |count: fn(&Usage) -> Option<u64>| {
-            let answered = results.iter().filter(|r| r.finish_reason.is_some());
+            let answered = results.iter().filter(|r| r.finish_reason.is_some() && r.cached.is_none());
             answered.map(|r| count(&r.usage)).sum::<Option<u64>>().filter(|_| scored > 0)
         };
         Self {
@@ -57,9 +68,11 @@ impl Summary {
             failed,
             unscored,
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
-            interval: wilson_interval(passed, scored),
+            interval: wilson_interval(passed, scored).filter(|_| independent),
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             cost: Cost::sum(results.iter().map(|r| r.cost)),
+            cached: results.iter().filter(|r| r.cached.is_some()).count(),
+            cached_cost: Cost::sum(results.iter().filter_map(|r| r.cached)),
             failovers: results.iter().map(|r| r.failovers).sum(),
             latency_ms: at(50.0).zip(at(95.0)).zip(at(99.0)).map(|((p50, p95), p99)| [p50, p95, p99]),
             usage: Usage {

@@ -14,6 +14,7 @@ mod health;
 mod limits;
 mod readable;
 mod rows;
+mod runs;
 mod schema;
 mod shared;
 mod writer;
@@ -28,6 +29,7 @@ pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
 pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
+pub use runs::{AnswerRow, ResultRow, RunRow};
 use shared::{Shared, lock};
 use writer::{Job, Writer};
 

@@ -93,3 +93,57 @@ CREATE TABLE score (
     digest TEXT NOT NULL,
     PRIMARY KEY (set_path, model)
 ) WITHOUT ROWID;
+
+-- Golden sets that were run. One that has a result for every case and repeat is finished; the others can be taken up again.
+CREATE TABLE run (
+    id TEXT NOT NULL PRIMARY KEY,
+    set_name TEXT NOT NULL,
+    set_path TEXT NOT NULL,
+    set_digest TEXT NOT NULL,
+    subjects TEXT NOT NULL,
+    options TEXT NOT NULL,
+    begun INTEGER NOT NULL,
+    finished INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX run_of_set ON run (set_path, begun);
+
+-- What became of each case of a run. The cost of a cached answer is what it would have been.
+CREATE TABLE result (
+    run TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    case_id TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    case_digest TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    score REAL,
+    text TEXT NOT NULL,
+    assertions TEXT NOT NULL,
+    failure_class TEXT NOT NULL,
+    failure TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    served_by TEXT NOT NULL,
+    failovers INTEGER NOT NULL,
+    nano_dollars INTEGER,
+    cost_source TEXT NOT NULL,
+    usage TEXT NOT NULL,
+    latency_ms REAL,
+    queued_ms REAL NOT NULL,
+    cached INTEGER NOT NULL,
+    PRIMARY KEY (run, subject, case_id, repeat)
+) WITHOUT ROWID;
+
+-- Whole answers that evals may use again, by the digest of the very request.
+CREATE TABLE answer (
+    request TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    served_model TEXT NOT NULL,
+    parts TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    usage TEXT NOT NULL,
+    nano_dollars INTEGER,
+    cost_source TEXT NOT NULL,
+    PRIMARY KEY (request, repeat)
+) WITHOUT ROWID;

@@ -1,6 +1,8 @@
 //! From what a dialect encodes to what goes over the wire of a target: the host's own paths, extra headers and query.
 
-use super::{Hosting, Method, Outgoing, Target};
+use sha2::{Digest, Sha256};
+
+use super::{Adjustment, Hosting, Method, Outgoing, Target};
 use crate::chat::Request;
 use crate::dialect::{Call, Dialect, WireRequest, escape};
 
@@ -47,6 +49,29 @@ pub(super) fn addressed(target: &Target, mut wire: WireRequest, stream: bool) ->
         put_header(&mut outgoing, name, value.clone());
     }
     outgoing
+}
+
+impl Target {
+    /// A mark of the very request as it would leave, without key or signature, by which the same one is known again.
+    pub fn print_of(&self, request: &Request, adjustments: &[Adjustment], stream: bool) -> String {
+        let mut outgoing = outgoing(self, &self.fitted(request, adjustments).request, stream);
+        outgoing.headers.sort();
+        let mut hash = Sha256::new();
+        // No piece can run into the next one: none of them but the last holds a zero.
+        for piece in [self.model_ref.to_string(), outgoing.url] {
+            hash.update(piece.as_bytes());
+            hash.update([0]);
+        }
+        for (name, value) in &outgoing.headers {
+            hash.update(name.to_ascii_lowercase().as_bytes());
+            hash.update([b':']);
+            hash.update(value.as_bytes());
+            hash.update([0]);
+        }
+        hash.update(&outgoing.body);
+        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
 }
 
 fn pair<'a>((name, value): (&'a String, &'a String)) -> (&'a str, &'a str) {

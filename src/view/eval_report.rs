@@ -18,6 +18,10 @@ pub struct EvalRun<'a> {
     pub set: &'a Set,
     /// How many of its cases were run.
     pub cases: usize,
+    /// How often each of them was asked.
+    pub repeats: u32,
+    /// Whether all of that was done.
+    pub is_whole: bool,
     /// The figures of each subject.
     pub summaries: &'a [Summary],
     /// The results of each subject, in the same order.
@@ -44,7 +48,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
         Vec::new()
     };
     json!({
-        "run": run.id, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
+        "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
         "results": cases,
@@ -56,7 +60,7 @@ fn summary_json(summary: &Summary) -> Value {
         "subject": summary.subject, "simulated": summary.simulated, "passed": summary.passed, "failed": summary.failed,
         "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
         "mean_score": summary.mean_score, "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
-        "failovers": summary.failovers,
+        "cached": summary.cached, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
         "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
         "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},
     })
@@ -77,12 +81,12 @@ fn result_json(subject: &str, result: &CaseResult) -> Value {
         .collect();
     let milliseconds = |d: std::time::Duration| d.as_secs_f64() * 1000.0;
     json!({
-        "case": result.case, "digest": result.digest, "subject": subject, "verdict": result.verdict, "score": result.score,
+        "case": result.case, "digest": result.digest, "subject": subject, "repeat": result.repeat, "verdict": result.verdict, "score": result.score,
         "text": result.text, "finish_reason": result.finish_reason.map(|f| f.name()), "assertions": assertions,
         "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.name(), "message": message})),
         "served_by": result.served_by.as_ref().map(ToString::to_string), "failovers": result.failovers,
         "cost_usd": Cost::usd(result.cost), "latency_ms": result.latency.map(milliseconds),
-        "queued_ms": milliseconds(result.queued),
+        "queued_ms": milliseconds(result.queued), "cached": result.cached.is_some(),
     })
 }
 
@@ -109,6 +113,8 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
         "failovers",
         "cost_usd",
         "latency_ms",
+        "repeat",
+        "cached",
         "reason",
         "text",
     ];
@@ -138,6 +144,8 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
                     &result.failovers.to_string(),
                     &number(result.cost.usd()),
                     &number(result.latency.map(|l| l.as_secs_f64() * 1000.0)),
+                    &result.repeat.to_string(),
+                    &result.cached.is_some().to_string(),
                     &reason,
                     &result.text,
                 ])?;

@@ -6,6 +6,7 @@ use super::eval_report::EvalRun;
 use super::format::{counted, harmless, money};
 use super::table::{NARROW, table};
 use crate::eval::{CaseResult, Summary, Verdict};
+use crate::provider::ModelRef;
 
 /// From this width on, a rate and its interval stand on one line.
 const WIDE: usize = 104;
@@ -33,8 +34,19 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
             u16::try_from(longest).unwrap_or(30),
         )));
     }
-    let mut out = format!("{} · {}\n{table}\n", run.set.name, counted(run.cases, "case"));
-    for summary in run.summaries {
+    let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
+    let cut = if run.is_whole { "" } else { " · incomplete" };
+    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases, "case"));
+    for (summary, results) in run.summaries.iter().zip(run.results) {
+        out.push_str(&served(summary, results));
+        if summary.cached > 0 {
+            out.push_str(&format!(
+                "{}: {} from before, which would cost {}; --refresh asks anew\n",
+                summary.subject,
+                counted(summary.cached, "answer"),
+                money(summary.cached_cost)
+            ));
+        }
         if summary.failovers > 0 {
             out.push_str(&format!(
                 "{}: {} on the way\n",
@@ -82,6 +94,23 @@ fn row(summary: &Summary, width: usize) -> Vec<String> {
     }
     cells.extend([three(summary.mean_score), money(summary.cost), milliseconds(0), milliseconds(1)]);
     cells
+}
+
+/// Who gave a route's answers.
+fn served(summary: &Summary, results: &[CaseResult]) -> String {
+    if !summary.subject.starts_with("route:") {
+        return String::new();
+    }
+    let mut counts: Vec<(&ModelRef, usize)> = Vec::new();
+    for model in results.iter().filter_map(|result| result.served_by.as_ref()) {
+        match counts.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((model, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
+    if words.is_empty() { String::new() } else { format!("{}: {}\n", summary.subject, words.join(", ")) }
 }
 
 fn failures(summary: &Summary, results: &[CaseResult], verbose: bool) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::catalog::{Cost, CostSource, dollars};
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
-pub(super) fn money(cost: Cost) -> String {
+pub fn money(cost: Cost) -> String {
     match cost.usd() {
         None => "cost unknown".to_owned(),
         Some(usd) => {

@@ -35,7 +35,7 @@ pub use eval_report::{EvalRun, eval_json, write_report};
 pub use eval_table::eval_table;
 pub use explain::{Explained, plan_json, plan_table};
 pub use footer::footer;
-pub use format::counted;
+pub use format::{counted, money};
 pub use live::Live;
 pub use models::{ModelRow, models_json, models_table};
 pub use ping::{Pinged, ping_json, ping_table};

@@ -10,6 +10,8 @@ mod ask;
 #[cfg(test)]
 mod money_tests;
 mod orphan;
+#[cfg(test)]
+mod patience_tests;
 mod permit;
 mod purse;
 mod queue;

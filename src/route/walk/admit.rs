@@ -41,6 +41,19 @@ impl Walk<'_> {
         }
     }
 
+    /// As [`waited_since`](Self::waited_since), for what a provider asked a patient router to wait. That counts against the
+    /// caller's own limit and against nothing else.
+    pub(super) fn was_refused_since(&mut self, begun: Instant) {
+        self.refused_for += begun.elapsed();
+        self.waited_since(begun);
+    }
+
+    /// The attempts that count: under a patient router a provider that has too many takes none away.
+    pub(super) fn counted_attempts(&self) -> usize {
+        let refusals: usize = self.runners.iter().map(|runner| runner.refusals as usize).sum();
+        self.attempts.len().saturating_sub(refusals)
+    }
+
     /// Waits until one of those that are held back by limits can begin, or somebody else is ready, or for half of what is
     /// left. Who can begin keeps what it got until its turn.
     pub(super) async fn queue(&mut self) {
@@ -138,7 +151,8 @@ impl Walk<'_> {
     pub(super) fn pays_for_another_try(&mut self, next: &Next) -> bool {
         let runner = &mut self.runners[next.index];
         let forced = next.role == Role::Forced;
-        if runner.may_retry || runner.attempts == 0 && !forced {
+        // Who was refused and waited for its turn tries nothing a second time.
+        if next.back_in_line || runner.may_retry || runner.attempts == 0 && !forced {
             return true;
         }
         if self.router.retries.take() || self.attempts.is_empty() {

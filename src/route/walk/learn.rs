@@ -57,9 +57,11 @@ impl Walk<'_> {
         };
         let receipt = self.router.health.learn(runner.target, lesson);
         self.receipts.push((runner.target.model_ref.clone(), failure.class, receipt));
-        let may = reaction.retry
-            && runner.attempts <= self.policy.retry.retries
-            && failure.should_retry != Some(false);
+        let may_come_back = reaction.retry && failure.should_retry != Some(false);
+        let refused =
+            may_come_back && failure.class == FailureClass::RateLimited && self.router.limiter.patient;
+        let counted = runner.attempts.saturating_sub(runner.refusals + u32::from(refused));
+        let may = may_come_back && counted <= self.policy.retry.retries;
         let mut draw = self.router.draw.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = failure
             .retry_after
@@ -69,6 +71,8 @@ impl Walk<'_> {
             self.leave_out_smaller_windows(next.index);
         }
         let runner = &mut self.runners[next.index];
+        runner.refused = refused;
+        runner.refusals += u32::from(refused);
         runner.again_at = may.then(|| now + pause);
         runner.out = !may;
         reaction.fail_over

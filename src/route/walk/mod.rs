@@ -186,6 +186,10 @@ struct Runner<'a> {
     attempts: u32,
     /// No more attempts, whatever happens.
     out: bool,
+    /// Attempts that the provider refused because there were too many, and that a patient router does not count.
+    refusals: u32,
+    /// Whether the last attempt was such a one.
+    refused: bool,
     /// When it may be tried again, after a failure that allows that.
     again_at: Option<Instant>,
     /// Why it could not begin, and until when at most, in milliseconds since 1970.
@@ -226,6 +230,8 @@ struct Walk<'a> {
     /// Why somebody could not be tried at all.
     barred: Option<Why>,
     queued: Duration,
+    /// How much of that it waited because providers refused it, under a patient router.
+    refused_for: Duration,
 }
 
 impl<'a> Walk<'a> {
@@ -246,6 +252,8 @@ impl<'a> Walk<'a> {
                     adjustments,
                     attempts: 0,
                     out: false,
+                    refusals: 0,
+                    refused: false,
                     again_at: None,
                     limited: None,
                     may_retry: false,
@@ -273,6 +281,7 @@ impl<'a> Walk<'a> {
             held: None,
             barred: None,
             queued: Duration::ZERO,
+            refused_for: Duration::ZERO,
         }
     }
 
@@ -284,7 +293,7 @@ impl<'a> Walk<'a> {
             if let Some(why) = self.out_of_time() {
                 return Err(self.no_answer(why, last));
             }
-            let next = if self.attempts.len() < self.most_attempts {
+            let next = if self.counted_attempts() < self.most_attempts {
                 self.next(last.as_ref().map(|l| l.0))
             } else {
                 None
@@ -313,7 +322,13 @@ impl<'a> Walk<'a> {
                 self.listener.notice(&Notice::NobodyReady { model: &target.model_ref, wait: next.wait });
             }
             if !next.wait.is_zero() {
+                let begun = Instant::now();
                 sleep(next.wait).await;
+                if next.back_in_line {
+                    self.was_refused_since(begun);
+                    // Others may have been refused meanwhile. How everybody stands is looked at again.
+                    continue;
+                }
             }
             let Some(permit) = self.admit(next.index).await else { continue };
             let probe = if next.role == Role::Probe {

@@ -17,6 +17,8 @@ pub(super) struct Next {
     pub(super) ready: usize,
     /// Whether nobody can begin, and somebody could wait for that.
     pub(super) queues: bool,
+    /// Whether it waits because the provider asked a patient router to: that is no second try.
+    pub(super) back_in_line: bool,
 }
 
 /// Something that a limit holds back comes before what would be free later than this by other reasons.
@@ -24,7 +26,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 impl Next {
     fn at_once(index: usize, role: Role) -> Self {
-        Self { index, wait: Duration::ZERO, role, queues: false, ready: 0 }
+        Self { index, wait: Duration::ZERO, role, queues: false, ready: 0, back_in_line: false }
     }
 }
 
@@ -43,11 +45,14 @@ impl Walk<'_> {
 
     fn choose(&mut self, last: Option<usize>, standings: &[(usize, Standing)]) -> Option<Next> {
         let half = self.left() / 2;
+        let patience = self.patience();
         let now = Instant::now();
         let retry = |runner: &Runner<'_>, index: usize| {
             let wait = runner.again_at?.saturating_duration_since(now);
-            let ready = !runner.out && runner.limited.is_none() && wait <= half;
-            ready.then(|| Next { wait, ..Next::at_once(index, Role::Ordinary) })
+            let patience = patience.filter(|_| runner.refused);
+            let (most, back_in_line) = (patience.unwrap_or(half), patience.is_some());
+            let ready = !runner.out && runner.limited.is_none() && (back_in_line || wait <= half);
+            ready.then(|| Next { wait: wait.min(most), back_in_line, ..Next::at_once(index, Role::Ordinary) })
         };
         if self.policy.retry.when == RetryWhen::First
             && let Some(next) = last.and_then(|index| retry(&self.runners[index], index))
@@ -68,10 +73,16 @@ impl Walk<'_> {
                 return None;
             }
             let free_in = wait(*until, now);
-            // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once.
-            let waits = *why == Away::Asked && free_in <= half;
-            let (wait, role) = (if waits { free_in } else { Duration::ZERO }, Role::Forced);
-            Some((free_in, Next { wait, ..Next::at_once(*index, role) }))
+            // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once, but
+            // for a router that has all the time that its caller gives it.
+            let asked = *why == Away::Asked;
+            let wait = match patience.filter(|_| asked) {
+                Some(patience) => free_in.min(patience),
+                None if asked && free_in <= half => free_in,
+                None => Duration::ZERO,
+            };
+            let back_in_line = asked && patience.is_some();
+            Some((free_in, Next { wait, back_in_line, ..Next::at_once(*index, Role::Forced) }))
         });
         let limited = self.runners.iter().enumerate().filter_map(|(index, runner)| {
             let (_, until) = runner.limited.as_ref().filter(|_| !runner.out)?;

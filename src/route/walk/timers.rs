@@ -24,6 +24,9 @@ const FIRST_TOKEN_LOCAL: Duration = Duration::from_secs(300);
 /// The same for the probe of a half-open breaker: a user waits for it.
 const FIRST_TOKEN_PROBE: Duration = Duration::from_secs(10);
 
+/// So long a patient call waits for providers that refuse it, where the caller set no limit.
+const REFUSED: Duration = Duration::from_secs(600);
+
 /// A probe's lease outlasts its timer by this.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
@@ -35,23 +38,34 @@ pub(super) fn lease() -> Duration {
 impl Walk<'_> {
     /// Which limit is used up, if one is.
     pub(super) fn out_of_time(&self) -> Option<Why> {
-        let elapsed = self.start.elapsed();
-        if self.options.timeout.is_some_and(|limit| elapsed >= limit) {
+        if self.of_timeout().is_some_and(|left| left.is_zero()) {
             return Some(Why::Timeout);
         }
-        (elapsed >= self.policy.deadlines.call).then_some(Why::Deadline)
+        let refused = self.options.timeout.is_none() && self.refused_for >= REFUSED;
+        (refused || self.start.elapsed() >= self.policy.deadlines.call).then_some(Why::Deadline)
+    }
+
+    /// What is left of the caller's own limit, where there is one.
+    fn of_timeout(&self) -> Option<Duration> {
+        let spent = self.start.elapsed() + self.refused_for;
+        self.options.timeout.map(|limit| limit.saturating_sub(spent))
+    }
+
+    /// How long a call that a provider refused may wait to be asked again; `None` where its router is not patient.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let left = || self.of_timeout().unwrap_or_else(|| REFUSED.saturating_sub(self.refused_for));
+        self.router.limiter.patient.then(left)
     }
 
     pub(super) fn left(&self) -> Duration {
-        let elapsed = self.start.elapsed();
-        let deadline = self.policy.deadlines.call.saturating_sub(elapsed);
-        self.options.timeout.map_or(deadline, |limit| deadline.min(limit.saturating_sub(elapsed)))
+        let deadline = self.policy.deadlines.call.saturating_sub(self.start.elapsed());
+        self.of_timeout().map_or(deadline, |left| deadline.min(left))
     }
 
     /// The timers of the next attempt. `n` candidates share what is left: this one and those still ready.
     pub(super) fn timers(&self, next: &Next) -> Timers {
         let deadlines = &self.policy.deadlines;
-        let total = self.options.timeout.map(|limit| limit.saturating_sub(self.start.elapsed()));
+        let total = self.of_timeout();
         let left = self.left();
         if !self.options.stream {
             return Timers { first_token: left, idle: left, total };

@@ -1,0 +1,143 @@
+//! What is run: which subjects, which cases, how often.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CommandError, Context};
+use crate::cli::EvalArgs;
+use crate::config::Config;
+use crate::eval::{Case, Set, sample};
+
+/// What is run of one set.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    /// The subjects' names.
+    pub(super) subjects: Vec<String>,
+    /// Whether they are the set's own, so that a mistake in them is to be looked for there.
+    pub(super) of_set: bool,
+    pub(super) selection: Selection,
+}
+
+/// Which cases, and how often: all of a command line that a run which is taken up again has to share with its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Selection {
+    pub(super) filter: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) sample: Option<u32>,
+    pub(super) sample_seed: u64,
+    pub(super) repeat: u32,
+}
+
+/// The seed of a sample, where none is given.
+const SEED: u64 = 1;
+
+impl Choice {
+    /// As it was typed, else as the set says; the default route where nobody names a subject.
+    pub(super) fn typed(
+        context: &Context,
+        args: &EvalArgs,
+        set: &Set,
+        config: &Config,
+    ) -> Result<Self, CommandError> {
+        let of_set = args.models.is_empty();
+        let chosen = if of_set { &set.models } else { &args.models };
+        let mut seen = HashSet::new();
+        let mut subjects: Vec<String> = chosen.iter().filter(|name| seen.insert(*name)).cloned().collect();
+        // A run that is named knows its subjects.
+        let known = args.resume.as_ref().is_some_and(|run| !run.is_empty());
+        if subjects.is_empty() && !known {
+            let route = config.default_route.as_ref().ok_or_else(|| {
+                CommandError::usage(format!("{} names no models, and there is no default route", set.path))
+                    .hint("name one with -m")
+            })?;
+            subjects.push(format!("route:{route}"));
+        }
+        if args.each_candidate {
+            subjects = with_candidates(context, config, &subjects);
+        }
+        let selection = Selection {
+            filter: args.filter.clone(),
+            tags: args.tags.clone(),
+            sample: args.sample,
+            sample_seed: args.sample_seed.unwrap_or(SEED),
+            repeat: args.repeat.or(set.repeat).unwrap_or(1),
+        };
+        Ok(Self { subjects, of_set, selection })
+    }
+}
+
+/// The subjects, and behind each route the models that it may call. One that cannot be called is left out, as it is in its
+/// route.
+fn with_candidates(context: &Context, config: &Config, subjects: &[String]) -> Vec<String> {
+    let environment = context.environment();
+    let mut all: Vec<String> = Vec::new();
+    for subject in subjects {
+        if !all.contains(subject) {
+            all.push(subject.clone());
+        }
+        let Some(name) = subject.strip_prefix("route:") else { continue };
+        // A route that is not there is reported where the subject is resolved.
+        for spec in config.routes.iter().filter(|spec| spec.name == name).flat_map(|spec| &spec.candidates) {
+            let model = spec.model.to_string();
+            if all.contains(&model) || subjects.contains(&model) {
+                continue;
+            }
+            let found = config.subject(&model, &environment).ok();
+            let why = found.and_then(|found| found.route.candidates.into_iter().next()?.target.err());
+            match why.filter(|_| !config.wants_simulator(&spec.model)) {
+                None => all.push(model),
+                Some(why) => context.console.warn(format_args!("{model} is no subject of its own: {why}")),
+            }
+        }
+    }
+    all
+}
+
+impl Selection {
+    /// The cases of the set that are chosen, in its order.
+    pub(super) fn cases(&self, set: &Set) -> Result<Vec<Case>, CommandError> {
+        let filter =
+            self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
+                CommandError::usage(format!("--filter is no regular expression: {error}"))
+            })?;
+        let wanted = |case: &&Case| {
+            filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
+                && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
+        };
+        let cases: Vec<Case> = set.cases.iter().filter(wanted).cloned().collect();
+        if !cases.is_empty() {
+            let count = self.sample.and_then(|count| usize::try_from(count).ok());
+            return Ok(match count {
+                Some(count) => sample(cases, count, self.sample_seed),
+                None => cases,
+            });
+        }
+        let mut tags: Vec<&str> = set.cases.iter().flat_map(|c| c.tags.iter().map(String::as_str)).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        Err(CommandError::usage(format!(
+            "the filter selects none of the {} cases of {}",
+            set.cases.len(),
+            set.path
+        ))
+        .hint(format!("ids look like `{}`; the tags are {}", set.cases[0].id, tags.join(", "))))
+    }
+
+    /// What was typed otherwise than the run has it, as the flag that says it.
+    pub(super) fn contradicted_by(&self, args: &EvalArgs) -> Option<&'static str> {
+        let differs = |typed: bool, same: bool| typed && !same;
+        let flags = [
+            (differs(args.filter.is_some(), args.filter == self.filter), "--filter"),
+            (differs(!args.tags.is_empty(), args.tags == self.tags), "--tag"),
+            (differs(args.sample.is_some(), args.sample == self.sample), "--sample"),
+            (
+                differs(args.sample_seed.is_some(), args.sample_seed == Some(self.sample_seed)),
+                "--sample-seed",
+            ),
+            (differs(args.repeat.is_some(), args.repeat == Some(self.repeat)), "--repeat"),
+        ];
+        flags.into_iter().find_map(|(differs, flag)| differs.then_some(flag))
+    }
+}

@@ -1,0 +1,224 @@
+//! The calls.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::hold::Hold;
+use super::resume::path_of;
+use super::{CommandError, Context, Prepared};
+use crate::cli::EvalArgs;
+use crate::command::context::time_limit;
+use crate::eval::{
+    Bench, Cache, CaseResult, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict,
+    forget_old_answers, judge, run, take_up,
+};
+use crate::ledger::RunRow;
+use crate::route::{Router, Tell};
+use crate::view::{Console, EvalProgress};
+
+/// Calls in flight may take so long to end when a run ends early.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What came of a set.
+pub(super) struct Finished {
+    pub(super) id: String,
+    pub(super) summaries: Vec<Summary>,
+    pub(super) results: Vec<Vec<CaseResult>>,
+    pub(super) gate: GateReport,
+    /// Results that it does not have, or that could not be scored.
+    pub(super) missing: usize,
+    /// Whether every case was run.
+    pub(super) is_whole: bool,
+}
+
+/// What came of all sets.
+pub(super) struct Executed {
+    pub(super) finished: Vec<Finished>,
+    /// Why it ended early, if it did.
+    pub(super) stopped: Option<Stop>,
+}
+
+pub(super) async fn execute(
+    context: &Context,
+    args: &EvalArgs,
+    router: &Router,
+    prepared: &[Prepared],
+    resumed: Option<(RunRow, Hold)>,
+) -> Result<Executed, CommandError> {
+    let timeout = args.timeout.as_deref().map(time_limit).transpose()?;
+    let halt = Halt::new(args.max_errors);
+    let lanes = Lanes::new(args.concurrency.map(usize::from));
+    let console = context.console;
+    let tell: Tell = Arc::new(move |words: &str| console.warn(words));
+    let bench = Bench { router, lanes: &lanes, halt: &halt, tell: &tell };
+    let mut signals = context.signals.listen();
+    forget_old_answers(router);
+    let mut resumed = resumed;
+    let work = async {
+        let mut finished = Vec::new();
+        for prepared in prepared {
+            if !halt.goes_on() {
+                break;
+            }
+            // A run that goes on goes by what it has, and not by what others have.
+            let goes_on = resumed.is_some();
+            let reads = prepared.cache.reads && (!goes_on || args.cache);
+            let (row, hold) = begin(context, router, prepared, resumed.take());
+            let options = RunOptions {
+                run: row.id,
+                repeats: prepared.choice.selection.repeat,
+                stream: !args.no_stream,
+                timeout,
+                cache: Cache { reads, ..prepared.cache },
+                lean: args.output.is_empty() && !context.console.is_verbose(),
+            };
+            let run = run_set(context, bench, prepared, &options, &hold).await;
+            keep_scores(router, prepared, &run);
+            finished.push(run);
+        }
+        finished
+    };
+    let finished = tokio::select! {
+        biased;
+        finished = work => finished,
+        never = watch_over(&halt, &mut signals, context.console) => match never {},
+    };
+    Ok(Executed { finished, stopped: halt.why() })
+}
+
+/// Ends the run when its user wants that, and lets go of what takes too long to end then.
+async fn watch_over(halt: &Halt, signals: &mut watch::Receiver<u32>, console: Console) -> Infallible {
+    tokio::select! {
+        () = halt.ending() => {}
+        Ok(()) = signals.changed() => {
+            console.note(format_args!(
+                "ending: calls in flight have {} s to come to their end; Ctrl-C again lets them go",
+                GRACE.as_secs()
+            ));
+            halt.end(Stop::Interrupted);
+        }
+    }
+    tokio::select! {
+        () = sleep(GRACE) => {}
+        Ok(()) = signals.changed() => {}
+    }
+    halt.end_now();
+    std::future::pending().await
+}
+
+/// Writes down that a run begins, or that one goes on.
+fn begin(
+    context: &Context,
+    router: &Router,
+    prepared: &Prepared,
+    resumed: Option<(RunRow, Hold)>,
+) -> (RunRow, Hold) {
+    let (set, choice, health) = (&prepared.set, &prepared.choice, router.health());
+    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
+    let (row, held) = match resumed {
+        Some((row, hold)) => (RunRow { set_digest: set.digest.clone(), ..row }, Some(hold)),
+        None => (
+            RunRow {
+                id: context.new_id(),
+                set_name: set.name.clone(),
+                set_path: path_of(set),
+                set_digest: set.digest.clone(),
+                subjects: json(serde_json::to_string(&choice.subjects)),
+                options: json(serde_json::to_string(&choice.selection)),
+                begun: health.now(),
+                finished: 0,
+            },
+            None,
+        ),
+    };
+    let put = row.clone();
+    health.ledger().post(move |rows| rows.put_run(&put));
+    let hold = held.unwrap_or_else(|| Hold::begin(context, health, &row.id));
+    (row, hold)
+}
+
+async fn run_set(
+    context: &Context,
+    bench: Bench<'_>,
+    prepared: &Prepared,
+    options: &RunOptions,
+    hold: &Hold,
+) -> Finished {
+    let progress = EvalProgress::new(&context.console);
+    let Prepared { set, cases, subjects, .. } = prepared;
+    let mut changed: Vec<String> = Vec::new();
+    let runs: Vec<_> = subjects
+        .iter()
+        .map(|subject| {
+            let mut bar = progress.subject(&subject.name, prepared.results());
+            let taken = take_up(bench.router, &options.run, &subject.name, cases, options.repeats);
+            changed.extend(taken.changed);
+            async move { run(bench, subject, cases, options, taken.results, &mut bar).await }
+        })
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    if !changed.is_empty() {
+        context.console.warn(format_args!(
+            "{} changed since the run began; these cases are run anew: {}",
+            set.path,
+            changed.join(", ")
+        ));
+    }
+    let results: Vec<Vec<CaseResult>> = tokio::select! {
+        results = join_all(runs) => results,
+        never = hold.keep() => match never {},
+    };
+    progress.clear();
+    let summaries: Vec<Summary> = subjects
+        .iter()
+        .zip(&results)
+        .map(|(subject, results)| {
+            let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
+            let simulated = targets.any(|target| target.provider.simulated);
+            Summary::of(&subject.name, simulated, results, prepared.min_pass)
+        })
+        .collect();
+    let mut gate = judge(prepared.gate.as_ref(), &summaries);
+    let mut missing = 0;
+    for (subject, results) in subjects.iter().zip(&results) {
+        let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored).count();
+        missing += prepared.results() - scored;
+        if results.len() < prepared.results() {
+            let words = format!("{}: {} of {} were run", subject.name, results.len(), prepared.results());
+            gate.unsound.push(words);
+        }
+    }
+    let is_whole = results.iter().all(|results| results.len() == prepared.results());
+    if missing == 0 {
+        let health = bench.router.health();
+        let (run, now) = (options.run.clone(), health.now());
+        health.ledger().post(move |rows| rows.finish_run(&run, now));
+    }
+    Finished { id: options.run.clone(), summaries, results, gate, missing, is_whole }
+}
+
+/// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
+fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
+    let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
+    let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
+    for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
+        // Answers from before say nothing of how it does now.
+        if let (None, [candidate], 0) =
+            (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)
+        {
+            router.health().keep_score(
+                &path,
+                &prepared.set.digest,
+                &candidate.model_ref,
+                summary.passed,
+                summary.failed,
+            );
+        }
+    }
+}

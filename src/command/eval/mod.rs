@@ -1,0 +1,66 @@
+//! `slalom eval`: golden sets against models or routes.
+
+mod choice;
+mod dry_run;
+mod execute;
+mod hold;
+mod outputs;
+mod prepare;
+mod resume;
+
+use std::collections::HashMap;
+
+use super::context::Context;
+use super::outcome::{CommandError, Outcome};
+use super::{call, money, simulator};
+use crate::cli::EvalArgs;
+use crate::config::load_set;
+use crate::eval::Set;
+use choice::Choice;
+use hold::Hold;
+use prepare::{Prepared, prepare};
+
+pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+    let mut config = context.load_config()?;
+    outputs::check(&args)?;
+    // Everything that can be checked is checked before the first call, for all sets.
+    let sets: Vec<Set> = args.sets.iter().map(|path| load_set(path)).collect::<Result<_, _>>()?;
+    let typed = |set: &Set| Choice::typed(context, &args, set, &config);
+    let mut choices: Vec<Choice> = sets.iter().map(typed).collect::<Result<_, _>>()?;
+    let resumed = match (&args.resume, sets.as_slice(), choices.as_mut_slice()) {
+        (None, ..) => None,
+        (Some(run), [set], [choice]) => Some(resume::find(context, &args, run, set, choice)?),
+        (Some(_), ..) => {
+            return Err(CommandError::usage("--resume goes on with one run, and so with one set")
+                .hint("name the set whose run was cut short"));
+        }
+    };
+    let named: Vec<String> = choices.iter().flat_map(|choice| choice.subjects.clone()).collect();
+    let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
+    let purse = money::purse(args.max_cost.as_deref())?;
+    // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
+    let router = context.router(&config).paying_from(purse).patient();
+    let prepared: Vec<Prepared> = sets
+        .into_iter()
+        .zip(choices)
+        .map(|(set, choice)| prepare(context, &args, &config, &router, set, choice))
+        .collect::<Result<_, _>>()?;
+    if args.dry_run {
+        return dry_run::show(context, &router, &prepared, args.json);
+    }
+    let resumed = match resumed {
+        Some(row) => {
+            let hold = Hold::take_up(context, router.health(), &row.id).await?;
+            Some((row, hold))
+        }
+        None => None,
+    };
+    let executed = execute::execute(context, &args, &router, &prepared, resumed).await?;
+    outputs::show(context, &args, &prepared, &executed)
+}
+
+/// What the simulator's models say: plain pairs of prompt and reply.
+fn replies(sets: &[Set]) -> HashMap<String, String> {
+    let cases = sets.iter().flat_map(|set| &set.cases);
+    cases.filter_map(|case| Some((case.request.last_user_text(), case.reference.clone()?))).collect()
+}

@@ -1,0 +1,140 @@
+//! What is printed and written of a run, and how the command ends.
+
+use super::execute::{Executed, Finished};
+use super::{CommandError, Context, Outcome, Prepared};
+use crate::cli::EvalArgs;
+use crate::command::outcome::printed;
+use crate::eval::{CaseResult, Stop};
+use crate::route::Why;
+use crate::view::{EvalRun, counted, eval_json, eval_table, write_report};
+
+/// Whether all reports can be written, before anything is paid for.
+pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
+    for path in &args.output {
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        if !matches!(extension.as_deref(), Some("json" | "csv")) {
+            return Err(CommandError::usage(format!(
+                "{} says no form that a report can have",
+                path.display()
+            ))
+            .hint("name a file that ends in .json or .csv"));
+        }
+        // Opening it changes nothing that is there, and says now what would else be said after everything was paid for.
+        let existed = path.exists();
+        std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+            CommandError::usage(format!("{} cannot be written: {error}", path.display()))
+                .hint("name a file in a folder that you may write to")
+        })?;
+        if !existed {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// Prints the tables and writes the reports.
+pub(super) fn show(
+    context: &Context,
+    args: &EvalArgs,
+    prepared: &[Prepared],
+    executed: &Executed,
+) -> Result<Outcome, CommandError> {
+    let finished = &executed.finished;
+    let stopped = match executed.stopped {
+        None => Outcome::Done,
+        Some(Stop::Interrupted) => Outcome::Interrupted,
+        Some(Stop::Errors(_)) => Outcome::Limit,
+    };
+    let outcome = finished.iter().fold(stopped, |worst, run| worst.worse(outcome_of(run)));
+    let runs: Vec<EvalRun<'_>> = prepared
+        .iter()
+        .zip(finished)
+        .map(|(prepared, finished)| EvalRun {
+            id: &finished.id,
+            set: &prepared.set,
+            cases: prepared.cases.len(),
+            repeats: prepared.choice.selection.repeat,
+            is_whole: finished.is_whole,
+            summaries: &finished.summaries,
+            results: &finished.results,
+            gate: &finished.gate,
+        })
+        .collect();
+    warn_of_money(context, finished);
+    // Reports come first: whoever reads stdout may go away early.
+    let mut unwritten = None;
+    for path in &args.output {
+        match write_report(path, &runs, outcome.code()) {
+            Ok(()) => context.console.note(format_args!("written: {}", path.display())),
+            Err(error) => unwritten = Some(format!("{} cannot be written: {error}", path.display())),
+        }
+    }
+    let text = if args.json {
+        format!("{}\n", eval_json(&runs, outcome.code(), false))
+    } else {
+        let (width, verbose) = (context.console.width(), context.console.is_verbose());
+        runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n")
+    };
+    let outcome = printed(context.console.out(&text), outcome)?;
+    tell_of_rest(context, prepared, executed);
+    match unwritten {
+        None => Ok(outcome),
+        Some(why) => Err(CommandError::no_answer(Outcome::NoAnswer.worse(outcome), why)
+            .hint("the figures above stand; run again with another -o for the report")),
+    }
+}
+
+/// Says what is missing, and how to get it.
+fn tell_of_rest(context: &Context, prepared: &[Prepared], executed: &Executed) {
+    let console = &context.console;
+    match executed.stopped {
+        Some(Stop::Interrupted) => console.warn("interrupted; every result that arrived is kept"),
+        Some(Stop::Errors(errors)) => console.warn(format_args!(
+            "stopped by --max-errors: {} could not be scored",
+            counted(usize::try_from(errors).unwrap_or(usize::MAX), "answer")
+        )),
+        None => {}
+    }
+    if context.ledger_is_broken() {
+        return;
+    }
+    for (prepared, run) in prepared.iter().zip(&executed.finished).filter(|(_, run)| run.missing > 0) {
+        console.note(format_args!(
+            "{} missing; to get them: slalom eval {} --resume {}",
+            counted(run.missing, "result"),
+            prepared.set.path,
+            run.id
+        ));
+    }
+    for prepared in &prepared[executed.finished.len()..] {
+        console.note(format_args!("not begun: {}", prepared.set.path));
+    }
+}
+
+/// Says how many calls were not made for want of money.
+fn warn_of_money(context: &Context, finished: &[Finished]) {
+    let over = |result: &CaseResult| match result.limit {
+        Some(Why::Over(over)) => Some(over),
+        _ => None,
+    };
+    let results = || finished.iter().flat_map(|run| run.results.iter().flatten());
+    // The last one knows best what was spent.
+    if let Some(last) = results().filter_map(over).max_by_key(|over| over.spent) {
+        let (stopped, all) = (results().filter_map(over).count(), results().count());
+        context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
+    }
+}
+
+/// Too many unscored cases are no answer, or, where the caller's own limit cut them, that limit's. A run that money
+/// stopped was stopped, however few its cases were.
+fn outcome_of(run: &Finished) -> Outcome {
+    let mut failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
+    if run.results.iter().flatten().any(|result| matches!(result.limit, Some(Why::Over(_)))) {
+        failed = failed.worse(Outcome::Limit);
+    }
+    if run.gate.unsound.is_empty() {
+        return failed;
+    }
+    let cut = run.results.iter().flatten().any(|result| result.limit.is_some());
+    failed.worse(if cut { Outcome::Limit } else { Outcome::NoAnswer })
+}

@@ -1,0 +1,141 @@
+//! Results as the ledger keeps them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Case, CaseResult, Verdict};
+use crate::catalog::{Cost, CostSource};
+use crate::chat::FailureClass;
+use crate::ledger::ResultRow;
+
+/// The word of something that JSON writes as one.
+pub(super) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// What a word means.
+pub(super) fn meaning<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(Value::String(word.to_owned())).ok()
+}
+
+fn json(value: &impl Serialize) -> String {
+    // What is plain data always serialises.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A result as it is kept.
+pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
+    let milliseconds = |span: Duration| span.as_secs_f64() * 1000.0;
+    let cost = result.cached.unwrap_or(result.cost);
+    let (class, message) = match &result.failure {
+        Some((class, message)) => (class.name().to_owned(), message.clone()),
+        None => (String::new(), String::new()),
+    };
+    ResultRow {
+        subject: subject.to_owned(),
+        case_id: result.case.clone(),
+        repeat: result.repeat,
+        case_digest: result.digest.clone(),
+        at,
+        verdict: word(&result.verdict),
+        score: result.score,
+        text: result.text.clone(),
+        assertions: json(&result.assertions),
+        failure_class: class,
+        failure: message,
+        finish_reason: result.finish_reason.map(|reason| word(&reason)).unwrap_or_default(),
+        served_by: result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        failovers: u32::try_from(result.failovers).unwrap_or(u32::MAX),
+        nano_dollars: cost.nano_dollars,
+        cost_source: word(&cost.source),
+        usage: json(&result.usage),
+        latency_ms: result.latency.map(milliseconds),
+        queued_ms: milliseconds(result.queued),
+        cached: result.cached.is_some(),
+    }
+}
+
+/// The result of a case that was kept; `None` where it cannot be read.
+pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
+    let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
+    let cost = Cost { nano_dollars: row.nano_dollars, source: meaning::<CostSource>(&row.cost_source)? };
+    let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
+    Some(CaseResult {
+        repeat: row.repeat,
+        verdict: meaning::<Verdict>(&row.verdict)?,
+        score: row.score,
+        text: row.text.clone(),
+        assertions: serde_json::from_str(&row.assertions).ok()?,
+        failure: class.map(|class| (class, row.failure.clone())),
+        finish_reason: meaning(&row.finish_reason),
+        served_by: row.served_by.parse().ok(),
+        failovers: usize::try_from(row.failovers).ok()?,
+        cost: if row.cached { Cost::NOTHING } else { cost },
+        cached: row.cached.then_some(cost),
+        latency: row.latency_ms.and_then(span),
+        usage: serde_json::from_str(&row.usage).ok()?,
+        ..CaseResult::unscored(case, span(row.queued_ms)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{FinishReason, Request, Usage};
+    use crate::eval::{AssertionResult, Kind};
+
+    fn case() -> Case {
+        Case {
+            id: "c".into(),
+            digest: "sha256:d".into(),
+            request: Request::prompt("q"),
+            reference: None,
+            tags: Vec::new(),
+            assertions: Vec::new(),
+        }
+    }
+
+    /// Whatever a result says is said again when it is read back.
+    #[test]
+    fn a_result_comes_back_as_it_was() {
+        let cost = Cost { nano_dollars: Some(12_345), source: CostSource::Estimated };
+        let full = CaseResult {
+            repeat: 2,
+            verdict: Verdict::Fail,
+            score: Some(0.1 + 0.2),
+            text: "line\n\"two\"".into(),
+            assertions: vec![AssertionResult {
+                name: "not-contains".into(),
+                verdict: Verdict::Fail,
+                score: 0.0,
+                reason: "it does".into(),
+                kind: Kind::Content,
+                weight: 3.0,
+            }],
+            finish_reason: Some(FinishReason::ToolCalls),
+            served_by: "together/meta/llama".parse().ok(),
+            failovers: 1,
+            cost,
+            latency: Some(Duration::from_micros(1_234_500)),
+            usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
+            ..CaseResult::unscored(&case(), Duration::from_millis(3))
+        };
+        let cached = CaseResult { cost: Cost::NOTHING, cached: Some(cost), latency: None, ..full.clone() };
+        let failed = CaseResult {
+            failure: Some((FailureClass::RateLimited, "slow down".into())),
+            cost: Cost::UNKNOWN,
+            ..CaseResult::unscored(&case(), Duration::ZERO)
+        };
+        for result in [full, cached, failed] {
+            let back = result_of(&case(), &row_of("s", &result, 1)).unwrap();
+            assert_eq!(format!("{back:?}"), format!("{result:?}"));
+        }
+        assert!(result_of(&case(), &ResultRow::default()).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! Several answers to one case, and what they say of it together.
+
+use super::{CaseResult, Verdict};
+
+/// What the repeats of one case come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decided {
+    /// Whether enough of them passed.
+    pub verdict: Verdict,
+    /// The mean score of those that were scored, where the case is.
+    pub score: Option<f64>,
+}
+
+/// Decides each case: it passes where `min_pass` of its repeats did, and fails where they cannot any more. Where the ones
+/// that could not be scored might tip it, it is unscored. The results of a case stand next to each other.
+pub fn decided(results: &[CaseResult], min_pass: u32) -> Vec<Decided> {
+    results.chunk_by(|a, b| a.digest == b.digest && a.case == b.case).map(|of| decide(of, min_pass)).collect()
+}
+
+fn decide(results: &[CaseResult], min_pass: u32) -> Decided {
+    let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
+    let (passed, unscored, needed) = (count(Verdict::Pass), count(Verdict::Unscored), min_pass as usize);
+    let verdict = if passed >= needed {
+        Verdict::Pass
+    } else if passed + unscored < needed {
+        Verdict::Fail
+    } else {
+        Verdict::Unscored
+    };
+    let scores: Vec<f64> = results.iter().filter_map(|result| result.score).collect();
+    let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
+    Decided { verdict, score: mean.filter(|_| verdict != Verdict::Unscored) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::chat::Request;
+    use crate::eval::Case;
+
+    #[test]
+    fn enough_of_the_repeats_decide() {
+        use Verdict::{Fail, Pass, Unscored};
+        let results = |id: &str, verdicts: &[Verdict]| -> Vec<CaseResult> {
+            let case = Case {
+                id: id.into(),
+                digest: id.into(),
+                request: Request::prompt("q"),
+                reference: None,
+                tags: Vec::new(),
+                assertions: Vec::new(),
+            };
+            let result = |verdict: &Verdict| CaseResult {
+                verdict: *verdict,
+                score: (*verdict != Unscored).then_some(f64::from(u8::from(*verdict == Pass))),
+                ..CaseResult::unscored(&case, Duration::ZERO)
+            };
+            verdicts.iter().map(result).collect()
+        };
+        let all = [
+            results("a", &[Pass, Pass, Fail]),
+            results("b", &[Pass, Fail, Fail]),
+            results("c", &[Pass, Fail, Unscored]),
+            results("d", &[Pass, Pass, Unscored]),
+        ]
+        .concat();
+        let verdicts: Vec<Verdict> = decided(&all, 2).iter().map(|decided| decided.verdict).collect();
+        assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
+        assert_eq!(decided(&all, 2)[3].score, Some(1.0));
+        assert_eq!(decided(&all, 2)[2].score, None);
+        assert_eq!(decided(&all, 3)[1].verdict, Fail);
+    }
+}
