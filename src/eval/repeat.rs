@@ -1,5 +1,6 @@
 //! Several answers to one case, and what they say of it together.
 
+use super::statistics::verdict_of_repeats;
 use super::{CaseResult, Verdict};
 
 /// What the repeats of one case come to.
@@ -18,15 +19,8 @@ pub fn decided(results: &[CaseResult], min_pass: u32) -> Vec<Decided> {
 }
 
 fn decide(results: &[CaseResult], min_pass: u32) -> Decided {
-    let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
-    let (passed, unscored, needed) = (count(Verdict::Pass), count(Verdict::Unscored), min_pass as usize);
-    let verdict = if passed >= needed {
-        Verdict::Pass
-    } else if passed + unscored < needed {
-        Verdict::Fail
-    } else {
-        Verdict::Unscored
-    };
+    let verdicts: Vec<Verdict> = results.iter().map(|result| result.verdict).collect();
+    let verdict = verdict_of_repeats(&verdicts, min_pass as usize);
     let scores: Vec<f64> = results.iter().filter_map(|result| result.score).collect();
     let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
     Decided { verdict, score: mean.filter(|_| verdict != Verdict::Unscored) }

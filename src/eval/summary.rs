@@ -1,5 +1,6 @@
 //! What all results of a subject come to.
 
+use super::statistics::{Level, clustered_mean};
 use super::{CaseResult, Decided, Verdict, decided, percentile, wilson_interval};
 use crate::catalog::Cost;
 use crate::chat::Usage;
@@ -19,8 +20,8 @@ pub struct Summary {
     pub unscored: u64,
     /// Passed among the scored; `None` when none was scored.
     pub pass_rate: Option<f64>,
-    /// Its 95 % Wilson interval; `None` where cases were asked several times and nothing decides: answers to one question are
-    /// no independent trials.
+    /// Its 95 % interval, after Wilson. Where cases were asked several times and nothing decides, the one that takes the answers
+    /// to one case for a cluster: they are no independent trials.
     pub interval: Option<(f64, f64)>,
     /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
@@ -68,7 +69,7 @@ impl Summary {
             failed,
             unscored,
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
-            interval: wilson_interval(passed, scored).filter(|_| independent),
+            interval: if independent { wilson_interval(passed, scored) } else { clustered(results) },
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             cost: Cost::sum(results.iter().map(|r| r.cost)),
             cached: results.iter().filter(|r| r.cached.is_some()).count(),
@@ -82,4 +83,12 @@ impl Summary {
             },
         }
     }
+}
+
+/// The interval of the share of answers that pass, the answers to one case as a cluster.
+fn clustered(results: &[CaseResult]) -> Option<(f64, f64)> {
+    let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored);
+    let value = |result: &CaseResult| f64::from(u8::from(result.verdict == Verdict::Pass));
+    let found = clustered_mean(scored.map(|result| (result.case.clone(), value(result))), Level::NOMINAL)?;
+    Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
 }
