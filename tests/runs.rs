@@ -173,13 +173,13 @@ fn ended(child: Child) -> Ran {
 #[cfg(unix)]
 #[test]
 fn whoever_interrupts_a_run_keeps_what_it_has() {
-    for name in ["-INT", "-TERM"] {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let simulator = Watched::taking(Duration::from_millis(150));
         let tool = simulator.tool(60, "sim-openai/good");
         let child = spawned(&tool, &["--ledger", "ledger.db", "eval", "set.yaml", "-j", "4"]);
         simulator.wait_for(5);
         signal(&child, name);
-        let ran = ended(child).exits(130).says(&["ending: calls in flight", "interrupted; every result"]);
+        let ran = ended(child).exits(code).says(&["ending: calls in flight", "interrupted; every result"]);
         assert!(ran.stdout.contains("many · 60 cases · incomplete"), "{}", ran.stdout);
         let (run, scored) = unfinished(&tool.path("ledger.db"), &tool.path("set.yaml")).unwrap();
         assert_eq!(scored as usize, simulator.answered(), "calls in flight came to their end");

@@ -2,7 +2,6 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,7 +27,7 @@ pub(super) struct Context {
     /// How long the built-in simulator takes, where that was said.
     pub sim_latency: Option<Duration>,
     /// Who is told of Ctrl-C.
-    pub signals: Rc<Signals>,
+    pub signals: Signals,
     /// What the `.env` file beside `routes.yaml` gives, once that was found.
     dotenv: RefCell<Arc<DotEnv>>,
     folder: PathBuf,
@@ -59,11 +58,7 @@ fn set(name: &str) -> Option<String> {
 }
 
 impl Context {
-    pub(super) fn new(
-        global: GlobalArgs,
-        console: Console,
-        signals: Rc<Signals>,
-    ) -> Result<Self, CommandError> {
+    pub(super) fn new(global: GlobalArgs, console: Console) -> Result<Self, CommandError> {
         let sim_latency = match global.sim_latency.as_deref() {
             None | Some("") => None,
             Some(text) => Some(duration(text)?),
@@ -72,7 +67,7 @@ impl Context {
         Ok(Self {
             console,
             sim_latency,
-            signals,
+            signals: Signals::new(),
             dotenv: RefCell::default(),
             folder,
             config_flag: global.config,

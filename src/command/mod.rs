@@ -32,7 +32,6 @@ mod stdin;
 
 use std::ffi::OsString;
 use std::pin::pin;
-use std::rc::Rc;
 
 use clap::Parser;
 
@@ -41,7 +40,6 @@ use crate::view::Console;
 use context::Context;
 use ended::ended;
 use outcome::{CommandError, Outcome};
-use signals::Signals;
 
 /// Runs the program with these arguments and says what to exit with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -71,24 +69,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// A command, from its beginning to the moment at which everything is written.
 async fn whole(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
-    let signals = Rc::new(Signals::new());
-    let context = Context::new(cli.global, console, Rc::clone(&signals))?;
-    let result = async {
+    let context = Context::new(cli.global, console)?;
+    let result = {
         let mut work = pin!(dispatch(&context, cli.command));
         loop {
             tokio::select! {
                 biased;
                 result = &mut work => break result,
                 outcome = ended() => {
-                    if !signals.tell() {
+                    if !context.signals.tell(outcome) {
                         break Err(CommandError::ended(outcome));
                     }
                 }
             }
         }
     };
-    // What was under way is dropped by then, and has posted what it owes.
-    let result = result.await;
+    // What was under way is dropped by now, and has posted what it owes.
     context.settle_ledger().await;
     context.warn_of_ledger();
     result

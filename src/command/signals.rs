@@ -1,23 +1,36 @@
 //! Who is told of the signals that end a process.
 
+use std::cell::Cell;
+
 use tokio::sync::watch;
 
+use super::outcome::Outcome;
+
 /// Who is told of signals. A command that nobody listens in is ended by the first one.
-pub(super) struct Signals(watch::Sender<u32>);
+pub(super) struct Signals {
+    count: watch::Sender<u32>,
+    last: Cell<Outcome>,
+}
 
 impl Signals {
     pub(super) fn new() -> Self {
-        Self(watch::channel(0).0)
+        Self { count: watch::channel(0).0, last: Cell::new(Outcome::Interrupted) }
     }
 
     /// As long as this is held, signals end nothing by themselves; each is told here.
     pub(super) fn listen(&self) -> watch::Receiver<u32> {
-        self.0.subscribe()
+        self.count.subscribe()
     }
 
-    /// Tells of a signal; says whether somebody listens.
-    pub(super) fn tell(&self) -> bool {
-        self.0.send_modify(|count| *count += 1);
-        self.0.receiver_count() > 0
+    /// Tells of a signal, and how a command ends by it; says whether somebody listens.
+    pub(super) fn tell(&self, outcome: Outcome) -> bool {
+        self.last.set(outcome);
+        self.count.send_modify(|count| *count += 1);
+        self.count.receiver_count() > 0
+    }
+
+    /// How a command ends by the last signal that there was.
+    pub(super) fn last(&self) -> Outcome {
+        self.last.get()
     }
 }

@@ -45,7 +45,10 @@ pub(super) async fn sim(context: &Context, args: SimArgs) -> Result<Outcome, Com
     let mut stopped = context.signals.listen();
     tokio::select! {
         // The way to stop it that it told of is no interruption.
-        Ok(()) = stopped.changed() => Ok(Outcome::Done),
+        Ok(()) = stopped.changed() => match context.signals.last() {
+            Outcome::Interrupted => Ok(Outcome::Done),
+            other => Err(CommandError::ended(other)),
+        },
         ended = simulator.wait() => ended.map(|()| Outcome::Done).map_err(CommandError::internal),
     }
 }

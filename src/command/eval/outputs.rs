@@ -42,7 +42,7 @@ pub(super) fn show(
     let finished = &executed.finished;
     let stopped = match executed.stopped {
         None => Outcome::Done,
-        Some(Stop::Interrupted) => Outcome::Interrupted,
+        Some(Stop::Interrupted) => context.signals.last(),
         Some(Stop::Errors(_)) => Outcome::Limit,
     };
     let outcome = finished.iter().fold(stopped, |worst, run| worst.worse(outcome_of(run)));
