@@ -10,7 +10,7 @@ pub(super) async fn ended() -> Outcome {
         tokio::select! {
             () = signal(SignalKind::interrupt()) => Outcome::Interrupted,
             () = signal(SignalKind::terminate()) => Outcome::Terminated,
-            () = signal(SignalKind::hangup()) => Outcome::HungUp,
+            () = hangup() => Outcome::HungUp,
         }
     }
     #[cfg(not(unix))]
@@ -22,17 +22,23 @@ pub(super) async fn ended() -> Outcome {
     }
 }
 
-/// Waits for a signal, for ever where nobody is to be ended by it.
 #[cfg(unix)]
 async fn signal(kind: tokio::signal::unix::SignalKind) {
-    let is_ignored = is_ignored(kind.as_raw_value());
-    // Who cannot be asked whether the hangup is ignored is left to it: it may be `nohup` that started this.
-    let is_left = is_ignored.unwrap_or(kind == tokio::signal::unix::SignalKind::hangup());
-    if !is_left && let Ok(mut signal) = tokio::signal::unix::signal(kind) {
-        signal.recv().await;
-    } else {
+    match tokio::signal::unix::signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Waits for the end of the terminal, for ever where nobody is to be ended by that. Where it cannot be known, `nohup` may
+/// have started this.
+#[cfg(unix)]
+async fn hangup() {
+    let kind = tokio::signal::unix::SignalKind::hangup();
+    if is_ignored(kind.as_raw_value()).unwrap_or(true) {
         std::future::pending::<()>().await;
     }
+    signal(kind).await;
 }
 
 /// Whether whoever started this process had it ignore a signal, as `nohup` does; `None` where that cannot be known.
