@@ -14,6 +14,10 @@ use super::schema::{self, prepare};
 /// A file that other processes are just making is tried again after so long, and one that is held is read within it.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The log is put into the file when it has so many pages of 4 KiB. A process that opens a ledger which nobody else has open
+/// reads all of the log, so that SQLite's own thousand would cost every short call some milliseconds.
+const LOG_PAGES: i64 = 100;
+
 /// Why a file was given up that is a ledger.
 pub(super) const HELD: &str = "another process holds it";
 
@@ -81,6 +85,7 @@ fn connect(path: &Path, wait: Duration) -> Result<Connection, Unusable> {
     connection.pragma_update(None, "synchronous", "normal")?;
     // Tidying up takes longer than a short-lived process lasts; SQLite does it while writing, when it is due.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     prepare(&connection)?;
     Ok(connection)
 }
