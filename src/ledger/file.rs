@@ -14,10 +14,6 @@ use super::schema::{self, prepare};
 /// A file that other processes are just making is tried again after so long, and one that is held is read within it.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The log is put into the file when it has so many pages of 4 KiB. A process that opens a ledger which nobody else has open
-/// reads all of the log, so that SQLite's own thousand would cost every short call some milliseconds.
-const LOG_PAGES: i64 = 100;
-
 /// Why a file was given up that is a ledger.
 pub(super) const HELD: &str = "another process holds it";
 
@@ -85,9 +81,25 @@ fn connect(path: &Path, wait: Duration) -> Result<Connection, Unusable> {
     connection.pragma_update(None, "synchronous", "normal")?;
     // Tidying up takes longer than a short-lived process lasts; SQLite does it while writing, when it is due.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     prepare(&connection)?;
     Ok(connection)
+}
+
+/// The log is emptied into the file when it has so many bytes. Whoever opens a ledger that nobody else has open reads all of
+/// its log, and forgets how much of it is in the file already: SQLite's own way, which waits for a thousand pages and a
+/// longer life, would let it grow with every short call.
+const LONGEST_LOG: u64 = 100 * 4096;
+
+/// Empties the log into the file where it has become long and nobody is in the way.
+pub(super) fn shorten_log(connection: &Connection, path: &Path) {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > LONGEST_LOG)
+        && connection.busy_timeout(Duration::ZERO).is_ok()
+    {
+        // Another time, where it does not work now.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
 }
 
 pub(super) fn in_memory() -> Result<Connection, Unusable> {

@@ -256,3 +256,21 @@ async fn what_is_old_is_forgotten() {
     };
     assert_eq!((known("old"), known("new")), ((0, false, false), (1, true, true)));
 }
+
+/// Each short-lived process adds a little to the log, and none of them lives to see it grow.
+#[tokio::test]
+async fn the_log_of_many_short_lives_stays_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let log = || std::fs::metadata(folder.path().join("ledger.db-wal")).map_or(0, |log| log.len());
+    let mut longest = 0;
+    for n in 0..120 {
+        let ledger = Ledger::open(&path);
+        let name = format!("route {n}");
+        ledger.write(move |rows| rows.update_route(&name, |row| row.take(1, 0.0))).await;
+        drop(ledger);
+        longest = longest.max(log());
+    }
+    assert!(longest > 300_000 && longest < 500_000, "{longest} bytes");
+    assert_eq!(Ledger::open(&path).read(|rows| rows.route("route 0")).calls, 1.0, "nothing is lost by it");
+}

@@ -156,7 +156,8 @@ impl Work {
             match self.write(&mut jobs, self.shared.patience.busy) {
                 Ok(()) => {
                     self.shared.go_back();
-                    return jobs.iter_mut().for_each(Job::answer);
+                    jobs.iter_mut().for_each(Job::answer);
+                    return self.shorten_log();
                 }
                 Err(why) if why.is_busy() => {
                     self.shared.stand_in();
@@ -176,6 +177,12 @@ impl Work {
             self.give_up();
         } else if self.again_at <= Instant::now() {
             self.retry(SHORT_WAIT);
+        }
+    }
+
+    fn shorten_log(&self) {
+        if let (Some(connection), Some(path)) = (&self.connection, self.shared.path()) {
+            file::shorten_log(connection, path);
         }
     }
 
