@@ -27,9 +27,11 @@ mod policy;
 mod probe;
 mod reaction;
 mod record;
+mod router;
 #[cfg(test)]
 mod shown_tests;
 mod skip;
+mod standing;
 #[cfg(test)]
 mod test_world;
 mod walk;
@@ -41,7 +43,7 @@ mod warm_tests;
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
 pub use estimate::Estimate;
-pub use health::{Away, Clock, Health, Report, Standing};
+pub use health::{Clock, Health};
 pub use limits::{Full, Over, Purse, Tell};
 pub use listener::{Listener, Notice, Silent};
 pub use plan::{Caller, Candidate, Plan, PlanStep};
@@ -51,8 +53,10 @@ pub use policy::{
 };
 pub use reaction::{Block, Reaction, reaction};
 pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use skip::{NoScore, Skip};
-pub use walk::{CallOptions, Opened, Router, Watch, cost_of, most_attempts};
+pub use router::{CallOptions, Opened, Router, Watch};
+pub use skip::{NoScore, Skip, span};
+pub use standing::{Away, Report, Standing};
+pub use walk::{cost_of, most_attempts};
 
 /// A span as times of the ledger are reckoned.
 fn milliseconds(span: std::time::Duration) -> i64 {

@@ -90,14 +90,14 @@ impl fmt::Display for NoScore {
     }
 }
 
-/// A span in the unit that people would use, rounded up.
-fn span(span: Duration) -> String {
-    let seconds = span.as_secs_f64().ceil() as u64;
+/// A span in the unit that people would use, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
     match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds.div_ceil(60)),
-        7_200..=172_799 => format!("{} h", seconds.div_ceil(3600)),
-        _ => format!("{} days", seconds / 86_400),
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        7_200..172_800 => format!("{} h", seconds.div_ceil(3600)),
+        _ => format!("{} days", seconds.div_ceil(86_400)),
     }
 }
 

@@ -39,14 +39,10 @@ impl Explained<'_> {
         })
     }
 
-    /// Who of those that are tried would be first now: the walk's own rule.
+    /// Who of those that are tried would be first now.
     fn first(&self) -> Option<usize> {
-        let ready = |(standing, held): &(Standing, Option<Skip>)| {
-            held.is_none() && matches!(standing, Standing::Ready | Standing::HalfOpen)
-        };
-        let demoted =
-            |(standing, held): &(Standing, Option<Skip>)| held.is_none() && *standing == Standing::Demoted;
-        self.outlook.iter().position(ready).or_else(|| self.outlook.iter().position(demoted))
+        let free = self.outlook.iter().enumerate().filter(|(_, (_, held))| held.is_none());
+        Standing::whose_turn(free.map(|(place, (standing, _))| (place, standing)))
     }
 
     fn estimate(&self) -> Option<Estimate> {

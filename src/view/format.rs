@@ -27,15 +27,9 @@ pub(super) fn seconds(duration: Duration) -> String {
     }
 }
 
-/// A time still to go: `12 s`, `4 min`, `3 h`, `30 d`; rounded up, so that it is over by then.
+/// A time still to go, rounded up, so that it is over by then.
 pub(super) fn span(milliseconds: i64) -> String {
-    let seconds = u64::try_from(milliseconds).unwrap_or(0).div_ceil(1000);
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds.div_ceil(60)),
-        7200..172_800 => format!("{} h", seconds.div_ceil(3600)),
-        _ => format!("{} d", seconds.div_ceil(86_400)),
-    }
+    crate::route::span(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
 }
 
 /// A time gone by: `just now`, `12 s ago`, `4 min ago`; rounded down.
@@ -107,7 +101,7 @@ mod tests {
             [0, 11_001, 119_000, 120_001, 7_200_000].map(span),
             ["0 s", "12 s", "119 s", "3 min", "2 h"]
         );
-        assert_eq!(span(30 * 86_400_000), "30 d");
+        assert_eq!(span(30 * 86_400_000), "30 days");
         assert_eq!(
             [-5, 999, 1999, 179_999, 7_200_000].map(ago),
             ["just now", "just now", "1 s ago", "2 min ago", "2 h ago"]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Router;
 use crate::catalog::Cost;
 use crate::chat::{Failure, FailureClass, Request, Usage};
 use crate::provider::Target;
+use crate::route::Router;
 use crate::route::Why;
 use crate::route::limits::{Admission, Settled};
 

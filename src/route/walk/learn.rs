@@ -9,9 +9,9 @@ use super::super::backoff::full_jitter;
 use super::super::breaker::Change;
 use super::super::health::Lesson;
 use super::next::Next;
-use super::{Opened, Runner, Walk};
+use super::{Runner, Walk};
 use crate::chat::{Failure, FailureClass, Phase, Usage};
-use crate::route::{Block, Sign, reaction};
+use crate::route::{Block, Opened, Sign, reaction};
 
 /// Below so many tokens, the time for each of them cannot be told from noise.
 const LEAST_TOKENS: u64 = 8;

@@ -10,7 +10,6 @@ mod warm;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -18,165 +17,24 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::breaker::{Change, Role};
-use super::limits::{Limiter, Permit, RetryBudget, Settled};
+use super::limits::{Permit, Settled};
 use super::probe::Probe;
 use super::{
-    Answer, Attempt, Budget, CallRecord, Caller, Choice, Full, Health, Listener, NoAnswer, Notice, Plan,
-    PlanStep, Policy, Purse, Route, Skip, Tell, Why,
+    Answer, Attempt, CallOptions, CallRecord, Choice, Full, Listener, NoAnswer, Notice, Plan, PlanStep,
+    Policy, Route, Router, Skip, Why,
 };
 use crate::catalog::Cost;
 use crate::chat::{Event, Failure, FailureClass, Request};
-use crate::provider::{Adjustment, Exchanged, ModelRef, Target, Transport, exchange};
+use crate::provider::{Adjustment, Exchanged, ModelRef, Target, exchange};
 use next::Next;
 pub use spent::cost_of;
 use spent::spent;
 use timers::lease;
 use warm::Warming;
 
-/// What one call is to be.
-#[derive(Clone, Debug)]
-pub struct CallOptions {
-    /// The id of the call.
-    pub id: String,
-    /// What was asked for, as it was typed.
-    pub requested_model: String,
-    /// Whether to ask for a stream on the wire, so that stalls are seen.
-    pub stream: bool,
-    /// The caller's own limit for the whole call.
-    pub timeout: Option<Duration>,
-    /// What the caller says besides the request.
-    pub caller: Caller,
-}
-
 /// How many attempts a call may make over so many candidates.
 pub fn most_attempts(candidates: usize) -> usize {
     (candidates + 2).max(6)
-}
-
-/// A breaker that opened.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    /// Whose.
-    pub model: ModelRef,
-    /// For how long.
-    pub time: Duration,
-    /// The class of the failure that opened it.
-    pub class: FailureClass,
-}
-
-/// Told of each breaker that a call of this process opened.
-pub type Watch = Arc<dyn Fn(&Opened) + Send + Sync>;
-
-/// Carries out calls. One serves all calls of a process.
-pub struct Router {
-    transport: Arc<dyn Transport>,
-    health: Health,
-    draw: Arc<Mutex<fastrand::Rng>>,
-    watch: Option<Watch>,
-    pub(super) limiter: Limiter,
-    pub(super) retries: RetryBudget,
-}
-
-impl Router {
-    /// A router over a transport, whose chance comes from `draw`.
-    pub fn new(transport: Arc<dyn Transport>, health: Health, draw: fastrand::Rng) -> Self {
-        let draw = Arc::new(Mutex::new(draw));
-        let limiter = Limiter::new(&health, false, Arc::clone(&draw));
-        Self { transport, health, draw, watch: None, limiter, retries: RetryBudget::default() }
-    }
-
-    /// A router for a rehearsal of a route: it calls under the limits that hold for everybody, and what it learns and spends
-    /// is forgotten.
-    pub fn rehearsing(
-        transport: Arc<dyn Transport>,
-        health: &Health,
-        route: &Route,
-        draw: fastrand::Rng,
-    ) -> Self {
-        let router = Self::new(transport, health.rehearsal(route), draw);
-        let limiter = Limiter::new(health, true, Arc::clone(&router.draw));
-        Self { limiter, ..router }
-    }
-
-    /// Has somebody told of breakers that open.
-    pub fn watched_by(self, watch: Watch) -> Self {
-        Self { watch: Some(watch), ..self }
-    }
-
-    /// A number between 0 and 1, and a key that nobody else has.
-    pub(super) fn chance(&self) -> (f64, String) {
-        let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
-        (draw.f64(), format!("{:032x}", draw.u128(..)))
-    }
-
-    /// Holds its calls to the day's budget, and has somebody told what that does not see.
-    pub fn within(mut self, budget: Option<Budget>, tell: Tell) -> Self {
-        self.limiter.budget = budget;
-        self.limiter.tell(tell);
-        self
-    }
-
-    /// Holds its calls to what one run may cost.
-    pub fn paying_from(mut self, purse: Option<Purse>) -> Self {
-        self.limiter.purse = purse;
-        self
-    }
-
-    /// What one run may cost, where that was said.
-    pub fn purse(&self) -> Option<&Purse> {
-        self.limiter.purse.as_ref()
-    }
-
-    /// Has its calls wait for limits for as long as it takes, outside of their own time: many calls at once are queued by
-    /// whoever makes them, and none of them fails because of those before it.
-    pub fn patient(mut self) -> Self {
-        self.limiter.patient = true;
-        self
-    }
-
-    /// How models stand.
-    pub fn health(&self) -> &Health {
-        &self.health
-    }
-
-    /// Carries out one call along the route's plan for this request.
-    pub async fn call(
-        &self,
-        route: &Route,
-        request: &Request,
-        options: &CallOptions,
-        listener: &mut dyn Listener,
-    ) -> CallRecord {
-        let plan = self.plan(route, request, &options.caller);
-        if let Some((name, leader)) = route.name.as_ref().zip(plan.leader.as_ref()) {
-            self.health.put_leader(name, leader);
-        }
-        let mut walk = Walk::new(self, route, &plan, request, options, listener);
-        let outcome = walk.run().await;
-        let (latency, first_token) = (walk.start.elapsed(), walk.first_token);
-        walk.tell_of_breakers().await;
-        if let Ok(answer) = &outcome {
-            self.health.learn_habits(&walk.habits, &answer.response.usage);
-        }
-        let reached = |model: &ModelRef| walk.attempts.iter().any(|a| a.model_ref == *model);
-        let passed_over: Vec<(ModelRef, Skip)> =
-            walk.passed_over.iter().filter(|(model, _)| !reached(model)).cloned().collect();
-        let not_tried = |model: &&ModelRef| !reached(model) && !passed_over.iter().any(|(m, _)| m == *model);
-        let not_tried = plan.targets().map(|t| &t.model_ref).filter(not_tried).cloned().collect();
-        let skipped = plan.skipped().map(|(model, skip)| (model.clone(), skip.clone()));
-        CallRecord {
-            id: options.id.clone(),
-            route: route.name.clone(),
-            requested_model: options.requested_model.clone(),
-            not_tried: if outcome.is_ok() { Vec::new() } else { not_tried },
-            skipped: skipped.chain(passed_over).collect(),
-            attempts: walk.attempts,
-            outcome,
-            first_token,
-            latency,
-            queued: walk.queued,
-        }
-    }
 }
 
 /// A candidate on the way.
@@ -205,7 +63,7 @@ impl Runner<'_> {
     }
 }
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     router: &'a Router,
     policy: &'a Policy,
     /// Under which name it is kept what such answers are like.
@@ -235,7 +93,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(
+    pub(super) fn new(
         router: &'a Router,
         route: &'a Route,
         plan: &'a Plan,
@@ -282,6 +140,34 @@ impl<'a> Walk<'a> {
             barred: None,
             queued: Duration::ZERO,
             refused_for: Duration::ZERO,
+        }
+    }
+
+    /// Walks to the end, and says what became of it.
+    pub(super) async fn record(mut self, route: &Route, plan: &Plan) -> CallRecord {
+        let outcome = self.run().await;
+        let (latency, first_token) = (self.start.elapsed(), self.first_token);
+        self.tell_of_breakers().await;
+        if let Ok(answer) = &outcome {
+            self.router.health.learn_habits(&self.habits, &answer.response.usage);
+        }
+        let reached = |model: &ModelRef| self.attempts.iter().any(|a| a.model_ref == *model);
+        let passed_over: Vec<(ModelRef, Skip)> =
+            self.passed_over.iter().filter(|(model, _)| !reached(model)).cloned().collect();
+        let not_tried = |model: &&ModelRef| !reached(model) && !passed_over.iter().any(|(m, _)| m == *model);
+        let not_tried = plan.targets().map(|t| &t.model_ref).filter(not_tried).cloned().collect();
+        let skipped = plan.skipped().map(|(model, skip)| (model.clone(), skip.clone()));
+        CallRecord {
+            id: self.options.id.clone(),
+            route: route.name.clone(),
+            requested_model: self.options.requested_model.clone(),
+            not_tried: if outcome.is_ok() { Vec::new() } else { not_tried },
+            skipped: skipped.chain(passed_over).collect(),
+            attempts: self.attempts,
+            outcome,
+            first_token,
+            latency,
+            queued: self.queued,
         }
     }
 

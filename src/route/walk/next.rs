@@ -59,9 +59,9 @@ impl Walk<'_> {
         {
             return Some(next);
         }
-        if let Some((index, standing)) = best(standings) {
-            let index = *index;
-            let role = if *standing == Standing::HalfOpen { Role::Probe } else { Role::Ordinary };
+        if let Some(index) = turn(standings) {
+            let half_open = standings.contains(&(index, Standing::HalfOpen));
+            let role = if half_open { Role::Probe } else { Role::Ordinary };
             self.pass_over(standings, index);
             return Some(Next::at_once(index, role));
         }
@@ -134,11 +134,9 @@ pub(super) fn standings(health: &Health, runners: &[Runner<'_>]) -> Vec<(usize, 
     fresh.into_iter().zip(standings).map(|(i, standing)| (i, limited(i).unwrap_or(standing))).collect()
 }
 
-/// Who is to be tried of those that do not want to be left alone.
-pub(super) fn best(standings: &[(usize, Standing)]) -> Option<&(usize, Standing)> {
-    let ready = |(_, standing): &&(usize, Standing)| matches!(standing, Standing::Ready | Standing::HalfOpen);
-    let demoted = |(_, standing): &&(usize, Standing)| *standing == Standing::Demoted;
-    standings.iter().find(ready).or_else(|| standings.iter().find(demoted))
+/// Whose turn it is, by these standings.
+pub(super) fn turn(standings: &[(usize, Standing)]) -> Option<usize> {
+    Standing::whose_turn(standings.iter().map(|(index, standing)| (*index, standing)))
 }
 
 fn wait(until: i64, now: i64) -> Duration {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::next::{best, standings};
-use super::{Router, Runner};
+use super::Runner;
+use super::next::{standings, turn};
+use crate::route::Router;
 
 /// An attempt runs long when it has had no content for so long, or for a quarter of its first-token timer.
 const LONG: Duration = Duration::from_secs(1);
@@ -34,10 +35,10 @@ impl Warming {
         if runners.iter().any(Runner::is_fresh) {
             sleep(LONG.min(first_token / 4)).await;
             let standings = standings(&router.health, runners);
-            if let Some((index, _)) = best(&standings)
+            if let Some(index) = turn(&standings)
                 && !content.load(Ordering::Relaxed)
             {
-                self.open(router, runners[*index].target.base_url());
+                self.open(router, runners[index].target.base_url());
             }
         }
         pending().await
