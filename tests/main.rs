@@ -10,6 +10,7 @@
 mod access;
 mod assertion_mistakes;
 mod assertions;
+mod baselines;
 mod calls;
 mod catalogue;
 mod costs;

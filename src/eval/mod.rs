@@ -5,6 +5,7 @@
 //! [`run()`] and [`judge`].
 
 mod assertion;
+mod baseline;
 mod cache;
 mod gate;
 mod grade;
@@ -22,12 +23,14 @@ pub mod statistics;
 mod summary;
 
 pub use assertion::{
-    Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
+    Assertion, Check, Combination, Kind, Measure, PathTest, Place, Quantity, TextTest, Tolerance, Unit,
 };
+pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
-pub use gate::{Gate, GateReport, Limit, judge};
+pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
+pub use kept::verdict_of;
 pub use lanes::Lanes;
 pub use numbers::numbers_in;
 pub use repeat::{Decided, decided};

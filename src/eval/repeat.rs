@@ -44,6 +44,7 @@ mod tests {
                 request: Request::prompt("q"),
                 reference: None,
                 tags: Vec::new(),
+                cluster: None,
                 assertions: Vec::new(),
             };
             let result = |verdict: &Verdict| CaseResult {

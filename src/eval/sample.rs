@@ -33,6 +33,7 @@ mod tests {
             request: Request::prompt("q"),
             reference: None,
             tags: Vec::new(),
+            cluster: None,
             assertions: Vec::new(),
         })
         .collect()

@@ -39,6 +39,8 @@ pub struct Case {
     pub reference: Option<String>,
     /// Words to choose cases by.
     pub tags: Vec<String>,
+    /// What it stands or falls with: cases of one cluster are no independent trials.
+    pub cluster: Option<String>,
     /// What the answer must show.
     pub assertions: Vec<Assertion>,
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::comparison::comparison_json;
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, GateReport, Set, Summary, Verdict};
+use crate::eval::{CaseResult, Comparison, GateReport, Set, Summary, Verdict};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct EvalRun<'a> {
     pub summaries: &'a [Summary],
     /// The results of each subject, in the same order.
     pub results: &'a [Vec<CaseResult>],
+    /// How subjects stand to the baseline, where there is one.
+    pub comparisons: &'a [Comparison],
     /// What the gate says.
     pub gate: &'a GateReport,
 }
@@ -37,7 +40,7 @@ pub fn eval_json(runs: &[EvalRun<'_>], exit_code: u8, results: bool) -> Value {
 }
 
 fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
-    let reasons: Vec<&String> = run.gate.unsound.iter().chain(&run.gate.reasons).collect();
+    let reasons: Vec<&str> = run.gate.words().collect();
     let cases: Vec<Value> = if results {
         run.summaries
             .iter()
@@ -50,6 +53,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
     json!({
         "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
+        "comparison": run.comparisons.iter().map(comparison_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
         "results": cases,
     })
@@ -59,7 +63,7 @@ fn summary_json(summary: &Summary) -> Value {
     json!({
         "subject": summary.subject, "simulated": summary.simulated, "passed": summary.passed, "failed": summary.failed,
         "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
-        "mean_score": summary.mean_score, "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
+        "mean_score": summary.mean_score, "score_interval": summary.score_interval.map(|(l, h)| [l, h]), "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
         "cached": summary.cached, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
         "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
         "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},

@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::baseline::compare;
 use super::hold::Hold;
 use super::resume::path_of;
-use super::{CommandError, Context, Prepared};
+use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, CaseResult, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict,
+    Bench, Cache, CaseResult, Comparison, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict,
     forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
@@ -29,6 +30,8 @@ pub(super) struct Finished {
     pub(super) id: String,
     pub(super) summaries: Vec<Summary>,
     pub(super) results: Vec<Vec<CaseResult>>,
+    /// How subjects stand to the baseline.
+    pub(super) comparisons: Vec<Comparison>,
     pub(super) gate: GateReport,
     /// Results that it does not have, or that could not be scored.
     pub(super) missing: usize,
@@ -181,10 +184,12 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            Summary::of(&subject.name, simulated, results, prepared.min_pass)
+            Summary::of(&subject.name, simulated, cases, results, prepared.min_pass)
         })
         .collect();
-    let mut gate = judge(prepared.gate.as_ref(), &summaries);
+    let comparisons = compare(prepared, &results);
+    let baseline = prepared.choice.against.as_ref().and_then(Against::subject);
+    let mut gate = judge(&prepared.gate, &summaries, baseline, &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored).count();
@@ -200,7 +205,7 @@ async fn run_set(
         let (run, now) = (options.run.clone(), health.now());
         health.ledger().post(move |rows| rows.finish_run(&run, now));
     }
-    Finished { id: options.run.clone(), summaries, results, gate, missing, is_whole }
+    Finished { id: options.run.clone(), summaries, results, comparisons, gate, missing, is_whole }
 }
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that.

@@ -1,8 +1,10 @@
 //! `slalom eval`: golden sets against models or routes.
 
+mod baseline;
 mod choice;
 mod dry_run;
 mod execute;
+mod gate;
 mod hold;
 mod outputs;
 mod prepare;
@@ -16,6 +18,7 @@ use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::load_set;
 use crate::eval::Set;
+use baseline::Against;
 use choice::Choice;
 use hold::Hold;
 use prepare::{Prepared, prepare};
