@@ -14,6 +14,7 @@ mod baselines;
 mod calls;
 mod catalogue;
 mod costs;
+mod drift;
 mod drills;
 #[cfg(unix)]
 mod ended;

@@ -87,6 +87,12 @@ impl Comparison {
         self.origin == Origin::Here && self.baseline == self.challenger
     }
 
+    /// Whether a subject does worse than it used to.
+    pub fn has_drifted(&self) -> bool {
+        let is_worse = self.found.as_ref().is_ok_and(|found| found.verdict == Finding::Worse);
+        is_worse && matches!(self.origin, Origin::History(_))
+    }
+
     /// Whether it found neither a difference nor that there is none.
     pub fn is_unclear(&self) -> bool {
         !self.is_itself() && self.found.as_ref().is_ok_and(|found| found.verdict == Finding::Unclear)
@@ -149,17 +155,17 @@ impl Match<'_> {
 
 /// Which cases a baseline has answers to.
 #[derive(Debug)]
-pub struct Pairing<'a> {
+pub struct Pairing<'c, 'b> {
     /// Cases, with what the baseline answered.
-    pub pairs: Vec<(&'a Case, &'a Answered)>,
+    pub pairs: Vec<(&'c Case, &'b Answered)>,
     /// Ids of the other cases.
     pub unpaired: Vec<String>,
 }
 
-impl<'a> Pairing<'a> {
+impl<'c, 'b> Pairing<'c, 'b> {
     /// Pairs cases by their digests: a case with a new id is the same case, and one that asks for something else is another.
     /// Of cases that are alike, those with the same id belong together. Within one run, ids are enough.
-    pub fn of(cases: &'a [Case], baseline: &'a Baseline) -> Self {
+    pub fn of(cases: &'c [Case], baseline: &'b Baseline) -> Self {
         let mut found: Vec<Option<&Answered>> = vec![None; cases.len()];
         let mut open: HashMap<&str, Vec<&Answered>> = HashMap::new();
         let here = baseline.origin == Origin::Here;

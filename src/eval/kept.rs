@@ -61,11 +61,6 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
     }
 }
 
-/// What became of a case that was kept, `None` where it cannot be read.
-pub fn verdict_of(row: &ResultRow) -> Option<Verdict> {
-    meaning(&row.verdict)
-}
-
 /// The result of a case that was kept; `None` where it cannot be read.
 pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
     let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
@@ -73,7 +68,7 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
     let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
     Some(CaseResult {
         repeat: row.repeat,
-        verdict: verdict_of(row)?,
+        verdict: Verdict::named(&row.verdict)?,
         score: row.score,
         text: row.text.clone(),
         assertions: serde_json::from_str(&row.assertions).ok()?,

@@ -30,7 +30,6 @@ pub use cache::{Cache, forget_old_answers};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
-pub use kept::verdict_of;
 pub use lanes::Lanes;
 pub use numbers::numbers_in;
 pub use repeat::{Decided, decided};

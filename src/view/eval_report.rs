@@ -126,11 +126,6 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
     for run in runs {
         for (summary, results) in run.summaries.iter().zip(run.results) {
             for result in results {
-                let verdict = match result.verdict {
-                    Verdict::Pass => "pass",
-                    Verdict::Fail => "fail",
-                    Verdict::Unscored => "unscored",
-                };
                 let failed = result.assertions.iter().find(|a| a.verdict == Verdict::Fail);
                 let reason = match (&result.failure, failed) {
                     (Some((class, message)), _) => format!("{class}: {message}"),
@@ -142,7 +137,7 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
                     &run.set.name,
                     &result.case,
                     &summary.subject,
-                    verdict,
+                    result.verdict.name(),
                     &number(result.score),
                     &result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
                     &result.failovers.to_string(),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::execute::Finished;
-use super::{CommandError, Context, Prepared};
+use super::{CommandError, Context, Prepared, drift};
 use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, load_baseline, save_baseline};
 use crate::eval::statistics::Outcome;
 use crate::eval::{
-    Answered, Baseline, CaseResult, Comparison, Match, Origin, Pairing, Set, Subject, Summary, verdict_of,
+    Answered, Baseline, CaseResult, Comparison, Match, Origin, Pairing, Set, Subject, Summary, Verdict,
 };
-use crate::ledger::ResultRow;
+use crate::ledger::OutcomeRow;
 
 /// What the other subjects are compared with.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(super) enum Against {
     Subject(String),
     /// Answers that are there already.
     Kept(Baseline),
+    /// How each of them did in earlier runs.
+    History,
 }
 
 impl Against {
@@ -47,7 +49,7 @@ impl Against {
     pub(super) fn subject(&self) -> Option<&str> {
         match self {
             Self::Subject(name) => Some(name),
-            Self::Kept(_) => None,
+            Self::Kept(_) | Self::History => None,
         }
     }
 
@@ -89,7 +91,7 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
                 .hint(format!("name one as {id}:SUBJECT; its subjects are {list}")));
         }
     };
-    let rows = ledger.read(|rows| rows.results(id, subject));
+    let rows = ledger.read(|rows| rows.outcomes(id, subject, true));
     if run.finished == 0 {
         context.console.warn(format_args!(
             "the run {id} is not finished; what it has is compared ({} results)",
@@ -100,11 +102,11 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
 }
 
 /// Rows of the ledger, case by case.
-pub(super) fn answered(rows: &[ResultRow]) -> Vec<Answered> {
+pub(super) fn answered(rows: &[OutcomeRow]) -> Vec<Answered> {
     let mut all: Vec<Answered> = Vec::new();
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     for row in rows {
-        let Some(verdict) = verdict_of(row) else { continue };
+        let Some(verdict) = Verdict::named(&row.verdict) else { continue };
         let place = *places.entry((&row.case_id, &row.case_digest)).or_insert_with(|| {
             let (case, digest) = (row.case_id.clone(), row.case_digest.clone());
             all.push(Answered { case, digest, outcomes: Vec::new() });
@@ -117,7 +119,12 @@ pub(super) fn answered(rows: &[ResultRow]) -> Vec<Answered> {
 
 /// How each of the other subjects stands to the baseline, where there is one; where there are no others, how it stands to
 /// itself.
-pub(super) fn compare(prepared: &Prepared, results: &[Vec<CaseResult>]) -> Vec<Comparison> {
+pub(super) fn compare(
+    context: &Context,
+    prepared: &Prepared,
+    run: &str,
+    results: &[Vec<CaseResult>],
+) -> Vec<Comparison> {
     let Some(against) = &prepared.choice.against else { return Vec::new() };
     let own = against.subject();
     let is_alone = prepared.subjects.iter().all(|subject| own == Some(&*subject.name));
@@ -131,6 +138,7 @@ pub(super) fn compare(prepared: &Prepared, results: &[Vec<CaseResult>]) -> Vec<C
     let baseline = match against {
         Against::Subject(name) => measured(name),
         Against::Kept(baseline) => Some(baseline.clone()),
+        Against::History => return drift::compare(context, prepared, run, results),
     };
     let Some(baseline) = baseline else { return Vec::new() };
     let terms = Match {

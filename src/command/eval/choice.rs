@@ -59,7 +59,10 @@ impl Choice {
         if args.each_candidate {
             subjects = with_candidates(context, config, &subjects);
         }
-        let against = args.gate.baseline.as_deref().map(|text| Against::typed(context, text)).transpose()?;
+        let against = match &args.gate.baseline {
+            Some(text) => Some(Against::typed(context, text)?),
+            None => args.gate.drift.then_some(Against::History),
+        };
         // A baseline is measured with the others, first of all.
         if let Some(own) = against.as_ref().and_then(Against::subject) {
             subjects.retain(|name| name != own);

@@ -187,9 +187,10 @@ async fn run_set(
             Summary::of(&subject.name, simulated, cases, results, prepared.min_pass)
         })
         .collect();
-    let comparisons = compare(prepared, &results);
-    let baseline = prepared.choice.against.as_ref().and_then(Against::subject);
-    let mut gate = judge(&prepared.gate, &summaries, baseline, &comparisons);
+    let comparisons = compare(context, prepared, &options.run, &results);
+    let against = prepared.choice.against.as_ref();
+    let baseline = against.and_then(Against::subject);
+    let mut gate = judge(&prepared.gate, &summaries, baseline, against.is_some(), &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored).count();

@@ -74,7 +74,7 @@ pub(super) fn prepare(
 fn cache(args: &EvalArgs, environment: &dyn Environment, gate: &Gate) -> Cache {
     let value = environment.variable("CI").unwrap_or_default().trim().to_ascii_lowercase();
     let in_ci = !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
-    let wants_fresh = in_ci || args.gate.baseline.is_some();
+    let wants_fresh = in_ci || args.gate.baseline.is_some() || args.gate.drift;
     let reads = !args.no_cache && !args.refresh && (args.cache || !wants_fresh) && !gate.wants_time();
     Cache { reads, writes: !args.no_cache }
 }
