@@ -99,10 +99,9 @@ fn floor(report: &mut GateReport, name: &str, what: &str, figure: Option<f64>, f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::CaseResult;
 
     fn summary(passed: u64, failed: u64, unscored: u64) -> Summary {
-        let base = Summary::of("m", false, &Vec::<CaseResult>::new(), None);
+        let base = Summary::of("m", false, &[], None);
         let pass_rate = (passed + failed > 0).then(|| passed as f64 / (passed + failed) as f64);
         Summary { passed, failed, unscored, pass_rate, mean_score: pass_rate, ..base }
     }

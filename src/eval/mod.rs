@@ -6,6 +6,7 @@
 
 mod assertion;
 mod cache;
+mod figure;
 mod gate;
 mod grade;
 mod halt;
@@ -25,6 +26,7 @@ pub use assertion::{
     Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
 };
 pub use cache::{Cache, forget_old_answers};
+pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};

@@ -10,8 +10,8 @@ use crate::route::Router;
 /// What a run has of a subject, held against the set as it is now.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Results that stand.
-    pub results: Vec<CaseResult>,
+    /// Results that stand, each with its case's place.
+    pub results: Vec<(usize, CaseResult)>,
     /// Ids of cases that were scored and are other cases now.
     pub changed: Vec<String>,
 }
@@ -31,7 +31,8 @@ pub fn take_up(router: &Router, run: &str, subject: &str, cases: &[Case], repeat
     let mut renamed: Vec<(ResultRow, ResultRow)> = Vec::new();
     // Whoever kept its id comes first: two cases may be alike but for that.
     for by_id in [true, false] {
-        for (case, repeat) in cases.iter().flat_map(|case| (0..repeats).map(move |repeat| (case, repeat))) {
+        let all = cases.iter().enumerate().flat_map(|of| (0..repeats).map(move |repeat| (of, repeat)));
+        for ((at_case, case), repeat) in all {
             let place = (case.id.as_str(), repeat);
             let same = kept.get_mut(&(case.digest.as_str(), repeat)).filter(|_| !has.contains(&place));
             let at = |rows: &Vec<&ResultRow>| rows.iter().position(|row| (row.case_id == case.id) == by_id);
@@ -41,7 +42,7 @@ pub fn take_up(router: &Router, run: &str, subject: &str, cases: &[Case], repeat
                 renamed.push((row.clone(), row_of(subject, &result, row.at)));
             }
             has.insert(place);
-            taken.results.push(result);
+            taken.results.push((at_case, result));
         }
     }
     let ids: HashSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();

@@ -42,3 +42,16 @@ pub struct Case {
     /// What the answer must show.
     pub assertions: Vec<Assertion>,
 }
+
+/// A case of that name which asks nothing in particular.
+#[cfg(test)]
+pub(super) fn case(id: &str) -> Case {
+    Case {
+        id: id.into(),
+        digest: format!("sha256:{id}"),
+        request: Request::prompt("q"),
+        reference: None,
+        tags: Vec::new(),
+        assertions: Vec::new(),
+    }
+}

@@ -1,7 +1,7 @@
 //! What all results of a subject come to.
 
 use super::statistics::{Level, clustered_mean};
-use super::{CaseResult, Decided, Verdict, decided, percentile, wilson_interval};
+use super::{Decided, Figure, Verdict, decided, percentile, wilson_interval};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -41,8 +41,8 @@ pub struct Summary {
 
 impl Summary {
     /// Sums a subject's results up. With `min_pass`, so many of a case's repeats decide it.
-    pub fn of(subject: &str, simulated: bool, results: &[CaseResult], min_pass: Option<u32>) -> Self {
-        let own = |result: &CaseResult| Decided { verdict: result.verdict, score: result.score };
+    pub fn of(subject: &str, simulated: bool, results: &[Figure], min_pass: Option<u32>) -> Self {
+        let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score };
         let cases: Vec<Decided> = match min_pass {
             Some(min_pass) => decided(results, min_pass),
             None => results.iter().map(own).collect(),
@@ -58,9 +58,9 @@ impl Summary {
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
         // Over the answers; a sum with an unknown part is unknown.
-        let total = |count: fn(&Usage) -> Option<u64>| {
-            let answered = results.iter().filter(|r| r.finish_reason.is_some() && r.cached.is_none());
-            answered.map(|r| count(&r.usage)).sum::<Option<u64>>().filter(|_| scored > 0)
+        let total = |count: fn(&Figure) -> Option<u32>| {
+            let answered = results.iter().filter(|r| r.answered && !r.cached);
+            answered.map(|r| count(r).map(u64::from)).sum::<Option<u64>>().filter(|_| scored > 0)
         };
         Self {
             subject: subject.to_owned(),
@@ -71,10 +71,10 @@ impl Summary {
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
             interval: if independent { wilson_interval(passed, scored) } else { clustered(results) },
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
-            cost: Cost::sum(results.iter().map(|r| r.cost)),
-            cached: results.iter().filter(|r| r.cached.is_some()).count(),
-            cached_cost: Cost::sum(results.iter().filter_map(|r| r.cached)),
-            failovers: results.iter().map(|r| r.failovers).sum(),
+            cost: Cost::sum(results.iter().map(Figure::cost)),
+            cached: results.iter().filter(|r| r.cached).count(),
+            cached_cost: Cost::sum(results.iter().filter_map(Figure::cached_cost)),
+            failovers: results.iter().map(|r| usize::from(r.failovers)).sum(),
             latency_ms: at(50.0).zip(at(95.0)).zip(at(99.0)).map(|((p50, p95), p99)| [p50, p95, p99]),
             usage: Usage {
                 input_tokens: total(|u| u.input_tokens),
@@ -86,9 +86,9 @@ impl Summary {
 }
 
 /// The interval of the share of answers that pass, the answers to one case as a cluster.
-fn clustered(results: &[CaseResult]) -> Option<(f64, f64)> {
+fn clustered(results: &[Figure]) -> Option<(f64, f64)> {
     let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored);
-    let value = |result: &CaseResult| f64::from(u8::from(result.verdict == Verdict::Pass));
-    let found = clustered_mean(scored.map(|result| (result.case.clone(), value(result))), Level::NOMINAL)?;
+    let value = |result: &Figure| f64::from(u8::from(result.verdict == Verdict::Pass));
+    let found = clustered_mean(scored.map(|result| (result.case, value(result))), Level::NOMINAL)?;
     Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
 }

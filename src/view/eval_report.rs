@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, GateReport, Set, Summary, Verdict};
+use crate::eval::{CaseResult, GateReport, Results, Set, Summary, Verdict};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct EvalRun<'a> {
     /// The figures of each subject.
     pub summaries: &'a [Summary],
     /// The results of each subject, in the same order.
-    pub results: &'a [Vec<CaseResult>],
+    pub results: &'a [Results],
     /// What the gate says.
     pub gate: &'a GateReport,
 }
@@ -42,7 +42,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
         run.summaries
             .iter()
             .zip(run.results)
-            .flat_map(|(s, r)| r.iter().map(|r| result_json(&s.subject, r)))
+            .flat_map(|(s, r)| r.whole.iter().map(|r| result_json(&s.subject, r)))
             .collect()
     } else {
         Vec::new()
@@ -121,7 +121,7 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
     writer.write_record(header)?;
     for run in runs {
         for (summary, results) in run.summaries.iter().zip(run.results) {
-            for result in results {
+            for result in &results.whole {
                 let verdict = match result.verdict {
                     Verdict::Pass => "pass",
                     Verdict::Fail => "fail",
