@@ -10,7 +10,6 @@ mod cases;
 mod catalogue;
 mod conditions;
 mod diagnostic;
-mod digest;
 mod dotenv;
 mod duration;
 mod golden;

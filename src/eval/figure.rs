@@ -202,7 +202,8 @@ pub(super) fn figures(cases: &[&[Verdict]]) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (place, verdicts) in cases.iter().enumerate() {
         for (repeat, verdict) in (0..).zip(*verdicts) {
-            let score = (*verdict != Verdict::Unscored).then_some(f64::from(u8::from(*verdict == Verdict::Pass)));
+            let score =
+                (*verdict != Verdict::Unscored).then_some(f64::from(u8::from(*verdict == Verdict::Pass)));
             let case = super::set::case("c");
             let result = CaseResult {
                 repeat,
@@ -258,13 +259,15 @@ mod tests {
 
     #[test]
     fn a_figure_says_what_the_result_says() {
-        let (paid, model) = (Cost { nano_dollars: Some(7), source: CostSource::Provider }, "a/b".parse().ok());
+        let (paid, model) =
+            (Cost { nano_dollars: Some(7), source: CostSource::Provider }, "a/b".parse().ok());
         let over = |spent| Over { spent, limit: 9, cost: None, simulated: false, daily: false };
         let base = result(&case("c"), 0, Verdict::Unscored);
         let mut gathering = Gathering::new(4, 1, Keep::FirstNotPassed(0));
         gathering.take(0, CaseResult { cost: paid, served_by: model.clone(), ..base.clone() });
         gathering.take(1, CaseResult { cached: Some(paid), served_by: model, ..base.clone() });
-        gathering.take(2, CaseResult { limit: Some(Why::Over(over(8))), cost: Cost::UNKNOWN, ..base.clone() });
+        gathering
+            .take(2, CaseResult { limit: Some(Why::Over(over(8))), cost: Cost::UNKNOWN, ..base.clone() });
         gathering.take(3, CaseResult { limit: Some(Why::Over(over(5))), ..base });
         let results = gathering.done();
         let costs: Vec<Cost> = results.figures.iter().map(Figure::cost).collect();

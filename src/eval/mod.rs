@@ -4,8 +4,10 @@
 //! file format and prints nothing; `config` makes its sets and `view` shows its results. Start with [`Set`], then
 //! [`run()`] and [`judge`].
 
+mod asked;
 mod assertion;
 mod cache;
+mod digest;
 mod figure;
 mod gate;
 mod grade;
@@ -22,10 +24,12 @@ mod shape;
 pub mod statistics;
 mod summary;
 
+pub use asked::{Asked, Sharing};
 pub use assertion::{
     Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
 };
 pub use cache::{Cache, forget_old_answers};
+pub use digest::Digest;
 pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};

@@ -34,8 +34,12 @@ mod tests {
     #[test]
     fn enough_of_the_repeats_decide() {
         use Verdict::{Fail, Pass, Unscored};
-        let all =
-            figures(&[&[Pass, Pass, Fail], &[Pass, Fail, Fail], &[Pass, Fail, Unscored], &[Pass, Pass, Unscored]]);
+        let all = figures(&[
+            &[Pass, Pass, Fail],
+            &[Pass, Fail, Fail],
+            &[Pass, Fail, Unscored],
+            &[Pass, Pass, Unscored],
+        ]);
         let verdicts: Vec<Verdict> = decided(&all, 2).iter().map(|decided| decided.verdict).collect();
         assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
         assert_eq!(decided(&all, 2)[3].score, Some(1.0));

@@ -180,11 +180,12 @@ impl Way<'_> {
         }
         let Bench { router, halt, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
-        let caller = Caller { label: None, key: Some(case.id.clone()) };
+        let caller = Caller { label: None, key: Some(case.id.to_string()) };
+        let request = case.request();
         let stream = self.options.stream;
-        let plan = (self.cache != Cache::default())
-            .then(|| router.plan(&self.subject.route, &case.request, &caller));
-        let errand = plan.as_ref().map(|plan| Errand { router, plan, case, repeat, stream });
+        let plan =
+            (self.cache != Cache::default()).then(|| router.plan(&self.subject.route, &request, &caller));
+        let errand = plan.as_ref().map(|plan| Errand { router, plan, request: &request, repeat, stream });
         if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
             let mut result = CaseResult::of(case, &record, queued);
             // It was paid for when it was given, and nobody waited for it now.
@@ -200,7 +201,7 @@ impl Way<'_> {
             caller,
         };
         let mut refusals = Refusals { told: &self.told, tell };
-        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
+        let record = router.call(&self.subject.route, &request, &call, &mut refusals).await;
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, GateReport, Results, Set, Summary, Verdict};
+use crate::eval::{Case, CaseResult, GateReport, Results, Set, Summary, Verdict};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +16,8 @@ pub struct EvalRun<'a> {
     pub id: &'a str,
     /// The set.
     pub set: &'a Set,
-    /// How many of its cases were run.
-    pub cases: usize,
+    /// Those of its cases that were run; figures name them by their place here.
+    pub cases: &'a [Case],
     /// How often each of them was asked.
     pub repeats: u32,
     /// Whether all of that was done.
@@ -48,7 +48,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
         Vec::new()
     };
     json!({
-        "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
+        "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases.len()},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
         "results": cases,

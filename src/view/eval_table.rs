@@ -35,7 +35,7 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
     }
     let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
     let cut = if run.is_whole { "" } else { " · incomplete" };
-    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases, "case"));
+    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases.len(), "case"));
     for (summary, results) in run.summaries.iter().zip(run.results) {
         out.push_str(&served(summary, results));
         if summary.cached > 0 {

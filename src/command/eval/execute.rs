@@ -14,8 +14,8 @@ use super::{CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, GateReport, Halt, Keep, Lanes, Results, RunOptions, Stop, Summary,
-    forget_old_answers, judge, run, take_up,
+    Bench, Cache, GateReport, Halt, Keep, Lanes, Results, RunOptions, Stop, Summary, forget_old_answers,
+    judge, run, take_up,
 };
 use crate::ledger::RunRow;
 use crate::route::{Router, Tell};
@@ -209,7 +209,7 @@ async fn run_set(
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
 fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
-    let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
+    let whole = prepared.is_whole_set && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         // Answers from before say nothing of how it does now.

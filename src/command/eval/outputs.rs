@@ -51,7 +51,7 @@ pub(super) fn show(
         .map(|(prepared, finished)| EvalRun {
             id: &finished.id,
             set: &prepared.set,
-            cases: prepared.cases.len(),
+            cases: &prepared.cases,
             repeats: prepared.choice.selection.repeat,
             is_whole: finished.is_whole,
             summaries: &finished.summaries,

@@ -9,8 +9,12 @@ use crate::route::{Caller, Route, Router};
 
 /// One set with everything that was found out before the first call.
 pub(super) struct Prepared {
+    /// The set, whose cases stand beside it.
     pub(super) set: Set,
+    /// Those of its cases that are run.
     pub(super) cases: Vec<Case>,
+    /// Whether these are all of them.
+    pub(super) is_whole_set: bool,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -31,10 +35,14 @@ pub(super) fn prepare(
     args: &EvalArgs,
     config: &Config,
     router: &Router,
-    set: Set,
+    mut set: Set,
     choice: Choice,
 ) -> Result<Prepared, CommandError> {
-    let cases = choice.selection.cases(&set)?;
+    let environment = context.environment();
+    let cache = cache(args, &environment).for_set(&set);
+    let count = set.cases.len();
+    let cases = choice.selection.cases(&mut set)?;
+    let is_whole_set = cases.len() == count;
     let gate = gate(args, &set)?;
     let min_pass = min_pass(args, &set, choice.selection.repeat)?;
     if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
@@ -46,7 +54,6 @@ pub(super) fn prepare(
             CommandError::usage(message).hint("leave --no-stream out, or the `first-token` assertion")
         );
     }
-    let environment = context.environment();
     let mut subjects = Vec::new();
     for name in &choice.subjects {
         let subject = config.subject(name, &environment).map_err(|error| {
@@ -54,14 +61,13 @@ pub(super) fn prepare(
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let plan = router.plan(&subject.route, &cases[0].request, &Caller::default());
+        let plan = router.plan(&subject.route, &cases[0].request(), &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    let cache = cache(args, &environment).for_set(&set);
-    Ok(Prepared { set, cases, subjects, choice, min_pass, cache, gate })
+    Ok(Prepared { set, cases, is_whole_set, subjects, choice, min_pass, cache, gate })
 }
 
 /// A gate that replays yesterday's answers sees no change, so CI uses none unless it is told to.
