@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Kind};
+use super::{Case, Digest, Kind};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
@@ -101,7 +101,7 @@ pub struct CaseResult {
     /// The case's id.
     pub case: String,
     /// The case's digest.
-    pub digest: String,
+    pub digest: Digest,
     /// Which of its repeats, from 0.
     pub repeat: u32,
     /// Pass, fail or unscored.
@@ -201,8 +201,8 @@ impl CaseResult {
     /// A case that was not run, or has no answer.
     pub(super) fn unscored(case: &Case, queued: Duration) -> Self {
         Self {
-            case: case.id.clone(),
-            digest: case.digest.clone(),
+            case: case.id.to_string(),
+            digest: case.digest,
             repeat: 0,
             verdict: Verdict::Unscored,
             score: None,

@@ -41,7 +41,7 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
         subject: subject.to_owned(),
         case_id: result.case.clone(),
         repeat: result.repeat,
-        case_digest: result.digest.clone(),
+        case_digest: result.digest.to_string(),
         at,
         verdict: word(&result.verdict),
         score: result.score,
@@ -87,20 +87,9 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FinishReason, Request, Usage};
+    use crate::chat::{FinishReason, Usage};
+    use crate::eval::set::case;
     use crate::eval::{AssertionResult, Kind};
-
-    fn case() -> Case {
-        Case {
-            id: "c".into(),
-            digest: "sha256:d".into(),
-            request: Request::prompt("q"),
-            reference: None,
-            tags: Vec::new(),
-            cluster: None,
-            assertions: Vec::new(),
-        }
-    }
 
     /// Whatever a result says is said again when it is read back.
     #[test]
@@ -125,18 +114,18 @@ mod tests {
             cost,
             latency: Some(Duration::from_micros(1_234_500)),
             usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
-            ..CaseResult::unscored(&case(), Duration::from_millis(3))
+            ..CaseResult::unscored(&case("c"), Duration::from_millis(3))
         };
         let cached = CaseResult { cost: Cost::NOTHING, cached: Some(cost), latency: None, ..full.clone() };
         let failed = CaseResult {
             failure: Some((FailureClass::RateLimited, "slow down".into())),
             cost: Cost::UNKNOWN,
-            ..CaseResult::unscored(&case(), Duration::ZERO)
+            ..CaseResult::unscored(&case("c"), Duration::ZERO)
         };
         for result in [full, cached, failed] {
-            let back = result_of(&case(), &row_of("s", &result, 1)).unwrap();
+            let back = result_of(&case("c"), &row_of("s", &result, 1)).unwrap();
             assert_eq!(format!("{back:?}"), format!("{result:?}"));
         }
-        assert!(result_of(&case(), &ResultRow::default()).is_none());
+        assert!(result_of(&case("c"), &ResultRow::default()).is_none());
     }
 }

@@ -4,9 +4,12 @@
 //! file format and prints nothing; `config` makes its sets and `view` shows its results. Start with [`Set`], then
 //! [`run()`] and [`judge`].
 
+mod asked;
 mod assertion;
 mod baseline;
 mod cache;
+mod digest;
+mod figure;
 mod gate;
 mod grade;
 mod halt;
@@ -22,11 +25,14 @@ mod shape;
 pub mod statistics;
 mod summary;
 
+pub use asked::{Asked, Sharing};
 pub use assertion::{
     Assertion, Check, Combination, Kind, Measure, PathTest, Place, Quantity, TextTest, Tolerance, Unit,
 };
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
+pub use digest::Digest;
+pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};

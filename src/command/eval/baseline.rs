@@ -1,6 +1,6 @@
 //! What the other subjects are compared with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::execute::Finished;
@@ -9,7 +9,8 @@ use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, load_baseline, save_baseline};
 use crate::eval::statistics::Outcome;
 use crate::eval::{
-    Answered, Baseline, CaseResult, Comparison, Match, Origin, Pairing, Set, Subject, Summary, Verdict,
+    Answered, Baseline, Case, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
+    Verdict,
 };
 use crate::ledger::OutcomeRow;
 
@@ -54,7 +55,7 @@ impl Against {
     }
 
     /// Whether there is anything to compare, before anything is paid for.
-    pub(super) fn check(&self, set: &Set, cases: &[crate::eval::Case]) -> Result<(), CommandError> {
+    pub(super) fn check(&self, set: &Set, cases: &[Case]) -> Result<(), CommandError> {
         let Self::Kept(baseline) = self else { return Ok(()) };
         if Pairing::of(cases, baseline).pairs.is_empty() {
             return Err(CommandError::usage(format!(
@@ -104,12 +105,12 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
 /// Rows of the ledger, case by case.
 pub(super) fn answered(rows: &[OutcomeRow]) -> Vec<Answered> {
     let mut all: Vec<Answered> = Vec::new();
-    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut places: HashMap<(&str, Digest), usize> = HashMap::new();
     for row in rows {
-        let Some(verdict) = Verdict::named(&row.verdict) else { continue };
-        let place = *places.entry((&row.case_id, &row.case_digest)).or_insert_with(|| {
-            let (case, digest) = (row.case_id.clone(), row.case_digest.clone());
-            all.push(Answered { case, digest, outcomes: Vec::new() });
+        let read = Verdict::named(&row.verdict).zip(row.case_digest.parse().ok());
+        let Some((verdict, digest)) = read else { continue };
+        let place = *places.entry((&row.case_id, digest)).or_insert_with(|| {
+            all.push(Answered { case: row.case_id.as_str().into(), digest, outcomes: Vec::new() });
             all.len() - 1
         });
         all[place].outcomes.push(Outcome { verdict, score: row.score });
@@ -123,7 +124,7 @@ pub(super) fn compare(
     context: &Context,
     prepared: &Prepared,
     run: &str,
-    results: &[Vec<CaseResult>],
+    results: &[Results],
 ) -> Vec<Comparison> {
     let Some(against) = &prepared.choice.against else { return Vec::new() };
     let own = against.subject();
@@ -132,7 +133,7 @@ pub(super) fn compare(
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let answered = Answered::cases_of(results.get(at)?);
+        let answered = Answered::cases_of(&prepared.cases, &results.get(at)?.figures);
         Some(Baseline { subject: name.to_owned(), origin: Origin::Here, answered })
     };
     let baseline = match against {
@@ -143,14 +144,16 @@ pub(super) fn compare(
     let Some(baseline) = baseline else { return Vec::new() };
     let terms = Match {
         cases: &prepared.cases,
-        set: &prepared.set.cases,
+        is_whole_set: prepared.is_whole_set,
         min_pass: prepared.min_pass,
         gate: &prepared.gate,
         challengers,
     };
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
-        .map(|(subject, results)| terms.compare(&baseline, &subject.name, &Answered::cases_of(results)))
+        .map(|(subject, results)| {
+            terms.compare(&baseline, &subject.name, &Answered::cases_of(&prepared.cases, &results.figures))
+        })
         .collect()
 }
 
@@ -184,24 +187,16 @@ pub(super) fn save(
     }
     let all = run.summaries.iter().zip(&run.results);
     let is_saved = |summary: &Summary| run.summaries.len() == 1 || own != Some(&*summary.subject);
-    let answered: Vec<(&Summary, &Vec<CaseResult>, Vec<Answered>)> = all
+    let answered: Vec<(&Summary, &Results, Vec<Answered>)> = all
         .filter(|(summary, _)| is_saved(summary))
-        .map(|(summary, results)| (summary, results, Answered::cases_of(results)))
+        .map(|(summary, results)| (summary, results, Answered::cases_of(&prepared.cases, &results.figures)))
         .collect();
     let subjects: Vec<SavedSubject<'_>> = answered
         .iter()
-        .map(|(summary, results, answered)| SavedSubject { summary, served_by: served_by(results), answered })
+        .map(|(summary, results, answered)| SavedSubject { summary, served_by: results.served(), answered })
         .collect();
     let saved = jiff::Timestamp::from_millisecond(context.health().now()).unwrap_or_default();
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
     save_baseline(path, set, &format!("{saved:.0}"), &subjects)
         .map_err(|error| NotSaved::Unwritten(format!("{name} cannot be written: {error}")))
-}
-
-fn served_by(results: &[CaseResult]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for model in results.iter().filter_map(|result| result.served_by.as_ref()) {
-        *counts.entry(model.to_string()).or_default() += 1;
-    }
-    counts
 }

@@ -14,7 +14,7 @@ use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::command::hook::{plain, secrets_of};
 use crate::config::{Config, Template};
-use crate::eval::{Answered, Baseline, CaseResult, Comparison, Gate, Match, Origin, Pairing};
+use crate::eval::{Answered, Baseline, Comparison, Gate, Match, Origin, Pairing, Results};
 
 /// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
 /// is the usual soon.
@@ -44,11 +44,7 @@ pub(super) fn history(context: &Context, prepared: &Prepared, run: &str, subject
             continue;
         }
         for (case, own) in pairing.pairs {
-            let none = || Answered {
-                case: case.id.clone(),
-                digest: case.digest.clone(),
-                outcomes: Vec::with_capacity(own.outcomes.len()),
-            };
+            let none = || Answered { case: case.id.clone(), digest: case.digest, outcomes: Vec::new() };
             all.entry(&case.id).or_insert_with(none).outcomes.extend(&own.outcomes);
         }
         runs += 1;
@@ -57,7 +53,7 @@ pub(super) fn history(context: &Context, prepared: &Prepared, run: &str, subject
         }
     }
     let origin = Origin::History(runs);
-    let answered = prepared.cases.iter().filter_map(|case| all.remove(case.id.as_str())).collect();
+    let answered = prepared.cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
     (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, answered })
 }
 
@@ -66,14 +62,14 @@ pub(super) fn compare(
     context: &Context,
     prepared: &Prepared,
     run: &str,
-    results: &[Vec<CaseResult>],
+    results: &[Results],
 ) -> Vec<Comparison> {
     // A drop that is allowed between two models is none that a model may have overnight; and what counts by itself is each
     // answer, since every run gave but a few.
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
     let terms = Match {
         cases: &prepared.cases,
-        set: &prepared.cases,
+        is_whole_set: prepared.is_whole_set,
         min_pass: None,
         gate: &gate,
         challengers: prepared.subjects.len(),
@@ -82,7 +78,11 @@ pub(super) fn compare(
     for (subject, results) in prepared.subjects.iter().zip(results) {
         match history(context, prepared, run, &subject.name) {
             Some(usual) => {
-                comparisons.push(terms.compare(&usual, &subject.name, &Answered::cases_of(results)));
+                comparisons.push(terms.compare(
+                    &usual,
+                    &subject.name,
+                    &Answered::cases_of(&prepared.cases, &results.figures),
+                ));
             }
             None => context.console.note(format_args!(
                 "{}: no earlier run of {} to compare with; this one is the first",

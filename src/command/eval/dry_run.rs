@@ -13,8 +13,8 @@ use crate::view::money;
 /// more than the request allows. `None` where the price of somebody who would be asked first is unknown.
 fn estimate(router: &Router, subject: &Subject, cases: &[Case], repeat: u32) -> Option<u64> {
     let cost = |case: &Case| {
-        let caller = Caller { label: None, key: Some(case.id.clone()) };
-        let plan = router.explained(&subject.route, &case.request, &caller);
+        let caller = Caller { label: None, key: Some(case.id.to_string()) };
+        let plan = router.explained(&subject.route, &case.request(), &caller);
         plan.steps.iter().find_map(|step| match step {
             PlanStep::Try { estimate, .. } => Some(estimate.and_then(|estimate| estimate.cost)),
             PlanStep::Skip { .. } => None,
@@ -38,7 +38,7 @@ pub(super) fn show(
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
         let repeat = choice.selection.repeat;
         let calls = prepared.results() * names.len();
-        let (first, request) = (&cases[0].id, &cases[0].request);
+        let (first, request) = (&cases[0].id, cases[0].request());
         let prompt = request.last_user_text();
         let costs: Vec<Option<u64>> =
             subjects.iter().map(|subject| estimate(router, subject, cases, repeat)).collect();

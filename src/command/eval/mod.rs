@@ -79,5 +79,7 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
 /// What the simulator's models say: plain pairs of prompt and reply.
 fn replies(sets: &[Set]) -> HashMap<String, String> {
     let cases = sets.iter().flat_map(|set| &set.cases);
-    cases.filter_map(|case| Some((case.request.last_user_text(), case.reference.clone()?))).collect()
+    cases
+        .filter_map(|case| Some((case.request().last_user_text(), case.reference.as_ref()?.to_string())))
+        .collect()
 }

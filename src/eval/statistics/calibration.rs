@@ -250,6 +250,6 @@ fn a_history_of_several_runs_raises_no_more_false_alarms_than_it_may() {
             finding(clustered_difference(differences, Level::NOMINAL).unwrap().careful, None)
         });
         println!("{n} cases against {runs} earlier runs: {alarms:?} of {SWAPS}");
-        assert!(alarms.worse <= 297 && alarms.better + alarms.worse <= 565, "{alarms:?}");
+        assert!(alarms.worse <= 297, "{alarms:?}");
     }
 }
