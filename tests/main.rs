@@ -10,6 +10,7 @@
 mod access;
 mod assertion_mistakes;
 mod assertions;
+mod audits;
 mod calls;
 mod catalogue;
 mod costs;

@@ -5,6 +5,7 @@
 //! [`run()`] and [`judge`].
 
 mod assertion;
+mod audit;
 mod cache;
 mod gate;
 mod grade;
@@ -24,6 +25,7 @@ mod summary;
 pub use assertion::{
     Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
 };
+pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, audit};
 pub use cache::{Cache, forget_old_answers};
 pub use gate::{Gate, GateReport, Limit, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};

@@ -57,14 +57,7 @@ impl Choice {
         if args.each_candidate {
             subjects = with_candidates(context, config, &subjects);
         }
-        let selection = Selection {
-            filter: args.filter.clone(),
-            tags: args.tags.clone(),
-            sample: args.sample,
-            sample_seed: args.sample_seed.unwrap_or(SEED),
-            repeat: args.repeat.or(set.repeat).unwrap_or(1),
-        };
-        Ok(Self { subjects, of_set, selection })
+        Ok(Self { subjects, of_set, selection: Selection::typed(args, set.repeat) })
     }
 }
 
@@ -96,6 +89,17 @@ fn with_candidates(context: &Context, config: &Config, subjects: &[String]) -> V
 }
 
 impl Selection {
+    /// As it was typed; how often as the set says, where nobody typed it.
+    pub(super) fn typed(args: &EvalArgs, repeat: Option<u32>) -> Self {
+        Self {
+            filter: args.filter.clone(),
+            tags: args.tags.clone(),
+            sample: args.sample,
+            sample_seed: args.sample_seed.unwrap_or(SEED),
+            repeat: args.repeat.or(repeat).unwrap_or(1),
+        }
+    }
+
     /// The cases of the set that are chosen, in its order.
     pub(super) fn cases(&self, set: &Set) -> Result<Vec<Case>, CommandError> {
         let filter =

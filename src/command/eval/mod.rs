@@ -1,5 +1,6 @@
 //! `slalom eval`: golden sets against models or routes.
 
+mod audit;
 mod choice;
 mod dry_run;
 mod execute;
@@ -21,6 +22,9 @@ use hold::Hold;
 use prepare::{Prepared, prepare};
 
 pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+    if args.audit {
+        return audit::audit(context, &args);
+    }
     let mut config = context.load_config()?;
     outputs::check(&args)?;
     // Everything that can be checked is checked before the first call, for all sets.

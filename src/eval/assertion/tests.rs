@@ -128,11 +128,12 @@ fn tool_calls_by_name_and_arguments() {
     let check = |name: Option<&str>, arguments: Value| {
         let Value::Object(arguments) = arguments else { panic!("arguments are a map") };
         let check = Check::ToolCall { name: name.map(str::to_owned), arguments };
-        let answer = Graded { tool_calls: &calls, ..Graded::text("") };
-        (
-            assertion("tool-call", check.clone(), None).grade(&answer).verdict == Verdict::Pass,
-            assertion("tool-call", check, None).grade(&Graded::text("")).verdict == Verdict::Pass,
-        )
+        let answer = Graded { tool_calls: Some(&calls), ..Graded::text("") };
+        let none = Graded { tool_calls: Some(&[]), ..answer };
+        let assertion = assertion("tool-call", check, None);
+        // Of a text alone nobody knows which tools it called.
+        assert_eq!(assertion.grade(&Graded::text("")).verdict, Verdict::Unscored);
+        [answer, none].map(|answer| assertion.grade(&answer).verdict == Verdict::Pass)
     };
     for (name, arguments, called) in [
         (None, json!({}), true),
@@ -144,7 +145,7 @@ fn tool_calls_by_name_and_arguments() {
         (None, json!({"q": "rain"}), true),
         (Some("weathers"), json!({}), false),
     ] {
-        assert_eq!(check(name, arguments.clone()), (called, false), "{name:?} {arguments}");
+        assert_eq!(check(name, arguments.clone()), [called, false], "{name:?} {arguments}");
     }
 }
 
