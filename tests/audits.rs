@@ -143,3 +143,14 @@ fn the_shipped_sets_are_sound() {
         }
     }
 }
+
+/// The example in the documentation is what is printed.
+#[test]
+fn the_documentation_shows_what_is_printed() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md")).unwrap();
+    let section = text.split("\n## Auditing a set\n").nth(1).unwrap();
+    let block = |fence: &str| section.split(fence).nth(1).unwrap().split("```").next().unwrap();
+    let tool = Tool::new().file("tickets.yaml", block("```yaml\n")).env("COLUMNS", "100");
+    let ran = tool.run(&["eval", "tickets.yaml", "--audit"]).exits(1);
+    assert_eq!(block("```text\n$ slalom eval tickets.yaml --audit\n"), ran.stdout);
+}

@@ -25,6 +25,7 @@ mod hook;
 mod imports;
 mod limits;
 mod ping;
+mod prompts;
 mod readme;
 mod requests;
 mod route_files;

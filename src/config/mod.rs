@@ -18,6 +18,7 @@ mod guards;
 mod identity;
 mod models;
 mod overrides;
+mod prompts;
 mod provider_parts;
 mod provider_trust;
 mod providers;

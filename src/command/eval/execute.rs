@@ -150,11 +150,12 @@ async fn run_set(
     hold: &Hold,
 ) -> Finished {
     let progress = EvalProgress::new(&context.console);
-    let Prepared { set, cases, subjects, .. } = prepared;
+    let Prepared { set, subjects, .. } = prepared;
     let mut changed: Vec<String> = Vec::new();
     let runs: Vec<_> = subjects
         .iter()
         .map(|subject| {
+            let cases = prepared.cases_of(subject);
             let mut bar = progress.subject(&subject.name, prepared.results());
             let taken = take_up(bench.router, &options.run, &subject.name, cases, options.repeats);
             changed.extend(taken.changed);
@@ -203,9 +204,12 @@ async fn run_set(
     Finished { id: options.run.clone(), summaries, results, gate, missing, is_whole }
 }
 
-/// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
+/// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
+/// none does: a model would be as good as the prompt that came last.
 fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
-    let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
+    let whole = prepared.cases.len() == prepared.set.cases.len()
+        && prepared.set.prompts.is_empty()
+        && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         // Answers from before say nothing of how it does now.

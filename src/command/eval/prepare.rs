@@ -3,7 +3,7 @@
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Cache, Case, Gate, Limit, Quantity, Set, Subject};
+use crate::eval::{Cache, Case, Gate, Limit, Quantity, Set, Subject, subject_halves};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
 
@@ -11,6 +11,8 @@ use crate::route::{Caller, Route, Router};
 pub(super) struct Prepared {
     pub(super) set: Set,
     pub(super) cases: Vec<Case>,
+    /// The same cases as each prompt asks them, where the set compares several.
+    by_prompt: Vec<(String, Vec<Case>)>,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -20,10 +22,20 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// The cases as this subject is asked them.
+    pub(super) fn cases_of(&self, subject: &Subject) -> &[Case] {
+        asked_of(&subject.name, &self.cases, &self.by_prompt)
+    }
+
     /// How many results each subject comes to.
     pub(super) fn results(&self) -> usize {
         self.cases.len() * self.choice.selection.repeat.max(1) as usize
     }
+}
+
+fn asked_of<'a>(name: &str, cases: &'a [Case], by_prompt: &'a [(String, Vec<Case>)]) -> &'a [Case] {
+    let prompt = subject_halves(name).1;
+    by_prompt.iter().find(|(own, _)| prompt == Some(own)).map_or(cases, |(_, cases)| cases)
 }
 
 pub(super) fn prepare(
@@ -48,20 +60,25 @@ pub(super) fn prepare(
     }
     let environment = context.environment();
     let mut subjects = Vec::new();
+    let by_prompt: Vec<(String, Vec<Case>)> =
+        set.prompts.iter().map(|prompt| (prompt.name.clone(), set.asked_by(&prompt.name, &cases))).collect();
     for name in &choice.subjects {
-        let subject = config.subject(name, &environment).map_err(|error| {
+        // A run that is gone on with may know a prompt that the set has no more.
+        set.subjects(name).map_err(CommandError::usage)?;
+        let subject = config.subject(subject_halves(name).0, &environment).map_err(|error| {
             let place =
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let plan = router.plan(&subject.route, &cases[0].request, &Caller::default());
+        let plan =
+            router.plan(&subject.route, &asked_of(name, &cases, &by_prompt)[0].request, &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
     let cache = cache(args, &environment).for_set(&set);
-    Ok(Prepared { set, cases, subjects, choice, min_pass, cache, gate })
+    Ok(Prepared { set, cases, by_prompt, subjects, choice, min_pass, cache, gate })
 }
 
 /// A gate that replays yesterday's answers sees no change, so CI uses none unless it is told to.
