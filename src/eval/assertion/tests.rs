@@ -211,8 +211,9 @@ proptest! {
     fn no_text_makes_a_check_panic(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
         for check in every_check() {
             let threshold = matches!(check, Check::Likeness(..) | Check::JsonDiff(_)).then_some(0.5);
-            let plain = assertion("x", check.clone(), threshold).grade(&Graded::text(&text));
-            let negated = assertion("not-x", check, threshold).grade(&Graded::text(&text));
+            let answer = Graded { tool_calls: Some(&[]), ..Graded::text(&text) };
+            let plain = assertion("x", check.clone(), threshold).grade(&answer);
+            let negated = assertion("not-x", check, threshold).grade(&answer);
             prop_assert!((0.0..=1.0).contains(&plain.score));
             prop_assert!((plain.score + negated.score - 1.0).abs() < 1e-9);
             prop_assert_ne!(plain.verdict, negated.verdict);

@@ -7,11 +7,12 @@ mod duplicates;
 mod mutant;
 mod normal;
 mod prose;
+mod stock;
 mod structure;
 #[cfg(test)]
 mod tests;
 
-use mutant::Stock;
+use stock::Stock;
 pub use {duplicates::Duplicates, mutant::Mutation};
 
 use super::{Assertion, AssertionResult, Case, Check, Graded, Kind, Verdict};

@@ -68,81 +68,83 @@ fn leaves(value: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-/// The value with something else at one place.
-fn with(value: &Value, place: &str, new: Value) -> Value {
-    let mut value = value.clone();
-    if let Some(old) = value.pointer_mut(place) {
-        *old = new;
+/// Puts something else at some places; `None` where that changes nothing.
+fn with(value: &Value, changes: Vec<(String, Value)>) -> Option<Value> {
+    let mut changed = value.clone();
+    for (place, new) in changes {
+        if let Some(old) = changed.pointer_mut(&place) {
+            *old = new;
+        }
     }
-    value
+    (changed != *value).then_some(changed)
 }
 
-/// One label made another one that the set knows there, or a yes made a no; each label once.
-pub(super) fn wrong_labels(value: &Value, known: &Vocabulary, draw: &mut Rng) -> Vec<Value> {
-    let wrong = |(place, leaf): (String, &Value)| match leaf {
-        Value::Bool(is) => Some(with(value, &place, Value::Bool(!is))),
-        Value::String(word) => {
-            let other = draw.choice(known.others(&place, word))?;
-            Some(with(value, &place, Value::String(other.clone())))
-        }
-        _ => None,
+/// One label made another one that the set knows there, or a yes made a no; each label once, and so many of them at most.
+pub(super) fn wrong_labels(value: &Value, known: &Vocabulary, most: usize, draw: &mut Rng) -> Vec<Value> {
+    let mut labels = leaves(value);
+    draw.shuffle(&mut labels);
+    let wrong = |(place, leaf): (String, &Value)| {
+        let other = match leaf {
+            Value::Bool(is) => Value::Bool(!is),
+            Value::String(word) => Value::String(draw.choice(known.others(&place, word))?.clone()),
+            _ => return None,
+        };
+        with(value, vec![(place, other)])
     };
-    leaves(value).into_iter().filter_map(wrong).collect()
+    labels.into_iter().filter_map(wrong).take(most).collect()
 }
 
 /// Every number swapped for another one, those within its strings too.
 pub(super) fn swapped_numbers(value: &Value, draw: &mut Rng) -> Option<Value> {
-    let mut changed = value.clone();
-    for (place, leaf) in leaves(value) {
-        let new = match leaf {
-            Value::Number(number) => {
-                let other = other_numbers(&number.to_string(), draw);
-                other.and_then(|other| other.parse::<Number>().ok()).map(Value::Number)
-            }
-            Value::String(text) => other_numbers(text, draw).map(Value::String),
-            _ => None,
-        };
-        if let Some(new) = new {
-            changed = with(&changed, &place, new);
+    let other = |leaf: &Value| match leaf {
+        Value::Number(number) => {
+            other_numbers(&number.to_string(), draw)?.parse::<Number>().ok().map(Value::Number)
         }
-    }
-    (changed != *value).then_some(changed)
+        Value::String(text) => other_numbers(text, draw).map(Value::String),
+        _ => None,
+    };
+    with(value, changes(value, other))
 }
 
-/// One key left out, of the object or of the first one in a list; each key once. A key that holds null is as good as none.
-pub(super) fn dropped_keys(value: &Value) -> Vec<Value> {
+/// What some leaves become.
+fn changes(value: &Value, mut other: impl FnMut(&Value) -> Option<Value>) -> Vec<(String, Value)> {
+    leaves(value).into_iter().filter_map(|(place, leaf)| Some((place, other(leaf)?))).collect()
+}
+
+/// One key left out, of the object or of the first one in a list; each key once, and so many of them at most. A key that
+/// holds null is as good as none.
+pub(super) fn dropped_keys(value: &Value, most: usize, draw: &mut Rng) -> Vec<Value> {
     let place = if value.is_array() { "/0" } else { "" };
     let Some(Value::Object(fields)) = value.pointer(place) else { return Vec::new() };
-    let full = fields.iter().filter(|(_, value)| !value.is_null());
-    let without = |(key, _): (&String, &Value)| {
+    let mut keys: Vec<&String> =
+        fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key).collect();
+    draw.shuffle(&mut keys);
+    let without = |key: &String| {
         let mut less = fields.clone();
         less.shift_remove(key);
-        with(value, place, Value::Object(less))
+        with(value, vec![(place.to_owned(), Value::Object(less))])
     };
-    full.map(without).collect()
+    keys.into_iter().filter_map(without).take(most).collect()
 }
 
 /// Every sentence in it replaced by this one; labels, names and numbers as they are.
 pub(super) fn with_sentences(value: &Value, sentence: &str) -> Option<Value> {
-    let mut changed = value.clone();
-    for (place, leaf) in leaves(value) {
-        if leaf.as_str().is_some_and(is_sentence) {
-            changed = with(&changed, &place, Value::String(sentence.to_owned()));
-        }
-    }
-    (changed != *value).then_some(changed)
+    with(value, changes(value, |leaf| is_sentence(leaf).then(|| Value::String(sentence.to_owned()))))
 }
 
-/// What is left of it without its sentences: two answers that are alike in this say the same in other words.
-pub(super) fn without_sentences(value: &Value) -> Value {
-    let places = leaves(value);
-    let sentences = places.iter().filter(|(_, leaf)| leaf.as_str().is_some_and(is_sentence));
-    sentences.fold(value.clone(), |value, (place, _)| with(&value, place, Value::Null))
+/// What is left of it without its sentences: two answers that are alike in this say the same in other words. `None` where
+/// nothing is left.
+pub(super) fn without_sentences(value: &Value) -> Option<Value> {
+    let says = |leaf: &Value| !leaf.is_null() && !is_sentence(leaf);
+    leaves(value).iter().any(|(_, leaf)| says(leaf)).then(|| {
+        let without = changes(value, |leaf| is_sentence(leaf).then_some(Value::Null));
+        with(value, without).unwrap_or_else(|| value.clone())
+    })
 }
 
 /// Three words or more.
-fn is_sentence(text: &str) -> bool {
-    text.split_whitespace().nth(2).is_some()
+fn is_sentence(leaf: &Value) -> bool {
+    leaf.as_str().is_some_and(|text| text.split_whitespace().nth(2).is_some())
 }
 
 #[cfg(test)]
@@ -166,7 +168,9 @@ mod tests {
             json!({"kind": "billing", "order": "A-4", "level": "P2", "note": "six"}),
         ]);
         let value = json!({"kind": "billing", "order": "A-1", "level": "P1", "ok": true});
-        let wrong = wrong_labels(&value, &known, &mut Rng::with_seed(1));
+        let mut wrong = wrong_labels(&value, &known, 9, &mut Rng::with_seed(1));
+        wrong.sort_by_key(|value| std::cmp::Reverse(value.to_string()));
+        assert_eq!(wrong_labels(&value, &known, 2, &mut Rng::with_seed(1)).len(), 2);
         assert_eq!(
             wrong,
             [
@@ -187,12 +191,16 @@ mod tests {
                 json!({"n": 46.4, "id": "K-91877", "none": null, "list": [6], "said": "twice for the order"})
             )
         );
-        assert_eq!(dropped_keys(&value).len(), 4);
-        assert_eq!(dropped_keys(&json!([{"a": 1, "b": 2}, {"a": 3}])).len(), 2);
-        assert_eq!(dropped_keys(&json!([1])), Vec::<Value>::new());
+        let dropped = |value: &Value, most| dropped_keys(value, most, &mut Rng::with_seed(1));
+        assert_eq!(dropped(&value, 9).len(), 4);
+        assert_eq!(dropped(&value, 3).len(), 3);
+        assert_eq!(dropped(&json!([{"a": 1, "b": 2}, {"a": 3}]), 9).len(), 2);
+        assert_eq!(dropped(&json!([1]), 9), Vec::<Value>::new());
         assert_eq!(with_sentences(&json!({"a": "b"}), "x"), None);
         let other = with_sentences(&value, "x").unwrap();
         assert_eq!(other["said"], "x");
-        assert_eq!(without_sentences(&json!({"a": "b", "said": "x y z"})), json!({"a": "b", "said": null}));
+        let rest = without_sentences(&json!({"a": "b", "said": "x y z"}));
+        assert_eq!(rest, Some(json!({"a": "b", "said": null})));
+        assert_eq!(without_sentences(&json!({"a": null, "said": "x y z"})), None);
     }
 }

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::mutant::Stock;
 use super::normal::normal;
 use super::*;
 use crate::chat::{FinishReason, Request};
@@ -117,6 +116,8 @@ fn what_may_be_right_is_left_out() {
     let same_label =
         [r#"{"kind":"bug","why":"it is down again"}"#, r#"{"kind":"bug","why":"it never came up"}"#];
     assert!(others(&same_label).is_empty());
+    let words = [r#"{"note":"it is down again"}"#, r#"{"note":"it never came up"}"#];
+    assert_eq!(others(&words), [words[1]], "there is no label to be the same");
     let null = audit_all(&[case("a", r#"{"a":"x","b":null}"#, vec![is_json()])]);
     assert_eq!(tried(&null, Mutation::DroppedKey), ["{\"b\":null}"]);
     // A refusal that is right is not made a wrong one, and nothing is made out of nothing.
