@@ -18,7 +18,7 @@ use crate::route::{CallOptions, Caller, Listener, Notice, Route, Router, Tell, W
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Its name as it was typed.
+    /// Its name as it was typed, with the prompt that it is asked by behind `#`, where the set compares several.
     pub name: String,
     /// The route to it.
     pub route: Route,

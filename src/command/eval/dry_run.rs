@@ -1,11 +1,11 @@
 //! What would be sent, and about what it would cost.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CommandError, Context, Outcome, Prepared};
 use crate::catalog::{Cost, CostSource};
 use crate::command::outcome::printed;
-use crate::eval::{Case, Subject};
+use crate::eval::{Case, Subject, subject_halves};
 use crate::route::{Caller, PlanStep, Router};
 use crate::view::money;
 
@@ -24,6 +24,27 @@ fn estimate(router: &Router, subject: &Subject, cases: &[Case], repeat: u32) -> 
     Some(once.saturating_mul(u64::from(repeat)))
 }
 
+/// The first case, as each prompt asks it that a subject has.
+fn first_of_each_prompt(prepared: &Prepared) -> Vec<(Option<&str>, &Case)> {
+    let mut firsts: Vec<(Option<&str>, &Case)> = Vec::new();
+    for subject in &prepared.subjects {
+        let prompt = subject_halves(&subject.name).1;
+        if firsts.iter().all(|(known, _)| *known != prompt) {
+            firsts.extend(prepared.cases_of(subject).first().map(|case| (prompt, case)));
+        }
+    }
+    firsts
+}
+
+fn first_json(prompt: Option<&str>, case: &Case) -> Value {
+    let request = case.request();
+    let mut first = json!({"case": case.id, "system": request.system, "prompt": request.last_user_text()});
+    if let Some(prompt) = prompt {
+        first["name"] = json!(prompt);
+    }
+    first
+}
+
 /// Counts, estimates, and shows one prompt.
 pub(super) fn show(
     context: &Context,
@@ -38,10 +59,12 @@ pub(super) fn show(
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
         let repeat = choice.selection.repeat;
         let calls = prepared.results() * names.len();
-        let (first, request) = (&cases[0].id, cases[0].request());
-        let prompt = request.last_user_text();
-        let costs: Vec<Option<u64>> =
-            subjects.iter().map(|subject| estimate(router, subject, cases, repeat)).collect();
+        let costs: Vec<Option<u64>> = subjects
+            .iter()
+            .map(|subject| estimate(router, subject, prepared.cases_of(subject), repeat))
+            .collect();
+        let shown = first_of_each_prompt(prepared);
+        let firsts: Vec<_> = shown.iter().map(|(prompt, case)| first_json(*prompt, case)).collect();
         let estimates: Vec<_> = names
             .iter()
             .zip(&costs)
@@ -50,7 +73,7 @@ pub(super) fn show(
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
             "estimates": estimates,
-            "first": {"case": first, "system": request.system, "prompt": prompt},
+            "first": firsts.first(), "prompts": if set.prompts.is_empty() { &[] } else { firsts.as_slice() },
         }));
         let repeats = if repeat > 1 { format!(" × {repeat} times") } else { String::new() };
         text +=
@@ -64,8 +87,13 @@ pub(super) fn show(
                 money(Cost { nano_dollars: cost, source: CostSource::Estimated })
             );
         }
-        let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
-        text += &format!("first case `{first}`:\n{system}[user]\n{prompt}\nnothing was sent\n");
+        for (prompt, case) in shown {
+            let (id, request) = (&case.id, case.request());
+            let by = prompt.map(|prompt| format!(" by prompt `{prompt}`")).unwrap_or_default();
+            let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
+            text += &format!("first case `{id}`{by}:\n{system}[user]\n{}\n", request.last_user_text());
+        }
+        text += "nothing was sent\n";
     }
     if as_json {
         text = format!("{}\n", json!({"schema": "slalom.eval-plan/1", "runs": plans}));

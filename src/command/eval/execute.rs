@@ -157,11 +157,12 @@ async fn run_set(
     hold: &Hold,
 ) -> Finished {
     let progress = EvalProgress::new(&context.console);
-    let Prepared { set, cases, subjects, .. } = prepared;
+    let Prepared { set, subjects, .. } = prepared;
     let mut changed: Vec<String> = Vec::new();
     let runs: Vec<_> = subjects
         .iter()
         .map(|subject| {
+            let cases = prepared.cases_of(subject);
             let mut bar = progress.subject(&subject.name, prepared.results());
             let taken = take_up(bench.router, &options.run, &subject.name, cases, options.repeats);
             changed.extend(taken.changed);
@@ -188,7 +189,13 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass)
+            Summary::of(
+                &subject.name,
+                simulated,
+                prepared.cases_of(subject),
+                &results.figures,
+                prepared.min_pass,
+            )
         })
         .collect();
     let comparisons = compare(context, prepared, &options.run, &results);
@@ -213,9 +220,10 @@ async fn run_set(
     Finished { id: options.run.clone(), summaries, results, comparisons, gate, missing, is_whole }
 }
 
-/// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
+/// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
+/// none does: a model would be as good as the prompt that came last.
 fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
-    let whole = prepared.is_whole_set && run.gate.unsound.is_empty();
+    let whole = prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         // Answers from before say nothing of how it does now.

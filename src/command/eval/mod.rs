@@ -1,5 +1,6 @@
 //! `slalom eval`: golden sets against models or routes.
 
+mod audit;
 mod baseline;
 mod choice;
 mod drift;
@@ -19,7 +20,7 @@ use super::outcome::{CommandError, Outcome};
 use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::load_set;
-use crate::eval::Set;
+use crate::eval::{Set, subject_halves};
 use baseline::Against;
 use choice::Choice;
 use drift::OnDrift;
@@ -27,6 +28,9 @@ use hold::Hold;
 use prepare::{Prepared, prepare};
 
 pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+    if args.audit {
+        return audit::audit(context, &args);
+    }
     let mut config = context.load_config()?;
     outputs::check(&args)?;
     // Everything that can be checked is checked before the first call, for all sets.
@@ -42,7 +46,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
                 .hint("name the set whose run was cut short"));
         }
     };
-    let named: Vec<String> = choices.iter().flat_map(|choice| choice.subjects.clone()).collect();
+    let named = choices.iter().flat_map(|choice| &choice.subjects);
+    let named: Vec<String> = named.map(|name| subject_halves(name).0.to_owned()).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
@@ -78,7 +83,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
 
 /// What the simulator's models say: plain pairs of prompt and reply.
 fn replies(sets: &[Set]) -> HashMap<String, String> {
-    let cases = sets.iter().flat_map(|set| &set.cases);
+    let by_prompt = sets.iter().flat_map(|set| &set.prompts).flat_map(|prompt| &prompt.cases);
+    let cases = sets.iter().flat_map(|set| &set.cases).chain(by_prompt);
     cases
         .filter_map(|case| Some((case.request().last_user_text(), case.reference.as_ref()?.to_string())))
         .collect()
