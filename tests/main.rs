@@ -22,6 +22,7 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod ledger_trouble;
 mod limits;
 mod ping;
 mod readme;
