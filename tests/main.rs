@@ -25,6 +25,8 @@ mod imports;
 mod ledger_trouble;
 mod limits;
 mod ping;
+#[cfg(unix)]
+mod planted_keys;
 mod readme;
 mod requests;
 mod route_files;
