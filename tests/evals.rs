@@ -236,7 +236,7 @@ fn mistakes_cost_nothing() {
             "bad floor",
             good.replace("cases:\n", "gate: {min_pass_rate: 60}\ncases:\n"),
             &[],
-            &["a floor must be between 0 and 1"],
+            &["`min_pass_rate` must be between 0 and 1"],
         ),
         (
             "bad limit",

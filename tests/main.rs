@@ -10,9 +10,11 @@
 mod access;
 mod assertion_mistakes;
 mod assertions;
+mod baselines;
 mod calls;
 mod catalogue;
 mod costs;
+mod drift;
 mod drills;
 #[cfg(unix)]
 mod ended;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::GateArgs;
+
 /// Run golden sets against models or routes.
 #[derive(Clone, Debug, Args)]
 pub struct EvalArgs {
@@ -37,15 +39,6 @@ pub struct EvalArgs {
     /// Cases in flight at once at each provider; its own limit, or 16, where nothing is given
     #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: Option<u16>,
-    /// The least pass rate, 0 to 1
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub min_pass_rate: Option<f64>,
-    /// The least mean score, 0 to 1
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    pub min_score: Option<f64>,
-    /// How many cases may go unscored, as a number or a share such as 1%
-    #[arg(long, value_name = "LIMIT")]
-    pub max_unscored: Option<String>,
     /// The longest that one call may take
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub timeout: Option<String>,
@@ -79,4 +72,10 @@ pub struct EvalArgs {
     /// Also write a report, its form by the file's extension: .json or .csv (repeatable)
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
+    /// Weigh the candidates of a weighted route anew by what is found, in the ledger and not in its file
+    #[arg(long, value_name = "ROUTE")]
+    pub reweight: Option<String>,
+    /// What it is held to.
+    #[command(flatten)]
+    pub gate: GateArgs,
 }

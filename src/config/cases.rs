@@ -26,6 +26,7 @@ pub(super) struct CaseEntry {
     pub reference: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,
+    pub cluster: Option<String>,
     pub request: Option<RequestEntry>,
     #[serde(default)]
     pub assert: Vec<AssertionEntry>,
@@ -168,6 +169,7 @@ fn case_of(row: Row, own_id: impl FnOnce() -> String) -> Result<CaseEntry, Strin
         vars: Map::new(),
         reference: None,
         tags: Vec::new(),
+        cluster: None,
         request: None,
         assert: Vec::new(),
     };
@@ -179,6 +181,7 @@ fn case_of(row: Row, own_id: impl FnOnce() -> String) -> Result<CaseEntry, Strin
             "id" => case.id.value = text(),
             "reference" => case.reference = (!value.is_null()).then(text),
             "tags" => case.tags = words(&value)?,
+            "cluster" => case.cluster = (!blank).then(text),
             _ => match name.strip_prefix("assert:") {
                 Some(_) if blank => {}
                 Some(assertion) => {
@@ -203,7 +206,7 @@ fn case_of(row: Row, own_id: impl FnOnce() -> String) -> Result<CaseEntry, Strin
 /// would never be checked.
 fn slip_of(name: &str) -> Option<&'static str> {
     let lower = name.trim().to_lowercase();
-    let known = ["id", "reference", "tags"];
+    let known = ["id", "reference", "tags", "cluster"];
     if let Some(meant) = known.into_iter().find(|known| *known == lower) {
         return Some(meant);
     }

@@ -9,12 +9,13 @@ use serde_json::Value;
 use super::assertions::{AssertionEntry, Refused, Schemas, Surroundings, build};
 use super::cases::{CaseEntry, Ids, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
+use super::gate::GateEntry;
 use super::identity::case_digest;
 use super::set_request::{RequestEntry, Requests};
 use super::template::Template;
 use super::yaml::{self, Located};
 use crate::chat::{Message, Role, Tool};
-use crate::eval::{Assertion, Case, Digest, Gate, Limit, Set, Sharing};
+use crate::eval::{Assertion, Case, Digest, Set, Sharing};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -53,14 +54,6 @@ struct MessageEntry {
 enum Speaker {
     User,
     Assistant,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GateEntry {
-    min_pass_rate: Option<Located<f64>>,
-    min_score: Option<Located<f64>>,
-    max_unscored: Option<Located<Value>>,
 }
 
 /// Reads a golden set and everything it names.
@@ -135,7 +128,8 @@ impl Reader {
             let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
             self.problems.push(Problem::new("the golden set has no cases", None, hint));
         }
-        let gate = file.gate.map(|gate| self.gate(gate));
+        let answers = cases.len() * file.repeat.as_ref().map_or(1, |repeat| repeat.value.max(1) as usize);
+        let gate = file.gate.map(|gate| gate.read(answers, &mut self.problems));
         for (name, number) in [("repeat", &file.repeat), ("min_pass", &file.min_pass)] {
             if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
                 let message = format!("`{name}` must be at least 1");
@@ -259,6 +253,7 @@ impl Reader {
             asked: self.sharing.asked(request),
             reference: entry.reference.map(Into::into),
             tags: self.sharing.tags(entry.tags),
+            cluster: entry.cluster.map(Into::into),
             assertions: self.shared(assertions, written),
         })
     }
@@ -316,32 +311,5 @@ impl Reader {
             self.latest_written = written;
         }
         Arc::clone(&self.latest)
-    }
-
-    fn gate(&mut self, entry: GateEntry) -> Gate {
-        let mut share = |value: Option<Located<f64>>| {
-            let value = value?;
-            if !(0.0..=1.0).contains(&value.value) {
-                self.problems.push(Problem::new(
-                    "a floor must be between 0 and 1",
-                    value.span.clone(),
-                    "write 0.9 for 90 %",
-                ));
-            }
-            Some(value.value)
-        };
-        let (min_pass_rate, min_score) = (share(entry.min_pass_rate), share(entry.min_score));
-        let max_unscored = entry.max_unscored.and_then(|limit| {
-            let read = match &limit.value {
-                Value::String(text) => text.parse().ok(),
-                other => other.as_u64().map(Limit::Count),
-            };
-            if read.is_none() {
-                let hint = "write a number of cases, or a share as `1%`";
-                self.problems.push(Problem::new("`max_unscored` is neither", limit.span, hint));
-            }
-            read
-        });
-        Gate { min_pass_rate, min_score, max_unscored }
     }
 }

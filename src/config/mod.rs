@@ -5,6 +5,7 @@
 //! what to do. Start with [`Config::load`] and [`load_set`].
 
 mod assertions;
+mod baseline;
 mod candidates;
 mod cases;
 mod catalogue;
@@ -12,6 +13,7 @@ mod conditions;
 mod diagnostic;
 mod dotenv;
 mod duration;
+mod gate;
 mod golden;
 mod guards;
 mod identity;
@@ -34,6 +36,7 @@ mod tree;
 mod trust;
 mod yaml;
 
+pub use baseline::{SavedSubject, load_baseline, save_baseline};
 pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
 pub use diagnostic::{ConfigError, Problem, nearest};

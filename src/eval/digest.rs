@@ -1,6 +1,7 @@
 //! SHA-256, in few bytes.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 use sha2::Sha256;
@@ -30,6 +31,21 @@ impl fmt::Display for Digest {
     }
 }
 
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no digest");
+        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii());
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.ok_or_else(wrong)?.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -45,5 +61,10 @@ mod tests {
         let written = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(["a", "bc"]).to_string(), written);
         assert_eq!(serde_json::json!(Digest::of(["abc"])), written);
+        assert_eq!(written.parse(), Ok(Digest::of(["abc"])));
+        for broken in ["", "sha256:", &written[..70], &written.replace('b', "g"), &written.replace('b', "é")]
+        {
+            assert!(broken.parse::<Digest>().is_err(), "{broken}");
+        }
     }
 }

@@ -28,6 +28,22 @@ pub enum Verdict {
     Unscored,
 }
 
+impl Verdict {
+    /// The verdict that a word of the reports says, if it says one.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Pass, Self::Fail, Self::Unscored].into_iter().find(|verdict| verdict.name() == word)
+    }
+
+    /// The word for it in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unscored => "unscored",
+        }
+    }
+}
+
 /// What assertions see of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Graded<'a> {

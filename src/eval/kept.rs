@@ -68,7 +68,7 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
     let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
     Some(CaseResult {
         repeat: row.repeat,
-        verdict: meaning::<Verdict>(&row.verdict)?,
+        verdict: Verdict::named(&row.verdict)?,
         score: row.score,
         text: row.text.clone(),
         assertions: serde_json::from_str(&row.assertions).ok()?,

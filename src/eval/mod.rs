@@ -6,6 +6,7 @@
 
 mod asked;
 mod assertion;
+mod baseline;
 mod cache;
 mod digest;
 mod figure;
@@ -26,12 +27,13 @@ mod summary;
 
 pub use asked::{Asked, Sharing};
 pub use assertion::{
-    Assertion, Check, Combination, Comparison, Kind, Measure, PathTest, Place, Quantity, Tolerance, Unit,
+    Assertion, Check, Combination, Kind, Measure, PathTest, Place, Quantity, TextTest, Tolerance, Unit,
 };
+pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
 pub use digest::Digest;
 pub use figure::{Cut, Figure, Keep, Results};
-pub use gate::{Gate, GateReport, Limit, judge};
+pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
 pub use lanes::Lanes;

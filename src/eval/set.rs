@@ -41,6 +41,8 @@ pub struct Case {
     pub reference: Option<Box<str>>,
     /// Words to choose cases by.
     pub tags: Arc<Vec<String>>,
+    /// What it stands or falls with: cases of one cluster are no independent trials.
+    pub cluster: Option<Box<str>>,
     /// What the answer must show.
     pub assertions: Arc<Vec<Arc<Assertion>>>,
 }
@@ -61,6 +63,7 @@ pub(super) fn case(id: &str) -> Case {
         asked: super::Sharing::default().asked(Request::prompt("q")),
         reference: None,
         tags: Arc::default(),
+        cluster: None,
         assertions: Arc::default(),
     }
 }

@@ -1,7 +1,12 @@
 //! What all results of a subject come to.
 
-use super::statistics::{Level, clustered_mean};
-use super::{Decided, Figure, Verdict, decided, percentile, wilson_interval};
+use std::collections::{HashMap, HashSet};
+
+use super::baseline::SEED;
+use super::statistics::{
+    Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
+};
+use super::{Case, Decided, Figure, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -20,11 +25,13 @@ pub struct Summary {
     pub unscored: u64,
     /// Passed among the scored; `None` when none was scored.
     pub pass_rate: Option<f64>,
-    /// Its 95 % interval, after Wilson. Where cases were asked several times and nothing decides, the one that takes the answers
-    /// to one case for a cluster: they are no independent trials.
-    pub interval: Option<(f64, f64)>,
+    /// Its 95 % interval, after Wilson. Where cases stand in clusters, or were asked several times and nothing decides, the one
+    /// of cluster-robust means: the answers to one case, or cluster, are no independent trials.
+    pub interval: Option<Interval>,
     /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
+    /// Its 95 % interval: a smoothed bootstrap's, or in clusters as above.
+    pub score_interval: Option<Interval>,
     /// What all calls cost.
     pub cost: Cost,
     /// Answers that were given before.
@@ -40,19 +47,35 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums a subject's results up. With `min_pass`, so many of a case's repeats decide it.
-    pub fn of(subject: &str, simulated: bool, results: &[Figure], min_pass: Option<u32>) -> Self {
-        let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score };
-        let cases: Vec<Decided> = match min_pass {
-            Some(min_pass) => decided(results, min_pass),
-            None => results.iter().map(own).collect(),
-        };
-        let independent = min_pass.is_some() || results.iter().all(|result| result.repeat == 0);
-        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count() as u64;
+    /// Sums a subject's results of these cases up. With `min_pass`, so many of a case's repeats decide it.
+    pub fn of(
+        subject: &str,
+        simulated: bool,
+        cases: &[Case],
+        results: &[Figure],
+        min_pass: Option<u32>,
+    ) -> Self {
+        let judged = judged(results, min_pass);
+        let clusters = clusters(cases, &judged);
+        let count = |verdict| judged.iter().filter(|(_, found)| found.verdict == verdict).count() as u64;
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
-        let scores: Vec<f64> = cases.iter().filter_map(|case| case.score).collect();
+        let scores: Vec<f64> = judged.iter().filter_map(|(_, found)| found.score).collect();
+        let clustered = |value: fn(&Decided) -> Option<f64>| {
+            let keyed = clusters.as_ref()?.iter().zip(&judged);
+            let found =
+                clustered_mean(keyed.filter_map(|(key, (_, of))| Some((key, value(of)?))), Level::NOMINAL)?;
+            Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
+        };
+        let pass = |of: &Decided| of.score.map(|_| f64::from(u8::from(of.verdict == Verdict::Pass)));
+        let (interval, score_interval) = match clusters {
+            Some(_) => (clustered(pass), clustered(|of| of.score)),
+            None => (
+                wilson_interval(passed, scored),
+                mean_interval(&scores, Level::NOMINAL, Resampling::seeded(SEED)),
+            ),
+        };
         let mut latencies: Vec<f64> =
             results.iter().filter_map(|r| r.latency).map(|latency| latency.as_secs_f64() * 1000.0).collect();
         latencies.sort_by(f64::total_cmp);
@@ -69,8 +92,9 @@ impl Summary {
             failed,
             unscored,
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
-            interval: if independent { wilson_interval(passed, scored) } else { clustered(results) },
+            interval,
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
+            score_interval,
             cost: Cost::sum(results.iter().map(Figure::cost)),
             cached: results.iter().filter(|r| r.cached).count(),
             cached_cost: Cost::sum(results.iter().filter_map(Figure::cached_cost)),
@@ -85,10 +109,26 @@ impl Summary {
     }
 }
 
-/// The interval of the share of answers that pass, the answers to one case as a cluster.
-fn clustered(results: &[Figure]) -> Option<(f64, f64)> {
-    let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored);
-    let value = |result: &Figure| f64::from(u8::from(result.verdict == Verdict::Pass));
-    let found = clustered_mean(scored.map(|result| (result.case, value(result))), Level::NOMINAL)?;
-    Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
+/// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
+fn judged(results: &[Figure], min_pass: Option<u32>) -> Vec<(u32, Decided)> {
+    let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score };
+    match min_pass {
+        None => results.iter().map(|result| (result.case, own(result))).collect(),
+        Some(min_pass) => {
+            let places = results.chunk_by(|a, b| a.case == b.case).map(|of| of[0].case);
+            places.zip(decided(results, min_pass)).collect()
+        }
+    }
+}
+
+/// What each of these stands or falls with, by the place of the first case of its kind; `None` where each stands for itself.
+fn clusters(cases: &[Case], judged: &[(u32, Decided)]) -> Option<Vec<u32>> {
+    let mut first: HashMap<&str, u32> = HashMap::new();
+    let mut key = |place: u32| {
+        let cluster = cases.get(place as usize).and_then(|case| case.cluster.as_deref());
+        cluster.map_or(place, |cluster| *first.entry(cluster).or_insert(place))
+    };
+    let keys: Vec<u32> = judged.iter().map(|(place, _)| key(*place)).collect();
+    let different: HashSet<u32> = keys.iter().copied().collect();
+    (different.len() < keys.len()).then_some(keys)
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::comparison::comparison_json;
 use crate::catalog::Cost;
-use crate::eval::{Case, CaseResult, GateReport, Results, Set, Summary, Verdict};
+use crate::eval::{Case, CaseResult, Comparison, GateReport, Results, Set, Summary, Verdict};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct EvalRun<'a> {
     pub summaries: &'a [Summary],
     /// The results of each subject, in the same order.
     pub results: &'a [Results],
+    /// How subjects stand to the baseline, where there is one.
+    pub comparisons: &'a [Comparison],
     /// What the gate says.
     pub gate: &'a GateReport,
 }
@@ -37,7 +40,7 @@ pub fn eval_json(runs: &[EvalRun<'_>], exit_code: u8, results: bool) -> Value {
 }
 
 fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
-    let reasons: Vec<&String> = run.gate.unsound.iter().chain(&run.gate.reasons).collect();
+    let reasons: Vec<&str> = run.gate.words().collect();
     let cases: Vec<Value> = if results {
         run.summaries
             .iter()
@@ -50,6 +53,7 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
     json!({
         "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases.len()},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
+        "comparison": run.comparisons.iter().map(comparison_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
         "results": cases,
     })
@@ -59,7 +63,7 @@ fn summary_json(summary: &Summary) -> Value {
     json!({
         "subject": summary.subject, "simulated": summary.simulated, "passed": summary.passed, "failed": summary.failed,
         "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
-        "mean_score": summary.mean_score, "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
+        "mean_score": summary.mean_score, "score_interval": summary.score_interval.map(|(l, h)| [l, h]), "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
         "cached": summary.cached, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
         "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
         "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},
@@ -122,11 +126,6 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
     for run in runs {
         for (summary, results) in run.summaries.iter().zip(run.results) {
             for result in &results.whole {
-                let verdict = match result.verdict {
-                    Verdict::Pass => "pass",
-                    Verdict::Fail => "fail",
-                    Verdict::Unscored => "unscored",
-                };
                 let failed = result.assertions.iter().find(|a| a.verdict == Verdict::Fail);
                 let reason = match (&result.failure, failed) {
                     (Some((class, message)), _) => format!("{class}: {message}"),
@@ -138,7 +137,7 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
                     &run.set.name,
                     &result.case,
                     &summary.subject,
-                    verdict,
+                    result.verdict.name(),
                     &number(result.score),
                     &result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
                     &result.failovers.to_string(),

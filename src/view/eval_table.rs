@@ -2,6 +2,7 @@
 
 use comfy_table::{ColumnConstraint, Width};
 
+use super::comparison::comparison_words;
 use super::eval_report::EvalRun;
 use super::format::{counted, harmless, money};
 use super::table::{NARROW, table};
@@ -67,6 +68,7 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
     if run.summaries.iter().any(|s| s.simulated) {
         out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
     }
+    out.push_str(&comparison_words(run.comparisons, width, verbose));
     out.push_str(&gate_words(run));
     out
 }
@@ -145,8 +147,12 @@ fn failures(summary: &Summary, results: &Results, verbose: bool) -> String {
 
 fn gate_words(run: &EvalRun<'_>) -> String {
     if run.gate.passed() {
-        return "gate: passed\n".to_owned();
+        let unclear = run.comparisons.iter().filter(|comparison| comparison.is_unclear());
+        let names: Vec<&str> = unclear.map(|comparison| comparison.challenger.as_str()).collect();
+        return match names.as_slice() {
+            [] => "gate: passed\n".to_owned(),
+            names => format!("gate: passed; neither better nor worse for certain: {}\n", names.join(", ")),
+        };
     }
-    let reasons = run.gate.unsound.iter().chain(&run.gate.reasons);
-    reasons.fold(String::new(), |out, reason| out + "gate: FAILED: " + reason + "\n")
+    run.gate.words().fold(String::new(), |out, reason| out + "gate: FAILED: " + reason + "\n")
 }

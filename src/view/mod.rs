@@ -6,6 +6,7 @@
 mod available;
 mod changes;
 mod compare;
+mod comparison;
 mod console;
 mod drill;
 mod embeddings;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandError, Context};
+use super::{Against, CommandError, Context};
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::{Case, Set, sample};
@@ -17,6 +17,8 @@ pub(super) struct Choice {
     /// Whether they are the set's own, so that a mistake in them is to be looked for there.
     pub(super) of_set: bool,
     pub(super) selection: Selection,
+    /// What the other subjects are compared with, if anything.
+    pub(super) against: Option<Against>,
 }
 
 /// Which cases, and how often: all of a command line that a run which is taken up again has to share with its beginning.
@@ -57,6 +59,15 @@ impl Choice {
         if args.each_candidate {
             subjects = with_candidates(context, config, &subjects);
         }
+        let against = match &args.gate.baseline {
+            Some(text) => Some(Against::typed(context, text)?),
+            None => args.gate.drift.then_some(Against::History),
+        };
+        // A baseline is measured with the others, first of all.
+        if let Some(own) = against.as_ref().and_then(Against::subject) {
+            subjects.retain(|name| name != own);
+            subjects.insert(0, own.to_owned());
+        }
         let selection = Selection {
             filter: args.filter.clone(),
             tags: args.tags.clone(),
@@ -64,7 +75,7 @@ impl Choice {
             sample_seed: args.sample_seed.unwrap_or(SEED),
             repeat: args.repeat.or(set.repeat).unwrap_or(1),
         };
-        Ok(Self { subjects, of_set, selection })
+        Ok(Self { subjects, of_set, selection, against })
     }
 }
 

@@ -8,14 +8,15 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::baseline::compare;
 use super::hold::Hold;
 use super::resume::path_of;
-use super::{CommandError, Context, Prepared};
+use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, GateReport, Halt, Keep, Lanes, Results, RunOptions, Stop, Summary, forget_old_answers,
-    judge, run, take_up,
+    Bench, Cache, Comparison, GateReport, Halt, Keep, Lanes, Results, RunOptions, Stop, Summary,
+    forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
 use crate::route::{Router, Tell};
@@ -29,6 +30,8 @@ pub(super) struct Finished {
     pub(super) id: String,
     pub(super) summaries: Vec<Summary>,
     pub(super) results: Vec<Results>,
+    /// How subjects stand to the baseline.
+    pub(super) comparisons: Vec<Comparison>,
     pub(super) gate: GateReport,
     /// Results that it does not have, or that could not be scored.
     pub(super) missing: usize,
@@ -185,10 +188,13 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            Summary::of(&subject.name, simulated, &results.figures, prepared.min_pass)
+            Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass)
         })
         .collect();
-    let mut gate = judge(prepared.gate.as_ref(), &summaries);
+    let comparisons = compare(context, prepared, &options.run, &results);
+    let against = prepared.choice.against.as_ref();
+    let baseline = against.and_then(Against::subject);
+    let mut gate = judge(&prepared.gate, &summaries, baseline, against.is_some(), &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let run = results.figures.len();
@@ -204,7 +210,7 @@ async fn run_set(
         let (run, now) = (options.run.clone(), health.now());
         health.ledger().post(move |rows| rows.finish_run(&run, now));
     }
-    Finished { id: options.run.clone(), summaries, results, gate, missing, is_whole }
+    Finished { id: options.run.clone(), summaries, results, comparisons, gate, missing, is_whole }
 }
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that.

@@ -1,7 +1,10 @@
 //! What is printed and written of a run, and how the command ends.
 
+use super::baseline::{NotSaved, save};
 use super::execute::{Executed, Finished};
 use super::{CommandError, Context, Outcome, Prepared};
+use std::path::Path;
+
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
 use crate::eval::{Cut, Results, Stop};
@@ -9,6 +12,17 @@ use crate::view::{EvalRun, counted, eval_json, eval_table, write_report};
 
 /// Whether all reports can be written, before anything is paid for.
 pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
+    if args.gate.save_baseline.is_some() && args.sets.len() > 1 {
+        return Err(CommandError::usage("--save-baseline keeps one set")
+            .hint("run the sets one by one, each with a file of its own"));
+    }
+    if let Some(path) = &args.gate.save_baseline {
+        if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            return Err(CommandError::usage(format!("{} would not be known as a baseline", path.display()))
+                .hint("name a file that ends in .json: that is how --baseline knows one"));
+        }
+        check_writable(path)?;
+    }
     for path in &args.output {
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
         if !matches!(extension.as_deref(), Some("json" | "csv")) {
@@ -18,15 +32,20 @@ pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
             ))
             .hint("name a file that ends in .json or .csv"));
         }
-        // Opening it changes nothing that is there, and says now what would else be said after everything was paid for.
-        let existed = path.exists();
-        std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-            CommandError::usage(format!("{} cannot be written: {error}", path.display()))
-                .hint("name a file in a folder that you may write to")
-        })?;
-        if !existed {
-            let _ = std::fs::remove_file(path);
-        }
+        check_writable(path)?;
+    }
+    Ok(())
+}
+
+/// Opening a file changes nothing that is there, and says now what would else be said after everything was paid for.
+fn check_writable(path: &Path) -> Result<(), CommandError> {
+    let existed = path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+        CommandError::usage(format!("{} cannot be written: {error}", path.display()))
+            .hint("name a file in a folder that you may write to")
+    })?;
+    if !existed {
+        let _ = std::fs::remove_file(path);
     }
     Ok(())
 }
@@ -56,6 +75,7 @@ pub(super) fn show(
             is_whole: finished.is_whole,
             summaries: &finished.summaries,
             results: &finished.results,
+            comparisons: &finished.comparisons,
             gate: &finished.gate,
         })
         .collect();
@@ -66,6 +86,14 @@ pub(super) fn show(
         match write_report(path, &runs, outcome.code()) {
             Ok(()) => context.console.note(format_args!("written: {}", path.display())),
             Err(error) => unwritten = Some(format!("{} cannot be written: {error}", path.display())),
+        }
+    }
+    for (prepared, run) in prepared.iter().zip(finished) {
+        match (save(context, args, prepared, run), &args.gate.save_baseline) {
+            (Ok(()), Some(path)) => context.console.note(format_args!("written: {}", path.display())),
+            (Ok(()), None) => {}
+            (Err(NotSaved::Unfit(why)), _) => context.console.warn(why),
+            (Err(NotSaved::Unwritten(why)), _) => unwritten = Some(why),
         }
     }
     let text = if args.json {

@@ -1,9 +1,10 @@
 //! One set with everything that can be found out before the first call.
 
+use super::gate::gate;
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Cache, Case, Gate, Limit, Quantity, Set, Subject};
+use crate::eval::{Cache, Case, Gate, Quantity, Set, Subject};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
 
@@ -20,7 +21,7 @@ pub(super) struct Prepared {
     /// How many of a case's repeats must pass, where that decides the case.
     pub(super) min_pass: Option<u32>,
     pub(super) cache: Cache,
-    pub(super) gate: Option<Gate>,
+    pub(super) gate: Gate,
 }
 
 impl Prepared {
@@ -39,11 +40,17 @@ pub(super) fn prepare(
     choice: Choice,
 ) -> Result<Prepared, CommandError> {
     let environment = context.environment();
-    let cache = cache(args, &environment).for_set(&set);
     let count = set.cases.len();
+    let cache = cache(args, &environment).for_set(&set);
     let cases = choice.selection.cases(&mut set)?;
     let is_whole_set = cases.len() == count;
-    let gate = gate(args, &set)?;
+    let answers = cases.len() * choice.selection.repeat.max(1) as usize;
+    let gate = gate(&args.gate, &set, answers)?;
+    // How long an answer from before took says nothing of today.
+    let cache = Cache { reads: cache.reads && !gate.wants_time(), ..cache };
+    if let Some(against) = &choice.against {
+        against.check(&set, &cases)?;
+    }
     let min_pass = min_pass(args, &set, choice.selection.repeat)?;
     if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
         let message = format!(
@@ -63,18 +70,20 @@ pub(super) fn prepare(
         })?;
         let plan = router.plan(&subject.route, &cases[0].request(), &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
-        check_prices(&set, &cases, name, &subject.route)?;
+        check_prices(&set, &cases, &gate, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
     Ok(Prepared { set, cases, is_whole_set, subjects, choice, min_pass, cache, gate })
 }
 
-/// A gate that replays yesterday's answers sees no change, so CI uses none unless it is told to.
+/// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.
 fn cache(args: &EvalArgs, environment: &dyn Environment) -> Cache {
     let value = environment.variable("CI").unwrap_or_default().trim().to_ascii_lowercase();
     let in_ci = !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
-    Cache { reads: !args.no_cache && !args.refresh && (args.cache || !in_ci), writes: !args.no_cache }
+    let wants_fresh = in_ci || args.gate.baseline.is_some() || args.gate.drift;
+    let reads = !args.no_cache && !args.refresh && (args.cache || !wants_fresh);
+    Cache { reads, writes: !args.no_cache }
 }
 
 fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<u32>, CommandError> {
@@ -89,41 +98,24 @@ fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<u32>, Comm
     }
 }
 
-/// The set's gate, with what was typed in place of what is written.
-fn gate(args: &EvalArgs, set: &Set) -> Result<Option<Gate>, CommandError> {
-    let share = |value: Option<f64>, name: &str| match value {
-        Some(floor) if !(0.0..=1.0).contains(&floor) => {
-            Err(CommandError::usage(format!("--{name} must be between 0 and 1, not {floor}")))
-        }
-        value => Ok(value),
-    };
-    let typed = Gate {
-        min_pass_rate: share(args.min_pass_rate, "min-pass-rate")?,
-        min_score: share(args.min_score, "min-score")?,
-        max_unscored: args
-            .max_unscored
-            .as_deref()
-            .map(str::parse::<Limit>)
-            .transpose()
-            .map_err(CommandError::usage)?,
-    };
-    let written = set.gate.clone().unwrap_or_default();
-    let gate = Gate {
-        min_pass_rate: typed.min_pass_rate.or(written.min_pass_rate),
-        min_score: typed.min_score.or(written.min_score),
-        max_unscored: typed.max_unscored.or(written.max_unscored),
-    };
-    Ok(Some(gate).filter(|gate| *gate != Gate::default()))
-}
-
 /// The first case that has an assertion about this figure of its call.
 fn asking_for(cases: &[Case], quantity: Quantity) -> Option<&Case> {
     cases.iter().find(|case| case.assertions.iter().any(|assertion| assertion.asks_for(quantity)))
 }
 
 /// A limit on cost cannot be held against a model whose price nobody knows.
-fn check_prices(set: &Set, cases: &[Case], name: &str, route: &Route) -> Result<(), CommandError> {
-    let Some(case) = asking_for(cases, Quantity::CostUsd) else { return Ok(()) };
+fn check_prices(
+    set: &Set,
+    cases: &[Case],
+    gate: &Gate,
+    name: &str,
+    route: &Route,
+) -> Result<(), CommandError> {
+    let (what, hint) = match (asking_for(cases, Quantity::CostUsd), gate.max_cost_usd) {
+        (Some(case), _) => (format!("case `{}`", case.id), "leave the `cost` assertion out"),
+        (None, Some(_)) => ("the gate".to_owned(), "leave `max_cost_usd` out"),
+        (None, None) => return Ok(()),
+    };
     for candidate in &route.candidates {
         let price = candidate
             .target
@@ -132,10 +124,10 @@ fn check_prices(set: &Set, cases: &[Case], name: &str, route: &Route) -> Result<
             .map(|target| target.facts.as_ref().map(|f| f.price.base).unwrap_or_default());
         if price.is_some_and(|price| price.input.is_none() || price.output.is_none()) {
             return Err(CommandError::usage(format!(
-                "{}: case `{}` limits the cost, and the price of {} (subject {name}) is unknown",
-                set.path, case.id, candidate.model_ref
+                "{}: {what} limits the cost, and the price of {} (subject {name}) is unknown",
+                set.path, candidate.model_ref
             ))
-            .hint("say the price under `models:` in routes.yaml, or leave the `cost` assertion out"));
+            .hint(format!("say the price under `models:` in routes.yaml, or {hint}")));
         }
     }
     Ok(())

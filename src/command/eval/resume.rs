@@ -1,7 +1,7 @@
 //! Which run is gone on with.
 
 use super::choice::Selection;
-use super::{Choice, CommandError, Context};
+use super::{Against, Choice, CommandError, Context};
 use crate::cli::EvalArgs;
 use crate::eval::Set;
 use crate::ledger::RunRow;
@@ -77,6 +77,10 @@ pub(super) fn find(
         return Err(
             CommandError::usage(message).hint(format!("leave out {flag}: the run goes on as it began"))
         );
+    }
+    let own = choice.against.as_ref().and_then(Against::subject);
+    if let Some(own) = own.filter(|own| !subjects_of(&run).iter().any(|subject| subject == own)) {
+        return wrong(format!("the run {} has no subject {own} to compare with", run.id));
     }
     choice.of_set &= subjects_of(&run) == choice.subjects;
     choice.subjects = subjects_of(&run);

@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::{Surroundings, Wrong};
 use crate::chat::{FinishReason, Tool};
 use crate::config::diagnostic::nearest;
-use crate::eval::{Check, Comparison, Measure, Place, Quantity, Tolerance, Unit, numbers_in};
+use crate::eval::{Check, Measure, Place, Quantity, TextTest, Tolerance, Unit, numbers_in};
 
 /// A reference may be so many characters long where answers are measured against it: the work grows with both.
 const LONGEST: usize = 200_000;
@@ -19,7 +19,7 @@ pub(super) fn read(
     let reference = around.reference;
     let text = |place, ignore_case, all, needles: Vec<String>| {
         let identity = json!(needles);
-        Ok((Check::Text(Comparison { place, ignore_case, needles, all }), identity))
+        Ok((Check::Text(TextTest { place, ignore_case, needles, all }), identity))
     };
     match name {
         "equals" => text(Place::Whole, false, true, vec![arguments.text_or(reference)?]),

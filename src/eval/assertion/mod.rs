@@ -19,7 +19,7 @@ pub use combined::Combination;
 pub use json::PathTest;
 pub use likeness::Measure;
 pub use pick::Tolerance;
-pub use text::{Comparison, Place, Unit};
+pub use text::{Place, TextTest, Unit};
 
 use super::{AssertionResult, Graded, Verdict};
 use crate::chat::FinishReason;
@@ -55,7 +55,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Check {
     /// The text is, contains, starts or ends with others.
-    Text(Comparison),
+    Text(TextTest),
     /// A regular expression is found in the text.
     Regex(regex::Regex),
     /// The text is so long.

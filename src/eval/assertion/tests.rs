@@ -20,13 +20,9 @@ fn assertion(name: &str, check: Check, threshold: Option<f64>) -> Assertion {
 }
 
 fn contains(needle: &str, weight: f64) -> Assertion {
-    let comparison = Comparison {
-        place: Place::Anywhere,
-        ignore_case: false,
-        needles: vec![needle.to_owned()],
-        all: true,
-    };
-    Assertion { weight, ..assertion("contains", Check::Text(comparison), None) }
+    let test =
+        TextTest { place: Place::Anywhere, ignore_case: false, needles: vec![needle.to_owned()], all: true };
+    Assertion { weight, ..assertion("contains", Check::Text(test), None) }
 }
 
 /// Of an answer whose cost is unknown, this can never be said.
@@ -197,7 +193,7 @@ fn every_check() -> Vec<Check> {
         Check::Refusal,
     ];
     for place in [Place::Whole, Place::Anywhere, Place::Start, Place::End] {
-        checks.push(Check::Text(Comparison { place, ignore_case: true, needles: words(), all: false }));
+        checks.push(Check::Text(TextTest { place, ignore_case: true, needles: words(), all: false }));
     }
     for measure in [Measure::Levenshtein, Measure::RougeL, Measure::TokenF1] {
         checks.push(Check::Likeness(measure, "a ß e\u{301} 字".into()));

@@ -4,7 +4,7 @@ use super::{Found, quoted, shortened};
 
 /// How a text is compared.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct TextTest {
     /// Where the needle must be.
     pub place: Place,
     /// Whether capital and small letters are the same.
@@ -37,7 +37,7 @@ pub enum Unit {
     Characters,
 }
 
-impl Comparison {
+impl TextTest {
     pub(super) fn look(&self, text: &str) -> Found {
         let fold = |s: &str| if self.ignore_case { s.to_lowercase() } else { s.to_owned() };
         let text = fold(text);

@@ -9,12 +9,23 @@ use super::{
 use crate::eval::Verdict;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Whether cases pass.
     PassRate,
     /// How well they score.
     Score,
+}
+
+impl Metric {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PassRate => "pass rate",
+            Self::Score => "mean score",
+        }
+    }
 }
 
 /// One answer to a case.
@@ -67,6 +78,10 @@ pub struct PairedComparison {
     pub clusters: Option<usize>,
     /// How the interval was found.
     pub method: Method,
+    /// What the baseline's cases come to in the mean, over the pairs.
+    pub baseline: f64,
+    /// The same of the challenger's.
+    pub challenger: f64,
     /// Challenger less baseline.
     pub difference: f64,
     /// Its interval at the level of the terms.
@@ -117,11 +132,13 @@ pub enum CompareError {
 /// case's mean. A case counts once however often it was repeated.
 pub fn compare(pairs: &[Pair<'_>], terms: &Terms) -> Result<PairedComparison, CompareError> {
     let mut kept = Vec::with_capacity(pairs.len());
+    let mut sum_of_baseline = 0.0;
     for pair in pairs {
         if let Some((baseline, challenger)) =
             value(pair, pair.baseline, terms)?.zip(value(pair, pair.challenger, terms)?)
         {
             kept.push((pair, challenger - baseline));
+            sum_of_baseline += baseline;
         }
     }
     let nothing = CompareError::NothingScored(pairs.len());
@@ -142,13 +159,15 @@ pub fn compare(pairs: &[Pair<'_>], terms: &Terms) -> Result<PairedComparison, Co
         }
     }
     .ok_or(nothing)?;
-    Ok(conclude(&estimate, &kept, pairs.len(), clusters, terms))
+    let baseline = sum_of_baseline / kept.len() as f64;
+    Ok(conclude(&estimate, &kept, pairs.len(), baseline, clusters, terms))
 }
 
 fn conclude(
     estimate: &Estimate,
     kept: &[(&Pair<'_>, f64)],
     cases: usize,
+    baseline: f64,
     clusters: Option<usize>,
     terms: &Terms,
 ) -> PairedComparison {
@@ -170,6 +189,8 @@ fn conclude(
         left_out: cases - kept.len(),
         clusters,
         method: estimate.method,
+        baseline,
+        challenger: baseline + estimate.difference,
         difference: estimate.difference,
         interval: estimate.interval,
         p_value: estimate.p_value,

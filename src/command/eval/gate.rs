@@ -1,0 +1,54 @@
+//! What a run is held to: the set's gate, and what was typed above it.
+
+use super::CommandError;
+use crate::cli::{GateArgs, MetricWord};
+use crate::eval::statistics::Metric;
+use crate::eval::{Gate, Limit, MIN_ANSWERS_FOR_P95, Set};
+
+/// The gate of a set that is asked for so many answers.
+pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, CommandError> {
+    let metric = args.metric.map(|metric| match metric {
+        MetricWord::PassRate => Metric::PassRate,
+        MetricWord::Score => Metric::Score,
+    });
+    let max_unscored =
+        args.max_unscored.as_deref().map(str::parse::<Limit>).transpose().map_err(CommandError::usage)?;
+    let typed = Gate {
+        metric,
+        min_pass_rate: args.min_pass_rate,
+        min_score: args.min_score,
+        max_cost_usd: args.max_cost_usd,
+        max_p50_ms: args.max_p50_ms,
+        max_p95_ms: args.max_p95_ms,
+        max_unscored,
+        max_drop: args.max_drop,
+        margin: args.margin,
+        strict: args.strict,
+    };
+    if let Some((name, must)) = typed.mistakes().first() {
+        return Err(CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))));
+    }
+    let gate = typed.over(&set.gate.clone().unwrap_or_default());
+    if gate.max_p95_ms.is_some() && answers < MIN_ANSWERS_FOR_P95 {
+        return Err(CommandError::usage(format!(
+            "{}: a limit on the 95th percentile takes {MIN_ANSWERS_FOR_P95} answers, and {answers} are asked for",
+            set.path
+        ))
+        .hint("run the whole set, raise --repeat, or limit the median with --max-p50-ms"));
+    }
+    if args.baseline.is_some() && gate.strict && gate.max_drop.is_none() {
+        return Err(CommandError::usage("with a baseline, strict needs the drop that must be ruled out")
+            .hint(
+                "give --max-drop, or `max_drop` in the set's gate; this set says what it can rule out at all",
+            ));
+    }
+    if args.metric.is_some() && args.baseline.is_none() && !args.drift {
+        return Err(CommandError::usage("--metric says what is compared, and nothing is")
+            .hint("give --baseline or --drift"));
+    }
+    if args.strict && args.baseline.is_none() && !gate.has_floor() {
+        return Err(CommandError::usage("--strict has nothing to hold")
+            .hint("give --min-pass-rate or --min-score, or --baseline with --max-drop"));
+    }
+    Ok(gate)
+}

@@ -1,0 +1,82 @@
+//! What a golden set demands of a run.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::diagnostic::Problem;
+use super::yaml::Located;
+use crate::eval::statistics::Metric;
+use crate::eval::{Gate, Limit, MIN_ANSWERS_FOR_P95};
+
+/// The gate as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GateEntry {
+    metric: Option<Metric>,
+    min_pass_rate: Option<Located<f64>>,
+    min_score: Option<Located<f64>>,
+    max_cost_usd: Option<Located<f64>>,
+    max_p50_ms: Option<Located<f64>>,
+    max_p95_ms: Option<Located<f64>>,
+    max_unscored: Option<Located<Value>>,
+    max_drop: Option<Located<f64>>,
+    margin: Option<Located<f64>>,
+    #[serde(default)]
+    strict: bool,
+}
+
+impl GateEntry {
+    /// The gate of a set that asks for so many answers in all.
+    pub(super) fn read(self, answers: usize, problems: &mut Vec<Problem>) -> Gate {
+        let value = |written: &Option<Located<f64>>| written.as_ref().map(|written| written.value);
+        let gate = Gate {
+            metric: self.metric,
+            min_pass_rate: value(&self.min_pass_rate),
+            min_score: value(&self.min_score),
+            max_cost_usd: value(&self.max_cost_usd),
+            max_p50_ms: value(&self.max_p50_ms),
+            max_p95_ms: value(&self.max_p95_ms),
+            max_unscored: self.max_unscored.as_ref().and_then(|limit| unscored(limit, problems)),
+            max_drop: value(&self.max_drop),
+            margin: value(&self.margin),
+            strict: self.strict,
+        };
+        for (name, must) in gate.mistakes() {
+            let span = self.written(name).and_then(|written| written.span.clone());
+            let hint = if must == "0 or more" { "write a limit" } else { "write 0.9 for 90 %" };
+            problems.push(Problem::new(format!("`{name}` must be {must}"), span, hint));
+        }
+        if let Some(limit) = self.max_p95_ms.filter(|_| answers < MIN_ANSWERS_FOR_P95) {
+            let message =
+                format!("`max_p95_ms` takes {MIN_ANSWERS_FOR_P95} answers, and this set asks for {answers}");
+            let hint = "limit the median with `max_p50_ms`, or add cases or `repeat`";
+            problems.push(Problem::new(message, limit.span, hint));
+        }
+        gate
+    }
+
+    fn written(&self, name: &str) -> Option<&Located<f64>> {
+        match name {
+            "min_pass_rate" => self.min_pass_rate.as_ref(),
+            "min_score" => self.min_score.as_ref(),
+            "max_cost_usd" => self.max_cost_usd.as_ref(),
+            "max_p50_ms" => self.max_p50_ms.as_ref(),
+            "max_p95_ms" => self.max_p95_ms.as_ref(),
+            "max_drop" => self.max_drop.as_ref(),
+            "margin" => self.margin.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+fn unscored(limit: &Located<Value>, problems: &mut Vec<Problem>) -> Option<Limit> {
+    let read = match &limit.value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64().map(Limit::Count),
+    };
+    if read.is_none() {
+        let hint = "write a number of cases, or a share as `1%`";
+        problems.push(Problem::new("`max_unscored` is neither", limit.span.clone(), hint));
+    }
+    read
+}

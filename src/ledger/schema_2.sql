@@ -1,0 +1,9 @@
+-- What is left of the weights of a route's candidates, after the scores of a golden set.
+CREATE TABLE weight (
+    route TEXT NOT NULL,
+    model TEXT NOT NULL,
+    share REAL NOT NULL,
+    at INTEGER NOT NULL,
+    set_path TEXT NOT NULL,
+    PRIMARY KEY (route, model)
+) WITHOUT ROWID;

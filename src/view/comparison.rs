@@ -1,0 +1,206 @@
+//! How subjects stand to a baseline.
+
+use serde_json::{Value, json};
+
+use super::format::{counted, wrapped};
+use super::table::{NARROW, table, whole_names};
+use crate::eval::statistics::{Doubt, Finding, MIN_CLUSTERS, MIN_PAIRS, PairedComparison};
+use crate::eval::{Comparison, Origin};
+
+/// From this width on, a difference and its interval stand on one line.
+const WIDE: usize = 120;
+
+/// So many cases are named, unless all were asked for.
+const NAMED: usize = 5;
+
+/// The comparisons of a run as a table, and what each of them means.
+pub(super) fn comparison_words(comparisons: &[Comparison], width: usize, verbose: bool) -> String {
+    let Some(first) = comparisons.first() else { return String::new() };
+    let share = format!("{} %", percent(1.0 - first.level.alpha()));
+    let what = first.metric.name();
+    let gap = if width < WIDE { "\n" } else { " " };
+    let difference = format!("difference{gap}[{share}]");
+    let rates = format!("{what}, baseline's");
+    let mut header = vec!["challenger", "verdict", &difference, "p", "better", "worse", &rates];
+    if width < WIDE {
+        header.pop();
+    }
+    let mut table = table(width, &header, &[2, 3, 4, 5, 6]);
+    for comparison in comparisons {
+        let mut row = row(comparison, gap);
+        row.truncate(header.len());
+        table.add_row(row);
+    }
+    let longest = comparisons.iter().map(|c| c.challenger.chars().count()).max().unwrap_or(0);
+    whole_names(&mut table, longest, width >= NARROW);
+    let with = match comparisons {
+        [_, ..] if matches!(first.origin, Origin::History(_)) => "their own earlier runs".to_owned(),
+        _ => baseline_name(first),
+    };
+    let mut out = format!("compared with {with}, case by case\n{table}\n");
+    for comparison in comparisons {
+        for line in meaning(comparison, verbose) {
+            out.push_str(&wrapped(&format!("{}: {line}", comparison.challenger), width));
+        }
+    }
+    out
+}
+
+fn row(comparison: &Comparison, gap: &str) -> Vec<String> {
+    let mut cells = vec![comparison.challenger.clone()];
+    match &comparison.found {
+        Err(_) => cells.extend(["not comparable", "–", "–", "–", "–", "–"].map(str::to_owned)),
+        Ok(found) => {
+            let (low, high) = found.interval;
+            cells.extend([
+                verdict(found.verdict).to_owned(),
+                format!("{:+.3}{gap}[{low:+.3}, {high:+.3}]", found.difference),
+                p_value(found.p_value),
+                found.improved.len().to_string(),
+                found.regressed.len().to_string(),
+                format!("{:.3}, {:.3}", found.challenger, found.baseline),
+            ]);
+        }
+    }
+    cells
+}
+
+/// What a comparison is worth, in words.
+fn meaning(comparison: &Comparison, verbose: bool) -> Vec<String> {
+    let found = match &comparison.found {
+        Ok(found) => found,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut lines = Vec::new();
+    if let Origin::History(runs) = comparison.origin {
+        lines.push(format!("compared with {}", counted(runs, "earlier run")));
+    }
+    if comparison.is_itself() {
+        lines.push("the very same answers stand on both sides".to_owned());
+    }
+    if comparison.is_unclear() {
+        lines.push(unclear(found));
+    }
+    if let Some(doubt) = found.doubt {
+        lines.push(doubt_words(doubt, found));
+    }
+    if let Some(rate) = found.false_trip_rate {
+        lines.push(format!(
+            "on a set like this, an equally good model drops beyond `max_drop` in {} % of runs",
+            percent(rate)
+        ));
+    }
+    if let Some(needed) = found.cases_needed.filter(|_| comparison.is_unclear()) {
+        lines.push(format!("{needed} cases like these would find a drop of `max_drop` in four of five runs"));
+    }
+    for (ids, what) in [(&found.regressed, "worse on"), (&found.improved, "better on")] {
+        lines.extend(named(ids, verbose).map(|names| format!("{what} {names}")));
+    }
+    if found.left_out > 0 {
+        lines.push(format!("{} not scored with both, and left out", counted(found.left_out, "case")));
+    }
+    let baseline = &comparison.baseline;
+    lines.extend(named(&comparison.unpaired, verbose).map(|names| {
+        format!("not compared, since {baseline} was never asked them, or was asked otherwise: {names}")
+    }));
+    lines.extend(named(&comparison.gone, verbose).map(|names| {
+        format!("not compared, since the set no longer has them as {baseline} was asked: {names}")
+    }));
+    lines
+}
+
+fn unclear(found: &PairedComparison) -> String {
+    let detectable = match found.detectable {
+        Some(difference) => format!("a difference of {difference:.3} is found in four of five runs"),
+        None => "no difference is large enough to be found in four of five runs".to_owned(),
+    };
+    format!(
+        "no difference was shown, and a drop of up to {:.3} is not ruled out; with {} like these, {detectable}",
+        found.largest_drop,
+        counted(found.pairs, "case")
+    )
+}
+
+fn doubt_words(doubt: Doubt, found: &PairedComparison) -> String {
+    match doubt {
+        Doubt::FewPairs => {
+            format!("a verdict on scores takes {MIN_PAIRS} cases, and there are {}", found.pairs)
+        }
+        Doubt::FewClusters => format!(
+            "a verdict over clusters takes {MIN_CLUSTERS}, and there are {}",
+            found.clusters.unwrap_or_default()
+        ),
+        Doubt::UnevenClusters => {
+            "clusters differ so much in size that the verdict hangs on how that is reckoned with".to_owned()
+        }
+    }
+}
+
+/// Ids, as many as there is room for; `None` where there are none.
+fn named(ids: &[String], verbose: bool) -> Option<String> {
+    let shown = if verbose { ids.len() } else { NAMED };
+    let names = ids.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    let more = ids.len().saturating_sub(shown);
+    let rest = if more > 0 { format!(" and {more} more (-v names all)") } else { String::new() };
+    (!ids.is_empty()).then(|| names + &rest)
+}
+
+/// The baseline's name, with where its answers come from.
+pub(super) fn baseline_name(comparison: &Comparison) -> String {
+    let name = &comparison.baseline;
+    match &comparison.origin {
+        Origin::Here => name.clone(),
+        Origin::Run(id) => format!("{name} in the run {id}"),
+        Origin::File(path) => format!("{name} in {path}"),
+        Origin::History(runs) => format!("{name} in {}", counted(*runs, "earlier run")),
+    }
+}
+
+/// A verdict as one word.
+pub(super) fn verdict(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Equivalent => "equivalent",
+        Finding::Better => "better",
+        Finding::Worse => "WORSE",
+        Finding::Unclear => "unclear",
+    }
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// A share in percent, with a decimal where it matters.
+fn percent(share: f64) -> String {
+    let percent = (share * 1000.0).round() / 10.0;
+    format!("{percent}")
+}
+
+/// A comparison, for programs.
+pub(super) fn comparison_json(comparison: &Comparison) -> Value {
+    let (run, file, runs) = match &comparison.origin {
+        Origin::Here => (None, None, None),
+        Origin::Run(id) => (Some(id), None, None),
+        Origin::File(path) => (None, Some(path), None),
+        Origin::History(runs) => (None, None, Some(*runs)),
+    };
+    let found = comparison.found.as_ref();
+    let figures = found.ok();
+    json!({
+        "baseline": comparison.baseline, "baseline_run": run, "baseline_file": file, "baseline_runs": runs,
+        "challenger": comparison.challenger, "metric": comparison.metric,
+        "confidence": 1.0 - comparison.level.alpha(),
+        "pairs": figures.map(|f| f.pairs), "left_out": figures.map(|f| f.left_out),
+        "clusters": figures.and_then(|f| f.clusters), "method": figures.map(|f| f.method),
+        "baseline_value": figures.map(|f| f.baseline), "challenger_value": figures.map(|f| f.challenger),
+        "difference": figures.map(|f| f.difference), "interval": figures.map(|f| [f.interval.0, f.interval.1]),
+        "p_value": figures.map(|f| f.p_value), "verdict": figures.map(|f| f.verdict),
+        "doubt": figures.and_then(|f| f.doubt), "largest_drop": figures.map(|f| f.largest_drop),
+        "detectable": figures.and_then(|f| f.detectable), "cases_needed": figures.and_then(|f| f.cases_needed),
+        "false_trip_rate": figures.and_then(|f| f.false_trip_rate),
+        "clearable_margin": figures.map(|f| f.clearable_margin),
+        "improved": figures.map(|f| &f.improved), "regressed": figures.map(|f| &f.regressed),
+        "unpaired": comparison.unpaired, "gone": comparison.gone,
+        "error": found.err().map(ToString::to_string),
+    })
+}
