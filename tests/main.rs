@@ -25,8 +25,11 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod ledger_trouble;
 mod limits;
 mod ping;
+#[cfg(unix)]
+mod planted_keys;
 mod prompts;
 mod readme;
 mod requests;

@@ -1,10 +1,11 @@
 //! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::cache::Errand;
@@ -13,6 +14,7 @@ use super::kept::row_of;
 use super::{Cache, Case, CaseResult, Halt, Lanes, Verdict};
 use crate::catalog::Cost;
 use crate::chat::{Event, FailureClass};
+use crate::ledger::Rows;
 use crate::route::{CallOptions, Caller, Listener, Notice, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
@@ -59,6 +61,9 @@ pub trait Progress {
     /// One case is done.
     fn done(&mut self, result: &CaseResult);
 }
+
+/// One of so many results is waited for until the ledger has it.
+const AWAITED: usize = 64;
 
 /// How many first cases may end a run.
 const FIRST: usize = 3;
@@ -135,32 +140,35 @@ pub async fn run(
     };
     let lane = bench.lanes.of(&subject.route);
     let next = AtomicUsize::new(0);
+    let arrived = RefCell::new((results, progress));
+    // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
     let worker = || async {
-        let _place = lane.free.acquire().await.ok()?;
-        let turn = next.fetch_add(1, Ordering::Relaxed);
-        let slot = *open.get(turn).filter(|_| bench.halt.goes_on())? as usize;
-        let (case, repeat) = (slot / repeats, u32::try_from(slot % repeats).unwrap_or(0));
-        Some((case, way.ask(cases.get(case)?, repeat, turn < FIRST).await))
-    };
-    let mut running: FuturesUnordered<_> = (0..lane.places.min(open.len())).map(|_| worker()).collect();
-    loop {
-        let ended = tokio::select! {
-            biased;
-            ended = running.next() => ended,
-            () = bench.halt.ended() => break,
-        };
-        match ended {
-            None => break,
-            Some(None) => {}
-            Some(Some((case, result))) => {
-                way.keep(&result);
+        while let Ok(_place) = lane.free.acquire().await {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(slot) = open.get(turn).filter(|_| bench.halt.goes_on()) else { return };
+            let (case, repeat) =
+                (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
+            let Some(asked) = cases.get(case) else { return };
+            let result = way.ask(asked, repeat, turn < FIRST).await;
+            let receipt = way.keep(&result, turn);
+            {
+                let (results, progress) = &mut *arrived.borrow_mut();
                 progress.done(&result);
                 results.take(case, result);
-                running.push(worker());
+            }
+            if let Some(receipt) = receipt {
+                // Where nothing came of it, the ledger says so itself.
+                let _ = receipt.await;
             }
         }
+    };
+    let workers = join_all((0..lane.places.min(open.len())).map(|_| worker()));
+    tokio::select! {
+        biased;
+        _ = workers => {}
+        () = bench.halt.ended() => {}
     }
-    results.done()
+    arrived.into_inner().0.done()
 }
 
 impl Way<'_> {
@@ -225,11 +233,21 @@ impl Way<'_> {
         result
     }
 
-    /// Hands a result to the ledger, whose writer has it on disk in a moment.
-    fn keep(&self, result: &CaseResult) {
+    /// Hands a result to the ledger, whose writer has it on disk in a moment. Now and then somebody has to wait for that, so
+    /// that a slow disk is never far behind.
+    fn keep(&self, result: &CaseResult, turn: usize) -> Option<oneshot::Receiver<()>> {
         let health = self.bench.router.health();
+        // Nobody will ever go on with a run that is kept in memory alone.
+        if health.ledger().trouble().is_some() {
+            return None;
+        }
         let row = row_of(&self.subject.name, result, health.now());
         let run = self.options.run.clone();
-        health.ledger().post(move |rows| rows.put_result(&run, &row));
+        let put = move |rows: &Rows<'_>| rows.put_result(&run, &row);
+        if turn % AWAITED == AWAITED - 1 {
+            return Some(health.ledger().receipt(put));
+        }
+        health.ledger().post(put);
+        None
     }
 }
