@@ -1,7 +1,8 @@
 //! What all results of a subject come to.
 
+use super::repeat::decided_after_repair;
 use super::statistics::{Level, clustered_mean};
-use super::{CaseResult, Decided, Verdict, decided, percentile, wilson_interval};
+use super::{CaseResult, Decided, Repairs, Verdict, decided, percentile, wilson_interval};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -23,6 +24,10 @@ pub struct Summary {
     /// Its 95 % interval, after Wilson. Where cases were asked several times and nothing decides, the one that takes the answers
     /// to one case for a cluster: they are no independent trials.
     pub interval: Option<(f64, f64)>,
+    /// The pass rate with those that pass once their form is put right. No gate goes by it.
+    pub repaired_pass_rate: Option<f64>,
+    /// How many of those that failed pass after which repairs, the most first.
+    pub repairs: Vec<(Repairs, u64)>,
     /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
     /// What all calls cost.
@@ -52,6 +57,8 @@ impl Summary {
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
+        let repairs = tally(results, &cases, min_pass);
+        let repaired: u64 = repairs.iter().map(|(_, count)| count).sum();
         let scores: Vec<f64> = cases.iter().filter_map(|case| case.score).collect();
         let mut latencies: Vec<f64> =
             results.iter().filter_map(|r| r.latency).map(|latency| latency.as_secs_f64() * 1000.0).collect();
@@ -70,6 +77,8 @@ impl Summary {
             unscored,
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
             interval: if independent { wilson_interval(passed, scored) } else { clustered(results) },
+            repaired_pass_rate: (scored > 0).then(|| (passed + repaired) as f64 / scored as f64),
+            repairs,
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             cost: Cost::sum(results.iter().map(|r| r.cost)),
             cached: results.iter().filter(|r| r.cached.is_some()).count(),
@@ -83,6 +92,31 @@ impl Summary {
             },
         }
     }
+}
+
+/// Which repairs make how many of the failed ones pass. Where repeats decide a case, it is those of all its answers.
+fn tally(results: &[CaseResult], cases: &[Decided], min_pass: Option<u32>) -> Vec<(Repairs, u64)> {
+    let mut made: Vec<Repairs> = Vec::new();
+    match min_pass {
+        None => made.extend(results.iter().filter_map(|result| result.repaired_by)),
+        Some(min_pass) => {
+            let repaired = decided_after_repair(results, min_pass);
+            let failed = |case: &Decided| case.verdict == Verdict::Fail;
+            made.extend(
+                cases.iter().zip(repaired).filter_map(|(case, after)| after.filter(|_| failed(case))),
+            );
+        }
+    }
+    let mut counts: Vec<(Repairs, u64)> = Vec::new();
+    made.sort_unstable();
+    for repairs in made {
+        match counts.last_mut() {
+            Some((last, count)) if *last == repairs => *count += 1,
+            _ => counts.push((repairs, 1)),
+        }
+    }
+    counts.sort_by_key(|(repairs, count)| (std::cmp::Reverse(*count), *repairs));
+    counts
 }
 
 /// The interval of the share of answers that pass, the answers to one case as a cluster.
