@@ -25,6 +25,8 @@ mod imports;
 mod limits;
 mod ping;
 mod readme;
+mod repairs;
+mod reports;
 mod requests;
 mod route_files;
 mod runs;

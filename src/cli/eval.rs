@@ -76,7 +76,7 @@ pub struct EvalArgs {
     /// Print one JSON object in place of the table
     #[arg(long)]
     pub json: bool,
-    /// Also write a report, its form by the file's extension: .json or .csv (repeatable)
+    /// Also write a report, its form by the file's extension: .json, .jsonl, .csv, .xml (JUnit), .md or .html (repeatable)
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! A golden set, from its file to its rendered cases.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -14,7 +15,7 @@ use super::set_request::{RequestEntry, Requests};
 use super::template::Template;
 use super::yaml::{self, Located};
 use crate::chat::{Message, Role, Tool};
-use crate::eval::{Assertion, Case, Gate, Limit, Set};
+use crate::eval::{Assertion, Case, Gate, Limit, Set, Written};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -74,6 +75,8 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut reader = Reader {
+        path: name.as_str().into(),
+        breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
         requests: Requests::new(&folder),
         schemas: Schemas::default(),
         folder,
@@ -87,6 +90,9 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 }
 
 struct Reader {
+    path: Arc<str>,
+    /// Where the lines of the set's file end, in bytes.
+    breaks: Vec<usize>,
     folder: PathBuf,
     requests: Requests,
     schemas: Schemas,
@@ -257,7 +263,21 @@ impl Reader {
             reference: entry.reference.clone(),
             tags: entry.tags.clone(),
             assertions,
+            written: self.written(entry, source),
         })
+    }
+
+    fn written(&self, entry: &CaseEntry, source: &Source) -> Option<Written> {
+        match source {
+            Source::Set => {
+                let start = entry.id.span.as_ref()?.start;
+                let line = self.breaks.partition_point(|at| *at < start) as u64 + 1;
+                Some(Written { path: Arc::clone(&self.path), line })
+            }
+            Source::Line(name, line) => {
+                Some(Written { path: self.folder.join(name).to_string_lossy().into(), line: *line })
+            }
+        }
     }
 
     /// A case's assertions, the set's before its own, with what identifies each.

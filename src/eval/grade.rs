@@ -17,6 +17,9 @@ const HOPELESS: [FailureClass; 4] = [
     FailureClass::BadRequest,
 ];
 
+/// A table shows at most so many characters of an answer: more than fit on a line.
+const SHOWN: usize = 240;
+
 /// What an answer showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -211,6 +214,14 @@ impl CaseResult {
             queued,
             usage: Usage::default(),
         }
+    }
+
+    /// Lets go of what a table does not show: all but the beginning of a failed answer, and assertions that passed.
+    pub(super) fn let_go(&mut self) {
+        let shown = if self.verdict == Verdict::Fail { SHOWN } else { 0 };
+        self.text = self.text.chars().take(shown).collect();
+        self.assertions.retain(|assertion| assertion.verdict != Verdict::Pass);
+        self.assertions.shrink_to_fit();
     }
 
     /// A failed assertion fails the case; one that has nothing to say leaves it unscored unless another failed it.

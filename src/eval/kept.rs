@@ -100,6 +100,7 @@ mod tests {
             reference: None,
             tags: Vec::new(),
             assertions: Vec::new(),
+            written: None,
         }
     }
 

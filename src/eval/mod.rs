@@ -36,7 +36,7 @@ pub use repeat::{Decided, by_case, decided};
 pub use resume::{Taken, take_up};
 pub use run::{Bench, Progress, RunOptions, Subject, run};
 pub use sample::sample;
-pub use set::{Case, Set};
+pub use set::{Case, Set, Written};
 pub use shape::{Shape, Structured};
 pub use statistics::{percentile, wilson_interval};
 pub use summary::Summary;

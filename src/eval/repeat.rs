@@ -63,6 +63,7 @@ mod tests {
                 reference: None,
                 tags: Vec::new(),
                 assertions: Vec::new(),
+                written: None,
             };
             let result = |verdict: &Verdict| CaseResult {
                 verdict: *verdict,
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(decided(&all, 3)[1].verdict, Fail);
 
         // A failed answer that its form alone failed may make up what its case lacks.
-        let mut repaired = all.clone();
+        let mut repaired = all;
         repaired[4].repaired_by = Some(Repair::StripFences.into());
         repaired[5].repaired_by = Some(Repair::Fold.into());
         repaired[7].repaired_by = Some(Repair::Fold.into());

@@ -37,7 +37,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// What may be done with answers that were given before.
     pub cache: Cache,
-    /// Whether what nobody is going to look at is let go once the ledger has it: answers, and assertions that passed.
+    /// Whether what nobody is going to look at is let go once the ledger has it: most of the answers, and assertions that
+    /// passed.
     pub lean: bool,
 }
 
@@ -159,9 +160,7 @@ pub async fn run(
                 way.keep(&result);
                 progress.done(&result);
                 if options.lean {
-                    result.text = String::new();
-                    result.assertions.retain(|assertion| assertion.verdict != Verdict::Pass);
-                    result.assertions.shrink_to_fit();
+                    result.let_go();
                 }
                 results[slot] = Some(result);
                 running.push(worker());

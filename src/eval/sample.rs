@@ -34,6 +34,7 @@ mod tests {
             reference: None,
             tags: Vec::new(),
             assertions: Vec::new(),
+            written: None,
         })
         .collect()
     }

@@ -1,5 +1,7 @@
 //! A golden set: cases with what each answer must show.
 
+use std::sync::Arc;
+
 use super::{Assertion, Gate};
 use crate::chat::Request;
 
@@ -41,4 +43,15 @@ pub struct Case {
     pub tags: Vec<String>,
     /// What the answer must show.
     pub assertions: Vec<Assertion>,
+    /// Where it is written, if that is known.
+    pub written: Option<Written>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file, as the user would name it.
+    pub path: Arc<str>,
+    /// The line, from 1.
+    pub line: u64,
 }

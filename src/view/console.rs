@@ -102,6 +102,11 @@ impl Console {
         self.err(&format!("{} {}\n", self.painted("warning:", "33"), harmless(&text.to_string())));
     }
 
+    /// A line on stderr for a program that reads it there, quiet or not.
+    pub fn command(&self, line: &str) {
+        self.err(&format!("{}\n", harmless(line)));
+    }
+
     /// An error with its causes and what to do about it.
     pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut text = String::new();

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::hold::Hold;
+use super::outputs::wants_results;
 use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
@@ -75,7 +76,7 @@ pub(super) async fn execute(
                 stream: !args.no_stream,
                 timeout,
                 cache: Cache { reads, ..prepared.cache },
-                lean: args.output.is_empty() && !context.console.is_verbose(),
+                lean: !wants_results(context, args),
             };
             let run = run_set(context, bench, prepared, &options, &hold).await;
             keep_scores(router, prepared, &run);

@@ -3,6 +3,7 @@
 mod choice;
 mod dry_run;
 mod execute;
+mod github;
 mod hold;
 mod outputs;
 mod prepare;

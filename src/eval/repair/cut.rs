@@ -31,10 +31,10 @@ pub(super) fn preamble(text: &str) -> Option<&str> {
 /// The text up to where the answer ends: with its code fence, with its JSON, else before the sentences that take leave.
 pub(super) fn ending(text: &str) -> Option<&str> {
     let text = text.trim();
-    let end = match (fences::end(text), json(text)) {
-        (Some(end), _) => end,
-        (None, Some((0, end))) => end,
-        (None, _) => farewell(text)?,
+    let json_end = || json(text).filter(|(start, _)| *start == 0).map(|(_, end)| end);
+    let end = match fences::end(text).or_else(json_end) {
+        Some(end) => end,
+        None => farewell(text)?,
     };
     let kept = text[..end].trim_end();
     (kept.len() < text.len() && !kept.is_empty()).then_some(kept)

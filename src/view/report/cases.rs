@@ -1,0 +1,233 @@
+//! The cases of a run as reports show them.
+
+use std::collections::HashMap;
+
+use super::EvalRun;
+use crate::chat::{Request, Role};
+use crate::eval::{Case, CaseResult, Repairs, Verdict, by_case, decided};
+
+/// An answer; or a case with all its answers, where so many of them decide it.
+pub(in crate::view) struct Judged<'a> {
+    pub(in crate::view) verdict: Verdict,
+    pub(in crate::view) score: Option<f64>,
+    /// The answers, never none.
+    pub(in crate::view) results: &'a [CaseResult],
+    /// The first that says why the verdict is what it is.
+    pub(in crate::view) decisive: &'a CaseResult,
+    /// Which of a case's answers it is, from 1, where there are several and each counts by itself.
+    pub(in crate::view) nth: Option<u32>,
+    /// How many answers pass and how many must, where that decides.
+    pub(in crate::view) of_repeats: Option<(usize, u32)>,
+    /// The case as the set has it.
+    pub(in crate::view) case: Option<&'a Case>,
+    /// How many bytes of its prompt are those of all cases, where they differ in nothing else.
+    shared: Option<usize>,
+}
+
+/// So many bytes that all prompts begin with are shown in each.
+const SHORT: usize = 60;
+
+/// One reason for a verdict: the assertion or the class of failure, and what it says.
+#[derive(PartialEq)]
+pub(in crate::view) struct Why<'a> {
+    pub(in crate::view) name: &'a str,
+    pub(in crate::view) reason: &'a str,
+}
+
+/// The cases of a set, by their ids.
+pub(in crate::view) struct Cases<'a> {
+    run: EvalRun<'a>,
+    by_id: HashMap<&'a str, &'a Case>,
+    shared: Option<usize>,
+}
+
+impl<'a> Cases<'a> {
+    pub(in crate::view) fn of(run: &EvalRun<'a>) -> Self {
+        let all = &run.set.cases;
+        let by_id = all.iter().map(|case| (case.id.as_str(), case)).collect();
+        Self { run: *run, by_id, shared: shared(all) }
+    }
+
+    /// What is asked in all cases, where that is left out of each.
+    pub(in crate::view) fn preface(&self) -> Option<String> {
+        let first = &self.run.set.cases.first()?.request;
+        let mut text = first.last_user_text();
+        text.truncate(self.shared?);
+        let system = first.system.as_ref().map(|system| format!("[system]\n{system}\n[user]\n"));
+        let preface = system.unwrap_or_default() + &text;
+        (!preface.is_empty()).then_some(preface)
+    }
+
+    /// What is judged of a subject's results, in their order.
+    pub(in crate::view) fn judged(&self, results: &'a [CaseResult]) -> Vec<Judged<'a>> {
+        match self.run.min_pass {
+            None => results.iter().filter_map(|result| self.answer(result)).collect(),
+            Some(min_pass) => by_case(results)
+                .zip(decided(results, min_pass))
+                .filter_map(|(of, decided)| {
+                    let passed = of.iter().filter(|result| result.verdict == Verdict::Pass).count();
+                    Some(Judged {
+                        verdict: decided.verdict,
+                        score: decided.score,
+                        results: of,
+                        decisive: of.iter().find(|r| r.verdict == decided.verdict).or(of.first())?,
+                        nth: None,
+                        of_repeats: Some((passed, min_pass)),
+                        case: self.case(of.first()?),
+                        shared: self.shared,
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// Those of them that do not pass.
+    pub(in crate::view) fn bad(&self, results: &'a [CaseResult]) -> Vec<Judged<'a>> {
+        let mut judged = self.judged(results);
+        judged.retain(|case| case.verdict != Verdict::Pass);
+        judged
+    }
+
+    fn answer(&self, result: &'a CaseResult) -> Option<Judged<'a>> {
+        Some(Judged {
+            verdict: result.verdict,
+            score: result.score,
+            results: std::slice::from_ref(result),
+            decisive: result,
+            nth: (self.run.repeats > 1).then_some(result.repeat + 1),
+            of_repeats: None,
+            case: self.case(result),
+            shared: self.shared,
+        })
+    }
+
+    fn case(&self, result: &CaseResult) -> Option<&'a Case> {
+        self.by_id.get(result.case.as_str()).copied()
+    }
+}
+
+impl<'a> Judged<'a> {
+    /// The case's id.
+    pub(in crate::view) fn id(&self) -> &'a str {
+        &self.decisive.case
+    }
+
+    /// The case's id, with which of its answers it is where that must be said.
+    pub(in crate::view) fn name(&self) -> String {
+        self.nth.map_or_else(|| self.id().to_owned(), |nth| format!("{} #{nth}", self.id()))
+    }
+
+    /// Why it does not pass: the failure that left nothing to grade, or each assertion that failed.
+    pub(in crate::view) fn whys(&self) -> Vec<Why<'a>> {
+        whys(self.decisive)
+    }
+
+    /// How many of its answers pass, where that decides.
+    pub(in crate::view) fn repeats_words(&self) -> Option<String> {
+        let (passed, must) = self.of_repeats?;
+        Some(format!("{passed} of {} answers pass, {must} must", self.results.len()))
+    }
+
+    /// What had to be put right for the answer to pass.
+    pub(in crate::view) fn repaired_by(&self) -> Option<Repairs> {
+        self.decisive.repaired_by
+    }
+
+    /// All that was asked: system prompt and turns, each under who says it; the user's words alone where there is nothing
+    /// else.
+    pub(in crate::view) fn prompt(&self) -> String {
+        self.case.map(|case| whole_prompt(&case.request)).unwrap_or_default()
+    }
+
+    /// What was asked in this case, without what is asked in all.
+    pub(in crate::view) fn own_prompt(&self) -> String {
+        let Some(case) = self.case else { return String::new() };
+        let text = match self.shared {
+            None => return whole_prompt(&case.request),
+            Some(shared) => case.request.last_user_text().split_off(shared),
+        };
+        if self.shared == Some(0) { text } else { format!("… {text}") }
+    }
+}
+
+fn whole_prompt(request: &Request) -> String {
+    if request.system.is_none() && request.messages.len() == 1 {
+        return request.last_user_text();
+    }
+    let mut turns: Vec<String> = request.system.iter().map(|system| format!("[system]\n{system}")).collect();
+    turns.extend(request.messages.iter().map(|message| {
+        let who = if message.role == Role::User { "user" } else { "assistant" };
+        format!("[{who}]\n{}", message.text())
+    }));
+    turns.join("\n")
+}
+
+/// How many bytes the prompts of all cases have in common, up to a word; `None` where they differ in more than the words of
+/// one turn.
+fn shared(cases: &[Case]) -> Option<usize> {
+    let (first, rest) = cases.split_first()?;
+    let system = &first.request.system;
+    if cases.iter().any(|case| case.request.messages.len() != 1 || case.request.system != *system) {
+        return None;
+    }
+    let text = first.request.last_user_text();
+    let mut length = if rest.is_empty() { 0 } else { text.len() };
+    for case in rest {
+        let other = case.request.last_user_text();
+        length = text.bytes().zip(other.bytes()).take(length).take_while(|(a, b)| a == b).count();
+    }
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    let words = text[..length].rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    // What is short may stay, and a prompt of which nothing would be left has to.
+    let stays = words < SHORT || cases.iter().any(|case| case.request.last_user_text().len() == words);
+    Some(if stays { 0 } else { words })
+}
+
+/// Why a result does not pass, each reason once.
+pub(in crate::view) fn whys(result: &CaseResult) -> Vec<Why<'_>> {
+    if let Some((class, message)) = &result.failure {
+        return vec![Why { name: class.name(), reason: message }];
+    }
+    let failed = result.assertions.iter().filter(|assertion| assertion.verdict == Verdict::Fail);
+    let mut whys: Vec<Why<'_>> =
+        failed.map(|assertion| Why { name: &assertion.name, reason: &assertion.reason }).collect();
+    // Whatever asks for JSON says the same of an answer that is none.
+    whys.dedup();
+    whys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(prompts: &[&str]) -> Vec<Case> {
+        let case = |prompt: &&str| Case {
+            id: (*prompt).to_owned(),
+            digest: String::new(),
+            request: Request::prompt(*prompt),
+            reference: None,
+            tags: Vec::new(),
+            assertions: Vec::new(),
+            written: None,
+        };
+        prompts.iter().map(case).collect()
+    }
+
+    #[test]
+    fn what_all_cases_are_asked_is_found() {
+        let head = "é".repeat(40);
+        let [one, two, three] = ["one", "onto", "é"].map(|word| format!("{head}\n{word}"));
+        assert_eq!(shared(&cases(&[&one, &two])), Some(81));
+        assert_eq!(shared(&cases(&[&one, &two, &three])), Some(81));
+        assert_eq!(shared(&cases(&[&one, "è"])), Some(0));
+        assert_eq!(shared(&cases(&["a b", "a c"])), Some(0), "short");
+        assert_eq!(shared(&cases(&[&one, &format!("{head}\n")])), Some(0), "nothing would be left");
+        assert_eq!(shared(&cases(&[&one])), Some(0));
+        assert_eq!(shared(&[]), None);
+        let mut other = cases(&[&one, &two]);
+        other[1].request.system = Some("Be brief.".into());
+        assert_eq!(shared(&other), None);
+    }
+}
