@@ -1,6 +1,5 @@
 //! The cases that do not pass, below the table of an eval.
 
-use super::EvalRun;
 use super::format::harmless;
 use super::report::{Cases, Judged, shortened};
 use crate::eval::{CaseResult, Summary, Verdict};
@@ -12,24 +11,23 @@ const SHOWN: usize = 3;
 const INDENT: &str = "    ";
 
 /// What was asked, what came, and which assertion that did not please: of some cases on a line each, or of all in full.
-pub(super) fn failures(
-    run: &EvalRun<'_>,
+pub(super) fn failures<'a>(
+    cases: &Cases<'a>,
     summary: &Summary,
-    results: &[CaseResult],
+    results: &'a [CaseResult],
     width: usize,
     verbose: bool,
 ) -> String {
-    let cases = Cases::of(run);
-    let bad = cases.bad(results);
-    let shown = if verbose { bad.len() } else { SHOWN };
+    let shown = if verbose { usize::MAX } else { SHOWN };
     let mut out = String::new();
-    for judged in bad.iter().take(shown) {
+    let mut bad = cases.bad(results);
+    for judged in bad.by_ref().take(shown) {
         let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
         out += &format!("{mark} {} · {}\n", summary.subject, harmless(&judged.name()));
-        out += &if verbose { in_full(judged) } else { in_short(judged, width) };
+        out += &if verbose { in_full(&judged) } else { in_short(&judged, width) };
     }
-    if bad.len() > shown {
-        let more = bad.len() - shown;
+    let more = bad.count();
+    if more > 0 {
         out += &format!("  … and {more} more of {}; -v shows all of them in full\n", summary.subject);
     }
     out

@@ -5,7 +5,7 @@ use comfy_table::{ColumnConstraint, Width};
 use super::EvalRun;
 use super::eval_cases::failures;
 use super::format::{counted, money};
-use super::report::repair_words;
+use super::report::{Cases, repair_words};
 use super::table::{NARROW, table};
 use crate::eval::{CaseResult, Summary};
 use crate::provider::ModelRef;
@@ -64,8 +64,9 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
             ));
         }
     }
+    let cases = Cases::of(run);
     for (summary, results) in run.summaries.iter().zip(run.results) {
-        out.push_str(&failures(run, summary, results, width, verbose));
+        out.push_str(&failures(&cases, summary, results, width, verbose));
     }
     if run.summaries.iter().any(|s| s.simulated) {
         out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");

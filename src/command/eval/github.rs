@@ -8,11 +8,6 @@ use super::Context;
 use crate::provider::Environment;
 use crate::view::{EvalRun, annotations, markdown};
 
-/// Whether this is a step of a job there.
-pub(super) fn is_here(context: &Context) -> bool {
-    context.environment().variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
-}
-
 /// Annotates the sets' files, and adds the report to the step's summary. Neither is worth an exit code.
 pub(super) fn tell(context: &Context, runs: &[EvalRun<'_>]) {
     let environment = context.environment();

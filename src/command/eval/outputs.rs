@@ -27,7 +27,7 @@ pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
 
 /// Whether anything that is shown at the end wants all results whole, with their answers.
 pub(super) fn wants_results(context: &Context, args: &EvalArgs) -> bool {
-    !args.output.is_empty() || context.console.is_verbose() || github::is_here(context)
+    !args.output.is_empty() || context.console.is_verbose() || context.console.is_in_github()
 }
 
 /// Prints the tables and writes the reports.
@@ -69,7 +69,7 @@ pub(super) fn show(
             Err(error) => unwritten = Some(format!("{} cannot be written: {error}", path.display())),
         }
     }
-    let in_github = github::is_here(context);
+    let in_github = context.console.is_in_github();
     let text = if args.json {
         let json = eval_json(&runs, outcome.code()).map_err(|error| CommandError::internal(error.into()))?;
         // Within JSON, what stands for a character means the same as the character.

@@ -1,10 +1,10 @@
 //! The cases of a run as reports show them.
 
-use std::collections::HashMap;
+use std::cell::Cell;
 
 use super::EvalRun;
 use crate::chat::{Request, Role};
-use crate::eval::{Case, CaseResult, Repairs, Verdict, by_case, decided};
+use crate::eval::{Case, CaseResult, Decided, Repairs, Verdict, by_case, decided};
 
 /// An answer; or a case with all its answers, where so many of them decide it.
 pub(in crate::view) struct Judged<'a> {
@@ -34,18 +34,17 @@ pub(in crate::view) struct Why<'a> {
     pub(in crate::view) reason: &'a str,
 }
 
-/// The cases of a set, by their ids.
+/// The cases of a run's set.
 pub(in crate::view) struct Cases<'a> {
     run: EvalRun<'a>,
-    by_id: HashMap<&'a str, &'a Case>,
+    /// Where the last one was found: results come in the order of the cases.
+    last: Cell<usize>,
     shared: Option<usize>,
 }
 
 impl<'a> Cases<'a> {
     pub(in crate::view) fn of(run: &EvalRun<'a>) -> Self {
-        let all = &run.set.cases;
-        let by_id = all.iter().map(|case| (case.id.as_str(), case)).collect();
-        Self { run: *run, by_id, shared: shared(all) }
+        Self { run: *run, last: Cell::new(0), shared: shared(&run.set.cases) }
     }
 
     /// What is asked in all cases, where that is left out of each.
@@ -59,37 +58,36 @@ impl<'a> Cases<'a> {
     }
 
     /// What is judged of a subject's results, in their order.
-    pub(in crate::view) fn judged(&self, results: &'a [CaseResult]) -> Vec<Judged<'a>> {
-        match self.run.min_pass {
-            None => results.iter().filter_map(|result| self.answer(result)).collect(),
-            Some(min_pass) => by_case(results)
-                .zip(decided(results, min_pass))
-                .filter_map(|(of, decided)| {
-                    let passed = of.iter().filter(|result| result.verdict == Verdict::Pass).count();
-                    Some(Judged {
-                        verdict: decided.verdict,
-                        score: decided.score,
-                        results: of,
-                        decisive: of.iter().find(|r| r.verdict == decided.verdict).or(of.first())?,
-                        nth: None,
-                        of_repeats: Some((passed, min_pass)),
-                        case: self.case(of.first()?),
-                        shared: self.shared,
-                    })
-                })
-                .collect(),
-        }
+    pub(in crate::view) fn judged(&self, results: &'a [CaseResult]) -> impl Iterator<Item = Judged<'a>> {
+        let each = if self.run.min_pass.is_none() { results } else { &[] };
+        let by_repeats = self.run.min_pass.into_iter().flat_map(move |min_pass| {
+            let decided = by_case(results).zip(decided(results, min_pass));
+            decided.filter_map(move |(of, decided)| self.repeats(of, decided, min_pass))
+        });
+        each.iter().map(|result| self.answer(result)).chain(by_repeats)
     }
 
     /// Those of them that do not pass.
-    pub(in crate::view) fn bad(&self, results: &'a [CaseResult]) -> Vec<Judged<'a>> {
-        let mut judged = self.judged(results);
-        judged.retain(|case| case.verdict != Verdict::Pass);
-        judged
+    pub(in crate::view) fn bad(&self, results: &'a [CaseResult]) -> impl Iterator<Item = Judged<'a>> {
+        self.judged(results).filter(|judged| judged.verdict != Verdict::Pass)
     }
 
-    fn answer(&self, result: &'a CaseResult) -> Option<Judged<'a>> {
+    fn repeats(&self, of: &'a [CaseResult], decided: Decided, min_pass: u32) -> Option<Judged<'a>> {
+        let first = of.first()?;
         Some(Judged {
+            verdict: decided.verdict,
+            score: decided.score,
+            results: of,
+            decisive: of.iter().find(|result| result.verdict == decided.verdict).unwrap_or(first),
+            nth: None,
+            of_repeats: Some((of.iter().filter(|result| result.verdict == Verdict::Pass).count(), min_pass)),
+            case: self.case(first),
+            shared: self.shared,
+        })
+    }
+
+    fn answer(&self, result: &'a CaseResult) -> Judged<'a> {
+        Judged {
             verdict: result.verdict,
             score: result.score,
             results: std::slice::from_ref(result),
@@ -98,11 +96,16 @@ impl<'a> Cases<'a> {
             of_repeats: None,
             case: self.case(result),
             shared: self.shared,
-        })
+        }
     }
 
     fn case(&self, result: &CaseResult) -> Option<&'a Case> {
-        self.by_id.get(result.case.as_str()).copied()
+        let all = &self.run.set.cases;
+        let last = self.last.get();
+        let mut places = (last..all.len()).chain(0..last);
+        let at = places.find(|at| all.get(*at).is_some_and(|case| case.id == result.case))?;
+        self.last.set(at);
+        all.get(at)
     }
 }
 

@@ -25,7 +25,7 @@ fn of_run(run: &EvalRun<'_>) -> Value {
     let subjects: Vec<Value> = run
         .subjects()
         .map(|(summary, results)| {
-            let cases: Vec<Value> = cases.judged(results).iter().map(of_case).collect();
+            let cases: Vec<Value> = cases.judged(results).map(|judged| of_case(&judged)).collect();
             context! { cases, ..of_subject(summary) }
         })
         .collect();

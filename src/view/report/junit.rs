@@ -73,7 +73,7 @@ fn suites(xml: &mut Xml<'_>, run: &EvalRun<'_>) -> io::Result<()> {
             .with_attributes(time.as_deref().map(|time| ("time", time)));
         suite.write_inner_content(|xml| {
             properties(xml, run, summary)?;
-            cases.judged(results).iter().try_for_each(|judged| test(xml, &class, judged))
+            cases.judged(results).try_for_each(|judged| test(xml, &class, &judged))
         })?;
     }
     Ok(())

@@ -84,8 +84,8 @@ fn notes(run: &EvalRun<'_>) -> String {
 fn cases(run: &EvalRun<'_>, out: &mut String) {
     let cases = Cases::of(run);
     for (summary, results) in run.subjects() {
-        let bad = cases.bad(results);
-        if bad.is_empty() {
+        let mut bad = cases.bad(results).peekable();
+        if bad.peek().is_none() {
             continue;
         }
         let (failed, unscored) = (summary.failed, summary.unscored);
@@ -95,17 +95,17 @@ fn cases(run: &EvalRun<'_>, out: &mut String) {
             format!("{failed} failed")
         };
         out.push_str(&format!("\n### {}: {counts}\n\n", code(&summary.subject)));
-        let mut shown = 0;
-        for judged in &bad {
-            let details = details(judged);
-            if out.len() + details.len() > MOST {
-                break;
+        let mut left_out = 0;
+        for judged in bad {
+            let details = details(&judged);
+            if left_out > 0 || out.len() + details.len() > MOST {
+                left_out += 1;
+            } else {
+                out.push_str(&details);
             }
-            out.push_str(&details);
-            shown += 1;
         }
-        if shown < bad.len() {
-            out.push_str(&format!("… and {} more; the .json report has all of them\n", bad.len() - shown));
+        if left_out > 0 {
+            out.push_str(&format!("… and {left_out} more; the .json report has all of them\n"));
         }
     }
 }
