@@ -1,5 +1,6 @@
 //! A golden set, from its file to its rendered cases.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,6 +80,7 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
         requests: Requests::new(&folder),
         schemas: Schemas::default(),
+        paths: HashMap::new(),
         folder,
         problems: Vec::new(),
     };
@@ -93,6 +95,8 @@ struct Reader {
     path: Arc<str>,
     /// Where the lines of the set's file end, in bytes.
     breaks: Vec<usize>,
+    /// The files with more cases, as the user would name them.
+    paths: HashMap<String, Arc<str>>,
     folder: PathBuf,
     requests: Requests,
     schemas: Schemas,
@@ -267,7 +271,7 @@ impl Reader {
         })
     }
 
-    fn written(&self, entry: &CaseEntry, source: &Source) -> Option<Written> {
+    fn written(&mut self, entry: &CaseEntry, source: &Source) -> Option<Written> {
         match source {
             Source::Set => {
                 let start = entry.id.span.as_ref()?.start;
@@ -275,7 +279,12 @@ impl Reader {
                 Some(Written { path: Arc::clone(&self.path), line })
             }
             Source::Line(name, line) => {
-                Some(Written { path: self.folder.join(name).to_string_lossy().into(), line: *line })
+                let folder = &self.folder;
+                let path = self
+                    .paths
+                    .entry(name.clone())
+                    .or_insert_with(|| folder.join(name).to_string_lossy().into());
+                Some(Written { path: Arc::clone(path), line: *line })
             }
         }
     }

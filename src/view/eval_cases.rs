@@ -24,7 +24,7 @@ pub(super) fn failures<'a>(
     for judged in bad.by_ref().take(shown) {
         let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
         out += &format!("{mark} {} · {}\n", summary.subject, harmless(&judged.name()));
-        out += &if verbose { in_full(&judged) } else { in_short(&judged, width) };
+        out += &if verbose { in_full(&judged) } else { in_short(cases, &judged, width) };
     }
     let more = bad.count();
     if more > 0 {
@@ -33,14 +33,14 @@ pub(super) fn failures<'a>(
     out
 }
 
-fn in_short(judged: &Judged<'_>, width: usize) -> String {
+fn in_short<'a>(cases: &Cases<'a>, judged: &Judged<'a>, width: usize) -> String {
     let line = |name: &str, text: &str| {
         let room = width.saturating_sub(INDENT.len() + name.chars().count() + 2);
         format!("{INDENT}{name}: {}\n", harmless(&shortened(text, room)))
     };
     let mut out = String::new();
     if judged.verdict == Verdict::Fail {
-        out += &line("prompt", &judged.own_prompt());
+        out += &line("prompt", &cases.telling(judged));
         let answer = &judged.decisive.text;
         out += &if answer.trim().is_empty() {
             format!("{INDENT}answer: (empty)\n")

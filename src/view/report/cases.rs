@@ -72,6 +72,19 @@ impl<'a> Cases<'a> {
         self.judged(results).filter(|judged| judged.verdict != Verdict::Pass)
     }
 
+    /// What a case asks, from where no other case asks the same: what tells it from its neighbours.
+    pub(in crate::view) fn telling(&self, judged: &Judged<'a>) -> String {
+        let Some(own) = judged.case else { return String::new() };
+        let mut text = own.request.last_user_text();
+        let others = self.run.set.cases.iter().filter(|case| case.id != own.id);
+        let longest = others.map(|case| common(&text, &case.request.last_user_text())).max().unwrap_or(0);
+        match at_words(&text, longest) {
+            0 => text,
+            start if start == text.len() => text,
+            start => format!("… {}", text.split_off(start)),
+        }
+    }
+
     fn repeats(&self, of: &'a [CaseResult], decided: Decided, min_pass: u32) -> Option<Judged<'a>> {
         let first = of.first()?;
         Some(Judged {
@@ -176,16 +189,29 @@ fn shared(cases: &[Case]) -> Option<usize> {
     let text = first.request.last_user_text();
     let mut length = if rest.is_empty() { 0 } else { text.len() };
     for case in rest {
-        let other = case.request.last_user_text();
-        length = text.bytes().zip(other.bytes()).take(length).take_while(|(a, b)| a == b).count();
+        length = length.min(common(&text, &case.request.last_user_text()));
     }
+    let length = at_words(&text, length);
+    // A prompt of which nothing would be left has to stay whole.
+    let is_all = cases.iter().any(|case| case.request.last_user_text().len() == length);
+    Some(if is_all { 0 } else { length })
+}
+
+/// How many bytes two texts begin with alike.
+fn common(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+/// The end of that many bytes, moved to where a line or a word begins; 0 where so little may as well be shown.
+fn at_words(text: &str, mut length: usize) -> usize {
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    let words = text[..length].rfind(char::is_whitespace).map_or(0, |at| at + 1);
-    // What is short may stay, and a prompt of which nothing would be left has to.
-    let stays = words < SHORT || cases.iter().any(|case| case.request.last_user_text().len() == words);
-    Some(if stays { 0 } else { words })
+    let before = &text[..length];
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let word = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let start = if length - line < SHORT { line } else { word };
+    if start < SHORT { 0 } else { start }
 }
 
 /// Why a result does not pass, each reason once.
@@ -222,8 +248,10 @@ mod tests {
     fn what_all_cases_are_asked_is_found() {
         let head = "é".repeat(40);
         let [one, two, three] = ["one", "onto", "é"].map(|word| format!("{head}\n{word}"));
-        assert_eq!(shared(&cases(&[&one, &two])), Some(81));
+        assert_eq!(shared(&cases(&[&one, &two])), Some(81), "a word is whole");
         assert_eq!(shared(&cases(&[&one, &two, &three])), Some(81));
+        let line = format!("{head}\nthe same words ");
+        assert_eq!(shared(&cases(&[&format!("{line}one"), &format!("{line}two")])), Some(81), "so is a line");
         assert_eq!(shared(&cases(&[&one, "è"])), Some(0));
         assert_eq!(shared(&cases(&["a b", "a c"])), Some(0), "short");
         assert_eq!(shared(&cases(&[&one, &format!("{head}\n")])), Some(0), "nothing would be left");
