@@ -32,6 +32,8 @@ mod ping;
 mod planted_keys;
 mod prompts;
 mod readme;
+mod repairs;
+mod reports;
 mod requests;
 mod route_files;
 mod runs;

@@ -119,7 +119,7 @@ pub struct EvalArgs {
     /// Print one JSON object in place of the table
     #[arg(long)]
     pub json: bool,
-    /// Also write a report, its form by the file's extension: .json or .csv (repeatable)
+    /// Also write a report, its form by the file's extension: .json, .jsonl, .csv, .xml (JUnit), .md or .html (repeatable)
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Weigh the candidates of a weighted route anew by what is found, in the ledger and not in its file

@@ -1,5 +1,6 @@
 //! A golden set, from its file to its rendered cases.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::prompts::{MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_o
 use super::set_request::{RequestEntry, Requests};
 use super::yaml::{self, Located};
 use crate::chat::{Request, Tool};
-use crate::eval::{Assertion, Case, Digest, Set, SetPrompt, Sharing};
+use crate::eval::{Assertion, Case, Digest, Set, SetPrompt, Sharing, Written};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -54,11 +55,14 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut reader = Reader {
+        path: name.as_str().into(),
+        breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
         requests: Requests::new(&folder),
         schemas: Schemas::default(),
         sharing: Sharing::default(),
         latest: Arc::default(),
         latest_written: Vec::new(),
+        paths: HashMap::new(),
         folder,
         problems: Vec::new(),
     };
@@ -70,6 +74,11 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 }
 
 struct Reader {
+    path: Arc<str>,
+    /// Where the lines of the set's file end, in bytes.
+    breaks: Vec<usize>,
+    /// The files with more cases, as the user would name them.
+    paths: HashMap<Arc<str>, Arc<str>>,
     folder: PathBuf,
     requests: Requests,
     schemas: Schemas,
@@ -163,6 +172,7 @@ impl Reader {
         }
         let tags = self.sharing.tags(entry.tags.clone());
         let assertions = self.shared(assertions, &written);
+        let written_at = self.written(&entry, source);
         let mut cases = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
@@ -188,9 +198,28 @@ impl Reader {
                 tags: Arc::clone(&tags),
                 cluster: entry.cluster.as_deref().map(Into::into),
                 assertions: Arc::clone(&assertions),
+                written: written_at.clone(),
             });
         }
         cases
+    }
+
+    fn written(&mut self, entry: &CaseEntry, source: &Source) -> Option<Written> {
+        match source {
+            Source::Set => {
+                let start = entry.id.span.as_ref()?.start;
+                let line = self.breaks.partition_point(|at| *at < start) as u64 + 1;
+                Some(Written { path: Arc::clone(&self.path), line })
+            }
+            Source::Line(name, line) => {
+                let folder = &self.folder;
+                let path = self
+                    .paths
+                    .entry(name.clone())
+                    .or_insert_with(|| folder.join(&**name).to_string_lossy().into());
+                Some(Written { path: Arc::clone(path), line: *line })
+            }
+        }
     }
 
     /// A case's assertions, the set's before its own, with what identifies each.

@@ -38,7 +38,7 @@ mod tree;
 mod trust;
 mod yaml;
 
-pub use baseline::{SavedSubject, load_baseline, save_baseline};
+pub use baseline::{SavedSubject, baseline_text, load_baseline};
 pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
 pub use diagnostic::{ConfigError, Problem, nearest};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Case, Digest, Kind};
+use super::repair::repaired;
+use super::{Case, Digest, Kind, Repairs};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
@@ -112,6 +113,8 @@ pub struct CaseResult {
     pub text: String,
     /// What each assertion found.
     pub assertions: Vec<AssertionResult>,
+    /// What had to be put right in the form of a failed answer for it to pass. The verdict is without that.
+    pub repaired_by: Option<Repairs>,
     /// The caller's own limit that ended the call, of time or of money.
     pub limit: Option<Why>,
     /// Whether every attempt failed in a way that the next case would meet again.
@@ -193,8 +196,11 @@ impl CaseResult {
             cost_usd: result.cost.usd(),
         };
         result.assertions = case.assertions.iter().map(|assertion| assertion.grade(&graded)).collect();
-        result.text = text;
         result.conclude();
+        if result.verdict == Verdict::Fail {
+            result.repaired_by = repaired(&case.assertions[..], &result.assertions, &graded);
+        }
+        result.text = text;
         result
     }
 
@@ -208,6 +214,7 @@ impl CaseResult {
             score: None,
             text: String::new(),
             assertions: Vec::new(),
+            repaired_by: None,
             limit: None,
             hopeless: false,
             failure: None,

@@ -46,6 +46,8 @@ pub struct ResultRow {
     pub text: String,
     /// What each assertion found, as JSON.
     pub assertions: String,
+    /// What had to be put right in a failed answer's form for it to pass.
+    pub repaired_by: String,
     /// The class of the failure that left it unscored.
     pub failure_class: String,
     /// The words of that failure.
@@ -92,7 +94,7 @@ pub struct AnswerRow {
 pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
-    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached";
+    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by";
 
 pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
     Ok(RunRow {
@@ -129,6 +131,7 @@ fn result(row: &Row<'_>) -> RowResult<ResultRow> {
         latency_ms: row.get(17)?,
         queued_ms: row.get(18)?,
         cached: row.get(19)?,
+        repaired_by: row.get(20)?,
     })
 }
 
@@ -196,7 +199,7 @@ impl Rows<'_> {
         self.0
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO result (run, {RESULT}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
             ))?
             .execute(params![
                 run,
@@ -220,6 +223,7 @@ impl Rows<'_> {
                 row.latency_ms,
                 row.queued_ms,
                 row.cached,
+                row.repaired_by,
             ])?;
         Ok(())
     }
@@ -350,6 +354,7 @@ mod tests {
             score: Some(0.5),
             text: "t".into(),
             assertions: "[]".into(),
+            repaired_by: "fold".into(),
             failure_class: "timeout".into(),
             failure: "f".into(),
             finish_reason: "stop".into(),

@@ -32,6 +32,11 @@ impl Prepared {
         asked_of(&subject.name, &self.cases, &self.by_prompt)
     }
 
+    /// The cases as each prompt asks them, where the set compares several.
+    pub(super) fn by_prompt(&self) -> &[(String, Vec<Case>)] {
+        &self.by_prompt
+    }
+
     /// How many results each subject comes to.
     pub(super) fn results(&self) -> usize {
         self.cases.len() * self.choice.selection.repeat.max(1) as usize
