@@ -130,6 +130,10 @@ impl fmt::Debug for Repairs {
 /// At most so many repairs are made to one answer: what takes more is no mismatch of form.
 const MOST: u32 = 3;
 
+/// Once so many bytes were graded, no more combinations are tried: a long answer that is compared with a long text would hold
+/// up all others meanwhile.
+const MUCH: usize = 64 << 10;
+
 /// The fewest repairs after which a failed answer passes all assertions of its case; of several the first by
 /// [`Repair::ALL`]. What does not look at the text, such as cost and latency, stands as it was found, and where that is no
 /// pass, no repair will do.
@@ -159,12 +163,17 @@ pub(super) fn repaired<A: Borrow<Assertion>>(
     let mut texts: [Option<Cow<'_, str>>; 1 << Repair::ALL.len()] = [const { None }; 1 << Repair::ALL.len()];
     texts[0] = Some(Cow::Borrowed(answer.text));
     let mut seen: HashSet<(String, bool)> = HashSet::new();
+    let mut graded = 0;
     for way in ways {
+        if way.count_ones() > 1 && graded > MUCH {
+            break;
+        }
         let Some(last) = Repairs(way).each().last() else { continue };
         let before = texts.get(usize::from(way & !last.bit())).and_then(Option::as_ref);
         let Some(text) = before.and_then(|before| last.made(before, &limits)) else { continue };
         let folds = last == Repair::Fold;
         if seen.insert((text.clone(), folds)) {
+            graded += text.len();
             let repaired = Graded { text: &text, ..*answer };
             let passes = |assertion: &Assertion| match folds {
                 true => assertion.forgives(&repaired),

@@ -118,6 +118,19 @@ fn figures_of_the_call_stand_as_they_were_found() {
     assert_eq!(of_answer(&assertions, &fenced), None, "an unknown cost is no pass");
 }
 
+/// A long answer is repaired as others are, but for combinations that would take too long to try.
+#[test]
+fn long_answers_are_not_tried_in_every_way() {
+    let fenced = |words: usize| {
+        let core = json!({"city": "paris", "more": "word ".repeat(words)}).to_string();
+        format!("```json\n{core}\n```")
+    };
+    assert_eq!(of_text(&[schema()], &fenced(50_000)).as_deref(), Some("strip-fences"));
+    let greeted = |words: usize| format!("Sure:\n{}", fenced(words));
+    assert_eq!(of_text(&[schema()], &greeted(1_000)).as_deref(), Some("cut-preamble+strip-fences"));
+    assert_eq!(of_text(&[schema()], &greeted(50_000)), None);
+}
+
 #[test]
 fn words_are_read_back() {
     for bits in 1..64 {
