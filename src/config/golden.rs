@@ -10,7 +10,7 @@ use super::cases::{CaseEntry, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::digest::sha256;
 use super::identity::case_digest;
-use super::prompts::{MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
+use super::prompts::{Files, MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
 use super::set_request::{RequestEntry, Requests};
 use super::yaml::{self, Located};
 use crate::chat::{Request, Tool};
@@ -29,6 +29,8 @@ struct SetFile {
     prompt: Option<Located<String>>,
     messages: Option<Vec<MessageEntry>>,
     prompts: Option<PromptEntries>,
+    #[serde(default)]
+    files: Vec<Located<String>>,
     #[serde(default)]
     request: RequestEntry,
     #[serde(default)]
@@ -62,6 +64,7 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut reader = Reader {
         requests: Requests::new(&folder),
+        files: Files::new(&folder),
         schemas: Schemas::default(),
         folder,
         problems: Vec::new(),
@@ -76,6 +79,7 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 struct Reader {
     folder: PathBuf,
     requests: Requests,
+    files: Files,
     schemas: Schemas,
     problems: Vec<Problem>,
 }
@@ -83,7 +87,12 @@ struct Reader {
 impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         self.problems.extend(version_problem(&file.version));
-        let own = PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages };
+        let own = PromptEntry {
+            system: file.system,
+            prompt: file.prompt,
+            messages: file.messages,
+            files: file.files,
+        };
         let prompts = prompts_of(&own, file.prompts.as_ref(), &mut self.problems);
         let mut entries: Vec<(CaseEntry, Source)> =
             file.cases.into_iter().map(|case| (case, Source::Set)).collect();
@@ -165,11 +174,11 @@ impl Reader {
         let mut cases = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
-            let (system, messages) = match prompt.render(&entry.vars) {
+            let (system, messages) = match prompt.render(&entry.vars, &mut self.files) {
                 Ok(rendered) => rendered,
                 Err(error) => {
                     let message = format!("case `{id}`{source}{by}: {}", error.message);
-                    self.problems.push(Problem::new(message, span(), "add it under the case's `vars:`"));
+                    self.problems.push(Problem::new(message, span(), error.hint));
                     continue;
                 }
             };

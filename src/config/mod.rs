@@ -5,6 +5,7 @@
 //! what to do. Start with [`Config::load`] and [`load_set`].
 
 mod assertions;
+mod attachment;
 mod candidates;
 mod cases;
 mod catalogue;
@@ -37,6 +38,7 @@ mod tree;
 mod trust;
 mod yaml;
 
+pub use attachment::{AttachmentError, attachment};
 pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
 pub use diagnostic::{ConfigError, Problem, nearest};
