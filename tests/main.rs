@@ -38,6 +38,7 @@ mod requests;
 mod route_files;
 mod runs;
 mod samples;
+mod set_files;
 mod set_schemas;
 mod shared_breaker;
 mod simulator;

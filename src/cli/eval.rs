@@ -46,7 +46,8 @@ pub struct EvalArgs {
     /// The golden sets
     #[arg(value_name = "SET", required = true)]
     pub sets: Vec<PathBuf>,
-    /// The subjects, in place of the set's own (repeatable, or separated by commas)
+    /// The subjects, in place of the set's own (repeatable, or separated by commas); where a set has several prompts,
+    /// MODEL#PROMPT asks by one of them alone
     #[arg(short, long = "model", value_name = "MODEL", value_delimiter = ',')]
     pub models: Vec<String>,
     /// Run only cases whose id matches this regular expression

@@ -12,7 +12,7 @@ use super::cases::{CaseEntry, Ids, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::gate::GateEntry;
 use super::identity::case_digest;
-use super::prompts::{MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
+use super::prompts::{Files, MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
 use super::set_request::{RequestEntry, Requests};
 use super::yaml::{self, Located};
 use crate::chat::{Request, Tool};
@@ -31,6 +31,8 @@ struct SetFile {
     prompt: Option<Located<String>>,
     messages: Option<Vec<MessageEntry>>,
     prompts: Option<PromptEntries>,
+    #[serde(default)]
+    files: Vec<Located<String>>,
     #[serde(default)]
     request: RequestEntry,
     #[serde(default)]
@@ -58,6 +60,7 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         path: name.as_str().into(),
         breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
         requests: Requests::new(&folder),
+        files: Files::new(&folder),
         schemas: Schemas::default(),
         sharing: Sharing::default(),
         latest: Arc::default(),
@@ -81,6 +84,7 @@ struct Reader {
     paths: HashMap<Arc<str>, Arc<str>>,
     folder: PathBuf,
     requests: Requests,
+    files: Files,
     schemas: Schemas,
     sharing: Sharing,
     /// The assertions of the case that was read last, with what identifies each.
@@ -92,7 +96,12 @@ struct Reader {
 impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         self.problems.extend(version_problem(&file.version));
-        let own = PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages };
+        let own = PromptEntry {
+            system: file.system,
+            prompt: file.prompt,
+            messages: file.messages,
+            files: file.files,
+        };
         let prompts = prompts_of(&own, file.prompts.as_ref(), &mut self.problems);
         let mut by_prompt: Vec<Vec<Case>> = prompts.iter().map(|_| Vec::new()).collect();
         let mut ids = Ids::default();
@@ -176,11 +185,11 @@ impl Reader {
         let mut cases = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
-            let (system, messages) = match prompt.render(&entry.vars) {
+            let (system, messages) = match prompt.render(&entry.vars, &mut self.files) {
                 Ok(rendered) => rendered,
                 Err(error) => {
                     let message = format!("case `{id}`{source}{by}: {}", error.message);
-                    self.problems.push(Problem::new(message, span(), "add it under the case's `vars:`"));
+                    self.problems.push(Problem::new(message, span(), error.hint));
                     continue;
                 }
             };

@@ -5,6 +5,7 @@
 //! what to do. Start with [`Config::load`] and [`load_set`].
 
 mod assertions;
+mod attachment;
 mod baseline;
 mod candidates;
 mod cases;
@@ -38,6 +39,7 @@ mod tree;
 mod trust;
 mod yaml;
 
+pub use attachment::{AttachmentError, attachment};
 pub use baseline::{SavedSubject, baseline_text, load_baseline};
 pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
