@@ -111,7 +111,7 @@ impl Reader {
                 let hint = "give each case an id of its own";
                 reader.problems.push(Problem::new(message, entry.id.span.clone(), hint));
             }
-            let asked = reader.case(entry, &source, &prompts, &file.request, &file.assert);
+            let asked = reader.case(&entry, &source, &prompts, &file.request, &file.assert);
             by_prompt.iter_mut().zip(asked).for_each(|(cases, case)| cases.push(case));
         };
         let none = file.cases.is_empty() && file.cases_from.is_empty();
@@ -164,7 +164,7 @@ impl Reader {
     /// A case as each of the prompts asks it, in their order; none where something is wrong.
     fn case(
         &mut self,
-        entry: CaseEntry,
+        entry: &CaseEntry,
         source: &Source,
         prompts: &[Prompt],
         settings: &RequestEntry,
@@ -174,14 +174,14 @@ impl Reader {
         let span = || entry.id.span.clone();
         let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
         let base = self.requests.read(&settings, &mut self.problems);
-        let (assertions, written) = self.assertions(&entry, source, common, &base.tools);
+        let (assertions, written) = self.assertions(entry, source, common, &base.tools);
         if common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
             self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span(), hint));
         }
         let tags = self.sharing.tags(entry.tags.clone());
         let assertions = self.shared(assertions, &written);
-        let written_at = self.written(&entry, source);
+        let written_at = self.written(entry, source);
         let mut cases = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
