@@ -12,6 +12,7 @@ lint:
 
 bench:
     cargo bench --bench decode
+    cargo bench --bench evals
     cargo bench --bench failover
     cargo bench --bench first_minute
     cargo bench --bench simulator
