@@ -13,6 +13,7 @@ mod assertions;
 mod baselines;
 mod calls;
 mod catalogue;
+mod contests;
 mod costs;
 mod drills;
 #[cfg(unix)]
@@ -23,8 +24,11 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod judges;
 mod limits;
 mod ping;
+#[cfg(unix)]
+mod programs;
 mod readme;
 mod requests;
 mod route_files;

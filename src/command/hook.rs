@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
+use super::program::secrets;
 use crate::config::{Config, Template, TemplateError};
 use crate::route::Opened;
 use crate::view::Console;
@@ -22,12 +23,7 @@ impl Hook {
     /// The command that `routes.yaml` names, where it names one and is trusted.
     pub(super) fn of(config: &Config) -> Option<Self> {
         let command = config.on_breaker_open.clone()?;
-        let secrets = config.providers.values().flat_map(|provider| provider.secret_variables());
-        Some(Self {
-            command,
-            secrets: secrets.map(str::to_owned).collect(),
-            named_in: config.source.name.clone(),
-        })
+        Some(Self { command, secrets: secrets(config), named_in: config.source.name.clone() })
     }
 
     /// Starts the command and leaves it to itself: nobody's answer waits for it.

@@ -31,6 +31,8 @@ struct SetFile {
     messages: Option<Vec<MessageEntry>>,
     #[serde(default)]
     request: RequestEntry,
+    judge: Option<String>,
+    embedding: Option<String>,
     #[serde(default)]
     assert: Vec<AssertionEntry>,
     repeat: Option<Located<u32>>,
@@ -69,6 +71,8 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let mut reader = Reader {
         requests: Requests::new(&folder),
         schemas: Schemas::default(),
+        judge: file.judge.clone(),
+        embedding: file.embedding.clone(),
         folder,
         problems: Vec::new(),
     };
@@ -83,6 +87,10 @@ struct Reader {
     folder: PathBuf,
     requests: Requests,
     schemas: Schemas,
+    /// Who judges, where an assertion does not say.
+    judge: Option<String>,
+    /// Who makes vectors, where an assertion does not say.
+    embedding: Option<String>,
     problems: Vec<Problem>,
 }
 
@@ -272,6 +280,9 @@ impl Reader {
                 folder: &self.folder,
                 tools,
                 schemas: &self.schemas,
+                variables: &entry.vars,
+                judge: self.judge.as_deref(),
+                embedding: self.embedding.as_deref(),
             };
             match build(assertion, around) {
                 Ok(built) => {

@@ -10,6 +10,7 @@ mod cache;
 mod gate;
 mod grade;
 mod halt;
+mod jury;
 mod kept;
 mod lanes;
 mod numbers;
@@ -23,13 +24,18 @@ pub mod statistics;
 mod summary;
 
 pub use assertion::{
-    Assertion, Check, Combination, Kind, Measure, PathTest, Place, Quantity, TextTest, Tolerance, Unit,
+    Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
+    Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
 };
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
+pub use jury::{
+    Contest, Contested, Heard, Judging, Jury, Pair, Pairwise, Preference, RunProgram, contest, contested,
+    same_family,
+};
 pub use kept::verdict_of;
 pub use lanes::Lanes;
 pub use numbers::numbers_in;

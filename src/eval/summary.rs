@@ -6,7 +6,7 @@ use super::baseline::SEED;
 use super::statistics::{
     Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
-use super::{Case, CaseResult, Decided, Verdict, decided};
+use super::{Case, CaseResult, Decided, Judging, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -34,6 +34,10 @@ pub struct Summary {
     pub score_interval: Option<Interval>,
     /// What all calls cost.
     pub cost: Cost,
+    /// What judging the answers took; no part of the cost.
+    pub judging: Judging,
+    /// Judges of the subject's own family, who tend to be kinder to it.
+    pub kin: Vec<String>,
     /// Answers that were given before.
     pub cached: usize,
     /// What these would have cost.
@@ -96,6 +100,8 @@ impl Summary {
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             score_interval,
             cost: Cost::sum(results.iter().map(|r| r.cost)),
+            judging: Judging::sum(results.iter().map(|r| r.judging)),
+            kin: Vec::new(),
             cached: results.iter().filter(|r| r.cached.is_some()).count(),
             cached_cost: Cost::sum(results.iter().filter_map(|r| r.cached)),
             failovers: results.iter().map(|r| r.failovers).sum(),

@@ -68,6 +68,8 @@ pub struct ResultRow {
     pub queued_ms: f64,
     /// Whether the answer is one that was given before.
     pub cached: bool,
+    /// What judging it took, as JSON; empty where nothing was judged.
+    pub judging: String,
 }
 
 /// A whole answer that may be used again.
@@ -92,7 +94,7 @@ pub struct AnswerRow {
 const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
-    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached";
+    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, judging";
 
 fn run(row: &Row<'_>) -> RowResult<RunRow> {
     Ok(RunRow {
@@ -129,6 +131,7 @@ fn result(row: &Row<'_>) -> RowResult<ResultRow> {
         latency_ms: row.get(17)?,
         queued_ms: row.get(18)?,
         cached: row.get(19)?,
+        judging: row.get(20)?,
     })
 }
 
@@ -196,7 +199,7 @@ impl Rows<'_> {
         self.0
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO result (run, {RESULT}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
             ))?
             .execute(params![
                 run,
@@ -220,6 +223,7 @@ impl Rows<'_> {
                 row.latency_ms,
                 row.queued_ms,
                 row.cached,
+                row.judging,
             ])?;
         Ok(())
     }
@@ -361,6 +365,7 @@ mod tests {
             latency_ms: Some(5.5),
             queued_ms: 6.5,
             cached: true,
+            judging: "{}".into(),
         };
         let other = ResultRow { repeat: 0, verdict: "unscored".into(), nano_dollars: None, ..whole.clone() };
         for row in [other.clone(), other.clone(), ResultRow { score: None, ..whole.clone() }, whole.clone()] {

@@ -15,7 +15,7 @@ use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, CaseResult, Comparison, GateReport, Halt, Lanes, RunOptions, Stop, Summary, Verdict,
+    Bench, Cache, CaseResult, Comparison, GateReport, Halt, Jury, Lanes, RunOptions, Stop, Summary, Verdict,
     forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
@@ -50,6 +50,7 @@ pub(super) async fn execute(
     context: &Context,
     args: &EvalArgs,
     router: &Router,
+    jury: &Jury,
     prepared: &[Prepared],
     resumed: Option<(RunRow, Hold)>,
 ) -> Result<Executed, CommandError> {
@@ -58,7 +59,7 @@ pub(super) async fn execute(
     let lanes = Lanes::new(args.concurrency.map(usize::from));
     let console = context.console;
     let tell: Tell = Arc::new(move |words: &str| console.warn(words));
-    let bench = Bench { router, lanes: &lanes, halt: &halt, tell: &tell };
+    let bench = Bench { router, lanes: &lanes, halt: &halt, jury, tell: &tell };
     let mut signals = context.signals.listen();
     forget_old_answers(router);
     let mut resumed = resumed;
@@ -184,7 +185,8 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            Summary::of(&subject.name, simulated, cases, results, prepared.min_pass)
+            let kin = bench.jury.kin(&subject.route, cases);
+            Summary { kin, ..Summary::of(&subject.name, simulated, cases, results, prepared.min_pass) }
         })
         .collect();
     let comparisons = compare(prepared, &results);

@@ -6,6 +6,7 @@ mod dry_run;
 mod execute;
 mod gate;
 mod hold;
+mod judges;
 mod outputs;
 mod prepare;
 mod resume;
@@ -38,7 +39,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
                 .hint("name the set whose run was cut short"));
         }
     };
-    let named: Vec<String> = choices.iter().flat_map(|choice| choice.subjects.clone()).collect();
+    let subjects = choices.iter().flat_map(|choice| choice.subjects.clone());
+    let named: Vec<String> = subjects.chain(sets.iter().flat_map(judges::names)).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
@@ -48,8 +50,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         .zip(choices)
         .map(|(set, choice)| prepare(context, &args, &config, &router, set, choice))
         .collect::<Result<_, _>>()?;
+    let jury = judges::assemble(context, &args, &config, &router, &prepared)?;
     if args.dry_run {
-        return dry_run::show(context, &router, &prepared, args.json);
+        return dry_run::show(context, &router, &jury, &prepared, args.json);
     }
     let resumed = match resumed {
         Some(row) => {
@@ -58,7 +61,7 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         }
         None => None,
     };
-    let executed = execute::execute(context, &args, &router, &prepared, resumed).await?;
+    let executed = execute::execute(context, &args, &router, &jury, &prepared, resumed).await?;
     outputs::show(context, &args, &prepared, &executed)
 }
 

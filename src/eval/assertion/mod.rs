@@ -4,6 +4,7 @@ mod behaviour;
 mod combined;
 mod json;
 mod json_diff;
+mod judged;
 mod likeness;
 mod pick;
 mod refusal;
@@ -17,6 +18,7 @@ use serde_json_path::JsonPath;
 
 pub use combined::Combination;
 pub use json::PathTest;
+pub use judged::{Finding, Findings, Program, Question, Scale, Task, tasks};
 pub use likeness::Measure;
 pub use pick::Tolerance;
 pub use text::{Place, TextTest, Unit};
@@ -106,6 +108,8 @@ pub enum Check {
     Refusal,
     /// A figure of the call is at most so much.
     AtMost(Quantity, f64),
+    /// What a judge, a program or vectors say. Scores.
+    Judged(Task),
     /// What several other assertions say together. Scores.
     Combined(Combination),
 }
@@ -202,6 +206,7 @@ impl Check {
             Self::Finish(reasons) => behaviour::ended(reasons, answer),
             Self::Refusal => refusal::look(answer),
             Self::AtMost(quantity, limit) => quantity.look(*limit, answer),
+            Self::Judged(task) => task.look(answer),
             Self::Combined(combination) => combination.look(answer),
         }
     }
