@@ -112,6 +112,23 @@ fn what_no_judge_has_judged_is_unscored() {
     judged(&self::tool(&format!("{{all-of: [{broken}, {{contains: 'It is'}}]}}")), &[]).0.exits(3);
 }
 
+/// Who will judge nobody is not waited for: answers that nobody grades are not paid for.
+#[test]
+fn a_hopeless_judge_ends_its_subject() {
+    let simulator = CountingSimulator::start();
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},x\n")).collect();
+    let set = "version: 1\nname: s\nmodels: [sim-anthropic/good]\njudge: sim-openai/bad-key\nprompt: '{{ country }}?'\n\
+               assert: [factuality]\ncases_from: [cases.csv]\n";
+    let tool = Tool::new()
+        .file("routes.yaml", &simulator.routes())
+        .file("set.yaml", set)
+        .file("cases.csv", &format!("id,country,reference\n{rows}"));
+    let (ran, run) = judged(&tool, &["-j", "1"]);
+    ran.exits(3);
+    assert!(simulator.hits() < 12, "{}", simulator.hits());
+    assert_eq!(run["results"][39]["failure"]["message"], "not run: its judge failed on the first cases");
+}
+
 #[test]
 fn judging_is_paid_for_apart() {
     let (_, plain) = judged(&tool("{contains: It}"), &[]);
@@ -247,7 +264,8 @@ fn mistakes_of_judges_cost_nothing() {
         set_of(assertion).replace("judge: sim-openai/judge\nembedding: sim-gemini/good\n", "")
     };
     let of_judge = |judge: &str| set_of(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
-    let cases: [(String, &[&str], &[&str]); 19] = [
+    let cases: [(String, &[&str], &[&str]); 20] = [
+        (set_of("{pairwise: x}"), &[], &["unknown assertion `pairwise`", "slalom compare -m"]),
         (
             without("{llm-rubric: Good}"),
             &[],

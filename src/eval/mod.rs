@@ -14,6 +14,7 @@ mod jury;
 mod kept;
 mod lanes;
 mod numbers;
+mod refusals;
 mod repeat;
 mod resume;
 mod run;

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::cache::Errand;
 use super::kept::row_of;
+use super::refusals::Refusals;
 use super::{Cache, Case, CaseResult, Graded, Halt, Jury, Lanes, Verdict};
 use crate::catalog::Cost;
-use crate::chat::{Event, FailureClass};
-use crate::route::{CallOptions, CallRecord, Caller, Listener, Notice, Route, Router, Tell, Why};
+use crate::chat::FailureClass;
+use crate::route::{CallOptions, CallRecord, Caller, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
@@ -79,31 +80,6 @@ struct Way<'a> {
     /// Whether it ever answered.
     answered: AtomicBool,
     told: AtomicBool,
-}
-
-/// Listens for refusals: a run that waits should say why.
-struct Refusals<'a> {
-    told: &'a AtomicBool,
-    tell: &'a Tell,
-}
-
-impl Listener for Refusals<'_> {
-    fn shows(&self) -> bool {
-        false
-    }
-
-    fn event(&mut self, _event: &Event) {}
-
-    fn notice(&mut self, notice: &Notice<'_>) {
-        if let Notice::Failed { model, failure } = notice
-            && failure.class == FailureClass::RateLimited
-            && !self.told.swap(true, Ordering::Relaxed)
-        {
-            (self.tell)(&format!(
-                "{model} has too many requests ({failure}); its cases wait in line, and fewer are sent at once"
-            ));
-        }
-    }
 }
 
 /// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those

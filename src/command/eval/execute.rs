@@ -82,7 +82,7 @@ pub(super) async fn execute(
                 lean: args.output.is_empty() && !context.console.is_verbose(),
             };
             let run = run_set(context, bench, prepared, &options, &hold).await;
-            keep_scores(router, prepared, &run);
+            keep_scores(router, jury, prepared, &run);
             finished.push(run);
         }
         finished
@@ -211,10 +211,14 @@ async fn run_set(
 }
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
-fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
+fn keep_scores(router: &Router, jury: &Jury, prepared: &Prepared, run: &Finished) {
     let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
+        // What a simulated judge says of a real model is no measurement of it.
+        if jury.is_simulated() && summary.judging.calls > 0 && !summary.simulated {
+            continue;
+        }
         // Answers from before say nothing of how it does now.
         if let (None, [candidate], 0) =
             (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)

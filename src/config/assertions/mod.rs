@@ -164,6 +164,10 @@ pub(super) fn build(entry: &AssertionEntry, around: Surroundings<'_>) -> Result<
 
 fn unknown(name: &Located<String>, negated: bool, plain: &str) -> Problem {
     let hint = match nearest(plain, names()) {
+        _ if plain == "pairwise" => {
+            "two answers are held against each other by `slalom compare -m MODEL,MODEL --judge MODEL`"
+                .to_owned()
+        }
         Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
         None => format!(
             "the assertions are {}, each also with `not-` before it",

@@ -11,16 +11,18 @@ mod question;
 mod votes;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicBool;
 
 use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::assertion::{Finding, Findings, Program, Question, Task, tasks};
 use super::grade::{is_hopeless, why_none};
+use super::refusals::Refusals;
 use super::{Bench, Case, Graded, RunOptions};
 use crate::catalog::Cost;
-use crate::chat::{EmbeddingRequest, Embeddings, Failure, Purpose};
+use crate::chat::{EmbeddingRequest, Embeddings, Failure, Purpose, Request};
 use crate::provider::Target;
-use crate::route::{CallOptions, CallRecord, Caller, Route, Router, Silent, Why, cost_of};
+use crate::route::{CallOptions, CallRecord, Caller, Route, Why, cost_of};
 pub use contest::{Contested, Heard, Pair, contested};
 pub use family::same_family;
 pub use pair::{Contest, Pairwise, Preference, contest};
@@ -78,6 +80,8 @@ pub struct Jury {
     pub embedders: HashMap<String, Target>,
     /// Who runs programs; nobody, where that is not allowed.
     pub programs: Option<RunProgram>,
+    /// Whether it was said that a judge refuses calls.
+    told: AtomicBool,
 }
 
 /// What was found out about an answer, and what it took.
@@ -107,25 +111,6 @@ impl Opinion {
             hopeless: false,
         }
     }
-}
-
-/// Asks a judge once. The record says what it cost, whatever came of it.
-async fn ask(
-    router: &Router,
-    name: &str,
-    judge: &Route,
-    request: &crate::chat::Request,
-    options: &RunOptions,
-    key: &str,
-) -> CallRecord {
-    let call = CallOptions {
-        id: String::new(),
-        requested_model: name.to_owned(),
-        stream: options.stream,
-        timeout: options.timeout,
-        caller: Caller { label: None, key: Some(key.to_owned()) },
-    };
-    router.call(judge, request, &call, &mut Silent).await
 }
 
 impl Jury {
@@ -181,6 +166,27 @@ impl Jury {
         }
     }
 
+    /// Asks a judge once. The record says what it cost, whatever came of it.
+    async fn ask(
+        &self,
+        bench: &Bench<'_>,
+        options: &RunOptions,
+        name: &str,
+        judge: &Route,
+        request: &Request,
+        case: &str,
+    ) -> CallRecord {
+        let call = CallOptions {
+            id: String::new(),
+            requested_model: name.to_owned(),
+            stream: options.stream,
+            timeout: options.timeout,
+            caller: Caller { label: None, key: Some(case.to_owned()) },
+        };
+        let mut refusals = Refusals { told: &self.told, tell: bench.tell };
+        bench.router.call(judge, request, &call, &mut refusals).await
+    }
+
     async fn opinion(
         &self,
         bench: &Bench<'_>,
@@ -200,7 +206,7 @@ impl Jury {
                     .map(|vote| question.request(case, answer, Some(vote).filter(|_| *votes > 1)));
                 let ballots = ballots.map(|request| async move {
                     let _place = free.acquire().await.ok()?;
-                    Some(ask(bench.router, judge, route, &request, options, &case.id).await)
+                    Some(self.ask(bench, options, judge, route, &request, &case.id).await)
                 });
                 let records: Vec<CallRecord> = join_all(ballots).await.into_iter().flatten().collect();
                 verdict(question, judge, *votes, &records)
