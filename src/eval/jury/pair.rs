@@ -85,11 +85,11 @@ pub fn contest(contest: Contest<'_>, first: &Response, second: &Response) -> Req
          is. Answer in JSON: {{\"reason\": \"…\", \"better\": \"…\"}}",
         contest.rubric.unwrap_or(USUAL).trim()
     );
-    Request { temperature: Some(0.0), ..request(instructions, &data, schema()) }
+    Request { temperature: Some(0.0), ..request(instructions, &data, verdict_schema("better", &choices())) }
 }
 
-fn schema() -> serde_json::Value {
-    verdict_schema("better", "string", &CHOICES.iter().map(|(word, _)| json!(word)).collect())
+fn choices() -> Vec<String> {
+    CHOICES.map(|(word, _)| word.to_owned()).to_vec()
 }
 
 impl Preference {
@@ -98,10 +98,9 @@ impl Preference {
     /// # Errors
     /// In words, when it is no verdict.
     pub fn read(text: &str) -> Result<(Self, String), String> {
-        let (better, reason) = verdict_in(&schema(), "better", text)?;
-        let known = CHOICES.iter().find(|(word, _)| better == *word);
-        let (_, preference) = known.ok_or("its verdict is none of those asked for")?;
-        Ok((*preference, reason))
+        let (at, reason) = verdict_in("better", &choices(), text)?;
+        let preference = CHOICES.get(at).map_or(Self::Tie, |(_, preference)| *preference);
+        Ok((preference, reason))
     }
 }
 

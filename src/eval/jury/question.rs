@@ -36,22 +36,34 @@ pub(super) fn request(instructions: String, data: &Value, schema: Value) -> Requ
     }
 }
 
-/// A verdict's schema: the reason first, so that it is thought of first, then one of these words or grades.
-pub(super) fn verdict_schema(name: &str, kind: &str, choices: &Value) -> Value {
+/// A verdict's schema: the reason first, so that it is thought of first, then one of these words. Grades are words here too:
+/// choices that are numbers are refused by some providers.
+pub(super) fn verdict_schema(name: &str, choices: &[String]) -> Value {
     json!({
         "type": "object",
-        "properties": {"reason": {"type": "string"}, name: {"type": kind, "enum": choices}},
+        "properties": {"reason": {"type": "string"}, name: {"type": "string", "enum": choices}},
         "required": ["reason", name],
         "additionalProperties": false,
     })
 }
 
-/// A verdict and the reason for it.
-pub(super) fn verdict_in(schema: &Value, name: &str, text: &str) -> Result<(Value, String), String> {
-    let mut verdict = Shape::new(schema)?.read(text)?;
-    let reason = verdict.get("reason").and_then(Value::as_str).unwrap_or_default();
-    let reason = shortened(reason);
-    Ok((verdict.get_mut(name).map(Value::take).unwrap_or_default(), reason))
+/// Which of the choices a verdict takes, and the reason for it. A grade may be written as a number.
+pub(super) fn verdict_in(name: &str, choices: &[String], text: &str) -> Result<(usize, String), String> {
+    let shape = json!({
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, name: {"type": ["string", "integer"]}},
+        "required": ["reason", name],
+        "additionalProperties": false,
+    });
+    let verdict = Shape::new(&shape)?.read(text)?;
+    let said = match verdict.get(name) {
+        Some(Value::String(word)) => word.trim().to_owned(),
+        Some(Value::Number(number)) => number.as_f64().map(|number| number.to_string()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    let at = choices.iter().position(|choice| *choice == said);
+    let at = at.ok_or_else(|| format!("its `{name}` is none of {}", choices.join(", ")))?;
+    Ok((at, shortened(verdict.get("reason").and_then(Value::as_str).unwrap_or_default())))
 }
 
 pub(super) fn shortened(reason: &str) -> String {
@@ -101,7 +113,9 @@ impl Question {
         if let Some(vote) = vote {
             data["vote"] = json!(vote);
         }
-        let mut request = request(self.instructions(reference.is_some()), &data, self.schema());
+        let (name, choices) = self.choices();
+        let schema = verdict_schema(name, &choices);
+        let mut request = request(self.instructions(reference.is_some()), &data, schema);
         // Several votes are several only where chance has a say.
         request.temperature = vote.is_none().then_some(0.0);
         request
@@ -120,7 +134,7 @@ impl Question {
                     "Grade the answer by this rubric, and by nothing else:\n<rubric>\n{}\n</rubric>\n\n\
                      Say why in one or two sentences (`reason`), then give a whole number (`grade`) from {low}, where the \
                      answer does not meet the rubric at all, to {high}, where it meets it in full. Answer in JSON: \
-                     {{\"reason\": \"…\", \"grade\": N}}",
+                     {{\"reason\": \"…\", \"grade\": \"N\"}}",
                     rubric.trim()
                 ),
             ),
@@ -137,14 +151,13 @@ impl Question {
         format!("You {does}. The next message is one JSON object: {shown} {UNTRUSTED}\n\n{how}")
     }
 
-    fn schema(&self) -> Value {
+    /// The name of what decides in a verdict, and what it may be, from the worst to the best.
+    fn choices(&self) -> (&'static str, Vec<String>) {
         match self {
             Self::Rubric { scale, .. } => {
-                verdict_schema("grade", "integer", &(scale.low..=scale.high).collect())
+                ("grade", (scale.low..=scale.high).map(|grade| grade.to_string()).collect())
             }
-            Self::Factuality { .. } => {
-                verdict_schema("verdict", "string", &FACTS.iter().map(|(word, _)| json!(word)).collect())
-            }
+            Self::Factuality { .. } => ("verdict", FACTS.map(|(word, _)| word.to_owned()).to_vec()),
         }
     }
 
@@ -153,21 +166,16 @@ impl Question {
     /// # Errors
     /// In words, when it is none.
     pub(super) fn read(&self, text: &str) -> Result<Vote, String> {
-        let schema = self.schema();
-        match self {
+        let (name, choices) = self.choices();
+        let (at, reason) = verdict_in(name, &choices, text)?;
+        let word = choices.get(at).map(|word| word.replace('_', " ")).unwrap_or_default();
+        let (score, scale) = match self {
             Self::Rubric { scale: Scale { low, high }, .. } => {
-                let (grade, reason) = verdict_in(&schema, "grade", text)?;
-                let number = grade.as_f64().ok_or("its grade is no number")?;
-                let score = (number - f64::from(*low)) / f64::from(high - low);
-                Ok(Vote { score, word: number.to_string(), scale: format!(" of {low} to {high}"), reason })
+                (at as f64 / f64::from(high - low), format!(" of {low} to {high}"))
             }
-            Self::Factuality { .. } => {
-                let (verdict, reason) = verdict_in(&schema, "verdict", text)?;
-                let known = FACTS.iter().find(|(word, _)| verdict == *word);
-                let (word, score) = known.ok_or("its verdict is none of those asked for")?;
-                Ok(Vote { score: *score, word: word.replace('_', " "), scale: String::new(), reason })
-            }
-        }
+            Self::Factuality { .. } => (FACTS.get(at).map_or(0.0, |(_, score)| *score), String::new()),
+        };
+        Ok(Vote { score, word, scale, reason })
     }
 }
 
@@ -207,7 +215,8 @@ mod tests {
     #[test]
     fn grades_become_scores_and_all_else_is_none() {
         let score = |text: &str| rubric().read(text).map(|vote| vote.score);
-        assert_eq!(score(r#"{"reason": "r", "grade": 1}"#), Ok(0.0));
+        assert_eq!(score(r#"{"reason": "r", "grade": "1"}"#), Ok(0.0));
+        assert_eq!(score(r#"{"reason": "r", "grade": 5.0}"#), Ok(1.0));
         assert_eq!(score("```json\n{\"reason\": \"r\", \"grade\": 4}\n```"), Ok(0.75));
         for wrong in [
             "5",
@@ -216,7 +225,8 @@ mod tests {
             r#"{"grade": 5}"#,
             r#"{"reason": "r", "grade": 6}"#,
             r#"{"reason": "r", "grade": 4.5}"#,
-            r#"{"reason": "r", "grade": "5"}"#,
+            r#"{"reason": "r", "grade": "0"}"#,
+            r#"{"reason": "r", "grade": true}"#,
             r#"{"reason": "r", "grade": 5, "also": 1}"#,
         ] {
             assert!(score(wrong).is_err(), "{wrong}");
