@@ -15,6 +15,7 @@ mod calls;
 mod catalogue;
 mod contests;
 mod costs;
+mod drift;
 mod drills;
 #[cfg(unix)]
 mod ended;

@@ -92,6 +92,7 @@ fn view(config: &Config) -> RoutesView<'static> {
                 .then(|| "SLALOM_ROUTE_CANARY".to_owned())
                 .into_iter()
                 .collect(),
+            weights: Vec::new(),
             reports: route.candidates.iter().map(|c| of(&c.model_ref.to_string())).collect(),
             route,
         }

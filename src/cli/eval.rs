@@ -75,6 +75,9 @@ pub struct EvalArgs {
     /// Also write a report, its form by the file's extension: .json or .csv (repeatable)
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
+    /// Weigh the candidates of a weighted route anew by what is found, in the ledger and not in its file
+    #[arg(long, value_name = "ROUTE")]
+    pub reweight: Option<String>,
     /// What it is held to.
     #[command(flatten)]
     pub gate: GateArgs,

@@ -14,8 +14,14 @@ pub struct GateArgs {
     /// Write what a later --baseline can compare with, without the answers
     #[arg(long, value_name = "FILE")]
     pub save_baseline: Option<PathBuf>,
-    /// What is compared with the baseline [default: pass_rate]
-    #[arg(long, value_name = "METRIC", requires = "baseline")]
+    /// Compare every subject with its own earlier runs of the set, and fail where it fell
+    #[arg(long, conflicts_with = "baseline")]
+    pub drift: bool,
+    /// Run this for each subject that fell: a program with arguments, which may use {{ subject }}, {{ set }}, {{ usual }}, {{ now }}
+    #[arg(long, value_name = "COMMAND", requires = "drift")]
+    pub on_drift: Option<String>,
+    /// What is compared [default: pass_rate]
+    #[arg(long, value_name = "METRIC")]
     pub metric: Option<MetricWord>,
     /// The least pass rate, 0 to 1
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]

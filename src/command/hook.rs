@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
-use super::program::secrets;
 use crate::config::{Config, Template, TemplateError};
 use crate::route::Opened;
 use crate::view::Console;
@@ -23,7 +22,11 @@ impl Hook {
     /// The command that `routes.yaml` names, where it names one and is trusted.
     pub(super) fn of(config: &Config) -> Option<Self> {
         let command = config.on_breaker_open.clone()?;
-        Some(Self { command, secrets: secrets(config), named_in: config.source.name.clone() })
+        Some(Self {
+            command,
+            secrets: secrets_of(config).map(str::to_owned).collect(),
+            named_in: config.source.name.clone(),
+        })
     }
 
     /// Starts the command and leaves it to itself: nobody's answer waits for it.
@@ -54,6 +57,11 @@ impl Hook {
     }
 }
 
+/// The variables that hold keys, which a command of the user's is not given.
+pub(super) fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
+    config.providers.values().flat_map(|provider| provider.secret_variables())
+}
+
 fn arguments(templates: &[String], opened: &Opened) -> Result<Vec<String>, TemplateError> {
     let values = json!({
         "provider": plain(&opened.model.provider),
@@ -67,7 +75,7 @@ fn arguments(templates: &[String], opened: &Opened) -> Result<Vec<String>, Templ
 
 /// A name in which nothing is special to a shell, and which is no option: whatever an argument is made of, a name does not
 /// change what the command does.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "._:/@+,=-".contains(c);
     let name: String = name.chars().map(|c| if harmless(c) { c } else { '_' }).collect();
     match name.strip_prefix('-') {

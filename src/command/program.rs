@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::hook::secrets_of;
 use crate::chat::clean_message;
 use crate::config::Config;
 use crate::eval::{Program, RunProgram};
@@ -14,15 +15,9 @@ use crate::eval::{Program, RunProgram};
 /// Of what a program prints, this much is read, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// The variables that hold keys: no program is handed them.
-pub(super) fn secrets(config: &Config) -> Vec<String> {
-    let secrets = config.providers.values().flat_map(|provider| provider.secret_variables());
-    secrets.map(str::to_owned).collect()
-}
-
 /// Who runs programs, without the variables that hold keys.
 pub(super) fn runner(config: &Config) -> RunProgram {
-    let secrets: Rc<[String]> = secrets(config).into();
+    let secrets: Rc<[String]> = secrets_of(config).map(str::to_owned).collect();
     Box::new(move |program, input| Box::pin(run(program, input, Rc::clone(&secrets))))
 }
 

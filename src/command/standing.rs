@@ -28,6 +28,7 @@ pub(super) fn list(
             description: spec.and_then(|spec| spec.description.clone()),
             overridden_by: overrides(&config, &route),
             reports: route.candidates.iter().map(|c| Some(health.report(c.target.as_ref().ok()?))).collect(),
+            weights: health.weights(route.name.as_deref().unwrap_or_default()),
             route,
         }
     });
@@ -84,17 +85,25 @@ pub(super) async fn reset(
     for target in &targets {
         health.reset(target).await;
     }
+    let mut weighed = 0;
+    for name in routes.iter().filter_map(|route| route.name.clone()) {
+        weighed += health.ledger().write(move |rows| rows.remove_weights(&name)).await;
+    }
     // It may be held by somebody: then it is not done yet.
     context.settle_ledger().await;
     if let Some(trouble) = context.ledger_trouble() {
         return Err(CommandError::usage(format!("nothing was cleared: {trouble}"))
             .hint("the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder"));
     }
-    if known.is_empty() {
+    if weighed > 0 {
+        let weights = counted(weighed, "weight");
+        context.console.note(format_args!("{weights} of {of} as written again"));
+    }
+    if known.is_empty() && weighed == 0 {
         context
             .console
             .note(format_args!("nothing is known of the candidates of {of}, so nothing was cleared"));
-    } else {
+    } else if !known.is_empty() {
         let was = known.iter().map(|(candidate, report)| {
             let state = state_words(candidate, Some(report), health.now());
             format!("\n  {}: was {state}", candidate.model_ref)

@@ -1,6 +1,5 @@
 //! The file of a baseline: what a later gate compares with, and no answers.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use super::diagnostic::ConfigError;
 use crate::eval::statistics::Outcome;
 use crate::eval::{Answered, Baseline, Origin, Summary, Verdict};
+use crate::provider::ModelRef;
 
 const SCHEMA: &str = "slalom.baseline/1";
 
@@ -19,7 +19,7 @@ pub struct SavedSubject<'a> {
     /// Its figures.
     pub summary: &'a Summary,
     /// Who gave its answers, and how many.
-    pub served_by: BTreeMap<String, usize>,
+    pub served_by: Vec<(&'a ModelRef, usize)>,
     /// How its answers did.
     pub answered: &'a [Answered],
 }
@@ -92,8 +92,8 @@ fn answered(entry: &CaseEntry) -> Result<Answered, String> {
     }
     let outcomes = entry.verdicts.iter().zip(&entry.scores);
     Ok(Answered {
-        case: id.clone(),
-        digest: entry.digest.clone(),
+        case: id.as_str().into(),
+        digest: entry.digest.parse().map_err(|why| format!("case `{id}`: {why}"))?,
         outcomes: outcomes.map(|(verdict, score)| Outcome { verdict: *verdict, score: *score }).collect(),
     })
 }
@@ -137,8 +137,8 @@ fn text_of(
         text += ", \"cases\": [";
         for (n, answered) in subject.answered.iter().enumerate() {
             let entry = CaseEntry {
-                case: answered.case.clone(),
-                digest: answered.digest.clone(),
+                case: answered.case.to_string(),
+                digest: answered.digest.to_string(),
                 verdicts: answered.outcomes.iter().map(|outcome| outcome.verdict).collect(),
                 scores: answered.outcomes.iter().map(|outcome| outcome.score).collect(),
             };
@@ -152,7 +152,9 @@ fn text_of(
 
 /// A subject's figures.
 fn head_of(subject: &SavedSubject<'_>) -> Value {
-    let SavedSubject { summary, served_by, .. } = subject;
+    let SavedSubject { summary, .. } = subject;
+    let served = subject.served_by.iter().map(|(model, count)| (model.to_string(), (*count).into()));
+    let served_by: serde_json::Map<String, Value> = served.collect();
     json!({
         "subject": summary.subject, "simulated": summary.simulated, "served_by": served_by,
         "passed": summary.passed, "failed": summary.failed, "unscored": summary.unscored,

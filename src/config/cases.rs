@@ -1,7 +1,11 @@
 //! Cases: written in the set, or taken from a CSV or JSONL file beside it.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,6 +14,7 @@ use super::assertions::AssertionEntry;
 use super::diagnostic::Problem;
 use super::set_request::RequestEntry;
 use super::yaml::Located;
+use crate::eval::Digest;
 
 /// A case as it is written.
 #[derive(Debug, Deserialize)]
@@ -33,7 +38,7 @@ pub(super) enum Source {
     /// In the set itself, where its place is underlined.
     Set,
     /// On a line of another file.
-    Line(String, u64),
+    Line(Arc<str>, u64),
 }
 
 impl fmt::Display for Source {
@@ -45,39 +50,61 @@ impl fmt::Display for Source {
     }
 }
 
-/// Reads the cases of a CSV or JSONL file.
+/// Reads the cases of a CSV or JSONL file, and hands them on one by one: there may be very many.
 ///
 /// # Errors
 /// What is wrong, with the file's name and line in the message.
-pub(super) fn from_file(folder: &Path, name: &str) -> Result<Vec<(CaseEntry, Source)>, Problem> {
+pub(super) fn from_file(
+    folder: &Path,
+    name: &str,
+    take: &mut dyn FnMut(CaseEntry, Source),
+) -> Result<(), Problem> {
     let hint =
         "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
     let wrong = |message: String| Problem::new(message, None, hint);
     let path = folder.join(name);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-    let rows = match path.extension().and_then(|e| e.to_str()) {
-        Some("csv") => csv_rows(&text),
-        Some("jsonl" | "ndjson") => jsonl_rows(&text),
-        _ => return Err(wrong(format!("`{name}` is neither .csv nor .jsonl"))),
-    };
-    let rows = rows.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
-    if rows.is_empty() {
-        return Err(wrong(format!("`{name}` has no cases")));
+    let unreadable = |error: io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
+    let mut file = BufReader::new(File::open(&path).map_err(unreadable)?);
+    if file.fill_buf().map_err(unreadable)?.starts_with("\u{feff}".as_bytes()) {
+        file.consume('\u{feff}'.len_utf8());
     }
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let case = |(n, (line, row)): (usize, (u64, Row))| {
-        let case = case_of(row, || format!("{stem}-{}", n + 1))
-            .map_err(|why| wrong(format!("{name}, line {line}: {why}")))?;
-        Ok((case, Source::Line(name.to_owned(), line)))
+    let file_name: Arc<str> = name.into();
+    let mut count = 0_usize;
+    let mut row = |line: u64, row: Row| {
+        count += 1;
+        let case = case_of(row, || format!("{stem}-{count}"))?;
+        take(case, Source::Line(Arc::clone(&file_name), line));
+        Ok(())
     };
-    rows.into_iter().enumerate().map(case).collect()
+    let read = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => csv_rows(file, &mut row),
+        Some("jsonl" | "ndjson") => jsonl_rows(file, &mut row),
+        _ => return Err(wrong(format!("`{name}` is neither .csv nor .jsonl"))),
+    };
+    read.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
+    if count == 0 { Err(wrong(format!("`{name}` has no cases"))) } else { Ok(()) }
+}
+
+/// The ids of cases, of which there may be very many: each is known by the first bytes of its digest.
+#[derive(Default)]
+pub(super) struct Ids(HashSet<u128>);
+
+impl Ids {
+    /// Whether the id was there before; it is from now on.
+    pub(super) fn has(&mut self, id: &str) -> bool {
+        !self.0.insert(Digest::of([id]).prefix())
+    }
 }
 
 /// A row's fields, in order.
 type Row = Vec<(String, Value)>;
 
-type Rows = Result<Vec<(u64, Row)>, (u64, String)>;
+/// Takes in one row and its line.
+type TakeRow<'a> = &'a mut dyn FnMut(u64, Row) -> Result<(), String>;
+
+/// Nothing, or the line that is wrong, and how.
+type Rows = Result<(), (u64, String)>;
 
 /// An object whose names are all kept, so that one that stands twice is seen.
 struct Fields(Row);
@@ -105,36 +132,34 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-fn csv_rows(text: &str) -> Rows {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::Headers)
-        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+fn csv_rows(file: impl Read, take: TakeRow<'_>) -> Rows {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
     let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     if let Some(twice) = headers.iter().find(|h| !seen.insert(*h)) {
         return Err((1, format!("the column `{twice}` stands twice")));
     }
-    let mut rows = Vec::new();
     for record in reader.records() {
         let line = |e: &csv::Error| e.position().map_or(0, csv::Position::line);
         let record = record.map_err(|e| (line(&e), e.to_string()))?;
-        let row = headers
-            .iter()
-            .zip(&record)
-            .map(|(name, value)| (name.to_owned(), Value::String(value.to_owned())));
-        rows.push((record.position().map_or(0, csv::Position::line), row.collect()));
+        let line = record.position().map_or(0, csv::Position::line);
+        let fields = headers.iter().zip(&record);
+        let row = fields.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect();
+        take(line, row).map_err(|why| (line, why))?;
     }
-    Ok(rows)
+    Ok(())
 }
 
-fn jsonl_rows(text: &str) -> Rows {
-    let lines =
-        (1..).zip(text.trim_start_matches('\u{feff}').lines()).filter(|(_, line)| !line.trim().is_empty());
-    let row = |(n, line)| match serde_json::from_str(line) {
-        Ok(Fields(row)) => Ok((n, row)),
-        Err(error) => Err((n, error.to_string())),
-    };
-    lines.map(row).collect()
+fn jsonl_rows(file: impl BufRead, take: TakeRow<'_>) -> Rows {
+    for (n, line) in (1..).zip(file.lines()) {
+        let line = line.map_err(|error| (n, error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let Fields(row) = serde_json::from_str(&line).map_err(|error| (n, error.to_string()))?;
+        take(n, row).map_err(|why| (n, why))?;
+    }
+    Ok(())
 }
 
 /// Known names are parts of the case, `assert:NAME` is that assertion, the rest are variables.

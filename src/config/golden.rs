@@ -1,21 +1,21 @@
 //! A golden set, from its file to its rendered cases.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::assertions::{AssertionEntry, Refused, Schemas, Surroundings, build};
-use super::cases::{CaseEntry, Source, from_file};
+use super::cases::{CaseEntry, Ids, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
-use super::digest::sha256;
 use super::gate::GateEntry;
 use super::identity::case_digest;
 use super::set_request::{RequestEntry, Requests};
 use super::template::Template;
 use super::yaml::{self, Located};
 use crate::chat::{Message, Role, Tool};
-use crate::eval::{Assertion, Case, Set};
+use crate::eval::{Assertion, Case, Digest, Set, Sharing};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -73,6 +73,9 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         schemas: Schemas::default(),
         judge: file.judge.clone(),
         embedding: file.embedding.clone(),
+        sharing: Sharing::default(),
+        latest: Arc::default(),
+        latest_written: Vec::new(),
         folder,
         problems: Vec::new(),
     };
@@ -91,6 +94,10 @@ struct Reader {
     judge: Option<String>,
     /// Who makes vectors, where an assertion does not say.
     embedding: Option<String>,
+    sharing: Sharing,
+    /// The assertions of the case that was read last, with what identifies each.
+    latest: Arc<Vec<Arc<Assertion>>>,
+    latest_written: Vec<Value>,
     problems: Vec<Problem>,
 }
 
@@ -104,32 +111,30 @@ impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         self.problems.extend(version_problem(&file.version));
         let prompt = self.prompt(&file);
-        let mut entries: Vec<(CaseEntry, Source)> =
-            file.cases.into_iter().map(|case| (case, Source::Set)).collect();
+        let mut cases: Vec<Case> = Vec::new();
+        let mut ids = Ids::default();
+        let mut read = |reader: &mut Self, entry: CaseEntry, source: Source| {
+            if ids.has(&entry.id.value) {
+                let message = format!("two cases have the id `{}`{source}", entry.id.value);
+                let hint = "give each case an id of its own";
+                reader.problems.push(Problem::new(message, entry.id.span.clone(), hint));
+            }
+            if let Some(prompt) = &prompt {
+                cases.extend(reader.case(entry, &source, prompt, &file.request, &file.assert));
+            }
+        };
+        let none = file.cases.is_empty() && file.cases_from.is_empty();
+        file.cases.into_iter().for_each(|entry| read(self, entry, Source::Set));
         for listed in &file.cases_from {
-            match from_file(&self.folder, &listed.value) {
-                Ok(more) => entries.extend(more),
-                Err(problem) => self.problems.push(Problem { span: listed.span.clone(), ..problem }),
+            let folder = self.folder.clone();
+            let rows = from_file(&folder, &listed.value, &mut |entry, source| read(self, entry, source));
+            if let Err(problem) = rows {
+                self.problems.push(Problem { span: listed.span.clone(), ..problem });
             }
         }
-        if entries.is_empty() && self.problems.is_empty() {
+        if none && self.problems.is_empty() {
             let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
             self.problems.push(Problem::new("the golden set has no cases", None, hint));
-        }
-        let mut cases: Vec<Case> = Vec::with_capacity(entries.len());
-        let mut seen = std::collections::HashSet::new();
-        if let Some(prompt) = &prompt {
-            for (entry, source) in &entries {
-                if !seen.insert(entry.id.value.clone()) {
-                    let message = format!("two cases have the id `{}`{source}", entry.id.value);
-                    self.problems.push(Problem::new(
-                        message,
-                        entry.id.span.clone(),
-                        "give each case an id of its own",
-                    ));
-                }
-                cases.extend(self.case(entry, source, prompt, &file.request, &file.assert));
-            }
         }
         let answers = cases.len() * file.repeat.as_ref().map_or(1, |repeat| repeat.value.max(1) as usize);
         let gate = file.gate.map(|gate| gate.read(answers, &mut self.problems));
@@ -142,8 +147,7 @@ impl Reader {
         if !self.problems.is_empty() {
             return Ok(None);
         }
-        let digests: Vec<&[u8]> = cases.iter().map(|case| case.digest.as_bytes()).collect();
-        let digest = sha256(&digests);
+        let digest = Digest::of(cases.iter().map(|case| case.digest.to_string())).to_string();
         Ok(Some(Set {
             name: file.name,
             description: file.description,
@@ -208,7 +212,7 @@ impl Reader {
 
     fn case(
         &mut self,
-        entry: &CaseEntry,
+        entry: CaseEntry,
         source: &Source,
         prompt: &Prompt,
         settings: &RequestEntry,
@@ -216,8 +220,7 @@ impl Reader {
     ) -> Option<Case> {
         let id = &entry.id.value;
         let span = entry.id.span.clone();
-        let variables: Map<String, Value> = entry.vars.clone();
-        let mut render = |template: &Template| match template.render(&variables) {
+        let mut render = |template: &Template| match template.render(&entry.vars) {
             Ok(text) => Some(text),
             Err(error) => {
                 let message = format!("case `{id}`{source}: {}", error.message);
@@ -233,7 +236,7 @@ impl Reader {
             .collect();
         let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
         let mut request = self.requests.read(&settings, &mut self.problems);
-        let (assertions, written) = self.assertions(entry, source, common, &request.tools);
+        let (assertions, written) = self.assertions(&entry, source, common, &request.tools);
         if common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
             self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span, hint));
@@ -253,13 +256,13 @@ impl Reader {
         }
         let digest = case_digest(&request, entry.reference.as_deref(), &written);
         Some(Case {
-            id: id.clone(),
+            id: entry.id.value.into(),
             digest,
-            request,
-            reference: entry.reference.clone(),
-            tags: entry.tags.clone(),
-            cluster: entry.cluster.clone(),
-            assertions,
+            asked: self.sharing.asked(request),
+            reference: entry.reference.map(Into::into),
+            tags: self.sharing.tags(entry.tags),
+            cluster: entry.cluster.map(Into::into),
+            assertions: self.shared(assertions, written),
         })
     }
 
@@ -305,5 +308,19 @@ impl Reader {
             }
         }
         (assertions, written)
+    }
+
+    /// The assertions of a case, each the same as that of the case before where it means the same.
+    fn shared(&mut self, assertions: Vec<Assertion>, written: Vec<Value>) -> Arc<Vec<Arc<Assertion>>> {
+        if written != self.latest_written {
+            let same = |n: usize| {
+                (self.latest_written.get(n) == written.get(n)).then(|| self.latest.get(n)).flatten()
+            };
+            let shared = assertions.into_iter().enumerate();
+            self.latest =
+                Arc::new(shared.map(|(n, own)| same(n).map_or_else(|| Arc::new(own), Arc::clone)).collect());
+            self.latest_written = written;
+        }
+        Arc::clone(&self.latest)
     }
 }

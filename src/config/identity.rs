@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use super::digest::sha256;
 use crate::chat::{CacheLifetime, Request, Schema, Tool, ToolChoice};
+use crate::eval::Digest;
 
 /// The digest of a case: contents, not paths, and nothing of how they are written.
-pub(super) fn case_digest(request: &Request, reference: Option<&str>, assertions: &[Value]) -> String {
+pub(super) fn case_digest(request: &Request, reference: Option<&str>, assertions: &[Value]) -> Digest {
     let identity = json!({"request": of_request(request), "reference": reference, "assertions": assertions});
-    sha256(&[canonical(identity).to_string().as_bytes()])
+    Digest::of([canonical(identity).to_string()])
 }
 
 /// All that is sent. A field that is added to the request is to be added here: hence every one is named.
@@ -125,7 +125,7 @@ mod tests {
             &|r| r.cache = Some(CacheLifetime::Short),
             &|r| drop(r.options.insert("openai".into(), Map::new())),
         ];
-        let mut digests: Vec<String> = changes.iter().map(|change| of(change)).collect();
+        let mut digests: Vec<Digest> = changes.iter().map(|change| of(change)).collect();
         digests.push(case_digest(&Request::prompt("hi"), Some(""), &[]));
         digests.push(case_digest(&Request::prompt("hi"), None, &[Value::Null]));
         let count = digests.len();

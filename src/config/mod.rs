@@ -11,7 +11,6 @@ mod cases;
 mod catalogue;
 mod conditions;
 mod diagnostic;
-mod digest;
 mod dotenv;
 mod duration;
 mod gate;

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::digest::sha256;
 use super::search::folders;
+use crate::eval::Digest;
 use etcetera::AppStrategy;
 
 /// The digests of trusted files, in the state folder.
@@ -44,5 +44,5 @@ impl TrustStore {
 
 fn digest(path: &Path, text: &str) -> String {
     let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    sha256(&[place.as_os_str().as_encoded_bytes(), &[0], text.as_bytes()])
+    Digest::of([place.as_os_str().as_encoded_bytes(), &[0], text.as_bytes()]).to_string()
 }

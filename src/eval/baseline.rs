@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::statistics::{
     CompareError, Finding, Level, Metric, Outcome, Pair, PairedComparison, Resampling, Terms, compare,
 };
-use super::{Case, CaseResult, Gate};
+use super::{Case, Digest, Figure, Gate};
 
 /// Where the chance of bootstraps begins. It is always the same, so that the same results always have the same interval.
 pub(super) const SEED: u64 = 0x5eed;
@@ -38,25 +38,23 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answered {
     /// The case's id.
-    pub case: String,
+    pub case: Box<str>,
     /// The case's digest.
-    pub digest: String,
+    pub digest: Digest,
     /// How the answers did.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Answered {
-    /// A subject's results, case by case. The results of a case stand next to each other.
-    pub fn cases_of(results: &[CaseResult]) -> Vec<Self> {
-        let outcome = |result: &CaseResult| Outcome { verdict: result.verdict, score: result.score };
-        results
-            .chunk_by(|a, b| a.digest == b.digest && a.case == b.case)
-            .map(|of| Self {
-                case: of[0].case.clone(),
-                digest: of[0].digest.clone(),
-                outcomes: of.iter().map(outcome).collect(),
-            })
-            .collect()
+    /// A subject's results of these cases, case by case. The results of a case stand next to each other.
+    pub fn cases_of(cases: &[Case], results: &[Figure]) -> Vec<Self> {
+        let outcome = |result: &Figure| Outcome { verdict: result.verdict, score: result.score };
+        let answered = |of: &[Figure]| {
+            let case = cases.get(of.first()?.case as usize)?;
+            let outcomes = of.iter().map(outcome).collect();
+            Some(Self { case: case.id.clone(), digest: case.digest, outcomes })
+        };
+        results.chunk_by(|a, b| a.case == b.case).filter_map(answered).collect()
     }
 }
 
@@ -87,6 +85,12 @@ impl Comparison {
         self.origin == Origin::Here && self.baseline == self.challenger
     }
 
+    /// Whether a subject does worse than it used to.
+    pub fn has_drifted(&self) -> bool {
+        let is_worse = self.found.as_ref().is_ok_and(|found| found.verdict == Finding::Worse);
+        is_worse && matches!(self.origin, Origin::History(_))
+    }
+
     /// Whether it found neither a difference nor that there is none.
     pub fn is_unclear(&self) -> bool {
         !self.is_itself() && self.found.as_ref().is_ok_and(|found| found.verdict == Finding::Unclear)
@@ -98,8 +102,8 @@ impl Comparison {
 pub struct Match<'a> {
     /// The cases that were run.
     pub cases: &'a [Case],
-    /// All cases of the set.
-    pub set: &'a [Case],
+    /// Whether these are all cases of the set.
+    pub is_whole_set: bool,
     /// How many of a case's repeats must pass, where that decides.
     pub min_pass: Option<u32>,
     /// What the gate says of comparisons.
@@ -114,7 +118,7 @@ impl Match<'_> {
         let metric = self.gate.metric.unwrap_or(Metric::PassRate);
         let level = Level::for_challengers(self.challengers);
         let pairing = Pairing::of(self.cases, baseline);
-        let theirs: HashMap<&str, &Answered> = answered.iter().map(|a| (a.case.as_str(), a)).collect();
+        let theirs: HashMap<&str, &Answered> = answered.iter().map(|a| (&*a.case, a)).collect();
         let pairs: Vec<Pair<'_>> = pairing
             .pairs
             .iter()
@@ -123,7 +127,7 @@ impl Match<'_> {
                 cluster: case.cluster.as_deref(),
                 baseline: &own.outcomes,
                 // A case that was never begun counts as one that could not be scored.
-                challenger: theirs.get(case.id.as_str()).map_or(&[], |answered| &answered.outcomes),
+                challenger: theirs.get(&*case.id).map_or(&[], |answered| &answered.outcomes),
             })
             .collect();
         let terms = Terms {
@@ -142,75 +146,77 @@ impl Match<'_> {
             level,
             found: compare(&pairs, &terms),
             unpaired: pairing.unpaired,
-            gone: gone(self.set, baseline),
+            gone: if self.is_whole_set { gone(self.cases, baseline) } else { Vec::new() },
         }
     }
 }
 
 /// Which cases a baseline has answers to.
 #[derive(Debug)]
-pub struct Pairing<'a> {
+pub struct Pairing<'c, 'b> {
     /// Cases, with what the baseline answered.
-    pub pairs: Vec<(&'a Case, &'a Answered)>,
+    pub pairs: Vec<(&'c Case, &'b Answered)>,
     /// Ids of the other cases.
     pub unpaired: Vec<String>,
 }
 
-impl<'a> Pairing<'a> {
+impl<'c, 'b> Pairing<'c, 'b> {
     /// Pairs cases by their digests: a case with a new id is the same case, and one that asks for something else is another.
     /// Of cases that are alike, those with the same id belong together. Within one run, ids are enough.
-    pub fn of(cases: &'a [Case], baseline: &'a Baseline) -> Self {
+    pub fn of(cases: &'c [Case], baseline: &'b Baseline) -> Self {
         let mut found: Vec<Option<&Answered>> = vec![None; cases.len()];
-        let mut open: HashMap<&str, Vec<&Answered>> = HashMap::new();
+        let mut open: HashMap<Key<'_>, Vec<&Answered>> = HashMap::new();
         let here = baseline.origin == Origin::Here;
+        let key = |id, digest| if here { Key::Id(id) } else { Key::Digest(digest) };
         for answered in &baseline.answered {
-            let key = if here { &answered.case } else { &answered.digest };
-            open.entry(key).or_default().push(answered);
+            open.entry(key(&answered.case, answered.digest)).or_default().push(answered);
         }
         for by_id in [true, false] {
             for (case, found) in cases.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-                let key = if here { case.id.as_str() } else { case.digest.as_str() };
-                let Some(alike) = open.get_mut(key) else { continue };
+                let Some(alike) = open.get_mut(&key(&case.id, case.digest)) else { continue };
                 let at = alike.iter().position(|answered| !by_id || answered.case == case.id);
                 *found = at.map(|at| alike.remove(at));
             }
         }
         let unpaired = cases.iter().zip(&found).filter(|(_, found)| found.is_none());
         Self {
-            unpaired: unpaired.map(|(case, _)| case.id.clone()).collect(),
+            unpaired: unpaired.map(|(case, _)| case.id.to_string()).collect(),
             pairs: cases.iter().zip(found).filter_map(|(case, found)| Some((case, found?))).collect(),
         }
     }
 }
 
+/// What a case is known by.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Id(&'a str),
+    Digest(Digest),
+}
+
 /// Ids of a baseline's cases that a set no longer has, or has otherwise.
 fn gone(set: &[Case], baseline: &Baseline) -> Vec<String> {
-    let digests: HashSet<&str> = set.iter().map(|case| case.digest.as_str()).collect();
-    let left = baseline.answered.iter().filter(|answered| !digests.contains(answered.digest.as_str()));
-    left.filter(|_| baseline.origin != Origin::Here).map(|answered| answered.case.clone()).collect()
+    let digests: HashSet<Digest> = set.iter().map(|case| case.digest).collect();
+    let left = baseline.answered.iter().filter(|answered| !digests.contains(&answered.digest));
+    left.filter(|_| baseline.origin != Origin::Here).map(|answered| answered.case.to_string()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Request;
     use crate::eval::Verdict;
+    use crate::eval::set;
 
     fn case(id: &str, digest: &str) -> Case {
-        Case {
-            id: id.into(),
-            digest: digest.into(),
-            request: Request::prompt("q"),
-            reference: None,
-            tags: Vec::new(),
-            cluster: None,
-            assertions: Vec::new(),
-        }
+        Case { digest: Digest::of([digest]), ..set::case(id) }
     }
 
     fn answered(case: &str, digest: &str, verdict: Verdict) -> Answered {
         let score = (verdict != Verdict::Unscored).then_some(f64::from(u8::from(verdict == Verdict::Pass)));
-        Answered { case: case.into(), digest: digest.into(), outcomes: vec![Outcome { verdict, score }] }
+        Answered {
+            case: case.into(),
+            digest: Digest::of([digest]),
+            outcomes: vec![Outcome { verdict, score }],
+        }
     }
 
     #[test]
@@ -233,13 +239,17 @@ mod tests {
     fn what_one_of_them_was_not_scored_on_is_left_out() {
         let cases = [case("a", "1"), case("b", "2"), case("c", "3")];
         let of = |verdicts: [Verdict; 3]| -> Vec<Answered> {
-            cases.iter().zip(verdicts).map(|(case, v)| answered(&case.id, &case.digest, v)).collect()
+            cases
+                .iter()
+                .zip(verdicts)
+                .map(|(case, v)| Answered { digest: case.digest, ..answered(&case.id, "", v) })
+                .collect()
         };
         use Verdict::{Fail, Pass, Unscored};
         let baseline =
             Baseline { subject: "m".into(), origin: Origin::Here, answered: of([Pass, Pass, Unscored]) };
         let gate = Gate::default();
-        let terms = Match { cases: &cases, set: &cases, min_pass: None, gate: &gate, challengers: 1 };
+        let terms = Match { cases: &cases, is_whole_set: true, min_pass: None, gate: &gate, challengers: 1 };
         let comparison = terms.compare(&baseline, "n", &of([Pass, Fail, Pass])[..2]);
         let found = comparison.found.unwrap();
         assert_eq!((found.pairs, found.left_out, found.difference), (2, 1, -0.5));

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::kept::{meaning, word};
-use super::{Case, Quantity, Set};
+use super::{Quantity, Set};
 use crate::catalog::{Cost, CostSource};
-use crate::chat::{FinishReason, Response, Usage};
+use crate::chat::{FinishReason, Request, Response, Usage};
 use crate::dialect::Account;
 use crate::ledger::AnswerRow;
 use crate::provider::{Adjustment, ModelRef, Target};
@@ -32,7 +32,7 @@ pub struct Cache {
 impl Cache {
     /// What of it holds for a set: where one of its assertions looks at time, no answer from before will do.
     pub fn for_set(self, set: &Set) -> Self {
-        let mut assertions = set.cases.iter().flat_map(|case| &case.assertions);
+        let mut assertions = set.cases.iter().flat_map(|case| case.assertions.iter());
         let wants_time =
             assertions.any(|assertion| TIMES.into_iter().any(|quantity| assertion.asks_for(quantity)));
         Self { reads: self.reads && !wants_time, ..self }
@@ -55,7 +55,7 @@ pub fn forget_old_answers(router: &Router) {
 pub(super) struct Errand<'a> {
     pub(super) router: &'a Router,
     pub(super) plan: &'a Plan,
-    pub(super) case: &'a Case,
+    pub(super) request: &'a Request,
     pub(super) repeat: u32,
     pub(super) stream: bool,
 }
@@ -63,7 +63,7 @@ pub(super) struct Errand<'a> {
 impl Errand<'_> {
     fn print(&self, target: &Target, adjustments: &[Adjustment]) -> Option<String> {
         let real = !target.provider.simulated;
-        real.then(|| target.print_of(&self.case.request, adjustments, self.stream))
+        real.then(|| target.print_of(self.request, adjustments, self.stream))
     }
 
     fn tried(&self) -> impl Iterator<Item = (&Target, &[Adjustment])> {

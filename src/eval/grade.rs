@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Findings, Judging, Kind};
+use super::{Case, Digest, Findings, Judging, Kind};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
@@ -26,6 +26,22 @@ pub enum Verdict {
     Fail,
     /// There is no answer to grade: an error is not a zero.
     Unscored,
+}
+
+impl Verdict {
+    /// The verdict that a word of the reports says, if it says one.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Pass, Self::Fail, Self::Unscored].into_iter().find(|verdict| verdict.name() == word)
+    }
+
+    /// The word for it in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unscored => "unscored",
+        }
+    }
 }
 
 /// What assertions see of an answer.
@@ -88,7 +104,7 @@ pub struct CaseResult {
     /// The case's id.
     pub case: String,
     /// The case's digest.
-    pub digest: String,
+    pub digest: Digest,
     /// Which of its repeats, from 0.
     pub repeat: u32,
     /// Pass, fail or unscored.
@@ -181,8 +197,8 @@ impl CaseResult {
     /// A case that was not run, or has no answer.
     pub(super) fn unscored(case: &Case, queued: Duration) -> Self {
         Self {
-            case: case.id.clone(),
-            digest: case.digest.clone(),
+            case: case.id.to_string(),
+            digest: case.digest,
             repeat: 0,
             verdict: Verdict::Unscored,
             score: None,

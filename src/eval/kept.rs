@@ -41,7 +41,7 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
         subject: subject.to_owned(),
         case_id: result.case.clone(),
         repeat: result.repeat,
-        case_digest: result.digest.clone(),
+        case_digest: result.digest.to_string(),
         at,
         verdict: word(&result.verdict),
         score: result.score,
@@ -63,11 +63,6 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
     }
 }
 
-/// What became of a case that was kept, `None` where it cannot be read.
-pub fn verdict_of(row: &ResultRow) -> Option<Verdict> {
-    meaning(&row.verdict)
-}
-
 /// The result of a case that was kept; `None` where it cannot be read.
 pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
     let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
@@ -75,7 +70,7 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
     let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
     Some(CaseResult {
         repeat: row.repeat,
-        verdict: verdict_of(row)?,
+        verdict: Verdict::named(&row.verdict)?,
         score: row.score,
         text: row.text.clone(),
         assertions: serde_json::from_str(&row.assertions).ok()?,
@@ -98,20 +93,9 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{FinishReason, Request, Usage};
+    use crate::chat::{FinishReason, Usage};
+    use crate::eval::set::case;
     use crate::eval::{AssertionResult, Kind};
-
-    fn case() -> Case {
-        Case {
-            id: "c".into(),
-            digest: "sha256:d".into(),
-            request: Request::prompt("q"),
-            reference: None,
-            tags: Vec::new(),
-            cluster: None,
-            assertions: Vec::new(),
-        }
-    }
 
     /// Whatever a result says is said again when it is read back.
     #[test]
@@ -137,18 +121,18 @@ mod tests {
             judging: Judging { calls: 3, cost: Cost::UNKNOWN, votes: 3, agreed: 2 },
             latency: Some(Duration::from_micros(1_234_500)),
             usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
-            ..CaseResult::unscored(&case(), Duration::from_millis(3))
+            ..CaseResult::unscored(&case("c"), Duration::from_millis(3))
         };
         let cached = CaseResult { cost: Cost::NOTHING, cached: Some(cost), latency: None, ..full.clone() };
         let failed = CaseResult {
             failure: Some((FailureClass::RateLimited, "slow down".into())),
             cost: Cost::UNKNOWN,
-            ..CaseResult::unscored(&case(), Duration::ZERO)
+            ..CaseResult::unscored(&case("c"), Duration::ZERO)
         };
         for result in [full, cached, failed] {
-            let back = result_of(&case(), &row_of("s", &result, 1)).unwrap();
+            let back = result_of(&case("c"), &row_of("s", &result, 1)).unwrap();
             assert_eq!(format!("{back:?}"), format!("{result:?}"));
         }
-        assert!(result_of(&case(), &ResultRow::default()).is_none());
+        assert!(result_of(&case("c"), &ResultRow::default()).is_none());
     }
 }

@@ -4,9 +4,12 @@
 //! file format and prints nothing; `config` makes its sets and `view` shows its results. Start with [`Set`], then
 //! [`run()`] and [`judge`].
 
+mod asked;
 mod assertion;
 mod baseline;
 mod cache;
+mod digest;
+mod figure;
 mod gate;
 mod grade;
 mod halt;
@@ -24,12 +27,15 @@ mod shape;
 pub mod statistics;
 mod summary;
 
+pub use asked::{Asked, Sharing};
 pub use assertion::{
     Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
     Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
 };
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
+pub use digest::Digest;
+pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
@@ -37,7 +43,6 @@ pub use jury::{
     Contest, Contested, Heard, Judging, Jury, Pair, Pairwise, Preference, RunProgram, contest, contested,
     same_family,
 };
-pub use kept::verdict_of;
 pub use lanes::Lanes;
 pub use numbers::numbers_in;
 pub use repeat::{Decided, decided};

@@ -1,7 +1,7 @@
 //! Several answers to one case, and what they say of it together.
 
 use super::statistics::verdict_of_repeats;
-use super::{CaseResult, Verdict};
+use super::{Figure, Verdict};
 
 /// What the repeats of one case come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,11 +14,11 @@ pub struct Decided {
 
 /// Decides each case: it passes where `min_pass` of its repeats did, and fails where they cannot any more. Where the ones
 /// that could not be scored might tip it, it is unscored. The results of a case stand next to each other.
-pub fn decided(results: &[CaseResult], min_pass: u32) -> Vec<Decided> {
-    results.chunk_by(|a, b| a.digest == b.digest && a.case == b.case).map(|of| decide(of, min_pass)).collect()
+pub fn decided(results: &[Figure], min_pass: u32) -> Vec<Decided> {
+    results.chunk_by(|a, b| a.case == b.case).map(|of| decide(of, min_pass)).collect()
 }
 
-fn decide(results: &[CaseResult], min_pass: u32) -> Decided {
+fn decide(results: &[Figure], min_pass: u32) -> Decided {
     let verdicts: Vec<Verdict> = results.iter().map(|result| result.verdict).collect();
     let verdict = verdict_of_repeats(&verdicts, min_pass as usize);
     let scores: Vec<f64> = results.iter().filter_map(|result| result.score).collect();
@@ -28,39 +28,18 @@ fn decide(results: &[CaseResult], min_pass: u32) -> Decided {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::chat::Request;
-    use crate::eval::Case;
+    use crate::eval::figure::figures;
 
     #[test]
     fn enough_of_the_repeats_decide() {
         use Verdict::{Fail, Pass, Unscored};
-        let results = |id: &str, verdicts: &[Verdict]| -> Vec<CaseResult> {
-            let case = Case {
-                id: id.into(),
-                digest: id.into(),
-                request: Request::prompt("q"),
-                reference: None,
-                tags: Vec::new(),
-                cluster: None,
-                assertions: Vec::new(),
-            };
-            let result = |verdict: &Verdict| CaseResult {
-                verdict: *verdict,
-                score: (*verdict != Unscored).then_some(f64::from(u8::from(*verdict == Pass))),
-                ..CaseResult::unscored(&case, Duration::ZERO)
-            };
-            verdicts.iter().map(result).collect()
-        };
-        let all = [
-            results("a", &[Pass, Pass, Fail]),
-            results("b", &[Pass, Fail, Fail]),
-            results("c", &[Pass, Fail, Unscored]),
-            results("d", &[Pass, Pass, Unscored]),
-        ]
-        .concat();
+        let all = figures(&[
+            &[Pass, Pass, Fail],
+            &[Pass, Fail, Fail],
+            &[Pass, Fail, Unscored],
+            &[Pass, Pass, Unscored],
+        ]);
         let verdicts: Vec<Verdict> = decided(&all, 2).iter().map(|decided| decided.verdict).collect();
         assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
         assert_eq!(decided(&all, 2)[3].score, Some(1.0));

@@ -10,8 +10,8 @@ use crate::route::Router;
 /// What a run has of a subject, held against the set as it is now.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Results that stand.
-    pub results: Vec<CaseResult>,
+    /// Results that stand, each with its case's place.
+    pub results: Vec<(usize, CaseResult)>,
     /// Ids of cases that were scored and are other cases now.
     pub changed: Vec<String>,
 }
@@ -22,29 +22,30 @@ pub fn take_up(router: &Router, run: &str, subject: &str, cases: &[Case], repeat
     let health = router.health();
     let rows = health.ledger().read(|rows| rows.results(run, subject));
     let scored = |row: &&ResultRow| row.verdict != "unscored" && row.repeat < repeats;
-    let mut kept: HashMap<(&str, u32), Vec<&ResultRow>> = HashMap::new();
+    let mut kept: HashMap<(String, u32), Vec<&ResultRow>> = HashMap::new();
     for row in rows.iter().filter(scored) {
-        kept.entry((&row.case_digest, row.repeat)).or_default().push(row);
+        kept.entry((row.case_digest.clone(), row.repeat)).or_default().push(row);
     }
     let mut taken = Taken::default();
     let mut has: HashSet<(&str, u32)> = HashSet::new();
     let mut renamed: Vec<(ResultRow, ResultRow)> = Vec::new();
     // Whoever kept its id comes first: two cases may be alike but for that.
     for by_id in [true, false] {
-        for (case, repeat) in cases.iter().flat_map(|case| (0..repeats).map(move |repeat| (case, repeat))) {
-            let place = (case.id.as_str(), repeat);
-            let same = kept.get_mut(&(case.digest.as_str(), repeat)).filter(|_| !has.contains(&place));
-            let at = |rows: &Vec<&ResultRow>| rows.iter().position(|row| (row.case_id == case.id) == by_id);
+        let all = cases.iter().enumerate().flat_map(|of| (0..repeats).map(move |repeat| (of, repeat)));
+        for ((at_case, case), repeat) in all {
+            let place = (&*case.id, repeat);
+            let same = kept.get_mut(&(case.digest.to_string(), repeat)).filter(|_| !has.contains(&place));
+            let at = |rows: &Vec<&ResultRow>| rows.iter().position(|row| (*row.case_id == *case.id) == by_id);
             let Some(row) = same.and_then(|rows| at(rows).map(|at| rows.swap_remove(at))) else { continue };
             let Some(result) = result_of(case, row) else { continue };
             if !by_id {
                 renamed.push((row.clone(), row_of(subject, &result, row.at)));
             }
             has.insert(place);
-            taken.results.push(result);
+            taken.results.push((at_case, result));
         }
     }
-    let ids: HashSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+    let ids: HashSet<&str> = cases.iter().map(|case| &*case.id).collect();
     let mut told: HashSet<&str> = HashSet::new();
     for row in rows.iter().filter(scored) {
         let id = row.case_id.as_str();

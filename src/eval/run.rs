@@ -1,6 +1,5 @@
 //! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::cache::Errand;
+use super::figure::{Gathering, Keep, Results};
 use super::kept::row_of;
 use super::refusals::Refusals;
 use super::{Cache, Case, CaseResult, Graded, Halt, Jury, Lanes, Verdict};
@@ -40,8 +40,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// What may be done with answers that were given before.
     pub cache: Cache,
-    /// Whether what nobody is going to look at is let go once the ledger has it: answers, and assertions that passed.
-    pub lean: bool,
+    /// Which results are kept whole; of the others only their figures stay once the ledger has them.
+    pub keep: Keep,
 }
 
 /// What all subjects of a run share.
@@ -90,22 +90,19 @@ pub async fn run(
     subject: &Subject,
     cases: &[Case],
     options: &RunOptions,
-    kept: Vec<CaseResult>,
+    kept: Vec<(usize, CaseResult)>,
     progress: &mut dyn Progress,
-) -> Vec<CaseResult> {
+) -> Results {
     let repeats = options.repeats.max(1) as usize;
-    let mut results: Vec<Option<CaseResult>> = (0..cases.len() * repeats).map(|_| None).collect();
-    let places: HashMap<&str, usize> = cases.iter().enumerate().map(|(n, case)| (&*case.id, n)).collect();
-    for result in kept {
-        let slot = places.get(&*result.case).map(|at| at * repeats + result.repeat as usize);
-        if let Some(place) = slot.and_then(|slot| results.get_mut(slot)) {
-            progress.done(&result);
-            *place = Some(result);
-        }
+    let mut results = Gathering::new(cases.len(), repeats, options.keep);
+    for (case, result) in kept {
+        progress.done(&result);
+        results.take(case, result);
     }
     // Each case is asked once before any is asked again, so that a run that is cut short has seen most of the set.
     let in_turn = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
-    let open: Vec<usize> = in_turn.filter(|slot| results[*slot].is_none()).collect();
+    let open: Vec<u32> =
+        in_turn.filter(|slot| !results.has(*slot)).filter_map(|slot| u32::try_from(slot).ok()).collect();
     let way = Way {
         bench,
         subject,
@@ -121,9 +118,9 @@ pub async fn run(
     let worker = || async {
         let place = lane.free.acquire().await.ok()?;
         let turn = next.fetch_add(1, Ordering::Relaxed);
-        let slot = *open.get(turn).filter(|_| bench.halt.goes_on())?;
-        let repeat = u32::try_from(slot % repeats).unwrap_or(0);
-        Some((slot, way.ask(&cases[slot / repeats], repeat, turn < FIRST, place).await))
+        let slot = *open.get(turn).filter(|_| bench.halt.goes_on())? as usize;
+        let (case, repeat) = (slot / repeats, u32::try_from(slot % repeats).unwrap_or(0));
+        Some((case, way.ask(cases.get(case)?, repeat, turn < FIRST, place).await))
     };
     // While some answers are judged, others are asked for.
     let workers = lane.places + bench.jury.places(&bench, cases);
@@ -137,20 +134,15 @@ pub async fn run(
         match ended {
             None => break,
             Some(None) => {}
-            Some(Some((slot, mut result))) => {
+            Some(Some((case, result))) => {
                 way.keep(&result);
                 progress.done(&result);
-                if options.lean {
-                    result.text = String::new();
-                    result.assertions.retain(|assertion| assertion.verdict != Verdict::Pass);
-                    result.assertions.shrink_to_fit();
-                }
-                results[slot] = Some(result);
+                results.take(case, result);
                 running.push(worker());
             }
         }
     }
-    results.into_iter().flatten().collect()
+    results.done()
 }
 
 impl Way<'_> {
@@ -204,11 +196,12 @@ impl Way<'_> {
     async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, bool) {
         let Bench { router, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
-        let caller = Caller { label: None, key: Some(case.id.clone()) };
+        let caller = Caller { label: None, key: Some(case.id.to_string()) };
+        let request = case.request();
         let stream = self.options.stream;
-        let plan = (self.cache != Cache::default())
-            .then(|| router.plan(&self.subject.route, &case.request, &caller));
-        let errand = plan.as_ref().map(|plan| Errand { router, plan, case, repeat, stream });
+        let plan =
+            (self.cache != Cache::default()).then(|| router.plan(&self.subject.route, &request, &caller));
+        let errand = plan.as_ref().map(|plan| Errand { router, plan, request: &request, repeat, stream });
         if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
             return (record, true);
         }
@@ -220,7 +213,7 @@ impl Way<'_> {
             caller,
         };
         let mut refusals = Refusals { told: &self.told, tell };
-        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
+        let record = router.call(&self.subject.route, &request, &call, &mut refusals).await;
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }

@@ -24,23 +24,14 @@ pub fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Request;
+    use crate::eval::set::case;
 
     fn cases(ids: impl Iterator<Item = usize>) -> Vec<Case> {
-        ids.map(|n| Case {
-            id: format!("c{n}"),
-            digest: String::new(),
-            request: Request::prompt("q"),
-            reference: None,
-            tags: Vec::new(),
-            cluster: None,
-            assertions: Vec::new(),
-        })
-        .collect()
+        ids.map(|n| case(&format!("c{n}"))).collect()
     }
 
     fn ids(cases: &[Case]) -> Vec<&str> {
-        cases.iter().map(|case| case.id.as_str()).collect()
+        cases.iter().map(|case| &*case.id).collect()
     }
 
     #[test]
@@ -50,7 +41,7 @@ mod tests {
         assert_eq!(ids(&chosen), ids(&sample(cases(0..100), 10, 1)));
         assert_ne!(ids(&chosen), ids(&sample(cases(0..100), 10, 2)));
         let with_more = sample(cases(0..101), 10, 1);
-        let same = with_more.iter().filter(|case| ids(&chosen).contains(&case.id.as_str())).count();
+        let same = with_more.iter().filter(|case| ids(&chosen).contains(&&*case.id)).count();
         assert!(same >= 9, "{same}");
         let order: Vec<usize> = chosen.iter().map(|case| case.id[1..].parse().unwrap()).collect();
         assert!(order.is_sorted());

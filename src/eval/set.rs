@@ -1,6 +1,8 @@
 //! A golden set: cases with what each answer must show.
 
-use super::{Assertion, Gate};
+use std::sync::Arc;
+
+use super::{Asked, Assertion, Digest, Gate};
 use crate::chat::Request;
 
 /// A versioned file of cases, read and rendered.
@@ -26,21 +28,42 @@ pub struct Set {
     pub gate: Option<Gate>,
 }
 
-/// One input with what its answer must show.
+/// One input with what its answer must show. A set may have very many of them: each holds its own words, and shares the rest.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Its name within the set.
-    pub id: String,
-    /// SHA-256 over its rendered prompt, request, reference and assertions: its identity across edits of the file.
-    pub digest: String,
+    pub id: Box<str>,
+    /// The digest of its rendered prompt, request, reference and assertions: its identity across edits of the file.
+    pub digest: Digest,
     /// What is asked.
-    pub request: Request,
+    pub asked: Asked,
     /// A right answer.
-    pub reference: Option<String>,
+    pub reference: Option<Box<str>>,
     /// Words to choose cases by.
-    pub tags: Vec<String>,
+    pub tags: Arc<Vec<String>>,
     /// What it stands or falls with: cases of one cluster are no independent trials.
-    pub cluster: Option<String>,
+    pub cluster: Option<Box<str>>,
     /// What the answer must show.
-    pub assertions: Vec<Assertion>,
+    pub assertions: Arc<Vec<Arc<Assertion>>>,
+}
+
+impl Case {
+    /// What is asked.
+    pub fn request(&self) -> Request {
+        self.asked.request()
+    }
+}
+
+/// A case of that name which asks nothing in particular.
+#[cfg(test)]
+pub(super) fn case(id: &str) -> Case {
+    Case {
+        id: id.into(),
+        digest: Digest::of([id]),
+        asked: super::Sharing::default().asked(Request::prompt("q")),
+        reference: None,
+        tags: Arc::default(),
+        cluster: None,
+        assertions: Arc::default(),
+    }
 }

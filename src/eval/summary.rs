@@ -1,12 +1,12 @@
 //! What all results of a subject come to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::baseline::SEED;
 use super::statistics::{
     Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
-use super::{Case, CaseResult, Decided, Judging, Verdict, decided};
+use super::{Case, Decided, Figure, Judging, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -56,7 +56,7 @@ impl Summary {
         subject: &str,
         simulated: bool,
         cases: &[Case],
-        results: &[CaseResult],
+        results: &[Figure],
         min_pass: Option<u32>,
     ) -> Self {
         let judged = judged(results, min_pass);
@@ -85,9 +85,9 @@ impl Summary {
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
         // Over the answers; a sum with an unknown part is unknown.
-        let total = |count: fn(&Usage) -> Option<u64>| {
-            let answered = results.iter().filter(|r| r.finish_reason.is_some() && r.cached.is_none());
-            answered.map(|r| count(&r.usage)).sum::<Option<u64>>().filter(|_| scored > 0)
+        let total = |count: fn(&Figure) -> Option<u32>| {
+            let answered = results.iter().filter(|r| r.answered && !r.cached);
+            answered.map(|r| count(r).map(u64::from)).sum::<Option<u64>>().filter(|_| scored > 0)
         };
         Self {
             subject: subject.to_owned(),
@@ -99,12 +99,12 @@ impl Summary {
             interval,
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             score_interval,
-            cost: Cost::sum(results.iter().map(|r| r.cost)),
-            judging: Judging::sum(results.iter().map(|r| r.judging)),
+            cost: Cost::sum(results.iter().map(Figure::cost)),
+            judging: Judging::default(),
             kin: Vec::new(),
-            cached: results.iter().filter(|r| r.cached.is_some()).count(),
-            cached_cost: Cost::sum(results.iter().filter_map(|r| r.cached)),
-            failovers: results.iter().map(|r| r.failovers).sum(),
+            cached: results.iter().filter(|r| r.cached).count(),
+            cached_cost: Cost::sum(results.iter().filter_map(Figure::cached_cost)),
+            failovers: results.iter().map(|r| usize::from(r.failovers)).sum(),
             latency_ms: at(50.0).zip(at(95.0)).zip(at(99.0)).map(|((p50, p95), p99)| [p50, p95, p99]),
             usage: Usage {
                 input_tokens: total(|u| u.input_tokens),
@@ -115,30 +115,26 @@ impl Summary {
     }
 }
 
-/// What counts by itself, with its case's id: each answer, or each case where `min_pass` decides it.
-fn judged(results: &[CaseResult], min_pass: Option<u32>) -> Vec<(&str, Decided)> {
-    let own = |result: &CaseResult| Decided { verdict: result.verdict, score: result.score };
+/// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
+fn judged(results: &[Figure], min_pass: Option<u32>) -> Vec<(u32, Decided)> {
+    let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score };
     match min_pass {
-        None => results.iter().map(|result| (result.case.as_str(), own(result))).collect(),
+        None => results.iter().map(|result| (result.case, own(result))).collect(),
         Some(min_pass) => {
-            let ids =
-                results.chunk_by(|a, b| a.digest == b.digest && a.case == b.case).map(|of| &*of[0].case);
-            ids.zip(decided(results, min_pass)).collect()
+            let places = results.chunk_by(|a, b| a.case == b.case).map(|of| of[0].case);
+            places.zip(decided(results, min_pass)).collect()
         }
     }
 }
 
-/// What each of these stands or falls with; `None` where each stands for itself.
-fn clusters(cases: &[Case], judged: &[(&str, Decided)]) -> Option<Vec<String>> {
-    let named: HashMap<&str, &str> =
-        cases.iter().filter_map(|case| Some((case.id.as_str(), case.cluster.as_deref()?))).collect();
-    let keys: Vec<String> = judged
-        .iter()
-        .map(|(id, _)| match named.get(id) {
-            Some(cluster) => format!("cluster {cluster}"),
-            None => format!("case {id}"),
-        })
-        .collect();
-    let different: std::collections::HashSet<&String> = keys.iter().collect();
+/// What each of these stands or falls with, by the place of the first case of its kind; `None` where each stands for itself.
+fn clusters(cases: &[Case], judged: &[(u32, Decided)]) -> Option<Vec<u32>> {
+    let mut first: HashMap<&str, u32> = HashMap::new();
+    let mut key = |place: u32| {
+        let cluster = cases.get(place as usize).and_then(|case| case.cluster.as_deref());
+        cluster.map_or(place, |cluster| *first.entry(cluster).or_insert(place))
+    };
+    let keys: Vec<u32> = judged.iter().map(|(place, _)| key(*place)).collect();
+    let different: HashSet<u32> = keys.iter().copied().collect();
     (different.len() < keys.len()).then_some(keys)
 }

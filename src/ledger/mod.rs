@@ -11,12 +11,14 @@
 mod file;
 mod habits;
 mod health;
+mod history;
 mod limits;
 mod readable;
 mod rows;
 mod runs;
 mod schema;
 mod shared;
+mod weights;
 mod writer;
 
 use std::path::Path;
@@ -27,10 +29,12 @@ use tokio::sync::oneshot;
 
 pub use habits::{RouteRow, ScoreRow};
 pub use health::{HealthKey, HealthRow, Trend};
+pub use history::OutcomeRow;
 pub use limits::{Lease, Leases, Pace, Spend};
 pub use rows::Rows;
 pub use runs::{AnswerRow, ResultRow, RunRow};
 use shared::{Shared, lock};
+pub use weights::WeightRow;
 use writer::{Job, Writer};
 
 /// What rows are read and written with.

@@ -91,12 +91,12 @@ pub struct AnswerRow {
     pub cost_source: String,
 }
 
-const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
+pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
     failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, judging";
 
-fn run(row: &Row<'_>) -> RowResult<RunRow> {
+pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
     Ok(RunRow {
         id: row.get(0)?,
         set_name: row.get(1)?,

@@ -1,2 +1,9 @@
--- What judging a case took, as JSON; empty where nothing was judged.
-ALTER TABLE result ADD COLUMN judging TEXT NOT NULL DEFAULT '';
+-- What is left of the weights of a route's candidates, after the scores of a golden set.
+CREATE TABLE weight (
+    route TEXT NOT NULL,
+    model TEXT NOT NULL,
+    share REAL NOT NULL,
+    at INTEGER NOT NULL,
+    set_path TEXT NOT NULL,
+    PRIMARY KEY (route, model)
+) WITHOUT ROWID;

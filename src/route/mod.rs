@@ -39,6 +39,7 @@ mod walk;
 mod walk_tests;
 #[cfg(test)]
 mod warm_tests;
+mod weights;
 
 pub use breaker::Sign;
 pub use budget::{Budget, Exceeded};
@@ -57,6 +58,7 @@ pub use router::{CallOptions, Opened, Router, Watch};
 pub use skip::{NoScore, Skip, span};
 pub use standing::{Away, Report, Standing};
 pub use walk::{cost_of, most_attempts};
+pub use weights::{LEAST_SHARE, share_of};
 
 /// A span as times of the ledger are reckoned.
 fn milliseconds(span: std::time::Duration) -> i64 {

@@ -24,6 +24,8 @@ struct Known {
     /// One a candidate; of one that cannot be called, or where nobody wants to know, an empty one.
     health: Vec<HealthRow>,
     scores: Vec<Option<ScoreRow>>,
+    /// The share of its weight that each candidate has left.
+    shares: Vec<f64>,
 }
 
 impl Router {
@@ -70,7 +72,7 @@ impl Router {
                 Err(skip) => PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip },
                 Ok((target, unscored)) => {
                     plan.unscored.extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
-                    weights.push(candidate.weight);
+                    weights.push(candidate.weight * known.shares[n]);
                     let adjustments = target.adjustments(request);
                     PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
                 }
@@ -87,8 +89,10 @@ impl Router {
             habits: RouteRow::default(),
             health: vec![HealthRow::default(); route.candidates.len()],
             scores: vec![None; route.candidates.len()],
+            shares: vec![1.0; route.candidates.len()],
         };
-        if !estimates && floors.quality.is_none() {
+        let weighted = route.name.as_ref().filter(|_| route.is_weighted());
+        if !estimates && floors.quality.is_none() && weighted.is_none() {
             return none();
         }
         let found = health.ledger().read(|rows| {
@@ -96,7 +100,10 @@ impl Router {
             if estimates {
                 known.habits = rows.route(&route.habits())?;
             }
+            let weights = weighted.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
             for (n, candidate) in route.candidates.iter().enumerate() {
+                let left = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
+                known.shares[n] = left.map_or(1.0, |row| row.share);
                 if let Some(target) = candidate.target.as_ref().ok().filter(|_| estimates) {
                     known.health[n] = rows.health(&super::health::key(target))?;
                 }

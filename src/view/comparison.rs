@@ -33,7 +33,11 @@ pub(super) fn comparison_words(comparisons: &[Comparison], width: usize, verbose
     }
     let longest = comparisons.iter().map(|c| c.challenger.chars().count()).max().unwrap_or(0);
     whole_names(&mut table, longest, width >= NARROW);
-    let mut out = format!("compared with {}, case by case\n{table}\n", baseline_name(first));
+    let with = match comparisons {
+        [_, ..] if matches!(first.origin, Origin::History(_)) => "their own earlier runs".to_owned(),
+        _ => baseline_name(first),
+    };
+    let mut out = format!("compared with {with}, case by case\n{table}\n");
     for comparison in comparisons {
         for line in meaning(comparison, verbose) {
             out.push_str(&wrapped(&format!("{}: {line}", comparison.challenger), width));
@@ -68,6 +72,9 @@ fn meaning(comparison: &Comparison, verbose: bool) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let mut lines = Vec::new();
+    if let Origin::History(runs) = comparison.origin {
+        lines.push(format!("compared with {}", counted(runs, "earlier run")));
+    }
     if comparison.is_itself() {
         lines.push("the very same answers stand on both sides".to_owned());
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::comparison::comparison_json;
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, Comparison, GateReport, Set, Summary, Verdict};
+use crate::eval::{Case, CaseResult, Comparison, GateReport, Results, Set, Summary, Verdict};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +17,8 @@ pub struct EvalRun<'a> {
     pub id: &'a str,
     /// The set.
     pub set: &'a Set,
-    /// How many of its cases were run.
-    pub cases: usize,
+    /// Those of its cases that were run; figures name them by their place here.
+    pub cases: &'a [Case],
     /// How often each of them was asked.
     pub repeats: u32,
     /// Whether all of that was done.
@@ -26,7 +26,7 @@ pub struct EvalRun<'a> {
     /// The figures of each subject.
     pub summaries: &'a [Summary],
     /// The results of each subject, in the same order.
-    pub results: &'a [Vec<CaseResult>],
+    pub results: &'a [Results],
     /// How subjects stand to the baseline, where there is one.
     pub comparisons: &'a [Comparison],
     /// What the gate says.
@@ -45,13 +45,13 @@ fn run_json(run: &EvalRun<'_>, results: bool) -> Value {
         run.summaries
             .iter()
             .zip(run.results)
-            .flat_map(|(s, r)| r.iter().map(|r| result_json(&s.subject, r)))
+            .flat_map(|(s, r)| r.whole.iter().map(|r| result_json(&s.subject, r)))
             .collect()
     } else {
         Vec::new()
     };
     json!({
-        "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases},
+        "run": run.id, "complete": run.is_whole, "repeats": run.repeats, "set": {"name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases.len()},
         "subjects": run.summaries.iter().map(summary_json).collect::<Vec<_>>(),
         "comparison": run.comparisons.iter().map(comparison_json).collect::<Vec<_>>(),
         "gate": {"passed": run.gate.passed(), "reasons": reasons},
@@ -127,12 +127,7 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
     writer.write_record(header)?;
     for run in runs {
         for (summary, results) in run.summaries.iter().zip(run.results) {
-            for result in results {
-                let verdict = match result.verdict {
-                    Verdict::Pass => "pass",
-                    Verdict::Fail => "fail",
-                    Verdict::Unscored => "unscored",
-                };
+            for result in &results.whole {
                 let failed = result.assertions.iter().find(|a| a.verdict == Verdict::Fail);
                 let reason = match (&result.failure, failed) {
                     (Some((class, message)), _) => format!("{class}: {message}"),
@@ -144,7 +139,7 @@ fn csv_report(runs: &[EvalRun<'_>]) -> io::Result<Vec<u8>> {
                     &run.set.name,
                     &result.case,
                     &summary.subject,
-                    verdict,
+                    result.verdict.name(),
                     &number(result.score),
                     &result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
                     &result.failovers.to_string(),

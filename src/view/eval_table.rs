@@ -7,14 +7,13 @@ use super::eval_report::EvalRun;
 use super::format::{counted, harmless, money};
 use super::table::{NARROW, table};
 use crate::catalog::{Cost, CostSource};
-use crate::eval::{CaseResult, Summary, Verdict};
-use crate::provider::ModelRef;
+use crate::eval::{CaseResult, Results, Summary, Verdict};
 
 /// From this width on, a rate and its interval stand on one line.
 const WIDE: usize = 104;
 
 /// Failing cases shown for each subject, unless more was asked for.
-const SHOWN: usize = 3;
+pub const SHOWN: usize = 3;
 
 /// The table of one run, what failed, and what the gate says.
 pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
@@ -38,7 +37,7 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
     }
     let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
     let cut = if run.is_whole { "" } else { " · incomplete" };
-    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases, "case"));
+    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases.len(), "case"));
     for (summary, results) in run.summaries.iter().zip(run.results) {
         out.push_str(&served(summary, results));
         if summary.cached > 0 {
@@ -124,27 +123,21 @@ fn judged(summary: &Summary) -> String {
 }
 
 /// Who gave a route's answers.
-fn served(summary: &Summary, results: &[CaseResult]) -> String {
+fn served(summary: &Summary, results: &Results) -> String {
     if !summary.subject.starts_with("route:") {
         return String::new();
     }
-    let mut counts: Vec<(&ModelRef, usize)> = Vec::new();
-    for model in results.iter().filter_map(|result| result.served_by.as_ref()) {
-        match counts.iter_mut().find(|(known, _)| *known == model) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((model, 1)),
-        }
-    }
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts = results.served();
     let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
     if words.is_empty() { String::new() } else { format!("{}: {}\n", summary.subject, words.join(", ")) }
 }
 
-fn failures(summary: &Summary, results: &[CaseResult], verbose: bool) -> String {
-    let bad: Vec<&CaseResult> = results.iter().filter(|r| r.verdict != Verdict::Pass).collect();
-    let shown = if verbose { bad.len() } else { SHOWN };
+fn failures(summary: &Summary, results: &Results, verbose: bool) -> String {
+    let bad = results.whole.iter().filter(|r: &&CaseResult| r.verdict != Verdict::Pass);
+    let count = results.figures.iter().filter(|figure| figure.verdict != Verdict::Pass).count();
+    let shown = if verbose { count } else { SHOWN };
     let mut out = String::new();
-    for result in bad.iter().take(shown) {
+    for result in bad.take(shown) {
         out.push_str(&format!(
             "{} {} · {}\n",
             if result.verdict == Verdict::Fail { "✗" } else { "?" },
@@ -167,10 +160,10 @@ fn failures(summary: &Summary, results: &[CaseResult], verbose: bool) -> String 
             ));
         }
     }
-    if bad.len() > shown {
+    if count > shown {
         out.push_str(&format!(
             "  … and {} more of {}; -v shows all, with their answers\n",
-            bad.len() - shown,
+            count - shown,
             summary.subject
         ));
     }

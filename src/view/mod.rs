@@ -34,7 +34,7 @@ pub use drill::{Promise, Rehearsal, drill_json, drill_table};
 pub use embeddings::{embeddings_footer, embeddings_json, embeddings_lines};
 pub use envelope::{Envelope, envelope};
 pub use eval_report::{EvalRun, eval_json, write_report};
-pub use eval_table::eval_table;
+pub use eval_table::{SHOWN, eval_table};
 pub use explain::{Explained, plan_json, plan_table};
 pub use footer::footer;
 pub use format::{counted, money};

@@ -6,6 +6,7 @@ use super::format::{seconds, span, wrapped};
 use super::standing::{is_simulated, state_words, times, when_words, why_words};
 use super::table::{NARROW, table, whole_names};
 use crate::catalog::{NanoDollars, dollars};
+use crate::ledger::WeightRow;
 use crate::route::{Budget, Candidate, Exceeded, Missing, QualityFloor, Report, Route, Strategy};
 
 /// From this width on, why a candidate stands as it does has a column of its own.
@@ -47,6 +48,8 @@ pub struct RouteView {
     pub overridden_by: Vec<String>,
     /// What is known of each candidate; nothing of one that cannot be called.
     pub reports: Vec<Option<Report>>,
+    /// What scores left of the candidates' weights.
+    pub weights: Vec<WeightRow>,
 }
 
 impl RouteView {
@@ -55,8 +58,11 @@ impl RouteView {
         self.route.candidates.iter().zip(known)
     }
 
-    pub(super) fn is_weighted(&self) -> bool {
-        matches!(self.route.policy.strategy, Strategy::Weighted { .. })
+    /// What a candidate's weight is now, where scores left less of it than is written.
+    pub(super) fn weight_now(&self, candidate: &Candidate) -> Option<f64> {
+        let model = candidate.model_ref.to_string();
+        let left = self.weights.iter().find(|row| row.model == model && row.share < 1.0)?;
+        Some(candidate.weight * left.share)
     }
 }
 
@@ -104,7 +110,10 @@ fn name(view: &RouteView, candidate: &Candidate) -> String {
     if is_simulated(candidate) {
         name.push_str(" (sim)");
     }
-    let said = view.is_weighted().then(|| format!("weight {}", candidate.weight));
+    let said = view.route.is_weighted().then(|| match view.weight_now(candidate) {
+        Some(now) => format!("weight {now:.1} by its scores, {} as written", candidate.weight),
+        None => format!("weight {}", candidate.weight),
+    });
     for words in said.into_iter().chain(when_words(&candidate.when)) {
         name.push_str(&format!("\n  {words}"));
     }

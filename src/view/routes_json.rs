@@ -76,7 +76,8 @@ fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Repor
         "trips": report.map(|report| report.trips),
         "first_token_ms": report.and_then(|report| report.first_token_ms).map(rounded),
         "token_ms": report.and_then(|report| report.token_ms).map(rounded),
-        "weight": view.is_weighted().then_some(candidate.weight),
+        "weight": view.route.is_weighted().then_some(candidate.weight),
+        "weight_now": view.route.is_weighted().then(|| view.weight_now(candidate).unwrap_or(candidate.weight)),
         "when": when_json(&candidate.when),
     })
 }

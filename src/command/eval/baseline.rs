@@ -1,17 +1,18 @@
 //! What the other subjects are compared with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::execute::Finished;
-use super::{CommandError, Context, Prepared};
+use super::{CommandError, Context, Prepared, drift};
 use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, load_baseline, save_baseline};
 use crate::eval::statistics::Outcome;
 use crate::eval::{
-    Answered, Baseline, CaseResult, Comparison, Match, Origin, Pairing, Set, Subject, Summary, verdict_of,
+    Answered, Baseline, Case, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
+    Verdict,
 };
-use crate::ledger::ResultRow;
+use crate::ledger::OutcomeRow;
 
 /// What the other subjects are compared with.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Against {
     Subject(String),
     /// Answers that are there already.
     Kept(Baseline),
+    /// How each of them did in earlier runs.
+    History,
 }
 
 impl Against {
@@ -47,12 +50,12 @@ impl Against {
     pub(super) fn subject(&self) -> Option<&str> {
         match self {
             Self::Subject(name) => Some(name),
-            Self::Kept(_) => None,
+            Self::Kept(_) | Self::History => None,
         }
     }
 
     /// Whether there is anything to compare, before anything is paid for.
-    pub(super) fn check(&self, set: &Set, cases: &[crate::eval::Case]) -> Result<(), CommandError> {
+    pub(super) fn check(&self, set: &Set, cases: &[Case]) -> Result<(), CommandError> {
         let Self::Kept(baseline) = self else { return Ok(()) };
         if Pairing::of(cases, baseline).pairs.is_empty() {
             return Err(CommandError::usage(format!(
@@ -89,7 +92,7 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
                 .hint(format!("name one as {id}:SUBJECT; its subjects are {list}")));
         }
     };
-    let rows = ledger.read(|rows| rows.results(id, subject));
+    let rows = ledger.read(|rows| rows.outcomes(id, subject, true));
     if run.finished == 0 {
         context.console.warn(format_args!(
             "the run {id} is not finished; what it has is compared ({} results)",
@@ -100,14 +103,14 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
 }
 
 /// Rows of the ledger, case by case.
-pub(super) fn answered(rows: &[ResultRow]) -> Vec<Answered> {
+pub(super) fn answered(rows: &[OutcomeRow]) -> Vec<Answered> {
     let mut all: Vec<Answered> = Vec::new();
-    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut places: HashMap<(&str, Digest), usize> = HashMap::new();
     for row in rows {
-        let Some(verdict) = verdict_of(row) else { continue };
-        let place = *places.entry((&row.case_id, &row.case_digest)).or_insert_with(|| {
-            let (case, digest) = (row.case_id.clone(), row.case_digest.clone());
-            all.push(Answered { case, digest, outcomes: Vec::new() });
+        let read = Verdict::named(&row.verdict).zip(row.case_digest.parse().ok());
+        let Some((verdict, digest)) = read else { continue };
+        let place = *places.entry((&row.case_id, digest)).or_insert_with(|| {
+            all.push(Answered { case: row.case_id.as_str().into(), digest, outcomes: Vec::new() });
             all.len() - 1
         });
         all[place].outcomes.push(Outcome { verdict, score: row.score });
@@ -117,7 +120,12 @@ pub(super) fn answered(rows: &[ResultRow]) -> Vec<Answered> {
 
 /// How each of the other subjects stands to the baseline, where there is one; where there are no others, how it stands to
 /// itself.
-pub(super) fn compare(prepared: &Prepared, results: &[Vec<CaseResult>]) -> Vec<Comparison> {
+pub(super) fn compare(
+    context: &Context,
+    prepared: &Prepared,
+    run: &str,
+    results: &[Results],
+) -> Vec<Comparison> {
     let Some(against) = &prepared.choice.against else { return Vec::new() };
     let own = against.subject();
     let is_alone = prepared.subjects.iter().all(|subject| own == Some(&*subject.name));
@@ -125,24 +133,27 @@ pub(super) fn compare(prepared: &Prepared, results: &[Vec<CaseResult>]) -> Vec<C
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let answered = Answered::cases_of(results.get(at)?);
+        let answered = Answered::cases_of(&prepared.cases, &results.get(at)?.figures);
         Some(Baseline { subject: name.to_owned(), origin: Origin::Here, answered })
     };
     let baseline = match against {
         Against::Subject(name) => measured(name),
         Against::Kept(baseline) => Some(baseline.clone()),
+        Against::History => return drift::compare(context, prepared, run, results),
     };
     let Some(baseline) = baseline else { return Vec::new() };
     let terms = Match {
         cases: &prepared.cases,
-        set: &prepared.set.cases,
+        is_whole_set: prepared.is_whole_set,
         min_pass: prepared.min_pass,
         gate: &prepared.gate,
         challengers,
     };
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
-        .map(|(subject, results)| terms.compare(&baseline, &subject.name, &Answered::cases_of(results)))
+        .map(|(subject, results)| {
+            terms.compare(&baseline, &subject.name, &Answered::cases_of(&prepared.cases, &results.figures))
+        })
         .collect()
 }
 
@@ -176,24 +187,16 @@ pub(super) fn save(
     }
     let all = run.summaries.iter().zip(&run.results);
     let is_saved = |summary: &Summary| run.summaries.len() == 1 || own != Some(&*summary.subject);
-    let answered: Vec<(&Summary, &Vec<CaseResult>, Vec<Answered>)> = all
+    let answered: Vec<(&Summary, &Results, Vec<Answered>)> = all
         .filter(|(summary, _)| is_saved(summary))
-        .map(|(summary, results)| (summary, results, Answered::cases_of(results)))
+        .map(|(summary, results)| (summary, results, Answered::cases_of(&prepared.cases, &results.figures)))
         .collect();
     let subjects: Vec<SavedSubject<'_>> = answered
         .iter()
-        .map(|(summary, results, answered)| SavedSubject { summary, served_by: served_by(results), answered })
+        .map(|(summary, results, answered)| SavedSubject { summary, served_by: results.served(), answered })
         .collect();
     let saved = jiff::Timestamp::from_millisecond(context.health().now()).unwrap_or_default();
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
     save_baseline(path, set, &format!("{saved:.0}"), &subjects)
         .map_err(|error| NotSaved::Unwritten(format!("{name} cannot be written: {error}")))
-}
-
-fn served_by(results: &[CaseResult]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for model in results.iter().filter_map(|result| result.served_by.as_ref()) {
-        *counts.entry(model.to_string()).or_default() += 1;
-    }
-    counts
 }

@@ -59,7 +59,10 @@ impl Choice {
         if args.each_candidate {
             subjects = with_candidates(context, config, &subjects);
         }
-        let against = args.gate.baseline.as_deref().map(|text| Against::typed(context, text)).transpose()?;
+        let against = match &args.gate.baseline {
+            Some(text) => Some(Against::typed(context, text)?),
+            None => args.gate.drift.then_some(Against::History),
+        };
         // A baseline is measured with the others, first of all.
         if let Some(own) = against.as_ref().and_then(Against::subject) {
             subjects.retain(|name| name != own);
@@ -104,18 +107,19 @@ fn with_candidates(context: &Context, config: &Config, subjects: &[String]) -> V
 }
 
 impl Selection {
-    /// The cases of the set that are chosen, in its order.
-    pub(super) fn cases(&self, set: &Set) -> Result<Vec<Case>, CommandError> {
+    /// Takes the cases that are chosen out of the set, in its order.
+    pub(super) fn cases(&self, set: &mut Set) -> Result<Vec<Case>, CommandError> {
         let filter =
             self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
                 CommandError::usage(format!("--filter is no regular expression: {error}"))
             })?;
-        let wanted = |case: &&Case| {
+        let wanted = |case: &Case| {
             filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
                 && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
         };
-        let cases: Vec<Case> = set.cases.iter().filter(wanted).cloned().collect();
-        if !cases.is_empty() {
+        if set.cases.iter().any(wanted) {
+            let mut cases = std::mem::take(&mut set.cases);
+            cases.retain(wanted);
             let count = self.sample.and_then(|count| usize::try_from(count).ok());
             return Ok(match count {
                 Some(count) => sample(cases, count, self.sample_seed),

@@ -17,13 +17,13 @@ const ANSWER: u64 = 400;
 /// What a subject's calls would cost: the prompt by its size, and the answer as its route's were, else 400 tokens, but never
 /// more than the request allows. `None` where the price of somebody who would be asked first is unknown.
 fn estimate(router: &Router, subject: &Subject, cases: &[Case], repeat: u32) -> Option<u64> {
-    let once = cases.iter().map(|case| one(router, &subject.route, &case.request, case));
+    let once = cases.iter().map(|case| one(router, &subject.route, &case.request(), case));
     Some(once.sum::<Option<u64>>()?.saturating_mul(u64::from(repeat)))
 }
 
 /// What one request would cost.
 fn one(router: &Router, route: &Route, request: &Request, case: &Case) -> Option<u64> {
-    let caller = Caller { label: None, key: Some(case.id.clone()) };
+    let caller = Caller { label: None, key: Some(case.id.to_string()) };
     let plan = router.explained(route, request, &caller);
     plan.steps.iter().find_map(|step| match step {
         PlanStep::Try { estimate, .. } => Some(estimate.and_then(|estimate| estimate.cost)),
@@ -42,7 +42,7 @@ struct Judging {
 fn judging(router: &Router, jury: &Jury, cases: &[Case], repeat: u32) -> Judging {
     let (mut calls, mut programs, mut costs) = (0, 0, Vec::new());
     for case in cases {
-        let tokens = case.request.max_tokens.map_or(ANSWER, |most| most.min(ANSWER));
+        let tokens = case.request().max_tokens.map_or(ANSWER, |most| most.min(ANSWER));
         let words = "word".repeat(usize::try_from(tokens).unwrap_or_default());
         for task in tasks(&case.assertions) {
             match task {
@@ -90,7 +90,7 @@ pub(super) fn show(
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
         let repeat = choice.selection.repeat;
         let calls = prepared.results() * names.len();
-        let (first, request) = (&cases[0].id, &cases[0].request);
+        let (first, request) = (&cases[0].id, cases[0].request());
         let prompt = request.last_user_text();
         let costs: Vec<Option<u64>> =
             subjects.iter().map(|subject| estimate(router, subject, cases, repeat)).collect();

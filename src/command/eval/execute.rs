@@ -15,12 +15,12 @@ use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, CaseResult, Comparison, GateReport, Halt, Jury, Lanes, RunOptions, Stop, Summary, Verdict,
+    Bench, Cache, Comparison, GateReport, Halt, Jury, Keep, Lanes, Results, RunOptions, Stop, Summary,
     forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
 use crate::route::{Router, Tell};
-use crate::view::{Console, EvalProgress};
+use crate::view::{Console, EvalProgress, SHOWN};
 
 /// Calls in flight may take so long to end when a run ends early.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Finished {
     pub(super) id: String,
     pub(super) summaries: Vec<Summary>,
-    pub(super) results: Vec<Vec<CaseResult>>,
+    pub(super) results: Vec<Results>,
     /// How subjects stand to the baseline.
     pub(super) comparisons: Vec<Comparison>,
     pub(super) gate: GateReport,
@@ -79,7 +79,11 @@ pub(super) async fn execute(
                 stream: !args.no_stream,
                 timeout,
                 cache: Cache { reads, ..prepared.cache },
-                lean: args.output.is_empty() && !context.console.is_verbose(),
+                keep: if args.output.is_empty() && !context.console.is_verbose() {
+                    Keep::FirstNotPassed(SHOWN)
+                } else {
+                    Keep::All
+                },
             };
             let run = run_set(context, bench, prepared, &options, &hold).await;
             keep_scores(router, jury, prepared, &run);
@@ -174,7 +178,7 @@ async fn run_set(
             changed.join(", ")
         ));
     }
-    let results: Vec<Vec<CaseResult>> = tokio::select! {
+    let results: Vec<Results> = tokio::select! {
         results = join_all(runs) => results,
         never = hold.keep() => match never {},
     };
@@ -186,22 +190,24 @@ async fn run_set(
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
             let kin = bench.jury.kin(&subject.route, cases);
-            Summary { kin, ..Summary::of(&subject.name, simulated, cases, results, prepared.min_pass) }
+            let summary = Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass);
+            Summary { judging: results.judging, kin, ..summary }
         })
         .collect();
-    let comparisons = compare(prepared, &results);
-    let baseline = prepared.choice.against.as_ref().and_then(Against::subject);
-    let mut gate = judge(&prepared.gate, &summaries, baseline, &comparisons);
+    let comparisons = compare(context, prepared, &options.run, &results);
+    let against = prepared.choice.against.as_ref();
+    let baseline = against.and_then(Against::subject);
+    let mut gate = judge(&prepared.gate, &summaries, baseline, against.is_some(), &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
-        let scored = results.iter().filter(|result| result.verdict != Verdict::Unscored).count();
-        missing += prepared.results() - scored;
-        if results.len() < prepared.results() {
-            let words = format!("{}: {} of {} were run", subject.name, results.len(), prepared.results());
+        let run = results.figures.len();
+        missing += prepared.results() - results.scored();
+        if run < prepared.results() {
+            let words = format!("{}: {run} of {} were run", subject.name, prepared.results());
             gate.unsound.push(words);
         }
     }
-    let is_whole = results.iter().all(|results| results.len() == prepared.results());
+    let is_whole = results.iter().all(|results| results.figures.len() == prepared.results());
     if missing == 0 {
         let health = bench.router.health();
         let (run, now) = (options.run.clone(), health.now());
@@ -212,7 +218,7 @@ async fn run_set(
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
 fn keep_scores(router: &Router, jury: &Jury, prepared: &Prepared, run: &Finished) {
-    let whole = prepared.cases.len() == prepared.set.cases.len() && run.gate.unsound.is_empty();
+    let whole = prepared.is_whole_set && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         // What a simulated judge says of a real model is no measurement of it.

@@ -42,6 +42,10 @@ pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, C
                 "give --max-drop, or `max_drop` in the set's gate; this set says what it can rule out at all",
             ));
     }
+    if args.metric.is_some() && args.baseline.is_none() && !args.drift {
+        return Err(CommandError::usage("--metric says what is compared, and nothing is")
+            .hint("give --baseline or --drift"));
+    }
     if args.strict && args.baseline.is_none() && !gate.has_floor() {
         return Err(CommandError::usage("--strict has nothing to hold")
             .hint("give --min-pass-rate or --min-score, or --baseline with --max-drop"));

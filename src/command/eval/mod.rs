@@ -2,6 +2,7 @@
 
 mod baseline;
 mod choice;
+mod drift;
 mod dry_run;
 mod execute;
 mod gate;
@@ -10,6 +11,7 @@ mod judges;
 mod outputs;
 mod prepare;
 mod resume;
+mod reweight;
 
 use std::collections::HashMap;
 
@@ -21,6 +23,7 @@ use crate::config::load_set;
 use crate::eval::Set;
 use baseline::Against;
 use choice::Choice;
+use drift::OnDrift;
 use hold::Hold;
 use prepare::{Prepared, prepare};
 
@@ -29,6 +32,7 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     outputs::check(&args)?;
     // Everything that can be checked is checked before the first call, for all sets.
     let sets: Vec<Set> = args.sets.iter().map(|path| load_set(path)).collect::<Result<_, _>>()?;
+    let on_drift = args.gate.on_drift.as_deref().map(|text| OnDrift::typed(text, &config)).transpose()?;
     let typed = |set: &Set| Choice::typed(context, &args, set, &config);
     let mut choices: Vec<Choice> = sets.iter().map(typed).collect::<Result<_, _>>()?;
     let resumed = match (&args.resume, sets.as_slice(), choices.as_mut_slice()) {
@@ -51,6 +55,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         .map(|(set, choice)| prepare(context, &args, &config, &router, set, choice))
         .collect::<Result<_, _>>()?;
     let jury = judges::assemble(context, &args, &config, &router, &prepared)?;
+    if let Some(route) = &args.reweight {
+        reweight::check(context, &config, route, &prepared)?;
+    }
     if args.dry_run {
         return dry_run::show(context, &router, &jury, &prepared, args.json);
     }
@@ -62,11 +69,20 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         None => None,
     };
     let executed = execute::execute(context, &args, &router, &jury, &prepared, resumed).await?;
-    outputs::show(context, &args, &prepared, &executed)
+    let outcome = outputs::show(context, &args, &prepared, &executed)?;
+    if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.finished) {
+        reweight::apply(context, &config, route, set, run);
+    }
+    if let Some(on_drift) = on_drift {
+        on_drift.tell(context, &prepared, &executed.finished).await;
+    }
+    Ok(outcome)
 }
 
 /// What the simulator's models say: plain pairs of prompt and reply.
 fn replies(sets: &[Set]) -> HashMap<String, String> {
     let cases = sets.iter().flat_map(|set| &set.cases);
-    cases.filter_map(|case| Some((case.request.last_user_text(), case.reference.clone()?))).collect()
+    cases
+        .filter_map(|case| Some((case.request().last_user_text(), case.reference.as_ref()?.to_string())))
+        .collect()
 }

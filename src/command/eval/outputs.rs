@@ -7,8 +7,7 @@ use std::path::Path;
 
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
-use crate::eval::{CaseResult, Stop};
-use crate::route::Why;
+use crate::eval::{Cut, Results, Stop};
 use crate::view::{EvalRun, counted, eval_json, eval_table, write_report};
 
 /// Whether all reports can be written, before anything is paid for.
@@ -71,7 +70,7 @@ pub(super) fn show(
         .map(|(prepared, finished)| EvalRun {
             id: &finished.id,
             set: &prepared.set,
-            cases: prepared.cases.len(),
+            cases: &prepared.cases,
             repeats: prepared.choice.selection.repeat,
             is_whole: finished.is_whole,
             summaries: &finished.summaries,
@@ -141,14 +140,11 @@ fn tell_of_rest(context: &Context, prepared: &[Prepared], executed: &Executed) {
 
 /// Says how many calls were not made for want of money.
 fn warn_of_money(context: &Context, finished: &[Finished]) {
-    let over = |result: &CaseResult| match result.limit {
-        Some(Why::Over(over)) => Some(over),
-        _ => None,
-    };
-    let results = || finished.iter().flat_map(|run| run.results.iter().flatten());
+    let results = || finished.iter().flat_map(|run| &run.results);
     // The last one knows best what was spent.
-    if let Some(last) = results().filter_map(over).max_by_key(|over| over.spent) {
-        let (stopped, all) = (results().filter_map(over).count(), results().count());
+    if let Some(last) = results().filter_map(|of| of.over).max_by_key(|over| over.spent) {
+        let stopped: usize = results().map(|of| of.cut_by(Cut::Money)).sum();
+        let all: usize = results().map(|of| of.figures.len()).sum();
         context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
     }
 }
@@ -157,12 +153,12 @@ fn warn_of_money(context: &Context, finished: &[Finished]) {
 /// stopped was stopped, however few its cases were.
 fn outcome_of(run: &Finished) -> Outcome {
     let mut failed = if run.gate.reasons.is_empty() { Outcome::Done } else { Outcome::GateFailed };
-    if run.results.iter().flatten().any(|result| matches!(result.limit, Some(Why::Over(_)))) {
+    let cut_by = |cut| run.results.iter().any(|results: &Results| results.cut_by(cut) > 0);
+    if cut_by(Cut::Money) {
         failed = failed.worse(Outcome::Limit);
     }
     if run.gate.unsound.is_empty() {
         return failed;
     }
-    let cut = run.results.iter().flatten().any(|result| result.limit.is_some());
-    failed.worse(if cut { Outcome::Limit } else { Outcome::NoAnswer })
+    failed.worse(if cut_by(Cut::Time) || cut_by(Cut::Money) { Outcome::Limit } else { Outcome::NoAnswer })
 }

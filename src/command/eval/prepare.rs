@@ -10,8 +10,12 @@ use crate::route::{Caller, Route, Router};
 
 /// One set with everything that was found out before the first call.
 pub(super) struct Prepared {
+    /// The set, whose cases stand beside it.
     pub(super) set: Set,
+    /// Those of its cases that are run.
     pub(super) cases: Vec<Case>,
+    /// Whether these are all of them.
+    pub(super) is_whole_set: bool,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -32,12 +36,18 @@ pub(super) fn prepare(
     args: &EvalArgs,
     config: &Config,
     router: &Router,
-    set: Set,
+    mut set: Set,
     choice: Choice,
 ) -> Result<Prepared, CommandError> {
-    let cases = choice.selection.cases(&set)?;
+    let environment = context.environment();
+    let count = set.cases.len();
+    let cache = cache(args, &environment).for_set(&set);
+    let cases = choice.selection.cases(&mut set)?;
+    let is_whole_set = cases.len() == count;
     let answers = cases.len() * choice.selection.repeat.max(1) as usize;
     let gate = gate(&args.gate, &set, answers)?;
+    // How long an answer from before took says nothing of today.
+    let cache = Cache { reads: cache.reads && !gate.wants_time(), ..cache };
     if let Some(against) = &choice.against {
         against.check(&set, &cases)?;
     }
@@ -51,7 +61,6 @@ pub(super) fn prepare(
             CommandError::usage(message).hint("leave --no-stream out, or the `first-token` assertion")
         );
     }
-    let environment = context.environment();
     let mut subjects = Vec::new();
     for name in &choice.subjects {
         let subject = config.subject(name, &environment).map_err(|error| {
@@ -59,23 +68,21 @@ pub(super) fn prepare(
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let plan = router.plan(&subject.route, &cases[0].request, &Caller::default());
+        let plan = router.plan(&subject.route, &cases[0].request(), &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, &gate, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    let cache = cache(args, &environment, &gate).for_set(&set);
-    Ok(Prepared { set, cases, subjects, choice, min_pass, cache, gate })
+    Ok(Prepared { set, cases, is_whole_set, subjects, choice, min_pass, cache, gate })
 }
 
-/// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to; and
-/// how long they took says nothing of today.
-fn cache(args: &EvalArgs, environment: &dyn Environment, gate: &Gate) -> Cache {
+/// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.
+fn cache(args: &EvalArgs, environment: &dyn Environment) -> Cache {
     let value = environment.variable("CI").unwrap_or_default().trim().to_ascii_lowercase();
     let in_ci = !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
-    let wants_fresh = in_ci || args.gate.baseline.is_some();
-    let reads = !args.no_cache && !args.refresh && (args.cache || !wants_fresh) && !gate.wants_time();
+    let wants_fresh = in_ci || args.gate.baseline.is_some() || args.gate.drift;
+    let reads = !args.no_cache && !args.refresh && (args.cache || !wants_fresh);
     Cache { reads, writes: !args.no_cache }
 }
 

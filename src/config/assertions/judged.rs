@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::arguments::Arguments;
 use super::{Surroundings, Wrong};
-use crate::config::digest::sha256;
 use crate::config::duration::{DurationError, parse_duration};
 use crate::config::template::Template;
-use crate::eval::{Check, Program, Question, Scale, Task};
+use crate::eval::{Check, Digest, Program, Question, Scale, Task};
 
 /// Grades, where no scale is written.
 const USUAL_SCALE: Scale = Scale { low: 1, high: 5 };
@@ -77,7 +76,8 @@ pub(super) fn program(arguments: &mut Arguments, around: Surroundings<'_>) -> Re
             Err(error) => return Err(Wrong::Hinted(error.to_string(), DurationError::HINT.to_owned())),
         },
     };
-    let identity = command.iter().map(|word| contents(word, around.folder)).collect();
+    let words: Vec<Value> = command.iter().map(|word| contents(word, around.folder)).collect();
+    let identity = json!([words, timeout.as_secs_f64()]);
     let folder = around.folder.to_owned();
     Ok((Check::Judged(Task::Run(Program { command, folder, timeout })), identity))
 }
@@ -86,7 +86,7 @@ pub(super) fn program(arguments: &mut Arguments, around: Surroundings<'_>) -> Re
 fn contents(word: &str, folder: &Path) -> Value {
     let path = folder.join(word);
     let bytes = if Path::new(word).is_relative() && path.is_file() { std::fs::read(path).ok() } else { None };
-    bytes.map_or_else(|| json!(word), |bytes| json!({"file": sha256(&[&bytes])}))
+    bytes.map_or_else(|| json!(word), |bytes| json!({"file": Digest::of([bytes])}))
 }
 
 /// A question with its judge and the number of votes.

@@ -2,7 +2,7 @@
 
 use super::Gate;
 use crate::eval::statistics::Finding;
-use crate::eval::{Comparison, Summary};
+use crate::eval::{Comparison, Origin, Summary};
 
 /// What the gate says of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,23 +26,24 @@ impl GateReport {
 }
 
 /// Judges every subject by the floors, except for the baseline, which is measured and no more; then how each of the others
-/// stands to it. Without a floor and a baseline, any failed case fails the run.
+/// stands to it. Where there is no floor and nothing is compared, any failed case fails the run.
 pub fn judge(
     gate: &Gate,
     summaries: &[Summary],
     baseline: Option<&str>,
+    is_compared: bool,
     comparisons: &[Comparison],
 ) -> GateReport {
     let mut report = GateReport::default();
-    let is_compared = |subject: &str| comparisons.iter().any(|comparison| comparison.challenger == subject);
+    let is_challenger = |subject: &str| comparisons.iter().any(|comparison| comparison.challenger == subject);
     for summary in summaries {
         // One that is its own baseline is judged as any other.
-        if baseline == Some(summary.subject.as_str()) && !is_compared(&summary.subject) {
+        if baseline == Some(summary.subject.as_str()) && !is_challenger(&summary.subject) {
             continue;
         }
         report.unsound.extend(unsound(gate, summary));
         report.reasons.extend(floors(gate, summary));
-        if !gate.has_floor() && comparisons.is_empty() && summary.failed > 0 {
+        if !gate.has_floor() && !is_compared && summary.failed > 0 {
             let cases = summary.passed + summary.failed + summary.unscored;
             report.reasons.push(format!(
                 "{}: {} of {cases} cases failed, and the set sets no floor",
@@ -136,11 +137,18 @@ fn compared(gate: &Gate, comparison: &Comparison, report: &mut GateReport) {
     let what = comparison.metric.name();
     let (low, high) = found.interval;
     let drop = -found.difference;
-    if found.verdict == Finding::Worse {
+    if comparison.has_drifted() {
+        report.reasons.push(format!(
+            "{name} has drifted: {what} {:.3} against {:.3} as usual, difference {:+.3} [{low:+.3}, {high:+.3}]",
+            found.challenger, found.baseline, found.difference
+        ));
+    } else if found.verdict == Finding::Worse {
         report.reasons.push(format!(
             "{name} is worse than {baseline}: {what} {:.3} against {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}]",
             found.challenger, found.baseline, found.difference
         ));
+    } else if matches!(comparison.origin, Origin::History(_)) {
+        // What a model may lose to another one says nothing of what it may lose overnight.
     } else if let Some(allowed) = gate.max_drop.filter(|allowed| drop > allowed + 1e-12) {
         report.reasons.push(format!(
             "{name}: {what} {:.3} is {drop:.3} under {baseline}'s {:.3}, and the drop may be {allowed} at most",
@@ -162,16 +170,16 @@ fn compared(gate: &Gate, comparison: &Comparison, report: &mut GateReport) {
 mod tests {
     use super::*;
     use crate::catalog::Cost;
-    use crate::eval::{CaseResult, Limit};
+    use crate::eval::Limit;
 
     fn summary(passed: u64, failed: u64, unscored: u64) -> Summary {
-        let base = Summary::of("m", false, &[], &Vec::<CaseResult>::new(), None);
+        let base = Summary::of("m", false, &[], &[], None);
         let pass_rate = (passed + failed > 0).then(|| passed as f64 / (passed + failed) as f64);
         Summary { passed, failed, unscored, pass_rate, mean_score: pass_rate, ..base }
     }
 
     fn judged(gate: &Gate, summary: Summary) -> GateReport {
-        judge(gate, &[summary], None, &[])
+        judge(gate, &[summary], None, false, &[])
     }
 
     #[test]

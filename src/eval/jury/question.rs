@@ -100,7 +100,7 @@ impl Question {
     /// What the judge is sent. `vote` tells the votes on one answer apart: no cache on the way may give the same one twice.
     pub fn request(&self, case: &Case, answer: &Graded<'_>, vote: Option<u32>) -> Request {
         let mut data = json!({
-            "conversation": conversation(&case.request),
+            "conversation": conversation(&case.request()),
             "answer": answer_data(answer.text, answer.tool_calls),
         });
         let reference = match self {
@@ -195,21 +195,15 @@ pub(super) struct Vote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::Sharing;
 
     fn rubric() -> Question {
         Question::Rubric { rubric: "Is polite.".into(), scale: Scale { low: 1, high: 5 } }
     }
 
     fn case() -> Case {
-        Case {
-            id: "c".into(),
-            digest: "d".into(),
-            request: Request { system: Some("Be kind.".into()), ..Request::prompt("Who?") },
-            reference: None,
-            tags: Vec::new(),
-            cluster: None,
-            assertions: Vec::new(),
-        }
+        let request = Request { system: Some("Be kind.".into()), ..Request::prompt("Who?") };
+        Case { asked: Sharing::default().asked(request), ..crate::eval::set::case("c") }
     }
 
     #[test]

@@ -234,3 +234,22 @@ fn clusters_raise_no_more_false_alarms_than_they_may() {
         careful.stay_nominal(&format!("{clusters} clusters of {sizes:?}"));
     }
 }
+
+/// Most cases pass as good as always, so that a fall shows as a few large differences and a rise as many small ones: false
+/// falls, which are what fails a run, are the rarer of the two.
+#[test]
+fn a_history_of_several_runs_raises_no_more_false_alarms_than_it_may() {
+    for (n, runs) in [(20, 3), (64, 2), (64, 10), (200, 5)] {
+        let alarms = Alarms::count(|seed| {
+            let mut chance = fastrand::Rng::with_seed(seed);
+            let differences = (0..n).map(|case| {
+                let easiness = easiness(&mut chance);
+                let usual = (0..runs).map(|_| pass(&mut chance, easiness)).sum::<f64>() / f64::from(runs);
+                (case, pass(&mut chance, easiness) - usual)
+            });
+            finding(clustered_difference(differences, Level::NOMINAL).unwrap().careful, None)
+        });
+        println!("{n} cases against {runs} earlier runs: {alarms:?} of {SWAPS}");
+        assert!(alarms.worse <= 297, "{alarms:?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Whether a subject does worse than it used to: today's results against those of earlier runs.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::baseline::answered;
+use super::execute::Finished;
+use super::resume::path_of;
+use super::{CommandError, Context, Prepared};
+use crate::command::hook::{plain, secrets_of};
+use crate::config::{Config, Template};
+use crate::eval::{Answered, Baseline, Comparison, Gate, Match, Origin, Pairing, Results};
+
+/// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
+/// is the usual soon.
+const RUNS: usize = 10;
+
+/// So many runs of a set are looked through for them.
+const LOOKED_THROUGH: u32 = 100;
+
+/// The command of `--on-drift` may take so long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the arguments of `--on-drift` may use.
+const VARIABLES: [&str; 5] = ["subject", "set", "usual", "now", "difference"];
+
+/// What a subject answered to these cases in its last runs of the set; `None` where there was none.
+pub(super) fn history(context: &Context, prepared: &Prepared, run: &str, subject: &str) -> Option<Baseline> {
+    let health = context.health();
+    let (ledger, path) = (health.ledger(), path_of(&prepared.set));
+    let mut runs = 0;
+    let mut all: HashMap<&str, Answered> = HashMap::new();
+    for earlier in ledger.read(|rows| rows.runs_of_set(&path, run, LOOKED_THROUGH)) {
+        let rows = ledger.read(|rows| rows.outcomes(&earlier.id, subject, false));
+        let baseline =
+            Baseline { subject: subject.to_owned(), origin: Origin::History(1), answered: answered(&rows) };
+        let pairing = Pairing::of(&prepared.cases, &baseline);
+        if pairing.pairs.is_empty() {
+            continue;
+        }
+        for (case, own) in pairing.pairs {
+            let none = || Answered { case: case.id.clone(), digest: case.digest, outcomes: Vec::new() };
+            all.entry(&case.id).or_insert_with(none).outcomes.extend(&own.outcomes);
+        }
+        runs += 1;
+        if runs == RUNS {
+            break;
+        }
+    }
+    let origin = Origin::History(runs);
+    let answered = prepared.cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
+    (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, answered })
+}
+
+/// How each subject stands to how it used to do; those without a history are left out.
+pub(super) fn compare(
+    context: &Context,
+    prepared: &Prepared,
+    run: &str,
+    results: &[Results],
+) -> Vec<Comparison> {
+    // A drop that is allowed between two models is none that a model may have overnight; and what counts by itself is each
+    // answer, since every run gave but a few.
+    let gate = Gate { max_drop: None, ..prepared.gate.clone() };
+    let terms = Match {
+        cases: &prepared.cases,
+        is_whole_set: prepared.is_whole_set,
+        min_pass: None,
+        gate: &gate,
+        challengers: prepared.subjects.len(),
+    };
+    let mut comparisons = Vec::new();
+    for (subject, results) in prepared.subjects.iter().zip(results) {
+        match history(context, prepared, run, &subject.name) {
+            Some(usual) => {
+                comparisons.push(terms.compare(
+                    &usual,
+                    &subject.name,
+                    &Answered::cases_of(&prepared.cases, &results.figures),
+                ));
+            }
+            None => context.console.note(format_args!(
+                "{}: no earlier run of {} to compare with; this one is the first",
+                subject.name, prepared.set.path
+            )),
+        }
+    }
+    comparisons
+}
+
+/// The command of `--on-drift`: a program, and a template for each argument.
+pub(super) struct OnDrift {
+    program: String,
+    templates: Vec<String>,
+    /// The variables that hold keys, which it is not given.
+    secrets: Vec<String>,
+}
+
+impl OnDrift {
+    /// What was typed, in words as a shell would part them; no shell is asked.
+    pub(super) fn typed(text: &str, config: &Config) -> Result<Self, CommandError> {
+        let hint = format!(
+            "write it as on a command line: --on-drift 'notify-send \"{{{{ subject }}}} fell\"'; its arguments may use {}",
+            VARIABLES.join(", ")
+        );
+        let wrong = |why: String| CommandError::usage(format!("--on-drift {why}")).hint(hint.clone());
+        let words = shell_words::split(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let Some((program, templates)) = words.split_first().filter(|(program, _)| !program.is_empty())
+        else {
+            return Err(wrong("names no program".into()));
+        };
+        let secrets = secrets_of(config).map(str::to_owned).collect();
+        let command = Self { program: program.clone(), templates: templates.to_vec(), secrets };
+        let sample = VARIABLES.map(|name| (name.to_owned(), Value::from("x")));
+        command
+            .arguments(&sample.into_iter().collect())
+            .map_err(|why| wrong(format!("cannot be filled in: {why}")))?;
+        Ok(command)
+    }
+
+    fn arguments(&self, values: &Map<String, Value>) -> Result<Vec<String>, String> {
+        let fill = |text: &String| Template::new(text)?.render(values);
+        self.templates.iter().map(fill).collect::<Result<_, _>>().map_err(|error| error.message)
+    }
+
+    /// Runs it once for each subject that fell, and waits for it.
+    pub(super) async fn tell(&self, context: &Context, prepared: &[Prepared], finished: &[Finished]) {
+        for (prepared, run) in prepared.iter().zip(finished) {
+            for comparison in run.comparisons.iter().filter(|comparison| comparison.has_drifted()) {
+                if let Err(why) = self.run(&prepared.set.name, comparison).await {
+                    context.console.warn(format_args!("the command of --on-drift: {why}"));
+                }
+            }
+        }
+    }
+
+    async fn run(&self, set: &str, comparison: &Comparison) -> Result<(), String> {
+        let Ok(found) = &comparison.found else { return Ok(()) };
+        let figure = |value: f64| format!("{value:.3}");
+        let values = json!({
+            "subject": plain(&comparison.challenger), "set": plain(set), "usual": figure(found.baseline),
+            "now": figure(found.challenger), "difference": figure(found.difference),
+        });
+        let arguments = self.arguments(&values.as_object().cloned().unwrap_or_default())?;
+        let mut command = Command::new(&self.program);
+        // What it prints goes to stderr: stdout may be one JSON object.
+        command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
+        for name in &self.secrets {
+            command.env_remove(name);
+        }
+        let program = &self.program;
+        let mut child = command.spawn().map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        match timeout(LIMIT, child.wait()).await {
+            Err(_) => Err(format!("`{program}` took longer than {} s, and was ended", LIMIT.as_secs())),
+            Ok(Err(error)) => Err(format!("`{program}` was lost: {error}")),
+            Ok(Ok(status)) if !status.success() => Err(format!("`{program}` failed ({status})")),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}

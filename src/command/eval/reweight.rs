@@ -1,0 +1,74 @@
+//! What the scores say of a route's weights.
+
+use super::execute::Finished;
+use super::resume::path_of;
+use super::{CommandError, Context, Prepared};
+use crate::config::Config;
+use crate::eval::Subject;
+use crate::provider::ModelRef;
+
+/// Whether there is anything to weigh: a weighted route, and candidates of it among the subjects.
+pub(super) fn check(
+    context: &Context,
+    config: &Config,
+    name: &str,
+    prepared: &[Prepared],
+) -> Result<(), CommandError> {
+    let route = config.route(name, &context.environment())?;
+    if !route.is_weighted() {
+        return Err(CommandError::usage(format!("route `{name}` shares nothing out by weight"))
+            .hint("give it `strategy: weighted` in routes.yaml"));
+    }
+    if prepared.len() > 1 {
+        return Err(CommandError::usage("--reweight goes by one set")
+            .hint("run the set that says most about the route by itself"));
+    }
+    let candidates: Vec<&ModelRef> = route.candidates.iter().map(|candidate| &candidate.model_ref).collect();
+    let weighed = prepared.iter().flat_map(|prepared| &prepared.subjects);
+    let count = weighed.filter(|subject| model_of(subject).is_some_and(|m| candidates.contains(&m))).count();
+    if count < 2 {
+        return Err(CommandError::usage(format!(
+            "--reweight compares candidates of route `{name}`, and {count} of them is measured here"
+        ))
+        .hint(format!("measure each of them: -m route:{name} --each-candidate")));
+    }
+    Ok(())
+}
+
+/// Weighs the route's candidates by what was found. Only a run whose figures are sound says anything.
+pub(super) fn apply(context: &Context, config: &Config, name: &str, prepared: &Prepared, run: &Finished) {
+    if !run.gate.unsound.is_empty() {
+        context.console.warn(format_args!(
+            "the weights of route `{name}` are as they were: too much of the run could not be scored"
+        ));
+        return;
+    }
+    let Ok(route) = config.route(name, &context.environment()) else { return };
+    let rates: Vec<(ModelRef, f64)> = prepared
+        .subjects
+        .iter()
+        .zip(&run.summaries)
+        .filter_map(|(subject, summary)| Some((model_of(subject)?.clone(), summary.pass_rate?)))
+        .filter(|(model, _)| route.candidates.iter().any(|candidate| candidate.model_ref == *model))
+        .collect();
+    let weights = context.health().reweigh(name, &path_of(&prepared.set), &rates);
+    for row in weights {
+        let written = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
+        if let Some(candidate) = written {
+            context.console.note(format_args!(
+                "route `{name}`: the weight of {} is {:.1} of {} now",
+                row.model,
+                candidate.weight * row.share,
+                candidate.weight
+            ));
+        }
+    }
+}
+
+/// The one model that a subject is.
+fn model_of(subject: &Subject) -> Option<&ModelRef> {
+    match (&subject.route.name, subject.route.candidates.as_slice()) {
+        (None, [candidate]) => Some(&candidate.model_ref),
+        _ => None,
+    }
+}

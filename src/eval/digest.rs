@@ -1,0 +1,70 @@
+//! SHA-256, in few bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use sha2::Sha256;
+
+/// What identifies something by its contents. Written as `sha256:` and hexadecimal digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of some pieces, in order.
+    pub fn of(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        let mut hash: Sha256 = sha2::Digest::new();
+        pieces.into_iter().for_each(|piece| sha2::Digest::update(&mut hash, piece));
+        Self(sha2::Digest::finalize(hash).into())
+    }
+
+    /// Its first sixteen bytes, which are as good as all of them where nobody means harm.
+    pub fn prefix(self) -> u128 {
+        self.0.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no digest");
+        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii());
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.ok_or_else(wrong)?.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_everybody_writes_it() {
+        let written = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Digest::of(["a", "bc"]).to_string(), written);
+        assert_eq!(serde_json::json!(Digest::of(["abc"])), written);
+        assert_eq!(written.parse(), Ok(Digest::of(["abc"])));
+        for broken in ["", "sha256:", &written[..70], &written.replace('b', "g"), &written.replace('b', "é")]
+        {
+            assert!(broken.parse::<Digest>().is_err(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What scores left of the weights of a route's candidates.
+
+use rusqlite::params;
+
+use super::readable::{time, within};
+use super::{RowResult, Rows};
+
+/// What is left of a candidate's weight.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WeightRow {
+    /// The candidate, as `provider/model`.
+    pub model: String,
+    /// The share of its written weight that it has, 0 to 1.
+    pub share: f64,
+    /// Since when, in milliseconds since 1970.
+    pub at: i64,
+    /// The golden set whose scores say so, whole path.
+    pub set_path: String,
+}
+
+impl Rows<'_> {
+    /// What is left of the weights of a route; nothing of candidates that have all of theirs.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn weights(&self, route: &str) -> RowResult<Vec<WeightRow>> {
+        let mut rows: Vec<WeightRow> = self
+            .0
+            .prepare_cached("SELECT model, share, at, set_path FROM weight WHERE route = ?1")?
+            .query_map([route], |row| {
+                Ok(WeightRow {
+                    model: row.get(0)?,
+                    share: row.get(1)?,
+                    at: time(row.get(2)?),
+                    set_path: row.get(3)?,
+                })
+            })?
+            .collect::<RowResult<_>>()?;
+        rows.retain(|row| within(row.share, 0.0..=1.0).is_some());
+        Ok(rows)
+    }
+
+    /// Keeps what is left of a candidate's weight, in place of what was kept of it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn put_weight(&self, route: &str, row: &WeightRow) -> RowResult<()> {
+        self.0
+            .prepare_cached("INSERT OR REPLACE INTO weight VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![route, row.model, row.share, row.at, row.set_path])?;
+        Ok(())
+    }
+
+    /// Gives the candidates of a route back what is written, and says of how many.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn remove_weights(&self, route: &str) -> RowResult<usize> {
+        self.0.execute("DELETE FROM weight WHERE route = ?1", [route])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    #[tokio::test]
+    async fn weights_belong_to_a_route() {
+        let ledger = Ledger::in_memory();
+        let row = |share| WeightRow { model: "a/b".into(), share, at: 3, set_path: "/s".into() };
+        for share in [0.2, 0.5] {
+            ledger.write(move |rows| rows.put_weight("r", &row(share))).await;
+        }
+        ledger.write(move |rows| rows.put_weight("broken", &row(7.0))).await;
+        assert_eq!(ledger.read(|rows| rows.weights("r")), [row(0.5)]);
+        assert!(ledger.read(|rows| rows.weights("broken")).is_empty(), "no share is above 1");
+        assert_eq!(ledger.write(|rows| rows.remove_weights("r")).await, 1);
+        assert!(ledger.read(|rows| rows.weights("r")).is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! `eval --drift` and `--reweight`: what a set's runs say over time.
+
+use crate::tool::{Ran, Tool};
+
+const ROUTES: &str = "version: 1
+routes:
+  prod: {candidates: [sim-openai/good]}
+  shared:
+    strategy: weighted
+    candidates:
+      - {model: sim-openai/good, weight: 60}
+      - {model: sim-anthropic/terse, weight: 40}
+";
+
+/// Twenty cases of which `terse` fails twelve.
+fn with(routes: &str) -> Tool {
+    let cases: String = (0..20)
+        .map(|n| {
+            let wanted = if n < 12 { "river" } else { "City" };
+            format!("  - {{id: c{n}, vars: {{n: {n}}}, reference: City {n}. It has a river., assert: [contains: {wanted}]}}\n")
+        })
+        .collect();
+    let set = format!("version: 1\nname: cities\nprompt: City {{{{ n }}}}?\ncases:\n{cases}");
+    Tool::new().file("routes.yaml", routes).file("set.yaml", &set)
+}
+
+fn nightly(tool: &Tool, words: &[&str]) -> Ran {
+    tool.run(&[&["eval", "set.yaml", "-m", "route:prod", "--drift"][..], words].concat())
+}
+
+/// The same route, served by a model that does worse.
+fn fallen() -> String {
+    ROUTES.replace("prod: {candidates: [sim-openai/good]}", "prod: {candidates: [sim-anthropic/terse]}")
+}
+
+#[test]
+fn a_fall_is_seen_against_earlier_runs() {
+    let tool = with(ROUTES);
+    let first = nightly(&tool, &[]).exits(0);
+    assert!(first.stderr.contains("no earlier run of set.yaml to compare with"), "{}", first.stderr);
+    let second = nightly(&tool, &[]).exits(0);
+    assert!(second.stdout.contains("compared with 1 earlier run"), "{}", second.stdout);
+
+    let tool = tool.file("routes.yaml", &fallen());
+    let ran = nightly(&tool, &["--json"]).exits(1);
+    let found = ran.json()["runs"][0]["comparison"][0].clone();
+    assert_eq!((&found["verdict"], &found["baseline_runs"]), (&"worse".into(), &2.into()));
+    assert_eq!((&found["difference"], &found["regressed"][0]), (&(-0.6).into(), &"c0".into()));
+    // One bad night does not hide the next one.
+    let table = nightly(&tool, &[]).exits(1).stdout;
+    assert!(
+        table.contains("gate: FAILED: route:prod has drifted: pass rate 0.400 against 0.800 as usual"),
+        "{table}"
+    );
+}
+
+#[test]
+fn only_cases_that_are_still_the_same_are_compared() {
+    let tool = with(ROUTES);
+    nightly(&tool, &[]).exits(0);
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    let tool = tool.file("set.yaml", &set.replace("City {{ n }}?", "Which city is {{ n }}?"));
+    let ran = nightly(&tool, &[]).exits(0);
+    assert!(ran.stderr.contains("no earlier run"), "{}", ran.stderr);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_fall_runs_a_command() {
+    let command = ["--on-drift", "touch 'fell {{ subject }} {{ usual }} {{ now }}'"];
+    let tool = with(ROUTES);
+    nightly(&tool, &command).exits(0);
+    nightly(&tool, &command).exits(0);
+    let tool = tool.file("routes.yaml", &fallen());
+    nightly(&tool, &command).exits(1);
+    assert!(tool.path("fell route:prod 1.000 0.400").exists());
+    // The command has no say in how the eval ends.
+    let ran = nightly(&tool, &["--on-drift", "false"]).exits(1);
+    assert!(ran.stderr.contains("the command of --on-drift: `false` failed"), "{}", ran.stderr);
+    let ran = nightly(&tool, &["--on-drift", "no-such-program-here"]).exits(1);
+    assert!(ran.stderr.contains("cannot be started"), "{}", ran.stderr);
+}
+
+#[test]
+fn scores_become_weights() {
+    let tool = with(ROUTES);
+    let eval = ["eval", "set.yaml", "-m", "route:shared", "--each-candidate", "--reweight", "shared"];
+    let ran = tool.run(&eval).exits(1);
+    assert!(ran.stderr.contains("the weight of sim-anthropic/terse is 16.0 of 40 now"), "{}", ran.stderr);
+    let weights = |tool: &Tool| {
+        let json = tool.run(&["route", "shared", "--json"]).exits(0).json();
+        let candidates = json["routes"][0]["candidates"].clone();
+        [0, 1].map(|n| {
+            (candidates[n]["weight"].as_f64().unwrap(), candidates[n]["weight_now"].as_f64().unwrap())
+        })
+    };
+    assert_eq!(weights(&tool), [(60.0, 60.0), (40.0, 16.0)]);
+    let table = tool.run(&["route", "shared"]).exits(0).stdout;
+    assert!(table.contains("weight 16.0 by its scores, 40 as written"), "{table}");
+    let ran = tool.run(&["route", "shared", "--reset"]).exits(0);
+    assert!(ran.stderr.contains("2 weights of `shared` as written again"), "{}", ran.stderr);
+    assert_eq!(weights(&tool), [(60.0, 60.0), (40.0, 40.0)]);
+}
+
+#[test]
+fn mistakes_are_found_first() {
+    let tool = with(ROUTES);
+    let good = ["-m", "sim-openai/good"];
+    let mistakes: [(&[&str], &str); 8] = [
+        (&["--on-drift", "true"], "--drift"),
+        (&["--drift", "--on-drift", "notify '"], "--on-drift cannot be read"),
+        (&["--drift", "--on-drift", ""], "--on-drift names no program"),
+        (&["--drift", "--on-drift", "notify {{ model }}"], "--on-drift cannot be filled in"),
+        (&["--drift", "--baseline", "sim-openai/good"], "--baseline"),
+        (&["--metric", "score"], "--metric says what is compared, and nothing is"),
+        (&["--reweight", "prod"], "shares nothing out by weight"),
+        (&["--reweight", "shared"], "1 of them is measured here"),
+    ];
+    for (words, why) in mistakes {
+        let ran = tool.run(&[&["eval", "set.yaml"], &good[..], words].concat()).exits(2);
+        assert!(ran.stderr.contains(why), "no {why:?} in {}", ran.stderr);
+    }
+}
