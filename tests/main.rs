@@ -10,6 +10,7 @@
 mod access;
 mod assertion_mistakes;
 mod assertions;
+mod audits;
 mod baselines;
 mod calls;
 mod catalogue;
@@ -26,15 +27,20 @@ mod files;
 mod hook;
 mod imports;
 mod judges;
+mod ledger_trouble;
 mod limits;
 mod ping;
 #[cfg(unix)]
+mod planted_keys;
+#[cfg(unix)]
 mod programs;
+mod prompts;
 mod readme;
 mod requests;
 mod route_files;
 mod runs;
 mod samples;
+mod set_schemas;
 mod shared_breaker;
 mod simulator;
 mod specs;

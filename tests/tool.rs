@@ -73,7 +73,20 @@ impl Tool {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("slalom"));
-        command.args(arguments).current_dir(self.path("")).env_clear().stdin(Stdio::null());
+        command.args(arguments);
+        self.dressed(command)
+    }
+
+    /// A line of `sh` in the same surroundings; `$0` is the binary, `$@` are these arguments.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, line: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).arg(assert_cmd::cargo::cargo_bin!("slalom")).args(arguments);
+        self.dressed(command)
+    }
+
+    fn dressed(&self, mut command: Command) -> Command {
+        command.current_dir(self.path("")).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
         // No test is to find that it runs on a cloud's machine.
         command.env("SLALOM_MACHINE_FOLDER", "/no/such/folder");

@@ -6,6 +6,40 @@ use clap::Args;
 
 use super::GateArgs;
 
+/// What says how models are asked, or what they must reach: an audit asks none.
+const NOT_WITH_AUDIT: [&str; 30] = [
+    "models",
+    "repeat",
+    "min_pass",
+    "each_candidate",
+    "concurrency",
+    "baseline",
+    "save_baseline",
+    "drift",
+    "on_drift",
+    "metric",
+    "min_pass_rate",
+    "min_score",
+    "max_cost_usd",
+    "max_p50_ms",
+    "max_p95_ms",
+    "max_unscored",
+    "max_drop",
+    "margin",
+    "strict",
+    "reweight",
+    "timeout",
+    "max_cost",
+    "max_errors",
+    "resume",
+    "no_cache",
+    "refresh",
+    "cache",
+    "no_stream",
+    "dry_run",
+    "output",
+];
+
 /// Run golden sets against models or routes.
 #[derive(Clone, Debug, Args)]
 pub struct EvalArgs {
@@ -69,6 +103,22 @@ pub struct EvalArgs {
     /// Count the cases, estimate what they cost, show one prompt, and send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Ask nobody, but look at the sets themselves: each reference must pass its own assertions, and wrong answers made of it
+    /// must fail
+    #[arg(long, conflicts_with_all = NOT_WITH_AUDIT)]
+    pub audit: bool,
+    /// With --audit: the least share of wrong answers that must be caught, 0 to 1
+    #[arg(
+        long,
+        value_name = "SHARE",
+        requires = "audit",
+        default_value_t = 0.95,
+        allow_negative_numbers = true
+    )]
+    pub min_caught: f64,
+    /// With --audit: what the wrong answers are made by
+    #[arg(long, value_name = "SEED", requires = "audit", default_value_t = 1)]
+    pub audit_seed: u64,
     /// Print one JSON object in place of the table
     #[arg(long)]
     pub json: bool,

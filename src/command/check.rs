@@ -7,6 +7,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use super::ping;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, TrustStore, load_set};
+use crate::eval::subject_halves;
 use crate::provider::{ModelRef, Provider, Target, TargetError};
 use crate::view::counted;
 
@@ -23,7 +24,8 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<Outcome
         // Building the line cannot fail: it is memory.
         let _ = writeln!(said, "{}: {}", path.display(), counted(set.cases.len(), "case"));
         for model in &set.models {
-            config.subject(model, &context.environment())?;
+            set.subjects(model).map_err(CommandError::usage)?;
+            config.subject(subject_halves(model).0, &context.environment())?;
         }
     }
     let dotenv = context.dotenv();

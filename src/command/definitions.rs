@@ -7,41 +7,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::outcome::CommandError;
-use crate::chat::{CacheLifetime, JsonSchema, Message, Part, Role, Schema, Tool, ToolChoice};
-use crate::config::tools_of;
+use crate::chat::{CacheLifetime, Message, Part, Role, Schema, Tool, ToolChoice};
+use crate::config::{schema_of, tools_of};
 
 /// The schema of a file, named for the file.
 pub(super) fn schema(path: &Path) -> Result<Schema, CommandError> {
     let schema: Value = read(path)?;
-    crate::eval::Shape::new(&schema).map_err(|why| {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    schema_of(&stem, schema).map_err(|why| {
         CommandError::usage(format!("{} is no JSON Schema: {why}", path.display()))
             .hint("see https://json-schema.org for what one looks like")
-    })?;
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name: String = stem.chars().map(|c| if is_name(c) { c } else { '_' }).take(64).collect();
-    let name = if name.is_empty() { JsonSchema::NAME.to_owned() } else { name };
-    let description = schema.get("description").and_then(Value::as_str).map(str::to_owned);
-    let strict = is_strict(&schema).then_some(true);
-    Ok(Schema::Described(JsonSchema { name, description, schema, strict }))
-}
-
-/// Vendors hold a model to a schema only if every object in it is closed and needs all its fields.
-fn is_strict(schema: &Value) -> bool {
-    let here = schema.get("properties").and_then(Value::as_object).is_none_or(|properties| {
-        let required = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);
-        required == properties.len() && schema.get("additionalProperties") == Some(&json!(false))
-    });
-    let open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
-    let inner = match schema {
-        Value::Object(fields) => fields.values().all(is_strict),
-        Value::Array(items) => items.iter().all(is_strict),
-        _ => true,
-    };
-    here && !open && inner
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+    })
 }
 
 /// Tools out of a file.

@@ -22,6 +22,17 @@ pub(super) async fn ended() -> Outcome {
     }
 }
 
+/// Has a file that may not grow any more be an error for whoever writes it, which by itself would end the process.
+pub(super) fn outlive_full_files() {
+    #[cfg(unix)]
+    {
+        /// SIGXFSZ, wherever this is built for.
+        const FILE_TOO_LARGE: i32 = 25;
+        // Where it cannot be had, the process ends by it, as any other.
+        let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_TOO_LARGE));
+    }
+}
+
 #[cfg(unix)]
 async fn signal(kind: tokio::signal::unix::SignalKind) {
     match tokio::signal::unix::signal(kind) {

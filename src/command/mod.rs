@@ -40,7 +40,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::view::Console;
 use context::Context;
-use ended::ended;
+use ended::{ended, outlive_full_files};
 use outcome::{CommandError, Outcome};
 
 /// Runs the program with these arguments and says what to exit with.
@@ -71,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// A command, from its beginning to the moment at which everything is written.
 async fn whole(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
+    outlive_full_files();
     let context = Context::new(cli.global, console)?;
     let result = {
         let mut work = pin!(dispatch(&context, cli.command));

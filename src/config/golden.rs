@@ -11,11 +11,11 @@ use super::cases::{CaseEntry, Ids, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::gate::GateEntry;
 use super::identity::case_digest;
+use super::prompts::{MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
 use super::set_request::{RequestEntry, Requests};
-use super::template::Template;
 use super::yaml::{self, Located};
-use crate::chat::{Message, Role, Tool};
-use crate::eval::{Assertion, Case, Digest, Set, Sharing};
+use crate::chat::{Request, Tool};
+use crate::eval::{Assertion, Case, Digest, Set, SetPrompt, Sharing};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -29,6 +29,7 @@ struct SetFile {
     system: Option<Located<String>>,
     prompt: Option<Located<String>>,
     messages: Option<Vec<MessageEntry>>,
+    prompts: Option<PromptEntries>,
     #[serde(default)]
     request: RequestEntry,
     judge: Option<String>,
@@ -42,20 +43,6 @@ struct SetFile {
     cases: Vec<CaseEntry>,
     #[serde(default)]
     cases_from: Vec<Located<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessageEntry {
-    role: Speaker,
-    content: Located<String>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Speaker {
-    User,
-    Assistant,
 }
 
 /// Reads a golden set and everything it names.
@@ -101,17 +88,12 @@ struct Reader {
     problems: Vec<Problem>,
 }
 
-/// The templates that every case's request is made of.
-struct Prompt {
-    system: Option<Template>,
-    turns: Vec<(Role, Template)>,
-}
-
 impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         self.problems.extend(version_problem(&file.version));
-        let prompt = self.prompt(&file);
-        let mut cases: Vec<Case> = Vec::new();
+        let own = PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages };
+        let prompts = prompts_of(&own, file.prompts.as_ref(), &mut self.problems);
+        let mut by_prompt: Vec<Vec<Case>> = prompts.iter().map(|_| Vec::new()).collect();
         let mut ids = Ids::default();
         let mut read = |reader: &mut Self, entry: CaseEntry, source: Source| {
             if ids.has(&entry.id.value) {
@@ -119,9 +101,8 @@ impl Reader {
                 let hint = "give each case an id of its own";
                 reader.problems.push(Problem::new(message, entry.id.span.clone(), hint));
             }
-            if let Some(prompt) = &prompt {
-                cases.extend(reader.case(entry, &source, prompt, &file.request, &file.assert));
-            }
+            let asked = reader.case(&entry, &source, &prompts, &file.request, &file.assert);
+            by_prompt.iter_mut().zip(asked).for_each(|(cases, case)| cases.push(case));
         };
         let none = file.cases.is_empty() && file.cases_from.is_empty();
         file.cases.into_iter().for_each(|entry| read(self, entry, Source::Set));
@@ -136,7 +117,8 @@ impl Reader {
             let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
             self.problems.push(Problem::new("the golden set has no cases", None, hint));
         }
-        let answers = cases.len() * file.repeat.as_ref().map_or(1, |repeat| repeat.value.max(1) as usize);
+        let answers = by_prompt.first().map_or(0, Vec::len)
+            * file.repeat.as_ref().map_or(1, |repeat| repeat.value.max(1) as usize);
         let gate = file.gate.map(|gate| gate.read(answers, &mut self.problems));
         for (name, number) in [("repeat", &file.repeat), ("min_pass", &file.min_pass)] {
             if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
@@ -147,7 +129,14 @@ impl Reader {
         if !self.problems.is_empty() {
             return Ok(None);
         }
-        let digest = Digest::of(cases.iter().map(|case| case.digest.to_string())).to_string();
+        let digest = Digest::of(by_prompt.iter().flatten().map(|case| case.digest.to_string())).to_string();
+        let cases = match file.prompts {
+            None => by_prompt.pop().unwrap_or_default(),
+            Some(_) => by_prompt.first().cloned().unwrap_or_default(),
+        };
+        let named = prompts.into_iter().zip(by_prompt);
+        let prompts =
+            named.filter_map(|(prompt, cases)| Some(SetPrompt { name: prompt.name?, cases })).collect();
         Ok(Some(Set {
             name: file.name,
             description: file.description,
@@ -155,115 +144,61 @@ impl Reader {
             digest,
             models: file.models.into_iter().map(|m| m.value).collect(),
             cases,
+            prompts,
             repeat: file.repeat.map(|repeat| repeat.value),
             min_pass: file.min_pass.map(|min_pass| min_pass.value),
             gate,
         }))
     }
 
-    fn prompt(&mut self, file: &SetFile) -> Option<Prompt> {
-        let mut template = |text: &Located<String>| match Template::new(&text.value) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                self.problems.push(Problem::new(error.message, text.span.clone(), "check the braces there"));
-                None
-            }
-        };
-        let system = file.system.as_ref().map(&mut template);
-        let turns: Option<Vec<(Role, Template)>> = match (&file.prompt, &file.messages) {
-            (Some(prompt), None) => template(prompt).map(|prompt| vec![(Role::User, prompt)]),
-            (None, Some(messages)) => {
-                let role =
-                    |speaker| if matches!(speaker, Speaker::User) { Role::User } else { Role::Assistant };
-                let last_is_user = messages.last().is_some_and(|m| matches!(m.role, Speaker::User));
-                let turns = messages.iter().map(|m| Some((role(m.role), template(&m.content)?))).collect();
-                if !last_is_user {
-                    let span = messages.last().and_then(|m| m.content.span.clone());
-                    self.problems.push(Problem::new(
-                        "the last turn under `messages:` must be the user's",
-                        span,
-                        "end with `- {role: user, content: …}`",
-                    ));
-                }
-                turns
-            }
-            (Some(prompt), Some(_)) => {
-                let span = prompt.span.clone();
-                self.problems.push(Problem::new(
-                    "`prompt` and `messages` cannot stand together",
-                    span,
-                    "keep one of them",
-                ));
-                None
-            }
-            (None, None) => {
-                let hint = "add `prompt:` with {{ variables }}, or `messages:`";
-                self.problems.push(Problem::new("the golden set has no prompt", None, hint));
-                None
-            }
-        };
-        let system = match system {
-            Some(None) => return None,
-            Some(Some(system)) => Some(system),
-            None => None,
-        };
-        Some(Prompt { system, turns: turns? })
-    }
-
+    /// A case as each of the prompts asks it, in their order; none where something is wrong.
     fn case(
         &mut self,
-        entry: CaseEntry,
+        entry: &CaseEntry,
         source: &Source,
-        prompt: &Prompt,
+        prompts: &[Prompt],
         settings: &RequestEntry,
         common: &[AssertionEntry],
-    ) -> Option<Case> {
+    ) -> Vec<Case> {
         let id = &entry.id.value;
-        let span = entry.id.span.clone();
-        let mut render = |template: &Template| match template.render(&entry.vars) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                let message = format!("case `{id}`{source}: {}", error.message);
-                self.problems.push(Problem::new(message, span.clone(), "add it under the case's `vars:`"));
-                None
-            }
-        };
-        let system = prompt.system.as_ref().map(&mut render);
-        let turns: Option<Vec<Message>> = prompt
-            .turns
-            .iter()
-            .map(|(role, template)| Some(Message::texts(*role, [render(template)?])))
-            .collect();
+        let span = || entry.id.span.clone();
         let settings = entry.request.as_ref().map_or_else(|| settings.clone(), |own| own.over(settings));
-        let mut request = self.requests.read(&settings, &mut self.problems);
-        let (assertions, written) = self.assertions(&entry, source, common, &request.tools);
+        let base = self.requests.read(&settings, &mut self.problems);
+        let (assertions, written) = self.assertions(entry, source, common, &base.tools);
         if common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
-            self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span, hint));
+            self.problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span(), hint));
         }
-        request.system = match system {
-            Some(system) => Some(system?),
-            None => None,
-        };
-        request.messages = turns?;
-        if request.last_user_text().trim().is_empty() {
-            let hint = "say something in `prompt:`, or give its variable a value";
-            self.problems.push(Problem::new(
-                format!("case `{id}`{source}: the prompt is empty"),
-                entry.id.span.clone(),
-                hint,
-            ));
+        let tags = self.sharing.tags(entry.tags.clone());
+        let assertions = self.shared(assertions, &written);
+        let mut cases = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
+            let (system, messages) = match prompt.render(&entry.vars) {
+                Ok(rendered) => rendered,
+                Err(error) => {
+                    let message = format!("case `{id}`{source}{by}: {}", error.message);
+                    self.problems.push(Problem::new(message, span(), "add it under the case's `vars:`"));
+                    continue;
+                }
+            };
+            let request = Request { system, messages, ..base.clone() };
+            if request.last_user_text().trim().is_empty() {
+                let message = format!("case `{id}`{source}{by}: the prompt is empty");
+                let hint = "say something in `prompt:`, or give its variable a value";
+                self.problems.push(Problem::new(message, span(), hint));
+            }
+            cases.push(Case {
+                id: id.as_str().into(),
+                digest: case_digest(&request, entry.reference.as_deref(), &written),
+                asked: self.sharing.asked(request),
+                reference: entry.reference.as_deref().map(Into::into),
+                tags: Arc::clone(&tags),
+                cluster: entry.cluster.as_deref().map(Into::into),
+                assertions: Arc::clone(&assertions),
+            });
         }
-        let digest = case_digest(&request, entry.reference.as_deref(), &written);
-        Some(Case {
-            id: entry.id.value.into(),
-            digest,
-            asked: self.sharing.asked(request),
-            reference: entry.reference.map(Into::into),
-            tags: self.sharing.tags(entry.tags),
-            cluster: entry.cluster.map(Into::into),
-            assertions: self.shared(assertions, written),
-        })
+        cases
     }
 
     /// A case's assertions, the set's before its own, with what identifies each.
@@ -311,7 +246,7 @@ impl Reader {
     }
 
     /// The assertions of a case, each the same as that of the case before where it means the same.
-    fn shared(&mut self, assertions: Vec<Assertion>, written: Vec<Value>) -> Arc<Vec<Arc<Assertion>>> {
+    fn shared(&mut self, assertions: Vec<Assertion>, written: &[Value]) -> Arc<Vec<Arc<Assertion>>> {
         if written != self.latest_written {
             let same = |n: usize| {
                 (self.latest_written.get(n) == written.get(n)).then(|| self.latest.get(n)).flatten()
@@ -319,7 +254,7 @@ impl Reader {
             let shared = assertions.into_iter().enumerate();
             self.latest =
                 Arc::new(shared.map(|(n, own)| same(n).map_or_else(|| Arc::new(own), Arc::clone)).collect());
-            self.latest_written = written;
+            self.latest_written = written.to_vec();
         }
         Arc::clone(&self.latest)
     }

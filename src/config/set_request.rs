@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::diagnostic::Problem;
+use super::schema::schema_of;
 use super::tools::tools_of;
 use super::yaml::Located;
-use crate::chat::{Request, Tool};
+use crate::chat::{JsonSchema, Request, Schema, Tool};
 
 /// Request settings of a set, or of one case.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +22,7 @@ pub(super) struct RequestEntry {
     stop: Vec<String>,
     seed: Option<i64>,
     tools: Option<Located<String>>,
+    schema: Option<Located<String>>,
 }
 
 impl RequestEntry {
@@ -32,6 +35,7 @@ impl RequestEntry {
             stop: if self.stop.is_empty() { set.stop.clone() } else { self.stop.clone() },
             seed: self.seed.or(set.seed),
             tools: self.tools.clone().or(set.tools.clone()),
+            schema: self.schema.clone().or(set.schema.clone()),
         }
     }
 }
@@ -40,11 +44,12 @@ impl RequestEntry {
 pub(super) struct Requests {
     folder: PathBuf,
     tools: HashMap<String, Vec<Tool>>,
+    schemas: HashMap<String, Schema>,
 }
 
 impl Requests {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), tools: HashMap::new() }
+        Self { folder: folder.to_owned(), tools: HashMap::new(), schemas: HashMap::new() }
     }
 
     /// A request without its words. A mistake that is there already is not told again: one in a set's settings is wrong
@@ -79,6 +84,16 @@ impl Requests {
                 Vec::new()
             }
         };
+        let schema = match settings.schema.as_ref().map(|path| (path, self.schema(&path.value))) {
+            None => None,
+            Some((_, Ok(schema))) => Some(schema),
+            Some((path, Err(why))) => {
+                let hint =
+                    "name a file with a JSON Schema; see https://json-schema.org for what one looks like";
+                tell(Problem::new(why, path.span.clone(), hint));
+                None
+            }
+        };
         Request {
             temperature,
             top_p,
@@ -86,6 +101,7 @@ impl Requests {
             stop: settings.stop.clone(),
             seed: settings.seed,
             tools,
+            schema,
             ..Request::default()
         }
     }
@@ -95,10 +111,7 @@ impl Requests {
             return Ok(tools.clone());
         }
         let path = self.folder.join(name);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        let list = serde_json::from_str(&text)
-            .map_err(|error| format!("{} is no list of tools: {error}", path.display()))?;
+        let list = read(&path, "list of tools")?;
         let tools =
             tools_of(list).map_err(|(n, why)| format!("{}: tool {}: {why}", path.display(), n + 1))?;
         if tools.is_empty() {
@@ -107,4 +120,21 @@ impl Requests {
         self.tools.insert(name.to_owned(), tools.clone());
         Ok(tools)
     }
+    /// The schema of a file. It is asked for by a name that is always the same: a case is what it asks, wherever that is written.
+    fn schema(&mut self, name: &str) -> Result<Schema, String> {
+        if let Some(schema) = self.schemas.get(name) {
+            return Ok(schema.clone());
+        }
+        let path = self.folder.join(name);
+        let schema = schema_of(JsonSchema::NAME, read(&path, "JSON Schema")?)
+            .map_err(|why| format!("{} is no JSON Schema: {why}", path.display()))?;
+        self.schemas.insert(name.to_owned(), schema.clone());
+        Ok(schema)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{} is no {what}: {error}", path.display()))
 }

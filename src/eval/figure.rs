@@ -48,8 +48,8 @@ pub struct Figure {
     nano_dollars: Option<u64>,
 }
 
-/// What a result may weigh in memory, in bytes, beside the four of its place in line.
-const _: () = assert!(size_of::<Option<Figure>>() <= 96);
+/// What a result may weigh in memory, in bytes, beside the five that say whether it is there and which one is next.
+const _: () = assert!(size_of::<Figure>() <= 95);
 
 impl Figure {
     /// What the call cost: nothing, where the answer was given before.
@@ -119,7 +119,8 @@ impl Results {
 pub(super) struct Gathering {
     repeats: usize,
     keep: Keep,
-    slots: Vec<Option<Figure>>,
+    /// Which are there: the repeats of a case stand next to each other.
+    there: Vec<bool>,
     whole: BTreeMap<usize, CaseResult>,
     rest: Results,
 }
@@ -127,21 +128,25 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Room for the results of so many cases.
     pub(super) fn new(cases: usize, repeats: usize, keep: Keep) -> Self {
-        let slots = vec![None; cases * repeats];
-        Self { repeats, keep, slots, whole: BTreeMap::new(), rest: Results::default() }
+        let count = cases * repeats;
+        let rest = Results { figures: Vec::with_capacity(count), ..Results::default() };
+        Self { repeats, keep, there: vec![false; count], whole: BTreeMap::new(), rest }
     }
 
     /// Whether the result of a slot is there: the repeats of a case stand next to each other.
     pub(super) fn has(&self, slot: usize) -> bool {
-        self.slots.get(slot).is_some_and(Option::is_some)
+        self.there.get(slot).is_some_and(|there| *there)
     }
 
     /// Takes in a result of the case at this place.
     pub(super) fn take(&mut self, case: usize, result: CaseResult) {
         let slot = case * self.repeats + result.repeat as usize;
+        match self.there.get_mut(slot) {
+            Some(there) if !*there => *there = true,
+            _ => return,
+        }
         let figure = self.figure(case, &result);
-        let Some(place) = self.slots.get_mut(slot) else { return };
-        *place = Some(figure);
+        self.rest.figures.push(figure);
         self.rest.judging = Judging::sum([self.rest.judging, result.judging]);
         if let Some(Why::Over(over)) = result.limit
             && self.rest.over.is_none_or(|known| over.spent >= known.spent)
@@ -192,9 +197,9 @@ impl Gathering {
     }
 
     /// What arrived.
-    pub(super) fn done(self) -> Results {
-        let figures = self.slots.into_iter().flatten().collect();
-        Results { figures, whole: self.whole.into_values().collect(), ..self.rest }
+    pub(super) fn done(mut self) -> Results {
+        self.rest.figures.sort_unstable_by_key(|figure| (figure.case, figure.repeat));
+        Results { whole: self.whole.into_values().collect(), ..self.rest }
     }
 }
 

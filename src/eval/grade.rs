@@ -49,8 +49,8 @@ impl Verdict {
 pub struct Graded<'a> {
     /// The text.
     pub text: &'a str,
-    /// The calls that the model wants made.
-    pub tool_calls: &'a [ToolCall],
+    /// The calls that the model wants made, if that is known.
+    pub tool_calls: Option<&'a [ToolCall]>,
     /// Why it ended, if that is known.
     pub finish_reason: Option<FinishReason>,
     /// From the request leaving to the last byte, if that is known.
@@ -70,7 +70,7 @@ impl<'a> Graded<'a> {
     pub fn text(text: &'a str) -> Self {
         Self {
             text,
-            tool_calls: &[],
+            tool_calls: None,
             finish_reason: None,
             latency: None,
             first_token: None,
@@ -175,7 +175,7 @@ impl CaseResult {
         result.latency = last.map(|attempt| attempt.duration);
         let graded = Graded {
             text: answer.map_or("", |answer| &answer.response.text),
-            tool_calls: answer.map_or(&[], |answer| &answer.response.tool_calls),
+            tool_calls: Some(answer.map_or(&[], |answer| &answer.response.tool_calls)),
             // A refused prompt has no answer to end, and no doubt about why.
             finish_reason: result.finish_reason.or(Some(FinishReason::ContentFilter)),
             latency: result.latency,

@@ -6,6 +6,7 @@
 
 mod asked;
 mod assertion;
+mod audit;
 mod baseline;
 mod cache;
 mod digest;
@@ -32,6 +33,7 @@ pub use assertion::{
     Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
     Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
 };
+pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, audit};
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
 pub use digest::Digest;
@@ -49,7 +51,7 @@ pub use repeat::{Decided, decided};
 pub use resume::{Taken, take_up};
 pub use run::{Bench, Progress, RunOptions, Subject, run};
 pub use sample::sample;
-pub use set::{Case, Set};
+pub use set::{Case, Set, SetPrompt, subject_halves};
 pub use shape::{Shape, Structured};
 pub use statistics::{percentile, wilson_interval};
 pub use summary::Summary;

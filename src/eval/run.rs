@@ -1,12 +1,12 @@
 //! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use tokio::sync::SemaphorePermit;
+use futures_util::future::join_all;
+use tokio::sync::{SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::cache::Errand;
@@ -16,12 +16,13 @@ use super::refusals::Refusals;
 use super::{Cache, Case, CaseResult, Graded, Halt, Jury, Lanes, Verdict};
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
+use crate::ledger::Rows;
 use crate::route::{CallOptions, CallRecord, Caller, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Its name as it was typed.
+    /// Its name as it was typed, with the prompt that it is asked by behind `#`, where the set compares several.
     pub name: String,
     /// The route to it.
     pub route: Route,
@@ -64,6 +65,9 @@ pub trait Progress {
     /// One case is done.
     fn done(&mut self, result: &CaseResult);
 }
+
+/// One of so many results is waited for until the ledger has it.
+const AWAITED: usize = 64;
 
 /// How many first cases may end a run.
 const FIRST: usize = 3;
@@ -115,34 +119,37 @@ pub async fn run(
     };
     let lane = bench.lanes.of(&subject.route);
     let next = AtomicUsize::new(0);
+    let arrived = RefCell::new((results, progress));
+    // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
     let worker = || async {
-        let place = lane.free.acquire().await.ok()?;
-        let turn = next.fetch_add(1, Ordering::Relaxed);
-        let slot = *open.get(turn).filter(|_| bench.halt.goes_on())? as usize;
-        let (case, repeat) = (slot / repeats, u32::try_from(slot % repeats).unwrap_or(0));
-        Some((case, way.ask(cases.get(case)?, repeat, turn < FIRST, place).await))
-    };
-    // While some answers are judged, others are asked for.
-    let workers = lane.places + bench.jury.places(&bench, cases);
-    let mut running: FuturesUnordered<_> = (0..workers.min(open.len())).map(|_| worker()).collect();
-    loop {
-        let ended = tokio::select! {
-            biased;
-            ended = running.next() => ended,
-            () = bench.halt.ended() => break,
-        };
-        match ended {
-            None => break,
-            Some(None) => {}
-            Some(Some((case, result))) => {
-                way.keep(&result);
+        while let Ok(place) = lane.free.acquire().await {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(slot) = open.get(turn).filter(|_| bench.halt.goes_on()) else { return };
+            let (case, repeat) =
+                (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
+            let Some(asked) = cases.get(case) else { return };
+            let result = way.ask(asked, repeat, turn < FIRST, place).await;
+            let receipt = way.keep(&result, turn);
+            {
+                let (results, progress) = &mut *arrived.borrow_mut();
                 progress.done(&result);
                 results.take(case, result);
-                running.push(worker());
+            }
+            if let Some(receipt) = receipt {
+                // Where nothing came of it, the ledger says so itself.
+                let _ = receipt.await;
             }
         }
+    };
+    // While some answers are judged, others are asked for.
+    let places = lane.places + bench.jury.places(&bench, cases);
+    let workers = join_all((0..places.min(open.len())).map(|_| worker()));
+    tokio::select! {
+        biased;
+        _ = workers => {}
+        () = bench.halt.ended() => {}
     }
-    results.done()
+    arrived.into_inner().0.done()
 }
 
 impl Way<'_> {
@@ -229,11 +236,21 @@ impl Way<'_> {
         refused && !self.answered.load(Ordering::Relaxed)
     }
 
-    /// Hands a result to the ledger, whose writer has it on disk in a moment.
-    fn keep(&self, result: &CaseResult) {
+    /// Hands a result to the ledger, whose writer has it on disk in a moment. Now and then somebody has to wait for that, so
+    /// that a slow disk is never far behind.
+    fn keep(&self, result: &CaseResult, turn: usize) -> Option<oneshot::Receiver<()>> {
         let health = self.bench.router.health();
+        // Nobody will ever go on with a run that is kept in memory alone.
+        if health.ledger().trouble().is_some() {
+            return None;
+        }
         let row = row_of(&self.subject.name, result, health.now());
         let run = self.options.run.clone();
-        health.ledger().post(move |rows| rows.put_result(&run, &row));
+        let put = move |rows: &Rows<'_>| rows.put_result(&run, &row);
+        if turn % AWAITED == AWAITED - 1 {
+            return Some(health.ledger().receipt(put));
+        }
+        health.ledger().post(put);
+        None
     }
 }

@@ -1,5 +1,6 @@
 //! A golden set: cases with what each answer must show.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Asked, Assertion, Digest, Gate};
@@ -18,14 +19,62 @@ pub struct Set {
     pub digest: String,
     /// The subjects that it names itself.
     pub models: Vec<String>,
-    /// Its cases, in the file's order.
+    /// Its cases, in the file's order; where it compares prompts, as the first of these asks them.
     pub cases: Vec<Case>,
+    /// The prompts that it compares; none where it has just one, which needs no name.
+    pub prompts: Vec<SetPrompt>,
     /// How often each case is asked, where that is said.
     pub repeat: Option<u32>,
     /// How many of a case's repeats must pass for the case to pass.
     pub min_pass: Option<u32>,
     /// What it demands of a run, if anything.
     pub gate: Option<Gate>,
+}
+
+/// One of several prompts that a set compares.
+#[derive(Clone, Debug)]
+pub struct SetPrompt {
+    /// Its name.
+    pub name: String,
+    /// The set's cases as it asks them, in the same order, with the same ids and other digests.
+    pub cases: Vec<Case>,
+}
+
+/// A subject's name in its two halves: a model or route, and the prompt behind `#`, where there is one.
+pub fn subject_halves(name: &str) -> (&str, Option<&str>) {
+    name.rsplit_once('#').map_or((name, None), |(model, prompt)| (model, Some(prompt)))
+}
+
+impl Set {
+    /// The names of the subjects that one name stands for: itself, or, where the set compares prompts and the name says none
+    /// of them, one for each.
+    ///
+    /// # Errors
+    /// In words, when it says a prompt that the set does not have.
+    pub fn subjects(&self, name: &str) -> Result<Vec<String>, String> {
+        let (model, prompt) = subject_halves(name);
+        match prompt {
+            None if self.prompts.is_empty() => Ok(vec![name.to_owned()]),
+            None => Ok(self.prompts.iter().map(|prompt| format!("{model}#{}", prompt.name)).collect()),
+            Some(prompt) if self.prompts.iter().any(|known| known.name == prompt) => {
+                Ok(vec![name.to_owned()])
+            }
+            Some(prompt) if self.prompts.is_empty() => {
+                Err(format!("{} has no `prompts`, so there is no `{prompt}` to ask `{model}` by", self.path))
+            }
+            Some(prompt) => {
+                let known: Vec<&str> = self.prompts.iter().map(|prompt| prompt.name.as_str()).collect();
+                Err(format!("{} has no prompt `{prompt}`; it has {}", self.path, known.join(", ")))
+            }
+        }
+    }
+
+    /// These cases as a prompt of the set asks them.
+    pub fn asked_by(&self, prompt: &str, cases: &[Case]) -> Vec<Case> {
+        let Some(prompt) = self.prompts.iter().find(|known| known.name == prompt) else { return Vec::new() };
+        let wanted: HashSet<&str> = cases.iter().map(|case| &*case.id).collect();
+        prompt.cases.iter().filter(|case| wanted.contains(&*case.id)).cloned().collect()
+    }
 }
 
 /// One input with what its answer must show. A set may have very many of them: each holds its own words, and shares the rest.

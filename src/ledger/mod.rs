@@ -147,6 +147,18 @@ impl Ledger {
         receiver
     }
 
+    /// Says that changes will be posted soon: what that takes is made ready meanwhile, by the thread that writes.
+    pub fn expect_changes(&self) {
+        if self.shared.has_file() && self.writer.get().is_none() {
+            self.writer.get_or_init(|| Writer::start(Arc::clone(&self.shared))).open();
+        }
+    }
+
+    /// Whether whoever writes has begun to.
+    pub fn expects_changes(&self) -> bool {
+        self.writer.get().is_some()
+    }
+
     fn send(&self, mut job: Job) {
         if self.shared.has_file() || self.writer.get().is_some() {
             self.writer.get_or_init(|| Writer::start(Arc::clone(&self.shared))).send(job);

@@ -44,6 +44,8 @@ impl Job {
 
 enum Message {
     Change(Job),
+    /// Changes will come soon.
+    Open,
     /// Everything before this is to be written by then, or given up.
     Settle(Instant, oneshot::Sender<()>),
 }
@@ -80,6 +82,14 @@ impl Writer {
             && let Message::Change(mut job) = unsent.0
         {
             job.answer();
+        }
+    }
+
+    /// Has the file opened before there is anything to write.
+    pub(super) fn open(&self) {
+        if let Some(messages) = &self.messages {
+            // Without a thread nothing will be written either.
+            let _ = messages.send(Message::Open);
         }
     }
 
@@ -138,6 +148,7 @@ impl Work {
         for message in messages {
             match message {
                 Message::Change(job) => jobs.push(job),
+                Message::Open => self.open(),
                 Message::Settle(until, done) => settled.push((until, done)),
             }
         }
@@ -177,6 +188,17 @@ impl Work {
             self.give_up();
         } else if self.again_at <= Instant::now() {
             self.retry(SHORT_WAIT);
+        }
+    }
+
+    /// Opens the file, where that works at once; the first change says what is wrong with it.
+    fn open(&mut self) {
+        if let Some(path) = self.shared.path().filter(|_| self.connection.is_none() && self.shared.is_read())
+        {
+            self.connection = file::open(path, Duration::ZERO).ok().filter(|connection| {
+                // SQLite reads what tables there are when it is first asked for something in them.
+                connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).is_ok()
+            });
         }
     }
 

@@ -1,5 +1,7 @@
 //! Keys: where they come from, and a type that cannot be printed.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::dialect::escape;
@@ -39,22 +41,36 @@ impl Credential {
         self.0.expose_secret()
     }
 
-    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end; as it stands, or
-    /// as a URL has it.
+    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
-        let key = self.expose();
-        if key.len() < LEAST {
-            return None;
-        }
-        let escaped = escape(key, b"-_.~");
-        let lower = lower_escapes(&escaped);
-        let mut forms = vec![key, &escaped, &lower];
-        forms.dedup();
-        forms.into_iter().fold(None, |clean, form| {
+        self.forms().iter().fold(None, |clean, form| {
             let clean_again = without(clean.as_deref().unwrap_or(text), form);
             clean_again.or(clean)
         })
     }
+
+    /// How a provider may quote the key: as it stands, as a URL has it, and in base64.
+    pub(super) fn forms(&self) -> Vec<String> {
+        let key = self.expose();
+        if key.len() < LEAST {
+            return Vec::new();
+        }
+        let escaped = escape(key, b"-_.~");
+        let mut forms = vec![key.to_owned(), lower_escapes(&escaped), escaped];
+        forms.extend((0..3).flat_map(|lead| in_base64(key, lead)));
+        let mut seen = std::collections::HashSet::new();
+        forms.retain(|form| seen.insert(form.clone()));
+        forms
+    }
+}
+
+/// What base64 makes of a key with so many bytes before it, but for the ends, which are of its neighbours too.
+fn in_base64(key: &str, lead: usize) -> impl Iterator<Item = String> {
+    let bytes = [&[0; 2][..lead.min(2)], key.as_bytes()].concat();
+    let (from, to) = ((lead * 8).div_ceil(6), bytes.len() * 8 / 6);
+    [STANDARD_NO_PAD, URL_SAFE_NO_PAD]
+        .into_iter()
+        .filter_map(move |base64| Some(base64.encode(&bytes).get(from..to)?.to_owned()))
 }
 
 /// The text without one form of a key.
@@ -81,7 +97,7 @@ fn lower_escapes(escaped: &str) -> String {
 /// What is shorter may be a word of any sentence.
 const LEAST: usize = 6;
 
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 
 #[cfg(test)]
 mod tests {
@@ -102,5 +118,10 @@ mod tests {
             assert_eq!(key.redact(quoted).as_deref(), Some("?k=[redacted]"), "{quoted}");
         }
         assert!(Credential::new("  ").is_none());
+        for around in ["", "B", "Be", "Bearer ", "key:"] {
+            let quoted = STANDARD_NO_PAD.encode(format!("{around}planted+key/123?{around}"));
+            let clean = key.redact(&quoted).unwrap_or_default();
+            assert!(clean.contains(REDACTED) && clean.len() < REDACTED.len() + 24, "{quoted}: {clean}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::body::read_whole;
-use super::exchange::{WHOLE_LIMIT, authorize, read_error, redacted, seconds, unreachable, unread};
+use super::exchange::{WHOLE_LIMIT, authorize, read_error, seconds, unreachable, unread};
+use super::redaction::redacted;
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{Unread, read_whole};
+use super::redaction::{redacted, redacted_answer};
 use super::request::outgoing;
 use super::shape::{ShapedDecoder, Shaping};
 use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
@@ -120,7 +121,10 @@ pub async fn exchange(
             .extend(target.dialect.missing(&answer).iter().map(|name| format!("{name}: missing")));
         with_account(answer, &told)
     });
-    let outcome = outcome.map_err(|failure| redacted(failure, &secrets));
+    let outcome = match outcome {
+        Ok(answer) => Ok(redacted_answer(answer, &secrets)),
+        Err(failure) => Err(redacted(failure, &secrets)),
+    };
     Exchanged {
         outcome,
         partial_usage: assembler.usage(),
@@ -331,18 +335,6 @@ fn cut(why: &str) -> Failure {
         Phase::Body,
         format!("the connection broke in the middle of the answer ({why})"),
     )
-}
-
-pub(super) fn redacted(mut failure: Failure, secrets: &[Credential]) -> Failure {
-    let texts = [Some(&mut failure.message), failure.code.as_mut(), failure.request_id.as_mut()];
-    for text in texts.into_iter().flatten() {
-        for secret in secrets {
-            if let Some(clean) = secret.redact(text) {
-                *text = clean;
-            }
-        }
-    }
-    failure
 }
 
 #[cfg(all(test, unix))]

@@ -19,10 +19,13 @@ const IDLE: Duration = Duration::from_secs(300);
 /// No host is warmed more often: hosts keep idle connections for about that long.
 const WARM: Duration = Duration::from_secs(60);
 
-/// One client for all providers, built at the first call: building it is dear next to starting up.
+/// One client for all providers, and one for those on loopback, each built at the first call that needs it: building it is
+/// dear next to starting up.
 pub struct Http {
     connect_timeout: Duration,
-    client: OnceLock<Result<[reqwest::Client; 2], String>>,
+    /// For loopback, which is never proxied.
+    direct: OnceLock<Result<reqwest::Client, String>>,
+    proxied: OnceLock<Result<reqwest::Client, String>>,
     /// When which origin was warmed last.
     warmed: Mutex<HashMap<String, Instant>>,
 }
@@ -30,18 +33,18 @@ pub struct Http {
 impl Http {
     /// A transport whose connections must stand within that time.
     pub fn new(connect_timeout: Duration) -> Self {
-        Self { connect_timeout, client: OnceLock::new(), warmed: Mutex::default() }
+        Self { connect_timeout, direct: OnceLock::new(), proxied: OnceLock::new(), warmed: Mutex::default() }
     }
 
-    /// The client for a URL: loopback is never proxied.
+    /// The client for a URL.
     fn client(&self, url: &reqwest::Url) -> Result<&reqwest::Client, SendError> {
-        let clients = self.client.get_or_init(|| {
-            let direct = builder(self.connect_timeout).no_proxy().build();
-            let proxied = builder(self.connect_timeout).build();
-            Ok([direct.map_err(|e| causes(&e))?, proxied.map_err(|e| causes(&e))?])
-        });
-        let [direct, proxied] = clients.as_ref().map_err(|why| SendError::Unreachable(why.clone()))?;
-        Ok(if super::is_loopback(url) { direct } else { proxied })
+        let built = |builder: reqwest::ClientBuilder| builder.build().map_err(|e| causes(&e));
+        let client = if super::is_loopback(url) {
+            self.direct.get_or_init(|| built(builder(self.connect_timeout).no_proxy()))
+        } else {
+            self.proxied.get_or_init(|| built(builder(self.connect_timeout)))
+        };
+        client.as_ref().map_err(|why| SendError::Unreachable(why.clone()))
     }
 
     /// Whether an origin was not warmed of late; if so, it counts as warmed from now on.

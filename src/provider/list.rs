@@ -104,7 +104,8 @@ async fn pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>
         let page: Value =
             serde_json::from_slice(&got.body).map_err(|error| ListError::Malformed(error.to_string()))?;
         let named = names(&page).ok_or_else(|| ListError::Malformed("it names none".to_owned()))?;
-        models.extend(named.into_iter().filter(|name| seen.insert(name.clone())));
+        let named = named.into_iter().map(|name| redacted(name, &secrets));
+        models.extend(named.filter(|name| seen.insert(name.clone())));
         match next(dialect, &page) {
             Some((parameter, token)) => {
                 url = address(target, first);

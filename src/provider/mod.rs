@@ -21,6 +21,7 @@ mod http;
 mod list;
 mod model_ref;
 mod place;
+mod redaction;
 mod request;
 mod row;
 #[cfg(test)]

@@ -1,13 +1,19 @@
 //! Whoever carries out calls: what all calls of a process have in common.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::limits::{Limiter, RetryBudget};
 use super::walk::Walk;
 use super::{Budget, CallRecord, Caller, Health, Listener, Purse, Route, Tell};
 use crate::chat::{FailureClass, Request};
 use crate::provider::{ModelRef, Transport};
+
+/// A request has left after so long, as a rule.
+const ON_ITS_WAY: Duration = Duration::from_millis(10);
 
 /// What one call is to be.
 #[derive(Clone, Debug)]
@@ -122,6 +128,22 @@ impl Router {
         if let Some((name, leader)) = route.name.as_ref().zip(plan.leader.as_ref()) {
             self.health.put_leader(name, leader);
         }
-        Walk::new(self, route, &plan, request, options, listener).record(route, &plan).await
+        let walk = Walk::new(self, route, &plan, request, options, listener).record(route, &plan);
+        let ledger = self.health.ledger();
+        if ledger.expects_changes() {
+            return walk.await;
+        }
+        // What the call teaches is written when the answer is there, and somebody waits for that to be done. Until then nobody
+        // waits for anything, once the request has left.
+        let ready = async {
+            sleep(ON_ITS_WAY).await;
+            ledger.expect_changes();
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            record = walk => record,
+            never = ready => match never {},
+        }
     }
 }

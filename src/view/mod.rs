@@ -3,6 +3,8 @@
 //! The only room that writes to a terminal. It decides nothing; it is handed records and summaries and shows them, at
 //! whatever width there is. stdout carries the answer, the table or the JSON asked for; stderr everything else.
 
+mod audit;
+mod audit_json;
 mod available;
 mod changes;
 mod compare;
@@ -26,6 +28,8 @@ mod routes_json;
 mod standing;
 mod table;
 
+pub use audit::{Audited, audit_table};
+pub use audit_json::audit_json;
 pub use available::{Available, AvailableModel, available_json, available_table};
 pub use changes::{changes_json, changes_table};
 pub use compare::{compare_json, compare_table};

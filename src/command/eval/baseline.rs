@@ -27,7 +27,7 @@ pub(super) enum Against {
 
 impl Against {
     /// What was typed behind `--baseline`: a file of JSON, a run by its id, else a model or route.
-    pub(super) fn typed(context: &Context, text: &str) -> Result<Self, CommandError> {
+    pub(super) fn typed(context: &Context, text: &str, set: &Set) -> Result<Self, CommandError> {
         let (first, subject) = match text.split_once(':') {
             Some((first, subject)) => (first, Some(subject)),
             None => (text, None),
@@ -42,7 +42,16 @@ impl Against {
         } else if ulid::Ulid::from_string(first).is_ok() {
             of_run(context, first, subject).map(Self::Kept)
         } else {
-            Ok(Self::Subject(text.to_owned()))
+            let mut names = set.subjects(text).map_err(CommandError::usage)?;
+            match (names.pop(), names.is_empty()) {
+                (Some(name), true) => Ok(Self::Subject(name)),
+                (last, _) => {
+                    names.extend(last);
+                    let message =
+                        format!("{} asks {text} by several prompts, and a baseline is one of them", set.path);
+                    Err(CommandError::usage(message).hint(format!("name {}", names.join(" or "))))
+                }
+            }
         }
     }
 
@@ -133,7 +142,8 @@ pub(super) fn compare(
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let answered = Answered::cases_of(&prepared.cases, &results.get(at)?.figures);
+        let cases = prepared.cases_of(prepared.subjects.get(at)?);
+        let answered = Answered::cases_of(cases, &results.get(at)?.figures);
         Some(Baseline { subject: name.to_owned(), origin: Origin::Here, answered })
     };
     let baseline = match against {
@@ -142,17 +152,18 @@ pub(super) fn compare(
         Against::History => return drift::compare(context, prepared, run, results),
     };
     let Some(baseline) = baseline else { return Vec::new() };
-    let terms = Match {
-        cases: &prepared.cases,
-        is_whole_set: prepared.is_whole_set,
-        min_pass: prepared.min_pass,
-        gate: &prepared.gate,
-        challengers,
-    };
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
         .map(|(subject, results)| {
-            terms.compare(&baseline, &subject.name, &Answered::cases_of(&prepared.cases, &results.figures))
+            let cases = prepared.cases_of(subject);
+            let terms = Match {
+                cases,
+                is_whole_set: prepared.is_whole_set,
+                min_pass: prepared.min_pass,
+                gate: &prepared.gate,
+                challengers,
+            };
+            terms.compare(&baseline, &subject.name, &Answered::cases_of(cases, &results.figures))
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Against, CommandError, Context};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Case, Set, sample};
+use crate::eval::{Case, Set, sample, subject_halves};
 
 /// What is run of one set.
 #[derive(Clone, Debug)]
@@ -45,8 +45,7 @@ impl Choice {
     ) -> Result<Self, CommandError> {
         let of_set = args.models.is_empty();
         let chosen = if of_set { &set.models } else { &args.models };
-        let mut seen = HashSet::new();
-        let mut subjects: Vec<String> = chosen.iter().filter(|name| seen.insert(*name)).cloned().collect();
+        let mut subjects: Vec<String> = chosen.clone();
         // A run that is named knows its subjects.
         let known = args.resume.as_ref().is_some_and(|run| !run.is_empty());
         if subjects.is_empty() && !known {
@@ -56,11 +55,12 @@ impl Choice {
             })?;
             subjects.push(format!("route:{route}"));
         }
+        subjects = by_prompt(set, &subjects)?;
         if args.each_candidate {
             subjects = with_candidates(context, config, &subjects);
         }
         let against = match &args.gate.baseline {
-            Some(text) => Some(Against::typed(context, text)?),
+            Some(text) => Some(Against::typed(context, text, set)?),
             None => args.gate.drift.then_some(Against::History),
         };
         // A baseline is measured with the others, first of all.
@@ -68,15 +68,18 @@ impl Choice {
             subjects.retain(|name| name != own);
             subjects.insert(0, own.to_owned());
         }
-        let selection = Selection {
-            filter: args.filter.clone(),
-            tags: args.tags.clone(),
-            sample: args.sample,
-            sample_seed: args.sample_seed.unwrap_or(SEED),
-            repeat: args.repeat.or(set.repeat).unwrap_or(1),
-        };
-        Ok(Self { subjects, of_set, selection, against })
+        Ok(Self { subjects, of_set, selection: Selection::typed(args, set.repeat), against })
     }
+}
+
+/// The subjects, each once; where the set compares prompts, one for each of these.
+fn by_prompt(set: &Set, subjects: &[String]) -> Result<Vec<String>, CommandError> {
+    let hint = "a subject is a model or route; `MODEL#PROMPT` asks it by one of the set's `prompts` alone";
+    let named = subjects.iter().map(|name| set.subjects(name));
+    let named: Vec<Vec<String>> =
+        named.collect::<Result<_, _>>().map_err(|why| CommandError::usage(why).hint(hint))?;
+    let mut seen = HashSet::new();
+    Ok(named.into_iter().flatten().filter(|name| seen.insert(name.clone())).collect())
 }
 
 /// The subjects, and behind each route the models that it may call. One that cannot be called is left out, as it is in its
@@ -88,17 +91,19 @@ fn with_candidates(context: &Context, config: &Config, subjects: &[String]) -> V
         if !all.contains(subject) {
             all.push(subject.clone());
         }
-        let Some(name) = subject.strip_prefix("route:") else { continue };
+        let (route, prompt) = subject_halves(subject);
+        let Some(name) = route.strip_prefix("route:") else { continue };
         // A route that is not there is reported where the subject is resolved.
         for spec in config.routes.iter().filter(|spec| spec.name == name).flat_map(|spec| &spec.candidates) {
             let model = spec.model.to_string();
-            if all.contains(&model) || subjects.contains(&model) {
+            let subject = prompt.map_or_else(|| model.clone(), |prompt| format!("{model}#{prompt}"));
+            if all.contains(&subject) || subjects.contains(&subject) {
                 continue;
             }
             let found = config.subject(&model, &environment).ok();
             let why = found.and_then(|found| found.route.candidates.into_iter().next()?.target.err());
             match why.filter(|_| !config.wants_simulator(&spec.model)) {
-                None => all.push(model),
+                None => all.push(subject),
                 Some(why) => context.console.warn(format_args!("{model} is no subject of its own: {why}")),
             }
         }
@@ -107,6 +112,17 @@ fn with_candidates(context: &Context, config: &Config, subjects: &[String]) -> V
 }
 
 impl Selection {
+    /// As it was typed; how often as the set says, where nobody typed it.
+    pub(super) fn typed(args: &EvalArgs, repeat: Option<u32>) -> Self {
+        Self {
+            filter: args.filter.clone(),
+            tags: args.tags.clone(),
+            sample: args.sample,
+            sample_seed: args.sample_seed.unwrap_or(SEED),
+            repeat: args.repeat.or(repeat).unwrap_or(1),
+        }
+    }
+
     /// Takes the cases that are chosen out of the set, in its order.
     pub(super) fn cases(&self, set: &mut Set) -> Result<Vec<Case>, CommandError> {
         let filter =

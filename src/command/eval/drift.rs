@@ -14,7 +14,7 @@ use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::command::hook::{plain, secrets_of};
 use crate::config::{Config, Template};
-use crate::eval::{Answered, Baseline, Comparison, Gate, Match, Origin, Pairing, Results};
+use crate::eval::{Answered, Baseline, Case, Comparison, Gate, Match, Origin, Pairing, Results, Set};
 
 /// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
 /// is the usual soon.
@@ -30,16 +30,22 @@ const LIMIT: Duration = Duration::from_secs(60);
 const VARIABLES: [&str; 5] = ["subject", "set", "usual", "now", "difference"];
 
 /// What a subject answered to these cases in its last runs of the set; `None` where there was none.
-pub(super) fn history(context: &Context, prepared: &Prepared, run: &str, subject: &str) -> Option<Baseline> {
+pub(super) fn history(
+    context: &Context,
+    set: &Set,
+    cases: &[Case],
+    run: &str,
+    subject: &str,
+) -> Option<Baseline> {
     let health = context.health();
-    let (ledger, path) = (health.ledger(), path_of(&prepared.set));
+    let (ledger, path) = (health.ledger(), path_of(set));
     let mut runs = 0;
     let mut all: HashMap<&str, Answered> = HashMap::new();
     for earlier in ledger.read(|rows| rows.runs_of_set(&path, run, LOOKED_THROUGH)) {
         let rows = ledger.read(|rows| rows.outcomes(&earlier.id, subject, false));
         let baseline =
             Baseline { subject: subject.to_owned(), origin: Origin::History(1), answered: answered(&rows) };
-        let pairing = Pairing::of(&prepared.cases, &baseline);
+        let pairing = Pairing::of(cases, &baseline);
         if pairing.pairs.is_empty() {
             continue;
         }
@@ -53,7 +59,7 @@ pub(super) fn history(context: &Context, prepared: &Prepared, run: &str, subject
         }
     }
     let origin = Origin::History(runs);
-    let answered = prepared.cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
+    let answered = cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
     (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, answered })
 }
 
@@ -67,22 +73,20 @@ pub(super) fn compare(
     // A drop that is allowed between two models is none that a model may have overnight; and what counts by itself is each
     // answer, since every run gave but a few.
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
-    let terms = Match {
-        cases: &prepared.cases,
-        is_whole_set: prepared.is_whole_set,
-        min_pass: None,
-        gate: &gate,
-        challengers: prepared.subjects.len(),
-    };
     let mut comparisons = Vec::new();
     for (subject, results) in prepared.subjects.iter().zip(results) {
-        match history(context, prepared, run, &subject.name) {
+        let cases = prepared.cases_of(subject);
+        match history(context, &prepared.set, cases, run, &subject.name) {
             Some(usual) => {
-                comparisons.push(terms.compare(
-                    &usual,
-                    &subject.name,
-                    &Answered::cases_of(&prepared.cases, &results.figures),
-                ));
+                let terms = Match {
+                    cases,
+                    is_whole_set: prepared.is_whole_set,
+                    min_pass: None,
+                    gate: &gate,
+                    challengers: prepared.subjects.len(),
+                };
+                let now = Answered::cases_of(cases, &results.figures);
+                comparisons.push(terms.compare(&usual, &subject.name, &now));
             }
             None => context.console.note(format_args!(
                 "{}: no earlier run of {} to compare with; this one is the first",

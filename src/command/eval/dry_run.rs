@@ -1,12 +1,12 @@
 //! What would be sent, and about what it would cost.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CommandError, Context, Outcome, Prepared};
 use crate::catalog::{Cost, CostSource, estimated_tokens, price_of};
 use crate::chat::{Request, Usage};
 use crate::command::outcome::printed;
-use crate::eval::{Case, Graded, Jury, Subject, Task, tasks};
+use crate::eval::{Case, Graded, Jury, Subject, Task, subject_halves, tasks};
 use crate::provider::Target;
 use crate::route::{Caller, PlanStep, Route, Router};
 use crate::view::money;
@@ -32,11 +32,22 @@ fn one(router: &Router, route: &Route, request: &Request, case: &Case) -> Option
 }
 
 /// What judging one subject's answers would take.
+#[derive(Clone, Copy)]
 struct Judging {
     calls: u64,
     programs: u64,
     /// `None` where a price is unknown.
     cost: Option<u64>,
+}
+
+impl Judging {
+    fn and(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            programs: self.programs + other.programs,
+            cost: self.cost.zip(other.cost).map(|(a, b)| a.saturating_add(b)),
+        }
+    }
 }
 
 fn judging(router: &Router, jury: &Jury, cases: &[Case], repeat: u32) -> Judging {
@@ -75,6 +86,27 @@ fn vectors(target: &Target, bytes: usize) -> Option<u64> {
     price_of(&usage, &target.facts.as_ref()?.price)
 }
 
+/// The first case, as each prompt asks it that a subject has.
+fn first_of_each_prompt(prepared: &Prepared) -> Vec<(Option<&str>, &Case)> {
+    let mut firsts: Vec<(Option<&str>, &Case)> = Vec::new();
+    for subject in &prepared.subjects {
+        let prompt = subject_halves(&subject.name).1;
+        if firsts.iter().all(|(known, _)| *known != prompt) {
+            firsts.extend(prepared.cases_of(subject).first().map(|case| (prompt, case)));
+        }
+    }
+    firsts
+}
+
+fn first_json(prompt: Option<&str>, case: &Case) -> Value {
+    let request = case.request();
+    let mut first = json!({"case": case.id, "system": request.system, "prompt": request.last_user_text()});
+    if let Some(prompt) = prompt {
+        first["name"] = json!(prompt);
+    }
+    first
+}
+
 /// Counts, estimates, and shows one prompt.
 pub(super) fn show(
     context: &Context,
@@ -90,26 +122,28 @@ pub(super) fn show(
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
         let repeat = choice.selection.repeat;
         let calls = prepared.results() * names.len();
-        let (first, request) = (&cases[0].id, cases[0].request());
-        let prompt = request.last_user_text();
-        let costs: Vec<Option<u64>> =
-            subjects.iter().map(|subject| estimate(router, subject, cases, repeat)).collect();
+        let costs: Vec<Option<u64>> = subjects
+            .iter()
+            .map(|subject| estimate(router, subject, prepared.cases_of(subject), repeat))
+            .collect();
+        let shown = first_of_each_prompt(prepared);
+        let firsts: Vec<_> = shown.iter().map(|(prompt, case)| first_json(*prompt, case)).collect();
         let estimates: Vec<_> = names
             .iter()
             .zip(&costs)
             .map(|(name, cost)| json!({"subject": name, "cost_usd": cost.map(|nano| nano as f64 / 1e9)}))
             .collect();
-        let of_one = judging(router, jury, cases, repeat);
-        let subjects_count = names.len() as u64;
-        let judging_cost = of_one.cost.map(|cost| cost.saturating_mul(subjects_count));
+        let of_each =
+            subjects.iter().map(|subject| judging(router, jury, prepared.cases_of(subject), repeat));
+        let judged = of_each.fold(Judging { calls: 0, programs: 0, cost: Some(0) }, Judging::and);
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
             "estimates": estimates,
             "judging": {
-                "calls": of_one.calls * subjects_count, "programs": of_one.programs * subjects_count,
-                "cost_usd": judging_cost.map(|nano| nano as f64 / 1e9),
+                "calls": judged.calls, "programs": judged.programs,
+                "cost_usd": judged.cost.map(|nano| nano as f64 / 1e9),
             },
-            "first": {"case": first, "system": request.system, "prompt": prompt},
+            "first": firsts.first(), "prompts": if set.prompts.is_empty() { &[] } else { firsts.as_slice() },
         }));
         let repeats = if repeat > 1 { format!(" × {repeat} times") } else { String::new() };
         text +=
@@ -123,19 +157,21 @@ pub(super) fn show(
                 money(Cost { nano_dollars: cost, source: CostSource::Estimated })
             );
         }
-        if of_one.calls > 0 {
+        if judged.calls > 0 {
             let mark = if jury.is_simulated() { " (simulated)" } else { "" };
-            text += &format!(
-                "  judging: {} more calls: {}{mark}\n",
-                of_one.calls * subjects_count,
-                money(Cost { nano_dollars: judging_cost, source: CostSource::Estimated })
-            );
+            let cost = money(Cost { nano_dollars: judged.cost, source: CostSource::Estimated });
+            text += &format!("  judging: {} more calls: {cost}{mark}\n", judged.calls);
         }
-        if of_one.programs > 0 {
-            text += &format!("  judging: programs are run {} times\n", of_one.programs * subjects_count);
+        if judged.programs > 0 {
+            text += &format!("  judging: programs are run {} times\n", judged.programs);
         }
-        let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
-        text += &format!("first case `{first}`:\n{system}[user]\n{prompt}\nnothing was sent\n");
+        for (prompt, case) in shown {
+            let (id, request) = (&case.id, case.request());
+            let by = prompt.map(|prompt| format!(" by prompt `{prompt}`")).unwrap_or_default();
+            let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
+            text += &format!("first case `{id}`{by}:\n{system}[user]\n{}\n", request.last_user_text());
+        }
+        text += "nothing was sent\n";
     }
     if as_json {
         text = format!("{}\n", json!({"schema": "slalom.eval-plan/1", "runs": plans}));

@@ -158,11 +158,12 @@ async fn run_set(
     hold: &Hold,
 ) -> Finished {
     let progress = EvalProgress::new(&context.console);
-    let Prepared { set, cases, subjects, .. } = prepared;
+    let Prepared { set, subjects, .. } = prepared;
     let mut changed: Vec<String> = Vec::new();
     let runs: Vec<_> = subjects
         .iter()
         .map(|subject| {
+            let cases = prepared.cases_of(subject);
             let mut bar = progress.subject(&subject.name, prepared.results());
             let taken = take_up(bench.router, &options.run, &subject.name, cases, options.repeats);
             changed.extend(taken.changed);
@@ -189,6 +190,7 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
+            let cases = prepared.cases_of(subject);
             let kin = bench.jury.kin(&subject.route, cases);
             let summary = Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass);
             Summary { judging: results.judging, kin, ..summary }
@@ -216,9 +218,10 @@ async fn run_set(
     Finished { id: options.run.clone(), summaries, results, comparisons, gate, missing, is_whole }
 }
 
-/// Keeps how models did, for routes that want to know. Only a run of the whole set says that.
+/// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
+/// none does: a model would be as good as the prompt that came last.
 fn keep_scores(router: &Router, jury: &Jury, prepared: &Prepared, run: &Finished) {
-    let whole = prepared.is_whole_set && run.gate.unsound.is_empty();
+    let whole = prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         // What a simulated judge says of a real model is no measurement of it.

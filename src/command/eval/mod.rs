@@ -1,5 +1,6 @@
 //! `slalom eval`: golden sets against models or routes.
 
+mod audit;
 mod baseline;
 mod choice;
 mod drift;
@@ -20,7 +21,7 @@ use super::outcome::{CommandError, Outcome};
 use super::{call, money, simulator};
 use crate::cli::EvalArgs;
 use crate::config::load_set;
-use crate::eval::Set;
+use crate::eval::{Set, subject_halves};
 use baseline::Against;
 use choice::Choice;
 use drift::OnDrift;
@@ -28,6 +29,9 @@ use hold::Hold;
 use prepare::{Prepared, prepare};
 
 pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+    if args.audit {
+        return audit::audit(context, &args);
+    }
     let mut config = context.load_config()?;
     outputs::check(&args)?;
     // Everything that can be checked is checked before the first call, for all sets.
@@ -43,7 +47,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
                 .hint("name the set whose run was cut short"));
         }
     };
-    let subjects = choices.iter().flat_map(|choice| choice.subjects.clone());
+    let named = choices.iter().flat_map(|choice| &choice.subjects);
+    let subjects = named.map(|name| subject_halves(name).0.to_owned());
     let named: Vec<String> = subjects.chain(sets.iter().flat_map(judges::names)).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
@@ -81,7 +86,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
 
 /// What the simulator's models say: plain pairs of prompt and reply.
 fn replies(sets: &[Set]) -> HashMap<String, String> {
-    let cases = sets.iter().flat_map(|set| &set.cases);
+    let by_prompt = sets.iter().flat_map(|set| &set.prompts).flat_map(|prompt| &prompt.cases);
+    let cases = sets.iter().flat_map(|set| &set.cases).chain(by_prompt);
     cases
         .filter_map(|case| Some((case.request().last_user_text(), case.reference.as_ref()?.to_string())))
         .collect()

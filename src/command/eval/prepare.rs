@@ -4,7 +4,7 @@ use super::gate::gate;
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Cache, Case, Gate, Quantity, Set, Subject};
+use crate::eval::{Cache, Case, Gate, Quantity, Set, Subject, subject_halves};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
 
@@ -16,6 +16,8 @@ pub(super) struct Prepared {
     pub(super) cases: Vec<Case>,
     /// Whether these are all of them.
     pub(super) is_whole_set: bool,
+    /// The same cases as each prompt asks them, where the set compares several.
+    by_prompt: Vec<(String, Vec<Case>)>,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -25,10 +27,20 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// The cases as this subject is asked them.
+    pub(super) fn cases_of(&self, subject: &Subject) -> &[Case] {
+        asked_of(&subject.name, &self.cases, &self.by_prompt)
+    }
+
     /// How many results each subject comes to.
     pub(super) fn results(&self) -> usize {
         self.cases.len() * self.choice.selection.repeat.max(1) as usize
     }
+}
+
+fn asked_of<'a>(name: &str, cases: &'a [Case], by_prompt: &'a [(String, Vec<Case>)]) -> &'a [Case] {
+    let prompt = subject_halves(name).1;
+    by_prompt.iter().find(|(own, _)| prompt == Some(own)).map_or(cases, |(_, cases)| cases)
 }
 
 pub(super) fn prepare(
@@ -48,9 +60,6 @@ pub(super) fn prepare(
     let gate = gate(&args.gate, &set, answers)?;
     // How long an answer from before took says nothing of today.
     let cache = Cache { reads: cache.reads && !gate.wants_time(), ..cache };
-    if let Some(against) = &choice.against {
-        against.check(&set, &cases)?;
-    }
     let min_pass = min_pass(args, &set, choice.selection.repeat)?;
     if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
         let message = format!(
@@ -62,19 +71,27 @@ pub(super) fn prepare(
         );
     }
     let mut subjects = Vec::new();
+    let by_prompt: Vec<(String, Vec<Case>)> =
+        set.prompts.iter().map(|prompt| (prompt.name.clone(), set.asked_by(&prompt.name, &cases))).collect();
     for name in &choice.subjects {
-        let subject = config.subject(name, &environment).map_err(|error| {
+        if let Some(against) = &choice.against {
+            against.check(&set, asked_of(name, &cases, &by_prompt))?;
+        }
+        // A run that is gone on with may know a prompt that the set has no more.
+        set.subjects(name).map_err(CommandError::usage)?;
+        let subject = config.subject(subject_halves(name).0, &environment).map_err(|error| {
             let place =
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let plan = router.plan(&subject.route, &cases[0].request(), &Caller::default());
+        let first = asked_of(name, &cases, &by_prompt)[0].request();
+        let plan = router.plan(&subject.route, &first, &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, &gate, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    Ok(Prepared { set, cases, is_whole_set, subjects, choice, min_pass, cache, gate })
+    Ok(Prepared { set, cases, is_whole_set, by_prompt, subjects, choice, min_pass, cache, gate })
 }
 
 /// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.

@@ -13,12 +13,15 @@ pub(super) fn called(name: Option<&str>, arguments: &Map<String, Value>, answer:
         name.is_none_or(|name| call.name == name)
             && arguments.iter().all(|(key, wanted)| call.arguments.get(key).is_some_and(|v| same(v, wanted)))
     };
+    let Some(calls) = answer.tool_calls else {
+        return Found::Unknown("nobody said which tools this answer calls".into());
+    };
     let shown = |call: &ToolCall| format!("{}({})", call.name, shortened(&call.arguments.to_string()));
-    match answer.tool_calls.iter().find(fits) {
+    match calls.iter().find(fits) {
         Some(call) => Found::Plain(true, format!("called {}", shown(call))),
-        None if answer.tool_calls.is_empty() => Found::Plain(false, "no tool was called".into()),
+        None if calls.is_empty() => Found::Plain(false, "no tool was called".into()),
         None => {
-            let calls: Vec<String> = answer.tool_calls.iter().take(5).map(shown).collect();
+            let calls: Vec<String> = calls.iter().take(5).map(shown).collect();
             Found::Plain(false, format!("called {}", calls.join(", ")))
         }
     }

@@ -124,11 +124,12 @@ fn tool_calls_by_name_and_arguments() {
     let check = |name: Option<&str>, arguments: Value| {
         let Value::Object(arguments) = arguments else { panic!("arguments are a map") };
         let check = Check::ToolCall { name: name.map(str::to_owned), arguments };
-        let answer = Graded { tool_calls: &calls, ..Graded::text("") };
-        (
-            assertion("tool-call", check.clone(), None).grade(&answer).verdict == Verdict::Pass,
-            assertion("tool-call", check, None).grade(&Graded::text("")).verdict == Verdict::Pass,
-        )
+        let answer = Graded { tool_calls: Some(&calls), ..Graded::text("") };
+        let none = Graded { tool_calls: Some(&[]), ..answer };
+        let assertion = assertion("tool-call", check, None);
+        // Of a text alone nobody knows which tools it called.
+        assert_eq!(assertion.grade(&Graded::text("")).verdict, Verdict::Unscored);
+        [answer, none].map(|answer| assertion.grade(&answer).verdict == Verdict::Pass)
     };
     for (name, arguments, called) in [
         (None, json!({}), true),
@@ -140,7 +141,7 @@ fn tool_calls_by_name_and_arguments() {
         (None, json!({"q": "rain"}), true),
         (Some("weathers"), json!({}), false),
     ] {
-        assert_eq!(check(name, arguments.clone()), (called, false), "{name:?} {arguments}");
+        assert_eq!(check(name, arguments.clone()), [called, false], "{name:?} {arguments}");
     }
 }
 
@@ -206,8 +207,9 @@ proptest! {
     fn no_text_makes_a_check_panic(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
         for check in every_check() {
             let threshold = matches!(check, Check::Likeness(..) | Check::JsonDiff(_)).then_some(0.5);
-            let plain = assertion("x", check.clone(), threshold).grade(&Graded::text(&text));
-            let negated = assertion("not-x", check, threshold).grade(&Graded::text(&text));
+            let answer = Graded { tool_calls: Some(&[]), ..Graded::text(&text) };
+            let plain = assertion("x", check.clone(), threshold).grade(&answer);
+            let negated = assertion("not-x", check, threshold).grade(&answer);
             prop_assert!((0.0..=1.0).contains(&plain.score));
             prop_assert!((plain.score + negated.score - 1.0).abs() < 1e-9);
             prop_assert_ne!(plain.verdict, negated.verdict);

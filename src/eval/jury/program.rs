@@ -16,7 +16,7 @@ pub(super) fn input(case: &Case, answer: &Graded<'_>) -> String {
             "prompt": request.last_user_text(), "conversation": conversation(&request),
         },
         "answer": {
-            "text": answer.text, "tool_calls": answer.tool_calls,
+            "text": answer.text, "tool_calls": answer.tool_calls.unwrap_or_default(),
             "finish_reason": answer.finish_reason.map(|reason| reason.name()),
             "latency_ms": answer.latency.map(milliseconds), "first_token_ms": answer.first_token.map(milliseconds),
             "cost_usd": answer.cost_usd,

@@ -101,7 +101,7 @@ impl Question {
     pub fn request(&self, case: &Case, answer: &Graded<'_>, vote: Option<u32>) -> Request {
         let mut data = json!({
             "conversation": conversation(&case.request()),
-            "answer": answer_data(answer.text, answer.tool_calls),
+            "answer": answer_data(answer.text, answer.tool_calls.unwrap_or_default()),
         });
         let reference = match self {
             Self::Rubric { .. } => case.reference.as_deref(),

@@ -1,0 +1,288 @@
+//! What an eval costs beside its calls: wall time next to a bare client's, memory, and how many cases a second.
+//!
+//! `cargo bench --bench evals`. The server is another process, on loopback; each figure stands beside its ideal, measured in
+//! the same run. Nothing is asserted of figures: they belong to a machine.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and stops where it cannot measure"
+)]
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use slalom::catalog::Catalog;
+use slalom::chat::Request;
+use slalom::ledger::Ledger;
+use slalom::provider::{
+    Auth, Http, Incoming, ModelRef, Outgoing, Provider, SendError, Target, Transport, built_in_providers,
+};
+use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
+
+const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
+/// Cases in flight.
+const AT_ONCE: usize = 50;
+/// How long the server takes in the runs that a client is held against.
+const LATENCY: Duration = Duration::from_millis(200);
+
+fn main() {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start("200ms");
+    println!("{AT_ONCE} at once over a server that takes {} ms, in another process", LATENCY.as_millis());
+    for cases in [600, 6000] {
+        let bare = bare(&server.url, cases);
+        let eval = eval(folder.path(), &server.url, cases);
+        let ideal = LATENCY * u32::try_from(cases.div_ceil(AT_ONCE)).unwrap();
+        println!("  {cases} cases");
+        println!(
+            "    wall time         {:9.3} s     × {:.3} of a bare reqwest's {:.3} s (bar: 1.04), ideal {:.1} s",
+            eval.took.as_secs_f64(),
+            eval.took.as_secs_f64() / bare.took.as_secs_f64(),
+            bare.took.as_secs_f64(),
+            ideal.as_secs_f64()
+        );
+        memory(&eval);
+        for (name, percent) in [("p50", 0.5), ("p95", 0.95)] {
+            let of_bare = bare.percentile(percent);
+            let reported = eval.report["latency_ms"][name].as_f64().unwrap();
+            println!(
+                "    latency {name}      {reported:10.2} ms   {:+.2} % beside the bare client's {of_bare:.2} ms, {:+.2} % beside the server's 200 (bar: 2 %)",
+                (reported / of_bare - 1.0) * 100.0,
+                (reported / 200.0 - 1.0) * 100.0
+            );
+        }
+    }
+    drop(server);
+    let server = Server::start("0ms");
+    println!("{AT_ONCE} at once over a simulator that takes no time, in another process");
+    for cases in [1_000, 10_000, 100_000] {
+        let eval = eval(folder.path(), &server.url, cases);
+        let bare = bare(&server.url, cases.min(20_000));
+        let per_second = |count: usize, took: Duration| count as f64 / took.as_secs_f64();
+        println!("  {cases} cases");
+        println!(
+            "    cases a second    {:9.0}       beside a bare reqwest's {:.0} on one thread (bar: 5000)",
+            per_second(cases, eval.took),
+            per_second(cases.min(20_000), bare.took)
+        );
+        println!(
+            "    processor time    {:9.1} µs    a case, all threads of the eval",
+            eval.cpu_us / cases as f64
+        );
+        memory(&eval);
+    }
+}
+
+fn memory(eval: &Eval) {
+    println!("    peak memory       {:9.1} MiB   (bar: 40 MiB)", eval.peak_kib / 1024.0);
+}
+
+/// `slalom sim` as a process of its own.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(latency: &str) -> Self {
+        let mut child = Command::new(SLALOM)
+            .args(["sim", "--port", "0", "--latency", latency])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self { url: url.trim_end_matches(';').to_owned(), child }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Whoever is gone already needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What became of `slalom eval`.
+struct Eval {
+    took: Duration,
+    peak_kib: f64,
+    cpu_us: f64,
+    /// The figures of its subject.
+    report: Value,
+}
+
+/// The whole command, from its start to its end, with a ledger of its own.
+fn eval(folder: &Path, url: &str, cases: usize) -> Eval {
+    let routes = folder.join("routes.yaml");
+    let text = format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n");
+    std::fs::write(&routes, text).unwrap();
+    let ledger = folder.join(format!("{cases}.db"));
+    let mut child = Command::new(SLALOM)
+        .arg("--config")
+        .arg(&routes)
+        .arg("eval")
+        .arg(set(folder, cases))
+        .args([
+            "-m",
+            "sim-openai/good",
+            "-j",
+            &AT_ONCE.to_string(),
+            "--no-cache",
+            "--json",
+            "--min-pass-rate",
+            "0",
+        ])
+        .env("SLALOM_LEDGER", &ledger)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let status = PathBuf::from(format!("/proc/{}", child.id()));
+    let (mut peak_kib, mut cpu_us) = (0.0, 0.0);
+    while child.try_wait().unwrap().is_none() {
+        peak_kib = peak(&status).unwrap_or(peak_kib);
+        cpu_us = cpu(&status).unwrap_or(cpu_us);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let took = start.elapsed();
+    let output = child.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = report["runs"][0]["subjects"][0].clone();
+    assert_eq!(report["unscored"], 0, "{report}");
+    assert_eq!(report["passed"].as_u64().unwrap() + report["failed"].as_u64().unwrap(), cases as u64);
+    Eval { took, peak_kib, cpu_us, report }
+}
+
+/// The most memory that a process had at once, in KiB.
+fn peak(process: &Path) -> Option<f64> {
+    let status = std::fs::read_to_string(process.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// The processor time that all threads of a process took, in microseconds; Linux counts it in hundredths of a second.
+fn cpu(process: &Path) -> Option<f64> {
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks * 10_000.0)
+}
+
+/// A golden set whose cases stand in a CSV beside it.
+fn set(folder: &Path, cases: usize) -> PathBuf {
+    let path = folder.join(format!("{cases}.yaml"));
+    let mut rows = String::from("id,ticket,reference\n");
+    for n in 0..cases {
+        writeln!(rows, "ticket-{n},I was charged twice for order {n} and want my money back,billing {n}")
+            .unwrap();
+    }
+    std::fs::write(folder.join(format!("{cases}.csv")), rows).unwrap();
+    let set = format!(
+        "version: 1\nname: bench\nsystem: Sort the ticket\nprompt: 'Ticket: {{{{ ticket }}}}'\nassert: [not-is-refusal, {{length: {{max: 2000}}}}]\ncases_from: [{cases}.csv]\n"
+    );
+    std::fs::write(&path, set).unwrap();
+    path
+}
+
+/// What a bare client does with as many requests.
+struct Bare {
+    took: Duration,
+    latencies: Vec<f64>,
+}
+
+impl Bare {
+    fn percentile(&self, share: f64) -> f64 {
+        self.latencies[((self.latencies.len() - 1) as f64 * share).round() as usize]
+    }
+}
+
+/// The same bytes, sent and read by a bare `reqwest`, as many at once.
+fn bare(url: &str, cases: usize) -> Bare {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let outgoing = what_is_sent(url).await;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .tcp_nodelay(true)
+            .build()
+            .unwrap();
+        let send = || async {
+            let start = Instant::now();
+            let mut request = client.post(&outgoing.url).body(outgoing.body.clone());
+            for (name, value) in &outgoing.headers {
+                request = request.header(name, value);
+            }
+            let mut body = request.send().await.unwrap().bytes_stream();
+            while let Some(piece) = body.next().await {
+                piece.unwrap();
+            }
+            start.elapsed().as_secs_f64() * 1000.0
+        };
+        let start = Instant::now();
+        let mut latencies: Vec<f64> =
+            stream::iter(0..cases).map(|_| send()).buffer_unordered(AT_ONCE).collect().await;
+        let took = start.elapsed();
+        latencies.sort_by(f64::total_cmp);
+        Bare { took, latencies }
+    })
+}
+
+/// Keeps what is sent, so that a bare client can send the same.
+struct Kept {
+    inner: Http,
+    kept: Mutex<Option<Outgoing>>,
+}
+
+impl Transport for Kept {
+    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
+        *self.kept.lock().unwrap() = Some(outgoing.clone());
+        self.inner.send(outgoing)
+    }
+}
+
+async fn what_is_sent(url: &str) -> Outgoing {
+    let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+    let provider =
+        Provider { base_url: format!("{url}/v1"), base_url_variable: None, auth: Auth::None, ..row };
+    let model_ref = ModelRef { provider: "openai".into(), model: "good".into() };
+    let target =
+        Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &|_: &str| None);
+    let candidates = vec![Candidate::new(model_ref, target)];
+    let route = Route { name: None, candidates, policy: Policy::default() };
+    let kept = Arc::new(Kept { inner: Http::new(Duration::from_secs(5)), kept: Mutex::new(None) });
+    let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
+    let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::new());
+    let router = Router::new(Arc::clone(&kept) as Arc<dyn Transport>, health, fastrand::Rng::new());
+    let request = Request {
+        system: Some("Sort the ticket".into()),
+        ..Request::prompt("Ticket: I was charged twice for order 17 and want my money back")
+    };
+    let options = CallOptions {
+        id: "bench".into(),
+        requested_model: "bench".into(),
+        stream: true,
+        timeout: None,
+        caller: Caller::default(),
+    };
+    let record = router.call(&route, &request, &options, &mut Silent).await;
+    assert!(record.outcome.is_ok());
+    let outgoing = kept.kept.lock().unwrap().take();
+    outgoing.unwrap()
+}

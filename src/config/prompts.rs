@@ -1,0 +1,160 @@
+//! What a golden set asks: one prompt, or several by name, as templates.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::diagnostic::Problem;
+use super::template::{Template, TemplateError};
+use super::yaml::{Entries, Located, WordOr};
+use crate::chat::{Message, Role};
+
+/// What is asked, as it is written: in the set itself, or as one of its `prompts`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PromptEntry {
+    pub(super) system: Option<Located<String>>,
+    pub(super) prompt: Option<Located<String>>,
+    pub(super) messages: Option<Vec<MessageEntry>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessageEntry {
+    role: Speaker,
+    content: Located<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Speaker {
+    User,
+    Assistant,
+}
+
+/// Several prompts by name: each a text, or a map with the keys that a set has for one.
+pub(super) type PromptEntries = Entries<Located<WordOr<PromptEntry>>>;
+
+/// The templates that a case's request is made of.
+pub(super) struct Prompt {
+    /// Its name, where the set has several.
+    pub(super) name: Option<String>,
+    system: Option<Template>,
+    turns: Vec<(Role, Template)>,
+}
+
+impl Prompt {
+    /// The system prompt and the turns of a case with these variables.
+    ///
+    /// # Errors
+    /// When a variable is not defined.
+    pub(super) fn render(
+        &self,
+        variables: &Map<String, Value>,
+    ) -> Result<(Option<String>, Vec<Message>), TemplateError> {
+        let system = self.system.as_ref().map(|system| system.render(variables)).transpose()?;
+        let turn = |(role, template): &(Role, Template)| {
+            template.render(variables).map(|text| Message::texts(*role, [text]))
+        };
+        let turns = self.turns.iter().map(turn).collect::<Result<_, _>>()?;
+        Ok((system, turns))
+    }
+}
+
+/// Reads what a set asks: its own prompt, or all of its prompts, each with the set's system prompt where it has none of its own.
+/// There is at least one, or a problem.
+pub(super) fn prompts_of(
+    own: &PromptEntry,
+    named: Option<&PromptEntries>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Prompt> {
+    let Some(named) = named else { return read(None, own, problems).into_iter().collect() };
+    let first = own.messages.as_ref().and_then(|messages| messages.first());
+    let beside = own.prompt.as_ref().or(first.map(|message| &message.content));
+    if let Some(beside) = beside {
+        let hint = "move it under `prompts:`, with a name of its own";
+        problems.push(Problem::new(
+            "`prompts` stands in place of `prompt` and `messages`",
+            beside.span.clone(),
+            hint,
+        ));
+    }
+    if named.0.is_empty() {
+        let hint = "name them, as in `prompts: {short: …, long: …}`, or write one `prompt:`";
+        problems.push(Problem::new("`prompts` names no prompt", None, hint));
+    }
+    let mut prompts: Vec<Prompt> = Vec::new();
+    for (n, (name, entry)) in named.0.iter().enumerate() {
+        let known = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.value.is_empty() || !name.value.chars().all(known) {
+            let message = format!("`{}` is no name for a prompt", name.value);
+            let hint = "letters, digits, `-`, `_` and `.` make a name: it stands in `MODEL#NAME`";
+            problems.push(Problem::new(message, name.span.clone(), hint));
+        }
+        if named.0.iter().take(n).any(|(other, _)| other.value == name.value) {
+            let message = format!("two prompts have the name `{}`", name.value);
+            problems.push(Problem::new(message, name.span.clone(), "give each prompt a name of its own"));
+        }
+        let entry = match &entry.value {
+            WordOr::Word(text) => PromptEntry {
+                prompt: Some(Located { value: text.clone(), span: entry.span.clone() }),
+                ..PromptEntry::default()
+            },
+            WordOr::Map(entry) => entry.clone(),
+        };
+        let entry = PromptEntry { system: entry.system.or_else(|| own.system.clone()), ..entry };
+        prompts.extend(read(Some(name), &entry, problems));
+    }
+    prompts
+}
+
+fn read(name: Option<&Located<String>>, entry: &PromptEntry, problems: &mut Vec<Problem>) -> Option<Prompt> {
+    let mut template = |text: &Located<String>| match Template::new(&text.value) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            let problem = Problem::new(error.message, text.span.clone(), "check the braces there");
+            // The set's system prompt is wrong once, however many prompts have it.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            None
+        }
+    };
+    let system = entry.system.as_ref().map(&mut template);
+    let turns: Option<Vec<(Role, Template)>> = match (&entry.prompt, &entry.messages) {
+        (Some(prompt), None) => template(prompt).map(|prompt| vec![(Role::User, prompt)]),
+        (None, Some(messages)) => {
+            let role = |speaker| if speaker == Speaker::User { Role::User } else { Role::Assistant };
+            let turns = messages.iter().map(|m| Some((role(m.role), template(&m.content)?))).collect();
+            if messages.last().is_none_or(|message| message.role != Speaker::User) {
+                let span = messages.last().and_then(|m| m.content.span.clone());
+                problems.push(Problem::new(
+                    "the last turn under `messages:` must be the user's",
+                    span,
+                    "end with `- {role: user, content: …}`",
+                ));
+            }
+            turns
+        }
+        (Some(prompt), Some(_)) => {
+            let message = "`prompt` and `messages` cannot stand together";
+            problems.push(Problem::new(message, prompt.span.clone(), "keep one of them"));
+            None
+        }
+        (None, None) => {
+            let hint = "add `prompt:` with {{ variables }}, or `messages:`";
+            problems.push(match name {
+                Some(name) => {
+                    Problem::new(format!("the prompt `{}` asks nothing", name.value), name.span.clone(), hint)
+                }
+                None => Problem::new("the golden set has no prompt", None, hint),
+            });
+            None
+        }
+    };
+    let system = match system {
+        Some(None) => return None,
+        Some(Some(system)) => Some(system),
+        None => None,
+    };
+    Some(Prompt { name: name.map(|name| name.value.clone()), system, turns: turns? })
+}

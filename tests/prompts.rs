@@ -1,0 +1,244 @@
+//! Golden sets that compare prompts: every model with every prompt, through the real binary.
+
+use serde_json::{Value, json};
+
+use crate::tool::{CountingSimulator, Tool};
+
+const SET: &str = "version: 1
+name: capitals
+models: [sim-openai/good]
+system: Be brief.
+prompts:
+  short: Capital of {{ country }}?
+  long: {system: You are a geographer., prompt: 'Which city is the capital of {{ country }}?'}
+  turns:
+    messages:
+      - {role: user, content: I have a question.}
+      - {role: assistant, content: Ask.}
+      - {role: user, content: '{{ country }}, its capital?'}
+cases:
+  - {id: france, vars: {country: France}, reference: Paris. It lies on the Seine., assert: [{contains: Seine}]}
+  - {id: japan, vars: {country: Japan}, reference: Tokyo, assert: [equals]}
+";
+
+/// The same set with its first prompt alone, which needs no name.
+fn one_prompt() -> String {
+    let (first, rest) = SET.split_once("  long:").unwrap();
+    let cases = rest.split_once("cases:").unwrap().1;
+    format!("{}cases:{cases}", first.replace("prompts:\n  short: ", "prompt: "))
+}
+
+fn report(tool: &Tool) -> Vec<Value> {
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    report["runs"][0]["results"].as_array().unwrap().clone()
+}
+
+fn subjects(json: &Value) -> Vec<&str> {
+    let subjects = json["runs"][0]["subjects"].as_array().unwrap();
+    subjects.iter().map(|subject| subject["subject"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_model_is_asked_by_every_prompt() {
+    let tool = Tool::new().file("set.yaml", SET);
+    let models = "sim-openai/good,sim-anthropic/terse";
+    let json = tool.run(&["eval", "set.yaml", "-m", models, "-o", "out.json", "--json"]).exits(1).json();
+    let expected = [
+        "sim-openai/good#short",
+        "sim-openai/good#long",
+        "sim-openai/good#turns",
+        "sim-anthropic/terse#short",
+        "sim-anthropic/terse#long",
+        "sim-anthropic/terse#turns",
+    ];
+    assert_eq!(subjects(&json), expected);
+    let passed: Vec<&Value> =
+        json["runs"][0]["subjects"].as_array().unwrap().iter().map(|subject| &subject["passed"]).collect();
+    assert_eq!(passed, [2, 2, 2, 1, 1, 1]);
+    // A case has one id, by which two prompts are compared, and a digest for each prompt.
+    let results = report(&tool);
+    let of = |subject: &str, key: &str| {
+        let results = results.iter().filter(|result| result["subject"] == subject);
+        results.map(|result| result[key].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(expected[0], "case"), [json!("france"), json!("japan")]);
+    assert_eq!(of(expected[0], "case"), of(expected[1], "case"));
+    assert_eq!(of(expected[0], "digest"), of(expected[3], "digest"), "another model is asked the same");
+    let mut digests = expected[..3].iter().flat_map(|subject| of(subject, "digest")).collect::<Vec<_>>();
+    digests.sort_by_key(Value::to_string);
+    digests.dedup();
+    assert_eq!(digests.len(), 6);
+    // A prompt that has no name asks the same as one that has one.
+    let tool = tool.file("one.yaml", &one_prompt());
+    tool.run(&["eval", "one.yaml", "-o", "out.json"]).exits(0);
+    let alone: Vec<Value> = report(&tool).iter().map(|result| result["digest"].clone()).collect();
+    assert_eq!(alone, of(expected[0], "digest"));
+}
+
+#[test]
+fn one_prompt_can_be_chosen() {
+    let tool = Tool::new().file("set.yaml", SET);
+    let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--json"], more].concat()).exits(0).json();
+    assert_eq!(subjects(&eval(&["-m", "sim-openai/good#long"])), ["sim-openai/good#long"]);
+    let both = eval(&["-m", "sim-openai/good#turns,sim-openai/good"]);
+    let order = ["sim-openai/good#turns", "sim-openai/good#short", "sim-openai/good#long"];
+    assert_eq!(subjects(&both), order);
+    let filtered = eval(&["-m", "sim-openai/good#long", "--filter", "japan"]);
+    assert_eq!(
+        (&filtered["runs"][0]["set"]["cases"], &filtered["runs"][0]["subjects"][0]["passed"]),
+        (&json!(1), &json!(1))
+    );
+    let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-openai/good, sim-gemini/good]}\n";
+    let tool = Tool::new().file("routes.yaml", routes).file("set.yaml", SET);
+    let ran =
+        tool.run(&["eval", "set.yaml", "-m", "route:demo#short", "--each-candidate", "--json"]).exits(0);
+    assert_eq!(subjects(&ran.json()), ["route:demo#short", "sim-openai/good#short", "sim-gemini/good#short"]);
+    let of_set = SET.replace("models: [sim-openai/good]", "models: ['sim-openai/good#long']");
+    let tool = tool.file("set.yaml", &of_set);
+    tool.run(&["check", "set.yaml"]).exits(0);
+    assert_eq!(
+        subjects(&tool.run(&["eval", "set.yaml", "--json"]).exits(0).json()),
+        ["sim-openai/good#long"]
+    );
+}
+
+#[test]
+fn a_dry_run_shows_each_prompt() {
+    let simulator = CountingSimulator::start();
+    let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", SET);
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).exits(0);
+    for words in [
+        "= 6 calls",
+        "  sim-openai/good#long: ~$",
+        "first case `france` by prompt `short`:\n[system]\nBe brief.\n[user]\nCapital of France?\n",
+        "first case `france` by prompt `long`:\n[system]\nYou are a geographer.\n[user]\nWhich city is the capital of France?\n",
+        "by prompt `turns`:\n[system]\nBe brief.\n",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+    let plan =
+        tool.run(&["eval", "set.yaml", "--dry-run", "--json", "-m", "sim-openai/good#long"]).exits(0).json();
+    assert_eq!(plan["runs"][0]["prompts"][0]["name"], "long");
+    assert_eq!(plan["runs"][0]["first"]["prompt"], "Which city is the capital of France?");
+    assert_eq!(simulator.hits(), 0);
+}
+
+/// What was asked by one prompt is kept when another one changes.
+#[test]
+fn a_run_goes_on_prompt_by_prompt() {
+    let simulator = CountingSimulator::start();
+    let set = |other: &str, last: &str| {
+        format!(
+            "version: 1\nname: s\nmodels: [sim-openai/good]\nprompts: {{plain: '{{{{ q }}}}', other: '{other} {{{{ q }}}}'}}\nassert: [contains]\ncases:\n  - {{id: a, vars: {{q: A}}, reference: no model was called}}\n  - {{id: b, vars: {{q: {last}}}, reference: no model was called}}\n"
+        )
+    };
+    let tool =
+        Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", &set("Say:", "refuse this"));
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1", "-o", "out.json"];
+    tool.run(&eval).exits(3).says(&["1 result missing; to get them: slalom eval set.yaml --resume "]);
+    assert_eq!(simulator.hits(), 4);
+    let tool = tool.file("set.yaml", &set("Tell:", "B"));
+    // `a` by the first prompt is there; `b` asks for something else by both, and `a` by the second.
+    let ran = tool.run(&[&eval[..], &["--resume"]].concat()).exits(0);
+    ran.says(&["these cases are run anew: a, b\n"]);
+    assert_eq!(simulator.hits(), 7);
+    assert_eq!(report(&tool).len(), 4);
+}
+
+#[test]
+fn mistakes_in_prompts_cost_nothing() {
+    let simulator = CountingSimulator::start();
+    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+        (
+            "no such prompt",
+            SET.into(),
+            &["-m", "sim-openai/good#lnog"],
+            &["has no prompt `lnog`", "short, long, turns"],
+        ),
+        (
+            "no prompts at all",
+            one_prompt(),
+            &["-m", "sim-openai/good#short"],
+            &["has no `prompts`", "hint: "],
+        ),
+        (
+            "of the set's own models",
+            SET.replace("[sim-openai/good]", "['sim-openai/good#lnog']"),
+            &[],
+            &["set.yaml has no prompt `lnog`"],
+        ),
+        (
+            "beside a prompt",
+            SET.replace("system: Be brief.", "prompt: x"),
+            &[],
+            &["`prompts` stands in place of `prompt`", "set.yaml:4:"],
+        ),
+        (
+            "variable",
+            SET.replace("Capital of {{ country }}", "Capital of {{ land }}"),
+            &[],
+            &["case `france`, prompt `short`", "`land` is not defined"],
+        ),
+        (
+            "template",
+            SET.replace("Capital of {{ country }}", "Capital of {{ country"),
+            &[],
+            &["the template is broken", "set.yaml:6:"],
+        ),
+        (
+            "unknown key",
+            SET.replace("{system: You", "{sytem: You"),
+            &[],
+            &["unknown key `sytem`", "did you mean `system`?"],
+        ),
+        (
+            "nothing asked",
+            SET.replace(", prompt: 'Which city is the capital of {{ country }}?'", ""),
+            &[],
+            &["the prompt `long` asks nothing"],
+        ),
+        ("name", SET.replace("  short:", "  a b:"), &[], &["`a b` is no name for a prompt", "set.yaml:6:3"]),
+        ("two of a name", SET.replace("  long:", "  short:"), &[], &["short"]),
+        (
+            "empty",
+            SET.replace("  short: Capital of {{ country }}?\n", "  short: ''\n"),
+            &[],
+            &["prompt `short`: the prompt is empty"],
+        ),
+        (
+            "last turn",
+            SET.replace("{role: user, content: '{{ country }}", "{role: assistant, content: '{{ country }}"),
+            &[],
+            &["must be the user's"],
+        ),
+    ];
+    for (name, text, more, words) in mistakes {
+        let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", &text);
+        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
+        ran.says(words);
+    }
+    let (before, rest) = SET.split_once("prompts:").unwrap();
+    let none = format!("{before}prompts: {{}}\ncases:{}", rest.split_once("cases:").unwrap().1);
+    let tool = Tool::new().file("set.yaml", &none);
+    tool.run(&["eval", "set.yaml"]).exits(2).says(&["`prompts` names no prompt"]);
+    assert_eq!(simulator.hits(), 0, "a mistake was paid for");
+}
+
+#[test]
+fn one_prompt_may_be_compared_with_another() {
+    let tool = Tool::new().file("set.yaml", SET);
+    let words =
+        ["eval", "set.yaml", "-m", "sim-openai/good#long", "--baseline", "sim-openai/good#short", "--json"];
+    let json = tool.run(&words).exits(0).json();
+    let found = &json["runs"][0]["comparison"][0];
+    assert_eq!(
+        (&found["baseline"], &found["challenger"]),
+        (&json!("sim-openai/good#short"), &json!(words[3]))
+    );
+    assert_eq!((&found["pairs"], &found["difference"]), (&json!(2), &json!(0.0)));
+    let ran = tool.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).exits(2);
+    assert!(ran.stderr.contains("by several prompts"), "{}", ran.stderr);
+}
