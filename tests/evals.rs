@@ -258,7 +258,12 @@ fn mistakes_cost_nothing() {
             &["set.yaml, under `models:`", "did you mean"],
         ),
         ("no key", good.clone(), &["-m", "openai/gpt-6-luna"], &["OPENAI_API_KEY is not set"]),
-        ("report form", good.clone(), &["-o", "x.txt"], &["name a file that ends in .json or .csv"]),
+        (
+            "report form",
+            good.clone(),
+            &["-o", "x.txt"],
+            &["name a file that ends in .json, .jsonl, .csv, .xml, .md or .html"],
+        ),
         ("second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot be read"]),
         ("template", good.replace("{{ country }}", "{{ country"), &[], &["the template is broken"]),
     ];

@@ -214,7 +214,13 @@ fn a_ledger_that_is_broken_inside_costs_what_is_kept_and_nothing_else() {
         }
         let ran = all_passed(&tool, tool.run(&eval(&["--json", "-o", "out.json"])), Some("out.json"));
         ran.says(&["the ledger ledger.db cannot be used: ", "malformed", "move it away"]);
-        let ran = tool.run(&eval(&["--resume"])).exits(2);
-        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        // Whether the run was written down before the file broke is a matter of moments: it is gone on with, or there is none.
+        let ran = tool.run(&eval(&["--resume"]));
+        assert!(
+            matches!(ran.code, 0 | 2) && !ran.stderr.contains("panicked"),
+            "{}: {}",
+            ran.code,
+            ran.stderr
+        );
     }
 }

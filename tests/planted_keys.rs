@@ -4,6 +4,7 @@
 //! printed and written is searched for them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use axum::http::{HeaderMap, Response, Uri};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::tool::{Ran, Tool};
+use crate::tool::Tool;
 
 /// Keys with characters that a URL writes otherwise. They begin alike, so that a piece of any is found.
 const KEYS: [&str; 4] =
@@ -130,14 +131,17 @@ routes:
 "
     );
     let set = "version: 1\nname: s\nprompt: '{{ q }}'\nassert: [not-is-refusal, {contains: Paris}]\ncases: [{id: a, vars: {q: hi}}, {id: b, vars: {q: there}}]\n";
-    Tool::new()
+    let tool = Tool::new()
         .file("routes.yaml", &routes)
         .file("set.yaml", set)
         .env("OPENAI_API_KEY", KEYS[0])
         .file(".env", &format!("ANTHROPIC_API_KEY={}\n", KEYS[1]))
         .file("key.txt", &format!("{}\n", KEYS[2]))
         .file("printed.txt", &format!("{}\n", KEYS[3]))
-        .file("out/empty", "")
+        .file("out/empty", "");
+    // One that others can read is none.
+    fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
+    tool
 }
 
 const HOLD_THE_KEYS: [&str; 3] = [".env", "key.txt", "printed.txt"];
@@ -146,19 +150,22 @@ const HOLD_THE_KEYS: [&str; 3] = [".env", "key.txt", "printed.txt"];
 fn a_host_that_says_keys_back_has_them_told_nowhere() {
     let echo = Echo::start();
     let tool = tool(&echo.url);
-    let run = |arguments: &[&str]| -> Ran {
-        let all = [&["--config", "routes.yaml", "--ledger", "state/ledger.db"][..], arguments].concat();
+    let runs = AtomicUsize::new(0);
+    let run = |arguments: &[&str]| {
+        // Each with a ledger of its own: who was refused once is left alone for a while.
+        let ledger = format!("state/{}.db", runs.fetch_add(1, Ordering::SeqCst));
+        let all = [&["--config", "routes.yaml", "--ledger", &ledger][..], arguments].concat();
         let ran = tool.run(&all);
         for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
             holds_none(&format!("{stream} of {arguments:?}"), text.as_bytes());
         }
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        ran
+        assert_ne!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
     };
     let providers = ["openai", "anthropic", "gemini", "mine"];
     let behaviours = ["m", "denied", "refused", "page", "garbled", "broken"];
     for model in providers.iter().flat_map(|p| behaviours.iter().map(move |b| format!("{p}/{b}"))) {
-        for more in [&["-v"][..], &["--json"], &["--no-stream", "-v"], &["--no-stream", "--json", "-v"]] {
+        for more in [&["-v"][..], &["--no-stream", "--json", "-v"]] {
             run(&[&["ask", "-m", &model, "hi"], more].concat());
         }
     }
@@ -176,17 +183,14 @@ fn a_host_that_says_keys_back_has_them_told_nowhere() {
     for more in [&[][..], &["--json"], &["-v"]] {
         run(&[&["models", "--available"], more].concat());
     }
-    for behaviour in behaviours {
-        let models: Vec<String> =
-            providers.iter().map(|provider| format!("{provider}/{behaviour}")).collect();
-        let models = [&models[..], &["route:r".to_owned()]].concat().join(",");
-        let all = ["eval", "set.yaml", "-m", &models];
-        run(&[&all[..], &["-v", "-o", "out/a.json", "-o", "out/a.csv"]].concat());
-        run(&[&all[..], &["--no-stream", "--json", "-o", "out/b.json"]].concat());
-        run(&[&all[..], &["--dry-run", "-v"]].concat());
-    }
+    let models =
+        "openai/m,anthropic/m,gemini/denied,mine/refused,openai/page,anthropic/garbled,mine/broken,route:r";
+    let all = ["eval", "set.yaml", "-m", models, "--timeout", "5s"];
+    run(&[&all[..], &["-v", "-o", "out/a.json", "-o", "out/a.csv"]].concat());
+    run(&[&all[..], &["--no-stream", "--json", "-o", "out/b.json"]].concat());
+    run(&[&all[..], &["--dry-run", "-v"]].concat());
     let asked = echo.asked.load(Ordering::SeqCst);
-    assert!(asked > 150, "it was asked {asked} times");
+    assert!(asked > 100, "it was asked {asked} times");
     let mut looked = 0;
     each_file(tool.home(), &mut |path| {
         if HOLD_THE_KEYS.iter().all(|name| path.file_name().is_none_or(|found| found != *name)) {

@@ -146,6 +146,28 @@ fn a_run_goes_on_prompt_by_prompt() {
     assert_eq!(report(&tool).len(), 4);
 }
 
+/// A run that knows another set of prompts than the set does now is not gone on with.
+#[test]
+fn a_run_needs_the_prompts_that_it_began_with() {
+    let simulator = CountingSimulator::start();
+    let set = |prompts: &str| {
+        format!(
+            "version: 1\nname: s\nmodels: [sim-openai/good]\n{prompts}assert: [contains]\ncases: [{{id: a, vars: {{q: refuse this}}, reference: x}}]\n"
+        )
+    };
+    let (one, two) = (set("prompt: '{{ q }}'\n"), set("prompts: {a: '{{ q }}', b: '{{ q }}'}\n"));
+    let run = |before: &str, after: &str| {
+        let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", before);
+        let ran = tool.run(&["--ledger", "ledger.db", "eval", "set.yaml"]).exits(3);
+        let id = ran.stderr.split("--resume ").nth(1).unwrap().trim().to_owned();
+        tool.file("set.yaml", after).run(&["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &id])
+    };
+    run(&one, &two).exits(2).says(&["sim-openai/good was begun before set.yaml had `prompts`", "hint: "]);
+    run(&two, &one).exits(2).says(&["has no `prompts`"]);
+    let other = two.replace("b: ", "c: ");
+    run(&two, &other).exits(2).says(&["has no prompt `b`; it has a, c"]);
+}
+
 #[test]
 fn mistakes_in_prompts_cost_nothing() {
     let simulator = CountingSimulator::start();

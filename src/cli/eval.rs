@@ -46,7 +46,8 @@ pub struct EvalArgs {
     /// The golden sets
     #[arg(value_name = "SET", required = true)]
     pub sets: Vec<PathBuf>,
-    /// The subjects, in place of the set's own (repeatable, or separated by commas)
+    /// The subjects, in place of the set's own (repeatable, or separated by commas); where a set has several prompts,
+    /// MODEL#PROMPT asks by one of them alone
     #[arg(short, long = "model", value_name = "MODEL", value_delimiter = ',')]
     pub models: Vec<String>,
     /// Run only cases whose id matches this regular expression
@@ -122,7 +123,7 @@ pub struct EvalArgs {
     /// Print one JSON object in place of the table
     #[arg(long)]
     pub json: bool,
-    /// Also write a report, its form by the file's extension: .json or .csv (repeatable)
+    /// Also write a report, its form by the file's extension: .json, .jsonl, .csv, .xml (JUnit), .md or .html (repeatable)
     #[arg(short, long, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Weigh the candidates of a weighted route anew by what is found, in the ledger and not in its file

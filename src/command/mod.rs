@@ -5,7 +5,6 @@
 //! turns it into an exit code.
 
 mod ask;
-mod attachment;
 mod call;
 mod check;
 mod compare;

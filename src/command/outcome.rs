@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::config::{ConfigError, SubjectError, TemplateError};
+use crate::config::{AttachmentError, ConfigError, SubjectError, TemplateError};
 
 /// How a command ends. The codes are an interface: scripts and CI jobs stand on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,12 @@ impl From<ConfigError> for CommandError {
 
 impl From<SubjectError> for CommandError {
     fn from(error: SubjectError) -> Self {
+        Self { outcome: Outcome::Usage, hint: error.hint.clone(), error: error.into() }
+    }
+}
+
+impl From<AttachmentError> for CommandError {
+    fn from(error: AttachmentError) -> Self {
         Self { outcome: Outcome::Usage, hint: error.hint.clone(), error: error.into() }
     }
 }

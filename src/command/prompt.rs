@@ -1,13 +1,15 @@
 //! From what was typed, piped in and named to a request.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
 use super::outcome::CommandError;
 use super::stdin::standard_input;
-use super::{attachment, definitions, money};
+use super::{definitions, money};
 use crate::chat::{Effort, Message, Part, Request, Role};
 use crate::cli::PromptArgs;
-use crate::config::{Config, Template};
+use crate::config::{Config, Template, attachment};
 use crate::route::Caller;
 use crate::view::Console;
 
@@ -39,7 +41,7 @@ pub(super) async fn request(
     }
     let mut attached = Vec::new();
     for name in &args.file {
-        match attachment::read(name)? {
+        match attachment(Path::new(""), name)? {
             Part::Text { text } => texts.push(text),
             other => attached.push(other),
         }

@@ -1,6 +1,5 @@
 //! The file of a baseline: what a later gate compares with, and no answers.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -98,27 +97,11 @@ fn answered(entry: &CaseEntry) -> Result<Answered, String> {
     })
 }
 
-/// Writes a baseline, whole or not at all: a case a line, so that a change of it reads well. `saved` is the time, as text.
+/// The text of a baseline: a case a line, so that a change of it reads well. `saved` is the time, as text.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn save_baseline(
-    path: &Path,
-    set: (&str, &str),
-    saved: &str,
-    subjects: &[SavedSubject<'_>],
-) -> io::Result<()> {
-    let text = text_of(set, saved, subjects)?;
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let written = std::fs::File::create(&beside).and_then(|mut file| file.write_all(text.as_bytes()));
-    if let Err(error) = written.and_then(|()| std::fs::rename(&beside, path)) {
-        let _ = std::fs::remove_file(&beside);
-        return Err(error);
-    }
-    Ok(())
-}
-
-fn text_of(
+/// None that plain data could meet.
+pub fn baseline_text(
     (name, digest): (&str, &str),
     saved: &str,
     subjects: &[SavedSubject<'_>],

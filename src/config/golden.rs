@@ -1,5 +1,6 @@
 //! A golden set, from its file to its rendered cases.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use super::cases::{CaseEntry, Ids, Source, from_file};
 use super::diagnostic::{ConfigError, Problem, version_problem};
 use super::gate::GateEntry;
 use super::identity::case_digest;
-use super::prompts::{MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
+use super::prompts::{Files, MessageEntry, Prompt, PromptEntries, PromptEntry, prompts_of};
 use super::set_request::{RequestEntry, Requests};
 use super::yaml::{self, Located};
 use crate::chat::{Request, Tool};
-use crate::eval::{Assertion, Case, Digest, Set, SetPrompt, Sharing};
+use crate::eval::{Assertion, Case, Digest, Set, SetPrompt, Sharing, Written};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -30,6 +31,8 @@ struct SetFile {
     prompt: Option<Located<String>>,
     messages: Option<Vec<MessageEntry>>,
     prompts: Option<PromptEntries>,
+    #[serde(default)]
+    files: Vec<Located<String>>,
     #[serde(default)]
     request: RequestEntry,
     judge: Option<String>,
@@ -56,13 +59,17 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
     let file: SetFile = yaml::parse(&name, &text)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut reader = Reader {
+        path: name.as_str().into(),
+        breaks: text.match_indices('\n').map(|(at, _)| at).collect(),
         requests: Requests::new(&folder),
+        files: Files::new(&folder),
         schemas: Schemas::default(),
         judge: file.judge.clone(),
         embedding: file.embedding.clone(),
         sharing: Sharing::default(),
         latest: Arc::default(),
         latest_written: Vec::new(),
+        paths: HashMap::new(),
         folder,
         problems: Vec::new(),
     };
@@ -74,8 +81,14 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
 }
 
 struct Reader {
+    path: Arc<str>,
+    /// Where the lines of the set's file end, in bytes.
+    breaks: Vec<usize>,
+    /// The files with more cases, as the user would name them.
+    paths: HashMap<Arc<str>, Arc<str>>,
     folder: PathBuf,
     requests: Requests,
+    files: Files,
     schemas: Schemas,
     /// Who judges, where an assertion does not say.
     judge: Option<String>,
@@ -91,7 +104,12 @@ struct Reader {
 impl Reader {
     fn read(&mut self, file: SetFile, path: String) -> Result<Option<Set>, ConfigError> {
         self.problems.extend(version_problem(&file.version));
-        let own = PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages };
+        let own = PromptEntry {
+            system: file.system,
+            prompt: file.prompt,
+            messages: file.messages,
+            files: file.files,
+        };
         let prompts = prompts_of(&own, file.prompts.as_ref(), &mut self.problems);
         let mut by_prompt: Vec<Vec<Case>> = prompts.iter().map(|_| Vec::new()).collect();
         let mut ids = Ids::default();
@@ -171,14 +189,15 @@ impl Reader {
         }
         let tags = self.sharing.tags(entry.tags.clone());
         let assertions = self.shared(assertions, &written);
+        let written_at = self.written(entry, source);
         let mut cases = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
-            let (system, messages) = match prompt.render(&entry.vars) {
+            let (system, messages) = match prompt.render(&entry.vars, &mut self.files) {
                 Ok(rendered) => rendered,
                 Err(error) => {
                     let message = format!("case `{id}`{source}{by}: {}", error.message);
-                    self.problems.push(Problem::new(message, span(), "add it under the case's `vars:`"));
+                    self.problems.push(Problem::new(message, span(), error.hint));
                     continue;
                 }
             };
@@ -196,9 +215,28 @@ impl Reader {
                 tags: Arc::clone(&tags),
                 cluster: entry.cluster.as_deref().map(Into::into),
                 assertions: Arc::clone(&assertions),
+                written: written_at.clone(),
             });
         }
         cases
+    }
+
+    fn written(&mut self, entry: &CaseEntry, source: &Source) -> Option<Written> {
+        match source {
+            Source::Set => {
+                let start = entry.id.span.as_ref()?.start;
+                let line = self.breaks.partition_point(|at| *at < start) as u64 + 1;
+                Some(Written { path: Arc::clone(&self.path), line })
+            }
+            Source::Line(name, line) => {
+                let folder = &self.folder;
+                let path = self
+                    .paths
+                    .entry(name.clone())
+                    .or_insert_with(|| folder.join(&**name).to_string_lossy().into());
+                Some(Written { path: Arc::clone(path), line: *line })
+            }
+        }
     }
 
     /// A case's assertions, the set's before its own, with what identifies each.

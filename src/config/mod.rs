@@ -5,6 +5,7 @@
 //! what to do. Start with [`Config::load`] and [`load_set`].
 
 mod assertions;
+mod attachment;
 mod baseline;
 mod candidates;
 mod cases;
@@ -38,7 +39,8 @@ mod tree;
 mod trust;
 mod yaml;
 
-pub use baseline::{SavedSubject, load_baseline, save_baseline};
+pub use attachment::{AttachmentError, attachment};
+pub use baseline::{SavedSubject, baseline_text, load_baseline};
 pub use candidates::CandidateSpec;
 pub use catalogue::CatalogueFile;
 pub use diagnostic::{ConfigError, Problem, nearest};

@@ -1,12 +1,16 @@
 //! What a golden set asks: one prompt, or several by name, as templates.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::attachment::attachment;
 use super::diagnostic::Problem;
 use super::template::{Template, TemplateError};
 use super::yaml::{Entries, Located, WordOr};
-use crate::chat::{Message, Role};
+use crate::chat::{Message, Part, Role};
 
 /// What is asked, as it is written: in the set itself, or as one of its `prompts`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,6 +19,7 @@ pub(super) struct PromptEntry {
     pub(super) system: Option<Located<String>>,
     pub(super) prompt: Option<Located<String>>,
     pub(super) messages: Option<Vec<MessageEntry>>,
+    pub(super) files: Vec<Located<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +27,8 @@ pub(super) struct PromptEntry {
 pub(super) struct MessageEntry {
     role: Speaker,
     content: Located<String>,
+    #[serde(default)]
+    files: Vec<Located<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -39,24 +46,80 @@ pub(super) struct Prompt {
     /// Its name, where the set has several.
     pub(super) name: Option<String>,
     system: Option<Template>,
-    turns: Vec<(Role, Template)>,
+    turns: Vec<Turn>,
+}
+
+struct Turn {
+    role: Role,
+    text: Template,
+    /// The names of files that go with the words.
+    files: Vec<Template>,
+}
+
+/// What is wrong with a case's prompt, and what to do.
+pub(super) struct Unasked {
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+impl From<TemplateError> for Unasked {
+    fn from(error: TemplateError) -> Self {
+        Self { message: error.message, hint: "add it under the case's `vars:`".to_owned() }
+    }
+}
+
+/// The files that prompts name, each read once.
+pub(super) struct Files {
+    folder: PathBuf,
+    known: HashMap<String, Part>,
+}
+
+impl Files {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), known: HashMap::new() }
+    }
+
+    fn read(&mut self, name: &str) -> Result<Part, Unasked> {
+        if let Some(part) = self.known.get(name) {
+            return Ok(part.clone());
+        }
+        let part = attachment(&self.folder, name).map_err(|error| Unasked {
+            message: error.message,
+            hint: error.hint.unwrap_or_else(|| "paths are relative to the set".to_owned()),
+        })?;
+        self.known.insert(name.to_owned(), part.clone());
+        Ok(part)
+    }
 }
 
 impl Prompt {
     /// The system prompt and the turns of a case with these variables.
     ///
     /// # Errors
-    /// When a variable is not defined.
+    /// When a variable is not defined, or a file cannot be had.
     pub(super) fn render(
         &self,
         variables: &Map<String, Value>,
-    ) -> Result<(Option<String>, Vec<Message>), TemplateError> {
+        files: &mut Files,
+    ) -> Result<(Option<String>, Vec<Message>), Unasked> {
         let system = self.system.as_ref().map(|system| system.render(variables)).transpose()?;
-        let turn = |(role, template): &(Role, Template)| {
-            template.render(variables).map(|text| Message::texts(*role, [text]))
-        };
-        let turns = self.turns.iter().map(turn).collect::<Result<_, _>>()?;
+        let turns = self.turns.iter().map(|turn| turn.render(variables, files)).collect::<Result<_, _>>()?;
         Ok((system, turns))
+    }
+}
+
+impl Turn {
+    /// As `ask -f` has it: pictures and documents stand before the words, texts behind them.
+    fn render(&self, variables: &Map<String, Value>, files: &mut Files) -> Result<Message, Unasked> {
+        let (mut parts, mut texts) = (Vec::new(), vec![self.text.render(variables)?]);
+        for file in &self.files {
+            match files.read(&file.render(variables)?)? {
+                Part::Text { text } => texts.push(text),
+                other => parts.push(other),
+            }
+        }
+        parts.push(Part::text(texts.join("\n\n")));
+        Ok(Message { role: self.role, parts, from: None })
     }
 }
 
@@ -101,7 +164,9 @@ pub(super) fn prompts_of(
             },
             WordOr::Map(entry) => entry.clone(),
         };
-        let entry = PromptEntry { system: entry.system.or_else(|| own.system.clone()), ..entry };
+        let files = if entry.files.is_empty() { own.files.clone() } else { entry.files };
+        let system = entry.system.or_else(|| own.system.clone());
+        let entry = PromptEntry { system, files, ..entry };
         prompts.extend(read(Some(name), &entry, problems));
     }
     prompts
@@ -120,11 +185,24 @@ fn read(name: Option<&Located<String>>, entry: &PromptEntry, problems: &mut Vec<
         }
     };
     let system = entry.system.as_ref().map(&mut template);
-    let turns: Option<Vec<(Role, Template)>> = match (&entry.prompt, &entry.messages) {
-        (Some(prompt), None) => template(prompt).map(|prompt| vec![(Role::User, prompt)]),
+    let mut turn = |speaker, text: &Located<String>, files: &[Located<String>]| {
+        let role = if speaker == Speaker::User { Role::User } else { Role::Assistant };
+        let (text, files) = (template(text), files.iter().map(&mut template).collect::<Option<Vec<_>>>());
+        Some(Turn { role, text: text?, files: files? })
+    };
+    let turns: Option<Vec<Turn>> = match (&entry.prompt, &entry.messages) {
+        (Some(prompt), None) => turn(Speaker::User, prompt, &entry.files).map(|turn| vec![turn]),
         (None, Some(messages)) => {
-            let role = |speaker| if speaker == Speaker::User { Role::User } else { Role::Assistant };
-            let turns = messages.iter().map(|m| Some((role(m.role), template(&m.content)?))).collect();
+            let turns = messages.iter().map(|m| turn(m.role, &m.content, &m.files)).collect();
+            let of_assistant = messages.iter().filter(|message| message.role == Speaker::Assistant);
+            let misplaced = of_assistant.flat_map(|message| &message.files).chain(&entry.files).next();
+            if let Some(file) = misplaced {
+                let hint = "write `files` in a turn of the user's under `messages:`";
+                let problem = Problem::new("files go with what the user says", file.span.clone(), hint);
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
             if messages.last().is_none_or(|message| message.role != Speaker::User) {
                 let span = messages.last().and_then(|m| m.content.span.clone());
                 problems.push(Problem::new(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{CaseResult, Judging, Verdict};
+use super::{CaseResult, Judging, Repairs, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::provider::ModelRef;
 use crate::route::{Over, Why};
@@ -29,6 +29,8 @@ pub struct Figure {
     pub verdict: Verdict,
     /// The weighted mean of the assertions' scores; `None` when unscored.
     pub score: Option<f64>,
+    /// What had to be put right in the form of a failed answer for it to pass.
+    pub repaired_by: Option<Repairs>,
     /// The limit that ended the call.
     pub cut: Option<Cut>,
     /// Whether the model came to an end of its own.
@@ -174,6 +176,7 @@ impl Gathering {
             repeat: result.repeat,
             verdict: result.verdict,
             score: result.score,
+            repaired_by: result.repaired_by,
             cut: result.limit.map(|why| if matches!(why, Why::Over(_)) { Cut::Money } else { Cut::Time }),
             answered: result.finish_reason.is_some(),
             latency: result.latency,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Case, Digest, Findings, Judging, Kind};
+use super::repair::repaired;
+use super::{Case, Digest, Findings, Judging, Kind, Repairs};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
@@ -115,6 +116,8 @@ pub struct CaseResult {
     pub text: String,
     /// What each assertion found.
     pub assertions: Vec<AssertionResult>,
+    /// What had to be put right in the form of a failed answer for it to pass. The verdict is without that.
+    pub repaired_by: Option<Repairs>,
     /// The caller's own limit that ended the call, of time or of money.
     pub limit: Option<Why>,
     /// Whether every attempt failed in a way that the next case would meet again.
@@ -192,6 +195,9 @@ impl CaseResult {
         self.assertions = case.assertions.iter().map(|assertion| assertion.grade(answer)).collect();
         answer.text.clone_into(&mut self.text);
         self.conclude();
+        if self.verdict == Verdict::Fail {
+            self.repaired_by = repaired(&case.assertions[..], &self.assertions, answer);
+        }
     }
 
     /// A case that was not run, or has no answer.
@@ -204,6 +210,7 @@ impl CaseResult {
             score: None,
             text: String::new(),
             assertions: Vec::new(),
+            repaired_by: None,
             limit: None,
             hopeless: false,
             failure: None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Case, CaseResult, Judging, Verdict};
+use super::{Case, CaseResult, Judging, Repairs, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
 use crate::ledger::ResultRow;
@@ -47,6 +47,7 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
         score: result.score,
         text: result.text.clone(),
         assertions: json(&result.assertions),
+        repaired_by: result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
         failure_class: class,
         failure: message,
         finish_reason: result.finish_reason.map(|reason| word(&reason)).unwrap_or_default(),
@@ -74,6 +75,7 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
         score: row.score,
         text: row.text.clone(),
         assertions: serde_json::from_str(&row.assertions).ok()?,
+        repaired_by: Repairs::named(&row.repaired_by),
         failure: class.map(|class| (class, row.failure.clone())),
         finish_reason: meaning(&row.finish_reason),
         served_by: row.served_by.parse().ok(),
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
     use crate::chat::{FinishReason, Usage};
     use crate::eval::set::case;
-    use crate::eval::{AssertionResult, Kind};
+    use crate::eval::{AssertionResult, Kind, Repair};
 
     /// Whatever a result says is said again when it is read back.
     #[test]
@@ -114,6 +116,7 @@ mod tests {
                 kind: Kind::Content,
                 weight: 3.0,
             }],
+            repaired_by: Some(Repairs::from(Repair::CutPreamble).and(Repair::StripFences.into())),
             finish_reason: Some(FinishReason::ToolCalls),
             served_by: "together/meta/llama".parse().ok(),
             failovers: 1,

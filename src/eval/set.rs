@@ -94,6 +94,17 @@ pub struct Case {
     pub cluster: Option<Box<str>>,
     /// What the answer must show.
     pub assertions: Arc<Vec<Arc<Assertion>>>,
+    /// Where it is written, if that is known.
+    pub written: Option<Written>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file, as the user would name it.
+    pub path: Arc<str>,
+    /// The line, from 1.
+    pub line: u64,
 }
 
 impl Case {
@@ -114,5 +125,6 @@ pub(super) fn case(id: &str) -> Case {
         tags: Arc::default(),
         cluster: None,
         assertions: Arc::default(),
+        written: None,
     }
 }

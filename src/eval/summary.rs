@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::baseline::SEED;
+use super::repeat::decided_after_repair;
 use super::statistics::{
     Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
-use super::{Case, Decided, Figure, Judging, Verdict, decided};
+use super::{Case, Decided, Figure, Judging, Repairs, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -28,6 +29,10 @@ pub struct Summary {
     /// Its 95 % interval, after Wilson. Where cases stand in clusters, or were asked several times and nothing decides, the one
     /// of cluster-robust means: the answers to one case, or cluster, are no independent trials.
     pub interval: Option<Interval>,
+    /// The pass rate with those that pass once their form is put right. No gate goes by it.
+    pub repaired_pass_rate: Option<f64>,
+    /// How many of those that failed pass after which repairs, the most first.
+    pub repairs: Vec<(Repairs, u64)>,
     /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
     /// Its 95 % interval: a smoothed bootstrap's, or in clusters as above.
@@ -65,6 +70,8 @@ impl Summary {
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
+        let repairs = tally(results, &judged, min_pass);
+        let repaired: u64 = repairs.iter().map(|(_, count)| count).sum();
         let scores: Vec<f64> = judged.iter().filter_map(|(_, found)| found.score).collect();
         let clustered = |value: fn(&Decided) -> Option<f64>| {
             let keyed = clusters.as_ref()?.iter().zip(&judged);
@@ -97,6 +104,8 @@ impl Summary {
             unscored,
             pass_rate: (scored > 0).then(|| passed as f64 / scored as f64),
             interval,
+            repaired_pass_rate: (scored > 0).then(|| (passed + repaired) as f64 / scored as f64),
+            repairs,
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             score_interval,
             cost: Cost::sum(results.iter().map(Figure::cost)),
@@ -137,4 +146,27 @@ fn clusters(cases: &[Case], judged: &[(u32, Decided)]) -> Option<Vec<u32>> {
     let keys: Vec<u32> = judged.iter().map(|(place, _)| key(*place)).collect();
     let different: HashSet<u32> = keys.iter().copied().collect();
     (different.len() < keys.len()).then_some(keys)
+}
+
+/// Which repairs make how many of the failed ones pass. Where repeats decide a case, it is those of all its answers.
+fn tally(results: &[Figure], judged: &[(u32, Decided)], min_pass: Option<u32>) -> Vec<(Repairs, u64)> {
+    let mut made: Vec<Repairs> = Vec::new();
+    match min_pass {
+        None => made.extend(results.iter().filter_map(|result| result.repaired_by)),
+        Some(min_pass) => {
+            let cases = judged.iter().zip(decided_after_repair(results, min_pass));
+            let failed = |case: &Decided| case.verdict == Verdict::Fail;
+            made.extend(cases.filter_map(|((_, case), after)| after.filter(|_| failed(case))));
+        }
+    }
+    let mut counts: Vec<(Repairs, u64)> = Vec::new();
+    made.sort_unstable();
+    for repairs in made {
+        match counts.last_mut() {
+            Some((last, count)) if *last == repairs => *count += 1,
+            _ => counts.push((repairs, 1)),
+        }
+    }
+    counts.sort_by_key(|(repairs, count)| (std::cmp::Reverse(*count), *repairs));
+    counts
 }

@@ -46,6 +46,8 @@ pub struct ResultRow {
     pub text: String,
     /// What each assertion found, as JSON.
     pub assertions: String,
+    /// What had to be put right in a failed answer's form for it to pass.
+    pub repaired_by: String,
     /// The class of the failure that left it unscored.
     pub failure_class: String,
     /// The words of that failure.
@@ -94,7 +96,7 @@ pub struct AnswerRow {
 pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
-    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, judging";
+    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by, judging";
 
 pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
     Ok(RunRow {
@@ -131,7 +133,8 @@ fn result(row: &Row<'_>) -> RowResult<ResultRow> {
         latency_ms: row.get(17)?,
         queued_ms: row.get(18)?,
         cached: row.get(19)?,
-        judging: row.get(20)?,
+        repaired_by: row.get(20)?,
+        judging: row.get(21)?,
     })
 }
 
@@ -199,7 +202,7 @@ impl Rows<'_> {
         self.0
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO result (run, {RESULT}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
             ))?
             .execute(params![
                 run,
@@ -223,6 +226,7 @@ impl Rows<'_> {
                 row.latency_ms,
                 row.queued_ms,
                 row.cached,
+                row.repaired_by,
                 row.judging,
             ])?;
         Ok(())
@@ -354,6 +358,7 @@ mod tests {
             score: Some(0.5),
             text: "t".into(),
             assertions: "[]".into(),
+            repaired_by: "fold".into(),
             failure_class: "timeout".into(),
             failure: "f".into(),
             finish_reason: "stop".into(),

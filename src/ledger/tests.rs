@@ -141,6 +141,29 @@ async fn a_newer_ledger_is_left_as_it_is() {
     assert_eq!(file.query_row("SELECT count(*) FROM health", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
+/// What an older slalom kept is still there, and says nothing of what it did not know.
+#[tokio::test]
+async fn an_older_ledger_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema_1.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO result VALUES ('r', 's', 'c', 0, 'd', 1, 'fail', 0.5, 't', '[]', '', '', 'stop', 'p/m', 0, 7, \
+         'catalogue', '{}', 1.5, 2.5, 0);",
+    )
+    .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    let ledger = Ledger::open(&path);
+    let rows = ledger.read(|rows| rows.results("r", "s"));
+    assert_eq!((rows.len(), rows[0].text.as_str(), rows[0].repaired_by.as_str()), (1, "t", ""));
+    let row = ResultRow { repaired_by: "fold".into(), ..rows[0].clone() };
+    ledger.write(move |rows| rows.put_result("r", &row)).await;
+    assert_eq!(ledger.read(|rows| rows.results("r", "s"))[0].repaired_by, "fold");
+    assert_eq!(ledger.trouble(), None);
+}
+
 #[tokio::test]
 async fn a_file_that_fails_later_goes_on_in_memory_with_what_it_held() {
     let folder = tempfile::tempdir().unwrap();

@@ -27,7 +27,10 @@ pub(super) struct Use {
     pub(super) uses: usize,
     /// How many of these only a real call could answer.
     pub(super) silent: usize,
+    /// How many mutants it judged, and how many of them it caught.
+    pub(super) tried: usize,
     pub(super) caught: usize,
+    /// How many of these nothing else caught.
     pub(super) alone: usize,
     /// How many of those that judged mutants caught none.
     pub(super) idle: usize,
@@ -44,8 +47,9 @@ pub(super) fn uses(audit: &Audit) -> BTreeMap<&str, Use> {
         entry.silent += usize::from(assertion.of_reference == Verdict::Unscored);
         entry.caught += assertion.caught;
         entry.alone += assertion.alone;
-        let judged = assertion.of_reference == Verdict::Pass && !case.mutants.is_empty();
-        entry.idle += usize::from(judged && assertion.caught == 0);
+        let judged = if assertion.of_reference == Verdict::Pass { case.mutants.len() } else { 0 };
+        entry.tried += judged;
+        entry.idle += usize::from(judged > 0 && assertion.caught == 0);
     }
     uses
 }
@@ -120,11 +124,13 @@ fn mutants(audit: &Audit, width: usize) -> String {
 
 fn assertions(audit: &Audit, width: usize) -> String {
     let uses = uses(audit);
-    let header = ["assertion", "uses", "left out", "caught", "caught alone", "caught none"];
-    let mut table = table(width, &header, &[1, 2, 3, 4, 5]);
+    let header = ["assertion", "uses", "left out", "tried", "caught", "share", "alone", "idle"];
+    let mut table = table(width, &header, &[1, 2, 3, 4, 5, 6, 7]);
     for (name, found) in &uses {
-        let figures = [found.uses, found.silent, found.caught, found.alone, found.idle];
-        table.add_row([(*name).to_owned()].into_iter().chain(figures.map(|figure| figure.to_string())));
+        let share = share(found.tried, found.caught);
+        let figures = [found.uses, found.silent, found.tried, found.caught].map(|n| n.to_string());
+        let rest = [share, found.alone.to_string(), found.idle.to_string()];
+        table.add_row([(*name).to_owned()].into_iter().chain(figures).chain(rest));
     }
     whole_names(&mut table, uses.keys().map(|name| name.chars().count()).max().unwrap_or(0), false);
     let silent: usize = uses.values().map(|found| found.silent).sum();

@@ -17,8 +17,8 @@ fn of_set(audited: &Audited) -> Value {
         .into_iter()
         .map(|(name, found)| {
             let figures = json!({
-                "uses": found.uses, "left_out": found.silent, "caught": found.caught,
-                "caught_alone": found.alone, "caught_none": found.idle,
+                "uses": found.uses, "left_out": found.silent, "tried": found.tried, "caught": found.caught, "share": share(found.tried, found.caught),
+                "caught_alone": found.alone, "idle": found.idle,
             });
             (name.to_owned(), figures)
         })
@@ -44,7 +44,7 @@ fn of_set(audited: &Audited) -> Value {
 
 fn counts(audit: &Audit, mutation: Option<Mutation>) -> Value {
     let (tried, caught) = audit.count(mutation);
-    let share = (tried > 0).then(|| caught as f64 / tried as f64);
+    let share = share(tried, caught);
     let kinds = Mutation::ALL.into_iter().filter(|kind| mutation.is_none_or(|mutation| mutation == *kind));
     let left: Vec<Value> = kinds
         .flat_map(|kind| left_out(audit, kind))
@@ -54,6 +54,10 @@ fn counts(audit: &Audit, mutation: Option<Mutation>) -> Value {
         Some(_) => json!({"tried": tried, "caught": caught, "share": share, "left_out": left}),
         None => json!({"tried": tried, "caught": caught, "share": share}),
     }
+}
+
+fn share(tried: usize, caught: usize) -> Option<f64> {
+    (tried > 0).then(|| caught as f64 / tried as f64)
 }
 
 fn of_case(case: &CaseAudit) -> Value {
@@ -84,7 +88,7 @@ fn of_case(case: &CaseAudit) -> Value {
     json!({
         "case": case.case, "digest": case.digest, "reference": reference,
         "failed": failed.iter().map(|f| json!({"name": f.name, "reason": f.reason})).collect::<Vec<_>>(),
-        "tried": case.mutants.len(), "caught": case.caught(), "passes_anything": case.passes_anything(),
+        "tried": case.mutants.len(), "caught": case.caught(), "share": share(case.mutants.len(), case.caught()), "passes_anything": case.passes_anything(),
         "missed": missed.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>(),
         "assertions": assertions.collect::<Vec<_>>(),
     })

@@ -65,6 +65,33 @@ fn row(comparison: &Comparison, gap: &str) -> Vec<String> {
     cells
 }
 
+/// The comparisons of a run, each with what it means, on lines of their own.
+pub(super) fn comparison_lines(comparisons: &[Comparison]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for comparison in comparisons {
+        let name = &comparison.challenger;
+        if let Ok(found) = &comparison.found {
+            let (low, high) = found.interval;
+            lines.push(format!(
+                "{name} against {}: {}; {} {:.3} against {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}] at {} %, p {}, \
+                 {} better, {} worse",
+                baseline_name(comparison),
+                verdict(found.verdict),
+                comparison.metric.name(),
+                found.challenger,
+                found.baseline,
+                found.difference,
+                percent(1.0 - comparison.level.alpha()),
+                p_value(found.p_value),
+                found.improved.len(),
+                found.regressed.len(),
+            ));
+        }
+        lines.extend(meaning(comparison, false).iter().map(|line| format!("{name}: {line}")));
+    }
+    lines
+}
+
 /// What a comparison is worth, in words.
 fn meaning(comparison: &Comparison, verbose: bool) -> Vec<String> {
     let found = match &comparison.found {
@@ -146,7 +173,7 @@ fn named(ids: &[String], verbose: bool) -> Option<String> {
 }
 
 /// The baseline's name, with where its answers come from.
-pub(super) fn baseline_name(comparison: &Comparison) -> String {
+fn baseline_name(comparison: &Comparison) -> String {
     let name = &comparison.baseline;
     match &comparison.origin {
         Origin::Here => name.clone(),
@@ -157,7 +184,7 @@ pub(super) fn baseline_name(comparison: &Comparison) -> String {
 }
 
 /// A verdict as one word.
-pub(super) fn verdict(finding: Finding) -> &'static str {
+fn verdict(finding: Finding) -> &'static str {
     match finding {
         Finding::Equivalent => "equivalent",
         Finding::Better => "better",

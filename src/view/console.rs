@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use super::format::harmless;
+use super::report::defused;
 
 /// Where things are printed.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,7 @@ pub struct Console {
     color: bool,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
+    in_github: bool,
     width: usize,
 }
 
@@ -33,6 +35,7 @@ impl Console {
             color: stderr_is_terminal && !no_color,
             stdout_is_terminal,
             stderr_is_terminal,
+            in_github: environment("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             width: width.clamp(40, 240),
         }
     }
@@ -50,6 +53,11 @@ impl Console {
     /// Whether more was asked for.
     pub fn is_verbose(&self) -> bool {
         self.verbose
+    }
+
+    /// Whether a runner of GitHub Actions reads both streams, and does what lines of a certain form command.
+    pub fn is_in_github(&self) -> bool {
+        self.in_github
     }
 
     /// Columns of the terminal; 120 where there is none.
@@ -102,6 +110,11 @@ impl Console {
         self.err(&format!("{} {}\n", self.painted("warning:", "33"), harmless(&text.to_string())));
     }
 
+    /// A command for the runner, on stderr, quiet or not.
+    pub fn command(&self, line: &str) {
+        write_err(&format!("{}\n", harmless(line)));
+    }
+
     /// An error with its causes and what to do about it.
     pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut text = String::new();
@@ -125,8 +138,12 @@ impl Console {
         if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A stderr that cannot be written leaves nobody to tell.
     fn err(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        if self.in_github { write_err(&defused(text)) } else { write_err(text) }
     }
+}
+
+/// A stderr that cannot be written leaves nobody to tell.
+fn write_err(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -2,18 +2,17 @@
 
 use comfy_table::{ColumnConstraint, Width};
 
+use super::EvalRun;
 use super::comparison::comparison_words;
-use super::eval_report::EvalRun;
-use super::format::{counted, harmless, money};
+use super::eval_cases::failures;
+use super::format::{counted, money};
+use super::report::{Cases, repair_words};
 use super::table::{NARROW, table};
 use crate::catalog::{Cost, CostSource};
-use crate::eval::{CaseResult, Results, Summary, Verdict};
+use crate::eval::{Results, Summary};
 
 /// From this width on, a rate and its interval stand on one line.
 const WIDE: usize = 104;
-
-/// Failing cases shown for each subject, unless more was asked for.
-pub const SHOWN: usize = 3;
 
 /// The table of one run, what failed, and what the gate says.
 pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
@@ -56,6 +55,9 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
                 counted(summary.failovers, "failover")
             ));
         }
+        if let Some(words) = repair_words(summary) {
+            out.push_str(&format!("{}: {words}\n", summary.subject));
+        }
         if summary.unscored > 0 {
             out.push_str(&format!(
                 "{}: {} unscored, which counts in no figure\n",
@@ -64,8 +66,8 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
             ));
         }
     }
-    for (summary, results) in run.summaries.iter().zip(run.results) {
-        out.push_str(&failures(summary, results, verbose));
+    for (summary, results) in run.subjects() {
+        out.push_str(&failures(&Cases::of(run, summary), summary, results, width, verbose));
     }
     if run.summaries.iter().any(|s| s.simulated || is_simulated(s.judging.cost)) {
         out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
@@ -130,44 +132,6 @@ fn served(summary: &Summary, results: &Results) -> String {
     let counts = results.served();
     let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
     if words.is_empty() { String::new() } else { format!("{}: {}\n", summary.subject, words.join(", ")) }
-}
-
-fn failures(summary: &Summary, results: &Results, verbose: bool) -> String {
-    let bad = results.whole.iter().filter(|r: &&CaseResult| r.verdict != Verdict::Pass);
-    let count = results.figures.iter().filter(|figure| figure.verdict != Verdict::Pass).count();
-    let shown = if verbose { count } else { SHOWN };
-    let mut out = String::new();
-    for result in bad.take(shown) {
-        out.push_str(&format!(
-            "{} {} · {}\n",
-            if result.verdict == Verdict::Fail { "✗" } else { "?" },
-            summary.subject,
-            result.case
-        ));
-        if let Some((class, message)) = &result.failure {
-            out.push_str(&format!("    {class}: {}\n", harmless(message)));
-        }
-        let mut failed = result.assertions.iter().filter(|a| a.verdict == Verdict::Fail);
-        if let Some(first) = failed.next() {
-            let more = failed.count();
-            let rest = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-            out.push_str(&format!("    {}: {}{rest}\n", first.name, harmless(&first.reason)));
-        }
-        if verbose {
-            out.push_str(&format!(
-                "    answer: {}\n",
-                harmless(&result.text).replace('\n', "\n            ")
-            ));
-        }
-    }
-    if count > shown {
-        out.push_str(&format!(
-            "  … and {} more of {}; -v shows all, with their answers\n",
-            count - shown,
-            summary.subject
-        ));
-    }
-    out
 }
 
 fn gate_words(run: &EvalRun<'_>) -> String {

@@ -6,13 +6,14 @@ use std::path::Path;
 use super::execute::Finished;
 use super::{CommandError, Context, Prepared, drift};
 use crate::cli::EvalArgs;
-use crate::config::{SavedSubject, load_baseline, save_baseline};
+use crate::config::{SavedSubject, baseline_text, load_baseline};
 use crate::eval::statistics::Outcome;
 use crate::eval::{
     Answered, Baseline, Case, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
     Verdict,
 };
 use crate::ledger::OutcomeRow;
+use crate::view::replace_file;
 
 /// What the other subjects are compared with.
 #[derive(Clone, Debug)]
@@ -208,6 +209,7 @@ pub(super) fn save(
         .collect();
     let saved = jiff::Timestamp::from_millisecond(context.health().now()).unwrap_or_default();
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
-    save_baseline(path, set, &format!("{saved:.0}"), &subjects)
+    let text = baseline_text(set, &format!("{saved:.0}"), &subjects).map_err(std::io::Error::from);
+    text.and_then(|text| replace_file(path, |out| out.write_all(text.as_bytes())))
         .map_err(|error| NotSaved::Unwritten(format!("{name} cannot be written: {error}")))
 }

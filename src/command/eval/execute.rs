@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::baseline::compare;
 use super::hold::Hold;
+use super::outputs::wants_results;
 use super::resume::path_of;
 use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
@@ -79,10 +80,10 @@ pub(super) async fn execute(
                 stream: !args.no_stream,
                 timeout,
                 cache: Cache { reads, ..prepared.cache },
-                keep: if args.output.is_empty() && !context.console.is_verbose() {
-                    Keep::FirstNotPassed(SHOWN)
-                } else {
+                keep: if wants_results(context, args) || prepared.min_pass.is_some() {
                     Keep::All
+                } else {
+                    Keep::FirstNotPassed(SHOWN)
                 },
             };
             let run = run_set(context, bench, prepared, &options, &hold).await;

@@ -7,6 +7,7 @@ mod drift;
 mod dry_run;
 mod execute;
 mod gate;
+mod github;
 mod hold;
 mod judges;
 mod outputs;

@@ -2,13 +2,13 @@
 
 use super::baseline::{NotSaved, save};
 use super::execute::{Executed, Finished};
-use super::{CommandError, Context, Outcome, Prepared};
+use super::{CommandError, Context, Outcome, Prepared, github};
 use std::path::Path;
 
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
 use crate::eval::{Cut, Results, Stop};
-use crate::view::{EvalRun, counted, eval_json, eval_table, write_report};
+use crate::view::{EvalRun, Form, counted, defused, eval_json, eval_table, replace_file, writable};
 
 /// Whether all reports can be written, before anything is paid for.
 pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
@@ -24,30 +24,28 @@ pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
         check_writable(path)?;
     }
     for path in &args.output {
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if !matches!(extension.as_deref(), Some("json" | "csv")) {
-            return Err(CommandError::usage(format!(
-                "{} says no form that a report can have",
-                path.display()
-            ))
-            .hint("name a file that ends in .json or .csv"));
+        let shown = path.display();
+        if Form::of(path).is_none() {
+            let message = format!("{shown} says no form that a report can have");
+            let hint = format!("name a file that ends in {}", Form::EXTENSIONS);
+            return Err(CommandError::usage(message).hint(hint));
         }
         check_writable(path)?;
     }
     Ok(())
 }
 
-/// Opening a file changes nothing that is there, and says now what would else be said after everything was paid for.
+/// Says now what would else be said after everything was paid for.
 fn check_writable(path: &Path) -> Result<(), CommandError> {
-    let existed = path.exists();
-    std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+    writable(path).map_err(|error| {
         CommandError::usage(format!("{} cannot be written: {error}", path.display()))
             .hint("name a file in a folder that you may write to")
-    })?;
-    if !existed {
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(())
+    })
+}
+
+/// Whether anything that is shown at the end wants all results whole, with their answers.
+pub(super) fn wants_results(context: &Context, args: &EvalArgs) -> bool {
+    !args.output.is_empty() || context.console.is_verbose() || context.console.is_in_github()
 }
 
 /// Prints the tables and writes the reports.
@@ -71,7 +69,9 @@ pub(super) fn show(
             id: &finished.id,
             set: &prepared.set,
             cases: &prepared.cases,
+            by_prompt: prepared.by_prompt(),
             repeats: prepared.choice.selection.repeat,
+            min_pass: prepared.min_pass,
             is_whole: finished.is_whole,
             summaries: &finished.summaries,
             results: &finished.results,
@@ -83,7 +83,8 @@ pub(super) fn show(
     // Reports come first: whoever reads stdout may go away early.
     let mut unwritten = None;
     for path in &args.output {
-        match write_report(path, &runs, outcome.code()) {
+        let Some(form) = Form::of(path) else { continue };
+        match replace_file(path, |out| form.write(&runs, outcome.code(), out)) {
             Ok(()) => context.console.note(format_args!("written: {}", path.display())),
             Err(error) => unwritten = Some(format!("{} cannot be written: {error}", path.display())),
         }
@@ -96,13 +97,20 @@ pub(super) fn show(
             (Err(NotSaved::Unwritten(why)), _) => unwritten = Some(why),
         }
     }
+    let in_github = context.console.is_in_github();
     let text = if args.json {
-        format!("{}\n", eval_json(&runs, outcome.code(), false))
+        let json = eval_json(&runs, outcome.code()).map_err(|error| CommandError::internal(error.into()))?;
+        // Within JSON, what stands for a character means the same as the character.
+        format!("{}\n", if in_github { json.replace("##[", "#\\u0023[") } else { json })
     } else {
         let (width, verbose) = (context.console.width(), context.console.is_verbose());
-        runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n")
+        let tables = runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n");
+        if in_github { defused(&tables) } else { tables }
     };
     let outcome = printed(context.console.out(&text), outcome)?;
+    if in_github {
+        github::tell(context, &runs);
+    }
     tell_of_rest(context, prepared, executed);
     match unwritten {
         None => Ok(outcome),

@@ -32,6 +32,11 @@ impl Prepared {
         asked_of(&subject.name, &self.cases, &self.by_prompt)
     }
 
+    /// The cases as each prompt asks them, where the set compares several.
+    pub(super) fn by_prompt(&self) -> &[(String, Vec<Case>)] {
+        &self.by_prompt
+    }
+
     /// How many results each subject comes to.
     pub(super) fn results(&self) -> usize {
         self.cases.len() * self.choice.selection.repeat.max(1) as usize
@@ -77,8 +82,11 @@ pub(super) fn prepare(
         if let Some(against) = &choice.against {
             against.check(&set, asked_of(name, &cases, &by_prompt))?;
         }
-        // A run that is gone on with may know a prompt that the set has no more.
-        set.subjects(name).map_err(CommandError::usage)?;
+        // A run that is gone on with may know a prompt that the set has no more, or none.
+        if set.subjects(name).map_err(CommandError::usage)? != [name.as_str()] {
+            let message = format!("{name} was begun before {} had `prompts`", set.path);
+            return Err(CommandError::usage(message).hint("leave --resume out, and a new run begins"));
+        }
         let subject = config.subject(subject_halves(name).0, &environment).map_err(|error| {
             let place =
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod combined;
+mod fold;
 mod json;
 mod json_diff;
 mod judged;
@@ -183,6 +184,28 @@ impl Assertion {
                 combination.members.iter().any(|member| member.asks_for(quantity))
             }
             _ => false,
+        }
+    }
+
+    /// Whether it looks at the text at once, so that the same answer in another form may fare otherwise. What a repair
+    /// cannot change stands as it was found.
+    pub(super) fn reads_text(&self) -> bool {
+        match &self.check {
+            Check::Text(_)
+            | Check::Regex(_)
+            | Check::Length { .. }
+            | Check::IsJson
+            | Check::ContainsJson(_)
+            | Check::JsonSchema(_)
+            | Check::JsonPath(..)
+            | Check::JsonDiff(_)
+            | Check::Likeness(..)
+            | Check::Choice { .. }
+            | Check::Numeric { .. }
+            | Check::Refusal => true,
+            // A judge has seen the answer as it came, and is not asked again.
+            Check::ToolCall { .. } | Check::Finish(_) | Check::AtMost(..) | Check::Judged(_) => false,
+            Check::Combined(combination) => combination.members.iter().any(Self::reads_text),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The rule that turns a run into an exit code.
 
+#[cfg(test)]
+mod calibration;
 mod judge;
 mod limit;
 

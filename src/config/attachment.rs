@@ -1,26 +1,50 @@
 //! Files of a prompt: text goes into it, pictures and PDFs are attached.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::outcome::CommandError;
 use crate::chat::{Media, Part, Source};
 
-/// A file, or a URL, as a part of the prompt.
-pub(super) fn read(name: &str) -> Result<Part, CommandError> {
+/// Why something is no part of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AttachmentError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do, where there is more than to name something else.
+    pub hint: Option<String>,
+}
+
+impl AttachmentError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn hint(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+}
+
+/// A file, its name relative to a folder, or a URL, as a part of a prompt.
+///
+/// # Errors
+/// When it cannot be read, or is nothing that a prompt can hold.
+pub fn attachment(folder: &Path, name: &str) -> Result<Part, AttachmentError> {
     if name.starts_with("https://") || name.starts_with("http://") {
         return by_url(name);
     }
-    let bytes = bytes(name)?;
+    let bytes = bytes(&folder.join(name))?;
     let Some(media_type) = media_type(&bytes) else {
         let text = Some(bytes).filter(|bytes| !bytes.contains(&0)).and_then(|b| String::from_utf8(b).ok());
         let text = text.ok_or_else(|| {
-            CommandError::usage(format!("{name} is neither text nor a picture or PDF"))
+            AttachmentError::new(format!("{name} is neither text nor a picture or PDF"))
                 .hint("pictures are PNG, JPEG, GIF or WebP")
         })?;
         return Ok(Part::text(format!("<file name=\"{name}\">\n{}\n</file>", text.trim_end())));
     };
-    let stem = std::path::Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
+    let stem = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
     let source = Source::Data(STANDARD.encode(&bytes));
     Ok(match media_type {
         "application/pdf" => Part::Document(Media { media_type: media_type.to_owned(), source, name: stem }),
@@ -31,12 +55,14 @@ pub(super) fn read(name: &str) -> Result<Part, CommandError> {
 /// More than this no provider takes in one request, in bytes.
 const LIMIT: u64 = 64 << 20;
 
-fn bytes(name: &str) -> Result<Vec<u8>, CommandError> {
+fn bytes(path: &Path) -> Result<Vec<u8>, AttachmentError> {
     use std::io::Read as _;
-    let wrong = |why: &dyn std::fmt::Display| CommandError::usage(format!("`{name}` cannot be read: {why}"));
+    let wrong = |why: &dyn std::fmt::Display| {
+        AttachmentError::new(format!("`{}` cannot be read: {why}", path.display()))
+    };
     let mut bytes = Vec::new();
     // A device may have no end, so the reading has one.
-    let file = std::fs::File::open(name).map_err(|error| wrong(&error))?;
+    let file = std::fs::File::open(path).map_err(|error| wrong(&error))?;
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
     if bytes.len() as u64 > LIMIT {
         return Err(wrong(&format_args!("it is larger than {} MiB", LIMIT >> 20)));
@@ -45,10 +71,10 @@ fn bytes(name: &str) -> Result<Vec<u8>, CommandError> {
 }
 
 /// A picture that the provider fetches itself. Its type is what the address ends in.
-fn by_url(url: &str) -> Result<Part, CommandError> {
+fn by_url(url: &str) -> Result<Part, AttachmentError> {
     let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
     if host.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(CommandError::usage(format!("`{url}` is no address of a picture or PDF")));
+        return Err(AttachmentError::new(format!("`{url}` is no address of a picture or PDF")));
     }
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
@@ -63,7 +89,7 @@ fn by_url(url: &str) -> Result<Part, CommandError> {
             }));
         }
         "txt" | "md" | "html" | "json" | "csv" => {
-            return Err(CommandError::usage(format!("{url} is no picture"))
+            return Err(AttachmentError::new(format!("{url} is no picture"))
                 .hint("download it and name the file; only pictures and PDFs are fetched by the provider"));
         }
         // `jpg`, or no ending at all: JPEG is the most likely.

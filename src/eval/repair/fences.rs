@@ -1,0 +1,75 @@
+//! Code fences.
+
+/// The mark of a fence that a line opens or closes: three or more backticks or tildes.
+fn mark(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let sign = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+    let run = &line[..line.len() - line.trim_start_matches(sign).len()];
+    (run.len() >= 3).then_some(run)
+}
+
+/// Where the first line begins that opens a fence.
+pub(super) fn first(text: &str) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if mark(line).is_some() {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// Of a text that begins with a fence: where the line ends that closes it.
+pub(super) fn end(text: &str) -> Option<usize> {
+    let mut lines = text.split_inclusive('\n');
+    let opening = lines.next()?;
+    let open = mark(opening)?;
+    let mut at = opening.len();
+    for line in lines {
+        at += line.len();
+        if closes(line, open) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn closes(line: &str, open: &str) -> bool {
+    let line = line.trim();
+    mark(line).is_some_and(|run| run.len() == line.len() && run.starts_with(open))
+}
+
+/// What stands inside the one fence that a text consists of. A fence that nobody closed ends with the text.
+pub(super) fn inside(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let open = mark(text)?;
+    let body = match text.split_once('\n') {
+        Some((opening, body)) if is_word(&opening[open.len()..]) => body,
+        _ => without_language(&text[open.len()..]),
+    };
+    let mut at = 0;
+    for line in body.split_inclusive('\n') {
+        if closes(line, open) {
+            return body[at + line.len()..].trim().is_empty().then(|| body[..at].trim_end_matches('\n'));
+        }
+        at += line.len();
+    }
+    let body = body.trim_end();
+    Some(body.strip_suffix(open).unwrap_or(body))
+}
+
+/// A language, or nothing.
+fn is_word(text: &str) -> bool {
+    text.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '#' | '.'))
+}
+
+/// What follows the language on the line of the fence: `json {"a": 1}`.
+fn without_language(line: &str) -> &str {
+    let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+    if rest.starts_with(['{', '[']) || rest.starts_with(char::is_whitespace) {
+        rest.trim_start()
+    } else {
+        line
+    }
+}

@@ -1,0 +1,121 @@
+//! Sentences that only announce an answer or take leave after it. English, but for a line that ends in a colon.
+
+/// What such a sentence begins with, in small letters.
+const OPENINGS: [&str; 26] = [
+    "sure",
+    "certainly",
+    "of course",
+    "absolutely",
+    "thank you",
+    "thanks for",
+    "great question",
+    "good question",
+    "here is",
+    "here's",
+    "here are",
+    "happy to",
+    "glad to",
+    "i'd be happy",
+    "i would be happy",
+    "i'm happy",
+    "i am happy",
+    "i can help",
+    "i'll ",
+    "okay",
+    "ok,",
+    "ok!",
+    "alright",
+    "no problem",
+    "let me",
+    "as requested",
+];
+
+const FAREWELLS: [&str; 18] = [
+    "please tell me",
+    "please let me know",
+    "let me know",
+    "i hope this",
+    "i hope that",
+    "hope this",
+    "hope that",
+    "feel free",
+    "if you need",
+    "if you have any",
+    "if you would like",
+    "if you'd like",
+    "is there anything",
+    "would you like",
+    "do you want me",
+    "please note",
+    "note:",
+    "note that",
+];
+
+/// Nouns before a colon that say that the answer comes.
+const LABELS: [&str; 9] =
+    ["answer", "result", "output", "response", "label", "category", "verdict", "translation", "summary"];
+
+/// A label has at most so many words.
+const LABEL_WORDS: usize = 6;
+
+/// Whether a text begins with one of these, in whatever capitals and with whichever apostrophe.
+fn begins(text: &str, phrases: &[&str]) -> bool {
+    let head: String = text.chars().take(24).flat_map(char::to_lowercase).collect();
+    let head = head.replace('’', "'");
+    phrases.iter().any(|phrase| {
+        head.strip_prefix(phrase)
+            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric) || phrase.ends_with(' '))
+    })
+}
+
+/// Where the first sentence or line of a text ends, the sign that ends it included.
+fn first_end(text: &str) -> usize {
+    let ends = |(at, c): (usize, char)| {
+        let next = at + c.len_utf8();
+        let is_end =
+            c == '\n' || matches!(c, '.' | '!' | '?' | ':') && text[next..].starts_with(char::is_whitespace);
+        is_end.then_some(next)
+    };
+    text.char_indices().find_map(ends).unwrap_or(text.len())
+}
+
+/// Where the sentence, line or label that announces the answer ends, where a text begins with one and goes on after it.
+pub(super) fn announcement(text: &str) -> Option<usize> {
+    let goes_on = |end: &usize| !text[*end..].trim().is_empty();
+    if begins(text, &OPENINGS) {
+        return Some(first_end(text)).filter(goes_on);
+    }
+    let line = text.split('\n').next().unwrap_or_default();
+    if line.trim_end().ends_with(':') {
+        return Some(line.len()).filter(goes_on);
+    }
+    let (label, _) = line.split_once(':')?;
+    let words: Vec<String> = label
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let noun = words.iter().rev().find(|word| *word != "is")?;
+    let is_label = words.len() <= LABEL_WORDS && LABELS.contains(&noun.as_str());
+    // A label may stand in bold type, which ends behind the colon.
+    let decoration =
+        line[label.len() + 1..].len() - line[label.len() + 1..].trim_start_matches(['*', '_']).len();
+    is_label.then_some(label.len() + 1 + decoration).filter(goes_on)
+}
+
+/// Where the first sentence begins that takes leave.
+pub(super) fn farewell(text: &str) -> Option<usize> {
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let start = at + (rest.len() - rest.trim_start().len());
+        if start > 0 && begins(&text[start..], &FAREWELLS) {
+            return Some(start);
+        }
+        at = start + first_end(&text[start..]).max(1);
+        if !text.is_char_boundary(at) {
+            return None;
+        }
+    }
+    None
+}

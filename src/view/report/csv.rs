@@ -1,0 +1,53 @@
+//! The results of an eval as CSV.
+
+use std::io::{self, Write};
+
+use super::EvalRun;
+use super::cases::whys;
+
+const HEADER: [&str; 14] = [
+    "set",
+    "case",
+    "subject",
+    "verdict",
+    "score",
+    "served_by",
+    "failovers",
+    "cost_usd",
+    "latency_ms",
+    "repeat",
+    "cached",
+    "reason",
+    "text",
+    "repaired_by",
+];
+
+pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(HEADER)?;
+    let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+    for run in runs {
+        for (summary, results) in run.subjects() {
+            for result in results {
+                let why = whys(result).into_iter().next();
+                writer.write_record([
+                    &run.set.name,
+                    &result.case,
+                    &summary.subject,
+                    result.verdict.name(),
+                    &number(result.score),
+                    &result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    &result.failovers.to_string(),
+                    &number(result.cost.usd()),
+                    &number(result.latency.map(|l| l.as_secs_f64() * 1000.0)),
+                    &result.repeat.to_string(),
+                    &result.cached.is_some().to_string(),
+                    &why.map(|why| format!("{}: {}", why.name, why.reason)).unwrap_or_default(),
+                    &result.text,
+                    &result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
+                ])?;
+            }
+        }
+    }
+    writer.flush()
+}

@@ -1,0 +1,105 @@
+//! What GitHub Actions reads from a job's output: annotations as workflow commands.
+
+use super::words::shortened;
+use super::{Cases, EvalRun};
+use crate::eval::{Verdict, Written};
+
+/// GitHub shows so many annotations of each kind for a step, and leaves out the rest without a word.
+const MOST: usize = 10;
+
+/// Annotations show so many characters of an answer.
+const ANSWER: usize = 300;
+
+/// The commands that annotate the sets' files: why the gates fail, then the cases that do not pass. `place` makes a path
+/// one from the top of the repository.
+pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    for run in runs {
+        let title = format!("golden set {}", run.set.name);
+        let whole = Written { path: run.set.path.as_str().into(), line: 1 };
+        errors.extend(run.reasons().map(|reason| command("error", &whole, place, &title, reason)));
+    }
+    for run in runs {
+        for (summary, results) in run.subjects() {
+            let cases = Cases::of(run, summary);
+            for judged in cases.bad(results) {
+                let whys: Vec<String> =
+                    judged.whys().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
+                let mut words = whys.join("\n");
+                if judged.verdict == Verdict::Fail {
+                    words += &format!("\nanswer: {}", shortened(&judged.decisive.text, ANSWER));
+                }
+                let title = format!("{} · {}", judged.name(), summary.subject);
+                let written = judged.case.and_then(|case| case.written.clone());
+                let written =
+                    written.unwrap_or_else(|| Written { path: run.set.path.as_str().into(), line: 1 });
+                // Where the gate passes, a failed case is one that it allows.
+                let fails = judged.verdict == Verdict::Fail && !run.gate.reasons.is_empty();
+                let (kind, list) = if fails { ("error", &mut errors) } else { ("warning", &mut warnings) };
+                if list.len() < MOST {
+                    list.push(command(kind, &written, place, &title, &words));
+                }
+            }
+        }
+    }
+    errors.truncate(MOST);
+    errors.append(&mut warnings);
+    errors
+}
+
+fn command(
+    kind: &str,
+    written: &Written,
+    place: &dyn Fn(&str) -> String,
+    title: &str,
+    words: &str,
+) -> String {
+    let (file, line) = (property(&place(&written.path)), written.line);
+    format!("::{kind} file={file},line={line},title={}::{}", property(title), data(words))
+}
+
+/// What stands behind a command: on one line, so that no other command can stand in it.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Output in which no line is a workflow command: they are read from everything that a step prints, and a model's answer
+/// must not set the job's outputs. Both spellings are broken, `::name::` at a line's start and `##[name]` anywhere.
+pub fn defused(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let words = line.trim_start();
+        if words.starts_with("::") {
+            out.push_str(&line[..line.len() - words.len()]);
+            out.push_str("│ ");
+            out.push_str(words);
+        } else {
+            out.push_str(line);
+        }
+    }
+    out.replace("##[", "# #[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_a_command_of_its_own() {
+        let written = Written { path: "a,b:c.yaml".into(), line: 7 };
+        let command = command("error", &written, &str::to_owned, "x::y", "50%\r\n::set-output name=a::b");
+        assert_eq!(
+            command,
+            "::error file=a%2Cb%3Ac.yaml,line=7,title=x%3A%3Ay::50%25%0D%0A::set-output name=a::b"
+        );
+        assert_eq!(
+            defused("a :: b\n  \u{a0}::error::x\n::x\nsee ##[add-mask]y\n"),
+            "a :: b\n  \u{a0}│ ::error::x\n│ ::x\nsee # #[add-mask]y\n"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! The results of an eval as Markdown: a comment for a pull request, the verdict first.
+//!
+//! What a model said is set in code, behind a fence that is longer than any in it: it can neither end a table or a fence,
+//! nor be HTML, a link or the name of somebody who is told of it then.
+
+use super::words::{about, percentile, rate, repair_words, shortened, three};
+use super::{Cases, EvalRun, Judged};
+use crate::chat::harmless as harmless_char;
+use crate::eval::Verdict;
+use crate::view::comparison::comparison_lines;
+use crate::view::format::{counted, harmless, money};
+
+/// GitHub takes comments of 65,536 characters; one that is full is not left out as a whole.
+const MOST: usize = 60_000;
+
+/// Prompts and answers are cut at so many characters.
+const TEXT: usize = 2_000;
+
+/// The report of all runs.
+pub fn markdown(runs: &[EvalRun<'_>]) -> String {
+    let mut out = runs.iter().map(overview).collect::<Vec<_>>().join("\n");
+    for run in runs {
+        cases(run, &mut out);
+    }
+    out
+}
+
+/// Verdict and figures of a run.
+fn overview(run: &EvalRun<'_>) -> String {
+    let verdict = if run.gate.passed() {
+        "✅ the gate passed"
+    } else if run.gate.reasons.is_empty() {
+        "⚠️ the gate cannot judge this"
+    } else {
+        "❌ the gate failed"
+    };
+    let mut out = format!("## {}: {verdict}\n\n", code(&run.set.name));
+    let reasons: Vec<&str> = run.reasons().collect();
+    if !reasons.is_empty() {
+        out += &format!("{}\n", block(&reasons.join("\n")));
+    }
+    out += "| subject | passed | pass rate [95 %] | after repair | score | cost | p50 | p95 |\n";
+    out += "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    for summary in run.summaries {
+        let mark = if summary.simulated { " (sim)" } else { "" };
+        out += &format!(
+            "| {}{mark} | {}/{} | {} | {} | {} | {} | {} | {} |\n",
+            code(&summary.subject),
+            summary.passed,
+            summary.passed + summary.failed,
+            rate(summary),
+            three(summary.repaired_pass_rate),
+            three(summary.mean_score),
+            money(summary.cost),
+            percentile(summary, 0),
+            percentile(summary, 1),
+        );
+    }
+    let compared = comparison_lines(run.comparisons);
+    if !compared.is_empty() {
+        out += &format!("\nCompared case by case:\n\n{}", block(&compared.join("\n")));
+    }
+    out += &format!("\n{}", notes(run));
+    out
+}
+
+/// What the figures alone do not say.
+fn notes(run: &EvalRun<'_>) -> String {
+    let mut notes = Vec::new();
+    for summary in run.summaries {
+        let subject = code(&summary.subject);
+        notes.extend(repair_words(summary).map(|words| format!("- {subject}: {words}")));
+        if summary.unscored > 0 {
+            let count = counted(usize::try_from(summary.unscored).unwrap_or(usize::MAX), "case");
+            notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
+        }
+        if summary.cached > 0 {
+            notes.push(format!("- {subject}: {} from before", counted(summary.cached, "answer")));
+        }
+    }
+    if run.summaries.iter().any(|summary| summary.simulated) {
+        notes.push(format!("- {}", super::words::SIMULATED));
+    }
+    notes.push(format!("- {}", about(run)));
+    notes.join("\n") + "\n"
+}
+
+/// The cases that do not pass, for as long as there is room.
+fn cases(run: &EvalRun<'_>, out: &mut String) {
+    for (summary, results) in run.subjects() {
+        let cases = Cases::of(run, summary);
+        let mut bad = cases.bad(results).peekable();
+        if bad.peek().is_none() {
+            continue;
+        }
+        let (failed, unscored) = (summary.failed, summary.unscored);
+        let counts = if unscored > 0 {
+            format!("{failed} failed, {unscored} unscored")
+        } else {
+            format!("{failed} failed")
+        };
+        out.push_str(&format!("\n### {}: {counts}\n\n", code(&summary.subject)));
+        let mut left_out = 0;
+        for judged in bad {
+            let details = details(&judged);
+            if left_out > 0 || out.len() + details.len() > MOST {
+                left_out += 1;
+            } else {
+                out.push_str(&details);
+            }
+        }
+        if left_out > 0 {
+            out.push_str(&format!("… and {left_out} more; the .json report has all of them\n"));
+        }
+    }
+}
+
+/// A case that does not pass, folded up.
+fn details(judged: &Judged<'_>) -> String {
+    let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
+    let whys = judged.whys();
+    let first = whys.first().map(|why| format!(" · {}", code(why.name))).unwrap_or_default();
+    let mut out = format!("<details><summary>{mark} {}{first}</summary>\n\n", code(&judged.name()));
+    let reasons: Vec<String> = whys.iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
+    out += &block(&reasons.join("\n"));
+    if let Some(words) = judged.repeats_words() {
+        out += &format!("\n{words}.\n");
+    }
+    if let Some(repairs) = judged.repaired_by() {
+        out += &format!("\nPasses once repaired: {}.\n", code(&repairs.to_string()));
+    }
+    out += &format!("\nPrompt:\n\n{}", block(&judged.own_prompt()));
+    if judged.verdict == Verdict::Fail {
+        out += &format!("\nAnswer:\n\n{}", block(&judged.decisive.text));
+    }
+    out + "\n</details>\n\n"
+}
+
+/// A text on one line, as code. Written as HTML with everything that means anything to Markdown as an entity, so that it
+/// stays one cell of a table, and so that nobody is mentioned: no name is looked for in code.
+fn code(text: &str) -> String {
+    let mut out = String::from("<code>");
+    let mut last = ' ';
+    for c in shortened(text, 200).chars().map(harmless_char) {
+        // Letters, digits and what joins them mean nothing by themselves, unless they make an address.
+        let plain = match c {
+            ' ' | '-' | ',' | ':' => true,
+            '/' => last != ':',
+            '.' => !matches!(last, 'w' | 'W'),
+            c => c.is_alphanumeric(),
+        };
+        if plain || !c.is_ascii() {
+            out.push(c);
+        } else {
+            out += &format!("&#{};", u32::from(c));
+        }
+        last = c;
+    }
+    out + "</code>"
+}
+
+/// A text behind fences of its own.
+fn block(text: &str) -> String {
+    let text = harmless(text);
+    let cut = text.chars().nth(TEXT).is_some();
+    let mut text: String = text.chars().take(TEXT).collect();
+    if cut {
+        text.push('…');
+    }
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{}\n{fence}\n", text.trim_end_matches('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_model_said_stays_where_it_is_put() {
+        assert_eq!(code("sim-openai/gpt-5.4"), "<code>sim-openai/gpt-5.4</code>");
+        assert_eq!(
+            code("a|b `c` <i> @you #1\nwww.x \0"),
+            "<code>a&#124;b &#96;c&#96; &#60;i&#62; &#64;you &#35;1 www&#46;x \u{fffd}</code>"
+        );
+        assert_eq!(block("a\n```\nb"), "````text\na\n```\nb\n````\n");
+        assert_eq!(block("x"), "```text\nx\n```\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_leaves_its_block(text in "[`~|<>@a\n\r\u{2028} ]{0,40}") {
+            let block = block(&text);
+            let mut lines = block.lines();
+            let opening = lines.next().unwrap_or_default();
+            let fence = opening.trim_end_matches("text");
+            let inside: Vec<&str> = lines.collect();
+            prop_assert_eq!(inside.last().copied(), Some(fence));
+            for line in &inside[..inside.len() - 1] {
+                prop_assert!(!line.contains(fence));
+            }
+        }
+
+        #[test]
+        fn no_text_leaves_its_code(text in any::<String>()) {
+            let code = code(&text);
+            let inside = code.strip_prefix("<code>").and_then(|code| code.strip_suffix("</code>")).unwrap_or("<");
+            prop_assert!(!inside.contains(['<', '>', '|', '`', '@', '\n', '\r', '*', '_', '[', '\\'])
+                    && !inside.contains("://"));
+        }
+    }
+}

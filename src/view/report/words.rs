@@ -1,0 +1,110 @@
+//! What all reports say in the same words.
+
+use super::EvalRun;
+use crate::eval::Summary;
+use crate::view::format::counted;
+
+/// A share with three digits; a dash where there is none.
+pub(super) fn three(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// `0.969 [0.893, 0.991]`.
+pub(super) fn rate(summary: &Summary) -> String {
+    let interval = summary.interval.map(|(low, high)| format!(" [{low:.3}, {high:.3}]")).unwrap_or_default();
+    three(summary.pass_rate) + &interval
+}
+
+/// `212 ms`, of the median or another of the three percentiles.
+pub(super) fn percentile(summary: &Summary, at: usize) -> String {
+    let figure = summary.latency_ms.and_then(|all| all.get(at).copied());
+    figure.map_or_else(|| "–".to_owned(), |milliseconds| format!("{milliseconds:.0} ms"))
+}
+
+/// What the failures of a subject are, where some of them are a matter of form: mismatch of the harness, or the model.
+pub(in crate::view) fn repair_words(summary: &Summary) -> Option<String> {
+    let repaired: u64 = summary.repairs.iter().map(|(_, count)| count).sum();
+    let (first, _) = summary.repairs.first()?;
+    let how = match (summary.repairs.as_slice(), first.only()) {
+        ([_], Some(repair)) => format!("once {}", repair.done()),
+        (all, _) => {
+            let each: Vec<String> = all.iter().map(|(repairs, count)| format!("{count} {repairs}")).collect();
+            format!("once repaired ({})", each.join(", "))
+        }
+    };
+    let (rate, raw) = (three(summary.repaired_pass_rate), three(summary.pass_rate));
+    let pass = if repaired == 1 { "passes" } else { "pass" };
+    let failures = counted(usize::try_from(summary.failed).unwrap_or(usize::MAX), "failure");
+    Some(format!(
+        "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate}, the gate goes by {raw}"
+    ))
+}
+
+/// What a run was, on a line.
+pub(super) fn about(run: &EvalRun<'_>) -> String {
+    let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
+    let cut = if run.is_whole { "" } else { ", incomplete" };
+    format!("{}{times}{cut} · run {} · {}", counted(run.cases.len(), "case"), run.id, run.set.digest)
+}
+
+/// Said wherever a subject was simulated.
+pub(in crate::view) const SIMULATED: &str =
+    "(sim): answers, prices and latencies come from slalom's simulator, not from a model";
+
+/// A text on one line and no longer than that, in characters.
+pub(in crate::view) fn shortened(text: &str, most: usize) -> String {
+    let mut words = text.split_whitespace();
+    let mut line = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        if line.len() > most * 4 {
+            break;
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    if line.chars().nth(most).is_none() {
+        return line;
+    }
+    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Repair, Repairs};
+
+    #[test]
+    fn texts_are_cut_at_a_character() {
+        assert_eq!(shortened("a\n b\t c", 5), "a b c");
+        assert_eq!(shortened("äöü äöü", 5), "äöü …");
+        assert_eq!(shortened("", 5), "");
+        assert_eq!(shortened(&"x".repeat(10_000), 3), "xx…");
+        assert_eq!(shortened(&"x ".repeat(10_000), 4), "x x…");
+    }
+
+    #[test]
+    fn repairs_are_put_in_words() {
+        let base = Summary::of("m", false, &[], &[], None);
+        assert_eq!(repair_words(&base), None);
+        let one = Summary {
+            failed: 13,
+            pass_rate: Some(0.82),
+            repaired_pass_rate: Some(0.93),
+            repairs: vec![(Repair::StripFences.into(), 11)],
+            ..base
+        };
+        assert_eq!(
+            repair_words(&one).as_deref(),
+            Some(
+                "11 of 13 failures pass once fences are stripped: harness mismatch, not a regression; pass rate after repair 0.930, the gate goes by 0.820"
+            )
+        );
+        let both = Repairs::from(Repair::CutPreamble).and(Repair::StripFences.into());
+        let two = Summary { repairs: vec![(both, 2), (Repair::Fold.into(), 1)], ..one };
+        let words = repair_words(&two).unwrap_or_default();
+        assert!(
+            words.starts_with("3 of 13 failures pass once repaired (2 cut-preamble+strip-fences, 1 fold): "),
+            "{words}"
+        );
+    }
+}

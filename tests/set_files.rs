@@ -1,0 +1,109 @@
+//! Pictures, documents and texts that go with the prompts of a golden set, through the real binary.
+
+use serde_json::Value;
+
+use crate::tool::{CountingSimulator, Tool};
+
+const SET: &str = "version: 1
+name: pictures
+models: [sim-openai/good]
+prompt: What does {{ picture }} show?
+files: ['pictures/{{ picture }}']
+assert: [{not-contains: zebra}]
+cases:
+  - {id: dot, vars: {picture: dot.png}}
+  - {id: note, vars: {picture: note.txt}}
+";
+
+const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', 1, 2, 3, 4];
+
+fn tool(simulator: &CountingSimulator, set: &str) -> Tool {
+    let tool = Tool::new().file("routes.yaml", &simulator.routes()).file("set.yaml", set);
+    let tool = tool.file("pictures/note.txt", "a drawn horse\n");
+    std::fs::write(tool.path("pictures/dot.png"), PNG).unwrap();
+    tool
+}
+
+/// The digests of the cases.
+fn digests(tool: &Tool) -> Vec<Value> {
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(0);
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    report["runs"][0]["results"].as_array().unwrap().iter().map(|result| result["digest"].clone()).collect()
+}
+
+#[test]
+fn a_case_is_what_its_files_hold() {
+    let simulator = CountingSimulator::start();
+    let tool = tool(&simulator, SET);
+    let first = digests(&tool);
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run", "--filter", "note"]).exits(0);
+    let prompt = "What does note.txt show?\n\n<file name=\"pictures/note.txt\">\na drawn horse\n</file>\n";
+    assert!(ran.stdout.contains(prompt), "{}", ran.stdout);
+    // The same in a turn of several is the same case; another picture is another one.
+    let turns = SET.replace(
+        "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']\n",
+        "messages:\n  - {role: user, content: 'What does {{ picture }} show?', files: ['pictures/{{ picture }}']}\n",
+    );
+    let tool = tool.file("set.yaml", &turns);
+    assert_eq!(digests(&tool), first);
+    std::fs::write(tool.path("pictures/dot.png"), [&PNG[..], &[5]].concat()).unwrap();
+    let second = digests(&tool);
+    assert!(second[0] != first[0] && second[1] == first[1]);
+    // A prompt may have files of its own, or go without words about them.
+    let named = SET
+        .replace("prompt: What does {{ picture }} show?", "prompts:\n  plain: What does {{ picture }} show?\n  both: {prompt: Well?, files: [pictures/dot.png, pictures/note.txt]}");
+    let ran = tool.file("set.yaml", &named).run(&["eval", "set.yaml", "--json"]).exits(0);
+    assert_eq!(ran.json()["runs"][0]["subjects"].as_array().unwrap().len(), 2);
+}
+
+/// What is attached is looked at before anything is sent: who takes no pictures is not asked.
+#[test]
+fn a_model_must_take_what_is_attached() {
+    let pdf = SET.replace("dot.png", "page.pdf").replace("sim-openai", "sim-cohere");
+    let tool = Tool::new()
+        .file("set.yaml", &pdf)
+        .file("pictures/note.txt", "x")
+        .file("pictures/page.pdf", "%PDF-1.4 page");
+    let ran = tool.run(&["eval", "set.yaml", "--filter", "dot"]);
+    assert_ne!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains("it takes no documents"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+#[test]
+fn files_that_are_not_there_cost_nothing() {
+    let simulator = CountingSimulator::start();
+    let mistakes: Vec<(String, &[&str])> = vec![
+        (
+            SET.replace("picture: dot.png", "picture: dog.png"),
+            &["case `dot`: `pictures/dog.png` cannot be read", "relative to the set", "set.yaml:8:"],
+        ),
+        (
+            SET.replace("pictures/{{ picture }}", "{{ photo }}"),
+            &["case `dot`: the template's variable `photo` is not defined"],
+        ),
+        (SET.replace("pictures/{{ picture }}", "{{ photo"), &["the template is broken", "set.yaml:5:"]),
+        (
+            SET.replace("prompt: What does {{ picture }} show?", "messages: [{role: user, content: x}]"),
+            &["files go with what the user says", "set.yaml:5:"],
+        ),
+        (
+            SET.replace(
+                "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']",
+                "messages: [{role: assistant, content: x, files: [a.png]}, {role: user, content: y}]",
+            ),
+            &["files go with what the user says", "set.yaml:4:"],
+        ),
+    ];
+    for (text, words) in mistakes {
+        let ran = tool(&simulator, &text).run(&["eval", "set.yaml"]);
+        assert_eq!(ran.code, 2, "{text}: {}{}", ran.stdout, ran.stderr);
+        ran.says(words).says(&["hint: "]);
+    }
+    assert_eq!(simulator.hits(), 0);
+}
