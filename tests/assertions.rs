@@ -355,7 +355,10 @@ fn the_documentation_is_right() {
     let documented: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
 
-    let mut set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: x\nrequest: {tools: tools.json}\ncases:\n  - id: a\n    reference: '{}'\n    assert:\n".to_owned();
+    let judged = "judge: sim-openai/judge\nembedding: sim-gemini/good\n";
+    let mut set = format!(
+        "version: 1\nname: s\nmodels: [sim-openai/good]\n{judged}prompt: x\nrequest: {{tools: tools.json}}\ncases:\n  - id: a\n    reference: '{{}}'\n    assert:\n"
+    );
     for row in &rows {
         let example = row[5].trim_matches('`');
         let name = row[0].trim_matches('`');
@@ -364,8 +367,12 @@ fn the_documentation_is_right() {
     }
     // Kinds and thresholds as they are found in a report, where one tells them.
     let set = set.replace("reference: '{}'", "reference: '{\"city\": 1}'");
-    let tool = Tool::new().file("set.yaml", &set).file("tools.json", "[{\"name\": \"weather\"}]");
-    let results = results(&tool, &[]);
+    let program = "#!/bin/sh\necho '{\"score\": 0.5}'\n";
+    let tool = Tool::new()
+        .file("set.yaml", &set)
+        .file("tools.json", "[{\"name\": \"weather\"}]")
+        .program("check.py", program);
+    let results = results(&tool, &["--allow-exec"]);
     for (row, found) in rows.iter().zip(results[0]["assertions"].as_array().unwrap()) {
         assert!(
             row[3].starts_with("the same") || row[3].starts_with(found["kind"].as_str().unwrap()),
@@ -374,8 +381,11 @@ fn the_documentation_is_right() {
     }
     for row in rows.iter().filter(|row| row[4].parse::<f64>().is_ok()) {
         let name = row[0].trim_matches('`');
-        let set = set_of(&format!("{name}: {{value: '{{\"a\": [7]}}'}}"));
-        let results = self::results(&Tool::new().file("set.yaml", &set), &[]);
+        let value = if name == "exec" { "[./check.py]" } else { "'{\"a\": [7]}'" };
+        let set =
+            set_of(&format!("{name}: {{value: {value}}}")).replace("prompt:", &format!("{judged}prompt:"));
+        let tool = Tool::new().file("set.yaml", &set).program("check.py", program);
+        let results = self::results(&tool, &["--allow-exec"]);
         let reason = results[0]["assertions"][0]["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains(&format!("wanted at least {}", row[4])), "{name}: {reason}");
     }

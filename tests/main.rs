@@ -14,6 +14,7 @@ mod audits;
 mod baselines;
 mod calls;
 mod catalogue;
+mod contests;
 mod costs;
 mod drift;
 mod drills;
@@ -25,11 +26,14 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod judges;
 mod ledger_trouble;
 mod limits;
 mod ping;
 #[cfg(unix)]
 mod planted_keys;
+#[cfg(unix)]
+mod programs;
 mod prompts;
 mod readme;
 mod repairs;

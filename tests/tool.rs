@@ -52,6 +52,17 @@ impl Tool {
         self
     }
 
+    /// Writes a file that may be run.
+    pub(crate) fn program(self, name: &str, text: &str) -> Self {
+        let tool = self.file(name, text);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(tool.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        tool
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("project").join(name)
     }

@@ -33,7 +33,7 @@ impl CostSource {
 }
 
 /// What something cost, if that is known, and how it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// The sum; `None` is unknown.
     pub nano_dollars: Option<NanoDollars>,

@@ -95,6 +95,9 @@ pub struct EvalArgs {
     /// Use answers that were given before even in CI
     #[arg(long)]
     pub cache: bool,
+    /// Run the programs that `exec` assertions name: read the set before
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Ask for whole answers on the wire
     #[arg(long)]
     pub no_stream: bool,

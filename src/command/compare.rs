@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 
 use super::call::Asked;
+use super::contest::Judge;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::{call, money, prompt, simulator};
@@ -27,7 +28,8 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
         .collect::<Result<_, _>>()?;
     let request =
         prompt::request(&args.prompt, &args.request, &config, &args.models, &context.console).await?;
-    let _simulator = simulator::start_if_named(context, &mut config, &args.models, HashMap::new).await?;
+    let named: Vec<String> = args.models.iter().chain(&args.judge).cloned().collect();
+    let _simulator = simulator::start_if_named(context, &mut config, &named, HashMap::new).await?;
     let environment = context.environment();
     let subjects: Vec<Subject> =
         args.models.iter().map(|name| config.subject(name, &environment)).collect::<Result<_, _>>()?;
@@ -38,6 +40,7 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     for asked in &asked {
         asked.planned(context, &router)?;
     }
+    let judge = Judge::prepared(context, &args, &config, &router, &request, &subjects)?;
     let calls = asked.into_iter().map(|asked| call::silent(context, &router, asked));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
     let records: Vec<(CallRecord, Option<Structured>)> = records
@@ -50,10 +53,23 @@ pub(super) async fn compare(context: &Context, args: CompareArgs) -> Result<Outc
     let outcome = records.iter().fold(Outcome::Done, |worst, (record, structured)| {
         worst.worse(call::outcome_of(record, structured.as_ref()))
     });
+    let judged = match &judge {
+        None => None,
+        Some(judge) => {
+            let records = records.iter().map(|(record, _)| record);
+            Some(judge.judges(context, &args.request, &router, records).await?)
+        }
+    };
+    // A verdict that was asked for and is not there is missed like an answer.
+    let outcome = match &judged {
+        Some(judged) if judged.contested.limited => outcome.worse(Outcome::Limit),
+        Some(judged) if !judged.contested.is_settled() => outcome.worse(Outcome::NoAnswer),
+        _ => outcome,
+    };
     let text = if args.request.json {
-        format!("{}\n", compare_json(&records, outcome.code()))
+        format!("{}\n", compare_json(&records, judged.as_ref(), outcome.code()))
     } else {
-        compare_table(&records, context.console.width())
+        compare_table(&records, judged.as_ref(), context.console.width())
     };
     printed(context.console.out(&text), outcome)
 }

@@ -8,9 +8,10 @@ use super::outcome::{CommandError, Outcome, printed};
 use super::stdin::standard_input;
 use super::{call, simulator};
 use crate::catalog::Mode;
-use crate::chat::{EmbeddingRequest, Embeddings, FailureClass, Phase, Purpose, Request};
+use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose};
 use crate::cli::EmbedArgs;
-use crate::provider::{Http, embed as vectors_of};
+use crate::config::Config;
+use crate::provider::{Environment, Target};
 use crate::route::cost_of;
 use crate::view::{Console, embeddings_footer, embeddings_json, embeddings_lines};
 
@@ -31,41 +32,12 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     }
     let texts = texts(args.texts, &context.console).await?;
     let name = args.model.trim();
-    if name.starts_with("route:") {
-        return Err(CommandError::usage("vectors of two models cannot be held against each other")
-            .hint("name one model, not a route"));
-    }
     let _simulator =
         simulator::start_if_named(context, &mut config, &[name.to_owned()], HashMap::new).await?;
-    let subject = config.subject(name, &context.environment())?;
-    let target = match &subject.route.candidates[0].target {
-        Ok(target)
-            if target
-                .facts
-                .as_ref()
-                .is_some_and(|facts| facts.mode != Mode::Embedding && !target.provider.simulated) =>
-        {
-            return Err(CommandError::usage(format!(
-                "{} answers prompts and makes no vectors",
-                target.model_ref
-            ))
-            .hint("`slalom models embed` lists models that do"));
-        }
-        Ok(target) if target.embeds() => target,
-        Ok(target) => {
-            return Err(CommandError::usage(format!("{} makes no vectors", target.provider.name))
-                .hint("`slalom models embed` lists models that do"));
-        }
-        Err(error) => return Err(call::unusable_error(&subject.route, error)),
-    };
-    // For limits and the budget it is a prompt that nothing comes out of.
-    let amount = Request { max_tokens: Some(0), ..Request::prompt(texts.concat()) };
+    let target = &embedder(&config, &context.environment(), name)?;
     let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
     let begun = Instant::now();
-    let transport = Http::new(config.connect_timeout);
-    let work = vectors_of(&transport, target, &request, limit);
-    let bill = |made: &Embeddings| (made.usage, cost_of(target, &made.usage));
-    let done = context.router(&config).apart(target, &amount, limit, work, bill).await;
+    let done = context.router(&config).embed(target, &request, limit).await;
     let found = done.map_err(|why| call::not_begun(&target.model_ref, why))?;
     let embeddings = found.map_err(|failure| {
         let out_of_time = failure.class == FailureClass::Timeout && failure.phase == Phase::Total;
@@ -91,6 +63,33 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     }
     console.note(embeddings_footer(target, &embeddings, cost, latency));
     Ok(Outcome::Done)
+}
+
+/// A model that makes vectors, by its name.
+pub(super) fn embedder(
+    config: &Config,
+    environment: &dyn Environment,
+    name: &str,
+) -> Result<Target, CommandError> {
+    if name.starts_with("route:") {
+        return Err(CommandError::usage("vectors of two models cannot be held against each other")
+            .hint("name one model, not a route"));
+    }
+    let subject = config.subject(name, environment)?;
+    let target = match subject.route.candidates.first().map(|candidate| &candidate.target) {
+        Some(Ok(target)) => target,
+        Some(Err(error)) => return Err(call::unusable_error(&subject.route, error)),
+        None => return Err(CommandError::usage(format!("{name} is no model"))),
+    };
+    let answers = target.facts.as_ref().is_some_and(|facts| facts.mode != Mode::Embedding);
+    let why = if answers && !target.provider.simulated {
+        format!("{} answers prompts and makes no vectors", target.model_ref)
+    } else if !target.embeds() {
+        format!("{} makes no vectors", target.provider.name)
+    } else {
+        return Ok(target.clone());
+    };
+    Err(CommandError::usage(why).hint("`slalom models embed` lists models that do"))
 }
 
 /// The texts typed, or else the lines piped in.

@@ -21,20 +21,30 @@ pub(super) fn purse(max_cost: Option<&str>) -> Result<Option<Purse>, CommandErro
 /// anything is sent.
 pub(super) fn check_priced(plan: &Plan, purse: Option<&Purse>) -> Result<(), CommandError> {
     let unpriced = plan.targets().next().filter(|_| purse.is_some() && !plan.targets().any(has_price));
-    match unpriced {
-        None => Ok(()),
-        Some(target) => Err(CommandError::usage(format!(
-            "--max-cost cannot be held: the price of {} is unknown",
-            target.model_ref
-        ))
-        .hint(format!(
-            "say it in routes.yaml, in dollars per million tokens: `models: {{{}: {{price: {{input: 1, output: 2}}}}}}`",
-            target.model_ref
-        ))),
+    unpriced.map_or(Ok(()), |target| Err(without_price(target)))
+}
+
+/// The same of a model that makes vectors, out of which nothing comes that has a price.
+pub(super) fn check_vectors_priced(target: &Target, purse: Option<&Purse>) -> Result<(), CommandError> {
+    let some = Usage { input_tokens: Some(1), output_tokens: Some(0), ..Usage::default() };
+    match purse {
+        Some(_) if !is_priced(target, &some) => Err(without_price(target)),
+        _ => Ok(()),
     }
+}
+
+fn without_price(target: &Target) -> CommandError {
+    let model = &target.model_ref;
+    CommandError::usage(format!("--max-cost cannot be held: the price of {model} is unknown")).hint(format!(
+        "say it in routes.yaml, in dollars per million tokens: `models: {{{model}: {{price: {{input: 1, output: 2}}}}}}`"
+    ))
 }
 
 fn has_price(target: &Target) -> bool {
     let some = Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() };
-    target.facts.as_ref().is_some_and(|facts| price_of(&some, &facts.price).is_some())
+    is_priced(target, &some)
+}
+
+fn is_priced(target: &Target, usage: &Usage) -> bool {
+    target.facts.as_ref().is_some_and(|facts| price_of(usage, &facts.price).is_some())
 }

@@ -35,6 +35,8 @@ struct SetFile {
     files: Vec<Located<String>>,
     #[serde(default)]
     request: RequestEntry,
+    judge: Option<String>,
+    embedding: Option<String>,
     #[serde(default)]
     assert: Vec<AssertionEntry>,
     repeat: Option<Located<u32>>,
@@ -62,6 +64,8 @@ pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
         requests: Requests::new(&folder),
         files: Files::new(&folder),
         schemas: Schemas::default(),
+        judge: file.judge.clone(),
+        embedding: file.embedding.clone(),
         sharing: Sharing::default(),
         latest: Arc::default(),
         latest_written: Vec::new(),
@@ -86,6 +90,10 @@ struct Reader {
     requests: Requests,
     files: Files,
     schemas: Schemas,
+    /// Who judges, where an assertion does not say.
+    judge: Option<String>,
+    /// Who makes vectors, where an assertion does not say.
+    embedding: Option<String>,
     sharing: Sharing,
     /// The assertions of the case that was read last, with what identifies each.
     latest: Arc<Vec<Arc<Assertion>>>,
@@ -248,6 +256,9 @@ impl Reader {
                 folder: &self.folder,
                 tools,
                 schemas: &self.schemas,
+                variables: &entry.vars,
+                judge: self.judge.as_deref(),
+                embedding: self.embedding.as_deref(),
             };
             match build(assertion, around) {
                 Ok(built) => {

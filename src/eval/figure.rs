@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{CaseResult, Repairs, Verdict};
+use super::{CaseResult, Judging, Repairs, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::provider::ModelRef;
 use crate::route::{Over, Why};
@@ -85,6 +85,8 @@ pub struct Results {
     pub figures: Vec<Figure>,
     /// Those that are kept whole, in the same order.
     pub whole: Vec<CaseResult>,
+    /// What judging the answers took.
+    pub judging: Judging,
     /// What was said when money ended a call and most of it was spent.
     pub over: Option<Over>,
     /// Who answered; figures name them by their place here.
@@ -147,6 +149,7 @@ impl Gathering {
         }
         let figure = self.figure(case, &result);
         self.rest.figures.push(figure);
+        self.rest.judging = Judging::sum([self.rest.judging, result.judging]);
         if let Some(Why::Over(over)) = result.limit
             && self.rest.over.is_none_or(|known| over.spent >= known.spent)
         {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::repair::repaired;
-use super::{Case, Digest, Kind, Repairs};
+use super::{Case, Digest, Findings, Judging, Kind, Repairs};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
-use crate::route::{CallRecord, Why};
+use crate::route::{CallRecord, NoAnswer, Why};
 
 /// A model that fails like this fails so on every case.
 const HOPELESS: [FailureClass; 4] = [
@@ -62,6 +62,8 @@ pub struct Graded<'a> {
     pub usage: Usage,
     /// What it cost, if that is known.
     pub cost_usd: Option<f64>,
+    /// What judges and programs found out about it.
+    pub findings: &'a Findings,
 }
 
 impl<'a> Graded<'a> {
@@ -75,6 +77,7 @@ impl<'a> Graded<'a> {
             first_token: None,
             usage: Usage::default(),
             cost_usd: None,
+            findings: Findings::NONE,
         }
     }
 }
@@ -129,6 +132,8 @@ pub struct CaseResult {
     pub failovers: usize,
     /// What all attempts cost.
     pub cost: Cost,
+    /// What finding out about the answer took; no part of the cost.
+    pub judging: Judging,
     /// What the answer would have cost, where it is one that was given before.
     pub cached: Option<Cost>,
     /// From the request leaving to the last byte, of the attempt that answered.
@@ -140,68 +145,59 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
-    /// Grades what became of a call. A prompt that a filter refused is an answer of the model: an empty one.
-    pub(super) fn of(case: &Case, record: &CallRecord, queued: Duration) -> Self {
+    /// What became of a call, not graded yet, and the answer that there is to grade. A prompt that a filter refused has an
+    /// answer of the model: an empty one.
+    pub(super) fn of<'a>(
+        case: &Case,
+        record: &'a CallRecord,
+        queued: Duration,
+    ) -> (Self, Option<Graded<'a>>) {
         let mut result = Self::unscored(case, queued);
         result.cost = record.cost();
         result.failovers = record.failovers();
         let last = record.attempts.last();
-        let text = match &record.outcome {
-            Ok(answer) => {
-                result.served_by = Some(answer.model_ref.clone());
-                result.usage = answer.response.usage;
-                result.finish_reason = Some(answer.response.finish_reason);
-                answer.response.text.clone()
-            }
-            Err(none) => {
-                result.limit = Some(none.why).filter(|why| matches!(why, Why::Timeout | Why::Over(_)));
-                let classes = record.attempts.iter().filter_map(|attempt| attempt.failure.as_ref());
-                result.hopeless =
-                    !record.attempts.is_empty() && classes.clone().all(|f| HOPELESS.contains(&f.class));
-                match &none.failure {
-                    Some(failure) if failure.class == FailureClass::ContentPolicy => {
-                        result.served_by = last.map(|attempt| attempt.model_ref.clone());
-                        String::new()
-                    }
-                    Some(failure) => {
-                        result.failure = Some((failure.class, failure.message.clone()));
-                        return result;
-                    }
-                    None if result.limit.is_some() => {
-                        let words = format!("not run: {}", none.why.words());
-                        result.failure = Some((FailureClass::Cancelled, words));
-                        return result;
-                    }
-                    None => {
-                        let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
-                        result.failure = Some((
-                            FailureClass::Unknown,
-                            why.unwrap_or_else(|| "no candidate was left".into()),
-                        ));
-                        return result;
-                    }
+        let answer = record.outcome.as_ref().ok();
+        if let Some(answer) = answer {
+            result.served_by = Some(answer.model_ref.clone());
+            result.usage = answer.response.usage;
+            result.finish_reason = Some(answer.response.finish_reason);
+        }
+        if let Err(none) = &record.outcome {
+            result.limit = Some(none.why).filter(|why| matches!(why, Why::Timeout | Why::Over(_)));
+            result.hopeless = is_hopeless(record);
+            match &none.failure {
+                Some(failure) if failure.class == FailureClass::ContentPolicy => {
+                    result.served_by = last.map(|attempt| attempt.model_ref.clone());
+                }
+                _ => {
+                    result.failure = Some(why_none(record, none));
+                    return (result, None);
                 }
             }
-        };
+        }
         result.latency = last.map(|attempt| attempt.duration);
-        let answer = record.outcome.as_ref().ok().map(|answer| &answer.response);
         let graded = Graded {
-            text: &text,
-            tool_calls: Some(answer.map_or(&[], |answer| &answer.tool_calls)),
+            text: answer.map_or("", |answer| &answer.response.text),
+            tool_calls: Some(answer.map_or(&[], |answer| &answer.response.tool_calls)),
             // A refused prompt has no answer to end, and no doubt about why.
             finish_reason: result.finish_reason.or(Some(FinishReason::ContentFilter)),
             latency: result.latency,
             first_token: record.first_token.zip(last).map(|(at, last)| at.saturating_sub(last.started)),
             usage: result.usage,
             cost_usd: result.cost.usd(),
+            findings: Findings::NONE,
         };
-        result.assertions = case.assertions.iter().map(|assertion| assertion.grade(&graded)).collect();
-        result.conclude();
-        if result.verdict == Verdict::Fail {
-            result.repaired_by = repaired(&case.assertions[..], &result.assertions, &graded);
+        (result, Some(graded))
+    }
+
+    /// Grades the answer.
+    pub(super) fn grade(&mut self, case: &Case, answer: &Graded<'_>) {
+        self.assertions = case.assertions.iter().map(|assertion| assertion.grade(answer)).collect();
+        answer.text.clone_into(&mut self.text);
+        self.conclude();
+        if self.verdict == Verdict::Fail {
+            self.repaired_by = repaired(&case.assertions[..], &self.assertions, answer);
         }
-        result.text = text;
-        result
     }
 
     /// A case that was not run, or has no answer.
@@ -222,6 +218,7 @@ impl CaseResult {
             served_by: None,
             failovers: 0,
             cost: Cost::NOTHING,
+            judging: Judging::default(),
             cached: None,
             latency: None,
             queued,
@@ -251,5 +248,27 @@ impl CaseResult {
         } else {
             f64::from(u8::from(self.verdict == Verdict::Pass))
         });
+    }
+}
+
+/// Whether every attempt failed in a way that the next call would meet again.
+pub(super) fn is_hopeless(record: &CallRecord) -> bool {
+    let mut failures = record.attempts.iter().filter_map(|attempt| attempt.failure.as_ref());
+    record.outcome.is_err()
+        && !record.attempts.is_empty()
+        && failures.all(|failure| HOPELESS.contains(&failure.class))
+}
+
+/// Why a call has no answer: the class and the words.
+pub(super) fn why_none(record: &CallRecord, none: &NoAnswer) -> (FailureClass, String) {
+    match &none.failure {
+        Some(failure) => (failure.class, failure.message.clone()),
+        None if matches!(none.why, Why::Timeout | Why::Over(_)) => {
+            (FailureClass::Cancelled, format!("not run: {}", none.why.words()))
+        }
+        None => {
+            let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
+            (FailureClass::Unknown, why.unwrap_or_else(|| "no candidate was left".into()))
+        }
     }
 }

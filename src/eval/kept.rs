@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Case, CaseResult, Repairs, Verdict};
+use super::{Case, CaseResult, Judging, Repairs, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
 use crate::ledger::ResultRow;
@@ -59,6 +59,8 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
         latency_ms: result.latency.map(milliseconds),
         queued_ms: milliseconds(result.queued),
         cached: result.cached.is_some(),
+        // Of most results nothing was judged, and no words are kept of that.
+        judging: if result.judging == Judging::default() { String::new() } else { json(&result.judging) },
     }
 }
 
@@ -80,6 +82,10 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
         failovers: usize::try_from(row.failovers).ok()?,
         cost: if row.cached { Cost::NOTHING } else { cost },
         cached: row.cached.then_some(cost),
+        judging: match row.judging.as_str() {
+            "" => Judging::default(),
+            judging => serde_json::from_str(judging).ok()?,
+        },
         latency: row.latency_ms.and_then(span),
         usage: serde_json::from_str(&row.usage).ok()?,
         ..CaseResult::unscored(case, span(row.queued_ms)?)
@@ -115,6 +121,7 @@ mod tests {
             served_by: "together/meta/llama".parse().ok(),
             failovers: 1,
             cost,
+            judging: Judging { calls: 3, cost: Cost::UNKNOWN, votes: 3, agreed: 2 },
             latency: Some(Duration::from_micros(1_234_500)),
             usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
             ..CaseResult::unscored(&case("c"), Duration::from_millis(3))

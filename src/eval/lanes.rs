@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::Semaphore;
 
+use crate::provider::Target;
 use crate::route::Route;
 
 /// So many at once at a provider, where nothing else is said.
@@ -35,14 +36,27 @@ impl Lanes {
 
     /// The places for a route: those of its first provider, whom it asks first.
     pub(super) fn of(&self, route: &Route) -> Lane {
-        let first = route.candidates.iter().find_map(|candidate| candidate.target.as_ref().ok());
-        let (provider, limit) = match first {
-            Some(target) => (target.model_ref.provider.clone(), target.provider.limits.concurrency),
-            None => (String::new(), None),
-        };
+        match route.candidates.iter().find_map(|candidate| candidate.target.as_ref().ok()) {
+            Some(target) => self.at(target),
+            None => self.lane(String::new(), None),
+        }
+    }
+
+    /// The places at a model's provider.
+    pub(super) fn at(&self, target: &Target) -> Lane {
+        self.lane(target.model_ref.provider.clone(), target.provider.limits.concurrency)
+    }
+
+    /// The places for programs on this machine.
+    pub(super) fn of_programs(&self) -> Lane {
+        // No provider is named like this.
+        self.lane("(programs)".to_owned(), None)
+    }
+
+    fn lane(&self, name: String, limit: Option<u32>) -> Lane {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let places = self.asked.or(limit).unwrap_or(USUAL).max(1);
         let new = || Lane { places, free: Rc::new(Semaphore::new(places)) };
-        self.lanes.borrow_mut().entry(provider).or_insert_with(new).clone()
+        self.lanes.borrow_mut().entry(name).or_insert_with(new).clone()
     }
 }

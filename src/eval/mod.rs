@@ -14,9 +14,11 @@ mod figure;
 mod gate;
 mod grade;
 mod halt;
+mod jury;
 mod kept;
 mod lanes;
 mod numbers;
+mod refusals;
 mod repair;
 mod repeat;
 mod resume;
@@ -29,7 +31,8 @@ mod summary;
 
 pub use asked::{Asked, Sharing};
 pub use assertion::{
-    Assertion, Check, Combination, Kind, Measure, PathTest, Place, Quantity, TextTest, Tolerance, Unit,
+    Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
+    Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
 };
 pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, audit};
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
@@ -39,6 +42,10 @@ pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
 pub use halt::{Halt, Stop};
+pub use jury::{
+    Contest, Contested, Heard, Judging, Jury, Pair, Pairwise, Preference, RunProgram, contest, contested,
+    same_family,
+};
 pub use lanes::Lanes;
 pub use numbers::numbers_in;
 pub use repair::{Repair, Repairs};

@@ -1,21 +1,23 @@
 //! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::oneshot;
+use tokio::sync::{SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::cache::Errand;
 use super::figure::{Gathering, Keep, Results};
 use super::kept::row_of;
-use super::{Cache, Case, CaseResult, Halt, Lanes, Verdict};
+use super::refusals::Refusals;
+use super::{Cache, Case, CaseResult, Graded, Halt, Jury, Lanes, Verdict};
 use crate::catalog::Cost;
-use crate::chat::{Event, FailureClass};
+use crate::chat::FailureClass;
 use crate::ledger::Rows;
-use crate::route::{CallOptions, Caller, Listener, Notice, Route, Router, Tell, Why};
+use crate::route::{CallOptions, CallRecord, Caller, Route, Router, Tell, Why};
 
 /// Something that a set is run against.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Bench<'a> {
     pub lanes: &'a Lanes,
     /// Whether the run goes on.
     pub halt: &'a Halt,
+    /// Who finds out what assertions cannot tell by themselves.
+    pub jury: &'a Jury,
     /// Told, once a subject, that a provider has too many of its cases.
     pub tell: &'a Tell,
 }
@@ -75,36 +79,11 @@ struct Way<'a> {
     options: &'a RunOptions,
     cache: Cache,
     begun: Instant,
-    /// Whether the subject failed on its first cases as it would on all others.
-    hopeless: AtomicBool,
+    /// Who failed on the first cases as on all others, if anybody did.
+    hopeless: OnceLock<&'static str>,
     /// Whether it ever answered.
     answered: AtomicBool,
     told: AtomicBool,
-}
-
-/// Listens for refusals: a run that waits should say why.
-struct Refusals<'a> {
-    told: &'a AtomicBool,
-    tell: &'a Tell,
-}
-
-impl Listener for Refusals<'_> {
-    fn shows(&self) -> bool {
-        false
-    }
-
-    fn event(&mut self, _event: &Event) {}
-
-    fn notice(&mut self, notice: &Notice<'_>) {
-        if let Notice::Failed { model, failure } = notice
-            && failure.class == FailureClass::RateLimited
-            && !self.told.swap(true, Ordering::Relaxed)
-        {
-            (self.tell)(&format!(
-                "{model} has too many requests ({failure}); its cases wait in line, and fewer are sent at once"
-            ));
-        }
-    }
 }
 
 /// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those
@@ -134,7 +113,7 @@ pub async fn run(
         options,
         cache: options.cache.for_route(&subject.route),
         begun: Instant::now(),
-        hopeless: AtomicBool::new(false),
+        hopeless: OnceLock::new(),
         answered: AtomicBool::new(false),
         told: AtomicBool::new(false),
     };
@@ -143,13 +122,13 @@ pub async fn run(
     let arrived = RefCell::new((results, progress));
     // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
     let worker = || async {
-        while let Ok(_place) = lane.free.acquire().await {
+        while let Ok(place) = lane.free.acquire().await {
             let turn = next.fetch_add(1, Ordering::Relaxed);
             let Some(slot) = open.get(turn).filter(|_| bench.halt.goes_on()) else { return };
             let (case, repeat) =
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
             let Some(asked) = cases.get(case) else { return };
-            let result = way.ask(asked, repeat, turn < FIRST).await;
+            let result = way.ask(asked, repeat, turn < FIRST, place).await;
             let receipt = way.keep(&result, turn);
             {
                 let (results, progress) = &mut *arrived.borrow_mut();
@@ -162,7 +141,9 @@ pub async fn run(
             }
         }
     };
-    let workers = join_all((0..lane.places.min(open.len())).map(|_| worker()));
+    // While some answers are judged, others are asked for.
+    let places = lane.places + bench.jury.places(&bench, cases);
+    let workers = join_all((0..places.min(open.len())).map(|_| worker()));
     tokio::select! {
         biased;
         _ = workers => {}
@@ -172,21 +153,55 @@ pub async fn run(
 }
 
 impl Way<'_> {
-    async fn ask(&self, case: &Case, repeat: u32, is_first: bool) -> CaseResult {
+    /// Asks for an answer, has it judged where its assertions want that, and grades it.
+    async fn ask(&self, case: &Case, repeat: u32, is_first: bool, place: SemaphorePermit<'_>) -> CaseResult {
         let queued = self.begun.elapsed();
-        let mut result = self.answer(case, repeat, queued, is_first).await;
+        if let Some(who) = self.hopeless.get() {
+            let failure = (FailureClass::Cancelled, format!("not run: {who} failed on the first cases"));
+            return CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(case, queued) };
+        }
+        let (record, is_cached) = self.answer(case, repeat).await;
+        // Judges have places of their own, which may be at the same provider.
+        drop(place);
+        if record.outcome.is_ok() {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+        let (mut result, answer) = CaseResult::of(case, &record, queued + record.queued);
         result.repeat = repeat;
+        if is_first && (result.hopeless || self.is_shut(&record)) {
+            let _ = self.hopeless.set("the subject");
+        }
+        if let Some(answer) = answer {
+            self.grade(&mut result, case, &answer, is_first).await;
+        }
+        if is_cached {
+            // It was paid for when it was given, and nobody waited for it now.
+            result.cached = Some(std::mem::replace(&mut result.cost, Cost::NOTHING));
+            result.latency = None;
+        }
+        // Where the money ends, nothing went wrong.
+        if result.verdict == Verdict::Unscored && !matches!(result.limit, Some(Why::Over(_))) {
+            self.bench.halt.count_error();
+        }
         result
     }
 
-    async fn answer(&self, case: &Case, repeat: u32, queued: Duration, is_first: bool) -> CaseResult {
-        if self.hopeless.load(Ordering::Relaxed) {
-            let mut result = CaseResult::unscored(case, queued);
-            let words = "not run: the subject failed on its first cases";
-            result.failure = Some((FailureClass::Cancelled, words.into()));
-            return result;
+    /// Has an answer judged, and grades it.
+    async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &Graded<'_>, is_first: bool) {
+        let judgement = self.bench.jury.judge(&self.bench, self.options, case, answer).await;
+        if is_first && judgement.hopeless {
+            let _ = self.hopeless.set("its judge");
         }
-        let Bench { router, halt, tell, .. } = self.bench;
+        result.judging = judgement.judging;
+        result.grade(case, &Graded { findings: &judgement.findings, ..*answer });
+        if result.verdict == Verdict::Unscored {
+            result.limit = judgement.limit;
+        }
+    }
+
+    /// The call that answers a case, and whether the answer is one from before.
+    async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, bool) {
+        let Bench { router, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
         let caller = Caller { label: None, key: Some(case.id.to_string()) };
         let request = case.request();
@@ -195,11 +210,7 @@ impl Way<'_> {
             (self.cache != Cache::default()).then(|| router.plan(&self.subject.route, &request, &caller));
         let errand = plan.as_ref().map(|plan| Errand { router, plan, request: &request, repeat, stream });
         if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
-            let mut result = CaseResult::of(case, &record, queued);
-            // It was paid for when it was given, and nobody waited for it now.
-            result.cached = Some(std::mem::replace(&mut result.cost, Cost::NOTHING));
-            result.latency = None;
-            return result;
+            return (record, true);
         }
         let call = CallOptions {
             id: String::new(),
@@ -213,24 +224,16 @@ impl Way<'_> {
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }
-        let result = CaseResult::of(case, &record, queued + record.queued);
-        if record.outcome.is_ok() {
-            self.answered.store(true, Ordering::Relaxed);
-        }
+        (record, false)
+    }
+
+    /// Who refuses its first cases for as long as they wait, and answers nobody meanwhile, will refuse the others too.
+    fn is_shut(&self, record: &CallRecord) -> bool {
         let refused = record.outcome.as_ref().is_err_and(|none| {
             let class = none.failure.as_ref().map(|failure| failure.class);
             class == Some(FailureClass::RateLimited) && matches!(none.why, Why::Timeout | Why::Deadline)
         });
-        // Who refuses its first cases for as long as they wait, and answers nobody meanwhile, will refuse the others too.
-        let shut = refused && !self.answered.load(Ordering::Relaxed);
-        if is_first && (result.hopeless || shut) {
-            self.hopeless.store(true, Ordering::Relaxed);
-        }
-        // Where the money ends, nothing went wrong.
-        if result.verdict == Verdict::Unscored && !matches!(result.limit, Some(Why::Over(_))) {
-            halt.count_error();
-        }
-        result
+        refused && !self.answered.load(Ordering::Relaxed)
     }
 
     /// Hands a result to the ledger, whose writer has it on disk in a moment. Now and then somebody has to wait for that, so

@@ -7,7 +7,7 @@ use super::repeat::decided_after_repair;
 use super::statistics::{
     Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
-use super::{Case, Decided, Figure, Repairs, Verdict, decided};
+use super::{Case, Decided, Figure, Judging, Repairs, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -39,6 +39,10 @@ pub struct Summary {
     pub score_interval: Option<Interval>,
     /// What all calls cost.
     pub cost: Cost,
+    /// What judging the answers took; no part of the cost.
+    pub judging: Judging,
+    /// Judges of the subject's own family, who tend to be kinder to it.
+    pub kin: Vec<String>,
     /// Answers that were given before.
     pub cached: usize,
     /// What these would have cost.
@@ -105,6 +109,8 @@ impl Summary {
             mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
             score_interval,
             cost: Cost::sum(results.iter().map(Figure::cost)),
+            judging: Judging::default(),
+            kin: Vec::new(),
             cached: results.iter().filter(|r| r.cached).count(),
             cached_cost: Cost::sum(results.iter().filter_map(Figure::cached_cost)),
             failovers: results.iter().map(|r| usize::from(r.failovers)).sum(),

@@ -125,7 +125,7 @@ fn copy_as(memory: &Connection, path: &Path, how: &str) -> RowResult<()> {
 
 fn copy_tables(memory: &Connection) -> RowResult<()> {
     let version = |of: &str| memory.pragma_query_value(Some(of), "user_version", |row| row.get::<_, i64>(0));
-    if version("main")? != version("file")? {
+    if version("main")? < version("file")? {
         return Ok(());
     }
     let tables = "SELECT m.name FROM main.sqlite_master m JOIN file.sqlite_master f USING (type, name) WHERE type = 'table'";
@@ -133,10 +133,21 @@ fn copy_tables(memory: &Connection) -> RowResult<()> {
         memory.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<RowResult<_>>()?;
     for table in tables {
         // One that is broken keeps none of the others back.
-        let _ =
-            memory.execute_batch(&format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM file.{table}"));
+        let _ = copy_table(memory, &table);
     }
     Ok(())
+}
+
+/// Copies the rows of one table; what an older ledger does not have yet is as in a new row.
+fn copy_table(memory: &Connection, table: &str) -> RowResult<()> {
+    let columns: Vec<String> = memory
+        .prepare("SELECT name FROM pragma_table_info(?1, 'file')")?
+        .query_map([table], |row| row.get(0))?
+        .collect::<RowResult<_>>()?;
+    let columns = columns.join(", ");
+    memory.execute_batch(&format!(
+        "INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM file.{table}"
+    ))
 }
 
 /// A path as SQLite reads it with parameters.

@@ -70,6 +70,8 @@ pub struct ResultRow {
     pub queued_ms: f64,
     /// Whether the answer is one that was given before.
     pub cached: bool,
+    /// What judging it took, as JSON; empty where nothing was judged.
+    pub judging: String,
 }
 
 /// A whole answer that may be used again.
@@ -94,7 +96,7 @@ pub struct AnswerRow {
 pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
-    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by";
+    failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by, judging";
 
 pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
     Ok(RunRow {
@@ -132,6 +134,7 @@ fn result(row: &Row<'_>) -> RowResult<ResultRow> {
         queued_ms: row.get(18)?,
         cached: row.get(19)?,
         repaired_by: row.get(20)?,
+        judging: row.get(21)?,
     })
 }
 
@@ -199,7 +202,7 @@ impl Rows<'_> {
         self.0
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO result (run, {RESULT}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
             ))?
             .execute(params![
                 run,
@@ -224,6 +227,7 @@ impl Rows<'_> {
                 row.queued_ms,
                 row.cached,
                 row.repaired_by,
+                row.judging,
             ])?;
         Ok(())
     }
@@ -366,6 +370,7 @@ mod tests {
             latency_ms: Some(5.5),
             queued_ms: 6.5,
             cached: true,
+            judging: "{}".into(),
         };
         let other = ResultRow { repeat: 0, verdict: "unscored".into(), nano_dollars: None, ..whole.clone() };
         for row in [other.clone(), other.clone(), ResultRow { score: None, ..whole.clone() }, whole.clone()] {

@@ -90,6 +90,44 @@ async fn a_file_that_is_no_ledger_is_left_as_it_is() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
+/// A ledger of the first version, with a result in it.
+fn first_version(path: &Path) {
+    let file = Connection::open(path).unwrap();
+    file.execute_batch(include_str!("schema_1.sql")).unwrap();
+    file.pragma_update(None, "application_id", 0x736c_616c).unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    file.execute_batch(
+        "INSERT INTO result VALUES ('r', 's', 'c', 0, 'd', 1, 'pass', 1.0, 't', '[]', '', '', 'stop', 'p/m', 0, 5, \
+         'catalogue', '{}', 2.0, 3.0, 0)",
+    )
+    .unwrap();
+}
+
+#[test]
+fn an_older_ledger_becomes_a_new_one_with_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    first_version(&path);
+    for _ in 0..2 {
+        let ledger = Ledger::open(&path);
+        assert_eq!(ledger.trouble(), None);
+        let rows = ledger.read(|rows| rows.results("r", "s"));
+        assert_eq!((rows.len(), rows[0].nano_dollars, &*rows[0].judging), (1, Some(5), ""));
+    }
+}
+
+/// Where it cannot be changed, what it holds counts all the same.
+#[test]
+fn an_older_ledger_that_may_not_be_written_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    first_version(&path);
+    let memory = super::file::in_memory().unwrap_or_else(|_| panic!("no memory"));
+    super::file::copy_into(&memory, &path);
+    let judging: String = memory.query_row("SELECT judging FROM result", [], |row| row.get(0)).unwrap();
+    assert_eq!(judging, "");
+}
+
 #[tokio::test]
 async fn a_newer_ledger_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::behaviour::Behaviour;
 use super::defect::{sloppy, terse, verbose};
+use super::judge::verdict;
 use super::seed::draws;
-use super::tools::{forced_call, next_turn, shaped};
+use super::tools::{forced_call, next_turn, shaped, with_arguments};
 use super::{Fault, Settings, Step};
 use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
 
@@ -53,9 +54,15 @@ pub(super) fn answer(
     let behaviour = step.and_then(|step| step.behaviour).unwrap_or(behaviour);
     let prompt = request.last_user_text();
     let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
-    let forced = forced_call(request, "simulated", vendor.speaks).filter(|_| scripted.is_none());
-    let reply =
-        scripted.or_else(|| shaped(request, "simulated")).unwrap_or_else(|| own_words(model, &prompt));
+    let mut forced = forced_call(request, "simulated", vendor.speaks).filter(|_| scripted.is_none());
+    let verdict = || verdict(request, &settings.replies).filter(|_| behaviour == Behaviour::Judge);
+    if let Some((call, verdict)) = forced.as_mut().zip(verdict()) {
+        *call = with_arguments(call, &verdict);
+    }
+    let reply = scripted
+        .or_else(|| verdict().map(|verdict| verdict.to_string()))
+        .or_else(|| shaped(request, "simulated"))
+        .unwrap_or_else(|| own_words(model, &prompt));
     let text = match behaviour {
         Behaviour::Sloppy => sloppy(&prompt, &reply, &settings.replies, settings.seed),
         Behaviour::Terse => terse(&reply),

@@ -20,6 +20,8 @@ pub enum Behaviour {
     Flaky(u8),
     /// Calls the tool it is offered five times, one turn after the other, then answers.
     ToolCaller,
+    /// Gives verdicts on answers, by their words alone.
+    Judge,
     /// The dialect's own error.
     Error(FailureClass),
     /// A fault in the middle of the answer.
@@ -29,7 +31,7 @@ pub enum Behaviour {
 }
 
 /// The models by name, for listings. The other faults, and other shares of failures, are served where they are named.
-pub const MODELS: [&str; 21] = [
+pub const MODELS: [&str; 22] = [
     "good",
     "sloppy",
     "terse",
@@ -37,6 +39,7 @@ pub const MODELS: [&str; 21] = [
     "slow",
     "flaky-30",
     "tool-caller",
+    "judge",
     "down",
     "overloaded",
     "rate-limited",
@@ -63,6 +66,7 @@ impl Behaviour {
             "verbose" => Self::Verbose,
             "slow" => Self::Slow,
             "tool-caller" => Self::ToolCaller,
+            "judge" => Self::Judge,
             "down" => Self::Error(FailureClass::Unreachable),
             "overloaded" => Self::Error(FailureClass::ServerError),
             "rate-limited" => Self::Error(FailureClass::RateLimited),

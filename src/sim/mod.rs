@@ -10,6 +10,7 @@ mod defect;
 mod fault;
 mod frames;
 mod instance;
+mod judge;
 mod list;
 mod scenario;
 mod seed;

@@ -27,6 +27,12 @@ pub(super) fn forced_call(request: &Request, words: &str, speaks: &str) -> Optio
     Some(calls(vec![Part::ToolCall(call(function, 1, words, speaks))]))
 }
 
+/// The same call with other arguments.
+pub(super) fn with_arguments(response: &Response, arguments: &Value) -> Response {
+    let call = |call: &ToolCall| Part::ToolCall(ToolCall { arguments: arguments.clone(), ..call.clone() });
+    calls(response.tool_calls.iter().map(call).collect())
+}
+
 /// JSON of the shape that is asked for.
 pub(super) fn shaped(request: &Request, words: &str) -> Option<String> {
     match request.schema.as_ref()? {

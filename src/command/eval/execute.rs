@@ -16,7 +16,7 @@ use super::{Against, CommandError, Context, Prepared};
 use crate::cli::EvalArgs;
 use crate::command::context::time_limit;
 use crate::eval::{
-    Bench, Cache, Comparison, GateReport, Halt, Keep, Lanes, Results, RunOptions, Stop, Summary,
+    Bench, Cache, Comparison, GateReport, Halt, Jury, Keep, Lanes, Results, RunOptions, Stop, Summary,
     forget_old_answers, judge, run, take_up,
 };
 use crate::ledger::RunRow;
@@ -51,6 +51,7 @@ pub(super) async fn execute(
     context: &Context,
     args: &EvalArgs,
     router: &Router,
+    jury: &Jury,
     prepared: &[Prepared],
     resumed: Option<(RunRow, Hold)>,
 ) -> Result<Executed, CommandError> {
@@ -59,7 +60,7 @@ pub(super) async fn execute(
     let lanes = Lanes::new(args.concurrency.map(usize::from));
     let console = context.console;
     let tell: Tell = Arc::new(move |words: &str| console.warn(words));
-    let bench = Bench { router, lanes: &lanes, halt: &halt, tell: &tell };
+    let bench = Bench { router, lanes: &lanes, halt: &halt, jury, tell: &tell };
     let mut signals = context.signals.listen();
     forget_old_answers(router);
     let mut resumed = resumed;
@@ -86,7 +87,7 @@ pub(super) async fn execute(
                 },
             };
             let run = run_set(context, bench, prepared, &options, &hold).await;
-            keep_scores(router, prepared, &run);
+            keep_scores(router, jury, prepared, &run);
             finished.push(run);
         }
         finished
@@ -190,13 +191,10 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            Summary::of(
-                &subject.name,
-                simulated,
-                prepared.cases_of(subject),
-                &results.figures,
-                prepared.min_pass,
-            )
+            let cases = prepared.cases_of(subject);
+            let kin = bench.jury.kin(&subject.route, cases);
+            let summary = Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass);
+            Summary { judging: results.judging, kin, ..summary }
         })
         .collect();
     let comparisons = compare(context, prepared, &options.run, &results);
@@ -223,10 +221,14 @@ async fn run_set(
 
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
 /// none does: a model would be as good as the prompt that came last.
-fn keep_scores(router: &Router, prepared: &Prepared, run: &Finished) {
+fn keep_scores(router: &Router, jury: &Jury, prepared: &Prepared, run: &Finished) {
     let whole = prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
+        // What a simulated judge says of a real model is no measurement of it.
+        if jury.is_simulated() && summary.judging.calls > 0 && !summary.simulated {
+            continue;
+        }
         // Answers from before say nothing of how it does now.
         if let (None, [candidate], 0) =
             (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)

@@ -9,6 +9,7 @@ mod execute;
 mod gate;
 mod github;
 mod hold;
+mod judges;
 mod outputs;
 mod prepare;
 mod resume;
@@ -48,7 +49,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         }
     };
     let named = choices.iter().flat_map(|choice| &choice.subjects);
-    let named: Vec<String> = named.map(|name| subject_halves(name).0.to_owned()).collect();
+    let subjects = named.map(|name| subject_halves(name).0.to_owned());
+    let named: Vec<String> = subjects.chain(sets.iter().flat_map(judges::names)).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
@@ -58,11 +60,12 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         .zip(choices)
         .map(|(set, choice)| prepare(context, &args, &config, &router, set, choice))
         .collect::<Result<_, _>>()?;
+    let jury = judges::assemble(context, &args, &config, &router, &prepared)?;
     if let Some(route) = &args.reweight {
         reweight::check(context, &config, route, &prepared)?;
     }
     if args.dry_run {
-        return dry_run::show(context, &router, &prepared, args.json);
+        return dry_run::show(context, &router, &jury, &prepared, args.json);
     }
     let resumed = match resumed {
         Some(row) => {
@@ -71,7 +74,7 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         }
         None => None,
     };
-    let executed = execute::execute(context, &args, &router, &prepared, resumed).await?;
+    let executed = execute::execute(context, &args, &router, &jury, &prepared, resumed).await?;
     let outcome = outputs::show(context, &args, &prepared, &executed)?;
     if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.finished) {
         reweight::apply(context, &config, route, set, run);

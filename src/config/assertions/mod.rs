@@ -3,13 +3,14 @@
 mod arguments;
 mod checks;
 mod json;
+mod judged;
 mod table;
 
 use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::arguments::Arguments;
 pub(super) use self::json::Schemas;
@@ -118,6 +119,12 @@ pub(super) struct Surroundings<'a> {
     pub folder: &'a Path,
     /// The tools that the model may call.
     pub tools: &'a [Tool],
+    /// The case's variables.
+    pub variables: &'a Map<String, Value>,
+    /// Who judges, where the assertion does not say.
+    pub judge: Option<&'a str>,
+    /// Who makes vectors, where the assertion does not say.
+    pub embedding: Option<&'a str>,
     /// What was read for other cases.
     pub schemas: &'a Schemas,
 }
@@ -157,6 +164,10 @@ pub(super) fn build(entry: &AssertionEntry, around: Surroundings<'_>) -> Result<
 
 fn unknown(name: &Located<String>, negated: bool, plain: &str) -> Problem {
     let hint = match nearest(plain, names()) {
+        _ if plain == "pairwise" => {
+            "two answers are held against each other by `slalom compare -m MODEL,MODEL --judge MODEL`"
+                .to_owned()
+        }
         Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
         None => format!(
             "the assertions are {}, each also with `not-` before it",

@@ -76,6 +76,7 @@ pub(super) const ASSERTIONS: &[Known] = &[
     known("levenshtein", "levenshtein: {threshold: 0.8}", &["value"], Content, From(0.8)),
     known("rouge-l", "rouge-l: {threshold: 0.75}", &["value"], Content, From(0.75)),
     known("token-f1", "token-f1: {threshold: 0.5}", &["value"], Content, From(0.5)),
+    known("similar", "similar: {threshold: 0.8}", &["value", "model"], Content, From(0.75)),
     known("json-diff", "json-diff: {threshold: 0.9}", &["value"], Content, From(1.0)),
     known("numeric", "numeric: {equals: 42, tolerance: 1%}", &["equals", "value", "tolerance"], Content, No),
     known("choice", "choice: {options: [low, high], equals: high}", &["options", "equals"], Content, No),
@@ -84,6 +85,15 @@ pub(super) const ASSERTIONS: &[Known] = &[
     known("latency", "latency: {max_ms: 2000}", &["max_ms", "value"], Format, No),
     known("first-token", "first-token: {max_ms: 800}", &["max_ms", "value"], Format, No),
     known("output-tokens", "output-tokens: {max: 300}", &["max", "value"], Format, No),
+    known(
+        "llm-rubric",
+        "llm-rubric: Is polite, and names a price",
+        &["value", "scale", "judge", "votes"],
+        Content,
+        From(0.75),
+    ),
+    known("factuality", "factuality: {votes: 3}", &["value", "judge", "votes"], Content, From(1.0)),
+    known("exec", "exec: [./check.py, --strict]", &["value", "timeout"], Content, From(1.0)),
     known("any-of", "any-of: [contains: Paris, contains: Lutetia]", &["value"], Content, AsMembers),
     known("all-of", "all-of: [contains: Paris, not-contains: Lyon]", &["value"], Content, AsMembers),
 ];

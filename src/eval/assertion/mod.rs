@@ -5,6 +5,7 @@ mod combined;
 mod fold;
 mod json;
 mod json_diff;
+mod judged;
 mod likeness;
 mod pick;
 mod refusal;
@@ -18,6 +19,7 @@ use serde_json_path::JsonPath;
 
 pub use combined::Combination;
 pub use json::PathTest;
+pub use judged::{Finding, Findings, Program, Question, Scale, Task, tasks};
 pub use likeness::Measure;
 pub use pick::Tolerance;
 pub use text::{Place, TextTest, Unit};
@@ -107,6 +109,8 @@ pub enum Check {
     Refusal,
     /// A figure of the call is at most so much.
     AtMost(Quantity, f64),
+    /// What a judge, a program or vectors say. Scores.
+    Judged(Task),
     /// What several other assertions say together. Scores.
     Combined(Combination),
 }
@@ -199,7 +203,8 @@ impl Assertion {
             | Check::Choice { .. }
             | Check::Numeric { .. }
             | Check::Refusal => true,
-            Check::ToolCall { .. } | Check::Finish(_) | Check::AtMost(..) => false,
+            // A judge has seen the answer as it came, and is not asked again.
+            Check::ToolCall { .. } | Check::Finish(_) | Check::AtMost(..) | Check::Judged(_) => false,
             Check::Combined(combination) => combination.members.iter().any(Self::reads_text),
         }
     }
@@ -224,6 +229,7 @@ impl Check {
             Self::Finish(reasons) => behaviour::ended(reasons, answer),
             Self::Refusal => refusal::look(answer),
             Self::AtMost(quantity, limit) => quantity.look(*limit, answer),
+            Self::Judged(task) => task.look(answer),
             Self::Combined(combination) => combination.look(answer),
         }
     }

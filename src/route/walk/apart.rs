@@ -2,14 +2,32 @@
 
 use std::time::Duration;
 
+use super::cost_of;
 use crate::catalog::Cost;
-use crate::chat::{Failure, FailureClass, Request, Usage};
-use crate::provider::Target;
+use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Request, Usage};
+use crate::provider::{Target, embed};
 use crate::route::Router;
 use crate::route::Why;
 use crate::route::limits::{Admission, Settled};
 
 impl Router {
+    /// Turns texts into vectors when limits and budget let it. `limit` bounds each exchange, and the wait before them.
+    ///
+    /// # Errors
+    /// Why nothing was sent; within it, what failed.
+    pub async fn embed(
+        &self,
+        target: &Target,
+        request: &EmbeddingRequest,
+        limit: Duration,
+    ) -> Result<Result<Embeddings, Failure>, Why> {
+        // For limits and the budget it is a prompt that nothing comes out of.
+        let amount = Request { max_tokens: Some(0), ..Request::prompt(request.texts.concat()) };
+        let work = embed(&*self.transport, target, request, limit);
+        let bill = |made: &Embeddings| (made.usage, cost_of(target, &made.usage));
+        self.apart(target, &amount, limit, work, bill).await
+    }
+
     /// Does work at a model when limits and budget let it, waiting for no longer than `patience`. `request` is what the work
     /// amounts to, for what it may use and cost; `bill` says what it did.
     ///

@@ -96,6 +96,8 @@ fn summary_json(summary: &Summary) -> Value {
         "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
         "repaired_pass_rate": summary.repaired_pass_rate, "repairs": repairs, "mean_score": summary.mean_score,
         "score_interval": summary.score_interval.map(|(l, h)| [l, h]), "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
+        "judge_cost_usd": summary.judging.cost.usd(), "judge_cost_source": summary.judging.cost.source.name(),
+        "judge_calls": summary.judging.calls, "judge_agreement": summary.judging.agreement(), "judged_by_family": summary.kin,
         "cached": summary.cached, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
         "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
         "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},
@@ -122,7 +124,7 @@ pub(super) fn result_json(subject: &str, result: &CaseResult) -> Value {
         "repaired_by": result.repaired_by.map(|repairs| repairs.to_string()),
         "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.name(), "message": message})),
         "served_by": result.served_by.as_ref().map(ToString::to_string), "failovers": result.failovers,
-        "cost_usd": Cost::usd(result.cost), "latency_ms": result.latency.map(milliseconds),
+        "cost_usd": Cost::usd(result.cost), "judge_cost_usd": result.judging.cost.usd(), "latency_ms": result.latency.map(milliseconds),
         "queued_ms": milliseconds(result.queued), "cached": result.cached.is_some(),
     })
 }

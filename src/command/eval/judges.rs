@@ -1,0 +1,126 @@
+//! Who is asked about answers: judges, models that make vectors, programs. All of it is found out before the first call.
+
+use super::{CommandError, Context, Prepared, call, money};
+use crate::cli::EvalArgs;
+use crate::command::embed::embedder;
+use crate::command::program;
+use crate::config::Config;
+use crate::eval::{Case, Graded, Jury, Program, Set, Task, tasks};
+use crate::route::{Caller, Router};
+
+/// The models that a set's assertions ask, as they are written.
+pub(super) fn names(set: &Set) -> Vec<String> {
+    let tasks = set.cases.iter().flat_map(|case| tasks(&case.assertions));
+    let mut names: Vec<String> = tasks
+        .filter_map(|task| match task {
+            Task::Ask { judge, .. } => Some(judge.clone()),
+            Task::Similar { model, .. } => Some(model.clone()),
+            Task::Run(_) => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Puts everybody together whom the chosen cases ask, and says who judges his own family.
+pub(super) fn assemble(
+    context: &Context,
+    args: &EvalArgs,
+    config: &Config,
+    router: &Router,
+    prepared: &[Prepared],
+) -> Result<Jury, CommandError> {
+    let mut jury = Jury::default();
+    let mut programs: Vec<&Program> = Vec::new();
+    for Prepared { set, cases, .. } in prepared {
+        for case in cases {
+            for task in tasks(&case.assertions) {
+                let known = match task {
+                    Task::Ask { judge, .. } => jury.judges.contains_key(judge),
+                    Task::Similar { model, .. } => jury.embedders.contains_key(model),
+                    Task::Run(program) => programs
+                        .iter()
+                        .any(|p| (&p.command, &p.folder) == (&program.command, &program.folder)),
+                };
+                if known {
+                    continue;
+                }
+                let placed = |error: CommandError| {
+                    let place = format!("{}, case `{}`", set.path, case.id);
+                    CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
+                };
+                match task {
+                    Task::Run(program) => programs.push(allowed(args, program).map_err(placed)?),
+                    asked => add(context, config, router, &mut jury, case, asked).map_err(placed)?,
+                }
+            }
+        }
+    }
+    if !programs.is_empty() {
+        jury.programs = Some(program::runner(config));
+    }
+    for Prepared { cases, subjects, .. } in prepared {
+        for subject in subjects {
+            let kin = jury.kin(&subject.route, cases);
+            if !kin.is_empty() {
+                context.console.warn(format_args!(
+                    "{} is judged by {}, of its own family: judges are kinder to their own; name one of another family",
+                    subject.name,
+                    kin.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(jury)
+}
+
+/// Adds the model that a task asks.
+fn add(
+    context: &Context,
+    config: &Config,
+    router: &Router,
+    jury: &mut Jury,
+    case: &Case,
+    task: &Task,
+) -> Result<(), CommandError> {
+    let environment = context.environment();
+    match task {
+        Task::Ask { question, judge, .. } => {
+            let route =
+                config.subject(judge, &environment).map_err(|error| of("judge", judge, error.into()))?.route;
+            let request = question.request(case, &Graded::text(""), None);
+            let plan = router.plan(&route, &request, &Caller::default());
+            call::check_callable(context, &route, &plan, false)
+                .and_then(|()| money::check_priced(&plan, router.purse()))
+                .map_err(|error| of("judge", judge, error))?;
+            jury.judges.insert(judge.clone(), route);
+        }
+        Task::Similar { model, .. } => {
+            let target = embedder(config, &environment, model)
+                .and_then(|target| money::check_vectors_priced(&target, router.purse()).map(|()| target))
+                .map_err(|error| of("embedding model", model, error))?;
+            jury.embedders.insert(model.clone(), target);
+        }
+        Task::Run(_) => {}
+    }
+    Ok(())
+}
+
+fn of(what: &str, name: &str, error: CommandError) -> CommandError {
+    CommandError { error: anyhow::anyhow!("the {what} `{name}`: {}", error.error), ..error }
+}
+
+/// A program that may be run, and is there.
+fn allowed<'a>(args: &EvalArgs, program: &'a Program) -> Result<&'a Program, CommandError> {
+    let words = program.command.join(" ");
+    if !args.allow_exec {
+        return Err(CommandError::usage(format!("`exec` would run `{words}`, which nobody has allowed"))
+            .hint("read the set and what it runs, then add --allow-exec"));
+    }
+    match program::find(program) {
+        Ok(_) => Ok(program),
+        Err(why) => Err(CommandError::usage(format!("`exec`: {why}"))
+            .hint("paths begin at the set's folder; a program without a slash is looked for on $PATH")),
+    }
+}
