@@ -6,9 +6,8 @@ use super::EvalRun;
 use super::comparison::comparison_words;
 use super::eval_cases::failures;
 use super::format::{counted, money};
-use super::report::{Cases, repair_words};
+use super::report::{Cases, is_simulated, judge_words, repair_words};
 use super::table::{NARROW, table};
-use crate::catalog::{Cost, CostSource};
 use crate::eval::{Results, Summary};
 
 /// From this width on, a rate and its interval stand on one line.
@@ -47,7 +46,9 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
                 money(summary.cached_cost)
             ));
         }
-        out.push_str(&judged(summary));
+        for words in judge_words(summary) {
+            out.push_str(&format!("{}: {words}\n", summary.subject));
+        }
         if summary.failovers > 0 {
             out.push_str(&format!(
                 "{}: {} on the way\n",
@@ -69,7 +70,7 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
     for (summary, results) in run.subjects() {
         out.push_str(&failures(&Cases::of(run, summary), summary, results, width, verbose));
     }
-    if run.summaries.iter().any(|s| s.simulated || is_simulated(s.judging.cost)) {
+    if is_simulated(run) {
         out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
     }
     out.push_str(&comparison_words(run.comparisons, width, verbose));
@@ -99,29 +100,6 @@ fn row(summary: &Summary, width: usize) -> Vec<String> {
     }
     cells.extend([three(summary.mean_score), money(summary.cost), milliseconds(0), milliseconds(1)]);
     cells
-}
-
-fn is_simulated(cost: Cost) -> bool {
-    cost.source == CostSource::Simulated
-}
-
-/// What judging took, and what there is to know of the judges.
-fn judged(summary: &Summary) -> String {
-    let (judging, subject) = (&summary.judging, &summary.subject);
-    let mut out = String::new();
-    if judging.calls > 0 {
-        let mark = if is_simulated(judging.cost) { " (sim)" } else { "" };
-        let calls = counted(usize::try_from(judging.calls).unwrap_or(usize::MAX), "call");
-        let agree = judging.agreement().map(|share| format!("; {:.0} % of votes agree", share * 100.0));
-        let cost = money(judging.cost);
-        let agree = agree.unwrap_or_default();
-        out += &format!("{subject}: judged by {calls}, {cost}{mark}, which is no part of its cost{agree}\n");
-    }
-    if !summary.kin.is_empty() {
-        let kin = summary.kin.join(", ");
-        out += &format!("{subject}: judged by its own family ({kin}), which tends to be kinder\n");
-    }
-    out
 }
 
 /// Who gave a route's answers.

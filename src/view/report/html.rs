@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use super::words::{about, percentile, rate, repair_words, three};
+use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, three};
 use super::{Cases, EvalRun, Judged};
 use crate::eval::{Summary, Verdict};
 use crate::view::comparison::comparison_lines;
@@ -35,7 +35,7 @@ fn of_run(run: &EvalRun<'_>) -> Value {
         name => harmless(&run.set.name), description => run.set.description.as_deref().map(harmless), about => about(run),
         passed => run.gate.passed(), reasons => run.reasons().map(harmless).collect::<Vec<_>>(), subjects,
         comparisons => comparison_lines(run.comparisons).iter().map(|line| harmless(line)).collect::<Vec<_>>(),
-        simulated => run.summaries.iter().any(|s| s.simulated).then_some(super::words::SIMULATED),
+        simulated => is_simulated(run).then_some(super::words::SIMULATED),
     }
 }
 
@@ -45,7 +45,7 @@ fn of_subject(summary: &Summary) -> Value {
         passed => summary.passed, scored => summary.passed + summary.failed, unscored => summary.unscored,
         rate => rate(summary), repaired => three(summary.repaired_pass_rate), score => three(summary.mean_score),
         cost => money(summary.cost), p50 => percentile(summary, 0), p95 => percentile(summary, 1),
-        repairs => repair_words(summary),
+        repairs => repair_words(summary), judging => judge_words(summary).iter().map(|words| harmless(words)).collect::<Vec<_>>(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::words::{repair_words, shortened};
+use super::words::{judge_words, repair_words, shortened};
 use super::{Cases, EvalRun, Judged};
 use crate::eval::{CaseResult, Summary, Verdict};
 use crate::view::comparison::comparison_lines;
@@ -102,6 +102,7 @@ fn properties(xml: &mut Xml<'_>, run: &EvalRun<'_>, summary: &Summary) -> io::Re
         ("repairs", repair_words(summary)),
         ("mean_score", number(summary.mean_score)),
         ("cost_usd", number(summary.cost.usd())),
+        ("judging", Some(judge_words(summary).join("; ")).filter(|words| !words.is_empty())),
         ("latency_ms.p50", number(summary.latency_ms.map(|[p50, ..]| p50))),
         ("latency_ms.p95", number(summary.latency_ms.map(|[_, p95, _]| p95))),
         ("comparison", compared(run, summary)),

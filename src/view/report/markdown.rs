@@ -3,7 +3,7 @@
 //! What a model said is set in code, behind a fence that is longer than any in it: it can neither end a table or a fence,
 //! nor be HTML, a link or the name of somebody who is told of it then.
 
-use super::words::{about, percentile, rate, repair_words, shortened, three};
+use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, shortened, three};
 use super::{Cases, EvalRun, Judged};
 use crate::chat::harmless as harmless_char;
 use crate::eval::Verdict;
@@ -70,6 +70,7 @@ fn notes(run: &EvalRun<'_>) -> String {
     for summary in run.summaries {
         let subject = code(&summary.subject);
         notes.extend(repair_words(summary).map(|words| format!("- {subject}: {words}")));
+        notes.extend(judge_words(summary).iter().map(|words| format!("- {subject}: {}", code(words))));
         if summary.unscored > 0 {
             let count = counted(usize::try_from(summary.unscored).unwrap_or(usize::MAX), "case");
             notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
@@ -78,7 +79,7 @@ fn notes(run: &EvalRun<'_>) -> String {
             notes.push(format!("- {subject}: {} from before", counted(summary.cached, "answer")));
         }
     }
-    if run.summaries.iter().any(|summary| summary.simulated) {
+    if is_simulated(run) {
         notes.push(format!("- {}", super::words::SIMULATED));
     }
     notes.push(format!("- {}", about(run)));

@@ -1,8 +1,9 @@
 //! What all reports say in the same words.
 
 use super::EvalRun;
+use crate::catalog::CostSource;
 use crate::eval::Summary;
-use crate::view::format::counted;
+use crate::view::format::{counted, money};
 
 /// A share with three digits; a dash where there is none.
 pub(super) fn three(value: Option<f64>) -> String {
@@ -38,6 +39,30 @@ pub(in crate::view) fn repair_words(summary: &Summary) -> Option<String> {
     Some(format!(
         "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate}, the gate goes by {raw}"
     ))
+}
+
+/// What judging took, and what there is to know of the judges.
+pub(in crate::view) fn judge_words(summary: &Summary) -> Vec<String> {
+    let judging = &summary.judging;
+    let mut words = Vec::new();
+    if judging.calls > 0 {
+        let mark = if judging.cost.source == CostSource::Simulated { " (sim)" } else { "" };
+        let calls = counted(usize::try_from(judging.calls).unwrap_or(usize::MAX), "call");
+        let agree = judging.agreement().map(|share| format!("; {:.0} % of votes agree", share * 100.0));
+        let (cost, agree) = (money(judging.cost), agree.unwrap_or_default());
+        words.push(format!("judged by {calls}, {cost}{mark}, which is no part of its cost{agree}"));
+    }
+    if !summary.kin.is_empty() {
+        let kin = summary.kin.join(", ");
+        words.push(format!("judged by its own family ({kin}), which tends to be kinder"));
+    }
+    words
+}
+
+/// Whether the simulator had a part in it, as a subject or as a judge.
+pub(in crate::view) fn is_simulated(run: &EvalRun<'_>) -> bool {
+    let judged = |summary: &Summary| summary.judging.cost.source == CostSource::Simulated;
+    run.summaries.iter().any(|summary| summary.simulated || judged(summary))
 }
 
 /// What a run was, on a line.
