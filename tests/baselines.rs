@@ -171,6 +171,8 @@ fn an_outage_is_no_regression() {
     let ran = eval(&tool, &down).exits(3);
     assert!(!ran.stdout.contains("worse than"), "{}", ran.stdout);
     assert!(ran.stdout.contains("not one of 30 cases"), "{}", ran.stdout);
+    // What is missing can be filled in, and is compared then.
+    assert!(ran.stderr.contains(" --baseline sim-openai/good"), "{}", ran.stderr);
     // Nor may a baseline that is gone turn the gate green.
     eval(&tool, &["-m", "sim-openai/good", "--baseline", "sim-openai/overloaded"]).exits(3);
 }

@@ -261,6 +261,12 @@ fn one_prompt_may_be_compared_with_another() {
         (&json!("sim-openai/good#short"), &json!(words[3]))
     );
     assert_eq!((&found["pairs"], &found["difference"]), (&json!(2), &json!(0.0)));
+    // A saved baseline knows the prompt by its cases' digests.
+    let save = ["eval", "set.yaml", "-m", "sim-openai/good#long", "--save-baseline", "long.json"];
+    tool.run(&save).exits(0);
+    let against = |subject: &str| tool.run(&["eval", "set.yaml", "-m", subject, "--baseline", "long.json"]);
+    against("sim-openai/good#long").exits(0);
+    against("sim-openai/good#short").exits(2).says(&["the baseline has none of the 2 cases"]);
     let ran = tool.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).exits(2);
     assert!(ran.stderr.contains("by several prompts"), "{}", ran.stderr);
 }

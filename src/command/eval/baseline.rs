@@ -197,11 +197,13 @@ pub(super) fn save(
         let why = format!("{name} was not written: the gate against the baseline failed");
         return Err(NotSaved::Unfit(why));
     }
-    let all = run.summaries.iter().zip(&run.results);
+    let all = prepared.subjects.iter().zip(&run.summaries).zip(&run.results);
     let is_saved = |summary: &Summary| run.summaries.len() == 1 || own != Some(&*summary.subject);
     let answered: Vec<(&Summary, &Results, Vec<Answered>)> = all
-        .filter(|(summary, _)| is_saved(summary))
-        .map(|(summary, results)| (summary, results, Answered::cases_of(&prepared.cases, &results.figures)))
+        .filter(|((_, summary), _)| is_saved(summary))
+        .map(|((subject, summary), results)| {
+            (summary, results, Answered::cases_of(prepared.cases_of(subject), &results.figures))
+        })
         .collect();
     let subjects: Vec<SavedSubject<'_>> = answered
         .iter()

@@ -111,7 +111,7 @@ pub(super) fn show(
     if in_github {
         github::tell(context, &runs);
     }
-    tell_of_rest(context, prepared, executed);
+    tell_of_rest(context, args, prepared, executed);
     match unwritten {
         None => Ok(outcome),
         Some(why) => Err(CommandError::no_answer(Outcome::NoAnswer.worse(outcome), why)
@@ -119,8 +119,17 @@ pub(super) fn show(
     }
 }
 
+/// What a run that is gone on with has to be told again, to be compared as it was meant to be.
+fn comparing(args: &EvalArgs) -> String {
+    match &args.gate.baseline {
+        Some(baseline) => format!(" --baseline {baseline}"),
+        None if args.gate.drift => " --drift".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// Says what is missing, and how to get it.
-fn tell_of_rest(context: &Context, prepared: &[Prepared], executed: &Executed) {
+fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], executed: &Executed) {
     let console = &context.console;
     match executed.stopped {
         Some(Stop::Interrupted) => console.warn("interrupted; every result that arrived is kept"),
@@ -135,10 +144,11 @@ fn tell_of_rest(context: &Context, prepared: &[Prepared], executed: &Executed) {
     }
     for (prepared, run) in prepared.iter().zip(&executed.finished).filter(|(_, run)| run.missing > 0) {
         console.note(format_args!(
-            "{} missing; to get them: slalom eval {} --resume {}",
+            "{} missing; to get them: slalom eval {} --resume {}{}",
             counted(run.missing, "result"),
             prepared.set.path,
-            run.id
+            run.id,
+            comparing(args)
         ));
     }
     for prepared in &prepared[executed.finished.len()..] {
