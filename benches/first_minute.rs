@@ -52,12 +52,38 @@ fn prompt() {
         .unwrap();
     let config = routes.to_str().unwrap();
     println!("one prompt over a server that takes {ideal:?}, median of {RUNS} (wall of the whole process)");
+    let peer = bare(&url);
+    match peer {
+        Some(took) => {
+            println!(
+                "  curl                     {:6.2} ms   {:+.2} ms above the server",
+                ms(took),
+                ms(took) - ms(ideal)
+            );
+        }
+        None => println!("  curl                     not installed here"),
+    }
     for (name, more) in [("streamed", &[][..]), ("whole", &["--no-stream"][..])] {
         let arguments = [&["--config", config, "ask", "-m", "sim-openai/good", "hi"][..], more].concat();
         let took = median(|| run(SLALOM, &arguments));
-        println!("  {name:24} {:6.2} ms   {:+.2} ms above the server", ms(took), ms(took) - ms(ideal));
+        let beside = peer.map(|peer| format!(", {:+.2} ms beside curl", ms(took) - ms(peer)));
+        println!(
+            "  {name:24} {:6.2} ms   {:+.2} ms above the server{} (bar: 206)",
+            ms(took),
+            ms(took) - ms(ideal),
+            beside.unwrap_or_default()
+        );
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A small client that only sends and reads, over the same server: what a machine adds to its 200 ms.
+fn bare(url: &str) -> Option<Duration> {
+    let body = r#"{"model":"good","messages":[{"role":"user","content":"hi"}]}"#;
+    let url = format!("{url}/v1/chat/completions");
+    let arguments = ["-s", "-H", "content-type: application/json", "-d", body, &url];
+    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+    found.then(|| median(|| run("curl", &arguments)))
 }
 
 fn run(program: &str, arguments: &[&str]) -> Duration {
