@@ -48,7 +48,7 @@ pub struct Answered {
 impl Answered {
     /// A subject's results of these cases, case by case. The results of a case stand next to each other.
     pub fn cases_of(cases: &[Case], results: &[Figure]) -> Vec<Self> {
-        let outcome = |result: &Figure| Outcome { verdict: result.verdict, score: result.score };
+        let outcome = |result: &Figure| Outcome { verdict: result.verdict, score: result.score() };
         let answered = |of: &[Figure]| {
             let case = cases.get(of.first()?.case as usize)?;
             let outcomes = of.iter().map(outcome).collect();

@@ -19,7 +19,7 @@ pub enum Cut {
 
 /// What summaries, gates and comparisons go by of one result. A run has one for each case and repeat, however large it is, so
 /// all that can be looked up is left out: the case stands in the set.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Figure {
     /// The case's place among those that are run, from 0.
     pub case: u32,
@@ -27,33 +27,54 @@ pub struct Figure {
     pub repeat: u32,
     /// Pass, fail or unscored.
     pub verdict: Verdict,
-    /// The weighted mean of the assertions' scores; `None` when unscored.
-    pub score: Option<f64>,
     /// What had to be put right in the form of a failed answer for it to pass.
     pub repaired_by: Option<Repairs>,
     /// The limit that ended the call.
     pub cut: Option<Cut>,
     /// Whether the model came to an end of its own.
     pub answered: bool,
-    /// From the request leaving to the last byte.
-    pub latency: Option<Duration>,
-    /// Input tokens of the answer, where they are known.
-    pub input_tokens: Option<u32>,
-    /// Output tokens of the answer, where they are known.
-    pub output_tokens: Option<u32>,
     /// How often the call moved on to another candidate.
     pub failovers: u16,
     /// Whether the answer was given before.
     pub cached: bool,
-    served_by: Option<u16>,
     cost_source: CostSource,
-    nano_dollars: Option<u64>,
+    // What may be unknown: an `Option` of a number is twice as large as the number, so the last value stands for it.
+    score: f64,
+    nano_dollars: u64,
+    latency: u32,
+    input_tokens: u32,
+    output_tokens: u32,
+    served_by: u16,
 }
 
 /// What a result may weigh in memory, in bytes, beside the five that say whether it is there and which one is next.
-const _: () = assert!(size_of::<Figure>() <= 95);
+const _: () = assert!(size_of::<Figure>() <= 48);
+
+/// Latencies are kept in so many microseconds: up to twelve hours, to a hundredth of a millisecond.
+const TICK: u32 = 10;
 
 impl Figure {
+    /// The weighted mean of the assertions' scores; `None` when unscored.
+    pub fn score(&self) -> Option<f64> {
+        (!self.score.is_nan()).then_some(self.score)
+    }
+
+    /// From the request leaving to the last byte.
+    pub fn latency(&self) -> Option<Duration> {
+        let ticks = known(self.latency)?;
+        Some(Duration::from_micros(u64::from(ticks) * u64::from(TICK)))
+    }
+
+    /// Input tokens of the answer, where they are known.
+    pub fn input_tokens(&self) -> Option<u32> {
+        known(self.input_tokens)
+    }
+
+    /// Output tokens of the answer, where they are known.
+    pub fn output_tokens(&self) -> Option<u32> {
+        known(self.output_tokens)
+    }
+
     /// What the call cost: nothing, where the answer was given before.
     pub fn cost(&self) -> Cost {
         if self.cached { Cost::NOTHING } else { self.price() }
@@ -65,8 +86,14 @@ impl Figure {
     }
 
     fn price(&self) -> Cost {
-        Cost { nano_dollars: self.nano_dollars, source: self.cost_source }
+        let nano_dollars = (self.nano_dollars != u64::MAX).then_some(self.nano_dollars);
+        Cost { nano_dollars, source: self.cost_source }
     }
+}
+
+/// A number, where it is one.
+fn known(number: u32) -> Option<u32> {
+    (number != u32::MAX).then_some(number)
 }
 
 /// Which results are kept whole, with their answer and what each assertion found.
@@ -97,8 +124,8 @@ impl Results {
     /// Who answered, and how many of the cases, the most first.
     pub fn served(&self) -> Vec<(&ModelRef, usize)> {
         let mut counts: Vec<(&ModelRef, usize)> = self.served.iter().map(|model| (model, 0)).collect();
-        for place in self.figures.iter().filter_map(|figure| figure.served_by) {
-            if let Some((_, count)) = counts.get_mut(usize::from(place)) {
+        for figure in &self.figures {
+            if let Some((_, count)) = counts.get_mut(usize::from(figure.served_by)) {
                 *count += 1;
             }
         }
@@ -170,23 +197,26 @@ impl Gathering {
     fn figure(&mut self, case: usize, result: &CaseResult) -> Figure {
         let cost = result.cached.unwrap_or(result.cost);
         // No answer has four thousand million tokens; one that says so says nothing.
-        let count = |tokens: Option<u64>| tokens.and_then(|tokens| u32::try_from(tokens).ok());
+        let count =
+            |tokens: Option<u64>| tokens.and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(u32::MAX);
+        let ticks =
+            |latency: Duration| u32::try_from(latency.as_micros() / u128::from(TICK)).unwrap_or(u32::MAX - 1);
         Figure {
             case: u32::try_from(case).unwrap_or(u32::MAX),
             repeat: result.repeat,
             verdict: result.verdict,
-            score: result.score,
+            score: result.score.unwrap_or(f64::NAN),
             repaired_by: result.repaired_by,
             cut: result.limit.map(|why| if matches!(why, Why::Over(_)) { Cut::Money } else { Cut::Time }),
             answered: result.finish_reason.is_some(),
-            latency: result.latency,
+            latency: result.latency.map_or(u32::MAX, ticks),
             input_tokens: count(result.usage.input_tokens),
             output_tokens: count(result.usage.output_tokens),
             failovers: u16::try_from(result.failovers).unwrap_or(u16::MAX),
             cached: result.cached.is_some(),
-            served_by: result.served_by.as_ref().and_then(|model| self.place_of(model)),
+            served_by: result.served_by.as_ref().and_then(|model| self.place_of(model)).unwrap_or(u16::MAX),
             cost_source: cost.source,
-            nano_dollars: cost.nano_dollars,
+            nano_dollars: cost.nano_dollars.unwrap_or(u64::MAX),
         }
     }
 

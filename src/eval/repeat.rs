@@ -15,7 +15,7 @@ pub struct Decided {
 /// Decides each case: it passes where `min_pass` of its repeats did, and fails where they cannot any more. Where the ones
 /// that could not be scored might tip it, it is unscored. The results of a case stand next to each other.
 pub fn decided(results: &[Figure], min_pass: u32) -> Vec<Decided> {
-    let of = |of: &[Figure]| decide(of.iter().map(|result| (result.verdict, result.score)), min_pass);
+    let of = |of: &[Figure]| decide(of.iter().map(|result| (result.verdict, result.score())), min_pass);
     results.chunk_by(|a, b| a.case == b.case).map(of).collect()
 }
 

@@ -87,8 +87,11 @@ impl Summary {
                 mean_interval(&scores, Level::NOMINAL, Resampling::seeded(SEED)),
             ),
         };
-        let mut latencies: Vec<f64> =
-            results.iter().filter_map(|r| r.latency).map(|latency| latency.as_secs_f64() * 1000.0).collect();
+        let mut latencies: Vec<f64> = results
+            .iter()
+            .filter_map(Figure::latency)
+            .map(|latency| latency.as_secs_f64() * 1000.0)
+            .collect();
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
         // Over the answers; a sum with an unknown part is unknown.
@@ -116,8 +119,8 @@ impl Summary {
             failovers: results.iter().map(|r| usize::from(r.failovers)).sum(),
             latency_ms: at(50.0).zip(at(95.0)).zip(at(99.0)).map(|((p50, p95), p99)| [p50, p95, p99]),
             usage: Usage {
-                input_tokens: total(|u| u.input_tokens),
-                output_tokens: total(|u| u.output_tokens),
+                input_tokens: total(Figure::input_tokens),
+                output_tokens: total(Figure::output_tokens),
                 ..Usage::default()
             },
         }
@@ -126,7 +129,7 @@ impl Summary {
 
 /// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
 fn judged(results: &[Figure], min_pass: Option<u32>) -> Vec<(u32, Decided)> {
-    let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score };
+    let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score() };
     match min_pass {
         None => results.iter().map(|result| (result.case, own(result))).collect(),
         Some(min_pass) => {
