@@ -229,3 +229,15 @@ fn limits_of_cost_and_time_fail_the_gate() {
     let ran = eval(&tool, &["-m", "sim-openai/good", "--strict"]).exits(1);
     assert!(ran.stdout.contains("may be as low as 0.886"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_baseline_of_fewer_answers_is_none_for_repeats() {
+    let tool = with(12, "");
+    eval(&tool, &["-m", "sim-openai/good", "--save-baseline", "once.json"]).exits(0);
+    let thrice = ["-m", "sim-anthropic/terse", "--repeat", "3", "--min-pass", "2"];
+    let ran = eval(&tool, &[&thrice[..], &["--baseline", "once.json"]].concat()).exits(2);
+    assert!(ran.stderr.contains("the baseline has 1 to case `c0`, and 3 are asked for"), "{}", ran.stderr);
+    let good = [&["-m", "sim-openai/good"], &thrice[2..], &["--save-baseline", "thrice.json"]].concat();
+    eval(&tool, &good).exits(0);
+    eval(&tool, &[&thrice[..], &["--baseline", "thrice.json"]].concat()).exits(1);
+}

@@ -55,6 +55,15 @@ fn a_fall_is_seen_against_earlier_runs() {
 }
 
 #[test]
+fn without_a_history_a_failed_case_fails_the_run() {
+    let ran = nightly(&with(&fallen()), &[]).exits(1);
+    assert!(ran.stdout.contains("12 of 20 cases failed"), "{}", ran.stdout);
+    // Nor is there one where the ledger cannot be used.
+    let tool = with(ROUTES).file("broken.db", "no ledger of ours, and long enough to be looked at");
+    nightly(&tool, &["--ledger", "broken.db"]).exits(2).says(&["--drift has no earlier runs"]);
+}
+
+#[test]
 fn only_cases_that_are_still_the_same_are_compared() {
     let tool = with(ROUTES);
     nightly(&tool, &[]).exits(0);
@@ -106,12 +115,17 @@ fn scores_become_weights() {
 fn mistakes_are_found_first() {
     let tool = with(ROUTES);
     let good = ["-m", "sim-openai/good"];
-    let mistakes: [(&[&str], &str); 8] = [
+    let mistakes: [(&[&str], &str); 10] = [
         (&["--on-drift", "true"], "--drift"),
         (&["--drift", "--on-drift", "notify '"], "--on-drift cannot be read"),
         (&["--drift", "--on-drift", ""], "--on-drift names no program"),
         (&["--drift", "--on-drift", "notify {{ model }}"], "--on-drift cannot be filled in"),
         (&["--drift", "--baseline", "sim-openai/good"], "--baseline"),
+        (&["--drift", "--cache"], "--cache"),
+        (
+            &["--reweight", "shared", "-m", "sim-anthropic/terse", "--sample", "3"],
+            "--reweight goes by a whole set",
+        ),
         (&["--metric", "score"], "--metric says what is compared, and nothing is"),
         (&["--reweight", "prod"], "shares nothing out by weight"),
         (&["--reweight", "shared"], "1 of them is measured here"),

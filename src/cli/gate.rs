@@ -15,7 +15,7 @@ pub struct GateArgs {
     #[arg(long, value_name = "FILE")]
     pub save_baseline: Option<PathBuf>,
     /// Compare every subject with its own earlier runs of the set, and fail where it fell
-    #[arg(long, conflicts_with = "baseline")]
+    #[arg(long, conflicts_with_all = ["baseline", "cache"])]
     pub drift: bool,
     /// Run this for each subject that fell: a program with arguments, which may use {{ subject }}, {{ set }}, {{ usual }}, {{ now }}
     #[arg(long, value_name = "COMMAND", requires = "drift")]

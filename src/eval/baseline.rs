@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::statistics::{
-    CompareError, Finding, Level, Metric, Outcome, Pair, PairedComparison, Resampling, Terms, compare,
+    CompareError, Finding, Level, Metric, Outcome, Pair, PairedComparison, Quorum, Resampling, Terms, compare,
 };
 use super::{Case, Digest, Figure, Gate};
 
@@ -105,7 +105,7 @@ pub struct Match<'a> {
     /// Whether these are all cases of the set.
     pub is_whole_set: bool,
     /// How many of a case's repeats must pass, where that decides.
-    pub min_pass: Option<u32>,
+    pub min_pass: Option<Quorum>,
     /// What the gate says of comparisons.
     pub gate: &'a Gate,
     /// How many challengers there are in all.
@@ -133,7 +133,7 @@ impl Match<'_> {
         let terms = Terms {
             metric,
             level,
-            min_pass: self.min_pass.map(|min_pass| min_pass as usize),
+            min_pass: self.min_pass,
             margin: self.gate.margin,
             max_drop: self.gate.max_drop,
             resampling: Resampling::seeded(SEED),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::baseline::SEED;
 use super::repeat::decided_after_repair;
 use super::statistics::{
-    Interval, Level, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
+    Interval, Level, Quorum, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
 use super::{Case, Decided, Figure, Judging, Repairs, Verdict, decided};
 use crate::catalog::Cost;
@@ -62,7 +62,7 @@ impl Summary {
         simulated: bool,
         cases: &[Case],
         results: &[Figure],
-        min_pass: Option<u32>,
+        min_pass: Option<Quorum>,
     ) -> Self {
         let judged = judged(results, min_pass);
         let clusters = clusters(cases, &judged);
@@ -128,7 +128,7 @@ impl Summary {
 }
 
 /// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
-fn judged(results: &[Figure], min_pass: Option<u32>) -> Vec<(u32, Decided)> {
+fn judged(results: &[Figure], min_pass: Option<Quorum>) -> Vec<(u32, Decided)> {
     let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score() };
     match min_pass {
         None => results.iter().map(|result| (result.case, own(result))).collect(),
@@ -152,7 +152,7 @@ fn clusters(cases: &[Case], judged: &[(u32, Decided)]) -> Option<Vec<u32>> {
 }
 
 /// Which repairs make how many of the failed ones pass. Where repeats decide a case, it is those of all its answers.
-fn tally(results: &[Figure], judged: &[(u32, Decided)], min_pass: Option<u32>) -> Vec<(Repairs, u64)> {
+fn tally(results: &[Figure], judged: &[(u32, Decided)], min_pass: Option<Quorum>) -> Vec<(Repairs, u64)> {
     let mut made: Vec<Repairs> = Vec::new();
     match min_pass {
         None => made.extend(results.iter().filter_map(|result| result.repaired_by)),

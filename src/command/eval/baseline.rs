@@ -7,7 +7,7 @@ use super::execute::Finished;
 use super::{CommandError, Context, Prepared, drift};
 use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, baseline_text, load_baseline};
-use crate::eval::statistics::Outcome;
+use crate::eval::statistics::{Outcome, Quorum};
 use crate::eval::{
     Answered, Baseline, Case, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
     Verdict,
@@ -56,6 +56,16 @@ impl Against {
         }
     }
 
+    /// What the ledger has of earlier runs.
+    pub(super) fn history(context: &Context) -> Result<Self, CommandError> {
+        // It is opened by being asked for something.
+        context.health().ledger().read(|rows| rows.run(""));
+        match context.ledger_trouble() {
+            None => Ok(Self::History),
+            Some(trouble) => Err(CommandError::usage(format!("--drift has no earlier runs: {trouble}"))),
+        }
+    }
+
     /// The subject of the run that it is, if it is one.
     pub(super) fn subject(&self) -> Option<&str> {
         match self {
@@ -65,9 +75,28 @@ impl Against {
     }
 
     /// Whether there is anything to compare, before anything is paid for.
-    pub(super) fn check(&self, set: &Set, cases: &[Case]) -> Result<(), CommandError> {
+    pub(super) fn check(
+        &self,
+        set: &Set,
+        cases: &[Case],
+        min_pass: Option<Quorum>,
+    ) -> Result<(), CommandError> {
         let Self::Kept(baseline) = self else { return Ok(()) };
-        if Pairing::of(cases, baseline).pairs.is_empty() {
+        let pairing = Pairing::of(cases, baseline);
+        let asked = |own: &Answered| u32::try_from(own.outcomes.len()).unwrap_or(u32::MAX);
+        let odd = |of: u32| pairing.pairs.iter().find(move |(_, own)| asked(own) != of);
+        if let Some((quorum, (case, own))) = min_pass.and_then(|quorum| Some((quorum, odd(quorum.of)?))) {
+            return Err(CommandError::usage(format!(
+                "{}: with min_pass, a case has to have as many answers on both sides; the baseline has {} to case `{}`, \
+                 and {} are asked for",
+                set.path,
+                asked(own),
+                case.id,
+                quorum.of
+            ))
+            .hint("measure the baseline with the same --repeat and --min-pass"));
+        }
+        if pairing.pairs.is_empty() {
             return Err(CommandError::usage(format!(
                 "{}: the baseline has none of the {} cases: another set, or every prompt, reference or assertion changed",
                 set.path,

@@ -61,7 +61,8 @@ impl Choice {
         }
         let against = match &args.gate.baseline {
             Some(text) => Some(Against::typed(context, text, set)?),
-            None => args.gate.drift.then_some(Against::History),
+            None if args.gate.drift => Some(Against::history(context)?),
+            None => None,
         };
         // A baseline is measured with the others, first of all.
         if let Some(own) = against.as_ref().and_then(Against::subject) {

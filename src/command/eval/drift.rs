@@ -14,7 +14,9 @@ use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::command::hook::{plain, secrets_of};
 use crate::config::{Config, Template};
-use crate::eval::{Answered, Baseline, Case, Comparison, Gate, Match, Origin, Pairing, Results, Set};
+use crate::eval::{
+    Answered, Baseline, Case, Comparison, Gate, Match, Origin, Pairing, Results, Set, Verdict,
+};
 
 /// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
 /// is the usual soon.
@@ -45,11 +47,14 @@ pub(super) fn history(
         let rows = ledger.read(|rows| rows.outcomes(&earlier.id, subject, false));
         let baseline =
             Baseline { subject: subject.to_owned(), origin: Origin::History(1), answered: answered(&rows) };
+        let scored = |own: &Answered| own.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Unscored);
         let pairing = Pairing::of(cases, &baseline);
-        if pairing.pairs.is_empty() {
+        // What an outage left open then says nothing of how it usually does.
+        let pairs: Vec<_> = pairing.pairs.into_iter().filter(|(_, own)| scored(own)).collect();
+        if pairs.is_empty() {
             continue;
         }
-        for (case, own) in pairing.pairs {
+        for (case, own) in pairs {
             let none = || Answered { case: case.id.clone(), digest: case.digest, outcomes: Vec::new() };
             all.entry(&case.id).or_insert_with(none).outcomes.extend(&own.outcomes);
         }

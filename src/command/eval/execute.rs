@@ -200,7 +200,7 @@ async fn run_set(
     let comparisons = compare(context, prepared, &options.run, &results);
     let against = prepared.choice.against.as_ref();
     let baseline = against.and_then(Against::subject);
-    let mut gate = judge(&prepared.gate, &summaries, baseline, against.is_some(), &comparisons);
+    let mut gate = judge(&prepared.gate, &summaries, baseline, &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let run = results.figures.len();

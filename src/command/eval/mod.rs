@@ -75,14 +75,15 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         None => None,
     };
     let executed = execute::execute(context, &args, &router, &jury, &prepared, resumed).await?;
-    let outcome = outputs::show(context, &args, &prepared, &executed)?;
+    // Whoever reads the table may be gone, and a report may find no room: who is to be told is told all the same.
+    let shown = outputs::show(context, &args, &prepared, &executed);
     if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.finished) {
         reweight::apply(context, &config, route, set, run);
     }
     if let Some(on_drift) = on_drift {
         on_drift.tell(context, &prepared, &executed.finished).await;
     }
-    Ok(outcome)
+    shown
 }
 
 /// What the simulator's models say: plain pairs of prompt and reply.

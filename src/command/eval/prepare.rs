@@ -4,6 +4,7 @@ use super::gate::gate;
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
+use crate::eval::statistics::Quorum;
 use crate::eval::{Cache, Case, Gate, Quantity, Set, Subject, subject_halves};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
@@ -21,7 +22,7 @@ pub(super) struct Prepared {
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
-    pub(super) min_pass: Option<u32>,
+    pub(super) min_pass: Option<Quorum>,
     pub(super) cache: Cache,
     pub(super) gate: Gate,
 }
@@ -80,7 +81,7 @@ pub(super) fn prepare(
         set.prompts.iter().map(|prompt| (prompt.name.clone(), set.asked_by(&prompt.name, &cases))).collect();
     for name in &choice.subjects {
         if let Some(against) = &choice.against {
-            against.check(&set, asked_of(name, &cases, &by_prompt))?;
+            against.check(&set, asked_of(name, &cases, &by_prompt), min_pass)?;
         }
         // A run that is gone on with may know a prompt that the set has no more, or none.
         if set.subjects(name).map_err(CommandError::usage)? != [name.as_str()] {
@@ -111,10 +112,10 @@ fn cache(args: &EvalArgs, environment: &dyn Environment) -> Cache {
     Cache { reads, writes: !args.no_cache }
 }
 
-fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<u32>, CommandError> {
+fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<Quorum>, CommandError> {
     let min_pass = args.min_pass.or(set.min_pass);
     match min_pass.filter(|min_pass| *min_pass > repeat) {
-        None => Ok(min_pass),
+        None => Ok(min_pass.map(|pass| Quorum { pass, of: repeat })),
         Some(min_pass) => Err(CommandError::usage(format!(
             "{}: {min_pass} repeats of a case must pass, and it is asked {repeat} times",
             set.path

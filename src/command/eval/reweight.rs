@@ -23,6 +23,10 @@ pub(super) fn check(
         return Err(CommandError::usage("--reweight goes by one set")
             .hint("run the set that says most about the route by itself"));
     }
+    if prepared.iter().any(|prepared| !prepared.set.prompts.is_empty() || !prepared.is_whole_set) {
+        return Err(CommandError::usage("--reweight goes by a whole set that asks by one prompt")
+            .hint("leave --filter, --tag and --sample out, and run a set without `prompts`"));
+    }
     let candidates: Vec<&ModelRef> = route.candidates.iter().map(|candidate| &candidate.model_ref).collect();
     let weighed = prepared.iter().flat_map(|prepared| &prepared.subjects);
     let count = weighed.filter(|subject| model_of(subject).is_some_and(|m| candidates.contains(&m))).count();
@@ -48,6 +52,8 @@ pub(super) fn apply(context: &Context, config: &Config, name: &str, prepared: &P
         .subjects
         .iter()
         .zip(&run.summaries)
+        // Answers from before say nothing of how it does now.
+        .filter(|(_, summary)| summary.cached == 0)
         .filter_map(|(subject, summary)| Some((model_of(subject)?.clone(), summary.pass_rate?)))
         .filter(|(model, _)| route.candidates.iter().any(|candidate| candidate.model_ref == *model))
         .collect();

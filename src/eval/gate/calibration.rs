@@ -5,7 +5,7 @@
 
 use super::{Gate, judge};
 use crate::eval::set::case;
-use crate::eval::statistics::Outcome;
+use crate::eval::statistics::{Outcome, Quorum};
 use crate::eval::{Answered, Baseline, Case, Match, Origin, Summary, Verdict};
 
 const SWAPS: u64 = 10_000;
@@ -36,7 +36,7 @@ fn answers(cases: &[Case], easiness: &[f64], repeats: u32, chance: &mut fastrand
 
 /// How many gates of swaps without a difference fail. Cases of one cluster are as easy as one another, and where one model
 /// has a good day with it, the other may not.
-fn stopped(count: usize, cluster: usize, repeats: u32, min_pass: Option<u32>, challengers: usize) -> u64 {
+fn stopped(count: usize, cluster: usize, repeats: u32, min_pass: Option<Quorum>, challengers: usize) -> u64 {
     let (cases, gate) = (cases(count, cluster), Gate::default());
     let terms = Match { cases: &cases, is_whole_set: true, min_pass, gate: &gate, challengers };
     let mut stopped = 0;
@@ -74,7 +74,7 @@ fn stopped(count: usize, cluster: usize, repeats: u32, min_pass: Option<u32>, ch
             })
             .collect();
         let nothing: [Summary; 0] = [];
-        stopped += u64::from(!judge(&gate, &nothing, Some("old"), true, &comparisons).passed());
+        stopped += u64::from(!judge(&gate, &nothing, Some("old"), &comparisons).passed());
     }
     stopped
 }
@@ -85,7 +85,7 @@ fn equally_good_models_are_stopped_no_more_often_than_they_may_be() {
         ("64 cases", stopped(64, 1, 1, None, 1)),
         ("64 cases, two challengers", stopped(64, 1, 1, None, 2)),
         ("32 cases, three times each", stopped(32, 1, 3, None, 1)),
-        ("32 cases, two of three must pass", stopped(32, 1, 3, Some(2), 1)),
+        ("32 cases, two of three must pass", stopped(32, 1, 3, Some(Quorum { pass: 2, of: 3 }), 1)),
         ("60 cases in 15 clusters", stopped(60, 4, 1, None, 1)),
     ];
     for (kind, stopped) in kinds {

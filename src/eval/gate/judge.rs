@@ -26,24 +26,25 @@ impl GateReport {
 }
 
 /// Judges every subject by the floors, except for the baseline, which is measured and no more; then how each of the others
-/// stands to it. Where there is no floor and nothing is compared, any failed case fails the run.
+/// stands to it. Where there is no floor, and nothing to compare a subject with, any failed case fails the run.
 pub fn judge(
     gate: &Gate,
     summaries: &[Summary],
     baseline: Option<&str>,
-    is_compared: bool,
     comparisons: &[Comparison],
 ) -> GateReport {
     let mut report = GateReport::default();
     let is_challenger = |subject: &str| comparisons.iter().any(|comparison| comparison.challenger == subject);
     for summary in summaries {
+        // A baseline that could not be measured is none.
+        report.unsound.extend(unsound(gate, summary));
         // One that is its own baseline is judged as any other.
         if baseline == Some(summary.subject.as_str()) && !is_challenger(&summary.subject) {
             continue;
         }
-        report.unsound.extend(unsound(gate, summary));
         report.reasons.extend(floors(gate, summary));
-        if !gate.has_floor() && !is_compared && summary.failed > 0 {
+        // A baseline or a history stands in for a floor, where there is one.
+        if !gate.has_floor() && !is_challenger(&summary.subject) && summary.failed > 0 {
             let cases = summary.passed + summary.failed + summary.unscored;
             report.reasons.push(format!(
                 "{}: {} of {cases} cases failed, and the set sets no floor",
@@ -179,7 +180,7 @@ mod tests {
     }
 
     fn judged(gate: &Gate, summary: Summary) -> GateReport {
-        judge(gate, &[summary], None, false, &[])
+        judge(gate, &[summary], None, &[])
     }
 
     #[test]

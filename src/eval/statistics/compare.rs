@@ -50,6 +50,15 @@ pub struct Pair<'a> {
     pub challenger: &'a [Outcome],
 }
 
+/// So many of so many answers to a case must pass for it to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// So many must pass.
+    pub pass: u32,
+    /// So many are asked for.
+    pub of: u32,
+}
+
 /// How two subjects are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -58,7 +67,7 @@ pub struct Terms {
     /// The level of the interval and of the verdict.
     pub level: Level,
     /// How many repeats must pass for the case to pass. Without it repeats count one by one, clustered by case.
-    pub min_pass: Option<usize>,
+    pub min_pass: Option<Quorum>,
     /// The difference that does not matter.
     pub margin: Option<f64>,
     /// The drop that the gate allows.
@@ -254,12 +263,14 @@ fn value(pair: &Pair<'_>, outcomes: &[Outcome], terms: &Terms) -> Result<Option<
     Ok((count > 0.0).then(|| sum / count))
 }
 
-/// The verdict on a case that was asked several times and passes when `min_pass` of its repeats do. Repeats that could
-/// not be scored leave it unscored only where they could have decided it.
-pub fn verdict_of_repeats(repeats: &[Verdict], min_pass: usize) -> Verdict {
+/// The verdict on a case that was asked several times and passes when enough of its repeats do. Repeats that could not be
+/// scored, and those that were never asked, leave it unscored only where they could have decided it.
+pub fn verdict_of_repeats(repeats: &[Verdict], quorum: Quorum) -> Verdict {
     let count = |verdict| repeats.iter().filter(|repeat| **repeat == verdict).count();
-    let (passed, unscored) = (count(Verdict::Pass), count(Verdict::Unscored));
-    if repeats.len() == unscored {
+    let missing = (quorum.of as usize).saturating_sub(repeats.len());
+    let (passed, unscored) = (count(Verdict::Pass), count(Verdict::Unscored) + missing);
+    let min_pass = quorum.pass as usize;
+    if repeats.len() + missing == unscored {
         Verdict::Unscored
     } else if passed >= min_pass {
         Verdict::Pass

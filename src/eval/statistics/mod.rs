@@ -25,7 +25,7 @@ mod tests;
 
 pub use cluster::{ClusteredMean, clustered_difference, clustered_mean};
 pub use compare::{
-    CompareError, Metric, Outcome, Pair, PairedComparison, Terms, compare, verdict_of_repeats,
+    CompareError, Metric, Outcome, Pair, PairedComparison, Quorum, Terms, compare, verdict_of_repeats,
 };
 pub use distribution::{normal_cdf, normal_quantile, t_cdf, t_quantile};
 pub use estimate::{Estimate, Method};

@@ -107,7 +107,8 @@ fn repeats_are_clusters_unless_they_decide_together() {
     let alone = compared(&set, &terms(Metric::PassRate));
     assert_eq!((alone.method, alone.clusters, alone.pairs), (Method::ClusterT, Some(20), 20));
     assert!((alone.difference - (-6.0 * 2.0 + 2.0 * 2.0) / 60.0).abs() < 1e-12);
-    let together = compared(&set, &Terms { min_pass: Some(2), ..terms(Metric::PassRate) });
+    let together =
+        compared(&set, &Terms { min_pass: Some(Quorum { pass: 2, of: 3 }), ..terms(Metric::PassRate) });
     assert_eq!((together.method, together.difference), (Method::Tango, -4.0 / 20.0));
     let few = compared(&cases(&[(9, "pp", "ff")]), &terms(Metric::PassRate));
     assert_eq!((few.verdict, few.doubt), (Finding::Unclear, Some(Doubt::FewClusters)));
@@ -139,11 +140,17 @@ fn clusters_stand_together_and_uneven_ones_are_doubted() {
 #[test]
 fn repeats_decide_a_case_unless_the_unscored_could() {
     use Verdict::{Fail, Pass, Unscored};
-    assert_eq!(verdict_of_repeats(&[Pass, Pass, Unscored], 2), Pass);
-    assert_eq!(verdict_of_repeats(&[Pass, Fail, Unscored], 2), Unscored);
-    assert_eq!(verdict_of_repeats(&[Fail, Fail, Unscored], 2), Fail);
-    assert_eq!(verdict_of_repeats(&[Unscored, Unscored], 0), Unscored);
-    assert_eq!(verdict_of_repeats(&[], 1), Unscored);
+    let two = Quorum { pass: 2, of: 3 };
+    assert_eq!(verdict_of_repeats(&[Pass, Pass, Unscored], two), Pass);
+    assert_eq!(verdict_of_repeats(&[Pass, Fail, Unscored], two), Unscored);
+    assert_eq!(verdict_of_repeats(&[Fail, Fail, Unscored], two), Fail);
+    assert_eq!(verdict_of_repeats(&[Unscored, Unscored], Quorum { pass: 0, of: 2 }), Unscored);
+    assert_eq!(verdict_of_repeats(&[], Quorum { pass: 1, of: 0 }), Unscored);
+    // What was never asked might have passed.
+    assert_eq!(verdict_of_repeats(&[Pass], two), Unscored);
+    assert_eq!(verdict_of_repeats(&[Fail], two), Unscored);
+    assert_eq!(verdict_of_repeats(&[Fail, Fail], two), Fail);
+    assert_eq!(verdict_of_repeats(&[Pass, Pass], two), Pass);
 }
 
 #[test]
@@ -195,7 +202,7 @@ fn any_terms() -> impl Strategy<Value = Terms> {
     (
         metric,
         0usize..9,
-        prop::option::of(0usize..4),
+        prop::option::of((0u32..4, 0u32..4)),
         prop::option::of(odd()),
         prop::option::of(odd()),
         0usize..60,
@@ -203,7 +210,7 @@ fn any_terms() -> impl Strategy<Value = Terms> {
         .prop_map(|(metric, challengers, min_pass, margin, max_drop, resamples)| Terms {
             metric,
             level: Level::for_challengers(challengers),
-            min_pass,
+            min_pass: min_pass.map(|(pass, of)| Quorum { pass, of }),
             margin,
             max_drop,
             resampling: Resampling { seed: 3, resamples },

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::EvalRun;
 use crate::chat::{Request, Role};
+use crate::eval::statistics::Quorum;
 use crate::eval::{Case, CaseResult, Decided, Repairs, Summary, Verdict, decided_cases};
 
 /// An answer; or a case with all its answers, where so many of them decide it.
@@ -91,7 +92,7 @@ impl<'a> Cases<'a> {
         }
     }
 
-    fn repeats(&self, of: &'a [CaseResult], decided: Decided, min_pass: u32) -> Option<Judged<'a>> {
+    fn repeats(&self, of: &'a [CaseResult], decided: Decided, min_pass: Quorum) -> Option<Judged<'a>> {
         let first = of.first()?;
         Some(Judged {
             verdict: decided.verdict,
@@ -99,7 +100,10 @@ impl<'a> Cases<'a> {
             results: of,
             decisive: of.iter().find(|result| result.verdict == decided.verdict).unwrap_or(first),
             nth: None,
-            of_repeats: Some((of.iter().filter(|result| result.verdict == Verdict::Pass).count(), min_pass)),
+            of_repeats: Some((
+                of.iter().filter(|result| result.verdict == Verdict::Pass).count(),
+                min_pass.pass,
+            )),
             case: self.case(first),
             shared: self.shared,
         })

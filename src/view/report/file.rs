@@ -49,6 +49,7 @@ pub fn writable(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let probe = beside(&target);
+    let _ = fs::remove_file(&probe);
     OpenOptions::new().write(true).create_new(true).open(&probe)?;
     fs::remove_file(&probe)
 }
@@ -63,6 +64,8 @@ pub fn replace_file(path: &Path, write: impl Fn(&mut dyn Write) -> io::Result<()
         Place::Into(target) => return into(&target, write),
     };
     let new = beside(&target);
+    // A process of the same number may have left one behind when it was killed.
+    let _ = fs::remove_file(&new);
     let file = match OpenOptions::new().write(true).create_new(true).open(&new) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && target.exists() => {
             return into(&target, write);

@@ -15,6 +15,7 @@ mod words;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::eval::statistics::Quorum;
 use crate::eval::{Case, CaseResult, Comparison, GateReport, Results, Set, Summary, subject_halves};
 
 pub use file::{replace_file, writable};
@@ -39,7 +40,7 @@ pub struct EvalRun<'a> {
     /// How often each of them was asked.
     pub repeats: u32,
     /// How many of a case's answers must pass, where that decides the case.
-    pub min_pass: Option<u32>,
+    pub min_pass: Option<Quorum>,
     /// Whether all of that was done.
     pub is_whole: bool,
     /// The figures of each subject.
