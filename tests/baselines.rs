@@ -172,7 +172,8 @@ fn an_outage_is_no_regression() {
     assert!(!ran.stdout.contains("worse than"), "{}", ran.stdout);
     assert!(ran.stdout.contains("not one of 30 cases"), "{}", ran.stdout);
     // What is missing can be filled in, and is compared then.
-    assert!(ran.stderr.contains(" --baseline sim-openai/good"), "{}", ran.stderr);
+    let again = ["--resume ", " -m sim-openai/overloaded --baseline sim-openai/good"];
+    assert!(again.iter().all(|words| ran.stderr.contains(words)), "{}", ran.stderr);
     // Nor may a baseline that is gone turn the gate green.
     eval(&tool, &["-m", "sim-openai/good", "--baseline", "sim-openai/overloaded"]).exits(3);
 }
@@ -240,4 +241,25 @@ fn a_baseline_of_fewer_answers_is_none_for_repeats() {
     let good = [&["-m", "sim-openai/good"], &thrice[2..], &["--save-baseline", "thrice.json"]].concat();
     eval(&tool, &good).exits(0);
     eval(&tool, &[&thrice[..], &["--baseline", "thrice.json"]].concat()).exits(1);
+}
+
+#[test]
+fn no_report_takes_the_place_of_what_is_read() {
+    let rows = "{\"id\": \"a\", \"n\": 1, \"assert:contains\": \"City\"}\n";
+    let set = "version: 1\nname: own\nprompt: City {{ n }}?\ncases_from: [own.jsonl]\n";
+    let tool = Tool::new().file("set.yaml", set).file("own.jsonl", rows);
+    let good = ["-m", "sim-openai/good"];
+    eval(&tool, &[&good[..], &["--save-baseline", "b.json", "--min-pass-rate", "0"]].concat()).exits(0);
+    let mistakes: [(&[&str], &str); 4] = [
+        (&["-o", "own.jsonl"], "own.jsonl is read by this command"),
+        (&["--baseline", "b.json", "-o", "b.json"], "b.json is read by this command"),
+        (&["-o", "x.json", "--save-baseline", "x.json"], "x.json is named for two files"),
+        (&["--ledger", "l.json", "-o", "l.json"], "l.json is read by this command"),
+    ];
+    let tool = tool.file("l.json", "");
+    for (words, why) in mistakes {
+        eval(&tool, &[&good[..], words].concat()).exits(2).says(&[why]);
+    }
+    assert_eq!(std::fs::read_to_string(tool.path("own.jsonl")).unwrap(), rows);
+    eval(&tool, &[&good[..], &["--baseline", "b.json", "--save-baseline", "b.json"]].concat()).exits(0);
 }

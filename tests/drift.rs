@@ -115,13 +115,15 @@ fn scores_become_weights() {
 fn mistakes_are_found_first() {
     let tool = with(ROUTES);
     let good = ["-m", "sim-openai/good"];
-    let mistakes: [(&[&str], &str); 10] = [
+    let mistakes: [(&[&str], &str); 12] = [
         (&["--on-drift", "true"], "--drift"),
         (&["--drift", "--on-drift", "notify '"], "--on-drift cannot be read"),
         (&["--drift", "--on-drift", ""], "--on-drift names no program"),
-        (&["--drift", "--on-drift", "notify {{ model }}"], "--on-drift cannot be filled in"),
+        (&["--drift", "--on-drift", "notify '{{ model }}'"], "--on-drift cannot be filled in"),
         (&["--drift", "--baseline", "sim-openai/good"], "--baseline"),
         (&["--drift", "--cache"], "--cache"),
+        (&["--drift", "--max-drop", "0"], "--max-drop is between two models"),
+        (&["--drift", "--on-drift", "echo {{ subject }}"], "put quotes around them"),
         (
             &["--reweight", "shared", "-m", "sim-anthropic/terse", "--sample", "3"],
             "--reweight goes by a whole set",

@@ -185,8 +185,9 @@ fn whoever_interrupts_a_run_keeps_what_it_has() {
         assert_eq!(scored as usize, simulator.answered(), "calls in flight came to their end");
         assert!(scored < 60);
         let missing = 60 - scored;
-        let ran = ran
-            .says(&[&format!("{missing} results missing; to get them: slalom eval set.yaml --resume {run}")]);
+        let ran = ran.says(&[&format!(
+            "{missing} results missing; to get them: slalom --ledger ledger.db eval set.yaml --resume {run}"
+        )]);
         assert!(ran.stdout.contains(&format!("{scored} of 60 were run")), "{}", ran.stdout);
         let again = ["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &run, "--json"];
         let json = tool.run(&again).exits(0).json();
@@ -258,7 +259,7 @@ fn changed_cases_are_run_anew_and_renamed_ones_are_not() {
         .file("cases.csv", &cases(&format!("{first}c,refuse this,no model was called\n")));
     let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-o", "out.json"];
     let ran = tool.run(&eval).exits(3);
-    let ran = ran.says(&["1 result missing; to get them: slalom eval set.yaml --resume "]);
+    let ran = ran.says(&["1 result missing; to get them: slalom --ledger ledger.db eval set.yaml --resume "]);
     assert_eq!(simulator.hits(), 4, "{}", ran.stderr);
     // `a` and `b` swap their names, `d` asks for something else, `c` asks for what can be answered.
     let second = "b,A,no model was called\na,B,no model was called\nd,E,no model was called\n";
@@ -495,7 +496,10 @@ fn so_many_errors_end_a_run() {
     let tool = many(40, "sim-openai/good").file("routes.yaml", &simulator.routes());
     let arguments = ["--ledger", "ledger.db", "eval", "set.yaml", "-m", "sim-openai/overloaded"];
     let ran = tool.run(&[&arguments[..], &["-j", "2", "--max-errors", "3"]].concat()).exits(4);
-    ran.says(&["stopped by --max-errors: ", "results missing; to get them: slalom eval set.yaml --resume "]);
+    ran.says(&[
+        "stopped by --max-errors: ",
+        "results missing; to get them: slalom --ledger ledger.db eval set.yaml --resume ",
+    ]);
 }
 
 #[test]

@@ -133,9 +133,14 @@ impl Context {
     /// The ledger: as named, else the user's own, else one that ends with the process.
     fn ledger(&self) -> &Arc<Ledger> {
         self.ledger.get_or_init(|| {
-            let path = self.ledger_flag.clone().or_else(ledger_of_user);
+            let path = self.ledger_path();
             Arc::new(path.map_or_else(Ledger::in_memory, |path| Ledger::open(&path)))
         })
+    }
+
+    /// The ledger's file, where there is one.
+    pub(super) fn ledger_path(&self) -> Option<PathBuf> {
+        self.ledger_flag.clone().or_else(ledger_of_user)
     }
 
     /// How models stand, as the ledger has it.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -132,7 +132,11 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-fn csv_rows(file: impl Read, take: TakeRow<'_>) -> Rows {
+fn csv_rows(mut file: impl BufRead, take: TakeRow<'_>) -> Rows {
+    // Of a line that ends in two characters, the reader counts the second one with the next line.
+    let start = file.fill_buf().map_err(|error| (1, error.to_string()))?;
+    let first = start.split(|byte| *byte == b'\n').next().filter(|first| first.len() < start.len());
+    let more = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
     let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
     let mut seen = HashSet::new();
@@ -140,9 +144,9 @@ fn csv_rows(file: impl Read, take: TakeRow<'_>) -> Rows {
         return Err((1, format!("the column `{twice}` stands twice")));
     }
     for record in reader.records() {
-        let line = |e: &csv::Error| e.position().map_or(0, csv::Position::line);
+        let line = |e: &csv::Error| e.position().map_or(0, |at| at.line() + more);
         let record = record.map_err(|e| (line(&e), e.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |at| at.line() + more);
         let fields = headers.iter().zip(&record);
         let row = fields.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect();
         take(line, row).map_err(|why| (line, why))?;

@@ -117,12 +117,16 @@ impl OnDrift {
             "write it as on a command line: --on-drift 'notify-send \"{{{{ subject }}}} fell\"'; its arguments may use {}",
             VARIABLES.join(", ")
         );
+        let unquoted = |word: &String| word.contains("{{") && !word.contains("}}");
         let wrong = |why: String| CommandError::usage(format!("--on-drift {why}")).hint(hint.clone());
         let words = shell_words::split(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let Some((program, templates)) = words.split_first().filter(|(program, _)| !program.is_empty())
         else {
             return Err(wrong("names no program".into()));
         };
+        if let Some(word) = templates.iter().find(|word| unquoted(word)) {
+            return Err(wrong(format!("parts `{word}` from the rest of its braces; put quotes around them")));
+        }
         let secrets = secrets_of(config).map(str::to_owned).collect();
         let command = Self { program: program.clone(), templates: templates.to_vec(), secrets };
         let sample = VARIABLES.map(|name| (name.to_owned(), Value::from("x")));

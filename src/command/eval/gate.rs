@@ -42,6 +42,10 @@ pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, C
                 "give --max-drop, or `max_drop` in the set's gate; this set says what it can rule out at all",
             ));
     }
+    if args.drift && args.max_drop.is_some() {
+        return Err(CommandError::usage("--max-drop is between two models; --drift reports what is certain")
+            .hint("leave --max-drop out, or compare with --baseline"));
+    }
     if args.metric.is_some() && args.baseline.is_none() && !args.drift {
         return Err(CommandError::usage("--metric says what is compared, and nothing is")
             .hint("give --baseline or --drift"));

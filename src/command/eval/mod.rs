@@ -34,9 +34,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         return audit::audit(context, &args);
     }
     let mut config = context.load_config()?;
-    outputs::check(&args)?;
     // Everything that can be checked is checked before the first call, for all sets.
     let sets: Vec<Set> = args.sets.iter().map(|path| load_set(path)).collect::<Result<_, _>>()?;
+    outputs::check(context, &args, &sets)?;
     let on_drift = args.gate.on_drift.as_deref().map(|text| OnDrift::typed(text, &config)).transpose()?;
     let typed = |set: &Set| Choice::typed(context, &args, set, &config);
     let mut choices: Vec<Choice> = sets.iter().map(typed).collect::<Result<_, _>>()?;

@@ -3,15 +3,17 @@
 use super::baseline::{NotSaved, save};
 use super::execute::{Executed, Finished};
 use super::{CommandError, Context, Outcome, Prepared, github};
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
-use crate::eval::{Cut, Results, Stop};
+use crate::eval::{Cut, Results, Set, Stop};
 use crate::view::{EvalRun, Form, counted, defused, eval_json, eval_table, replace_file, writable};
 
 /// Whether all reports can be written, before anything is paid for.
-pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
+pub(super) fn check(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<(), CommandError> {
+    spare_inputs(context, args, sets)?;
     if args.gate.save_baseline.is_some() && args.sets.len() > 1 {
         return Err(CommandError::usage("--save-baseline keeps one set")
             .hint("run the sets one by one, each with a file of its own"));
@@ -31,6 +33,37 @@ pub(super) fn check(args: &EvalArgs) -> Result<(), CommandError> {
             return Err(CommandError::usage(message).hint(hint));
         }
         check_writable(path)?;
+    }
+    Ok(())
+}
+
+/// No report takes the place of what the command reads, nor of another report.
+fn spare_inputs(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<(), CommandError> {
+    let written = sets.iter().flat_map(|set| &set.cases).filter_map(|case| case.written.as_ref());
+    let mut inputs: Vec<&Path> = args.sets.iter().map(PathBuf::as_path).collect();
+    for written in written {
+        let path = Path::new(&*written.path);
+        if inputs.last() != Some(&path) {
+            inputs.push(path);
+        }
+    }
+    let (ledger, baseline) = (context.ledger_path(), args.gate.baseline.as_deref().map(Path::new));
+    inputs.extend(ledger.as_deref());
+    let whole = |path: &Path| path.canonicalize().ok();
+    let inputs: HashSet<PathBuf> = inputs.into_iter().filter_map(whole).collect();
+    let mut taken: HashSet<PathBuf> = HashSet::new();
+    for path in args.output.iter().chain(&args.gate.save_baseline) {
+        let file = whole(path).unwrap_or_else(|| path.clone());
+        // A baseline may be replaced by a newer one, and by nothing else.
+        let is_baseline = baseline.and_then(whole).is_some_and(|own| own == file);
+        let hint = "name another file";
+        let wrong = |why: &str| Err(CommandError::usage(format!("{} {why}", path.display())).hint(hint));
+        if inputs.contains(&file) || is_baseline && args.output.contains(path) {
+            return wrong("is read by this command, and would be overwritten");
+        }
+        if !taken.insert(file) {
+            return wrong("is named for two files");
+        }
     }
     Ok(())
 }
@@ -119,13 +152,24 @@ pub(super) fn show(
     }
 }
 
-/// What a run that is gone on with has to be told again, to be compared as it was meant to be.
-fn comparing(args: &EvalArgs) -> String {
-    match &args.gate.baseline {
-        Some(baseline) => format!(" --baseline {baseline}"),
-        None if args.gate.drift => " --drift".to_owned(),
-        None => String::new(),
+/// The command that goes on with a run: as it was typed, so that it is judged as it was meant to be, with the id of the run.
+fn going_on(args: &EvalArgs, prepared: &Prepared, run: &Finished) -> String {
+    let own = &prepared.set.path;
+    let is_set = |word: &str| args.sets.iter().any(|set| set.to_string_lossy() == word);
+    let mut typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).peekable();
+    let mut words = vec!["slalom".to_owned()];
+    while let Some(word) = typed.next() {
+        match word.as_str() {
+            "eval" if !words.contains(own) => {
+                words.extend([word, own.clone(), "--resume".to_owned(), run.id.clone()]);
+            }
+            // It may have been gone on with before, by its id or as the newest one.
+            "--resume" => drop(typed.next_if(|next| ulid::Ulid::from_string(next).is_ok())),
+            word if word.starts_with("--resume=") || is_set(word) => {}
+            _ => words.push(word),
+        }
     }
+    shell_words::join(words)
 }
 
 /// Says what is missing, and how to get it.
@@ -144,11 +188,9 @@ fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], execu
     }
     for (prepared, run) in prepared.iter().zip(&executed.finished).filter(|(_, run)| run.missing > 0) {
         console.note(format_args!(
-            "{} missing; to get them: slalom eval {} --resume {}{}",
+            "{} missing; to get them: {}",
             counted(run.missing, "result"),
-            prepared.set.path,
-            run.id,
-            comparing(args)
+            going_on(args, prepared, run)
         ));
     }
     for prepared in &prepared[executed.finished.len()..] {
