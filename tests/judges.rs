@@ -130,6 +130,30 @@ fn a_hopeless_judge_ends_its_subject() {
 }
 
 #[test]
+fn a_judge_that_is_out_lowers_no_score() {
+    let tool = tool("{contains: nowhere}, {llm-rubric: Names the capital}");
+    let up = judged(&tool, &[]).1;
+    assert_eq!((&up["results"][0]["verdict"], &up["results"][0]["score"]), (&"fail".into(), &0.5.into()));
+    let set = set_of("{contains: nowhere}, {llm-rubric: Names the capital}");
+    let tool = Tool::new().file("set.yaml", &set.replace("sim-openai/judge", "sim-openai/overloaded"));
+    let out = judged(&tool, &[]).1;
+    assert_eq!((&out["results"][0]["verdict"], &out["results"][0]["score"]), (&"fail".into(), &Value::Null));
+    assert_eq!(out["subjects"][0]["mean_score"], Value::Null);
+    assert_eq!(out["subjects"][0]["failed"], 2);
+}
+
+#[test]
+fn vectors_of_a_model_that_is_not_there_end_the_subject() {
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},It is a city.\n")).collect();
+    let set = "version: 1\nname: s\nembedding: sim-gemini/no-such\nprompt: Capital of {{ country }}?\nassert: [similar]\ncases_from: [c.csv]\n";
+    let tool = Tool::new().file("set.yaml", set).file("c.csv", &format!("id,country,reference\n{rows}"));
+    let (ran, run) = judged(&tool, &["-m", "sim-openai/good", "-j", "1"]);
+    ran.exits(3);
+    let calls = run["subjects"][0]["judge_calls"].as_u64().unwrap();
+    assert!((1..=6).contains(&calls), "{calls} calls for vectors that nobody gives");
+}
+
+#[test]
 fn judging_is_paid_for_apart() {
     let (_, plain) = judged(&tool("{contains: It}"), &[]);
     let (ran, run) = judged(&tool("{contains: It}, {llm-rubric: {value: Good, votes: 3}}, similar"), &[]);

@@ -10,7 +10,7 @@ use crate::provider::ModelRef;
 use crate::route::{CallRecord, NoAnswer, Why};
 
 /// A model that fails like this fails so on every case.
-const HOPELESS: [FailureClass; 4] = [
+pub(super) const HOPELESS: [FailureClass; 4] = [
     FailureClass::Auth,
     FailureClass::QuotaExhausted,
     FailureClass::ModelUnavailable,
@@ -110,7 +110,7 @@ pub struct CaseResult {
     pub repeat: u32,
     /// Pass, fail or unscored.
     pub verdict: Verdict,
-    /// The weighted mean of the assertions' scores; `None` when unscored.
+    /// The weighted mean of the assertions' scores; `None` when one of them could not be scored.
     pub score: Option<f64>,
     /// The answer's text.
     pub text: String,
@@ -239,9 +239,12 @@ impl CaseResult {
             self.failure = silent.map(|a| (FailureClass::Unknown, format!("{}: {}", a.name, a.reason)));
             return;
         }
-        let counted = || self.assertions.iter().filter(|a| a.verdict != Verdict::Unscored);
-        let weights: f64 = counted().map(|a| a.weight).sum();
-        let scores: f64 = counted().map(|a| a.score * a.weight).sum();
+        // What one of them would have given is not known, and the mean of the others is another figure.
+        if any(Verdict::Unscored) {
+            return;
+        }
+        let weights: f64 = self.assertions.iter().map(|a| a.weight).sum();
+        let scores: f64 = self.assertions.iter().map(|a| a.score * a.weight).sum();
         // All weights may be zero: then every assertion counts alike for nothing, and the verdict is the score.
         self.score = Some(if weights > 0.0 {
             scores / weights

@@ -174,7 +174,11 @@ impl Way<'_> {
         if is_first && (result.hopeless || self.is_shut(&record)) {
             let _ = self.hopeless.set("the subject");
         }
-        if let Some(answer) = answer {
+        if let Some(mut answer) = answer {
+            if is_cached {
+                // How long it took then says nothing of now.
+                (answer.latency, answer.first_token) = (None, None);
+            }
             self.grade(&mut result, case, &answer, is_first).await;
         }
         if is_cached {

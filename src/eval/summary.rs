@@ -79,7 +79,9 @@ impl Summary {
                 clustered_mean(keyed.filter_map(|(key, (_, of))| Some((key, value(of)?))), Level::NOMINAL)?;
             Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
         };
-        let pass = |of: &Decided| of.score.map(|_| f64::from(u8::from(of.verdict == Verdict::Pass)));
+        let pass = |of: &Decided| {
+            (of.verdict != Verdict::Unscored).then(|| f64::from(u8::from(of.verdict == Verdict::Pass)))
+        };
         let (interval, score_interval) = match clusters {
             Some(_) => (clustered(pass), clustered(|of| of.score)),
             None => (

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::assertion::{Finding, Findings, Program, Question, Task, tasks};
-use super::grade::{is_hopeless, why_none};
+use super::grade::{HOPELESS, is_hopeless, why_none};
 use super::refusals::Refusals;
 use super::{Bench, Case, Graded, RunOptions};
 use crate::catalog::Cost;
@@ -239,7 +239,8 @@ impl Jury {
 /// What the votes of a judge come to.
 fn verdict(question: &Question, judge: &str, votes: u32, records: &[CallRecord]) -> Opinion {
     let mut judging = Judging {
-        calls: records.len() as u64,
+        // A limit of the caller's own may have kept some from being made.
+        calls: records.iter().filter(|record| !record.attempts.is_empty()).count() as u64,
         cost: Cost::sum(records.iter().map(CallRecord::cost)),
         ..Judging::default()
     };
@@ -300,8 +301,12 @@ async fn similar(
             return Opinion { limit, ..unknown };
         }
     };
+    let mut hopeless = false;
     let (finding, cost) = match found {
-        Err(failure) => (Finding::Unknown(format!("no vectors from {model}: {failure}")), Cost::NOTHING),
+        Err(failure) => {
+            hopeless = HOPELESS.contains(&failure.class);
+            (Finding::Unknown(format!("no vectors from {model}: {failure}")), Cost::NOTHING)
+        }
         Ok(found) => {
             let finding = match found.vectors.as_slice() {
                 [a, b] => cosine(a, b).map_or_else(
@@ -315,7 +320,8 @@ async fn similar(
             (finding, cost_of(target, &found.usage))
         }
     };
-    Opinion { finding, judging: Judging { calls: 1, cost, ..Judging::default() }, ..Opinion::unknown("") }
+    let judging = Judging { calls: 1, cost, ..Judging::default() };
+    Opinion { finding, judging, hopeless, limit: None }
 }
 
 /// The cosine of the angle between two vectors, −1 to 1; `None` where there is no angle.
