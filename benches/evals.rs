@@ -9,22 +9,22 @@
     reason = "a benchmark prints, and stops where it cannot measure"
 )]
 
+mod bare;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use bare::Kept;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
 use slalom::ledger::Ledger;
-use slalom::provider::{
-    Auth, Http, Incoming, ModelRef, Outgoing, Provider, SendError, Target, Transport, built_in_providers,
-};
+use slalom::provider::{Auth, ModelRef, Outgoing, Provider, Target, Transport, built_in_providers};
 use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
 
 const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
@@ -39,7 +39,7 @@ fn main() {
     let server = Server::start("200ms");
     println!("{AT_ONCE} at once over a server that takes {} ms, in another process", LATENCY.as_millis());
     for cases in [600, 6000] {
-        let bare = bare(&server.url, cases);
+        let bare = beside(&server.url, cases);
         let eval = eval(folder.path(), &server.url, cases);
         let ideal = LATENCY * u32::try_from(cases.div_ceil(AT_ONCE)).unwrap();
         println!("  {cases} cases");
@@ -66,7 +66,7 @@ fn main() {
     println!("{AT_ONCE} at once over a simulator that takes no time, in another process");
     for cases in [1_000, 10_000, 100_000] {
         let eval = eval(folder.path(), &server.url, cases);
-        let bare = bare(&server.url, cases.min(20_000));
+        let bare = beside(&server.url, cases.min(20_000));
         let per_second = |count: usize, took: Duration| count as f64 / took.as_secs_f64();
         println!("  {cases} cases");
         println!(
@@ -212,29 +212,12 @@ impl Bare {
 }
 
 /// The same bytes, sent and read by a bare `reqwest`, as many at once.
-fn bare(url: &str, cases: usize) -> Bare {
+fn beside(url: &str, cases: usize) -> Bare {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let outgoing = what_is_sent(url).await;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .tcp_nodelay(true)
-            .build()
-            .unwrap();
-        let send = || async {
-            let start = Instant::now();
-            let mut request = client.post(&outgoing.url).body(outgoing.body.clone());
-            for (name, value) in &outgoing.headers {
-                request = request.header(name, value);
-            }
-            let mut body = request.send().await.unwrap().bytes_stream();
-            while let Some(piece) = body.next().await {
-                piece.unwrap();
-            }
-            start.elapsed().as_secs_f64() * 1000.0
-        };
+        let client = bare::client();
+        let send = || async { bare::send(&client, outgoing.clone()).await.as_secs_f64() * 1000.0 };
         let start = Instant::now();
         let mut latencies: Vec<f64> =
             stream::iter(0..cases).map(|_| send()).buffer_unordered(AT_ONCE).collect().await;
@@ -242,19 +225,6 @@ fn bare(url: &str, cases: usize) -> Bare {
         latencies.sort_by(f64::total_cmp);
         Bare { took, latencies }
     })
-}
-
-/// Keeps what is sent, so that a bare client can send the same.
-struct Kept {
-    inner: Http,
-    kept: Mutex<Option<Outgoing>>,
-}
-
-impl Transport for Kept {
-    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
-        *self.kept.lock().unwrap() = Some(outgoing.clone());
-        self.inner.send(outgoing)
-    }
 }
 
 async fn what_is_sent(url: &str) -> Outgoing {
@@ -266,7 +236,7 @@ async fn what_is_sent(url: &str) -> Outgoing {
         Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &|_: &str| None);
     let candidates = vec![Candidate::new(model_ref, target)];
     let route = Route { name: None, candidates, policy: Policy::default() };
-    let kept = Arc::new(Kept { inner: Http::new(Duration::from_secs(5)), kept: Mutex::new(None) });
+    let kept = Arc::new(Kept::new());
     let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
     let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::new());
     let router = Router::new(Arc::clone(&kept) as Arc<dyn Transport>, health, fastrand::Rng::new());
@@ -283,6 +253,5 @@ async fn what_is_sent(url: &str) -> Outgoing {
     };
     let record = router.call(&route, &request, &options, &mut Silent).await;
     assert!(record.outcome.is_ok());
-    let outgoing = kept.kept.lock().unwrap().take();
-    outgoing.unwrap()
+    kept.taken()
 }

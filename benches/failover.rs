@@ -9,20 +9,18 @@
     reason = "a benchmark prints, and stops where it cannot measure"
 )]
 
+mod bare;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use bare::Kept;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
 use slalom::ledger::{HealthKey, HealthRow, Ledger};
-use slalom::provider::{
-    Auth, Http, Incoming, Method, ModelRef, Outgoing, Provider, SendError, Target, Transport,
-    built_in_providers,
-};
+use slalom::provider::{Auth, Http, ModelRef, Provider, Target, Transport, built_in_providers};
 use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
 use slalom::sim::{Settings, Simulator};
 
@@ -108,62 +106,27 @@ async fn call(router: &Router, route: &Route, stream: bool) -> Duration {
     took
 }
 
-/// Keeps what is sent, so that a bare client can send the same.
-struct Kept {
-    inner: Http,
-    kept: Mutex<Option<Outgoing>>,
-}
-
-impl Transport for Kept {
-    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
-        *self.kept.lock().unwrap() = Some(outgoing.clone());
-        self.inner.send(outgoing)
-    }
-}
-
 /// One call over a server that takes no time, next to the same bytes sent and read by a bare `reqwest`.
 async fn beside_a_bare_client(url: &str, ledger: Option<&Path>) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .tcp_nodelay(true)
-        .build()
-        .unwrap();
+    let client = bare::client();
     let route = route(&[url]);
     for (name, stream) in [("streamed", true), ("whole", false)] {
-        let kept = Arc::new(Kept { inner: http(), kept: Mutex::new(None) });
+        let kept = Arc::new(Kept::new());
         call(&router(Arc::clone(&kept) as Arc<dyn Transport>, None), &route, stream).await;
-        let outgoing = kept.kept.lock().unwrap().take().unwrap();
+        let outgoing = kept.taken();
         let router = router(Arc::new(http()), ledger);
-        let (mut bare, mut whole) = (Vec::new(), Vec::new());
+        let (mut plain, mut whole) = (Vec::new(), Vec::new());
         for _ in 0..TURNS + 50 {
-            bare.push(send(&client, outgoing.clone()).await);
+            plain.push(bare::send(&client, outgoing.clone()).await);
             whole.push(call(&router, &route, stream).await);
         }
-        let (bare, whole) = (median(&mut bare[50..]), median(&mut whole[50..]));
-        line(&format!("a call, {name}"), whole, "a bare reqwest's", bare, 0.35);
+        let (plain, whole) = (median(&mut plain[50..]), median(&mut whole[50..]));
+        line(&format!("a call, {name}"), whole, "a bare reqwest's", plain, 0.35);
     }
 }
 
 fn http() -> Http {
     Http::new(Duration::from_secs(5))
-}
-
-async fn send(client: &reqwest::Client, outgoing: Outgoing) -> Duration {
-    let start = Instant::now();
-    assert_eq!(outgoing.method, Method::Post);
-    let mut request = client.post(outgoing.url).body(outgoing.body);
-    for (name, value) in outgoing.headers {
-        request = request.header(name, value);
-    }
-    let mut body = request.send().await.unwrap().bytes_stream();
-    let mut length = 0;
-    while let Some(piece) = body.next().await {
-        length += piece.unwrap().len();
-    }
-    assert!(length > 0);
-    start.elapsed()
 }
 
 /// The first candidate refuses connections: how much later its stand-in answers, before and after the breaker opens.

@@ -73,11 +73,6 @@ impl Cost {
         .unwrap_or(Self::NOTHING)
     }
 
-    /// This and another one.
-    pub fn plus(self, other: Self) -> Self {
-        Self::sum([self, other])
-    }
-
     /// In dollars, for people and JSON.
     pub fn usd(self) -> Option<f64> {
         self.nano_dollars.map(|nano| nano as f64 / 1e9)

@@ -58,7 +58,6 @@ pub use router::{CallOptions, Opened, Router, Watch};
 pub use skip::{NoScore, Skip, span};
 pub use standing::{Away, Report, Standing};
 pub use walk::{cost_of, most_attempts};
-pub use weights::{LEAST_SHARE, share_of};
 
 /// A span as times of the ledger are reckoned.
 fn milliseconds(span: std::time::Duration) -> i64 {

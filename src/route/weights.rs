@@ -5,11 +5,11 @@ use crate::ledger::WeightRow;
 use crate::provider::ModelRef;
 
 /// However bad its score, a candidate keeps this share of its weight: whoever wrote the route wants to hear of it.
-pub const LEAST_SHARE: f64 = 0.2;
+const LEAST_SHARE: f64 = 0.2;
 
 /// What is left of a candidate's weight: its pass rate next to the best one's, and never less than [`LEAST_SHARE`]. Where
 /// nobody passed anything, the scores tell nobody apart.
-pub fn share_of(pass_rate: f64, best: f64) -> f64 {
+fn share_of(pass_rate: f64, best: f64) -> f64 {
     if best > 0.0 { (pass_rate / best).clamp(LEAST_SHARE, 1.0) } else { 1.0 }
 }
 

@@ -15,6 +15,10 @@ use crate::eval::{
 use crate::ledger::OutcomeRow;
 use crate::view::replace_file;
 
+/// Where earlier runs are.
+pub(super) const LEDGER: &str =
+    "the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder";
+
 /// What the other subjects are compared with.
 #[derive(Clone, Debug)]
 pub(super) enum Against {
@@ -62,7 +66,9 @@ impl Against {
         context.health().ledger().read(|rows| rows.run(""));
         match context.ledger_trouble() {
             None => Ok(Self::History),
-            Some(trouble) => Err(CommandError::usage(format!("--drift has no earlier runs: {trouble}"))),
+            Some(trouble) => {
+                Err(CommandError::usage(format!("--drift has no earlier runs: {trouble}")).hint(LEDGER))
+            }
         }
     }
 
@@ -114,7 +120,8 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
     let ledger = health.ledger();
     let run = ledger.read(|rows| rows.run(id));
     if let Some(trouble) = context.ledger_trouble() {
-        return Err(CommandError::usage(format!("no earlier run can be compared with: {trouble}")));
+        let message = format!("no earlier run can be compared with: {trouble}");
+        return Err(CommandError::usage(message).hint(LEDGER));
     }
     let hint = "`slalom eval SET --json` says the id of its run";
     let run = run.ok_or_else(|| CommandError::usage(format!("there is no run {id}")).hint(hint))?;

@@ -26,7 +26,8 @@ pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, C
         strict: args.strict,
     };
     if let Some((name, must)) = typed.mistakes().first() {
-        return Err(CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))));
+        let hint = if *must == "0 or more" { "write a limit" } else { "write 0.9 for 90 %" };
+        return Err(CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))).hint(hint));
     }
     let gate = typed.over(&set.gate.clone().unwrap_or_default());
     if gate.max_p95_ms.is_some() && answers < MIN_ANSWERS_FOR_P95 {

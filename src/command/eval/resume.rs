@@ -1,5 +1,6 @@
 //! Which run is gone on with.
 
+use super::baseline::LEDGER;
 use super::choice::Selection;
 use super::{Against, Choice, CommandError, Context};
 use crate::cli::EvalArgs;
@@ -28,9 +29,7 @@ pub(super) fn find(
     let path = path_of(set);
     let (unfinished, named) = ledger.read(|rows| Ok((rows.unfinished_runs(&path)?, rows.run(id)?)));
     if let Some(trouble) = context.ledger_trouble() {
-        return Err(CommandError::usage(format!("no run can be gone on with: {trouble}")).hint(
-            "the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder",
-        ));
+        return Err(CommandError::usage(format!("no run can be gone on with: {trouble}")).hint(LEDGER));
     }
     let same = |run: &RunRow| subjects_of(run) == choice.subjects;
     let list = || {

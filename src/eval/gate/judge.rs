@@ -1,6 +1,7 @@
 //! What a gate says of a run.
 
 use super::Gate;
+use crate::catalog::Cost;
 use crate::eval::statistics::Finding;
 use crate::eval::{Comparison, Origin, Summary};
 
@@ -84,7 +85,7 @@ fn floors(gate: &Gate, summary: &Summary) -> Vec<String> {
         let low = low.filter(|low| misses(*low))?;
         Some(format!("{name}: {what} {figure:.3} may be as low as {low:.3}, under {floor} (strict)"))
     };
-    let spent = summary.cost.plus(summary.cached_cost).usd();
+    let spent = Cost::sum([summary.cost, summary.cached_cost]).usd();
     let most = |what: &str, unit: &str, figure: Option<f64>, most: Option<f64>| match (figure, most?) {
         // Where nothing was scored, that is said already.
         (None, _) if summary.passed + summary.failed == 0 => None,
@@ -138,24 +139,24 @@ fn compared(gate: &Gate, comparison: &Comparison, report: &mut GateReport) {
     let what = comparison.metric.name();
     let (low, high) = found.interval;
     let drop = -found.difference;
-    if comparison.has_drifted() {
+    let is_history = matches!(comparison.origin, Origin::History(_));
+    // What a model may lose to another one says nothing of what it may lose overnight.
+    let max_drop = gate.max_drop.filter(|_| !is_history);
+    if found.verdict == Finding::Worse {
+        let (lead, usual) = match is_history {
+            true => (format!("{name} has drifted"), " as usual"),
+            false => (format!("{name} is worse than {baseline}"), ""),
+        };
         report.reasons.push(format!(
-            "{name} has drifted: {what} {:.3} against {:.3} as usual, difference {:+.3} [{low:+.3}, {high:+.3}]",
+            "{lead}: {what} {:.3} against {:.3}{usual}, difference {:+.3} [{low:+.3}, {high:+.3}]",
             found.challenger, found.baseline, found.difference
         ));
-    } else if found.verdict == Finding::Worse {
-        report.reasons.push(format!(
-            "{name} is worse than {baseline}: {what} {:.3} against {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}]",
-            found.challenger, found.baseline, found.difference
-        ));
-    } else if matches!(comparison.origin, Origin::History(_)) {
-        // What a model may lose to another one says nothing of what it may lose overnight.
-    } else if let Some(allowed) = gate.max_drop.filter(|allowed| drop > allowed + 1e-12) {
+    } else if let Some(allowed) = max_drop.filter(|allowed| drop > allowed + 1e-12) {
         report.reasons.push(format!(
             "{name}: {what} {:.3} is {drop:.3} under {baseline}'s {:.3}, and the drop may be {allowed} at most",
             found.challenger, found.baseline
         ));
-    } else if let Some(allowed) = gate.max_drop.filter(|allowed| {
+    } else if let Some(allowed) = max_drop.filter(|allowed| {
         // What is compared with itself has not dropped.
         gate.strict && !comparison.is_itself() && found.largest_drop > allowed + 1e-12
     }) {
@@ -170,7 +171,6 @@ fn compared(gate: &Gate, comparison: &Comparison, report: &mut GateReport) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Cost;
     use crate::eval::Limit;
 
     fn summary(passed: u64, failed: u64, unscored: u64) -> Summary {
