@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{SemaphorePermit, oneshot};
+use tokio::sync::{Mutex, SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::cache::Errand;
@@ -119,6 +119,7 @@ pub async fn run(
     };
     let lane = bench.lanes.of(&subject.route);
     let next = AtomicUsize::new(0);
+    let door = Mutex::new(());
     let arrived = RefCell::new((results, progress));
     // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
     let worker = || async {
@@ -128,6 +129,12 @@ pub async fn run(
             let (case, repeat) =
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
             let Some(asked) = cases.get(case) else { return };
+            {
+                // One after the other, and what has arrived is read in between: where many begin at once, the latency of the
+                // first would count the time that it takes to send the others.
+                let _turn = door.lock().await;
+                tokio::task::yield_now().await;
+            }
             let result = way.ask(asked, repeat, turn < FIRST, place).await;
             let receipt = way.keep(&result, turn);
             {
