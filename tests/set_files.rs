@@ -107,3 +107,23 @@ fn files_that_are_not_there_cost_nothing() {
     }
     assert_eq!(simulator.hits(), 0);
 }
+
+/// Of very many cases memory holds little: they are put in a file without a name, and it is said where that cannot be.
+#[test]
+fn very_many_cases_want_room_on_disk() {
+    let set = "version: 1\nname: many\nprompt: '{{ q }}'\nassert: [contains: x]\ncases_from: [many.csv]\n";
+    let rows: String = (0..9_000).map(|n| format!("{n},{}\n", "why? ".repeat(20))).collect();
+    let tool = Tool::new().file("set.yaml", set).file("many.csv", &format!("id,q\n{rows}"));
+    let ran = tool.run(&["check", "set.yaml"]).exits(0);
+    assert!(ran.stdout.contains("set.yaml: 9000 cases"), "{}", ran.stdout);
+    let left = std::fs::read_dir(tool.path("")).unwrap().count();
+    let nowhere = tool.path("no/such/folder");
+    let tool = tool.env("TMPDIR", nowhere.to_str().unwrap());
+    let ran = tool.run(&["check", "set.yaml"]).exits(2);
+    assert!(ran.stderr.contains("the cases are too many for memory"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("$TMPDIR"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_dir(tool.path("")).unwrap().count(), left, "nothing is left behind");
+    // Few need no such room.
+    let tool = tool.file("many.csv", "id,q\n1,why?\n");
+    tool.run(&["check", "set.yaml"]).exits(0);
+}

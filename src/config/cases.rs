@@ -57,7 +57,7 @@ impl fmt::Display for Source {
 pub(super) fn from_file(
     folder: &Path,
     name: &str,
-    take: &mut dyn FnMut(CaseEntry, Source),
+    take: &mut dyn FnMut(CaseEntry, Source, u64),
 ) -> Result<(), Problem> {
     let hint =
         "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
@@ -74,7 +74,7 @@ pub(super) fn from_file(
     let mut row = |line: u64, row: Row| {
         count += 1;
         let case = case_of(row, || format!("{stem}-{count}"))?;
-        take(case, Source::Line(Arc::clone(&file_name), line));
+        take(case, Source::Line(Arc::clone(&file_name), line), line);
         Ok(())
     };
     let read = match path.extension().and_then(|e| e.to_str()) {

@@ -24,6 +24,7 @@ mod prompts;
 mod provider_parts;
 mod provider_trust;
 mod providers;
+mod rendering;
 mod route_entry;
 mod route_policy;
 mod routes;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::statistics::{
     CompareError, Finding, Level, Metric, Outcome, Pair, PairedComparison, Quorum, Resampling, Terms, compare,
 };
-use super::{Case, Digest, Figure, Gate};
+use super::{CaseHead, Digest, Figure, Gate};
 
 /// Where the chance of bootstraps begins. It is always the same, so that the same results always have the same interval.
 pub(super) const SEED: u64 = 0x5eed;
@@ -47,7 +47,7 @@ pub struct Answered {
 
 impl Answered {
     /// A subject's results of these cases, case by case. The results of a case stand next to each other.
-    pub fn cases_of(cases: &[Case], results: &[Figure]) -> Vec<Self> {
+    pub fn cases_of(cases: &[CaseHead], results: &[Figure]) -> Vec<Self> {
         let outcome = |result: &Figure| Outcome { verdict: result.verdict, score: result.score() };
         let answered = |of: &[Figure]| {
             let case = cases.get(of.first()?.case as usize)?;
@@ -101,7 +101,7 @@ impl Comparison {
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'a> {
     /// The cases that were run.
-    pub cases: &'a [Case],
+    pub cases: &'a [CaseHead],
     /// Whether these are all cases of the set.
     pub is_whole_set: bool,
     /// How many of a case's repeats must pass, where that decides.
@@ -155,7 +155,7 @@ impl Match<'_> {
 #[derive(Debug)]
 pub struct Pairing<'c, 'b> {
     /// Cases, with what the baseline answered.
-    pub pairs: Vec<(&'c Case, &'b Answered)>,
+    pub pairs: Vec<(&'c CaseHead, &'b Answered)>,
     /// Ids of the other cases.
     pub unpaired: Vec<String>,
 }
@@ -163,7 +163,7 @@ pub struct Pairing<'c, 'b> {
 impl<'c, 'b> Pairing<'c, 'b> {
     /// Pairs cases by their digests: a case with a new id is the same case, and one that asks for something else is another.
     /// Of cases that are alike, those with the same id belong together. Within one run, ids are enough.
-    pub fn of(cases: &'c [Case], baseline: &'b Baseline) -> Self {
+    pub fn of(cases: &'c [CaseHead], baseline: &'b Baseline) -> Self {
         let mut found: Vec<Option<&Answered>> = vec![None; cases.len()];
         let mut open: HashMap<Key<'_>, Vec<&Answered>> = HashMap::new();
         let here = baseline.origin == Origin::Here;
@@ -194,7 +194,7 @@ enum Key<'a> {
 }
 
 /// Ids of a baseline's cases that a set no longer has, or has otherwise.
-fn gone(set: &[Case], baseline: &Baseline) -> Vec<String> {
+fn gone(set: &[CaseHead], baseline: &Baseline) -> Vec<String> {
     let digests: HashSet<Digest> = set.iter().map(|case| case.digest).collect();
     let left = baseline.answered.iter().filter(|answered| !digests.contains(&answered.digest));
     left.filter(|_| baseline.origin != Origin::Here).map(|answered| answered.case.to_string()).collect()
@@ -204,10 +204,10 @@ fn gone(set: &[Case], baseline: &Baseline) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::eval::Verdict;
-    use crate::eval::set;
+    use crate::eval::case;
 
-    fn case(id: &str, digest: &str) -> Case {
-        Case { digest: Digest::of([digest]), ..set::case(id) }
+    fn case(id: &str, digest: &str) -> CaseHead {
+        CaseHead { digest: Digest::of([digest]), ..case::case(id).head }
     }
 
     fn answered(case: &str, digest: &str, verdict: Verdict) -> Answered {

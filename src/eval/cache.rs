@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::kept::{meaning, word};
-use super::{Quantity, Set};
+use super::{Feature, Quantity, Set};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{FinishReason, Request, Response, Usage};
 use crate::dialect::Account;
@@ -32,9 +32,7 @@ pub struct Cache {
 impl Cache {
     /// What of it holds for a set: where one of its assertions looks at time, no answer from before will do.
     pub fn for_set(self, set: &Set) -> Self {
-        let mut assertions = set.cases.iter().flat_map(|case| case.assertions.iter());
-        let wants_time =
-            assertions.any(|assertion| TIMES.into_iter().any(|quantity| assertion.asks_for(quantity)));
+        let wants_time = TIMES.into_iter().any(|quantity| set.cases.any(Feature::Asks(quantity)));
         Self { reads: self.reads && !wants_time, ..self }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
 /// What identifies something by its contents. Written as `sha256:` and hexadecimal digits.
@@ -13,14 +13,30 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest of some pieces, in order.
     pub fn of(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        let mut hash: Sha256 = sha2::Digest::new();
-        pieces.into_iter().for_each(|piece| sha2::Digest::update(&mut hash, piece));
-        Self(sha2::Digest::finalize(hash).into())
+        let mut digester = Digester::default();
+        pieces.into_iter().for_each(|piece| digester.add(piece));
+        digester.digest()
     }
 
     /// Its first sixteen bytes, which are as good as all of them where nobody means harm.
     pub fn prefix(self) -> u128 {
         self.0.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+}
+
+/// Makes a digest of pieces that come one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Digester(Sha256);
+
+impl Digester {
+    /// Takes the next piece in.
+    pub fn add(&mut self, piece: impl AsRef<[u8]>) {
+        sha2::Digest::update(&mut self.0, piece);
+    }
+
+    /// The digest of what was taken in.
+    pub fn digest(self) -> Digest {
+        Digest(sha2::Digest::finalize(self.0).into())
     }
 }
 
@@ -52,6 +68,13 @@ impl Serialize for Digest {
     }
 }
 
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +84,10 @@ mod tests {
         let written = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(["a", "bc"]).to_string(), written);
         assert_eq!(serde_json::json!(Digest::of(["abc"])), written);
+        assert_eq!(
+            serde_json::from_value::<Digest>(serde_json::json!(written)).unwrap(),
+            Digest::of(["abc"])
+        );
         assert_eq!(written.parse(), Ok(Digest::of(["abc"])));
         for broken in ["", "sha256:", &written[..70], &written.replace('b', "g"), &written.replace('b', "é")]
         {

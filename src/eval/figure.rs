@@ -245,12 +245,12 @@ pub(super) fn figures(cases: &[&[Verdict]]) -> Vec<Figure> {
         for (repeat, verdict) in (0..).zip(*verdicts) {
             let score =
                 (*verdict != Verdict::Unscored).then_some(f64::from(u8::from(*verdict == Verdict::Pass)));
-            let case = super::set::case("c");
+            let case = super::case::case("c");
             let result = CaseResult {
                 repeat,
                 verdict: *verdict,
                 score,
-                ..CaseResult::unscored(&case, Duration::ZERO)
+                ..CaseResult::unscored(&case.head, Duration::ZERO)
             };
             figures.push(gathering.figure(place, &result));
         }
@@ -262,10 +262,10 @@ pub(super) fn figures(cases: &[&[Verdict]]) -> Vec<Figure> {
 mod tests {
     use super::*;
     use crate::eval::Case;
-    use crate::eval::set::case;
+    use crate::eval::case::case;
 
     fn result(case: &Case, repeat: u32, verdict: Verdict) -> CaseResult {
-        CaseResult { repeat, verdict, ..CaseResult::unscored(case, Duration::ZERO) }
+        CaseResult { repeat, verdict, ..CaseResult::unscored(&case.head, Duration::ZERO) }
     }
 
     /// In whatever order results arrive, the figures stand in the cases' order, and the words of the first ones are kept.

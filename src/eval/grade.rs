@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::repair::repaired;
-use super::{Case, Digest, Findings, Judging, Kind, Repairs};
+use super::{Case, CaseHead, Digest, Findings, Judging, Kind, Repairs};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
@@ -152,7 +152,7 @@ impl CaseResult {
         record: &'a CallRecord,
         queued: Duration,
     ) -> (Self, Option<Graded<'a>>) {
-        let mut result = Self::unscored(case, queued);
+        let mut result = Self::unscored(&case.head, queued);
         result.cost = record.cost();
         result.failovers = record.failovers();
         let last = record.attempts.last();
@@ -201,7 +201,7 @@ impl CaseResult {
     }
 
     /// A case that was not run, or has no answer.
-    pub(super) fn unscored(case: &Case, queued: Duration) -> Self {
+    pub(super) fn unscored(case: &CaseHead, queued: Duration) -> Self {
         Self {
             case: case.id.to_string(),
             digest: case.digest,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Case, CaseResult, Judging, Repairs, Verdict};
+use super::{CaseHead, CaseResult, Judging, Repairs, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
 use crate::ledger::ResultRow;
@@ -65,7 +65,7 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
 }
 
 /// The result of a case that was kept; `None` where it cannot be read.
-pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
+pub(super) fn result_of(case: &CaseHead, row: &ResultRow) -> Option<CaseResult> {
     let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
     let cost = Cost { nano_dollars: row.nano_dollars, source: meaning::<CostSource>(&row.cost_source)? };
     let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
@@ -96,7 +96,7 @@ pub(super) fn result_of(case: &Case, row: &ResultRow) -> Option<CaseResult> {
 mod tests {
     use super::*;
     use crate::chat::{FinishReason, Usage};
-    use crate::eval::set::case;
+    use crate::eval::case::case;
     use crate::eval::{AssertionResult, Kind, Repair};
 
     /// Whatever a result says is said again when it is read back.
@@ -124,18 +124,18 @@ mod tests {
             judging: Judging { calls: 3, cost: Cost::UNKNOWN, votes: 3, agreed: 2 },
             latency: Some(Duration::from_micros(1_234_500)),
             usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
-            ..CaseResult::unscored(&case("c"), Duration::from_millis(3))
+            ..CaseResult::unscored(&case("c").head, Duration::from_millis(3))
         };
         let cached = CaseResult { cost: Cost::NOTHING, cached: Some(cost), latency: None, ..full.clone() };
         let failed = CaseResult {
             failure: Some((FailureClass::RateLimited, "slow down".into())),
             cost: Cost::UNKNOWN,
-            ..CaseResult::unscored(&case("c"), Duration::ZERO)
+            ..CaseResult::unscored(&case("c").head, Duration::ZERO)
         };
         for result in [full, cached, failed] {
-            let back = result_of(&case("c"), &row_of("s", &result, 1)).unwrap();
+            let back = result_of(&case("c").head, &row_of("s", &result, 1)).unwrap();
             assert_eq!(format!("{back:?}"), format!("{result:?}"));
         }
-        assert!(result_of(&case("c"), &ResultRow::default()).is_none());
+        assert!(result_of(&case("c").head, &ResultRow::default()).is_none());
     }
 }

@@ -4,11 +4,12 @@
 //! file format and prints nothing; `config` makes its sets and `view` shows its results. Start with [`Set`], then
 //! [`run()`] and [`judge`].
 
-mod asked;
 mod assertion;
 mod audit;
 mod baseline;
 mod cache;
+mod case;
+mod cases;
 mod digest;
 mod figure;
 mod gate;
@@ -29,7 +30,6 @@ mod shape;
 pub mod statistics;
 mod summary;
 
-pub use asked::{Asked, Sharing};
 pub use assertion::{
     Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
     Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
@@ -37,7 +37,9 @@ pub use assertion::{
 pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, audit};
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
-pub use digest::Digest;
+pub use case::{Case, CaseHead, Written};
+pub use cases::{Cases, CasesWriter, Feature, NewCase, Render};
+pub use digest::{Digest, Digester};
 pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
 pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
@@ -53,7 +55,7 @@ pub use repeat::{Decided, decided, decided_cases};
 pub use resume::{Taken, take_up};
 pub use run::{Bench, Progress, RunOptions, Subject, run};
 pub use sample::sample;
-pub use set::{Case, Set, SetPrompt, Written, subject_halves};
+pub use set::{Set, subject_halves};
 pub use shape::{Shape, Structured};
 pub use statistics::{percentile, wilson_interval};
 pub use summary::Summary;

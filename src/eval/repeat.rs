@@ -14,9 +14,9 @@ pub struct Decided {
 
 /// Decides each case: it passes where enough of its repeats did, and fails where they cannot any more. Where the ones that
 /// could not be scored, or were never asked, might tip it, it is unscored. The results of a case stand next to each other.
-pub fn decided(results: &[Figure], min_pass: Quorum) -> Vec<Decided> {
-    let of = |of: &[Figure]| decide(of.iter().map(|result| (result.verdict, result.score())), min_pass);
-    results.chunk_by(|a, b| a.case == b.case).map(of).collect()
+pub fn decided(results: &[Figure], min_pass: Quorum) -> impl Iterator<Item = Decided> {
+    let of = move |of: &[Figure]| decide(of.iter().map(|result| (result.verdict, result.score())), min_pass);
+    results.chunk_by(|a, b| a.case == b.case).map(of)
 }
 
 /// Each case with its results, and what they come to.
@@ -65,11 +65,12 @@ mod tests {
             &[Pass, Pass, Unscored],
         ]);
         let quorum = |pass| Quorum { pass, of: 3 };
-        let verdicts: Vec<Verdict> = decided(&all, quorum(2)).iter().map(|decided| decided.verdict).collect();
+        let verdicts: Vec<Verdict> = decided(&all, quorum(2)).map(|decided| decided.verdict).collect();
         assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
-        assert_eq!(decided(&all, quorum(2))[3].score, Some(1.0));
-        assert_eq!(decided(&all, quorum(2))[2].score, None);
-        assert_eq!(decided(&all, quorum(3))[1].verdict, Fail);
+        let scores = |pass| -> Vec<Option<f64>> { decided(&all, quorum(pass)).map(|of| of.score).collect() };
+        assert_eq!(scores(2)[3], Some(1.0));
+        assert_eq!(scores(2)[2], None);
+        assert_eq!(decided(&all, quorum(3)).nth(1).unwrap().verdict, Fail);
 
         // A failed answer that its form alone failed may make up what its case lacks.
         let mut repaired = all;
@@ -79,10 +80,10 @@ mod tests {
         let both = Repairs::from(Repair::StripFences).and(Repair::Fold.into());
         let after: Vec<Option<Repairs>> = decided_after_repair(&repaired, quorum(2)).collect();
         assert_eq!(after, [None, Some(both), Some(Repair::Fold.into()), None]);
-        let summary = Summary::of("s", false, &[], &repaired, Some(quorum(2)));
+        let summary = Summary::of("s", false, None, &repaired, Some(quorum(2)));
         assert_eq!((summary.passed, summary.failed, summary.unscored), (2, 1, 1));
         assert_eq!((summary.repairs, summary.repaired_pass_rate), (vec![(both, 1)], Some(1.0)));
-        let each = Summary::of("s", false, &[], &repaired, None);
+        let each = Summary::of("s", false, None, &repaired, None);
         let fold = Repairs::from(Repair::Fold);
         assert_eq!(each.repairs, [(fold, 2), (Repair::StripFences.into(), 1)]);
         assert_eq!((each.pass_rate, each.repaired_pass_rate), (Some(0.6), Some(0.9)));

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::kept::{result_of, row_of};
-use super::{Case, CaseResult};
+use super::{CaseHead, CaseResult, Cases};
 use crate::ledger::ResultRow;
 use crate::route::Router;
 
@@ -18,9 +18,13 @@ pub struct Taken {
 
 /// The scored results of a run that still belong to a case of the set. Cases are paired by their digest, so that one with a
 /// new id keeps its results, and one that asks for something else is run anew.
-pub fn take_up(router: &Router, run: &str, subject: &str, cases: &[Case], repeats: u32) -> Taken {
+pub fn take_up(router: &Router, run: &str, subject: &str, cases: &Cases, repeats: u32) -> Taken {
     let health = router.health();
     let rows = health.ledger().read(|rows| rows.results(run, subject));
+    if rows.is_empty() {
+        return Taken::default();
+    }
+    let cases: Vec<CaseHead> = cases.heads().collect();
     let scored = |row: &&ResultRow| row.verdict != "unscored" && row.repeat < repeats;
     let mut kept: HashMap<(String, u32), Vec<&ResultRow>> = HashMap::new();
     for row in rows.iter().filter(scored) {

@@ -13,7 +13,7 @@ use super::cache::Errand;
 use super::figure::{Gathering, Keep, Results};
 use super::kept::row_of;
 use super::refusals::Refusals;
-use super::{Cache, Case, CaseResult, Graded, Halt, Jury, Lanes, Verdict};
+use super::{Cache, Case, CaseResult, Cases, Graded, Halt, Jury, Lanes, Verdict};
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
 use crate::ledger::Rows;
@@ -92,7 +92,7 @@ struct Way<'a> {
 pub async fn run(
     bench: Bench<'_>,
     subject: &Subject,
-    cases: &[Case],
+    cases: &Cases,
     options: &RunOptions,
     kept: Vec<(usize, CaseResult)>,
     progress: &mut dyn Progress,
@@ -135,7 +135,7 @@ pub async fn run(
                 let _turn = door.lock().await;
                 tokio::task::yield_now().await;
             }
-            let result = way.ask(asked, repeat, turn < FIRST, place).await;
+            let result = way.ask(&asked, repeat, turn < FIRST, place).await;
             let receipt = way.keep(&result, turn);
             {
                 let (results, progress) = &mut *arrived.borrow_mut();
@@ -165,7 +165,7 @@ impl Way<'_> {
         let queued = self.begun.elapsed();
         if let Some(who) = self.hopeless.get() {
             let failure = (FailureClass::Cancelled, format!("not run: {who} failed on the first cases"));
-            return CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(case, queued) };
+            return CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.head, queued) };
         }
         let (record, is_cached) = self.answer(case, repeat).await;
         // Answers come in bursts: the others that are there already are read first, or their latency would count the time
@@ -217,12 +217,12 @@ impl Way<'_> {
     async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, bool) {
         let Bench { router, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
-        let caller = Caller { label: None, key: Some(case.id.to_string()) };
-        let request = case.request();
+        let caller = Caller { label: None, key: Some(case.head.id.to_string()) };
         let stream = self.options.stream;
-        let plan =
-            (self.cache != Cache::default()).then(|| router.plan(&self.subject.route, &request, &caller));
-        let errand = plan.as_ref().map(|plan| Errand { router, plan, request: &request, repeat, stream });
+        let plan = (self.cache != Cache::default())
+            .then(|| router.plan(&self.subject.route, &case.request, &caller));
+        let errand =
+            plan.as_ref().map(|plan| Errand { router, plan, request: &case.request, repeat, stream });
         if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
             return (record, true);
         }
@@ -234,7 +234,7 @@ impl Way<'_> {
             caller,
         };
         let mut refusals = Refusals { told: &self.told, tell };
-        let record = router.call(&self.subject.route, &request, &call, &mut refusals).await;
+        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }

@@ -1,13 +1,13 @@
 //! What all results of a subject come to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::baseline::SEED;
 use super::repeat::decided_after_repair;
 use super::statistics::{
     Interval, Level, Quorum, Resampling, clustered_mean, mean_interval, percentile, wilson_interval,
 };
-use super::{Case, Decided, Figure, Judging, Repairs, Verdict, decided};
+use super::{Decided, Figure, Judging, Repairs, Verdict, decided};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
@@ -56,39 +56,43 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums a subject's results of these cases up. With `min_pass`, so many of a case's repeats decide it.
+    /// Sums a subject's results up. Cases stand or fall with the one that clusters name for their place. With `min_pass`, so
+    /// many of a case's repeats decide it.
     pub fn of(
         subject: &str,
         simulated: bool,
-        cases: &[Case],
+        clusters: Option<&[u32]>,
         results: &[Figure],
         min_pass: Option<Quorum>,
     ) -> Self {
-        let judged = judged(results, min_pass);
-        let clusters = clusters(cases, &judged);
-        let count = |verdict| judged.iter().filter(|(_, found)| found.verdict == verdict).count() as u64;
+        // A run may have very many results, so what is judged is told again and again, and never put beside them.
+        let judged = || judged(results, min_pass);
+        let keys = keys(clusters, judged);
+        let count = |verdict| judged().filter(|(_, found)| found.verdict == verdict).count() as u64;
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
-        let repairs = tally(results, &judged, min_pass);
+        let repairs = tally(results, min_pass);
         let repaired: u64 = repairs.iter().map(|(_, count)| count).sum();
-        let scores: Vec<f64> = judged.iter().filter_map(|(_, found)| found.score).collect();
         let clustered = |value: fn(&Decided) -> Option<f64>| {
-            let keyed = clusters.as_ref()?.iter().zip(&judged);
+            let keyed = keys.as_ref()?.iter().zip(judged());
             let found =
-                clustered_mean(keyed.filter_map(|(key, (_, of))| Some((key, value(of)?))), Level::NOMINAL)?;
+                clustered_mean(keyed.filter_map(|(key, (_, of))| Some((key, value(&of)?))), Level::NOMINAL)?;
             Some((found.careful.0.max(0.0), found.careful.1.min(1.0)))
         };
         let pass = |of: &Decided| {
             (of.verdict != Verdict::Unscored).then(|| f64::from(u8::from(of.verdict == Verdict::Pass)))
         };
-        let (interval, score_interval) = match clusters {
+        let scores: Vec<f64> = judged().filter_map(|(_, found)| found.score).collect();
+        let mean_score = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
+        let (interval, score_interval) = match keys {
             Some(_) => (clustered(pass), clustered(|of| of.score)),
             None => (
                 wilson_interval(passed, scored),
                 mean_interval(&scores, Level::NOMINAL, Resampling::seeded(SEED)),
             ),
         };
+        drop(scores);
         let mut latencies: Vec<f64> = results
             .iter()
             .filter_map(Figure::latency)
@@ -111,7 +115,7 @@ impl Summary {
             interval,
             repaired_pass_rate: (scored > 0).then(|| (passed + repaired) as f64 / scored as f64),
             repairs,
-            mean_score: (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64),
+            mean_score,
             score_interval,
             cost: Cost::sum(results.iter().map(Figure::cost)),
             judging: Judging::default(),
@@ -130,38 +134,42 @@ impl Summary {
 }
 
 /// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
-fn judged(results: &[Figure], min_pass: Option<Quorum>) -> Vec<(u32, Decided)> {
+fn judged(results: &[Figure], min_pass: Option<Quorum>) -> impl Iterator<Item = (u32, Decided)> {
     let own = |result: &Figure| Decided { verdict: result.verdict, score: result.score() };
-    match min_pass {
-        None => results.iter().map(|result| (result.case, own(result))).collect(),
-        Some(min_pass) => {
-            let places = results.chunk_by(|a, b| a.case == b.case).map(|of| of[0].case);
-            places.zip(decided(results, min_pass)).collect()
-        }
-    }
+    let each = if min_pass.is_none() { results } else { &[] };
+    let cases = min_pass.into_iter().flat_map(|min_pass| {
+        let places = results.chunk_by(|a, b| a.case == b.case).filter_map(|of| of.first()).map(|of| of.case);
+        places.zip(decided(results, min_pass))
+    });
+    each.iter().map(move |result| (result.case, own(result))).chain(cases)
 }
 
 /// What each of these stands or falls with, by the place of the first case of its kind; `None` where each stands for itself.
-fn clusters(cases: &[Case], judged: &[(u32, Decided)]) -> Option<Vec<u32>> {
-    let mut first: HashMap<&str, u32> = HashMap::new();
-    let mut key = |place: u32| {
-        let cluster = cases.get(place as usize).and_then(|case| case.cluster.as_deref());
-        cluster.map_or(place, |cluster| *first.entry(cluster).or_insert(place))
-    };
-    let keys: Vec<u32> = judged.iter().map(|(place, _)| key(*place)).collect();
+fn keys<I: Iterator<Item = (u32, Decided)>>(
+    clusters: Option<&[u32]>,
+    judged: impl Fn() -> I,
+) -> Option<Vec<u32>> {
+    let key = |place: u32| clusters.and_then(|of| of.get(place as usize)).copied().unwrap_or(place);
+    let places = || judged().map(|(place, _)| place);
+    // Without clusters, only answers to the same case belong together, and they stand next to each other.
+    let is_one_each = clusters.is_none() && places().zip(places().skip(1)).all(|(a, b)| a != b);
+    if is_one_each {
+        return None;
+    }
+    let keys: Vec<u32> = places().map(key).collect();
     let different: HashSet<u32> = keys.iter().copied().collect();
     (different.len() < keys.len()).then_some(keys)
 }
 
 /// Which repairs make how many of the failed ones pass. Where repeats decide a case, it is those of all its answers.
-fn tally(results: &[Figure], judged: &[(u32, Decided)], min_pass: Option<Quorum>) -> Vec<(Repairs, u64)> {
+fn tally(results: &[Figure], min_pass: Option<Quorum>) -> Vec<(Repairs, u64)> {
     let mut made: Vec<Repairs> = Vec::new();
     match min_pass {
         None => made.extend(results.iter().filter_map(|result| result.repaired_by)),
         Some(min_pass) => {
-            let cases = judged.iter().zip(decided_after_repair(results, min_pass));
-            let failed = |case: &Decided| case.verdict == Verdict::Fail;
-            made.extend(cases.filter_map(|((_, case), after)| after.filter(|_| failed(case))));
+            let cases = decided(results, min_pass).zip(decided_after_repair(results, min_pass));
+            let failed = |case: Decided| case.verdict == Verdict::Fail;
+            made.extend(cases.filter_map(|(case, after)| after.filter(|_| failed(case))));
         }
     }
     let mut counts: Vec<(Repairs, u64)> = Vec::new();

@@ -5,7 +5,7 @@ use super::{CommandError, Context, Outcome};
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
 use crate::config::load_set;
-use crate::eval::{Audit, audit as audit_of};
+use crate::eval::{Audit, Case, audit as audit_of};
 use crate::view::{Audited, audit_json, audit_table, counted};
 
 pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, CommandError> {
@@ -16,9 +16,9 @@ pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, Comma
     let selection = Selection::typed(args, None);
     let mut audited = Vec::new();
     for path in &args.sets {
-        let mut set = load_set(path)?;
-        let all = set.cases.clone();
-        let cases = selection.cases(&mut set)?;
+        let set = load_set(path)?;
+        let all: Vec<Case> = set.cases.iter().collect();
+        let cases: Vec<Case> = selection.cases(&set)?.iter().collect();
         if cases.iter().all(|case| case.reference.is_none()) {
             let message = format!("{}: no case that is chosen has a reference", set.path);
             return Err(CommandError::usage(message)

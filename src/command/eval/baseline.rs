@@ -9,7 +9,7 @@ use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, baseline_text, load_baseline};
 use crate::eval::statistics::{Outcome, Quorum};
 use crate::eval::{
-    Answered, Baseline, Case, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
+    Answered, Baseline, CaseHead, Comparison, Digest, Match, Origin, Pairing, Results, Set, Subject, Summary,
     Verdict,
 };
 use crate::ledger::OutcomeRow;
@@ -84,7 +84,7 @@ impl Against {
     pub(super) fn check(
         &self,
         set: &Set,
-        cases: &[Case],
+        cases: &[CaseHead],
         min_pass: Option<Quorum>,
     ) -> Result<(), CommandError> {
         let Self::Kept(baseline) = self else { return Ok(()) };
@@ -179,8 +179,8 @@ pub(super) fn compare(
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let cases = prepared.cases_of(prepared.subjects.get(at)?);
-        let answered = Answered::cases_of(cases, &results.get(at)?.figures);
+        let cases: Vec<CaseHead> = prepared.cases_of(prepared.subjects.get(at)?).heads().collect();
+        let answered = Answered::cases_of(&cases, &results.get(at)?.figures);
         Some(Baseline { subject: name.to_owned(), origin: Origin::Here, answered })
     };
     let baseline = match against {
@@ -192,15 +192,15 @@ pub(super) fn compare(
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
         .map(|(subject, results)| {
-            let cases = prepared.cases_of(subject);
+            let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
             let terms = Match {
-                cases,
+                cases: &cases,
                 is_whole_set: prepared.is_whole_set,
                 min_pass: prepared.min_pass,
                 gate: &prepared.gate,
                 challengers,
             };
-            terms.compare(&baseline, &subject.name, &Answered::cases_of(cases, &results.figures))
+            terms.compare(&baseline, &subject.name, &Answered::cases_of(&cases, &results.figures))
         })
         .collect()
 }
@@ -238,7 +238,8 @@ pub(super) fn save(
     let answered: Vec<(&Summary, &Results, Vec<Answered>)> = all
         .filter(|((_, summary), _)| is_saved(summary))
         .map(|((subject, summary), results)| {
-            (summary, results, Answered::cases_of(prepared.cases_of(subject), &results.figures))
+            let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
+            (summary, results, Answered::cases_of(&cases, &results.figures))
         })
         .collect();
     let subjects: Vec<SavedSubject<'_>> = answered

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Against, CommandError, Context};
 use crate::cli::EvalArgs;
 use crate::config::Config;
-use crate::eval::{Case, Set, sample, subject_halves};
+use crate::eval::{CaseHead, Cases, Set, sample, subject_halves};
 
 /// What is run of one set.
 #[derive(Clone, Debug)]
@@ -124,34 +124,31 @@ impl Selection {
         }
     }
 
-    /// Takes the cases that are chosen out of the set, in its order.
-    pub(super) fn cases(&self, set: &mut Set) -> Result<Vec<Case>, CommandError> {
+    /// The cases that are chosen, in the set's order.
+    pub(super) fn cases(&self, set: &Set) -> Result<Cases, CommandError> {
         let filter =
             self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
                 CommandError::usage(format!("--filter is no regular expression: {error}"))
             })?;
-        let wanted = |case: &Case| {
+        let wanted = |case: &CaseHead| {
             filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
                 && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
         };
-        if set.cases.iter().any(wanted) {
-            let mut cases = std::mem::take(&mut set.cases);
-            cases.retain(wanted);
-            let count = self.sample.and_then(|count| usize::try_from(count).ok());
-            return Ok(match count {
-                Some(count) => sample(cases, count, self.sample_seed),
+        let is_all = filter.is_none() && self.tags.is_empty();
+        let cases = if is_all { set.cases.clone() } else { set.cases.choose(wanted) };
+        if !cases.is_empty() {
+            return Ok(match self.sample.and_then(|count| usize::try_from(count).ok()) {
+                Some(count) => sample(&cases, count, self.sample_seed),
                 None => cases,
             });
         }
-        let mut tags: Vec<&str> = set.cases.iter().flat_map(|c| c.tags.iter().map(String::as_str)).collect();
+        let mut tags: Vec<String> = set.cases.heads().flat_map(|head| head.tags).collect();
         tags.sort_unstable();
         tags.dedup();
-        Err(CommandError::usage(format!(
-            "the filter selects none of the {} cases of {}",
-            set.cases.len(),
-            set.path
-        ))
-        .hint(format!("ids look like `{}`; the tags are {}", set.cases[0].id, tags.join(", "))))
+        let first = set.cases.head(0).map(|head| head.id).unwrap_or_default();
+        let message = format!("the filter selects none of the {} cases of {}", set.cases.len(), set.path);
+        let hint = format!("ids look like `{first}`; the tags are {}", tags.join(", "));
+        Err(CommandError::usage(message).hint(hint))
     }
 
     /// What was typed otherwise than the run has it, as the flag that says it.

@@ -15,7 +15,7 @@ use super::{CommandError, Context, Prepared};
 use crate::command::hook::{plain, secrets_of};
 use crate::config::{Config, Template};
 use crate::eval::{
-    Answered, Baseline, Case, Comparison, Gate, Match, Origin, Pairing, Results, Set, Verdict,
+    Answered, Baseline, CaseHead, Comparison, Gate, Match, Origin, Pairing, Results, Set, Verdict,
 };
 
 /// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
@@ -35,7 +35,7 @@ const VARIABLES: [&str; 5] = ["subject", "set", "usual", "now", "difference"];
 pub(super) fn history(
     context: &Context,
     set: &Set,
-    cases: &[Case],
+    cases: &[CaseHead],
     run: &str,
     subject: &str,
 ) -> Option<Baseline> {
@@ -80,17 +80,17 @@ pub(super) fn compare(
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
     let mut comparisons = Vec::new();
     for (subject, results) in prepared.subjects.iter().zip(results) {
-        let cases = prepared.cases_of(subject);
-        match history(context, &prepared.set, cases, run, &subject.name) {
+        let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
+        match history(context, &prepared.set, &cases, run, &subject.name) {
             Some(usual) => {
                 let terms = Match {
-                    cases,
+                    cases: &cases,
                     is_whole_set: prepared.is_whole_set,
                     min_pass: None,
                     gate: &gate,
                     challengers: prepared.subjects.len(),
                 };
-                let now = Answered::cases_of(cases, &results.figures);
+                let now = Answered::cases_of(&cases, &results.figures);
                 comparisons.push(terms.compare(&usual, &subject.name, &now));
             }
             None => context.console.note(format_args!(

@@ -6,7 +6,7 @@ use super::{CommandError, Context, Outcome, Prepared};
 use crate::catalog::{Cost, CostSource, estimated_tokens, price_of};
 use crate::chat::{Request, Usage};
 use crate::command::outcome::printed;
-use crate::eval::{Case, Graded, Jury, Subject, Task, subject_halves, tasks};
+use crate::eval::{Case, Cases, Feature, Graded, Jury, Subject, Task, subject_halves, tasks};
 use crate::provider::Target;
 use crate::route::{Caller, PlanStep, Route, Router};
 use crate::view::money;
@@ -16,14 +16,14 @@ const ANSWER: u64 = 400;
 
 /// What a subject's calls would cost: the prompt by its size, and the answer as its route's were, else 400 tokens, but never
 /// more than the request allows. `None` where the price of somebody who would be asked first is unknown.
-fn estimate(router: &Router, subject: &Subject, cases: &[Case], repeat: u32) -> Option<u64> {
-    let once = cases.iter().map(|case| one(router, &subject.route, &case.request(), case));
+fn estimate(router: &Router, subject: &Subject, cases: &Cases, repeat: u32) -> Option<u64> {
+    let once = cases.iter().map(|case| one(router, &subject.route, &case.request, &case.head.id));
     Some(once.sum::<Option<u64>>()?.saturating_mul(u64::from(repeat)))
 }
 
 /// What one request would cost.
-fn one(router: &Router, route: &Route, request: &Request, case: &Case) -> Option<u64> {
-    let caller = Caller { label: None, key: Some(case.id.to_string()) };
+fn one(router: &Router, route: &Route, request: &Request, case: &str) -> Option<u64> {
+    let caller = Caller { label: None, key: Some(case.to_owned()) };
     let plan = router.explained(route, request, &caller);
     plan.steps.iter().find_map(|step| match step {
         PlanStep::Try { estimate, .. } => Some(estimate.and_then(|estimate| estimate.cost)),
@@ -50,17 +50,17 @@ impl Judging {
     }
 }
 
-fn judging(router: &Router, jury: &Jury, cases: &[Case], repeat: u32) -> Judging {
+fn judging(router: &Router, jury: &Jury, cases: &Cases, repeat: u32) -> Judging {
     let (mut calls, mut programs, mut costs) = (0, 0, Vec::new());
-    for case in cases {
-        let tokens = case.request().max_tokens.map_or(ANSWER, |most| most.min(ANSWER));
+    for case in cases.with(Feature::Judged) {
+        let tokens = case.request.max_tokens.map_or(ANSWER, |most| most.min(ANSWER));
         let words = "word".repeat(usize::try_from(tokens).unwrap_or_default());
         for task in tasks(&case.assertions) {
             match task {
                 Task::Ask { question, judge, votes } => {
-                    let request = question.request(case, &Graded::text(&words), None);
+                    let request = question.request(&case, &Graded::text(&words), None);
                     let route = jury.judges.get(judge);
-                    let cost = route.and_then(|route| one(router, route, &request, case));
+                    let cost = route.and_then(|route| one(router, route, &request, &case.head.id));
                     costs.push(cost.map(|cost| cost.saturating_mul(u64::from(*votes))));
                     calls += u64::from(*votes);
                 }
@@ -87,8 +87,8 @@ fn vectors(target: &Target, bytes: usize) -> Option<u64> {
 }
 
 /// The first case, as each prompt asks it that a subject has.
-fn first_of_each_prompt(prepared: &Prepared) -> Vec<(Option<&str>, &Case)> {
-    let mut firsts: Vec<(Option<&str>, &Case)> = Vec::new();
+fn first_of_each_prompt(prepared: &Prepared) -> Vec<(Option<&str>, Case)> {
+    let mut firsts: Vec<(Option<&str>, Case)> = Vec::new();
     for subject in &prepared.subjects {
         let prompt = subject_halves(&subject.name).1;
         if firsts.iter().all(|(known, _)| *known != prompt) {
@@ -99,8 +99,9 @@ fn first_of_each_prompt(prepared: &Prepared) -> Vec<(Option<&str>, &Case)> {
 }
 
 fn first_json(prompt: Option<&str>, case: &Case) -> Value {
-    let request = case.request();
-    let mut first = json!({"case": case.id, "system": request.system, "prompt": request.last_user_text()});
+    let request = &case.request;
+    let mut first =
+        json!({"case": case.head.id, "system": request.system, "prompt": request.last_user_text()});
     if let Some(prompt) = prompt {
         first["name"] = json!(prompt);
     }
@@ -124,7 +125,7 @@ pub(super) fn show(
         let calls = prepared.results() * names.len();
         let costs: Vec<Option<u64>> = subjects
             .iter()
-            .map(|subject| estimate(router, subject, prepared.cases_of(subject), repeat))
+            .map(|subject| estimate(router, subject, &prepared.cases_of(subject), repeat))
             .collect();
         let shown = first_of_each_prompt(prepared);
         let firsts: Vec<_> = shown.iter().map(|(prompt, case)| first_json(*prompt, case)).collect();
@@ -134,7 +135,7 @@ pub(super) fn show(
             .map(|(name, cost)| json!({"subject": name, "cost_usd": cost.map(|nano| nano as f64 / 1e9)}))
             .collect();
         let of_each =
-            subjects.iter().map(|subject| judging(router, jury, prepared.cases_of(subject), repeat));
+            subjects.iter().map(|subject| judging(router, jury, &prepared.cases_of(subject), repeat));
         let judged = of_each.fold(Judging { calls: 0, programs: 0, cost: Some(0) }, Judging::and);
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
@@ -166,7 +167,7 @@ pub(super) fn show(
             text += &format!("  judging: programs are run {} times\n", judged.programs);
         }
         for (prompt, case) in shown {
-            let (id, request) = (&case.id, case.request());
+            let (id, request) = (&case.head.id, &case.request);
             let by = prompt.map(|prompt| format!(" by prompt `{prompt}`")).unwrap_or_default();
             let system = request.system.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
             text += &format!("first case `{id}`{by}:\n{system}[user]\n{}\n", request.last_user_text());

@@ -166,9 +166,9 @@ async fn run_set(
         .map(|subject| {
             let cases = prepared.cases_of(subject);
             let mut bar = progress.subject(&subject.name, prepared.results());
-            let taken = take_up(bench.router, &options.run, &subject.name, cases, options.repeats);
+            let taken = take_up(bench.router, &options.run, &subject.name, &cases, options.repeats);
             changed.extend(taken.changed);
-            async move { run(bench, subject, cases, options, taken.results, &mut bar).await }
+            async move { run(bench, subject, &cases, options, taken.results, &mut bar).await }
         })
         .collect();
     changed.sort_unstable();
@@ -185,15 +185,16 @@ async fn run_set(
         never = hold.keep() => match never {},
     };
     progress.clear();
+    let clusters = prepared.cases.clusters();
     let summaries: Vec<Summary> = subjects
         .iter()
         .zip(&results)
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            let cases = prepared.cases_of(subject);
-            let kin = bench.jury.kin(&subject.route, cases);
-            let summary = Summary::of(&subject.name, simulated, cases, &results.figures, prepared.min_pass);
+            let kin = bench.jury.kin(&subject.route, &prepared.judges);
+            let (clusters, figures) = (clusters.as_deref(), results.figures.as_slice());
+            let summary = Summary::of(&subject.name, simulated, clusters, figures, prepared.min_pass);
             Summary { judging: results.judging, kin, ..summary }
         })
         .collect();

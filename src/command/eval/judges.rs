@@ -1,26 +1,41 @@
 //! Who is asked about answers: judges, models that make vectors, programs. All of it is found out before the first call.
 
+use std::collections::BTreeSet;
+
 use super::{CommandError, Context, Prepared, call, money};
 use crate::cli::EvalArgs;
 use crate::command::embed::embedder;
 use crate::command::program;
 use crate::config::Config;
-use crate::eval::{Case, Graded, Jury, Program, Set, Task, tasks};
+use crate::eval::{Case, Cases, Feature, Graded, Jury, Program, Set, Task, tasks};
 use crate::route::{Caller, Router};
 
 /// The models that a set's assertions ask, as they are written.
 pub(super) fn names(set: &Set) -> Vec<String> {
-    let tasks = set.cases.iter().flat_map(|case| tasks(&case.assertions));
-    let mut names: Vec<String> = tasks
-        .filter_map(|task| match task {
+    let mut names = BTreeSet::new();
+    for case in set.cases.with(Feature::Judged) {
+        for task in tasks(&case.assertions) {
+            match task {
+                Task::Ask { judge: name, .. } | Task::Similar { model: name, .. } => {
+                    names.insert(name.clone())
+                }
+                Task::Run(_) => false,
+            };
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// Those of them that these cases have for judges.
+pub(super) fn judges_of(cases: &Cases) -> BTreeSet<String> {
+    let mut judges = BTreeSet::new();
+    for case in cases.with(Feature::Judged) {
+        judges.extend(tasks(&case.assertions).into_iter().filter_map(|task| match task {
             Task::Ask { judge, .. } => Some(judge.clone()),
-            Task::Similar { model, .. } => Some(model.clone()),
-            Task::Run(_) => None,
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+            Task::Similar { .. } | Task::Run(_) => None,
+        }));
+    }
+    judges
 }
 
 /// Puts everybody together whom the chosen cases ask, and says who judges his own family.
@@ -32,9 +47,9 @@ pub(super) fn assemble(
     prepared: &[Prepared],
 ) -> Result<Jury, CommandError> {
     let mut jury = Jury::default();
-    let mut programs: Vec<&Program> = Vec::new();
+    let mut programs: Vec<Program> = Vec::new();
     for Prepared { set, cases, .. } in prepared {
-        for case in cases {
+        for case in cases.with(Feature::Judged) {
             for task in tasks(&case.assertions) {
                 let known = match task {
                     Task::Ask { judge, .. } => jury.judges.contains_key(judge),
@@ -47,12 +62,15 @@ pub(super) fn assemble(
                     continue;
                 }
                 let placed = |error: CommandError| {
-                    let place = format!("{}, case `{}`", set.path, case.id);
+                    let place = format!("{}, case `{}`", set.path, case.head.id);
                     CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
                 };
                 match task {
-                    Task::Run(program) => programs.push(allowed(args, program).map_err(placed)?),
-                    asked => add(context, config, router, &mut jury, case, asked).map_err(placed)?,
+                    Task::Run(program) => {
+                        allowed(args, program).map_err(placed)?;
+                        programs.push(program.clone());
+                    }
+                    asked => add(context, config, router, &mut jury, &case, asked).map_err(placed)?,
                 }
             }
         }
@@ -60,9 +78,9 @@ pub(super) fn assemble(
     if !programs.is_empty() {
         jury.programs = Some(program::runner(config));
     }
-    for Prepared { cases, subjects, .. } in prepared {
+    for Prepared { judges, subjects, .. } in prepared {
         for subject in subjects {
-            let kin = jury.kin(&subject.route, cases);
+            let kin = jury.kin(&subject.route, judges);
             if !kin.is_empty() {
                 context.console.warn(format_args!(
                     "{} is judged by {}, of its own family: judges are kinder to their own; name one of another family",
@@ -111,15 +129,15 @@ fn of(what: &str, name: &str, error: CommandError) -> CommandError {
     CommandError { error: anyhow::anyhow!("the {what} `{name}`: {}", error.error), ..error }
 }
 
-/// A program that may be run, and is there.
-fn allowed<'a>(args: &EvalArgs, program: &'a Program) -> Result<&'a Program, CommandError> {
+/// Whether a program may be run, and is there.
+fn allowed(args: &EvalArgs, program: &Program) -> Result<(), CommandError> {
     let words = program.command.join(" ");
     if !args.allow_exec {
         return Err(CommandError::usage(format!("`exec` would run `{words}`, which nobody has allowed"))
             .hint("read the set and what it runs, then add --allow-exec"));
     }
     match program::find(program) {
-        Ok(_) => Ok(program),
+        Ok(_) => Ok(()),
         Err(why) => Err(CommandError::usage(format!("`exec`: {why}"))
             .hint("paths begin at the set's folder; a program without a slash is looked for on $PATH")),
     }

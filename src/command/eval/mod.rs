@@ -88,9 +88,12 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
 
 /// What the simulator's models say: plain pairs of prompt and reply.
 fn replies(sets: &[Set]) -> HashMap<String, String> {
-    let by_prompt = sets.iter().flat_map(|set| &set.prompts).flat_map(|prompt| &prompt.cases);
-    let cases = sets.iter().flat_map(|set| &set.cases).chain(by_prompt);
-    cases
-        .filter_map(|case| Some((case.request().last_user_text(), case.reference.as_ref()?.to_string())))
-        .collect()
+    let asked =
+        sets.iter().flat_map(|set| (0..set.prompts.len().max(1)).map(|prompt| set.cases.asked_by(prompt)));
+    let mut replies = HashMap::new();
+    for cases in asked {
+        let pairs = cases.iter().map(|case| (case.request.last_user_text(), case.reference));
+        replies.extend(pairs.filter_map(|(prompt, reference)| Some((prompt, reference?))));
+    }
+    replies
 }

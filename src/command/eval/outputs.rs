@@ -39,14 +39,8 @@ pub(super) fn check(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<
 
 /// No report takes the place of what the command reads, nor of another report.
 fn spare_inputs(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<(), CommandError> {
-    let written = sets.iter().flat_map(|set| &set.cases).filter_map(|case| case.written.as_ref());
-    let mut inputs: Vec<&Path> = args.sets.iter().map(PathBuf::as_path).collect();
-    for written in written {
-        let path = Path::new(&*written.path);
-        if inputs.last() != Some(&path) {
-            inputs.push(path);
-        }
-    }
+    let mut inputs: Vec<&Path> =
+        sets.iter().flat_map(|set| &set.files).map(|file| Path::new(&**file)).collect();
     let (ledger, baseline) = (context.ledger_path(), args.gate.baseline.as_deref().map(Path::new));
     inputs.extend(ledger.as_deref());
     let whole = |path: &Path| path.canonicalize().ok();
@@ -102,7 +96,6 @@ pub(super) fn show(
             id: &finished.id,
             set: &prepared.set,
             cases: &prepared.cases,
-            by_prompt: prepared.by_prompt(),
             repeats: prepared.choice.selection.repeat,
             min_pass: prepared.min_pass,
             is_whole: finished.is_whole,

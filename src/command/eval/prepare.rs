@@ -1,11 +1,14 @@
 //! One set with everything that can be found out before the first call.
 
+use std::collections::BTreeSet;
+
 use super::gate::gate;
+use super::judges::judges_of;
 use super::{Choice, CommandError, Context, call, money};
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::statistics::Quorum;
-use crate::eval::{Cache, Case, Gate, Quantity, Set, Subject, subject_halves};
+use crate::eval::{Cache, Case, CaseHead, Cases, Feature, Gate, Quantity, Set, Subject, subject_halves};
 use crate::provider::Environment;
 use crate::route::{Caller, Route, Router};
 
@@ -14,11 +17,11 @@ pub(super) struct Prepared {
     /// The set, whose cases stand beside it.
     pub(super) set: Set,
     /// Those of its cases that are run.
-    pub(super) cases: Vec<Case>,
+    pub(super) cases: Cases,
     /// Whether these are all of them.
     pub(super) is_whole_set: bool,
-    /// The same cases as each prompt asks them, where the set compares several.
-    by_prompt: Vec<(String, Vec<Case>)>,
+    /// Who judges their answers, as it was written.
+    pub(super) judges: BTreeSet<String>,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -29,13 +32,8 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// The cases as this subject is asked them.
-    pub(super) fn cases_of(&self, subject: &Subject) -> &[Case] {
-        asked_of(&subject.name, &self.cases, &self.by_prompt)
-    }
-
-    /// The cases as each prompt asks them, where the set compares several.
-    pub(super) fn by_prompt(&self) -> &[(String, Vec<Case>)] {
-        &self.by_prompt
+    pub(super) fn cases_of(&self, subject: &Subject) -> Cases {
+        self.set.asked_of(&subject.name, &self.cases)
     }
 
     /// How many results each subject comes to.
@@ -44,23 +42,18 @@ impl Prepared {
     }
 }
 
-fn asked_of<'a>(name: &str, cases: &'a [Case], by_prompt: &'a [(String, Vec<Case>)]) -> &'a [Case] {
-    let prompt = subject_halves(name).1;
-    by_prompt.iter().find(|(own, _)| prompt == Some(own)).map_or(cases, |(_, cases)| cases)
-}
-
 pub(super) fn prepare(
     context: &Context,
     args: &EvalArgs,
     config: &Config,
     router: &Router,
-    mut set: Set,
+    set: Set,
     choice: Choice,
 ) -> Result<Prepared, CommandError> {
     let environment = context.environment();
     let count = set.cases.len();
     let cache = cache(args, &environment).for_set(&set);
-    let cases = choice.selection.cases(&mut set)?;
+    let cases = choice.selection.cases(&set)?;
     let is_whole_set = cases.len() == count;
     let answers = cases.len() * choice.selection.repeat.max(1) as usize;
     let gate = gate(&args.gate, &set, answers)?;
@@ -70,18 +63,17 @@ pub(super) fn prepare(
     if let Some(case) = asking_for(&cases, Quantity::FirstTokenMilliseconds).filter(|_| args.no_stream) {
         let message = format!(
             "{}: case `{}` limits the time to the first token, which only a stream has",
-            set.path, case.id
+            set.path, case.head.id
         );
         return Err(
             CommandError::usage(message).hint("leave --no-stream out, or the `first-token` assertion")
         );
     }
     let mut subjects = Vec::new();
-    let by_prompt: Vec<(String, Vec<Case>)> =
-        set.prompts.iter().map(|prompt| (prompt.name.clone(), set.asked_by(&prompt.name, &cases))).collect();
     for name in &choice.subjects {
         if let Some(against) = &choice.against {
-            against.check(&set, asked_of(name, &cases, &by_prompt), min_pass)?;
+            let heads: Vec<CaseHead> = set.asked_of(name, &cases).heads().collect();
+            against.check(&set, &heads, min_pass)?;
         }
         // A run that is gone on with may know a prompt that the set has no more, or none.
         if set.subjects(name).map_err(CommandError::usage)? != [name.as_str()] {
@@ -93,14 +85,16 @@ pub(super) fn prepare(
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let first = asked_of(name, &cases, &by_prompt)[0].request();
-        let plan = router.plan(&subject.route, &first, &Caller::default());
+        let unreadable = || CommandError::usage(format!("{}: its cases cannot be read any more", set.path));
+        let first = set.asked_of(name, &cases).first().ok_or_else(unreadable)?;
+        let plan = router.plan(&subject.route, &first.request, &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;
         check_prices(&set, &cases, &gate, name, &subject.route)?;
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    Ok(Prepared { set, cases, is_whole_set, by_prompt, subjects, choice, min_pass, cache, gate })
+    let judges = judges_of(&cases);
+    Ok(Prepared { set, cases, is_whole_set, judges, subjects, choice, min_pass, cache, gate })
 }
 
 /// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.
@@ -125,20 +119,20 @@ fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<Quorum>, C
 }
 
 /// The first case that has an assertion about this figure of its call.
-fn asking_for(cases: &[Case], quantity: Quantity) -> Option<&Case> {
-    cases.iter().find(|case| case.assertions.iter().any(|assertion| assertion.asks_for(quantity)))
+fn asking_for(cases: &Cases, quantity: Quantity) -> Option<Case> {
+    cases.with(Feature::Asks(quantity)).next()
 }
 
 /// A limit on cost cannot be held against a model whose price nobody knows.
 fn check_prices(
     set: &Set,
-    cases: &[Case],
+    cases: &Cases,
     gate: &Gate,
     name: &str,
     route: &Route,
 ) -> Result<(), CommandError> {
     let (what, hint) = match (asking_for(cases, Quantity::CostUsd), gate.max_cost_usd) {
-        (Some(case), _) => (format!("case `{}`", case.id), "leave the `cost` assertion out"),
+        (Some(case), _) => (format!("case `{}`", case.head.id), "leave the `cost` assertion out"),
         (None, Some(_)) => ("the gate".to_owned(), "leave `max_cost_usd` out"),
         (None, None) => return Ok(()),
     };

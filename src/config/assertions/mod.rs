@@ -39,6 +39,16 @@ impl AssertionEntry {
         Self(Located { value: Tree::Map(vec![(key, Tree::without_place(argument))]), span: None })
     }
 
+    /// All that it says.
+    pub(super) fn value(&self) -> Value {
+        self.0.value.value()
+    }
+
+    /// One that says this.
+    pub(super) fn without_place(value: Value) -> Self {
+        Self(Tree::without_place(value))
+    }
+
     /// Its name and what stands after it.
     fn opened(&self) -> Result<(Located<String>, Option<Located<Tree>>), Problem> {
         let hint = "write `- contains: Paris`, or `- contains: {value: Paris, weight: 2}`";

@@ -2,7 +2,6 @@
 //! was found.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Assertion, Check, Found};
@@ -107,7 +106,7 @@ impl Task {
 }
 
 /// What has to be found out before these assertions can be graded, each thing once.
-pub fn tasks(assertions: &[Arc<Assertion>]) -> Vec<&Task> {
+pub fn tasks(assertions: &[Assertion]) -> Vec<&Task> {
     let mut found = Vec::new();
     assertions.iter().for_each(|assertion| collect(assertion, &mut found));
     found

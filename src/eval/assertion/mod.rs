@@ -128,6 +128,12 @@ pub enum Quantity {
     OutputTokens,
 }
 
+impl Quantity {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::LatencyMilliseconds, Self::FirstTokenMilliseconds, Self::CostUsd, Self::OutputTokens];
+}
+
 /// What a check found, and why.
 enum Found {
     /// Right or wrong, nothing between.

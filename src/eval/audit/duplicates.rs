@@ -32,7 +32,7 @@ pub(super) fn find(cases: &[Case]) -> Vec<Duplicates> {
             let mut answers = group.iter().map(|case| case.reference.as_deref().map(normal));
             let first = answers.next();
             Duplicates {
-                cases: group.iter().map(|case| case.id.to_string()).collect(),
+                cases: group.iter().map(|case| case.head.id.to_string()).collect(),
                 same_reference: answers.all(|answer| Some(answer) == first),
             }
         })
@@ -41,7 +41,7 @@ pub(super) fn find(cases: &[Case]) -> Vec<Duplicates> {
 
 /// What a case asks, in its normal form.
 pub(super) fn question(case: &Case) -> String {
-    let request = case.request();
+    let request = &case.request;
     let system = request.system.as_deref().unwrap_or_default();
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     // A part that is no text (an image) is compared as it is.

@@ -136,8 +136,8 @@ pub fn audit(set: &[Case], chosen: &[Case], seed: u64) -> Audit {
 
 fn of_case(case: &Case, stock: &Stock<'_>) -> CaseAudit {
     let mut found = CaseAudit {
-        case: case.id.to_string(),
-        digest: case.digest,
+        case: case.head.id.to_string(),
+        digest: case.head.digest,
         reference: Right::None,
         mutants: Vec::new(),
         left_out: Vec::new(),

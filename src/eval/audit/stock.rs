@@ -107,7 +107,7 @@ impl<'a> Stock<'a> {
         let Some(reference) = Reference::of(case) else { return brood };
         let mut seen = HashSet::from([reference.normal.clone()]);
         for mutation in Mutation::ALL {
-            let mut draw = self.draw(&case.id, mutation);
+            let mut draw = self.draw(&case.head.id, mutation);
             let texts = self.texts(&reference, mutation, &mut draw);
             if texts.is_empty() {
                 brood.left_out.push((mutation, mutation.impossible()));
@@ -170,9 +170,7 @@ impl<'a> Stock<'a> {
                     value.and_then(|value| with_sentences(value, sentence)).map(|value| value.to_string());
                 [sentence.to_owned()].into_iter().chain(within).collect()
             }
-            Mutation::Fenced
-                if reference.case.assertions.iter().any(|assertion| wants_bare_json(assertion)) =>
-            {
+            Mutation::Fenced if reference.case.assertions.iter().any(wants_bare_json) => {
                 vec![format!("```json\n{}\n```", text.trim())]
             }
             Mutation::Fenced => Vec::new(),

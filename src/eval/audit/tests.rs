@@ -1,14 +1,12 @@
 //! Audits of small sets, and what holds of mutants whatever the set.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::normal::normal;
 use super::*;
 use crate::chat::{FinishReason, Request};
-use crate::eval::{Combination, Place, Quantity, Sharing, TextTest, set};
+use crate::eval::{Combination, Place, Quantity, TextTest};
 
 fn assertion(name: &str, check: Check, kind: Kind) -> Assertion {
     let negated = name.starts_with("not-");
@@ -27,10 +25,10 @@ fn is_json() -> Assertion {
 
 fn case(id: &str, reference: &str, assertions: Vec<Assertion>) -> Case {
     Case {
-        asked: Sharing::default().asked(Request::prompt(format!("question {id}"))),
+        request: Request::prompt(format!("question {id}")),
         reference: Some(reference.into()),
-        assertions: Arc::new(assertions.into_iter().map(Arc::new).collect()),
-        ..set::case(id)
+        assertions,
+        ..super::super::case::case(id)
     }
 }
 
@@ -168,7 +166,7 @@ fn refusals_are_recognised_as_such() {
 #[test]
 fn duplicates_are_found() {
     let ask = |id: &str, prompt: &str, reference: &str| Case {
-        asked: Sharing::default().asked(Request::prompt(prompt)),
+        request: Request::prompt(prompt),
         ..case(id, reference, vec![contains("")])
     };
     let cases = [

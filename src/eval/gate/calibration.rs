@@ -4,23 +4,23 @@
 //! limit is three of these above. Bootstraps are counted in `statistics::calibration`, with fewer draws each.
 
 use super::{Gate, judge};
-use crate::eval::set::case;
+use crate::eval::case::case;
 use crate::eval::statistics::{Outcome, Quorum};
-use crate::eval::{Answered, Baseline, Case, Match, Origin, Summary, Verdict};
+use crate::eval::{Answered, Baseline, CaseHead, Match, Origin, Summary, Verdict};
 
 const SWAPS: u64 = 10_000;
 
 /// So many cases, in clusters of that many.
-fn cases(count: usize, cluster: usize) -> Vec<Case> {
-    let case = |n: usize| Case {
+fn cases(count: usize, cluster: usize) -> Vec<CaseHead> {
+    let head = |n: usize| CaseHead {
         cluster: (cluster > 1).then(|| format!("cluster {}", n / cluster).into()),
-        ..case(&format!("c{n}"))
+        ..case(&format!("c{n}")).head
     };
-    (0..count).map(case).collect()
+    (0..count).map(head).collect()
 }
 
 /// What a subject answers to cases that are so easy, each so often.
-fn answers(cases: &[Case], easiness: &[f64], repeats: u32, chance: &mut fastrand::Rng) -> Vec<Answered> {
+fn answers(cases: &[CaseHead], easiness: &[f64], repeats: u32, chance: &mut fastrand::Rng) -> Vec<Answered> {
     let mut answered = Vec::with_capacity(cases.len());
     for (case, easiness) in cases.iter().zip(easiness) {
         let outcome = |_| {

@@ -174,7 +174,7 @@ mod tests {
     use crate::eval::Limit;
 
     fn summary(passed: u64, failed: u64, unscored: u64) -> Summary {
-        let base = Summary::of("m", false, &[], &[], None);
+        let base = Summary::of("m", false, None, &[], None);
         let pass_rate = (passed + failed > 0).then(|| passed as f64 / (passed + failed) as f64);
         Summary { passed, failed, unscored, pass_rate, mean_score: pass_rate, ..base }
     }

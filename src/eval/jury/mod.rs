@@ -18,7 +18,7 @@ use futures_util::future::{LocalBoxFuture, join_all};
 use super::assertion::{Finding, Findings, Program, Question, Task, tasks};
 use super::grade::{HOPELESS, is_hopeless, why_none};
 use super::refusals::Refusals;
-use super::{Bench, Case, Graded, RunOptions};
+use super::{Bench, Case, Cases, Feature, Graded, RunOptions};
 use crate::catalog::Cost;
 use crate::chat::{EmbeddingRequest, Embeddings, Failure, Purpose, Request};
 use crate::provider::Target;
@@ -114,18 +114,11 @@ impl Opinion {
 }
 
 impl Jury {
-    /// The judges of these cases that are of a subject's own family.
-    pub fn kin(&self, subject: &Route, cases: &[Case]) -> Vec<String> {
-        let tasks = cases.iter().flat_map(|case| tasks(&case.assertions));
-        let judges: BTreeSet<&String> = tasks
-            .filter_map(|task| match task {
-                Task::Ask { judge, .. } => Some(judge),
-                Task::Similar { .. } | Task::Run(_) => None,
-            })
-            .collect();
+    /// Those of these judges that are of a subject's own family.
+    pub fn kin(&self, subject: &Route, judges: &BTreeSet<String>) -> Vec<String> {
         let related =
             |judge: &&String| self.judges.get(*judge).is_some_and(|judge| same_family(judge, subject));
-        judges.into_iter().filter(related).cloned().collect()
+        judges.iter().filter(related).cloned().collect()
     }
 
     /// Whether any of its models is the simulator's.
@@ -137,8 +130,8 @@ impl Jury {
     }
 
     /// How many places they have together: so many answers may wait for them while others are asked for.
-    pub(super) fn places(&self, bench: &Bench<'_>, cases: &[Case]) -> usize {
-        if cases.iter().all(|case| tasks(&case.assertions).is_empty()) {
+    pub(super) fn places(&self, bench: &Bench<'_>, cases: &Cases) -> usize {
+        if !cases.any(Feature::Judged) {
             return 0;
         }
         let judges = self.judges.values().map(|judge| bench.lanes.of(judge).places);
@@ -206,7 +199,7 @@ impl Jury {
                     .map(|vote| question.request(case, answer, Some(vote).filter(|_| *votes > 1)));
                 let ballots = ballots.map(|request| async move {
                     let _place = free.acquire().await.ok()?;
-                    Some(self.ask(bench, options, judge, route, &request, &case.id).await)
+                    Some(self.ask(bench, options, judge, route, &request, &case.head.id).await)
                 });
                 let records: Vec<CallRecord> = join_all(ballots).await.into_iter().flatten().collect();
                 verdict(question, judge, *votes, &records)

@@ -8,12 +8,11 @@ use super::question::{conversation, shortened};
 /// What a program reads: the case and the answer, as one line of JSON.
 pub(super) fn input(case: &Case, answer: &Graded<'_>) -> String {
     let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
-    let request = case.request();
     let input = json!({
         "schema": "slalom.exec/1",
         "case": {
-            "id": case.id, "digest": case.digest, "tags": *case.tags, "reference": case.reference,
-            "prompt": request.last_user_text(), "conversation": conversation(&request),
+            "id": case.head.id, "digest": case.head.digest, "tags": case.head.tags, "reference": case.reference,
+            "prompt": case.request.last_user_text(), "conversation": conversation(&case.request),
         },
         "answer": {
             "text": answer.text, "tool_calls": answer.tool_calls.unwrap_or_default(),

@@ -100,7 +100,7 @@ impl Question {
     /// What the judge is sent. `vote` tells the votes on one answer apart: no cache on the way may give the same one twice.
     pub fn request(&self, case: &Case, answer: &Graded<'_>, vote: Option<u32>) -> Request {
         let mut data = json!({
-            "conversation": conversation(&case.request()),
+            "conversation": conversation(&case.request),
             "answer": answer_data(answer.text, answer.tool_calls.unwrap_or_default()),
         });
         let reference = match self {
@@ -195,7 +195,6 @@ pub(super) struct Vote {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::Sharing;
 
     fn rubric() -> Question {
         Question::Rubric { rubric: "Is polite.".into(), scale: Scale { low: 1, high: 5 } }
@@ -203,7 +202,7 @@ mod tests {
 
     fn case() -> Case {
         let request = Request { system: Some("Be kind.".into()), ..Request::prompt("Who?") };
-        Case { asked: Sharing::default().asked(request), ..crate::eval::set::case("c") }
+        Case { request, ..crate::eval::case::case("c") }
     }
 
     #[test]

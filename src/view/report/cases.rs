@@ -1,11 +1,12 @@
 //! The cases of a run as reports show them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 use super::EvalRun;
 use crate::chat::{Request, Role};
 use crate::eval::statistics::Quorum;
-use crate::eval::{Case, CaseResult, Decided, Repairs, Summary, Verdict, decided_cases};
+use crate::eval::{self, Case, CaseResult, Decided, Repairs, Summary, Verdict, decided_cases};
 
 /// An answer; or a case with all its answers, where so many of them decide it.
 pub(in crate::view) struct Judged<'a> {
@@ -19,10 +20,9 @@ pub(in crate::view) struct Judged<'a> {
     pub(in crate::view) nth: Option<u32>,
     /// How many answers pass and how many must, where that decides.
     pub(in crate::view) of_repeats: Option<(usize, u32)>,
-    /// The case as the set has it.
-    pub(in crate::view) case: Option<&'a Case>,
-    /// How many bytes of its prompt are those of all cases, where they differ in nothing else.
-    shared: Option<usize>,
+    /// The place of its case among these.
+    place: Option<usize>,
+    asked: Rc<Asked>,
 }
 
 /// So many bytes that all prompts begin with are shown in each.
@@ -36,29 +36,50 @@ pub(in crate::view) struct Why<'a> {
 }
 
 /// Of a set with more cases than that nobody reads what all of them have in common.
-const MANY: usize = 10_000;
+const MANY: usize = 2_000;
+
+/// What a subject was asked.
+struct Asked {
+    all: eval::Cases,
+    /// The prompts of the first cases.
+    prompts: OnceCell<Vec<String>>,
+    /// How many bytes of its prompt are those of all cases, where they differ in nothing else.
+    shared: OnceCell<Option<usize>>,
+}
+
+impl Asked {
+    fn prompts(&self) -> &[String] {
+        let first = || self.all.iter().take(MANY).map(|case| case.request.last_user_text()).collect();
+        self.prompts.get_or_init(first)
+    }
+
+    fn shared(&self) -> Option<usize> {
+        let found =
+            || if self.all.len() > MANY { None } else { shared(self.all.iter().map(|case| case.request)) };
+        *self.shared.get_or_init(found)
+    }
+}
 
 /// The cases of a run as one of its subjects was asked them.
 pub(in crate::view) struct Cases<'a> {
     run: EvalRun<'a>,
-    all: &'a [Case],
+    asked: Rc<Asked>,
     /// Where the last one was found: results come in the order of the cases.
     last: Cell<usize>,
-    shared: Option<usize>,
 }
 
 impl<'a> Cases<'a> {
     pub(in crate::view) fn of(run: &EvalRun<'a>, summary: &Summary) -> Self {
-        let all = run.cases_of(summary);
-        let shared = if all.len() > MANY { None } else { shared(all) };
-        Self { run: *run, all, last: Cell::new(0), shared }
+        let all = run.set.asked_of(&summary.subject, run.cases);
+        let asked = Asked { all, prompts: OnceCell::new(), shared: OnceCell::new() };
+        Self { run: *run, asked: Rc::new(asked), last: Cell::new(0) }
     }
 
     /// What is asked in all cases, where that is left out of each.
     pub(in crate::view) fn preface(&self) -> Option<String> {
-        let first = self.all.first()?.request();
+        let first = self.asked.all.first()?.request;
         let mut text = first.last_user_text();
-        text.truncate(self.shared?);
+        text.truncate(self.asked.shared()?);
         let system = first.system.as_ref().map(|system| format!("[system]\n{system}\n[user]\n"));
         let preface = system.unwrap_or_default() + &text;
         (!preface.is_empty()).then_some(preface)
@@ -81,10 +102,10 @@ impl<'a> Cases<'a> {
 
     /// What a case asks, from where no other case asks the same: what tells it from its neighbours.
     pub(in crate::view) fn telling(&self, judged: &Judged<'a>) -> String {
-        let Some(own) = judged.case else { return String::new() };
-        let mut text = own.request().last_user_text();
-        let others = self.all.iter().take(MANY).filter(|case| case.id != own.id);
-        let longest = others.map(|case| common(&text, &case.request().last_user_text())).max().unwrap_or(0);
+        let Some(own) = judged.case() else { return String::new() };
+        let mut text = own.request.last_user_text();
+        let others = self.asked.prompts().iter().enumerate().filter(|(at, _)| Some(*at) != judged.place);
+        let longest = others.map(|(_, other)| common(&text, other)).max().unwrap_or(0);
         match at_words(&text, longest) {
             0 => text,
             start if start == text.len() => text,
@@ -104,8 +125,8 @@ impl<'a> Cases<'a> {
                 of.iter().filter(|result| result.verdict == Verdict::Pass).count(),
                 min_pass.pass,
             )),
-            case: self.case(first),
-            shared: self.shared,
+            place: self.place(first),
+            asked: Rc::clone(&self.asked),
         })
     }
 
@@ -117,22 +138,27 @@ impl<'a> Cases<'a> {
             decisive: result,
             nth: (self.run.repeats > 1).then_some(result.repeat + 1),
             of_repeats: None,
-            case: self.case(result),
-            shared: self.shared,
+            place: self.place(result),
+            asked: Rc::clone(&self.asked),
         }
     }
 
-    fn case(&self, result: &CaseResult) -> Option<&'a Case> {
-        let all = self.all;
+    fn place(&self, result: &CaseResult) -> Option<usize> {
+        let all = &self.asked.all;
         let last = self.last.get();
         let mut places = (last..all.len()).chain(0..last);
-        let at = places.find(|at| all.get(*at).is_some_and(|case| *case.id == *result.case))?;
+        let at = places.find(|at| all.head(*at).is_some_and(|head| *head.id == *result.case))?;
         self.last.set(at);
-        all.get(at)
+        Some(at)
     }
 }
 
 impl<'a> Judged<'a> {
+    /// The case as the set has it.
+    pub(in crate::view) fn case(&self) -> Option<Case> {
+        self.asked.all.get(self.place?)
+    }
+
     /// The case's id.
     pub(in crate::view) fn id(&self) -> &'a str {
         &self.decisive.case
@@ -162,17 +188,17 @@ impl<'a> Judged<'a> {
     /// All that was asked: system prompt and turns, each under who says it; the user's words alone where there is nothing
     /// else.
     pub(in crate::view) fn prompt(&self) -> String {
-        self.case.map(|case| whole_prompt(&case.request())).unwrap_or_default()
+        self.case().map(|case| whole_prompt(&case.request)).unwrap_or_default()
     }
 
     /// What was asked in this case, without what is asked in all.
     pub(in crate::view) fn own_prompt(&self) -> String {
-        let Some(case) = self.case else { return String::new() };
-        let text = match self.shared {
-            None => return whole_prompt(&case.request()),
-            Some(shared) => case.request().last_user_text().split_off(shared),
-        };
-        if self.shared == Some(0) { text } else { format!("… {text}") }
+        let Some(Case { request, .. }) = self.case() else { return String::new() };
+        match self.asked.shared() {
+            None => whole_prompt(&request),
+            Some(0) => request.last_user_text(),
+            Some(shared) => format!("… {}", request.last_user_text().split_off(shared)),
+        }
     }
 }
 
@@ -190,25 +216,25 @@ fn whole_prompt(request: &Request) -> String {
 
 /// How many bytes the prompts of all cases have in common, up to a word; `None` where they differ in more than the words of
 /// one turn.
-fn shared(cases: &[Case]) -> Option<usize> {
-    let (first, rest) = cases.split_first()?;
-    let first = first.request();
-    let alike = |case: &Case| {
-        let request = case.request();
-        request.messages.len() == 1 && request.system == first.system
-    };
-    if !cases.iter().all(alike) {
+fn shared(mut cases: impl Iterator<Item = Request>) -> Option<usize> {
+    let first = cases.next()?;
+    if first.messages.len() != 1 {
         return None;
     }
     let text = first.last_user_text();
-    let mut length = if rest.is_empty() { 0 } else { text.len() };
-    for case in rest {
-        length = length.min(common(&text, &case.request().last_user_text()));
+    let (mut length, mut shortest, mut count) = (text.len(), text.len(), 1);
+    for request in cases {
+        if request.messages.len() != 1 || request.system != first.system {
+            return None;
+        }
+        let own = request.last_user_text();
+        length = length.min(common(&text, &own));
+        shortest = shortest.min(own.len());
+        count += 1;
     }
-    let length = at_words(&text, length);
+    let length = if count == 1 { 0 } else { at_words(&text, length) };
     // A prompt of which nothing would be left has to stay whole.
-    let is_all = cases.iter().any(|case| case.request().last_user_text().len() == length);
-    Some(if is_all { 0 } else { length })
+    Some(if shortest == length { 0 } else { length })
 }
 
 /// How many bytes two texts begin with alike.
@@ -243,41 +269,26 @@ pub(in crate::view) fn whys(result: &CaseResult) -> Vec<Why<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::eval::{Digest, Sharing};
 
-    fn cases(prompts: &[&str]) -> Vec<Case> {
-        let case = |prompt: &&str| Case {
-            id: (*prompt).into(),
-            digest: Digest::default(),
-            asked: Sharing::default().asked(Request::prompt(*prompt)),
-            reference: None,
-            tags: Arc::default(),
-            cluster: None,
-            assertions: Arc::default(),
-            written: None,
-        };
-        prompts.iter().map(case).collect()
+    fn cases(prompts: &[&str]) -> impl Iterator<Item = Request> {
+        prompts.iter().map(|prompt| Request::prompt(*prompt))
     }
 
     #[test]
     fn what_all_cases_are_asked_is_found() {
         let head = "é".repeat(40);
         let [one, two, three] = ["one", "onto", "é"].map(|word| format!("{head}\n{word}"));
-        assert_eq!(shared(&cases(&[&one, &two])), Some(81), "a word is whole");
-        assert_eq!(shared(&cases(&[&one, &two, &three])), Some(81));
+        assert_eq!(shared(cases(&[&one, &two])), Some(81), "a word is whole");
+        assert_eq!(shared(cases(&[&one, &two, &three])), Some(81));
         let line = format!("{head}\nthe same words ");
-        assert_eq!(shared(&cases(&[&format!("{line}one"), &format!("{line}two")])), Some(81), "so is a line");
-        assert_eq!(shared(&cases(&[&one, "è"])), Some(0));
-        assert_eq!(shared(&cases(&["a b", "a c"])), Some(0), "short");
-        assert_eq!(shared(&cases(&[&one, &format!("{head}\n")])), Some(0), "nothing would be left");
-        assert_eq!(shared(&cases(&[&one])), Some(0));
-        assert_eq!(shared(&[]), None);
-        let mut other = cases(&[&one, &two]);
-        let request = Request { system: Some("Be brief.".into()), ..other[1].request() };
-        other[1].asked = Sharing::default().asked(request);
-        assert_eq!(shared(&other), None);
+        assert_eq!(shared(cases(&[&format!("{line}one"), &format!("{line}two")])), Some(81), "so is a line");
+        assert_eq!(shared(cases(&[&one, "è"])), Some(0));
+        assert_eq!(shared(cases(&["a b", "a c"])), Some(0), "short");
+        assert_eq!(shared(cases(&[&one, &format!("{head}\n")])), Some(0), "nothing would be left");
+        assert_eq!(shared(cases(&[&one])), Some(0));
+        assert_eq!(shared(cases(&[])), None);
+        let other = Request { system: Some("Be brief.".into()), ..Request::prompt(&*two) };
+        assert_eq!(shared([Request::prompt(&*one), other].into_iter()), None);
     }
 }

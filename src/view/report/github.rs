@@ -31,7 +31,7 @@ pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<
                     words += &format!("\nanswer: {}", shortened(&judged.decisive.text, ANSWER));
                 }
                 let title = format!("{} · {}", judged.name(), summary.subject);
-                let written = judged.case.and_then(|case| case.written.clone());
+                let written = judged.case().and_then(|case| case.written);
                 let written =
                     written.unwrap_or_else(|| Written { path: run.set.path.as_str().into(), line: 1 });
                 // Where the gate passes, a failed case is one that it allows.

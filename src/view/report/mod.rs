@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::eval::statistics::Quorum;
-use crate::eval::{Case, CaseResult, Comparison, GateReport, Results, Set, Summary, subject_halves};
+use crate::eval::{self, CaseResult, Comparison, GateReport, Results, Set, Summary};
 
 pub use file::{replace_file, writable};
 pub use github::{annotations, defused};
@@ -34,9 +34,7 @@ pub struct EvalRun<'a> {
     /// The set.
     pub set: &'a Set,
     /// Those of its cases that were run.
-    pub cases: &'a [Case],
-    /// The same as each prompt asks them, where the set compares several.
-    pub by_prompt: &'a [(String, Vec<Case>)],
+    pub cases: &'a eval::Cases,
     /// How often each of them was asked.
     pub repeats: u32,
     /// How many of a case's answers must pass, where that decides the case.
@@ -62,12 +60,6 @@ impl<'a> EvalRun<'a> {
     /// Why the gate does not pass, the gravest first.
     pub(super) fn reasons(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.gate.words()
-    }
-
-    /// The cases as a subject was asked them.
-    pub(super) fn cases_of(&self, summary: &Summary) -> &'a [Case] {
-        let prompt = subject_halves(&summary.subject).1;
-        self.by_prompt.iter().find(|(own, _)| prompt == Some(own)).map_or(self.cases, |(_, cases)| cases)
     }
 }
 

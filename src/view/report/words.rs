@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn repairs_are_put_in_words() {
-        let base = Summary::of("m", false, &[], &[], None);
+        let base = Summary::of("m", false, None, &[], None);
         assert_eq!(repair_words(&base), None);
         let one = Summary {
             failed: 13,
