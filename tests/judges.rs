@@ -239,27 +239,6 @@ fn judge_and_subject_share_one_place() {
 }
 
 #[test]
-fn a_judged_run_is_taken_up_with_what_it_has() {
-    let simulator = CountingSimulator::start();
-    let half = "{llm-rubric: {value: Good, judge: sim-gemini/judge, votes: 3, threshold: 0.1}}";
-    let tool = tool(half).file("routes.yaml", &simulator.routes());
-    let eval = ["--ledger", "ledger.db", "eval", "set.yaml"];
-    // The second case cannot be scored: its judge is asked nothing that it could read.
-    let more = set_of(half)
-        .replace("id: spain,", "id: spain, assert: [{llm-rubric: {value: x, judge: sim-gemini/verbose}}],");
-    let tool = tool.file("set.yaml", &more);
-    let first = tool.run(&[&eval[..], &["--json"]].concat()).json();
-    let cost = first["runs"][0]["subjects"][0]["judge_cost_usd"].as_f64().unwrap();
-    let before = simulator.hits();
-    assert_eq!(before, 4 + 5);
-    let again = tool.run(&[&eval[..], &["--resume", "--json", "-o", "out.json"]].concat()).json();
-    assert_eq!(simulator.hits() - before, 5, "the case that was judged is not judged again");
-    let subject = &again["runs"][0]["subjects"][0];
-    assert_eq!((&subject["judge_calls"], &subject["judge_agreement"]), (&7.into(), &1.0.into()));
-    assert!((subject["judge_cost_usd"].as_f64().unwrap() - cost).abs() < 1e-12);
-}
-
-#[test]
 fn a_dry_run_counts_judging_apart() {
     let simulator = CountingSimulator::start();
     let tool = tool("{llm-rubric: {value: Good, votes: 3}}, similar, {exec: [./check.sh]}")

@@ -26,6 +26,7 @@ mod files;
 #[cfg(unix)]
 mod hook;
 mod imports;
+mod judged_runs;
 mod judges;
 mod ledger_trouble;
 mod limits;

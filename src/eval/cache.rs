@@ -71,9 +71,9 @@ impl Errand<'_> {
         })
     }
 
-    /// An answer that the candidate whose turn it is gave before, as if it had been called. That of another candidate would
+    /// An answer that the candidate whose turn it is gave before, as if it had been called, and when it was given. That of another candidate would
     /// hide that this one may fail now.
-    pub(super) fn find(&self) -> Option<CallRecord> {
+    pub(super) fn find(&self) -> Option<(CallRecord, i64)> {
         let (target, adjustments) = self.tried().next()?;
         let print = self.print(target, adjustments)?;
         let row = self.router.health().ledger().read(|rows| rows.answer(&print, self.repeat))?;
@@ -81,7 +81,7 @@ impl Errand<'_> {
         if row.at < oldest {
             return None;
         }
-        record_of(&target.model_ref, &row)
+        Some((record_of(&target.model_ref, &row)?, row.at))
     }
 
     /// Keeps the answer of a call, if it came to its own end.

@@ -10,10 +10,10 @@ use tokio::sync::{Mutex, SemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::cache::Errand;
-use super::figure::{Gathering, Keep, Results};
+use super::figure::{Keep, Results};
 use super::kept::row_of;
 use super::refusals::Refusals;
-use super::{Cache, Case, CaseResult, Cases, Graded, Halt, Jury, Lanes, Verdict};
+use super::{Cache, Case, CaseResult, Cases, Graded, Halt, Judging, Jury, Lanes, Taken, Verdict, tasks};
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
 use crate::ledger::Rows;
@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// What may be done with answers that were given before.
     pub cache: Cache,
+    /// When the run began, in milliseconds, where it is gone on with: what was answered since is its own.
+    pub begun: Option<i64>,
     /// Which results are kept whole; of the others only their figures stay once the ledger has them.
     pub keep: Keep,
 }
@@ -72,6 +74,17 @@ const AWAITED: usize = 64;
 /// How many first cases may end a run.
 const FIRST: usize = 3;
 
+/// Where an answer is from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// From a call that was made now.
+    Call,
+    /// From this run, before it was cut short: it is paid for by this run.
+    OwnRun,
+    /// From before this run.
+    Before,
+}
+
 /// One subject on its way through the cases.
 struct Way<'a> {
     bench: Bench<'a>,
@@ -87,22 +100,18 @@ struct Way<'a> {
 }
 
 /// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those
-/// that are `kept` from before are not asked for again. A subject that turns out to be hopeless on its first cases is not
+/// that are taken up from before are not asked for again. A subject that turns out to be hopeless on its first cases is not
 /// asked the rest; these are unscored. What was not begun when the run ended early has no result.
 pub async fn run(
     bench: Bench<'_>,
     subject: &Subject,
     cases: &Cases,
     options: &RunOptions,
-    kept: Vec<(usize, CaseResult)>,
+    taken: Taken,
     progress: &mut dyn Progress,
 ) -> Results {
     let repeats = options.repeats.max(1) as usize;
-    let mut results = Gathering::new(cases.len(), repeats, options.keep);
-    for (case, result) in kept {
-        progress.done(&result);
-        results.take(case, result);
-    }
+    let Taken { results, spent, .. } = taken;
     // Each case is asked once before any is asked again, so that a run that is cut short has seen most of the set.
     let in_turn = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
     let open: Vec<u32> =
@@ -135,7 +144,14 @@ pub async fn run(
                 let _turn = door.lock().await;
                 tokio::task::yield_now().await;
             }
-            let result = way.ask(&asked, repeat, turn < FIRST, place).await;
+            let (mut result, source) = way.ask(&asked, repeat, turn < FIRST, place).await;
+            if let Some(before) = spent.get(&(*slot as usize)) {
+                // Where its answer is what is judged again, it is paid for already.
+                let is_paid = source == Source::OwnRun && before.answered;
+                let own = if is_paid { Cost::NOTHING } else { result.cost };
+                result.cost = Cost::sum([before.cost, own]);
+                result.judging = Judging::sum([before.judging, result.judging]);
+            }
             let receipt = way.keep(&result, turn);
             {
                 let (results, progress) = &mut *arrived.borrow_mut();
@@ -160,14 +176,22 @@ pub async fn run(
 }
 
 impl Way<'_> {
-    /// Asks for an answer, has it judged where its assertions want that, and grades it.
-    async fn ask(&self, case: &Case, repeat: u32, is_first: bool, place: SemaphorePermit<'_>) -> CaseResult {
+    /// Asks for an answer, has it judged where its assertions want that, and grades it; and says where the answer is from.
+    async fn ask(
+        &self,
+        case: &Case,
+        repeat: u32,
+        is_first: bool,
+        place: SemaphorePermit<'_>,
+    ) -> (CaseResult, Source) {
         let queued = self.begun.elapsed();
         if let Some(who) = self.hopeless.get() {
             let failure = (FailureClass::Cancelled, format!("not run: {who} failed on the first cases"));
-            return CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.head, queued) };
+            let result =
+                CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.head, queued) };
+            return (result, Source::Call);
         }
-        let (record, is_cached) = self.answer(case, repeat).await;
+        let (record, source) = self.answer(case, repeat).await;
         // Answers come in bursts: the others that are there already are read first, or their latency would count the time
         // that this one's grading takes.
         tokio::task::yield_now().await;
@@ -182,22 +206,24 @@ impl Way<'_> {
             let _ = self.hopeless.set("the subject");
         }
         if let Some(mut answer) = answer {
-            if is_cached {
-                // How long it took then says nothing of now.
+            if source != Source::Call {
+                // Nobody kept how long it took, and it would say nothing of now.
                 (answer.latency, answer.first_token) = (None, None);
             }
             self.grade(&mut result, case, &answer, is_first).await;
         }
-        if is_cached {
-            // It was paid for when it was given, and nobody waited for it now.
+        if source == Source::Before {
+            // It was paid for when it was given.
             result.cached = Some(std::mem::replace(&mut result.cost, Cost::NOTHING));
+        }
+        if source != Source::Call {
             result.latency = None;
         }
         // Where the money ends, nothing went wrong.
         if result.verdict == Verdict::Unscored && !matches!(result.limit, Some(Why::Over(_))) {
             self.bench.halt.count_error();
         }
-        result
+        (result, source)
     }
 
     /// Has an answer judged, and grades it.
@@ -213,18 +239,25 @@ impl Way<'_> {
         }
     }
 
-    /// The call that answers a case, and whether the answer is one from before.
-    async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, bool) {
+    /// The call that answers a case, and where the answer is from.
+    async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, Source) {
         let Bench { router, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
         let caller = Caller { label: None, key: Some(case.head.id.to_string()) };
         let stream = self.options.stream;
-        let plan = (self.cache != Cache::default())
-            .then(|| router.plan(&self.subject.route, &case.request, &caller));
+        // Where a run was cut short, an answer that waited for its judge is kept, and has no result.
+        let own_since = self.options.begun.filter(|_| !tasks(&case.assertions).is_empty());
+        let keeps = self.cache != Cache::default() || own_since.is_some();
+        let plan = keeps.then(|| router.plan(&self.subject.route, &case.request, &caller));
         let errand =
             plan.as_ref().map(|plan| Errand { router, plan, request: &case.request, repeat, stream });
-        if let Some(record) = errand.as_ref().filter(|_| self.cache.reads).and_then(Errand::find) {
-            return (record, true);
+        if let Some((record, at)) = errand.as_ref().and_then(Errand::find) {
+            if own_since.is_some_and(|begun| at >= begun) {
+                return (record, Source::OwnRun);
+            }
+            if self.cache.reads {
+                return (record, Source::Before);
+            }
         }
         let call = CallOptions {
             id: String::new(),
@@ -238,7 +271,7 @@ impl Way<'_> {
         if let Some(errand) = errand.filter(|_| self.cache.writes) {
             errand.keep(&record);
         }
-        (record, false)
+        (record, Source::Call)
     }
 
     /// Who refuses its first cases for as long as they wait, and answers nobody meanwhile, will refuse the others too.

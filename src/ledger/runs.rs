@@ -232,14 +232,25 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// What became of a run's cases with a subject so far.
+    /// What became of a run's cases with a subject so far: so many results, in the order of case ids and repeats, behind the
+    /// one of this case and repeat; from the first one on where no repeat is said.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn results(&self, run: &str, subject: &str) -> RowResult<Vec<ResultRow>> {
+    pub fn results(
+        &self,
+        run: &str,
+        subject: &str,
+        after: (&str, Option<u32>),
+        most: u32,
+    ) -> RowResult<Vec<ResultRow>> {
+        let (case, repeat) = (after.0, after.1.map_or(-1, i64::from));
         self.0
-            .prepare_cached(&format!("SELECT {RESULT} FROM result WHERE run = ?1 AND subject = ?2"))?
-            .query_map([run, subject], result)?
+            .prepare_cached(&format!(
+                "SELECT {RESULT} FROM result WHERE run = ?1 AND subject = ?2 AND (case_id, repeat) > (?3, ?4) \
+                 ORDER BY case_id, repeat LIMIT ?5"
+            ))?
+            .query_map(params![run, subject, case, repeat, most], result)?
             .collect()
     }
 
@@ -376,11 +387,18 @@ mod tests {
         for row in [other.clone(), other.clone(), ResultRow { score: None, ..whole.clone() }, whole.clone()] {
             ledger.write(move |rows| rows.put_result("r", &row)).await;
         }
-        assert_eq!(ledger.read(|rows| rows.results("r", "s")), [other.clone(), whole]);
+        let results = |run: &str, after, most| ledger.read(|rows| rows.results(run, "s", after, most));
+        let all = [other.clone(), whole];
+        assert_eq!(results("r", ("", None), 9), all);
+        assert_eq!(
+            (results("r", ("", None), 1), results("r", ("c", Some(0)), 9)),
+            (vec![all[0].clone()], vec![all[1].clone()])
+        );
+        assert!(results("r", ("c", Some(1)), 9).is_empty());
         assert_eq!(ledger.read(|rows| rows.scored_results("r")), 1);
         ledger.write(move |rows| rows.remove_result("r", &other)).await;
-        assert_eq!(ledger.read(|rows| rows.results("r", "s")).len(), 1);
-        assert!(ledger.read(|rows| rows.results("q", "s")).is_empty());
+        assert_eq!(results("r", ("", None), 9).len(), 1);
+        assert!(results("q", ("", None), 9).is_empty());
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ fn an_older_ledger_becomes_a_new_one_with_what_it_holds() {
     for _ in 0..2 {
         let ledger = Ledger::open(&path);
         assert_eq!(ledger.trouble(), None);
-        let rows = ledger.read(|rows| rows.results("r", "s"));
+        let rows = ledger.read(|rows| rows.results("r", "s", ("", None), 9));
         assert_eq!((rows.len(), rows[0].nano_dollars, &*rows[0].judging), (1, Some(5), ""));
     }
 }
@@ -156,11 +156,11 @@ async fn an_older_ledger_is_brought_up_to_date() {
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     let ledger = Ledger::open(&path);
-    let rows = ledger.read(|rows| rows.results("r", "s"));
+    let rows = ledger.read(|rows| rows.results("r", "s", ("", None), 9));
     assert_eq!((rows.len(), rows[0].text.as_str(), rows[0].repaired_by.as_str()), (1, "t", ""));
     let row = ResultRow { repaired_by: "fold".into(), ..rows[0].clone() };
     ledger.write(move |rows| rows.put_result("r", &row)).await;
-    assert_eq!(ledger.read(|rows| rows.results("r", "s"))[0].repaired_by, "fold");
+    assert_eq!(ledger.read(|rows| rows.results("r", "s", ("", None), 9))[0].repaired_by, "fold");
     assert_eq!(ledger.trouble(), None);
 }
 

@@ -75,6 +75,7 @@ pub(super) async fn execute(
             let reads = prepared.cache.reads && (!goes_on || args.cache);
             let (row, hold) = begin(context, router, prepared, resumed.take());
             let options = RunOptions {
+                begun: goes_on.then_some(row.begun),
                 run: row.id,
                 repeats: prepared.choice.selection.repeat,
                 stream: !args.no_stream,
@@ -166,9 +167,10 @@ async fn run_set(
         .map(|subject| {
             let cases = prepared.cases_of(subject);
             let mut bar = progress.subject(&subject.name, prepared.results());
-            let taken = take_up(bench.router, &options.run, &subject.name, &cases, options.repeats);
-            changed.extend(taken.changed);
-            async move { run(bench, subject, &cases, options, taken.results, &mut bar).await }
+            let takes_cached = prepared.cache.reads;
+            let mut taken = take_up(bench.router, &subject.name, &cases, options, takes_cached, &mut bar);
+            changed.append(&mut taken.changed);
+            async move { run(bench, subject, &cases, options, taken, &mut bar).await }
         })
         .collect();
     changed.sort_unstable();

@@ -1,17 +1,22 @@
 //! Work that is no call along a route, under the same limits and the same budget.
 
+use std::sync::PoisonError;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::cost_of;
 use crate::catalog::Cost;
 use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Request, Usage};
 use crate::provider::{Target, embed};
-use crate::route::Router;
-use crate::route::Why;
+use crate::route::backoff::full_jitter;
 use crate::route::limits::{Admission, Settled};
+use crate::route::{Policy, Router, Why, reaction};
 
 impl Router {
-    /// Turns texts into vectors when limits and budget let it. `limit` bounds each exchange, and the wait before them.
+    /// Turns texts into vectors when limits and budget let it. What fails in a way that passes is tried once more, and a
+    /// patient router asks again for as long as it is refused. `limit` bounds all of that together, but for the wait that limits
+    /// and budget ask for before an exchange.
     ///
     /// # Errors
     /// Why nothing was sent; within it, what failed.
@@ -23,9 +28,33 @@ impl Router {
     ) -> Result<Result<Embeddings, Failure>, Why> {
         // For limits and the budget it is a prompt that nothing comes out of.
         let amount = Request { max_tokens: Some(0), ..Request::prompt(request.texts.concat()) };
-        let work = embed(&*self.transport, target, request, limit);
         let bill = |made: &Embeddings| (made.usage, cost_of(target, &made.usage));
-        self.apart(target, &amount, limit, work, bill).await
+        let (policy, deadline) = (Policy::default(), Instant::now() + limit);
+        let (mut tried, mut counted) = (0, 0);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let work = embed(&*self.transport, target, request, left);
+            let failure = match self.apart(target, &amount, left, work, bill).await? {
+                Ok(made) => return Ok(Ok(made)),
+                Err(failure) => failure,
+            };
+            let may_pass =
+                reaction(failure.class, &policy, false).retry && failure.should_retry != Some(false);
+            let waits = self.limiter.patient && failure.class == FailureClass::RateLimited;
+            counted += u32::from(!waits);
+            let pause = failure.retry_after.unwrap_or_else(|| {
+                full_jitter(
+                    &policy.retry,
+                    tried,
+                    &mut self.draw.lock().unwrap_or_else(PoisonError::into_inner),
+                )
+            });
+            if !may_pass || counted > policy.retry.retries || Instant::now() + pause >= deadline {
+                return Ok(Err(failure));
+            }
+            tried += 1;
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Does work at a model when limits and budget let it, waiting for no longer than `patience`. `request` is what the work
@@ -63,5 +92,44 @@ impl Router {
         };
         permit.settle(&Settled { answered: done.is_ok(), refused, usage, cost });
         Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Purpose;
+    use crate::provider::scripted::Scene;
+    use crate::route::test_world::{World, refuses, refuses_with, route};
+
+    fn vectors() -> Scene {
+        let body = r#"{"object": "list", "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1},
+            "data": [{"object": "embedding", "index": 0, "embedding": [1.0, 0.0]}]}"#;
+        refuses_with(200, vec![("content-type", "application/json".to_owned())], body)
+    }
+
+    /// Whether vectors came, and how often they were asked for.
+    async fn embedded(scenes: Vec<Scene>, limit: u64, patient: bool) -> (bool, usize) {
+        let world = World::new([("a", scenes)]);
+        let router = if patient { world.router.patient() } else { world.router };
+        let route = route(&["a"], Policy::default());
+        let target = route.candidates[0].target.as_ref().unwrap();
+        let request =
+            EmbeddingRequest { texts: vec!["a".into()], purpose: Purpose::Similarity, dimensions: None };
+        let done = router.embed(target, &request, Duration::from_secs(limit)).await.unwrap();
+        (done.is_ok(), world.transport.order().len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn vectors_are_asked_for_again_where_that_helps() {
+        assert_eq!(embedded(vec![vectors()], 60, false).await, (true, 1));
+        assert_eq!(embedded(vec![refuses(503), vectors()], 60, false).await, (true, 2));
+        assert_eq!(embedded(vec![refuses(503), refuses(503), vectors()], 60, false).await, (false, 2));
+        assert_eq!(embedded(vec![refuses(400), vectors()], 60, false).await, (false, 1));
+        let refused = || refuses_with(429, vec![("retry-after", "20".to_owned())], "{}");
+        let scenes = || vec![refused(), refused(), vectors()];
+        assert_eq!(embedded(scenes(), 60, true).await, (true, 3), "an eval waits");
+        assert_eq!(embedded(scenes(), 60, false).await, (false, 2));
+        assert_eq!(embedded(scenes(), 30, true).await, (false, 2), "for as long as it may");
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::EvalRun;
 use super::cases::whys;
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 16] = [
     "set",
     "case",
     "subject",
@@ -20,6 +20,8 @@ const HEADER: [&str; 14] = [
     "reason",
     "text",
     "repaired_by",
+    "judge_calls",
+    "judging_usd",
 ];
 
 pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()> {
@@ -45,6 +47,8 @@ pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()>
                     &why.map(|why| format!("{}: {}", why.name, why.reason)).unwrap_or_default(),
                     &result.text,
                     &result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
+                    &result.judging.calls.to_string(),
+                    &number(result.judging.cost.usd()),
                 ])?;
             }
         }

@@ -1,0 +1,159 @@
+//! Runs with judges that are cut short and taken up again, through the real binary: nothing is paid for twice, and nothing
+//! that was paid for is left out.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::tool::Tool;
+
+/// What the judge does with whoever asks it.
+#[derive(Default)]
+struct Judge {
+    /// It takes the question and never answers.
+    hangs: AtomicBool,
+    /// It fails on questions with this in them.
+    fails_on: Mutex<Option<&'static str>>,
+}
+
+/// A provider of its own, nobody's simulator: `mine/m` answers, `mine/judge` judges.
+struct Provider {
+    url: String,
+    judge: Arc<Judge>,
+    answered: Arc<AtomicUsize>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Provider {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (judge, answered) = (Arc::new(Judge::default()), Arc::new(AtomicUsize::new(0)));
+        let (judging, counted) = (Arc::clone(&judge), Arc::clone(&answered));
+        let serve = move |body: Bytes| {
+            let (judge, answered) = (Arc::clone(&judging), Arc::clone(&counted));
+            async move {
+                let request: Value = serde_json::from_slice(&body).unwrap();
+                let text = if request["model"] == "judge" {
+                    if judge.hangs.load(Ordering::SeqCst) {
+                        std::future::pending::<()>().await;
+                    }
+                    let bad = *judge.fails_on.lock().unwrap();
+                    if bad.is_some_and(|bad| request.to_string().contains(bad)) {
+                        return (StatusCode::BAD_GATEWAY, [("content-type", "text/plain")], "out".to_owned());
+                    }
+                    r#"{"reason": "it is", "grade": 5}"#
+                } else {
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    "ok"
+                };
+                let reply = serde_json::json!({
+                    "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 2},
+                });
+                (StatusCode::OK, [("content-type", "application/json")], reply.to_string())
+            }
+        };
+        let app = axum::Router::new().fallback(serve);
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        Self { url, judge, answered, _runtime: runtime }
+    }
+
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// A set of four cases that are judged. An answer costs 14 millionths of a dollar, and so does a verdict.
+    fn tool(&self) -> Tool {
+        let routes = format!(
+            "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}', auth: none}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n  mine/judge: {{price: {{input: 1, output: 2}}}}\n",
+            self.url
+        );
+        let set = "version: 1\nname: judged\nmodels: [mine/m]\nprompt: Say {{ word }}\nassert: [{llm-rubric: {value: Good, judge: mine/judge}}]\ncases_from: [cases.csv]\n";
+        let rows: String = (0..4).map(|n| format!("c{n},word {n}\n")).collect();
+        Tool::new()
+            .file("routes.yaml", &routes)
+            .file("set.yaml", set)
+            .file("cases.csv", &format!("id,word\n{rows}"))
+    }
+}
+
+const EVAL: [&str; 7] =
+    ["--config", "routes.yaml", "--ledger", "ledger.db", "eval", "set.yaml", "--no-stream"];
+
+fn resumed(tool: &Tool) -> Value {
+    let ran = tool.run(&[&EVAL[..], &["--resume", "--json"]].concat()).exits(0);
+    ran.json()["runs"][0]["subjects"][0].clone()
+}
+
+/// What a subject cost in all, and its judging, in millionths of a dollar.
+fn spent(subject: &Value) -> [i64; 2] {
+    ["cost_usd", "judge_cost_usd"].map(|name| (subject[name].as_f64().unwrap() * 1e6).round() as i64)
+}
+
+/// An answer has no result before it is judged. It is kept all the same: who is killed meanwhile does not pay it again.
+#[test]
+fn answers_that_wait_for_their_judge_are_not_paid_again() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    provider.judge.hangs.store(true, Ordering::SeqCst);
+    let mut child = tool.command(&EVAL).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let kept = || {
+        let ledger = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+        ledger.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap_or(0)
+    };
+    while kept() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(provider.answered(), 4);
+    provider.judge.hangs.store(false, Ordering::SeqCst);
+    let subject = resumed(&tool);
+    assert_eq!(provider.answered(), 4, "nothing is asked again");
+    assert_eq!((&subject["passed"], &subject["cached"]), (&4.into(), &0.into()));
+    assert_eq!(spent(&subject), [4 * 14, 4 * 14], "they are this run's own, and paid by it");
+    assert_eq!(subject["latency_ms"], Value::Null, "nobody knows any more how long they took");
+}
+
+/// What an answer without a verdict cost is part of what the run cost, and it is judged without being asked for again.
+#[test]
+fn what_was_spent_before_is_counted() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    let first = tool.run(&[&EVAL[..], &["--json"]].concat()).exits(3);
+    let first = first.json()["runs"][0]["subjects"][0].clone();
+    assert_eq!((&first["unscored"], provider.answered()), (&4.into(), 4));
+    assert_eq!(first["cost_usd"], 4.0 * 14e-6);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resumed(&tool);
+    assert_eq!((&subject["passed"], provider.answered()), (&4.into(), 4));
+    assert_eq!(spent(&subject)[0], 4 * 14);
+    assert!(subject["judge_calls"].as_u64() > first["judge_calls"].as_u64(), "calls in vain were calls");
+}
+
+/// A run that was begun with answers from before has none of them left where it is gone on with to compare models.
+#[test]
+fn answers_from_before_do_not_slip_into_a_comparison() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    tool.run(&EVAL).exits(0);
+    let (answers, more) = (provider.answered(), "c9,more\n");
+    let cases = std::fs::read_to_string(tool.path("cases.csv")).unwrap();
+    let tool = tool.file("cases.csv", &(cases + more));
+    *provider.judge.fails_on.lock().unwrap() = Some("Say more");
+    tool.run(&EVAL).exits(3);
+    assert_eq!(provider.answered(), answers + 1, "four are from before, and one is new");
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resumed(&tool.env("CI", "true"));
+    assert_eq!((&subject["passed"], &subject["cached"]), (&5.into(), &0.into()));
+    assert_eq!(provider.answered(), answers + 1 + 4);
+}
