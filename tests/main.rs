@@ -53,3 +53,4 @@ mod strategies;
 mod test_host;
 mod tool;
 mod trust;
+mod wording;
