@@ -74,3 +74,47 @@ fn a_misspelt_column_is_no_variable() {
         with_cases(&format!("q,{fine}\na,b\n")).exits(0);
     }
 }
+
+/// Every figure of a gate says how it is written, where it is written otherwise.
+#[test]
+fn a_gates_figures_say_how_they_are_written() {
+    let text = set("Where is {{ q }}?");
+    let tool = Tool::new().file("set.yaml", &text).file("cases.csv", "q\na\n");
+    for (flag, figure, words) in [
+        ("--max-unscored", "0.5", "as a share of them, that is `50%`"),
+        ("--max-unscored", "0.005", "`0.5%`"),
+        ("--max-unscored", "-1", "neither a number of cases nor a share such as `1%`"),
+        ("--min-pass-rate", "90%", "write 0.9 for 90 %"),
+        ("--min-pass-rate", "90", "write 0.9 for 90 %"),
+        ("--min-score", "99.9 %", "write 0.999 for 99.9 %"),
+        ("--margin", "much", "a number from 0 to 1"),
+        ("--max-cost-usd", "$5", "write 5 for $5"),
+        ("--max-p50-ms", "2s", "write 2000 for 2 s"),
+        ("--max-p95-ms", "250 ms", "write 250 for 250 ms"),
+        ("--max-p50-ms", "long", "such as 2000 for 2 s"),
+    ] {
+        tool.run(&["eval", "set.yaml", "--dry-run", flag, figure]).exits(2).says(&[flag, words]);
+    }
+    tool.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"]).exits(2).says(&["write 0.95 for 95 %"]);
+    for (gate, words) in [
+        ("max_unscored: 0.5", "as a share of them, that is `50%`"),
+        ("max_unscored: most", "neither a number of cases nor a share such as `1%`"),
+        ("min_pass_rate: 90%", "hint: write 0.9 for 90 %"),
+    ] {
+        let text = text.replace("name: s", &format!("name: s\ngate: {{{gate}}}"));
+        let tool = Tool::new().file("set.yaml", &text).file("cases.csv", "q\na\n");
+        tool.run(&["eval", "set.yaml", "--dry-run"]).exits(2).says(&["set.yaml:3:", words]);
+    }
+}
+
+#[test]
+fn files_that_are_none_of_the_kind_say_which_is() {
+    let tool = Tool::new().file("set.yaml", &set("Where is {{ q }}?")).file("cases.csv", "q\na\n");
+    let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--dry-run"], more].concat()).exits(2);
+    for file in ["cases.csv", "./cases.csv", "../report", "/tmp/report.xml"] {
+        eval(&["--baseline", file]).says(&[file, "is no baseline", ".json", "--save-baseline"]);
+    }
+    // A model may have a dot in its name.
+    eval(&["--baseline", "sim-openai/no-4.1", "-m", "nobody/x"]).says(&["there is no provider `nobody`"]);
+    eval(&["-o", "-"]).says(&["`-o -`", "--json prints JSON to standard output"]);
+}

@@ -13,6 +13,10 @@ pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, Comma
         let message = format!("--min-caught must be between 0 and 1, not {}", args.min_caught);
         return Err(CommandError::usage(message).hint("write 0.95 for 95 %"));
     }
+    if !args.output.is_empty() {
+        return Err(CommandError::usage("--audit writes no reports: -o is for what models answer")
+            .hint("`--audit --json` prints all that it finds; `> FILE` keeps it"));
+    }
     let selection = Selection::typed(args, None);
     let mut audited = Vec::new();
     for path in &args.sets {

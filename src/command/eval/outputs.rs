@@ -27,6 +27,12 @@ pub(super) fn check(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<
     }
     for path in &args.output {
         let shown = path.display();
+        if path.as_os_str() == "-" {
+            return Err(CommandError::usage("`-o -` says no form that a report can have").hint(format!(
+                "--json prints JSON to standard output; a report goes to a file that ends in {}",
+                Form::EXTENSIONS
+            )));
+        }
         if Form::of(path).is_none() {
             let message = format!("{shown} says no form that a report can have");
             let hint = format!("name a file that ends in {}", Form::EXTENSIONS);
