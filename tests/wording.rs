@@ -75,6 +75,25 @@ fn a_misspelt_column_is_no_variable() {
     }
 }
 
+/// One of a thing is not said as several.
+#[cfg(unix)]
+#[test]
+fn one_is_not_several() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: Which?\nmin_pass: 2\nassert:\n  - word-count: {min: 2}\n  - length: {max: 0}\n  - exec: [./check.sh]\ncases: [{id: a, reference: a}]\n";
+    let tool = Tool::new().file("set.yaml", text).program("check.sh", "#!/bin/sh\necho '{\"score\": 1}'\n");
+    let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--allow-exec"], more].concat());
+    eval(&[]).exits(2).says(&["2 repeats of a case must pass, and it is asked once"]);
+    let plan = eval(&["--min-pass", "1", "--dry-run"]).exits(0).stdout;
+    for words in ["s: 1 case × sim-openai/good = 1 call\n", "programs are run once\n"] {
+        assert!(plan.contains(words), "no {words:?} in {plan}");
+    }
+    let table = eval(&["--min-pass", "1", "-v"]).exits(1).stdout;
+    for words in ["word-count: 1 word\n", "length: 1 character\n", "1 of 1 case failed"] {
+        assert!(table.contains(words), "no {words:?} in {table}");
+    }
+    eval(&["--filter", "z"]).exits(2).says(&["none of the 1 case of set.yaml", "no case has a tag"]);
+}
+
 /// Every figure of a gate says how it is written, where it is written otherwise.
 #[test]
 fn a_gates_figures_say_how_they_are_written() {

@@ -63,7 +63,7 @@ pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
             out.push_str(&format!(
                 "{}: {} unscored, which counts in no figure\n",
                 summary.subject,
-                counted(usize::try_from(summary.unscored).unwrap_or(0), "case")
+                counted(summary.unscored, "case")
             ));
         }
     }

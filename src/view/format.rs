@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::{Cost, CostSource, dollars};
+pub use crate::chat::counted;
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
 pub fn money(cost: Cost) -> String {
@@ -63,15 +64,6 @@ pub(super) fn wrapped(text: &str, width: usize) -> String {
     lines
 }
 
-/// A word in its number: `1 case`, `2 cases`, `2 aliases`.
-pub fn counted(count: usize, word: &str) -> String {
-    match (count, word.ends_with('s')) {
-        (1, _) => format!("1 {word}"),
-        (_, true) => format!("{count} {word}es"),
-        (_, false) => format!("{count} {word}s"),
-    }
-}
-
 /// Milliseconds, rounded as JSON shows them.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -96,7 +88,6 @@ mod tests {
         assert_eq!(dollars(123.0), "123.00");
         assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
         assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
-        assert_eq!(counted(1, "case"), "1 case");
         assert_eq!(
             [0, 11_001, 119_000, 120_001, 7_200_000].map(span),
             ["0 s", "12 s", "119 s", "3 min", "2 h"]

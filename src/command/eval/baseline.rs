@@ -13,7 +13,7 @@ use crate::eval::{
     Verdict,
 };
 use crate::ledger::OutcomeRow;
-use crate::view::{Form, replace_file};
+use crate::view::{Form, counted, replace_file};
 
 /// Where earlier runs are.
 pub(super) const LEDGER: &str =
@@ -109,9 +109,9 @@ impl Against {
         }
         if pairing.pairs.is_empty() {
             return Err(CommandError::usage(format!(
-                "{}: the baseline has none of the {} cases: another set, or every prompt, reference or assertion changed",
+                "{}: the baseline has none of the {}: another set, or every prompt, reference or assertion changed",
                 set.path,
-                cases.len()
+                counted(cases.len(), "case")
             ))
             .hint("measure the baseline anew: name its model behind --baseline, or write it with --save-baseline"));
         }
@@ -146,8 +146,8 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
     let rows = ledger.read(|rows| rows.outcomes(id, subject, true));
     if run.finished == 0 {
         context.console.warn(format_args!(
-            "the run {id} is not finished; what it has is compared ({} results)",
-            rows.len()
+            "the run {id} is not finished; what it has is compared ({})",
+            counted(rows.len(), "result")
         ));
     }
     Ok(Baseline { subject: subject.clone(), origin: Origin::Run(id.to_owned()), answered: answered(&rows) })

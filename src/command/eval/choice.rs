@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Against, CommandError, Context};
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::{Case, Set, sample, subject_halves};
@@ -147,11 +148,14 @@ impl Selection {
         tags.sort_unstable();
         tags.dedup();
         Err(CommandError::usage(format!(
-            "the filter selects none of the {} cases of {}",
-            set.cases.len(),
+            "the filter selects none of the {} of {}",
+            counted(set.cases.len(), "case"),
             set.path
         ))
-        .hint(format!("ids look like `{}`; the tags are {}", set.cases[0].id, tags.join(", "))))
+        .hint(match tags.as_slice() {
+            [] => format!("ids look like `{}`; no case has a tag", set.cases[0].id),
+            tags => format!("ids look like `{}`; the tags are {}", set.cases[0].id, tags.join(", ")),
+        }))
     }
 
     /// What was typed otherwise than the run has it, as the flag that says it.

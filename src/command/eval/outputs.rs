@@ -183,10 +183,8 @@ fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], execu
     let console = &context.console;
     match executed.stopped {
         Some(Stop::Interrupted) => console.warn("interrupted; every result that arrived is kept"),
-        Some(Stop::Errors(errors)) => console.warn(format_args!(
-            "stopped by --max-errors: {} could not be scored",
-            counted(usize::try_from(errors).unwrap_or(usize::MAX), "answer")
-        )),
+        Some(Stop::Errors(errors)) => console
+            .warn(format_args!("stopped by --max-errors: {} could not be scored", counted(errors, "answer"))),
         None => {}
     }
     if context.ledger_is_broken() {
@@ -211,7 +209,8 @@ fn warn_of_money(context: &Context, finished: &[Finished]) {
     if let Some(last) = results().filter_map(|of| of.over).max_by_key(|over| over.spent) {
         let stopped: usize = results().map(|of| of.cut_by(Cut::Money)).sum();
         let all: usize = results().map(|of| of.figures.len()).sum();
-        context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
+        let were = if stopped == 1 { "was" } else { "were" };
+        context.console.warn(format_args!("{stopped} of {} {were} stopped: {last}", counted(all, "case")));
     }
 }
 

@@ -72,7 +72,7 @@ fn notes(run: &EvalRun<'_>) -> String {
         notes.extend(repair_words(summary).map(|words| format!("- {subject}: {words}")));
         notes.extend(judge_words(summary).iter().map(|words| format!("- {subject}: {}", code(words))));
         if summary.unscored > 0 {
-            let count = counted(usize::try_from(summary.unscored).unwrap_or(usize::MAX), "case");
+            let count = counted(summary.unscored, "case");
             notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
         }
         if summary.cached > 0 {
