@@ -137,3 +137,37 @@ fn files_that_are_none_of_the_kind_say_which_is() {
     eval(&["--baseline", "sim-openai/no-4.1", "-m", "nobody/x"]).says(&["there is no provider `nobody`"]);
     eval(&["-o", "-"]).says(&["`-o -`", "--json prints JSON to standard output"]);
 }
+
+/// A judge that the money does not reach for has not failed, and nothing about it is unknown.
+#[test]
+fn the_end_of_the_money_is_said_plainly() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/judge\nrequest: {max_tokens: 40}\nprompt: Which?\ncases: [{id: a, reference: a, assert: [ASSERT]}]\n";
+    for (assertion, cost, words) in [
+        (
+            "llm-rubric: Is kind",
+            "0.0005",
+            "llm-rubric: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
+        ),
+        (
+            "llm-rubric: {value: Is kind, votes: 3}",
+            "0.0005",
+            "llm-rubric: 3 of 3 votes are missing: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
+        ),
+    ] {
+        let tool = Tool::new().file("set.yaml", &text.replace("ASSERT", &format!("{{{assertion}}}")));
+        let ran = tool.run(&["eval", "set.yaml", "--max-cost", cost, "-o", "report.json"]).exits(4);
+        assert!(ran.stdout.contains(&format!("    cancelled: {words}")), "{}", ran.stdout);
+        let report = std::fs::read_to_string(tool.path("report.json")).unwrap();
+        assert!(report.contains(words) && report.contains("\"cancelled\""), "{report}");
+        ran.says(&["1 of 1 case was stopped: this run has spent $0."]);
+    }
+}
+
+#[test]
+fn the_end_of_the_time_is_said_plainly() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/stall]\nprompt: Which?\nassert: [{latency: {max_ms: 100}}]\ncases: [{id: a}]\n";
+    let tool = Tool::new().file("set.yaml", text);
+    let ran = tool.run(&["eval", "set.yaml", "--timeout", "73ms"]).exits(4);
+    let words = "    timeout: the call's time limit (--timeout) ran out before it had a whole answer\n";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+}

@@ -206,11 +206,8 @@ impl Way<'_> {
         if is_first && judgement.hopeless {
             let _ = self.hopeless.set("its judge");
         }
-        result.judging = judgement.judging;
+        (result.judging, result.limit) = (judgement.judging, judgement.limit);
         result.grade(case, &Graded { findings: &judgement.findings, ..*answer });
-        if result.verdict == Verdict::Unscored {
-            result.limit = judgement.limit;
-        }
     }
 
     /// The call that answers a case, and whether the answer is one from before.
