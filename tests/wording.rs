@@ -134,7 +134,7 @@ fn files_that_are_none_of_the_kind_say_which_is() {
         eval(&["--baseline", file]).says(&[file, "is no baseline", ".json", "--save-baseline"]);
     }
     // A model may have a dot in its name.
-    eval(&["--baseline", "sim-openai/no-4.1", "-m", "nobody/x"]).says(&["there is no provider `nobody`"]);
+    eval(&["--baseline", "nobody/x-4.1"]).says(&["there is no provider `nobody`"]);
     eval(&["-o", "-"]).says(&["`-o -`", "--json prints JSON to standard output"]);
 }
 
@@ -170,4 +170,27 @@ fn the_end_of_the_time_is_said_plainly() {
     let ran = tool.run(&["eval", "set.yaml", "--timeout", "73ms"]).exits(4);
     let words = "    timeout: the call's time limit (--timeout) ran out before it had a whole answer\n";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
+}
+
+/// A simulated model that is misspelt is known for one before the first call, and by a dry run, whoever it is to be.
+#[test]
+fn a_simulated_model_that_is_not_there_is_known_before_the_first_call() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/juge\nprompt: Which?\ncases: [{id: a, reference: a, assert: [llm-rubric: Is kind]}]\n";
+    let tool = Tool::new().file("set.yaml", text);
+    for more in [&[][..], &["--dry-run"]] {
+        let eval = |own: &[&str]| tool.run(&[&["eval", "set.yaml"], own, more].concat());
+        eval(&[]).exits(2).says(&["has no model `juge`", "did you mean `sim-anthropic/judge`?"]);
+        eval(&["-m", "sim-openai/goood"])
+            .exits(2)
+            .says(&["no model `goood`", "did you mean `sim-openai/good`?"]);
+        eval(&["-m", "sim-openai/xyz"]).exits(2).says(&["hint: it has good, sloppy"]);
+    }
+    // Vectors come from any.
+    let vectors = text
+        .replace("judge: sim-anthropic/juge", "embedding: sim-openai/any")
+        .replace("llm-rubric: Is kind", "similar");
+    Tool::new()
+        .file("set.yaml", &vectors)
+        .run(&["eval", "set.yaml", "--dry-run", "-m", "sim-openai/flaky-7"])
+        .exits(0);
 }

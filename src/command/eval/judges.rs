@@ -1,5 +1,7 @@
 //! Who is asked about answers: judges, models that make vectors, programs. All of it is found out before the first call.
 
+use std::collections::BTreeSet;
+
 use super::{CommandError, Context, Prepared, call, money};
 use crate::cli::EvalArgs;
 use crate::command::embed::embedder;
@@ -8,19 +10,25 @@ use crate::config::Config;
 use crate::eval::{Case, Graded, Jury, Program, Set, Task, tasks};
 use crate::route::{Caller, Router};
 
-/// The models that a set's assertions ask, as they are written.
-pub(super) fn names(set: &Set) -> Vec<String> {
+/// The judges that a set's assertions ask, as they are written.
+pub(super) fn judges(set: &Set) -> BTreeSet<&str> {
+    named(set, |task| match task {
+        Task::Ask { judge, .. } => Some(judge),
+        Task::Similar { .. } | Task::Run(_) => None,
+    })
+}
+
+/// The models that make vectors for a set's assertions, as they are written.
+pub(super) fn embedders(set: &Set) -> BTreeSet<&str> {
+    named(set, |task| match task {
+        Task::Similar { model, .. } => Some(model),
+        Task::Ask { .. } | Task::Run(_) => None,
+    })
+}
+
+fn named(set: &Set, name: impl Fn(&Task) -> Option<&String>) -> BTreeSet<&str> {
     let tasks = set.cases.iter().flat_map(|case| tasks(&case.assertions));
-    let mut names: Vec<String> = tasks
-        .filter_map(|task| match task {
-            Task::Ask { judge, .. } => Some(judge.clone()),
-            Task::Similar { model, .. } => Some(model.clone()),
-            Task::Run(_) => None,
-        })
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    tasks.filter_map(|task| name(task).map(String::as_str)).collect()
 }
 
 /// Puts everybody together whom the chosen cases ask, and says who judges his own family.

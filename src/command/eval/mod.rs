@@ -49,8 +49,11 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
         }
     };
     let named = choices.iter().flat_map(|choice| &choice.subjects);
-    let subjects = named.map(|name| subject_halves(name).0.to_owned());
-    let named: Vec<String> = subjects.chain(sets.iter().flat_map(judges::names)).collect();
+    let answering = named.map(|name| subject_halves(name).0).chain(sets.iter().flat_map(judges::judges));
+    let answering: Vec<&str> = answering.collect();
+    simulator::check_models(&config, answering.iter().copied())?;
+    let named = answering.into_iter().chain(sets.iter().flat_map(judges::embedders));
+    let named: Vec<String> = named.map(str::to_owned).collect();
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.

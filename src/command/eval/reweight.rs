@@ -31,7 +31,6 @@ pub(super) fn check(
     let weighed = prepared.iter().flat_map(|prepared| &prepared.subjects);
     let count = weighed.filter(|subject| model_of(subject).is_some_and(|m| candidates.contains(&m))).count();
     if count < 2 {
-        let count = if count == 1 { "one alone" } else { "none" };
         return Err(CommandError::usage(format!(
             "--reweight compares candidates of route `{name}`, and {count} of them is measured here"
         ))
