@@ -46,19 +46,42 @@ pub(super) fn ago(milliseconds: i64) -> String {
 
 /// A text in lines of that width, broken between words, with a line break at its end.
 pub(super) fn wrapped(text: &str, width: usize) -> String {
+    broken(text, width, 0, 0)
+}
+
+/// Each line of a text as it is where it has room; else broken between words, so that all of it stands further in than its
+/// beginning. With a line break at the end.
+pub(super) fn hanging(text: &str, width: usize) -> String {
+    text.lines()
+        .map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            if line.chars().count() <= width {
+                format!("{line}\n")
+            } else {
+                format!("{:indent$}{}", "", broken(line, width, indent, indent + 2))
+            }
+        })
+        .collect()
+}
+
+/// A text in lines of that width: so many columns of the first one are taken, and so many spaces stand before the others.
+fn broken(text: &str, width: usize, taken: usize, indent: usize) -> String {
     let mut lines = String::new();
-    let mut used = 0;
+    let mut used = taken;
+    let mut begins = true;
     for word in text.split_whitespace() {
         let long = word.chars().count();
-        if used > 0 && used + 1 + long > width {
+        if !begins && used + 1 + long > width {
             lines.push('\n');
-            used = 0;
-        } else if used > 0 {
+            lines.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if !begins {
             lines.push(' ');
             used += 1;
         }
         lines.push_str(word);
         used += long;
+        begins = false;
     }
     lines.push('\n');
     lines
@@ -99,6 +122,9 @@ mod tests {
         );
         assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
         assert_eq!(wrapped("longer than that", 3), "longer\nthan\nthat\n");
+        assert_eq!(hanging("  one  two\nthree four five", 10), "  one  two\nthree four\n  five\n");
+        assert_eq!(hanging("    a: bcd efg", 9), "    a:\n      bcd\n      efg\n");
+        assert_eq!(hanging("", 9), "");
         assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
     }
 }

@@ -39,9 +39,8 @@ pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, Comma
     let text = if args.json {
         format!("{}\n", audit_json(&audited, args.min_caught, args.audit_seed, outcome.code()))
     } else {
-        let (width, verbose) = (context.console.width(), context.console.is_verbose());
-        let tables: Vec<String> =
-            audited.iter().map(|audited| audit_table(audited, width, verbose)).collect();
+        let (room, verbose) = (context.console.room(), context.console.is_verbose());
+        let tables: Vec<String> = audited.iter().map(|audited| audit_table(audited, room, verbose)).collect();
         tables.join("\n")
     };
     printed(context.console.out(&text), outcome)

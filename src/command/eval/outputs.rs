@@ -142,8 +142,8 @@ pub(super) fn show(
         // Within JSON, what stands for a character means the same as the character.
         format!("{}\n", if in_github { json.replace("##[", "#\\u0023[") } else { json })
     } else {
-        let (width, verbose) = (context.console.width(), context.console.is_verbose());
-        let tables = runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n");
+        let (room, verbose) = (context.console.room(), context.console.is_verbose());
+        let tables = runs.iter().map(|run| eval_table(run, room, verbose)).collect::<Vec<_>>().join("\n");
         if in_github { defused(&tables) } else { tables }
     };
     let outcome = printed(context.console.out(&text), outcome)?;

@@ -56,7 +56,7 @@ fn overview(run: &EvalRun<'_>) -> String {
             percentile(summary, 1),
         );
     }
-    let compared = comparison_lines(run.comparisons);
+    let compared = comparison_lines(run.comparisons, false);
     if !compared.is_empty() {
         out += &format!("\nCompared case by case:\n\n{}", block(&compared.join("\n")));
     }
