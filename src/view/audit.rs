@@ -224,6 +224,6 @@ impl Listing {
         let more = names.len().saturating_sub(self.shown);
         let rest = if more > 0 { format!(" … and {more} more; -v shows all") } else { String::new() };
         let names = hanging(&format!("  {shown}{rest}"), self.room.line);
-        format!("{heading}: {}\n{names}", all)
+        format!("{heading}: {all}\n{names}")
     }
 }
