@@ -75,6 +75,16 @@ fn a_misspelt_column_is_no_variable() {
     }
 }
 
+#[test]
+fn one_of_an_audit_is_not_several() {
+    let cases = "q,reference\na,It is Paris.\n";
+    let tool = Tool::new().file("set.yaml", &set("Where is {{ q }}?")).file("cases.csv", cases);
+    let text = tool.run(&["eval", "set.yaml", "--audit"]).stdout;
+    let [one, two] =
+        ["references: 1 of 1 passes its own assertions\n", "mutants: 1 of 1 case catches every one\n"];
+    assert!(text.contains(one) && text.contains(two), "{text}");
+}
+
 /// One of a thing is not said as several.
 #[cfg(unix)]
 #[test]
@@ -91,6 +101,8 @@ fn one_is_not_several() {
     for words in ["word-count: 1 word\n", "length: 1 character\n", "1 of 1 case failed"] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
+    let down = eval(&["--min-pass", "1", "-m", "sim-openai/down"]).exits(3);
+    down.says(&["1 result missing; to get it: slalom"]);
     eval(&["--filter", "z"]).exits(2).says(&["none of the 1 case of set.yaml", "no case has a tag"]);
 }
 

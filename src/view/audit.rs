@@ -69,12 +69,14 @@ pub fn audit_table(audited: &Audited, room: Room, verbose: bool) -> String {
     let Audited { set, audit, reasons } = audited;
     let with = audit.cases.iter().filter(|case| case.reference != Right::None).count();
     let passing = audit.cases.iter().filter(|case| case.reference == Right::Passes).count();
+    let pass = if passing == 1 { "passes its" } else { "pass their" };
     let line = |words: &str| hanging(words, room.line);
     let head = format!("{} · audit of {}, nobody was asked", set.name, counted(audit.cases.len(), "case"));
-    let mut out = line(&head) + &line(&format!("references: {passing} of {with} pass their own assertions"));
+    let mut out = line(&head) + &line(&format!("references: {passing} of {with} {pass} own assertions"));
     let tried = || audit.cases.iter().filter(|case| !case.mutants.is_empty());
     let sound = tried().filter(|case| case.missed().next().is_none()).count();
-    out += &line(&format!("mutants: {sound} of {} catch every one", counted(tried().count(), "case")));
+    let catch = if sound == 1 { "catches" } else { "catch" };
+    out += &line(&format!("mutants: {sound} of {} {catch} every one", counted(tried().count(), "case")));
     out += &mutants(audit, room);
     out += &assertions(audit, room);
     out += &reasons_left_out(audit, room);

@@ -192,8 +192,9 @@ fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], execu
     }
     for (prepared, run) in prepared.iter().zip(&executed.finished).filter(|(_, run)| run.missing > 0) {
         console.note(format_args!(
-            "{} missing; to get them: {}",
+            "{} missing; to get {}: {}",
             counted(run.missing, "result"),
+            if run.missing == 1 { "it" } else { "them" },
             going_on(args, prepared, run)
         ));
     }
