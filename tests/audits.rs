@@ -104,7 +104,6 @@ fn how_it_ends() {
         &["--repeat", "2"],
         &["--resume"],
         &["--dry-run"],
-        &["-o", "x.json"],
         &["--max-cost", "1"],
         &["--min-pass-rate", "0.5"],
         &["-j", "2"],
@@ -112,6 +111,7 @@ fn how_it_ends() {
     ] {
         audit(SET, flags).exits(2).says(&["cannot be used with", "--audit"]);
     }
+    audit(SET, &["-o", "x.json"]).exits(2).says(&["--audit writes no reports", "--audit --json"]);
     let tool = Tool::new().file("set.yaml", SET);
     tool.run(&["eval", "set.yaml", "--min-caught", "0.5"]).exits(2).says(&["--audit"]);
 }

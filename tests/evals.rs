@@ -242,7 +242,7 @@ fn mistakes_cost_nothing() {
             "bad limit",
             good.replace("cases:\n", "gate: {max_unscored: many}\ncases:\n"),
             &[],
-            &["`max_unscored` is neither"],
+            &["`max_unscored`: `many` is neither a number of cases nor a share"],
         ),
         (
             "unknown price",

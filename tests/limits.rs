@@ -145,7 +145,7 @@ fn a_run_is_stopped_before_it_costs_more() {
         let mut whole = [arguments, &["--max-cost", "0.0001"]].concat();
         whole.extend((arguments[0] != "eval").then_some("hello"));
         let ran = tool.run(&whole).exits(4);
-        let words = "this run: $0 of $0.0001 is spent, and the call may cost $0.000";
+        let words = "this run has spent $0 of $0.0001, and the call may cost $0.000";
         // Tables break lines where they like.
         let said = format!("{}{}", ran.stdout, ran.stderr);
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "").replace("┆ ", "");
@@ -169,12 +169,12 @@ fn an_eval_spends_what_it_may_and_says_what_it_left_out() {
     let (passed, cost) = (subject["passed"].as_u64().unwrap(), subject["cost_usd"].as_f64().unwrap());
     assert!((2..40).contains(&passed) && simulator.hits() == passed, "{passed} of {}", simulator.hits());
     assert!(cost <= 0.0005 && cost > 0.0002, "{cost}");
-    let stopped = format!("{} of 40 cases were stopped: this run: $", 40 - passed);
+    let stopped = format!("{} of 40 cases were stopped: this run has spent $", 40 - passed);
     ran.says(&[&stopped]);
     // However few must be scored: a run that money stopped was stopped.
     let lenient = ["eval", "set.yaml", "--max-cost", "0.0005", "--max-unscored", "100%"];
     let ran = tool(&simulator, "").run(&lenient).exits(4);
-    assert!(ran.stdout.contains("not run: this run: $0.000"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not run: this run has spent $0.000"), "{}", ran.stdout);
 }
 
 #[test]

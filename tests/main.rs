@@ -54,3 +54,5 @@ mod strategies;
 mod test_host;
 mod tool;
 mod trust;
+mod widths;
+mod wording;

@@ -138,7 +138,7 @@ fn a_run_goes_on_prompt_by_prompt() {
     let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1", "-o", "out.json"];
     tool.run(&eval)
         .exits(3)
-        .says(&["1 result missing; to get them: slalom --ledger ledger.db eval set.yaml --resume "]);
+        .says(&["1 result missing; to get it: slalom --ledger ledger.db eval set.yaml --resume "]);
     assert_eq!(simulator.hits(), 4);
     let tool = tool.file("set.yaml", &set("Tell:", "B"));
     // `a` by the first prompt is there; `b` asks for something else by both, and `a` by the second.

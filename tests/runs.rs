@@ -259,7 +259,7 @@ fn changed_cases_are_run_anew_and_renamed_ones_are_not() {
         .file("cases.csv", &cases(&format!("{first}c,refuse this,no model was called\n")));
     let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-o", "out.json"];
     let ran = tool.run(&eval).exits(3);
-    let ran = ran.says(&["1 result missing; to get them: slalom --ledger ledger.db eval set.yaml --resume "]);
+    let ran = ran.says(&["1 result missing; to get it: slalom --ledger ledger.db eval set.yaml --resume "]);
     assert_eq!(simulator.hits(), 4, "{}", ran.stderr);
     // `a` and `b` swap their names, `d` asks for something else, `c` asks for what can be answered.
     let second = "b,A,no model was called\na,B,no model was called\nd,E,no model was called\n";

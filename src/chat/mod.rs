@@ -16,6 +16,7 @@ mod request;
 mod response;
 mod tool;
 mod usage;
+mod words;
 
 pub use assemble::Assembler;
 pub use effort::{Effort, EffortError};
@@ -29,3 +30,4 @@ pub use request::{CacheLifetime, Parameter, Request};
 pub use response::{Citation, Response, ToolCall};
 pub use tool::{Function, JsonSchema, Schema, Tool, ToolChoice};
 pub use usage::Usage;
+pub use words::{counted, times};

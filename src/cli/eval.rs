@@ -7,7 +7,7 @@ use clap::Args;
 use super::GateArgs;
 
 /// What says how models are asked, or what they must reach: an audit asks none.
-const NOT_WITH_AUDIT: [&str; 30] = [
+const NOT_WITH_AUDIT: [&str; 29] = [
     "models",
     "repeat",
     "min_pass",
@@ -37,7 +37,6 @@ const NOT_WITH_AUDIT: [&str; 30] = [
     "cache",
     "no_stream",
     "dry_run",
-    "output",
 ];
 
 /// Run golden sets against models or routes.
@@ -114,7 +113,8 @@ pub struct EvalArgs {
         value_name = "SHARE",
         requires = "audit",
         default_value_t = 0.95,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = super::gate::share
     )]
     pub min_caught: f64,
     /// With --audit: what the wrong answers are made by

@@ -8,7 +8,7 @@ use super::outcome::{CommandError, Outcome, printed};
 use super::stdin::standard_input;
 use super::{call, simulator};
 use crate::catalog::Mode;
-use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose};
+use crate::chat::{EmbeddingRequest, FailureClass, Phase, Purpose, counted};
 use crate::cli::EmbedArgs;
 use crate::config::Config;
 use crate::provider::{Environment, Target};
@@ -59,7 +59,8 @@ pub(super) async fn embed(context: &Context, args: EmbedArgs) -> Result<Outcome,
     }
     let length = embeddings.vectors.first().map_or(0, Vec::len) as u64;
     if let Some(asked) = args.dimensions.filter(|asked| *asked != length) {
-        console.warn(format_args!("the vectors have {length} numbers, not the {asked} asked for"));
+        console
+            .warn(format_args!("the vectors have {}, not the {asked} asked for", counted(length, "number")));
     }
     console.note(embeddings_footer(target, &embeddings, cost, latency));
     Ok(Outcome::Done)

@@ -117,9 +117,9 @@ impl From<AttachmentError> for CommandError {
 
 impl From<TemplateError> for CommandError {
     fn from(error: TemplateError) -> Self {
-        let undefined = error.message.contains("not defined");
         let hint = Some(
-            if undefined { "set it with -p NAME=VALUE" } else { "check the braces in the prompt" }.to_owned(),
+            if error.is_undefined { "set it with -p NAME=VALUE" } else { "check the braces in the prompt" }
+                .to_owned(),
         );
         Self { outcome: Outcome::Usage, error: error.into(), hint }
     }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::outcome::CommandError;
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::provider::ModelRef;
-use crate::sim::{Settings, Simulator};
+use crate::sim::{Behaviour, Fault, MODELS, Settings, Simulator};
 
 /// Starts a simulator if one of the subjects is served by it and `routes.yaml` names none that runs already. It lives
 /// as long as what is returned.
@@ -26,6 +26,27 @@ pub(super) async fn start_if_named(
     let simulator = Simulator::start(settings).await.map_err(CommandError::internal)?;
     config.put_simulator_at(&simulator.url());
     Ok(Some(simulator))
+}
+
+/// Whether a simulator that is to be started has the models that were named for themselves: a run of many calls to one that it
+/// does not have would be in vain.
+pub(super) fn check_models<'a>(
+    config: &Config,
+    named: impl IntoIterator<Item = &'a str>,
+) -> Result<(), CommandError> {
+    for name in named {
+        let Ok(model) = config.model_ref(name) else { continue };
+        if !config.wants_simulator(&model) || Behaviour::of(&model.model).is_some() {
+            continue;
+        }
+        let hint = match nearest(&model.model, MODELS.into_iter().chain(Fault::names())) {
+            Some(near) => format!("did you mean `{}/{near}`?", model.provider),
+            None => format!("it has {}, and faults of other names", MODELS.join(", ")),
+        };
+        let message = format!("`{name}`: the simulator has no model `{}`", model.model);
+        return Err(CommandError::usage(message).hint(hint));
+    }
+    Ok(())
 }
 
 /// The models that a subject may call. A name that means nothing is reported where the subject is resolved.

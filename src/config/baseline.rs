@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::diagnostic::ConfigError;
+use crate::chat::counted;
 use crate::eval::statistics::Outcome;
 use crate::eval::{Answered, Baseline, Origin, Summary, Verdict};
 use crate::provider::ModelRef;
@@ -81,9 +82,9 @@ fn answered(entry: &CaseEntry) -> Result<Answered, String> {
     let id = &entry.case;
     if entry.verdicts.len() != entry.scores.len() {
         return Err(format!(
-            "case `{id}` has {} verdicts and {} scores",
-            entry.verdicts.len(),
-            entry.scores.len()
+            "case `{id}` has {} and {}",
+            counted(entry.verdicts.len(), "verdict"),
+            counted(entry.scores.len(), "score")
         ));
     }
     if !entry.scores.iter().all(score) {

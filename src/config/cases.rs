@@ -139,6 +139,12 @@ fn csv_rows(mut file: impl BufRead, take: TakeRow<'_>) -> Rows {
     let more = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
     let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
+    if let [only] = headers.iter().collect::<Vec<_>>()[..]
+        && let Some((_, name)) =
+            [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| only.contains(*c))
+    {
+        return Err((1, format!("the columns are separated by {name}; a .csv file has commas between them")));
+    }
     let mut seen = HashSet::new();
     if let Some(twice) = headers.iter().find(|h| !seen.insert(*h)) {
         return Err((1, format!("the column `{twice}` stands twice")));
@@ -211,12 +217,27 @@ fn case_of(row: Row, own_id: impl FnOnce() -> String) -> Result<CaseEntry, Strin
 fn slip_of(name: &str) -> Option<&'static str> {
     let lower = name.trim().to_lowercase();
     let known = ["id", "reference", "tags", "cluster"];
-    if let Some(meant) = known.into_iter().find(|known| *known == lower) {
+    if let Some(meant) = known.into_iter().find(|known| *known == lower || is_slip(&lower, known)) {
         return Some(meant);
     }
     let first = lower.split(':').next().unwrap_or_default();
     let like_assert = strsim::jaro_winkler(first, "assert") > 0.85 || lower.contains(':');
     (like_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
+}
+
+/// Whether a name is a known one with a letter too many, too few or astray. Another letter in its place makes another word as
+/// a rule (`tabs`), and so does another one at its start (`preference`); of a short name every word is near.
+fn is_slip(name: &str, known: &str) -> bool {
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let other_letter = name.len() == known.len() && sorted(name) != sorted(known) && known.len() < 7;
+    known.len() > 3
+        && name.chars().next() == known.chars().next()
+        && !other_letter
+        && strsim::osa_distance(name, known) == 1
 }
 
 /// Lists and maps stand in a column as JSON; all else is text.

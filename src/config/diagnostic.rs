@@ -1,5 +1,6 @@
 //! Errors in files: where, what, and what to do.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -144,13 +145,37 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { c } else { harmless(c) }).collect()
 }
 
+/// So many problems of a kind are shown; of the others it is said how many there are.
+const SHOWN: usize = 3;
+
+/// What problems of one kind have in common: all but the first name in them, which is as a rule the case's, and the numbers.
+fn kind(problem: &Problem) -> String {
+    let mut parts = problem.message.splitn(3, '`');
+    let (before, _, after) = (parts.next(), parts.next(), parts.next());
+    let words = [before.unwrap_or_default(), after.unwrap_or_default(), &problem.hint].concat();
+    words.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.problems.iter().enumerate() {
-            if n > 0 {
+        let kinds: Vec<String> = self.problems.iter().map(kind).collect();
+        let mut all: HashMap<&str, usize> = HashMap::new();
+        kinds.iter().for_each(|kind| *all.entry(kind).or_default() += 1);
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for (at, (problem, kind)) in self.problems.iter().zip(&kinds).enumerate() {
+            let nth = seen.entry(kind).or_default();
+            *nth += 1;
+            if *nth > SHOWN {
+                continue;
+            }
+            if at > 0 {
                 f.write_str("\n")?;
             }
             write!(f, "{}\nhint: {}", self.render(problem), printable(&problem.hint))?;
+            let more = all.get(kind.as_str()).map_or(0, |all| all.saturating_sub(SHOWN));
+            if *nth == SHOWN && more > 0 {
+                write!(f, "\nand {more} more like it")?;
+            }
         }
         Ok(())
     }

@@ -70,13 +70,8 @@ impl GateEntry {
 }
 
 fn unscored(limit: &Located<Value>, problems: &mut Vec<Problem>) -> Option<Limit> {
-    let read = match &limit.value {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_u64().map(Limit::Count),
-    };
-    if read.is_none() {
-        let hint = "write a number of cases, or a share as `1%`";
-        problems.push(Problem::new("`max_unscored` is neither", limit.span.clone(), hint));
-    }
-    read
+    let text = limit.value.as_str().map_or_else(|| limit.value.to_string(), str::to_owned);
+    let hint = "write a number of cases, or a share such as `1%`";
+    let wrong = |why| Problem::new(format!("`max_unscored`: {why}"), limit.span.clone(), hint);
+    text.parse().map_err(|why: String| problems.push(wrong(why))).ok()
 }

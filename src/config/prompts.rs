@@ -64,7 +64,13 @@ pub(super) struct Unasked {
 
 impl From<TemplateError> for Unasked {
     fn from(error: TemplateError) -> Self {
-        Self { message: error.message, hint: "add it under the case's `vars:`".to_owned() }
+        let hint = match error.is_undefined {
+            true => "add it under the case's `vars:`",
+            false => {
+                "templates are Jinja's: `{{ name }}` takes a variable, `{% if name %}…{% endif %}` decides"
+            }
+        };
+        Self { message: error.message, hint: hint.to_owned() }
     }
 }
 

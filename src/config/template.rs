@@ -12,6 +12,8 @@ pub struct Template(Environment<'static>);
 pub struct TemplateError {
     /// What is wrong.
     pub message: String,
+    /// Whether it is a variable that is not there, and not the template.
+    pub is_undefined: bool,
 }
 
 impl Template {
@@ -52,6 +54,7 @@ impl Template {
             if error.kind() == minijinja::ErrorKind::UndefinedError && !missing.is_empty() {
                 return TemplateError {
                     message: format!("the template's variable {} is not defined", missing.join(", ")),
+                    is_undefined: true,
                 };
             }
             explained(&error)
@@ -62,7 +65,7 @@ impl Template {
 fn explained(error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     let line = error.line().map_or(String::new(), |line| format!(" (line {line} of the template)"));
-    TemplateError { message: format!("the template is broken: {detail}{line}") }
+    TemplateError { message: format!("the template is broken: {detail}{line}"), is_undefined: false }
 }
 
 #[cfg(test)]

@@ -170,11 +170,14 @@ fn problem(error: &Error, text: &str) -> Problem {
             let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
             if let Some(expected) = expected(message) {
                 let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
-                return Problem::new(
-                    format!("`{found}` is not {expected}"),
-                    span,
-                    format!("write {expected}"),
-                );
+                let percent = found.strip_suffix('%').and_then(|found| found.trim().parse::<f64>().ok());
+                let hint = match percent {
+                    Some(percent) if expected == "a number" => {
+                        format!("write {} for {percent} %", (percent * 1e7).round() / 1e9)
+                    }
+                    _ => format!("write {expected}"),
+                };
+                return Problem::new(format!("`{found}` is not {expected}"), span, hint);
             }
             match OWN_WORDS.iter().find(|(theirs, _, _)| message.contains(theirs)) {
                 Some((_, ours, hint)) => Problem::new(*ours, span, *hint),

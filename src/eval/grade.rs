@@ -7,7 +7,7 @@ use super::{Case, CaseHead, Digest, Findings, Judging, Kind, Repairs};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
 use crate::provider::ModelRef;
-use crate::route::{CallRecord, NoAnswer, Why};
+use crate::route::{CallRecord, NoAnswer, Over, Why};
 
 /// A model that fails like this fails so on every case.
 pub(super) const HOPELESS: [FailureClass; 4] = [
@@ -236,9 +236,12 @@ impl CaseResult {
         };
         if self.verdict == Verdict::Unscored {
             let silent = self.assertions.iter().find(|a| a.verdict == Verdict::Unscored);
-            self.failure = silent.map(|a| (FailureClass::Unknown, format!("{}: {}", a.name, a.reason)));
+            let class = self.limit.map_or(FailureClass::Unknown, |_| FailureClass::Cancelled);
+            self.failure = silent.map(|a| (class, format!("{}: {}", a.name, a.reason)));
             return;
         }
+        // A limit that kept a judge from a verdict cut nothing off where the verdict stands without it.
+        self.limit = None;
         // What one of them would have given is not known, and the mean of the others is another figure.
         if any(Verdict::Unscored) {
             return;
@@ -262,9 +265,32 @@ pub(super) fn is_hopeless(record: &CallRecord) -> bool {
         && failures.all(|failure| HOPELESS.contains(&failure.class))
 }
 
+/// Why a judge, or whoever makes vectors, has said nothing, in words. Where the money ended, nothing went wrong.
+pub(super) fn why_silent(record: &CallRecord, none: &NoAnswer) -> String {
+    match none.why {
+        Why::Over(over) => unasked(over),
+        _ => format!("gave no verdict: {}", why_none(record, none).1),
+    }
+}
+
+/// That somebody who was to judge was not asked, since the money does not reach for it.
+pub(super) fn unasked(over: Over) -> String {
+    format!("was not asked, since the limit on cost ended judging: {over}")
+}
+
 /// Why a call has no answer: the class and the words.
 pub(super) fn why_none(record: &CallRecord, none: &NoAnswer) -> (FailureClass, String) {
     match &none.failure {
+        Some(failure) if none.why == Why::Timeout => {
+            let before = match failure.class {
+                FailureClass::Timeout => String::new(),
+                _ => format!("; before that: {}", failure.message),
+            };
+            (
+                failure.class,
+                format!("the call's time limit (--timeout) ran out before it had a whole answer{before}"),
+            )
+        }
         Some(failure) => (failure.class, failure.message.clone()),
         None if matches!(none.why, Why::Timeout | Why::Over(_)) => {
             (FailureClass::Cancelled, format!("not run: {}", none.why.words()))

@@ -232,11 +232,8 @@ impl Way<'_> {
         if is_first && judgement.hopeless {
             let _ = self.hopeless.set("its judge");
         }
-        result.judging = judgement.judging;
+        (result.judging, result.limit) = (judgement.judging, judgement.limit);
         result.grade(case, &Graded { findings: &judgement.findings, ..*answer });
-        if result.verdict == Verdict::Unscored {
-            result.limit = judgement.limit;
-        }
     }
 
     /// The call that answers a case, and where the answer is from.

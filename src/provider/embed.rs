@@ -10,7 +10,7 @@ use super::redaction::redacted;
 use super::request::addressed;
 use super::transport::{Incoming, Transport};
 use super::{Hosting, Target};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Phase};
+use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Phase, counted};
 use crate::dialect::{Dialect, Embedder, Reply, VERTEX_EMBEDDER, account};
 
 impl Target {
@@ -53,7 +53,11 @@ pub async fn embed(
                 Err(Failure::new(FailureClass::Timeout, Phase::Total, message))
             })?;
         if found.vectors.len() != texts.len() {
-            let message = format!("{} vectors came for {} texts", found.vectors.len(), texts.len());
+            let message = format!(
+                "{} came for {}",
+                counted(found.vectors.len(), "vector"),
+                counted(texts.len(), "text")
+            );
             return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
         }
         let first = all.vectors.is_empty();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::format::{counted, harmless, wrapped};
-use super::table::{table, whole_names};
+use super::Room;
+use super::format::{counted, hanging, harmless};
+use super::table::{natural, table};
 use crate::eval::{Audit, CaseAudit, Mutation, Right, Set, Verdict};
 
 /// A set with what its audit found.
@@ -64,20 +65,22 @@ pub(super) fn left_out(audit: &Audit, mutation: Mutation) -> BTreeMap<&'static s
 }
 
 /// The tables of one set, then each finding with the cases that it is about.
-pub fn audit_table(audited: &Audited, width: usize, verbose: bool) -> String {
+pub fn audit_table(audited: &Audited, room: Room, verbose: bool) -> String {
     let Audited { set, audit, reasons } = audited;
     let with = audit.cases.iter().filter(|case| case.reference != Right::None).count();
     let passing = audit.cases.iter().filter(|case| case.reference == Right::Passes).count();
-    let mut out =
-        format!("{} · audit of {}, nobody was asked\n", set.name, counted(audit.cases.len(), "case"));
-    out += &format!("references: {passing} of {with} pass their own assertions\n");
+    let pass = if passing == 1 { "passes its" } else { "pass their" };
+    let line = |words: &str| hanging(words, room.line);
+    let head = format!("{} · audit of {}, nobody was asked", set.name, counted(audit.cases.len(), "case"));
+    let mut out = line(&head) + &line(&format!("references: {passing} of {with} {pass} own assertions"));
     let tried = || audit.cases.iter().filter(|case| !case.mutants.is_empty());
     let sound = tried().filter(|case| case.missed().next().is_none()).count();
-    out += &format!("mutants: {sound} of {} catch every one\n", counted(tried().count(), "case"));
-    out += &mutants(audit, width);
-    out += &assertions(audit, width);
-    out += &reasons_left_out(audit, width);
-    let list = Listing { width, shown: if verbose { usize::MAX } else { SHOWN } };
+    let catch = if sound == 1 { "catches" } else { "catch" };
+    out += &line(&format!("mutants: {sound} of {} {catch} every one", counted(tried().count(), "case")));
+    out += &mutants(audit, room);
+    out += &assertions(audit, room);
+    out += &reasons_left_out(audit, room);
+    let list = Listing { room, shown: if verbose { usize::MAX } else { SHOWN } };
     let failing: Vec<String> = audit
         .failing()
         .map(|(case, failed)| {
@@ -101,54 +104,68 @@ pub fn audit_table(audited: &Audited, width: usize, verbose: bool) -> String {
     if reasons.is_empty() {
         return out + "audit: passed\n";
     }
-    reasons.iter().fold(out, |out, reason| out + "audit: FAILED: " + reason + "\n")
+    reasons.iter().fold(out, |out, reason| out + &line(&format!("audit: FAILED: {reason}")))
 }
 
 fn share(counted: usize, caught: usize) -> String {
     if counted == 0 { "–".to_owned() } else { format!("{:.3}", caught as f64 / counted as f64) }
 }
 
-fn mutants(audit: &Audit, width: usize) -> String {
-    let mut table = table(width, &["mutant", "tried", "caught", "share", "left out"], &[1, 2, 3, 4]);
-    let mut row = |name: &str, (counted, caught): (usize, usize), left: usize| {
+fn mutants(audit: &Audit, room: Room) -> String {
+    let row = |name: &str, (counted, caught): (usize, usize), left: usize| {
         let share = share(counted, caught);
-        table.add_row([name.to_owned(), counted.to_string(), caught.to_string(), share, left.to_string()]);
+        vec![name.to_owned(), counted.to_string(), caught.to_string(), share, left.to_string()]
     };
     let left = |mutation| left_out(audit, mutation).values().sum::<usize>();
-    for mutation in Mutation::ALL {
-        row(mutation.name(), audit.count(Some(mutation)), left(mutation));
-    }
-    row("all", audit.count(None), Mutation::ALL.into_iter().map(left).sum());
-    format!("{table}\n")
+    let each = |mutation: Mutation| row(mutation.name(), audit.count(Some(mutation)), left(mutation));
+    let mut rows: Vec<Vec<String>> = Mutation::ALL.into_iter().map(each).collect();
+    rows.push(row("all", audit.count(None), Mutation::ALL.into_iter().map(left).sum()));
+    tabled(&["mutant", "tried", "caught", "share", "left out"], rows, room)
 }
 
-fn assertions(audit: &Audit, width: usize) -> String {
+fn assertions(audit: &Audit, room: Room) -> String {
     let uses = uses(audit);
-    let header = ["assertion", "uses", "left out", "tried", "caught", "share", "alone", "idle"];
-    let mut table = table(width, &header, &[1, 2, 3, 4, 5, 6, 7]);
-    for (name, found) in &uses {
+    let row = |(name, found): (&&str, &Use)| {
         let share = share(found.tried, found.caught);
         let figures = [found.uses, found.silent, found.tried, found.caught].map(|n| n.to_string());
         let rest = [share, found.alone.to_string(), found.idle.to_string()];
-        table.add_row([(*name).to_owned()].into_iter().chain(figures).chain(rest));
-    }
-    whole_names(&mut table, uses.keys().map(|name| name.chars().count()).max().unwrap_or(0), false);
+        [(*name).to_owned()].into_iter().chain(figures).chain(rest).collect()
+    };
+    let header = ["assertion", "uses", "left out", "tried", "caught", "share", "alone", "idle"];
+    let table = tabled(&header, uses.iter().map(row).collect(), room);
     let silent: usize = uses.values().map(|found| found.silent).sum();
     let note = match silent {
         0 => String::new(),
-        1 => "1 assertion was left out: only a real call could answer it\n".to_owned(),
-        more => format!("{more} assertions were left out: only a real call could answer them\n"),
+        1 => "1 assertion was left out: only a real call could answer it".to_owned(),
+        more => format!("{more} assertions were left out: only a real call could answer them"),
     };
-    format!("{table}\n{note}")
+    table + &hanging(&note, room.line)
 }
 
-fn reasons_left_out(audit: &Audit, width: usize) -> String {
+/// Rows of figures behind a name: a table, or lines where there is no room for one.
+fn tabled(header: &[&str], rows: Vec<Vec<String>>, room: Room) -> String {
+    if natural(header, &rows) <= room.table {
+        let numbers: Vec<usize> = (1..header.len()).collect();
+        let mut table = table(room.table, header, &numbers);
+        table.add_rows(rows);
+        return format!("{table}\n");
+    }
+    let line = |row: Vec<String>| {
+        let mut cells = header.iter().zip(row);
+        let name = cells.next().map(|(_, name)| name).unwrap_or_default();
+        let figures: Vec<String> = cells.map(|(head, figure)| format!("{head} {figure}")).collect();
+        hanging(&format!("{name}: {}", figures.join(", ")), room.line)
+    };
+    rows.into_iter().map(line).collect()
+}
+
+fn reasons_left_out(audit: &Audit, room: Room) -> String {
     let mut out = String::new();
     for mutation in Mutation::ALL {
         let mut reasons: Vec<(&str, usize)> = left_out(audit, mutation).into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (reason, count) in reasons {
-            out += &indented(&format!("{mutation}: {count}, {reason}"), width);
+            out += &hanging(&format!("  {mutation}: {count}, {reason}"), room.line);
         }
     }
     if out.is_empty() { out } else { format!("mutants left out:\n{out}") }
@@ -177,17 +194,9 @@ fn missed(audit: &Audit, verbose: bool) -> Vec<String> {
     cases.into_iter().map(line).collect()
 }
 
-fn indented(text: &str, width: usize) -> String {
-    let lines = wrapped(text, width.saturating_sub(4).max(20));
-    lines
-        .lines()
-        .enumerate()
-        .fold(String::new(), |out, (n, line)| out + if n == 0 { "  " } else { "    " } + line + "\n")
-}
-
 /// How findings are listed.
 struct Listing {
-    width: usize,
+    room: Room,
     shown: usize,
 }
 
@@ -199,10 +208,7 @@ impl Listing {
         }
         let mut out = format!("{heading}:\n");
         for line in lines.iter().take(self.shown) {
-            line.lines().enumerate().for_each(|(n, part)| match n {
-                0 => out += &indented(part, self.width),
-                _ => out += &format!("{part}\n"),
-            });
+            out += &hanging(&format!("  {line}"), self.room.line);
         }
         if lines.len() > self.shown {
             out += &format!("  … and {} more; -v shows all\n", lines.len() - self.shown);
@@ -215,9 +221,11 @@ impl Listing {
         if names.is_empty() {
             return String::new();
         }
+        let all = names.len();
         let shown = names.iter().take(self.shown).copied().collect::<Vec<_>>().join(", ");
         let more = names.len().saturating_sub(self.shown);
         let rest = if more > 0 { format!(" … and {more} more; -v shows all") } else { String::new() };
-        format!("{heading}: {}\n{}", names.len(), indented(&format!("{shown}{rest}"), self.width))
+        let names = hanging(&format!("  {shown}{rest}"), self.room.line);
+        format!("{heading}: {all}\n{names}")
     }
 }

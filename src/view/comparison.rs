@@ -1,9 +1,11 @@
 //! How subjects stand to a baseline.
 
+use comfy_table::Table;
 use serde_json::{Value, json};
 
-use super::format::{counted, wrapped};
-use super::table::{NARROW, table, whole_names};
+use super::Room;
+use super::format::{counted, hanging};
+use super::table::{natural, table};
 use crate::eval::statistics::{Doubt, Finding, MIN_CLUSTERS, MIN_PAIRS, PairedComparison};
 use crate::eval::{Comparison, Origin};
 
@@ -14,36 +16,43 @@ const WIDE: usize = 120;
 const NAMED: usize = 5;
 
 /// The comparisons of a run as a table, and what each of them means.
-pub(super) fn comparison_words(comparisons: &[Comparison], width: usize, verbose: bool) -> String {
+pub(super) fn comparison_words(comparisons: &[Comparison], room: Room, verbose: bool) -> String {
     let Some(first) = comparisons.first() else { return String::new() };
-    let share = format!("{} %", percent(1.0 - first.level.alpha()));
-    let what = first.metric.name();
-    let gap = if width < WIDE { "\n" } else { " " };
-    let difference = format!("difference{gap}[{share}]");
-    let rates = format!("{what}, baseline's");
-    let mut header = vec!["challenger", "verdict", &difference, "p", "better", "worse", &rates];
-    if width < WIDE {
-        header.pop();
-    }
-    let mut table = table(width, &header, &[2, 3, 4, 5, 6]);
-    for comparison in comparisons {
-        let mut row = row(comparison, gap);
-        row.truncate(header.len());
-        table.add_row(row);
-    }
-    let longest = comparisons.iter().map(|c| c.challenger.chars().count()).max().unwrap_or(0);
-    whole_names(&mut table, longest, width >= NARROW);
+    let Some(table) = table_of(comparisons, first, room.table) else {
+        return comparison_lines(comparisons, verbose).iter().map(|line| hanging(line, room.line)).collect();
+    };
     let with = match comparisons {
         [_, ..] if matches!(first.origin, Origin::History(_)) => "their own earlier runs".to_owned(),
         _ => baseline_name(first),
     };
-    let mut out = format!("compared with {with}, case by case\n{table}\n");
+    let mut out = hanging(&format!("compared with {with}, case by case"), room.line) + &format!("{table}\n");
     for comparison in comparisons {
         for line in meaning(comparison, verbose) {
-            out.push_str(&wrapped(&format!("{}: {line}", comparison.challenger), width));
+            out.push_str(&hanging(&format!("{}: {line}", comparison.challenger), room.line));
         }
     }
     out
+}
+
+/// The widest table that there is room for, if there is for one.
+fn table_of(comparisons: &[Comparison], first: &Comparison, room: usize) -> Option<Table> {
+    let share = format!("{} %", percent(1.0 - first.level.alpha()));
+    let rates = format!("{}, baseline's", first.metric.name());
+    [room, room.min(WIDE - 1)].into_iter().find_map(|width| {
+        let gap = if width < WIDE { "\n" } else { " " };
+        let difference = format!("difference{gap}[{share}]");
+        let mut header = vec!["challenger", "verdict", &difference, "p", "better", "worse", &rates];
+        if width < WIDE {
+            header.pop();
+        }
+        let mut rows: Vec<Vec<String>> = comparisons.iter().map(|comparison| row(comparison, gap)).collect();
+        rows.iter_mut().for_each(|row| row.truncate(header.len()));
+        (natural(&header, &rows) <= room).then(|| {
+            let mut table = table(width, &header, &[2, 3, 4, 5, 6]);
+            table.add_rows(rows);
+            table
+        })
+    })
 }
 
 fn row(comparison: &Comparison, gap: &str) -> Vec<String> {
@@ -66,7 +75,7 @@ fn row(comparison: &Comparison, gap: &str) -> Vec<String> {
 }
 
 /// The comparisons of a run, each with what it means, on lines of their own.
-pub(super) fn comparison_lines(comparisons: &[Comparison]) -> Vec<String> {
+pub(super) fn comparison_lines(comparisons: &[Comparison], verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for comparison in comparisons {
         let name = &comparison.challenger;
@@ -87,7 +96,7 @@ pub(super) fn comparison_lines(comparisons: &[Comparison]) -> Vec<String> {
                 found.regressed.len(),
             ));
         }
-        lines.extend(meaning(comparison, false).iter().map(|line| format!("{name}: {line}")));
+        lines.extend(meaning(comparison, verbose).iter().map(|line| format!("{name}: {line}")));
     }
     lines
 }

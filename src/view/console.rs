@@ -7,6 +7,22 @@ use std::io::{self, IsTerminal, Write};
 use super::format::harmless;
 use super::report::defused;
 
+/// How much room there is on stdout.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Columns of a table.
+    pub table: usize,
+    /// Columns of a line, after which it goes on below. There is no end to it in a pipe, where lines are read as they are,
+    /// unless `COLUMNS` says how wide they may be.
+    pub line: usize,
+}
+
+/// A terminal that says that it is narrower says nothing: some say 0.
+const LEAST_SAID: usize = 20;
+
+/// Columns where nobody says how many there are.
+const UNSAID: usize = 120;
+
 /// Where things are printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
@@ -16,7 +32,7 @@ pub struct Console {
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
     in_github: bool,
-    width: usize,
+    room: Room,
 }
 
 impl Console {
@@ -25,10 +41,15 @@ impl Console {
         let (stdout_is_terminal, stderr_is_terminal) =
             (io::stdout().is_terminal(), io::stderr().is_terminal());
         let no_color = environment("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let columns = environment("COLUMNS").and_then(|v| v.parse().ok());
+        let said = |columns: &usize| *columns >= LEAST_SAID;
+        let columns = environment("COLUMNS").and_then(|v| v.parse().ok()).filter(said);
         let terminal =
             dialoguer::console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-        let width = terminal.filter(|_| stdout_is_terminal).or(columns).unwrap_or(120);
+        let columns = terminal.filter(|_| stdout_is_terminal).filter(said).or(columns);
+        let room = Room {
+            table: columns.unwrap_or(UNSAID).clamp(40, 240),
+            line: columns.map_or(usize::MAX, |columns| columns.max(40)),
+        };
         Self {
             quiet,
             verbose,
@@ -36,7 +57,7 @@ impl Console {
             stdout_is_terminal,
             stderr_is_terminal,
             in_github: environment("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
-            width: width.clamp(40, 240),
+            room,
         }
     }
 
@@ -62,7 +83,12 @@ impl Console {
 
     /// Columns of the terminal; 120 where there is none.
     pub fn width(&self) -> usize {
-        self.width
+        self.room.table
+    }
+
+    /// How much room there is for tables and for the lines around them.
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Writes to stdout: as it is into a pipe or a file, without control characters to a terminal.

@@ -1,6 +1,7 @@
 //! The cases that do not pass, below the table of an eval.
 
-use super::format::harmless;
+use super::Room;
+use super::format::{hanging, harmless};
 use super::report::{Cases, Judged, shortened};
 use crate::eval::{CaseResult, Summary, Verdict};
 
@@ -15,7 +16,7 @@ pub(super) fn failures<'a>(
     cases: &Cases<'a>,
     summary: &Summary,
     results: &'a [CaseResult],
-    width: usize,
+    room: Room,
     verbose: bool,
 ) -> String {
     let shown = if verbose { usize::MAX } else { SHOWN };
@@ -24,21 +25,23 @@ pub(super) fn failures<'a>(
     for judged in cases.bad(results).take(shown) {
         told += 1;
         let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
-        out += &format!("{mark} {} · {}\n", summary.subject, harmless(&judged.name()));
-        out += &if verbose { in_full(&judged) } else { in_short(cases, &judged, width) };
+        let head = format!("{mark} {} · {}", summary.subject, harmless(&judged.name()));
+        out += &hanging(&head, room.line);
+        out += &if verbose { in_full(&judged, room) } else { in_short(cases, &judged, room) };
     }
     // Not all of them may have been kept whole.
     let more = (summary.failed + summary.unscored).saturating_sub(told);
     if more > 0 {
-        out += &format!("  … and {more} more of {}; -v shows all of them in full\n", summary.subject);
+        let more = format!("  … and {more} more of {}; -v shows all of them in full", summary.subject);
+        out += &hanging(&more, room.line);
     }
     out
 }
 
-fn in_short<'a>(cases: &Cases<'a>, judged: &Judged<'a>, width: usize) -> String {
+fn in_short<'a>(cases: &Cases<'a>, judged: &Judged<'a>, room: Room) -> String {
     let line = |name: &str, text: &str| {
-        let room = width.saturating_sub(INDENT.len() + name.chars().count() + 2);
-        format!("{INDENT}{name}: {}\n", harmless(&shortened(text, room)))
+        let left = room.table.saturating_sub(INDENT.len() + name.chars().count() + 2);
+        format!("{INDENT}{name}: {}\n", harmless(&shortened(text, left)))
     };
     let mut out = String::new();
     if judged.verdict == Verdict::Fail {
@@ -54,15 +57,12 @@ fn in_short<'a>(cases: &Cases<'a>, judged: &Judged<'a>, width: usize) -> String 
     if let [first, rest @ ..] = whys.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
         // Which assertion it was, and why, is what all this is for: it is shown whole.
-        out += &format!("{INDENT}{}: {}{more}\n", first.name, harmless(first.reason));
+        out += &hanging(&format!("{INDENT}{}: {}{more}", first.name, harmless(first.reason)), room.line);
     }
-    for words in judged.repeats_words().iter().chain(&repaired(judged)) {
-        out += &format!("{INDENT}{words}\n");
-    }
-    out
+    out + &ends(judged, room)
 }
 
-fn in_full(judged: &Judged<'_>) -> String {
+fn in_full(judged: &Judged<'_>, room: Room) -> String {
     // A margin: no line of a text looks like one of this program's.
     let text = |name: &str, text: &str| -> String {
         let text = harmless(text);
@@ -75,14 +75,14 @@ fn in_full(judged: &Judged<'_>) -> String {
         out += &text("answer", &result.text);
     }
     for why in judged.whys() {
-        out += &format!("{INDENT}{}: {}\n", why.name, harmless(why.reason));
+        out += &hanging(&format!("{INDENT}{}: {}", why.name, harmless(why.reason)), room.line);
     }
-    for words in judged.repeats_words().iter().chain(&repaired(judged)) {
-        out += &format!("{INDENT}{words}\n");
-    }
-    out
+    out + &ends(judged, room)
 }
 
-fn repaired(judged: &Judged<'_>) -> Option<String> {
-    judged.repaired_by().map(|repairs| format!("passes once repaired: {repairs}"))
+/// What there is to say of a case at its end.
+fn ends(judged: &Judged<'_>, room: Room) -> String {
+    let repaired = judged.repaired_by().map(|repairs| format!("passes once repaired: {repairs}"));
+    let words = judged.repeats_words().into_iter().chain(repaired);
+    words.map(|words| hanging(&format!("{INDENT}{words}"), room.line)).collect()
 }

@@ -1,81 +1,82 @@
 //! The scores of an eval.
 
-use comfy_table::{ColumnConstraint, Width};
-
-use super::EvalRun;
 use super::comparison::comparison_words;
 use super::eval_cases::failures;
-use super::format::{counted, money};
-use super::report::{Cases, is_simulated, judge_words, repair_words};
-use super::table::{NARROW, table};
+use super::format::{counted, hanging, money};
+use super::report::{Cases, SIMULATED, is_simulated, judge_words, repair_words};
+use super::table::{NARROW, natural, table};
+use super::{EvalRun, Room};
 use crate::eval::{Results, Summary};
 
 /// From this width on, a rate and its interval stand on one line.
 const WIDE: usize = 104;
 
 /// The table of one run, what failed, and what the gate says.
-pub fn eval_table(run: &EvalRun<'_>, width: usize, verbose: bool) -> String {
-    let header: &[&str] = match width {
-        ..NARROW => &["subject", "passed, rate\n[95 %]", "score", "cost", "p50", "p95"],
-        NARROW..WIDE => &["subject", "passed", "pass rate\n[95 % interval]", "score", "cost", "p50", "p95"],
-        _ => &["subject", "passed", "pass rate [95 % interval]", "score", "cost", "p50", "p95"],
-    };
-    let mut table = table(width, header, &[1, 2, 3, 4, 5, 6]);
-    for summary in run.summaries {
-        table.add_row(row(summary, width));
-    }
-    // A name broken in the middle is no name; the figures can stand on two lines instead.
-    let named =
-        |summary: &Summary| row(summary, width)[0].lines().map(|l| l.chars().count()).max().unwrap_or(0);
-    let longest = run.summaries.iter().map(named).max().unwrap_or(0).min(34) + 2;
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
-            u16::try_from(longest).unwrap_or(30),
-        )));
-    }
+pub fn eval_table(run: &EvalRun<'_>, room: Room, verbose: bool) -> String {
     let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
     let cut = if run.is_whole { "" } else { " · incomplete" };
-    let mut out = format!("{} · {}{times}{cut}\n{table}\n", run.set.name, counted(run.cases.len(), "case"));
+    let cases = counted(run.cases.len(), "case");
+    let line = |words: &str| hanging(words, room.line);
+    let mut out = line(&format!("{} · {cases}{times}{cut} · run {}", run.set.name, run.id));
+    out.push_str(&figures(run, room));
     for (summary, results) in run.summaries.iter().zip(run.results) {
-        out.push_str(&served(summary, results));
-        if summary.cached > 0 {
-            out.push_str(&format!(
-                "{}: {} from before, which would cost {}; --refresh asks anew\n",
-                summary.subject,
-                counted(summary.cached, "answer"),
-                money(summary.cached_cost)
-            ));
-        }
-        for words in judge_words(summary) {
-            out.push_str(&format!("{}: {words}\n", summary.subject));
-        }
-        if summary.failovers > 0 {
-            out.push_str(&format!(
-                "{}: {} on the way\n",
-                summary.subject,
-                counted(summary.failovers, "failover")
-            ));
-        }
-        if let Some(words) = repair_words(summary) {
-            out.push_str(&format!("{}: {words}\n", summary.subject));
-        }
-        if summary.unscored > 0 {
-            out.push_str(&format!(
-                "{}: {} unscored, which counts in no figure\n",
-                summary.subject,
-                counted(usize::try_from(summary.unscored).unwrap_or(0), "case")
-            ));
+        for words in notes(summary, results) {
+            out.push_str(&line(&format!("{}: {words}", summary.subject)));
         }
     }
     for (summary, results) in run.subjects() {
-        out.push_str(&failures(&Cases::of(run, summary), summary, results, width, verbose));
+        out.push_str(&failures(&Cases::of(run, summary), summary, results, room, verbose));
     }
     if is_simulated(run) {
-        out.push_str("(sim): answers, prices and latencies come from slalom's simulator, not from a model\n");
+        out.push_str(&line(SIMULATED));
     }
-    out.push_str(&comparison_words(run.comparisons, width, verbose));
-    out.push_str(&gate_words(run));
+    out.push_str(&comparison_words(run.comparisons, room, verbose));
+    out.push_str(&line(&gate_words(run)));
     out
+}
+
+/// The figures of all subjects: in the widest table that there is room for, or in lines.
+fn figures(run: &EvalRun<'_>, room: Room) -> String {
+    for width in [room.table, room.table.min(NARROW - 1)] {
+        let header: &[&str] = match width {
+            ..NARROW => &["subject", "passed, rate\n[95 %]", "score", "cost", "p50", "p95"],
+            NARROW..WIDE => {
+                &["subject", "passed", "pass rate\n[95 % interval]", "score", "cost", "p50", "p95"]
+            }
+            _ => &["subject", "passed", "pass rate [95 % interval]", "score", "cost", "p50", "p95"],
+        };
+        let rows: Vec<Vec<String>> = run.summaries.iter().map(|summary| row(summary, width)).collect();
+        if natural(header, &rows) <= room.table {
+            let mut table = table(width, header, &[1, 2, 3, 4, 5, 6]);
+            table.add_rows(rows);
+            return format!("{table}\n");
+        }
+    }
+    run.summaries.iter().map(|summary| hanging(&in_line(summary), room.line)).collect()
+}
+
+/// A subject's row as a line.
+fn in_line(summary: &Summary) -> String {
+    let [name, passed, rate, score, cost, p50, p95] = row(summary, WIDE).try_into().unwrap_or_default();
+    format!("{name}: {passed} passed, {rate}; score {score}; {cost}; p50 {p50}, p95 {p95}")
+}
+
+/// What there is to say of a subject beside its figures.
+fn notes(summary: &Summary, results: &Results) -> Vec<String> {
+    let mut notes: Vec<String> = served(summary, results).into_iter().collect();
+    if summary.cached > 0 {
+        let (answers, cost) = (counted(summary.cached, "answer"), money(summary.cached_cost));
+        notes.push(format!("{answers} from before, which would cost {cost}; --refresh asks anew"));
+    }
+    notes.extend(judge_words(summary));
+    if summary.failovers > 0 {
+        notes.push(format!("{} on the way", counted(summary.failovers, "failover")));
+    }
+    notes.extend(repair_words(summary));
+    if summary.unscored > 0 {
+        notes.push(format!("{} unscored, which counts in no figure", counted(summary.unscored, "case")));
+    }
+    notes
 }
 
 fn row(summary: &Summary, width: usize) -> Vec<String> {
@@ -103,13 +104,10 @@ fn row(summary: &Summary, width: usize) -> Vec<String> {
 }
 
 /// Who gave a route's answers.
-fn served(summary: &Summary, results: &Results) -> String {
-    if !summary.subject.starts_with("route:") {
-        return String::new();
-    }
+fn served(summary: &Summary, results: &Results) -> Option<String> {
     let counts = results.served();
     let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
-    if words.is_empty() { String::new() } else { format!("{}: {}\n", summary.subject, words.join(", ")) }
+    (summary.subject.starts_with("route:") && !words.is_empty()).then(|| words.join(", "))
 }
 
 fn gate_words(run: &EvalRun<'_>) -> String {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::format::{milliseconds, seconds};
 use super::table::table;
 use crate::catalog::{dollars, estimated_input};
-use crate::chat::{FailureClass, Request};
+use crate::chat::{FailureClass, Request, counted};
 use crate::provider::{Adjustment, Target};
 use crate::route::{
     Block, Choice, Estimate, Plan, PlanStep, Policy, Reaction, RetryWhen, Route, Skip, Standing, Strategy,
@@ -178,10 +178,14 @@ fn order_words(explained: &Explained<'_>) -> String {
 fn token_words(explained: &Explained<'_>) -> String {
     let input = estimated_input(explained.request);
     match explained.estimate() {
-        None => format!("the prompt has ~{input} tokens"),
+        None => format!("the prompt has ~{}", counted(input, "token")),
         Some(estimate) => {
             let how = if estimate.assumed { "assumed" } else { "as the route's answers are" };
-            format!("the prompt has ~{input} tokens; ~{} come out ({how})", estimate.output_tokens)
+            format!(
+                "the prompt has ~{}; ~{} come out ({how})",
+                counted(input, "token"),
+                estimate.output_tokens
+            )
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::{Cost, CostSource, dollars};
+pub use crate::chat::counted;
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
 pub fn money(cost: Cost) -> String {
@@ -45,31 +46,45 @@ pub(super) fn ago(milliseconds: i64) -> String {
 
 /// A text in lines of that width, broken between words, with a line break at its end.
 pub(super) fn wrapped(text: &str, width: usize) -> String {
+    broken(text, width, 0, 0)
+}
+
+/// Each line of a text as it is where it has room; else broken between words, so that all of it stands further in than its
+/// beginning. With a line break at the end.
+pub(super) fn hanging(text: &str, width: usize) -> String {
+    text.lines()
+        .map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            if line.chars().count() <= width {
+                format!("{line}\n")
+            } else {
+                format!("{:indent$}{}", "", broken(line, width, indent, indent + 2))
+            }
+        })
+        .collect()
+}
+
+/// A text in lines of that width: so many columns of the first one are taken, and so many spaces stand before the others.
+fn broken(text: &str, width: usize, taken: usize, indent: usize) -> String {
     let mut lines = String::new();
-    let mut used = 0;
+    let mut used = taken;
+    let mut begins = true;
     for word in text.split_whitespace() {
         let long = word.chars().count();
-        if used > 0 && used + 1 + long > width {
+        if !begins && used + 1 + long > width {
             lines.push('\n');
-            used = 0;
-        } else if used > 0 {
+            lines.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if !begins {
             lines.push(' ');
             used += 1;
         }
         lines.push_str(word);
         used += long;
+        begins = false;
     }
     lines.push('\n');
     lines
-}
-
-/// A word in its number: `1 case`, `2 cases`, `2 aliases`.
-pub fn counted(count: usize, word: &str) -> String {
-    match (count, word.ends_with('s')) {
-        (1, _) => format!("1 {word}"),
-        (_, true) => format!("{count} {word}es"),
-        (_, false) => format!("{count} {word}s"),
-    }
 }
 
 /// Milliseconds, rounded as JSON shows them.
@@ -96,7 +111,6 @@ mod tests {
         assert_eq!(dollars(123.0), "123.00");
         assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
         assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
-        assert_eq!(counted(1, "case"), "1 case");
         assert_eq!(
             [0, 11_001, 119_000, 120_001, 7_200_000].map(span),
             ["0 s", "12 s", "119 s", "3 min", "2 h"]
@@ -108,6 +122,9 @@ mod tests {
         );
         assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
         assert_eq!(wrapped("longer than that", 3), "longer\nthan\nthat\n");
+        assert_eq!(hanging("  one  two\nthree four five", 10), "  one  two\nthree four\n  five\n");
+        assert_eq!(hanging("    a: bcd efg", 9), "    a:\n      bcd\n      efg\n");
+        assert_eq!(hanging("", 9), "");
         assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
     }
 }

@@ -34,7 +34,7 @@ pub use audit_json::audit_json;
 pub use available::{Available, AvailableModel, available_json, available_table};
 pub use changes::{changes_json, changes_table};
 pub use compare::{compare_json, compare_table};
-pub use console::Console;
+pub use console::{Console, Room};
 pub use drill::{Promise, Rehearsal, drill_json, drill_table};
 pub use embeddings::{embeddings_footer, embeddings_json, embeddings_lines};
 pub use envelope::{Envelope, envelope};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::format::{ago, seconds, span};
+use crate::chat::counted;
 use crate::provider::{Target, TargetError};
 use crate::route::{Away, Candidate, Conditions, Report, Skip, Standing};
 
@@ -120,8 +121,8 @@ pub(super) fn times(report: Option<&Report>) -> [Option<String>; 2] {
 /// For which requests a candidate is there, a line for each condition; none where it is there for all.
 pub(super) fn when_words(when: &Conditions) -> Vec<String> {
     let mut words = Vec::new();
-    words.extend(when.min_input_tokens.map(|least| format!("at least {least} tokens in")));
-    words.extend(when.max_input_tokens.map(|most| format!("at most {most} tokens in")));
+    words.extend(when.min_input_tokens.map(|least| format!("at least {} in", counted(least, "token"))));
+    words.extend(when.max_input_tokens.map(|most| format!("at most {} in", counted(most, "token"))));
     words.extend(when.label.as_ref().map(|label| format!("the label {label}")));
     let asked = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
     for (wanted, what) in asked {

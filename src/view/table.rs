@@ -6,6 +6,17 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 /// Below this width the lines between columns are better spent on figures.
 pub(super) const NARROW: usize = 94;
 
+/// How many columns a table takes in which nothing is broken. One that has less room is better told in lines: a figure that is
+/// broken is none.
+pub(super) fn natural(header: &[&str], rows: &[Vec<String>]) -> usize {
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let column = |(at, head): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| widest(cell));
+        cells.max().unwrap_or(0).max(widest(head)) + 3
+    };
+    header.iter().enumerate().map(column).sum::<usize>() + 1
+}
+
 /// A table of that width whose columns named in `numbers` stand to the right.
 pub(super) fn table(width: usize, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();

@@ -13,6 +13,10 @@ pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, Comma
         let message = format!("--min-caught must be between 0 and 1, not {}", args.min_caught);
         return Err(CommandError::usage(message).hint("write 0.95 for 95 %"));
     }
+    if !args.output.is_empty() {
+        return Err(CommandError::usage("--audit writes no reports: -o is for what models answer")
+            .hint("`--audit --json` prints all that it finds; `> FILE` keeps it"));
+    }
     let selection = Selection::typed(args, None);
     let mut audited = Vec::new();
     for path in &args.sets {
@@ -35,9 +39,8 @@ pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, Comma
     let text = if args.json {
         format!("{}\n", audit_json(&audited, args.min_caught, args.audit_seed, outcome.code()))
     } else {
-        let (width, verbose) = (context.console.width(), context.console.is_verbose());
-        let tables: Vec<String> =
-            audited.iter().map(|audited| audit_table(audited, width, verbose)).collect();
+        let (room, verbose) = (context.console.room(), context.console.is_verbose());
+        let tables: Vec<String> = audited.iter().map(|audited| audit_table(audited, room, verbose)).collect();
         tables.join("\n")
     };
     printed(context.console.out(&text), outcome)

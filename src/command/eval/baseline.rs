@@ -13,7 +13,7 @@ use crate::eval::{
     Verdict,
 };
 use crate::ledger::OutcomeRow;
-use crate::view::replace_file;
+use crate::view::{Form, counted, replace_file};
 
 /// Where earlier runs are.
 pub(super) const LEDGER: &str =
@@ -46,6 +46,11 @@ impl Against {
             Ok(Self::Kept(load_baseline(Path::new(first), subject)?))
         } else if ulid::Ulid::from_string(first).is_ok() {
             of_run(context, first, subject).map(Self::Kept)
+        } else if Form::of(Path::new(text)).is_some() || text.starts_with(['.', '/', '~']) {
+            Err(CommandError::usage(format!(
+                "{text} is no baseline: that is a .json file, a run's id, a model or a route"
+            ))
+            .hint("`slalom eval SET --save-baseline FILE.json` writes one"))
         } else {
             let mut names = set.subjects(text).map_err(CommandError::usage)?;
             match (names.pop(), names.is_empty()) {
@@ -104,9 +109,9 @@ impl Against {
         }
         if pairing.pairs.is_empty() {
             return Err(CommandError::usage(format!(
-                "{}: the baseline has none of the {} cases: another set, or every prompt, reference or assertion changed",
+                "{}: the baseline has none of the {}: another set, or every prompt, reference or assertion changed",
                 set.path,
-                cases.len()
+                counted(cases.len(), "case")
             ))
             .hint("measure the baseline anew: name its model behind --baseline, or write it with --save-baseline"));
         }
@@ -123,7 +128,7 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
         let message = format!("no earlier run can be compared with: {trouble}");
         return Err(CommandError::usage(message).hint(LEDGER));
     }
-    let hint = "`slalom eval SET --json` says the id of its run";
+    let hint = "the first line that `slalom eval SET` prints has the id of its run";
     let run = run.ok_or_else(|| CommandError::usage(format!("there is no run {id}")).hint(hint))?;
     let subjects: Vec<String> = serde_json::from_str(&run.subjects).unwrap_or_default();
     let list = subjects.join(", ");
@@ -141,8 +146,8 @@ fn of_run(context: &Context, id: &str, subject: Option<&str>) -> Result<Baseline
     let rows = ledger.read(|rows| rows.outcomes(id, subject, true));
     if run.finished == 0 {
         context.console.warn(format_args!(
-            "the run {id} is not finished; what it has is compared ({} results)",
-            rows.len()
+            "the run {id} is not finished; what it has is compared ({})",
+            counted(rows.len(), "result")
         ));
     }
     Ok(Baseline { subject: subject.clone(), origin: Origin::Run(id.to_owned()), answered: answered(&rows) })

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Against, CommandError, Context};
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::{CaseHead, Cases, Set, sample, subject_halves};
@@ -146,9 +147,12 @@ impl Selection {
         tags.sort_unstable();
         tags.dedup();
         let first = set.cases.head(0).map(|head| head.id).unwrap_or_default();
-        let message = format!("the filter selects none of the {} cases of {}", set.cases.len(), set.path);
-        let hint = format!("ids look like `{first}`; the tags are {}", tags.join(", "));
-        Err(CommandError::usage(message).hint(hint))
+        let all = counted(set.cases.len(), "case");
+        let message = format!("the filter selects none of the {all} of {}", set.path);
+        Err(CommandError::usage(message).hint(match tags.as_slice() {
+            [] => format!("ids look like `{first}`; no case has a tag"),
+            tags => format!("ids look like `{first}`; the tags are {}", tags.join(", ")),
+        }))
     }
 
     /// What was typed otherwise than the run has it, as the flag that says it.

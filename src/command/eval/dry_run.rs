@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CommandError, Context, Outcome, Prepared};
 use crate::catalog::{Cost, CostSource, estimated_tokens, price_of};
-use crate::chat::{Request, Usage};
+use crate::chat::{Request, Usage, counted, times};
 use crate::command::outcome::printed;
 use crate::eval::{Case, Cases, Feature, Graded, Jury, Subject, Task, subject_halves, tasks};
 use crate::provider::Target;
@@ -147,8 +147,13 @@ pub(super) fn show(
             "first": firsts.first(), "prompts": if set.prompts.is_empty() { &[] } else { firsts.as_slice() },
         }));
         let repeats = if repeat > 1 { format!(" × {repeat} times") } else { String::new() };
-        text +=
-            &format!("{}: {} cases{repeats} × {} = {calls} calls\n", set.name, cases.len(), names.join(", "));
+        text += &format!(
+            "{}: {}{repeats} × {} = {}\n",
+            set.name,
+            counted(cases.len(), "case"),
+            names.join(", "),
+            counted(calls, "call")
+        );
         for ((name, cost), subject) in names.iter().zip(costs).zip(subjects) {
             let targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.into_iter().any(|target| target.provider.simulated);
@@ -161,10 +166,10 @@ pub(super) fn show(
         if judged.calls > 0 {
             let mark = if jury.is_simulated() { " (simulated)" } else { "" };
             let cost = money(Cost { nano_dollars: judged.cost, source: CostSource::Estimated });
-            text += &format!("  judging: {} more calls: {cost}{mark}\n", judged.calls);
+            text += &format!("  judging: {}: {cost}{mark}\n", counted(judged.calls, "more call"));
         }
         if judged.programs > 0 {
-            text += &format!("  judging: programs are run {} times\n", judged.programs);
+            text += &format!("  judging: programs are run {}\n", times(judged.programs));
         }
         for (prompt, case) in shown {
             let (id, request) = (&case.head.id, &case.request);

@@ -11,8 +11,10 @@ pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, C
         MetricWord::PassRate => Metric::PassRate,
         MetricWord::Score => Metric::Score,
     });
-    let max_unscored =
-        args.max_unscored.as_deref().map(str::parse::<Limit>).transpose().map_err(CommandError::usage)?;
+    let max_unscored = args.max_unscored.as_deref().map(str::parse::<Limit>).transpose().map_err(|why| {
+        let hint = "write a number of cases, or a share such as 1%";
+        CommandError::usage(format!("--max-unscored: {why}")).hint(hint)
+    })?;
     let typed = Gate {
         metric,
         min_pass_rate: args.min_pass_rate,
@@ -26,7 +28,7 @@ pub(super) fn gate(args: &GateArgs, set: &Set, answers: usize) -> Result<Gate, C
         strict: args.strict,
     };
     if let Some((name, must)) = typed.mistakes().first() {
-        let hint = if *must == "0 or more" { "write a limit" } else { "write 0.9 for 90 %" };
+        let hint = if *must == "0 or more" { "write a limit, or leave it out" } else { "write 0.9 for 90 %" };
         return Err(CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))).hint(hint));
     }
     let gate = typed.over(&set.gate.clone().unwrap_or_default());

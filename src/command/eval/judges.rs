@@ -7,35 +7,31 @@ use crate::cli::EvalArgs;
 use crate::command::embed::embedder;
 use crate::command::program;
 use crate::config::Config;
-use crate::eval::{Case, Cases, Feature, Graded, Jury, Program, Set, Task, tasks};
+use crate::eval::{Case, Cases, Feature, Graded, Jury, Program, Task, tasks};
 use crate::route::{Caller, Router};
 
-/// The models that a set's assertions ask, as they are written.
-pub(super) fn names(set: &Set) -> Vec<String> {
-    let mut names = BTreeSet::new();
-    for case in set.cases.with(Feature::Judged) {
-        for task in tasks(&case.assertions) {
-            match task {
-                Task::Ask { judge: name, .. } | Task::Similar { model: name, .. } => {
-                    names.insert(name.clone())
-                }
-                Task::Run(_) => false,
-            };
-        }
-    }
-    names.into_iter().collect()
+/// The judges that the assertions of these cases ask, as they are written.
+pub(super) fn judges(cases: &Cases) -> BTreeSet<String> {
+    named(cases, |task| match task {
+        Task::Ask { judge, .. } => Some(judge),
+        Task::Similar { .. } | Task::Run(_) => None,
+    })
 }
 
-/// Those of them that these cases have for judges.
-pub(super) fn judges_of(cases: &Cases) -> BTreeSet<String> {
-    let mut judges = BTreeSet::new();
+/// The models that make vectors for them, as they are written.
+pub(super) fn embedders(cases: &Cases) -> BTreeSet<String> {
+    named(cases, |task| match task {
+        Task::Similar { model, .. } => Some(model),
+        Task::Ask { .. } | Task::Run(_) => None,
+    })
+}
+
+fn named(cases: &Cases, name: impl Fn(&Task) -> Option<&String>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
     for case in cases.with(Feature::Judged) {
-        judges.extend(tasks(&case.assertions).into_iter().filter_map(|task| match task {
-            Task::Ask { judge, .. } => Some(judge.clone()),
-            Task::Similar { .. } | Task::Run(_) => None,
-        }));
+        names.extend(tasks(&case.assertions).into_iter().filter_map(&name).cloned());
     }
-    judges
+    names
 }
 
 /// Puts everybody together whom the chosen cases ask, and says who judges his own family.

@@ -27,6 +27,12 @@ pub(super) fn check(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<
     }
     for path in &args.output {
         let shown = path.display();
+        if path.as_os_str() == "-" {
+            return Err(CommandError::usage("`-o -` says no form that a report can have").hint(format!(
+                "--json prints JSON to standard output; a report goes to a file that ends in {}",
+                Form::EXTENSIONS
+            )));
+        }
         if Form::of(path).is_none() {
             let message = format!("{shown} says no form that a report can have");
             let hint = format!("name a file that ends in {}", Form::EXTENSIONS);
@@ -129,8 +135,8 @@ pub(super) fn show(
         // Within JSON, what stands for a character means the same as the character.
         format!("{}\n", if in_github { json.replace("##[", "#\\u0023[") } else { json })
     } else {
-        let (width, verbose) = (context.console.width(), context.console.is_verbose());
-        let tables = runs.iter().map(|run| eval_table(run, width, verbose)).collect::<Vec<_>>().join("\n");
+        let (room, verbose) = (context.console.room(), context.console.is_verbose());
+        let tables = runs.iter().map(|run| eval_table(run, room, verbose)).collect::<Vec<_>>().join("\n");
         if in_github { defused(&tables) } else { tables }
     };
     let outcome = printed(context.console.out(&text), outcome)?;
@@ -170,10 +176,8 @@ fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], execu
     let console = &context.console;
     match executed.stopped {
         Some(Stop::Interrupted) => console.warn("interrupted; every result that arrived is kept"),
-        Some(Stop::Errors(errors)) => console.warn(format_args!(
-            "stopped by --max-errors: {} could not be scored",
-            counted(usize::try_from(errors).unwrap_or(usize::MAX), "answer")
-        )),
+        Some(Stop::Errors(errors)) => console
+            .warn(format_args!("stopped by --max-errors: {} could not be scored", counted(errors, "answer"))),
         None => {}
     }
     if context.ledger_is_broken() {
@@ -181,8 +185,9 @@ fn tell_of_rest(context: &Context, args: &EvalArgs, prepared: &[Prepared], execu
     }
     for (prepared, run) in prepared.iter().zip(&executed.finished).filter(|(_, run)| run.missing > 0) {
         console.note(format_args!(
-            "{} missing; to get them: {}",
+            "{} missing; to get {}: {}",
             counted(run.missing, "result"),
+            if run.missing == 1 { "it" } else { "them" },
             going_on(args, prepared, run)
         ));
     }
@@ -198,7 +203,8 @@ fn warn_of_money(context: &Context, finished: &[Finished]) {
     if let Some(last) = results().filter_map(|of| of.over).max_by_key(|over| over.spent) {
         let stopped: usize = results().map(|of| of.cut_by(Cut::Money)).sum();
         let all: usize = results().map(|of| of.figures.len()).sum();
-        context.console.warn(format_args!("{stopped} of {all} cases were stopped: {last}"));
+        let were = if stopped == 1 { "was" } else { "were" };
+        context.console.warn(format_args!("{stopped} of {} {were} stopped: {last}", counted(all, "case")));
     }
 }
 

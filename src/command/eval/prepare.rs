@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::gate::gate;
-use super::judges::judges_of;
+use super::judges;
 use super::{Choice, CommandError, Context, call, money};
+use crate::chat::{counted, times};
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::statistics::Quorum;
@@ -93,7 +94,7 @@ pub(super) fn prepare(
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    let judges = judges_of(&cases);
+    let judges = judges::judges(&cases);
     Ok(Prepared { set, cases, is_whole_set, judges, subjects, choice, min_pass, cache, gate })
 }
 
@@ -111,8 +112,10 @@ fn min_pass(args: &EvalArgs, set: &Set, repeat: u32) -> Result<Option<Quorum>, C
     match min_pass.filter(|min_pass| *min_pass > repeat) {
         None => Ok(min_pass.map(|pass| Quorum { pass, of: repeat })),
         Some(min_pass) => Err(CommandError::usage(format!(
-            "{}: {min_pass} repeats of a case must pass, and it is asked {repeat} times",
-            set.path
+            "{}: {} of a case must pass, and it is asked {}",
+            set.path,
+            counted(min_pass, "repeat"),
+            times(repeat)
         ))
         .hint("raise --repeat, or lower --min-pass (`repeat` and `min_pass` in the set)")),
     }

@@ -3,6 +3,7 @@
 use super::baseline::LEDGER;
 use super::choice::Selection;
 use super::{Against, Choice, CommandError, Context};
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::eval::Set;
 use crate::ledger::RunRow;
@@ -37,7 +38,7 @@ pub(super) fn find(
             let begun = jiff::Timestamp::from_millisecond(run.begun).unwrap_or_default();
             let scored = ledger.read(|rows| rows.scored_results(&run.id));
             let subjects = subjects_of(run).join(", ");
-            format!("\n  {} begun {begun:.0}, {scored} results, of {subjects}", run.id)
+            format!("\n  {} begun {begun:.0}, {}, of {subjects}", run.id, counted(scored, "result"))
         };
         match unfinished.as_slice() {
             [] => format!("every run of {} is finished; leave out --resume to begin one", set.path),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::json::same;
 use super::{Found, Quantity, shortened};
-use crate::chat::{FinishReason, ToolCall};
+use crate::chat::{FinishReason, ToolCall, counted};
 use crate::eval::Graded;
 
 /// One call must have the name and all the arguments; other calls and other arguments may be there too.
@@ -64,7 +64,7 @@ impl Quantity {
                 format!("{found:.0} ms, at most {limit} ms")
             }
             Self::CostUsd => format!("${found:.6}, at most ${limit}"),
-            Self::OutputTokens => format!("{found} tokens, at most {limit}"),
+            Self::OutputTokens => format!("{}, at most {limit}", counted(found as u64, "token")),
         };
         Found::Plain(found <= limit, said)
     }

@@ -1,6 +1,7 @@
 //! What the text is, holds, and how long it is.
 
 use super::{Found, quoted, shortened};
+use crate::chat::counted;
 
 /// How a text is compared.
 #[derive(Clone, Debug)]
@@ -77,10 +78,10 @@ pub(super) fn matched(regex: &regex::Regex, text: &str) -> Found {
 impl Unit {
     pub(super) fn look(self, min: Option<usize>, max: Option<usize>, text: &str) -> Found {
         let (count, of) = match self {
-            Self::Words => (text.split_whitespace().count(), "words"),
-            Self::Characters => (text.trim().chars().count(), "characters"),
+            Self::Words => (text.split_whitespace().count(), "word"),
+            Self::Characters => (text.trim().chars().count(), "character"),
         };
         let fits = min.is_none_or(|min| count >= min) && max.is_none_or(|max| count <= max);
-        Found::Plain(fits, format!("{count} {of}"))
+        Found::Plain(fits, counted(count, of))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Gate;
 use crate::catalog::Cost;
+use crate::chat::counted;
 use crate::eval::statistics::Finding;
 use crate::eval::{Comparison, Origin, Summary};
 
@@ -48,8 +49,10 @@ pub fn judge(
         if !gate.has_floor() && !is_challenger(&summary.subject) && summary.failed > 0 {
             let cases = summary.passed + summary.failed + summary.unscored;
             report.reasons.push(format!(
-                "{}: {} of {cases} cases failed, and the set sets no floor",
-                summary.subject, summary.failed
+                "{}: {} of {} failed, and the set sets no floor",
+                summary.subject,
+                summary.failed,
+                counted(cases, "case")
             ));
         }
     }
@@ -63,10 +66,14 @@ fn unsound(gate: &Gate, summary: &Summary) -> Option<String> {
     let cases = summary.passed + summary.failed + summary.unscored;
     let (name, allowed) = (&summary.subject, gate.unscored_allowed(cases));
     if summary.passed + summary.failed == 0 {
-        return Some(format!("{name}: not one of {cases} cases could be scored"));
+        return Some(format!("{name}: not one of {} could be scored", counted(cases, "case")));
     }
     (summary.unscored > allowed).then(|| {
-        format!("{name}: {} of {cases} cases could not be scored, {allowed} allowed", summary.unscored)
+        format!(
+            "{name}: {} of {} could not be scored, {allowed} allowed",
+            summary.unscored,
+            counted(cases, "case")
+        )
     })
 }
 
@@ -132,8 +139,9 @@ fn compared(gate: &Gate, comparison: &Comparison, report: &mut GateReport) {
     let allowed = gate.unscored_allowed(pairs);
     if found.left_out as u64 > allowed {
         report.unsound.push(format!(
-            "{name} against {baseline}: {} of {pairs} cases could not be scored with both, {allowed} allowed",
-            found.left_out
+            "{name} against {baseline}: {} of {} could not be scored with both, {allowed} allowed",
+            found.left_out,
+            counted(pairs, "case")
         ));
     }
     let what = comparison.metric.name();

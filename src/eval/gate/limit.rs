@@ -24,7 +24,14 @@ impl std::str::FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is neither a number of cases nor a share as `1%`");
+        let wrong = || match text.trim().parse::<f64>() {
+            // Half a percent, or half of them: nobody knows which was meant.
+            Ok(share) if share > 0.0 && share < 1.0 => {
+                let percent = (share * 1e9).round() / 1e7;
+                format!("`{text}` is no number of cases; as a share of them, that is `{percent}%`")
+            }
+            _ => format!("`{text}` is neither a number of cases nor a share such as `1%`"),
+        };
         match text.trim().strip_suffix('%') {
             None => text.trim().parse().map(Self::Count).map_err(|_| wrong()),
             Some(percent) => match percent.trim().parse::<f64>() {

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::super::grade::why_none;
+use super::super::grade::why_silent;
 use super::pair::{Contest, Pairwise, Preference, contest};
 use crate::catalog::Cost;
 use crate::chat::Response;
@@ -90,7 +90,7 @@ pub async fn contested(
             let said = match &record.outcome {
                 Ok(answer) => Preference::read(&answer.response.text)
                     .map_err(|why| format!("its verdict cannot be read: {why}")),
-                Err(none) => Err(format!("it gave no verdict: {}", why_none(&record, none).1)),
+                Err(none) => Err(format!("it {}", why_silent(&record, none))),
             };
             (Heard { first, second, said }, record)
         }

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::assertion::{Finding, Findings, Program, Question, Task, tasks};
-use super::grade::{HOPELESS, is_hopeless, why_none};
+use super::grade::{HOPELESS, is_hopeless, unasked, why_silent};
 use super::refusals::Refusals;
 use super::{Bench, Case, Cases, Feature, Graded, RunOptions};
 use crate::catalog::Cost;
@@ -246,7 +246,7 @@ fn verdict(question: &Question, judge: &str, votes: u32, records: &[CallRecord])
             Ok(answer) => question
                 .read(&answer.response.text)
                 .map_err(|why| format!("the verdict of {judge} cannot be read: {why}")),
-            Err(none) => Err(format!("{judge} gave no verdict: {}", why_none(record, none).1)),
+            Err(none) => Err(format!("{judge} {}", why_silent(record, none))),
         })
         .collect();
     let result = counted(&ballots);
@@ -290,7 +290,11 @@ async fn similar(
         Ok(found) => found,
         Err(why) => {
             let limit = Some(why).filter(|why| matches!(why, Why::Over(_)));
-            let unknown = Opinion::unknown(format!("no vectors from {model}: {}", why.words()));
+            let words = match why {
+                Why::Over(over) => format!("{model} {}", unasked(over)),
+                _ => format!("no vectors from {model}: {}", why.words()),
+            };
+            let unknown = Opinion::unknown(words);
             return Opinion { limit, ..unknown };
         }
     };

@@ -30,8 +30,11 @@ pub(super) fn counted(ballots: &[Ballot]) -> Counted {
     let Some(median) = median else {
         let first = ballots.iter().find_map(|ballot| ballot.as_ref().err()).cloned();
         let why = first.unwrap_or_else(|| "nobody was asked".into());
-        let why =
-            if ballots.len() > 1 { format!("{missing} of {} votes: {why}", ballots.len()) } else { why };
+        let are = if missing == 1 { "is" } else { "are" };
+        let why = match ballots.len() {
+            0 | 1 => why,
+            all => format!("{missing} of {all} votes {are} missing: {why}"),
+        };
         return Counted { decided: Err(why), read, agreed: 0 };
     };
     let agreeing = || votes.iter().filter(|vote| vote.score == median);

@@ -24,8 +24,11 @@ pub struct Over {
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (spent, limit) = (nano_to_usd(self.spent), nano_to_usd(self.limit));
-        let whose = if self.daily { "today's budget" } else { "this run" };
-        write!(f, "{whose}: ${spent} of ${limit} is spent, and ")?;
+        if self.daily {
+            write!(f, "today's budget: ${spent} of ${limit} is spent, and ")?;
+        } else {
+            write!(f, "this run has spent ${spent} of ${limit}, and ")?;
+        }
         match self.cost {
             Some(cost) => write!(f, "the call may cost ${}", nano_to_usd(cost))?,
             None => f.write_str("nobody knows what the call would cost")?,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::ask::Ask;
 use super::{Exceeded, Over, aimd, day_of, orphan};
+use crate::chat::counted;
 use crate::ledger::{Leases, Pace, RowResult, Rows};
 use crate::route::believed::{alive, begun_since};
 
@@ -41,7 +42,7 @@ impl Full {
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = |n: &u64| if *n == 1 { "1 call".to_owned() } else { format!("{n} calls") };
+        let calls = |n: &u64| counted(*n, "call");
         match self {
             Self::AtOnce(n) => write!(f, "it has its {} at once", calls(n)),
             Self::Eased(n) => {
@@ -52,7 +53,7 @@ impl fmt::Display for Full {
             }
             Self::Requests(1) => f.write_str("it has had its one request a minute"),
             Self::Requests(n) => write!(f, "it has had its {n} requests a minute"),
-            Self::Tokens(n) => write!(f, "it has had its {n} tokens a minute"),
+            Self::Tokens(n) => write!(f, "it has had its {} a minute", counted(*n, "token")),
             Self::Money => f.write_str("what calls in flight may cost would use the money up"),
             Self::Queue => f.write_str("other calls wait for it already"),
         }

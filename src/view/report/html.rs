@@ -34,7 +34,7 @@ fn of_run(run: &EvalRun<'_>) -> Value {
     context! {
         name => harmless(&run.set.name), description => run.set.description.as_deref().map(harmless), about => about(run),
         passed => run.gate.passed(), reasons => run.reasons().map(harmless).collect::<Vec<_>>(), subjects,
-        comparisons => comparison_lines(run.comparisons).iter().map(|line| harmless(line)).collect::<Vec<_>>(),
+        comparisons => comparison_lines(run.comparisons, false).iter().map(|line| harmless(line)).collect::<Vec<_>>(),
         simulated => is_simulated(run).then_some(super::words::SIMULATED),
     }
 }

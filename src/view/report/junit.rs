@@ -83,7 +83,7 @@ fn suites(xml: &mut Xml<'_>, run: &EvalRun<'_>) -> io::Result<()> {
 /// How the subject stands to the baseline.
 fn compared(run: &EvalRun<'_>, summary: &Summary) -> Option<String> {
     let own = run.comparisons.iter().find(|comparison| comparison.challenger == summary.subject)?;
-    comparison_lines(std::slice::from_ref(own)).into_iter().next()
+    comparison_lines(std::slice::from_ref(own), false).into_iter().next()
 }
 
 /// What is known of the subject and of the run as a whole.

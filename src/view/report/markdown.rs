@@ -56,7 +56,7 @@ fn overview(run: &EvalRun<'_>) -> String {
             percentile(summary, 1),
         );
     }
-    let compared = comparison_lines(run.comparisons);
+    let compared = comparison_lines(run.comparisons, false);
     if !compared.is_empty() {
         out += &format!("\nCompared case by case:\n\n{}", block(&compared.join("\n")));
     }
@@ -72,7 +72,7 @@ fn notes(run: &EvalRun<'_>) -> String {
         notes.extend(repair_words(summary).map(|words| format!("- {subject}: {words}")));
         notes.extend(judge_words(summary).iter().map(|words| format!("- {subject}: {}", code(words))));
         if summary.unscored > 0 {
-            let count = counted(usize::try_from(summary.unscored).unwrap_or(usize::MAX), "case");
+            let count = counted(summary.unscored, "case");
             notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
         }
         if summary.cached > 0 {

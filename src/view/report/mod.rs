@@ -24,7 +24,7 @@ pub use json::eval_json;
 pub use markdown::markdown;
 
 pub(super) use cases::{Cases, Judged};
-pub(super) use words::{is_simulated, judge_words, repair_words, shortened};
+pub(super) use words::{SIMULATED, is_simulated, judge_words, repair_words, shortened};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]

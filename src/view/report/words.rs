@@ -35,7 +35,7 @@ pub(in crate::view) fn repair_words(summary: &Summary) -> Option<String> {
     };
     let (rate, raw) = (three(summary.repaired_pass_rate), three(summary.pass_rate));
     let pass = if repaired == 1 { "passes" } else { "pass" };
-    let failures = counted(usize::try_from(summary.failed).unwrap_or(usize::MAX), "failure");
+    let failures = counted(summary.failed, "failure");
     Some(format!(
         "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate}, the gate goes by {raw}"
     ))
@@ -47,7 +47,7 @@ pub(in crate::view) fn judge_words(summary: &Summary) -> Vec<String> {
     let mut words = Vec::new();
     if judging.calls > 0 {
         let mark = if judging.cost.source == CostSource::Simulated { " (sim)" } else { "" };
-        let calls = counted(usize::try_from(judging.calls).unwrap_or(usize::MAX), "call");
+        let calls = counted(judging.calls, "call");
         let agree = judging.agreement().map(|share| format!("; {:.0} % of votes agree", share * 100.0));
         let (cost, agree) = (money(judging.cost), agree.unwrap_or_default());
         words.push(format!("judged by {calls}, {cost}{mark}, which is no part of its cost{agree}"));
