@@ -15,6 +15,10 @@ use super::{RowResult, Rows, Shared};
 /// At most so many changes go into one transaction, so that other processes get their turn.
 const BATCH: usize = 256;
 
+/// Changes that nobody waits for are gathered for so long after a transaction before the next one begins: the work of one is
+/// much the same for one change and for fifty.
+const GATHERED: Duration = Duration::from_millis(5);
+
 /// At most so many changes are kept for a file that another process holds.
 const MOST_PENDING: usize = 20_000;
 
@@ -50,6 +54,13 @@ enum Message {
     Settle(Instant, oneshot::Sender<()>),
 }
 
+impl Message {
+    /// Whether nobody waits for it.
+    fn is_unawaited(&self) -> bool {
+        matches!(self, Self::Change(Job { done: None, .. }))
+    }
+}
+
 /// A handle to the thread. Dropping it waits until everything is written, or given up.
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -63,6 +74,7 @@ impl Writer {
         let work = Work {
             shared: Arc::clone(&shared),
             connection: None,
+            written: None,
             looked: None,
             pending: VecDeque::new(),
             pause: FIRST_PAUSE,
@@ -77,28 +89,38 @@ impl Writer {
     }
 
     pub(super) fn send(&self, job: Job) {
-        if let Some(messages) = &self.messages
-            && let Err(unsent) = messages.send(Message::Change(job))
-            && let Message::Change(mut job) = unsent.0
-        {
+        if let Err(Message::Change(mut job)) = self.tell(Message::Change(job)) {
             job.answer();
+        }
+    }
+
+    /// Hands a message to the thread, or back where there is none.
+    fn tell(&self, message: Message) -> Result<(), Message> {
+        let Some(messages) = &self.messages else { return Err(message) };
+        let is_awaited = !message.is_unawaited();
+        messages.send(message).map_err(|unsent| unsent.0)?;
+        if is_awaited {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
         }
     }
 
     /// Has the file opened before there is anything to write.
     pub(super) fn open(&self) {
-        if let Some(messages) = &self.messages {
-            // Without a thread nothing will be written either.
-            let _ = messages.send(Message::Open);
-        }
+        // Without a thread nothing will be written either.
+        let _ = self.tell(Message::Open);
     }
 
     pub(super) async fn settle(&self) {
         let (done, settled) = oneshot::channel();
         let message = Message::Settle(Instant::now() + self.shared.patience.busy, done);
-        if let Some(messages) = &self.messages
-            && messages.send(message).is_ok()
-        {
+        if self.tell(message).is_ok() {
             let _ = settled.await;
         }
     }
@@ -107,6 +129,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.messages.take());
+        self.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -117,6 +140,8 @@ impl Drop for Writer {
 struct Work {
     shared: Arc<Shared>,
     connection: Option<Connection>,
+    /// When a transaction ended last.
+    written: Option<Instant>,
     /// When it was looked whether the file is still there.
     looked: Option<Instant>,
     /// What was answered in memory, and waits for the file to be free.
@@ -134,7 +159,10 @@ impl Work {
                 received.recv_timeout(self.again_at.saturating_duration_since(Instant::now()))
             };
             match message {
-                Ok(first) => self.take(std::iter::once(first).chain(received.try_iter()).take(BATCH)),
+                Ok(first) => {
+                    let messages = self.gather(first, received);
+                    self.take(messages);
+                }
                 Err(RecvTimeoutError::Timeout) => self.retry(SHORT_WAIT),
                 Err(RecvTimeoutError::Disconnected) => {
                     return self.settle(Instant::now() + self.shared.patience.busy);
@@ -143,7 +171,21 @@ impl Work {
         }
     }
 
-    fn take(&mut self, messages: impl Iterator<Item = Message>) {
+    /// What goes into one transaction: all that is there, and, while nobody waits, what comes in a moment.
+    fn gather(&self, first: Message, received: &Receiver<Message>) -> Vec<Message> {
+        let mut messages = vec![first];
+        messages.extend(received.try_iter().take(BATCH - messages.len()));
+        let left = self.written.map(|written| GATHERED.saturating_sub(written.elapsed()));
+        if let Some(left) = left.filter(|left| !left.is_zero() && messages.iter().all(Message::is_unawaited))
+        {
+            // Whoever waits wakes it, and so does the end.
+            std::thread::park_timeout(left);
+            messages.extend(received.try_iter().take(BATCH - messages.len()));
+        }
+        messages
+    }
+
+    fn take(&mut self, messages: Vec<Message>) {
         let (mut jobs, mut settled) = (Vec::new(), Vec::new());
         for message in messages {
             match message {
@@ -154,6 +196,7 @@ impl Work {
         }
         if !jobs.is_empty() {
             self.make(jobs);
+            self.written = Some(Instant::now());
         }
         for (until, done) in settled {
             self.settle(until);

@@ -198,9 +198,23 @@ impl Health {
 
     /// Takes in what an attempt taught; the receipt says what became of the breaker.
     pub(super) fn learn(&self, target: &Target, lesson: Lesson) -> oneshot::Receiver<Option<Change>> {
+        self.ledger.receipt(self.lesson(target, lesson))
+    }
+
+    /// The same, where nobody waits for what becomes of the breaker.
+    pub(super) fn learn_unawaited(&self, target: &Target, lesson: Lesson) {
+        let mut lesson = self.lesson(target, lesson);
+        self.ledger.post(move |rows| lesson(rows).map(drop));
+    }
+
+    fn lesson(
+        &self,
+        target: &Target,
+        lesson: Lesson,
+    ) -> impl FnMut(&Rows<'_>) -> RowResult<Option<Change>> + Send + use<> {
         let (now, draw, key, block) = (self.now(), self.random(), key(target), block_key(target));
         let model = key.model.clone();
-        self.ledger.receipt(move |rows| {
+        move |rows| {
             if now % TIDYING == 0 {
                 rows.remove_old(now, now - REMEMBERED)?;
                 rows.remove_scores(now - SCORES_REMEMBERED)?;
@@ -216,7 +230,7 @@ impl Health {
                 rows.extend_block(&block, model, now + milliseconds(span), why, latest)?;
             }
             rows.update_health(&key, |row| lesson.enter(row, now, draw))
-        })
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Walk<'_> {
             wait: None,
             times,
         };
-        drop(self.router.health.learn(self.runners[next.index].target, lesson));
+        self.router.health.learn_unawaited(self.runners[next.index].target, lesson);
     }
 
     /// Draws the conclusions of a failure; says whether the call goes on.
