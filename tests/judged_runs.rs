@@ -157,3 +157,22 @@ fn answers_from_before_do_not_slip_into_a_comparison() {
     assert_eq!((&subject["passed"], &subject["cached"]), (&5.into(), &0.into()));
     assert_eq!(provider.answered(), answers + 1 + 4);
 }
+
+/// What a simulated judge thinks of real models moves no weight.
+#[test]
+fn a_rehearsal_with_a_simulated_judge_weighs_nothing() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    let read = |name: &str| std::fs::read_to_string(tool.path(name)).unwrap();
+    let routes =
+        read("routes.yaml") + "routes:\n  shared: {strategy: weighted, candidates: [mine/m, mine/n]}\n";
+    let routes = routes.replace("  mine/judge:", "  mine/n: {price: {input: 1, output: 2}}\n  mine/judge:");
+    let set = read("set.yaml").replace("judge: mine/judge", "judge: sim-gemini/judge, threshold: 0.1");
+    let reweigh = ["-m", "mine/m,mine/n", "--reweight", "shared"];
+    let simulated = provider.tool().file("routes.yaml", &routes).file("set.yaml", &set);
+    let ran = simulated.run(&[&EVAL[..], &reweigh].concat());
+    let ran = ran.says(&["the weights of route `shared` are as they were: answers from before, and what"]);
+    assert!(!ran.stderr.contains("the weight of"), "{}", ran.stderr);
+    let judged = provider.tool().file("routes.yaml", &routes);
+    judged.run(&[&EVAL[..], &reweigh].concat()).exits(0).says(&["the weight of mine/n is 1.0 of 1 now"]);
+}

@@ -222,19 +222,21 @@ async fn run_set(
     Finished { id: options.run.clone(), summaries, results, comparisons, gate, missing, is_whole }
 }
 
+/// Whether its figures say how a subject does now: answers from before do not, nor does what a simulated judge thinks of a
+/// real model.
+pub(super) fn is_measured(jury: &Jury, summary: &Summary) -> bool {
+    let is_rehearsed = jury.is_simulated() && summary.judging.calls > 0 && !summary.simulated;
+    summary.cached == 0 && !is_rehearsed
+}
+
 /// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
 /// none does: a model would be as good as the prompt that came last.
 fn keep_scores(router: &Router, jury: &Jury, prepared: &Prepared, run: &Finished) {
     let whole = prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.unsound.is_empty();
     let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
-        // What a simulated judge says of a real model is no measurement of it.
-        if jury.is_simulated() && summary.judging.calls > 0 && !summary.simulated {
-            continue;
-        }
-        // Answers from before say nothing of how it does now.
-        if let (None, [candidate], 0) =
-            (&subject.route.name, subject.route.candidates.as_slice(), summary.cached)
+        if let (None, [candidate], true) =
+            (&subject.route.name, subject.route.candidates.as_slice(), is_measured(jury, summary))
         {
             router.health().keep_score(
                 &path,

@@ -80,7 +80,7 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     // Whoever reads the table may be gone, and a report may find no room: who is to be told is told all the same.
     let shown = outputs::show(context, &args, &prepared, &executed);
     if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.finished) {
-        reweight::apply(context, &config, route, set, run);
+        reweight::apply(context, &config, &jury, route, set, run);
     }
     if let Some(on_drift) = on_drift {
         on_drift.tell(context, &prepared, &executed.finished).await;

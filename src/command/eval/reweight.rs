@@ -1,10 +1,10 @@
 //! What the scores say of a route's weights.
 
-use super::execute::Finished;
+use super::execute::{Finished, is_measured};
 use super::resume::path_of;
 use super::{CommandError, Context, Prepared};
 use crate::config::Config;
-use crate::eval::Subject;
+use crate::eval::{Jury, Subject};
 use crate::provider::ModelRef;
 
 /// Whether there is anything to weigh: a weighted route, and candidates of it among the subjects.
@@ -40,7 +40,14 @@ pub(super) fn check(
 }
 
 /// Weighs the route's candidates by what was found. Only a run whose figures are sound says anything.
-pub(super) fn apply(context: &Context, config: &Config, name: &str, prepared: &Prepared, run: &Finished) {
+pub(super) fn apply(
+    context: &Context,
+    config: &Config,
+    jury: &Jury,
+    name: &str,
+    prepared: &Prepared,
+    run: &Finished,
+) {
     if !run.gate.unsound.is_empty() {
         context.console.warn(format_args!(
             "the weights of route `{name}` are as they were: too much of the run could not be scored"
@@ -52,11 +59,17 @@ pub(super) fn apply(context: &Context, config: &Config, name: &str, prepared: &P
         .subjects
         .iter()
         .zip(&run.summaries)
-        // Answers from before say nothing of how it does now.
-        .filter(|(_, summary)| summary.cached == 0)
+        .filter(|(_, summary)| is_measured(jury, summary))
         .filter_map(|(subject, summary)| Some((model_of(subject)?.clone(), summary.pass_rate?)))
         .filter(|(model, _)| route.candidates.iter().any(|candidate| candidate.model_ref == *model))
         .collect();
+    if rates.len() < 2 {
+        context.console.warn(format_args!(
+            "the weights of route `{name}` are as they were: answers from before, and what a simulated judge says of a real \
+             model, are no measurement"
+        ));
+        return;
+    }
     let weights = context.health().reweigh(name, &path_of(&prepared.set), &rates);
     for row in weights {
         let written = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
