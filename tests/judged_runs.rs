@@ -120,7 +120,7 @@ fn answers_that_wait_for_their_judge_are_not_paid_again() {
     assert_eq!(provider.answered(), 4, "nothing is asked again");
     assert_eq!((&subject["passed"], &subject["cached"]), (&4.into(), &0.into()));
     assert_eq!(spent(&subject), [4 * 14, 4 * 14], "they are this run's own, and paid by it");
-    assert_eq!(subject["latency_ms"], Value::Null, "nobody knows any more how long they took");
+    assert!(subject["latency_ms"]["p50"].is_number(), "and how long they took is known: {subject:#}");
 }
 
 /// What an answer without a verdict cost is part of what the run cost, and it is judged without being asked for again.
@@ -138,6 +138,67 @@ fn what_was_spent_before_is_counted() {
     assert_eq!((&subject["passed"], provider.answered()), (&4.into(), 4));
     assert_eq!(spent(&subject)[0], 4 * 14);
     assert!(subject["judge_calls"].as_u64() > first["judge_calls"].as_u64(), "calls in vain were calls");
+}
+
+/// What limits time is held to what an answer took when it was given.
+#[test]
+fn time_is_known_of_answers_that_are_judged_later() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    let set = set.replace("assert: [", "gate: {max_p50_ms: 60000}\nassert: [{latency: {max_ms: 60000}}, ");
+    let tool = tool.file("set.yaml", &set);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&EVAL).exits(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resumed(&tool);
+    assert_eq!((&subject["passed"], provider.answered()), (&4.into(), 4));
+}
+
+/// Nobody's answers but its own are taken for a run's own.
+#[test]
+fn another_runs_answers_are_not_this_ones() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&[&EVAL[..], &["--no-cache"]].concat()).exits(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let runs = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    let run: String = runs.query_row("SELECT id FROM run", [], |row| row.get(0)).unwrap();
+    tool.run(&[&EVAL[..], &["--refresh"]].concat()).exits(0);
+    assert_eq!(provider.answered(), 8);
+    let resume = ["--resume", &run, "--no-cache", "--json"];
+    let ran = tool.run(&[&EVAL[..], &resume].concat()).exits(0);
+    let subject = ran.json()["runs"][0]["subjects"][0].clone();
+    assert_eq!((&subject["passed"], provider.answered()), (&4.into(), 12));
+    assert_eq!(spent(&subject)[0], 8 * 14, "its first answers were paid for too");
+}
+
+/// Money that was spent is not forgotten where an answer from before takes the place of what it was spent on.
+#[test]
+fn what_was_spent_stands_beside_answers_from_before() {
+    let provider = Provider::start();
+    let tool = provider.tool();
+    tool.run(&EVAL).exits(0);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&[&EVAL[..], &["--no-cache"]].concat()).exits(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let ran = tool.run(&[&EVAL[..], &["--cache", "--resume", "--json"]].concat()).exits(0);
+    let spent_by = spent(&ran.json()["runs"][0]["subjects"][0])[0];
+    assert_eq!(spent_by, (provider.answered() as i64 - 4) * 14);
+    // Calls of a judge are counted, whoever gave the answer.
+    let tool = provider.tool();
+    tool.run(&EVAL).exits(0);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap().replace("Good", "Better");
+    let tool = tool.file("set.yaml", &set);
+    let ran = tool.run(&[&EVAL[..], &["--json"]].concat()).exits(3);
+    let first = &ran.json()["runs"][0]["subjects"][0];
+    assert_eq!(first["cached"], 4);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let ran = tool.run(&[&EVAL[..], &["--resume", "--no-cache", "--json"]].concat()).exits(0);
+    let calls = ran.json()["runs"][0]["subjects"][0]["judge_calls"].as_u64();
+    assert_eq!(calls, Some(first["judge_calls"].as_u64().unwrap() + 4));
 }
 
 /// A run that was begun with answers from before has none of them left where it is gone on with to compare models.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::assertions::{AssertionEntry, Refused, Schemas, Surroundings, build};
+use super::assertions::{AssertionEntry, FilesRead, Refused, Surroundings, build};
 use super::cases::CaseEntry;
 use super::diagnostic::Problem;
 use super::prompts::{Files, Prompt};
@@ -46,7 +46,7 @@ pub(super) struct Rendering {
 struct Read {
     requests: Requests,
     files: Files,
-    schemas: Schemas,
+    assertion_files: FilesRead,
 }
 
 /// A case as it was made.
@@ -83,7 +83,7 @@ impl Rendering {
             judge: None,
             embedding: None,
             own_settings: Vec::new(),
-            read: RefCell::new(Read { requests, files, schemas: Schemas::default() }),
+            read: RefCell::new(Read { requests, files, assertion_files: FilesRead::default() }),
         }
     }
 
@@ -102,7 +102,8 @@ impl Rendering {
         let read = &mut *self.read.borrow_mut();
         let own = entry.request.as_ref().map(|own| own.over(&self.settings));
         let base = read.requests.read(own.as_ref().unwrap_or(&self.settings), problems);
-        let (assertions, identities) = self.assertions(entry, source, &base.tools, &read.schemas, problems);
+        let (assertions, identities) =
+            self.assertions(entry, source, &base.tools, &read.assertion_files, problems);
         if self.common.is_empty() && entry.assert.is_empty() {
             let hint = "an answer that nothing is asked of would always pass; add `assert:`";
             problems.push(Problem::new(format!("case `{id}`{source} has no assertion"), span(), hint));
@@ -135,7 +136,7 @@ impl Rendering {
         entry: &CaseEntry,
         source: &dyn fmt::Display,
         tools: &[Tool],
-        schemas: &Schemas,
+        files_read: &FilesRead,
         problems: &mut Vec<Problem>,
     ) -> (Vec<Assertion>, Vec<Value>) {
         let id = &entry.id.value;
@@ -146,7 +147,7 @@ impl Rendering {
                 reference: entry.reference.as_deref(),
                 folder: &self.folder,
                 tools,
-                schemas,
+                files_read,
                 variables: &entry.vars,
                 judge: self.judge.as_deref(),
                 embedding: self.embedding.as_deref(),

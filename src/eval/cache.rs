@@ -56,6 +56,8 @@ pub(super) struct Errand<'a> {
     pub(super) request: &'a Request,
     pub(super) repeat: u32,
     pub(super) stream: bool,
+    /// The run, the subject and the case, in words that nobody else has.
+    pub(super) asker: String,
 }
 
 impl Errand<'_> {
@@ -71,9 +73,9 @@ impl Errand<'_> {
         })
     }
 
-    /// An answer that the candidate whose turn it is gave before, as if it had been called, and when it was given. That of another candidate would
-    /// hide that this one may fail now.
-    pub(super) fn find(&self) -> Option<(CallRecord, i64)> {
+    /// An answer that the candidate whose turn it is gave before, as if it had been called, and whether it was this errand that
+    /// asked for it. That of another candidate would hide that this one may fail now.
+    pub(super) fn find(&self) -> Option<(CallRecord, bool)> {
         let (target, adjustments) = self.tried().next()?;
         let print = self.print(target, adjustments)?;
         let row = self.router.health().ledger().read(|rows| rows.answer(&print, self.repeat))?;
@@ -81,7 +83,7 @@ impl Errand<'_> {
         if row.at < oldest {
             return None;
         }
-        Some((record_of(&target.model_ref, &row)?, row.at))
+        Some((record_of(&target.model_ref, &row)?, row.asker == self.asker))
     }
 
     /// Keeps the answer of a call, if it came to its own end.
@@ -108,15 +110,24 @@ impl Errand<'_> {
             usage,
             nano_dollars: attempt.cost.nano_dollars,
             cost_source: word(&attempt.cost.source),
+            asker: self.asker.clone(),
+            latency_ms: Some(milliseconds(attempt.duration)),
+            first_token_ms: record.first_token.map(|at| milliseconds(at.saturating_sub(attempt.started))),
         };
         let repeat = self.repeat;
         self.router.health().ledger().post(move |rows| rows.put_answer(&print, repeat, &row));
     }
 }
 
+fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}
+
 /// The call that gave an answer, as far as it is known.
 fn record_of(model: &ModelRef, row: &AnswerRow) -> Option<CallRecord> {
     let usage: Usage = serde_json::from_str(&row.usage).ok()?;
+    let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
+    let took = row.latency_ms.and_then(span).unwrap_or_default();
     let served_model = Some(row.served_model.clone()).filter(|model| !model.is_empty());
     let parts = serde_json::from_str(&row.parts).ok()?;
     let response =
@@ -125,7 +136,7 @@ fn record_of(model: &ModelRef, row: &AnswerRow) -> Option<CallRecord> {
         model_ref: model.clone(),
         simulated: false,
         started: Duration::ZERO,
-        duration: Duration::ZERO,
+        duration: took,
         usage: Some(usage),
         cost: Cost { nano_dollars: row.nano_dollars, source: meaning::<CostSource>(&row.cost_source)? },
         failure: None,
@@ -139,8 +150,8 @@ fn record_of(model: &ModelRef, row: &AnswerRow) -> Option<CallRecord> {
         skipped: Vec::new(),
         not_tried: Vec::new(),
         outcome: Ok(Answer { response, model_ref: model.clone() }),
-        first_token: None,
-        latency: Duration::ZERO,
+        first_token: row.first_token_ms.and_then(span),
+        latency: took,
         queued: Duration::ZERO,
     })
 }

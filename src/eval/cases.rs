@@ -4,7 +4,7 @@
 //! with the process; a set may change on disk while it is run, and the run goes on with what it read.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use tempfile::{SpooledTempFile, spooled_tempfile};
 
-use super::{Assertion, Case, CaseHead, Digest, Quantity, tasks};
+use super::{Assertion, Case, CaseHead, Digest, Quantity, Task, tasks};
 
 /// So many bytes of rows stay in memory.
 const IN_MEMORY: usize = 1 << 20;
@@ -30,6 +30,8 @@ pub enum Feature {
     Clustered,
     /// Judges, vectors or programs have to find out about its answer.
     Judged,
+    /// Programs have to.
+    Runs,
     /// An assertion asks for this figure.
     Asks(Quantity),
 }
@@ -39,6 +41,7 @@ impl Feature {
         1 << match self {
             Self::Clustered => 0,
             Self::Judged => 1,
+            Self::Runs => 6,
             Self::Asks(Quantity::LatencyMilliseconds) => 2,
             Self::Asks(Quantity::FirstTokenMilliseconds) => 3,
             Self::Asks(Quantity::CostUsd) => 4,
@@ -46,21 +49,25 @@ impl Feature {
         }
     }
 
-    fn all(cluster: Option<&str>, assertions: &[Assertion]) -> u8 {
-        let mut bits = 0;
-        if cluster.is_some() {
-            bits |= Self::Clustered.bit();
-        }
-        if !tasks(assertions).is_empty() {
-            bits |= Self::Judged.bit();
-        }
-        for quantity in Quantity::ALL {
-            if assertions.iter().any(|assertion| assertion.asks_for(quantity)) {
-                bits |= Self::Asks(quantity).bit();
-            }
-        }
-        bits
+    fn all(cluster: Option<&str>, tasks: &[&Task], assertions: &[Assertion]) -> u8 {
+        let asks = |quantity| assertions.iter().any(|assertion| assertion.asks_for(quantity));
+        let own = [
+            (Self::Clustered, cluster.is_some()),
+            (Self::Judged, !tasks.is_empty()),
+            (Self::Runs, tasks.iter().any(|task| matches!(task, Task::Run(_)))),
+        ];
+        let all = own.into_iter().chain(Quantity::ALL.map(|quantity| (Self::Asks(quantity), asks(quantity))));
+        all.filter(|(_, has)| *has).fold(0, |bits, (feature, _)| bits | feature.bit())
     }
+}
+
+/// Whom the assertions of a set ask, as it is written.
+#[derive(Debug, Default)]
+pub struct AskedModels {
+    /// Those who judge.
+    pub judges: BTreeSet<String>,
+    /// Those who make vectors.
+    pub embedders: BTreeSet<String>,
 }
 
 /// The head of a case, as its row begins: its digest is another one for each prompt.
@@ -93,11 +100,17 @@ pub struct CasesWriter {
     rows: BufWriter<SpooledTempFile>,
     ends: Vec<u64>,
     features: Vec<u8>,
+    asked: AskedModels,
 }
 
 impl Default for CasesWriter {
     fn default() -> Self {
-        Self { rows: BufWriter::new(spooled_tempfile(IN_MEMORY)), ends: Vec::new(), features: Vec::new() }
+        Self {
+            rows: BufWriter::new(spooled_tempfile(IN_MEMORY)),
+            ends: Vec::new(),
+            features: Vec::new(),
+            asked: AskedModels::default(),
+        }
     }
 }
 
@@ -107,7 +120,18 @@ impl CasesWriter {
     /// # Errors
     /// When the file that holds many has no room.
     pub fn put(&mut self, new: NewCase<'_>) -> io::Result<()> {
-        self.features.push(Feature::all(new.cluster.as_deref(), new.assertions));
+        let tasks = tasks(new.assertions);
+        self.features.push(Feature::all(new.cluster.as_deref(), &tasks, new.assertions));
+        for task in tasks {
+            let (names, name) = match task {
+                Task::Ask { judge, .. } => (&mut self.asked.judges, judge),
+                Task::Similar { model, .. } => (&mut self.asked.embedders, model),
+                Task::Run(_) => continue,
+            };
+            if !names.contains(name) {
+                names.insert(name.clone());
+            }
+        }
         let head = Head { id: new.id, digests: new.digests, tags: new.tags, cluster: new.cluster };
         let mut bytes = serde_json::to_vec(&head)?;
         bytes.push(b'\n');
@@ -136,7 +160,8 @@ impl CasesWriter {
         self.ends.shrink_to_fit();
         self.features.shrink_to_fit();
         let rows = RefCell::new(self.rows.into_inner().map_err(io::IntoInnerError::into_error)?);
-        let store = Store { rows, ends: self.ends, features: self.features, render: Box::new(render) };
+        let (ends, features, asked) = (self.ends, self.features, self.asked);
+        let store = Store { rows, ends, features, asked, render: Box::new(render) };
         Ok(Cases { store: Rc::new(store), chosen: None, prompt: 0 })
     }
 }
@@ -146,6 +171,7 @@ struct Store {
     /// Where each row ends; the first begins at 0.
     ends: Vec<u64>,
     features: Vec<u8>,
+    asked: AskedModels,
     render: Box<dyn Render>,
 }
 
@@ -232,6 +258,11 @@ impl Cases {
         let chosen =
             heads.filter(|(_, head)| wanted(head)).filter_map(|(place, _)| u32::try_from(place).ok());
         Self { chosen: Some(chosen.collect()), ..self.clone() }
+    }
+
+    /// Whom the assertions of the whole set ask.
+    pub fn asked_models(&self) -> &AskedModels {
+        &self.store.asked
     }
 
     /// For each case the place of the first one that it stands or falls with; `None` where each stands for itself.

@@ -38,7 +38,7 @@ pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, 
 pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
 pub use cache::{Cache, forget_old_answers};
 pub use case::{Case, CaseHead, Written};
-pub use cases::{Cases, CasesWriter, Feature, NewCase, Render};
+pub use cases::{AskedModels, Cases, CasesWriter, Feature, NewCase, Render};
 pub use digest::{Digest, Digester};
 pub use figure::{Cut, Figure, Keep, Results};
 pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};

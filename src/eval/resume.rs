@@ -43,8 +43,15 @@ pub fn take_up(
     takes_cached: bool,
     progress: &mut dyn Progress,
 ) -> Taken {
-    let mut taking =
-        Taking { subject, cases, options, progress, taken: Taken::none(cases, options), left: Vec::new() };
+    let mut taking = Taking {
+        takes_cached,
+        subject,
+        cases,
+        options,
+        progress,
+        taken: Taken::none(cases, options),
+        left: Vec::new(),
+    };
     let mut places: Option<HashMap<u128, usize>> = None;
     let mut after = (String::new(), None);
     loop {
@@ -59,7 +66,7 @@ pub fn take_up(
             heads.collect()
         });
         for row in page {
-            if row.repeat < options.repeats && (takes_cached || !row.cached) {
+            if row.repeat < options.repeats {
                 taking.take(row, places);
             }
         }
@@ -85,6 +92,8 @@ impl Taken {
 }
 
 struct Taking<'a> {
+    /// Whether results with answers from before stand.
+    takes_cached: bool,
     subject: &'a str,
     cases: &'a Cases,
     options: &'a RunOptions,
@@ -106,6 +115,9 @@ impl Taking<'_> {
         let own =
             own.filter(|(_, head)| *head.id == *row.case_id && head.digest.to_string() == row.case_digest);
         let is_scored = row.verdict != "unscored";
+        if is_scored && row.cached && !self.takes_cached {
+            return;
+        }
         match own {
             Some((at, head)) => {
                 let Some(result) = result_of(&head, &row) else { return };

@@ -41,8 +41,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// What may be done with answers that were given before.
     pub cache: Cache,
-    /// When the run began, in milliseconds, where it is gone on with: what was answered since is its own.
-    pub begun: Option<i64>,
+    /// Whether the run is one that is gone on with, which may have answers of its own without a result.
+    pub goes_on: bool,
     /// Which results are kept whole; of the others only their figures stay once the ledger has them.
     pub keep: Keep,
 }
@@ -73,6 +73,17 @@ const AWAITED: usize = 64;
 
 /// How many first cases may end a run.
 const FIRST: usize = 3;
+
+/// The turn of one case.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// Which of the case's repeats, from 0.
+    repeat: u32,
+    /// Whether an answer from before will do.
+    reads: bool,
+    /// Whether it is one of the first, which may end the run.
+    is_first: bool,
+}
 
 /// Where an answer is from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,8 +155,12 @@ pub async fn run(
                 let _turn = door.lock().await;
                 tokio::task::yield_now().await;
             }
-            let (mut result, source) = way.ask(&asked, repeat, turn < FIRST, place).await;
-            if let Some(before) = spent.get(&(*slot as usize)) {
+            let before = spent.get(&(*slot as usize));
+            // What a result cost stands beside no answer that cost nothing.
+            let reads = way.cache.reads && before.is_none_or(|before| before.cost == Cost::NOTHING);
+            let turn_of = Turn { repeat, reads, is_first: turn < FIRST };
+            let (mut result, source) = way.ask(&asked, turn_of, place).await;
+            if let Some(before) = before {
                 // Where its answer is what is judged again, it is paid for already.
                 let is_paid = source == Source::OwnRun && before.answered;
                 let own = if is_paid { Cost::NOTHING } else { result.cost };
@@ -177,13 +192,8 @@ pub async fn run(
 
 impl Way<'_> {
     /// Asks for an answer, has it judged where its assertions want that, and grades it; and says where the answer is from.
-    async fn ask(
-        &self,
-        case: &Case,
-        repeat: u32,
-        is_first: bool,
-        place: SemaphorePermit<'_>,
-    ) -> (CaseResult, Source) {
+    async fn ask(&self, case: &Case, turn: Turn, place: SemaphorePermit<'_>) -> (CaseResult, Source) {
+        let Turn { repeat, is_first, .. } = turn;
         let queued = self.begun.elapsed();
         if let Some(who) = self.hopeless.get() {
             let failure = (FailureClass::Cancelled, format!("not run: {who} failed on the first cases"));
@@ -191,7 +201,7 @@ impl Way<'_> {
                 CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.head, queued) };
             return (result, Source::Call);
         }
-        let (record, source) = self.answer(case, repeat).await;
+        let (record, source) = self.answer(case, turn).await;
         // Answers come in bursts: the others that are there already are read first, or their latency would count the time
         // that this one's grading takes.
         tokio::task::yield_now().await;
@@ -206,8 +216,8 @@ impl Way<'_> {
             let _ = self.hopeless.set("the subject");
         }
         if let Some(mut answer) = answer {
-            if source != Source::Call {
-                // Nobody kept how long it took, and it would say nothing of now.
+            if source == Source::Before {
+                // How long it took says nothing of now.
                 (answer.latency, answer.first_token) = (None, None);
             }
             self.grade(&mut result, case, &answer, is_first).await;
@@ -215,8 +225,6 @@ impl Way<'_> {
         if source == Source::Before {
             // It was paid for when it was given.
             result.cached = Some(std::mem::replace(&mut result.cost, Cost::NOTHING));
-        }
-        if source != Source::Call {
             result.latency = None;
         }
         // Where the money ends, nothing went wrong.
@@ -237,24 +245,23 @@ impl Way<'_> {
     }
 
     /// The call that answers a case, and where the answer is from.
-    async fn answer(&self, case: &Case, repeat: u32) -> (CallRecord, Source) {
+    async fn answer(&self, case: &Case, turn: Turn) -> (CallRecord, Source) {
         let Bench { router, tell, .. } = self.bench;
         // A case always sees the same arm of a weighted route.
         let caller = Caller { label: None, key: Some(case.head.id.to_string()) };
         let stream = self.options.stream;
         // Where a run was cut short, an answer that waited for its judge is kept, and has no result.
-        let own_since = self.options.begun.filter(|_| !tasks(&case.assertions).is_empty());
-        let keeps = self.cache != Cache::default() || own_since.is_some();
+        let has_own = self.options.goes_on && !tasks(&case.assertions).is_empty();
+        let keeps = self.cache != Cache::default() || has_own;
         let plan = keeps.then(|| router.plan(&self.subject.route, &case.request, &caller));
-        let errand =
-            plan.as_ref().map(|plan| Errand { router, plan, request: &case.request, repeat, stream });
-        if let Some((record, at)) = errand.as_ref().and_then(Errand::find) {
-            if own_since.is_some_and(|begun| at >= begun) {
-                return (record, Source::OwnRun);
-            }
-            if self.cache.reads {
-                return (record, Source::Before);
-            }
+        let asker = [&*self.options.run, &*self.subject.name, &*case.head.id].join("\n");
+        let (request, repeat) = (&case.request, turn.repeat);
+        let errand = plan.as_ref().map(|plan| Errand { router, plan, request, repeat, stream, asker });
+        let finds = has_own || turn.reads;
+        match errand.as_ref().filter(|_| finds).and_then(Errand::find) {
+            Some((record, true)) if has_own => return (record, Source::OwnRun),
+            Some((record, _)) if turn.reads => return (record, Source::Before),
+            _ => {}
         }
         let call = CallOptions {
             id: String::new(),

@@ -15,7 +15,7 @@ pub struct Set {
     pub path: String,
     /// That file, and those beside it that have more of its cases.
     pub files: Vec<Arc<str>>,
-    /// SHA-256 over its cases' digests.
+    /// SHA-256 over its cases' digests; where it compares prompts, over one such digest for each of them.
     pub digest: String,
     /// The subjects that it names itself.
     pub models: Vec<String>,

@@ -75,7 +75,7 @@ pub struct ResultRow {
 }
 
 /// A whole answer that may be used again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AnswerRow {
     /// When it was given, in milliseconds since 1970.
     pub at: i64,
@@ -91,6 +91,12 @@ pub struct AnswerRow {
     pub nano_dollars: Option<u64>,
     /// Where that figure comes from.
     pub cost_source: String,
+    /// Who asked for it: the run, the subject and the case, in words that nobody else has.
+    pub asker: String,
+    /// From the request leaving to the last byte, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// From the request leaving to the first content, in milliseconds.
+    pub first_token_ms: Option<f64>,
 }
 
 pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
@@ -283,8 +289,8 @@ impl Rows<'_> {
     pub fn answer(&self, request: &str, repeat: u32) -> RowResult<Option<AnswerRow>> {
         self.0
             .prepare_cached(
-                "SELECT at, served_model, parts, finish_reason, usage, nano_dollars, cost_source FROM answer \
-                 WHERE request = ?1 AND repeat = ?2",
+                "SELECT at, served_model, parts, finish_reason, usage, nano_dollars, cost_source, asker, latency_ms, \
+                 first_token_ms FROM answer WHERE request = ?1 AND repeat = ?2",
             )?
             .query_row(params![request, repeat], |row| {
                 Ok(AnswerRow {
@@ -295,6 +301,9 @@ impl Rows<'_> {
                     usage: row.get(4)?,
                     nano_dollars: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
                     cost_source: row.get(6)?,
+                    asker: row.get(7)?,
+                    latency_ms: row.get(8)?,
+                    first_token_ms: row.get(9)?,
                 })
             })
             .optional()
@@ -306,18 +315,23 @@ impl Rows<'_> {
     /// What SQLite says.
     pub fn put_answer(&self, request: &str, repeat: u32, row: &AnswerRow) -> RowResult<()> {
         self.0
-            .prepare_cached("INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
             .execute(params![
-            request,
-            repeat,
-            row.at,
-            row.served_model,
-            row.parts,
-            row.finish_reason,
-            row.usage,
-            signed(row.nano_dollars),
-            row.cost_source,
-        ])?;
+                request,
+                repeat,
+                row.at,
+                row.served_model,
+                row.parts,
+                row.finish_reason,
+                row.usage,
+                signed(row.nano_dollars),
+                row.cost_source,
+                row.asker,
+                row.latency_ms,
+                row.first_token_ms,
+            ])?;
         Ok(())
     }
 
@@ -404,7 +418,14 @@ mod tests {
     #[tokio::test]
     async fn answers_are_kept_by_request_and_repeat() {
         let ledger = Ledger::in_memory();
-        let row = AnswerRow { at: 5, parts: "[]".into(), nano_dollars: Some(7), ..AnswerRow::default() };
+        let row = AnswerRow {
+            at: 5,
+            parts: "[]".into(),
+            nano_dollars: Some(7),
+            asker: "a".into(),
+            latency_ms: Some(1.5),
+            ..AnswerRow::default()
+        };
         let put = row.clone();
         ledger.write(move |rows| rows.put_answer("q", 1, &put)).await;
         let found = |request: &str, repeat| ledger.read(|rows| rows.answer(request, repeat));

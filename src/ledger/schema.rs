@@ -5,8 +5,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::file::Unusable;
 
 /// Each step brings a ledger from the version of its place to the next one.
-const STEPS: [&str; 3] =
-    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// What the file says to be: `slal`.
 const APPLICATION: i64 = 0x736c_616c;

@@ -175,9 +175,9 @@ impl Work {
     fn gather(&self, first: Message, received: &Receiver<Message>) -> Vec<Message> {
         let mut messages = vec![first];
         messages.extend(received.try_iter().take(BATCH - messages.len()));
+        let has_room = messages.len() < BATCH && messages.iter().all(Message::is_unawaited);
         let left = self.written.map(|written| GATHERED.saturating_sub(written.elapsed()));
-        if let Some(left) = left.filter(|left| !left.is_zero() && messages.iter().all(Message::is_unawaited))
-        {
+        if let Some(left) = left.filter(|left| has_room && !left.is_zero()) {
             // Whoever waits wakes it, and so does the end.
             std::thread::park_timeout(left);
             messages.extend(received.try_iter().take(BATCH - messages.len()));

@@ -75,7 +75,7 @@ pub(super) async fn execute(
             let reads = prepared.cache.reads && (!goes_on || args.cache);
             let (row, hold) = begin(context, router, prepared, resumed.take());
             let options = RunOptions {
-                begun: goes_on.then_some(row.begun),
+                goes_on,
                 run: row.id,
                 repeats: prepared.choice.selection.repeat,
                 stream: !args.no_stream,
@@ -194,7 +194,7 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            let kin = bench.jury.kin(&subject.route, &prepared.judges);
+            let kin = bench.jury.kin(&subject.route, &prepared.cases.asked_models().judges);
             let (clusters, figures) = (clusters.as_deref(), results.figures.as_slice());
             let summary = Summary::of(&subject.name, simulated, clusters, figures, prepared.min_pass);
             Summary { judging: results.judging, kin, ..summary }

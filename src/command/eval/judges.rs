@@ -1,38 +1,12 @@
 //! Who is asked about answers: judges, models that make vectors, programs. All of it is found out before the first call.
 
-use std::collections::BTreeSet;
-
 use super::{CommandError, Context, Prepared, call, money};
 use crate::cli::EvalArgs;
 use crate::command::embed::embedder;
 use crate::command::program;
 use crate::config::Config;
-use crate::eval::{Case, Cases, Feature, Graded, Jury, Program, Task, tasks};
+use crate::eval::{Case, Feature, Graded, Jury, Program, Task, tasks};
 use crate::route::{Caller, Router};
-
-/// The judges that the assertions of these cases ask, as they are written.
-pub(super) fn judges(cases: &Cases) -> BTreeSet<String> {
-    named(cases, |task| match task {
-        Task::Ask { judge, .. } => Some(judge),
-        Task::Similar { .. } | Task::Run(_) => None,
-    })
-}
-
-/// The models that make vectors for them, as they are written.
-pub(super) fn embedders(cases: &Cases) -> BTreeSet<String> {
-    named(cases, |task| match task {
-        Task::Similar { model, .. } => Some(model),
-        Task::Ask { .. } | Task::Run(_) => None,
-    })
-}
-
-fn named(cases: &Cases, name: impl Fn(&Task) -> Option<&String>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for case in cases.with(Feature::Judged) {
-        names.extend(tasks(&case.assertions).into_iter().filter_map(&name).cloned());
-    }
-    names
-}
 
 /// Puts everybody together whom the chosen cases ask, and says who judges his own family.
 pub(super) fn assemble(
@@ -45,28 +19,28 @@ pub(super) fn assemble(
     let mut jury = Jury::default();
     let mut programs: Vec<Program> = Vec::new();
     for Prepared { set, cases, .. } in prepared {
+        let placed = |case: &Case, error: CommandError| {
+            let place = format!("{}, case `{}`", set.path, case.head.id);
+            CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
+        };
+        let asked = cases.asked_models();
         for case in cases.with(Feature::Judged) {
+            if asked.judges.iter().all(|judge| jury.judges.contains_key(judge))
+                && asked.embedders.iter().all(|model| jury.embedders.contains_key(model))
+            {
+                break;
+            }
             for task in tasks(&case.assertions) {
-                let known = match task {
-                    Task::Ask { judge, .. } => jury.judges.contains_key(judge),
-                    Task::Similar { model, .. } => jury.embedders.contains_key(model),
-                    Task::Run(program) => programs
-                        .iter()
-                        .any(|p| (&p.command, &p.folder) == (&program.command, &program.folder)),
-                };
-                if known {
-                    continue;
-                }
-                let placed = |error: CommandError| {
-                    let place = format!("{}, case `{}`", set.path, case.head.id);
-                    CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
-                };
-                match task {
-                    Task::Run(program) => {
-                        allowed(args, program).map_err(placed)?;
-                        programs.push(program.clone());
-                    }
-                    asked => add(context, config, router, &mut jury, &case, asked).map_err(placed)?,
+                add(context, config, router, &mut jury, &case, task).map_err(|error| placed(&case, error))?;
+            }
+        }
+        for case in cases.with(Feature::Runs) {
+            for task in tasks(&case.assertions) {
+                let Task::Run(program) = task else { continue };
+                let same = |p: &Program| (&p.command, &p.folder) == (&program.command, &program.folder);
+                if !programs.iter().any(same) {
+                    allowed(args, program).map_err(|error| placed(&case, error))?;
+                    programs.push(program.clone());
                 }
             }
         }
@@ -74,9 +48,9 @@ pub(super) fn assemble(
     if !programs.is_empty() {
         jury.programs = Some(program::runner(config));
     }
-    for Prepared { judges, subjects, .. } in prepared {
+    for Prepared { cases, subjects, .. } in prepared {
         for subject in subjects {
-            let kin = jury.kin(&subject.route, judges);
+            let kin = jury.kin(&subject.route, &cases.asked_models().judges);
             if !kin.is_empty() {
                 context.console.warn(format_args!(
                     "{} is judged by {}, of its own family: judges are kinder to their own; name one of another family",
@@ -89,7 +63,7 @@ pub(super) fn assemble(
     Ok(jury)
 }
 
-/// Adds the model that a task asks.
+/// Adds the model that a task asks, where it is not there yet.
 fn add(
     context: &Context,
     config: &Config,
@@ -100,6 +74,8 @@ fn add(
 ) -> Result<(), CommandError> {
     let environment = context.environment();
     match task {
+        Task::Ask { judge, .. } if jury.judges.contains_key(judge) => {}
+        Task::Similar { model, .. } if jury.embedders.contains_key(model) => {}
         Task::Ask { question, judge, .. } => {
             let route =
                 config.subject(judge, &environment).map_err(|error| of("judge", judge, error.into()))?.route;

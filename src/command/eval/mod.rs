@@ -50,9 +50,9 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     };
     let named = choices.iter().flat_map(|choice| &choice.subjects);
     let mut named: Vec<String> = named.map(|name| subject_halves(name).0.to_owned()).collect();
-    named.extend(sets.iter().flat_map(|set| judges::judges(&set.cases)));
+    named.extend(sets.iter().flat_map(|set| set.cases.asked_models().judges.iter().cloned()));
     simulator::check_models(&config, named.iter().map(String::as_str))?;
-    named.extend(sets.iter().flat_map(|set| judges::embedders(&set.cases)));
+    named.extend(sets.iter().flat_map(|set| set.cases.asked_models().embedders.iter().cloned()));
     let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
     let purse = money::purse(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.

@@ -1,9 +1,6 @@
 //! One set with everything that can be found out before the first call.
 
-use std::collections::BTreeSet;
-
 use super::gate::gate;
-use super::judges;
 use super::{Choice, CommandError, Context, call, money};
 use crate::chat::{counted, times};
 use crate::cli::EvalArgs;
@@ -15,14 +12,12 @@ use crate::route::{Caller, Route, Router};
 
 /// One set with everything that was found out before the first call.
 pub(super) struct Prepared {
-    /// The set, whose cases stand beside it.
+    /// The set.
     pub(super) set: Set,
     /// Those of its cases that are run.
     pub(super) cases: Cases,
     /// Whether these are all of them.
     pub(super) is_whole_set: bool,
-    /// Who judges their answers, as it was written.
-    pub(super) judges: BTreeSet<String>,
     pub(super) subjects: Vec<Subject>,
     pub(super) choice: Choice,
     /// How many of a case's repeats must pass, where that decides the case.
@@ -94,8 +89,7 @@ pub(super) fn prepare(
         money::check_priced(&plan, router.purse())?;
         subjects.push(Subject { name: name.clone(), route: subject.route });
     }
-    let judges = judges::judges(&cases);
-    Ok(Prepared { set, cases, is_whole_set, judges, subjects, choice, min_pass, cache, gate })
+    Ok(Prepared { set, cases, is_whole_set, subjects, choice, min_pass, cache, gate })
 }
 
 /// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.

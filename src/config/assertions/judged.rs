@@ -9,7 +9,7 @@ use super::arguments::Arguments;
 use super::{Surroundings, Wrong};
 use crate::config::duration::{DurationError, parse_duration};
 use crate::config::template::Template;
-use crate::eval::{Check, Digest, Program, Question, Scale, Task};
+use crate::eval::{Check, Program, Question, Scale, Task};
 
 /// Grades, where no scale is written.
 const USUAL_SCALE: Scale = Scale { low: 1, high: 5 };
@@ -76,17 +76,17 @@ pub(super) fn program(arguments: &mut Arguments, around: Surroundings<'_>) -> Re
             Err(error) => return Err(Wrong::Hinted(error.to_string(), DurationError::HINT.to_owned())),
         },
     };
-    let words: Vec<Value> = command.iter().map(|word| contents(word, around.folder)).collect();
+    let words: Vec<Value> = command.iter().map(|word| contents(word, around)).collect();
     let identity = json!([words, timeout.as_secs_f64()]);
     let folder = around.folder.to_owned();
     Ok((Check::Judged(Task::Run(Program { command, folder, timeout })), identity))
 }
 
 /// A word of a command: where it names a file of the set, what decides is what that holds.
-fn contents(word: &str, folder: &Path) -> Value {
-    let path = folder.join(word);
-    let bytes = if Path::new(word).is_relative() && path.is_file() { std::fs::read(path).ok() } else { None };
-    bytes.map_or_else(|| json!(word), |bytes| json!({"file": Digest::of([bytes])}))
+fn contents(word: &str, around: Surroundings<'_>) -> Value {
+    let path = around.folder.join(word);
+    let digest = if Path::new(word).is_relative() { around.files_read.digest(&path) } else { None };
+    digest.map_or_else(|| json!(word), |digest| json!({"file": digest}))
 }
 
 /// A question with its judge and the number of votes.

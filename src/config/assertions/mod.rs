@@ -2,6 +2,7 @@
 
 mod arguments;
 mod checks;
+mod files_read;
 mod json;
 mod judged;
 mod table;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use self::arguments::Arguments;
-pub(super) use self::json::Schemas;
+pub(super) use self::files_read::FilesRead;
 use self::table::{ASSERTIONS, Known, Scores, names};
 use super::diagnostic::{Problem, nearest};
 use super::identity::canonical;
@@ -136,7 +137,7 @@ pub(super) struct Surroundings<'a> {
     /// Who makes vectors, where the assertion does not say.
     pub embedding: Option<&'a str>,
     /// What was read for other cases.
-    pub schemas: &'a Schemas,
+    pub files_read: &'a FilesRead,
 }
 
 /// Builds an assertion.

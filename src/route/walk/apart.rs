@@ -30,7 +30,7 @@ impl Router {
         let amount = Request { max_tokens: Some(0), ..Request::prompt(request.texts.concat()) };
         let bill = |made: &Embeddings| (made.usage, cost_of(target, &made.usage));
         let (policy, deadline) = (Policy::default(), Instant::now() + limit);
-        let (mut tried, mut counted) = (0, 0);
+        let (mut tried, mut counted, mut before) = (0, 0, None::<Failure>);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let work = embed(&*self.transport, target, request, left);
@@ -38,21 +38,24 @@ impl Router {
                 Ok(made) => return Ok(Ok(made)),
                 Err(failure) => failure,
             };
+            // Where the last exchange had but a moment, what failed before says more.
+            let is_late = failure.class == FailureClass::Timeout;
+            if let Some(before) = before.take_if(|_| is_late) {
+                return Ok(Err(before));
+            }
             let may_pass =
                 reaction(failure.class, &policy, false).retry && failure.should_retry != Some(false);
             let waits = self.limiter.patient && failure.class == FailureClass::RateLimited;
             counted += u32::from(!waits);
-            let pause = failure.retry_after.unwrap_or_else(|| {
-                full_jitter(
-                    &policy.retry,
-                    tried,
-                    &mut self.draw.lock().unwrap_or_else(PoisonError::into_inner),
-                )
-            });
+            let pause = {
+                let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
+                full_jitter(&policy.retry, tried, &mut draw)
+            };
+            let pause = failure.retry_after.map_or(pause, |wanted| wanted.max(pause));
             if !may_pass || counted > policy.retry.retries || Instant::now() + pause >= deadline {
                 return Ok(Err(failure));
             }
-            tried += 1;
+            (tried, before) = (tried + 1, Some(failure));
             tokio::time::sleep(pause).await;
         }
     }
@@ -131,5 +134,8 @@ mod tests {
         assert_eq!(embedded(scenes(), 60, true).await, (true, 3), "an eval waits");
         assert_eq!(embedded(scenes(), 60, false).await, (false, 2));
         assert_eq!(embedded(scenes(), 30, true).await, (false, 2), "for as long as it may");
+        let hasty = || refuses_with(429, vec![("retry-after", "0".to_owned())], "{}");
+        let (came, asked) = embedded((0..99).map(|_| hasty()).collect(), 60, true).await;
+        assert!(!came && asked < 60, "who says nothing of when is asked ever less often: {asked} times");
     }
 }

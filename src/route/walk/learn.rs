@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::backoff::full_jitter;
-use super::super::breaker::Change;
+use super::super::breaker::{Change, Role};
 use super::super::health::Lesson;
 use super::next::Next;
 use super::{Runner, Walk};
@@ -38,7 +38,12 @@ impl Walk<'_> {
             wait: None,
             times,
         };
-        self.router.health.learn_unawaited(self.runners[next.index].target, lesson);
+        let (health, target) = (&self.router.health, self.runners[next.index].target);
+        match next.role {
+            Role::Ordinary => health.learn_unawaited(target, lesson),
+            // Others wait to hear that the breaker is closed.
+            Role::Probe | Role::Forced => drop(health.learn(target, lesson)),
+        }
     }
 
     /// Draws the conclusions of a failure; says whether the call goes on.

@@ -36,7 +36,7 @@ pub(in crate::view) struct Why<'a> {
 }
 
 /// Of a set with more cases than that nobody reads what all of them have in common.
-const MANY: usize = 2_000;
+const MANY: usize = 10_000;
 
 /// What a subject was asked.
 struct Asked {
