@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::ping;
+use crate::chat::counted;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, TrustStore, load_set};
 use crate::eval::subject_halves;
 use crate::provider::{ModelRef, Provider, Target, TargetError};
-use crate::view::counted;
 
 pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<Outcome, CommandError> {
     if args.trust {

@@ -7,10 +7,11 @@ use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use super::{models_available, models_update};
 use crate::catalog::{Updated, days_too_old, shipped_date};
+use crate::chat::counted;
 use crate::cli::ModelsArgs;
 use crate::config::Config;
 use crate::provider::{ModelRef, Provider, Target};
-use crate::view::{ModelRow, counted, models_json, models_table};
+use crate::view::{ModelRow, models_json, models_table};
 
 pub(super) async fn models(context: &Context, args: &ModelsArgs) -> Result<Outcome, CommandError> {
     let config = context.load_config()?;

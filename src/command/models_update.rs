@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
 use crate::catalog::{Catalog, Updated, changes, import};
+use crate::chat::counted;
 use crate::config::{CatalogueFile, Config};
 use crate::provider::{Http, fetch};
-use crate::view::{changes_json, changes_table, counted};
+use crate::view::{changes_json, changes_table};
 
 /// The list that is fetched when its provider's name is given.
 const FETCHED: &str = "openrouter";

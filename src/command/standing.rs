@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::context::Context;
 use super::outcome::{CommandError, Outcome, printed};
+use crate::chat::counted;
 use crate::config::Config;
 use crate::provider::{ModelRef, Target};
 use crate::route::{Candidate, Report, Route};
-use crate::view::{RouteView, RoutesView, counted, routes_json, routes_table, state_words};
+use crate::view::{RouteView, RoutesView, routes_json, routes_table, state_words};
 
 /// Shows one route, or all of them.
 pub(super) fn list(

@@ -141,10 +141,8 @@ fn read(path: &Path, text: &str, mut file: SetFile, problems: &mut Vec<Problem>)
 }
 
 fn no_room(error: &io::Error) -> Problem {
-    let folder = std::env::temp_dir();
-    let message =
-        format!("the cases are too many for memory, and {} takes no file: {error}", folder.display());
-    Problem::new(message, None, "make room there, or name another folder in $TMPDIR")
+    let message = format!("the cases are too many for memory, and no temporary file takes them: {error}");
+    Problem::new(message, None, "make room in the folder for temporary files, or name another one in $TMPDIR")
 }
 
 /// A set whose cases are read one after the other.

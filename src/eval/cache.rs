@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::kept::{meaning, word};
+use super::kept::{meaning, milliseconds, span, word};
 use super::{Feature, Quantity, Set};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{FinishReason, Request, Response, Usage};
@@ -74,7 +74,7 @@ impl Errand<'_> {
     }
 
     /// An answer that the candidate whose turn it is gave before, as if it had been called, and whether it was this errand that
-    /// asked for it. That of another candidate would hide that this one may fail now.
+    /// asked for it. Another candidate's would hide that this one may fail now.
     pub(super) fn find(&self) -> Option<(CallRecord, bool)> {
         let (target, adjustments) = self.tried().next()?;
         let print = self.print(target, adjustments)?;
@@ -119,14 +119,9 @@ impl Errand<'_> {
     }
 }
 
-fn milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1000.0
-}
-
 /// The call that gave an answer, as far as it is known.
 fn record_of(model: &ModelRef, row: &AnswerRow) -> Option<CallRecord> {
     let usage: Usage = serde_json::from_str(&row.usage).ok()?;
-    let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
     let took = row.latency_ms.and_then(span).unwrap_or_default();
     let served_model = Some(row.served_model.clone()).filter(|model| !model.is_empty());
     let parts = serde_json::from_str(&row.parts).ok()?;

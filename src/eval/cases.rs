@@ -41,11 +41,11 @@ impl Feature {
         1 << match self {
             Self::Clustered => 0,
             Self::Judged => 1,
-            Self::Runs => 6,
-            Self::Asks(Quantity::LatencyMilliseconds) => 2,
-            Self::Asks(Quantity::FirstTokenMilliseconds) => 3,
-            Self::Asks(Quantity::CostUsd) => 4,
-            Self::Asks(Quantity::OutputTokens) => 5,
+            Self::Runs => 2,
+            Self::Asks(Quantity::LatencyMilliseconds) => 3,
+            Self::Asks(Quantity::FirstTokenMilliseconds) => 4,
+            Self::Asks(Quantity::CostUsd) => 5,
+            Self::Asks(Quantity::OutputTokens) => 6,
         }
     }
 

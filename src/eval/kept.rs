@@ -29,9 +29,18 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// A time as rows hold it.
+pub(super) fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}
+
+/// The time that a row holds, if it is one.
+pub(super) fn span(milliseconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
+}
+
 /// A result as it is kept.
 pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
-    let milliseconds = |span: Duration| span.as_secs_f64() * 1000.0;
     let cost = result.cached.unwrap_or(result.cost);
     let (class, message) = match &result.failure {
         Some((class, message)) => (class.name().to_owned(), message.clone()),
@@ -66,7 +75,6 @@ pub(super) fn row_of(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
 
 /// The result of a case that was kept; `None` where it cannot be read.
 pub(super) fn result_of(case: &CaseHead, row: &ResultRow) -> Option<CaseResult> {
-    let span = |milliseconds: f64| Duration::try_from_secs_f64(milliseconds / 1000.0).ok();
     let cost = Cost { nano_dollars: row.nano_dollars, source: meaning::<CostSource>(&row.cost_source)? };
     let class = FailureClass::ALL.into_iter().find(|class| class.name() == row.failure_class);
     Some(CaseResult {

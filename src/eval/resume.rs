@@ -82,9 +82,8 @@ fn key(id: &str) -> u128 {
 impl Taken {
     /// Nothing, of a run that begins.
     fn none(cases: &Cases, options: &RunOptions) -> Self {
-        let repeats = options.repeats.max(1) as usize;
         Self {
-            results: Gathering::new(cases.len(), repeats, options.keep),
+            results: Gathering::new(cases.len(), options.times(), options.keep),
             spent: HashMap::new(),
             changed: Vec::new(),
         }
@@ -105,7 +104,7 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     fn slot(&self, at: usize, repeat: u32) -> usize {
-        at * self.options.repeats.max(1) as usize + repeat as usize
+        at * self.options.times() + repeat as usize
     }
 
     /// Takes a row in where it belongs to the case of its id.

@@ -47,6 +47,13 @@ pub struct RunOptions {
     pub keep: Keep,
 }
 
+impl RunOptions {
+    /// How often each case is asked, at least once.
+    pub(super) fn times(&self) -> usize {
+        self.repeats.max(1) as usize
+    }
+}
+
 /// What all subjects of a run share.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
@@ -121,7 +128,7 @@ pub async fn run(
     taken: Taken,
     progress: &mut dyn Progress,
 ) -> Results {
-    let repeats = options.repeats.max(1) as usize;
+    let repeats = options.times();
     let Taken { results, spent, .. } = taken;
     // Each case is asked once before any is asked again, so that a run that is cut short has seen most of the set.
     let in_turn = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
@@ -139,16 +146,24 @@ pub async fn run(
     };
     let lane = bench.lanes.of(&subject.route);
     let next = AtomicUsize::new(0);
+    let lost = AtomicBool::new(false);
     let door = Mutex::new(());
     let arrived = RefCell::new((results, progress));
     // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
     let worker = || async {
         while let Ok(place) = lane.free.acquire().await {
-            let turn = next.fetch_add(1, Ordering::Relaxed);
-            let Some(slot) = open.get(turn).filter(|_| bench.halt.goes_on()) else { return };
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            let Some(slot) = open.get(nth).filter(|_| bench.halt.goes_on()) else { return };
             let (case, repeat) =
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
-            let Some(asked) = cases.get(case) else { return };
+            let Some(asked) = cases.get(case) else {
+                if !lost.swap(true, Ordering::Relaxed) {
+                    let words =
+                        "what was put aside of the cases cannot be read any more, so they have no result";
+                    (bench.tell)(&format!("{}: {words}; --resume asks them", subject.name));
+                }
+                continue;
+            };
             {
                 // One after the other, and what has arrived is read in between: where many begin at once, the latency of the
                 // first would count the time that it takes to send the others.
@@ -158,8 +173,8 @@ pub async fn run(
             let before = spent.get(&(*slot as usize));
             // What a result cost stands beside no answer that cost nothing.
             let reads = way.cache.reads && before.is_none_or(|before| before.cost == Cost::NOTHING);
-            let turn_of = Turn { repeat, reads, is_first: turn < FIRST };
-            let (mut result, source) = way.ask(&asked, turn_of, place).await;
+            let turn = Turn { repeat, reads, is_first: nth < FIRST };
+            let (mut result, source) = way.ask(&asked, turn, place).await;
             if let Some(before) = before {
                 // Where its answer is what is judged again, it is paid for already.
                 let is_paid = source == Source::OwnRun && before.answered;
@@ -167,7 +182,7 @@ pub async fn run(
                 result.cost = Cost::sum([before.cost, own]);
                 result.judging = Judging::sum([before.judging, result.judging]);
             }
-            let receipt = way.keep(&result, turn);
+            let receipt = way.keep(&result, nth);
             {
                 let (results, progress) = &mut *arrived.borrow_mut();
                 progress.done(&result);
@@ -254,9 +269,10 @@ impl Way<'_> {
         let has_own = self.options.goes_on && !tasks(&case.assertions).is_empty();
         let keeps = self.cache != Cache::default() || has_own;
         let plan = keeps.then(|| router.plan(&self.subject.route, &case.request, &caller));
-        let asker = [&*self.options.run, &*self.subject.name, &*case.head.id].join("\n");
-        let (request, repeat) = (&case.request, turn.repeat);
-        let errand = plan.as_ref().map(|plan| Errand { router, plan, request, repeat, stream, asker });
+        let errand = plan.as_ref().map(|plan| {
+            let asker = [&*self.options.run, &*self.subject.name, &*case.head.id].join("\n");
+            Errand { router, plan, request: &case.request, repeat: turn.repeat, stream, asker }
+        });
         let finds = has_own || turn.reads;
         match errand.as_ref().filter(|_| finds).and_then(Errand::find) {
             Some((record, true)) if has_own => return (record, Source::OwnRun),
@@ -289,7 +305,7 @@ impl Way<'_> {
 
     /// Hands a result to the ledger, whose writer has it on disk in a moment. Now and then somebody has to wait for that, so
     /// that a slow disk is never far behind.
-    fn keep(&self, result: &CaseResult, turn: usize) -> Option<oneshot::Receiver<()>> {
+    fn keep(&self, result: &CaseResult, nth: usize) -> Option<oneshot::Receiver<()>> {
         let health = self.bench.router.health();
         // Nobody will ever go on with a run that is kept in memory alone.
         if health.ledger().trouble().is_some() {
@@ -298,7 +314,7 @@ impl Way<'_> {
         let row = row_of(&self.subject.name, result, health.now());
         let run = self.options.run.clone();
         let put = move |rows: &Rows<'_>| rows.put_result(&run, &row);
-        if turn % AWAITED == AWAITED - 1 {
+        if nth % AWAITED == AWAITED - 1 {
             return Some(health.ledger().receipt(put));
         }
         health.ledger().post(put);

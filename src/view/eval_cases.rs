@@ -2,7 +2,7 @@
 
 use super::Room;
 use super::format::{hanging, harmless};
-use super::report::{Cases, Judged, shortened};
+use super::report::{Judged, ShownCases, shortened};
 use crate::eval::{CaseResult, Summary, Verdict};
 
 /// Cases shown for each subject, unless more was asked for.
@@ -13,7 +13,7 @@ const INDENT: &str = "    ";
 
 /// What was asked, what came, and which assertion that did not please: of some cases on a line each, or of all in full.
 pub(super) fn failures<'a>(
-    cases: &Cases<'a>,
+    cases: &ShownCases<'a>,
     summary: &Summary,
     results: &'a [CaseResult],
     room: Room,
@@ -38,7 +38,7 @@ pub(super) fn failures<'a>(
     out
 }
 
-fn in_short<'a>(cases: &Cases<'a>, judged: &Judged<'a>, room: Room) -> String {
+fn in_short<'a>(cases: &ShownCases<'a>, judged: &Judged<'a>, room: Room) -> String {
     let line = |name: &str, text: &str| {
         let left = room.table.saturating_sub(INDENT.len() + name.chars().count() + 2);
         format!("{INDENT}{name}: {}\n", harmless(&shortened(text, left)))

@@ -3,7 +3,7 @@
 use super::comparison::comparison_words;
 use super::eval_cases::failures;
 use super::format::{counted, hanging, money};
-use super::report::{Cases, SIMULATED, is_simulated, judge_words, repair_words};
+use super::report::{SIMULATED, ShownCases, is_simulated, judge_words, repair_words};
 use super::table::{NARROW, natural, table};
 use super::{EvalRun, Room};
 use crate::eval::{Results, Summary};
@@ -25,7 +25,7 @@ pub fn eval_table(run: &EvalRun<'_>, room: Room, verbose: bool) -> String {
         }
     }
     for (summary, results) in run.subjects() {
-        out.push_str(&failures(&Cases::of(run, summary), summary, results, room, verbose));
+        out.push_str(&failures(&ShownCases::of(run, summary), summary, results, room, verbose));
     }
     if is_simulated(run) {
         out.push_str(&line(SIMULATED));

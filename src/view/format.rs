@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::{Cost, CostSource, dollars};
-pub use crate::chat::counted;
+pub(super) use crate::chat::counted;
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
 pub fn money(cost: Cost) -> String {

@@ -42,7 +42,7 @@ pub use eval_cases::SHOWN;
 pub use eval_table::eval_table;
 pub use explain::{Explained, plan_json, plan_table};
 pub use footer::footer;
-pub use format::{counted, money};
+pub use format::money;
 pub use judged::Judged;
 pub use live::Live;
 pub use models::{ModelRow, models_json, models_table};

@@ -2,11 +2,12 @@
 
 use super::choice::Selection;
 use super::{CommandError, Context, Outcome};
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
 use crate::config::load_set;
 use crate::eval::{Audit, Case, audit as audit_of};
-use crate::view::{Audited, audit_json, audit_table, counted};
+use crate::view::{Audited, audit_json, audit_table};
 
 pub(super) fn audit(context: &Context, args: &EvalArgs) -> Result<Outcome, CommandError> {
     if !(0.0..=1.0).contains(&args.min_caught) {

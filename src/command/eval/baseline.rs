@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::execute::Finished;
 use super::{CommandError, Context, Prepared, drift};
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::config::{SavedSubject, baseline_text, load_baseline};
 use crate::eval::statistics::{Outcome, Quorum};
@@ -13,7 +14,7 @@ use crate::eval::{
     Verdict,
 };
 use crate::ledger::OutcomeRow;
-use crate::view::{Form, counted, replace_file};
+use crate::view::{Form, replace_file};
 
 /// Where earlier runs are.
 pub(super) const LEDGER: &str =
@@ -184,8 +185,8 @@ pub(super) fn compare(
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let cases: Vec<CaseHead> = prepared.cases_of(prepared.subjects.get(at)?).heads().collect();
-        let answered = Answered::cases_of(&cases, &results.get(at)?.figures);
+        let heads = prepared.heads_of(prepared.subjects.get(at)?);
+        let answered = Answered::cases_of(&heads, &results.get(at)?.figures);
         Some(Baseline { subject: name.to_owned(), origin: Origin::Here, answered })
     };
     let baseline = match against {
@@ -197,15 +198,15 @@ pub(super) fn compare(
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
         .map(|(subject, results)| {
-            let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
+            let heads = prepared.heads_of(subject);
             let terms = Match {
-                cases: &cases,
+                cases: &heads,
                 is_whole_set: prepared.is_whole_set,
                 min_pass: prepared.min_pass,
                 gate: &prepared.gate,
                 challengers,
             };
-            terms.compare(&baseline, &subject.name, &Answered::cases_of(&cases, &results.figures))
+            terms.compare(&baseline, &subject.name, &Answered::cases_of(&heads, &results.figures))
         })
         .collect()
 }
@@ -243,8 +244,7 @@ pub(super) fn save(
     let answered: Vec<(&Summary, &Results, Vec<Answered>)> = all
         .filter(|((_, summary), _)| is_saved(summary))
         .map(|((subject, summary), results)| {
-            let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
-            (summary, results, Answered::cases_of(&cases, &results.figures))
+            (summary, results, Answered::cases_of(&prepared.heads_of(subject), &results.figures))
         })
         .collect();
     let subjects: Vec<SavedSubject<'_>> = answered

@@ -155,6 +155,11 @@ impl Selection {
         }))
     }
 
+    /// How many results so many cases come to.
+    pub(super) fn results(&self, cases: &Cases) -> usize {
+        cases.len() * self.repeat.max(1) as usize
+    }
+
     /// What was typed otherwise than the run has it, as the flag that says it.
     pub(super) fn contradicted_by(&self, args: &EvalArgs) -> Option<&'static str> {
         let differs = |typed: bool, same: bool| typed && !same;

@@ -80,17 +80,17 @@ pub(super) fn compare(
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
     let mut comparisons = Vec::new();
     for (subject, results) in prepared.subjects.iter().zip(results) {
-        let cases: Vec<CaseHead> = prepared.cases_of(subject).heads().collect();
-        match history(context, &prepared.set, &cases, run, &subject.name) {
+        let heads = prepared.heads_of(subject);
+        match history(context, &prepared.set, &heads, run, &subject.name) {
             Some(usual) => {
                 let terms = Match {
-                    cases: &cases,
+                    cases: &heads,
                     is_whole_set: prepared.is_whole_set,
                     min_pass: None,
                     gate: &gate,
                     challengers: prepared.subjects.len(),
                 };
-                let now = Answered::cases_of(&cases, &results.figures);
+                let now = Answered::cases_of(&heads, &results.figures);
                 comparisons.push(terms.compare(&usual, &subject.name, &now));
             }
             None => context.console.note(format_args!(

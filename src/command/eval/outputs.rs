@@ -6,10 +6,11 @@ use super::{CommandError, Context, Outcome, Prepared, github};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::chat::counted;
 use crate::cli::EvalArgs;
 use crate::command::outcome::printed;
 use crate::eval::{Cut, Results, Set, Stop};
-use crate::view::{EvalRun, Form, counted, defused, eval_json, eval_table, replace_file, writable};
+use crate::view::{EvalRun, Form, defused, eval_json, eval_table, replace_file, writable};
 
 /// Whether all reports can be written, before anything is paid for.
 pub(super) fn check(context: &Context, args: &EvalArgs, sets: &[Set]) -> Result<(), CommandError> {

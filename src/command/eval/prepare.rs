@@ -32,9 +32,14 @@ impl Prepared {
         self.set.asked_of(&subject.name, &self.cases)
     }
 
+    /// What tells these from each other.
+    pub(super) fn heads_of(&self, subject: &Subject) -> Vec<CaseHead> {
+        self.cases_of(subject).heads().collect()
+    }
+
     /// How many results each subject comes to.
     pub(super) fn results(&self) -> usize {
-        self.cases.len() * self.choice.selection.repeat.max(1) as usize
+        self.choice.selection.results(&self.cases)
     }
 }
 
@@ -51,7 +56,7 @@ pub(super) fn prepare(
     let cache = cache(args, &environment).for_set(&set);
     let cases = choice.selection.cases(&set)?;
     let is_whole_set = cases.len() == count;
-    let answers = cases.len() * choice.selection.repeat.max(1) as usize;
+    let answers = choice.selection.results(&cases);
     let gate = gate(&args.gate, &set, answers)?;
     // How long an answer from before took says nothing of today.
     let cache = Cache { reads: cache.reads && !gate.wants_time(), ..cache };
@@ -81,7 +86,10 @@ pub(super) fn prepare(
                 if choice.of_set { format!("{}, under `models:`: ", set.path) } else { String::new() };
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
-        let unreadable = || CommandError::usage(format!("{}: its cases cannot be read any more", set.path));
+        let unreadable = || {
+            let message = format!("{}: what was put aside of its cases cannot be read any more", set.path);
+            CommandError::usage(message).hint("run it again; $TMPDIR names the folder that they are put in")
+        };
         let first = set.asked_of(name, &cases).first().ok_or_else(unreadable)?;
         let plan = router.plan(&subject.route, &first.request, &Caller::default());
         call::check_callable(context, &subject.route, &plan, false)?;

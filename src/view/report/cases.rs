@@ -61,14 +61,14 @@ impl Asked {
 }
 
 /// The cases of a run as one of its subjects was asked them.
-pub(in crate::view) struct Cases<'a> {
+pub(in crate::view) struct ShownCases<'a> {
     run: EvalRun<'a>,
     asked: Rc<Asked>,
     /// Where the last one was found: results come in the order of the cases.
     last: Cell<usize>,
 }
 
-impl<'a> Cases<'a> {
+impl<'a> ShownCases<'a> {
     pub(in crate::view) fn of(run: &EvalRun<'a>, summary: &Summary) -> Self {
         let all = run.set.asked_of(&summary.subject, run.cases);
         let asked = Asked { all, prompts: OnceCell::new(), shared: OnceCell::new() };

@@ -1,7 +1,7 @@
 //! What GitHub Actions reads from a job's output: annotations as workflow commands.
 
 use super::words::shortened;
-use super::{Cases, EvalRun};
+use super::{EvalRun, ShownCases};
 use crate::eval::{Verdict, Written};
 
 /// GitHub shows so many annotations of each kind for a step, and leaves out the rest without a word.
@@ -22,7 +22,7 @@ pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<
     }
     for run in runs {
         for (summary, results) in run.subjects() {
-            let cases = Cases::of(run, summary);
+            let cases = ShownCases::of(run, summary);
             for judged in cases.bad(results) {
                 let whys: Vec<String> =
                     judged.whys().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();

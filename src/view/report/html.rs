@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use minijinja::{AutoEscape, Environment, Value, context};
 
 use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, three};
-use super::{Cases, EvalRun, Judged};
+use super::{EvalRun, Judged, ShownCases};
 use crate::eval::{Summary, Verdict};
 use crate::view::comparison::comparison_lines;
 use crate::view::format::{harmless, money};
@@ -25,7 +25,7 @@ fn of_run(run: &EvalRun<'_>) -> Value {
     let subjects: Vec<Value> = run
         .subjects()
         .map(|(summary, results)| {
-            let of = Cases::of(run, summary);
+            let of = ShownCases::of(run, summary);
             let cases: Vec<Value> = of.judged(results).map(|judged| of_case(&judged)).collect();
             let preface = of.preface().map(|preface| harmless(&preface));
             context! { cases, preface, ..of_subject(summary) }

@@ -6,7 +6,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::words::{judge_words, repair_words, shortened};
-use super::{Cases, EvalRun, Judged};
+use super::{EvalRun, Judged, ShownCases};
 use crate::eval::{CaseResult, Summary, Verdict};
 use crate::view::comparison::comparison_lines;
 
@@ -59,7 +59,7 @@ impl Counts {
 
 fn suites(xml: &mut Xml<'_>, run: &EvalRun<'_>) -> io::Result<()> {
     for (summary, results) in run.subjects() {
-        let cases = Cases::of(run, summary);
+        let cases = ShownCases::of(run, summary);
         let name = allowed(&format!("{} · {}", run.set.name, summary.subject));
         // A dot would part a package from a class, and models have dots in their names.
         let class =

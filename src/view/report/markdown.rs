@@ -4,7 +4,7 @@
 //! nor be HTML, a link or the name of somebody who is told of it then.
 
 use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, shortened, three};
-use super::{Cases, EvalRun, Judged};
+use super::{EvalRun, Judged, ShownCases};
 use crate::chat::harmless as harmless_char;
 use crate::eval::Verdict;
 use crate::view::comparison::comparison_lines;
@@ -89,7 +89,7 @@ fn notes(run: &EvalRun<'_>) -> String {
 /// The cases that do not pass, for as long as there is room.
 fn cases(run: &EvalRun<'_>, out: &mut String) {
     for (summary, results) in run.subjects() {
-        let cases = Cases::of(run, summary);
+        let cases = ShownCases::of(run, summary);
         let mut bad = cases.bad(results).peekable();
         if bad.peek().is_none() {
             continue;

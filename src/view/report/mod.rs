@@ -23,7 +23,7 @@ pub use github::{annotations, defused};
 pub use json::eval_json;
 pub use markdown::markdown;
 
-pub(super) use cases::{Cases, Judged};
+pub(super) use cases::{Judged, ShownCases};
 pub(super) use words::{SIMULATED, is_simulated, judge_words, repair_words, shortened};
 
 /// One golden set, run against its subjects.
