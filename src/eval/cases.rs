@@ -136,7 +136,7 @@ impl CasesWriter {
         let mut bytes = serde_json::to_vec(&head)?;
         bytes.push(b'\n');
         bytes.extend(new.row);
-        self.rows.write_all(&bytes)?;
+        self.rows.write_all(&bytes).map_err(|error| placed(&error))?;
         let start = self.ends.last().copied().unwrap_or(0);
         self.ends.push(start + bytes.len() as u64);
         Ok(())
@@ -159,11 +159,18 @@ impl CasesWriter {
     pub fn finish(mut self, render: impl Render + 'static) -> io::Result<Cases> {
         self.ends.shrink_to_fit();
         self.features.shrink_to_fit();
-        let rows = RefCell::new(self.rows.into_inner().map_err(io::IntoInnerError::into_error)?);
+        let rows = self.rows.into_inner().map_err(|error| placed(error.error()))?;
+        let rows = RefCell::new(rows);
         let (ends, features, asked) = (self.ends, self.features, self.asked);
         let store = Store { rows, ends, features, asked, render: Box::new(render) };
         Ok(Cases { store: Rc::new(store), chosen: None, prompt: 0 })
     }
+}
+
+/// An error of the file that holds many, with the folder that it is in.
+fn placed(error: &io::Error) -> io::Error {
+    let folder = tempfile::env::temp_dir();
+    io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
 }
 
 struct Store {
