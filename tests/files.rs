@@ -158,7 +158,7 @@ proptest! {
         write("more.jsonl", &jsonl);
         for text in [&set[..], RIGHT_SET.as_bytes()] {
             write("set.yaml", text);
-            if let Err(error) = load_set(&folder.path().join("set.yaml")) {
+            if let Err(error) = load_set(&folder.path().join("set.yaml"), slalom::config::FileAccess::SetFolderOnly) {
                 let said = error.to_string();
                 prop_assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{}", said);
             }

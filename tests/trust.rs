@@ -64,6 +64,10 @@ fn no_host_passes_for_a_built_in_ones_own() {
         ("sim-openai: {base_url: 'http://evil.example'}", "send prompts to"),
         ("qwen: {dialect: openai-chat, base_url: 'https://evil.example'}", "send prompts to"),
         ("openai: {allow_http: true}", "send a key over plain HTTP"),
+        ("openai: {auth: none, base_url: 'http://127.0.0.1:1/v1'}", "send prompts to http://127.0.0.1:1"),
+        ("ollama: {auth: none, base_url: 'http://127.0.0.1:1'}", "send prompts to http://127.0.0.1:1"),
+        ("box: {dialect: openai-chat, base_url: 'http://box/v1'}", "send prompts to http://box"),
+        ("box: {dialect: openai-chat, auth: none, base_url: 'https://evil.example/v1'}", "send prompts to"),
     ];
     for (entry, words) in cases {
         let tool = project(entry, "");
@@ -72,9 +76,8 @@ fn no_host_passes_for_a_built_in_ones_own() {
     for entry in [
         "openai: {base_url: 'HTTPS://API.openai.com:443/v2'}",
         "azure: {base_url: 'https://{resource}.openai.azure.com/openai/v1'}",
-        "ollama: {auth: none, base_url: 'http://127.0.0.1:1'}",
         "sim-openai: {base_url: 'http://localhost:1/v1'}",
-        "box: {dialect: openai-chat, base_url: 'http://box/v1'}",
+        "box: {dialect: openai-chat, base_url: 'http://127.0.0.1:1/v1'}",
     ] {
         let ran = project(entry, "").run(&["check"]);
         assert!(!ran.stderr.contains("not trusted"), "{entry}: {}", ran.stderr);
@@ -96,4 +99,132 @@ fn an_env_file_gives_what_is_in_it_and_no_more() {
     fs::write(tool.path(".env"), text).unwrap();
     let ran = tool.run(&["check"]).exits(0).says(&[".env, line 4 is not NAME=VALUE"]);
     assert!(ran.stdout.contains(".env: gives MISTRAL_API_KEY where"), "{}", ran.stdout);
+}
+
+const COMPLETION: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+
+/// A project of a stranger: a provider on loopback, and a golden set in `sets/` with these extra lines.
+fn stranger_project(host: &TestHost, set_lines: &str) -> Tool {
+    let routes = format!("helper: {{dialect: openai-chat, base_url: '{}/v1'}}", host.url);
+    let set = format!(
+        "version: 1\nname: nice\nmodels: [helper/x]\nprompt: 'hi {{{{ q }}}}'\nassert: [contains: ok]\n{set_lines}\n"
+    );
+    project(&routes, "GROQ_API_KEY=planted\n")
+        .file("sets/set.yaml", &set)
+        .file("sets/plain.txt", "harmless")
+        .file("sets/plain.json", "[]")
+        .file("sets/key.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted\n")
+        .file("sets/.env", "GROQ_API_KEY=planted\n")
+        .file("sets/.aws/credentials", "planted")
+        .file("secret.txt", "planted")
+        .file("secret.json", r#"{"planted": true}"#)
+        .file("secret.csv", "id,q\na,planted\n")
+}
+
+#[cfg(unix)]
+#[test]
+fn untrusted_golden_set_reads_only_plain_files_in_its_folder() {
+    const CASE: &str = "cases: [{id: one, vars: {q: x, where: '../secret.txt'}}]";
+    for line in [
+        "files: [../secret.txt]",
+        "files: ['{{ where }}']",
+        "files: ['{% if true %}..{% endif %}/secret.txt']",
+        "files: [plain.txt, /proc/self/environ]",
+        "files: [/proc/self/cwd/secret.txt]",
+        "files: [link.txt]",
+        "files: [linked/secret.txt]",
+        "files: [.env]",
+        "files: ['sub/../.env']",
+        "files: [.aws/credentials]",
+        "files: [key.txt]",
+        "files: [fifo]",
+        "request: {schema: ../secret.json}",
+        "request: {tools: ../secret.json}",
+        "prompts: {a: {prompt: hi, files: [../secret.txt]}}",
+    ] {
+        let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
+        let own_prompt = if line.starts_with("prompts") { "prompt: 'hi {{ q }}'\n" } else { "" };
+        let tool = stranger_project(&host, &format!("{line}\n{CASE}"));
+        let text = fs::read_to_string(tool.path("sets/set.yaml")).unwrap().replace(own_prompt, "");
+        let tool = tool.file("sets/set.yaml", &text).file("sets/sub/x", "");
+        std::os::unix::fs::symlink("../secret.txt", tool.path("sets/link.txt")).unwrap();
+        std::os::unix::fs::symlink("..", tool.path("sets/linked")).unwrap();
+        std::process::Command::new("mkfifo").arg(tool.path("sets/fifo")).status().unwrap();
+        let ran = tool.run(&["eval", "sets/set.yaml"]).exits(2).says(&["slalom check --trust"]);
+        assert!(host.asked().is_empty(), "{line}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn untrusted_golden_set_takes_no_cases_or_schemas_from_outside() {
+    for lines in [
+        "cases_from: [../secret.csv]",
+        "cases: [{id: one, vars: {q: x}, assert: [json-schema: ../secret.json]}]",
+        "cases: [{id: one, vars: {q: x}, assert: [contains-json: ../secret.json]}]",
+        "cases: [{id: one, vars: {q: x}, request: {schema: ../secret.json}}]",
+    ] {
+        let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
+        let tool = stranger_project(&host, lines);
+        let ran = tool.run(&["eval", "sets/set.yaml"]).exits(2).says(&["slalom check --trust"]);
+        assert!(host.asked().is_empty(), "{lines}: {}", ran.stderr);
+        tool.run(&["check", "sets/set.yaml"]).exits(2);
+    }
+}
+
+#[test]
+fn trusted_golden_set_reads_files_outside_its_folder() {
+    let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
+    let lines = "files: [../secret.txt, plain.txt]\ncases: [{id: one, vars: {q: x}}]";
+    let tool = stranger_project(&host, lines);
+    tool.run(&["check", "--trust"]).exits(0);
+    tool.run(&["eval", "sets/set.yaml"]).exits(0);
+    assert_eq!(host.asked().len(), 1);
+    let untrusted = stranger_project(&host, "files: [plain.txt]\ncases: [{id: one, vars: {q: x}}]");
+    untrusted.run(&["eval", "sets/set.yaml"]).exits(0);
+    assert_eq!(host.asked().len(), 2);
+}
+
+#[test]
+fn untrusted_file_cannot_redirect_built_in_names() {
+    let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
+    let routes = format!(
+        "helper: {{dialect: openai-chat, base_url: '{}/v1'}}\naliases: {{haiku: helper/claude-haiku-5-5, mine: helper/x}}\n\
+         routes: {{everyday: {{candidates: [helper/x]}}, usual: {{candidates: ['route:own']}}, own: {{candidates: [mine]}}}}\n\
+         defaults: {{route: usual}}",
+        host.url
+    );
+    let set = "version: 1\nname: s\nprompt: hi\nassert: [contains: ok]\ncases: [{id: a}]\n";
+    let tool = project(&routes, "").file("set.yaml", set);
+    for arguments in [
+        &["ask", "-m", "haiku", "secret"][..],
+        &["ask", "-m", " haiku ", "secret"],
+        &["ask", "-m", "route:everyday", "secret"],
+        &["ask", "secret"],
+        &["route", "everyday", "secret"],
+        &["compare", "-m", "haiku,mine", "secret"],
+        &["eval", "set.yaml"],
+        &["eval", "set.yaml", "-m", "haiku"],
+        &["embed", "-m", "haiku", "secret"],
+    ] {
+        let ran = tool.run(arguments).exits(2).says(&["not trusted"]);
+        assert!(host.asked().is_empty(), "{arguments:?}: {}", ran.stderr);
+    }
+    for name in ["mine", "helper/x", "route:own"] {
+        tool.run(&["ask", "-m", name, "hi"]).exits(0);
+    }
+    assert_eq!(host.asked().len(), 3);
+    tool.run(&["check", "--trust"]).exits(0);
+    tool.run(&["ask", "-m", "haiku", "hi"]).exits(0);
+    tool.run(&["ask", "hi"]).exits(0);
+    assert_eq!(host.asked().len(), 5);
+}
+
+#[test]
+fn untrusted_file_keeps_built_in_names_on_built_in_providers() {
+    let tool = Tool::new().file(
+        "routes.yaml",
+        "version: 1\ndefaults: {route: everyday}\naliases: {haiku: sim-openai/good}\nroutes: {everyday: {candidates: [haiku]}}\n",
+    );
+    tool.run(&["ask", "-m", "haiku", "hi"]).exits(0);
+    tool.run(&["ask", "hi"]).exits(0);
 }

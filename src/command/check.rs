@@ -20,7 +20,7 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<Outcome
     let (routes, aliases) = (counted(config.routes.len(), "route"), counted(config.aliases.len(), "alias"));
     let mut said = format!("{}: {routes}, {aliases}\n", config.source.name);
     for path in &args.sets {
-        let set = load_set(path)?;
+        let set = load_set(path, config.file_access())?;
         // Building the line cannot fail: it is memory.
         let _ = writeln!(said, "{}: {}", path.display(), counted(set.cases.len(), "case"));
         for model in &set.models {

@@ -1,6 +1,6 @@
 //! From what was typed, piped in and named to a request.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -41,7 +41,7 @@ pub(super) async fn request(
     }
     let mut attached = Vec::new();
     for name in &args.file {
-        match attachment(Path::new(""), name)? {
+        match attachment(name, |name| Ok(PathBuf::from(name)))? {
             Part::Text { text } => texts.push(text),
             other => attached.push(other),
         }

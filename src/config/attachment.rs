@@ -1,6 +1,6 @@
 //! Files of a prompt: text goes into it, pictures and PDFs are attached.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,15 +27,18 @@ impl AttachmentError {
     }
 }
 
-/// A file, its name relative to a folder, or a URL, as a part of a prompt.
+/// A file or a URL as a part of a prompt. `find` turns the file's name into its path, or says why it may not be read.
 ///
 /// # Errors
 /// When it cannot be read, or is nothing that a prompt can hold.
-pub fn attachment(folder: &Path, name: &str) -> Result<Part, AttachmentError> {
+pub fn attachment(
+    name: &str,
+    find: impl FnOnce(&str) -> Result<PathBuf, String>,
+) -> Result<Part, AttachmentError> {
     if name.starts_with("https://") || name.starts_with("http://") {
         return by_url(name);
     }
-    let bytes = bytes(&folder.join(name))?;
+    let bytes = bytes(&find(name).map_err(AttachmentError::new)?)?;
     let Some(media_type) = media_type(&bytes) else {
         let text = Some(bytes).filter(|bytes| !bytes.contains(&0)).and_then(|b| String::from_utf8(b).ok());
         let text = text.ok_or_else(|| {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::assertions::AssertionEntry;
 use super::diagnostic::Problem;
+use super::set_folder::SetFolder;
 use super::set_request::RequestEntry;
 use super::yaml::Located;
 use crate::eval::Digest;
@@ -55,14 +55,14 @@ impl fmt::Display for Source {
 /// # Errors
 /// What is wrong, with the file's name and line in the message.
 pub(super) fn from_file(
-    folder: &Path,
+    folder: &SetFolder,
     name: &str,
     take: &mut dyn FnMut(CaseEntry, Source, u64),
 ) -> Result<(), Problem> {
     let hint =
         "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
     let wrong = |message: String| Problem::new(message, None, hint);
-    let path = folder.join(name);
+    let path = folder.file(name).map_err(wrong)?;
     let unreadable = |error: io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
     let mut file = BufReader::new(File::open(&path).map_err(unreadable)?);
     if file.fill_buf().map_err(unreadable)?.starts_with("\u{feff}".as_bytes()) {

@@ -12,6 +12,7 @@ use super::gate::GateEntry;
 use super::identity::case_digest;
 use super::prompts::{MessageEntry, PromptEntries, PromptEntry, prompts_of};
 use super::rendering::Rendering;
+use super::set_folder::{FileAccess, SetFolder};
 use super::set_request::RequestEntry;
 use super::yaml::{self, Located};
 use crate::eval::{CasesWriter, Digest, Digester, NewCase, Set};
@@ -50,28 +51,34 @@ struct SetFile {
 ///
 /// # Errors
 /// The first mistake of syntax or type; else all others together, each at its place.
-pub fn load_set(path: &Path) -> Result<Set, ConfigError> {
+pub fn load_set(path: &Path, access: FileAccess) -> Result<Set, ConfigError> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
     let file: SetFile = yaml::parse(&name, &text)?;
     let mut problems = Vec::new();
-    match read(path, &text, file, &mut problems) {
+    match read(path, access, &text, file, &mut problems) {
         Some(set) if problems.is_empty() => Ok(set),
         _ => Err(ConfigError { path: name, text, problems }),
     }
 }
 
-fn read(path: &Path, text: &str, mut file: SetFile, problems: &mut Vec<Problem>) -> Option<Set> {
+fn read(
+    path: &Path,
+    access: FileAccess,
+    text: &str,
+    mut file: SetFile,
+    problems: &mut Vec<Problem>,
+) -> Option<Set> {
     problems.extend(version_problem(&file.version));
     let own =
         PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages, files: file.files };
     let prompts = prompts_of(&own, file.prompts.as_ref(), problems);
     let names: Vec<String> = prompts.iter().filter_map(|prompt| prompt.name.clone()).collect();
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = SetFolder::of_set(path, access);
     let name = path.display().to_string();
     let digesters = vec![Digester::default(); prompts.len()];
-    let mut rendering = Rendering::new(folder, prompts);
+    let mut rendering = Rendering::new(&folder, prompts);
     rendering.files.push(name.as_str().into());
     (rendering.settings, rendering.common) = (file.request, file.assert);
     (rendering.judge, rendering.embedding) = (file.judge, file.embedding);
@@ -90,8 +97,8 @@ fn read(path: &Path, text: &str, mut file: SetFile, problems: &mut Vec<Problem>)
         reading.take(entry, &Source::Set, line);
     }
     for listed in &file.cases_from {
-        reading.rendering.files.push(folder.join(&listed.value).to_string_lossy().into());
-        let rows = from_file(folder, &listed.value, &mut |entry, source, line| {
+        reading.rendering.files.push(folder.path().join(&listed.value).to_string_lossy().into());
+        let rows = from_file(&folder, &listed.value, &mut |entry, source, line| {
             reading.take(entry, &source, Some(line));
         });
         if let Err(problem) = rows {

@@ -1,13 +1,13 @@
 //! What a golden set asks: one prompt, or several by name, as templates.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::attachment::attachment;
 use super::diagnostic::Problem;
+use super::set_folder::SetFolder;
 use super::template::{Template, TemplateError};
 use super::yaml::{Entries, Located, WordOr};
 use crate::chat::{Message, Part, Role};
@@ -76,23 +76,23 @@ impl From<TemplateError> for Unasked {
 
 /// The files that prompts name, each read once.
 pub(super) struct Files {
-    folder: PathBuf,
+    folder: SetFolder,
     known: HashMap<String, Part>,
 }
 
 impl Files {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), known: HashMap::new() }
+    pub(super) fn new(folder: &SetFolder) -> Self {
+        Self { folder: folder.clone(), known: HashMap::new() }
     }
 
     fn read(&mut self, name: &str) -> Result<Part, Unasked> {
         if let Some(part) = self.known.get(name) {
             return Ok(part.clone());
         }
-        let part = attachment(&self.folder, name).map_err(|error| Unasked {
-            message: error.message,
-            hint: error.hint.unwrap_or_else(|| "paths are relative to the set".to_owned()),
-        })?;
+        let hint = || "paths are relative to the set".to_owned();
+        let find = |name: &str| self.folder.file(name);
+        let part = attachment(name, find)
+            .map_err(|error| Unasked { message: error.message, hint: error.hint.unwrap_or_else(hint) })?;
         self.known.insert(name.to_owned(), part.clone());
         Ok(part)
     }

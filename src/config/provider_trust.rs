@@ -27,7 +27,7 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
         return Some(format!("`{name}` would send its key another way"));
     }
     let host = origin(&provider.base_url);
-    let own = built_in.is_some_and(|own| origin(&own.base_url) == host && leads_to_same(provider));
+    let own = keeps_host(provider, built_in);
     if provider.sends_key() && !own {
         return Some(format!("`{name}` would send a key to {host}"));
     }
@@ -44,9 +44,15 @@ pub(super) fn why_untrusted(provider: &Provider, built_in: Option<&Provider>) ->
     if provider.sends_key() && built_in.is_some_and(|own| provider.allow_http && !own.allow_http) {
         return Some(format!("`{name}` would send a key over plain HTTP"));
     }
-    // A server on this machine is the usual reason to move one that needs no key.
-    let moved = built_in.is_some() && !own && !is_local(&provider.base_url);
-    moved.then(|| format!("`{name}` would send prompts to {host}"))
+    // A server on this machine that the file adds gets only prompts that name it; see `redirected_names`.
+    let is_added = built_in.is_none_or(|row| row.simulated) && is_local(&provider.base_url);
+    (!own && !is_added).then(|| format!("`{name}` would send prompts to {host}"))
+}
+
+/// Whether requests still go to the built-in provider's own host.
+pub(super) fn keeps_host(provider: &Provider, built_in: Option<&Provider>) -> bool {
+    let host = origin(&provider.base_url);
+    built_in.is_some_and(|own| origin(&own.base_url) == host && leads_to_same(provider))
 }
 
 /// Whether the file leaves alone whose host is asked. A region is the vendor's own in any case.

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,7 @@ use super::assertions::{AssertionEntry, FilesRead, Refused, Surroundings, build}
 use super::cases::CaseEntry;
 use super::diagnostic::Problem;
 use super::prompts::{Files, Prompt};
+use super::set_folder::SetFolder;
 use super::set_request::{RequestEntry, Requests};
 use super::yaml::Located;
 use crate::chat::{Request, Tool};
@@ -24,7 +24,7 @@ use crate::eval::{Assertion, Case, CaseHead, Render, Written};
 /// What cases are made with.
 pub(super) struct Rendering {
     /// The set's folder.
-    pub(super) folder: PathBuf,
+    pub(super) folder: SetFolder,
     /// The files that have cases, as the user would name them.
     pub(super) files: Vec<Arc<str>>,
     /// What the set asks, each prompt in its turn.
@@ -72,10 +72,10 @@ struct Row {
 
 impl Rendering {
     /// What a set asks, with nothing said that a set may leave out.
-    pub(super) fn new(folder: &Path, prompts: Vec<Prompt>) -> Self {
+    pub(super) fn new(folder: &SetFolder, prompts: Vec<Prompt>) -> Self {
         let (requests, files) = (Requests::new(folder), Files::new(folder));
         Self {
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             files: Vec::new(),
             prompts,
             settings: RequestEntry::default(),
@@ -217,7 +217,9 @@ impl Render for Rendering {
 mod tests {
     use super::*;
     use crate::config::prompts::{PromptEntry, prompts_of};
-    use crate::config::yaml;
+    use std::path::Path;
+
+    use crate::config::{FileAccess, yaml};
     use crate::eval::Digest;
 
     /// Numbers that are easily misread, places, maps, files and settings: nothing is lost between the two times.
@@ -236,7 +238,10 @@ mod tests {
             ..PromptEntry::default()
         };
         let mut problems = Vec::new();
-        let mut rendering = Rendering::new(Path::new("/no"), prompts_of(&entry, None, &mut problems));
+        let mut rendering = Rendering::new(
+            &SetFolder::of_set(Path::new("/no/set.yaml"), FileAccess::Unrestricted),
+            prompts_of(&entry, None, &mut problems),
+        );
         rendering.files.push("set.yaml".into());
         rendering.common = yaml::parse("common", "[{length: {max: 100}}]").unwrap();
         (rendering.judge, rendering.embedding) = (Some("a/judge".into()), Some("a/vectors".into()));

@@ -11,6 +11,7 @@ use super::route_entry::{
     RouteEntry, StrategyWord, Timeouts, WeighEntry,
 };
 use super::routes::Reader;
+use super::set_folder::FileAccess;
 use super::yaml::Located;
 use super::{DurationError, parse_duration};
 use crate::catalog::{Capability, NanoDollars, usd_to_nano};
@@ -206,7 +207,11 @@ impl Reader {
 
     /// The place and the digest of a golden set that can be read.
     fn set(&mut self, written: &Located<String>) -> Option<(PathBuf, String)> {
-        match readable_set(&self.folder.clone().unwrap_or_default().join(&written.value), &self.sets) {
+        match readable_set(
+            &self.folder.clone().unwrap_or_default().join(&written.value),
+            self.file_access,
+            &self.sets,
+        ) {
             Ok(set) => {
                 self.sets.push(set.clone());
                 Some(set)
@@ -312,7 +317,11 @@ impl Reader {
 }
 
 /// The whole path of a golden set, where it is one, and its digest; those that are known to be right are not read again.
-fn readable_set(path: &Path, right: &[(PathBuf, String)]) -> Result<(PathBuf, String), String> {
+fn readable_set(
+    path: &Path,
+    access: FileAccess,
+    right: &[(PathBuf, String)],
+) -> Result<(PathBuf, String), String> {
     let path = path.canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
     // Anything else might never come to an end.
     if !path.is_file() {
@@ -322,6 +331,6 @@ fn readable_set(path: &Path, right: &[(PathBuf, String)]) -> Result<(PathBuf, St
         return Ok(known.clone());
     }
     let first = |error: ConfigError| error.problems.into_iter().next().map(|problem| problem.message);
-    let set = load_set(&path).map_err(|error| first(error).unwrap_or_default())?;
+    let set = load_set(&path, access).map_err(|error| first(error).unwrap_or_default())?;
     Ok((path, set.digest))
 }

@@ -1,6 +1,6 @@
 //! From what `routes.yaml` says to what it means.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::TrustStore;
 use super::candidates::{CandidateSpec, Written, expand, nobody_left};
 use super::diagnostic::{ConfigError, Problem, nearest, version_problem};
-use super::provider_trust::why_untrusted;
+use super::provider_trust::{keeps_host, why_untrusted};
 use super::route_entry::{RouteEntry, StrategyWord};
 use super::routes_file::{ProviderEntry, RoutesFile};
 use super::search::{Found, Origin};
+use super::set_folder::FileAccess;
 use super::yaml::{self, Entries, Located};
 use crate::catalog::Catalog;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
@@ -53,6 +54,8 @@ pub struct Config {
     pub trusted: bool,
     /// What in the file needs the user's trust before it is used, in words.
     pub needs_trust: Vec<String>,
+    /// The providers that the file adds, or moves to another host.
+    pub(super) own_providers: HashSet<String>,
 }
 
 /// A route as the file has it.
@@ -72,6 +75,11 @@ pub struct RouteSpec {
 }
 
 impl Config {
+    /// Which files golden sets may read under this file.
+    pub fn file_access(&self) -> FileAccess {
+        file_access(self.trusted)
+    }
+
     /// Reads what was found.
     ///
     /// # Errors
@@ -91,7 +99,7 @@ impl Config {
             _ => true,
         };
         let folder = found.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
-        let mut reader = Reader::new(folder, catalog);
+        let mut reader = Reader::new(folder, file_access(trusted), catalog);
         let config = reader.read(file, found.clone(), trusted);
         if reader.problems.is_empty() {
             return Ok(config);
@@ -100,6 +108,10 @@ impl Config {
         reader.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
         Err(ConfigError { path: found.name, text: found.text, problems: reader.problems })
     }
+}
+
+fn file_access(trusted: bool) -> FileAccess {
+    if trusted { FileAccess::Unrestricted } else { FileAccess::SetFolderOnly }
 }
 
 /// Reads entries and gathers what is wrong with them.
@@ -111,6 +123,8 @@ pub(super) struct Reader {
     names: HashMap<String, String>,
     providers: HashMap<String, Provider>,
     aliases: HashMap<String, ModelRef>,
+    /// The providers that the file adds, or moves to another host.
+    own_providers: HashSet<String>,
     pub(super) route_names: Vec<String>,
     /// What is known of models, the file's own facts included once they were read.
     pub(super) catalog: Catalog,
@@ -118,6 +132,8 @@ pub(super) struct Reader {
     pub(super) sets: Vec<(PathBuf, String)>,
     /// Where the file is.
     pub(super) folder: Option<PathBuf>,
+    /// What golden sets that the file names may read.
+    pub(super) file_access: FileAccess,
 }
 
 /// Where a mistake about a route as a whole is shown.
@@ -127,17 +143,19 @@ struct RoutePlaces {
 }
 
 impl Reader {
-    fn new(folder: Option<PathBuf>, catalog: Catalog) -> Self {
+    fn new(folder: Option<PathBuf>, file_access: FileAccess, catalog: Catalog) -> Self {
         Self {
             problems: Vec::new(),
             broken_aliases: Vec::new(),
             names: HashMap::new(),
             providers: HashMap::new(),
             aliases: HashMap::new(),
+            own_providers: HashSet::new(),
             route_names: Vec::new(),
             catalog,
             sets: Vec::new(),
             folder,
+            file_access,
         }
     }
 
@@ -195,6 +213,7 @@ impl Reader {
             connect_timeout,
             trusted,
             needs_trust,
+            own_providers: std::mem::take(&mut self.own_providers),
         }
     }
 
@@ -208,7 +227,11 @@ impl Reader {
             let built_in = providers.remove(&name.value);
             if let Some(mut provider) = self.provider(&name, entry, built_in.as_ref()) {
                 let other = || rows.iter().find(|row| row.aliases.contains(&name.value));
-                if let Some(why) = why_untrusted(&provider, built_in.as_ref().or_else(other)) {
+                let built_in = built_in.as_ref().or_else(other);
+                if !provider.simulated && !keeps_host(&provider, built_in) {
+                    self.own_providers.insert(name.value.clone());
+                }
+                if let Some(why) = why_untrusted(&provider, built_in) {
                     needs_trust.push(why.clone());
                     provider.untrusted = (!trusted).then_some(why);
                 }

@@ -7,7 +7,7 @@ use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use super::ConfigError;
 
 /// The repository's own `routes.yaml`, for a machine that has none.
-const BUILT_IN: &str = include_str!("../../routes.yaml");
+pub(super) const BUILT_IN: &str = include_str!("../../routes.yaml");
 
 /// What a search needs to know of its surroundings.
 #[derive(Clone, Copy)]

@@ -1,13 +1,14 @@
 //! The settings with which a golden set's prompts are sent.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::diagnostic::Problem;
 use super::schema::schema_of;
+use super::set_folder::SetFolder;
 use super::tools::tools_of;
 use super::yaml::Located;
 use crate::chat::{JsonSchema, Request, Schema, Tool};
@@ -42,14 +43,14 @@ impl RequestEntry {
 
 /// Makes requests out of settings, and reads each file that they name once.
 pub(super) struct Requests {
-    folder: PathBuf,
+    folder: SetFolder,
     tools: HashMap<String, Vec<Tool>>,
     schemas: HashMap<String, Schema>,
 }
 
 impl Requests {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), tools: HashMap::new(), schemas: HashMap::new() }
+    pub(super) fn new(folder: &SetFolder) -> Self {
+        Self { folder: folder.clone(), tools: HashMap::new(), schemas: HashMap::new() }
     }
 
     /// A request without its words. A mistake that is there already is not told again: one in a set's settings is wrong
@@ -110,7 +111,7 @@ impl Requests {
         if let Some(tools) = self.tools.get(name) {
             return Ok(tools.clone());
         }
-        let path = self.folder.join(name);
+        let path = self.folder.file(name)?;
         let list = read(&path, "list of tools")?;
         let tools =
             tools_of(list).map_err(|(n, why)| format!("{}: tool {}: {why}", path.display(), n + 1))?;
@@ -125,7 +126,7 @@ impl Requests {
         if let Some(schema) = self.schemas.get(name) {
             return Ok(schema.clone());
         }
-        let path = self.folder.join(name);
+        let path = self.folder.file(name)?;
         let schema = schema_of(JsonSchema::NAME, read(&path, "JSON Schema")?)
             .map_err(|why| format!("{} is no JSON Schema: {why}", path.display()))?;
         self.schemas.insert(name.to_owned(), schema.clone());

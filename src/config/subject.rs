@@ -44,7 +44,8 @@ impl Config {
             Some(route) => self.route(route, environment)?,
             None => {
                 let model_ref = self.model_ref(name)?;
-                let candidates = vec![self.candidate(&model_ref, environment)];
+                let candidate = self.candidate(&model_ref, environment);
+                let candidates = vec![self.block_redirected(name, candidate)];
                 Route { name: None, candidates, policy: self.default_policy.clone() }
             }
         };
@@ -75,10 +76,11 @@ impl Config {
             };
             return Err(SubjectError { message: format!("there is no route `{name}`"), hint: Some(hint) });
         };
+        let full_name = format!("route:{name}");
         let candidate = |spec: &CandidateSpec| Candidate {
             when: spec.when.clone(),
             weight: spec.weight,
-            ..self.candidate(&spec.model, environment)
+            ..self.block_redirected(&full_name, self.candidate(&spec.model, environment))
         };
         let candidates = spec.candidates.iter().map(candidate).collect();
         Ok(Route { name: Some(spec.name.clone()), candidates, policy: spec.policy.clone() })

@@ -35,7 +35,8 @@ pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, C
     }
     let mut config = context.load_config()?;
     // Everything that can be checked is checked before the first call, for all sets.
-    let sets: Vec<Set> = args.sets.iter().map(|path| load_set(path)).collect::<Result<_, _>>()?;
+    let sets: Vec<Set> =
+        args.sets.iter().map(|path| load_set(path, config.file_access())).collect::<Result<_, _>>()?;
     outputs::check(context, &args, &sets)?;
     let on_drift = args.gate.on_drift.as_deref().map(|text| OnDrift::typed(text, &config)).transpose()?;
     let typed = |set: &Set| Choice::typed(context, &args, set, &config);

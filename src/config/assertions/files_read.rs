@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Wrong;
 use super::arguments::Arguments;
+use crate::config::set_folder::SetFolder;
 use crate::eval::Digest;
 
 /// Files that were read for other cases: a set has many cases and few files.
@@ -29,7 +30,8 @@ impl FilesRead {
         *self.digests.borrow_mut().entry(path.to_owned()).or_insert_with(read)
     }
 
-    fn schema(&self, path: &Path) -> Result<Value, Wrong> {
+    fn schema(&self, folder: &SetFolder, name: &str) -> Result<Value, Wrong> {
+        let path = &folder.file(name)?;
         if let Some(schema) = self.schemas.borrow().get(path) {
             return Ok(schema.clone());
         }
@@ -37,7 +39,7 @@ impl FilesRead {
             std::fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
         let schema: Value =
             serde_json::from_str(&text).map_err(|e| format!("{} is not JSON: {e}", path.display()))?;
-        self.schemas.borrow_mut().insert(path.to_owned(), schema.clone());
+        self.schemas.borrow_mut().insert(path.clone(), schema.clone());
         Ok(schema)
     }
 
@@ -57,12 +59,12 @@ impl FilesRead {
     pub(super) fn schema_of(
         &self,
         arguments: &mut Arguments,
-        folder: &Path,
+        folder: &SetFolder,
     ) -> Result<Option<(Arc<Validator>, Value)>, Wrong> {
         let schema = match (arguments.take("schema"), arguments.take("value")) {
             (None, None) => return Ok(None),
             (Some(schema), None) => schema,
-            (None, Some(Value::String(path))) => self.schema(&folder.join(path))?,
+            (None, Some(Value::String(path))) => self.schema(folder, &path)?,
             _ => return Err("it takes a path, or {schema: {…}}".into()),
         };
         Ok(Some((self.validator(&schema)?, schema)))

@@ -78,13 +78,13 @@ pub(super) fn program(arguments: &mut Arguments, around: Surroundings<'_>) -> Re
     };
     let words: Vec<Value> = command.iter().map(|word| contents(word, around)).collect();
     let identity = json!([words, timeout.as_secs_f64()]);
-    let folder = around.folder.to_owned();
+    let folder = around.folder.path().to_owned();
     Ok((Check::Judged(Task::Run(Program { command, folder, timeout })), identity))
 }
 
 /// A word of a command: where it names a file of the set, what decides is what that holds.
 fn contents(word: &str, around: Surroundings<'_>) -> Value {
-    let path = around.folder.join(word);
+    let path = around.folder.path().join(word);
     let digest = if Path::new(word).is_relative() { around.files_read.digest(&path) } else { None };
     digest.map_or_else(|| json!(word), |digest| json!({"file": digest}))
 }

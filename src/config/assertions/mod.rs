@@ -8,7 +8,6 @@ mod judged;
 mod table;
 
 use std::ops::Range;
-use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -18,6 +17,7 @@ pub(super) use self::files_read::FilesRead;
 use self::table::{ASSERTIONS, Known, Scores, names};
 use super::diagnostic::{Problem, nearest};
 use super::identity::canonical;
+use super::set_folder::SetFolder;
 use super::tree::Tree;
 use super::yaml::Located;
 use crate::chat::Tool;
@@ -127,7 +127,7 @@ pub(super) struct Surroundings<'a> {
     /// The case's reference.
     pub reference: Option<&'a str>,
     /// The set's folder.
-    pub folder: &'a Path,
+    pub folder: &'a SetFolder,
     /// The tools that the model may call.
     pub tools: &'a [Tool],
     /// The case's variables.
