@@ -18,30 +18,34 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bare::Kept;
+use bare::RecordingTransport;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
 use slalom::ledger::Ledger;
-use slalom::provider::{Auth, ModelRef, Outgoing, Provider, Target, Transport, built_in_providers};
-use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
+use slalom::provider::{
+    AuthScheme, ModelRef, OutgoingRequest, Provider, Target, Transport, built_in_providers,
+};
+use slalom::route::{
+    CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, RoutingHints, SilentObserver,
+};
 
 const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
 /// Cases in flight.
-const AT_ONCE: usize = 50;
+const CONCURRENCY: usize = 50;
 /// How long the server takes in the runs that a client is held against.
 const LATENCY: Duration = Duration::from_millis(200);
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start("200ms");
-    println!("{AT_ONCE} at once over a server that takes {} ms, in another process", LATENCY.as_millis());
+    let server = SimProcess::start("200ms");
+    println!("{CONCURRENCY} at once over a server that takes {} ms, in another process", LATENCY.as_millis());
     for cases in [600, 6000] {
-        let bare = beside(&server.url, cases);
-        let eval = eval(folder.path(), &server.url, cases);
-        let ideal = LATENCY * u32::try_from(cases.div_ceil(AT_ONCE)).unwrap();
+        let bare = run_bare_client(&server.url, cases);
+        let eval = run_eval(folder.path(), &server.url, cases);
+        let ideal = LATENCY * u32::try_from(cases.div_ceil(CONCURRENCY)).unwrap();
         println!("  {cases} cases");
         println!(
             "    wall time         {:9.3} s     × {:.3} of a bare reqwest's {:.3} s (bar: 1.04), ideal {:.1} s",
@@ -50,7 +54,7 @@ fn main() {
             bare.took.as_secs_f64(),
             ideal.as_secs_f64()
         );
-        memory(&eval);
+        print_peak_memory(&eval);
         for (name, percent) in [("p50", 0.5), ("p95", 0.95)] {
             let of_bare = bare.percentile(percent);
             let reported = eval.report["latency_ms"][name].as_f64().unwrap();
@@ -62,11 +66,11 @@ fn main() {
         }
     }
     drop(server);
-    let server = Server::start("0ms");
-    println!("{AT_ONCE} at once over a simulator that takes no time, in another process");
+    let server = SimProcess::start("0ms");
+    println!("{CONCURRENCY} at once over a simulator that takes no time, in another process");
     for cases in [1_000, 10_000, 100_000] {
-        let eval = eval(folder.path(), &server.url, cases);
-        let bare = beside(&server.url, cases.min(20_000));
+        let eval = run_eval(folder.path(), &server.url, cases);
+        let bare = run_bare_client(&server.url, cases.min(20_000));
         let per_second = |count: usize, took: Duration| count as f64 / took.as_secs_f64();
         println!("  {cases} cases");
         println!(
@@ -78,21 +82,21 @@ fn main() {
             "    processor time    {:9.1} µs    a case, all threads of the eval",
             eval.cpu_us / cases as f64
         );
-        memory(&eval);
+        print_peak_memory(&eval);
     }
 }
 
-fn memory(eval: &Eval) {
+fn print_peak_memory(eval: &EvalRun) {
     println!("    peak memory       {:9.1} MiB   (bar: 40 MiB)", eval.peak_kib / 1024.0);
 }
 
 /// `slalom sim` as a process of its own.
-struct Server {
+struct SimProcess {
     child: Child,
     url: String,
 }
 
-impl Server {
+impl SimProcess {
     fn start(latency: &str) -> Self {
         let mut child = Command::new(SLALOM)
             .args(["sim", "--port", "0", "--latency", latency])
@@ -107,7 +111,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for SimProcess {
     fn drop(&mut self) {
         // Whoever is gone already needs no end.
         let _ = self.child.kill();
@@ -116,7 +120,7 @@ impl Drop for Server {
 }
 
 /// What became of `slalom eval`.
-struct Eval {
+struct EvalRun {
     took: Duration,
     peak_kib: f64,
     cpu_us: f64,
@@ -125,7 +129,7 @@ struct Eval {
 }
 
 /// The whole command, from its start to its end, with a ledger of its own.
-fn eval(folder: &Path, url: &str, cases: usize) -> Eval {
+fn run_eval(folder: &Path, url: &str, cases: usize) -> EvalRun {
     let routes = folder.join("routes.yaml");
     let text = format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n");
     std::fs::write(&routes, text).unwrap();
@@ -134,12 +138,12 @@ fn eval(folder: &Path, url: &str, cases: usize) -> Eval {
         .arg("--config")
         .arg(&routes)
         .arg("eval")
-        .arg(set(folder, cases))
+        .arg(write_set(folder, cases))
         .args([
             "-m",
             "sim-openai/good",
             "-j",
-            &AT_ONCE.to_string(),
+            &CONCURRENCY.to_string(),
             "--no-cache",
             "--json",
             "--min-pass-rate",
@@ -155,8 +159,8 @@ fn eval(folder: &Path, url: &str, cases: usize) -> Eval {
     let status = PathBuf::from(format!("/proc/{}", child.id()));
     let (mut peak_kib, mut cpu_us) = (0.0, 0.0);
     while child.try_wait().unwrap().is_none() {
-        peak_kib = peak(&status).unwrap_or(peak_kib);
-        cpu_us = cpu(&status).unwrap_or(cpu_us);
+        peak_kib = peak_memory_kib(&status).unwrap_or(peak_kib);
+        cpu_us = cpu_time_us(&status).unwrap_or(cpu_us);
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = start.elapsed();
@@ -165,18 +169,18 @@ fn eval(folder: &Path, url: &str, cases: usize) -> Eval {
     let report = report["runs"][0]["subjects"][0].clone();
     assert_eq!(report["unscored"], 0, "{report}");
     assert_eq!(report["passed"].as_u64().unwrap() + report["failed"].as_u64().unwrap(), cases as u64);
-    Eval { took, peak_kib, cpu_us, report }
+    EvalRun { took, peak_kib, cpu_us, report }
 }
 
 /// The most memory that a process had at once, in KiB.
-fn peak(process: &Path) -> Option<f64> {
+fn peak_memory_kib(process: &Path) -> Option<f64> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// The processor time that all threads of a process took, in microseconds; Linux counts it in hundredths of a second.
-fn cpu(process: &Path) -> Option<f64> {
+fn cpu_time_us(process: &Path) -> Option<f64> {
     let stat = std::fs::read_to_string(process.join("stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
     let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
@@ -184,7 +188,7 @@ fn cpu(process: &Path) -> Option<f64> {
 }
 
 /// A golden set whose cases stand in a CSV beside it.
-fn set(folder: &Path, cases: usize) -> PathBuf {
+fn write_set(folder: &Path, cases: usize) -> PathBuf {
     let path = folder.join(format!("{cases}.yaml"));
     let mut rows = String::from("id,ticket,reference\n");
     for n in 0..cases {
@@ -200,58 +204,58 @@ fn set(folder: &Path, cases: usize) -> PathBuf {
 }
 
 /// What a bare client does with as many requests.
-struct Bare {
+struct BareClientRun {
     took: Duration,
     latencies: Vec<f64>,
 }
 
-impl Bare {
+impl BareClientRun {
     fn percentile(&self, share: f64) -> f64 {
         self.latencies[((self.latencies.len() - 1) as f64 * share).round() as usize]
     }
 }
 
 /// The same bytes, sent and read by a bare `reqwest`, as many at once.
-fn beside(url: &str, cases: usize) -> Bare {
+fn run_bare_client(url: &str, cases: usize) -> BareClientRun {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let outgoing = what_is_sent(url).await;
+        let outgoing = capture_request(url).await;
         let client = bare::client();
-        let send = || async { bare::send(&client, outgoing.clone()).await.as_secs_f64() * 1000.0 };
+        let send = || async { bare::time_request(&client, outgoing.clone()).await.as_secs_f64() * 1000.0 };
         let start = Instant::now();
         let mut latencies: Vec<f64> =
-            stream::iter(0..cases).map(|_| send()).buffer_unordered(AT_ONCE).collect().await;
+            stream::iter(0..cases).map(|_| send()).buffer_unordered(CONCURRENCY).collect().await;
         let took = start.elapsed();
         latencies.sort_by(f64::total_cmp);
-        Bare { took, latencies }
+        BareClientRun { took, latencies }
     })
 }
 
-async fn what_is_sent(url: &str) -> Outgoing {
+async fn capture_request(url: &str) -> OutgoingRequest {
     let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
     let provider =
-        Provider { base_url: format!("{url}/v1"), base_url_variable: None, auth: Auth::None, ..row };
+        Provider { base_url: format!("{url}/v1"), base_url_variable: None, auth: AuthScheme::None, ..row };
     let model_ref = ModelRef { provider: "openai".into(), model: "good".into() };
     let target =
         Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &|_: &str| None);
     let candidates = vec![Candidate::new(model_ref, target)];
-    let route = Route { name: None, candidates, policy: Policy::default() };
-    let kept = Arc::new(Kept::new());
+    let route = Route { name: None, candidates, policy: RoutePolicy::default() };
+    let kept = Arc::new(RecordingTransport::new());
     let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-    let health = Health::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::new());
+    let health = HealthStore::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::new());
     let router = Router::new(Arc::clone(&kept) as Arc<dyn Transport>, health, fastrand::Rng::new());
     let request = Request {
-        system: Some("Sort the ticket".into()),
-        ..Request::prompt("Ticket: I was charged twice for order 17 and want my money back")
+        system_prompt: Some("Sort the ticket".into()),
+        ..Request::from_prompt("Ticket: I was charged twice for order 17 and want my money back")
     };
     let options = CallOptions {
         id: "bench".into(),
         requested_model: "bench".into(),
         stream: true,
         timeout: None,
-        caller: Caller::default(),
+        hints: RoutingHints::default(),
     };
-    let record = router.call(&route, &request, &options, &mut Silent).await;
+    let record = router.call(&route, &request, &options, &mut SilentObserver).await;
     assert!(record.outcome.is_ok());
-    kept.taken()
+    kept.take_last_request()
 }

@@ -16,26 +16,30 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bare::Kept;
+use bare::RecordingTransport;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
 use slalom::ledger::{HealthKey, HealthRow, Ledger};
-use slalom::provider::{Auth, Http, ModelRef, Provider, Target, Transport, built_in_providers};
-use slalom::route::{CallOptions, Caller, Candidate, Clock, Health, Policy, Route, Router, Silent};
-use slalom::sim::{Settings, Simulator};
+use slalom::provider::{
+    AuthScheme, HttpTransport, ModelRef, Provider, Target, Transport, built_in_providers,
+};
+use slalom::route::{
+    CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, RoutingHints, SilentObserver,
+};
+use slalom::sim::{Simulator, SimulatorConfig};
 
 /// Turns of each measurement in this process, and of the binary.
-const TURNS: usize = 1000;
-const RUNS: usize = 60;
+const CALLS_PER_MEASUREMENT: usize = 1000;
+const PROCESSES_PER_MEASUREMENT: usize = 60;
 
 fn main() {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async {
-            let settings = Settings { latency: Some(Duration::ZERO), ..Settings::default() };
+            let settings = SimulatorConfig { latency: Some(Duration::ZERO), ..SimulatorConfig::default() };
             let simulator = Simulator::start(settings).await.unwrap();
-            sender.send(simulator.url()).unwrap();
-            simulator.wait().await.unwrap();
+            sender.send(simulator.base_url()).unwrap();
+            simulator.run_until_stopped().await.unwrap();
         });
     });
     let alive = receiver.recv().unwrap();
@@ -51,12 +55,12 @@ fn main() {
     let ledger = folder.path().join("ledger.db");
     runtime.block_on(async {
         for (name, path) in [("in memory", None), ("in a file", Some(ledger.as_path()))] {
-            println!("health {name}, medians of {TURNS} calls");
-            beside_a_bare_client(&alive, path).await;
-            failover(&dead, &alive, path).await;
+            println!("health {name}, medians of {CALLS_PER_MEASUREMENT} calls");
+            compare_with_bare_client(&alive, path).await;
+            measure_failover(&dead, &alive, path).await;
         }
     });
-    binary(&runtime, &dead, &alive, folder.path());
+    measure_binary(&runtime, &dead, &alive, folder.path());
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -67,24 +71,25 @@ fn runtime() -> tokio::runtime::Runtime {
 fn router(transport: Arc<dyn Transport>, ledger: Option<&Path>) -> Router {
     let ledger = Arc::new(ledger.map_or_else(Ledger::in_memory, Ledger::open));
     let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-    Router::new(transport, Health::new(ledger, clock, fastrand::Rng::new()), fastrand::Rng::new())
+    Router::new(transport, HealthStore::new(ledger, clock, fastrand::Rng::new()), fastrand::Rng::new())
 }
 
 /// The providers of a route, in order.
-const NAMES: [&str; 2] = ["first", "second"];
+const PROVIDER_NAMES: [&str; 2] = ["first", "second"];
 
 /// A route over servers at these addresses.
 fn route(urls: &[&str]) -> Route {
     let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
-    let candidates = urls.iter().zip(NAMES).map(|(url, name)| {
+    let candidates = urls.iter().zip(PROVIDER_NAMES).map(|(url, name)| {
         let (name, base_url) = (name.to_owned(), format!("{url}/v1"));
         let model_ref = ModelRef { provider: name.clone(), model: "good".into() };
-        let provider = Provider { name, base_url, base_url_variable: None, auth: Auth::None, ..row.clone() };
+        let provider =
+            Provider { name, base_url, base_url_variable: None, auth: AuthScheme::None, ..row.clone() };
         let (provider, look) = (Arc::new(provider), |_: &str| None);
         let target = Target::resolve(model_ref.clone(), &provider, &Catalog::default(), &look);
         Candidate::new(model_ref, target)
     });
-    Route { name: None, candidates: candidates.collect(), policy: Policy::default() }
+    Route { name: None, candidates: candidates.collect(), policy: RoutePolicy::default() }
 }
 
 fn options(stream: bool) -> CallOptions {
@@ -93,69 +98,72 @@ fn options(stream: bool) -> CallOptions {
         requested_model: "bench".into(),
         stream,
         timeout: None,
-        caller: Caller::default(),
+        hints: RoutingHints::default(),
     }
 }
 
-async fn call(router: &Router, route: &Route, stream: bool) -> Duration {
-    let request = Request::prompt("hi");
+async fn time_call(router: &Router, route: &Route, stream: bool) -> Duration {
+    let request = Request::from_prompt("hi");
     let start = Instant::now();
-    let record = router.call(route, &request, &options(stream), &mut Silent).await;
+    let record = router.call(route, &request, &options(stream), &mut SilentObserver).await;
     let took = start.elapsed();
     assert!(record.outcome.is_ok(), "{:?}", record.outcome);
     took
 }
 
 /// One call over a server that takes no time, next to the same bytes sent and read by a bare `reqwest`.
-async fn beside_a_bare_client(url: &str, ledger: Option<&Path>) {
+async fn compare_with_bare_client(url: &str, ledger: Option<&Path>) {
     let client = bare::client();
     let route = route(&[url]);
     for (name, stream) in [("streamed", true), ("whole", false)] {
-        let kept = Arc::new(Kept::new());
-        call(&router(Arc::clone(&kept) as Arc<dyn Transport>, None), &route, stream).await;
-        let outgoing = kept.taken();
+        let kept = Arc::new(RecordingTransport::new());
+        time_call(&router(Arc::clone(&kept) as Arc<dyn Transport>, None), &route, stream).await;
+        let outgoing = kept.take_last_request();
         let router = router(Arc::new(http()), ledger);
         let (mut plain, mut whole) = (Vec::new(), Vec::new());
-        for _ in 0..TURNS + 50 {
-            plain.push(bare::send(&client, outgoing.clone()).await);
-            whole.push(call(&router, &route, stream).await);
+        for _ in 0..CALLS_PER_MEASUREMENT + 50 {
+            plain.push(bare::time_request(&client, outgoing.clone()).await);
+            whole.push(time_call(&router, &route, stream).await);
         }
         let (plain, whole) = (median(&mut plain[50..]), median(&mut whole[50..]));
-        line(&format!("a call, {name}"), whole, "a bare reqwest's", plain, 0.35);
+        print_measurement(&format!("a call, {name}"), whole, "a bare reqwest's", plain, 0.35);
     }
 }
 
-fn http() -> Http {
-    Http::new(Duration::from_secs(5))
+fn http() -> HttpTransport {
+    HttpTransport::new(Duration::from_secs(5))
 }
 
 /// The first candidate refuses connections: how much later its stand-in answers, before and after the breaker opens.
-async fn failover(dead: &str, alive: &str, ledger: Option<&Path>) {
+async fn measure_failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     let router = router(Arc::new(http()), ledger);
     let (two, one) = (route(&[dead, alive]), route(&[alive]));
     let target = two.candidates[0].target.as_ref().unwrap();
     let (mut over, mut own) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
+    for _ in 0..CALLS_PER_MEASUREMENT {
         // What was learnt is forgotten, or the breaker would open.
         router.health().reset(target).await;
-        over.push(call(&router, &two, true).await);
-        own.push(call(&router, &one, true).await);
+        over.push(time_call(&router, &two, true).await);
+        own.push(time_call(&router, &one, true).await);
     }
-    line("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
+    print_measurement("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
     let until = jiff::Timestamp::now().as_millisecond() + 600_000;
     let base_url = format!("{dead}/v1");
-    change(router.health().ledger(), NAMES[0], &base_url, move |row| row.open_until = until).await;
+    edit_health_row(router.health().ledger(), PROVIDER_NAMES[0], &base_url, move |row| {
+        row.open_until = until;
+    })
+    .await;
     (over, own) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        over.push(call(&router, &two, true).await);
-        own.push(call(&router, &one, true).await);
+    for _ in 0..CALLS_PER_MEASUREMENT {
+        over.push(time_call(&router, &two, true).await);
+        own.push(time_call(&router, &one, true).await);
     }
-    line("breaker open", median(&mut over), "the second's own", median(&mut own), 1.0);
+    print_measurement("breaker open", median(&mut over), "the second's own", median(&mut own), 1.0);
     router.health().reset(target).await;
 }
 
 /// Changes what a ledger has of a model.
-async fn change(
+async fn edit_health_row(
     ledger: &Ledger,
     provider: &str,
     base_url: &str,
@@ -166,7 +174,7 @@ async fn change(
 }
 
 /// The same through the binary, ledger and start-up included.
-fn binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &Path) {
+fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &Path) {
     let routes = format!(
         "version: 1\nproviders:\n  sim-openai: {{base_url: '{dead}/v1'}}\n  sim-anthropic: {{base_url: '{alive}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n  one: {{candidates: [sim-anthropic/good]}}\n"
     );
@@ -186,24 +194,29 @@ fn binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &P
         assert!(status.success());
         start.elapsed()
     };
-    println!("the binary, medians of {RUNS} processes");
+    println!("the binary, medians of {PROCESSES_PER_MEASUREMENT} processes");
     run("one");
     for (name, open, bar) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
         let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
         let (mut over, mut own) = (Vec::new(), Vec::new());
-        for _ in 0..RUNS {
+        for _ in 0..PROCESSES_PER_MEASUREMENT {
             for (route, all) in [("two", &mut over), ("one", &mut own)] {
-                runtime.block_on(change(&Ledger::open(&ledger), "sim-openai", "simulator", move |row| {
-                    *row = HealthRow { open_until: until, ..Default::default() };
-                }));
+                runtime.block_on(edit_health_row(
+                    &Ledger::open(&ledger),
+                    "sim-openai",
+                    "simulator",
+                    move |row| {
+                        *row = HealthRow { open_until: until, ..Default::default() };
+                    },
+                ));
                 all.push(run(route));
             }
         }
-        line(name, median(&mut over), "the second's own", median(&mut own), bar);
+        print_measurement(name, median(&mut over), "the second's own", median(&mut own), bar);
     }
 }
 
-fn line(name: &str, took: Duration, beside: &str, ideal: Duration, bar: f64) {
+fn print_measurement(name: &str, took: Duration, beside: &str, ideal: Duration, bar: f64) {
     let ms = |span: Duration| span.as_secs_f64() * 1000.0;
     let more = ms(took) - ms(ideal);
     println!(

@@ -11,48 +11,48 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use slalom::sim::{Settings, Simulator};
+use slalom::sim::{Simulator, SimulatorConfig};
 
 const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
 const RUNS: usize = 20;
 
 fn main() {
     // Cargo passes `--bench`; there is nothing to choose here.
-    let idle = median(|| run("/bin/true", &[]));
+    let idle = median(|| time_process("/bin/true", &[]));
     println!("start-up, median of {RUNS} (wall)");
     println!("  /bin/true                {:6.2} ms", ms(idle));
-    start_up("slalom --version", SLALOM, &["--version"], idle);
+    print_startup("slalom --version", SLALOM, &["--version"], idle);
     if Command::new("aichat").arg("--version").stdout(Stdio::null()).status().is_ok() {
-        start_up("aichat --version", "aichat", &["--version"], idle);
+        print_startup("aichat --version", "aichat", &["--version"], idle);
     } else {
         println!("  aichat                   not installed here");
     }
     println!("peak memory, median of {RUNS}");
-    memory("slalom --version", &["--version"]);
-    memory("slalom ask", &["ask", "-m", "sim-openai/good", "--sim-latency", "0ms", "hi"]);
-    prompt();
+    print_peak_memory("slalom --version", &["--version"]);
+    print_peak_memory("slalom ask", &["ask", "-m", "sim-openai/good", "--sim-latency", "0ms", "hi"]);
+    measure_prompt();
 }
 
-fn start_up(name: &str, program: &str, arguments: &[&str], idle: Duration) {
-    let took = median(|| run(program, arguments));
+fn print_startup(name: &str, program: &str, arguments: &[&str], idle: Duration) {
+    let took = median(|| time_process(program, arguments));
     println!("  {name:24} {:6.2} ms   {:+.2} ms above /bin/true", ms(took), ms(took) - ms(idle));
 }
 
 /// One prompt over a simulator of another process' kind: a server that takes 200 ms.
-fn prompt() {
+fn measure_prompt() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ideal = Duration::from_millis(200);
-    let settings = Settings { latency: Some(ideal), ..Settings::default() };
+    let settings = SimulatorConfig { latency: Some(ideal), ..SimulatorConfig::default() };
     let simulator = runtime.block_on(Simulator::start(settings)).unwrap();
     let folder = std::env::temp_dir().join(format!("slalom-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let routes = folder.join("routes.yaml");
-    let url = simulator.url();
+    let url = simulator.base_url();
     std::fs::write(&routes, format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n"))
         .unwrap();
     let config = routes.to_str().unwrap();
     println!("one prompt over a server that takes {ideal:?}, median of {RUNS} (wall of the whole process)");
-    let peer = bare(&url);
+    let peer = measure_curl(&url);
     match peer {
         Some(took) => {
             println!(
@@ -65,7 +65,7 @@ fn prompt() {
     }
     for (name, more) in [("streamed", &[][..]), ("whole", &["--no-stream"][..])] {
         let arguments = [&["--config", config, "ask", "-m", "sim-openai/good", "hi"][..], more].concat();
-        let took = median(|| run(SLALOM, &arguments));
+        let took = median(|| time_process(SLALOM, &arguments));
         let beside = peer.map(|peer| format!(", {:+.2} ms beside curl", ms(took) - ms(peer)));
         println!(
             "  {name:24} {:6.2} ms   {:+.2} ms above the server{} (bar: 206)",
@@ -78,22 +78,22 @@ fn prompt() {
 }
 
 /// A small client that only sends and reads, over the same server: what a machine adds to its 200 ms.
-fn bare(url: &str) -> Option<Duration> {
+fn measure_curl(url: &str) -> Option<Duration> {
     let body = r#"{"model":"good","messages":[{"role":"user","content":"hi"}]}"#;
     let url = format!("{url}/v1/chat/completions");
     let arguments = ["-s", "-H", "content-type: application/json", "-d", body, &url];
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
-    found.then(|| median(|| run("curl", &arguments)))
+    found.then(|| median(|| time_process("curl", &arguments)))
 }
 
-fn run(program: &str, arguments: &[&str]) -> Duration {
+fn time_process(program: &str, arguments: &[&str]) -> Duration {
     let start = Instant::now();
-    let status = command(program, arguments).status().unwrap();
+    let status = quiet_command(program, arguments).status().unwrap();
     assert!(status.success(), "{program} {arguments:?}: {status}");
     start.elapsed()
 }
 
-fn command(program: &str, arguments: &[&str]) -> Command {
+fn quiet_command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
@@ -107,7 +107,7 @@ fn median(mut measure: impl FnMut() -> Duration) -> Duration {
 }
 
 /// Peak resident memory by GNU time, where it is installed.
-fn memory(name: &str, arguments: &[&str]) {
+fn print_peak_memory(name: &str, arguments: &[&str]) {
     let measure = || {
         let output = Command::new("/usr/bin/time")
             .args(["-f", "%M", SLALOM])

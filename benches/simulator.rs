@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use slalom::sim::{Settings, Simulator};
+use slalom::sim::{Simulator, SimulatorConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -22,10 +22,10 @@ fn main() {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async {
-            let settings = Settings { latency: Some(Duration::ZERO), ..Settings::default() };
+            let settings = SimulatorConfig { latency: Some(Duration::ZERO), ..SimulatorConfig::default() };
             let simulator = Simulator::start(settings).await.unwrap();
-            sender.send(simulator.url()).unwrap();
-            simulator.wait().await.unwrap();
+            sender.send(simulator.base_url()).unwrap();
+            simulator.run_until_stopped().await.unwrap();
         });
     });
     let url = receiver.recv().unwrap();

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::tool::{CountingSimulator, Tool};
+use crate::harness::{CliHarness, CountingSimulator};
 
 /// The results of a run of `set.yaml`.
-fn results(tool: &Tool, more: &[&str]) -> Vec<Value> {
+fn run_and_load_results(tool: &CliHarness, more: &[&str]) -> Vec<Value> {
     tool.run(&[&["eval", "set.yaml", "--max-unscored", "100%", "-o", "out.json"][..], more].concat());
     let report: Value =
         serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
@@ -13,7 +13,7 @@ fn results(tool: &Tool, more: &[&str]) -> Vec<Value> {
 }
 
 /// A set of one case with these assertions.
-pub(crate) fn set_of(assertions: &str) -> String {
+pub(crate) fn set_with_assertions(assertions: &str) -> String {
     format!(
         "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: x\ncases:\n  - id: a\n    assert:\n      - {assertions}\n"
     )
@@ -21,7 +21,7 @@ pub(crate) fn set_of(assertions: &str) -> String {
 
 /// Every assertion, with answers that pass and fail it. The case's reference is what the simulator answers.
 #[test]
-fn every_assertion_passes_and_fails_as_it_should() {
+fn verdict_and_negation_cases() {
     let cases = [
         ("equals: Paris", "Paris", "Paris!"),
         ("iequals: PARIS", "paris", "Pari"),
@@ -112,8 +112,8 @@ fn every_assertion_passes_and_fails_as_it_should() {
             case("not-wrong", wrong, "not-");
         }
     }
-    let tool = Tool::new().file("set.yaml", &set);
-    tool.run(&["eval", "set.yaml", "-o", "out.json"]).exits(1);
+    let tool = CliHarness::new().with_file("set.yaml", &set);
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(1);
     let report: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
     for result in report["runs"][0]["results"].as_array().unwrap() {
@@ -131,17 +131,17 @@ fn every_assertion_passes_and_fails_as_it_should() {
 
 /// Without another text, the reference is what answers are like.
 #[test]
-fn likeness_is_to_the_reference_and_scores() {
+fn similarity_defaults_to_reference() {
     let set = "version: 1
 name: s
 prompt: Where does the river rise?
 assert: [levenshtein, rouge-l, {token-f1: {threshold: 0.9, kind: format}}]
 cases: [{id: a, reference: It rises in the hills near Bern. It is a very long river.}]
 ";
-    let tool = Tool::new().file("set.yaml", set);
-    let good = &results(&tool, &["-m", "sim-openai/good"])[0];
+    let tool = CliHarness::new().with_file("set.yaml", set);
+    let good = &run_and_load_results(&tool, &["-m", "sim-openai/good"])[0];
     assert_eq!((&good["verdict"], &good["score"]), (&"pass".into(), &1.0.into()));
-    let terse = &results(&tool, &["-m", "sim-openai/terse"])[0];
+    let terse = &run_and_load_results(&tool, &["-m", "sim-openai/terse"])[0];
     assert_eq!(terse["verdict"], "fail");
     for assertion in terse["assertions"].as_array().unwrap() {
         let score = assertion["score"].as_f64().unwrap();
@@ -153,7 +153,7 @@ cases: [{id: a, reference: It rises in the hills near Bern. It is a very long ri
 }
 
 #[test]
-fn tools_are_offered_and_their_calls_seen() {
+fn tool_call_verdicts_match_across_dialects() {
     let tools = r#"[{"name": "weather", "parameters": {"type": "object", "properties": {"days": {"type": "integer"}}, "required": ["days"]}}]"#;
     let set = "version: 1
 name: s
@@ -164,9 +164,9 @@ cases:
   - {id: not-called, vars: {city: Oslo}, assert: [not-tool-call]}
   - {id: otherwise, vars: {city: Bern}, assert: [{tool-call: {name: weather, arguments: {days: 1234}}}]}
 ";
-    let tool = Tool::new().file("set.yaml", set).file("tools.json", tools);
+    let tool = CliHarness::new().with_file("set.yaml", set).with_file("tools.json", tools);
     let verdicts = |model: &str| {
-        let results = results(&tool, &["-m", model]);
+        let results = run_and_load_results(&tool, &["-m", model]);
         results.iter().map(|r| r["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     for dialect in ["sim-openai", "sim-anthropic", "sim-gemini", "sim-responses"] {
@@ -176,7 +176,7 @@ cases:
 }
 
 #[test]
-fn an_answer_that_was_cut_or_filtered_says_so() {
+fn finish_reason_cases() {
     let set = "version: 1
 name: s
 prompt: Tell me about {{ what }}
@@ -184,9 +184,9 @@ request: {max_tokens: 2}
 cases:
   - {id: cut, vars: {what: rivers}, reference: a great many words, assert: [{finish-reason: length}, not-is-refusal]}
 ";
-    let tool = Tool::new().file("set.yaml", set);
-    assert_eq!(results(&tool, &["-m", "sim-openai/good"])[0]["verdict"], "pass");
-    let filtered = results(&tool, &["-m", "sim-openai/safety-stop"]);
+    let tool = CliHarness::new().with_file("set.yaml", set);
+    assert_eq!(run_and_load_results(&tool, &["-m", "sim-openai/good"])[0]["verdict"], "pass");
+    let filtered = run_and_load_results(&tool, &["-m", "sim-openai/safety-stop"]);
     let reasons: Vec<&str> =
         filtered[0]["assertions"].as_array().unwrap().iter().map(|a| a["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["the finish reason is content_filter"; 2]);
@@ -195,7 +195,7 @@ cases:
 /// A prompt that a filter refused is an empty answer. Its tokens nobody counted: that is no low count, and a combination
 /// is known only where the count changes nothing.
 #[test]
-fn what_is_not_known_is_unscored() {
+fn unknown_measurement_is_unscored() {
     let simulator = CountingSimulator::start();
     let set = "version: 1
 name: s
@@ -211,11 +211,11 @@ cases:
   - {id: all, vars: {n: 7}, assert: [{all-of: [is-json, output-tokens: {max: 9}]}]}
   - {id: all-silent, vars: {n: 8}, assert: [{not-all-of: [is-refusal, output-tokens: {max: 9}]}]}
 ";
-    let tool = Tool::new()
-        .file("routes.yaml", &simulator.routes())
-        .file("tools.json", "[{\"name\": \"f\"}]")
-        .file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
-    let results = results(&tool, &[]);
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("tools.json", "[{\"name\": \"f\"}]")
+        .with_file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
+    let results = run_and_load_results(&tool, &[]);
     let told: Vec<_> =
         results.iter().map(|r| (r["case"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
     let expected = [
@@ -234,7 +234,7 @@ cases:
 
 /// Lists that are written once and used in several cases, and options that are merged.
 #[test]
-fn anchors_and_merges_work_within_assertions() {
+fn yaml_anchors_and_merges_are_resolved() {
     let set = "version: 1
 name: s
 models: [sim-openai/good]
@@ -251,26 +251,29 @@ cases:
           <<: *heavy
           value: Lyon
 ";
-    let tool = Tool::new().file("set.yaml", set);
-    let results = results(&tool, &[]);
+    let tool = CliHarness::new().with_file("set.yaml", set);
+    let results = run_and_load_results(&tool, &[]);
     let told: Vec<_> =
         results.iter().map(|r| (r["verdict"].as_str().unwrap(), r["score"].as_f64().unwrap())).collect();
     assert_eq!(told, [("pass", 1.0), ("pass", 1.0), ("fail", 0.25)]);
-    let broken =
-        Tool::new().file("set.yaml", &set.replace("contains: Rome", "json-path: {path: $, equals: .inf}"));
-    broken.run(&["eval", "set.yaml"]).exits(2).says(&["set.yaml:12:", "this is no number"]);
+    let broken = CliHarness::new()
+        .with_file("set.yaml", &set.replace("contains: Rome", "json-path: {path: $, equals: .inf}"));
+    broken
+        .run(&["eval", "set.yaml"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["set.yaml:12:", "this is no number"]);
 }
 
 /// A case is what is sent, what is right and what is asked of the answer: contents, not paths, and not how YAML says it.
 #[test]
-fn a_case_is_known_by_its_digest() {
+fn case_digest_depends_only_on_content() {
     let digests = |set: &str, schema: &str| {
-        let tool = Tool::new()
-            .file("set.yaml", set)
-            .file("a.json", schema)
-            .file("b.json", schema)
-            .file("cases.csv", "id,q,reference,assert:contains\nc,two,2,x\n");
-        let results = results(&tool, &["-m", "sim-openai/good"]);
+        let tool = CliHarness::new()
+            .with_file("set.yaml", set)
+            .with_file("a.json", schema)
+            .with_file("b.json", schema)
+            .with_file("cases.csv", "id,q,reference,assert:contains\nc,two,2,x\n");
+        let results = run_and_load_results(&tool, &["-m", "sim-openai/good"]);
         results.iter().map(|r| r["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let schema = r#"{"type": "object", "required": ["a"]}"#;
@@ -334,23 +337,27 @@ cases_from: [cases.csv]
 
 /// The documentation has every assertion there is, with an example that is read; and its golden set runs.
 #[test]
-fn the_documentation_is_right() {
+fn documentation_matches_implementation() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md");
     let text = std::fs::read_to_string(path).unwrap();
     let example = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let tool = Tool::new().file("set.yaml", example);
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(0);
+    let tool = CliHarness::new().with_file("set.yaml", example);
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
     let csv = text.split("```csv\n").nth(1).unwrap().split("```").next().unwrap();
     let set = example.split("cases:").next().unwrap().to_owned() + "cases_from: [more.csv]\n";
-    let tool = Tool::new().file("set.yaml", &set).file("more.csv", csv);
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).exits(0);
+    let tool = CliHarness::new().with_file("set.yaml", &set).with_file("more.csv", csv);
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
 
     let rows: Vec<Vec<&str>> = text
         .lines()
         .filter(|line| line.starts_with("| `") && line.matches('|').count() == 7)
         .map(|line| line.split('|').skip(1).map(str::trim).collect())
         .collect();
-    let unknown = Tool::new().file("set.yaml", &set_of("zzz: x")).run(&["eval", "set.yaml"]).exits(2).stderr;
+    let unknown = CliHarness::new()
+        .with_file("set.yaml", &set_with_assertions("zzz: x"))
+        .run(&["eval", "set.yaml"])
+        .assert_exit_code(2)
+        .stderr;
     let known = unknown.split("the assertions are ").nth(1).unwrap().split(", each").next().unwrap();
     let documented: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
@@ -368,11 +375,11 @@ fn the_documentation_is_right() {
     // Kinds and thresholds as they are found in a report, where one tells them.
     let set = set.replace("reference: '{}'", "reference: '{\"city\": 1}'");
     let program = "#!/bin/sh\necho '{\"score\": 0.5}'\n";
-    let tool = Tool::new()
-        .file("set.yaml", &set)
-        .file("tools.json", "[{\"name\": \"weather\"}]")
-        .program("check.py", program);
-    let results = results(&tool, &["--allow-exec"]);
+    let tool = CliHarness::new()
+        .with_file("set.yaml", &set)
+        .with_file("tools.json", "[{\"name\": \"weather\"}]")
+        .with_executable("check.py", program);
+    let results = run_and_load_results(&tool, &["--allow-exec"]);
     for (row, found) in rows.iter().zip(results[0]["assertions"].as_array().unwrap()) {
         assert!(
             row[3].starts_with("the same") || row[3].starts_with(found["kind"].as_str().unwrap()),
@@ -382,10 +389,10 @@ fn the_documentation_is_right() {
     for row in rows.iter().filter(|row| row[4].parse::<f64>().is_ok()) {
         let name = row[0].trim_matches('`');
         let value = if name == "exec" { "[./check.py]" } else { "'{\"a\": [7]}'" };
-        let set =
-            set_of(&format!("{name}: {{value: {value}}}")).replace("prompt:", &format!("{judged}prompt:"));
-        let tool = Tool::new().file("set.yaml", &set).program("check.py", program);
-        let results = self::results(&tool, &["--allow-exec"]);
+        let set = set_with_assertions(&format!("{name}: {{value: {value}}}"))
+            .replace("prompt:", &format!("{judged}prompt:"));
+        let tool = CliHarness::new().with_file("set.yaml", &set).with_executable("check.py", program);
+        let results = self::run_and_load_results(&tool, &["--allow-exec"]);
         let reason = results[0]["assertions"][0]["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains(&format!("wanted at least {}", row[4])), "{name}: {reason}");
     }

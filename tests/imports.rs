@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know.
-const TABLE: &[(&str, &[&str])] = &[
+const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("chat", &[]),
     ("dialect", &["chat"]),
     ("catalog", &["chat"]),
@@ -25,11 +25,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+fn collect_rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            collect_rust_files(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
             found.push(path);
         }
@@ -37,7 +37,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Rooms named in a text after `crate::`, groups (`crate::{a, b::c}`) included.
-fn rooms_named(text: &str) -> Vec<String> {
+fn imported_modules(text: &str) -> Vec<String> {
     let code: String =
         text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut rooms = Vec::new();
@@ -67,10 +67,10 @@ fn rooms_named(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn imports_point_down_the_table() {
+fn modules_depend_only_on_lower_layers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    sources(&root, &mut files);
+    collect_rust_files(&root, &mut files);
     let mut wrong = Vec::new();
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
@@ -78,12 +78,12 @@ fn imports_point_down_the_table() {
         if !root.join(room).is_dir() {
             continue;
         }
-        let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == room) else {
+        let Some((_, allowed)) = ALLOWED_IMPORTS.iter().find(|(name, _)| *name == room) else {
             wrong.push(format!("{room} is no room of the table"));
             continue;
         };
-        for named in rooms_named(&fs::read_to_string(&file).unwrap()) {
-            let is_room = TABLE.iter().any(|(name, _)| *name == named);
+        for named in imported_modules(&fs::read_to_string(&file).unwrap()) {
+            let is_room = ALLOWED_IMPORTS.iter().any(|(name, _)| *name == named);
             if is_room && named != room && !allowed.contains(&named.as_str()) {
                 wrong.push(format!("{}: crate::{named}", relative.display()));
             }
@@ -93,18 +93,18 @@ fn imports_point_down_the_table() {
 }
 
 #[test]
-fn the_finder_finds() {
+fn crate_paths_are_found_outside_comments() {
     assert_eq!(
-        rooms_named("use crate::{chat::{A, B}, route};\nlet x = crate::eval::run();"),
+        imported_modules("use crate::{chat::{A, B}, route};\nlet x = crate::eval::run();"),
         ["chat", "route", "eval"]
     );
-    assert!(rooms_named("// use crate::route;").is_empty());
+    assert!(imported_modules("// use crate::route;").is_empty());
 }
 
 #[test]
-fn files_fit_a_few_screens() {
+fn source_files_have_at_most_450_lines() {
     let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    collect_rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let long: Vec<_> =
         files.iter().filter(|f| fs::read_to_string(f).unwrap().lines().count() > 450).collect();
     assert!(long.is_empty(), "{long:?}");

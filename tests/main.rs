@@ -7,52 +7,52 @@
     reason = "a test that fails says so by a panic, and one that skips prints why"
 )]
 
-mod access;
-mod assertion_mistakes;
+mod ask_route_compare;
+mod assertion_errors;
 mod assertions;
-mod audits;
-mod baselines;
-mod calls;
-mod catalogue;
-mod contests;
-mod costs;
-mod drift;
-mod drills;
 #[cfg(unix)]
-mod ended;
-mod evals;
-mod faults;
-mod files;
+mod breaker_hook;
+mod check_ping;
+mod compare_judge;
+mod config_files;
+mod doc_examples;
+mod eval;
+mod eval_audit;
+mod eval_baseline;
+mod eval_drift;
+mod eval_prompts;
+mod eval_repairs;
+mod eval_reports;
+mod eval_runs;
 #[cfg(unix)]
-mod hook;
+mod exec_assertion;
+mod graders;
+mod harness;
 mod imports;
-mod judged_runs;
-mod judges;
-mod ledger_trouble;
+#[cfg(unix)]
+mod key_redaction;
+mod ledger_errors;
 mod limits;
-mod ping;
-#[cfg(unix)]
-mod planted_keys;
-#[cfg(unix)]
-mod programs;
-mod prompts;
-mod readme;
-mod repairs;
-mod reports;
-mod requests;
-mod route_files;
-mod runs;
+mod models;
+mod provider_auth;
+mod recorded_costs;
+mod request_flags;
+mod resume_with_judges;
+mod route_drill;
+mod route_status;
+mod route_strategies;
+mod routing_config;
 mod samples;
-mod set_files;
-mod set_schemas;
+mod set_attachments;
+mod set_errors;
+mod set_schema;
 mod shared_breaker;
-mod simulator;
+#[cfg(unix)]
+mod shutdown;
+mod sim;
 mod specs;
-mod standings;
-mod strategies;
+mod stream_faults;
+mod terminal_width;
 #[path = "../src/provider/signer/test_host.rs"]
 mod test_host;
-mod tool;
 mod trust;
-mod widths;
-mod wording;

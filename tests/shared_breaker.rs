@@ -9,29 +9,29 @@ use std::time::Instant;
 
 use slalom::ledger::{HealthKey, HealthRow, Ledger};
 
-use crate::tool::{CountingSimulator, Ran, Tool};
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
 /// How many processes there are, and how many at a time.
 const PROCESSES: usize = 200;
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// A provider that answers 503, counts, and keeps its callers waiting while it is told to.
-struct Dead {
+struct DeadProvider {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<DeadProviderState>,
 }
 
 #[derive(Default)]
-struct State {
+struct DeadProviderState {
     hits: AtomicUsize,
     held: Mutex<bool>,
-    let_go: Condvar,
+    released: Condvar,
 }
 
-impl Dead {
+impl DeadProvider {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, state) = (listener.local_addr().unwrap(), Arc::new(State::default()));
+        let (address, state) = (listener.local_addr().unwrap(), Arc::new(DeadProviderState::default()));
         let shared = Arc::clone(&state);
         // It ends with the test's process.
         std::thread::spawn(move || {
@@ -43,17 +43,17 @@ impl Dead {
         Self { address, state }
     }
 
-    fn hits(&self) -> usize {
+    fn request_count(&self) -> usize {
         self.state.hits.load(Ordering::SeqCst)
     }
 
-    fn hold(&self, held: bool) {
+    fn set_held(&self, held: bool) {
         *self.state.held.lock().unwrap() = held;
-        self.state.let_go.notify_all();
+        self.state.released.notify_all();
     }
 }
 
-impl State {
+impl DeadProviderState {
     fn answer(&self, mut stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let (mut line, mut length) = (String::new(), 0);
@@ -69,7 +69,7 @@ impl State {
             return;
         }
         self.hits.fetch_add(1, Ordering::SeqCst);
-        drop(self.let_go.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
+        drop(self.released.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
         let reply = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
         // Whoever gave up meanwhile wants no answer.
         let _ = stream.write_all(reply.as_bytes());
@@ -77,35 +77,35 @@ impl State {
 }
 
 /// A route whose first candidate is at a dead address, and a ledger.
-struct World {
-    tool: Tool,
+struct SharedBreakerFixture {
+    tool: CliHarness,
     alive: CountingSimulator,
 }
 
-impl World {
+impl SharedBreakerFixture {
     fn new(dead: SocketAddr) -> Self {
         let alive = CountingSimulator::start();
         let url = alive.url();
         let routes = format!(
             "version: 1\nproviders:\n  sim-openai: {{base_url: 'http://{dead}/v1'}}\n  sim-anthropic: {{base_url: '{url}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n"
         );
-        Self { tool: Tool::new().file("routes.yaml", &routes), alive }
+        Self { tool: CliHarness::new().with_file("routes.yaml", &routes), alive }
     }
 
-    fn call(&self) -> Ran {
+    fn run_route(&self) -> CliOutput {
         self.tool.run(&["--ledger", "ledger.db", "route", "two", "--json", "hi"])
     }
 
     /// So many processes, sixteen at a time. Each must get its answer.
-    fn calls(&self, processes: usize) {
+    fn run_route_in_parallel(&self, processes: usize) {
         let left = AtomicUsize::new(processes);
         let take =
             || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         std::thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
+            for _ in 0..CONCURRENCY {
                 scope.spawn(|| {
                     while take() {
-                        let envelope = self.call().exits(0).json();
+                        let envelope = self.run_route().assert_exit_code(0).json();
                         assert_eq!(envelope["provider"], "sim-anthropic");
                     }
                 });
@@ -114,12 +114,12 @@ impl World {
     }
 
     fn health(&self, provider: &str) -> HealthRow {
-        health(&self.tool.path("ledger.db"), provider, |row| row.clone())
+        edit_health_row(&self.tool.path("ledger.db"), provider, |row| row.clone())
     }
 }
 
 /// Reads or changes what a ledger has of a provider's model.
-fn health<T: Clone + Default + Send + 'static>(
+fn edit_health_row<T: Clone + Default + Send + 'static>(
     path: &Path,
     provider: &str,
     change: impl Fn(&mut HealthRow) -> T + Send + 'static,
@@ -128,7 +128,7 @@ fn health<T: Clone + Default + Send + 'static>(
     let ledger = Ledger::open(path);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let value = runtime.block_on(ledger.write(move |rows| rows.update_health(&key, &change)));
-    assert_eq!(ledger.trouble(), None);
+    assert_eq!(ledger.disabled_reason(), None);
     value
 }
 
@@ -137,14 +137,14 @@ fn now() -> i64 {
 }
 
 /// Two hundred processes and one more. `touched` is how often the dead provider was reached, where it can tell.
-fn two_hundred_and_one(world: &World, touched: impl Fn() -> Option<usize>) {
+fn assert_breaker_is_shared(world: &SharedBreakerFixture, touched: impl Fn() -> Option<usize>) {
     let start = Instant::now();
-    world.calls(PROCESSES);
+    world.run_route_in_parallel(PROCESSES);
     let (dead, alive, took) = (world.health("sim-openai"), world.health("sim-anthropic"), start.elapsed());
 
     // Nobody's failure was lost: these add up and do not decay.
-    let calls = dead.consecutive as usize;
-    assert_eq!(dead.consecutive.fract(), 0.0);
+    let calls = dead.consecutive_failures as usize;
+    assert_eq!(dead.consecutive_failures.fract(), 0.0);
     if let Some(touched) = touched() {
         assert_eq!(calls, touched, "as many failures are known as there were");
     }
@@ -153,68 +153,68 @@ fn two_hundred_and_one(world: &World, touched: impl Fn() -> Option<usize>) {
     println!(
         "{PROCESSES} processes in {took:.1?}: {calls} calls to the dead provider, {probes} of them probes"
     );
-    assert!(calls <= 3 + (AT_ONCE - 1) + probes, "{calls} calls, {probes} probes");
+    assert!(calls <= 3 + (CONCURRENCY - 1) + probes, "{calls} calls, {probes} probes");
     // Nor anybody's success. These decay, by half in an hour.
-    assert_eq!(world.alive.hits(), PROCESSES as u64, "one answer each");
+    assert_eq!(world.alive.request_count(), PROCESSES as u64, "one answer each");
     let least = PROCESSES as f64 * 2_f64.powf(-took.as_secs_f64() / 3600.0);
     let weight = alive.first_token.weight;
     assert!(weight >= least - 1e-6 && weight <= PROCESSES as f64, "{weight} measurements, {least} at least");
-    assert_eq!((alive.consecutive, alive.open_until), (0.0, 0));
+    assert_eq!((alive.consecutive_failures, alive.open_until), (0.0, 0));
 
     // On a slow machine a probe may be due: when it has failed, the breaker is open for 24 s at least.
     let tripped = dead.trips > 0;
     if tripped && dead.open_until < now() + 5_000 {
-        world.call().exits(0);
+        world.run_route().assert_exit_code(0);
     }
     let before = world.health("sim-openai");
-    let envelope = world.call().exits(0).json();
+    let envelope = world.run_route().assert_exit_code(0).json();
     assert_eq!(envelope["attempts"].as_array().unwrap().len(), 1, "{envelope}");
     // Where two failures were known before a third one was under way, it stands behind the other one, which is ready.
-    assert!(tripped || calls == 2 && dead.demoted, "{dead:?}");
+    assert!(tripped || calls == 2 && dead.is_demoted, "{dead:?}");
     let skipped = envelope["skipped"][0]["reason"].as_str();
     assert_eq!(skipped, tripped.then_some("breaker_open"), "{envelope}");
     assert_eq!(world.health("sim-openai"), before, "it was not touched");
     if let Some(touched) = touched() {
-        assert_eq!(before.consecutive as usize, touched);
+        assert_eq!(before.consecutive_failures as usize, touched);
     }
 }
 
 #[test]
-fn two_hundred_processes_learn_of_a_dead_provider_from_each_other() {
-    let dead = Dead::start();
-    let world = World::new(dead.address);
-    two_hundred_and_one(&world, || Some(dead.hits()));
+fn status_503_opens_breaker_for_all_processes() {
+    let dead = DeadProvider::start();
+    let world = SharedBreakerFixture::new(dead.address);
+    assert_breaker_is_shared(&world, || Some(dead.request_count()));
 
     // Half-open now: of sixteen at once, one is kept waiting by the provider, and the others go elsewhere meanwhile.
     let ledger = world.tool.path("ledger.db");
     let due = now() - 1;
-    health(&ledger, "sim-openai", move |row| row.open_until = due);
-    let before = dead.hits();
-    dead.hold(true);
+    edit_health_row(&ledger, "sim-openai", move |row| row.open_until = due);
+    let before = dead.request_count();
+    dead.set_held(true);
     let (done, ended) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENCY {
             let (world, done) = (&world, done.clone());
             scope.spawn(move || {
-                let ran = world.call();
+                let ran = world.run_route();
                 done.send(()).unwrap();
-                ran.exits(0);
+                ran.assert_exit_code(0);
             });
         }
-        (1..AT_ONCE).for_each(|_| ended.recv().unwrap());
-        dead.hold(false);
+        (1..CONCURRENCY).for_each(|_| ended.recv().unwrap());
+        dead.set_held(false);
     });
-    assert_eq!(dead.hits() - before, 1, "one probe at a time");
+    assert_eq!(dead.request_count() - before, 1, "one probe at a time");
     let row = world.health("sim-openai");
     assert!(row.open_until > due && row.probe_until == 0, "it failed, and gave the probe back: {row:?}");
 }
 
 #[test]
-fn two_hundred_processes_learn_of_a_provider_that_refuses_connections() {
+fn refused_connections_open_breaker_for_all_processes() {
     // Bound, so that nobody else gets the port, and never listened on.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let _entered = runtime.enter();
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    two_hundred_and_one(&World::new(socket.local_addr().unwrap()), || None);
+    assert_breaker_is_shared(&SharedBreakerFixture::new(socket.local_addr().unwrap()), || None);
 }

@@ -2,57 +2,60 @@
 
 use std::fs;
 
+use crate::harness::CliHarness;
 use crate::test_host::TestHost;
-use crate::tool::Tool;
 
 /// A tool that reaches nobody but loopback, in a project with these two files.
-fn project(routes: &str, env: &str) -> Tool {
+fn project_harness(routes: &str, env: &str) -> CliHarness {
     let routes = format!("version: 1\nproviders:\n  {routes}\n");
-    let tool = Tool::new().file("routes.yaml", &routes).file(".env", env);
+    let tool = CliHarness::new().with_file("routes.yaml", &routes).with_file(".env", env);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    tool.env("HTTPS_PROXY", "http://127.0.0.1:1")
+    tool.with_env("HTTPS_PROXY", "http://127.0.0.1:1")
 }
 
 #[test]
-fn the_env_file_moves_no_base_url_by_way_of_a_keys_name() {
+fn env_file_cannot_set_base_url() {
     let host = TestHost::start(vec![("POST ", 200, "{}".into())]);
     let env = format!("OPENAI_BASE_URL={}/v1\nGROQ_API_KEY=planted\n", host.url);
-    let tool = project("groq: {api_key: {env: OPENAI_BASE_URL}}", &env).env("OPENAI_API_KEY", "planted");
-    let said = tool.run(&["check"]).exits(0).squeezed();
+    let tool = project_harness("groq: {api_key: {env: OPENAI_BASE_URL}}", &env)
+        .with_env("OPENAI_API_KEY", "planted");
+    let said = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
     assert!(said.contains(".env: gives GROQ_API_KEY where"), "{said}");
-    tool.run(&["ask", "-m", "openai/gpt-6", "hi"]).exits(3);
+    tool.run(&["ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
     // Nor where the file is trusted: there it is a key, and a key alone.
-    tool.run(&["--config", "routes.yaml", "ask", "-m", "openai/gpt-6", "hi"]).exits(3);
-    assert!(host.asked().is_empty());
+    tool.run(&["--config", "routes.yaml", "ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
+    assert!(host.requests().is_empty());
 }
 
 #[cfg(unix)]
 #[test]
-fn the_env_file_names_no_file_with_commands() {
+fn env_file_cannot_set_aws_config_file() {
     for entry in [
         "groq: {api_key: {env: AWS_CONFIG_FILE}}",
         "box: {dialect: openai-chat, base_url: 'https://box/v1', auth: none, api_key: {env: AWS_CONFIG_FILE}}",
     ] {
-        let tool = project(entry, "AWS_CONFIG_FILE=evil\n");
+        let tool = project_harness(entry, "AWS_CONFIG_FILE=evil\n");
         let marker = tool.path("ran");
         let tool = tool
-            .file("evil", &format!("[default]\ncredential_process = touch {}\n", marker.display()))
-            .env("AWS_REGION", "eu-west-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+            .with_file("evil", &format!("[default]\ncredential_process = touch {}\n", marker.display()))
+            .with_env("AWS_REGION", "eu-west-1")
+            .with_env("AWS_EC2_METADATA_DISABLED", "true");
         for config in [&["ask"][..], &["--config", "routes.yaml", "ask"]] {
             let arguments = [config, &["-m", "bedrock/m", "hi"]].concat();
-            tool.run(&arguments).exits(2).says(&["`bedrock` has no credentials"]);
+            tool.run(&arguments)
+                .assert_exit_code(2)
+                .assert_stderr_contains(&["`bedrock` has no credentials"]);
         }
         assert!(!marker.exists());
     }
 }
 
 #[test]
-fn no_host_passes_for_a_built_in_ones_own() {
+fn changed_provider_hosts_are_untrusted() {
     let cases = [
         ("azure: {base_url: 'https://x-resource-x.openai.azure.com'}", "send a key to"),
         ("azure: {base_url: 'https://{resource}.openai.azure.com.evil.example'}", "send a key to"),
@@ -70,8 +73,8 @@ fn no_host_passes_for_a_built_in_ones_own() {
         ("box: {dialect: openai-chat, auth: none, base_url: 'https://evil.example/v1'}", "send prompts to"),
     ];
     for (entry, words) in cases {
-        let tool = project(entry, "");
-        tool.run(&["check"]).exits(0).says(&["is not trusted yet", words]);
+        let tool = project_harness(entry, "");
+        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted yet", words]);
     }
     for entry in [
         "openai: {base_url: 'HTTPS://API.openai.com:443/v2'}",
@@ -79,46 +82,52 @@ fn no_host_passes_for_a_built_in_ones_own() {
         "sim-openai: {base_url: 'http://localhost:1/v1'}",
         "box: {dialect: openai-chat, base_url: 'http://127.0.0.1:1/v1'}",
     ] {
-        let ran = project(entry, "").run(&["check"]);
+        let ran = project_harness(entry, "").run(&["check"]);
         assert!(!ran.stderr.contains("not trusted"), "{entry}: {}", ran.stderr);
     }
 }
 
 #[test]
-fn trusting_warns_of_nothing_that_it_mends() {
-    let tool =
-        project("box: {dialect: openai-chat, base_url: 'https://box/v1', api_key: {env: BOX_KEY}}", "");
-    let ran = tool.run(&["check", "--trust"]).exits(0).says(&["is trusted as it is now"]);
+fn check_trust_omits_untrusted_warning() {
+    let tool = project_harness(
+        "box: {dialect: openai-chat, base_url: 'https://box/v1', api_key: {env: BOX_KEY}}",
+        "",
+    );
+    let ran = tool
+        .run(&["check", "--trust"])
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["is trusted as it is now"]);
     assert!(!ran.stderr.contains("not trusted"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_env_file_gives_what_is_in_it_and_no_more() {
-    let tool = project("groq: {}", "");
+fn env_file_skips_empty_or_invalid_values() {
+    let tool = project_harness("groq: {}", "");
     let text = b"GROQ_API_KEY=\nXAI_API_KEY=planted\nXAI_API_KEY=\nnote=\xff\nMISTRAL_API_KEY=planted\n";
     fs::write(tool.path(".env"), text).unwrap();
-    let ran = tool.run(&["check"]).exits(0).says(&[".env, line 4 is not NAME=VALUE"]);
+    let ran =
+        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&[".env, line 4 is not NAME=VALUE"]);
     assert!(ran.stdout.contains(".env: gives MISTRAL_API_KEY where"), "{}", ran.stdout);
 }
 
 const COMPLETION: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 
 /// A project of a stranger: a provider on loopback, and a golden set in `sets/` with these extra lines.
-fn stranger_project(host: &TestHost, set_lines: &str) -> Tool {
+fn untrusted_project(host: &TestHost, set_lines: &str) -> CliHarness {
     let routes = format!("helper: {{dialect: openai-chat, base_url: '{}/v1'}}", host.url);
     let set = format!(
         "version: 1\nname: nice\nmodels: [helper/x]\nprompt: 'hi {{{{ q }}}}'\nassert: [contains: ok]\n{set_lines}\n"
     );
-    project(&routes, "GROQ_API_KEY=planted\n")
-        .file("sets/set.yaml", &set)
-        .file("sets/plain.txt", "harmless")
-        .file("sets/plain.json", "[]")
-        .file("sets/key.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted\n")
-        .file("sets/.env", "GROQ_API_KEY=planted\n")
-        .file("sets/.aws/credentials", "planted")
-        .file("secret.txt", "planted")
-        .file("secret.json", r#"{"planted": true}"#)
-        .file("secret.csv", "id,q\na,planted\n")
+    project_harness(&routes, "GROQ_API_KEY=planted\n")
+        .with_file("sets/set.yaml", &set)
+        .with_file("sets/plain.txt", "harmless")
+        .with_file("sets/plain.json", "[]")
+        .with_file("sets/key.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted\n")
+        .with_file("sets/.env", "GROQ_API_KEY=planted\n")
+        .with_file("sets/.aws/credentials", "planted")
+        .with_file("secret.txt", "planted")
+        .with_file("secret.json", r#"{"planted": true}"#)
+        .with_file("secret.csv", "id,q\na,planted\n")
 }
 
 #[cfg(unix)]
@@ -144,14 +153,17 @@ fn untrusted_golden_set_reads_only_plain_files_in_its_folder() {
     ] {
         let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
         let own_prompt = if line.starts_with("prompts") { "prompt: 'hi {{ q }}'\n" } else { "" };
-        let tool = stranger_project(&host, &format!("{line}\n{CASE}"));
+        let tool = untrusted_project(&host, &format!("{line}\n{CASE}"));
         let text = fs::read_to_string(tool.path("sets/set.yaml")).unwrap().replace(own_prompt, "");
-        let tool = tool.file("sets/set.yaml", &text).file("sets/sub/x", "");
+        let tool = tool.with_file("sets/set.yaml", &text).with_file("sets/sub/x", "");
         std::os::unix::fs::symlink("../secret.txt", tool.path("sets/link.txt")).unwrap();
         std::os::unix::fs::symlink("..", tool.path("sets/linked")).unwrap();
         std::process::Command::new("mkfifo").arg(tool.path("sets/fifo")).status().unwrap();
-        let ran = tool.run(&["eval", "sets/set.yaml"]).exits(2).says(&["slalom check --trust"]);
-        assert!(host.asked().is_empty(), "{line}: {}", ran.stderr);
+        let ran = tool
+            .run(&["eval", "sets/set.yaml"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["slalom check --trust"]);
+        assert!(host.requests().is_empty(), "{line}: {}", ran.stderr);
     }
 }
 
@@ -164,10 +176,13 @@ fn untrusted_golden_set_takes_no_cases_or_schemas_from_outside() {
         "cases: [{id: one, vars: {q: x}, request: {schema: ../secret.json}}]",
     ] {
         let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
-        let tool = stranger_project(&host, lines);
-        let ran = tool.run(&["eval", "sets/set.yaml"]).exits(2).says(&["slalom check --trust"]);
-        assert!(host.asked().is_empty(), "{lines}: {}", ran.stderr);
-        tool.run(&["check", "sets/set.yaml"]).exits(2);
+        let tool = untrusted_project(&host, lines);
+        let ran = tool
+            .run(&["eval", "sets/set.yaml"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["slalom check --trust"]);
+        assert!(host.requests().is_empty(), "{lines}: {}", ran.stderr);
+        tool.run(&["check", "sets/set.yaml"]).assert_exit_code(2);
     }
 }
 
@@ -175,13 +190,13 @@ fn untrusted_golden_set_takes_no_cases_or_schemas_from_outside() {
 fn trusted_golden_set_reads_files_outside_its_folder() {
     let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
     let lines = "files: [../secret.txt, plain.txt]\ncases: [{id: one, vars: {q: x}}]";
-    let tool = stranger_project(&host, lines);
-    tool.run(&["check", "--trust"]).exits(0);
-    tool.run(&["eval", "sets/set.yaml"]).exits(0);
-    assert_eq!(host.asked().len(), 1);
-    let untrusted = stranger_project(&host, "files: [plain.txt]\ncases: [{id: one, vars: {q: x}}]");
-    untrusted.run(&["eval", "sets/set.yaml"]).exits(0);
-    assert_eq!(host.asked().len(), 2);
+    let tool = untrusted_project(&host, lines);
+    tool.run(&["check", "--trust"]).assert_exit_code(0);
+    tool.run(&["eval", "sets/set.yaml"]).assert_exit_code(0);
+    assert_eq!(host.requests().len(), 1);
+    let untrusted = untrusted_project(&host, "files: [plain.txt]\ncases: [{id: one, vars: {q: x}}]");
+    untrusted.run(&["eval", "sets/set.yaml"]).assert_exit_code(0);
+    assert_eq!(host.requests().len(), 2);
 }
 
 #[test]
@@ -194,7 +209,7 @@ fn untrusted_file_cannot_redirect_built_in_names() {
         host.url
     );
     let set = "version: 1\nname: s\nprompt: hi\nassert: [contains: ok]\ncases: [{id: a}]\n";
-    let tool = project(&routes, "").file("set.yaml", set);
+    let tool = project_harness(&routes, "").with_file("set.yaml", set);
     for arguments in [
         &["ask", "-m", "haiku", "secret"][..],
         &["ask", "-m", " haiku ", "secret"],
@@ -206,25 +221,25 @@ fn untrusted_file_cannot_redirect_built_in_names() {
         &["eval", "set.yaml", "-m", "haiku"],
         &["embed", "-m", "haiku", "secret"],
     ] {
-        let ran = tool.run(arguments).exits(2).says(&["not trusted"]);
-        assert!(host.asked().is_empty(), "{arguments:?}: {}", ran.stderr);
+        let ran = tool.run(arguments).assert_exit_code(2).assert_stderr_contains(&["not trusted"]);
+        assert!(host.requests().is_empty(), "{arguments:?}: {}", ran.stderr);
     }
     for name in ["mine", "helper/x", "route:own"] {
-        tool.run(&["ask", "-m", name, "hi"]).exits(0);
+        tool.run(&["ask", "-m", name, "hi"]).assert_exit_code(0);
     }
-    assert_eq!(host.asked().len(), 3);
-    tool.run(&["check", "--trust"]).exits(0);
-    tool.run(&["ask", "-m", "haiku", "hi"]).exits(0);
-    tool.run(&["ask", "hi"]).exits(0);
-    assert_eq!(host.asked().len(), 5);
+    assert_eq!(host.requests().len(), 3);
+    tool.run(&["check", "--trust"]).assert_exit_code(0);
+    tool.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
+    tool.run(&["ask", "hi"]).assert_exit_code(0);
+    assert_eq!(host.requests().len(), 5);
 }
 
 #[test]
 fn untrusted_file_keeps_built_in_names_on_built_in_providers() {
-    let tool = Tool::new().file(
+    let tool = CliHarness::new().with_file(
         "routes.yaml",
         "version: 1\ndefaults: {route: everyday}\naliases: {haiku: sim-openai/good}\nroutes: {everyday: {candidates: [haiku]}}\n",
     );
-    tool.run(&["ask", "-m", "haiku", "hi"]).exits(0);
-    tool.run(&["ask", "hi"]).exits(0);
+    tool.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
+    tool.run(&["ask", "hi"]).assert_exit_code(0);
 }

@@ -5,28 +5,28 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use slalom::provider::{Http, Incoming, Method, Outgoing, SendError, Transport};
+use slalom::provider::{HttpMethod, HttpTransport, IncomingResponse, OutgoingRequest, SendError, Transport};
 
 /// Keeps what is sent, so that a bare client can send the same.
-pub(crate) struct Kept {
-    inner: Http,
-    kept: Mutex<Option<Outgoing>>,
+pub(crate) struct RecordingTransport {
+    inner: HttpTransport,
+    last_request: Mutex<Option<OutgoingRequest>>,
 }
 
-impl Kept {
+impl RecordingTransport {
     pub(crate) fn new() -> Self {
-        Self { inner: Http::new(Duration::from_secs(5)), kept: Mutex::new(None) }
+        Self { inner: HttpTransport::new(Duration::from_secs(5)), last_request: Mutex::new(None) }
     }
 
     /// What was sent last.
-    pub(crate) fn taken(&self) -> Outgoing {
-        self.kept.lock().unwrap().take().unwrap()
+    pub(crate) fn take_last_request(&self) -> OutgoingRequest {
+        self.last_request.lock().unwrap().take().unwrap()
     }
 }
 
-impl Transport for Kept {
-    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
-        *self.kept.lock().unwrap() = Some(outgoing.clone());
+impl Transport for RecordingTransport {
+    fn send(&self, outgoing: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
+        *self.last_request.lock().unwrap() = Some(outgoing.clone());
         self.inner.send(outgoing)
     }
 }
@@ -43,9 +43,9 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 /// Sends this, and reads the answer to its end.
-pub(crate) async fn send(client: &reqwest::Client, outgoing: Outgoing) -> Duration {
+pub(crate) async fn time_request(client: &reqwest::Client, outgoing: OutgoingRequest) -> Duration {
     let start = Instant::now();
-    assert_eq!(outgoing.method, Method::Post);
+    assert_eq!(outgoing.method, HttpMethod::Post);
     let mut request = client.post(outgoing.url).body(outgoing.body);
     for (name, value) in outgoing.headers {
         request = request.header(name, value);

@@ -10,7 +10,8 @@ pub enum CostSource {
     /// The provider says so itself.
     Provider,
     /// Billed tokens at catalogue prices.
-    Catalogue,
+    #[serde(rename = "catalogue")]
+    Catalog,
     /// At catalogue prices, with a token count that is an estimate.
     Estimated,
     /// The simulator's fictional prices.
@@ -24,7 +25,7 @@ impl CostSource {
     pub fn name(self) -> &'static str {
         match self {
             Self::Provider => "provider",
-            Self::Catalogue => "catalogue",
+            Self::Catalog => "catalogue",
             Self::Estimated => "estimated",
             Self::Simulated => "simulated",
             Self::Unknown => "unknown",
@@ -46,17 +47,17 @@ impl Cost {
     pub const UNKNOWN: Self = Self { nano_dollars: None, source: CostSource::Unknown };
 
     /// Nothing was sent, so nothing is owed.
-    pub const NOTHING: Self = Self { nano_dollars: Some(0), source: CostSource::Catalogue };
+    pub const ZERO: Self = Self { nano_dollars: Some(0), source: CostSource::Catalog };
 
     /// What an exchange cost: what its provider says, else its tokens at these prices.
-    pub fn of(usage: &Usage, pricing: Option<&Pricing>) -> Self {
-        if let Some(nano) = usage.reported_cost {
+    pub fn from_usage(usage: &Usage, pricing: Option<&Pricing>) -> Self {
+        if let Some(nano) = usage.reported_cost_nano_usd {
             return Self { nano_dollars: Some(nano), source: CostSource::Provider };
         }
-        match pricing.and_then(|pricing| price_of(usage, pricing)) {
+        match pricing.and_then(|pricing| cost_at_list_price(usage, pricing)) {
             None => Self::UNKNOWN,
             Some(nano) => {
-                let source = if usage.estimated { CostSource::Estimated } else { CostSource::Catalogue };
+                let source = if usage.is_estimated { CostSource::Estimated } else { CostSource::Catalog };
                 Self { nano_dollars: Some(nano), source }
             }
         }
@@ -64,13 +65,13 @@ impl Cost {
 
     /// The sum of several costs: unknown as soon as one is; from the weakest of their sources.
     pub fn sum(costs: impl IntoIterator<Item = Cost>) -> Cost {
-        let owed = costs.into_iter().filter(|cost| *cost != Self::NOTHING);
-        let weaker = |a: CostSource, b: CostSource| if rank(a) >= rank(b) { a } else { b };
+        let owed = costs.into_iter().filter(|cost| *cost != Self::ZERO);
+        let weaker = |a: CostSource, b: CostSource| if source_rank(a) >= source_rank(b) { a } else { b };
         owed.reduce(|sum, cost| Cost {
             nano_dollars: sum.nano_dollars.zip(cost.nano_dollars).map(|(a, b)| a.saturating_add(b)),
             source: weaker(sum.source, cost.source),
         })
-        .unwrap_or(Self::NOTHING)
+        .unwrap_or(Self::ZERO)
     }
 
     /// In dollars, for people and JSON.
@@ -79,10 +80,10 @@ impl Cost {
     }
 }
 
-fn rank(source: CostSource) -> u8 {
+fn source_rank(source: CostSource) -> u8 {
     match source {
         CostSource::Provider => 0,
-        CostSource::Catalogue => 1,
+        CostSource::Catalog => 1,
         CostSource::Simulated => 2,
         CostSource::Estimated => 3,
         CostSource::Unknown => 4,
@@ -91,14 +92,14 @@ fn rank(source: CostSource) -> u8 {
 
 /// The cost of billed tokens: each part of the usage at its own price, rounded once, half up. Unknown when a token
 /// count is, or the price of a part that is not zero. What the provider says of the cost is not looked at.
-pub fn price_of(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
+pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
     let reported = usage.input_tokens.zip(usage.output_tokens);
-    let (input, output) = usage.billed.or(reported)?;
-    let price = pricing.at(input);
+    let (input, output) = usage.billed_tokens.or(reported)?;
+    let price = pricing.for_input_tokens(input);
     // The parts are parts of what is reported, not of what is billed apart from it.
-    let part = |tokens: Option<u64>| tokens.filter(|_| usage.billed.is_none()).unwrap_or(0);
+    let part = |tokens: Option<u64>| tokens.filter(|_| usage.billed_tokens.is_none()).unwrap_or(0);
     let cached = part(usage.cached_input_tokens);
-    let long = part(usage.long_cache_write_tokens);
+    let long = part(usage.cache_write_1h_tokens);
     let short = part(usage.cache_write_tokens).saturating_sub(long);
     // Providers do report more cached tokens than input at times.
     let plain = input.saturating_sub(cached).saturating_sub(short).saturating_sub(long);
@@ -123,7 +124,7 @@ pub fn price_of(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
 }
 
 /// Three significant digits, at least two decimals; nothing is `0`.
-pub fn dollars(usd: f64) -> String {
+pub fn format_usd_rounded(usd: f64) -> String {
     if usd <= 0.0 {
         return "0".to_owned();
     }
@@ -137,13 +138,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_take_the_weakest_source() {
-        let known = Cost { nano_dollars: Some(5), source: CostSource::Catalogue };
+    fn sum_takes_least_reliable_source() {
+        let known = Cost { nano_dollars: Some(5), source: CostSource::Catalog };
         let told = Cost { nano_dollars: Some(7), source: CostSource::Provider };
         assert_eq!(Cost::sum([known, Cost::UNKNOWN]), Cost::UNKNOWN);
-        assert_eq!(Cost::sum([known, Cost::NOTHING, known]).nano_dollars, Some(10));
-        assert_eq!(Cost::sum([told, Cost::NOTHING, told]).source, CostSource::Provider);
-        assert_eq!(Cost::sum([told, known]), Cost { nano_dollars: Some(12), source: CostSource::Catalogue });
-        assert_eq!(Cost::sum([]), Cost::NOTHING);
+        assert_eq!(Cost::sum([known, Cost::ZERO, known]).nano_dollars, Some(10));
+        assert_eq!(Cost::sum([told, Cost::ZERO, told]).source, CostSource::Provider);
+        assert_eq!(Cost::sum([told, known]), Cost { nano_dollars: Some(12), source: CostSource::Catalog });
+        assert_eq!(Cost::sum([]), Cost::ZERO);
     }
 }

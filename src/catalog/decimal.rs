@@ -4,14 +4,14 @@ use super::NanoDollars;
 
 /// A price in dollars per million tokens, as written (`0.075`), in nano-dollars. Exact to the ninth decimal; what is
 /// finer, negative or written with an exponent is no price.
-pub fn usd_to_nano(text: &str) -> Option<NanoDollars> {
+pub fn parse_usd(text: &str) -> Option<NanoDollars> {
     let text = text.trim();
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| scaled(text, 9)).flatten()
+    plain.then(|| parse_scaled_decimal(text, 9)).flatten()
 }
 
 /// A decimal number times a power of ten, where that is a whole number: `1.5e-6` times 10^15 is 1,500,000,000.
-pub(super) fn scaled(text: &str, power: i32) -> Option<u64> {
+pub(super) fn parse_scaled_decimal(text: &str, power: i32) -> Option<u64> {
     let text = text.trim();
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
@@ -40,7 +40,7 @@ pub(super) fn scaled(text: &str, power: i32) -> Option<u64> {
 }
 
 /// Nano-dollars as dollars, in as many decimals as they need.
-pub fn nano_to_usd(nano: NanoDollars) -> String {
+pub fn format_usd_exact(nano: NanoDollars) -> String {
     let (whole, fraction) = (nano / 1_000_000_000, nano % 1_000_000_000);
     let text = format!("{whole}.{fraction:09}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_as_written() {
+    fn parse_usd_cases() {
         for (text, nano) in [
             ("0.075", Some(75_000_000)),
             ("12", Some(12_000_000_000)),
@@ -68,12 +68,12 @@ mod tests {
             ("1.2.3", None),
             (".", None),
         ] {
-            assert_eq!(usd_to_nano(text), nano, "{text}");
+            assert_eq!(parse_usd(text), nano, "{text}");
         }
     }
 
     #[test]
-    fn dollars_per_token() {
+    fn parse_scaled_decimal_cases() {
         for (text, nano) in [
             ("0.000003", Some(3_000_000_000)),
             ("3e-6", Some(3_000_000_000)),
@@ -88,27 +88,27 @@ mod tests {
             ("1e2147483647", None),
             ("1e-2147483648", None),
         ] {
-            assert_eq!(scaled(text, 15), nano, "{text}");
+            assert_eq!(parse_scaled_decimal(text, 15), nano, "{text}");
         }
     }
 
     #[test]
-    fn there_and_back() {
+    fn usd_formatting_round_trips() {
         for nano in [0, 1, 75_000_000, 1_000_000_000, 12_500_000_000, u64::MAX] {
-            assert_eq!(usd_to_nano(&nano_to_usd(nano)), Some(nano));
+            assert_eq!(parse_usd(&format_usd_exact(nano)), Some(nano));
         }
-        assert_eq!(nano_to_usd(75_000_000), "0.075");
+        assert_eq!(format_usd_exact(75_000_000), "0.075");
     }
 
     proptest::proptest! {
         #[test]
-        fn the_point_only_moves(digits in 0_u64..1_000_000_000_000, places in 0_usize..15, zeros in 0_usize..4) {
+        fn scaling_preserves_digits(digits in 0_u64..1_000_000_000_000, places in 0_usize..15, zeros in 0_usize..4) {
             let all = format!("{digits:0>width$}", width = places + 1);
             let (whole, fraction) = all.split_at(all.len() - places);
             let text = format!("{whole}.{fraction}{}", "0".repeat(zeros));
-            proptest::prop_assert_eq!(scaled(&text, i32::try_from(places).unwrap()), Some(digits));
+            proptest::prop_assert_eq!(parse_scaled_decimal(&text, i32::try_from(places).unwrap()), Some(digits));
             let moved = format!("{digits}e-{places}");
-            proptest::prop_assert_eq!(scaled(&moved, i32::try_from(places).unwrap()), Some(digits));
+            proptest::prop_assert_eq!(parse_scaled_decimal(&moved, i32::try_from(places).unwrap()), Some(digits));
         }
     }
 }

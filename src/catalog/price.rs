@@ -5,7 +5,7 @@ pub type NanoDollars = u64;
 
 /// Prices in nano-dollars per million tokens. `None` is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
+pub struct TokenPrices {
     /// Input that was neither read from a cache nor written to one.
     pub input: Option<NanoDollars>,
     /// Input read from a cache.
@@ -20,10 +20,10 @@ pub struct Price {
     pub reasoning: Option<NanoDollars>,
 }
 
-impl Price {
+impl TokenPrices {
     /// These prices where they are said, those of `under` where not.
     #[must_use]
-    pub fn over(self, under: Self) -> Self {
+    pub fn or(self, under: Self) -> Self {
         Self {
             input: self.input.or(under.input),
             cached_input: self.cached_input.or(under.cached_input),
@@ -39,15 +39,15 @@ impl Price {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pricing {
     /// The price of an ordinary prompt.
-    pub base: Price,
+    pub base: TokenPrices,
     /// Prices by the input tokens above which they hold for the whole request, ascending. A vendor that grades by ranges
     /// has a tier for each but the first, and a last one of unknown prices where its ranges end.
-    pub tiers: Vec<(u64, Price)>,
+    pub tiers: Vec<(u64, TokenPrices)>,
 }
 
 impl Pricing {
     /// The price of a request with that much input, cached and written tokens included.
-    pub fn at(&self, input_tokens: u64) -> Price {
+    pub fn for_input_tokens(&self, input_tokens: u64) -> TokenPrices {
         self.tiers
             .iter()
             .rev()
@@ -57,15 +57,15 @@ impl Pricing {
 
     /// The same pricing where what is said anew holds at every length.
     #[must_use]
-    pub fn with(mut self, said: Price) -> Self {
+    pub fn with_overrides(mut self, said: TokenPrices) -> Self {
         if said.output.is_some() && said.reasoning.is_none() {
             // A price of output is one of all output, reasoning included.
-            let no_own = |price: &mut Price| price.reasoning = None;
+            let no_own = |price: &mut TokenPrices| price.reasoning = None;
             no_own(&mut self.base);
             self.tiers.iter_mut().for_each(|(_, price)| no_own(price));
         }
-        self.base = said.over(self.base);
-        self.tiers.iter_mut().for_each(|(_, price)| *price = said.over(*price));
+        self.base = said.or(self.base);
+        self.tiers.iter_mut().for_each(|(_, price)| *price = said.or(*price));
         self
     }
 }

@@ -8,28 +8,28 @@ pub struct EmbeddingRequest {
     /// The texts.
     pub texts: Vec<String>,
     /// What the vectors are for, where a vendor tells purposes apart.
-    pub purpose: Purpose,
+    pub purpose: EmbeddingPurpose,
     /// How long the vectors should be, where a vendor leaves the choice.
     pub dimensions: Option<u64>,
 }
 
 /// What vectors are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Purpose {
+pub enum EmbeddingPurpose {
     /// To be held against each other.
     #[default]
     Similarity,
     /// To find documents with.
-    Query,
+    SearchQuery,
     /// To be found.
-    Document,
+    SearchDocument,
 }
 
 /// The vectors of texts, in the texts' order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Embeddings {
+pub struct EmbeddingResponse {
     /// One vector a text.
-    pub vectors: Vec<Vec<f32>>,
+    pub embeddings: Vec<Vec<f32>>,
     /// Token counts: there is input only.
     pub usage: Usage,
 }

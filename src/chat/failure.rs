@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::clean_message;
+use super::sanitize_message;
 
 /// The classes that failures fall into. The class alone decides about retry, failover and health; nobody above the
 /// dialects looks at a status number or a vendor's string.
@@ -63,7 +63,7 @@ impl FailureClass {
     ];
 
     /// The envelope's word for it.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
             Self::ServerError => "server_error",
@@ -86,14 +86,14 @@ impl FailureClass {
 
 impl fmt::Display for FailureClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.as_str())
     }
 }
 
 /// How far an exchange had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum FailurePhase {
     /// Before the connection stood.
     Connect,
     /// Waiting for the first content.
@@ -112,11 +112,11 @@ pub struct Failure {
     /// What kind of failure.
     pub class: FailureClass,
     /// How far the exchange had come.
-    pub phase: Phase,
+    pub phase: FailurePhase,
     /// The HTTP status, where there was one that says so.
     pub status: Option<u16>,
     /// The provider's own code.
-    pub code: Option<String>,
+    pub provider_code: Option<String>,
     /// What happened; at most 500 characters, without keys or control characters.
     pub message: String,
     /// The provider's id of the request, for a support ticket.
@@ -124,23 +124,23 @@ pub struct Failure {
     /// How long the provider wants to be left alone.
     pub retry_after: Option<Duration>,
     /// The provider says that the model is gone for good.
-    pub gone: bool,
+    pub is_model_retired: bool,
     /// What the provider says about retrying, where it says so outright (`x-should-retry`).
     pub should_retry: Option<bool>,
 }
 
 impl Failure {
     /// A failure with a cleaned message and nothing else known.
-    pub fn new(class: FailureClass, phase: Phase, message: impl AsRef<str>) -> Self {
+    pub fn new(class: FailureClass, phase: FailurePhase, message: impl AsRef<str>) -> Self {
         Self {
             class,
             phase,
             status: None,
-            code: None,
-            message: clean_message(message.as_ref()),
+            provider_code: None,
+            message: sanitize_message(message.as_ref()),
             request_id: None,
             retry_after: None,
-            gone: false,
+            is_model_retired: false,
             should_retry: None,
         }
     }
@@ -148,7 +148,7 @@ impl Failure {
     /// The same failure with the provider's code.
     #[must_use]
     pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
-        self.code = Some(clean_message(code.as_ref()));
+        self.provider_code = Some(sanitize_message(code.as_ref()));
         self
     }
 }

@@ -22,12 +22,13 @@ pub struct Message {
     /// Who speaks.
     pub role: Role,
     /// What is said. Written as a list of parts, or as one text.
-    #[serde(rename = "content", deserialize_with = "text_or_parts")]
+    #[serde(rename = "content", deserialize_with = "deserialize_text_or_parts")]
     pub parts: Vec<Part>,
     /// The `provider/model` that said it, where one did. Thought state and a vendor's own parts go back to nobody
     /// else: no other model can read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    #[serde(rename = "from")]
+    pub model_ref: Option<String>,
 }
 
 /// One part of a turn.
@@ -40,9 +41,9 @@ pub enum Part {
         text: String,
     },
     /// A picture.
-    Image(Media),
+    Image(Attachment),
     /// A document, as a rule a PDF.
-    Document(Media),
+    Document(Attachment),
     /// What the model thought, with what its vendor needs to take it up again.
     Reasoning {
         /// The thoughts as far as they were shown.
@@ -57,7 +58,8 @@ pub enum Part {
     /// What a call gave back.
     ToolResult(ToolResult),
     /// A part that only one vendor has, as that vendor spells it.
-    Own {
+    #[serde(rename = "own")]
+    ProviderSpecific {
         /// The part.
         block: Value,
     },
@@ -73,12 +75,12 @@ impl Part {
 /// A picture or a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Media {
+pub struct Attachment {
     /// Its media type, for example `image/png`; empty where only a URL is known.
     #[serde(default)]
     pub media_type: String,
     /// Where its bytes are.
-    pub source: Source,
+    pub source: AttachmentSource,
     /// Its name, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -87,9 +89,10 @@ pub struct Media {
 /// Where the bytes of a picture or document are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum AttachmentSource {
     /// Here, in base64.
-    Data(String),
+    #[serde(rename = "data")]
+    Base64(String),
     /// At this URL, from where the provider fetches them.
     Url(String),
 }
@@ -112,17 +115,17 @@ pub struct ToolResult {
 
 impl Message {
     /// A turn of the user with one text part.
-    pub fn user(text: impl Into<String>) -> Self {
-        Self { role: Role::User, parts: vec![Part::text(text)], from: None }
+    pub fn from_user(text: impl Into<String>) -> Self {
+        Self { role: Role::User, parts: vec![Part::from_text(text)], model_ref: None }
     }
 
     /// A turn with these texts.
-    pub fn texts(role: Role, texts: impl IntoIterator<Item = String>) -> Self {
-        Self { role, parts: texts.into_iter().map(|text| Part::Text { text }).collect(), from: None }
+    pub fn from_texts(role: Role, texts: impl IntoIterator<Item = String>) -> Self {
+        Self { role, parts: texts.into_iter().map(|text| Part::Text { text }).collect(), model_ref: None }
     }
 
     /// All words as one text, a blank line between the parts.
-    pub fn text(&self) -> String {
+    pub fn joined_text(&self) -> String {
         let texts: Vec<&str> = self.parts.iter().filter_map(Part::as_text).collect();
         texts.join("\n\n")
     }
@@ -130,7 +133,7 @@ impl Message {
 
 impl Part {
     /// A part of words.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn from_text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
 
@@ -144,17 +147,17 @@ impl Part {
 
     /// Bytes of text that the part puts into a prompt. Pictures and documents count in tokens of the vendor's own
     /// choosing, and not here.
-    pub fn text_bytes(&self) -> usize {
+    pub fn prompt_text_len(&self) -> usize {
         match self {
             Self::Text { text } | Self::Reasoning { text, .. } => text.len(),
             Self::ToolCall(call) => call.name.len() + call.arguments.to_string().len(),
             Self::ToolResult(result) => result.content.len(),
-            Self::Image(_) | Self::Document(_) | Self::Own { .. } => 0,
+            Self::Image(_) | Self::Document(_) | Self::ProviderSpecific { .. } => 0,
         }
     }
 }
 
-fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Part>, D::Error> {
+fn deserialize_text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Part>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(text) => Ok(vec![Part::Text { text }]),
         Value::Array(parts) => parts
@@ -170,9 +173,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_reads_as_text_or_as_parts() {
+    fn content_accepts_text_or_parts() {
         let short: Message = serde_json::from_str(r#"{"role":"user","content":"hi"}"#).unwrap();
-        assert_eq!(short, Message::user("hi"));
+        assert_eq!(short, Message::from_user("hi"));
         let long = r#"{"role":"assistant","content":[{"type":"reasoning","text":"hm","state":{"signature":"s"}},
             {"type":"tool_call","id":"c","name":"n","arguments":{"a":1}}],"from":"anthropic/m"}"#;
         let long: Message = serde_json::from_str(long).unwrap();

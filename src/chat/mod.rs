@@ -4,30 +4,30 @@
 //! alone decides what happens next. This room is pure: no clock, no network, no environment, no runtime. Start
 //! with [`Response`] and [`FailureClass`].
 
-mod assemble;
-mod effort;
+mod assembler;
 mod embedding;
-mod event;
 mod failure;
-mod finish;
+mod finish_reason;
 mod message;
+mod plural;
+mod reasoning_effort;
 mod redact;
 mod request;
 mod response;
+mod stream_event;
 mod tool;
 mod usage;
-mod words;
 
-pub use assemble::Assembler;
-pub use effort::{Effort, EffortError};
-pub use embedding::{EmbeddingRequest, Embeddings, Purpose};
-pub use event::Event;
-pub use failure::{Failure, FailureClass, Phase};
-pub use finish::FinishReason;
-pub use message::{Media, Message, Part, Role, Source, ToolResult};
-pub use redact::{clean_message, harmless, redact_keys};
-pub use request::{CacheLifetime, Parameter, Request};
+pub use assembler::Assembler;
+pub use embedding::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse};
+pub use failure::{Failure, FailureClass, FailurePhase};
+pub use finish_reason::FinishReason;
+pub use message::{Attachment, AttachmentSource, Message, Part, Role, ToolResult};
+pub use plural::{format_times, pluralize};
+pub use reasoning_effort::{ParseReasoningEffortError, ReasoningEffort};
+pub use redact::{redact_api_keys, sanitize_char, sanitize_message};
+pub use request::{PromptCacheTtl, Request, RequestParameter};
 pub use response::{Citation, Response, ToolCall};
-pub use tool::{Function, JsonSchema, Schema, Tool, ToolChoice};
+pub use stream_event::StreamEvent;
+pub use tool::{FunctionTool, JsonSchema, ResponseFormat, Tool, ToolChoice};
 pub use usage::Usage;
-pub use words::{counted, times};

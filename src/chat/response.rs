@@ -47,26 +47,26 @@ pub struct Response {
     /// Token counts.
     pub usage: Usage,
     /// Paths of fields and words that this version does not know, or misses.
-    pub unexpected: Vec<String>,
+    pub unexpected_fields: Vec<String>,
     /// The vendor's fields worth keeping, by the vendor's names.
     pub provider_fields: serde_json::Map<String, Value>,
 }
 
 impl Response {
     /// An answer with this text, ended by itself, nothing else known.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::of_parts(vec![Part::text(text)], FinishReason::Stop)
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self::from_parts(vec![Part::from_text(text)], FinishReason::Stop)
     }
 
     /// An answer made of these parts, nothing else known.
-    pub fn of_parts(parts: Vec<Part>, finish_reason: FinishReason) -> Self {
+    pub fn from_parts(parts: Vec<Part>, finish_reason: FinishReason) -> Self {
         let (mut text, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
         for part in &parts {
             match part {
                 Part::Text { text: more } => text.push_str(more),
                 Part::Reasoning { text: more, .. } => reasoning.push_str(more),
                 Part::ToolCall(call) => tool_calls.push(call.clone()),
-                Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::Own { .. } => {}
+                Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::ProviderSpecific { .. } => {}
             }
         }
         Self {
@@ -78,13 +78,13 @@ impl Response {
             parts,
             finish_reason,
             usage: Usage::default(),
-            unexpected: Vec::new(),
+            unexpected_fields: Vec::new(),
             provider_fields: serde_json::Map::new(),
         }
     }
 
     /// The answer as a turn of the conversation. `from` is the `provider/model` that gave it.
-    pub fn turn(&self, from: impl Into<String>) -> Message {
-        Message { role: Role::Assistant, parts: self.parts.clone(), from: Some(from.into()) }
+    pub fn to_message(&self, from: impl Into<String>) -> Message {
+        Message { role: Role::Assistant, parts: self.parts.clone(), model_ref: Some(from.into()) }
     }
 }

@@ -7,15 +7,15 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tool {
     /// A function of the one who asks.
-    Function(Function),
+    Function(FunctionTool),
     /// A tool that only one vendor has (its web search, its sandbox), as that vendor spells it.
-    Own(Value),
+    ProviderSpecific(Value),
 }
 
 /// A function of the one who asks: it is named to the model, and its calls are answered by the caller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Function {
+pub struct FunctionTool {
     /// Its name: letters, digits, `_` and `-`, at most 64.
     pub name: String,
     /// What it does and when to use it.
@@ -43,11 +43,11 @@ pub enum ToolChoice {
 
 /// The shape that an answer must have.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Schema {
+pub enum ResponseFormat {
     /// Any JSON.
-    AnyJson,
+    JsonObject,
     /// JSON that a JSON Schema describes.
-    Described(JsonSchema),
+    JsonSchema(JsonSchema),
 }
 
 /// A JSON Schema with the name that vendors want beside it.
@@ -65,27 +65,27 @@ pub struct JsonSchema {
 
 impl JsonSchema {
     /// The name where none is given.
-    pub const NAME: &str = "answer";
+    pub const DEFAULT_NAME: &str = "answer";
 }
 
 impl Tool {
     /// Bytes of text that the tool puts into a prompt.
-    pub fn text_bytes(&self) -> usize {
+    pub fn prompt_text_len(&self) -> usize {
         match self {
             Self::Function(function) => {
                 function.name.len()
                     + function.description.as_ref().map_or(0, String::len)
                     + function.parameters.to_string().len()
             }
-            Self::Own(tool) => tool.to_string().len(),
+            Self::ProviderSpecific(tool) => tool.to_string().len(),
         }
     }
 
     /// The function, where it is one.
-    pub fn as_function(&self) -> Option<&Function> {
+    pub fn as_function(&self) -> Option<&FunctionTool> {
         match self {
             Self::Function(function) => Some(function),
-            Self::Own(_) => None,
+            Self::ProviderSpecific(_) => None,
         }
     }
 }

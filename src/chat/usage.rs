@@ -15,19 +15,20 @@ pub struct Usage {
     pub cache_write_tokens: Option<u64>,
     /// The part of what was written to a cache that is kept for an hour, at a price of its own.
     #[serde(skip)]
-    pub long_cache_write_tokens: Option<u64>,
+    pub cache_write_1h_tokens: Option<u64>,
     /// Everything that came out.
     pub output_tokens: Option<u64>,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: Option<u64>,
     /// Input and output that are paid for, where the vendor bills other counts than it reports (Cohere).
     #[serde(skip)]
-    pub billed: Option<(u64, u64)>,
+    pub billed_tokens: Option<(u64, u64)>,
     /// What the vendor itself says that the exchange cost, in billionths of a US dollar.
     #[serde(skip)]
-    pub reported_cost: Option<u64>,
+    pub reported_cost_nano_usd: Option<u64>,
     /// Whether any count is an estimate of ours rather than the vendor's figure.
-    pub estimated: bool,
+    #[serde(rename = "estimated")]
+    pub is_estimated: bool,
 }
 
 impl Usage {
@@ -36,16 +37,16 @@ impl Usage {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);
         self.cached_input_tokens = newer.cached_input_tokens.or(self.cached_input_tokens);
         self.cache_write_tokens = newer.cache_write_tokens.or(self.cache_write_tokens);
-        self.long_cache_write_tokens = newer.long_cache_write_tokens.or(self.long_cache_write_tokens);
+        self.cache_write_1h_tokens = newer.cache_write_1h_tokens.or(self.cache_write_1h_tokens);
         self.output_tokens = newer.output_tokens.or(self.output_tokens);
         self.reasoning_tokens = newer.reasoning_tokens.or(self.reasoning_tokens);
-        self.billed = newer.billed.or(self.billed);
-        self.reported_cost = newer.reported_cost.or(self.reported_cost);
-        self.estimated |= newer.estimated;
+        self.billed_tokens = newer.billed_tokens.or(self.billed_tokens);
+        self.reported_cost_nano_usd = newer.reported_cost_nano_usd.or(self.reported_cost_nano_usd);
+        self.is_estimated |= newer.is_estimated;
     }
 
     /// The sum of counts that may each be unknown: unknown only when all are.
-    pub fn total(counts: &[Option<u64>]) -> Option<u64> {
+    pub fn sum_known(counts: &[Option<u64>]) -> Option<u64> {
         counts.iter().flatten().copied().reduce(u64::saturating_add)
     }
 }
@@ -55,11 +56,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absent_is_not_zero() {
+    fn missing_counts_are_not_zero() {
         let mut usage = Usage { input_tokens: Some(7), ..Usage::default() };
         usage.merge(&Usage { output_tokens: Some(0), ..Usage::default() });
         assert_eq!((usage.input_tokens, usage.output_tokens), (Some(7), Some(0)));
-        assert_eq!(Usage::total(&[None, None]), None);
-        assert_eq!(Usage::total(&[None, Some(2), Some(3)]), Some(5));
+        assert_eq!(Usage::sum_known(&[None, None]), None);
+        assert_eq!(Usage::sum_known(&[None, Some(2), Some(3)]), Some(5));
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::PromptArgs;
+use super::RequestArgs;
 
 /// Ask one model, or the default route.
 #[derive(Clone, Debug, Args)]
@@ -21,5 +21,5 @@ pub struct AskArgs {
     pub stream: bool,
     /// The prompt and how it is sent.
     #[command(flatten)]
-    pub request: PromptArgs,
+    pub request: RequestArgs,
 }

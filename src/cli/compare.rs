@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::PromptArgs;
+use super::RequestArgs;
 
 /// Ask several models at once.
 #[derive(Clone, Debug, Args)]
@@ -21,5 +21,5 @@ pub struct CompareArgs {
     pub rubric: Option<String>,
     /// The prompt and how it is sent.
     #[command(flatten)]
-    pub request: PromptArgs,
+    pub request: RequestArgs,
 }

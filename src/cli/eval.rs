@@ -7,7 +7,7 @@ use clap::Args;
 use super::GateArgs;
 
 /// What says how models are asked, or what they must reach: an audit asks none.
-const NOT_WITH_AUDIT: [&str; 29] = [
+const AUDIT_CONFLICTS: [&str; 29] = [
     "models",
     "repeat",
     "min_pass",
@@ -105,7 +105,7 @@ pub struct EvalArgs {
     pub dry_run: bool,
     /// Ask nobody, but look at the sets themselves: each reference must pass its own assertions, and wrong answers made of it
     /// must fail
-    #[arg(long, conflicts_with_all = NOT_WITH_AUDIT)]
+    #[arg(long, conflicts_with_all = AUDIT_CONFLICTS)]
     pub audit: bool,
     /// With --audit: the least share of wrong answers that must be caught, 0 to 1
     #[arg(
@@ -114,7 +114,7 @@ pub struct EvalArgs {
         requires = "audit",
         default_value_t = 0.95,
         allow_negative_numbers = true,
-        value_parser = super::gate::share
+        value_parser = super::gate::parse_share
     )]
     pub min_caught: f64,
     /// With --audit: what the wrong answers are made by

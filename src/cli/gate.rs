@@ -22,30 +22,30 @@ pub struct GateArgs {
     pub on_drift: Option<String>,
     /// What is compared [default: pass_rate]
     #[arg(long, value_name = "METRIC")]
-    pub metric: Option<MetricWord>,
+    pub metric: Option<MetricArg>,
     /// The least pass rate, 0 to 1
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = share)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_share)]
     pub min_pass_rate: Option<f64>,
     /// The least mean score, 0 to 1
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = share)]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = parse_share)]
     pub min_score: Option<f64>,
     /// The most that a subject's answers may have cost together, in dollars; it fails afterwards, --max-cost stops before
-    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = dollars)]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = parse_dollars)]
     pub max_cost_usd: Option<f64>,
     /// The longest median latency, in milliseconds
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = milliseconds)]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_milliseconds)]
     pub max_p50_ms: Option<f64>,
     /// The longest 95th percentile of the latency, in milliseconds; takes 200 answers
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = milliseconds)]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_milliseconds)]
     pub max_p95_ms: Option<f64>,
     /// How many cases may go unscored, as a number or a share such as 1% (half of them is 50%)
     #[arg(long, value_name = "LIMIT", allow_negative_numbers = true)]
     pub max_unscored: Option<String>,
     /// The largest drop against the baseline that may be observed, 0 to 1
-    #[arg(long, value_name = "DROP", allow_negative_numbers = true, value_parser = share, requires = "baseline")]
+    #[arg(long, value_name = "DROP", allow_negative_numbers = true, value_parser = parse_share, requires = "baseline")]
     pub max_drop: Option<f64>,
     /// The difference to the baseline that does not matter, 0 to 1
-    #[arg(long, value_name = "DIFFERENCE", allow_negative_numbers = true, value_parser = share, requires = "baseline")]
+    #[arg(long, value_name = "DIFFERENCE", allow_negative_numbers = true, value_parser = parse_share, requires = "baseline")]
     pub margin: Option<f64>,
     /// Hold the lower ends of the intervals to the floors, and fail unless a drop beyond the largest one is ruled out
     #[arg(long)]
@@ -55,7 +55,7 @@ pub struct GateArgs {
 /// What can be compared.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum MetricWord {
+pub enum MetricArg {
     /// Whether cases pass.
     #[value(alias = "pass-rate")]
     PassRate,
@@ -64,7 +64,7 @@ pub enum MetricWord {
 }
 
 /// A share of 1. One that is written in percent is said as it must be.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| {
         match text.trim().strip_suffix('%').map(|percent| percent.trim().parse::<f64>()) {
             Some(Ok(percent)) => format!("write {} for {percent} %", (percent * 1e7).round() / 1e9),
@@ -73,14 +73,14 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     })
 }
 
-fn dollars(text: &str) -> Result<f64, String> {
+fn parse_dollars(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| match text.trim().trim_start_matches('$').trim().parse::<f64>() {
         Ok(dollars) => format!("write {dollars} for ${dollars}"),
         Err(_) => "write dollars as a number, such as 0.05".to_owned(),
     })
 }
 
-fn milliseconds(text: &str) -> Result<f64, String> {
+fn parse_milliseconds(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let [ms, s] =
         ["ms", "s"].map(|unit| text.strip_suffix(unit).and_then(|figure| figure.trim().parse::<f64>().ok()));

@@ -7,7 +7,7 @@ mod embed;
 mod eval;
 mod gate;
 mod models;
-mod prompt;
+mod request;
 mod route;
 mod sim;
 
@@ -20,9 +20,9 @@ pub use check::CheckArgs;
 pub use compare::CompareArgs;
 pub use embed::EmbedArgs;
 pub use eval::EvalArgs;
-pub use gate::{GateArgs, MetricWord};
+pub use gate::{GateArgs, MetricArg};
 pub use models::ModelsArgs;
-pub use prompt::PromptArgs;
+pub use request::RequestArgs;
 pub use route::RouteArgs;
 pub use sim::SimArgs;
 
@@ -35,7 +35,7 @@ pub struct Cli {
     pub global: GlobalArgs,
     /// The command.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliSubcommand,
 }
 
 /// Flags of every command.
@@ -60,7 +60,7 @@ pub struct GlobalArgs {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliSubcommand {
     /// Ask one model, or the default route
     Ask(AskArgs),
     /// Ask through a named fallback chain; without a prompt, see how its candidates stand

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::PromptArgs;
+use super::RequestArgs;
 
 /// Ask through a named fallback chain; without a prompt, see how its candidates stand.
 #[derive(Clone, Debug, Args)]
@@ -32,5 +32,5 @@ pub struct RouteArgs {
     pub stream: bool,
     /// The prompt and how it is sent.
     #[command(flatten)]
-    pub request: PromptArgs,
+    pub request: RequestArgs,
 }

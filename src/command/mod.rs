@@ -5,30 +5,30 @@
 //! turns it into an exit code.
 
 mod ask;
+mod breaker_hook;
+mod build_request;
 mod call;
 mod check;
 mod compare;
-mod contest;
+mod compare_judge;
 mod context;
-mod definitions;
 mod drill;
 mod embed;
-mod ended;
 mod eval;
-mod hook;
+mod grader_program;
+mod max_cost;
 mod models;
 mod models_available;
 mod models_update;
-mod money;
 mod outcome;
 mod ping;
-mod program;
-mod prompt;
+mod request_flags;
 mod route;
+mod route_status;
+mod shutdown;
 mod signals;
 mod sim;
-mod simulator;
-mod standing;
+mod start_simulator;
 mod stdin;
 
 use std::ffi::OsString;
@@ -36,11 +36,11 @@ use std::pin::pin;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliSubcommand};
 use crate::view::Console;
-use context::Context;
-use ended::{ended, outlive_full_files};
-use outcome::{CommandError, Outcome};
+use context::CommandContext;
+use outcome::{CommandError, CommandOutcome};
+use shutdown::{catch_file_size_signal, wait_for_shutdown_signal};
 
 /// Runs the program with these arguments and says what to exit with.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -49,58 +49,62 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             // Help and version come this way too, on stdout and with 0. A closed stdout is nobody's error.
             let _ = error.print();
-            return if error.use_stderr() { Outcome::Usage.code() } else { Outcome::Done.code() };
+            return if error.use_stderr() {
+                CommandOutcome::UsageError.exit_code()
+            } else {
+                CommandOutcome::Success.exit_code()
+            };
         }
     };
     let environment = |name: &str| std::env::var(name).ok();
     let console = Console::new(cli.global.quiet, cli.global.verbose, &environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(whole(cli, console)),
-        Err(error) => Err(CommandError::internal(error)),
+        Ok(runtime) => runtime.block_on(run_until_signal(cli, console)),
+        Err(error) => Err(CommandError::from_io(error)),
     };
     match result {
-        Ok(outcome) => outcome.code(),
+        Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             console.error(&error.error, error.hint.as_deref());
-            error.outcome.code()
+            error.outcome.exit_code()
         }
     }
 }
 
 /// A command, from its beginning to the moment at which everything is written.
-async fn whole(cli: Cli, console: Console) -> Result<Outcome, CommandError> {
-    outlive_full_files();
-    let context = Context::new(cli.global, console)?;
+async fn run_until_signal(cli: Cli, console: Console) -> Result<CommandOutcome, CommandError> {
+    catch_file_size_signal();
+    let context = CommandContext::new(cli.global, console)?;
     let result = {
         let mut work = pin!(dispatch(&context, cli.command));
         loop {
             tokio::select! {
                 biased;
                 result = &mut work => break result,
-                outcome = ended() => {
-                    if !context.signals.tell(outcome) {
-                        break Err(CommandError::ended(outcome));
+                outcome = wait_for_shutdown_signal() => {
+                    if !context.signals.notify(outcome) {
+                        break Err(CommandError::from_signal(outcome));
                     }
                 }
             }
         }
     };
     // What was under way is dropped by now, and has posted what it owes.
-    context.settle_ledger().await;
-    context.warn_of_ledger();
+    context.flush_ledger().await;
+    context.warn_ledger_unavailable();
     result
 }
 
-async fn dispatch(context: &Context, command: Command) -> Result<Outcome, CommandError> {
+async fn dispatch(context: &CommandContext, command: CliSubcommand) -> Result<CommandOutcome, CommandError> {
     match command {
-        Command::Ask(args) => ask::ask(context, args).await,
-        Command::Route(args) => route::route(context, args).await,
-        Command::Eval(args) => eval::eval(context, args).await,
-        Command::Compare(args) => compare::compare(context, args).await,
-        Command::Embed(args) => embed::embed(context, args).await,
-        Command::Models(args) => models::models(context, &args).await,
-        Command::Check(args) => check::check(context, &args).await,
-        Command::Sim(args) => sim::sim(context, args).await,
+        CliSubcommand::Ask(args) => ask::run(context, args).await,
+        CliSubcommand::Route(args) => route::run(context, args).await,
+        CliSubcommand::Eval(args) => eval::run(context, args).await,
+        CliSubcommand::Compare(args) => compare::run(context, args).await,
+        CliSubcommand::Embed(args) => embed::run(context, args).await,
+        CliSubcommand::Models(args) => models::run(context, &args).await,
+        CliSubcommand::Check(args) => check::run(context, &args).await,
+        CliSubcommand::Sim(args) => sim::run(context, args).await,
     }
 }

@@ -11,15 +11,12 @@ use super::outcome::CommandError;
 use crate::view::Console;
 
 /// After this time without a byte of input, a person is told what is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const NOTICE_DELAY: Duration = Duration::from_secs(2);
 
 /// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file. A thread of its own reads,
 /// so that Ctrl-C ends the wait.
-pub(super) async fn standard_input(
-    has_prompt: bool,
-    console: &Console,
-) -> Result<Option<String>, CommandError> {
-    if !is_pipe_or_file() {
+pub(super) async fn read_stdin(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
+    if !is_stdin_pipe_or_file() {
         return Ok(None);
     }
     let (sender, mut receiver) = oneshot::channel();
@@ -29,7 +26,7 @@ pub(super) async fn standard_input(
         // Nobody listens any more when the process ends first.
         let _ = sender.send(read.map(|_| bytes));
     });
-    let mut read = timeout(PATIENCE, &mut receiver).await;
+    let mut read = timeout(NOTICE_DELAY, &mut receiver).await;
     if read.is_err() {
         if has_prompt {
             console.note("waiting for stdin; --no-stdin or </dev/null skips it");
@@ -37,18 +34,18 @@ pub(super) async fn standard_input(
         read = Ok(receiver.await);
     }
     let bytes = match read {
-        Ok(Ok(read)) => read.map_err(CommandError::internal)?,
+        Ok(Ok(read)) => read.map_err(CommandError::from_io)?,
         _ => Vec::new(),
     };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text").hint("pipe text in")),
+        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text").with_hint("pipe text in")),
     }
 }
 
 /// Whether there may be something to read.
 #[cfg(unix)]
-pub(super) fn is_pipe_or_file() -> bool {
+pub(super) fn is_stdin_pipe_or_file() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
     let Ok(handle) = io::stdin().as_fd().try_clone_to_owned() else { return false };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::chat::{Media, Part, Source};
+use crate::chat::{Attachment, AttachmentSource, Part};
 
 /// Why something is no part of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ impl AttachmentError {
         Self { message: message.into(), hint: None }
     }
 
-    fn hint(self, hint: &str) -> Self {
+    fn with_hint(self, hint: &str) -> Self {
         Self { hint: Some(hint.to_owned()), ..self }
     }
 }
@@ -31,34 +31,36 @@ impl AttachmentError {
 ///
 /// # Errors
 /// When it cannot be read, or is nothing that a prompt can hold.
-pub fn attachment(
+pub fn load_attachment(
     name: &str,
     find: impl FnOnce(&str) -> Result<PathBuf, String>,
 ) -> Result<Part, AttachmentError> {
     if name.starts_with("https://") || name.starts_with("http://") {
-        return by_url(name);
+        return attachment_from_url(name);
     }
-    let bytes = bytes(&find(name).map_err(AttachmentError::new)?)?;
-    let Some(media_type) = media_type(&bytes) else {
+    let bytes = read_limited(&find(name).map_err(AttachmentError::new)?)?;
+    let Some(media_type) = sniff_media_type(&bytes) else {
         let text = Some(bytes).filter(|bytes| !bytes.contains(&0)).and_then(|b| String::from_utf8(b).ok());
         let text = text.ok_or_else(|| {
             AttachmentError::new(format!("{name} is neither text nor a picture or PDF"))
-                .hint("pictures are PNG, JPEG, GIF or WebP")
+                .with_hint("pictures are PNG, JPEG, GIF or WebP")
         })?;
-        return Ok(Part::text(format!("<file name=\"{name}\">\n{}\n</file>", text.trim_end())));
+        return Ok(Part::from_text(format!("<file name=\"{name}\">\n{}\n</file>", text.trim_end())));
     };
     let stem = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned());
-    let source = Source::Data(STANDARD.encode(&bytes));
+    let source = AttachmentSource::Base64(STANDARD.encode(&bytes));
     Ok(match media_type {
-        "application/pdf" => Part::Document(Media { media_type: media_type.to_owned(), source, name: stem }),
-        picture => Part::Image(Media { media_type: picture.to_owned(), source, name: None }),
+        "application/pdf" => {
+            Part::Document(Attachment { media_type: media_type.to_owned(), source, name: stem })
+        }
+        picture => Part::Image(Attachment { media_type: picture.to_owned(), source, name: None }),
     })
 }
 
 /// More than this no provider takes in one request, in bytes.
-const LIMIT: u64 = 64 << 20;
+const MAX_ATTACHMENT_BYTES: u64 = 64 << 20;
 
-fn bytes(path: &Path) -> Result<Vec<u8>, AttachmentError> {
+fn read_limited(path: &Path) -> Result<Vec<u8>, AttachmentError> {
     use std::io::Read as _;
     let wrong = |why: &dyn std::fmt::Display| {
         AttachmentError::new(format!("`{}` cannot be read: {why}", path.display()))
@@ -66,15 +68,15 @@ fn bytes(path: &Path) -> Result<Vec<u8>, AttachmentError> {
     let mut bytes = Vec::new();
     // A device may have no end, so the reading has one.
     let file = std::fs::File::open(path).map_err(|error| wrong(&error))?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(wrong(&format_args!("it is larger than {} MiB", LIMIT >> 20)));
+    file.take(MAX_ATTACHMENT_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+    if bytes.len() as u64 > MAX_ATTACHMENT_BYTES {
+        return Err(wrong(&format_args!("it is larger than {} MiB", MAX_ATTACHMENT_BYTES >> 20)));
     }
     Ok(bytes)
 }
 
 /// A picture that the provider fetches itself. Its type is what the address ends in.
-fn by_url(url: &str) -> Result<Part, AttachmentError> {
+fn attachment_from_url(url: &str) -> Result<Part, AttachmentError> {
     let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
     if host.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(AttachmentError::new(format!("`{url}` is no address of a picture or PDF")));
@@ -84,25 +86,26 @@ fn by_url(url: &str) -> Result<Part, AttachmentError> {
     let media_type = match ending.as_str() {
         "png" | "gif" | "webp" | "jpeg" => format!("image/{ending}"),
         "pdf" => {
-            let source = Source::Url(url.to_owned());
-            return Ok(Part::Document(Media {
+            let source = AttachmentSource::Url(url.to_owned());
+            return Ok(Part::Document(Attachment {
                 media_type: "application/pdf".to_owned(),
                 source,
                 name: None,
             }));
         }
         "txt" | "md" | "html" | "json" | "csv" => {
-            return Err(AttachmentError::new(format!("{url} is no picture"))
-                .hint("download it and name the file; only pictures and PDFs are fetched by the provider"));
+            return Err(AttachmentError::new(format!("{url} is no picture")).with_hint(
+                "download it and name the file; only pictures and PDFs are fetched by the provider",
+            ));
         }
         // `jpg`, or no ending at all: JPEG is the most likely.
         _ => "image/jpeg".to_owned(),
     };
-    Ok(Part::Image(Media { media_type, source: Source::Url(url.to_owned()), name: None }))
+    Ok(Part::Image(Attachment { media_type, source: AttachmentSource::Url(url.to_owned()), name: None }))
 }
 
 /// What the first bytes say.
-fn media_type(bytes: &[u8]) -> Option<&'static str> {
+fn sniff_media_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

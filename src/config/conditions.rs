@@ -1,22 +1,22 @@
 //! `when`: for which requests a candidate is there.
 
+use super::config_resolver::ConfigResolver;
 use super::route_entry::WhenEntry;
-use super::routes::Reader;
-use super::yaml::Located;
+use super::yaml::Spanned;
 use crate::catalog::{Capability, Catalog};
 use crate::provider::ModelRef;
-use crate::route::Conditions;
+use crate::route::CandidateConditions;
 
-impl Reader {
+impl ConfigResolver {
     /// The conditions of one entry.
-    pub(super) fn conditions(&mut self, entry: WhenEntry) -> Conditions {
+    pub(super) fn resolve_conditions(&mut self, entry: WhenEntry) -> CandidateConditions {
         if let Some(most) = entry.max_input_tokens.as_ref().filter(|most| most.value == 0) {
-            self.wrong("no request has so few tokens", most.span.clone(), "write 1 or more");
+            self.report("no request has so few tokens", most.span.clone(), "write 1 or more");
         }
         if let (Some(least), Some(most)) = (&entry.min_input_tokens, &entry.max_input_tokens)
             && least.value > most.value
         {
-            self.wrong(
+            self.report(
                 format!("no request has at least {} and at most {} tokens", least.value, most.value),
                 least.span.clone(),
                 "make `max_input_tokens` at least as large as `min_input_tokens`",
@@ -24,11 +24,11 @@ impl Reader {
         }
         let label = entry.label.map(|label| {
             if label.value.trim().is_empty() {
-                self.wrong("this label is empty", label.span.clone(), "write the word of `--label`");
+                self.report("this label is empty", label.span.clone(), "write the word of `--label`");
             }
             label.value.trim().to_owned()
         });
-        Conditions {
+        CandidateConditions {
             max_input_tokens: entry.max_input_tokens.map(|most| most.value),
             min_input_tokens: entry.min_input_tokens.map(|least| least.value),
             label,
@@ -39,9 +39,14 @@ impl Reader {
     }
 
     /// A candidate that is there only for requests that its model is known not to take is never tried.
-    pub(super) fn tried_at_all(&mut self, model: &ModelRef, when: &Conditions, place: &Located<()>) {
-        let Some(what) = never_takes(model, when, &self.catalog) else { return };
-        self.wrong(
+    pub(super) fn check_can_be_tried(
+        &mut self,
+        model: &ModelRef,
+        when: &CandidateConditions,
+        place: &Spanned<()>,
+    ) {
+        let Some(what) = find_unsupported_input(model, when, &self.catalog) else { return };
+        self.report(
             format!("`{model}` takes no {what}, so a candidate for requests with {what} is never tried"),
             place.span.clone(),
             "name another model, or change the condition",
@@ -49,7 +54,11 @@ impl Reader {
     }
 }
 
-fn never_takes(model: &ModelRef, when: &Conditions, catalog: &Catalog) -> Option<&'static str> {
+fn find_unsupported_input(
+    model: &ModelRef,
+    when: &CandidateConditions,
+    catalog: &Catalog,
+) -> Option<&'static str> {
     if when.tools != Some(true) && when.attachments != Some(true) {
         return None;
     }
@@ -63,14 +72,14 @@ fn never_takes(model: &ModelRef, when: &Conditions, catalog: &Catalog) -> Option
 }
 
 /// Conditions that hold where both do; `None` where no request meets both.
-pub(super) fn both(a: &Conditions, b: &Conditions) -> Option<Conditions> {
+pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Option<CandidateConditions> {
     fn same<T: Clone + PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<Option<T>> {
         match (a, b) {
             (Some(a), Some(b)) if a != b => None,
             (a, b) => Some(a.or(b).cloned()),
         }
     }
-    let joined = Conditions {
+    let joined = CandidateConditions {
         max_input_tokens: a.max_input_tokens.into_iter().chain(b.max_input_tokens).min(),
         min_input_tokens: a.min_input_tokens.into_iter().chain(b.min_input_tokens).max(),
         label: same(a.label.as_ref(), b.label.as_ref())?,
@@ -83,7 +92,7 @@ pub(super) fn both(a: &Conditions, b: &Conditions) -> Option<Conditions> {
 }
 
 /// Whether every request that meets `narrow` meets `wide`.
-pub(super) fn covers(wide: &Conditions, narrow: &Conditions) -> bool {
+pub(super) fn covers(wide: &CandidateConditions, narrow: &CandidateConditions) -> bool {
     fn implied<T: PartialEq>(wide: Option<&T>, narrow: Option<&T>) -> bool {
         wide.is_none() || wide == narrow
     }
@@ -101,46 +110,51 @@ pub(super) fn covers(wide: &Conditions, narrow: &Conditions) -> bool {
 mod tests {
     use super::*;
 
-    fn when(max: Option<u64>, min: Option<u64>, label: Option<&str>, tools: Option<bool>) -> Conditions {
-        Conditions {
+    fn conditions_with(
+        max: Option<u64>,
+        min: Option<u64>,
+        label: Option<&str>,
+        tools: Option<bool>,
+    ) -> CandidateConditions {
+        CandidateConditions {
             max_input_tokens: max,
             min_input_tokens: min,
             label: label.map(str::to_owned),
             tools,
-            ..Conditions::default()
+            ..CandidateConditions::default()
         }
     }
 
     #[test]
-    fn both_hold_where_each_does() {
-        let a = when(Some(10), None, Some("x"), None);
-        let b = when(Some(5), Some(2), None, Some(true));
-        assert_eq!(both(&a, &b), Some(when(Some(5), Some(2), Some("x"), Some(true))));
-        assert_eq!(both(&a, &Conditions::default()), Some(a.clone()));
-        assert_eq!(both(&a, &when(None, None, Some("y"), None)), None);
-        assert_eq!(both(&a, &when(None, Some(11), None, None)), None);
-        assert_eq!(both(&b, &when(None, None, None, Some(false))), None);
+    fn intersect_cases() {
+        let a = conditions_with(Some(10), None, Some("x"), None);
+        let b = conditions_with(Some(5), Some(2), None, Some(true));
+        assert_eq!(intersect(&a, &b), Some(conditions_with(Some(5), Some(2), Some("x"), Some(true))));
+        assert_eq!(intersect(&a, &CandidateConditions::default()), Some(a.clone()));
+        assert_eq!(intersect(&a, &conditions_with(None, None, Some("y"), None)), None);
+        assert_eq!(intersect(&a, &conditions_with(None, Some(11), None, None)), None);
+        assert_eq!(intersect(&b, &conditions_with(None, None, None, Some(false))), None);
     }
 
     proptest::proptest! {
         /// Joined conditions are covered by each of the two, and nothing is covered by less than itself.
         #[test]
-        fn joined_is_narrower(a in conditions(), b in conditions()) {
-            proptest::prop_assert!(covers(&a, &a) && covers(&Conditions::default(), &a));
-            proptest::prop_assert_eq!(both(&a, &b), both(&b, &a));
-            if let Some(joined) = both(&a, &b) {
+        fn intersection_is_covered_by_both_conditions(a in conditions(), b in conditions()) {
+            proptest::prop_assert!(covers(&a, &a) && covers(&CandidateConditions::default(), &a));
+            proptest::prop_assert_eq!(intersect(&a, &b), intersect(&b, &a));
+            if let Some(joined) = intersect(&a, &b) {
                 proptest::prop_assert!(covers(&a, &joined) && covers(&b, &joined));
                 proptest::prop_assert_eq!(covers(&a, &b), joined == b);
             }
         }
     }
 
-    fn conditions() -> impl proptest::strategy::Strategy<Value = Conditions> {
+    fn conditions() -> impl proptest::strategy::Strategy<Value = CandidateConditions> {
         use proptest::prelude::*;
         let tokens = || proptest::option::of(1u64..5);
         let flag = || proptest::option::of(any::<bool>());
         (tokens(), tokens(), proptest::option::of("[ab]"), flag(), flag(), flag())
-            .prop_map(|(max, min, label, tools, attachments, schema)| Conditions {
+            .prop_map(|(max, min, label, tools, attachments, schema)| CandidateConditions {
                 max_input_tokens: max,
                 min_input_tokens: min,
                 label,

@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::yaml::Located;
-use crate::chat::{harmless, redact_keys};
+use super::yaml::Spanned;
+use crate::chat::{redact_api_keys, sanitize_char};
 
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
     /// Where, in bytes of the file's text; `None` when it is about the file as a whole.
@@ -20,7 +20,7 @@ pub struct Problem {
     pub hint: String,
 }
 
-impl Problem {
+impl Diagnostic {
     /// A problem at a place, with what to do about it.
     pub fn new(message: impl Into<String>, span: Option<Range<usize>>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), span, hint: hint.into() }
@@ -35,39 +35,43 @@ pub struct ConfigError {
     /// Its text, for the underlined lines.
     pub text: String,
     /// What is wrong with it; never empty.
-    pub problems: Vec<Problem>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl ConfigError {
     /// One problem about a file as a whole.
-    pub fn whole(path: impl Into<String>, message: impl Into<String>, hint: &str) -> Self {
-        Self { path: path.into(), text: String::new(), problems: vec![Problem::new(message, None, hint)] }
+    pub fn for_file(path: impl Into<String>, message: impl Into<String>, hint: &str) -> Self {
+        Self {
+            path: path.into(),
+            text: String::new(),
+            diagnostics: vec![Diagnostic::new(message, None, hint)],
+        }
     }
 
     /// A file that cannot be read.
-    pub(super) fn unreadable(path: impl Into<String>, error: &std::io::Error) -> Self {
+    pub(super) fn cannot_read(path: impl Into<String>, error: &std::io::Error) -> Self {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path; it is relative to the folder you are in",
             std::io::ErrorKind::InvalidData => "save the file as UTF-8 text",
             _ => "check that it is a file that you may read",
         };
-        Self::whole(path, format!("the file cannot be read: {error}"), hint)
+        Self::for_file(path, format!("the file cannot be read: {error}"), hint)
     }
 
-    fn render(&self, problem: &Problem) -> String {
-        let title = Level::ERROR.primary_title(printable(&problem.message));
+    fn render_diagnostic(&self, problem: &Diagnostic) -> String {
+        let title = Level::ERROR.primary_title(replace_control_chars(&problem.message));
         let Some(span) = problem.span.clone().filter(|s| s.start <= self.text.len()) else {
-            return format!("error: {}\n  --> {}", printable(&problem.message), self.path);
+            return format!("error: {}\n  --> {}", replace_control_chars(&problem.message), self.path);
         };
-        let span = self.whole_characters(span);
+        let span = self.normalize_span(span);
         let line_start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        if may_hold_key(self.text[line_start..].lines().next().unwrap_or_default())
-            || self.is_below_key(line_start)
+        if can_contain_key(self.text[line_start..].lines().next().unwrap_or_default())
+            || self.is_in_secret_block(line_start)
         {
             // A key pasted where a variable's name belongs must not be shown by the error about it.
             let row = self.text[..line_start].matches('\n').count() + 1;
             let column = self.text[line_start..span.start].chars().count() + 1;
-            let (message, path) = (printable(&redact_keys(&problem.message)), &self.path);
+            let (message, path) = (replace_control_chars(&redact_api_keys(&problem.message)), &self.path);
             return format!(
                 "error: {message}\n --> {path}:{row}:{column} (the line is not shown: it may hold a key)"
             );
@@ -78,7 +82,7 @@ impl ConfigError {
     }
 
     /// Whether a line stands in a block of values that are sent: the nearest line with less indent names it.
-    fn is_below_key(&self, line_start: usize) -> bool {
+    fn is_in_secret_block(&self, line_start: usize) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let own = self.text[line_start..].lines().next().map_or(0, indent);
         let above = self.text[..line_start].lines().rev().filter(|line| !line.trim().is_empty());
@@ -87,7 +91,7 @@ impl ConfigError {
     }
 
     /// A span that cuts no character and is not empty where there is text.
-    fn whole_characters(&self, span: Range<usize>) -> Range<usize> {
+    fn normalize_span(&self, span: Range<usize>) -> Range<usize> {
         let text = &self.text;
         let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
@@ -100,7 +104,7 @@ impl ConfigError {
     }
 }
 
-fn may_hold_key(line: &str) -> bool {
+fn can_contain_key(line: &str) -> bool {
     // A timer of that name holds none.
     let lower = line.to_lowercase().replace("first_token:", "");
     let words = [
@@ -121,35 +125,38 @@ fn may_hold_key(line: &str) -> bool {
     ];
     let names_key = words.iter().any(|word| lower.contains(word));
     let url_with_more = lower.contains("url") && line.contains(['@', '?']);
-    names_key || url_with_more || redact_keys(line) != line || line.split(is_no_key).any(looks_random)
+    names_key
+        || url_with_more
+        || redact_api_keys(line) != line
+        || line.split(is_key_separator).any(is_random_looking)
 }
 
-fn is_no_key(c: char) -> bool {
+fn is_key_separator(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 /// Long, and letters and digits in no order that words have: what a key looks like that says nothing of itself.
-fn looks_random(word: &str) -> bool {
+fn is_random_looking(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     word.len() >= 24 && digits >= 4 && digits < word.len()
 }
 
 /// What is wrong with a file's version, if anything: there is one so far.
-pub(super) fn version_problem(version: &Located<u32>) -> Option<Problem> {
+pub(super) fn check_version(version: &Spanned<u32>) -> Option<Diagnostic> {
     let message = || format!("version {} of the file format is not known", version.value);
-    (version.value != 1).then(|| Problem::new(message(), version.span.clone(), "write `version: 1`"))
+    (version.value != 1).then(|| Diagnostic::new(message(), version.span.clone(), "write `version: 1`"))
 }
 
 /// Control characters from a file must not reach a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' { c } else { harmless(c) }).collect()
+fn replace_control_chars(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { sanitize_char(c) }).collect()
 }
 
 /// So many problems of a kind are shown; of the others it is said how many there are.
-const SHOWN: usize = 3;
+const MAX_SHOWN_PER_KIND: usize = 3;
 
 /// What problems of one kind have in common: all but the first name in them, which is as a rule the case's, and the numbers.
-fn kind(problem: &Problem) -> String {
+fn grouping_key(problem: &Diagnostic) -> String {
     let mut parts = problem.message.splitn(3, '`');
     let (before, _, after) = (parts.next(), parts.next(), parts.next());
     let words = [before.unwrap_or_default(), after.unwrap_or_default(), &problem.hint].concat();
@@ -158,22 +165,22 @@ fn kind(problem: &Problem) -> String {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<String> = self.problems.iter().map(kind).collect();
+        let kinds: Vec<String> = self.diagnostics.iter().map(grouping_key).collect();
         let mut all: HashMap<&str, usize> = HashMap::new();
         kinds.iter().for_each(|kind| *all.entry(kind).or_default() += 1);
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (at, (problem, kind)) in self.problems.iter().zip(&kinds).enumerate() {
+        for (at, (problem, kind)) in self.diagnostics.iter().zip(&kinds).enumerate() {
             let nth = seen.entry(kind).or_default();
             *nth += 1;
-            if *nth > SHOWN {
+            if *nth > MAX_SHOWN_PER_KIND {
                 continue;
             }
             if at > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}\nhint: {}", self.render(problem), printable(&problem.hint))?;
-            let more = all.get(kind.as_str()).map_or(0, |all| all.saturating_sub(SHOWN));
-            if *nth == SHOWN && more > 0 {
+            write!(f, "{}\nhint: {}", self.render_diagnostic(problem), replace_control_chars(&problem.hint))?;
+            let more = all.get(kind.as_str()).map_or(0, |all| all.saturating_sub(MAX_SHOWN_PER_KIND));
+            if *nth == MAX_SHOWN_PER_KIND && more > 0 {
                 write!(f, "\nand {more} more like it")?;
             }
         }
@@ -182,7 +189,7 @@ impl fmt::Display for ConfigError {
 }
 
 /// The known word that is nearest to one, for a "did you mean".
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn find_closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
     near.filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 /// Longer than anybody waits, and short enough for every clock to add up.
-const LONGEST_DAYS: u64 = 30;
+const MAX_DURATION_DAYS: u64 = 30;
 
 /// Older scores are of other models.
-const OLDEST_DAYS: u64 = 3650;
+const MAX_AGE_DAYS: u64 = 3650;
 
 /// A text that is no duration, or one that is too long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,16 +28,16 @@ impl DurationError {
 /// # Errors
 /// When it is none, negative, or longer than 30 days.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError { text: text.to_owned(), most: LONGEST_DAYS };
-    clock_time(text).filter(|duration| *duration <= of_days(LONGEST_DAYS)).ok_or_else(wrong)
+    let wrong = || DurationError { text: text.to_owned(), most: MAX_DURATION_DAYS };
+    parse_unbounded(text).filter(|duration| *duration <= days(MAX_DURATION_DAYS)).ok_or_else(wrong)
 }
 
-fn clock_time(text: &str) -> Option<Duration> {
+fn parse_unbounded(text: &str) -> Option<Duration> {
     let signed: jiff::SignedDuration = text.trim().parse().ok()?;
     Duration::try_from(signed).ok()
 }
 
-fn of_days(days: u64) -> Duration {
+fn days(days: u64) -> Duration {
     Duration::from_secs(days * 24 * 3600)
 }
 
@@ -46,18 +46,18 @@ fn of_days(days: u64) -> Duration {
 /// # Errors
 /// When it is none, negative, or longer than ten years.
 pub(super) fn parse_age(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError { text: text.to_owned(), most: OLDEST_DAYS };
+    let wrong = || DurationError { text: text.to_owned(), most: MAX_AGE_DAYS };
     let trimmed = text.trim();
-    let days = |number: &str, each: u64| {
-        let days = number.trim().parse::<u64>().ok()?.checked_mul(each)?;
-        (days <= OLDEST_DAYS).then(|| of_days(days))
+    let parse = |number: &str, each: u64| {
+        let count = number.trim().parse::<u64>().ok()?.checked_mul(each)?;
+        (count <= MAX_AGE_DAYS).then(|| days(count))
     };
     let age = match (trimmed.strip_suffix('d'), trimmed.strip_suffix('w')) {
-        (Some(number), _) => days(number, 1),
-        (_, Some(number)) => days(number, 7),
-        _ => clock_time(text),
+        (Some(number), _) => parse(number, 1),
+        (_, Some(number)) => parse(number, 7),
+        _ => parse_unbounded(text),
     };
-    age.filter(|age| *age <= of_days(OLDEST_DAYS)).ok_or_else(wrong)
+    age.filter(|age| *age <= days(MAX_AGE_DAYS)).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_people_write_them() {
+    fn parse_duration_cases() {
         for (text, milliseconds) in
             [("250ms", 250), ("5s", 5000), ("2m", 120_000), ("1h30m", 5_400_000), ("0s", 0), ("1.5s", 1500)]
         {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_in_days_and_weeks() {
+    fn parse_age_cases() {
         for (text, hours) in [
             ("30d", 720),
             ("2w", 336),

@@ -1,18 +1,18 @@
 //! `SLALOM_ROUTE_NAME`: other candidates for one deploy, without an edit.
 
-use super::candidates::{What, Written, expand, nobody_left};
-use super::diagnostic::nearest;
-use super::routes::{Config, RouteSpec};
+use super::candidates::{CandidateRef, UnexpandedCandidate, expand_routes, explain_unusable_route};
+use super::config_resolver::{Config, RouteSpec};
+use super::diagnostic::find_closest;
 use super::subject::SubjectError;
 use crate::provider::Environment;
-use crate::route::Conditions;
+use crate::route::CandidateConditions;
 
 /// What the name of each such variable begins with.
-const PREFIX: &str = "SLALOM_ROUTE_";
+const OVERRIDE_PREFIX: &str = "SLALOM_ROUTE_";
 
 /// The variable that replaces the candidates of a route.
-fn variable_of(route: &str) -> String {
-    format!("{PREFIX}{}", route.to_uppercase().replace(['-', '.'], "_"))
+fn override_variable(route: &str) -> String {
+    format!("{OVERRIDE_PREFIX}{}", route.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Config {
@@ -20,10 +20,10 @@ impl Config {
     ///
     /// # Errors
     /// When a variable's value names no models, or two routes would take theirs from the same one.
-    pub fn overridden(mut self, environment: &dyn Environment) -> Result<Self, SubjectError> {
-        let mut found: Vec<(usize, String, Vec<Written>)> = Vec::new();
+    pub fn apply_overrides(mut self, environment: &dyn Environment) -> Result<Self, SubjectError> {
+        let mut found: Vec<(usize, String, Vec<UnexpandedCandidate>)> = Vec::new();
         for (n, route) in self.routes.iter().enumerate() {
-            let variable = variable_of(&route.name);
+            let variable = override_variable(&route.name);
             let Some(value) = environment.variable(&variable).filter(|value| !value.trim().is_empty()) else {
                 continue;
             };
@@ -37,7 +37,7 @@ impl Config {
                     hint: Some("give one of them another name, or unset the variable".to_owned()),
                 });
             }
-            let written = self.named_in(&value, route).map_err(|error| SubjectError {
+            let written = self.parse_override(&value, route).map_err(|error| SubjectError {
                 message: format!("{variable}: {}", error.message),
                 hint: error.hint,
             })?;
@@ -48,20 +48,22 @@ impl Config {
         }
         for (n, variable, written) in found {
             let route = &mut self.routes[n];
-            self.overridden.push(format!("{variable} replaces the candidates of the route `{}`", route.name));
-            route.written = written;
+            self.override_notes
+                .push(format!("{variable} replaces the candidates of the route `{}`", route.name));
+            route.unexpanded = written;
             route.overridden_by = Some(variable);
         }
-        self.expanded_anew()
+        self.reexpand_routes()
     }
 
     /// What there is to warn of in the names of variables: one that means no route, and may be misspelt.
-    pub fn strange_overrides(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
-        let known: Vec<String> = self.routes.iter().map(|route| variable_of(&route.name)).collect();
-        let strange = names.into_iter().filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+    pub fn find_unknown_overrides(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let known: Vec<String> = self.routes.iter().map(|route| override_variable(&route.name)).collect();
+        let strange =
+            names.into_iter().filter(|name| name.starts_with(OVERRIDE_PREFIX) && !known.contains(name));
         strange
             .map(|name| {
-                let near = nearest(&name, known.iter().map(String::as_str));
+                let near = find_closest(&name, known.iter().map(String::as_str));
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 format!("{name} is passed over: there is no route of that name{near}")
             })
@@ -69,7 +71,7 @@ impl Config {
     }
 
     /// The variables that took the place of the file's candidates in a route, or in one that it names, in turn.
-    pub fn overrides_of(&self, route: &str) -> Vec<&str> {
+    pub fn override_variables(&self, route: &str) -> Vec<&str> {
         let mut names = vec![route];
         let mut variables = Vec::new();
         let mut at = 0;
@@ -77,8 +79,8 @@ impl Config {
             at += 1;
             let Some(spec) = self.routes.iter().find(|spec| spec.name == *name) else { continue };
             variables.extend(spec.overridden_by.as_deref());
-            for written in &spec.written {
-                if let What::Route(other) = &written.what
+            for written in &spec.unexpanded {
+                if let CandidateRef::Route(other) = &written.target
                     && !names.contains(&other.as_str())
                 {
                     names.push(other);
@@ -88,16 +90,16 @@ impl Config {
         variables
     }
 
-    fn expanded_anew(mut self) -> Result<Self, SubjectError> {
+    fn reexpand_routes(mut self) -> Result<Self, SubjectError> {
         let variables = |routes: &[&str]| {
             let named = |route: &&RouteSpec| routes.contains(&route.name.as_str());
             let set: Vec<&str> =
                 self.routes.iter().filter(named).filter_map(|route| route.overridden_by.as_deref()).collect();
             set.join(", ")
         };
-        let (candidates, misfits) = expand(&self.routes);
+        let (candidates, misfits) = expand_routes(&self.routes);
         if let Some(misfit) = misfits.into_iter().next() {
-            let chain: Vec<&str> = misfit.chain.iter().map(String::as_str).collect();
+            let chain: Vec<&str> = misfit.route_path.iter().map(String::as_str).collect();
             let message = format!("{}: {}", variables(&chain), misfit.message);
             return Err(SubjectError { message, hint: Some(misfit.hint.to_owned()) });
         }
@@ -105,7 +107,7 @@ impl Config {
             route.candidates = candidates;
         }
         for route in &self.routes {
-            if let Some((why, hint)) = nobody_left(route, &self.catalog) {
+            if let Some((why, hint)) = explain_unusable_route(route, &self.catalog) {
                 let set: Vec<&str> = self.routes.iter().filter_map(|r| r.overridden_by.as_deref()).collect();
                 let message = format!("{}: {why}", route.overridden_by.clone().unwrap_or(set.join(", ")));
                 return Err(SubjectError { message, hint: Some(hint.to_owned()) });
@@ -115,8 +117,12 @@ impl Config {
     }
 
     /// What a list of names means as the candidates of a route. What the file says of one that it has itself stays.
-    fn named_in(&self, list: &str, route: &RouteSpec) -> Result<Vec<Written>, SubjectError> {
-        let mut written: Vec<Written> = Vec::new();
+    fn parse_override(
+        &self,
+        list: &str,
+        route: &RouteSpec,
+    ) -> Result<Vec<UnexpandedCandidate>, SubjectError> {
+        let mut written: Vec<UnexpandedCandidate> = Vec::new();
         for name in list.split(',').map(str::trim) {
             if name.is_empty() {
                 return Err(SubjectError {
@@ -125,26 +131,26 @@ impl Config {
                 });
             }
             let what = match name.strip_prefix("route:").map(str::trim) {
-                Some(other) => self.route_of(other)?,
-                None => What::Model(self.model_ref(name)?),
+                Some(other) => self.find_route_ref(other)?,
+                None => CandidateRef::Model(self.resolve_model_ref(name)?),
             };
-            if written.iter().any(|other| other.what == what) {
+            if written.iter().any(|other| other.target == what) {
                 return Err(SubjectError {
                     message: format!("`{name}` stands twice"),
                     hint: Some("remove one of them".to_owned()),
                 });
             }
-            let (when, weight) = said_of(&what, route);
-            written.push(Written { what, when, weight, span: None });
+            let (when, weight) = find_existing_settings(&what, route);
+            written.push(UnexpandedCandidate { target: what, when, weight, span: None });
         }
         Ok(written)
     }
 
-    fn route_of(&self, name: &str) -> Result<What, SubjectError> {
+    fn find_route_ref(&self, name: &str) -> Result<CandidateRef, SubjectError> {
         if self.routes.iter().any(|route| route.name == name) {
-            return Ok(What::Route(name.to_owned()));
+            return Ok(CandidateRef::Route(name.to_owned()));
         }
-        let near = nearest(name, self.routes.iter().map(|route| route.name.as_str()));
+        let near = find_closest(name, self.routes.iter().map(|route| route.name.as_str()));
         Err(SubjectError {
             message: format!("there is no route `{name}`"),
             hint: near.map(|near| format!("did you mean `route:{near}`?")),
@@ -153,19 +159,21 @@ impl Config {
 }
 
 /// The condition and the weight that a route's file gives to a candidate, where it has it once.
-fn said_of(what: &What, route: &RouteSpec) -> (Conditions, f64) {
-    let mut said: Vec<(Conditions, f64)> = Vec::new();
+fn find_existing_settings(what: &CandidateRef, route: &RouteSpec) -> (CandidateConditions, f64) {
+    let mut said: Vec<(CandidateConditions, f64)> = Vec::new();
     match what {
-        What::Model(model) => {
+        CandidateRef::Model(model) => {
             said.extend(
                 route.candidates.iter().filter(|c| c.model == *model).map(|c| (c.when.clone(), c.weight)),
             );
         }
-        What::Route(_) => {
-            said.extend(route.written.iter().filter(|w| w.what == *what).map(|w| (w.when.clone(), w.weight)));
+        CandidateRef::Route(_) => {
+            said.extend(
+                route.unexpanded.iter().filter(|w| w.target == *what).map(|w| (w.when.clone(), w.weight)),
+            );
         }
     }
     // Two conditions for one model cannot both be kept by one candidate.
     let only = if said.len() == 1 { said.pop() } else { None };
-    only.unwrap_or((Conditions::default(), 1.0))
+    only.unwrap_or((CandidateConditions::default(), 1.0))
 }

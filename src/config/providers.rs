@@ -1,17 +1,17 @@
 //! Providers of `routes.yaml`: built-in rows with changes, and rows of one's own.
 
-use super::provider_trust::is_local;
-use super::routes::Reader;
+use super::config_resolver::ConfigResolver;
+use super::provider_trust::is_loopback_url;
 use super::routes_file::ProviderEntry;
-use super::yaml::Located;
+use super::yaml::Spanned;
 use crate::dialect::{Dialect, Quirks};
-use crate::provider::{Auth, Hosting, Provider, SharedSigner, filled};
+use crate::provider::{AuthScheme, Hosting, Provider, SharedSigner, fill_template};
 
-impl Reader {
+impl ConfigResolver {
     /// A provider out of its entry and, where there is one, the built-in row of its name.
-    pub(super) fn provider(
+    pub(super) fn resolve_provider(
         &mut self,
-        name: &Located<String>,
+        name: &Spanned<String>,
         entry: ProviderEntry,
         built_in: Option<&Provider>,
     ) -> Option<Provider> {
@@ -19,7 +19,7 @@ impl Reader {
             || name.value.contains(|c: char| c.is_control() || matches!(c, '/' | ',' | '#'))
             || name.value == "route"
         {
-            self.wrong(
+            self.report(
                 format!("`{}` cannot name a provider", name.value),
                 name.span.clone(),
                 "leave out `/`, `,` and `#`",
@@ -32,7 +32,7 @@ impl Reader {
         else {
             let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere, ollama or bedrock) and `base_url:`"
                 .to_owned();
-            self.wrong(
+            self.report(
                 format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
                 name.span.clone(),
                 hint,
@@ -40,13 +40,13 @@ impl Reader {
             return None;
         };
         if let Some(given) = &entry.base_url
-            && let Err((wrong, hint)) = plain_url(&given.value)
+            && let Err((wrong, hint)) = check_base_url(&given.value)
         {
-            self.wrong(wrong, given.span.clone(), hint);
+            self.report(wrong, given.span.clone(), hint);
         }
         let hosting = entry.hosting.or(built_in.map(|p| p.hosting)).unwrap_or_default();
-        let usual = usual_auth(dialect, hosting);
-        let row = built_in.map(|row| speaking(row, dialect, hosting));
+        let usual = default_auth(dialect, hosting);
+        let row = built_in.map(|row| with_dialect(row, dialect, hosting));
         let mut provider = row.unwrap_or_else(|| {
             let mut new = Provider::new(&name.value, dialect, "", usual.clone());
             // A host of one's own often has no key; where one is named, it is needed.
@@ -68,21 +68,21 @@ impl Reader {
         provider.hosting = hosting;
         provider.allow_http = entry.allow_http;
         // Only what runs here can be taken for the simulator.
-        provider.simulated &= base_url.is_none() || is_local(&provider.base_url);
+        provider.simulated &= base_url.is_none() || is_loopback_url(&provider.base_url);
         if let Some(key) = entry.api_key {
-            if let Some(source) = self.key_source(key) {
+            if let Some(source) = self.resolve_key_source(key) {
                 provider.key_source = Some(source);
             }
             provider.key_optional = false;
-            if provider.auth == Auth::None {
+            if provider.auth == AuthScheme::None {
                 provider.auth = usual;
             }
         }
-        if let Some(auth) = entry.auth.and_then(|auth| self.auth(auth, name)) {
-            provider.key_optional &= !auth.signs();
+        if let Some(auth) = entry.auth.and_then(|auth| self.resolve_auth(auth, name)) {
+            provider.key_optional &= !auth.is_signed();
             provider.auth = auth;
         }
-        self.settings(
+        self.apply_settings(
             &mut provider,
             [
                 ("region", entry.region),
@@ -92,19 +92,19 @@ impl Reader {
                 ("api_version", entry.api_version),
             ],
         );
-        self.headers(&mut provider, entry.headers);
-        self.query(&mut provider, entry.query);
+        self.apply_headers(&mut provider, entry.headers);
+        self.apply_query(&mut provider, entry.query);
         if let Some(dialects) = entry.dialects {
-            provider.dialects = self.dialects(dialects);
+            provider.dialects = self.resolve_dialects(dialects);
         }
         if let Some(limits) = entry.limits {
-            provider.limits = self.limits(limits);
+            provider.limits = self.resolve_limits(limits);
         }
         if let Some(quirks) = entry.quirks {
-            match provider.quirks.with(&quirks.value) {
+            match provider.quirks.with_overrides(&quirks.value) {
                 Ok(merged) => provider.quirks = merged,
                 Err(why) => {
-                    self.wrong(why, quirks.span, "write it as for example `{max_tokens_field: max_tokens}`");
+                    self.report(why, quirks.span, "write it as for example `{max_tokens_field: max_tokens}`");
                 }
             }
         }
@@ -113,11 +113,11 @@ impl Reader {
 }
 
 /// A built-in row with another dialect or hosting. Of what it says, only that changes which belongs to the old wire.
-fn speaking(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider {
+fn with_dialect(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider {
     let mut provider = Provider { dialect, ..row.clone() };
     // Azure, Vertex and others have a way of their own, whatever is spoken there.
-    if row.auth == usual_auth(row.dialect, row.hosting) {
-        provider.auth = usual_auth(dialect, hosting);
+    if row.auth == default_auth(row.dialect, row.hosting) {
+        provider.auth = default_auth(dialect, hosting);
     }
     let of_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
     if row.dialect != dialect && !(of_openai(row.dialect) && of_openai(dialect)) {
@@ -127,23 +127,23 @@ fn speaking(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider {
 }
 
 /// How requests are authorised where nothing is said.
-fn usual_auth(dialect: Dialect, hosting: Hosting) -> Auth {
+fn default_auth(dialect: Dialect, hosting: Hosting) -> AuthScheme {
     if hosting == Hosting::Azure {
-        return Auth::Header("api-key".into());
+        return AuthScheme::Header("api-key".into());
     }
     match dialect {
         Dialect::OpenaiChat
         | Dialect::OpenaiResponses
         | Dialect::Cohere
         | Dialect::Ollama
-        | Dialect::Bedrock => Auth::Bearer,
-        Dialect::Anthropic => Auth::Header("x-api-key".into()),
-        Dialect::Gemini => Auth::Header("x-goog-api-key".into()),
+        | Dialect::Bedrock => AuthScheme::Bearer,
+        Dialect::Anthropic => AuthScheme::Header("x-api-key".into()),
+        Dialect::Gemini => AuthScheme::Header("x-goog-api-key".into()),
     }
 }
 
 /// Whether a base URL is one, once its settings are filled in.
-fn plain_url(text: &str) -> Result<(), (String, &'static str)> {
+fn check_base_url(text: &str) -> Result<(), (String, &'static str)> {
     let known = |name: &str| match name {
         "region" | "project" | "resource" | "account" => Ok("x".to_owned()),
         name => Err((
@@ -151,7 +151,7 @@ fn plain_url(text: &str) -> Result<(), (String, &'static str)> {
             "the settings are {region}, {project}, {resource} and {account}",
         )),
     };
-    let filled = filled(text.trim(), known)?;
+    let filled = fill_template(text.trim(), known)?;
     let plain = reqwest::Url::parse(&filled).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
@@ -169,39 +169,52 @@ fn plain_url(text: &str) -> Result<(), (String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Found, Origin, TrustStore};
+    use crate::config::{Config, ConfigFile, ConfigOrigin, TrustStore};
 
-    fn read(name: &str, entry: &str) -> Provider {
+    fn load_provider(name: &str, entry: &str) -> Provider {
         let text = format!("version: 1\nproviders:\n  {name}: {{{entry}}}\n");
-        let found = Found { name: "routes.yaml".into(), path: None, text, origin: Origin::Named };
-        let config = Config::load(found, &TrustStore::of_user()).unwrap();
+        let found = ConfigFile {
+            display_name: "routes.yaml".into(),
+            path: None,
+            text,
+            origin: ConfigOrigin::Explicit,
+        };
+        let config = Config::load(found, &TrustStore::for_user()).unwrap();
         (**config.providers.get(name).unwrap()).clone()
     }
 
     #[test]
-    fn another_dialect_keeps_the_built_in_row() {
-        let openai = read("openai", "dialect: openai-responses");
-        assert!(openai.needs_key() && openai.base_url_variable.is_some() && openai.dialects.is_empty());
-        assert_eq!((openai.dialect, openai.auth), (Dialect::OpenaiResponses, Auth::Bearer));
-        let azure = read("azure", "dialect: openai-responses, resource: me");
-        assert_eq!((azure.hosting, azure.auth), (Hosting::Azure, Auth::Header("api-key".into())));
+    fn dialect_override_keeps_built_in_settings() {
+        let openai = load_provider("openai", "dialect: openai-responses");
+        assert!(openai.is_key_required() && openai.base_url_variable.is_some() && openai.dialects.is_empty());
+        assert_eq!((openai.dialect, openai.auth), (Dialect::OpenaiResponses, AuthScheme::Bearer));
+        let azure = load_provider("azure", "dialect: openai-responses, resource: me");
+        assert_eq!((azure.hosting, azure.auth), (Hosting::Azure, AuthScheme::Header("api-key".into())));
         assert_eq!(azure.bearer_variables, ["AZURE_OPENAI_AD_TOKEN"]);
         assert!(azure.setting_variables.contains_key("api_version"));
-        let deepseek = read("deepseek", "dialect: anthropic, base_url: 'https://api.deepseek.com/anthropic'");
-        assert_eq!((deepseek.auth, deepseek.quirks), (Auth::Header("x-api-key".into()), Quirks::default()));
+        let deepseek =
+            load_provider("deepseek", "dialect: anthropic, base_url: 'https://api.deepseek.com/anthropic'");
+        assert_eq!(
+            (deepseek.auth, deepseek.quirks),
+            (AuthScheme::Header("x-api-key".into()), Quirks::default())
+        );
         assert_eq!(deepseek.key_variables, ["DEEPSEEK_API_KEY"]);
-        let simulated = read("sim-openai", "dialect: openai-responses");
-        assert!(simulated.simulated && simulated.auth == Auth::None);
-        assert!(!read("vllm", "dialect: openai-responses").needs_key());
-        assert_eq!(read("bedrock", "dialect: anthropic, base_url: 'https://b'").auth, Auth::Sigv4);
+        let simulated = load_provider("sim-openai", "dialect: openai-responses");
+        assert!(simulated.simulated && simulated.auth == AuthScheme::None);
+        assert!(!load_provider("vllm", "dialect: openai-responses").is_key_required());
+        assert_eq!(
+            load_provider("bedrock", "dialect: anthropic, base_url: 'https://b'").auth,
+            AuthScheme::Sigv4
+        );
     }
 
     #[test]
-    fn azure_of_ones_own_takes_azures_header() {
-        let own =
-            |more: &str| read("own", &format!("dialect: openai-chat, base_url: 'https://b', {more}")).auth;
-        assert_eq!(own("hosting: azure"), Auth::Header("api-key".into()));
-        assert_eq!(own("hosting: azure, auth: bearer"), Auth::Bearer);
-        assert_eq!(own("hosting: direct"), Auth::Bearer);
+    fn azure_hosting_defaults_to_api_key_header() {
+        let own = |more: &str| {
+            load_provider("own", &format!("dialect: openai-chat, base_url: 'https://b', {more}")).auth
+        };
+        assert_eq!(own("hosting: azure"), AuthScheme::Header("api-key".into()));
+        assert_eq!(own("hosting: azure, auth: bearer"), AuthScheme::Bearer);
+        assert_eq!(own("hosting: direct"), AuthScheme::Bearer);
     }
 }

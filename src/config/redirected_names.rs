@@ -6,15 +6,15 @@
 use std::collections::HashSet;
 
 use super::Config;
+use super::config_file::BUILT_IN_ROUTES;
 use super::routes_file::RoutesFile;
-use super::search::BUILT_IN;
 use super::yaml;
 use crate::provider::TargetError;
 use crate::route::Candidate;
 
 /// The aliases and routes of the built-in `routes.yaml`.
 fn built_in_names() -> HashSet<String> {
-    let file: Option<RoutesFile> = yaml::parse("the built-in routes.yaml", BUILT_IN).ok();
+    let file: Option<RoutesFile> = yaml::parse("the built-in routes.yaml", BUILT_IN_ROUTES).ok();
     let Some(file) = file else { return HashSet::new() };
     let aliases = file.aliases.0.into_iter().map(|(name, _)| name.value);
     aliases.chain(file.routes.0.into_iter().map(|(name, _)| format!("route:{}", name.value))).collect()
@@ -25,7 +25,7 @@ impl Config {
     /// alias or route, or the default route.
     pub(super) fn block_redirected(&self, name: &str, candidate: Candidate) -> Candidate {
         let provider = &candidate.model_ref.provider;
-        if self.trusted || candidate.target.is_err() || !self.own_providers.contains(provider) {
+        if self.is_trusted || candidate.target.is_err() || !self.own_providers.contains(provider) {
             return candidate;
         }
         let default = self.default_route.as_deref();
@@ -36,7 +36,7 @@ impl Config {
             () => return candidate,
         };
         let name = name.strip_prefix("route:").unwrap_or(name);
-        let why = format!("{} redirects `{name}`, {what}, to this provider", self.source.name);
+        let why = format!("{} redirects `{name}`, {what}, to this provider", self.source_file.display_name);
         let target = Err(TargetError::Untrusted { provider: provider.clone(), why });
         Candidate { target, ..candidate }
     }

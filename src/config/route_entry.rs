@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::yaml::{Located, WordOr};
+use super::yaml::{Spanned, StringOrMap};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Defaults {
-    pub route: Option<Located<String>>,
-    pub deadline: Option<Located<String>>,
-    pub timeouts: Timeouts,
+pub(super) struct DefaultsEntry {
+    pub route: Option<Spanned<String>>,
+    pub deadline: Option<Spanned<String>>,
+    pub timeouts: TimeoutsEntry,
     pub retry: RetryEntry,
     pub on_midstream: Option<OnMidstream>,
     pub on_content_policy: Option<OnFailure>,
@@ -20,10 +20,10 @@ pub(super) struct Defaults {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Timeouts {
-    pub connect: Option<Located<String>>,
-    pub first_token: Option<Located<String>>,
-    pub idle: Option<Located<String>>,
+pub(super) struct TimeoutsEntry {
+    pub connect: Option<Spanned<String>>,
+    pub first_token: Option<Spanned<String>>,
+    pub idle: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,19 +31,19 @@ pub(super) struct Timeouts {
 pub(super) struct RouteEntry {
     pub description: Option<String>,
     #[serde(default)]
-    pub strategy: StrategyWord,
-    pub weigh: Option<Located<WeighEntry>>,
-    pub sticky_by: Option<Located<String>>,
-    pub candidates: Located<Vec<Located<WordOr<CandidateEntry>>>>,
+    pub strategy: StrategyKeyword,
+    pub weigh: Option<Spanned<WeighEntry>>,
+    pub sticky_by: Option<Spanned<String>>,
+    pub candidates: Spanned<Vec<Spanned<StringOrMap<CandidateEntry>>>>,
     #[serde(default)]
-    pub requires: Vec<Located<String>>,
+    pub requires: Vec<Spanned<String>>,
     pub quality: Option<QualityEntry>,
     /// Text, so that the decimal is exact.
-    pub max_cost_usd: Option<Located<String>>,
-    pub max_p50_ms: Option<Located<u64>>,
-    pub deadline: Option<Located<String>>,
+    pub max_cost_usd: Option<Spanned<String>>,
+    pub max_p50_ms: Option<Spanned<u64>>,
+    pub deadline: Option<Spanned<String>>,
     #[serde(default)]
-    pub timeouts: Timeouts,
+    pub timeouts: TimeoutsEntry,
     #[serde(default)]
     pub retry: RetryEntry,
     pub on_midstream: Option<OnMidstream>,
@@ -56,7 +56,7 @@ pub(super) struct RouteEntry {
 /// How candidates are ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum StrategyWord {
+pub(super) enum StrategyKeyword {
     #[default]
     Priority,
     Cheapest,
@@ -68,26 +68,26 @@ pub(super) enum StrategyWord {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WeighEntry {
-    pub cost: Option<Located<f64>>,
-    pub latency: Option<Located<f64>>,
-    pub reliability: Option<Located<f64>>,
+    pub cost: Option<Spanned<f64>>,
+    pub latency: Option<Spanned<f64>>,
+    pub reliability: Option<Spanned<f64>>,
 }
 
 /// The long form of a candidate.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CandidateEntry {
-    pub model: Located<String>,
-    pub weight: Option<Located<f64>>,
-    pub when: Option<Located<WhenEntry>>,
+    pub model: Spanned<String>,
+    pub weight: Option<Spanned<f64>>,
+    pub when: Option<Spanned<WhenEntry>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhenEntry {
-    pub max_input_tokens: Option<Located<u64>>,
-    pub min_input_tokens: Option<Located<u64>>,
-    pub label: Option<Located<String>>,
+    pub max_input_tokens: Option<Spanned<u64>>,
+    pub min_input_tokens: Option<Spanned<u64>>,
+    pub label: Option<Spanned<String>>,
     pub tools: Option<bool>,
     pub attachments: Option<bool>,
     pub schema: Option<bool>,
@@ -96,16 +96,16 @@ pub(super) struct WhenEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QualityEntry {
-    pub set: Located<String>,
-    pub min_pass_rate: Located<f64>,
-    pub max_age: Option<Located<String>>,
+    pub set: Spanned<String>,
+    pub min_pass_rate: Spanned<f64>,
+    pub max_age: Option<Spanned<String>>,
     #[serde(default)]
-    pub missing: MissingWord,
+    pub missing: MissingScoreKeyword,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum MissingWord {
+pub(super) enum MissingScoreKeyword {
     #[default]
     Warn,
     Skip,
@@ -114,15 +114,15 @@ pub(super) enum MissingWord {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RetryEntry {
-    pub retries: Option<Located<u32>>,
-    pub when: Option<Located<RetryWord>>,
-    pub base: Option<Located<String>>,
-    pub cap: Option<Located<String>>,
+    pub retries: Option<Spanned<u32>>,
+    pub when: Option<Spanned<RetryWhenKeyword>>,
+    pub base: Option<Spanned<String>>,
+    pub cap: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RetryWord {
+pub(super) enum RetryWhenKeyword {
     Alone,
     First,
 }

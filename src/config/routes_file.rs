@@ -2,60 +2,60 @@
 
 use serde::Deserialize;
 
-use super::route_entry::{Defaults, RouteEntry};
-use super::yaml::{Entries, Located, ScalarOrMap};
+use super::route_entry::{DefaultsEntry, RouteEntry};
+use super::yaml::{NameAndArgument, Spanned, SpannedMap};
 use crate::dialect::Dialect;
 use crate::provider::Hosting;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoutesFile {
-    pub version: Located<u32>,
+    pub version: Spanned<u32>,
     #[serde(default)]
-    pub defaults: Defaults,
+    pub defaults: DefaultsEntry,
     pub budget: Option<BudgetEntry>,
     pub on_breaker_open: Option<HookEntry>,
     #[serde(default)]
-    pub providers: Entries<ProviderEntry>,
+    pub providers: SpannedMap<ProviderEntry>,
     #[serde(default)]
-    pub models: Entries<ModelEntry>,
+    pub models: SpannedMap<ModelEntry>,
     #[serde(default)]
-    pub aliases: Entries<Located<String>>,
+    pub aliases: SpannedMap<Spanned<String>>,
     #[serde(default)]
-    pub routes: Entries<RouteEntry>,
+    pub routes: SpannedMap<RouteEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProviderEntry {
     pub dialect: Option<Dialect>,
-    pub dialects: Option<Entries<Vec<String>>>,
-    pub base_url: Option<Located<String>>,
+    pub dialects: Option<SpannedMap<Vec<String>>>,
+    pub base_url: Option<Spanned<String>>,
     pub hosting: Option<Hosting>,
     #[serde(default)]
     pub allow_http: bool,
-    pub api_key: Option<Located<ApiKey>>,
-    pub auth: Option<ScalarOrMap>,
+    pub api_key: Option<Spanned<ApiKeyEntry>>,
+    pub auth: Option<NameAndArgument>,
     #[serde(default)]
-    pub headers: Entries<Located<String>>,
+    pub headers: SpannedMap<Spanned<String>>,
     #[serde(default)]
-    pub query: Entries<Located<String>>,
-    pub region: Option<Located<String>>,
-    pub project: Option<Located<String>>,
-    pub resource: Option<Located<String>>,
-    pub account: Option<Located<String>>,
-    pub api_version: Option<Located<String>>,
+    pub query: SpannedMap<Spanned<String>>,
+    pub region: Option<Spanned<String>>,
+    pub project: Option<Spanned<String>>,
+    pub resource: Option<Spanned<String>>,
+    pub account: Option<Spanned<String>>,
+    pub api_version: Option<Spanned<String>>,
     pub limits: Option<LimitsEntry>,
-    pub quirks: Option<Located<serde_json::Value>>,
+    pub quirks: Option<Spanned<serde_json::Value>>,
 }
 
 /// One of the three.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ApiKey {
-    pub env: Option<Located<String>>,
-    pub file: Option<Located<String>>,
-    pub command: Option<Located<Vec<String>>>,
+pub(super) struct ApiKeyEntry {
+    pub env: Option<Spanned<String>>,
+    pub file: Option<Spanned<String>>,
+    pub command: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,43 +64,43 @@ pub(super) struct ModelEntry {
     pub context_tokens: Option<u64>,
     pub max_output_tokens: Option<u64>,
     pub price: Option<PriceEntry>,
-    pub supports: Option<Vec<Located<String>>>,
-    pub efforts: Option<Vec<Located<String>>>,
-    pub refuses: Option<Vec<Located<String>>>,
+    pub supports: Option<Vec<Spanned<String>>>,
+    pub efforts: Option<Vec<Spanned<String>>>,
+    pub refuses: Option<Vec<Spanned<String>>>,
 }
 
 /// Dollars per million tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PriceEntry {
-    pub input: Option<Located<f64>>,
-    pub cached_input: Option<Located<f64>>,
-    pub cache_write: Option<Located<f64>>,
-    pub cache_write_1h: Option<Located<f64>>,
-    pub output: Option<Located<f64>>,
+    pub input: Option<Spanned<f64>>,
+    pub cached_input: Option<Spanned<f64>>,
+    pub cache_write: Option<Spanned<f64>>,
+    pub cache_write_1h: Option<Spanned<f64>>,
+    pub output: Option<Spanned<f64>>,
 }
 
 /// How much of a provider may be used at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsEntry {
-    pub concurrency: Option<Located<u32>>,
-    pub requests_per_minute: Option<Located<u32>>,
-    pub tokens_per_minute: Option<Located<u64>>,
+    pub concurrency: Option<Spanned<u32>>,
+    pub requests_per_minute: Option<Spanned<u32>>,
+    pub tokens_per_minute: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetEntry {
     /// Text, so that the decimal is exact.
-    pub daily_usd: Located<String>,
+    pub daily_usd: Spanned<String>,
     #[serde(default)]
-    pub on_exceeded: ExceededWord,
+    pub on_exceeded: ExceededKeyword,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ExceededWord {
+pub(super) enum ExceededKeyword {
     #[default]
     Stop,
     Warn,
@@ -110,5 +110,5 @@ pub(super) enum ExceededWord {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HookEntry {
-    pub command: Located<Vec<Located<String>>>,
+    pub command: Spanned<Vec<Spanned<String>>>,
 }

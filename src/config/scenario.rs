@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::diagnostic::{ConfigError, Problem, version_problem};
-use super::yaml::{self, Located};
+use super::diagnostic::{ConfigError, Diagnostic, check_version};
+use super::yaml::{self, Spanned};
 use super::{DurationError, parse_duration};
 
 /// What to do with the requests that match.
@@ -34,7 +34,7 @@ pub struct ScenarioStep {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
-    version: Located<u32>,
+    version: Spanned<u32>,
     rules: Vec<RuleEntry>,
 }
 
@@ -42,19 +42,19 @@ struct ScenarioFile {
 #[serde(deny_unknown_fields)]
 struct RuleEntry {
     #[serde(rename = "match")]
-    prompt: Option<Located<String>>,
+    prompt: Option<Spanned<String>>,
     #[serde(default)]
     models: Vec<String>,
-    steps: Located<Vec<StepEntry>>,
+    steps: Spanned<Vec<StepEntry>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StepEntry {
     #[serde(rename = "as")]
-    behave_as: Option<Located<String>>,
+    behave_as: Option<Spanned<String>>,
     reply: Option<String>,
-    latency: Option<Located<String>>,
+    latency: Option<Spanned<String>>,
 }
 
 /// Reads a scenario. `is_known` says whether the simulator has a behaviour of that name.
@@ -64,20 +64,24 @@ struct StepEntry {
 pub fn load_scenario(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Vec<ScenarioRule>, ConfigError> {
     let name = path.display().to_string();
     let text =
-        std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(name.as_str(), &error))?;
+        std::fs::read_to_string(path).map_err(|error| ConfigError::cannot_read(name.as_str(), &error))?;
     let file: ScenarioFile = yaml::parse(&name, &text)?;
     let mut problems = Vec::new();
-    problems.extend(version_problem(&file.version));
-    let rules = file.rules.into_iter().map(|entry| rule(entry, is_known, &mut problems)).collect();
-    if problems.is_empty() { Ok(rules) } else { Err(ConfigError { path: name, text, problems }) }
+    problems.extend(check_version(&file.version));
+    let rules = file.rules.into_iter().map(|entry| resolve_rule(entry, is_known, &mut problems)).collect();
+    if problems.is_empty() { Ok(rules) } else { Err(ConfigError { path: name, text, diagnostics: problems }) }
 }
 
-fn rule(entry: RuleEntry, is_known: &dyn Fn(&str) -> bool, problems: &mut Vec<Problem>) -> ScenarioRule {
+fn resolve_rule(
+    entry: RuleEntry,
+    is_known: &dyn Fn(&str) -> bool,
+    problems: &mut Vec<Diagnostic>,
+) -> ScenarioRule {
     let prompt = entry.prompt.and_then(|written| match regex::Regex::new(&written.value) {
         Ok(regex) => Some(regex),
         Err(_) => {
             let message = format!("the expression `{}` is broken", written.value);
-            problems.push(Problem::new(
+            problems.push(Diagnostic::new(
                 message,
                 written.span,
                 "`match` is a regular expression in Rust's syntax",
@@ -86,12 +90,16 @@ fn rule(entry: RuleEntry, is_known: &dyn Fn(&str) -> bool, problems: &mut Vec<Pr
         }
     });
     if entry.steps.value.is_empty() {
-        problems.push(Problem::new("a rule without steps", entry.steps.span.clone(), "add `- {reply: …}`"));
+        problems.push(Diagnostic::new(
+            "a rule without steps",
+            entry.steps.span.clone(),
+            "add `- {reply: …}`",
+        ));
     }
     let steps = entry.steps.value.into_iter().map(|step| {
         if let Some(unknown) = step.behave_as.as_ref().filter(|name| !is_known(&name.value)) {
             let message = format!("the simulator has no behaviour `{}`", unknown.value);
-            problems.push(Problem::new(
+            problems.push(Diagnostic::new(
                 message,
                 unknown.span.clone(),
                 "`slalom sim` lists its models and faults; each is one",
@@ -100,7 +108,7 @@ fn rule(entry: RuleEntry, is_known: &dyn Fn(&str) -> bool, problems: &mut Vec<Pr
         let latency = step.latency.and_then(|written| match parse_duration(&written.value) {
             Ok(latency) => Some(latency),
             Err(error) => {
-                problems.push(Problem::new(error.to_string(), written.span, DurationError::HINT));
+                problems.push(Diagnostic::new(error.to_string(), written.span, DurationError::HINT));
                 None
             }
         });

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_file_names() {
+    fn secret_file_name_cases() {
         for name in [
             ".env",
             ".env.local",

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Config;
 use super::candidates::CandidateSpec;
-use super::diagnostic::nearest;
+use super::diagnostic::find_closest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route, Strategy};
 
 /// Something that answers prompts, by the name it was given.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct ResolvedSubject {
     /// The name as it was typed.
     pub name: String,
     /// The route to it; one model is a route of one.
@@ -29,8 +29,8 @@ pub struct SubjectError {
 
 impl Config {
     /// The provider's own name, for it or another name of it.
-    pub fn provider_name(&self, name: &str) -> Option<String> {
-        let own = self.provider_names.get(name).map_or(name, String::as_str);
+    pub fn canonical_provider_name(&self, name: &str) -> Option<String> {
+        let own = self.provider_aliases.get(name).map_or(name, String::as_str);
         self.providers.contains_key(own).then(|| own.to_owned())
     }
 
@@ -38,22 +38,26 @@ impl Config {
     ///
     /// # Errors
     /// When it names no route, alias or model of a known provider.
-    pub fn subject(&self, name: &str, environment: &dyn Environment) -> Result<Subject, SubjectError> {
+    pub fn resolve_subject(
+        &self,
+        name: &str,
+        environment: &dyn Environment,
+    ) -> Result<ResolvedSubject, SubjectError> {
         let name = name.trim();
         let route = match name.strip_prefix("route:") {
-            Some(route) => self.route(route, environment)?,
+            Some(route) => self.build_route(route, environment)?,
             None => {
-                let model_ref = self.model_ref(name)?;
-                let candidate = self.candidate(&model_ref, environment);
+                let model_ref = self.resolve_model_ref(name)?;
+                let candidate = self.build_candidate(&model_ref, environment);
                 let candidates = vec![self.block_redirected(name, candidate)];
                 Route { name: None, candidates, policy: self.default_policy.clone() }
             }
         };
-        Ok(Subject { name: name.to_owned(), route })
+        Ok(ResolvedSubject { name: name.to_owned(), route })
     }
 
     /// The variable of the prompt that a weighted route goes by, where the name means such a route.
-    pub fn sticky_variable(&self, name: &str) -> Option<&str> {
+    pub fn sticky_variable_of(&self, name: &str) -> Option<&str> {
         let name = name.trim().strip_prefix("route:")?;
         let spec = self.routes.iter().find(|route| route.name == name)?;
         match &spec.policy.strategy {
@@ -66,13 +70,15 @@ impl Config {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn route(&self, name: &str, environment: &dyn Environment) -> Result<Route, SubjectError> {
+    pub fn build_route(&self, name: &str, environment: &dyn Environment) -> Result<Route, SubjectError> {
         let Some(spec) = self.routes.iter().find(|r| r.name == name) else {
             let names: Vec<&str> = self.routes.iter().map(|r| r.name.as_str()).collect();
-            let hint = match nearest(name, names.iter().copied()) {
+            let hint = match find_closest(name, names.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if names.is_empty() => format!("add it under `routes:` in {}", self.source.name),
-                None => format!("the routes of {} are {}", self.source.name, names.join(", ")),
+                None if names.is_empty() => {
+                    format!("add it under `routes:` in {}", self.source_file.display_name)
+                }
+                None => format!("the routes of {} are {}", self.source_file.display_name, names.join(", ")),
             };
             return Err(SubjectError { message: format!("there is no route `{name}`"), hint: Some(hint) });
         };
@@ -80,7 +86,7 @@ impl Config {
         let candidate = |spec: &CandidateSpec| Candidate {
             when: spec.when.clone(),
             weight: spec.weight,
-            ..self.block_redirected(&full_name, self.candidate(&spec.model, environment))
+            ..self.block_redirected(&full_name, self.build_candidate(&spec.model, environment))
         };
         let candidates = spec.candidates.iter().map(candidate).collect();
         Ok(Route { name: Some(spec.name.clone()), candidates, policy: spec.policy.clone() })
@@ -90,12 +96,12 @@ impl Config {
     ///
     /// # Errors
     /// When it is neither, or its provider is unknown.
-    pub fn model_ref(&self, name: &str) -> Result<ModelRef, SubjectError> {
+    pub fn resolve_model_ref(&self, name: &str) -> Result<ModelRef, SubjectError> {
         if let Some(model) = self.aliases.get(name) {
             return Ok(model.clone());
         }
         let model: ModelRef = name.parse().map_err(|error: ModelRefError| {
-            let near = nearest(name, self.aliases.keys().map(String::as_str))
+            let near = find_closest(name, self.aliases.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
             let is_route = self.routes.iter().any(|r| r.name == name);
             let served = || self.catalog.all().into_iter().find(|facts| facts.model == name);
@@ -113,11 +119,11 @@ impl Config {
             let hint = Some(hint);
             SubjectError { message: error.to_string(), hint }
         })?;
-        let model = model.of_provider(&self.provider_names);
+        let model = model.with_canonical_provider(&self.provider_aliases);
         if self.providers.contains_key(&model.provider) {
             return Ok(model);
         }
-        let near = nearest(&model.provider, self.providers.keys().map(String::as_str));
+        let near = find_closest(&model.provider, self.providers.keys().map(String::as_str));
         let hint = match near {
             Some(near) => format!("did you mean `{near}/{}`?", model.model),
             None => {
@@ -128,7 +134,7 @@ impl Config {
     }
 
     /// Moves the simulated providers that still have no address to a running simulator.
-    pub fn put_simulator_at(&mut self, url: &str) {
+    pub fn set_simulator_url(&mut self, url: &str) {
         for provider in self.providers.values_mut() {
             if let Some(path) = provider.base_url.strip_prefix("sim:") {
                 let moved = Provider { base_url: format!("{url}{path}"), ..(**provider).clone() };
@@ -138,11 +144,11 @@ impl Config {
     }
 
     /// Whether a model is answered by a simulator that has to be started.
-    pub fn wants_simulator(&self, model: &ModelRef) -> bool {
+    pub fn has_simulator_placeholder(&self, model: &ModelRef) -> bool {
         self.providers.get(&model.provider).is_some_and(|p| p.base_url.starts_with("sim:"))
     }
 
-    fn candidate(&self, model_ref: &ModelRef, environment: &dyn Environment) -> Candidate {
+    fn build_candidate(&self, model_ref: &ModelRef, environment: &dyn Environment) -> Candidate {
         // Every model ref of a route was checked against the providers when the file was read.
         let target = match self.providers.get(&model_ref.provider) {
             Some(provider) => Target::resolve(model_ref.clone(), provider, &self.catalog, environment),

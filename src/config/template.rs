@@ -27,7 +27,7 @@ impl Template {
         // A loop in a prompt is a convenience, not a program.
         environment.set_fuel(Some(1_000_000));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.add_template_owned("prompt", text.to_owned()).map_err(|e| explained(&e))?;
+        environment.add_template_owned("prompt", text.to_owned()).map_err(|e| to_template_error(&e))?;
         Ok(Self(environment))
     }
 
@@ -36,7 +36,7 @@ impl Template {
     /// # Errors
     /// Never for a template that was read.
     pub fn variables(&self) -> Result<Vec<String>, TemplateError> {
-        let template = self.0.get_template("prompt").map_err(|e| explained(&e))?;
+        let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
         Ok(template.undeclared_variables(false).into_iter().collect())
     }
 
@@ -45,7 +45,7 @@ impl Template {
     /// # Errors
     /// When a variable is undefined.
     pub fn render(&self, variables: &Map<String, Value>) -> Result<String, TemplateError> {
-        let template = self.0.get_template("prompt").map_err(|e| explained(&e))?;
+        let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
         template.render(minijinja::value::Serde(variables)).map_err(|error| {
             let missing =
                 template.undeclared_variables(false).into_iter().filter(|name| !variables.contains_key(name));
@@ -57,12 +57,12 @@ impl Template {
                     is_undefined: true,
                 };
             }
-            explained(&error)
+            to_template_error(&error)
         })
     }
 }
 
-fn explained(error: &minijinja::Error) -> TemplateError {
+fn to_template_error(error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     let line = error.line().map_or(String::new(), |line| format!(" (line {line} of the template)"));
     TemplateError { message: format!("the template is broken: {detail}{line}"), is_undefined: false }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_and_what_is_missing() {
+    fn render_cases() {
         assert_eq!(
             render("Hi {{ a }}, <{{ b.c }}>", &serde_json::json!({"a": "x", "b": {"c": "&"}})).unwrap(),
             "Hi x, <&>"

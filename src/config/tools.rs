@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{Function, Tool};
+use crate::chat::{FunctionTool, Tool};
 
 /// Tools out of a list: functions as `{name, description, parameters}`, or in OpenAI's or Anthropic's shape; anything
 /// else with a `type` goes to the provider as it is.
 ///
 /// # Errors
 /// Which one is wrong, counted from 0, and why.
-pub fn tools_of(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
+pub fn parse_tools(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
     let mut tools: Vec<Tool> = Vec::with_capacity(list.len());
     for (n, written) in list.into_iter().enumerate() {
-        let tool = tool_of(written).map_err(|why| (n, why))?;
+        let tool = parse_tool(written).map_err(|why| (n, why))?;
         if let Some(function) = tool.as_function()
             && tools.iter().filter_map(Tool::as_function).any(|known| known.name == function.name)
         {
@@ -23,7 +23,7 @@ pub fn tools_of(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
     Ok(tools)
 }
 
-fn tool_of(mut written: Value) -> Result<Tool, String> {
+fn parse_tool(mut written: Value) -> Result<Tool, String> {
     if written["type"] == "function" && written["function"].is_object() {
         written = written["function"].take();
     }
@@ -32,7 +32,7 @@ fn tool_of(mut written: Value) -> Result<Tool, String> {
     let own =
         own || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
     if own && written.get("parameters").is_none() && written.get("input_schema").is_none() {
-        return Ok(Tool::Own(written));
+        return Ok(Tool::ProviderSpecific(written));
     }
     let Value::Object(fields) = &mut written else { return Err("it is no object".to_owned()) };
     fields.shift_remove("type");
@@ -40,8 +40,8 @@ fn tool_of(mut written: Value) -> Result<Tool, String> {
         fields.insert("parameters".to_owned(), parameters);
     }
     fields.entry("parameters").or_insert_with(|| json!({"type": "object", "properties": {}}));
-    let function: Function = serde_json::from_value(written).map_err(|error| error.to_string())?;
-    if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(is_name) {
+    let function: FunctionTool = serde_json::from_value(written).map_err(|error| error.to_string())?;
+    if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(is_name_char) {
         return Err("its name must be 1 to 64 letters, digits, `_` or `-`".to_owned());
     }
     if !function.parameters.is_object() {
@@ -50,6 +50,6 @@ fn tool_of(mut written: Value) -> Result<Tool, String> {
     Ok(Tool::Function(function))
 }
 
-fn is_name(c: char) -> bool {
+fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }

@@ -9,29 +9,29 @@ use FailureClass as Class;
 
 /// What a failure shows on the outside.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signs<'a> {
+pub(super) struct ErrorFields<'a> {
     /// The HTTP status, or the one that the body tells of.
     pub status: Option<u16>,
     /// The provider's code.
     pub code: &'a str,
     /// The provider's error type.
-    pub kind: &'a str,
+    pub error_type: &'a str,
     /// The provider's words.
     pub message: &'a str,
 }
 
 /// The class of a failure.
-pub(super) fn classify(signs: Signs<'_>) -> FailureClass {
-    let coded = by_code(signs.code).or_else(|| by_code(signs.kind));
+pub(super) fn classify_error(signs: ErrorFields<'_>) -> FailureClass {
+    let coded = class_by_code(signs.code).or_else(|| class_by_code(signs.error_type));
     coded
-        .or_else(|| if is_generic(signs) { by_phrase(signs) } else { None })
-        .or_else(|| signs.status.and_then(by_status))
-        .or_else(|| if signs.status.is_none() { by_type(signs) } else { None })
+        .or_else(|| if has_ambiguous_status(signs) { class_by_phrase(signs) } else { None })
+        .or_else(|| signs.status.and_then(class_by_status))
+        .or_else(|| if signs.status.is_none() { class_by_type(signs) } else { None })
         .unwrap_or(Class::Unknown)
 }
 
 /// Codes that name one class, in lower case. Types stand here too where they are as specific as a code.
-const CODES: &[(Class, &[&str])] = &[
+const CODE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::ContextOverflow,
         &[
@@ -132,7 +132,7 @@ const CODES: &[(Class, &[&str])] = &[
 ];
 
 /// Phrases, in lower case, that refine generic refusals.
-const PHRASES: &[(Class, &[&str])] = &[
+const PHRASE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::Auth,
         &[
@@ -221,7 +221,7 @@ const PHRASES: &[(Class, &[&str])] = &[
 ];
 
 /// Error types that say no more than a status does. They count only where there is no status.
-const TYPES: &[(Class, &[&str])] = &[
+const TYPE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::ServerError,
         &[
@@ -255,24 +255,24 @@ const TYPES: &[(Class, &[&str])] = &[
     ),
 ];
 
-fn by_code(code: &str) -> Option<Class> {
+fn class_by_code(code: &str) -> Option<Class> {
     let code = code.to_ascii_lowercase();
-    CODES.iter().find(|(_, codes)| codes.contains(&code.as_str())).map(|(class, _)| *class)
+    CODE_TABLE.iter().find(|(_, codes)| codes.contains(&code.as_str())).map(|(class, _)| *class)
 }
 
 /// Whether the status leaves room for words to say what is meant. In-band there is no status at all.
-fn is_generic(signs: Signs<'_>) -> bool {
+fn has_ambiguous_status(signs: ErrorFields<'_>) -> bool {
     matches!(signs.status, None | Some(400 | 403 | 422 | 429))
 }
 
-fn by_phrase(signs: Signs<'_>) -> Option<Class> {
+fn class_by_phrase(signs: ErrorFields<'_>) -> Option<Class> {
     let message = signs.message.to_lowercase();
-    let found = PHRASES
+    let found = PHRASE_TABLE
         .iter()
         .find(|(_, phrases)| phrases.iter().any(|p| message.contains(p)))
         .map(|(class, _)| *class);
-    let class =
-        found.or_else(|| names_missing_model(&message, signs.status).then_some(Class::ModelUnavailable))?;
+    let class = found
+        .or_else(|| is_missing_model_message(&message, signs.status).then_some(Class::ModelUnavailable))?;
     // A 429 is about rates or quota whatever else its text mentions.
     let about_rates = matches!(class, Class::QuotaExhausted | Class::RateLimited);
     (about_rates || signs.status != Some(429)).then_some(class)
@@ -280,7 +280,7 @@ fn by_phrase(signs: Signs<'_>) -> Option<Class> {
 
 /// Whether the words say that the model is missing ("the model `x` does not exist"), or a 403 is about the model or the
 /// region rather than the key.
-fn names_missing_model(message: &str, status: Option<u16>) -> bool {
+fn is_missing_model_message(message: &str, status: Option<u16>) -> bool {
     let about = |word: &str| message.contains(word);
     if status == Some(403) && (about("model") || about("region") || about("country")) {
         return true;
@@ -290,7 +290,7 @@ fn names_missing_model(message: &str, status: Option<u16>) -> bool {
     ["not found", "does not exist", "no longer available"].iter().any(|said| near.contains(said))
 }
 
-fn by_status(status: u16) -> Option<Class> {
+fn class_by_status(status: u16) -> Option<Class> {
     Some(match status {
         401 | 403 => Class::Auth,
         402 => Class::QuotaExhausted,
@@ -304,10 +304,10 @@ fn by_status(status: u16) -> Option<Class> {
     })
 }
 
-fn by_type(signs: Signs<'_>) -> Option<Class> {
-    let words = format!("{} {}", signs.code, signs.kind).to_ascii_lowercase();
+fn class_by_type(signs: ErrorFields<'_>) -> Option<Class> {
+    let words = format!("{} {}", signs.code, signs.error_type).to_ascii_lowercase();
     let found =
-        TYPES.iter().find(|(_, types)| types.iter().any(|t| words.contains(t))).map(|(class, _)| *class);
+        TYPE_TABLE.iter().find(|(_, types)| types.iter().any(|t| words.contains(t))).map(|(class, _)| *class);
     // An error in the middle of an answer that says nothing about itself is the server's.
     found.or_else(|| words.trim().is_empty().then_some(Class::ServerError))
 }
@@ -316,63 +316,85 @@ fn by_type(signs: Signs<'_>) -> Option<Class> {
 mod tests {
     use super::*;
 
-    fn class(status: u16, code: &str, kind: &str, message: &str) -> FailureClass {
-        classify(Signs { status: (status != 0).then_some(status), code, kind, message })
+    fn classify_parts(status: u16, code: &str, kind: &str, message: &str) -> FailureClass {
+        classify_error(ErrorFields {
+            status: (status != 0).then_some(status),
+            code,
+            error_type: kind,
+            message,
+        })
     }
 
     #[test]
-    fn code_beats_phrase_beats_status_beats_type() {
-        assert_eq!(class(429, "concurrency_limit_exceeded", "", "insufficient quota"), Class::RateLimited);
+    fn precedence_cases() {
         assert_eq!(
-            class(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota"),
-            Class::QuotaExhausted
-        );
-        assert_eq!(
-            class(429, "", "RESOURCE_EXHAUSTED", "You exceeded your current quota"),
+            classify_parts(429, "concurrency_limit_exceeded", "", "insufficient quota"),
             Class::RateLimited
         );
         assert_eq!(
-            class(400, "", "invalid_request_error", "Your credit balance is too low"),
+            classify_parts(
+                429,
+                "insufficient_quota",
+                "insufficient_quota",
+                "You exceeded your current quota"
+            ),
             Class::QuotaExhausted
         );
         assert_eq!(
-            class(400, "", "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
+            classify_parts(429, "", "RESOURCE_EXHAUSTED", "You exceeded your current quota"),
+            Class::RateLimited
+        );
+        assert_eq!(
+            classify_parts(400, "", "invalid_request_error", "Your credit balance is too low"),
+            Class::QuotaExhausted
+        );
+        assert_eq!(
+            classify_parts(400, "", "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
             Class::ContextOverflow
         );
-        assert_eq!(class(400, "", "invalid_request_error", "messages: at least one"), Class::BadRequest);
-        assert_eq!(class(403, "", "", "no"), Class::Auth);
         assert_eq!(
-            class(403, "", "", "You don't have access to the model with the specified model ID."),
-            Class::ModelUnavailable
-        );
-        assert_eq!(
-            class(403, "", "", "Your organization must be verified to use the model gpt-9"),
-            Class::ModelUnavailable
-        );
-        assert_eq!(
-            class(400, "", "", "The parameter `functions` is no longer available for this model."),
+            classify_parts(400, "", "invalid_request_error", "messages: at least one"),
             Class::BadRequest
         );
-        assert_eq!(class(400, "", "", "The model `gpt-9.1` does not exist"), Class::ModelUnavailable);
+        assert_eq!(classify_parts(403, "", "", "no"), Class::Auth);
         assert_eq!(
-            class(400, "invalid_prompt", "", "flagged as violating our usage policy"),
+            classify_parts(403, "", "", "You don't have access to the model with the specified model ID."),
+            Class::ModelUnavailable
+        );
+        assert_eq!(
+            classify_parts(403, "", "", "Your organization must be verified to use the model gpt-9"),
+            Class::ModelUnavailable
+        );
+        assert_eq!(
+            classify_parts(400, "", "", "The parameter `functions` is no longer available for this model."),
+            Class::BadRequest
+        );
+        assert_eq!(
+            classify_parts(400, "", "", "The model `gpt-9.1` does not exist"),
+            Class::ModelUnavailable
+        );
+        assert_eq!(
+            classify_parts(400, "invalid_prompt", "", "flagged as violating our usage policy"),
             Class::ContentPolicy
         );
-        assert_eq!(class(500, "", "invalid_request_error", "prompt is too long"), Class::ServerError);
-        assert_eq!(class(424, "", "", ""), Class::Unknown);
-        assert_eq!(class(418, "", "server_error", ""), Class::Unknown);
+        assert_eq!(
+            classify_parts(500, "", "invalid_request_error", "prompt is too long"),
+            Class::ServerError
+        );
+        assert_eq!(classify_parts(424, "", "", ""), Class::Unknown);
+        assert_eq!(classify_parts(418, "", "server_error", ""), Class::Unknown);
     }
 
     #[test]
-    fn in_band() {
-        assert_eq!(class(0, "", "overloaded_error", "Overloaded"), Class::ServerError);
-        assert_eq!(class(0, "", "", ""), Class::ServerError);
-        assert_eq!(class(0, "", "invalid_request_error", ""), Class::BadRequest);
-        assert_eq!(class(0, "odd", "", "odd"), Class::Unknown);
+    fn in_band_error_cases() {
+        assert_eq!(classify_parts(0, "", "overloaded_error", "Overloaded"), Class::ServerError);
+        assert_eq!(classify_parts(0, "", "", ""), Class::ServerError);
+        assert_eq!(classify_parts(0, "", "invalid_request_error", ""), Class::BadRequest);
+        assert_eq!(classify_parts(0, "odd", "", "odd"), Class::Unknown);
     }
 
     #[test]
-    fn every_status_of_the_table() {
+    fn status_cases() {
         let table = [
             (&[500, 502, 503, 504, 520, 524, 529, 425, 498][..], Class::ServerError),
             (&[400, 409, 415, 422], Class::BadRequest),
@@ -386,7 +408,7 @@ mod tests {
         ];
         for (statuses, expected) in table {
             for status in statuses {
-                assert_eq!(class(*status, "", "", ""), expected, "{status}");
+                assert_eq!(classify_parts(*status, "", "", ""), expected, "{status}");
             }
         }
     }

@@ -2,9 +2,9 @@
 
 /// The headers of a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct WireHeaders(Vec<(String, String)>);
 
-impl Headers {
+impl WireHeaders {
     /// The first header of that name (in lower case), if it is there.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -16,7 +16,7 @@ impl Headers {
     }
 }
 
-impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
+impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for WireHeaders {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         Self(
             pairs

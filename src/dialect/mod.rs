@@ -4,53 +4,55 @@
 //! client half serves `provider`, the server half serves `sim`; recorded traffic and round trips hold the two to each
 //! other. Start with [`Client`] and [`Server`].
 
-mod account;
 mod anthropic;
+mod attachment;
 mod bedrock;
+#[cfg(test)]
+mod citation_and_usage_tests;
 mod classify;
-mod closed_schema;
+mod claude_schema;
 mod cohere;
-mod conversation;
 mod embedding;
 mod error_body;
-#[cfg(test)]
-mod extras_tests;
-#[cfg(test)]
-mod fault_tests;
-mod fields;
+mod field_reader;
 mod frame;
-mod functions;
+mod function_tools;
 mod gemini;
 mod headers;
-mod media;
 mod ollama;
 mod openai_chat;
 mod openai_responses;
+mod parsed_message;
 mod quirks;
+#[cfg(test)]
+mod request_strategies;
+mod response_headers;
+mod retry_after;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
-mod round_trip_bodies;
+mod round_trip_regressions;
+mod sse_stream_decoder;
 #[cfg(test)]
-mod round_trip_requests;
-mod sse_stream;
-mod wait;
-mod wire;
+mod stream_fault_tests;
+mod wire_json;
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub use account::{Account, RateLimit, account};
-pub use embedding::{Embedder, EmbeddingAsked, VERTEX_EMBEDDER};
+pub use embedding::{EmbeddingCodec, ServerEmbeddingRequest, VERTEX_EMBEDDING_CODEC};
 pub use frame::{
-    AwsDecoder, AwsFrame, LineDecoder, NoEventStream, SseDecoder, SseFrame, TooLong, write_aws_frame,
+    AwsDecoder, AwsFrame, AwsFrameError, FrameTooLong, NdjsonDecoder, SseDecoder, SseFrame, encode_aws_frame,
 };
-pub use headers::Headers;
-pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SchemaControl, SystemRole};
-pub use wire::escape;
+pub use headers::WireHeaders;
+pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, ResponseFormatControl, SystemRole};
+pub use response_headers::{ParsedResponseHeaders, RateLimit, parse_response_headers};
+pub use wire_json::percent_encode;
 
-use crate::chat::{Assembler, Effort, Event, Failure, FailureClass, Parameter, Part, Request, Response};
+use crate::chat::{
+    Assembler, Failure, FailureClass, Part, ReasoningEffort, Request, RequestParameter, Response, StreamEvent,
+};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -85,7 +87,7 @@ impl Dialect {
     ];
 
     /// The word for it in `routes.yaml`.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai-chat",
             Self::OpenaiResponses => "openai-responses",
@@ -98,7 +100,7 @@ impl Dialect {
     }
 
     /// What every answer of this dialect has and this one lacks, by the vendor's names: an id, the model, the counts.
-    pub fn missing(self, answer: &Response) -> Vec<&'static str> {
+    pub fn missing_response_fields(self, answer: &Response) -> Vec<&'static str> {
         let (id, model, usage) = match self {
             Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => {
                 (Some("id"), Some("model"), "usage")
@@ -115,7 +117,7 @@ impl Dialect {
     }
 
     /// The half that asks.
-    pub fn client(self) -> &'static dyn Client {
+    pub fn client_codec(self) -> &'static dyn ClientCodec {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
             Self::OpenaiResponses => &openai_responses::OpenaiResponses,
@@ -128,7 +130,7 @@ impl Dialect {
     }
 
     /// The half that answers.
-    pub fn server(self) -> &'static dyn Server {
+    pub fn server_codec(self) -> &'static dyn ServerCodec {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
             Self::OpenaiResponses => &openai_responses::OpenaiResponses,
@@ -143,23 +145,23 @@ impl Dialect {
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.as_str())
     }
 }
 
 /// One request to one model, as the caller means it.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub struct ClientRequest<'a> {
     /// The model's name at its provider.
     pub model: &'a str,
     /// What is asked.
     pub request: &'a Request,
     /// Whether the answer is to come as a stream.
-    pub stream: bool,
+    pub is_streaming: bool,
     /// What this provider does its own way.
     pub quirks: &'a Quirks,
     /// The caller's own words for this provider, laid over the body at the end.
-    pub options: Option<&'a Map<String, Value>>,
+    pub provider_options: Option<&'a Map<String, Value>>,
 }
 
 /// A request as it goes on the wire, below the provider's base URL and without its credentials. Always a POST of JSON.
@@ -178,24 +180,24 @@ pub struct WireRequest {
 impl WireRequest {
     /// A request to this path, with nothing beside its body.
     fn new(path: impl Into<String>, body: &impl serde::Serialize) -> Self {
-        Self { path: path.into(), query: Vec::new(), headers: Vec::new(), body: wire::write(body) }
+        Self { path: path.into(), query: Vec::new(), headers: Vec::new(), body: wire_json::encode_json(body) }
     }
 }
 
 /// A whole reply as it came from the wire.
 #[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
+pub struct WireResponse<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
-    pub headers: &'a Headers,
+    pub headers: &'a WireHeaders,
     /// The body.
     pub body: &'a [u8],
 }
 
 /// Whether a stream has said all that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum DecodeProgress {
     /// Read on.
     More,
     /// Nothing after this belongs to the answer; the connection may be let go.
@@ -203,27 +205,27 @@ pub enum Progress {
 }
 
 /// The half of a dialect that asks.
-pub trait Client: Sync {
+pub trait ClientCodec: Sync {
     /// The request in this dialect.
-    fn encode_request(&self, call: Call<'_>) -> WireRequest;
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest;
 
     /// Parameters that the dialect has no place for.
-    fn lacks(&self) -> &'static [Parameter] {
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
         &[]
     }
 
     /// The levels of effort that the dialect has words for, where nothing is known of the model.
-    fn efforts(&self, _quirks: &Quirks) -> &'static [Effort] {
-        &Effort::ALL
+    fn supported_efforts(&self, _quirks: &Quirks) -> &'static [ReasoningEffort] {
+        &ReasoningEffort::ALL
     }
 
     /// The highest temperature that it takes.
-    fn most_temperature(&self) -> u8 {
+    fn max_temperature(&self) -> u8 {
         2
     }
 
     /// What of a turn this dialect cannot carry, in words.
-    fn cannot_carry(&self, _part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, _part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         None
     }
 
@@ -232,24 +234,28 @@ pub trait Client: Sync {
     ///
     /// # Errors
     /// The failure that the body tells of, or `malformed` when it is not what the dialect says.
-    fn decode_whole(&self, reply: Reply<'_>, quirks: &Quirks, events: &mut Vec<Event>)
-    -> Result<(), Failure>;
+    fn decode_response_events(
+        &self,
+        reply: WireResponse<'_>,
+        quirks: &Quirks,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure>;
 
     /// A whole answer with a 2xx status.
     ///
     /// # Errors
     /// As [`decode_whole`](Self::decode_whole), and when the answer holds nothing.
-    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Response, Failure> {
+    fn decode_response(&self, reply: WireResponse<'_>, quirks: &Quirks) -> Result<Response, Failure> {
         let mut events = Vec::new();
-        self.decode_whole(reply, quirks, &mut events)?;
+        self.decode_response_events(reply, quirks, &mut events)?;
         let mut assembler = Assembler::default();
         events.iter().for_each(|event| assembler.push(event));
         assembler.finish()
     }
 
     /// A reply with any other status.
-    fn decode_failure(&self, reply: Reply<'_>) -> Failure {
-        error_body::ErrorBody::failure_of(reply)
+    fn decode_failure(&self, reply: WireResponse<'_>) -> Failure {
+        error_body::ErrorBody::decode_failure(reply)
     }
 
     /// A decoder for one streamed answer.
@@ -263,31 +269,31 @@ pub trait StreamDecoder: Send {
     /// # Errors
     /// The failure that the stream tells of, or `malformed` at the first frame that does not parse: a skipped frame
     /// may have held text.
-    fn feed(&mut self, bytes: &[u8], events: &mut Vec<Event>) -> Result<Progress, Failure>;
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<DecodeProgress, Failure>;
 
     /// The bytes ended, cleanly or by a cut connection.
     ///
     /// # Errors
     /// `truncated` without the dialect's terminal event, `empty` when nothing came at all.
-    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure>;
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
 }
 
 /// What was asked of a server.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct ServerRequest {
     /// The model's name.
     pub model: String,
     /// What is asked.
     pub request: Request,
     /// Whether the answer is to be a stream.
-    pub stream: bool,
+    pub is_streaming: bool,
     /// What the contract has no place for, as it was written.
-    pub options: Map<String, Value>,
+    pub provider_options: Map<String, Value>,
 }
 
 /// A server's whole reply.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServerReply {
+pub struct ServerErrorResponse {
     /// The HTTP status.
     pub status: u16,
     /// Headers beside the content type.
@@ -298,20 +304,20 @@ pub struct ServerReply {
 
 /// What a server says about itself in an answer.
 #[derive(Clone, Debug)]
-pub struct Serving {
+pub struct ResponseIdentity {
     /// The id of the answer.
-    pub id: String,
+    pub response_id: String,
     /// The model that serves.
     pub model: String,
 }
 
 /// The half of a dialect that answers.
-pub trait Server: Sync {
+pub trait ServerCodec: Sync {
     /// Reads a request. `path` is what follows the dialect's base path.
     ///
     /// # Errors
     /// What is wrong with it, in words for the one who sent it.
-    fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String>;
+    fn decode_request(&self, path: &str, body: &[u8]) -> Result<ServerRequest, String>;
 
     /// What a streamed answer says that it is.
     fn stream_content_type(&self) -> &'static str {
@@ -320,36 +326,36 @@ pub trait Server: Sync {
 
     /// The state that this vendor would give with thoughts, in its own shape; `None` where it gives none. The next turn
     /// brings it back.
-    fn thought_state(&self, _seed: &str) -> Option<Value> {
+    fn reasoning_state(&self, _seed: &str) -> Option<Value> {
         None
     }
 
     /// A whole answer.
-    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8>;
+    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8>;
 
     /// The headers that come with an answer, beside its content type.
-    fn answer_headers(&self, _serving: &Serving) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, _serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
     /// The dialect's own error for a class, with its own headers.
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply;
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse;
 
     /// An encoder for one streamed answer.
-    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder>;
+    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder>;
 }
 
 /// Turns events into the frames of one streamed answer.
 pub trait StreamEncoder: Send {
     /// The frames that open the stream.
-    fn open(&mut self, input: &crate::chat::Usage) -> Vec<u8>;
+    fn encode_start(&mut self, input: &crate::chat::Usage) -> Vec<u8>;
 
     /// The frame or frames of one event.
-    fn event(&mut self, event: &Event) -> Vec<u8>;
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8>;
 
     /// The frames that close the stream after its terminal event.
-    fn close(&mut self) -> Vec<u8>;
+    fn encode_end(&mut self) -> Vec<u8>;
 
     /// An error in the middle of the stream, as the dialect sends it.
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8>;
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8>;
 }

@@ -18,7 +18,7 @@ pub struct Quirks {
     /// How reasoning effort is asked for.
     pub effort: EffortControl,
     /// How an answer of a given shape is asked for.
-    pub schema: SchemaControl,
+    pub schema: ResponseFormatControl,
     /// When earlier thoughts go back to the model that had them, where the dialect leaves that open.
     pub echo_reasoning: EchoReasoning,
     /// Content is one string a turn: several texts are joined (SambaNova, Moonshot's text models).
@@ -52,7 +52,7 @@ impl Quirks {
     ///
     /// # Errors
     /// In words, when there is no such quirk or it cannot have that value.
-    pub fn with(&self, said: &serde_json::Value) -> Result<Self, String> {
+    pub fn with_overrides(&self, said: &serde_json::Value) -> Result<Self, String> {
         let mut all = serde_json::to_value(self).map_err(|error| error.to_string())?;
         match (&mut all, said) {
             (serde_json::Value::Object(all), serde_json::Value::Object(said)) => all.extend(said.clone()),
@@ -110,7 +110,7 @@ pub enum EffortControl {
 /// Ways to get an answer of a given shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SchemaControl {
+pub enum ResponseFormatControl {
     /// The dialect's own.
     #[default]
     Native,

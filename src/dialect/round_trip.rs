@@ -2,24 +2,24 @@
 
 use proptest::prelude::*;
 
-use super::round_trip_requests::{normal, requests};
+use super::request_strategies::{normalize_request, request_strategy};
 use super::*;
 use crate::chat::{Assembler, FinishReason, ToolCall, Usage};
 
-pub(super) fn texts() -> impl Strategy<Value = String> {
+pub(super) fn text_strategy() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,40}", 1 => any::<String>().prop_filter("not empty", |s| !s.is_empty())]
 }
 
-fn responses() -> impl Strategy<Value = Response> {
+fn response_strategy() -> impl Strategy<Value = Response> {
     let calls = prop::collection::vec(
-        ("[a-z_]{1,9}", prop::collection::btree_map("[a-z]{1,4}", texts(), 0..3)),
+        ("[a-z_]{1,9}", prop::collection::btree_map("[a-z]{1,4}", text_strategy(), 0..3)),
         0..3,
     );
     let usage = (0u64..5000, 0u64..5000, 0u64..500, 0u64..500);
-    (texts(), prop::option::of(texts()), calls, usage, prop::bool::ANY).prop_map(
+    (text_strategy(), prop::option::of(text_strategy()), calls, usage, prop::bool::ANY).prop_map(
         |(text, reasoning, calls, usage, cut)| {
             let (input, output, cached, thought) = usage;
-            let mut response = Response::text(text);
+            let mut response = Response::from_text(text);
             response.reasoning = reasoning;
             response.tool_calls = calls
                 .into_iter()
@@ -35,7 +35,7 @@ fn responses() -> impl Strategy<Value = Response> {
                 (true, true) => FinishReason::Length,
                 (true, false) => FinishReason::Stop,
             };
-            response.parts = parts_of(&response);
+            response.parts = ordered_parts(&response);
             response.usage = Usage {
                 input_tokens: Some(input + cached),
                 cached_input_tokens: Some(cached),
@@ -49,16 +49,16 @@ fn responses() -> impl Strategy<Value = Response> {
 }
 
 /// Thoughts, words and calls, in that order.
-fn parts_of(response: &Response) -> Vec<Part> {
+fn ordered_parts(response: &Response) -> Vec<Part> {
     let thoughts = response.reasoning.iter().map(|text| Part::Reasoning { text: text.clone(), state: None });
     let calls = response.tool_calls.iter().cloned().map(Part::ToolCall);
-    thoughts.chain([Part::text(&response.text)]).chain(calls).collect()
+    thoughts.chain([Part::from_text(&response.text)]).chain(calls).collect()
 }
 
 /// The answer with the vendor's own state on its thoughts, and whether there is any to come back.
-fn signed(dialect: Dialect, response: &Response) -> (Response, bool) {
+fn with_reasoning_state(dialect: Dialect, response: &Response) -> (Response, bool) {
     let mut response = response.clone();
-    let state = dialect.server().thought_state("seed-1");
+    let state = dialect.server_codec().reasoning_state("seed-1");
     // Gemini signs calls.
     let kept = state.is_some()
         && response.reasoning.is_some()
@@ -69,19 +69,19 @@ fn signed(dialect: Dialect, response: &Response) -> (Response, bool) {
     (response, kept)
 }
 
-fn has_state(response: &Response) -> bool {
+fn has_reasoning_state(response: &Response) -> bool {
     response.parts.iter().any(|part| match part {
         Part::Reasoning { state: Some(state), .. } => state.to_string().contains("seed-1"),
         _ => false,
     })
 }
 
-fn serving() -> Serving {
-    Serving { id: "id-1".into(), model: "model-1".into() }
+fn serving() -> ResponseIdentity {
+    ResponseIdentity { response_id: "id-1".into(), model: "model-1".into() }
 }
 
 /// What the contract keeps of an answer, without what one vendor leaves out when it is zero.
-fn meaning(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
+fn comparable_fields(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
     let usage = response.usage;
     // Ollama reports neither what was cached nor what was reasoning, Bedrock not the latter.
     let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0 && dialect != Dialect::Ollama);
@@ -96,53 +96,54 @@ fn meaning(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::
     )
 }
 
-fn read_stream(dialect: Dialect, pieces: &[&[u8]]) -> Result<Response, Failure> {
-    let mut decoder = dialect.client().stream_decoder(&Quirks::default());
+fn decode_stream(dialect: Dialect, pieces: &[&[u8]]) -> Result<Response, Failure> {
+    let mut decoder = dialect.client_codec().stream_decoder(&Quirks::default());
     let (mut assembler, mut events) = (Assembler::default(), Vec::new());
     for piece in pieces {
-        if decoder.feed(piece, &mut events)? == Progress::Done {
+        if decoder.feed(piece, &mut events)? == DecodeProgress::Done {
             break;
         }
     }
-    decoder.end(&mut events)?;
+    decoder.finish(&mut events)?;
     events.iter().for_each(|event| assembler.push(event));
     assembler.finish()
 }
 
 /// An answer as the events it would stream as, its text in pieces.
-fn events_of(response: &Response) -> Vec<Event> {
-    let mut events: Vec<Event> = response.reasoning.iter().cloned().map(Event::Reasoning).collect();
+fn stream_events(response: &Response) -> Vec<StreamEvent> {
+    let mut events: Vec<StreamEvent> =
+        response.reasoning.iter().cloned().map(StreamEvent::ReasoningDelta).collect();
     if let Some(Part::Reasoning { state: Some(state), .. }) = response.parts.first() {
-        events.push(Event::ReasoningState(state.clone()));
+        events.push(StreamEvent::ReasoningState(state.clone()));
     }
     let characters: Vec<char> = response.text.chars().collect();
-    events.extend(characters.chunks(5).map(|piece| Event::Text(piece.iter().collect())));
+    events.extend(characters.chunks(5).map(|piece| StreamEvent::TextDelta(piece.iter().collect())));
     for (index, call) in response.tool_calls.iter().enumerate() {
-        events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone() });
+        events.push(StreamEvent::ToolCallStart { index, id: call.id.clone(), name: call.name.clone() });
         let arguments = call.arguments.to_string();
         let at = (0..=arguments.len() / 2).rev().find(|at| arguments.is_char_boundary(*at)).unwrap_or(0);
         for piece in [&arguments[..at], &arguments[at..]] {
-            events.push(Event::ToolArguments { index, piece: piece.to_owned() });
+            events.push(StreamEvent::ToolCallDelta { index, arguments_delta: piece.to_owned() });
         }
     }
-    events.push(Event::Usage(response.usage));
-    events.push(Event::Finish(response.finish_reason));
+    events.push(StreamEvent::Usage(response.usage));
+    events.push(StreamEvent::Finish(response.finish_reason));
     events
 }
 
-fn stream_of(dialect: Dialect, response: &Response) -> Vec<u8> {
-    let mut encoder = dialect.server().stream_encoder(&serving());
-    let mut bytes = encoder.open(&response.usage);
-    for event in events_of(response) {
-        bytes.extend(encoder.event(&event));
+fn encode_stream(dialect: Dialect, response: &Response) -> Vec<u8> {
+    let mut encoder = dialect.server_codec().stream_encoder(&serving());
+    let mut bytes = encoder.encode_start(&response.usage);
+    for event in stream_events(response) {
+        bytes.extend(encoder.encode_event(&event));
     }
-    bytes.extend(encoder.close());
+    bytes.extend(encoder.encode_end());
     bytes
 }
 
 proptest! {
     #[test]
-    fn requests_come_back(request in requests(), stream: bool, accent: bool) {
+    fn requests_are_preserved(request in request_strategy(), stream: bool, accent: bool) {
         for dialect in Dialect::ALL {
             let mut quirks = Quirks::default();
             if accent {
@@ -151,47 +152,47 @@ proptest! {
                 quirks.random_seed = true;
                 quirks.echo_reasoning = EchoReasoning::Always;
             }
-            let request = normal(dialect, &request, &quirks);
+            let request = normalize_request(dialect, &request, &quirks);
             let options = serde_json::json!({"xOwn": {"a": 1}});
-            let call = Call {
+            let call = ClientRequest {
                 model: "vendor/model-1.5",
                 request: &request,
-                stream,
+                is_streaming: stream,
                 quirks: &quirks,
-                options: options.as_object().filter(|_| accent),
+                provider_options: options.as_object().filter(|_| accent),
             };
-            let wire = dialect.client().encode_request(call);
-            let asked = dialect.server().decode_request(&wire.path.replace("%2F", "/"), &wire.body).unwrap();
-            let options = call.options.cloned().unwrap_or_default();
-            prop_assert_eq!(&asked, &Asked { model: "vendor/model-1.5".into(), request, stream, options }, "{}", dialect);
+            let wire = dialect.client_codec().encode_request(call);
+            let asked = dialect.server_codec().decode_request(&wire.path.replace("%2F", "/"), &wire.body).unwrap();
+            let options = call.provider_options.cloned().unwrap_or_default();
+            prop_assert_eq!(&asked, &ServerRequest { model: "vendor/model-1.5".into(), request, is_streaming: stream, provider_options: options }, "{}", dialect);
         }
     }
 
     #[test]
-    fn whole_answers_come_back(response in responses()) {
+    fn complete_responses_are_preserved(response in response_strategy()) {
         for dialect in Dialect::ALL {
-            let (response, has_seed) = signed(dialect, &response);
-            let body = dialect.server().encode_response(&response, &serving());
-            let reply = Reply { status: 200, headers: &Headers::default(), body: &body };
-            let read = dialect.client().decode_response(reply, &Quirks::default());
+            let (response, has_seed) = with_reasoning_state(dialect, &response);
+            let body = dialect.server_codec().encode_response(&response, &serving());
+            let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
+            let read = dialect.client_codec().decode_response(reply, &Quirks::default());
             if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
                 prop_assert_eq!(read.unwrap_err().class, FailureClass::Empty);
                 continue;
             }
             let read = read.unwrap();
-            prop_assert_eq!(meaning(dialect, &read), meaning(dialect, &response), "{}", dialect);
-            prop_assert_eq!(has_state(&read), has_seed, "{} {:?}", dialect, read.parts);
+            prop_assert_eq!(comparable_fields(dialect, &read), comparable_fields(dialect, &response), "{}", dialect);
+            prop_assert_eq!(has_reasoning_state(&read), has_seed, "{} {:?}", dialect, read.parts);
             let named = (!matches!(dialect, Dialect::Cohere | Dialect::Bedrock)).then_some("model-1");
             prop_assert_eq!(read.served_model.as_deref(), named);
-            prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
+            prop_assert!(read.unexpected_fields.is_empty(), "{} {:?}", dialect, read.unexpected_fields);
         }
     }
 
     #[test]
-    fn streams_come_back_wherever_they_are_cut(response in responses(), cuts in prop::collection::vec(1usize..40, 1..50)) {
+    fn split_streams_are_preserved(response in response_strategy(), cuts in prop::collection::vec(1usize..40, 1..50)) {
         for dialect in Dialect::ALL {
-            let (response, has_seed) = signed(dialect, &response);
-            let bytes = stream_of(dialect, &response);
+            let (response, has_seed) = with_reasoning_state(dialect, &response);
+            let bytes = encode_stream(dialect, &response);
             let mut pieces: Vec<&[u8]> = Vec::new();
             let mut rest = &bytes[..];
             for cut in cuts.iter().cycle() {
@@ -200,23 +201,23 @@ proptest! {
                 pieces.push(head);
                 rest = tail;
             }
-            let read = read_stream(dialect, &pieces);
+            let read = decode_stream(dialect, &pieces);
             if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
                 prop_assert_eq!(read.unwrap_err().class, FailureClass::Empty);
                 continue;
             }
             let read = read.unwrap();
-            prop_assert_eq!(meaning(dialect, &read), meaning(dialect, &response), "{}", dialect);
-            prop_assert_eq!(has_state(&read), has_seed, "{} {:?}", dialect, read.parts);
-            prop_assert!(read.unexpected.is_empty(), "{} {:?}", dialect, read.unexpected);
+            prop_assert_eq!(comparable_fields(dialect, &read), comparable_fields(dialect, &response), "{}", dialect);
+            prop_assert_eq!(has_reasoning_state(&read), has_seed, "{} {:?}", dialect, read.parts);
+            prop_assert!(read.unexpected_fields.is_empty(), "{} {:?}", dialect, read.unexpected_fields);
         }
     }
 
     /// A stream that ends before its terminal event is never a success, wherever it ends.
     #[test]
-    fn a_cut_stream_is_never_a_success(response in responses(), share in 0.0f64..1.0) {
+    fn truncated_stream_never_succeeds(response in response_strategy(), share in 0.0f64..1.0) {
         for dialect in Dialect::ALL {
-            let whole = stream_of(dialect, &response);
+            let whole = encode_stream(dialect, &response);
             let terminal: &[u8] = match dialect {
                 Dialect::OpenaiChat => b"\"finish_reason\":\"",
                 Dialect::Anthropic => b"event: message_stop",
@@ -228,35 +229,35 @@ proptest! {
             };
             let end = whole.windows(terminal.len()).rposition(|w| w == terminal).unwrap();
             let cut = &whole[..(end as f64 * share) as usize];
-            let failure = read_stream(dialect, &[cut]).unwrap_err();
+            let failure = decode_stream(dialect, &[cut]).unwrap_err();
             prop_assert!(matches!(failure.class, FailureClass::Truncated | FailureClass::Empty), "{} {:?}", dialect, failure);
         }
     }
 
     /// No decoder panics, whatever it is fed.
     #[test]
-    fn bytes_harm_no_decoder(noise in prop::collection::vec(any::<u8>(), 0..300), framed: bool, path in ".{0,40}") {
+    fn arbitrary_bytes_do_not_panic(noise in prop::collection::vec(any::<u8>(), 0..300), framed: bool, path in ".{0,40}") {
         let bytes = if framed { [b"data: {", &noise[..], b"}\n\n"].concat() } else { noise };
         for dialect in Dialect::ALL {
-            let _ = read_stream(dialect, &[&bytes]);
-            let headers: Headers = [("retry-after", String::from_utf8_lossy(&bytes).into_owned())].into_iter().collect();
-            let reply = Reply { status: 429, headers: &headers, body: &bytes };
-            let _ = dialect.client().decode_response(reply, &Quirks::default());
-            prop_assert!(dialect.client().decode_failure(reply).message.chars().count() <= 500);
-            let _ = dialect.server().decode_request(&path, &bytes);
+            let _ = decode_stream(dialect, &[&bytes]);
+            let headers: WireHeaders = [("retry-after", String::from_utf8_lossy(&bytes).into_owned())].into_iter().collect();
+            let reply = WireResponse { status: 429, headers: &headers, body: &bytes };
+            let _ = dialect.client_codec().decode_response(reply, &Quirks::default());
+            prop_assert!(dialect.client_codec().decode_failure(reply).message.chars().count() <= 500);
+            let _ = dialect.server_codec().decode_request(&path, &bytes);
         }
     }
 
     /// Nor when JSON of the right shape holds the wrong things.
     #[test]
-    fn wrong_values_harm_no_decoder(at in 0usize..400, with in "(null|-1|1e99|\"x\"|\\[\\]|\\{\\}|true|\"\")") {
+    fn wrong_json_values_do_not_panic(at in 0usize..400, with in "(null|-1|1e99|\"x\"|\\[\\]|\\{\\}|true|\"\")") {
         let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) };
-        let mut response = Response { tool_calls: vec![call], finish_reason: FinishReason::ToolCalls, ..Response::text("hello") };
-        response.parts = parts_of(&response);
+        let mut response = Response { tool_calls: vec![call], finish_reason: FinishReason::ToolCalls, ..Response::from_text("hello") };
+        response.parts = ordered_parts(&response);
         for dialect in Dialect::ALL {
             // Binary frames have checksums of their own; there the whole answer is changed.
-            let streamed = String::from_utf8(stream_of(dialect, &response));
-            let whole = || String::from_utf8(dialect.server().encode_response(&response, &serving())).unwrap();
+            let streamed = String::from_utf8(encode_stream(dialect, &response));
+            let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &serving())).unwrap();
             let is_stream = streamed.is_ok();
             let body = streamed.unwrap_or_else(|_| whole());
             // Replaces the value after the n-th colon.
@@ -264,17 +265,17 @@ proptest! {
             let end = body[colon + 1..].find([',', '}', '\n']).map_or(body.len(), |e| colon + 1 + e);
             let changed = format!("{}{with}{}", &body[..=colon], &body[end..]);
             if !is_stream {
-                let reply = Reply { status: 200, headers: &Headers::default(), body: changed.as_bytes() };
-                let _ = dialect.client().decode_response(reply, &Quirks::default());
+                let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: changed.as_bytes() };
+                let _ = dialect.client_codec().decode_response(reply, &Quirks::default());
                 continue;
             }
-            let _ = read_stream(dialect, &[changed.as_bytes()]);
+            let _ = decode_stream(dialect, &[changed.as_bytes()]);
         }
     }
 }
 
 #[test]
-fn every_class_comes_back_from_its_own_error() {
+fn failure_classes_are_preserved() {
     // Classes that a dialect has an error of its own for, as the simulator sends them.
     let classes = [
         FailureClass::ServerError,
@@ -292,9 +293,9 @@ fn every_class_comes_back_from_its_own_error() {
             } else {
                 "no"
             };
-            let reply = dialect.server().encode_failure(class, words);
-            let headers: Headers = reply.headers.iter().cloned().collect();
-            let read = dialect.client().decode_failure(Reply {
+            let reply = dialect.server_codec().encode_failure(class, words);
+            let headers: WireHeaders = reply.headers.iter().cloned().collect();
+            let read = dialect.client_codec().decode_failure(WireResponse {
                 status: reply.status,
                 headers: &headers,
                 body: &reply.body,

@@ -7,7 +7,7 @@ use crate::chat::Request;
 
 /// What tells a case from the others.
 #[derive(Clone, Debug)]
-pub struct CaseHead {
+pub struct CaseMetadata {
     /// Its name within the set.
     pub id: Box<str>,
     /// The digest of its rendered prompt, request, reference and assertions: its identity across edits of the file.
@@ -22,7 +22,7 @@ pub struct CaseHead {
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What tells it from the others.
-    pub head: CaseHead,
+    pub metadata: CaseMetadata,
     /// What is asked.
     pub request: Request,
     /// A right answer.
@@ -30,12 +30,12 @@ pub struct Case {
     /// What the answer must show.
     pub assertions: Vec<Assertion>,
     /// Where it is written, if that is known.
-    pub written: Option<Written>,
+    pub location: Option<SourceLocation>,
 }
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct SourceLocation {
     /// The file, as the user would name it.
     pub path: Arc<str>,
     /// The line, from 1.
@@ -45,6 +45,12 @@ pub struct Written {
 /// A case of that name which asks nothing in particular.
 #[cfg(test)]
 pub(crate) fn case(id: &str) -> Case {
-    let head = CaseHead { id: id.into(), digest: Digest::of([id]), tags: Vec::new(), cluster: None };
-    Case { head, request: Request::prompt("q"), reference: None, assertions: Vec::new(), written: None }
+    let head = CaseMetadata { id: id.into(), digest: Digest::of([id]), tags: Vec::new(), cluster: None };
+    Case {
+        metadata: head,
+        request: Request::from_prompt("q"),
+        reference: None,
+        assertions: Vec::new(),
+        location: None,
+    }
 }

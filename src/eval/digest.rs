@@ -13,9 +13,9 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest of some pieces, in order.
     pub fn of(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        let mut digester = Digester::default();
-        pieces.into_iter().for_each(|piece| digester.add(piece));
-        digester.digest()
+        let mut digester = DigestBuilder::default();
+        pieces.into_iter().for_each(|piece| digester.update(piece));
+        digester.finish()
     }
 
     /// Its first sixteen bytes, which are as good as all of them where nobody means harm.
@@ -26,16 +26,16 @@ impl Digest {
 
 /// Makes a digest of pieces that come one by one.
 #[derive(Clone, Debug, Default)]
-pub struct Digester(Sha256);
+pub struct DigestBuilder(Sha256);
 
-impl Digester {
+impl DigestBuilder {
     /// Takes the next piece in.
-    pub fn add(&mut self, piece: impl AsRef<[u8]>) {
+    pub fn update(&mut self, piece: impl AsRef<[u8]>) {
         sha2::Digest::update(&mut self.0, piece);
     }
 
     /// The digest of what was taken in.
-    pub fn digest(self) -> Digest {
+    pub fn finish(self) -> Digest {
         Digest(sha2::Digest::finalize(self.0).into())
     }
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_everybody_writes_it() {
+    fn sha256_text_round_trips() {
         let written = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(["a", "bc"]).to_string(), written);
         assert_eq!(serde_json::json!(Digest::of(["abc"])), written);

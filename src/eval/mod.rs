@@ -4,58 +4,64 @@
 //! file format and prints nothing; `config` makes its sets and `view` shows its results. Start with [`Set`], then
 //! [`run()`] and [`judge`].
 
+mod answer_cache;
 mod assertion;
 mod audit;
 mod baseline;
-mod cache;
 mod case;
+mod case_result;
+mod case_stats;
 mod cases;
 mod digest;
-mod figure;
 mod gate;
-mod grade;
-mod halt;
-mod jury;
-mod kept;
-mod lanes;
+mod golden_set;
+mod graders;
 mod numbers;
-mod refusals;
+mod output_schema;
+mod provider_slots;
+mod rate_limit_observer;
 mod repair;
 mod repeat;
+mod result_row;
 mod resume;
 mod run;
 mod sample;
-mod set;
-mod shape;
 pub mod statistics;
+mod stop_signal;
 mod summary;
 
+pub use answer_cache::{CachePolicy, remove_expired_answers};
 pub use assertion::{
-    Assertion, Check, Combination, Finding, Findings, Kind, Measure, PathTest, Place, Program, Quantity,
-    Question, Scale, Task, TextTest, Tolerance, Unit, tasks,
+    Assertion, AssertionKind, CallMetric, Check, Combination, GradeScale, GraderOutcome, GraderOutcomes,
+    GraderProgram, GraderTask, JsonPathTest, JudgeQuestion, LengthUnit, MatchPosition, NumericTolerance,
+    SimilarityMeasure, TextMatch, collect_grader_tasks,
 };
-pub use audit::{Audit, CaseAudit, Duplicates, Judged, Mutation, Right, Weighed, audit};
-pub use baseline::{Answered, Baseline, Comparison, Match, Origin, Pairing};
-pub use cache::{Cache, forget_old_answers};
-pub use case::{Case, CaseHead, Written};
-pub use cases::{AskedModels, Cases, CasesWriter, Feature, NewCase, Render};
-pub use digest::{Digest, Digester};
-pub use figure::{Cut, Figure, Keep, Results};
-pub use gate::{Gate, GateReport, Limit, MIN_ANSWERS_FOR_P95, judge};
-pub use grade::{AssertionResult, CaseResult, Graded, Verdict};
-pub use halt::{Halt, Stop};
-pub use jury::{
-    Contest, Contested, Heard, Judging, Jury, Pair, Pairwise, Preference, RunProgram, contest, contested,
-    same_family,
+pub use audit::{
+    AssertionAudit, AuditReport, CaseAudit, DuplicateGroup, MutantResult, Mutation, ReferenceVerdict,
+    audit_set,
 };
-pub use lanes::Lanes;
-pub use numbers::numbers_in;
-pub use repair::{Repair, Repairs};
-pub use repeat::{Decided, decided, decided_cases};
-pub use resume::{Taken, take_up};
-pub use run::{Bench, Progress, RunOptions, Subject, run};
-pub use sample::sample;
-pub use set::{Set, subject_halves};
-pub use shape::{Shape, Structured};
+pub use baseline::{
+    Baseline, BaselineComparison, BaselineOrigin, CaseOutcomes, CasePairing, ComparisonContext,
+};
+pub use case::{Case, CaseMetadata, SourceLocation};
+pub use case_result::{AssertionResult, CaseResult, GradableAnswer, Verdict};
+pub use case_stats::{CaseStats, LimitHit, ResultRetention, SubjectResults};
+pub use cases::{CaseFeature, CaseRenderer, Cases, CasesWriter, GraderModels, NewCase};
+pub use digest::{Digest, DigestBuilder};
+pub use gate::{CountOrShare, Gate, GateReport, MIN_ANSWERS_FOR_P95, evaluate_gate};
+pub use golden_set::{GoldenSet, split_subject_name};
+pub use graders::{
+    GraderUsage, Graders, JudgedPair, OrderedPreference, PairwiseQuestion, PairwiseResults, PairwiseVerdict,
+    Preference, ProgramRunner, build_pairwise_request, has_common_family, judge_all_pairs,
+};
+pub use numbers::parse_numbers;
+pub use output_schema::{OutputSchema, StructuredOutput};
+pub use provider_slots::ProviderSlots;
+pub use repair::{Repair, RepairSet};
+pub use repeat::{AggregateOutcome, aggregate_full_results, aggregate_repeats};
+pub use resume::{ResumedRun, load_resumed_run};
+pub use run::{EvalSubject, RunContext, RunOptions, RunProgress, run_subject};
+pub use sample::sample_cases;
 pub use statistics::{percentile, wilson_interval};
-pub use summary::Summary;
+pub use stop_signal::{RunStopReason, StopSignal};
+pub use summary::SubjectSummary;

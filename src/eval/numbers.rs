@@ -2,7 +2,7 @@
 
 /// All numbers of a text, in order: `1,250.50` and `-3` and `12%` as people write them. A comma or full stop counts as
 /// part of a number only between digits, a comma only before a group of three.
-pub fn numbers_in(text: &str) -> Vec<f64> {
+pub fn parse_numbers(text: &str) -> Vec<f64> {
     let characters: Vec<char> = text.chars().collect();
     let mut numbers = Vec::new();
     let mut at = 0;
@@ -21,38 +21,38 @@ pub fn numbers_in(text: &str) -> Vec<f64> {
             } else if c == '.' && !has_point && characters.get(at + 1).is_some_and(char::is_ascii_digit) {
                 has_point = true;
                 digits.push(c);
-            } else if !(c == ',' && !has_point && is_group(&characters[at + 1..])) {
+            } else if !(c == ',' && !has_point && is_thousands_group(&characters[at + 1..])) {
                 break;
             }
             at += 1;
         }
-        if let Some(exponent) = exponent(&characters[at..]) {
+        if let Some(exponent) = exponent_length(&characters[at..]) {
             digits.extend(&characters[at..at + exponent]);
             at += exponent;
         }
         if let Ok(number) = digits.parse::<f64>() {
-            numbers.push(if is_negative(&characters[..start]) { -number } else { number });
+            numbers.push(if has_minus_sign(&characters[..start]) { -number } else { number });
         }
     }
     numbers
 }
 
 /// The length of `e23`, `E-7` and the like.
-fn exponent(rest: &[char]) -> Option<usize> {
+fn exponent_length(rest: &[char]) -> Option<usize> {
     let sign = usize::from(matches!(rest.get(1), Some('+' | '-')));
     let digits = rest.iter().skip(1 + sign).take_while(|c| c.is_ascii_digit()).count();
     (matches!(rest.first(), Some('e' | 'E')) && digits > 0).then_some(1 + sign + digits)
 }
 
 /// Three digits, and not a fourth.
-fn is_group(rest: &[char]) -> bool {
+fn is_thousands_group(rest: &[char]) -> bool {
     rest.len() >= 3
         && rest[..3].iter().all(char::is_ascii_digit)
         && !rest.get(3).is_some_and(char::is_ascii_digit)
 }
 
 /// A minus, unless it joins two words or numbers (`2025-11`, `A-3`).
-fn is_negative(before: &[char]) -> bool {
+fn has_minus_sign(before: &[char]) -> bool {
     match before {
         [.., other, '-' | '−'] => !other.is_alphanumeric(),
         ['-' | '−'] => true,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_people_write_them() {
+    fn parse_numbers_cases() {
         let cases: [(&str, &[f64]); 9] = [
             ("It is EUR 1,250.50.", &[1250.5]),
             ("from -3 to 4", &[-3.0, 4.0]),
@@ -78,7 +78,7 @@ mod tests {
             ("none", &[]),
         ];
         for (text, expected) in cases {
-            assert_eq!(numbers_in(text), expected, "{text}");
+            assert_eq!(parse_numbers(text), expected, "{text}");
         }
     }
 }

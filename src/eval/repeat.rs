@@ -1,11 +1,11 @@
 //! Several answers to one case, and what they say of it together.
 
-use super::statistics::{Quorum, verdict_of_repeats};
-use super::{CaseResult, Figure, Repairs, Verdict};
+use super::statistics::{MinPass, combine_repeat_verdicts};
+use super::{CaseResult, CaseStats, RepairSet, Verdict};
 
 /// What the repeats of one case come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Decided {
+pub struct AggregateOutcome {
     /// Whether enough of them passed.
     pub verdict: Verdict,
     /// The mean score of those that were scored, where the case is.
@@ -14,78 +14,87 @@ pub struct Decided {
 
 /// Decides each case: it passes where enough of its repeats did, and fails where they cannot any more. Where the ones that
 /// could not be scored, or were never asked, might tip it, it is unscored. The results of a case stand next to each other.
-pub fn decided(results: &[Figure], min_pass: Quorum) -> impl Iterator<Item = Decided> {
-    let of = move |of: &[Figure]| decide(of.iter().map(|result| (result.verdict, result.score())), min_pass);
-    results.chunk_by(|a, b| a.case == b.case).map(of)
+pub fn aggregate_repeats(results: &[CaseStats], min_pass: MinPass) -> impl Iterator<Item = AggregateOutcome> {
+    let of = move |of: &[CaseStats]| {
+        aggregate_outcomes(of.iter().map(|result| (result.verdict, result.score())), min_pass)
+    };
+    results.chunk_by(|a, b| a.case_index == b.case_index).map(of)
 }
 
 /// Each case with its results, and what they come to.
-pub fn decided_cases(
+pub fn aggregate_full_results(
     results: &[CaseResult],
-    min_pass: Quorum,
-) -> impl Iterator<Item = (&[CaseResult], Decided)> {
-    let cases = results.chunk_by(|a, b| a.digest == b.digest && a.case == b.case);
-    cases.map(move |of| (of, decide(of.iter().map(|result| (result.verdict, result.score)), min_pass)))
-}
-
-/// For each case, the repairs of all its answers, where it passes with them.
-pub(super) fn decided_after_repair(
-    results: &[Figure],
-    min_pass: Quorum,
-) -> impl Iterator<Item = Option<Repairs>> {
-    results.chunk_by(|a, b| a.case == b.case).map(move |of| {
-        let after = |result: &Figure| result.repaired_by.map_or(result.verdict, |_| Verdict::Pass);
-        let verdicts: Vec<Verdict> = of.iter().map(after).collect();
-        let passes = verdict_of_repeats(&verdicts, min_pass) == Verdict::Pass;
-        of.iter().filter_map(|result| result.repaired_by).reduce(Repairs::and).filter(|_| passes)
+    min_pass: MinPass,
+) -> impl Iterator<Item = (&[CaseResult], AggregateOutcome)> {
+    let cases = results.chunk_by(|a, b| a.digest == b.digest && a.case_id == b.case_id);
+    cases.map(move |of| {
+        (of, aggregate_outcomes(of.iter().map(|result| (result.verdict, result.score)), min_pass))
     })
 }
 
-fn decide(results: impl Iterator<Item = (Verdict, Option<f64>)>, min_pass: Quorum) -> Decided {
+/// For each case, the repairs of all its answers, where it passes with them.
+pub(super) fn find_case_repairs(
+    results: &[CaseStats],
+    min_pass: MinPass,
+) -> impl Iterator<Item = Option<RepairSet>> {
+    results.chunk_by(|a, b| a.case_index == b.case_index).map(move |of| {
+        let after = |result: &CaseStats| result.repaired_by.map_or(result.verdict, |_| Verdict::Pass);
+        let verdicts: Vec<Verdict> = of.iter().map(after).collect();
+        let passes = combine_repeat_verdicts(&verdicts, min_pass) == Verdict::Pass;
+        of.iter().filter_map(|result| result.repaired_by).reduce(RepairSet::union).filter(|_| passes)
+    })
+}
+
+fn aggregate_outcomes(
+    results: impl Iterator<Item = (Verdict, Option<f64>)>,
+    min_pass: MinPass,
+) -> AggregateOutcome {
     let (verdicts, scores): (Vec<Verdict>, Vec<Option<f64>>) = results.unzip();
-    let verdict = verdict_of_repeats(&verdicts, min_pass);
+    let verdict = combine_repeat_verdicts(&verdicts, min_pass);
     let scores: Vec<f64> = scores.into_iter().flatten().collect();
     let mean = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
-    Decided { verdict, score: mean.filter(|_| verdict != Verdict::Unscored) }
+    AggregateOutcome { verdict, score: mean.filter(|_| verdict != Verdict::Unscored) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::figure::figures;
-    use crate::eval::{Repair, Summary};
+    use crate::eval::case_stats::stats_from_verdicts;
+    use crate::eval::{Repair, SubjectSummary};
 
     #[test]
-    fn enough_of_the_repeats_decide() {
+    fn min_pass_cases() {
         use Verdict::{Fail, Pass, Unscored};
-        let all = figures(&[
+        let all = stats_from_verdicts(&[
             &[Pass, Pass, Fail],
             &[Pass, Fail, Fail],
             &[Pass, Fail, Unscored],
             &[Pass, Pass, Unscored],
         ]);
-        let quorum = |pass| Quorum { pass, of: 3 };
-        let verdicts: Vec<Verdict> = decided(&all, quorum(2)).map(|decided| decided.verdict).collect();
+        let quorum = |pass| MinPass { required: pass, repeats: 3 };
+        let verdicts: Vec<Verdict> =
+            aggregate_repeats(&all, quorum(2)).map(|decided| decided.verdict).collect();
         assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
-        let scores = |pass| -> Vec<Option<f64>> { decided(&all, quorum(pass)).map(|of| of.score).collect() };
+        let scores =
+            |pass| -> Vec<Option<f64>> { aggregate_repeats(&all, quorum(pass)).map(|of| of.score).collect() };
         assert_eq!(scores(2)[3], Some(1.0));
         assert_eq!(scores(2)[2], None);
-        assert_eq!(decided(&all, quorum(3)).nth(1).unwrap().verdict, Fail);
+        assert_eq!(aggregate_repeats(&all, quorum(3)).nth(1).unwrap().verdict, Fail);
 
         // A failed answer that its form alone failed may make up what its case lacks.
         let mut repaired = all;
         repaired[4].repaired_by = Some(Repair::StripFences.into());
         repaired[5].repaired_by = Some(Repair::Fold.into());
         repaired[7].repaired_by = Some(Repair::Fold.into());
-        let both = Repairs::from(Repair::StripFences).and(Repair::Fold.into());
-        let after: Vec<Option<Repairs>> = decided_after_repair(&repaired, quorum(2)).collect();
+        let both = RepairSet::from(Repair::StripFences).union(Repair::Fold.into());
+        let after: Vec<Option<RepairSet>> = find_case_repairs(&repaired, quorum(2)).collect();
         assert_eq!(after, [None, Some(both), Some(Repair::Fold.into()), None]);
-        let summary = Summary::of("s", false, None, &repaired, Some(quorum(2)));
+        let summary = SubjectSummary::summarize("s", false, None, &repaired, Some(quorum(2)));
         assert_eq!((summary.passed, summary.failed, summary.unscored), (2, 1, 1));
-        assert_eq!((summary.repairs, summary.repaired_pass_rate), (vec![(both, 1)], Some(1.0)));
-        let each = Summary::of("s", false, None, &repaired, None);
-        let fold = Repairs::from(Repair::Fold);
-        assert_eq!(each.repairs, [(fold, 2), (Repair::StripFences.into(), 1)]);
+        assert_eq!((summary.repair_counts, summary.repaired_pass_rate), (vec![(both, 1)], Some(1.0)));
+        let each = SubjectSummary::summarize("s", false, None, &repaired, None);
+        let fold = RepairSet::from(Repair::Fold);
+        assert_eq!(each.repair_counts, [(fold, 2), (Repair::StripFences.into(), 1)]);
         assert_eq!((each.pass_rate, each.repaired_pass_rate), (Some(0.6), Some(0.9)));
     }
 }

@@ -6,7 +6,7 @@ use super::Cases;
 
 /// So many of the cases, in their order. The same seed chooses the same cases; a case that is added or taken out changes
 /// the choice by one case at most.
-pub fn sample(cases: &Cases, count: usize, seed: u64) -> Cases {
+pub fn sample_cases(cases: &Cases, count: usize, seed: u64) -> Cases {
     if count >= cases.len() {
         return cases.clone();
     }
@@ -16,17 +16,17 @@ pub fn sample(cases: &Cases, count: usize, seed: u64) -> Cases {
     };
     let mut ranks: Vec<[u8; 32]> = cases.heads().map(|head| rank(&head.id)).collect();
     let (_, limit, _) = ranks.select_nth_unstable(count);
-    cases.choose(|head| rank(&head.id) < *limit)
+    cases.filter(|head| rank(&head.id) < *limit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::eval::case::case;
-    use crate::eval::cases::cases;
+    use crate::eval::cases::build_cases;
 
-    fn of(count: usize) -> Cases {
-        cases((0..count).map(|n| case(&format!("c{n}"))).collect())
+    fn numbered_cases(count: usize) -> Cases {
+        build_cases((0..count).map(|n| case(&format!("c{n}"))).collect())
     }
 
     fn ids(cases: &Cases) -> Vec<String> {
@@ -34,17 +34,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_chooses_the_same_cases() {
-        let chosen = sample(&of(100), 10, 1);
+    fn same_seed_selects_same_cases() {
+        let chosen = sample_cases(&numbered_cases(100), 10, 1);
         assert_eq!(chosen.len(), 10);
-        assert_eq!(ids(&chosen), ids(&sample(&of(100), 10, 1)));
-        assert_ne!(ids(&chosen), ids(&sample(&of(100), 10, 2)));
-        let with_more = sample(&of(101), 10, 1);
+        assert_eq!(ids(&chosen), ids(&sample_cases(&numbered_cases(100), 10, 1)));
+        assert_ne!(ids(&chosen), ids(&sample_cases(&numbered_cases(100), 10, 2)));
+        let with_more = sample_cases(&numbered_cases(101), 10, 1);
         let same = ids(&with_more).iter().filter(|id| ids(&chosen).contains(id)).count();
         assert!(same >= 9, "{same}");
         let order: Vec<usize> = ids(&chosen).iter().map(|id| id[1..].parse().unwrap()).collect();
         assert!(order.is_sorted());
-        assert_eq!(sample(&of(3), 3, 1).len(), 3);
-        assert!(sample(&of(3), 0, 1).is_empty());
+        assert_eq!(sample_cases(&numbered_cases(3), 3, 1).len(), 3);
+        assert!(sample_cases(&numbered_cases(3), 0, 1).is_empty());
     }
 }

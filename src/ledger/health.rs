@@ -2,8 +2,8 @@
 
 use rusqlite::{Row, params};
 
-use super::readable::{readable, time, within};
-use super::{RowResult, Rows};
+use super::sanitize::{clamp_time, in_range, skip_unreadable};
+use super::{LedgerTables, SqlResult};
 
 /// One model at one address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,131 +20,133 @@ pub struct HealthKey {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HealthRow {
     /// Decayed sum of the weights of failures that speak of sickness.
-    pub sick: f64,
+    pub failures: f64,
     /// Decayed number of times that it asked for less.
     pub throttled: f64,
     /// Decayed number of all events.
     pub events: f64,
     /// Weights of sick events since the last success.
-    pub consecutive: f64,
+    pub consecutive_failures: f64,
     /// When these held.
-    pub at: i64,
+    pub updated_at: i64,
     /// Whether it stands behind the others.
-    pub demoted: bool,
+    pub is_demoted: bool,
     /// Until when the breaker is open; past that, until it closes, it is half-open; 0 when it is closed.
     pub open_until: i64,
     /// How often the breaker tripped; falls with quiet time.
     pub trips: u32,
     /// When it tripped last.
-    pub tripped: i64,
+    pub last_trip_at: i64,
     /// Successes since the breaker opened.
-    pub recovered: u32,
+    pub successes_since_open: u32,
     /// Until when a process has the only probe.
     pub probe_until: i64,
     /// Which call that is.
-    pub probe_by: String,
+    pub probe_call_id: String,
     /// It asked not to be called before.
     pub not_before: i64,
     /// How many calls at once it is given while it comes back; 0 is no limit.
-    pub ramp: u32,
+    pub recovery_concurrency: u32,
     /// The logarithm of the milliseconds until the first token.
-    pub first_token: Trend,
+    pub first_token: DecayedMean,
     /// The logarithm of the milliseconds for each token after it.
-    pub token: Trend,
+    pub token: DecayedMean,
     /// When these two were last measured.
-    pub measured: i64,
+    pub measured_at: i64,
     /// When it failed last.
-    pub failed: i64,
+    pub last_failed_at: i64,
     /// The class of that failure.
-    pub failed_as: String,
+    pub last_failure_class: String,
 }
 
 /// A decayed mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Trend {
+pub struct DecayedMean {
     /// The mean.
     pub mean: f64,
     /// The decayed number of measurements behind it; 0 when nothing was measured.
     pub weight: f64,
 }
 
-const COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted, open_until, trips, tripped, recovered, \
+const HEALTH_COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted, open_until, trips, tripped, recovered, \
     probe_until, probe_by, not_before, ramp, first_token_log, first_token_weight, token_log, token_weight, measured, \
     failed, failed_as";
 
 /// No decayed sum of ours comes near this.
-const MOST: f64 = 1e6;
+const MAX_DECAYED_SUM: f64 = 1e6;
 
 /// Logarithms of milliseconds lie here: from a hundredth of one to some months.
-const LOGS: std::ops::RangeInclusive<f64> = -5.0..=24.0;
+const LOG_MS_RANGE: std::ops::RangeInclusive<f64> = -5.0..=24.0;
 
-impl Trend {
-    fn sane(self) -> Self {
-        let sane = within(self.mean, LOGS).is_some() && within(self.weight, 0.0..=MOST).is_some();
+impl DecayedMean {
+    fn sanitized(self) -> Self {
+        let sane = in_range(self.mean, LOG_MS_RANGE).is_some()
+            && in_range(self.weight, 0.0..=MAX_DECAYED_SUM).is_some();
         if sane { self } else { Self::default() }
     }
 }
 
 impl HealthRow {
     /// The row, without figures that nothing can be reckoned with.
-    fn sane(mut self) -> Self {
-        for sum in [&mut self.sick, &mut self.throttled, &mut self.events, &mut self.consecutive] {
-            *sum = within(*sum, 0.0..=MOST).unwrap_or_default();
+    fn sanitized(mut self) -> Self {
+        for sum in [&mut self.failures, &mut self.throttled, &mut self.events, &mut self.consecutive_failures]
+        {
+            *sum = in_range(*sum, 0.0..=MAX_DECAYED_SUM).unwrap_or_default();
         }
         for at in [
-            &mut self.at,
+            &mut self.updated_at,
             &mut self.open_until,
-            &mut self.tripped,
+            &mut self.last_trip_at,
             &mut self.probe_until,
             &mut self.not_before,
-            &mut self.measured,
-            &mut self.failed,
+            &mut self.measured_at,
+            &mut self.last_failed_at,
         ] {
-            *at = time(*at);
+            *at = clamp_time(*at);
         }
-        (self.first_token, self.token) = (self.first_token.sane(), self.token.sane());
+        (self.first_token, self.token) = (self.first_token.sanitized(), self.token.sanitized());
         self
     }
 }
 
-fn read(row: &Row<'_>) -> RowResult<HealthRow> {
+fn health_from_row(row: &Row<'_>) -> SqlResult<HealthRow> {
     let row = HealthRow {
-        sick: row.get(0)?,
+        failures: row.get(0)?,
         throttled: row.get(1)?,
         events: row.get(2)?,
-        consecutive: row.get(3)?,
-        at: row.get(4)?,
-        demoted: row.get(5)?,
+        consecutive_failures: row.get(3)?,
+        updated_at: row.get(4)?,
+        is_demoted: row.get(5)?,
         open_until: row.get(6)?,
         trips: row.get(7)?,
-        tripped: row.get(8)?,
-        recovered: row.get(9)?,
+        last_trip_at: row.get(8)?,
+        successes_since_open: row.get(9)?,
         probe_until: row.get(10)?,
-        probe_by: row.get(11)?,
+        probe_call_id: row.get(11)?,
         not_before: row.get(12)?,
-        ramp: row.get(13)?,
-        first_token: Trend { mean: row.get(14)?, weight: row.get(15)? },
-        token: Trend { mean: row.get(16)?, weight: row.get(17)? },
-        measured: row.get(18)?,
-        failed: row.get(19)?,
-        failed_as: row.get(20)?,
+        recovery_concurrency: row.get(13)?,
+        first_token: DecayedMean { mean: row.get(14)?, weight: row.get(15)? },
+        token: DecayedMean { mean: row.get(16)?, weight: row.get(17)? },
+        measured_at: row.get(18)?,
+        last_failed_at: row.get(19)?,
+        last_failure_class: row.get(20)?,
     };
-    Ok(row.sane())
+    Ok(row.sanitized())
 }
 
-impl Rows<'_> {
+impl LedgerTables<'_> {
     /// What is known of a model; nothing, if nothing is.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn health(&self, key: &HealthKey) -> RowResult<HealthRow> {
+    pub fn health(&self, key: &HealthKey) -> SqlResult<HealthRow> {
         let found = self
             .0
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3"
+                "SELECT {HEALTH_COLUMNS} FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3"
             ))?
-            .query_row([&key.provider, &key.base_url, &key.model], read);
-        Ok(readable(found)?.unwrap_or_default())
+            .query_row([&key.provider, &key.base_url, &key.model], health_from_row);
+        Ok(skip_unreadable(found)?.unwrap_or_default())
     }
 
     /// Changes what is known of a model, and hands on what `change` says.
@@ -155,17 +157,17 @@ impl Rows<'_> {
         &self,
         key: &HealthKey,
         change: impl FnOnce(&mut HealthRow) -> T,
-    ) -> RowResult<T> {
+    ) -> SqlResult<T> {
         let mut row = self.health(key)?;
         let said = change(&mut row);
         self.put_health(key, &row)?;
         Ok(said)
     }
 
-    fn put_health(&self, key: &HealthKey, row: &HealthRow) -> RowResult<()> {
+    fn put_health(&self, key: &HealthKey, row: &HealthRow) -> SqlResult<()> {
         self.0
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO health (provider, base_url, model, {COLUMNS}) VALUES \
+                "INSERT OR REPLACE INTO health (provider, base_url, model, {HEALTH_COLUMNS}) VALUES \
                  (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
                  ?22, ?23, ?24)"
             ))?
@@ -173,27 +175,27 @@ impl Rows<'_> {
                 key.provider,
                 key.base_url,
                 key.model,
-                row.sick,
+                row.failures,
                 row.throttled,
                 row.events,
-                row.consecutive,
-                row.at,
-                row.demoted,
+                row.consecutive_failures,
+                row.updated_at,
+                row.is_demoted,
                 row.open_until,
                 row.trips,
-                row.tripped,
-                row.recovered,
+                row.last_trip_at,
+                row.successes_since_open,
                 row.probe_until,
-                row.probe_by,
+                row.probe_call_id,
                 row.not_before,
-                row.ramp,
+                row.recovery_concurrency,
                 row.first_token.mean,
                 row.first_token.weight,
                 row.token.mean,
                 row.token.weight,
-                row.measured,
-                row.failed,
-                row.failed_as,
+                row.measured_at,
+                row.last_failed_at,
+                row.last_failure_class,
             ])?;
         Ok(())
     }
@@ -202,7 +204,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_health(&self, key: &HealthKey) -> RowResult<()> {
+    pub fn remove_health(&self, key: &HealthKey) -> SqlResult<()> {
         self.0.execute(
             "DELETE FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3",
             [&key.provider, &key.base_url, &key.model],

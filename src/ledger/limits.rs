@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use rusqlite::params;
 
-use super::readable::{readable, time};
-use super::{RowResult, Rows};
+use super::sanitize::{clamp_time, skip_unreadable};
+use super::{LedgerTables, SqlResult};
 
 /// The leases of one scope that have not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leases {
+pub struct LeaseTotals {
     /// How many.
     pub count: u64,
     /// When the first of them ends by itself; 0 without any.
-    pub first_end: i64,
+    pub earliest_expiry: i64,
     /// What all of them may cost together.
     pub nano_dollars: u64,
     /// The tokens that all of them may use together.
@@ -39,7 +39,7 @@ pub struct Lease {
 
 /// What was begun within one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct RateBucket {
     /// The second since 1970.
     pub second: i64,
     /// Requests.
@@ -54,29 +54,29 @@ pub struct Spend {
     /// What is known of it.
     pub nano_dollars: u64,
     /// Calls whose cost nobody knows.
-    pub unknown: u64,
+    pub unpriced_calls: u64,
 }
 
-impl Rows<'_> {
+impl LedgerTables<'_> {
     /// The leases of a scope that end within a span of time.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leases(&self, scope: &str, ends: Range<i64>) -> RowResult<Leases> {
-        self.leases_before(scope, ends, i64::MAX, "")
+    pub fn lease_totals(&self, scope: &str, ends: Range<i64>) -> SqlResult<LeaseTotals> {
+        self.lease_totals_before(scope, ends, i64::MAX, "")
     }
 
     /// Those of them that are older than what this holder took then. Of the same age, the holder's name decides.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leases_before(
+    pub fn lease_totals_before(
         &self,
         scope: &str,
         ends: Range<i64>,
         since: i64,
         holder: &str,
-    ) -> RowResult<Leases> {
+    ) -> SqlResult<LeaseTotals> {
         let row = self
             .0
             .prepare_cached(
@@ -85,21 +85,21 @@ impl Rows<'_> {
                  WHERE scope = ?1 AND until >= ?2 AND until < ?3 AND (since < ?4 OR since = ?4 AND holder < ?5)",
             )?
             .query_row(params![scope, ends.start, ends.end, since, holder], |row| {
-                Ok(Leases {
+                Ok(LeaseTotals {
                     count: unsigned(row.get(0)?),
-                    first_end: row.get(1)?,
+                    earliest_expiry: row.get(1)?,
                     nano_dollars: unsigned(row.get(2)?),
                     tokens: unsigned(row.get(3)?),
                 })
             });
-        Ok(readable(row)?.unwrap_or_default())
+        Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
     /// Takes a lease, or extends one that this holder has.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_lease(&self, lease: &Lease) -> RowResult<()> {
+    pub fn acquire_lease(&self, lease: &Lease) -> SqlResult<()> {
         let Lease { scope, holder, since, until, nano_dollars, tokens } = lease;
         self.0
             .prepare_cached(
@@ -113,7 +113,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> RowResult<bool> {
+    pub fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> SqlResult<bool> {
         let extended = self
             .0
             .prepare_cached("UPDATE lease SET until = ?3 WHERE scope = ?1 AND holder = ?2")?
@@ -125,7 +125,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_lease(&self, scope: &str, holder: &str) -> RowResult<bool> {
+    pub fn release_lease(&self, scope: &str, holder: &str) -> SqlResult<bool> {
         let removed = self
             .0
             .prepare_cached("DELETE FROM lease WHERE scope = ?1 AND holder = ?2")?
@@ -137,7 +137,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn clear_scope(&self, scope: &str) -> RowResult<()> {
+    pub fn clear_scope(&self, scope: &str) -> SqlResult<()> {
         self.0.execute("DELETE FROM lease WHERE scope = ?1", [scope])?;
         self.0.execute("DELETE FROM pace WHERE scope = ?1", [scope])?;
         Ok(())
@@ -148,7 +148,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn ended_leases(&self, scope: &str, alive: Range<i64>) -> RowResult<Vec<Lease>> {
+    pub fn expired_leases(&self, scope: &str, alive: Range<i64>) -> SqlResult<Vec<Lease>> {
         let mut found = self.0.prepare_cached(
             "SELECT scope, holder, since, until, nano_dollars, tokens FROM lease \
              WHERE scope = ?1 AND NOT (until >= ?2 AND until < ?3)",
@@ -157,20 +157,20 @@ impl Rows<'_> {
             Ok(Lease {
                 scope: row.get(0)?,
                 holder: row.get(1)?,
-                since: time(row.get(2)?),
-                until: time(row.get(3)?),
+                since: clamp_time(row.get(2)?),
+                until: clamp_time(row.get(3)?),
                 nano_dollars: unsigned(row.get(4)?),
                 tokens: unsigned(row.get(5)?),
             })
         })?;
-        rows.filter_map(|row| readable(row).transpose()).collect()
+        rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
     /// Forgets leases that do not end within a span of time.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_ended_leases(&self, alive: Range<i64>) -> RowResult<()> {
+    pub fn remove_expired_leases(&self, alive: Range<i64>) -> SqlResult<()> {
         self.0
             .prepare_cached("DELETE FROM lease WHERE NOT (until >= ?1 AND until < ?2)")?
             .execute([alive.start, alive.end])?;
@@ -181,23 +181,23 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn pace(&self, scope: &str, seconds: Range<i64>) -> RowResult<Vec<Pace>> {
+    pub fn rate_buckets(&self, scope: &str, seconds: Range<i64>) -> SqlResult<Vec<RateBucket>> {
         let mut found = self.0.prepare_cached(
             "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 AND second < ?3 \
              ORDER BY second",
         )?;
         let rows = found.query_map(params![scope, seconds.start, seconds.end], |row| {
-            let count = |n: i64| n.clamp(-MOST_BEGUN, MOST_BEGUN);
-            Ok(Pace { second: row.get(0)?, requests: count(row.get(1)?), tokens: count(row.get(2)?) })
+            let count = |n: i64| n.clamp(-MAX_BUCKET_COUNT, MAX_BUCKET_COUNT);
+            Ok(RateBucket { second: row.get(0)?, requests: count(row.get(1)?), tokens: count(row.get(2)?) })
         })?;
-        rows.filter_map(|row| readable(row).transpose()).collect()
+        rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
     /// Adds to what was begun in a scope.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn add_pace(&self, scope: &str, more: Pace) -> RowResult<()> {
+    pub fn add_to_rate_bucket(&self, scope: &str, more: RateBucket) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "INSERT INTO pace VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
@@ -211,7 +211,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_pace(&self, but: Range<i64>) -> RowResult<()> {
+    pub fn retain_rate_buckets(&self, but: Range<i64>) -> SqlResult<()> {
         self.0
             .prepare_cached("DELETE FROM pace WHERE NOT (second >= ?1 AND second < ?2)")?
             .execute([but.start, but.end])?;
@@ -222,19 +222,19 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn allowed(&self, scope: &str) -> RowResult<Option<(f64, i64)>> {
+    pub fn adaptive_concurrency(&self, scope: &str) -> SqlResult<Option<(f64, i64)>> {
         let row = self
             .0
             .prepare_cached("SELECT allowed, at FROM concurrency WHERE scope = ?1")?
-            .query_row([scope], |row| Ok((row.get(0)?, time(row.get(1)?))));
-        Ok(readable(row)?.filter(|(allowed, _): &(f64, i64)| allowed.is_finite()))
+            .query_row([scope], |row| Ok((row.get(0)?, clamp_time(row.get(1)?))));
+        Ok(skip_unreadable(row)?.filter(|(allowed, _): &(f64, i64)| allowed.is_finite()))
     }
 
     /// Says how many calls at once a provider is given; `None` forgets it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_allowed(&self, scope: &str, allowed: Option<(f64, i64)>) -> RowResult<()> {
+    pub fn put_adaptive_concurrency(&self, scope: &str, allowed: Option<(f64, i64)>) -> SqlResult<()> {
         match allowed {
             Some((allowed, at)) => self
                 .0
@@ -249,27 +249,27 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn spend(&self, day: &str, simulated: bool) -> RowResult<Spend> {
+    pub fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
         let found = self
             .0
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
             .query_row(params![day, simulated], |row| {
-                Ok(Spend { nano_dollars: unsigned(row.get(0)?), unknown: unsigned(row.get(1)?) })
+                Ok(Spend { nano_dollars: unsigned(row.get(0)?), unpriced_calls: unsigned(row.get(1)?) })
             });
-        Ok(readable(found)?.unwrap_or_default())
+        Ok(skip_unreadable(found)?.unwrap_or_default())
     }
 
     /// Adds to what was spent on a day.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn add_spend(&self, day: &str, simulated: bool, more: Spend) -> RowResult<()> {
+    pub fn add_spend(&self, day: &str, simulated: bool, more: Spend) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "INSERT INTO spend VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
                  SET nano_dollars = CAST(nano_dollars + ?3 AS INTEGER), unknown = CAST(unknown + ?4 AS INTEGER)",
             )?
-            .execute(params![day, simulated, signed(more.nano_dollars), signed(more.unknown)])?;
+            .execute(params![day, simulated, signed(more.nano_dollars), signed(more.unpriced_calls)])?;
         Ok(())
     }
 
@@ -277,7 +277,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn take_back_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> RowResult<()> {
+    pub fn subtract_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "UPDATE spend SET nano_dollars = max(0, nano_dollars - ?3) WHERE day = ?1 AND simulated = ?2",
@@ -288,7 +288,7 @@ impl Rows<'_> {
 }
 
 /// No second of ours has begun more: what says so is believed only this far, so that sums stay sums.
-const MOST_BEGUN: i64 = 1_000_000_000_000_000;
+const MAX_BUCKET_COUNT: i64 = 1_000_000_000_000_000;
 
 /// SQLite's integers are signed; no count or sum of ours comes near their end.
 fn signed(number: u64) -> i64 {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{RowResult, Rows};
+use super::{LedgerTables, SqlResult};
 
 /// A golden set that was run against subjects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct RunRow {
     /// Which cases were chosen and how often each is run, as JSON.
     pub options: String,
     /// When it was begun, in milliseconds since 1970.
-    pub begun: i64,
+    pub started_at: i64,
     /// When every case had its result; 0 until then.
-    pub finished: i64,
+    pub finished_at: i64,
 }
 
 /// What became of one case with one subject. Words are those of the JSON reports; an empty one is none.
@@ -76,7 +76,7 @@ pub struct ResultRow {
 
 /// A whole answer that may be used again.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AnswerRow {
+pub struct CachedAnswerRow {
     /// When it was given, in milliseconds since 1970.
     pub at: i64,
     /// The model that the provider says gave it.
@@ -92,19 +92,19 @@ pub struct AnswerRow {
     /// Where that figure comes from.
     pub cost_source: String,
     /// Who asked for it: the run, the subject and the case, in words that nobody else has.
-    pub asker: String,
+    pub requested_by: String,
     /// From the request leaving to the last byte, in milliseconds.
     pub latency_ms: Option<f64>,
     /// From the request leaving to the first content, in milliseconds.
     pub first_token_ms: Option<f64>,
 }
 
-pub(super) const RUN: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
+pub(super) const RUN_COLUMNS: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
-const RESULT: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
+const RESULT_COLUMNS: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
     failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by, judging";
 
-pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
+pub(super) fn run_from_row(row: &Row<'_>) -> SqlResult<RunRow> {
     Ok(RunRow {
         id: row.get(0)?,
         set_name: row.get(1)?,
@@ -112,12 +112,12 @@ pub(super) fn run(row: &Row<'_>) -> RowResult<RunRow> {
         set_digest: row.get(3)?,
         subjects: row.get(4)?,
         options: row.get(5)?,
-        begun: row.get(6)?,
-        finished: row.get(7)?,
+        started_at: row.get(6)?,
+        finished_at: row.get(7)?,
     })
 }
 
-fn result(row: &Row<'_>) -> RowResult<ResultRow> {
+fn result_from_row(row: &Row<'_>) -> SqlResult<ResultRow> {
     Ok(ResultRow {
         subject: row.get(0)?,
         case_id: row.get(1)?,
@@ -149,15 +149,15 @@ fn signed(nano_dollars: Option<u64>) -> Option<i64> {
     nano_dollars.map(|nano| i64::try_from(nano).unwrap_or(i64::MAX))
 }
 
-impl Rows<'_> {
+impl LedgerTables<'_> {
     /// Keeps a run, in place of what was kept of it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_run(&self, row: &RunRow) -> RowResult<()> {
+    pub fn put_run(&self, row: &RunRow) -> SqlResult<()> {
         self.0
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO run ({RUN}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                "INSERT OR REPLACE INTO run ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             ))?
             .execute(params![
                 row.id,
@@ -166,8 +166,8 @@ impl Rows<'_> {
                 row.set_digest,
                 row.subjects,
                 row.options,
-                row.begun,
-                row.finished,
+                row.started_at,
+                row.finished_at,
             ])?;
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn finish_run(&self, id: &str, at: i64) -> RowResult<()> {
+    pub fn finish_run(&self, id: &str, at: i64) -> SqlResult<()> {
         self.0.execute("UPDATE run SET finished = ?2 WHERE id = ?1", params![id, at])?;
         Ok(())
     }
@@ -185,29 +185,31 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn run(&self, id: &str) -> RowResult<Option<RunRow>> {
-        self.0.query_row(&format!("SELECT {RUN} FROM run WHERE id = ?1"), [id], run).optional()
+    pub fn run(&self, id: &str) -> SqlResult<Option<RunRow>> {
+        self.0
+            .query_row(&format!("SELECT {RUN_COLUMNS} FROM run WHERE id = ?1"), [id], run_from_row)
+            .optional()
     }
 
     /// The runs of a set that are not finished, the newest first.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn unfinished_runs(&self, set_path: &str) -> RowResult<Vec<RunRow>> {
+    pub fn unfinished_runs(&self, set_path: &str) -> SqlResult<Vec<RunRow>> {
         let newest = format!(
-            "SELECT {RUN} FROM run WHERE set_path = ?1 AND finished = 0 ORDER BY begun DESC, id DESC"
+            "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND finished = 0 ORDER BY begun DESC, id DESC"
         );
-        self.0.prepare(&newest)?.query_map([set_path], run)?.collect()
+        self.0.prepare(&newest)?.query_map([set_path], run_from_row)?.collect()
     }
 
     /// Keeps what became of a case, in place of what was kept of it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_result(&self, run: &str, row: &ResultRow) -> RowResult<()> {
+    pub fn put_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
         self.0
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO result (run, {RESULT}) VALUES \
+                "INSERT OR REPLACE INTO result (run, {RESULT_COLUMNS}) VALUES \
                  (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
             ))?
             .execute(params![
@@ -243,20 +245,20 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn results(
+    pub fn results_page(
         &self,
         run: &str,
         subject: &str,
         after: (&str, Option<u32>),
         most: u32,
-    ) -> RowResult<Vec<ResultRow>> {
+    ) -> SqlResult<Vec<ResultRow>> {
         let (case, repeat) = (after.0, after.1.map_or(-1, i64::from));
         self.0
             .prepare_cached(&format!(
-                "SELECT {RESULT} FROM result WHERE run = ?1 AND subject = ?2 AND (case_id, repeat) > (?3, ?4) \
+                "SELECT {RESULT_COLUMNS} FROM result WHERE run = ?1 AND subject = ?2 AND (case_id, repeat) > (?3, ?4) \
                  ORDER BY case_id, repeat LIMIT ?5"
             ))?
-            .query_map(params![run, subject, case, repeat, most], result)?
+            .query_map(params![run, subject, case, repeat, most], result_from_row)?
             .collect()
     }
 
@@ -264,7 +266,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn scored_results(&self, run: &str) -> RowResult<u64> {
+    pub fn count_scored_results(&self, run: &str) -> SqlResult<u64> {
         let count = "SELECT count(*) FROM result WHERE run = ?1 AND verdict <> 'unscored'";
         self.0.query_row(count, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
     }
@@ -273,7 +275,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_result(&self, run: &str, row: &ResultRow) -> RowResult<()> {
+    pub fn remove_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "DELETE FROM result WHERE run = ?1 AND subject = ?2 AND case_id = ?3 AND repeat = ?4",
@@ -286,14 +288,14 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn answer(&self, request: &str, repeat: u32) -> RowResult<Option<AnswerRow>> {
+    pub fn cached_answer(&self, request: &str, repeat: u32) -> SqlResult<Option<CachedAnswerRow>> {
         self.0
             .prepare_cached(
                 "SELECT at, served_model, parts, finish_reason, usage, nano_dollars, cost_source, asker, latency_ms, \
                  first_token_ms FROM answer WHERE request = ?1 AND repeat = ?2",
             )?
             .query_row(params![request, repeat], |row| {
-                Ok(AnswerRow {
+                Ok(CachedAnswerRow {
                     at: row.get(0)?,
                     served_model: row.get(1)?,
                     parts: row.get(2)?,
@@ -301,7 +303,7 @@ impl Rows<'_> {
                     usage: row.get(4)?,
                     nano_dollars: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
                     cost_source: row.get(6)?,
-                    asker: row.get(7)?,
+                    requested_by: row.get(7)?,
                     latency_ms: row.get(8)?,
                     first_token_ms: row.get(9)?,
                 })
@@ -313,7 +315,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_answer(&self, request: &str, repeat: u32, row: &AnswerRow) -> RowResult<()> {
+    pub fn put_answer(&self, request: &str, repeat: u32, row: &CachedAnswerRow) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -328,7 +330,7 @@ impl Rows<'_> {
                 row.usage,
                 signed(row.nano_dollars),
                 row.cost_source,
-                row.asker,
+                row.requested_by,
                 row.latency_ms,
                 row.first_token_ms,
             ])?;
@@ -339,7 +341,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_answers(&self, before: i64) -> RowResult<()> {
+    pub fn remove_answers_before(&self, before: i64) -> SqlResult<()> {
         self.0.execute("DELETE FROM answer WHERE at < ?1", [before])?;
         Ok(())
     }
@@ -351,11 +353,11 @@ mod tests {
     use crate::ledger::Ledger;
 
     fn run(id: &str, begun: i64) -> RunRow {
-        RunRow { id: id.into(), set_path: "/s".into(), begun, ..RunRow::default() }
+        RunRow { id: id.into(), set_path: "/s".into(), started_at: begun, ..RunRow::default() }
     }
 
     #[tokio::test]
-    async fn runs_are_found_until_they_are_finished() {
+    async fn finished_run_is_no_longer_listed() {
         let ledger = Ledger::in_memory();
         for (id, begun) in [("a", 1), ("c", 3), ("b", 2)] {
             ledger.write(move |rows| rows.put_run(&run(id, begun))).await;
@@ -366,12 +368,12 @@ mod tests {
         assert_eq!(unfinished(), ["c", "b", "a"]);
         ledger.write(|rows| rows.finish_run("c", 9)).await;
         assert_eq!(unfinished(), ["b", "a"]);
-        assert_eq!(ledger.read(|rows| rows.run("c")), Some(RunRow { finished: 9, ..run("c", 3) }));
+        assert_eq!(ledger.read(|rows| rows.run("c")), Some(RunRow { finished_at: 9, ..run("c", 3) }));
         assert_eq!(ledger.read(|rows| rows.run("d")), None);
     }
 
     #[tokio::test]
-    async fn a_case_has_one_result_a_repeat() {
+    async fn result_is_unique_per_repeat() {
         let ledger = Ledger::in_memory();
         let whole = ResultRow {
             subject: "s".into(),
@@ -401,7 +403,7 @@ mod tests {
         for row in [other.clone(), other.clone(), ResultRow { score: None, ..whole.clone() }, whole.clone()] {
             ledger.write(move |rows| rows.put_result("r", &row)).await;
         }
-        let results = |run: &str, after, most| ledger.read(|rows| rows.results(run, "s", after, most));
+        let results = |run: &str, after, most| ledger.read(|rows| rows.results_page(run, "s", after, most));
         let all = [other.clone(), whole];
         assert_eq!(results("r", ("", None), 9), all);
         assert_eq!(
@@ -409,28 +411,28 @@ mod tests {
             (vec![all[0].clone()], vec![all[1].clone()])
         );
         assert!(results("r", ("c", Some(1)), 9).is_empty());
-        assert_eq!(ledger.read(|rows| rows.scored_results("r")), 1);
+        assert_eq!(ledger.read(|rows| rows.count_scored_results("r")), 1);
         ledger.write(move |rows| rows.remove_result("r", &other)).await;
         assert_eq!(results("r", ("", None), 9).len(), 1);
         assert!(results("q", ("", None), 9).is_empty());
     }
 
     #[tokio::test]
-    async fn answers_are_kept_by_request_and_repeat() {
+    async fn cached_response_is_keyed_by_repeat() {
         let ledger = Ledger::in_memory();
-        let row = AnswerRow {
+        let row = CachedAnswerRow {
             at: 5,
             parts: "[]".into(),
             nano_dollars: Some(7),
-            asker: "a".into(),
+            requested_by: "a".into(),
             latency_ms: Some(1.5),
-            ..AnswerRow::default()
+            ..CachedAnswerRow::default()
         };
         let put = row.clone();
         ledger.write(move |rows| rows.put_answer("q", 1, &put)).await;
-        let found = |request: &str, repeat| ledger.read(|rows| rows.answer(request, repeat));
+        let found = |request: &str, repeat| ledger.read(|rows| rows.cached_answer(request, repeat));
         assert_eq!((found("q", 1), found("q", 0), found("p", 1)), (Some(row), None, None));
-        ledger.write(|rows| rows.remove_answers(6)).await;
+        ledger.write(|rows| rows.remove_answers_before(6)).await;
         assert_eq!(found("q", 1), None);
     }
 }

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::file::Unusable;
+use super::sqlite_file::LedgerFileError;
 
 /// Each step brings a ledger from the version of its place to the next one.
-const STEPS: [&str; 4] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
@@ -13,44 +13,48 @@ const STEPS: [&str; 4] = [
 ];
 
 /// What the file says to be: `slal`.
-const APPLICATION: i64 = 0x736c_616c;
+const APPLICATION_ID: i64 = 0x736c_616c;
 
 /// Brings a database to the version of this program.
-pub(super) fn prepare(connection: &Connection) -> Result<(), Unusable> {
-    if version(connection)? == STEPS.len() {
+pub(super) fn migrate(connection: &Connection) -> Result<(), LedgerFileError> {
+    if schema_version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
     // Another process may be at it: who comes second finds it done.
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    for step in &STEPS[version(&transaction)?..] {
+    for step in &MIGRATIONS[schema_version(&transaction)?..] {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     Ok(transaction.commit()?)
 }
 
 /// The version of a ledger, of those that this program knows; 0 for an empty file. Changes nothing.
-pub(super) fn version(connection: &Connection) -> Result<usize, Unusable> {
+pub(super) fn schema_version(connection: &Connection) -> Result<usize, LedgerFileError> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
-    if application != APPLICATION && !is_ours(connection, application, version)? {
+    if application != APPLICATION_ID && !is_unmarked_ledger(connection, application, version)? {
         let words = "it is another program's database; name another file with --ledger";
-        return Err(Unusable::Other(words.to_owned()));
+        return Err(LedgerFileError::Other(words.to_owned()));
     }
     match usize::try_from(version) {
-        Ok(version) if version <= STEPS.len() => Ok(version),
-        Ok(version) => Err(Unusable::Other(format!(
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        Ok(version) => Err(LedgerFileError::Other(format!(
             "it is of version {version}, which a newer slalom writes; use that one, or name another file with --ledger"
         ))),
-        Err(_) => Err(Unusable::Other(format!(
+        Err(_) => Err(LedgerFileError::Other(format!(
             "it says to be of version {version}, which no slalom writes; move it away, and a new one is made"
         ))),
     }
 }
 
 /// Whether a file that does not say whose it is may be a ledger: an empty one, or one from before ledgers said it.
-fn is_ours(connection: &Connection, application: i64, version: i64) -> Result<bool, Unusable> {
+fn is_unmarked_ledger(
+    connection: &Connection,
+    application: i64,
+    version: i64,
+) -> Result<bool, LedgerFileError> {
     if application != 0 {
         return Ok(false);
     }

@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
-use super::readable::{time, within};
-use super::{RowResult, Rows};
+use super::sanitize::{clamp_time, in_range};
+use super::{LedgerTables, SqlResult};
 
 /// What is left of a candidate's weight.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,12 +18,12 @@ pub struct WeightRow {
     pub set_path: String,
 }
 
-impl Rows<'_> {
+impl LedgerTables<'_> {
     /// What is left of the weights of a route; nothing of candidates that have all of theirs.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn weights(&self, route: &str) -> RowResult<Vec<WeightRow>> {
+    pub fn weights(&self, route: &str) -> SqlResult<Vec<WeightRow>> {
         let mut rows: Vec<WeightRow> = self
             .0
             .prepare_cached("SELECT model, share, at, set_path FROM weight WHERE route = ?1")?
@@ -31,12 +31,12 @@ impl Rows<'_> {
                 Ok(WeightRow {
                     model: row.get(0)?,
                     share: row.get(1)?,
-                    at: time(row.get(2)?),
+                    at: clamp_time(row.get(2)?),
                     set_path: row.get(3)?,
                 })
             })?
-            .collect::<RowResult<_>>()?;
-        rows.retain(|row| within(row.share, 0.0..=1.0).is_some());
+            .collect::<SqlResult<_>>()?;
+        rows.retain(|row| in_range(row.share, 0.0..=1.0).is_some());
         Ok(rows)
     }
 
@@ -44,7 +44,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn put_weight(&self, route: &str, row: &WeightRow) -> RowResult<()> {
+    pub fn put_weight(&self, route: &str, row: &WeightRow) -> SqlResult<()> {
         self.0
             .prepare_cached("INSERT OR REPLACE INTO weight VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![route, row.model, row.share, row.at, row.set_path])?;
@@ -55,7 +55,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn remove_weights(&self, route: &str) -> RowResult<usize> {
+    pub fn remove_weights(&self, route: &str) -> SqlResult<usize> {
         self.0.execute("DELETE FROM weight WHERE route = ?1", [route])
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     use crate::ledger::Ledger;
 
     #[tokio::test]
-    async fn weights_belong_to_a_route() {
+    async fn weights_are_scoped_to_route() {
         let ledger = Ledger::in_memory();
         let row = |share| WeightRow { model: "a/b".into(), share, at: 3, set_path: "/s".into() };
         for share in [0.2, 0.5] {

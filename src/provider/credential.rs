@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::dialect::escape;
+use crate::dialect::percent_encode;
 
 /// Where `routes.yaml` says that a key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Credential {
     }
 
     /// Whether a header can carry it.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(super) fn is_header_safe(&self) -> bool {
         self.expose().bytes().all(|b| (0x20..0x7f).contains(&b))
     }
 
@@ -43,21 +43,21 @@ impl Credential {
 
     /// The text without the key, should a provider have quoted it, whole or cut off at the text's end.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
-        self.forms().iter().fold(None, |clean, form| {
-            let clean_again = without(clean.as_deref().unwrap_or(text), form);
+        self.encoded_forms().iter().fold(None, |clean, form| {
+            let clean_again = redact_form(clean.as_deref().unwrap_or(text), form);
             clean_again.or(clean)
         })
     }
 
     /// How a provider may quote the key: as it stands, as a URL has it, and in base64.
-    pub(super) fn forms(&self) -> Vec<String> {
+    pub(super) fn encoded_forms(&self) -> Vec<String> {
         let key = self.expose();
-        if key.len() < LEAST {
+        if key.len() < MIN_REDACTED_LEN {
             return Vec::new();
         }
-        let escaped = escape(key, b"-_.~");
-        let mut forms = vec![key.to_owned(), lower_escapes(&escaped), escaped];
-        forms.extend((0..3).flat_map(|lead| in_base64(key, lead)));
+        let escaped = percent_encode(key, b"-_.~");
+        let mut forms = vec![key.to_owned(), lowercase_escapes(&escaped), escaped];
+        forms.extend((0..3).flat_map(|lead| base64_forms(key, lead)));
         let mut seen = std::collections::HashSet::new();
         forms.retain(|form| seen.insert(form.clone()));
         forms
@@ -65,7 +65,7 @@ impl Credential {
 }
 
 /// What base64 makes of a key with so many bytes before it, but for the ends, which are of its neighbours too.
-fn in_base64(key: &str, lead: usize) -> impl Iterator<Item = String> {
+fn base64_forms(key: &str, lead: usize) -> impl Iterator<Item = String> {
     let bytes = [&[0; 2][..lead.min(2)], key.as_bytes()].concat();
     let (from, to) = ((lead * 8).div_ceil(6), bytes.len() * 8 / 6);
     [STANDARD_NO_PAD, URL_SAFE_NO_PAD]
@@ -74,18 +74,20 @@ fn in_base64(key: &str, lead: usize) -> impl Iterator<Item = String> {
 }
 
 /// The text without one form of a key.
-fn without(text: &str, key: &str) -> Option<String> {
+fn redact_form(text: &str, key: &str) -> Option<String> {
     if text.contains(key) {
         return Some(text.replace(key, REDACTED));
     }
     let body = text.trim_end_matches('…');
-    let begun =
-        (LEAST..key.len()).rev().filter(|n| key.is_char_boundary(*n)).find(|n| body.ends_with(&key[..*n]))?;
+    let begun = (MIN_REDACTED_LEN..key.len())
+        .rev()
+        .filter(|n| key.is_char_boundary(*n))
+        .find(|n| body.ends_with(&key[..*n]))?;
     Some(format!("{}{REDACTED}", &body[..body.len() - begun]))
 }
 
 /// Percent-encoded text with its hexadecimal digits in lower case, as some hosts write them.
-fn lower_escapes(escaped: &str) -> String {
+fn lowercase_escapes(escaped: &str) -> String {
     let mut parts = escaped.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
@@ -95,7 +97,7 @@ fn lower_escapes(escaped: &str) -> String {
 }
 
 /// What is shorter may be a word of any sentence.
-const LEAST: usize = 6;
+const MIN_REDACTED_LEN: usize = 6;
 
 pub(super) const REDACTED: &str = "[redacted]";
 
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cannot_be_printed_and_blank_is_unset() {
+    fn redaction_cases() {
         let key = Credential::new(" planted-key-123 ").unwrap();
         assert!(!format!("{key:?}").contains("planted"));
         assert_eq!(key.expose(), "planted-key-123");

@@ -11,16 +11,16 @@ use futures_util::future::{BoxFuture, ready};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::ModelRef;
-use super::transport::{BodyStream, Incoming, Outgoing, SendError, Transport};
-use crate::dialect::Headers;
+use super::transport::{BodyStream, IncomingResponse, OutgoingRequest, SendError, Transport};
+use crate::dialect::WireHeaders;
 
 /// What every made-up error says of itself, as its type and in words.
-const TYPE: &str = "simulated_outage";
-const WORDS: &str = "a drill, simulated outage";
+const ERROR_TYPE: &str = "simulated_outage";
+const ERROR_MESSAGE: &str = "a drill, simulated outage";
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DrillFault {
     /// There is no connection.
     Down,
     /// The provider answers with this HTTP status.
@@ -39,16 +39,16 @@ pub enum Fault {
 
 /// Whom a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Struck {
+pub enum DrillTarget {
     /// Every model of a provider.
     Provider(String),
     /// One model.
     Model(ModelRef),
 }
 
-impl Struck {
+impl DrillTarget {
     /// Whether this is the model, or one of them.
-    pub fn covers(&self, model: &ModelRef) -> bool {
+    pub fn matches(&self, model: &ModelRef) -> bool {
         match self {
             Self::Provider(provider) => model.provider == *provider,
             Self::Model(struck) => struck == model,
@@ -58,43 +58,43 @@ impl Struck {
 
 /// One fault, and which requests it is put into.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drill {
+pub struct DrillRule {
     /// Whom it is for.
-    pub struck: Struck,
+    pub target: DrillTarget,
     /// What goes wrong.
-    pub fault: Fault,
+    pub fault: DrillFault,
     /// The share of the requests that it is put into, 0 to 1.
     pub share: f64,
 }
 
 /// A transport with faults put in. Everything that no fault is for goes through as it is.
-pub struct Drilled {
+pub struct DrillTransport {
     inner: Arc<dyn Transport>,
-    drills: Vec<Drill>,
-    draw: Mutex<fastrand::Rng>,
+    rules: Vec<DrillRule>,
+    rng: Mutex<fastrand::Rng>,
 }
 
-impl Drilled {
+impl DrillTransport {
     /// Puts faults into what a transport carries. Whether one with a share strikes comes from `draw`; of several that
     /// are for a request, the first that strikes acts.
-    pub fn new(inner: Arc<dyn Transport>, drills: Vec<Drill>, draw: fastrand::Rng) -> Self {
-        Self { inner, drills, draw: Mutex::new(draw) }
+    pub fn new(inner: Arc<dyn Transport>, rules: Vec<DrillRule>, draw: fastrand::Rng) -> Self {
+        Self { inner, rules, rng: Mutex::new(draw) }
     }
 
-    fn fault(&self, outgoing: &Outgoing) -> Option<Fault> {
+    fn pick_fault(&self, outgoing: &OutgoingRequest) -> Option<DrillFault> {
         let model = outgoing.model.as_ref()?;
-        let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut draw = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         // A number below 1 is under the share of every request.
-        let strikes = |drill: &&Drill| drill.struck.covers(model) && draw.f64() < drill.share;
-        self.drills.iter().find(strikes).map(|drill| drill.fault)
+        let strikes = |drill: &&DrillRule| drill.target.matches(model) && draw.f64() < drill.share;
+        self.rules.iter().find(strikes).map(|drill| drill.fault)
     }
 
     /// Makes the real call and lets half of the answer's first piece through: a short answer may be whole in it.
-    fn broken_off(
+    fn truncate_answer(
         &self,
-        outgoing: Outgoing,
+        outgoing: OutgoingRequest,
         ending: BodyStream,
-    ) -> BoxFuture<'_, Result<Incoming, SendError>> {
+    ) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
         async move {
             let mut incoming = self.inner.send(outgoing).await?;
             if !(200..300).contains(&incoming.status) {
@@ -105,53 +105,57 @@ impl Drilled {
             let begins = stream::once(first).filter_map(|piece| {
                 ready(piece.map(|piece| piece.map(|bytes| bytes.slice(..bytes.len() / 2))))
             });
-            Ok(Incoming { body: begins.chain(ending).boxed(), ..incoming })
+            Ok(IncomingResponse { body: begins.chain(ending).boxed(), ..incoming })
         }
         .boxed()
     }
 }
 
-impl Transport for Drilled {
-    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
-        let Some(fault) = self.fault(&outgoing) else { return self.inner.send(outgoing) };
+impl Transport for DrillTransport {
+    fn send(&self, outgoing: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
+        let Some(fault) = self.pick_fault(&outgoing) else { return self.inner.send(outgoing) };
         match fault {
-            Fault::Down => ready(Err(SendError::Unreachable(WORDS.to_owned()))).boxed(),
-            Fault::Status(status) => made_up(status, "application/json", refusal(status)),
-            Fault::Slow(wait) => async move {
+            DrillFault::Down => ready(Err(SendError::Unreachable(ERROR_MESSAGE.to_owned()))).boxed(),
+            DrillFault::Status(status) => simulate_response(status, "application/json", error_body(status)),
+            DrillFault::Slow(wait) => async move {
                 tokio::time::sleep(wait).await;
                 self.inner.send(outgoing).await
             }
             .boxed(),
-            Fault::Stall => self.broken_off(outgoing, stream::pending().boxed()),
-            Fault::Cut => self.broken_off(outgoing, stream::iter([Err(WORDS.to_owned())]).boxed()),
-            Fault::Malformed => made_up(200, "text/html", page()),
-            Fault::Empty => made_up(200, "application/json", String::new()),
+            DrillFault::Stall => self.truncate_answer(outgoing, stream::pending().boxed()),
+            DrillFault::Cut => {
+                self.truncate_answer(outgoing, stream::iter([Err(ERROR_MESSAGE.to_owned())]).boxed())
+            }
+            DrillFault::Malformed => simulate_response(200, "text/html", html_page()),
+            DrillFault::Empty => simulate_response(200, "application/json", String::new()),
         }
     }
 
-    fn warm<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
-        self.inner.warm(base_url)
+    fn preconnect<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
+        self.inner.preconnect(base_url)
     }
 }
 
 /// A reply that nobody was asked for.
-fn made_up(
+fn simulate_response(
     status: u16,
     content_type: &'static str,
     body: String,
-) -> BoxFuture<'static, Result<Incoming, SendError>> {
-    let headers: Headers = [("content-type", content_type)].into_iter().collect();
+) -> BoxFuture<'static, Result<IncomingResponse, SendError>> {
+    let headers: WireHeaders = [("content-type", content_type)].into_iter().collect();
     let pieces = (!body.is_empty()).then(|| Ok(Bytes::from(body)));
-    ready(Ok(Incoming { status, headers, body: stream::iter(pieces).boxed() })).boxed()
+    ready(Ok(IncomingResponse { status, headers, body: stream::iter(pieces).boxed() })).boxed()
 }
 
 /// An error as most providers write theirs. Its words name no class, so that the status alone decides it.
-fn refusal(status: u16) -> String {
+fn error_body(status: u16) -> String {
     let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let message = format!("{} ({WORDS})", reason.unwrap_or("Refused"));
-    serde_json::json!({"error": {"type": TYPE, "message": message}}).to_string()
+    let message = format!("{} ({ERROR_MESSAGE})", reason.unwrap_or("Refused"));
+    serde_json::json!({"error": {"type": ERROR_TYPE, "message": message}}).to_string()
 }
 
-fn page() -> String {
-    format!("<!DOCTYPE html>\n<html><head><title>{WORDS}</title></head><body>{WORDS}</body></html>\n")
+fn html_page() -> String {
+    format!(
+        "<!DOCTYPE html>\n<html><head><title>{ERROR_MESSAGE}</title></head><body>{ERROR_MESSAGE}</body></html>\n"
+    )
 }

@@ -12,121 +12,130 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::chat::{Event, Failure, FailureClass as Class, FinishReason, Phase, Request, Response, Usage};
-use crate::dialect::{Dialect, Headers, Serving};
+use crate::chat::{
+    Failure, FailureClass as Class, FailurePhase, FinishReason, Request, Response, StreamEvent, Usage,
+};
+use crate::dialect::{Dialect, ResponseIdentity, WireHeaders};
 
 /// A host that answers at once, the whole answer in one piece, and counts how often it was asked.
-struct Host {
+struct CountingHost {
     dialect: Dialect,
     stream: bool,
     status: u16,
-    asked: AtomicUsize,
+    request_count: AtomicUsize,
 }
 
-impl Transport for Host {
-    fn send(&self, _: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let (server, serving) =
-            (self.dialect.server(), Serving { id: "id-1".to_owned(), model: "m".to_owned() });
+impl Transport for CountingHost {
+    fn send(&self, _: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
+        self.request_count.fetch_add(1, Ordering::Relaxed);
+        let (server, serving) = (
+            self.dialect.server_codec(),
+            ResponseIdentity { response_id: "id-1".to_owned(), model: "m".to_owned() },
+        );
         let usage = Usage { input_tokens: Some(3), output_tokens: Some(4), ..Usage::default() };
         let body = if self.stream {
             let mut encoder = server.stream_encoder(&serving);
-            let mut bytes = encoder.open(&usage);
-            bytes.extend(encoder.event(&Event::Usage(usage)));
+            let mut bytes = encoder.encode_start(&usage);
+            bytes.extend(encoder.encode_event(&StreamEvent::Usage(usage)));
             for word in ["all ", "is ", "well ", "here"] {
-                bytes.extend(encoder.event(&Event::Text(word.to_owned())));
+                bytes.extend(encoder.encode_event(&StreamEvent::TextDelta(word.to_owned())));
             }
-            bytes.extend(encoder.event(&Event::Finish(FinishReason::Stop)));
-            bytes.extend(encoder.close());
+            bytes.extend(encoder.encode_event(&StreamEvent::Finish(FinishReason::Stop)));
+            bytes.extend(encoder.encode_end());
             bytes
         } else {
-            server.encode_response(&Response { usage, ..Response::text("all is well here") }, &serving)
+            server.encode_response(&Response { usage, ..Response::from_text("all is well here") }, &serving)
         };
         let body = stream::iter([Ok(Bytes::from(body))]).boxed();
         let status = self.status;
-        async move { Ok(Incoming { status, headers: Headers::default(), body }) }.boxed()
+        async move { Ok(IncomingResponse { status, headers: WireHeaders::default(), body }) }.boxed()
     }
 }
 
-struct World {
-    host: Arc<Host>,
+struct DrillFixture {
+    host: Arc<CountingHost>,
     target: Target,
 }
 
 /// What came of one exchange.
-struct Came {
+struct DrillOutcome {
     outcome: Result<Response, Failure>,
-    asked: usize,
-    after: Duration,
+    request_count: usize,
+    elapsed: Duration,
 }
 
-impl World {
+impl DrillFixture {
     fn new(dialect: Dialect, stream: bool) -> Self {
-        let host = Arc::new(Host { dialect, stream, status: 200, asked: AtomicUsize::new(0) });
-        let row = Provider::new("box", dialect, "https://box/v1", Auth::None);
+        let host =
+            Arc::new(CountingHost { dialect, stream, status: 200, request_count: AtomicUsize::new(0) });
+        let row = Provider::new("box", dialect, "https://box/v1", AuthScheme::None);
         let model_ref = ModelRef { provider: "box".into(), model: "m".into() };
         let target = Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None);
         Self { host, target: target.unwrap() }
     }
 
-    async fn run(&self, drilled: &Drilled) -> Came {
-        let (start, before) = (Instant::now(), self.host.asked.load(Ordering::Relaxed));
-        let request = Request::prompt("hi");
-        let fitted = self.target.fitted(&request, &[]);
-        let timers =
-            Timers { first_token: Duration::from_secs(30), idle: Duration::from_secs(20), total: None };
+    async fn run_exchange(&self, drilled: &DrillTransport) -> DrillOutcome {
+        let (start, before) = (Instant::now(), self.host.request_count.load(Ordering::Relaxed));
+        let request = Request::from_prompt("hi");
+        let fitted = self.target.adapt_request(&request, &[]);
+        let timers = ExchangeTimeouts {
+            first_token: Duration::from_secs(30),
+            idle: Duration::from_secs(20),
+            total: None,
+        };
         let came = exchange(drilled, &self.target, &fitted, self.host.stream, timers, &mut |_| ()).await;
-        let asked = self.host.asked.load(Ordering::Relaxed) - before;
-        Came { outcome: came.outcome, asked, after: start.elapsed() }
+        let asked = self.host.request_count.load(Ordering::Relaxed) - before;
+        DrillOutcome { outcome: came.outcome, request_count: asked, elapsed: start.elapsed() }
     }
 
-    fn drilled(&self, drills: Vec<Drill>) -> Drilled {
-        Drilled::new(self.host.clone(), drills, fastrand::Rng::with_seed(7))
+    fn drill_transport(&self, drills: Vec<DrillRule>) -> DrillTransport {
+        DrillTransport::new(self.host.clone(), drills, fastrand::Rng::with_seed(7))
     }
 
-    async fn with(&self, fault: Fault) -> Came {
-        self.run(&self.drilled(vec![on("box", fault, 1.0)])).await
+    async fn run_with_fault(&self, fault: DrillFault) -> DrillOutcome {
+        self.run_exchange(&self.drill_transport(vec![provider_drill("box", fault, 1.0)])).await
     }
 }
 
-fn on(provider: &str, fault: Fault, share: f64) -> Drill {
-    Drill { struck: Struck::Provider(provider.to_owned()), fault, share }
+fn provider_drill(provider: &str, fault: DrillFault, share: f64) -> DrillRule {
+    DrillRule { target: DrillTarget::Provider(provider.to_owned()), fault, share }
 }
 
 /// Every dialect, streamed and whole.
-fn worlds() -> impl Iterator<Item = (String, World)> {
+fn all_fixtures() -> impl Iterator<Item = (String, DrillFixture)> {
     Dialect::ALL.into_iter().flat_map(|dialect| {
-        [true, false].map(|stream| (format!("{dialect}, streamed: {stream}"), World::new(dialect, stream)))
+        [true, false]
+            .map(|stream| (format!("{dialect}, streamed: {stream}"), DrillFixture::new(dialect, stream)))
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_fault_the_host_answers() {
-    for (name, world) in worlds() {
-        let came = world.run(&world.drilled(Vec::new())).await;
+async fn exchange_without_drills_succeeds() {
+    for (name, world) in all_fixtures() {
+        let came = world.run_exchange(&world.drill_transport(Vec::new())).await;
         assert_eq!(came.outcome.unwrap().text, "all is well here", "{name}");
-        assert_eq!(came.asked, 1, "{name}");
+        assert_eq!(came.request_count, 1, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stands_in_the_answers_place_asks_nobody() {
-    for (name, world) in worlds() {
+async fn replaced_response_sends_no_request() {
+    for (name, world) in all_fixtures() {
         for (fault, class) in [
-            (Fault::Down, Class::Unreachable),
-            (Fault::Malformed, Class::Malformed),
-            (Fault::Empty, Class::Empty),
+            (DrillFault::Down, Class::Unreachable),
+            (DrillFault::Malformed, Class::Malformed),
+            (DrillFault::Empty, Class::Empty),
         ] {
-            let came = world.with(fault).await;
+            let came = world.run_with_fault(fault).await;
             assert_eq!(came.outcome.unwrap_err().class, class, "{name}, {fault:?}");
-            assert_eq!((came.asked, came.after), (0, Duration::ZERO), "{name}, {fault:?}");
+            assert_eq!((came.request_count, came.elapsed), (0, Duration::ZERO), "{name}, {fault:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_status_has_its_own_class() {
-    for (name, world) in worlds() {
+async fn status_fault_class_cases() {
+    for (name, world) in all_fixtures() {
         for (status, class) in [
             (400, Class::BadRequest),
             (401, Class::Auth),
@@ -144,97 +153,105 @@ async fn every_status_has_its_own_class() {
             (503, Class::ServerError),
             (529, Class::ServerError),
         ] {
-            let came = world.with(Fault::Status(status)).await;
+            let came = world.run_with_fault(DrillFault::Status(status)).await;
             let failure = came.outcome.unwrap_err();
             assert_eq!((failure.class, failure.status), (class, Some(status)), "{name}, {status}");
             assert!(failure.message.ends_with("(a drill, simulated outage)"), "{name}: {failure}");
-            assert_eq!(failure.code.as_deref(), Some("simulated_outage"), "{name}");
-            assert_eq!((came.asked, came.after), (0, Duration::ZERO), "{name}, {status}");
+            assert_eq!(failure.provider_code.as_deref(), Some("simulated_outage"), "{name}");
+            assert_eq!((came.request_count, came.elapsed), (0, Duration::ZERO), "{name}, {status}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_error_status_says_something() {
-    let world = World::new(Dialect::OpenaiChat, true);
+async fn status_fault_always_has_message() {
+    let world = DrillFixture::new(Dialect::OpenaiChat, true);
     for status in 400..600 {
-        let failure = world.with(Fault::Status(status)).await.outcome.unwrap_err();
+        let failure = world.run_with_fault(DrillFault::Status(status)).await.outcome.unwrap_err();
         assert_eq!(failure.status, Some(status));
         assert!(failure.message.len() > " (a drill, simulated outage)".len(), "{failure}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_provider_answers_late_or_too_late() {
-    for (name, world) in worlds() {
-        let came = world.with(Fault::Slow(Duration::from_secs(2))).await;
+async fn slow_fault_delays_response_until_timeout() {
+    for (name, world) in all_fixtures() {
+        let came = world.run_with_fault(DrillFault::Slow(Duration::from_secs(2))).await;
         assert_eq!(came.outcome.unwrap().text, "all is well here", "{name}");
-        assert_eq!((came.asked, came.after), (1, Duration::from_secs(2)), "{name}");
-        let came = world.with(Fault::Slow(Duration::from_secs(60))).await;
+        assert_eq!((came.request_count, came.elapsed), (1, Duration::from_secs(2)), "{name}");
+        let came = world.run_with_fault(DrillFault::Slow(Duration::from_secs(60))).await;
         assert_eq!(came.outcome.unwrap_err().class, Class::Timeout, "{name}");
-        assert_eq!((came.asked, came.after), (0, Duration::from_secs(30)), "{name}: nobody is left waiting");
+        assert_eq!(
+            (came.request_count, came.elapsed),
+            (0, Duration::from_secs(30)),
+            "{name}: nobody is left waiting"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_is_ended_by_a_timer_and_a_cut_at_once() {
-    for (name, world) in worlds() {
-        let came = world.with(Fault::Stall).await;
+async fn midstream_fault_cases() {
+    for (name, world) in all_fixtures() {
+        let came = world.run_with_fault(DrillFault::Stall).await;
         let failure = came.outcome.unwrap_err();
-        let idle = failure.phase == Phase::Idle;
+        let idle = failure.phase == FailurePhase::Idle;
         assert_eq!(failure.class, Class::Timeout, "{name}");
-        assert_eq!((came.asked, came.after), (1, Duration::from_secs(if idle { 20 } else { 30 })), "{name}");
-        let came = world.with(Fault::Cut).await;
+        assert_eq!(
+            (came.request_count, came.elapsed),
+            (1, Duration::from_secs(if idle { 20 } else { 30 })),
+            "{name}"
+        );
+        let came = world.run_with_fault(DrillFault::Cut).await;
         let failure = came.outcome.unwrap_err();
-        assert_eq!((failure.class, failure.phase), (Class::Truncated, Phase::Body), "{name}");
+        assert_eq!((failure.class, failure.phase), (Class::Truncated, FailurePhase::Body), "{name}");
         assert!(failure.message.contains("a drill"), "{name}: {failure}");
-        assert_eq!((came.asked, came.after), (1, Duration::ZERO), "{name}");
+        assert_eq!((came.request_count, came.elapsed), (1, Duration::ZERO), "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_by_itself_is_not_broken_off() {
-    for fault in [Fault::Stall, Fault::Cut] {
-        let mut world = World::new(Dialect::OpenaiChat, true);
+async fn midstream_fault_leaves_error_status_unchanged() {
+    for fault in [DrillFault::Stall, DrillFault::Cut] {
+        let mut world = DrillFixture::new(Dialect::OpenaiChat, true);
         Arc::get_mut(&mut world.host).unwrap().status = 503;
-        let came = world.with(fault).await;
+        let came = world.run_with_fault(fault).await;
         assert_eq!(came.outcome.unwrap_err().status, Some(503));
-        assert_eq!(came.after, Duration::ZERO);
+        assert_eq!(came.elapsed, Duration::ZERO);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_share_is_a_share() {
-    let world = World::new(Dialect::Anthropic, true);
-    let drilled = world.drilled(vec![on("box", Fault::Status(429), 0.2)]);
+async fn share_sets_fault_probability() {
+    let world = DrillFixture::new(Dialect::Anthropic, true);
+    let drilled = world.drill_transport(vec![provider_drill("box", DrillFault::Status(429), 0.2)]);
     let mut struck = 0;
     for _ in 0..500 {
-        let came = world.run(&drilled).await;
-        assert_eq!(came.asked == 0, came.outcome.is_err());
-        struck += 1 - came.asked;
+        let came = world.run_exchange(&drilled).await;
+        assert_eq!(came.request_count == 0, came.outcome.is_err());
+        struck += 1 - came.request_count;
     }
     assert!((75..125).contains(&struck), "{struck} of 500");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_is_for_whom_it_names_and_the_first_that_strikes_acts() {
-    let world = World::new(Dialect::Gemini, true);
+async fn first_matching_drill_applies() {
+    let world = DrillFixture::new(Dialect::Gemini, true);
     let model = |model: &str| ModelRef { provider: "box".to_owned(), model: model.to_owned() };
-    let for_model = |name, fault| Drill { struck: Struck::Model(model(name)), fault, share: 1.0 };
-    let others = vec![on("crate", Fault::Down, 1.0), for_model("n", Fault::Down)];
-    assert!(world.run(&world.drilled(others.clone())).await.outcome.is_ok());
-    let two = vec![for_model("m", Fault::Empty), on("box", Fault::Down, 1.0)];
-    let came = world.run(&world.drilled([others, two].concat())).await;
+    let for_model = |name, fault| DrillRule { target: DrillTarget::Model(model(name)), fault, share: 1.0 };
+    let others = vec![provider_drill("crate", DrillFault::Down, 1.0), for_model("n", DrillFault::Down)];
+    assert!(world.run_exchange(&world.drill_transport(others.clone())).await.outcome.is_ok());
+    let two = vec![for_model("m", DrillFault::Empty), provider_drill("box", DrillFault::Down, 1.0)];
+    let came = world.run_exchange(&world.drill_transport([others, two].concat())).await;
     assert_eq!(came.outcome.unwrap_err().class, Class::Empty);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_of_models_is_no_call() {
-    let world = World::new(Dialect::OpenaiChat, false);
-    let drilled = world.drilled(vec![on("box", Fault::Down, 1.0)]);
-    let outgoing = Outgoing {
+async fn model_list_request_is_not_drilled() {
+    let world = DrillFixture::new(Dialect::OpenaiChat, false);
+    let drilled = world.drill_transport(vec![provider_drill("box", DrillFault::Down, 1.0)]);
+    let outgoing = OutgoingRequest {
         model: None,
-        method: Method::Get,
+        method: HttpMethod::Get,
         url: "https://box/v1/models".to_owned(),
         headers: Vec::new(),
         body: Bytes::new(),

@@ -4,26 +4,28 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::body::read_whole;
-use super::exchange::{WHOLE_LIMIT, authorize, read_error, seconds, unreachable, unread};
-use super::redaction::redacted;
-use super::request::addressed;
-use super::transport::{Incoming, Transport};
+use super::body::read_up_to;
+use super::exchange::{
+    MAX_BODY_BYTES, authorize, body_failure, format_seconds, read_error_body, send_failure,
+};
+use super::outgoing_request::address_request;
+use super::redaction::redact_failure;
+use super::transport::{IncomingResponse, Transport};
 use super::{Hosting, Target};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure, FailureClass, Phase, counted};
-use crate::dialect::{Dialect, Embedder, Reply, VERTEX_EMBEDDER, account};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, FailurePhase, pluralize};
+use crate::dialect::{Dialect, EmbeddingCodec, VERTEX_EMBEDDING_CODEC, WireResponse, parse_response_headers};
 
 impl Target {
     /// How this model's host makes vectors; `None` where it does not.
-    fn embedder(&self) -> Option<&'static dyn Embedder> {
+    fn embedder(&self) -> Option<&'static dyn EmbeddingCodec> {
         match (self.provider.hosting, self.dialect) {
-            (Hosting::Vertex, Dialect::Gemini) => Some(VERTEX_EMBEDDER),
-            (_, dialect) => dialect.embedder(),
+            (Hosting::Vertex, Dialect::Gemini) => Some(VERTEX_EMBEDDING_CODEC),
+            (_, dialect) => dialect.embedding_codec(),
         }
     }
 
     /// Whether there is a way to ask this model's host for vectors.
-    pub fn embeds(&self) -> bool {
+    pub fn can_embed(&self) -> bool {
         self.embedder().is_some()
     }
 }
@@ -32,37 +34,38 @@ impl Target {
 ///
 /// # Errors
 /// The first failure, by its class; `bad_request` where the host has no vectors.
-pub async fn embed(
+pub async fn embed_texts(
     transport: &dyn Transport,
     target: &Target,
     request: &EmbeddingRequest,
     limit: Duration,
-) -> Result<Embeddings, Failure> {
+) -> Result<EmbeddingResponse, Failure> {
     let Some(embedder) = target.embedder() else {
         let message = format!("{} has no way to make vectors", target.provider.name);
-        return Err(Failure::new(FailureClass::BadRequest, Phase::Connect, message));
+        return Err(Failure::new(FailureClass::BadRequest, FailurePhase::Connect, message));
     };
     // Nothing comes out but vectors, which nobody counts in tokens.
-    let mut all = Embeddings::default();
+    let mut all = EmbeddingResponse::default();
     all.usage.output_tokens = Some(0);
-    for texts in request.texts.chunks(embedder.most_texts(&target.model_ref.model)) {
+    for texts in request.texts.chunks(embedder.max_batch_size(&target.model_ref.model)) {
         let part = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
-        let found =
-            timeout(limit, once(transport, target, embedder, &part, limit)).await.unwrap_or_else(|_| {
-                let message = format!("no vectors within {}", seconds(limit));
-                Err(Failure::new(FailureClass::Timeout, Phase::Total, message))
+        let found = timeout(limit, embed_batch(transport, target, embedder, &part, limit))
+            .await
+            .unwrap_or_else(|_| {
+                let message = format!("no vectors within {}", format_seconds(limit));
+                Err(Failure::new(FailureClass::Timeout, FailurePhase::Total, message))
             })?;
-        if found.vectors.len() != texts.len() {
+        if found.embeddings.len() != texts.len() {
             let message = format!(
                 "{} came for {}",
-                counted(found.vectors.len(), "vector"),
-                counted(texts.len(), "text")
+                pluralize(found.embeddings.len(), "vector"),
+                pluralize(texts.len(), "text")
             );
-            return Err(Failure::new(FailureClass::Malformed, Phase::Body, message));
+            return Err(Failure::new(FailureClass::Malformed, FailurePhase::Body, message));
         }
-        let first = all.vectors.is_empty();
-        let costs = (all.usage.reported_cost, found.usage.reported_cost);
-        all.vectors.extend(found.vectors);
+        let first = all.embeddings.is_empty();
+        let costs = (all.usage.reported_cost_nano_usd, found.usage.reported_cost_nano_usd);
+        all.embeddings.extend(found.embeddings);
         let tokens = (all.usage.input_tokens, found.usage.input_tokens);
         // One count that is missing makes the sum unknown.
         all.usage.input_tokens = match tokens {
@@ -70,7 +73,7 @@ pub async fn embed(
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             _ => None,
         };
-        all.usage.reported_cost = match costs {
+        all.usage.reported_cost_nano_usd = match costs {
             (_, cost) if first => cost,
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             _ => None,
@@ -79,36 +82,38 @@ pub async fn embed(
     Ok(all)
 }
 
-async fn once(
+async fn embed_batch(
     transport: &dyn Transport,
     target: &Target,
-    embedder: &dyn Embedder,
+    embedder: &dyn EmbeddingCodec,
     request: &EmbeddingRequest,
     limit: Duration,
-) -> Result<Embeddings, Failure> {
+) -> Result<EmbeddingResponse, Failure> {
     let wire = embedder.encode_request(&target.model_ref.model, request, &target.quirks);
-    let mut outgoing = addressed(target, wire, false);
+    let mut outgoing = address_request(target, wire, false);
     let secrets = authorize(target, &mut outgoing).await?;
-    let Incoming { status, headers, mut body } = transport.send(outgoing).await.map_err(unreachable)?;
+    let IncomingResponse { status, headers, mut body } =
+        transport.send(outgoing).await.map_err(send_failure)?;
     let mut bytes = Vec::new();
     let answered = (200..300).contains(&status);
     if answered {
-        read_whole(&mut body, &mut bytes, WHOLE_LIMIT).await.map_err(unread)?;
+        read_up_to(&mut body, &mut bytes, MAX_BODY_BYTES).await.map_err(body_failure)?;
     } else {
         // The caller's limit is around all of this.
-        read_error(&mut body, &mut bytes, Instant::now() + limit).await;
+        read_error_body(&mut body, &mut bytes, Instant::now() + limit).await;
     }
-    let reply = Reply { status, headers: &headers, body: &bytes };
+    let reply = WireResponse { status, headers: &headers, body: &bytes };
     let decoded = if answered {
         embedder.decode_response(reply, &target.quirks)
     } else {
-        Err(target.dialect.client().decode_failure(reply))
+        Err(target.dialect.client_codec().decode_failure(reply))
     };
     let decoded = decoded.map(|mut found| {
-        found.usage.reported_cost = found.usage.reported_cost.or(account(&headers).cost);
+        found.usage.reported_cost_nano_usd =
+            found.usage.reported_cost_nano_usd.or(parse_response_headers(&headers).cost_nano_usd);
         found
     });
-    decoded.map_err(|failure| redacted(failure, &secrets))
+    decoded.map_err(|failure| redact_failure(failure, &secrets))
 }
 
 #[cfg(test)]
@@ -117,34 +122,38 @@ mod tests {
 
     use super::*;
     use crate::catalog::Catalog;
-    use crate::provider::scripted::{Scene, Scripted};
-    use crate::provider::{Auth, ModelRef, built_in_providers};
+    use crate::provider::scripted_transport::{ScriptedReply, ScriptedTransport};
+    use crate::provider::{AuthScheme, ModelRef, built_in_providers};
 
-    async fn ask(scene: Scene, limit: Duration) -> Result<Embeddings, Failure> {
+    async fn run_embed(scene: ScriptedReply, limit: Duration) -> Result<EmbeddingResponse, Failure> {
         let mut row = built_in_providers().into_iter().find(|row| row.name == "litellm").unwrap();
-        (row.base_url, row.auth) = ("https://a/v1".into(), Auth::None);
+        (row.base_url, row.auth) = ("https://a/v1".into(), AuthScheme::None);
         let model_ref = ModelRef { provider: "litellm".into(), model: "m".into() };
         let target =
             Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None).unwrap();
         let request = EmbeddingRequest { texts: vec!["x".into()], ..EmbeddingRequest::default() };
-        embed(&Scripted::new([("a", vec![scene])]), &target, &request, limit).await
+        embed_texts(&ScriptedTransport::new([("a", vec![scene])]), &target, &request, limit).await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gateways_cost_is_taken_from_its_headers() {
+    async fn gateway_cost_header_sets_reported_cost() {
         let body = r#"{"data":[{"index":0,"embedding":[1.0]}],"usage":{"prompt_tokens":1}}"#.to_owned();
         let headers = vec![("x-litellm-response-cost", "0.25".to_owned())];
-        let found =
-            ask(Scene::Reply { after: Duration::ZERO, status: 200, headers, body }, Duration::from_secs(9));
-        assert_eq!(found.await.unwrap().usage.reported_cost, Some(250_000_000));
+        let found = run_embed(
+            ScriptedReply::Reply { after: Duration::ZERO, status: 200, headers, body },
+            Duration::from_secs(9),
+        );
+        assert_eq!(found.await.unwrap().usage.reported_cost_nano_usd, Some(250_000_000));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_is_told_to_the_tenth() {
-        let failure = ask(Scene::Stall { status: 200 }, Duration::from_millis(1250)).await.unwrap_err();
-        assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, Phase::Total));
+    async fn timeout_message_rounds_to_tenths() {
+        let failure =
+            run_embed(ScriptedReply::Stall { status: 200 }, Duration::from_millis(1250)).await.unwrap_err();
+        assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, FailurePhase::Total));
         assert_eq!(failure.message, "no vectors within 1.3 s");
-        let failure = ask(Scene::Stall { status: 503 }, Duration::from_secs(9)).await.unwrap_err();
+        let failure =
+            run_embed(ScriptedReply::Stall { status: 503 }, Duration::from_secs(9)).await.unwrap_err();
         assert_eq!(failure.status, Some(503), "an error's body is not waited for long");
     }
 }

@@ -1,7 +1,7 @@
 //! Globs over names of models: `*` stands for any text, everything else for itself.
 
 /// Whether a glob names a text.
-pub(super) fn matches(glob: &str, text: &str) -> bool {
+pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();
@@ -16,19 +16,19 @@ pub(super) fn matches(glob: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::glob_matches;
 
     #[test]
-    fn a_star_is_any_text() {
+    fn match_cases() {
         for (glob, text) in
             [("*-pro", "o1-pro"), ("*codex*", "codex"), ("claude-*", "claude-"), ("a*b*c", "abbc")]
         {
-            assert!(matches(glob, text), "{glob} {text}");
+            assert!(glob_matches(glob, text), "{glob} {text}");
         }
         for (glob, text) in
             [("*-pro", "o1-pro-2"), ("claude-*", "my-claude-2"), ("a", "ab"), ("a*a", "a"), ("*bb*b", "bb")]
         {
-            assert!(!matches(glob, text), "{glob} {text}");
+            assert!(!glob_matches(glob, text), "{glob} {text}");
         }
     }
 }

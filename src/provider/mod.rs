@@ -4,6 +4,9 @@
 //! no wire format (that is `dialect`) but that of lists of models. A key never leaves it except to its provider's own
 //! host. Start with [`exchange()`].
 
+mod adapt_request;
+#[cfg(test)]
+mod adapt_request_tests;
 mod authorization;
 mod body;
 mod credential;
@@ -11,37 +14,34 @@ mod drill;
 #[cfg(test)]
 mod drill_tests;
 mod embed;
+mod endpoint;
 mod environment;
 mod exchange;
-mod fit;
-#[cfg(test)]
-mod fit_tests;
 mod glob;
-mod http;
-mod list;
+mod http_transport;
+mod list_models;
 mod model_ref;
-mod place;
+mod outgoing_request;
+mod provider_row;
 mod redaction;
-mod request;
-mod row;
 #[cfg(test)]
-pub(crate) mod scripted;
-mod shape;
+pub(crate) mod scripted_transport;
 mod signer;
 mod target;
+mod tool_answer;
 mod transport;
 
+pub use adapt_request::{AdaptedRequest, RequestAdjustment};
 pub use credential::{Credential, KeySource};
-pub use drill::{Drill, Drilled, Fault, Struck};
-pub use embed::embed;
+pub use drill::{DrillFault, DrillRule, DrillTarget, DrillTransport};
+pub use embed::embed_texts;
+pub use endpoint::{fill_template, is_valid_setting};
 pub use environment::Environment;
-pub use exchange::{Exchanged, Timers, exchange};
-pub use fit::{Adjustment, Fitted};
-pub use http::Http;
-pub use list::{ListError, fetch, list};
+pub use exchange::{ExchangeRecord, ExchangeTimeouts, exchange};
+pub use http_transport::HttpTransport;
+pub use list_models::{ListModelsError, fetch_document, list_models};
 pub use model_ref::{ModelRef, ModelRefError};
-pub use place::{filled, is_setting};
-pub use row::{Auth, BaseUrlVariable, Hosting, Limits, Provider, built_in_providers};
+pub use provider_row::{AuthScheme, BaseUrlVariable, Hosting, Provider, ProviderLimits, built_in_providers};
 pub use signer::SharedSigner;
 pub use target::{Target, TargetError, is_loopback};
-pub use transport::{BodyStream, Incoming, Method, Outgoing, SendError, Transport};
+pub use transport::{BodyStream, HttpMethod, IncomingResponse, OutgoingRequest, SendError, Transport};

@@ -27,7 +27,7 @@ impl ModelRefError {
 impl ModelRef {
     /// The same model under its provider's own name, where the one it has is another one of its names.
     #[must_use]
-    pub fn of_provider(self, names: &HashMap<String, String>) -> Self {
+    pub fn with_canonical_provider(self, names: &HashMap<String, String>) -> Self {
         match names.get(&self.provider) {
             Some(name) => Self { provider: name.clone(), ..self },
             None => self,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::authorization::{Authorization, Found};
-use super::place::{base_url, is_in_the_clear, setting};
+use super::authorization::{Authorization, ResolvedAuthorization};
+use super::endpoint::{is_unencrypted, resolve_base_url, resolve_setting};
 use super::{Environment, ModelRef, Provider};
-use crate::catalog::{Capabilities, Capability, Catalog, Mode, ModelFacts, Thinking};
+use crate::catalog::{Capabilities, Capability, Catalog, ModelFacts, ModelMode, ReasoningControl};
 use crate::dialect::{Dialect, EffortControl, Quirks};
 
 /// A model with its provider, key, facts and quirks.
@@ -23,7 +23,7 @@ pub struct Target {
     pub quirks: Quirks,
     base_url: String,
     api_version: Option<String>,
-    authorization: Option<Found>,
+    authorization: Option<ResolvedAuthorization>,
 }
 
 /// Why a model cannot be called.
@@ -47,7 +47,7 @@ pub enum TargetError {
     },
     /// The file that holds the key cannot be used.
     #[error("`{provider}` has no key: {path} {why}")]
-    KeyFile {
+    BadKeyFile {
         /// The provider.
         provider: String,
         /// The file.
@@ -56,7 +56,7 @@ pub enum TargetError {
         why: String,
     },
     /// A part of the base URL is not known.
-    #[error("`{provider}` has no {setting}: {}", unset(.variables, .setting))]
+    #[error("`{provider}` has no {setting}: {}", missing_setting_hint(.variables, .setting))]
     NoSetting {
         /// The provider.
         provider: String,
@@ -91,7 +91,7 @@ pub enum TargetError {
     },
     /// The base URL holds a user name or a password, which would show wherever a URL does.
     #[error("the base URL of `{provider}` holds a user name or password")]
-    UserInfo {
+    UserInfoInUrl {
         /// The provider.
         provider: String,
     },
@@ -111,7 +111,7 @@ pub enum TargetError {
     },
 }
 
-fn unset(variables: &[String], setting: &str) -> String {
+fn missing_setting_hint(variables: &[String], setting: &str) -> String {
     match variables {
         [] => format!("say `{setting}:` under its name in routes.yaml"),
         variables => format!("{} is not set", variables.join(" or ")),
@@ -120,16 +120,16 @@ fn unset(variables: &[String], setting: &str) -> String {
 
 impl TargetError {
     /// Whether something is merely not set up: a key, credentials, a region.
-    pub fn is_missing(&self) -> bool {
+    pub fn is_not_configured(&self) -> bool {
         match self {
             Self::NoKey { .. }
             | Self::NoCredentials { .. }
-            | Self::KeyFile { .. }
+            | Self::BadKeyFile { .. }
             | Self::NoSetting { .. } => true,
             Self::BadSetting { .. }
             | Self::PlainHttp { .. }
             | Self::BadUrl { .. }
-            | Self::UserInfo { .. }
+            | Self::UserInfoInUrl { .. }
             | Self::Untrusted { .. }
             | Self::BadKey { .. } => false,
         }
@@ -149,29 +149,29 @@ impl Target {
         environment: &dyn Environment,
     ) -> Result<Self, TargetError> {
         let name = || provider.name.clone();
-        if let Some(why) = &provider.untrusted {
+        if let Some(why) = &provider.untrusted_reason {
             return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
         }
-        let base_url = match base_url(provider, environment) {
+        let base_url = match resolve_base_url(provider, environment) {
             // Without a key, a region alone would not help: the key is named first.
-            Err(missing) if missing.is_missing() => Err(missing),
+            Err(missing) if missing.is_not_configured() => Err(missing),
             found => Ok(found?),
         };
-        let authorization = Found::look(provider, environment)?;
+        let authorization = ResolvedAuthorization::resolve(provider, environment)?;
         let base_url = base_url?;
-        if authorization.is_some() && !provider.allow_http && is_in_the_clear(&base_url) {
+        if authorization.is_some() && !provider.allow_http && is_unencrypted(&base_url) {
             return Err(TargetError::PlainHttp { provider: name(), base_url });
         }
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
-        let mut dialect = provider.dialect_of(&model_ref.model);
-        let responses_alone = facts.as_ref().is_some_and(|facts| facts.mode == Mode::Responses);
+        let mut dialect = provider.dialect_for_model(&model_ref.model);
+        let responses_alone = facts.as_ref().is_some_and(|facts| facts.mode == ModelMode::Responses);
         if dialect == Dialect::OpenaiChat && responses_alone {
             dialect = Dialect::OpenaiResponses;
         }
-        let quirks = quirks(&provider.quirks, dialect, facts.as_ref());
+        let quirks = merge_quirks(&provider.quirks, dialect, facts.as_ref());
         Ok(Self {
             dialect,
-            api_version: setting(provider, "api_version", environment),
+            api_version: resolve_setting(provider, "api_version", environment),
             model_ref,
             provider: Arc::clone(provider),
             facts,
@@ -192,13 +192,13 @@ impl Target {
     }
 
     /// What its calls are authorised with, in words: where from, never what.
-    pub fn authorized_by(&self) -> Option<&str> {
+    pub fn authorization_origin(&self) -> Option<&str> {
         self.authorization.as_ref().map(|found| found.origin.as_str())
     }
 
     /// A mark by which its key is known again, and from which the key cannot be found out; `None` without a key.
-    pub fn key_print(&self) -> Option<String> {
-        self.authorization.as_ref().map(Found::print)
+    pub fn key_fingerprint(&self) -> Option<String> {
+        self.authorization.as_ref().map(ResolvedAuthorization::fingerprint)
     }
 
     pub(super) fn api_version(&self) -> Option<&str> {
@@ -211,7 +211,7 @@ impl Target {
 }
 
 /// The provider's quirks with what is known of the model. What the provider says of itself stands first.
-fn quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
+fn merge_quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
     let mut quirks = own.clone();
     let Some(facts) = facts else { return quirks };
     let claude =
@@ -220,14 +220,14 @@ fn quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks 
     let unknown = facts.capabilities == Capabilities::default();
     let thinks = unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
     if quirks.effort == EffortControl::Native {
-        quirks.effort = match facts.thinking {
-            Some(Thinking::None) => EffortControl::Unsupported,
-            Some(Thinking::Budget) => EffortControl::Budget,
-            Some(Thinking::Adaptive) => EffortControl::Adaptive,
+        quirks.effort = match facts.reasoning_control {
+            Some(ReasoningControl::None) => EffortControl::Unsupported,
+            Some(ReasoningControl::Budget) => EffortControl::Budget,
+            Some(ReasoningControl::Adaptive) => EffortControl::Adaptive,
             // A level alone, without a way to think: Claude Opus 4.5.
             None if claude && !facts.efforts.is_empty() => EffortControl::Level,
             None if facts.efforts.is_empty() && !thinks => EffortControl::Unsupported,
-            Some(Thinking::Level) | None => EffortControl::Native,
+            Some(ReasoningControl::Level) | None => EffortControl::Native,
         };
     }
     quirks.effort_levels |= facts.efforts.len() > 1;
@@ -249,9 +249,9 @@ pub fn is_loopback(url: &reqwest::Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{Auth, built_in_providers};
+    use crate::provider::{AuthScheme, built_in_providers};
 
-    fn resolve(
+    fn resolve_target(
         provider: &str,
         change: impl FnOnce(&mut Provider),
         environment: &[(&str, &str)],
@@ -264,19 +264,19 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_base_urls() {
-        let error = resolve("openai", |_| (), &[("OPENAI_API_KEY", " ")]).unwrap_err();
+    fn resolve_cases() {
+        let error = resolve_target("openai", |_| (), &[("OPENAI_API_KEY", " ")]).unwrap_err();
         assert_eq!(
             error,
             TargetError::NoKey { provider: "openai".into(), variable: "OPENAI_API_KEY".into() }
         );
-        let moved = resolve(
+        let moved = resolve_target(
             "gemini",
             |_| (),
             &[("GOOGLE_API_KEY", "k"), ("GOOGLE_GEMINI_BASE_URL", "https://g.example/")],
         );
         assert_eq!(moved.unwrap().base_url(), "https://g.example/v1beta");
-        let ollama = resolve("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
+        let ollama = resolve_target("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
         assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234", false));
         for (host, expected) in [
             ("0.0.0.0", "http://127.0.0.1:11434"),
@@ -291,31 +291,37 @@ mod tests {
             ("http://box/path/", "http://box/path"),
             ("http://0.0.0.0:1", "http://127.0.0.1:1"),
         ] {
-            assert_eq!(resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(), expected);
+            assert_eq!(
+                resolve_target("ollama", |_| (), &[("OLLAMA_HOST", host)]).unwrap().base_url(),
+                expected
+            );
         }
         for host in ["{region}", "http://{x}", "b ox"] {
-            let found = resolve("ollama", |_| (), &[("OLLAMA_HOST", host)]);
+            let found = resolve_target("ollama", |_| (), &[("OLLAMA_HOST", host)]);
             assert!(matches!(found, Err(TargetError::BadUrl { .. })), "{host}");
         }
-        let no_auth = |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), Auth::None);
-        assert!(resolve("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().authorization().is_none());
-        assert!(resolve("vllm", |_| (), &[]).unwrap().authorization().is_none());
+        let no_auth =
+            |p: &mut Provider| (p.base_url, p.auth) = ("http://far.example/v1".into(), AuthScheme::None);
+        assert!(
+            resolve_target("openai", no_auth, &[("OPENAI_API_KEY", "k")]).unwrap().authorization().is_none()
+        );
+        assert!(resolve_target("vllm", |_| (), &[]).unwrap().authorization().is_none());
     }
 
     #[test]
-    fn a_key_never_travels_in_the_clear() {
+    fn key_over_plain_http_is_rejected() {
         let key = [("OPENAI_API_KEY", "k")];
         let plain = |p: &mut Provider| p.base_url = "http://far.example/v1".into();
-        assert!(matches!(resolve("openai", plain, &key), Err(TargetError::PlainHttp { .. })));
+        assert!(matches!(resolve_target("openai", plain, &key), Err(TargetError::PlainHttp { .. })));
         let allowed = |p: &mut Provider| (plain(p), p.allow_http = true).0;
-        assert!(resolve("openai", allowed, &key).is_ok());
-        assert!(resolve("openai", |p| p.base_url = "http://[::1]:1/v1".into(), &key).is_ok());
+        assert!(resolve_target("openai", allowed, &key).is_ok());
+        assert!(resolve_target("openai", |p| p.base_url = "http://[::1]:1/v1".into(), &key).is_ok());
         assert!(matches!(
-            resolve("openai", |p| p.base_url = "far".into(), &key),
+            resolve_target("openai", |p| p.base_url = "far".into(), &key),
             Err(TargetError::BadUrl { .. })
         ));
         assert!(matches!(
-            resolve("openai", |_| (), &[("OPENAI_API_KEY", "k\ny")]),
+            resolve_target("openai", |_| (), &[("OPENAI_API_KEY", "k\ny")]),
             Err(TargetError::BadKey { .. })
         ));
     }

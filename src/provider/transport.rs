@@ -7,14 +7,14 @@ use futures_util::future::{BoxFuture, ready};
 use futures_util::{FutureExt, Stream};
 
 use super::ModelRef;
-use crate::dialect::Headers;
+use crate::dialect::WireHeaders;
 
 /// The bytes of a reply's body as they arrive. An error is a connection that broke; its text says how.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum HttpMethod {
     /// Sends a body to be answered.
     Post,
     /// Fetches.
@@ -23,11 +23,11 @@ pub enum Method {
 
 /// A request, ready to go.
 #[derive(Clone)]
-pub struct Outgoing {
+pub struct OutgoingRequest {
     /// The model that is asked; `None` where a host is asked for something else.
     pub model: Option<ModelRef>,
     /// What it does.
-    pub method: Method,
+    pub method: HttpMethod,
     /// The whole URL.
     pub url: String,
     /// Headers, the key's among them.
@@ -37,11 +37,11 @@ pub struct Outgoing {
 }
 
 /// A reply whose headers have come.
-pub struct Incoming {
+pub struct IncomingResponse {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
-    pub headers: Headers,
+    pub headers: WireHeaders,
     /// The body, still to come.
     pub body: BodyStream,
 }
@@ -59,11 +59,11 @@ pub enum SendError {
 /// with time; and through a wrapper that puts faults in.
 pub trait Transport: Send + Sync {
     /// Sends one request, once: whoever calls counts the attempts.
-    fn send(&self, outgoing: Outgoing) -> BoxFuture<'_, Result<Incoming, SendError>>;
+    fn send(&self, outgoing: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>>;
 
     /// Opens a connection to where a base URL leads, so that a request that may follow does not wait for one. Nothing is
     /// asked of anybody there, and no key is sent; whatever comes of it, nobody is told.
-    fn warm<'a>(&'a self, _base_url: &'a str) -> BoxFuture<'a, ()> {
+    fn preconnect<'a>(&'a self, _base_url: &'a str) -> BoxFuture<'a, ()> {
         ready(()).boxed()
     }
 }

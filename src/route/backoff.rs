@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Retry;
+use super::RetryPolicy;
 
 /// A sleep drawn evenly from zero to `base · 2ⁿ`, at most `cap`; `n` starts at 0 for the first retry.
-pub(super) fn full_jitter(retry: &Retry, n: u32, draw: &mut fastrand::Rng) -> Duration {
+pub(super) fn full_jitter_delay(retry: &RetryPolicy, n: u32, draw: &mut fastrand::Rng) -> Duration {
     let factor = 2_u32.checked_pow(n).unwrap_or(u32::MAX);
     retry.base.saturating_mul(factor).min(retry.cap).mul_f64(draw.f64())
 }
@@ -15,11 +15,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_under_its_bounds() {
-        let (retry, mut draw) = (Retry::default(), fastrand::Rng::with_seed(1));
+    fn full_jitter_stays_within_bound() {
+        let (retry, mut draw) = (RetryPolicy::default(), fastrand::Rng::with_seed(1));
         for n in [0, 1, 5, 40] {
             let bound = Duration::from_millis(250).saturating_mul(2_u32.saturating_pow(n)).min(retry.cap);
-            assert!((0..200).all(|_| full_jitter(&retry, n, &mut draw) <= bound));
+            assert!((0..200).all(|_| full_jitter_delay(&retry, n, &mut draw) <= bound));
         }
     }
 }

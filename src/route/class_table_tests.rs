@@ -1,107 +1,142 @@
 //! The table of failures, as it is written: every class at every place of the chain, streamed and whole, shown and held
 //! back. What is expected is spelled out here and not asked of the code that is tested.
 
-use super::test_world::*;
+use super::route_fixture::*;
 use super::*;
 use crate::chat::FailureClass;
-use crate::provider::scripted::{Ending, Scene};
+use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 
 /// One line of the table.
-struct Row {
+struct ClassTableRow {
     class: FailureClass,
     /// Whether the same candidate may be asked again.
     retried: bool,
     /// Whether the next one is asked: under a route's usual choices, and under the opposite ones.
-    goes_on: [bool; 2],
+    fails_over: [bool; 2],
     /// How a stream shows it before there was any text.
-    streamed: Scene,
+    streamed: ScriptedReply,
     /// How a stream shows it after half of an answer, where it can.
-    midway: Option<Scene>,
+    midstream: Option<ScriptedReply>,
     /// How an answer that comes whole shows it.
-    whole: Scene,
+    complete: ScriptedReply,
 }
 
-const ALWAYS: [bool; 2] = [true, true];
-const IF_ASKED: [bool; 2] = [false, true];
-const UNLESS_ASKED: [bool; 2] = [true, false];
+const FAILS_OVER_ALWAYS: [bool; 2] = [true, true];
+const FAILS_OVER_IF_OPTED_IN: [bool; 2] = [false, true];
+const FAILS_OVER_UNLESS_OPTED_OUT: [bool; 2] = [true, false];
 
-fn stream(pieces: &[&str], ending: Ending) -> Scene {
-    Scene::Stream { pieces: pieces.iter().map(|piece| (NOW, (*piece).to_owned())).collect(), ending }
+fn stream_reply(pieces: &[&str], ending: ScriptedEnding) -> ScriptedReply {
+    ScriptedReply::Stream {
+        pieces: pieces.iter().map(|piece| (NO_DELAY, (*piece).to_owned())).collect(),
+        ending,
+    }
 }
 
-fn whole(body: &str) -> Scene {
-    Scene::Reply { after: NOW, status: 200, headers: vec![], body: body.to_owned() }
+fn complete_reply(body: &str) -> ScriptedReply {
+    ScriptedReply::Reply { after: NO_DELAY, status: 200, headers: vec![], body: body.to_owned() }
 }
 
 /// The table of docs/architecture.md, with the traffic that gives each class.
-fn table() -> Vec<Row> {
+fn class_table() -> Vec<ClassTableRow> {
     use FailureClass::*;
-    let half = chunk("half");
+    let half = content_chunk("half");
     let error = |code: &str| format!("{{\"error\":{{\"message\":\"no\",\"code\":\"{code}\"}}}}");
-    let refused = |status, code: &str| refuses_with(status, vec![], &error(code));
-    let in_band = |code: &str| Some(stream(&[&half, &format!("data: {}\n\n", error(code))], Ending::Clean));
-    let row = |class, retried, goes_on, scene: Scene, midway| Row {
+    let refused = |status, code: &str| status_reply_with(status, vec![], &error(code));
+    let in_band = |code: &str| {
+        Some(stream_reply(&[&half, &format!("data: {}\n\n", error(code))], ScriptedEnding::Clean))
+    };
+    let row = |class, retried, goes_on, scene: ScriptedReply, midway| ClassTableRow {
         class,
         retried,
-        goes_on,
+        fails_over: goes_on,
         streamed: scene.clone(),
-        midway,
-        whole: scene,
+        midstream: midway,
+        complete: scene,
     };
     vec![
-        row(Unreachable, true, ALWAYS, Scene::Refuse, None),
-        row(ServerError, true, ALWAYS, refuses(503), in_band("server_error")),
-        Row {
-            streamed: stream(&[": wait\n\n"], Ending::Hang),
-            ..row(Timeout, false, ALWAYS, refuses(408), Some(stream(&[&half], Ending::Hang)))
+        row(Unreachable, true, FAILS_OVER_ALWAYS, ScriptedReply::RefuseConnection, None),
+        row(ServerError, true, FAILS_OVER_ALWAYS, status_reply(503), in_band("server_error")),
+        ClassTableRow {
+            streamed: stream_reply(&[": wait\n\n"], ScriptedEnding::Hang),
+            ..row(
+                Timeout,
+                false,
+                FAILS_OVER_ALWAYS,
+                status_reply(408),
+                Some(stream_reply(&[&half], ScriptedEnding::Hang)),
+            )
         },
-        row(RateLimited, true, ALWAYS, refuses(429), in_band("rate_limit_exceeded")),
-        row(QuotaExhausted, false, ALWAYS, refused(429, "insufficient_quota"), in_band("insufficient_quota")),
-        row(Auth, false, ALWAYS, refuses(401), in_band("invalid_api_key")),
-        row(ModelUnavailable, false, ALWAYS, refuses(404), in_band("model_not_found")),
+        row(RateLimited, true, FAILS_OVER_ALWAYS, status_reply(429), in_band("rate_limit_exceeded")),
+        row(
+            QuotaExhausted,
+            false,
+            FAILS_OVER_ALWAYS,
+            refused(429, "insufficient_quota"),
+            in_band("insufficient_quota"),
+        ),
+        row(Auth, false, FAILS_OVER_ALWAYS, status_reply(401), in_band("invalid_api_key")),
+        row(ModelUnavailable, false, FAILS_OVER_ALWAYS, status_reply(404), in_band("model_not_found")),
         row(
             ContextOverflow,
             false,
-            ALWAYS,
+            FAILS_OVER_ALWAYS,
             refused(400, "context_length_exceeded"),
             in_band("context_length_exceeded"),
         ),
-        row(ContentPolicy, false, IF_ASKED, refused(400, "content_filter"), in_band("content_filter")),
-        row(BadRequest, false, IF_ASKED, refuses(400), None),
-        Row {
-            streamed: stream(&["data: {oops\n\n"], Ending::Clean),
-            whole: whole("<html>oops</html>"),
-            ..row(Malformed, true, ALWAYS, NEVER, Some(stream(&[&half, "data: {oops\n\n"], Ending::Clean)))
+        row(
+            ContentPolicy,
+            false,
+            FAILS_OVER_IF_OPTED_IN,
+            refused(400, "content_filter"),
+            in_band("content_filter"),
+        ),
+        row(BadRequest, false, FAILS_OVER_IF_OPTED_IN, status_reply(400), None),
+        ClassTableRow {
+            streamed: stream_reply(&["data: {oops\n\n"], ScriptedEnding::Clean),
+            complete: complete_reply("<html>oops</html>"),
+            ..row(
+                Malformed,
+                true,
+                FAILS_OVER_ALWAYS,
+                PLACEHOLDER_REPLY,
+                Some(stream_reply(&[&half, "data: {oops\n\n"], ScriptedEnding::Clean)),
+            )
         },
-        Row {
-            streamed: stream(&[], Ending::Broken),
-            whole: stream(&["{\"choices\":[{\"mess"], Ending::Broken),
-            ..row(Truncated, true, ALWAYS, NEVER, Some(stream(&[&half], Ending::Clean)))
+        ClassTableRow {
+            streamed: stream_reply(&[], ScriptedEnding::Broken),
+            complete: stream_reply(&["{\"choices\":[{\"mess"], ScriptedEnding::Broken),
+            ..row(
+                Truncated,
+                true,
+                FAILS_OVER_ALWAYS,
+                PLACEHOLDER_REPLY,
+                Some(stream_reply(&[&half], ScriptedEnding::Clean)),
+            )
         },
-        Row {
-            streamed: stream(&[&finish()], Ending::Clean),
-            whole: whole(r#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#),
-            ..row(Empty, true, ALWAYS, NEVER, None)
+        ClassTableRow {
+            streamed: stream_reply(&[&finish_chunk()], ScriptedEnding::Clean),
+            complete: complete_reply(r#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#),
+            ..row(Empty, true, FAILS_OVER_ALWAYS, PLACEHOLDER_REPLY, None)
         },
-        row(Unknown, false, UNLESS_ASKED, refuses(424), None),
+        row(Unknown, false, FAILS_OVER_UNLESS_OPTED_OUT, status_reply(424), None),
     ]
 }
 
 /// Stands for a scene that is replaced.
-const NEVER: Scene = Scene::Refuse;
+const PLACEHOLDER_REPLY: ScriptedReply = ScriptedReply::RefuseConnection;
 
 /// Where the candidate is that fails. Those before it have nothing to offer, those after it answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum FailurePosition {
     Alone,
     First,
     Middle,
     Last,
 }
 
-impl Place {
+impl FailurePosition {
     /// How many there are, and which of them fails.
-    fn of(self) -> (usize, usize) {
+    fn candidate_count_with_failing_index(self) -> (usize, usize) {
         match self {
             Self::Alone => (1, 0),
             Self::First => (3, 0),
@@ -113,33 +148,35 @@ impl Place {
 
 /// One way to meet it.
 #[derive(Clone, Copy, Debug)]
-struct Setting {
-    place: Place,
+struct ClassTableScenario {
+    place: FailurePosition,
     stream: bool,
     shows: bool,
-    midway: bool,
+    midstream: bool,
     /// The route's choices are the opposite of the usual ones.
-    turned: bool,
+    inverted_policy: bool,
     restarts: bool,
-    retry: Retry,
+    retry: RetryPolicy,
 }
 
-fn settings() -> Vec<Setting> {
-    let retry = |retries, when| Retry { retries, when, ..Retry::default() };
+fn all_scenarios() -> Vec<ClassTableScenario> {
+    let retry = |retries, when| RetryPolicy { retries, when, ..RetryPolicy::default() };
     let retries = [retry(0, RetryWhen::Alone), retry(1, RetryWhen::Alone), retry(2, RetryWhen::First)];
     let both = [false, true];
     let mut settings = Vec::new();
-    for place in [Place::Alone, Place::First, Place::Middle, Place::Last] {
+    for place in
+        [FailurePosition::Alone, FailurePosition::First, FailurePosition::Middle, FailurePosition::Last]
+    {
         for (stream, midway) in [(false, false), (true, false), (true, true)] {
             for shows in both {
                 for turned in both {
                     for restarts in if midway { &both[..] } else { &both[..1] } {
-                        let of = |retry| Setting {
+                        let of = |retry| ClassTableScenario {
                             place,
                             stream,
                             shows,
-                            midway,
-                            turned,
+                            midstream: midway,
+                            inverted_policy: turned,
                             restarts: *restarts,
                             retry,
                         };
@@ -154,13 +191,13 @@ fn settings() -> Vec<Setting> {
 
 /// What must come of it.
 #[derive(Debug, PartialEq)]
-struct Expected {
+struct ClassTableOutcome {
     /// Who is asked, in order.
-    asked: Vec<&'static str>,
+    hosts_called: Vec<&'static str>,
     /// Who answers, or why nobody does.
-    end: Result<&'static str, Why>,
+    outcome: Result<&'static str, StopReason>,
     /// What is told on the way, the first two words of each.
-    told: Vec<String>,
+    notices: Vec<String>,
     /// What a user has seen of an answer that never came.
     shown: &'static str,
     not_tried: usize,
@@ -168,10 +205,10 @@ struct Expected {
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 
-fn expected(row: &Row, setting: Setting) -> Expected {
-    let (candidates, at) = setting.place.of();
-    let seen = setting.shows && setting.midway;
-    let goes_on = row.goes_on[usize::from(setting.turned)] && (!seen || setting.restarts);
+fn expected_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
+    let (candidates, at) = setting.place.candidate_count_with_failing_index();
+    let seen = setting.shows && setting.midstream;
+    let goes_on = row.fails_over[usize::from(setting.inverted_policy)] && (!seen || setting.restarts);
     let others = at + 1 < candidates;
     let times = match setting.retry.when {
         _ if !goes_on || !row.retried => 1,
@@ -194,47 +231,48 @@ fn expected(row: &Row, setting: Setting) -> Expected {
         asked.push(HOSTS[at + 1]);
         Ok(HOSTS[at + 1])
     } else if seen {
-        Err(Why::BrokeOff)
+        Err(StopReason::AnswerInterrupted)
     } else if goes_on {
-        Err(Why::AllFailed)
+        Err(StopReason::AllAttemptsFailed)
     } else {
-        Err(Why::Stopped)
+        Err(StopReason::FatalFailure)
     };
-    Expected {
-        asked,
-        end,
-        told,
+    ClassTableOutcome {
+        hosts_called: asked,
+        outcome: end,
+        notices: told,
         shown: if seen && !answered { "half" } else { "" },
         not_tried: if answered { 0 } else { candidates - at - 1 },
     }
 }
 
-async fn found(row: &Row, setting: Setting) -> Expected {
-    let (candidates, at) = setting.place.of();
-    let fails = match (&row.midway, setting.stream) {
-        (Some(scene), true) if setting.midway => scene,
+async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
+    let (candidates, at) = setting.place.candidate_count_with_failing_index();
+    let fails = match (&row.midstream, setting.stream) {
+        (Some(scene), true) if setting.midstream => scene,
         (_, true) => &row.streamed,
-        (_, false) => &row.whole,
+        (_, false) => &row.complete,
     };
     let scenes = (0..candidates).map(|index| match index {
-        before if before < at => refuses(404),
+        before if before < at => status_reply(404),
         this if this == at => fails.clone(),
-        _ if setting.stream => answers("ok"),
-        _ => whole(r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#),
+        _ if setting.stream => text_reply("ok"),
+        _ => complete_reply(r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#),
     });
-    let mut world = World::new(HOSTS.into_iter().zip(scenes.map(|scene| vec![scene])));
+    let mut world = RouteFixture::new(HOSTS.into_iter().zip(scenes.map(|scene| vec![scene])));
     world.stream = setting.stream;
-    let usual = if setting.turned { Choice::GoOn } else { Choice::Stop };
-    let policy = Policy {
+    let usual = if setting.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
+    let policy = RoutePolicy {
         retry: setting.retry,
         on_content_policy: usual,
         on_bad_request: usual,
-        on_unknown: if setting.turned { Choice::Stop } else { Choice::GoOn },
-        on_midstream: if setting.restarts { Choice::GoOn } else { Choice::Stop },
-        ..Policy::default()
+        on_unknown: if setting.inverted_policy { StopOrContinue::Stop } else { StopOrContinue::Continue },
+        on_midstream: if setting.restarts { StopOrContinue::Continue } else { StopOrContinue::Stop },
+        ..RoutePolicy::default()
     };
-    let mut listener = Shown { shows: setting.shows, text: String::new(), notices: vec![] };
-    let record = world.call_shown(&route(&HOSTS[..candidates], policy), &mut listener).await;
+    let mut listener =
+        RecordingObserver { shows_stream: setting.shows, text: String::new(), notices: vec![] };
+    let record = world.call_with_observer(&route(&HOSTS[..candidates], policy), &mut listener).await;
     let failed = record.attempts.iter().filter(|attempt| attempt.model_ref.provider == HOSTS[at]);
     for attempt in failed {
         assert_eq!(attempt.failure.as_ref().unwrap().class, row.class, "{setting:?}");
@@ -249,39 +287,51 @@ async fn found(row: &Row, setting: Setting) -> Expected {
             .trim_end_matches([':', ';'])
             .to_owned()
     };
-    Expected {
-        asked: world.transport.order().iter().map(|host| name(host)).collect(),
+    ClassTableOutcome {
+        hosts_called: world.transport.hosts_called().iter().map(|host| name(host)).collect(),
         shown: record
             .outcome
             .as_ref()
             .err()
-            .map_or("", |none| if none.shown.is_empty() { "" } else { "half" }),
-        end: record.outcome.map(|answer| name(&answer.model_ref.provider)).map_err(|none| none.why),
-        told: listener.notices.iter().map(two_words).collect(),
-        not_tried: record.not_tried.len(),
+            .map_or("", |none| if none.shown_text.is_empty() { "" } else { "half" }),
+        outcome: record.outcome.map(|answer| name(&answer.model_ref.provider)).map_err(|none| none.reason),
+        notices: listener.notices.iter().map(two_words).collect(),
+        not_tried: record.untried.len(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_class_ends_as_the_table_says_at_every_place() {
-    for row in table() {
-        for setting in settings() {
-            let same_choice = row.goes_on[0] == row.goes_on[1];
-            if setting.midway && row.midway.is_none() || setting.turned && same_choice {
+async fn outcome_matches_table_at_every_position() {
+    for row in class_table() {
+        for setting in all_scenarios() {
+            let same_choice = row.fails_over[0] == row.fails_over[1];
+            if setting.midstream && row.midstream.is_none() || setting.inverted_policy && same_choice {
                 continue;
             }
-            assert_eq!(found(&row, setting).await, expected(&row, setting), "{}: {setting:?}", row.class);
+            assert_eq!(
+                observed_outcome(&row, setting).await,
+                expected_outcome(&row, setting),
+                "{}: {setting:?}",
+                row.class
+            );
         }
     }
 }
 
 #[test]
-fn the_table_has_every_class() {
-    let rows: Vec<FailureClass> = table().iter().map(|row| row.class).collect();
+fn table_covers_every_failure_class() {
+    let rows: Vec<FailureClass> = class_table().iter().map(|row| row.class).collect();
     let missing: Vec<_> = FailureClass::ALL.into_iter().filter(|class| !rows.contains(class)).collect();
     // No provider says this: it is the caller who went away.
     assert_eq!(missing, [FailureClass::Cancelled]);
-    let policy = Policy { on_unknown: Choice::GoOn, on_bad_request: Choice::GoOn, ..Policy::default() };
-    let cancelled = reaction(FailureClass::Cancelled, &policy, false);
-    assert_eq!((cancelled.retry, cancelled.fail_over, cancelled.sign), (false, false, Sign::None));
+    let policy = RoutePolicy {
+        on_unknown: StopOrContinue::Continue,
+        on_bad_request: StopOrContinue::Continue,
+        ..RoutePolicy::default()
+    };
+    let cancelled = reaction_to(FailureClass::Cancelled, &policy, false);
+    assert_eq!(
+        (cancelled.can_retry, cancelled.can_fail_over, cancelled.health_signal),
+        (false, false, HealthSignal::Neutral)
+    );
 }

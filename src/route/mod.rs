@@ -4,19 +4,25 @@
 //! a status or a vendor's word. One loop serves streamed and whole answers ([`Router::call`]). Time comes from the
 //! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
 
+mod availability;
 mod backoff;
-mod believed;
 mod breaker;
-mod budget;
+mod call_record;
+mod candidate_estimate;
 #[cfg(test)]
 mod class_table_tests;
-mod estimate;
+mod clock_skew;
+mod daily_budget;
+mod execute;
+#[cfg(test)]
+mod execute_tests;
 #[cfg(test)]
 mod fault_tests;
-mod health;
+mod health_store;
 mod limits;
-mod listener;
-mod order;
+#[cfg(test)]
+mod midstream_tests;
+mod observer;
 #[cfg(test)]
 mod outage_tests;
 mod plan;
@@ -24,42 +30,36 @@ mod planner;
 #[cfg(test)]
 mod planner_tests;
 mod policy;
+#[cfg(test)]
+mod preconnect_tests;
 mod probe;
+mod ranking;
 mod reaction;
-mod record;
+mod reasons;
+#[cfg(test)]
+mod route_fixture;
 mod router;
-#[cfg(test)]
-mod shown_tests;
-mod skip;
-mod standing;
-#[cfg(test)]
-mod test_world;
-mod walk;
-#[cfg(test)]
-mod walk_tests;
-#[cfg(test)]
-mod warm_tests;
 mod weights;
 
-pub use breaker::Sign;
-pub use budget::{Budget, Exceeded};
-pub use estimate::Estimate;
-pub use health::{Clock, Health};
-pub use limits::{Full, Over, Purse, Tell};
-pub use listener::{Listener, Notice, Silent};
-pub use plan::{Caller, Candidate, Plan, PlanStep};
+pub use availability::{Availability, HealthReport, Unavailable};
+pub use breaker::HealthSignal;
+pub use call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
+pub use candidate_estimate::CandidateEstimate;
+pub use daily_budget::{DailyBudget, OnExceeded};
+pub use execute::{max_attempts, usage_cost};
+pub use health_store::{Clock, HealthStore};
+pub use limits::{BudgetExceeded, CapacityLimit, RunBudget, WarningFn};
+pub use observer::{CallNotice, CallObserver, SilentObserver};
+pub use plan::{Candidate, Plan, PlanStep, RoutingHints};
 pub use policy::{
-    Choice, Conditions, Deadlines, Floors, Missing, Policy, QualityFloor, Retry, RetryWhen, Route, Strategy,
-    Weigh,
+    BalanceWeights, CallTimeouts, CandidateConditions, CandidateRequirements, OnMissingPassRate,
+    QualityFloor, RetryPolicy, RetryWhen, Route, RoutePolicy, StopOrContinue, Strategy,
 };
-pub use reaction::{Block, Reaction, reaction};
-pub use record::{Answer, Attempt, CallRecord, NoAnswer, Why};
-pub use router::{CallOptions, Opened, Router, Watch};
-pub use skip::{NoScore, Skip, span};
-pub use standing::{Away, Report, Standing};
-pub use walk::{cost_of, most_attempts};
+pub use reaction::{Cooldown, FailureReaction, reaction_to};
+pub use reasons::{MissingPassRate, SkipReason, format_duration};
+pub use router::{BreakerOpened, BreakerOpenedFn, CallOptions, Router};
 
 /// A span as times of the ledger are reckoned.
-fn milliseconds(span: std::time::Duration) -> i64 {
+fn to_millis(span: std::time::Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
 }

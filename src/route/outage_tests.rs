@@ -5,41 +5,45 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::test_world::*;
+use super::route_fixture::*;
 use super::*;
 use crate::chat::Request;
-use crate::provider::scripted::{Ending, Scene, Scripted};
+use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply, ScriptedTransport};
 
 const MINUTE: u64 = 60;
 
 /// One request: when it was sent, whom it went to first, how often it asked `a`, and who answered when.
-struct Seen {
+struct OutageCall {
     sent: u64,
-    first: String,
+    first_choice: String,
     calls_to_a: usize,
     answered_by: String,
     answered: Duration,
 }
 
 /// Sends a request a second for so long, to `a` and behind it `b`, which is well. Requests do not wait for each other.
-async fn watch(length: u64, a: impl Fn(u64) -> Scene + Send + Sync + 'static) -> Vec<Seen> {
+async fn run_one_request_per_second(
+    length: u64,
+    a: impl Fn(u64) -> ScriptedReply + Send + Sync + 'static,
+) -> Vec<OutageCall> {
     let script = move |host: &str, _: usize, now: Duration| match host {
         "a" => a(now.as_secs()),
-        _ => well(),
+        _ => healthy_reply(),
     };
-    let world = Arc::new(World::over(Scripted::by(Box::new(script))));
-    let route = Arc::new(route(&["a", "b"], Policy::default()));
+    let world = Arc::new(RouteFixture::with_transport(ScriptedTransport::from_script(Box::new(script))));
+    let route = Arc::new(route(&["a", "b"], RoutePolicy::default()));
     let start = tokio::time::Instant::now();
     let mut calls = Vec::new();
     for sent in 0..length {
         tokio::time::sleep_until(start + seconds(sent)).await;
         let (world, route) = (Arc::clone(&world), Arc::clone(&route));
         calls.push(tokio::spawn(async move {
-            let options = CallOptions { id: format!("call {sent}"), ..world.options() };
-            let record = world.router.call(&route, &Request::prompt("hi"), &options, &mut Silent).await;
-            Seen {
+            let options = CallOptions { id: format!("call {sent}"), ..world.call_options() };
+            let record =
+                world.router.call(&route, &Request::from_prompt("hi"), &options, &mut SilentObserver).await;
+            OutageCall {
                 sent,
-                first: record.attempts[0].model_ref.provider.clone(),
+                first_choice: record.attempts[0].model_ref.provider.clone(),
                 calls_to_a: record.attempts.iter().filter(|a| a.model_ref.provider == "a").count(),
                 answered_by: record.outcome.expect("b is well").model_ref.provider,
                 answered: start.elapsed(),
@@ -53,47 +57,47 @@ async fn watch(length: u64, a: impl Fn(u64) -> Scene + Send + Sync + 'static) ->
     seen
 }
 
-fn well() -> Scene {
-    Scene::Stream {
-        pieces: vec![(Duration::from_millis(300), chunk("ok")), (NOW, finish())],
-        ending: Ending::Clean,
+fn healthy_reply() -> ScriptedReply {
+    ScriptedReply::Stream {
+        pieces: vec![(Duration::from_millis(300), content_chunk("ok")), (NO_DELAY, finish_chunk())],
+        ending: ScriptedEnding::Clean,
     }
 }
 
 /// How often one differs from the one before it.
-fn changes<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
+fn count_changes<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
     let names: Vec<&str> = names.into_iter().collect();
     names.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
 /// Changes of who answered between consecutive answers.
-fn changes_of_who_answers(seen: &[Seen]) -> usize {
-    let mut in_order: Vec<&Seen> = seen.iter().collect();
+fn count_answering_provider_changes(seen: &[OutageCall]) -> usize {
+    let mut in_order: Vec<&OutageCall> = seen.iter().collect();
     in_order.sort_by_key(|call| call.answered);
-    changes(in_order.into_iter().map(|call| call.answered_by.as_str()))
+    count_changes(in_order.into_iter().map(|call| call.answered_by.as_str()))
 }
 
 /// Changes of who is asked first between consecutive requests.
-fn changes_of_order(seen: &[Seen]) -> usize {
-    changes(seen.iter().map(|call| call.first.as_str()))
+fn count_first_choice_changes(seen: &[OutageCall]) -> usize {
+    count_changes(seen.iter().map(|call| call.first_choice.as_str()))
 }
 
-fn calls_to_a(seen: &[Seen], from: u64, until: u64) -> usize {
+fn count_calls_to_a(seen: &[OutageCall], from: u64, until: u64) -> usize {
     seen.iter().filter(|call| (from..until).contains(&call.sent)).map(|call| call.calls_to_a).sum()
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_an_hour_of_outage() {
-    let hang = Scene::Stream { pieces: vec![], ending: Ending::Hang };
+async fn outage_switches_provider_once_until_recovery() {
+    let hang = ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang };
     // Until the first timer of a host that hangs runs out, nobody can know: 30 requests are on their way by then.
     for (name, dead, unknowing) in
-        [("refuses", Scene::Refuse, 0), ("503", refuses(503), 0), ("hangs", hang, 30)]
+        [("refuses", ScriptedReply::RefuseConnection, 0), ("503", status_reply(503), 0), ("hangs", hang, 30)]
     {
         let (down, up) = (5 * MINUTE, 35 * MINUTE);
-        let a = move |now| if (down..up).contains(&now) { dead.clone() } else { well() };
-        let seen = watch(50 * MINUTE, a).await;
-        let calls = calls_to_a(&seen, down, up);
-        let changes = changes_of_who_answers(&seen);
+        let a = move |now| if (down..up).contains(&now) { dead.clone() } else { healthy_reply() };
+        let seen = run_one_request_per_second(50 * MINUTE, a).await;
+        let calls = count_calls_to_a(&seen, down, up);
+        let changes = count_answering_provider_changes(&seen);
         let last_of_b = seen.iter().rev().find(|call| call.answered_by == "b").map_or(0, |call| call.sent);
         let back = (last_of_b + 1).saturating_sub(up);
         println!(
@@ -109,18 +113,18 @@ async fn half_an_hour_of_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fifth_is_rate_limited() {
+async fn partial_rate_limit_demotes_provider_until_recovery() {
     for (quiet, seed) in [(0, 1), (0, 3), (10 * MINUTE, 2), (10 * MINUTE, 3)] {
         let draw = Mutex::new(fastrand::Rng::with_seed(seed));
         let (begins, ends) = (quiet, quiet + 5 * MINUTE);
         let a = move |now| {
             let limited = (begins..ends).contains(&now) && draw.lock().unwrap().f64() < 0.2;
-            if limited { refuses(429) } else { well() }
+            if limited { status_reply(429) } else { healthy_reply() }
         };
-        let seen = watch(ends + 20 * MINUTE, a).await;
-        let calls = calls_to_a(&seen, begins, ends);
-        let (order, answers) = (changes_of_order(&seen), changes_of_who_answers(&seen));
-        let b_first = || seen.iter().filter(|call| call.first == "b").map(|call| call.sent);
+        let seen = run_one_request_per_second(ends + 20 * MINUTE, a).await;
+        let calls = count_calls_to_a(&seen, begins, ends);
+        let (order, answers) = (count_first_choice_changes(&seen), count_answering_provider_changes(&seen));
+        let b_first = || seen.iter().filter(|call| call.first_choice == "b").map(|call| call.sent);
         let demoted = b_first().next().expect("it is demoted");
         let again = b_first().next_back().map_or(0, |last| last + 1);
         println!(

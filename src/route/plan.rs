@@ -1,7 +1,7 @@
 //! Every candidate, in order, each with *try* or *skip and why*. What `--dry-run` prints and the walk follows.
 
-use super::{Conditions, Estimate, NoScore, Skip};
-use crate::provider::{Adjustment, ModelRef, Target, TargetError};
+use super::{CandidateConditions, CandidateEstimate, MissingPassRate, SkipReason};
+use crate::provider::{ModelRef, RequestAdjustment, Target, TargetError};
 
 /// One model of a route, with all that is needed to call it, or why it cannot be.
 #[derive(Clone, Debug)]
@@ -9,7 +9,7 @@ pub struct Candidate {
     /// The model.
     pub model_ref: ModelRef,
     /// For which requests it is there.
-    pub when: Conditions,
+    pub when: CandidateConditions,
     /// Its share of the calls of a weighted route, next to the others'.
     pub weight: f64,
     /// How to call it.
@@ -19,17 +19,17 @@ pub struct Candidate {
 impl Candidate {
     /// A candidate for every request.
     pub fn new(model_ref: ModelRef, target: Result<Target, TargetError>) -> Self {
-        Self { model_ref, when: Conditions::default(), weight: 1.0, target }
+        Self { model_ref, when: CandidateConditions::default(), weight: 1.0, target }
     }
 }
 
 /// What a caller says besides the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caller {
+pub struct RoutingHints {
     /// What kind of request it is, for the candidates' conditions.
     pub label: Option<String>,
     /// Who is asking: the same key sees the same order of a weighted route. Chance decides without one.
-    pub key: Option<String>,
+    pub sticky_key: Option<String>,
 }
 
 /// A route, decided for one request.
@@ -38,13 +38,13 @@ pub struct Plan {
     /// One step a candidate, in order.
     pub steps: Vec<PlanStep>,
     /// Candidates that are used although nothing new enough is known of how well they do.
-    pub unscored: Vec<(ModelRef, NoScore)>,
+    pub missing_pass_rates: Vec<(ModelRef, MissingPassRate)>,
     /// Who spoke last in the conversation, where that is nobody of the route.
-    pub stranger: Option<String>,
+    pub foreign_model: Option<String>,
     /// Whether the first one is first only to be measured.
-    pub explored: bool,
+    pub is_exploration: bool,
     /// The route's first choice, where that is another one than until now.
-    pub(super) leader: Option<String>,
+    pub(super) new_leader: Option<String>,
 }
 
 /// What happens to one candidate.
@@ -55,16 +55,16 @@ pub enum PlanStep {
         /// How to call it.
         target: Box<Target>,
         /// What it gets otherwise than it was asked for.
-        adjustments: Vec<Adjustment>,
+        adjustments: Vec<RequestAdjustment>,
         /// What it may be expected to do, where the route's order or floors hang on it or somebody wants to know.
-        estimate: Option<Estimate>,
+        estimate: Option<CandidateEstimate>,
     },
     /// It is left out.
     Skip {
         /// The model.
         model_ref: ModelRef,
         /// Why.
-        skip: Skip,
+        skip: SkipReason,
     },
 }
 
@@ -78,7 +78,7 @@ impl Plan {
     }
 
     /// The candidates that are left out, with why.
-    pub fn skipped(&self) -> impl Iterator<Item = (&ModelRef, &Skip)> {
+    pub fn skipped(&self) -> impl Iterator<Item = (&ModelRef, &SkipReason)> {
         self.steps.iter().filter_map(|step| match step {
             PlanStep::Skip { model_ref, skip } => Some((model_ref, skip)),
             PlanStep::Try { .. } => None,
@@ -86,7 +86,7 @@ impl Plan {
     }
 
     /// The candidates that get something otherwise than it was asked for, with what.
-    pub fn adjusted(&self) -> impl Iterator<Item = (&ModelRef, Adjustment)> {
+    pub fn adjustments(&self) -> impl Iterator<Item = (&ModelRef, RequestAdjustment)> {
         self.steps.iter().flat_map(|step| match step {
             PlanStep::Try { target, adjustments, .. } => {
                 adjustments.iter().map(|adjustment| (&target.model_ref, *adjustment)).collect()

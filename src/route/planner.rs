@@ -2,94 +2,107 @@
 
 use std::time::Duration;
 
-use super::estimate::{cost, evidence, output_tokens, own_time, times};
-use super::order::{Draw, Order, Runner, order};
-use super::plan::{Caller, Candidate, Plan, PlanStep};
-use super::{
-    Choice, Conditions, Estimate, Missing, NoScore, Policy, QualityFloor, Route, Router, Skip, Standing,
-    Strategy,
+use super::candidate_estimate::{
+    estimate_cost, estimate_latencies, estimate_output_tokens, measured_latency, measurement_count,
 };
-use crate::catalog::{estimated_input, most_tokens};
+use super::plan::{Candidate, Plan, PlanStep, RoutingHints};
+use super::ranking::{Ranking, RankingContext, RankingEntry, rank_candidates};
+use super::{
+    Availability, CandidateConditions, CandidateEstimate, MissingPassRate, OnMissingPassRate, QualityFloor,
+    Route, RoutePolicy, Router, SkipReason, StopOrContinue, Strategy,
+};
+use crate::catalog::{estimate_input_tokens, max_input_tokens};
 use crate::chat::Request;
-use crate::ledger::{HealthRow, RouteRow, RowResult, ScoreRow};
+use crate::ledger::{HealthRow, PassRateRow, RouteStatsRow, SqlResult};
 use crate::provider::{ModelRef, Target};
 
 /// Far more bytes than tokens have on average in any language: a text that overflows a window by this measure does so by
 /// any other. (Single tokens may be longer: long words, runs of spaces.)
-const MOST_BYTES_A_TOKEN: u64 = 16;
+const MAX_BYTES_PER_TOKEN: u64 = 16;
 
 /// What earlier calls taught, as far as a plan hangs on it.
-struct Known {
-    habits: RouteRow,
+struct PlannerSnapshot {
+    route_stats: RouteStatsRow,
     /// One a candidate; of one that cannot be called, or where nobody wants to know, an empty one.
     health: Vec<HealthRow>,
-    scores: Vec<Option<ScoreRow>>,
+    pass_rates: Vec<Option<PassRateRow>>,
     /// The share of its weight that each candidate has left.
-    shares: Vec<f64>,
+    weight_shares: Vec<f64>,
 }
 
 impl Router {
     /// Decides for each candidate whether it is tried for this request, and in which order.
-    pub fn plan(&self, route: &Route, request: &Request, caller: &Caller) -> Plan {
-        let floors = &route.policy.floors;
+    pub fn plan(&self, route: &Route, request: &Request, caller: &RoutingHints) -> Plan {
+        let floors = &route.policy.requirements;
         let by_times = matches!(route.policy.strategy, Strategy::Fastest | Strategy::Balanced(_));
-        let by_cost = route.policy.strategy.goes_by_cost() || floors.max_cost.is_some();
+        let by_cost = route.policy.strategy.is_cost_based() || floors.max_cost.is_some();
         let estimates = by_cost || by_times || floors.max_p50.is_some();
-        self.planned(route, request, caller, estimates)
+        self.build_plan(route, request, caller, estimates)
     }
 
     /// The same with what may be expected of every candidate, for somebody who wants to know.
-    pub fn explained(&self, route: &Route, request: &Request, caller: &Caller) -> Plan {
-        self.planned(route, request, caller, true)
+    pub fn plan_with_estimates(&self, route: &Route, request: &Request, caller: &RoutingHints) -> Plan {
+        self.build_plan(route, request, caller, true)
     }
 
     /// How those stand that a plan would try, in their order; and why limits or money would not let them begin now.
-    pub fn outlook(&self, route: &Route, plan: &Plan, request: &Request) -> Vec<(Standing, Option<Skip>)> {
-        let standings = self.health().standings(plan.targets());
-        let habits = route.habits();
-        let held = plan.targets().map(|target| self.limiter.outlook(target, request, &habits));
+    pub fn plan_availability(
+        &self,
+        route: &Route,
+        plan: &Plan,
+        request: &Request,
+    ) -> Vec<(Availability, Option<SkipReason>)> {
+        let standings = self.health().availability(plan.targets());
+        let habits = route.stats_key();
+        let held = plan.targets().map(|target| self.limiter.denial_reason(target, request, &habits));
         standings.into_iter().zip(held).collect()
     }
 
-    fn planned(&self, route: &Route, request: &Request, caller: &Caller, estimates: bool) -> Plan {
+    fn build_plan(&self, route: &Route, request: &Request, caller: &RoutingHints, estimates: bool) -> Plan {
         let now = self.health().now();
-        let known = self.known(route, estimates);
-        let estimates = estimates.then(|| estimated(route, request, &known, now));
-        let mut plan =
-            Plan { steps: Vec::new(), unscored: Vec::new(), stranger: None, explored: false, leader: None };
+        let known = self.load_snapshot(route, estimates);
+        let estimates = estimates.then(|| estimate_candidates(route, request, &known, now));
+        let mut plan = Plan {
+            steps: Vec::new(),
+            missing_pass_rates: Vec::new(),
+            foreign_model: None,
+            is_exploration: false,
+            new_leader: None,
+        };
         let mut weights = Vec::new();
         for (n, candidate) in route.candidates.iter().enumerate() {
             let estimate = estimates.as_ref().map(|estimates| estimates[n]);
-            let judged = floors_met(candidate, &route.policy, &known, n, estimate, now);
+            let judged = check_requirements(candidate, &route.policy, &known, n, estimate, now);
             let twice = plan.targets().any(|target| target.model_ref == candidate.model_ref);
-            let target = callable(candidate, request, caller);
+            let target = check_callable(candidate, request, caller);
             let tried = target.and_then(|target| match judged {
-                _ if twice => Err(Skip::Twice),
+                _ if twice => Err(SkipReason::Duplicate),
                 Ok(unscored) => Ok((target, unscored)),
                 Err(why) => Err(why),
             });
             plan.steps.push(match tried {
                 Err(skip) => PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip },
                 Ok((target, unscored)) => {
-                    plan.unscored.extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
-                    weights.push(candidate.weight * known.shares[n]);
+                    plan.missing_pass_rates
+                        .extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
+                    weights.push(candidate.weight * known.weight_shares[n]);
                     let adjustments = target.adjustments(request);
                     PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
                 }
             });
         }
-        self.put_in_order(&mut plan, &weights, route, caller, &known.habits.leader);
-        keep_conversation(&mut plan, route, request);
+        self.order_steps(&mut plan, &weights, route, caller, &known.route_stats.leader);
+        apply_on_conversation(&mut plan, route, request);
         plan
     }
 
-    fn known(&self, route: &Route, estimates: bool) -> Known {
-        let (health, floors) = (self.health(), &route.policy.floors);
-        let none = || Known {
-            habits: RouteRow::default(),
+    fn load_snapshot(&self, route: &Route, estimates: bool) -> PlannerSnapshot {
+        let (health, floors) = (self.health(), &route.policy.requirements);
+        let none = || PlannerSnapshot {
+            route_stats: RouteStatsRow::default(),
             health: vec![HealthRow::default(); route.candidates.len()],
-            scores: vec![None; route.candidates.len()],
-            shares: vec![1.0; route.candidates.len()],
+            pass_rates: vec![None; route.candidates.len()],
+            weight_shares: vec![1.0; route.candidates.len()],
         };
         let weighted = route.name.as_ref().filter(|_| route.is_weighted());
         if !estimates && floors.quality.is_none() && weighted.is_none() {
@@ -98,28 +111,35 @@ impl Router {
         let found = health.ledger().read(|rows| {
             let mut known = none();
             if estimates {
-                known.habits = rows.route(&route.habits())?;
+                known.route_stats = rows.route_stats(&route.stats_key())?;
             }
             let weights = weighted.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
             for (n, candidate) in route.candidates.iter().enumerate() {
                 let left = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
-                known.shares[n] = left.map_or(1.0, |row| row.share);
+                known.weight_shares[n] = left.map_or(1.0, |row| row.share);
                 if let Some(target) = candidate.target.as_ref().ok().filter(|_| estimates) {
-                    known.health[n] = rows.health(&super::health::key(target))?;
+                    known.health[n] = rows.health(&super::health_store::health_key(target))?;
                 }
                 if let Some(quality) = &floors.quality {
                     let model = candidate.model_ref.to_string();
-                    known.scores[n] = rows.score(&quality.set.to_string_lossy(), &model)?;
+                    known.pass_rates[n] = rows.pass_rate(&quality.set.to_string_lossy(), &model)?;
                 }
             }
-            RowResult::Ok(Some(known))
+            SqlResult::Ok(Some(known))
         });
         // What could not be read is as if nothing were known.
         found.unwrap_or_else(none)
     }
 
     /// Puts those who are tried, with these weights, in the order of the strategy. Who is left out stands behind them.
-    fn put_in_order(&self, plan: &mut Plan, weights: &[f64], route: &Route, caller: &Caller, leader: &str) {
+    fn order_steps(
+        &self,
+        plan: &mut Plan,
+        weights: &[f64],
+        route: &Route,
+        caller: &RoutingHints,
+        leader: &str,
+    ) {
         let strategy = &route.policy.strategy;
         if *strategy == Strategy::Priority {
             return;
@@ -127,25 +147,31 @@ impl Router {
         let (tried, skipped): (Vec<PlanStep>, Vec<PlanStep>) =
             plan.steps.drain(..).partition(|step| matches!(step, PlanStep::Try { .. }));
         let names: Vec<String> = tried.iter().map(|step| step.model_ref().to_string()).collect();
-        let runners: Vec<Runner<'_>> = tried
+        let runners: Vec<RankingEntry<'_>> = tried
             .iter()
             .zip(&names)
             .zip(weights)
             .map(|((step, model), weight)| {
                 let estimate = match step {
                     PlanStep::Try { estimate, .. } => estimate.unwrap_or_default(),
-                    PlanStep::Skip { .. } => Estimate::default(),
+                    PlanStep::Skip { .. } => CandidateEstimate::default(),
                 };
-                Runner { model, weight: *weight, estimate }
+                RankingEntry { model, weight: *weight, estimate }
             })
             .collect();
-        let (chance, drawn) = self.chance();
-        let key = caller.key.as_deref().unwrap_or(&drawn);
-        let draw = Draw { route: route.name.as_deref().unwrap_or_default(), key, leader, chance };
-        let Order { places, explored } = order(strategy, &runners, &draw);
+        let (chance, drawn) = self.draw_random();
+        let key = caller.sticky_key.as_deref().unwrap_or(&drawn);
+        let draw = RankingContext {
+            route_name: route.name.as_deref().unwrap_or_default(),
+            sticky_key: key,
+            leader,
+            random: chance,
+        };
+        let Ranking { indices: places, is_exploration: explored } =
+            rank_candidates(strategy, &runners, &draw);
         let first = places.get(usize::from(explored)).map(|place| names[*place].clone());
-        plan.leader = first.filter(|first| matches!(strategy, Strategy::Balanced(_)) && first != leader);
-        plan.explored = explored;
+        plan.new_leader = first.filter(|first| matches!(strategy, Strategy::Balanced(_)) && first != leader);
+        plan.is_exploration = explored;
         let mut tried: Vec<Option<PlanStep>> = tried.into_iter().map(Some).collect();
         plan.steps.extend(places.into_iter().filter_map(|place| tried[place].take()));
         plan.steps.extend(skipped);
@@ -162,62 +188,71 @@ impl PlanStep {
     }
 }
 
-fn estimated(route: &Route, request: &Request, known: &Known, now: i64) -> Vec<Estimate> {
-    let input_tokens = estimated_input(request);
-    let (output_tokens, assumed) = output_tokens(&known.habits, request.max_tokens);
-    let times = times(&known.health, output_tokens, now);
+fn estimate_candidates(
+    route: &Route,
+    request: &Request,
+    known: &PlannerSnapshot,
+    now: i64,
+) -> Vec<CandidateEstimate> {
+    let input_tokens = estimate_input_tokens(request);
+    let (output_tokens, assumed) = estimate_output_tokens(&known.route_stats, request.max_output_tokens);
+    let times = estimate_latencies(&known.health, output_tokens, now);
     let each = route.candidates.iter().zip(&known.health).zip(times);
     each.map(|((candidate, row), times)| {
         let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
-        let price = facts.map(|facts| &facts.price);
-        Estimate {
+        let price = facts.map(|facts| &facts.pricing);
+        CandidateEstimate {
             input_tokens,
             output_tokens,
-            assumed,
-            cost: cost(price, input_tokens, output_tokens, known.habits.cached_share),
-            first_token: times.map(|(first, _)| milliseconds(first)),
-            latency: times.map(|(_, last)| milliseconds(last)),
-            evidence: evidence(row, now),
-            trouble: super::breaker::trouble(row, now),
+            is_output_assumed: assumed,
+            cost: estimate_cost(price, input_tokens, output_tokens, known.route_stats.cached_share),
+            first_token: times.map(|(first, _)| duration_from_millis(first)),
+            latency: times.map(|(_, last)| duration_from_millis(last)),
+            measurements: measurement_count(row, now),
+            error_rate: super::breaker::error_rate(row, now),
         }
     })
     .collect()
 }
 
 /// A figure of milliseconds, whatever it is.
-fn milliseconds(figure: f64) -> Duration {
+fn duration_from_millis(figure: f64) -> Duration {
     Duration::try_from_secs_f64((figure / 1000.0).clamp(0.0, 1e9)).unwrap_or_default()
 }
 
 /// Whether it can be called with this request at all, and is there for it.
-fn callable<'a>(candidate: &'a Candidate, request: &Request, caller: &Caller) -> Result<&'a Target, Skip> {
-    let target = candidate.target.as_ref().map_err(|error| Skip::Target(error.clone()))?;
-    if let Some(which) = unmet(&candidate.when, request, caller) {
-        return Err(Skip::Condition(which));
+fn check_callable<'a>(
+    candidate: &'a Candidate,
+    request: &Request,
+    caller: &RoutingHints,
+) -> Result<&'a Target, SkipReason> {
+    let target = candidate.target.as_ref().map_err(|error| SkipReason::TargetError(error.clone()))?;
+    if let Some(which) = unmet_condition(&candidate.when, request, caller) {
+        return Err(SkipReason::ConditionNotMet(which));
     }
     let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
     // Most prompts fit by their bytes alone. Between the two bounds only the provider's own count could tell, and it
     // tells for free: an overflow fails over.
-    if let Some(window) = window.filter(|window| most_tokens(request) > *window) {
-        let least = request.text_bytes() as u64 / MOST_BYTES_A_TOKEN;
+    if let Some(window) = window.filter(|window| max_input_tokens(request) > *window) {
+        let least = request.prompt_text_len() as u64 / MAX_BYTES_PER_TOKEN;
         if least > window {
-            return Err(Skip::WindowTooSmall { least, window });
+            return Err(SkipReason::WindowTooSmall { least, window });
         }
     }
-    match target.cannot_take(request) {
-        Some(what) => Err(Skip::Lacks(what)),
+    match target.unsupported_input(request) {
+        Some(what) => Err(SkipReason::UnsupportedInput(what)),
         None => Ok(target),
     }
 }
 
 /// The first condition that the request does not meet, as what the candidate is there for.
-fn unmet(when: &Conditions, request: &Request, caller: &Caller) -> Option<String> {
-    let tokens = estimated_input(request);
+fn unmet_condition(when: &CandidateConditions, request: &Request, caller: &RoutingHints) -> Option<String> {
+    let tokens = estimate_input_tokens(request);
     let attached = request.messages.iter().flat_map(|turn| &turn.parts).any(|part| part.is_attachment());
     let flags = [
         (when.tools, !request.tools.is_empty(), "tools"),
         (when.attachments, attached, "attachments"),
-        (when.schema, request.schema.is_some(), "a schema"),
+        (when.schema, request.response_format.is_some(), "a schema"),
     ];
     if let Some(most) = when.max_input_tokens.filter(|most| tokens > *most) {
         return Some(format!("requests of up to {most} tokens, and this one has some {tokens}"));
@@ -233,80 +268,88 @@ fn unmet(when: &Conditions, request: &Request, caller: &Caller) -> Option<String
 }
 
 /// Holds a candidate to the route's floors; says what is missing of its score where that does not matter.
-fn floors_met(
+fn check_requirements(
     candidate: &Candidate,
-    policy: &Policy,
-    known: &Known,
+    policy: &RoutePolicy,
+    known: &PlannerSnapshot,
     n: usize,
-    estimate: Option<Estimate>,
+    estimate: Option<CandidateEstimate>,
     now: i64,
-) -> Result<Option<NoScore>, Skip> {
-    let floors = &policy.floors;
+) -> Result<Option<MissingPassRate>, SkipReason> {
+    let floors = &policy.requirements;
     let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
-    for capability in &floors.requires {
+    for capability in &floors.capabilities {
         let has = facts.and_then(|facts| facts.supports(*capability));
         if has != Some(true) {
-            return Err(Skip::Requires { capability: *capability, known: has.is_some() });
+            return Err(SkipReason::MissingCapability { capability: *capability, is_known: has.is_some() });
         }
     }
     if let Some(estimate) = estimate {
         let expected = estimate.cost;
-        if expected.is_none() && (floors.max_cost.is_some() || policy.strategy.goes_by_cost()) {
-            return Err(Skip::NoPrice);
+        if expected.is_none() && (floors.max_cost.is_some() || policy.strategy.is_cost_based()) {
+            return Err(SkipReason::PriceUnknownForRoute);
         }
         if let Some((expected, cap)) = expected.zip(floors.max_cost).filter(|(expected, cap)| expected > cap)
         {
-            return Err(Skip::TooExpensive { expected, cap });
+            return Err(SkipReason::TooExpensive { expected, cap });
         }
-        let typical = own_time(&known.health[n], estimate.output_tokens, now);
-        let typical = typical.map(milliseconds);
+        let typical = measured_latency(&known.health[n], estimate.output_tokens, now);
+        let typical = typical.map(duration_from_millis);
         if let Some((typical, cap)) = typical.zip(floors.max_p50).filter(|(typical, cap)| typical > cap) {
-            return Err(Skip::TooSlow { typical, cap });
+            return Err(SkipReason::TooSlow { typical, cap });
         }
     }
     match &floors.quality {
-        Some(quality) => good_enough(quality, known.scores[n].clone(), now),
+        Some(quality) => check_quality_floor(quality, known.pass_rates[n].clone(), now),
         None => Ok(None),
     }
 }
 
-fn good_enough(floor: &QualityFloor, score: Option<ScoreRow>, now: i64) -> Result<Option<NoScore>, Skip> {
+fn check_quality_floor(
+    floor: &QualityFloor,
+    score: Option<PassRateRow>,
+    now: i64,
+) -> Result<Option<MissingPassRate>, SkipReason> {
     let score = score.filter(|score| score.scored > 0);
-    let age = score.as_ref().map(|score| Duration::from_millis(u64::try_from(now - score.at).unwrap_or(0)));
-    let changed = score.as_ref().is_some_and(|score| score.digest != floor.digest);
+    let age = score
+        .as_ref()
+        .map(|score| Duration::from_millis(u64::try_from(now - score.measured_at).unwrap_or(0)));
+    let changed = score.as_ref().is_some_and(|score| score.set_digest != floor.digest);
     let fresh = !changed && age.is_some_and(|age| floor.max_age.is_none_or(|most| age <= most));
-    let missing = NoScore { set: floor.set.clone(), age, changed };
-    match (score, floor.missing) {
+    let missing = MissingPassRate { set: floor.set.clone(), age, is_set_changed: changed };
+    match (score, floor.on_missing) {
         (Some(score), _) if fresh => {
             let pass_rate = f64::from(score.passed) / f64::from(score.scored);
             if pass_rate < floor.min_pass_rate {
-                return Err(Skip::Quality { pass_rate, floor: floor.min_pass_rate });
+                return Err(SkipReason::BelowQualityFloor { pass_rate, floor: floor.min_pass_rate });
             }
             Ok(None)
         }
-        (_, Missing::Warn) => Ok(Some(missing)),
-        (_, Missing::Skip) => Err(Skip::NoScore(missing)),
+        (_, OnMissingPassRate::Warn) => Ok(Some(missing)),
+        (_, OnMissingPassRate::Skip) => Err(SkipReason::MissingPassRate(missing)),
     }
 }
 
 /// A conversation goes on with whoever spoke last in it: nobody else, or, where the route says so, that one first.
-fn keep_conversation(plan: &mut Plan, route: &Route, request: &Request) {
-    let Some(speaker) = request.messages.iter().rev().find_map(|turn| turn.from.as_deref()) else { return };
-    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == speaker) else {
-        // One model named directly takes a conversation over on purpose.
-        plan.stranger = route.name.as_ref().map(|_| speaker.to_owned());
+fn apply_on_conversation(plan: &mut Plan, route: &Route, request: &Request) {
+    let Some(speaker) = request.messages.iter().rev().find_map(|turn| turn.model_ref.as_deref()) else {
         return;
     };
-    if route.policy.on_conversation == Choice::GoOn {
+    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == speaker) else {
+        // One model named directly takes a conversation over on purpose.
+        plan.foreign_model = route.name.as_ref().map(|_| speaker.to_owned());
+        return;
+    };
+    if route.policy.on_conversation == StopOrContinue::Continue {
         let step = plan.steps.remove(at);
         plan.steps.insert(0, step);
-        plan.explored = false;
+        plan.is_exploration = false;
         return;
     }
     for (n, step) in plan.steps.iter_mut().enumerate() {
         if n != at && matches!(step, PlanStep::Try { .. }) {
             let model_ref = step.model_ref().clone();
-            *step = PlanStep::Skip { model_ref, skip: Skip::Conversation(speaker.to_owned()) };
+            *step = PlanStep::Skip { model_ref, skip: SkipReason::ConversationPinned(speaker.to_owned()) };
         }
     }
 }

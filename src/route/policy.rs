@@ -14,12 +14,12 @@ pub struct Route {
     /// The candidates, best first.
     pub candidates: Vec<Candidate>,
     /// How failures are met.
-    pub policy: Policy,
+    pub policy: RoutePolicy,
 }
 
 impl Route {
     /// Under which name it is kept what its answers are like: its own, or that of the one model named directly.
-    pub(super) fn habits(&self) -> String {
+    pub(super) fn stats_key(&self) -> String {
         match (&self.name, self.candidates.first()) {
             (Some(name), _) => name.clone(),
             (None, Some(candidate)) => candidate.model_ref.to_string(),
@@ -30,39 +30,39 @@ impl Route {
 
 /// How candidates are ordered, what they must offer, and how failures are met.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
+pub struct RoutePolicy {
     /// How candidates are ordered.
     pub strategy: Strategy,
     /// What every candidate must offer.
-    pub floors: Floors,
+    pub requirements: CandidateRequirements,
     /// Timers of the call and of each attempt.
-    pub deadlines: Deadlines,
+    pub timeouts: CallTimeouts,
     /// Again on the same candidate.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// When a shown answer breaks off.
-    pub on_midstream: Choice,
+    pub on_midstream: StopOrContinue,
     /// When a filter refuses.
-    pub on_content_policy: Choice,
+    pub on_content_policy: StopOrContinue,
     /// When the request itself is refused.
-    pub on_bad_request: Choice,
+    pub on_bad_request: StopOrContinue,
     /// When nobody can say what happened.
-    pub on_unknown: Choice,
+    pub on_unknown: StopOrContinue,
     /// When the model that began a conversation cannot go on with it.
-    pub on_conversation: Choice,
+    pub on_conversation: StopOrContinue,
 }
 
-impl Default for Policy {
+impl Default for RoutePolicy {
     fn default() -> Self {
         Self {
             strategy: Strategy::default(),
-            floors: Floors::default(),
-            deadlines: Deadlines::default(),
-            retry: Retry::default(),
-            on_midstream: Choice::Stop,
-            on_content_policy: Choice::Stop,
-            on_bad_request: Choice::Stop,
-            on_unknown: Choice::GoOn,
-            on_conversation: Choice::Stop,
+            requirements: CandidateRequirements::default(),
+            timeouts: CallTimeouts::default(),
+            retry: RetryPolicy::default(),
+            on_midstream: StopOrContinue::Stop,
+            on_content_policy: StopOrContinue::Stop,
+            on_bad_request: StopOrContinue::Stop,
+            on_unknown: StopOrContinue::Continue,
+            on_conversation: StopOrContinue::Stop,
         }
     }
 }
@@ -78,7 +78,7 @@ pub enum Strategy {
     /// By the expected time until the last token, least first.
     Fastest,
     /// By the weighed sum of the logarithms of each figure's ratio to the best one.
-    Balanced(Weigh),
+    Balanced(BalanceWeights),
     /// By chance, in proportion to the candidates' weights; a caller with the same key gets the same order.
     Weighted {
         /// The variable of the prompt that makes the key; by chance for each call without one.
@@ -88,7 +88,7 @@ pub enum Strategy {
 
 impl Strategy {
     /// Whether the order hangs on what a request costs, so that nobody can take part whose price is unknown.
-    pub fn goes_by_cost(&self) -> bool {
+    pub fn is_cost_based(&self) -> bool {
         match self {
             Self::Cheapest => true,
             Self::Balanced(weigh) => weigh.cost > 0.0,
@@ -110,7 +110,7 @@ impl Strategy {
 
 /// How much each figure counts for [`Strategy::Balanced`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weigh {
+pub struct BalanceWeights {
     /// The expected cost.
     pub cost: f64,
     /// The expected time until the last token.
@@ -119,7 +119,7 @@ pub struct Weigh {
     pub reliability: f64,
 }
 
-impl Default for Weigh {
+impl Default for BalanceWeights {
     fn default() -> Self {
         Self { cost: 1.0, latency: 1.0, reliability: 1.0 }
     }
@@ -127,9 +127,9 @@ impl Default for Weigh {
 
 /// What every candidate must offer to be tried at all.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Floors {
+pub struct CandidateRequirements {
     /// What the model must be known to take.
-    pub requires: Vec<Capability>,
+    pub capabilities: Vec<Capability>,
     /// How well it must have done on a golden set.
     pub quality: Option<QualityFloor>,
     /// What the request may be expected to cost.
@@ -150,12 +150,12 @@ pub struct QualityFloor {
     /// How old its newest run may be; any age without one.
     pub max_age: Option<Duration>,
     /// What becomes of a candidate that was never measured, or too long ago.
-    pub missing: Missing,
+    pub on_missing: OnMissingPassRate,
 }
 
 /// What becomes of a candidate without a fresh score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum OnMissingPassRate {
     /// It is used, with a warning.
     Warn,
     /// It is left out.
@@ -164,7 +164,7 @@ pub enum Missing {
 
 /// For which requests a candidate is there. One that is not set matches every request.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions {
+pub struct CandidateConditions {
     /// About that many tokens go in at most.
     pub max_input_tokens: Option<u64>,
     /// About that many tokens go in at least.
@@ -181,33 +181,33 @@ pub struct Conditions {
 
 /// What to do where both ways make sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum StopOrContinue {
     /// End the call.
     Stop,
     /// Fail over; for an answer that broke off while it was shown: begin anew.
-    GoOn,
+    Continue,
 }
 
 /// Timers of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
+pub struct CallTimeouts {
     /// Until the first content of the whole call; no attempt starts after it.
-    pub call: Duration,
+    pub deadline: Duration,
     /// Until the first content of one attempt; `None` leaves it to the kind of model.
     pub first_token: Option<Duration>,
     /// Between two pieces of content.
     pub idle: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for CallTimeouts {
     fn default() -> Self {
-        Self { call: Duration::from_secs(120), first_token: None, idle: Duration::from_secs(30) }
+        Self { deadline: Duration::from_secs(120), first_token: None, idle: Duration::from_secs(30) }
     }
 }
 
 /// Retries on the same candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retry {
+pub struct RetryPolicy {
     /// How many attempts may come after a candidate's first one; 0 turns retries off.
     pub retries: u32,
     /// When they come.
@@ -218,7 +218,7 @@ pub struct Retry {
     pub cap: Duration,
 }
 
-impl Default for Retry {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             retries: 1,

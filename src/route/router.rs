@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::execute::CallExecution;
 use super::limits::{Limiter, RetryBudget};
-use super::walk::Walk;
-use super::{Budget, CallRecord, Caller, Health, Listener, Purse, Route, Tell};
+use super::{CallObserver, CallRecord, DailyBudget, HealthStore, Route, RoutingHints, RunBudget, WarningFn};
 use crate::chat::{FailureClass, Request};
 use crate::provider::{ModelRef, Transport};
 
 /// A request has left after so long, as a rule.
-const ON_ITS_WAY: Duration = Duration::from_millis(10);
+const WRITER_START_DELAY: Duration = Duration::from_millis(10);
 
 /// What one call is to be.
 #[derive(Clone, Debug)]
@@ -27,92 +27,99 @@ pub struct CallOptions {
     /// The caller's own limit for the whole call.
     pub timeout: Option<Duration>,
     /// What the caller says besides the request.
-    pub caller: Caller,
+    pub hints: RoutingHints,
 }
 
 /// A breaker that opened.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct BreakerOpened {
     /// Whose.
     pub model: ModelRef,
     /// For how long.
-    pub time: Duration,
+    pub duration: Duration,
     /// The class of the failure that opened it.
     pub class: FailureClass,
 }
 
 /// Told of each breaker that a call of this process opened.
-pub type Watch = Arc<dyn Fn(&Opened) + Send + Sync>;
+pub type BreakerOpenedFn = Arc<dyn Fn(&BreakerOpened) + Send + Sync>;
 
 /// Carries out calls. One serves all calls of a process.
 pub struct Router {
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) health: Health,
-    pub(super) draw: Arc<Mutex<fastrand::Rng>>,
-    pub(super) watch: Option<Watch>,
+    pub(super) health: HealthStore,
+    pub(super) rng: Arc<Mutex<fastrand::Rng>>,
+    pub(super) breaker_opened_fn: Option<BreakerOpenedFn>,
     pub(super) limiter: Limiter,
-    pub(super) retries: RetryBudget,
+    pub(super) retry_budget: RetryBudget,
 }
 
 impl Router {
     /// A router over a transport, whose chance comes from `draw`.
-    pub fn new(transport: Arc<dyn Transport>, health: Health, draw: fastrand::Rng) -> Self {
-        let draw = Arc::new(Mutex::new(draw));
-        let limiter = Limiter::new(&health, false, Arc::clone(&draw));
-        Self { transport, health, draw, watch: None, limiter, retries: RetryBudget::default() }
+    pub fn new(transport: Arc<dyn Transport>, health: HealthStore, draw: fastrand::Rng) -> Self {
+        let rng = Arc::new(Mutex::new(draw));
+        let limiter = Limiter::new(&health, false, Arc::clone(&rng));
+        Self {
+            transport,
+            health,
+            rng,
+            breaker_opened_fn: None,
+            limiter,
+            retry_budget: RetryBudget::default(),
+        }
     }
 
     /// A router for a rehearsal of a route: it calls under the limits that hold for everybody, and what it learns and spends
     /// is forgotten.
-    pub fn rehearsing(
+    pub fn for_drill(
         transport: Arc<dyn Transport>,
-        health: &Health,
+        health: &HealthStore,
         route: &Route,
         draw: fastrand::Rng,
     ) -> Self {
-        let router = Self::new(transport, health.rehearsal(route), draw);
-        let limiter = Limiter::new(health, true, Arc::clone(&router.draw));
+        let router = Self::new(transport, health.for_drill(route), draw);
+        let limiter = Limiter::new(health, true, Arc::clone(&router.rng));
         Self { limiter, ..router }
     }
 
     /// Has somebody told of breakers that open.
-    pub fn watched_by(self, watch: Watch) -> Self {
-        Self { watch: Some(watch), ..self }
+    pub fn with_breaker_opened_fn(self, watch: BreakerOpenedFn) -> Self {
+        Self { breaker_opened_fn: Some(watch), ..self }
     }
 
     /// A number between 0 and 1, and a key that nobody else has.
-    pub(super) fn chance(&self) -> (f64, String) {
-        let mut draw = self.draw.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn draw_random(&self) -> (f64, String) {
+        let mut draw = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         (draw.f64(), format!("{:032x}", draw.u128(..)))
     }
 
     /// Holds its calls to the day's budget, and has somebody told what that does not see.
-    pub fn within(mut self, budget: Option<Budget>, tell: Tell) -> Self {
-        self.limiter.budget = budget;
-        self.limiter.tell(tell);
+    pub fn with_daily_budget(mut self, budget: Option<DailyBudget>, tell: WarningFn) -> Self {
+        self.limiter.daily_budget = budget;
+        self.limiter.set_warning_fn(tell);
         self
     }
 
     /// Holds its calls to what one run may cost.
-    pub fn paying_from(mut self, purse: Option<Purse>) -> Self {
-        self.limiter.purse = purse;
+    pub fn with_run_budget(mut self, purse: Option<RunBudget>) -> Self {
+        self.limiter.run_budget = purse;
         self
     }
 
     /// What one run may cost, where that was said.
-    pub fn purse(&self) -> Option<&Purse> {
-        self.limiter.purse.as_ref()
+    pub fn run_budget(&self) -> Option<&RunBudget> {
+        self.limiter.run_budget.as_ref()
     }
 
     /// Has its calls wait for limits for as long as it takes, outside of their own time: many calls at once are queued by
     /// whoever makes them, and none of them fails because of those before it.
-    pub fn patient(mut self) -> Self {
-        self.limiter.patient = true;
+    pub fn wait_for_limits(mut self) -> Self {
+        self.limiter.wait_for_limits = true;
         self
     }
 
     /// How models stand.
-    pub fn health(&self) -> &Health {
+    pub fn health(&self) -> &HealthStore {
         &self.health
     }
 
@@ -122,22 +129,22 @@ impl Router {
         route: &Route,
         request: &Request,
         options: &CallOptions,
-        listener: &mut dyn Listener,
+        listener: &mut dyn CallObserver,
     ) -> CallRecord {
-        let plan = self.plan(route, request, &options.caller);
-        if let Some((name, leader)) = route.name.as_ref().zip(plan.leader.as_ref()) {
-            self.health.put_leader(name, leader);
+        let plan = self.plan(route, request, &options.hints);
+        if let Some((name, leader)) = route.name.as_ref().zip(plan.new_leader.as_ref()) {
+            self.health.record_leader(name, leader);
         }
-        let walk = Walk::new(self, route, &plan, request, options, listener).record(route, &plan);
+        let walk = CallExecution::new(self, route, &plan, request, options, listener).run(route, &plan);
         let ledger = self.health.ledger();
-        if ledger.expects_changes() {
+        if ledger.is_writer_started() {
             return walk.await;
         }
         // What the call teaches is written when the answer is there, and somebody waits for that to be done. Until then nobody
         // waits for anything, once the request has left.
         let ready = async {
-            sleep(ON_ITS_WAY).await;
-            ledger.expect_changes();
+            sleep(WRITER_START_DELAY).await;
+            ledger.start_writer();
             std::future::pending::<Infallible>().await
         };
         tokio::select! {

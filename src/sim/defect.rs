@@ -4,29 +4,34 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::seed::draws;
+use super::seeded_rng::seeded_rng;
 
 /// The reply with one defect on about 30 % of prompts, chosen by seed and prompt.
-pub(super) fn sloppy(prompt: &str, reply: &str, others: &HashMap<String, String>, seed: u64) -> String {
-    let mut draw = draws(seed, &["sloppy", prompt]);
+pub(super) fn add_sloppy_defect(
+    prompt: &str,
+    reply: &str,
+    others: &HashMap<String, String>,
+    seed: u64,
+) -> String {
+    let mut draw = seeded_rng(seed, &["sloppy", prompt]);
     if draw.f64() >= 0.3 {
         return reply.to_owned();
     }
     match draw.u8(0..6) {
         0 => format!("```json\n{reply}\n```"),
         1 => format!("Sure! Here is what you asked for:\n\n{reply}"),
-        2 => wrong_label(reply, others, &mut draw).unwrap_or_else(|| wrong_fact(reply)),
-        3 => dropped_key(reply, &mut draw).unwrap_or_else(|| wrong_fact(reply)),
-        4 => cut_end(reply),
+        2 => swap_label(reply, others, &mut draw).unwrap_or_else(|| falsify_fact(reply)),
+        3 => drop_key(reply, &mut draw).unwrap_or_else(|| falsify_fact(reply)),
+        4 => truncate_reply(reply),
         _ => "I'm sorry, but I can't help with that request.".to_owned(),
     }
 }
 
 /// Strings cut to five words, prose to its first sentence.
-pub(super) fn terse(reply: &str) -> String {
+pub(super) fn make_terse(reply: &str) -> String {
     match serde_json::from_str::<Value>(reply) {
         Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
-            shorten(&mut value);
+            shorten_strings(&mut value);
             value.to_string()
         }
         _ => first_sentence(reply).to_owned(),
@@ -34,17 +39,17 @@ pub(super) fn terse(reply: &str) -> String {
 }
 
 /// A sentence before and after.
-pub(super) fn verbose(reply: &str) -> String {
+pub(super) fn make_verbose(reply: &str) -> String {
     format!(
         "Thank you for the question, which I am happy to look into.\n\n{reply}\n\nPlease tell me if there is anything else I can do."
     )
 }
 
-fn shorten(value: &mut Value) {
+fn shorten_strings(value: &mut Value) {
     match value {
         Value::String(text) => *text = text.split_whitespace().take(5).collect::<Vec<_>>().join(" "),
-        Value::Array(items) => items.iter_mut().for_each(shorten),
-        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        Value::Array(items) => items.iter_mut().for_each(shorten_strings),
+        Value::Object(fields) => fields.values_mut().for_each(shorten_strings),
         _ => {}
     }
 }
@@ -59,7 +64,7 @@ fn first_sentence(text: &str) -> &str {
 }
 
 /// One short string of a JSON answer, replaced by what another answer has in the same place.
-fn wrong_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastrand::Rng) -> Option<String> {
+fn swap_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastrand::Rng) -> Option<String> {
     let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
     let labels: Vec<String> = object
         .iter()
@@ -82,7 +87,7 @@ fn wrong_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastran
     Some(Value::Object(object).to_string())
 }
 
-fn dropped_key(reply: &str, draw: &mut fastrand::Rng) -> Option<String> {
+fn drop_key(reply: &str, draw: &mut fastrand::Rng) -> Option<String> {
     let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
     let key = draw.choice(object.keys().cloned().collect::<Vec<_>>())?;
     object.shift_remove(&key);
@@ -90,7 +95,7 @@ fn dropped_key(reply: &str, draw: &mut fastrand::Rng) -> Option<String> {
 }
 
 /// Prose with its fact turned round: a yes made a no, or a digit raised by one.
-fn wrong_fact(reply: &str) -> String {
+fn falsify_fact(reply: &str) -> String {
     for (from, to) in [("Yes", "No"), ("No", "Yes")] {
         if let Some(rest) = reply.strip_prefix(from) {
             return format!("{to}{rest}");
@@ -105,7 +110,7 @@ fn wrong_fact(reply: &str) -> String {
     }
 }
 
-fn cut_end(reply: &str) -> String {
+fn truncate_reply(reply: &str) -> String {
     let keep = reply.chars().count() * 6 / 10;
     reply.chars().take(keep).collect()
 }
@@ -115,25 +120,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn about_a_third_is_defective_and_the_same_each_time() {
+    fn sloppy_corrupts_one_third_of_replies() {
         let reply = r#"{"category":"billing","priority":"high"}"#;
         let others =
             HashMap::from([("x".to_owned(), r#"{"category":"shipping","priority":"low"}"#.to_owned())]);
-        let defective =
-            (0..1000).filter(|n| sloppy(&format!("prompt {n}"), reply, &others, 1) != reply).count();
+        let defective = (0..1000)
+            .filter(|n| add_sloppy_defect(&format!("prompt {n}"), reply, &others, 1) != reply)
+            .count();
         assert!((240..=360).contains(&defective), "{defective}");
-        assert_eq!(sloppy("p", reply, &others, 7), sloppy("p", reply, &others, 7));
+        assert_eq!(add_sloppy_defect("p", reply, &others, 7), add_sloppy_defect("p", reply, &others, 7));
     }
 
     #[test]
-    fn shapes() {
+    fn reply_change_cases() {
         assert_eq!(
-            terse(r#"{"a":"one two three four five six","b":[1,"x"]}"#),
+            make_terse(r#"{"a":"one two three four five six","b":[1,"x"]}"#),
             r#"{"a":"one two three four five","b":[1,"x"]}"#
         );
-        assert_eq!(terse("It costs 3.50 euros. The rest is detail."), "It costs 3.50 euros.");
-        assert_eq!(terse("No end"), "No end");
-        assert_eq!(wrong_fact("Yes, it is."), "No, it is.");
-        assert_eq!(wrong_fact("It is 19."), "It is 29.");
+        assert_eq!(make_terse("It costs 3.50 euros. The rest is detail."), "It costs 3.50 euros.");
+        assert_eq!(make_terse("No end"), "No end");
+        assert_eq!(falsify_fact("Yes, it is."), "No, it is.");
+        assert_eq!(falsify_fact("It is 19."), "It is 29.");
     }
 }

@@ -5,7 +5,7 @@ use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResp
 
 /// What goes wrong in the middle of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum SimulatedFault {
     /// The stream ends after some tokens as if it were whole.
     CutPolitely,
     /// The answer opens, and its stream ends before any token.
@@ -45,60 +45,64 @@ pub enum Fault {
 }
 
 /// The dialects over server-sent events.
-const EVENTS: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere];
+const SSE_DIALECTS: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere];
 
 /// Each fault with its name, and the dialects that it can happen to.
-const TABLE: [(Fault, &str, &[Dialect]); 18] = [
-    (Fault::CutPolitely, "cut-politely", &Dialect::ALL),
-    (Fault::RoleOnly, "role-only", &Dialect::ALL),
-    (Fault::Empty, "empty", &Dialect::ALL),
+const FAULT_TABLE: [(SimulatedFault, &str, &[Dialect]); 18] = [
+    (SimulatedFault::CutPolitely, "cut-politely", &Dialect::ALL),
+    (SimulatedFault::RoleOnly, "role-only", &Dialect::ALL),
+    (SimulatedFault::Empty, "empty", &Dialect::ALL),
     // OpenAI's own Responses streams have no such line, those of others who speak the dialect do.
-    (Fault::DoneOnly, "done-only", &[OpenaiChat, OpenaiResponses, Cohere]),
-    (Fault::NoDone, "no-done", &[OpenaiChat, Cohere]),
-    (Fault::Cut, "cut", &Dialect::ALL),
-    (Fault::ErrorFirst, "error-first", &Dialect::ALL),
-    (Fault::ErrorInStream, "error-in-stream", &Dialect::ALL),
+    (SimulatedFault::DoneOnly, "done-only", &[OpenaiChat, OpenaiResponses, Cohere]),
+    (SimulatedFault::NoDone, "no-done", &[OpenaiChat, Cohere]),
+    (SimulatedFault::Cut, "cut", &Dialect::ALL),
+    (SimulatedFault::ErrorFirst, "error-first", &Dialect::ALL),
+    (SimulatedFault::ErrorInStream, "error-in-stream", &Dialect::ALL),
     // The others have no such reason.
-    (Fault::FinishError, "finish-error", &[OpenaiChat, OpenaiResponses, Gemini, Cohere, Bedrock]),
-    (Fault::ErrorWithoutChoices, "error-without-choices", &[OpenaiChat]),
-    (Fault::Malformed, "malformed", &Dialect::ALL),
-    (Fault::Comments, "comments", EVENTS),
+    (SimulatedFault::FinishError, "finish-error", &[OpenaiChat, OpenaiResponses, Gemini, Cohere, Bedrock]),
+    (SimulatedFault::ErrorWithoutChoices, "error-without-choices", &[OpenaiChat]),
+    (SimulatedFault::Malformed, "malformed", &Dialect::ALL),
+    (SimulatedFault::Comments, "comments", SSE_DIALECTS),
     // Gemini and Ollama have no event for it: their error is the plain object of `error-first`.
-    (Fault::VendorErrorFirst, "vendor-error-first", VENDOR_ERROR),
-    (Fault::VendorErrorInStream, "vendor-error-in-stream", VENDOR_ERROR),
+    (SimulatedFault::VendorErrorFirst, "vendor-error-first", DIALECTS_WITH_ERROR_EVENT),
+    (SimulatedFault::VendorErrorInStream, "vendor-error-in-stream", DIALECTS_WITH_ERROR_EVENT),
     // A message ends with an event of its own, or with a reason in its last chunk.
-    (Fault::NoMessageStop, "no-message-stop", &[OpenaiResponses, Anthropic, Cohere, Bedrock]),
-    (Fault::NoFinishReason, "no-finish-reason", &[OpenaiChat, Gemini, Ollama]),
+    (SimulatedFault::NoMessageStop, "no-message-stop", &[OpenaiResponses, Anthropic, Cohere, Bedrock]),
+    (SimulatedFault::NoFinishReason, "no-finish-reason", &[OpenaiChat, Gemini, Ollama]),
     // Ollama has no word for it.
-    (Fault::SafetyStop, "safety-stop", &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere, Bedrock]),
-    (Fault::Stall, "stall", &Dialect::ALL),
+    (
+        SimulatedFault::SafetyStop,
+        "safety-stop",
+        &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere, Bedrock],
+    ),
+    (SimulatedFault::Stall, "stall", &Dialect::ALL),
 ];
 
-const VENDOR_ERROR: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Cohere, Bedrock];
+const DIALECTS_WITH_ERROR_EVENT: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Cohere, Bedrock];
 
-impl Fault {
+impl SimulatedFault {
     /// The fault of that name.
-    pub fn of(name: &str) -> Option<Self> {
-        TABLE.iter().find(|(_, known, _)| *known == name).map(|(fault, ..)| *fault)
+    pub fn from_name(name: &str) -> Option<Self> {
+        FAULT_TABLE.iter().find(|(_, known, _)| *known == name).map(|(fault, ..)| *fault)
     }
 
     /// The names of all faults.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        TABLE.iter().map(|(_, name, _)| *name)
+        FAULT_TABLE.iter().map(|(_, name, _)| *name)
     }
 
     /// Why the fault cannot happen to an answer of this dialect, in words; `None` where it can.
-    pub(super) fn refusal(self, dialect: Dialect, stream: bool) -> Option<String> {
-        let (_, name, dialects) = TABLE.iter().find(|(fault, ..)| *fault == self)?;
+    pub(super) fn unsupported_reason(self, dialect: Dialect, stream: bool) -> Option<String> {
+        let (_, name, dialects) = FAULT_TABLE.iter().find(|(fault, ..)| *fault == self)?;
         if !dialects.contains(&dialect) {
-            let able: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
+            let able: Vec<&str> = dialects.iter().map(|dialect| dialect.as_str()).collect();
             return Some(format!("`{name}` cannot happen to {dialect}, only to {}", able.join(", ")));
         }
-        (!stream && self.needs_stream()).then(|| format!("`{name}` can only happen to a stream"))
+        (!stream && self.is_stream_only()).then(|| format!("`{name}` can only happen to a stream"))
     }
 
     /// Whether it is about frames that an answer in one piece does not have.
-    fn needs_stream(self) -> bool {
+    fn is_stream_only(self) -> bool {
         matches!(
             self,
             Self::RoleOnly
@@ -116,20 +120,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_faults_are_told_apart_by_their_names() {
-        let names: Vec<&str> = Fault::names().collect();
+    fn names_are_unique() {
+        let names: Vec<&str> = SimulatedFault::names().collect();
         for (at, name) in names.iter().enumerate() {
             assert_eq!(names.iter().position(|other| other == name), Some(at), "{name}");
-            assert_eq!(Fault::of(name), Some(TABLE[at].0));
+            assert_eq!(SimulatedFault::from_name(name), Some(FAULT_TABLE[at].0));
         }
     }
 
     #[test]
-    fn a_fault_that_cannot_happen_is_refused_in_words() {
-        let refusal = Fault::NoDone.refusal(Gemini, true).unwrap();
+    fn unsupported_fault_error_cases() {
+        let refusal = SimulatedFault::NoDone.unsupported_reason(Gemini, true).unwrap();
         assert_eq!(refusal, "`no-done` cannot happen to gemini, only to openai-chat, cohere");
-        assert_eq!(Fault::NoDone.refusal(Cohere, true), None);
-        assert!(Fault::NoDone.refusal(Cohere, false).unwrap().contains("only happen to a stream"));
-        assert_eq!(Fault::Cut.refusal(Ollama, false), None);
+        assert_eq!(SimulatedFault::NoDone.unsupported_reason(Cohere, true), None);
+        assert!(
+            SimulatedFault::NoDone
+                .unsupported_reason(Cohere, false)
+                .unwrap()
+                .contains("only happen to a stream")
+        );
+        assert_eq!(SimulatedFault::Cut.unsupported_reason(Ollama, false), None);
     }
 }

@@ -4,25 +4,25 @@
 //! plain pairs of prompt and reply, never a golden set. It shares no code with what grades its answers. Start with
 //! [`Behaviour`]; [`Simulator::start`] runs it.
 
-mod answer;
-mod behaviour;
 mod defect;
+mod embeddings;
 mod fault;
-mod frames;
-mod instance;
+mod fault_injection;
 mod judge;
-mod list;
+mod model_behavior;
+mod model_list;
 mod scenario;
-mod seed;
-mod serve;
-mod tools;
-mod vectors;
+mod schema_instance;
+mod seeded_rng;
+mod simulated_response;
+mod simulator;
+mod tool_caller;
 
-pub use behaviour::{Behaviour, MODELS};
-pub use fault::Fault;
-pub use scenario::{Rule, Step};
-pub use serve::{LogLine, Simulator};
-pub use tools::TOOL_TURNS;
+pub use fault::SimulatedFault;
+pub use model_behavior::{LISTED_MODELS, ModelBehavior};
+pub use scenario::{SimulatorRule, SimulatorStep};
+pub use simulator::{RequestLogEntry, Simulator};
+pub use tool_caller::TOOL_CALL_ROUNDS;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,11 +30,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Told of requests.
-pub type Log = Arc<dyn Fn(&LogLine) + Send + Sync>;
+pub type RequestLogger = Arc<dyn Fn(&RequestLogEntry) + Send + Sync>;
 
 /// How a simulator is set up.
 #[derive(Clone)]
-pub struct Settings {
+pub struct SimulatorConfig {
     /// Where it listens; port 0 takes a free one.
     pub address: SocketAddr,
     /// How long an answer takes; `None` is a seeded 20 to 400 ms.
@@ -44,19 +44,19 @@ pub struct Settings {
     /// What the models say to which prompt (the text of the last user turn).
     pub replies: HashMap<String, String>,
     /// What to do with some requests in particular; the first rule that matches holds.
-    pub rules: Vec<Rule>,
+    pub scenario: Vec<SimulatorRule>,
     /// Told of every request.
-    pub log: Option<Log>,
+    pub log: Option<RequestLogger>,
 }
 
-impl Default for Settings {
+impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             latency: None,
             seed: 1,
             replies: HashMap::new(),
-            rules: Vec::new(),
+            scenario: Vec::new(),
             log: None,
         }
     }

@@ -2,23 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
-use super::audit::{Audited, left_out, uses};
-use crate::eval::{AssertionResult, Audit, CaseAudit, Mutation, Right, Verdict};
+use super::audit::{AuditedSet, count_assertion_usage, count_skipped_by_reason};
+use crate::eval::{AssertionResult, AuditReport, CaseAudit, Mutation, ReferenceVerdict, Verdict};
 
 /// `slalom.audit/1`: every figure of the tables, and every case.
-pub fn audit_json(audited: &[Audited], min_caught: f64, seed: u64, exit_code: u8) -> Value {
-    let sets: Vec<Value> = audited.iter().map(of_set).collect();
+pub fn audit_json(audited: &[AuditedSet], min_caught: f64, seed: u64, exit_code: u8) -> Value {
+    let sets: Vec<Value> = audited.iter().map(set_json).collect();
     json!({"schema": "slalom.audit/1", "min_caught": min_caught, "seed": seed, "sets": sets, "exit_code": exit_code})
 }
 
-fn of_set(audited: &Audited) -> Value {
-    let Audited { set, audit, reasons } = audited;
-    let assertions: Map<String, Value> = uses(audit)
+fn set_json(audited: &AuditedSet) -> Value {
+    let AuditedSet { set, audit, reasons } = audited;
+    let assertions: Map<String, Value> = count_assertion_usage(audit)
         .into_iter()
         .map(|(name, found)| {
             let figures = json!({
-                "uses": found.uses, "left_out": found.silent, "tried": found.tried, "caught": found.caught, "share": share(found.tried, found.caught),
-                "caught_alone": found.alone, "idle": found.idle,
+                "uses": found.uses, "left_out": found.unscored, "tried": found.mutants, "caught": found.caught, "share": caught_share(found.mutants, found.caught),
+                "caught_alone": found.caught_only_here, "idle": found.caught_none,
             });
             (name.to_owned(), figures)
         })
@@ -26,28 +26,30 @@ fn of_set(audited: &Audited) -> Value {
     let duplicates = audit
         .duplicates
         .iter()
-        .map(|group| json!({"cases": group.cases, "same_reference": group.same_reference}));
-    let by_mutation: Map<String, Value> =
-        Mutation::ALL.into_iter().map(|m| (m.name().to_owned(), counts(audit, Some(m)))).collect();
+        .map(|group| json!({"cases": group.cases, "same_reference": group.has_same_reference}));
+    let by_mutation: Map<String, Value> = Mutation::ALL
+        .into_iter()
+        .map(|m| (m.name().to_owned(), mutant_counts_json(audit, Some(m))))
+        .collect();
     json!({
         "set": {"name": set.name, "description": set.description, "digest": set.digest, "cases": audit.cases.len()},
         "references": {
-            "passed": audit.unauditable(&Right::Passes).len(), "failed": audit.failing().count(),
-            "missing": audit.unauditable(&Right::None), "unscored": audit.unauditable(&Right::Silent),
+            "passed": audit.case_ids_with(&ReferenceVerdict::Passes).len(), "failed": audit.failing_references().count(),
+            "missing": audit.case_ids_with(&ReferenceVerdict::Missing), "unscored": audit.case_ids_with(&ReferenceVerdict::Unscored),
         },
-        "mutants": counts(audit, None), "mutations": by_mutation, "assertions": assertions,
-        "cases": audit.cases.iter().map(of_case).collect::<Vec<_>>(),
+        "mutants": mutant_counts_json(audit, None), "mutations": by_mutation, "assertions": assertions,
+        "cases": audit.cases.iter().map(case_json).collect::<Vec<_>>(),
         "duplicates": duplicates.collect::<Vec<_>>(),
         "passed": reasons.is_empty(), "reasons": reasons,
     })
 }
 
-fn counts(audit: &Audit, mutation: Option<Mutation>) -> Value {
-    let (tried, caught) = audit.count(mutation);
-    let share = share(tried, caught);
+fn mutant_counts_json(audit: &AuditReport, mutation: Option<Mutation>) -> Value {
+    let (tried, caught) = audit.count_mutants(mutation);
+    let share = caught_share(tried, caught);
     let kinds = Mutation::ALL.into_iter().filter(|kind| mutation.is_none_or(|mutation| mutation == *kind));
     let left: Vec<Value> = kinds
-        .flat_map(|kind| left_out(audit, kind))
+        .flat_map(|kind| count_skipped_by_reason(audit, kind))
         .map(|(reason, count)| json!({"reason": reason, "count": count}))
         .collect();
     match mutation {
@@ -56,39 +58,40 @@ fn counts(audit: &Audit, mutation: Option<Mutation>) -> Value {
     }
 }
 
-fn share(tried: usize, caught: usize) -> Option<f64> {
+fn caught_share(tried: usize, caught: usize) -> Option<f64> {
     (tried > 0).then(|| caught as f64 / tried as f64)
 }
 
-fn of_case(case: &CaseAudit) -> Value {
+fn case_json(case: &CaseAudit) -> Value {
     let passed = |verdict| match verdict {
         Verdict::Pass => Some(true),
         Verdict::Fail => Some(false),
         Verdict::Unscored => None,
     };
     let failed: &[AssertionResult] = match &case.reference {
-        Right::Fails(failed) => failed,
-        Right::None | Right::Silent | Right::Passes => &[],
+        ReferenceVerdict::Fails(failed) => failed,
+        ReferenceVerdict::Missing | ReferenceVerdict::Unscored | ReferenceVerdict::Passes => &[],
     };
     let reference = match &case.reference {
-        Right::None => "missing",
-        Right::Silent => "unscored",
-        Right::Passes => "pass",
-        Right::Fails(_) => "fail",
+        ReferenceVerdict::Missing => "missing",
+        ReferenceVerdict::Unscored => "unscored",
+        ReferenceVerdict::Passes => "pass",
+        ReferenceVerdict::Fails(_) => "fail",
     };
     let assertions = case.assertions.iter().map(|assertion| {
         json!({
-            "name": assertion.name, "reference_passed": passed(assertion.of_reference),
-            "caught": assertion.caught, "caught_alone": assertion.alone,
+            "name": assertion.name, "reference_passed": passed(assertion.reference_verdict),
+            "caught": assertion.caught_count, "caught_alone": assertion.caught_alone,
         })
     });
-    let missed = case.missed().map(|mutant| json!({"mutation": mutant.mutation, "text": mutant.text}));
+    let missed =
+        case.missed_mutants().map(|mutant| json!({"mutation": mutant.mutation, "text": mutant.text}));
     let left_out =
         case.left_out.iter().map(|(mutation, reason)| json!({"mutation": mutation, "reason": reason}));
     json!({
         "case": case.case, "digest": case.digest, "reference": reference,
         "failed": failed.iter().map(|f| json!({"name": f.name, "reason": f.reason})).collect::<Vec<_>>(),
-        "tried": case.mutants.len(), "caught": case.caught(), "share": share(case.mutants.len(), case.caught()), "passes_anything": case.passes_anything(),
+        "tried": case.mutants.len(), "caught": case.caught_count(), "share": caught_share(case.mutants.len(), case.caught_count()), "passes_anything": case.passes_anything(),
         "missed": missed.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>(),
         "assertions": assertions.collect::<Vec<_>>(),
     })

@@ -2,75 +2,75 @@
 
 use serde_json::{Value, json};
 
-use super::envelope::envelope;
-use super::footer::footer;
-use super::format::{harmless, seconds};
-use super::judged::{Judged, judged_json, judged_lines};
-use super::table::table;
-use crate::eval::Structured;
+use super::call_envelope::call_envelope;
+use super::call_summary::call_summary_line;
+use super::format::{format_duration, strip_control_chars};
+use super::pairwise_table::{PairwiseView, pairwise_json, pairwise_lines};
+use super::table::new_table;
+use crate::eval::StructuredOutput;
 use crate::route::CallRecord;
 
 /// A column needs this much to be read.
-const LEAST_COLUMN: usize = 30;
+const MIN_COLUMN_WIDTH: usize = 30;
 
 /// Answers in columns where there is room, one below the other where there is not.
 pub fn compare_table(
-    records: &[(CallRecord, Option<Structured>)],
-    judged: Option<&Judged<'_>>,
+    records: &[(CallRecord, Option<StructuredOutput>)],
+    judged: Option<&PairwiseView<'_>>,
     width: usize,
 ) -> String {
-    let below = judged.map(|judged| judged_lines(judged, &names(records))).unwrap_or_default();
-    let answers: Vec<(String, String, String)> = records.iter().map(parts).collect();
-    if width / records.len().max(1) >= LEAST_COLUMN {
+    let below = judged.map(|judged| pairwise_lines(judged, &requested_models(records))).unwrap_or_default();
+    let answers: Vec<(String, String, String)> = records.iter().map(answer_cells).collect();
+    if width / records.len().max(1) >= MIN_COLUMN_WIDTH {
         let names: Vec<&str> = answers.iter().map(|(name, _, _)| name.as_str()).collect();
-        let mut table = table(width, &names, &[]);
+        let mut table = new_table(width, &names, &[]);
         table.add_row(answers.iter().map(|(_, text, _)| text.as_str()));
         table.add_row(answers.iter().map(|(_, _, foot)| foot.as_str()));
         return format!("{table}\n{below}");
     }
-    let mut table = table(width, &["model", "answer"], &[]);
+    let mut table = new_table(width, &["model", "answer"], &[]);
     for (name, text, foot) in &answers {
         table.add_row([name.as_str(), &format!("{text}\n\n{foot}")]);
     }
     format!("{table}\n{below}")
 }
 
-fn names(records: &[(CallRecord, Option<Structured>)]) -> Vec<&str> {
+fn requested_models(records: &[(CallRecord, Option<StructuredOutput>)]) -> Vec<&str> {
     records.iter().map(|(record, _)| record.requested_model.as_str()).collect()
 }
 
-fn parts((record, structured): &(CallRecord, Option<Structured>)) -> (String, String, String) {
+fn answer_cells((record, structured): &(CallRecord, Option<StructuredOutput>)) -> (String, String, String) {
     let name = record.requested_model.clone();
     match &record.outcome {
         Ok(answer) => {
-            let mut text = harmless(&answer.response.text);
+            let mut text = strip_control_chars(&answer.response.text);
             for call in &answer.response.tool_calls {
-                text.push_str(&harmless(&format!("\n→ {} {}", call.name, call.arguments)));
+                text.push_str(&strip_control_chars(&format!("\n→ {} {}", call.name, call.arguments)));
             }
             if let Some(Err(why)) = structured {
-                text.push_str(&format!("\n\n(breaks the schema: {})", harmless(why)));
+                text.push_str(&format!("\n\n(breaks the schema: {})", strip_control_chars(why)));
             }
-            (name, text.trim_start().to_owned(), footer(record, answer))
+            (name, text.trim_start().to_owned(), call_summary_line(record, answer))
         }
         Err(none) => {
-            let why = none.failure.as_ref().map_or_else(|| none.why.words(), ToString::to_string);
-            (name, format!("no answer: {}", harmless(&why)), seconds(record.latency))
+            let why = none.failure.as_ref().map_or_else(|| none.reason.message(), ToString::to_string);
+            (name, format!("no answer: {}", strip_control_chars(&why)), format_duration(record.latency))
         }
     }
 }
 
 /// The envelopes of all answers, and what a judge says of them.
 pub fn compare_json(
-    records: &[(CallRecord, Option<Structured>)],
-    judged: Option<&Judged<'_>>,
+    records: &[(CallRecord, Option<StructuredOutput>)],
+    judged: Option<&PairwiseView<'_>>,
     exit_code: u8,
 ) -> Value {
     let answers: Vec<Value> = records
         .iter()
         .map(|(record, structured)| {
-            serde_json::to_value(envelope(record, structured.as_ref(), None)).unwrap_or_default()
+            serde_json::to_value(call_envelope(record, structured.as_ref(), None)).unwrap_or_default()
         })
         .collect();
-    let judgement = judged.map(|judged| judged_json(judged, &names(records)));
+    let judgement = judged.map(|judged| pairwise_json(judged, &requested_models(records)));
     json!({"schema": "slalom.compare/1", "answers": answers, "judgement": judgement, "exit_code": exit_code})
 }

@@ -4,36 +4,41 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::format::{counted, milliseconds, money, seconds};
+use super::format::{format_cost, format_duration, pluralize, round_milliseconds};
 use crate::catalog::Cost;
-use crate::chat::Embeddings;
+use crate::chat::EmbeddingResponse;
 use crate::provider::Target;
 
 /// A vector a line.
-pub fn embeddings_lines(embeddings: &Embeddings) -> String {
+pub fn embeddings_lines(embeddings: &EmbeddingResponse) -> String {
     // Through text, so that a number of 32 bits is written as the shortest that means it.
     let line = |vector: &Vec<f32>| serde_json::to_string(vector).unwrap_or_default() + "\n";
-    embeddings.vectors.iter().map(line).collect()
+    embeddings.embeddings.iter().map(line).collect()
 }
 
 /// The object `slalom.embeddings/1`.
-pub fn embeddings_json(target: &Target, embeddings: &Embeddings, cost: Cost, latency: Duration) -> String {
-    let object = Object {
+pub fn embeddings_json(
+    target: &Target,
+    embeddings: &EmbeddingResponse,
+    cost: Cost,
+    latency: Duration,
+) -> String {
+    let object = EmbeddingsObject {
         schema: "slalom.embeddings/1",
         provider: &target.model_ref.provider,
         model: &target.model_ref.model,
-        vectors: &embeddings.vectors,
+        vectors: &embeddings.embeddings,
         input_tokens: embeddings.usage.input_tokens,
         cost_usd: cost.usd(),
         cost_source: cost.source.name(),
-        latency_ms: milliseconds(latency),
+        latency_ms: round_milliseconds(latency),
         simulated: target.provider.simulated,
     };
     serde_json::to_string(&object).unwrap_or_default()
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
+struct EmbeddingsObject<'a> {
     schema: &'static str,
     provider: &'a str,
     model: &'a str,
@@ -46,15 +51,20 @@ struct Object<'a> {
 }
 
 /// The one line after the vectors.
-pub fn embeddings_footer(target: &Target, embeddings: &Embeddings, cost: Cost, latency: Duration) -> String {
-    let length = embeddings.vectors.first().map_or(0, Vec::len);
+pub fn embeddings_summary_line(
+    target: &Target,
+    embeddings: &EmbeddingResponse,
+    cost: Cost,
+    latency: Duration,
+) -> String {
+    let length = embeddings.embeddings.first().map_or(0, Vec::len);
     let tokens = embeddings.usage.input_tokens.map_or_else(|| "?".to_owned(), |tokens| tokens.to_string());
     let simulated = if target.provider.simulated { " (simulated)" } else { "" };
     format!(
         "{}{simulated} · {} of {length} · {tokens} in · {} · {}",
         target.model_ref,
-        counted(embeddings.vectors.len(), "vector"),
-        money(cost),
-        seconds(latency)
+        pluralize(embeddings.embeddings.len(), "vector"),
+        format_cost(cost),
+        format_duration(latency)
     )
 }

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use crate::catalog::{Cost, CostSource, dollars};
-pub(super) use crate::chat::counted;
+use crate::catalog::{Cost, CostSource, format_usd_rounded};
+pub(super) use crate::chat::pluralize;
 
 /// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
-pub fn money(cost: Cost) -> String {
+pub fn format_cost(cost: Cost) -> String {
     match cost.usd() {
         None => "cost unknown".to_owned(),
         Some(usd) => {
             let mark = if cost.source == CostSource::Estimated { "~" } else { "" };
-            format!("{mark}${}", dollars(usd))
+            format!("{mark}${}", format_usd_rounded(usd))
         }
     }
 }
 
 /// `0.31 s`, `12 s`, `85 ms`.
-pub(super) fn seconds(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 0.1 {
         format!("{:.0} ms", seconds * 1000.0)
@@ -29,12 +29,12 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 /// A time still to go, rounded up, so that it is over by then.
-pub(super) fn span(milliseconds: i64) -> String {
-    crate::route::span(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
+pub(super) fn format_remaining(milliseconds: i64) -> String {
+    crate::route::format_duration(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
 }
 
 /// A time gone by: `just now`, `12 s ago`, `4 min ago`; rounded down.
-pub(super) fn ago(milliseconds: i64) -> String {
+pub(super) fn format_elapsed(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;
     match seconds {
         0 => "just now".to_owned(),
@@ -45,27 +45,27 @@ pub(super) fn ago(milliseconds: i64) -> String {
 }
 
 /// A text in lines of that width, broken between words, with a line break at its end.
-pub(super) fn wrapped(text: &str, width: usize) -> String {
-    broken(text, width, 0, 0)
+pub(super) fn wrap_text(text: &str, width: usize) -> String {
+    wrap_from_column(text, width, 0, 0)
 }
 
 /// Each line of a text as it is where it has room; else broken between words, so that all of it stands further in than its
 /// beginning. With a line break at the end.
-pub(super) fn hanging(text: &str, width: usize) -> String {
+pub(super) fn wrap_with_indent(text: &str, width: usize) -> String {
     text.lines()
         .map(|line| {
             let indent = line.len() - line.trim_start_matches(' ').len();
             if line.chars().count() <= width {
                 format!("{line}\n")
             } else {
-                format!("{:indent$}{}", "", broken(line, width, indent, indent + 2))
+                format!("{:indent$}{}", "", wrap_from_column(line, width, indent, indent + 2))
             }
         })
         .collect()
 }
 
 /// A text in lines of that width: so many columns of the first one are taken, and so many spaces stand before the others.
-fn broken(text: &str, width: usize, taken: usize, indent: usize) -> String {
+fn wrap_from_column(text: &str, width: usize, taken: usize, indent: usize) -> String {
     let mut lines = String::new();
     let mut used = taken;
     let mut begins = true;
@@ -88,13 +88,13 @@ fn broken(text: &str, width: usize, taken: usize, indent: usize) -> String {
 }
 
 /// Milliseconds, rounded as JSON shows them.
-pub(super) fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn round_milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Text from outside, made harmless for a terminal: control characters but line breaks and tabs are replaced.
-pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { crate::chat::harmless(c) }).collect()
+pub(super) fn strip_control_chars(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { crate::chat::sanitize_char(c) }).collect()
 }
 
 #[cfg(test)]
@@ -102,29 +102,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures() {
-        assert_eq!(dollars(0.000_669), "0.000669");
-        assert_eq!(dollars(1.237), "1.24");
-        assert_eq!(dollars(0.0), "0");
-        assert_eq!(dollars(0.000_000_001), "0.00000000100");
-        assert_eq!(dollars(0.5), "0.500");
-        assert_eq!(dollars(123.0), "123.00");
-        assert_eq!(seconds(Duration::from_millis(85)), "85 ms");
-        assert_eq!(seconds(Duration::from_millis(1240)), "1.24 s");
+    fn format_cases() {
+        assert_eq!(format_usd_rounded(0.000_669), "0.000669");
+        assert_eq!(format_usd_rounded(1.237), "1.24");
+        assert_eq!(format_usd_rounded(0.0), "0");
+        assert_eq!(format_usd_rounded(0.000_000_001), "0.00000000100");
+        assert_eq!(format_usd_rounded(0.5), "0.500");
+        assert_eq!(format_usd_rounded(123.0), "123.00");
+        assert_eq!(format_duration(Duration::from_millis(85)), "85 ms");
+        assert_eq!(format_duration(Duration::from_millis(1240)), "1.24 s");
         assert_eq!(
-            [0, 11_001, 119_000, 120_001, 7_200_000].map(span),
+            [0, 11_001, 119_000, 120_001, 7_200_000].map(format_remaining),
             ["0 s", "12 s", "119 s", "3 min", "2 h"]
         );
-        assert_eq!(span(30 * 86_400_000), "30 days");
+        assert_eq!(format_remaining(30 * 86_400_000), "30 days");
         assert_eq!(
-            [-5, 999, 1999, 179_999, 7_200_000].map(ago),
+            [-5, 999, 1999, 179_999, 7_200_000].map(format_elapsed),
             ["just now", "just now", "1 s ago", "2 min ago", "2 h ago"]
         );
-        assert_eq!(wrapped("one two  three", 7), "one two\nthree\n");
-        assert_eq!(wrapped("longer than that", 3), "longer\nthan\nthat\n");
-        assert_eq!(hanging("  one  two\nthree four five", 10), "  one  two\nthree four\n  five\n");
-        assert_eq!(hanging("    a: bcd efg", 9), "    a:\n      bcd\n      efg\n");
-        assert_eq!(hanging("", 9), "");
-        assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
+        assert_eq!(wrap_text("one two  three", 7), "one two\nthree\n");
+        assert_eq!(wrap_text("longer than that", 3), "longer\nthan\nthat\n");
+        assert_eq!(wrap_with_indent("  one  two\nthree four five", 10), "  one  two\nthree four\n  five\n");
+        assert_eq!(wrap_with_indent("    a: bcd efg", 9), "    a:\n      bcd\n      efg\n");
+        assert_eq!(wrap_with_indent("", 9), "");
+        assert_eq!(strip_control_chars("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb \nc");
     }
 }

@@ -3,9 +3,9 @@
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::changes::usd;
-use super::table::{NARROW, table};
-use crate::catalog::{Capability, Catalog, Mode, ModelFacts, Price, Standing, Thinking};
+use super::catalog_changes::format_price;
+use super::table::{BORDERLESS_WIDTH, new_table};
+use crate::catalog::{Capability, Catalog, Lifecycle, ModelFacts, ModelMode, ReasoningControl, TokenPrices};
 
 /// A model with whether it could be called now.
 #[derive(Clone, Debug)]
@@ -13,30 +13,30 @@ pub struct ModelRow {
     /// What is known of it.
     pub facts: ModelFacts,
     /// Whether its provider's key is set, or it needs none.
-    pub ready: bool,
+    pub is_ready: bool,
     /// Whether it is the simulator's.
-    pub simulated: bool,
+    pub is_simulated: bool,
 }
 
 /// From this width on there is room to say what a model can do.
-const WIDE: usize = 150;
+const CAPABILITIES_WIDTH: usize = 150;
 
 /// Models with windows and prices in dollars per million tokens. What they can do, until when they are served (where that
 /// is known of any) and lesser figures are shown where there is room: a name is not broken for them.
 pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
-    let roomy = width >= NARROW;
-    let leaving = roomy && rows.iter().any(|row| row.facts.deprecated.is_some());
+    let roomy = width >= BORDERLESS_WIDTH;
+    let leaving = roomy && rows.iter().any(|row| row.facts.retirement_date.is_some());
     let mut header = vec!["model", "window", "$ in", "$ out"];
     header.extend(roomy.then_some(["$ cached", "most out"]).into_iter().flatten());
     header.extend(leaving.then_some("until"));
-    header.extend((width >= WIDE).then_some("can"));
+    header.extend((width >= CAPABILITIES_WIDTH).then_some("can"));
     header.push("key");
     let numbers: &[usize] = if roomy { &[1, 2, 3, 4, 5] } else { &[1, 2, 3] };
-    let mut table = table(width, &header, numbers);
+    let mut table = new_table(width, &header, numbers);
     for row in rows {
         let facts = &row.facts;
-        let count = |tokens: Option<u64>| tokens.map_or_else(|| "?".to_owned(), thousands);
-        let key = match (row.simulated, row.ready) {
+        let count = |tokens: Option<u64>| tokens.map_or_else(|| "?".to_owned(), format_thousands);
+        let key = match (row.is_simulated, row.is_ready) {
             (true, _) => "simulated",
             (false, true) => "ready",
             (false, false) => "not set",
@@ -44,14 +44,14 @@ pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
         let mut cells = vec![
             format!("{}/{}", facts.provider, facts.model),
             count(facts.context_tokens),
-            usd(facts.price.base.input),
-            usd(facts.price.base.output),
+            format_price(facts.pricing.base.input),
+            format_price(facts.pricing.base.output),
         ];
         if roomy {
-            cells.extend([usd(facts.price.base.cached_input), count(facts.max_output_tokens)]);
+            cells.extend([format_price(facts.pricing.base.cached_input), count(facts.max_output_tokens)]);
         }
-        cells.extend(leaving.then(|| until(facts, today)));
-        cells.extend((width >= WIDE).then(|| can(facts)));
+        cells.extend(leaving.then(|| format_end_date(facts, today)));
+        cells.extend((width >= CAPABILITIES_WIDTH).then(|| describe_capabilities(facts)));
         cells.push(key.to_owned());
         table.add_row(cells);
     }
@@ -59,34 +59,34 @@ pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
 }
 
 /// The day from which a model may not be served any more, marked when it has come or is near.
-fn until(facts: &ModelFacts, today: Date) -> String {
-    let Some(date) = &facts.deprecated else { return String::new() };
-    match facts.standing(today) {
-        Standing::Served => date.clone(),
-        Standing::Leaving => format!("{date} soon"),
-        Standing::Past => format!("{date} past"),
+fn format_end_date(facts: &ModelFacts, today: Date) -> String {
+    let Some(date) = &facts.retirement_date else { return String::new() };
+    match facts.lifecycle_on(today) {
+        Lifecycle::Active => date.clone(),
+        Lifecycle::RetiringSoon => format!("{date} soon"),
+        Lifecycle::Retired => format!("{date} past"),
     }
 }
 
-fn can(facts: &ModelFacts) -> String {
-    if facts.mode == Mode::Embedding {
+fn describe_capabilities(facts: &ModelFacts) -> String {
+    if facts.mode == ModelMode::Embedding {
         return "embeddings".to_owned();
     }
-    facts.capabilities.able().map(Capability::name).collect::<Vec<_>>().join(" ")
+    facts.capabilities.supported().map(Capability::name).collect::<Vec<_>>().join(" ")
 }
 
 /// The same as JSON, with all that is known.
 pub fn models_json(rows: &[ModelRow], catalog: &Catalog, today: Date) -> Value {
     let models: Vec<Value> = rows.iter().map(|row| model_json(row, today)).collect();
     json!({
-        "schema": "slalom.models/1", "catalogue_date": catalog.date().to_string(), "count": models.len(),
-        "fetched_models": catalog.updated().map(|updated| updated.all().count()), "models": models,
+        "schema": "slalom.models/1", "catalogue_date": catalog.as_of().to_string(), "count": models.len(),
+        "fetched_models": catalog.fetched().map(|updated| updated.all().count()), "models": models,
     })
 }
 
 fn model_json(row: &ModelRow, today: Date) -> Value {
     let facts = &row.facts;
-    let tier = |(above, price): &(u64, Price)| {
+    let tier = |(above, price): &(u64, TokenPrices)| {
         let mut tier = price_json(price);
         tier["above_input_tokens"] = json!(above);
         tier
@@ -98,17 +98,17 @@ fn model_json(row: &ModelRow, today: Date) -> Value {
         "provider": facts.provider, "model": facts.model, "mode": facts.mode.name(),
         "context_tokens": facts.context_tokens, "max_output_tokens": facts.max_output_tokens,
         "reasoning": facts.supports(Capability::Reasoning), "supports": known.collect::<serde_json::Map<_, _>>(),
-        "efforts": facts.efforts.iter().map(|effort| effort.name()).collect::<Vec<_>>(),
-        "thinking": facts.thinking.map(Thinking::name),
-        "price_usd_per_million": price_json(&facts.price.base),
-        "tiers": facts.price.tiers.iter().map(tier).collect::<Vec<_>>(),
-        "refuses": facts.refuses.iter().map(|p| p.name()).collect::<Vec<_>>(),
-        "deprecated": facts.deprecated, "past_deprecation": facts.standing(today) == Standing::Past,
-        "ready": row.ready, "simulated": row.simulated,
+        "efforts": facts.efforts.iter().map(|effort| effort.as_str()).collect::<Vec<_>>(),
+        "thinking": facts.reasoning_control.map(ReasoningControl::name),
+        "price_usd_per_million": price_json(&facts.pricing.base),
+        "tiers": facts.pricing.tiers.iter().map(tier).collect::<Vec<_>>(),
+        "refuses": facts.rejected_parameters.iter().map(|p| p.flag_name()).collect::<Vec<_>>(),
+        "deprecated": facts.retirement_date, "past_deprecation": facts.lifecycle_on(today) == Lifecycle::Retired,
+        "ready": row.is_ready, "simulated": row.is_simulated,
     })
 }
 
-fn price_json(price: &Price) -> Value {
+fn price_json(price: &TokenPrices) -> Value {
     let usd = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
     json!({
         "input": usd(price.input), "cached_input": usd(price.cached_input), "cache_write": usd(price.cache_write),
@@ -118,7 +118,7 @@ fn price_json(price: &Price) -> Value {
 }
 
 /// `1,048,576`.
-fn thousands(number: u64) -> String {
+fn format_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (n, digit) in digits.chars().enumerate() {

@@ -2,19 +2,23 @@
 
 use std::path::Path;
 
-use super::format::{seconds, span, wrapped};
-use super::standing::{is_simulated, state_words, times, when_words, why_words};
-use super::table::{NARROW, table, whole_names};
-use crate::catalog::{NanoDollars, dollars};
+use super::candidate_state::{
+    describe_conditions, describe_state, describe_state_reason, format_token_times, is_simulated,
+};
+use super::format::{format_duration, format_remaining, wrap_text};
+use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
+use crate::catalog::{NanoDollars, format_usd_rounded};
 use crate::ledger::WeightRow;
-use crate::route::{Budget, Candidate, Exceeded, Missing, QualityFloor, Report, Route, Strategy};
+use crate::route::{
+    Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, Strategy,
+};
 
 /// From this width on, why a candidate stands as it does has a column of its own.
-const WIDE: usize = 130;
+const REASON_COLUMN_WIDTH: usize = 130;
 
 /// How much stands side by side.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
+enum RoutesTableLayout {
     Wide,
     /// Why a candidate stands as it does is below its state, and both times are in one column.
     Medium,
@@ -28,7 +32,7 @@ pub struct RoutesView<'a> {
     /// The routes.
     pub routes: Vec<RouteView>,
     /// How much may be spent in a day.
-    pub budget: Option<Budget>,
+    pub budget: Option<DailyBudget>,
     /// What was spent today, in real dollars and in the simulator's.
     pub spent: [NanoDollars; 2],
     /// Where `routes.yaml` is, so that paths beside it are shown as they are written.
@@ -47,13 +51,13 @@ pub struct RouteView {
     /// The variables that took the place of the file's candidates, here or in a route that is part of this one.
     pub overridden_by: Vec<String>,
     /// What is known of each candidate; nothing of one that cannot be called.
-    pub reports: Vec<Option<Report>>,
+    pub reports: Vec<Option<HealthReport>>,
     /// What scores left of the candidates' weights.
     pub weights: Vec<WeightRow>,
 }
 
 impl RouteView {
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&Candidate, Option<&Report>)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Candidate, Option<&HealthReport>)> {
         let known = self.reports.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         self.route.candidates.iter().zip(known)
     }
@@ -72,40 +76,40 @@ pub fn routes_table(view: &RoutesView<'_>, width: usize) -> String {
     let simulated = view.routes.iter().flat_map(|route| &route.route.candidates).any(is_simulated);
     let mut foot = String::new();
     if let Some(budget) = &view.budget {
-        foot.push_str(&wrapped(&budget_words(budget, view.spent), width));
+        foot.push_str(&wrap_text(&describe_budget(budget, view.spent), width));
     }
     if simulated {
-        foot.push_str(&wrapped("(sim): served by slalom's simulator, not by a model", width));
+        foot.push_str(&wrap_text("(sim): served by slalom's simulator, not by a model", width));
     }
     parts.extend((!foot.is_empty()).then_some(foot));
     parts.join("\n")
 }
 
 fn route_table(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
-    let layout = Layout::of(width);
+    let layout = RoutesTableLayout::for_width(width);
     let (header, numbers): (&[&str], &[usize]) = match layout {
-        Layout::Wide => (&["candidate", "state", "why", "first token", "per token"], &[3, 4]),
-        Layout::Medium => (&["candidate", "state", "first token\n+ per token"], &[2]),
-        Layout::Stacked => (&["candidate\n→ state", "first token\n+ per token"], &[1]),
+        RoutesTableLayout::Wide => (&["candidate", "state", "why", "first token", "per token"], &[3, 4]),
+        RoutesTableLayout::Medium => (&["candidate", "state", "first token\n+ per token"], &[2]),
+        RoutesTableLayout::Stacked => (&["candidate\n→ state", "first token\n+ per token"], &[1]),
     };
-    let mut table = table(width, header, numbers);
+    let mut table = new_table(width, header, numbers);
     let mut longest = 0;
     for (candidate, report) in view.rows() {
-        let name = name(view, candidate);
+        let name = candidate_name(view, candidate);
         longest = name.lines().map(|line| line.chars().count()).fold(longest, usize::max);
-        let state = state_words(candidate, report, all.now);
-        let why = why_words(candidate, report, all.now);
-        let times = times(report);
+        let state = describe_state(candidate, report, all.now);
+        let why = describe_state_reason(candidate, report, all.now);
+        let times = format_token_times(report);
         table.add_row(layout.row(name, state, &why, times));
     }
-    if layout != Layout::Stacked {
-        whole_names(&mut table, longest, layout == Layout::Wide);
+    if layout != RoutesTableLayout::Stacked {
+        reserve_name_column(&mut table, longest, layout == RoutesTableLayout::Wide);
     }
-    format!("{}{table}\n", heading(view, all, width))
+    format!("{}{table}\n", route_heading(view, all, width))
 }
 
 /// The model, and below it what the route says of it.
-fn name(view: &RouteView, candidate: &Candidate) -> String {
+fn candidate_name(view: &RouteView, candidate: &Candidate) -> String {
     let mut name = candidate.model_ref.to_string();
     if is_simulated(candidate) {
         name.push_str(" (sim)");
@@ -114,17 +118,17 @@ fn name(view: &RouteView, candidate: &Candidate) -> String {
         Some(now) => format!("weight {now:.1} by its scores, {} as written", candidate.weight),
         None => format!("weight {}", candidate.weight),
     });
-    for words in said.into_iter().chain(when_words(&candidate.when)) {
+    for words in said.into_iter().chain(describe_conditions(&candidate.when)) {
         name.push_str(&format!("\n  {words}"));
     }
     name
 }
 
-impl Layout {
-    fn of(width: usize) -> Self {
+impl RoutesTableLayout {
+    fn for_width(width: usize) -> Self {
         match width {
-            ..NARROW => Self::Stacked,
-            NARROW..WIDE => Self::Medium,
+            ..BORDERLESS_WIDTH => Self::Stacked,
+            BORDERLESS_WIDTH..REASON_COLUMN_WIDTH => Self::Medium,
             _ => Self::Wide,
         }
     }
@@ -156,22 +160,22 @@ impl Layout {
 }
 
 /// The route itself: its name and strategy, what it is for, and what it asks of its candidates.
-fn heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
+fn route_heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
     let route = &view.route;
     let name = route.name.as_deref().unwrap_or_default();
-    let deadline = seconds(route.policy.deadlines.call);
-    let strategy = strategy_words(&route.policy.strategy);
-    let mut lines = wrapped(&format!("{name} · {strategy} · deadline {deadline}"), width);
-    let floors = floors_words(view, all.folder);
+    let deadline = format_duration(route.policy.timeouts.deadline);
+    let strategy = describe_strategy(&route.policy.strategy);
+    let mut lines = wrap_text(&format!("{name} · {strategy} · deadline {deadline}"), width);
+    let floors = describe_floors(view, all.folder);
     let asks = (!floors.is_empty()).then(|| format!("asks for {}", floors.join("; ")));
     let overridden = view.overridden_by.iter().map(|name| format!("{name} replaces candidates of the file"));
     for line in view.description.iter().cloned().chain(asks).chain(overridden) {
-        lines.push_str(&wrapped(&line, width));
+        lines.push_str(&wrap_text(&line, width));
     }
     lines
 }
 
-fn strategy_words(strategy: &Strategy) -> String {
+fn describe_strategy(strategy: &Strategy) -> String {
     match strategy {
         Strategy::Balanced(weigh) => format!(
             "balanced (cost {}, latency {}, reliability {})",
@@ -183,39 +187,43 @@ fn strategy_words(strategy: &Strategy) -> String {
 }
 
 /// What every candidate must offer.
-fn floors_words(view: &RouteView, folder: Option<&Path>) -> Vec<String> {
-    let floors = &view.route.policy.floors;
-    let mut words: Vec<String> = floors.requires.iter().map(|need| need.name().to_owned()).collect();
+fn describe_floors(view: &RouteView, folder: Option<&Path>) -> Vec<String> {
+    let floors = &view.route.policy.requirements;
+    let mut words: Vec<String> = floors.capabilities.iter().map(|need| need.name().to_owned()).collect();
     words.extend(floors.quality.as_ref().map(|floor| {
-        let age =
-            floor.max_age.map_or(String::new(), |age| format!(", measured in the last {}", span(whole(age))));
-        let missing = match floor.missing {
-            Missing::Warn => "used with a warning",
-            Missing::Skip => "left out",
+        let age = floor.max_age.map_or(String::new(), |age| {
+            format!(", measured in the last {}", format_remaining(round_milliseconds(age)))
+        });
+        let missing = match floor.on_missing {
+            OnMissingPassRate::Warn => "used with a warning",
+            OnMissingPassRate::Skip => "left out",
         };
-        let set = set_path(floor, folder);
+        let set = display_set_path(floor, folder);
         format!("a pass rate of {} on {set}{age} (without one: {missing})", floor.min_pass_rate)
     }));
-    words.extend(floors.max_cost.map(|most| format!("${} a call at most", dollars(most as f64 / 1e9))));
-    words.extend(floors.max_p50.map(|most| format!("a typical time of {} at most", seconds(most))));
+    words.extend(
+        floors.max_cost.map(|most| format!("${} a call at most", format_usd_rounded(most as f64 / 1e9))),
+    );
+    words.extend(floors.max_p50.map(|most| format!("a typical time of {} at most", format_duration(most))));
     words
 }
 
-fn whole(time: std::time::Duration) -> i64 {
+fn round_milliseconds(time: std::time::Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn set_path(floor: &QualityFloor, folder: Option<&Path>) -> String {
+pub(super) fn display_set_path(floor: &QualityFloor, folder: Option<&Path>) -> String {
     let set = folder.and_then(|folder| floor.set.strip_prefix(folder).ok()).unwrap_or(&floor.set);
     set.display().to_string()
 }
 
-fn budget_words(budget: &Budget, [real, simulated]: [NanoDollars; 2]) -> String {
+fn describe_budget(budget: &DailyBudget, [real, simulated]: [NanoDollars; 2]) -> String {
     let then = match budget.on_exceeded {
-        Exceeded::Stop => "no call beyond it is made",
-        Exceeded::Warn => "calls beyond it are made with a warning",
+        OnExceeded::Stop => "no call beyond it is made",
+        OnExceeded::Warn => "calls beyond it are made with a warning",
     };
-    let [daily, real, fiction] = [budget.daily, real, simulated].map(|nano| dollars(nano as f64 / 1e9));
+    let [daily, real, fiction] =
+        [budget.limit, real, simulated].map(|nano| format_usd_rounded(nano as f64 / 1e9));
     let fiction = if simulated > 0 { format!(" and ${fiction} of simulated money") } else { String::new() };
     format!("budget: ${daily} a day for all calls, of which ${real}{fiction} is spent today; {then}")
 }

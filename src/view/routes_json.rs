@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::format::milliseconds;
-use super::routes::{RouteView, RoutesView, set_path};
-use super::standing::{is_simulated, state_name, why_words};
-use crate::route::{Candidate, Conditions, Exceeded, Missing, Report, Strategy};
+use super::candidate_state::{describe_state_reason, is_simulated, state_code};
+use super::format::round_milliseconds;
+use super::routes::{RouteView, RoutesView, display_set_path};
+use crate::route::{Candidate, CandidateConditions, HealthReport, OnExceeded, OnMissingPassRate, Strategy};
 
 /// The routes with everything that is known of their candidates.
 pub fn routes_json(view: &RoutesView<'_>) -> Value {
     let budget = view.budget.map(|budget| {
         let word = match budget.on_exceeded {
-            Exceeded::Stop => "stop",
-            Exceeded::Warn => "warn",
+            OnExceeded::Stop => "stop",
+            OnExceeded::Warn => "warn",
         };
         let [real, simulated] = view.spent.map(|nano| nano as f64 / 1e9);
         json!({
-            "daily_usd": budget.daily as f64 / 1e9, "on_exceeded": word,
+            "daily_usd": budget.limit as f64 / 1e9, "on_exceeded": word,
             "spent_usd": real, "spent_simulated_usd": simulated,
         })
     });
@@ -25,7 +25,7 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
 }
 
 fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
-    let (policy, floors) = (&view.route.policy, &view.route.policy.floors);
+    let (policy, floors) = (&view.route.policy, &view.route.policy.requirements);
     let (weigh, sticky_by) = match &policy.strategy {
         Strategy::Balanced(weigh) => (
             Some(json!({"cost": weigh.cost, "latency": weigh.latency, "reliability": weigh.reliability})),
@@ -35,29 +35,29 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
         _ => (None, None),
     };
     let quality = floors.quality.as_ref().map(|floor| {
-        let missing = match floor.missing {
-            Missing::Warn => "warn",
-            Missing::Skip => "skip",
+        let missing = match floor.on_missing {
+            OnMissingPassRate::Warn => "warn",
+            OnMissingPassRate::Skip => "skip",
         };
         json!({
-            "set": set_path(floor, all.folder), "min_pass_rate": floor.min_pass_rate,
-            "max_age_ms": floor.max_age.map(milliseconds), "missing": missing,
+            "set": display_set_path(floor, all.folder), "min_pass_rate": floor.min_pass_rate,
+            "max_age_ms": floor.max_age.map(round_milliseconds), "missing": missing,
         })
     });
     json!({
         "route": view.route.name, "description": view.description,
         "strategy": policy.strategy.name(), "weigh": weigh, "sticky_by": sticky_by,
-        "requires": floors.requires.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
+        "requires": floors.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
         "max_cost_usd": floors.max_cost.map(|most| most as f64 / 1e9),
-        "max_p50_ms": floors.max_p50.map(milliseconds),
-        "deadline_ms": milliseconds(policy.deadlines.call), "overridden_by": view.overridden_by,
+        "max_p50_ms": floors.max_p50.map(round_milliseconds),
+        "deadline_ms": round_milliseconds(policy.timeouts.deadline), "overridden_by": view.overridden_by,
         "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),
     })
 }
 
-fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Report>, now: i64) -> Value {
-    let until = report.and_then(|report| report.standing.until());
-    let why = why_words(candidate, report, now);
+fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&HealthReport>, now: i64) -> Value {
+    let until = report.and_then(|report| report.availability.unavailable_until());
+    let why = describe_state_reason(candidate, report, now);
     let rounded = |value: f64| (value * 1000.0).round() / 1000.0;
     let failure = report.and_then(|report| report.last_failure.as_ref()).map(
         |(at, class)| json!({"class": class, "at_ms": at, "ago_s": rounded((now - at).max(0) as f64 / 1000.0)}),
@@ -65,14 +65,14 @@ fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Repor
     json!({
         "provider": candidate.model_ref.provider, "model": candidate.model_ref.model,
         "simulated": is_simulated(candidate),
-        "ready": candidate.target.is_ok() && report.is_none_or(|report| report.standing.is_ready()),
+        "ready": candidate.target.is_ok() && report.is_none_or(|report| report.availability.is_available()),
         "problem": candidate.target.as_ref().err().map(ToString::to_string),
-        "state": state_name(candidate, report),
+        "state": state_code(candidate, report),
         "until_ms": until, "for_s": until.map(|until| rounded((until - now).max(0) as f64 / 1000.0)),
         "why": (!why.is_empty()).then_some(why),
         "last_failure": failure,
-        "recent_calls": report.map(|report| rounded(report.events)),
-        "recent_trouble": report.map(|report| rounded(report.troubled)),
+        "recent_calls": report.map(|report| rounded(report.recent_calls)),
+        "recent_trouble": report.map(|report| rounded(report.recent_errors)),
         "trips": report.map(|report| report.trips),
         "first_token_ms": report.and_then(|report| report.first_token_ms).map(rounded),
         "token_ms": report.and_then(|report| report.token_ms).map(rounded),
@@ -83,7 +83,7 @@ fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Repor
 }
 
 /// The conditions that are set, as they are written in `routes.yaml`.
-fn when_json(when: &Conditions) -> Option<Value> {
+fn when_json(when: &CandidateConditions) -> Option<Value> {
     let said = [
         ("max_input_tokens", when.max_input_tokens.map(Value::from)),
         ("min_input_tokens", when.min_input_tokens.map(Value::from)),

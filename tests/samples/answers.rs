@@ -1,31 +1,31 @@
 //! Recorded answers, whole and streamed, held to what their bytes say.
 
 use serde_json::Value;
-use slalom::chat::{Assembler, Event, Failure, FinishReason, Response};
-use slalom::dialect::{Progress, Reply};
+use slalom::chat::{Assembler, Failure, FinishReason, Response, StreamEvent};
+use slalom::dialect::{DecodeProgress, WireResponse};
 
-use super::expected::{Call, Expected, of_stream, of_whole};
+use super::expected::{Call, Expected, expected_of_body, expected_of_stream};
 use super::frames;
-use super::load::Sample;
+use super::manifest::Sample;
 
 /// What is wrong with a case's answers, if it has any.
-pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
+pub(super) fn check_answers(sample: &Sample) -> Option<Vec<String>> {
     let (mut wrong, mut any) = (Vec::new(), false);
     for suffix in ["response.json", "error.json"] {
         let Some(body) = sample.file(suffix).filter(|_| sample.status < 400) else { continue };
         any = true;
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let reply = Reply { status: 200, headers: &sample.headers(), body: &body };
-        let read = sample.dialect.client().decode_response(reply, &sample.quirks());
-        let expected = of_whole(sample.dialect, &value);
-        wrong.extend(compare(&expected, &read).map(|why| format!("whole: {why}")));
+        let reply = WireResponse { status: 200, headers: &sample.headers(), body: &body };
+        let read = sample.dialect.client_codec().decode_response(reply, &sample.quirks());
+        let expected = expected_of_body(sample.dialect, &value);
+        wrong.extend(answer_mismatch(&expected, &read).map(|why| format!("whole: {why}")));
     }
     for bytes in sample.streams() {
         any = true;
-        let expected = of_stream(sample.dialect, &frames::read(sample.dialect, &bytes));
+        let expected = expected_of_stream(sample.dialect, &frames::read(sample.dialect, &bytes));
         let whole = decode(sample, &[&bytes]);
-        wrong.extend(compare(&expected, &whole).map(|why| format!("stream: {why}")));
-        for pieces in cuts(&sample.name, &bytes) {
+        wrong.extend(answer_mismatch(&expected, &whole).map(|why| format!("stream: {why}")));
+        for pieces in chunk_variants(&sample.name, &bytes) {
             if decode(sample, &pieces) != whole {
                 wrong.push(format!("stream: reads otherwise in {} pieces", pieces.len()));
             }
@@ -35,7 +35,7 @@ pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
 }
 
 /// The bytes in pieces of 1, 7 and 333, and three times cut at random.
-fn cuts<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
+fn chunk_variants<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
     let mut ways: Vec<Vec<&[u8]>> = [1, 7, 333].iter().map(|size| bytes.chunks(*size).collect()).collect();
     let seed = name.bytes().fold(17, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut random = fastrand::Rng::with_seed(seed);
@@ -52,19 +52,19 @@ fn cuts<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
 }
 
 fn decode(sample: &Sample, pieces: &[&[u8]]) -> Result<Response, Failure> {
-    let mut decoder = sample.dialect.client().stream_decoder(&sample.quirks());
-    let (mut assembler, mut events): (Assembler, Vec<Event>) = Default::default();
+    let mut decoder = sample.dialect.client_codec().stream_decoder(&sample.quirks());
+    let (mut assembler, mut events): (Assembler, Vec<StreamEvent>) = Default::default();
     for piece in pieces {
-        if decoder.feed(piece, &mut events)? == Progress::Done {
+        if decoder.feed(piece, &mut events)? == DecodeProgress::Done {
             break;
         }
     }
-    decoder.end(&mut events)?;
+    decoder.finish(&mut events)?;
     events.iter().for_each(|event| assembler.push(event));
     assembler.finish()
 }
 
-fn compare(expected: &Expected, read: &Result<Response, Failure>) -> Option<String> {
+fn answer_mismatch(expected: &Expected, read: &Result<Response, Failure>) -> Option<String> {
     let (answer, response) = match (expected, read) {
         (Expected::Failure(classes), Err(failure)) if classes.contains(&failure.class) => return None,
         (Expected::Failure(classes), Err(failure)) => {
@@ -91,13 +91,13 @@ fn compare(expected: &Expected, read: &Result<Response, Failure>) -> Option<Stri
     ];
     let finish: Option<FinishReason> = Some(response.finish_reason);
     let reasoning = response.reasoning.clone().unwrap_or_default();
-    differs("text", &response.text, &answer.text)
-        .or_else(|| differs("reasoning", &reasoning, &answer.reasoning))
-        .or_else(|| differs("calls", &calls, &answer.calls))
-        .or_else(|| differs("finish", &finish, &answer.finish))
-        .or_else(|| differs("usage", &usage, &answer.usage))
+    field_mismatch("text", &response.text, &answer.text)
+        .or_else(|| field_mismatch("reasoning", &reasoning, &answer.reasoning))
+        .or_else(|| field_mismatch("calls", &calls, &answer.calls))
+        .or_else(|| field_mismatch("finish", &finish, &answer.finish))
+        .or_else(|| field_mismatch("usage", &usage, &answer.usage))
 }
 
-fn differs<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Option<String> {
+fn field_mismatch<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Option<String> {
     (got != expected).then(|| format!("{what} {got:?}, expected {expected:?}"))
 }

@@ -4,12 +4,12 @@ use FailureClass as Class;
 use regex::Regex;
 use serde_json::Value;
 use slalom::chat::FailureClass;
-use slalom::dialect::Reply;
+use slalom::dialect::WireResponse;
 
-use super::load::Sample;
+use super::manifest::Sample;
 
 /// Words that name a class wherever they stand, the first that is there.
-const WORDS: [(&str, &[Class]); 13] = [
+const CLASSES_BY_MESSAGE: [(&str, &[Class]); 13] = [
     ("api_key_invalid|api key not valid|incorrect api key|invalid.{0,3}api.?key", &[Class::Auth]),
     (
         "context_length_exceeded|maximum context length|prompt is too long|prompt too long|too_many_(prompt_)?tokens|\
@@ -33,7 +33,7 @@ const WORDS: [(&str, &[Class]); 13] = [
 ];
 
 /// Kinds of errors, where there is no status.
-const KINDS: [(&str, &[Class]); 4] = [
+const CLASSES_BY_TYPE: [(&str, &[Class]); 4] = [
     ("overloaded|server_error|api_error|internal|unavailable|modelstreamerror", &[Class::ServerError]),
     ("rate_limit|throttling|resource_exhausted", &[Class::RateLimited]),
     ("authentication|permission", &[Class::Auth]),
@@ -41,15 +41,15 @@ const KINDS: [(&str, &[Class]); 4] = [
 ];
 
 /// What is wrong with the class of a recorded error.
-pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
+pub(super) fn check_error(sample: &Sample) -> Option<Vec<String>> {
     let body = sample.file("error.json").filter(|_| sample.status >= 400)?;
-    let failure = sample.dialect.client().decode_failure(Reply {
+    let failure = sample.dialect.client_codec().decode_failure(WireResponse {
         status: sample.status,
         headers: &sample.headers(),
         body: &body,
     });
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let allowed = classes(Some(sample.status), &value);
+    let allowed = allowed_classes(Some(sample.status), &value);
     let mut wrong = Vec::new();
     if !allowed.contains(&failure.class) {
         wrong.push(format!("error: {failure}, expected {allowed:?}"));
@@ -61,15 +61,15 @@ pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
 }
 
 /// The classes of an error inside a 200.
-pub(super) fn class_in_band(body: &Value) -> Vec<Class> {
-    classes(None, body)
+pub(super) fn classes_in_band(body: &Value) -> Vec<Class> {
+    allowed_classes(None, body)
 }
 
 /// The classes of an error body.
-pub(super) fn classes(status: Option<u16>, body: &Value) -> Vec<Class> {
+pub(super) fn allowed_classes(status: Option<u16>, body: &Value) -> Vec<Class> {
     let inner = if body["error"].is_object() { &body["error"] } else { body };
     let said = body.to_string();
-    if let Some(classes) = named(&WORDS, &said) {
+    if let Some(classes) = first_match(&CLASSES_BY_MESSAGE, &said) {
         return classes;
     }
     let told =
@@ -87,12 +87,12 @@ pub(super) fn classes(status: Option<u16>, body: &Value) -> Vec<Class> {
         Some(_) => vec![Class::Unknown],
         None => {
             let kind = format!("{} {} {}", inner["code"], inner["type"], inner["status"]);
-            named(&KINDS, &kind).unwrap_or_else(|| vec![Class::ServerError, Class::Unknown])
+            first_match(&CLASSES_BY_TYPE, &kind).unwrap_or_else(|| vec![Class::ServerError, Class::Unknown])
         }
     }
 }
 
-fn named(table: &[(&str, &[Class])], said: &str) -> Option<Vec<Class>> {
+fn first_match(table: &[(&str, &[Class])], said: &str) -> Option<Vec<Class>> {
     let said = said.to_lowercase();
     table
         .iter()

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use slalom::chat::{FailureClass, FinishReason};
 use slalom::dialect::Dialect;
 
-use super::errors::class_in_band;
+use super::errors::classes_in_band;
 use super::frames::Frames;
 
 mod anthropic;
 mod bedrock;
-mod chat;
+mod cohere_ollama;
 mod gemini;
-mod others;
-mod responses;
+mod openai_chat;
+mod openai_responses;
 
 /// A call: id, name, arguments.
 pub(super) type Call = (String, String, Value);
@@ -37,48 +37,48 @@ pub(super) struct Answer {
 }
 
 /// No answer, and its class.
-type Broken = Vec<FailureClass>;
+type ExpectedFailure = Vec<FailureClass>;
 
 /// What a whole body means.
-pub(super) fn of_whole(dialect: Dialect, body: &Value) -> Expected {
-    settled(read(dialect, body))
+pub(super) fn expected_of_body(dialect: Dialect, body: &Value) -> Expected {
+    into_expected(read(dialect, body))
 }
 
 /// What a stream means.
-pub(super) fn of_stream(dialect: Dialect, frames: &Frames) -> Expected {
-    if frames.objects.is_empty() && frames.broken == 0 {
+pub(super) fn expected_of_stream(dialect: Dialect, frames: &Frames) -> Expected {
+    if frames.objects.is_empty() && frames.malformed == 0 {
         return Expected::Failure(vec![FailureClass::Empty]);
     }
     // A frame that does not parse may have held text.
-    if frames.broken > 0 {
+    if frames.malformed > 0 {
         return Expected::Failure(vec![FailureClass::Malformed, FailureClass::Truncated]);
     }
     let folded = match dialect {
-        Dialect::OpenaiChat => chat::fold(frames),
-        Dialect::OpenaiResponses => responses::fold(&frames.objects),
+        Dialect::OpenaiChat => openai_chat::fold(frames),
+        Dialect::OpenaiResponses => openai_responses::fold(&frames.objects),
         Dialect::Anthropic => anthropic::fold(&frames.objects),
         Dialect::Gemini => gemini::fold(&frames.objects),
-        Dialect::Cohere => others::fold_cohere(&frames.objects),
-        Dialect::Ollama => others::fold_ollama(&frames.objects),
+        Dialect::Cohere => cohere_ollama::fold_cohere(&frames.objects),
+        Dialect::Ollama => cohere_ollama::fold_ollama(&frames.objects),
         Dialect::Bedrock => bedrock::fold(&frames.objects),
     };
-    settled(folded.and_then(|body| read(dialect, &body)))
+    into_expected(folded.and_then(|body| read(dialect, &body)))
 }
 
-fn read(dialect: Dialect, body: &Value) -> Result<Answer, Broken> {
+fn read(dialect: Dialect, body: &Value) -> Result<Answer, ExpectedFailure> {
     match dialect {
-        Dialect::OpenaiChat => chat::read(body),
-        Dialect::OpenaiResponses => responses::read(body),
+        Dialect::OpenaiChat => openai_chat::read(body),
+        Dialect::OpenaiResponses => openai_responses::read(body),
         Dialect::Anthropic => anthropic::read(body),
         Dialect::Gemini => gemini::read(body),
-        Dialect::Cohere => others::read_cohere(body),
-        Dialect::Ollama => others::read_ollama(body),
+        Dialect::Cohere => cohere_ollama::read_cohere(body),
+        Dialect::Ollama => cohere_ollama::read_ollama(body),
         Dialect::Bedrock => bedrock::read(body),
     }
 }
 
 /// Nothing said without a reason for it is no answer.
-fn settled(read: Result<Answer, Broken>) -> Expected {
+fn into_expected(read: Result<Answer, ExpectedFailure>) -> Expected {
     let answer = match read {
         Ok(answer) => answer,
         Err(classes) => return Expected::Failure(classes),
@@ -92,11 +92,11 @@ fn settled(read: Result<Answer, Broken>) -> Expected {
 }
 
 /// An error inside a 200.
-fn in_band(body: &Value) -> Broken {
-    class_in_band(body)
+fn in_band_failure(body: &Value) -> ExpectedFailure {
+    classes_in_band(body)
 }
 
-fn truncated() -> Broken {
+fn truncated() -> ExpectedFailure {
     vec![FailureClass::Truncated]
 }
 
@@ -132,12 +132,12 @@ fn arguments(value: &Value) -> Value {
 }
 
 /// A turn that calls tools and stopped by itself is one that calls tools.
-fn with_calls(finish: FinishReason, calls: &[Call]) -> Option<FinishReason> {
+fn finish_with_calls(finish: FinishReason, calls: &[Call]) -> Option<FinishReason> {
     Some(if finish == FinishReason::Stop && !calls.is_empty() { FinishReason::ToolCalls } else { finish })
 }
 
 /// Lets a text field of an object grow.
-fn grow(object: &mut Value, field: &str, more: &Value) {
+fn append_text(object: &mut Value, field: &str, more: &Value) {
     if let Some(more) = more.as_str() {
         object[field] = json!(text(&object[field]) + more);
     }

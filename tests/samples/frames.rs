@@ -1,13 +1,13 @@
 //! Framings, read by the simplest reading there is: the objects of a stream, and how many frames were broken.
 
 use serde_json::Value;
-use slalom::dialect::{AwsFrame, Dialect, write_aws_frame};
+use slalom::dialect::{AwsFrame, Dialect, encode_aws_frame};
 
 /// What a stream's bytes hold.
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) objects: Vec<Value>,
-    pub(super) broken: usize,
+    pub(super) malformed: usize,
     /// `[DONE]` was seen.
     pub(super) done: bool,
 }
@@ -15,13 +15,13 @@ pub(super) struct Frames {
 /// The frames of a stream in its dialect's own framing. Frames of AWS are wrapped in `{type of event: payload}`.
 pub(super) fn read(dialect: Dialect, bytes: &[u8]) -> Frames {
     match dialect {
-        Dialect::Bedrock => aws(bytes),
-        Dialect::Ollama => lines(bytes),
-        _ => sse(bytes),
+        Dialect::Bedrock => read_aws(bytes),
+        Dialect::Ollama => read_json_lines(bytes),
+        _ => read_sse(bytes),
     }
 }
 
-fn sse(bytes: &[u8]) -> Frames {
+fn read_sse(bytes: &[u8]) -> Frames {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n").replace('\r', "\n");
     let mut frames = Frames::default();
     for frame in text.split("\n\n") {
@@ -32,43 +32,43 @@ fn sse(bytes: &[u8]) -> Frames {
             "[DONE]" => frames.done = true,
             data => match serde_json::from_str::<Value>(data) {
                 Ok(value) if value.is_object() => frames.objects.push(value),
-                _ => frames.broken += 1,
+                _ => frames.malformed += 1,
             },
         }
     }
     frames
 }
 
-fn lines(bytes: &[u8]) -> Frames {
+fn read_json_lines(bytes: &[u8]) -> Frames {
     let mut frames = Frames::default();
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         match serde_json::from_slice(line) {
             Ok(value) => frames.objects.push(value),
-            Err(_) => frames.broken += 1,
+            Err(_) => frames.malformed += 1,
         }
     }
     frames
 }
 
 /// The checksum of a message, bit by bit.
-fn checksum(bytes: &[u8]) -> usize {
+fn crc32(bytes: &[u8]) -> usize {
     let step = |sum: u32, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 };
     let sum = bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), step));
     !sum as usize
 }
 
 /// Lengths, headers, payload and checksum.
-fn aws(bytes: &[u8]) -> Frames {
+fn read_aws(bytes: &[u8]) -> Frames {
     let mut frames = Frames::default();
     let number = |at: &[u8]| at.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     let mut rest = bytes;
     while rest.len() >= 16 {
         let (all, head) = (number(&rest[..4]), number(&rest[4..8]));
-        if all < 16 + head || rest.len() < all || checksum(&rest[..all - 4]) != number(&rest[all - 4..all]) {
-            frames.broken += 1;
+        if all < 16 + head || rest.len() < all || crc32(&rest[..all - 4]) != number(&rest[all - 4..all]) {
+            frames.malformed += 1;
             break;
         }
-        let headers = aws_headers(&rest[12..12 + head]);
+        let headers = read_aws_headers(&rest[12..12 + head]);
         let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
         let payload = serde_json::from_slice(&rest[12 + head..all - 4]).unwrap_or(Value::Null);
         let name = [":event-type", ":exception-type", ":error-code"].iter().find_map(|name| header(name));
@@ -86,7 +86,7 @@ fn aws(bytes: &[u8]) -> Frames {
     frames
 }
 
-fn aws_headers(mut bytes: &[u8]) -> Vec<(String, String)> {
+fn read_aws_headers(mut bytes: &[u8]) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     while let [length, tail @ ..] = bytes {
         let (name, tail) = tail.split_at(usize::from(*length));
@@ -108,14 +108,16 @@ fn aws_headers(mut bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 /// Payloads that were kept without their framing (`{"type of event": payload}` a line), framed again.
-pub(super) fn aws_of_lines(bytes: &[u8]) -> Vec<u8> {
-    let events =
-        lines(bytes).objects.into_iter().filter_map(|line| line.as_object()?.clone().into_iter().next());
+pub(super) fn aws_from_json_lines(bytes: &[u8]) -> Vec<u8> {
+    let events = read_json_lines(bytes)
+        .objects
+        .into_iter()
+        .filter_map(|line| line.as_object()?.clone().into_iter().next());
     events
         .flat_map(|(name, payload)| {
-            write_aws_frame(&AwsFrame {
+            encode_aws_frame(&AwsFrame {
                 message_type: "event".into(),
-                kind: name,
+                event_type: name,
                 error_message: String::new(),
                 payload: payload.to_string().into_bytes(),
             })
@@ -124,17 +126,17 @@ pub(super) fn aws_of_lines(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The chunks that a server sends as one JSON list when it is not asked for SSE, as SSE.
-pub(super) fn sse_of_list(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn sse_from_json_array(bytes: &[u8]) -> Vec<u8> {
     let chunks: Vec<Value> = serde_json::from_slice(bytes).unwrap();
     chunks.iter().flat_map(|chunk| format!("data: {chunk}\n\n").into_bytes()).collect()
 }
 
 /// Several answers that were kept in one file, each on its own.
-pub(super) fn answers_in(bytes: &[u8]) -> Vec<Vec<u8>> {
-    const END: &[u8] = b"\"type\":\"message_stop\"";
+pub(super) fn split_answers(bytes: &[u8]) -> Vec<Vec<u8>> {
+    const MESSAGE_STOP: &[u8] = b"\"type\":\"message_stop\"";
     let mut answers = Vec::new();
     let mut rest = bytes;
-    while let Some(at) = rest.windows(END.len()).position(|window| window == END) {
+    while let Some(at) = rest.windows(MESSAGE_STOP.len()).position(|window| window == MESSAGE_STOP) {
         let end = rest[at..].windows(2).position(|w| w == b"\n\n").map_or(rest.len(), |end| at + end + 2);
         answers.push(rest[..end].to_vec());
         rest = &rest[end..];

@@ -4,16 +4,16 @@
 //! Where the samples are not there (a user's clone), this says so.
 
 mod answers;
+mod canonical;
 mod errors;
 mod expected;
 mod frames;
-mod load;
-mod meaning;
+mod manifest;
 mod requests;
 
 use std::collections::BTreeMap;
 
-use load::Sample;
+use manifest::Sample;
 
 /// Cases that do not pass, each with its reason. One that passes after all must leave the list.
 const EXCEPTIONS: [(&str, &str); 6] = [
@@ -26,24 +26,26 @@ const EXCEPTIONS: [(&str, &str); 6] = [
 ];
 
 /// What is wrong with a case; `None` when none of its parts could be looked at.
-fn judge(sample: &Sample) -> Option<Vec<String>> {
-    let parts = [requests::check(sample), answers::check(sample), errors::check(sample)];
+fn check_sample(sample: &Sample) -> Option<Vec<String>> {
+    let parts =
+        [requests::check_request(sample), answers::check_answers(sample), errors::check_error(sample)];
     let looked_at: Vec<Vec<String>> = parts.into_iter().flatten().collect();
     (!looked_at.is_empty()).then(|| looked_at.concat())
 }
 
 /// Cases that passed, and all of them.
-type Tally = [usize; 2];
+type PassedOfTotal = [usize; 2];
 
 #[test]
-fn every_case_means_what_its_bytes_say() {
-    let Some(folder) = load::folder() else { return };
-    let (mut recorded, mut synthetic): (BTreeMap<&str, Tally>, BTreeMap<&str, Tally>) = Default::default();
+fn recorded_traffic_decodes_as_expected() {
+    let Some(folder) = manifest::samples_folder() else { return };
+    let (mut recorded, mut synthetic): (BTreeMap<&str, PassedOfTotal>, BTreeMap<&str, PassedOfTotal>) =
+        Default::default();
     let mut unlisted = Vec::new();
-    for sample in load::load(&folder) {
-        let wrong = judge(&sample).unwrap_or_else(|| vec!["nothing of it was looked at".to_owned()]);
+    for sample in manifest::load_samples(&folder) {
+        let wrong = check_sample(&sample).unwrap_or_else(|| vec!["nothing of it was looked at".to_owned()]);
         let of_kind = if sample.recorded { &mut recorded } else { &mut synthetic };
-        let tally = of_kind.entry(sample.dialect.name()).or_default();
+        let tally = of_kind.entry(sample.dialect.as_str()).or_default();
         tally[0] += usize::from(wrong.is_empty());
         tally[1] += 1;
         match EXCEPTIONS.iter().find(|(name, _)| *name == sample.name) {
@@ -56,8 +58,8 @@ fn every_case_means_what_its_bytes_say() {
         let [more, of_more] = synthetic.get(dialect).copied().unwrap_or_default();
         println!("{dialect:18} recorded {passed:3} of {all:3}   synthetic {more:3} of {of_more:3}");
     }
-    let sum = |tallies: &BTreeMap<&str, Tally>| {
-        tallies.values().fold([0, 0], |sum: Tally, [passed, all]| [sum[0] + passed, sum[1] + all])
+    let sum = |tallies: &BTreeMap<&str, PassedOfTotal>| {
+        tallies.values().fold([0, 0], |sum: PassedOfTotal, [passed, all]| [sum[0] + passed, sum[1] + all])
     };
     let ([passed, of], [more, of_more]) = (sum(&recorded), sum(&synthetic));
     println!("passed {} of {}; recorded {passed} of {of}", passed + more, of + of_more);

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 use slalom::chat::{Message, Part, Request, Tool};
-use slalom::dialect::{Asked, Call, Dialect, Quirks};
+use slalom::dialect::{ClientRequest, Dialect, Quirks, ServerRequest};
 
-use super::load::Sample;
-use super::meaning::{difference, meaning};
+use super::canonical::{canonicalize, first_difference};
+use super::manifest::Sample;
 
 /// What is wrong with the round trip of a case's request, if it has one.
-pub(super) fn check(sample: &Sample) -> Option<Vec<String>> {
+pub(super) fn check_request(sample: &Sample) -> Option<Vec<String>> {
     let body = sample.file("request.json")?;
     Some(round_trip(sample, &body).err().into_iter().collect())
 }
@@ -20,26 +20,30 @@ fn round_trip(sample: &Sample, body: &[u8]) -> Result<(), String> {
     let reasons = original["include"].to_string().contains("reasoning.encrypted_content");
     let quirks = Quirks { reasons, ..sample.quirks() };
     let path = percent_decoded(sample.url.split(['?', '#']).next().unwrap_or_default());
-    let server = sample.dialect.server();
+    let server = sample.dialect.server_codec();
     let asked = server.decode_request(&path, body).map_err(|why| format!("request: {why}"))?;
-    let again = sample.dialect.client().encode_request(Call {
+    let again = sample.dialect.client_codec().encode_request(ClientRequest {
         model: &asked.model,
         request: &asked.request,
-        stream: asked.stream,
+        is_streaming: asked.is_streaming,
         quirks: &quirks,
-        options: Some(&asked.options),
+        provider_options: Some(&asked.provider_options),
     });
     let written: Value = serde_json::from_slice(&again.body).unwrap();
-    let (meant, means) = (meaning(sample.dialect, &original), meaning(sample.dialect, &written));
-    difference(&meant, &means, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
+    let (meant, means) = (canonicalize(sample.dialect, &original), canonicalize(sample.dialect, &written));
+    first_difference(&meant, &means, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
     let path_again = percent_decoded(&again.path);
     if !path.ends_with(&path_again) {
         return Err(format!("request: path {path_again}, expected {path}"));
     }
-    let settled = |asked: Asked| settled(sample.dialect, asked.request);
+    let settled = |asked: ServerRequest| normalize_request(sample.dialect, asked.request);
     let back = server.decode_request(&path_again, &again.body).map(settled);
     let (back, meant) = (back.map_err(|why| format!("request read again: {why}"))?, settled(asked));
-    if back == meant { Ok(()) } else { Err(format!("request read again: {}", apart(&back, &meant))) }
+    if back == meant {
+        Ok(())
+    } else {
+        Err(format!("request read again: {}", first_debug_difference(&back, &meant)))
+    }
 }
 
 fn percent_decoded(path: &str) -> String {
@@ -56,7 +60,7 @@ fn percent_decoded(path: &str) -> String {
 
 /// The request as it is once it went over this wire: Bedrock joins turns of one speaker, Ollama names the tool beside
 /// its result, Gemini says nothing where a function takes nothing.
-fn settled(dialect: Dialect, mut request: Request) -> Request {
+fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
     match dialect {
         Dialect::Bedrock => {
             let mut joined: Vec<Message> = Vec::new();
@@ -93,7 +97,7 @@ fn settled(dialect: Dialect, mut request: Request) -> Request {
 }
 
 /// Where the words for two requests part.
-fn apart(got: &Request, expected: &Request) -> String {
+fn first_debug_difference(got: &Request, expected: &Request) -> String {
     let (got, expected) = (format!("{got:?}"), format!("{expected:?}"));
     let same = got.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count();
     let from = |text: &str| text.chars().skip(same.saturating_sub(60)).take(400).collect::<String>();

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use slalom::chat::{
-    CacheLifetime, Effort, Function, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, Tool,
-    ToolCall, ToolChoice, ToolResult,
+    Attachment, AttachmentSource, FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort,
+    Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use slalom::dialect::{Dialect, Quirks};
 
@@ -30,20 +30,20 @@ fn tools() -> impl Strategy<Value = Vec<Tool>> {
     let described = prop::option::of("[A-Za-z ]{0,20}");
     let function = (names(), described, schemas(), any::<Option<bool>>());
     let tool = function.prop_map(|(name, description, parameters, strict)| {
-        Tool::Function(Function { name, description, parameters, strict })
+        Tool::Function(FunctionTool { name, description, parameters, strict })
     });
     prop::collection::vec(tool, 0..3)
 }
 
-fn pictures() -> impl Strategy<Value = Part> {
+fn images() -> impl Strategy<Value = Part> {
     (prop_oneof!["image/png", "image/jpeg", "image/webp", "image/gif"], any::<bool>()).prop_map(
         |(media_type, url)| {
             let source = if url {
-                Source::Url("https://example.org/a.png".into())
+                AttachmentSource::Url("https://example.org/a.png".into())
             } else {
-                Source::Data("iVBORw0KGgo=".into())
+                AttachmentSource::Base64("iVBORw0KGgo=".into())
             };
-            Part::Image(Media { media_type, source, name: None })
+            Part::Image(Attachment { media_type, source, name: None })
         },
     )
 }
@@ -51,18 +51,18 @@ fn pictures() -> impl Strategy<Value = Part> {
 fn documents() -> impl Strategy<Value = Part> {
     (prop::option::of("[a-z ._/]{1,12}"), any::<bool>()).prop_map(|(name, url)| {
         let source = if url {
-            Source::Url("https://example.org/a.pdf".into())
+            AttachmentSource::Url("https://example.org/a.pdf".into())
         } else {
-            Source::Data("JVBERi0=".into())
+            AttachmentSource::Base64("JVBERi0=".into())
         };
-        Part::Document(Media { media_type: "application/pdf".into(), source, name })
+        Part::Document(Attachment { media_type: "application/pdf".into(), source, name })
     })
 }
 
 fn user_turns() -> impl Strategy<Value = Message> {
-    let more = (prop::option::of(pictures()), prop::option::of(documents()));
+    let more = (prop::option::of(images()), prop::option::of(documents()));
     (prop::collection::vec(texts(), 1..3), more).prop_map(|(texts, (picture, document))| {
-        let mut turn = Message::texts(Role::User, texts);
+        let mut turn = Message::from_texts(Role::User, texts);
         turn.parts.extend(picture);
         turn.parts.extend(document);
         turn
@@ -70,14 +70,15 @@ fn user_turns() -> impl Strategy<Value = Message> {
 }
 
 /// What the model says; after calls, what they gave back, and what it says then.
-fn answered(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
+fn assistant_turns(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
     let calls = prop::collection::vec((names(), "[a-z0-9 ]{0,12}", any::<bool>()), 0..3);
     let said = (prop::option::of("[a-z ]{1,20}"), prop::option::of(texts()), calls, texts());
     said.prop_map(move |(thought, text, calls, after)| {
-        let mut said = Message { role: Role::Assistant, parts: Vec::new(), from: None };
-        said.parts.extend(thought.map(|text| Part::Reasoning { state: state(dialect, &text), text }));
-        said.parts.extend(text.or_else(|| calls.is_empty().then(|| after.clone())).map(Part::text));
-        let mut results = Message { role: Role::User, parts: Vec::new(), from: None };
+        let mut said = Message { role: Role::Assistant, parts: Vec::new(), model_ref: None };
+        said.parts
+            .extend(thought.map(|text| Part::Reasoning { state: reasoning_state(dialect, &text), text }));
+        said.parts.extend(text.or_else(|| calls.is_empty().then(|| after.clone())).map(Part::from_text));
+        let mut results = Message { role: Role::User, parts: Vec::new(), model_ref: None };
         for (n, (name, value, is_error)) in calls.into_iter().enumerate() {
             let (id, arguments) = (format!("call_{n}"), json!({"x": value, "n": n}));
             said.parts.push(Part::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments }));
@@ -86,12 +87,12 @@ fn answered(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
         if results.parts.is_empty() {
             return vec![said];
         }
-        vec![said, results, Message::texts(Role::Assistant, [after])]
+        vec![said, results, Message::from_texts(Role::Assistant, [after])]
     })
 }
 
 /// Thoughts as each vendor marks them.
-fn state(dialect: Dialect, text: &str) -> Option<Value> {
+fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
         Dialect::Cohere | Dialect::Ollama => None,
         Dialect::OpenaiChat => Some(json!({"field": "reasoning"})),
@@ -104,21 +105,24 @@ fn state(dialect: Dialect, text: &str) -> Option<Value> {
     }
 }
 
-fn shapes() -> impl Strategy<Value = Option<Schema>> {
+fn response_schemas() -> impl Strategy<Value = Option<ResponseFormat>> {
     let described = (names(), prop::option::of("[a-z ]{1,9}"), schemas(), any::<Option<bool>>());
     prop_oneof![
         Just(None),
-        Just(Some(Schema::AnyJson)),
+        Just(Some(ResponseFormat::JsonObject)),
         described.prop_map(|(name, description, schema, strict)| {
-            Some(Schema::Described(JsonSchema { name, description, schema, strict }))
+            Some(ResponseFormat::JsonSchema(JsonSchema { name, description, schema, strict }))
         }),
     ]
 }
 
 /// A conversation that begins and ends with the user, of what this dialect has a place for: the rest is taken out
 /// before a request is sent, with a warning.
-pub(super) fn requests(dialect: Dialect, efforts: &'static [Effort]) -> impl Strategy<Value = Request> {
-    let rounds = prop::collection::vec((user_turns(), answered(dialect)), 0..3);
+pub(super) fn requests(
+    dialect: Dialect,
+    efforts: &'static [ReasoningEffort],
+) -> impl Strategy<Value = Request> {
+    let rounds = prop::collection::vec((user_turns(), assistant_turns(dialect)), 0..3);
     let numbers = (
         prop::option::of(0u8..=10),
         prop::option::of(0u8..=10),
@@ -126,16 +130,21 @@ pub(super) fn requests(dialect: Dialect, efforts: &'static [Effort]) -> impl Str
         prop::collection::vec("[a-z]{1,5}", 0..3),
         prop::option::of(0i32..),
     );
-    let more =
-        (tools(), prop::option::of(0usize..4), any::<Option<bool>>(), shapes(), any::<prop::sample::Index>());
+    let more = (
+        tools(),
+        prop::option::of(0usize..4),
+        any::<Option<bool>>(),
+        response_schemas(),
+        any::<prop::sample::Index>(),
+    );
     let words = (prop::option::of(texts()), rounds, user_turns(), prop::option::of(any::<bool>()));
     (words, numbers, more).prop_map(move |(words, numbers, more)| {
         let ((system, rounds, last, cached), (temperature, top_p, max_tokens, stop, seed)) = (words, numbers);
         let (tools, choice, parallel_tool_calls, schema, effort) = more;
         let turns = rounds.into_iter().flat_map(|(user, said)| [user].into_iter().chain(said));
-        let client = dialect.client();
+        let client = dialect.client_codec();
         let carried = |mut turn: Message| {
-            turn.parts.retain(|part| client.cannot_carry(part, &Quirks::default()).is_none());
+            turn.parts.retain(|part| client.unsupported_part(part, &Quirks::default()).is_none());
             turn
         };
         let named = tools.first().and_then(Tool::as_function).map(|f| f.name.clone());
@@ -146,25 +155,25 @@ pub(super) fn requests(dialect: Dialect, efforts: &'static [Effort]) -> impl Str
             _ => ToolChoice::Named(name),
         });
         let effort = efforts.get(effort.index(efforts.len() + 1)).copied();
-        let long = |long| if long { CacheLifetime::Long } else { CacheLifetime::Short };
+        let long = |long| if long { PromptCacheTtl::OneHour } else { PromptCacheTtl::ProviderDefault };
         let mut request = Request {
-            system,
+            system_prompt: system,
             messages: turns.chain([last]).map(carried).collect(),
             temperature: temperature.map(|t| f64::from(t) / 10.0),
             top_p: top_p.map(|p| f64::from(p) / 10.0),
-            max_tokens,
-            stop,
+            max_output_tokens: max_tokens,
+            stop_sequences: stop,
             seed: seed.map(i64::from),
             parallel_tool_calls: parallel_tool_calls.filter(|_| !tools.is_empty()),
             tools,
             tool_choice,
-            schema,
-            effort,
-            cache: cached.map(long),
+            response_format: schema,
+            reasoning_effort: effort,
+            prompt_cache: cached.map(long),
             ..Request::default()
         };
-        for parameter in client.lacks() {
-            request.take(*parameter);
+        for parameter in client.unsupported_parameters() {
+            request.remove_parameter(*parameter);
         }
         request
     })

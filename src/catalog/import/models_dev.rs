@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::{Capabilities, Capability, ModelFacts, Price, Pricing};
-use super::{ImportError, parse, price, without_zeros};
-use crate::chat::Parameter;
+use super::super::{Capabilities, Capability, ModelFacts, Pricing, TokenPrices};
+use super::{ImportError, parse_json, parse_price, zero_prices_to_unknown};
+use crate::chat::RequestParameter;
 
 /// Providers that models.dev calls otherwise.
-const OTHER_NAMES: [(&str, &str); 9] = [
+const PROVIDER_NAMES: [(&str, &str); 9] = [
     ("google", "gemini"),
     ("google-vertex", "vertex"),
     ("amazon-bedrock", "bedrock"),
@@ -23,64 +23,70 @@ const OTHER_NAMES: [(&str, &str); 9] = [
 ];
 
 #[derive(Deserialize)]
-struct Provider {
-    models: BTreeMap<String, Model>,
+struct ModelsDevProvider {
+    models: BTreeMap<String, ModelsDevModel>,
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct ModelsDevModel {
     reasoning: Option<bool>,
     tool_call: Option<bool>,
     structured_output: Option<bool>,
     temperature: Option<bool>,
-    modalities: Option<Modalities>,
-    limit: Option<Limit>,
-    cost: Option<Prices>,
+    modalities: Option<ModelsDevModalities>,
+    limit: Option<ModelsDevLimits>,
+    cost: Option<ModelsDevPrices>,
 }
 
 #[derive(Deserialize)]
-struct Modalities {
+struct ModelsDevModalities {
     input: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct Limit {
+struct ModelsDevLimits {
     context: Option<u64>,
     output: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Prices {
+struct ModelsDevPrices {
     input: Option<Box<RawValue>>,
     output: Option<Box<RawValue>>,
     reasoning: Option<Box<RawValue>>,
     cache_read: Option<Box<RawValue>>,
     cache_write: Option<Box<RawValue>>,
-    context_over_200k: Option<Box<Prices>>,
+    context_over_200k: Option<Box<ModelsDevPrices>>,
 }
 
 /// From dollars per million tokens to nano-dollars.
-const POWER: i32 = 9;
+const PRICE_EXPONENT: i32 = 9;
 
-pub(super) fn read(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
-    let providers: BTreeMap<String, Provider> = parse(text)?;
+pub(super) fn parse(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
+    let providers: BTreeMap<String, ModelsDevProvider> = parse_json(text)?;
     let mut all = Vec::new();
     for (name, provider) in providers {
-        let ours = OTHER_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name.as_str(), |(_, o)| o);
+        let ours =
+            PROVIDER_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name.as_str(), |(_, o)| o);
         for (id, model) in provider.models {
             let place = format!("{name}.models.{id}.cost");
-            all.push(facts(ours, id, model, &place)?);
+            all.push(to_model_facts(ours, id, model, &place)?);
         }
     }
     Ok(all)
 }
 
-fn facts(provider: &str, id: String, model: Model, place: &str) -> Result<ModelFacts, ImportError> {
+fn to_model_facts(
+    provider: &str,
+    id: String,
+    model: ModelsDevModel,
+    place: &str,
+) -> Result<ModelFacts, ImportError> {
     let mut pricing = Pricing::default();
     if let Some(cost) = &model.cost {
-        pricing.base = prices(cost, place)?;
+        pricing.base = to_token_prices(cost, place)?;
         if let Some(long) = &cost.context_over_200k {
-            pricing.tiers.push((200_000, prices(long, &format!("{place}.context_over_200k"))?));
+            pricing.tiers.push((200_000, to_token_prices(long, &format!("{place}.context_over_200k"))?));
         }
     }
     let mut capabilities = Capabilities::default();
@@ -101,26 +107,28 @@ fn facts(provider: &str, id: String, model: Model, place: &str) -> Result<ModelF
         capabilities.set(Capability::Audio, reads("audio"));
     }
     let refuses = match model.temperature {
-        Some(false) => vec![Parameter::Temperature, Parameter::TopP],
+        Some(false) => vec![RequestParameter::Temperature, RequestParameter::TopP],
         Some(true) | None => Vec::new(),
     };
-    let limit = |read: fn(&Limit) -> Option<u64>| model.limit.as_ref().and_then(read).filter(|n| *n > 0);
+    let limit =
+        |read: fn(&ModelsDevLimits) -> Option<u64>| model.limit.as_ref().and_then(read).filter(|n| *n > 0);
     Ok(ModelFacts {
         provider: provider.to_owned(),
         model: id,
         context_tokens: limit(|limit| limit.context),
         max_output_tokens: limit(|limit| limit.output),
-        price: pricing,
-        refuses,
+        pricing,
+        rejected_parameters: refuses,
         capabilities,
         ..ModelFacts::default()
     })
 }
 
-fn prices(cost: &Prices, place: &str) -> Result<Price, ImportError> {
-    let of =
-        |raw: &Option<Box<RawValue>>, name: &str| price(raw.as_deref(), POWER, &format!("{place}.{name}"));
-    Ok(without_zeros(Price {
+fn to_token_prices(cost: &ModelsDevPrices, place: &str) -> Result<TokenPrices, ImportError> {
+    let of = |raw: &Option<Box<RawValue>>, name: &str| {
+        parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("{place}.{name}"))
+    };
+    Ok(zero_prices_to_unknown(TokenPrices {
         input: of(&cost.input, "input")?,
         cached_input: of(&cost.cache_read, "cache_read")?,
         cache_write: of(&cost.cache_write, "cache_write")?,

@@ -3,38 +3,38 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::{Capabilities, Capability, ModelFacts, Price, Pricing};
-use super::{ImportError, parse, price, without_zeros};
-use crate::chat::Parameter;
+use super::super::{Capabilities, Capability, ModelFacts, Pricing, TokenPrices};
+use super::{ImportError, parse_json, parse_price, zero_prices_to_unknown};
+use crate::chat::RequestParameter;
 
 #[derive(Deserialize)]
-struct List {
-    data: Vec<Model>,
+struct OpenRouterList {
+    data: Vec<OpenRouterModel>,
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct OpenRouterModel {
     id: String,
     context_length: Option<u64>,
-    architecture: Option<Architecture>,
-    pricing: Prices,
-    top_provider: Option<TopProvider>,
+    architecture: Option<OpenRouterArchitecture>,
+    pricing: OpenRouterPrices,
+    top_provider: Option<OpenRouterTopProvider>,
     supported_parameters: Option<Vec<String>>,
     expiration_date: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Architecture {
+struct OpenRouterArchitecture {
     input_modalities: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct TopProvider {
+struct OpenRouterTopProvider {
     max_completion_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
-struct Prices {
+struct OpenRouterPrices {
     prompt: Option<Box<RawValue>>,
     completion: Option<Box<RawValue>>,
     input_cache_read: Option<Box<RawValue>>,
@@ -42,12 +42,12 @@ struct Prices {
     input_cache_write_1h: Option<Box<RawValue>>,
     internal_reasoning: Option<Box<RawValue>>,
     #[serde(default)]
-    overrides: Option<Vec<Override>>,
+    overrides: Option<Vec<OpenRouterPriceOverride>>,
 }
 
 /// Prices that hold under a condition: above so many tokens of prompt, or between two hours of the day.
 #[derive(Deserialize)]
-struct Override {
+struct OpenRouterPriceOverride {
     min_prompt_tokens: Option<f64>,
     utc_start: Option<f64>,
     utc_end: Option<f64>,
@@ -59,32 +59,32 @@ struct Override {
 }
 
 /// From dollars per token to nano-dollars per million.
-const POWER: i32 = 15;
+const PRICE_EXPONENT: i32 = 15;
 
-pub(super) fn read(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
-    let list: List = parse(text)?;
-    list.data.into_iter().enumerate().map(|(at, model)| facts(model, at)).collect()
+pub(super) fn parse(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
+    let list: OpenRouterList = parse_json(text)?;
+    list.data.into_iter().enumerate().map(|(at, model)| to_model_facts(model, at)).collect()
 }
 
 /// What a prompt costs above each bound: of all entries that hold there, the later ones win part by part, and what none
 /// of them says costs what it costs below.
-fn tiers(longer: &[(u64, Price)], base: Price) -> Vec<(u64, Price)> {
+fn merge_tiers(longer: &[(u64, TokenPrices)], base: TokenPrices) -> Vec<(u64, TokenPrices)> {
     let mut bounds: Vec<u64> = longer.iter().map(|(above, _)| *above).collect();
     bounds.sort_unstable();
     bounds.dedup();
     let at = |bound: u64| {
         let holding = longer.iter().filter(|(above, _)| *above <= bound);
-        holding.fold(base, |under, (_, price)| price.over(under))
+        holding.fold(base, |under, (_, price)| price.or(under))
     };
     bounds.into_iter().map(|bound| (bound, at(bound))).collect()
 }
 
-fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
+fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, ImportError> {
     let said = &model.pricing;
     let of = |raw: &Option<Box<RawValue>>, name: &str| {
-        price(raw.as_deref(), POWER, &format!("data[{at}].pricing.{name}"))
+        parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("data[{at}].pricing.{name}"))
     };
-    let base = Price {
+    let base = TokenPrices {
         input: of(&said.prompt, "prompt")?,
         cached_input: of(&said.input_cache_read, "input_cache_read")?,
         cache_write: of(&said.input_cache_write, "input_cache_write")?,
@@ -92,12 +92,12 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         output: of(&said.completion, "completion")?,
         reasoning: of(&said.internal_reasoning, "internal_reasoning")?,
     };
-    let mut longer: Vec<(u64, Price)> = Vec::new();
+    let mut longer: Vec<(u64, TokenPrices)> = Vec::new();
     for tier in said.overrides.iter().flatten() {
         // A price that holds on another condition than length is not one that a row can say.
         let by_hour = tier.utc_start.or(tier.utc_end).is_some();
         let Some(above) = tier.min_prompt_tokens.filter(|least| *least >= 0.0 && !by_hour) else { continue };
-        let price = Price {
+        let price = TokenPrices {
             input: of(&tier.prompt, "overrides.prompt")?,
             cached_input: of(&tier.input_cache_read, "overrides.input_cache_read")?,
             cache_write: of(&tier.input_cache_write, "overrides.input_cache_write")?,
@@ -106,9 +106,9 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
             reasoning: None,
         };
         // A whole number of tokens, which the list writes as a number of any kind.
-        longer.push((above as u64, without_zeros(price)));
+        longer.push((above as u64, zero_prices_to_unknown(price)));
     }
-    let tiers = tiers(&longer, without_zeros(base));
+    let tiers = merge_tiers(&longer, zero_prices_to_unknown(base));
     let mut capabilities = Capabilities::default();
     let mut refuses = Vec::new();
     if let Some(parameters) = &model.supported_parameters {
@@ -116,7 +116,7 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         capabilities.set(Capability::Tools, takes("tools"));
         capabilities.set(Capability::JsonSchema, takes("structured_outputs"));
         capabilities.set(Capability::Reasoning, takes("reasoning"));
-        let sampling = [(Parameter::Temperature, "temperature"), (Parameter::TopP, "top_p")];
+        let sampling = [(RequestParameter::Temperature, "temperature"), (RequestParameter::TopP, "top_p")];
         refuses.extend(sampling.into_iter().filter(|(_, name)| !takes(name)).map(|(parameter, _)| parameter));
     }
     if let Some(inputs) = model.architecture.and_then(|architecture| architecture.input_modalities) {
@@ -131,10 +131,10 @@ fn facts(model: Model, at: usize) -> Result<ModelFacts, ImportError> {
         model: model.id,
         context_tokens: model.context_length.filter(|tokens| *tokens > 0),
         max_output_tokens: model.top_provider.and_then(|top| top.max_completion_tokens),
-        price: Pricing { base: without_zeros(base), tiers },
-        refuses,
+        pricing: Pricing { base: zero_prices_to_unknown(base), tiers },
+        rejected_parameters: refuses,
         capabilities,
-        deprecated,
+        retirement_date: deprecated,
         ..ModelFacts::default()
     })
 }

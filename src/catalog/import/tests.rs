@@ -1,14 +1,14 @@
 //! Files from elsewhere, right and wrong.
 
 use super::*;
-use crate::catalog::{Capability, Thinking};
-use crate::chat::Parameter;
+use crate::catalog::{Capability, ReasoningControl};
+use crate::chat::RequestParameter;
 
-fn of(text: &str) -> Result<Imported, ImportError> {
-    import(text, &|name| matches!(name, "openrouter" | "gemini" | "anthropic"), &Catalog::default())
+fn import_text(text: &str) -> Result<ImportedCatalog, ImportError> {
+    import_catalog(text, &|name| matches!(name, "openrouter" | "gemini" | "anthropic"), &Catalog::default())
 }
 
-const OPENROUTER: &str = r#"{"data":[
+const OPENROUTER_JSON: &str = r#"{"data":[
  {"id":"made-up/one","context_length":1000,"architecture":{"input_modalities":["text","image"]},
   "pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"3e-7","input_cache_write_1h":"0.000006",
    "overrides":[{"min_prompt_tokens":200000.0,"prompt":"0.000006","completion":"0.0000225"},
@@ -21,57 +21,65 @@ const OPENROUTER: &str = r#"{"data":[
 
 #[test]
 fn openrouter_prices_are_exact() {
-    let read = of(OPENROUTER).unwrap();
-    assert_eq!((read.models.len(), read.left_out), (3, 1));
+    let read = import_text(OPENROUTER_JSON).unwrap();
+    assert_eq!((read.models.len(), read.skipped), (3, 1));
     let one = &read.models[0];
     assert_eq!((one.context_tokens, one.max_output_tokens), (Some(1000), Some(64)));
-    let base = one.price.base;
+    let base = one.pricing.base;
     assert_eq!((base.input, base.output), (Some(3_000_000_000), Some(15_000_000_000)));
     assert_eq!((base.cached_input, base.cache_write), (Some(300_000_000), None));
     assert_eq!(base.cache_write_1h, Some(6_000_000_000));
-    assert_eq!(one.price.at(200_000).input, Some(3_000_000_000), "the bound itself is below it");
-    let long = one.price.at(200_001);
+    assert_eq!(
+        one.pricing.for_input_tokens(200_000).input,
+        Some(3_000_000_000),
+        "the bound itself is below it"
+    );
+    let long = one.pricing.for_input_tokens(200_001);
     assert_eq!((long.input, long.output), (Some(6_000_000_000), Some(30_000_000_000)), "the later one wins");
     assert_eq!(long.cached_input, Some(300_000_000), "what is not said stays");
-    let longest = one.price.at(500_001);
+    let longest = one.pricing.for_input_tokens(500_001);
     assert_eq!((longest.input, longest.output), (Some(9_000_000_000), Some(30_000_000_000)));
     assert_eq!(one.supports(Capability::Tools), Some(true));
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
     assert_eq!(one.supports(Capability::Prefill), None);
-    assert_eq!(one.refuses, [Parameter::TopP]);
-    assert_eq!(one.deprecated.as_deref(), Some("2027-01-02"));
-    assert!(read.models[1..].iter().all(|m| m.price.base == Price::default()), "nothing is no price");
+    assert_eq!(one.rejected_parameters, [RequestParameter::TopP]);
+    assert_eq!(one.retirement_date.as_deref(), Some("2027-01-02"));
+    assert!(read.models[1..].iter().all(|m| m.pricing.base == TokenPrices::default()), "nothing is no price");
 }
 
 #[test]
-fn models_dev_keeps_what_it_does_not_say() {
+fn models_dev_keeps_known_facts() {
     let text = r#"{"google":{"models":{"gemini-3.8-flash":{"reasoning":true,"tool_call":true,"temperature":true,
         "limit":{"context":7,"output":0},"cost":{"input":0.75,"output":3.75}}}},
         "anthropic":{"models":{"claude-sonnet-4-5":{"cost":{"input":4,"output":20,"cache_read":0.4,
         "context_over_200k":{"input":8,"output":30}}}}},"nobody":{"models":{"x":{}}}}"#;
-    let read = of(text).unwrap();
-    assert_eq!((read.models.len(), read.left_out), (2, 1));
+    let read = import_text(text).unwrap();
+    assert_eq!((read.models.len(), read.skipped), (2, 1));
     let [claude, gemini] = &read.models[..] else { panic!("two models") };
     assert_eq!(gemini.context_tokens, Some(7));
-    assert_eq!(gemini.thinking, Some(Thinking::Level), "as it was known");
-    assert_eq!(gemini.refuses, [Parameter::Temperature, Parameter::TopP], "as it was known");
-    assert_eq!(gemini.price.base.cached_input, Some(75_000_000), "as it was known: the price is the same");
-    assert_eq!(claude.price.base.cache_write, None, "another price: what is not said is unknown");
-    assert_eq!(claude.price.at(200_001).input, Some(8_000_000_000));
+    assert_eq!(gemini.reasoning_control, Some(ReasoningControl::Level), "as it was known");
+    assert_eq!(
+        gemini.rejected_parameters,
+        [RequestParameter::Temperature, RequestParameter::TopP],
+        "as it was known"
+    );
+    assert_eq!(gemini.pricing.base.cached_input, Some(75_000_000), "as it was known: the price is the same");
+    assert_eq!(claude.pricing.base.cache_write, None, "another price: what is not said is unknown");
+    assert_eq!(claude.pricing.for_input_tokens(200_001).input, Some(8_000_000_000));
 }
 
 #[test]
-fn our_own_columns() {
+fn own_csv_format_is_imported() {
     let text = "# a comment\nmodel,provider,usd_input,usd_output\nm,gemini,0.1,0.4\n\"quoted\",gemini,,\n";
-    let read = of(text).unwrap();
-    assert_eq!((read.models.len(), read.left_out), (2, 0));
-    assert_eq!(read.models[0].price.base.output, Some(400_000_000));
-    let shipped = import(crate::catalog::SHIPPED, &|_| true, &Catalog::default()).unwrap();
+    let read = import_text(text).unwrap();
+    assert_eq!((read.models.len(), read.skipped), (2, 0));
+    assert_eq!(read.models[0].pricing.base.output, Some(400_000_000));
+    let shipped = import_catalog(crate::catalog::BUILT_IN_CSV, &|_| true, &Catalog::default()).unwrap();
     assert_eq!(shipped.models, Catalog::default().all());
 }
 
 #[test]
-fn a_wrong_file_says_where() {
+fn error_location_cases() {
     for (text, said) in [
         ("", "`provider` is missing"),
         ("provider,model,usd_imput\n", "`usd_imput` is no column"),
@@ -96,31 +104,34 @@ fn a_wrong_file_says_where() {
         ("{\"gemini\":{\"models\":{\"m\":{\"cost\":{\"input\":[]}}}}}", "`gemini.models.m.cost.input`"),
         ("{\"gemini\":[]}", "gemini"),
     ] {
-        let error = of(text).unwrap_err().to_string();
+        let error = import_text(text).unwrap_err().to_string();
         assert!(error.contains(said), "{text}: {error}");
     }
 }
 
 #[test]
-fn changes_are_told() {
+fn catalog_changes_are_listed() {
     let mut models = Catalog::default().all();
     models.retain(|facts| facts.provider == "deepseek");
     let gone = models.pop().unwrap();
-    models[0].price.base.input = Some(1);
+    models[0].pricing.base.input = Some(1);
     models.push(ModelFacts { provider: "deepseek".into(), model: "zzz".into(), ..ModelFacts::default() });
-    let told = changes(&Catalog::default(), &models);
+    let told = diff_catalog(&Catalog::default(), &models);
     assert_eq!(told.len(), 3);
-    assert!(told.contains(&("deepseek".into(), gone.model, Change::Gone)));
-    assert!(told.contains(&("deepseek".into(), "zzz".into(), Change::New([None, None]))));
-    assert!(told.iter().any(|(_, _, change)| matches!(change, Change::Price { after: [Some(1), _], .. })));
+    assert!(told.contains(&("deepseek".into(), gone.model, CatalogChange::Unlisted)));
+    assert!(told.contains(&("deepseek".into(), "zzz".into(), CatalogChange::Added([None, None]))));
+    assert!(
+        told.iter()
+            .any(|(_, _, change)| matches!(change, CatalogChange::PriceChanged { after: [Some(1), _], .. }))
+    );
 }
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC*", cut in 0..OPENROUTER.len()) {
-        let _ = of(&text);
-        let _ = of(&format!("{{{text}"));
-        let _ = of(&format!("provider,model,tiers,usd_input\ngemini,m,{text},\n"));
-        let _ = of(&OPENROUTER[..cut]);
+    fn arbitrary_text_does_not_panic(text in "\\PC*", cut in 0..OPENROUTER_JSON.len()) {
+        let _ = import_text(&text);
+        let _ = import_text(&format!("{{{text}"));
+        let _ = import_text(&format!("provider,model,tiers,usd_input\ngemini,m,{text},\n"));
+        let _ = import_text(&OPENROUTER_JSON[..cut]);
     }
 }

@@ -2,97 +2,98 @@
 
 mod audit;
 mod baseline;
-mod choice;
 mod drift;
 mod dry_run;
 mod execute;
 mod gate;
-mod github;
-mod hold;
-mod judges;
-mod outputs;
+mod github_actions;
+mod graders;
+mod output;
 mod prepare;
 mod resume;
 mod reweight;
+mod run_lease;
+mod run_spec;
 
 use std::collections::HashMap;
 
-use super::context::Context;
-use super::outcome::{CommandError, Outcome};
-use super::{call, money, simulator};
+use super::context::CommandContext;
+use super::outcome::{CommandError, CommandOutcome};
+use super::{call, max_cost, start_simulator};
 use crate::cli::EvalArgs;
-use crate::config::load_set;
-use crate::eval::{Set, subject_halves};
-use baseline::Against;
-use choice::Choice;
-use drift::OnDrift;
-use hold::Hold;
-use prepare::{Prepared, prepare};
+use crate::config::load_golden_set;
+use crate::eval::{GoldenSet, split_subject_name};
+use baseline::BaselineSource;
+use drift::DriftHook;
+use prepare::{PreparedRun, prepare_run};
+use run_lease::RunLease;
+use run_spec::RunSpec;
 
-pub(super) async fn eval(context: &Context, args: EvalArgs) -> Result<Outcome, CommandError> {
+pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<CommandOutcome, CommandError> {
     if args.audit {
-        return audit::audit(context, &args);
+        return audit::run_audit(context, &args);
     }
     let mut config = context.load_config()?;
     // Everything that can be checked is checked before the first call, for all sets.
-    let sets: Vec<Set> =
-        args.sets.iter().map(|path| load_set(path, config.file_access())).collect::<Result<_, _>>()?;
-    outputs::check(context, &args, &sets)?;
-    let on_drift = args.gate.on_drift.as_deref().map(|text| OnDrift::typed(text, &config)).transpose()?;
-    let typed = |set: &Set| Choice::typed(context, &args, set, &config);
-    let mut choices: Vec<Choice> = sets.iter().map(typed).collect::<Result<_, _>>()?;
+    let sets: Vec<GoldenSet> =
+        args.sets.iter().map(|path| load_golden_set(path, config.file_access())).collect::<Result<_, _>>()?;
+    output::check_output_paths(context, &args, &sets)?;
+    let on_drift = args.gate.on_drift.as_deref().map(|text| DriftHook::parse(text, &config)).transpose()?;
+    let typed = |set: &GoldenSet| RunSpec::from_args(context, &args, set, &config);
+    let mut choices: Vec<RunSpec> = sets.iter().map(typed).collect::<Result<_, _>>()?;
     let resumed = match (&args.resume, sets.as_slice(), choices.as_mut_slice()) {
         (None, ..) => None,
-        (Some(run), [set], [choice]) => Some(resume::find(context, &args, run, set, choice)?),
+        (Some(run), [set], [choice]) => Some(resume::find_resumable_run(context, &args, run, set, choice)?),
         (Some(_), ..) => {
             return Err(CommandError::usage("--resume goes on with one run, and so with one set")
-                .hint("name the set whose run was cut short"));
+                .with_hint("name the set whose run was cut short"));
         }
     };
     let named = choices.iter().flat_map(|choice| &choice.subjects);
-    let mut named: Vec<String> = named.map(|name| subject_halves(name).0.to_owned()).collect();
-    named.extend(sets.iter().flat_map(|set| set.cases.asked_models().judges.iter().cloned()));
-    simulator::check_models(&config, named.iter().map(String::as_str))?;
-    named.extend(sets.iter().flat_map(|set| set.cases.asked_models().embedders.iter().cloned()));
-    let _simulator = simulator::start_if_named(context, &mut config, &named, || replies(&sets)).await?;
-    let purse = money::purse(args.max_cost.as_deref())?;
+    let mut named: Vec<String> = named.map(|name| split_subject_name(name).0.to_owned()).collect();
+    named.extend(sets.iter().flat_map(|set| set.cases.grader_models().judges.iter().cloned()));
+    start_simulator::check_simulated_models(&config, named.iter().map(String::as_str))?;
+    named.extend(sets.iter().flat_map(|set| set.cases.grader_models().embedders.iter().cloned()));
+    let _simulator =
+        start_simulator::start_if_needed(context, &mut config, &named, || simulator_replies(&sets)).await?;
+    let purse = max_cost::parse_max_cost(args.max_cost.as_deref())?;
     // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
-    let router = context.router(&config).paying_from(purse).patient();
-    let prepared: Vec<Prepared> = sets
+    let router = context.build_router(&config).with_run_budget(purse).wait_for_limits();
+    let prepared: Vec<PreparedRun> = sets
         .into_iter()
         .zip(choices)
-        .map(|(set, choice)| prepare(context, &args, &config, &router, set, choice))
+        .map(|(set, choice)| prepare_run(context, &args, &config, &router, set, choice))
         .collect::<Result<_, _>>()?;
-    let jury = judges::assemble(context, &args, &config, &router, &prepared)?;
+    let jury = graders::resolve_graders(context, &args, &config, &router, &prepared)?;
     if let Some(route) = &args.reweight {
-        reweight::check(context, &config, route, &prepared)?;
+        reweight::check_reweight(context, &config, route, &prepared)?;
     }
     if args.dry_run {
-        return dry_run::show(context, &router, &jury, &prepared, args.json);
+        return dry_run::print_dry_run(context, &router, &jury, &prepared, args.json);
     }
     let resumed = match resumed {
         Some(row) => {
-            let hold = Hold::take_up(context, router.health(), &row.id).await?;
+            let hold = RunLease::acquire_existing(context, router.health(), &row.id).await?;
             Some((row, hold))
         }
         None => None,
     };
-    let executed = execute::execute(context, &args, &router, &jury, &prepared, resumed).await?;
+    let executed = execute::execute_runs(context, &args, &router, &jury, &prepared, resumed).await?;
     // Whoever reads the table may be gone, and a report may find no room: who is to be told is told all the same.
-    let shown = outputs::show(context, &args, &prepared, &executed);
-    if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.finished) {
-        reweight::apply(context, &config, &jury, route, set, run);
+    let shown = output::print_runs(context, &args, &prepared, &executed);
+    if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.runs) {
+        reweight::apply_weights(context, &config, &jury, route, set, run);
     }
     if let Some(on_drift) = on_drift {
-        on_drift.tell(context, &prepared, &executed.finished).await;
+        on_drift.run_for_drifted(context, &prepared, &executed.runs).await;
     }
     shown
 }
 
 /// What the simulator's models say: plain pairs of prompt and reply.
-fn replies(sets: &[Set]) -> HashMap<String, String> {
+fn simulator_replies(sets: &[GoldenSet]) -> HashMap<String, String> {
     let asked =
-        sets.iter().flat_map(|set| (0..set.prompts.len().max(1)).map(|prompt| set.cases.asked_by(prompt)));
+        sets.iter().flat_map(|set| (0..set.prompts.len().max(1)).map(|prompt| set.cases.with_prompt(prompt)));
     let mut replies = HashMap::new();
     for cases in asked {
         let pairs = cases.iter().map(|case| (case.request.last_user_text(), case.reference));

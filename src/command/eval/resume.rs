@@ -1,54 +1,56 @@
 //! Which run is gone on with.
 
-use super::baseline::LEDGER;
-use super::choice::Selection;
-use super::{Against, Choice, CommandError, Context};
-use crate::chat::counted;
+use super::baseline::LEDGER_HINT;
+use super::run_spec::CaseSelection;
+use super::{BaselineSource, CommandContext, CommandError, RunSpec};
+use crate::chat::pluralize;
 use crate::cli::EvalArgs;
-use crate::eval::Set;
+use crate::eval::GoldenSet;
 use crate::ledger::RunRow;
 
 /// At most so many runs are listed.
-const LISTED: usize = 5;
+const MAX_LISTED_RUNS: usize = 5;
 
 /// The path by which the ledger knows a set.
-pub(super) fn path_of(set: &Set) -> String {
+pub(super) fn canonical_set_path(set: &GoldenSet) -> String {
     let path = std::fs::canonicalize(&set.path).unwrap_or_else(|_| (&set.path).into());
     path.to_string_lossy().into_owned()
 }
 
 /// Finds the run to go on with, and has what it was begun with in place of what was typed.
-pub(super) fn find(
-    context: &Context,
+pub(super) fn find_resumable_run(
+    context: &CommandContext,
     args: &EvalArgs,
     id: &str,
-    set: &Set,
-    choice: &mut Choice,
+    set: &GoldenSet,
+    choice: &mut RunSpec,
 ) -> Result<RunRow, CommandError> {
-    let health = context.health();
+    let health = context.open_health();
     let ledger = health.ledger();
-    let path = path_of(set);
+    let path = canonical_set_path(set);
     let (unfinished, named) = ledger.read(|rows| Ok((rows.unfinished_runs(&path)?, rows.run(id)?)));
-    if let Some(trouble) = context.ledger_trouble() {
-        return Err(CommandError::usage(format!("no run can be gone on with: {trouble}")).hint(LEDGER));
+    if let Some(trouble) = context.take_ledger_error() {
+        return Err(
+            CommandError::usage(format!("no run can be gone on with: {trouble}")).with_hint(LEDGER_HINT)
+        );
     }
-    let same = |run: &RunRow| subjects_of(run) == choice.subjects;
+    let same = |run: &RunRow| run_subjects(run) == choice.subjects;
     let list = || {
         let line = |run: &RunRow| {
-            let begun = jiff::Timestamp::from_millisecond(run.begun).unwrap_or_default();
-            let scored = ledger.read(|rows| rows.scored_results(&run.id));
-            let subjects = subjects_of(run).join(", ");
-            format!("\n  {} begun {begun:.0}, {}, of {subjects}", run.id, counted(scored, "result"))
+            let begun = jiff::Timestamp::from_millisecond(run.started_at).unwrap_or_default();
+            let scored = ledger.read(|rows| rows.count_scored_results(&run.id));
+            let subjects = run_subjects(run).join(", ");
+            format!("\n  {} begun {begun:.0}, {}, of {subjects}", run.id, pluralize(scored, "result"))
         };
         match unfinished.as_slice() {
             [] => format!("every run of {} is finished; leave out --resume to begin one", set.path),
             runs => {
-                let lines: String = runs.iter().take(LISTED).map(line).collect();
+                let lines: String = runs.iter().take(MAX_LISTED_RUNS).map(line).collect();
                 format!("its unfinished runs, to be named behind --resume, are{lines}")
             }
         }
     };
-    let wrong = |message: String| Err(CommandError::usage(message).hint(list()));
+    let wrong = |message: String| Err(CommandError::usage(message).with_hint(list()));
     let run = match (id, named) {
         ("", _) => match unfinished.iter().find(|run| same(run)) {
             Some(run) => run.clone(),
@@ -61,33 +63,33 @@ pub(super) fn find(
         (id, Some(run)) if run.set_path != path => {
             return wrong(format!("the run {id} is one of {}, not of {}", run.set_path, set.path));
         }
-        (id, Some(run)) if run.finished > 0 => {
+        (id, Some(run)) if run.finished_at > 0 => {
             return wrong(format!("the run {id} is finished: each of its cases has its result"));
         }
         (id, Some(run)) if !args.models.is_empty() && !same(&run) => {
-            return wrong(format!("the run {id} is one of {}", subjects_of(&run).join(", ")));
+            return wrong(format!("the run {id} is one of {}", run_subjects(&run).join(", ")));
         }
         (_, Some(run)) => run,
     };
-    let Ok(selection) = serde_json::from_str::<Selection>(&run.options) else {
+    let Ok(selection) = serde_json::from_str::<CaseSelection>(&run.options) else {
         return wrong(format!("the run {} was begun by another version of slalom", run.id));
     };
-    if let Some(flag) = selection.contradicted_by(args) {
+    if let Some(flag) = selection.conflicting_flag(args) {
         let message = format!("the run {} was begun with another {flag}", run.id);
         return Err(
-            CommandError::usage(message).hint(format!("leave out {flag}: the run goes on as it began"))
+            CommandError::usage(message).with_hint(format!("leave out {flag}: the run goes on as it began"))
         );
     }
-    let own = choice.against.as_ref().and_then(Against::subject);
-    if let Some(own) = own.filter(|own| !subjects_of(&run).iter().any(|subject| subject == own)) {
+    let own = choice.baseline.as_ref().and_then(BaselineSource::subject_in_run);
+    if let Some(own) = own.filter(|own| !run_subjects(&run).iter().any(|subject| subject == own)) {
         return wrong(format!("the run {} has no subject {own} to compare with", run.id));
     }
-    choice.of_set &= subjects_of(&run) == choice.subjects;
-    choice.subjects = subjects_of(&run);
+    choice.has_set_subjects &= run_subjects(&run) == choice.subjects;
+    choice.subjects = run_subjects(&run);
     choice.selection = selection;
     Ok(run)
 }
 
-fn subjects_of(run: &RunRow) -> Vec<String> {
+fn run_subjects(run: &RunRow) -> Vec<String> {
     serde_json::from_str(&run.subjects).unwrap_or_default()
 }

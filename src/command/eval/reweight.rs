@@ -1,66 +1,67 @@
 //! What the scores say of a route's weights.
 
-use super::execute::{Finished, is_measured};
-use super::resume::path_of;
-use super::{CommandError, Context, Prepared};
+use super::execute::{FinishedRun, is_measured};
+use super::resume::canonical_set_path;
+use super::{CommandContext, CommandError, PreparedRun};
 use crate::config::Config;
-use crate::eval::{Jury, Subject};
+use crate::eval::{EvalSubject, Graders};
 use crate::provider::ModelRef;
 
 /// Whether there is anything to weigh: a weighted route, and candidates of it among the subjects.
-pub(super) fn check(
-    context: &Context,
+pub(super) fn check_reweight(
+    context: &CommandContext,
     config: &Config,
     name: &str,
-    prepared: &[Prepared],
+    prepared: &[PreparedRun],
 ) -> Result<(), CommandError> {
-    let route = config.route(name, &context.environment())?;
+    let route = config.build_route(name, &context.environment())?;
     if !route.is_weighted() {
         return Err(CommandError::usage(format!("route `{name}` shares nothing out by weight"))
-            .hint("give it `strategy: weighted` in routes.yaml"));
+            .with_hint("give it `strategy: weighted` in routes.yaml"));
     }
     if prepared.len() > 1 {
         return Err(CommandError::usage("--reweight goes by one set")
-            .hint("run the set that says most about the route by itself"));
+            .with_hint("run the set that says most about the route by itself"));
     }
     if prepared.iter().any(|prepared| !prepared.set.prompts.is_empty() || !prepared.is_whole_set) {
         return Err(CommandError::usage("--reweight goes by a whole set that asks by one prompt")
-            .hint("leave --filter, --tag and --sample out, and run a set without `prompts`"));
+            .with_hint("leave --filter, --tag and --sample out, and run a set without `prompts`"));
     }
     let candidates: Vec<&ModelRef> = route.candidates.iter().map(|candidate| &candidate.model_ref).collect();
     let weighed = prepared.iter().flat_map(|prepared| &prepared.subjects);
-    let count = weighed.filter(|subject| model_of(subject).is_some_and(|m| candidates.contains(&m))).count();
+    let count =
+        weighed.filter(|subject| single_model(subject).is_some_and(|m| candidates.contains(&m))).count();
     if count < 2 {
         return Err(CommandError::usage(format!(
             "--reweight compares candidates of route `{name}`, and {count} of them is measured here"
         ))
-        .hint(format!("measure each of them: -m route:{name} --each-candidate")));
+        .with_hint(format!("measure each of them: -m route:{name} --each-candidate")));
     }
     Ok(())
 }
 
 /// Weighs the route's candidates by what was found. Only a run whose figures are sound says anything.
-pub(super) fn apply(
-    context: &Context,
+pub(super) fn apply_weights(
+    context: &CommandContext,
     config: &Config,
-    jury: &Jury,
+    jury: &Graders,
     name: &str,
-    prepared: &Prepared,
-    run: &Finished,
+    prepared: &PreparedRun,
+    run: &FinishedRun,
 ) {
-    if !run.gate.unsound.is_empty() {
+    if !run.gate.inconclusive.is_empty() {
         context.console.warn(format_args!(
             "the weights of route `{name}` are as they were: too much of the run could not be scored"
         ));
         return;
     }
-    let Ok(route) = config.route(name, &context.environment()) else { return };
+    let Ok(route) = config.build_route(name, &context.environment()) else { return };
     let rates: Vec<(ModelRef, f64)> = prepared
         .subjects
         .iter()
         .zip(&run.summaries)
         .filter(|(_, summary)| is_measured(jury, summary))
-        .filter_map(|(subject, summary)| Some((model_of(subject)?.clone(), summary.pass_rate?)))
+        .filter_map(|(subject, summary)| Some((single_model(subject)?.clone(), summary.pass_rate?)))
         .filter(|(model, _)| route.candidates.iter().any(|candidate| candidate.model_ref == *model))
         .collect();
     if rates.len() < 2 {
@@ -70,7 +71,7 @@ pub(super) fn apply(
         ));
         return;
     }
-    let weights = context.health().reweigh(name, &path_of(&prepared.set), &rates);
+    let weights = context.open_health().reweight(name, &canonical_set_path(&prepared.set), &rates);
     for row in weights {
         let written = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
         if let Some(candidate) = written {
@@ -85,7 +86,7 @@ pub(super) fn apply(
 }
 
 /// The one model that a subject is.
-fn model_of(subject: &Subject) -> Option<&ModelRef> {
+fn single_model(subject: &EvalSubject) -> Option<&ModelRef> {
     match (&subject.route.name, subject.route.candidates.as_slice()) {
         (None, [candidate]) => Some(&candidate.model_ref),
         _ => None,

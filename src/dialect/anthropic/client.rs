@@ -1,42 +1,51 @@
 //! The half that asks.
 
-use super::stream::Reader;
-use super::{Anthropic, VERSION, request};
-use crate::chat::{Effort, Event, Failure, Parameter};
-use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest};
+use super::decoder::AnthropicDecoder;
+use super::{API_VERSION, Anthropic, request};
+use crate::chat::{Failure, ReasoningEffort, RequestParameter, StreamEvent};
+use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
+use crate::dialect::{
+    ClientCodec, ClientRequest, EffortControl, Quirks, StreamDecoder, WireRequest, WireResponse,
+};
 
-impl Client for Anthropic {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let headers = vec![("anthropic-version", VERSION)];
-        WireRequest { headers, ..WireRequest::new("/v1/messages", &request::write(call)) }
+impl ClientCodec for Anthropic {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        let headers = vec![("anthropic-version", API_VERSION)];
+        WireRequest { headers, ..WireRequest::new("/v1/messages", &request::encode_request_body(call)) }
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::Seed]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::Seed]
     }
 
-    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+    fn supported_efforts(&self, quirks: &Quirks) -> &'static [ReasoningEffort] {
         match quirks.effort {
-            EffortControl::Budget => &Effort::ALL,
-            _ => &[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Xhigh, Effort::Max],
+            EffortControl::Budget => &ReasoningEffort::ALL,
+            _ => &[
+                ReasoningEffort::None,
+                ReasoningEffort::Low,
+                ReasoningEffort::Medium,
+                ReasoningEffort::High,
+                ReasoningEffort::Xhigh,
+                ReasoningEffort::Max,
+            ],
         }
     }
 
-    fn most_temperature(&self) -> u8 {
+    fn max_temperature(&self) -> u8 {
         1
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        read_whole(Reader::default(), reply.body, events)
+        decode_complete_body(AnthropicDecoder::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(SseStream::new(Reader::default()))
+        Box::new(SseStreamDecoder::new(AnthropicDecoder::default()))
     }
 }

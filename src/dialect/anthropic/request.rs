@@ -2,113 +2,121 @@
 
 use serde_json::{Map, Value, json};
 
-use super::FALLBACK_MAX_TOKENS;
-use super::turn::{read_turn, write_turn};
-use crate::chat::{CacheLifetime, Effort, Function, JsonSchema, Request, Schema, Tool, ToolChoice};
-use crate::dialect::closed_schema::closed;
-use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::no_parameters;
-use crate::dialect::{Asked, Call, EffortControl};
+use super::DEFAULT_MAX_OUTPUT_TOKENS;
+use super::messages::{decode_message, encode_message};
+use crate::chat::{
+    FunctionTool, JsonSchema, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat, Tool, ToolChoice,
+};
+use crate::dialect::claude_schema::to_claude_schema;
+use crate::dialect::field_reader::{
+    FieldReader, insert_nonempty_array, insert_nonempty_object, insert_some, merge_objects, read_all_fields,
+};
+use crate::dialect::function_tools::empty_parameters_schema;
+use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// The least that the vendor takes as a budget of thought.
-const LEAST_BUDGET: u64 = 1024;
+const MIN_THINKING_BUDGET: u64 = 1024;
 
 /// The body, in the order in which a reader would look for things.
-pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { model, request, stream, quirks, options } = call;
-    let max_tokens = request.max_tokens.or(quirks.default_max_tokens).unwrap_or(FALLBACK_MAX_TOKENS);
+pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
+    let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
+    let max_tokens =
+        request.max_output_tokens.or(quirks.default_max_tokens).unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
     body.insert("max_tokens".to_owned(), json!(max_tokens));
-    put(&mut body, "system", request.system.clone());
-    let turns: Vec<Value> = request.messages.iter().map(write_turn).collect();
+    insert_some(&mut body, "system", request.system_prompt.clone());
+    let turns: Vec<Value> = request.messages.iter().map(encode_message).collect();
     body.insert("messages".to_owned(), Value::Array(turns));
-    put(&mut body, "temperature", request.temperature);
-    put(&mut body, "top_p", request.top_p);
-    put_list(&mut body, "stop_sequences", request.stop.clone());
-    put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
-    put(&mut body, "tool_choice", write_choice(request));
+    insert_some(&mut body, "temperature", request.temperature);
+    insert_some(&mut body, "top_p", request.top_p);
+    insert_nonempty_array(&mut body, "stop_sequences", request.stop_sequences.clone());
+    insert_nonempty_array(&mut body, "tools", request.tools.iter().map(encode_tool).collect());
+    insert_some(&mut body, "tool_choice", encode_tool_choice(request));
     let mut output = Map::new();
-    if let Some(effort) = request.effort {
-        write_effort(effort, quirks.effort, max_tokens, &mut body, &mut output);
+    if let Some(effort) = request.reasoning_effort {
+        encode_reasoning_effort(effort, quirks.effort, max_tokens, &mut body, &mut output);
     }
-    if let Some(Schema::Described(schema)) = &request.schema {
-        output.insert("format".to_owned(), json!({"type": "json_schema", "schema": closed(&schema.schema)}));
+    if let Some(ResponseFormat::JsonSchema(schema)) = &request.response_format {
+        output.insert(
+            "format".to_owned(),
+            json!({"type": "json_schema", "schema": to_claude_schema(&schema.schema)}),
+        );
     }
-    put_object(&mut body, "output_config", output);
-    put(&mut body, "cache_control", request.cache.map(write_cache));
-    put(&mut body, "stream", stream.then_some(true));
-    merge(&mut body, options);
+    insert_nonempty_object(&mut body, "output_config", output);
+    insert_some(&mut body, "cache_control", request.prompt_cache.map(encode_cache_control));
+    insert_some(&mut body, "stream", stream.then_some(true));
+    merge_objects(&mut body, options);
     body
 }
 
 /// A body as it was sent.
-pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
-    let mut body = Fields::of(body)?;
-    let model = body.text("model").ok_or("`model` is missing")?;
+pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
+    let mut body = FieldReader::from_body(body)?;
+    let model = body.take_string("model").ok_or("`model` is missing")?;
     let mut request = Request {
-        max_tokens: Some(body.count("max_tokens").ok_or("`max_tokens` is missing")?),
-        temperature: body.number("temperature"),
-        top_p: body.number("top_p"),
-        stop: body.texts("stop_sequences"),
-        system: body.text("system"),
-        tools: body.list("tools").into_iter().map(read_tool).collect(),
+        max_output_tokens: Some(body.take_u64("max_tokens").ok_or("`max_tokens` is missing")?),
+        temperature: body.take_f64("temperature"),
+        top_p: body.take_f64("top_p"),
+        stop_sequences: body.take_strings("stop_sequences"),
+        system_prompt: body.take_string("system"),
+        tools: body.take_array("tools").into_iter().map(decode_tool).collect(),
         ..Request::default()
     };
-    if let Some((choice, parallel)) = body.take("tool_choice", read_choice) {
+    if let Some((choice, parallel)) = body.take_with("tool_choice", decode_tool_choice) {
         (request.tool_choice, request.parallel_tool_calls) = (Some(choice), parallel);
     }
     let adaptive = json!({"type": "adaptive"});
     // A level without thinking means something else: it stays the caller's own.
-    let thinks = body.says("thinking", &adaptive);
-    body.inside("output_config", |output| {
-        request.schema = output.take("format", read_format);
+    let thinks = body.has_value("thinking", &adaptive);
+    body.read_object("output_config", |output| {
+        request.response_format = output.take_with("format", decode_response_format);
         if thinks {
-            request.effort = output.take("effort", |word| word.as_str()?.parse().ok());
+            request.reasoning_effort = output.take_with("effort", |word| word.as_str()?.parse().ok());
         }
     });
-    if request.effort.is_some() {
-        body.is("thinking", &adaptive);
-    } else if body.is("thinking", &json!({"type": "disabled"})) {
-        request.effort = Some(Effort::None);
+    if request.reasoning_effort.is_some() {
+        body.take_if_equal("thinking", &adaptive);
+    } else if body.take_if_equal("thinking", &json!({"type": "disabled"})) {
+        request.reasoning_effort = Some(ReasoningEffort::None);
     }
-    request.cache = body.take("cache_control", read_cache);
-    request.messages = body.list("messages").iter().map(read_turn).collect();
-    let stream = body.truth("stream").unwrap_or(false);
-    Ok(Asked { model, request, stream, options: body.rest() })
+    request.prompt_cache = body.take_with("cache_control", decode_cache_control);
+    request.messages = body.take_array("messages").iter().map(decode_message).collect();
+    let stream = body.take_bool("stream").unwrap_or(false);
+    Ok(ServerRequest { model, request, is_streaming: stream, provider_options: body.into_remaining() })
 }
 
-fn write_tool(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool) -> Value {
     match tool {
-        Tool::Own(own) => own.clone(),
+        Tool::ProviderSpecific(own) => own.clone(),
         Tool::Function(function) => {
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(function.name));
-            put(&mut object, "description", function.description.clone());
+            insert_some(&mut object, "description", function.description.clone());
             object.insert("input_schema".to_owned(), function.parameters.clone());
-            put(&mut object, "strict", function.strict);
+            insert_some(&mut object, "strict", function.strict);
             Value::Object(object)
         }
     }
 }
 
-fn read_tool(tool: Value) -> Tool {
-    let function = whole(&tool, |fields| {
-        fields.is("type", &json!("custom"));
-        Some(Function {
-            name: fields.text("name")?,
-            description: fields.text("description"),
+fn decode_tool(tool: Value) -> Tool {
+    let function = read_all_fields(&tool, |fields| {
+        fields.take_if_equal("type", &json!("custom"));
+        Some(FunctionTool {
+            name: fields.take_string("name")?,
+            description: fields.take_string("description"),
             parameters: fields
-                .take("input_schema", |s| s.is_object().then(|| s.clone()))
-                .unwrap_or_else(no_parameters),
-            strict: fields.truth("strict"),
+                .take_with("input_schema", |s| s.is_object().then(|| s.clone()))
+                .unwrap_or_else(empty_parameters_schema),
+            strict: fields.take_bool("strict"),
         })
     });
-    function.map_or(Tool::Own(tool), Tool::Function)
+    function.map_or(Tool::ProviderSpecific(tool), Tool::Function)
 }
 
 /// Whether several calls may come at once is said beside the choice, and a choice is only taken where there are tools.
-fn write_choice(request: &Request) -> Option<Value> {
+fn encode_tool_choice(request: &Request) -> Option<Value> {
     let at_once = request.parallel_tool_calls.filter(|_| !request.tools.is_empty());
     let mut choice = match &request.tool_choice {
         None if at_once.is_none() => return None,
@@ -123,14 +131,14 @@ fn write_choice(request: &Request) -> Option<Value> {
     Some(choice)
 }
 
-fn read_choice(choice: &Value) -> Option<(ToolChoice, Option<bool>)> {
-    whole(choice, |fields| {
-        let parallel = fields.truth("disable_parallel_tool_use").map(|disabled| !disabled);
-        let choice = match fields.text("type")?.as_str() {
+fn decode_tool_choice(choice: &Value) -> Option<(ToolChoice, Option<bool>)> {
+    read_all_fields(choice, |fields| {
+        let parallel = fields.take_bool("disable_parallel_tool_use").map(|disabled| !disabled);
+        let choice = match fields.take_string("type")?.as_str() {
             "auto" => ToolChoice::Auto,
             "none" => ToolChoice::None,
             "any" => ToolChoice::Required,
-            "tool" => ToolChoice::Named(fields.text("name")?),
+            "tool" => ToolChoice::Named(fields.take_string("name")?),
             _ => return None,
         };
         Some((choice, parallel))
@@ -139,18 +147,18 @@ fn read_choice(choice: &Value) -> Option<(ToolChoice, Option<bool>)> {
 
 /// Newer models think as they see fit under a level of effort; older ones take a budget of tokens, which must leave room
 /// for the answer.
-fn write_effort(
-    effort: Effort,
+fn encode_reasoning_effort(
+    effort: ReasoningEffort,
     control: EffortControl,
     max_tokens: u64,
     body: &mut Map<String, Value>,
     output: &mut Map<String, Value>,
 ) {
     let thinking = match (control, effort) {
-        (EffortControl::Unsupported, _) | (EffortControl::Level, Effort::None) => return,
-        (_, Effort::None) => json!({"type": "disabled"}),
+        (EffortControl::Unsupported, _) | (EffortControl::Level, ReasoningEffort::None) => return,
+        (_, ReasoningEffort::None) => json!({"type": "disabled"}),
         (EffortControl::Budget, _) => {
-            let budget = effort.budget(max_tokens).max(LEAST_BUDGET);
+            let budget = effort.token_budget(max_tokens).max(MIN_THINKING_BUDGET);
             if budget >= max_tokens {
                 return;
             }
@@ -158,8 +166,8 @@ fn write_effort(
         }
         (control, _) => {
             // The lowest level that the vendor has is `low`.
-            let level = if effort == Effort::Minimal { Effort::Low } else { effort };
-            output.insert("effort".to_owned(), json!(level.name()));
+            let level = if effort == ReasoningEffort::Minimal { ReasoningEffort::Low } else { effort };
+            output.insert("effort".to_owned(), json!(level.as_str()));
             if control == EffortControl::Level {
                 return;
             }
@@ -169,22 +177,24 @@ fn write_effort(
     body.insert("thinking".to_owned(), thinking);
 }
 
-fn read_format(format: &Value) -> Option<Schema> {
-    whole(format, |fields| {
-        fields.is("type", &json!("json_schema")).then_some(())?;
-        let schema = fields.take("schema", |s| s.is_object().then(|| s.clone()))?;
-        let name = JsonSchema::NAME.to_owned();
-        Some(Schema::Described(JsonSchema { name, description: None, schema, strict: None }))
+fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
+    read_all_fields(format, |fields| {
+        fields.take_if_equal("type", &json!("json_schema")).then_some(())?;
+        let schema = fields.take_with("schema", |s| s.is_object().then(|| s.clone()))?;
+        let name = JsonSchema::DEFAULT_NAME.to_owned();
+        Some(ResponseFormat::JsonSchema(JsonSchema { name, description: None, schema, strict: None }))
     })
 }
 
-fn write_cache(lifetime: CacheLifetime) -> Value {
+fn encode_cache_control(lifetime: PromptCacheTtl) -> Value {
     match lifetime {
-        CacheLifetime::Short => json!({"type": "ephemeral"}),
-        CacheLifetime::Long => json!({"type": "ephemeral", "ttl": "1h"}),
+        PromptCacheTtl::ProviderDefault => json!({"type": "ephemeral"}),
+        PromptCacheTtl::OneHour => json!({"type": "ephemeral", "ttl": "1h"}),
     }
 }
 
-fn read_cache(mark: &Value) -> Option<CacheLifetime> {
-    [CacheLifetime::Short, CacheLifetime::Long].into_iter().find(|lifetime| write_cache(*lifetime) == *mark)
+fn decode_cache_control(mark: &Value) -> Option<PromptCacheTtl> {
+    [PromptCacheTtl::ProviderDefault, PromptCacheTtl::OneHour]
+        .into_iter()
+        .find(|lifetime| encode_cache_control(*lifetime) == *mark)
 }

@@ -2,44 +2,46 @@
 
 use serde_json::{Value, json};
 
-use super::turn::write_block;
+use super::messages::encode_block;
 use super::{Anthropic, request};
-use crate::chat::{Event, FailureClass, FinishReason, Part, Response, Usage};
-use crate::dialect::sse_stream::write_frame;
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
+use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::{
+    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+};
 
-impl Server for Anthropic {
-    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        request::read(body)
+impl ServerCodec for Anthropic {
+    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<ServerRequest, String> {
+        request::decode_request_body(body)
     }
 
-    fn thought_state(&self, seed: &str) -> Option<Value> {
+    fn reasoning_state(&self, seed: &str) -> Option<Value> {
         Some(json!({"signature": seed}))
     }
 
-    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"type": "thinking", "thinking": text, "signature": ""}))
             }
-            other => write_block(other),
+            other => encode_block(other),
         };
         let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
-        wire::write(&json!({
-            "id": serving.id, "type": "message", "role": "assistant", "model": serving.model, "content": content,
-            "stop_reason": stop_word(response.finish_reason), "stop_sequence": null, "usage": usage(&response.usage),
+        wire_json::encode_json(&json!({
+            "id": serving.response_id, "type": "message", "role": "assistant", "model": serving.model, "content": content,
+            "stop_reason": encode_finish_reason(response.finish_reason), "stop_sequence": null, "usage": encode_usage(&response.usage),
         }))
     }
 
-    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
         vec![
-            ("request-id", format!("req_{}", serving.id)),
+            ("request-id", format!("req_{}", serving.response_id)),
             ("anthropic-ratelimit-requests-limit", "10000".to_owned()),
             ("anthropic-ratelimit-requests-remaining", "9999".to_owned()),
         ]
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
         let (status, kind) = match class {
             FailureClass::RateLimited => (429, "rate_limit_error"),
             FailureClass::QuotaExhausted => (402, "billing_error"),
@@ -58,16 +60,21 @@ impl Server for Anthropic {
             headers.push(("anthropic-ratelimit-requests-remaining", "0".to_owned()));
         }
         let error = json!({"type": kind, "message": message});
-        let body = wire::write(&json!({"type": "error", "error": error, "request_id": "req_sim"}));
-        ServerReply { status, headers, body }
+        let body = wire_json::encode_json(&json!({"type": "error", "error": error, "request_id": "req_sim"}));
+        ServerErrorResponse { status, headers, body }
     }
 
-    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder { serving: serving.clone(), usage: Usage::default(), open: None, blocks: 0 })
+    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(AnthropicEncoder {
+            serving: serving.clone(),
+            usage: Usage::default(),
+            current_block: None,
+            block_index: 0,
+        })
     }
 }
 
-fn stop_word(reason: FinishReason) -> &'static str {
+fn encode_finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Length => "max_tokens",
         FinishReason::ToolCalls => "tool_use",
@@ -78,7 +85,7 @@ fn stop_word(reason: FinishReason) -> &'static str {
 }
 
 /// The vendor's convention: `input_tokens` leaves both cache figures out.
-fn usage(usage: &Usage) -> Value {
+fn encode_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
     let mut wire = json!({
         "input_tokens": usage.input_tokens.unwrap_or(0).saturating_sub(read + write),
@@ -92,99 +99,105 @@ fn usage(usage: &Usage) -> Value {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Open {
+enum AnthropicOpenBlock {
     Text,
     Thinking,
-    Redacted,
-    Call(usize),
+    RedactedThinking,
+    ToolUse(usize),
 }
 
-struct Encoder {
-    serving: Serving,
+struct AnthropicEncoder {
+    serving: ResponseIdentity,
     usage: Usage,
-    open: Option<Open>,
-    blocks: usize,
+    current_block: Option<AnthropicOpenBlock>,
+    block_index: usize,
 }
 
-impl Encoder {
+impl AnthropicEncoder {
     /// Opens a block of that kind unless it is open already, closing the one before it.
-    fn enter(&mut self, kind: Open, block: &Value) -> Vec<u8> {
-        if self.open == Some(kind) {
+    fn open_block(&mut self, kind: AnthropicOpenBlock, block: &Value) -> Vec<u8> {
+        if self.current_block == Some(kind) {
             return Vec::new();
         }
-        let mut out = self.leave();
-        self.open = Some(kind);
-        let start = json!({"type": "content_block_start", "index": self.blocks, "content_block": block});
-        out.extend(write_frame(Some("content_block_start"), &start));
+        let mut out = self.close_block();
+        self.current_block = Some(kind);
+        let start = json!({"type": "content_block_start", "index": self.block_index, "content_block": block});
+        out.extend(encode_sse_frame(Some("content_block_start"), &start));
         out
     }
 
-    fn leave(&mut self) -> Vec<u8> {
-        if self.open.take().is_none() {
+    fn close_block(&mut self) -> Vec<u8> {
+        if self.current_block.take().is_none() {
             return Vec::new();
         }
-        self.blocks += 1;
-        write_frame(
+        self.block_index += 1;
+        encode_sse_frame(
             Some("content_block_stop"),
-            &json!({"type": "content_block_stop", "index": self.blocks - 1}),
+            &json!({"type": "content_block_stop", "index": self.block_index - 1}),
         )
     }
 
-    fn delta(&self, delta: &Value) -> Vec<u8> {
-        let event = json!({"type": "content_block_delta", "index": self.blocks, "delta": delta});
-        write_frame(Some("content_block_delta"), &event)
+    fn encode_delta(&self, delta: &Value) -> Vec<u8> {
+        let event = json!({"type": "content_block_delta", "index": self.block_index, "delta": delta});
+        encode_sse_frame(Some("content_block_delta"), &event)
     }
 }
 
-impl StreamEncoder for Encoder {
-    fn open(&mut self, input: &Usage) -> Vec<u8> {
+impl StreamEncoder for AnthropicEncoder {
+    fn encode_start(&mut self, input: &Usage) -> Vec<u8> {
         let opening = Usage { output_tokens: Some(1), ..*input };
         let message = json!({
-            "id": self.serving.id, "type": "message", "role": "assistant", "model": self.serving.model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": usage(&opening),
+            "id": self.serving.response_id, "type": "message", "role": "assistant", "model": self.serving.model, "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": encode_usage(&opening),
         });
-        write_frame(Some("message_start"), &json!({"type": "message_start", "message": message}))
+        encode_sse_frame(Some("message_start"), &json!({"type": "message_start", "message": message}))
     }
 
-    fn event(&mut self, event: &Event) -> Vec<u8> {
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8> {
         match event {
-            Event::Text(text) => {
-                let mut out = self.enter(Open::Text, &json!({"type": "text", "text": ""}));
-                out.extend(self.delta(&json!({"type": "text_delta", "text": text})));
+            StreamEvent::TextDelta(text) => {
+                let mut out = self.open_block(AnthropicOpenBlock::Text, &json!({"type": "text", "text": ""}));
+                out.extend(self.encode_delta(&json!({"type": "text_delta", "text": text})));
                 out
             }
-            Event::Reasoning(text) => {
-                let mut out =
-                    self.enter(Open::Thinking, &json!({"type": "thinking", "thinking": "", "signature": ""}));
-                out.extend(self.delta(&json!({"type": "thinking_delta", "thinking": text})));
+            StreamEvent::ReasoningDelta(text) => {
+                let mut out = self.open_block(
+                    AnthropicOpenBlock::Thinking,
+                    &json!({"type": "thinking", "thinking": "", "signature": ""}),
+                );
+                out.extend(self.encode_delta(&json!({"type": "thinking_delta", "thinking": text})));
                 out
             }
-            Event::ToolCall { index, id, name } => self
-                .enter(Open::Call(*index), &json!({"type": "tool_use", "id": id, "name": name, "input": {}})),
-            Event::ToolArguments { piece, .. } => {
-                self.delta(&json!({"type": "input_json_delta", "partial_json": piece}))
+            StreamEvent::ToolCallStart { index, id, name } => self.open_block(
+                AnthropicOpenBlock::ToolUse(*index),
+                &json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
+            ),
+            StreamEvent::ToolCallDelta { arguments_delta: piece, .. } => {
+                self.encode_delta(&json!({"type": "input_json_delta", "partial_json": piece}))
             }
-            Event::Usage(usage) => {
+            StreamEvent::Usage(usage) => {
                 self.usage.merge(usage);
                 Vec::new()
             }
-            Event::Finish(reason) => {
-                let mut out = self.leave();
-                let delta = json!({"stop_reason": stop_word(*reason), "stop_sequence": null});
-                let event = json!({"type": "message_delta", "delta": delta, "usage": usage(&self.usage)});
-                out.extend(write_frame(Some("message_delta"), &event));
+            StreamEvent::Finish(reason) => {
+                let mut out = self.close_block();
+                let delta = json!({"stop_reason": encode_finish_reason(*reason), "stop_sequence": null});
+                let event =
+                    json!({"type": "message_delta", "delta": delta, "usage": encode_usage(&self.usage)});
+                out.extend(encode_sse_frame(Some("message_delta"), &event));
                 out
             }
-            Event::ReasoningState(state) => match (state.get("signature"), state.get("data")) {
-                (Some(signature), _) if self.open == Some(Open::Thinking) => {
-                    let mut out = self.delta(&json!({"type": "signature_delta", "signature": signature}));
-                    out.extend(self.leave());
+            StreamEvent::ReasoningState(state) => match (state.get("signature"), state.get("data")) {
+                (Some(signature), _) if self.current_block == Some(AnthropicOpenBlock::Thinking) => {
+                    let mut out =
+                        self.encode_delta(&json!({"type": "signature_delta", "signature": signature}));
+                    out.extend(self.close_block());
                     out
                 }
                 (None, Some(data)) => {
                     let block = json!({"type": "redacted_thinking", "data": data});
-                    let mut out = self.enter(Open::Redacted, &block);
-                    out.extend(self.leave());
+                    let mut out = self.open_block(AnthropicOpenBlock::RedactedThinking, &block);
+                    out.extend(self.close_block());
                     out
                 }
                 _ => Vec::new(),
@@ -193,13 +206,13 @@ impl StreamEncoder for Encoder {
         }
     }
 
-    fn close(&mut self) -> Vec<u8> {
-        write_frame(Some("message_stop"), &json!({"type": "message_stop"}))
+    fn encode_end(&mut self) -> Vec<u8> {
+        encode_sse_frame(Some("message_stop"), &json!({"type": "message_stop"}))
     }
 
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
         let body = Anthropic.encode_failure(class, message).body;
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        write_frame(Some("error"), &value)
+        encode_sse_frame(Some("error"), &value)
     }
 }

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire::{count, word};
+use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
 /// Fields that the dialect has and this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_FIELDS: &[&str] = &[
     "container",
     "content[].caller",
     "content[].content",
@@ -40,36 +40,36 @@ pub(super) const KNOWN: &[&str] = &[
 
 /// One event of a stream, or a whole answer: the fields of all kinds in one struct, told apart by `type`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Event {
+pub(super) struct AnthropicEvent {
     #[serde(rename = "type", default)]
     pub kind: String,
-    pub message: Option<Message>,
+    pub message: Option<AnthropicMessage>,
     pub index: Option<u64>,
-    pub content_block: Option<Block>,
-    pub delta: Option<Delta>,
-    pub usage: Option<WireUsage>,
+    pub content_block: Option<AnthropicContentBlock>,
+    pub delta: Option<AnthropicDelta>,
+    pub usage: Option<AnthropicUsage>,
     pub error: Option<Value>,
 }
 
 /// A whole answer, or the skeleton that opens a stream.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Message {
-    #[serde(deserialize_with = "word")]
+pub(super) struct AnthropicMessage {
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
     pub model: Option<String>,
-    pub content: Vec<Block>,
+    pub content: Vec<AnthropicContentBlock>,
     pub stop_reason: Option<String>,
     pub stop_sequence: Option<String>,
     pub stop_details: Option<Value>,
-    pub usage: Option<WireUsage>,
+    pub usage: Option<AnthropicUsage>,
     /// A whole error body instead of an answer.
     pub error: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Block {
+pub(super) struct AnthropicContentBlock {
     #[serde(rename = "type")]
     pub kind: String,
     pub text: Option<String>,
@@ -86,7 +86,7 @@ pub(super) struct Block {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Delta {
+pub(super) struct AnthropicDelta {
     #[serde(rename = "type")]
     pub kind: String,
     pub text: Option<String>,
@@ -104,47 +104,47 @@ pub(super) struct Delta {
 
 /// Counts; what else the object holds (service tier, iterations, server tools) is passed over.
 #[derive(Debug, Default)]
-pub(super) struct WireUsage(Counts);
+pub(super) struct AnthropicUsage(AnthropicTokenCounts);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Counts {
-    #[serde(deserialize_with = "count")]
+struct AnthropicTokenCounts {
+    #[serde(deserialize_with = "deserialize_count")]
     input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_creation_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_read_input_tokens: Option<u64>,
-    cache_creation: Option<CacheCreation>,
-    #[serde(deserialize_with = "count")]
+    cache_creation: Option<AnthropicCacheCreation>,
+    #[serde(deserialize_with = "deserialize_count")]
     output_tokens: Option<u64>,
-    output_tokens_details: Option<OutputDetails>,
+    output_tokens_details: Option<AnthropicOutputDetails>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetails {
-    #[serde(deserialize_with = "count")]
+struct AnthropicOutputDetails {
+    #[serde(deserialize_with = "deserialize_count")]
     thinking_tokens: Option<u64>,
 }
 
 /// What was written to a cache, by how long it is kept.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct CacheCreation {
-    #[serde(deserialize_with = "count")]
+struct AnthropicCacheCreation {
+    #[serde(deserialize_with = "deserialize_count")]
     ephemeral_1h_input_tokens: Option<u64>,
 }
 
-impl<'de> Deserialize<'de> for WireUsage {
+impl<'de> Deserialize<'de> for AnthropicUsage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Through a value, so that the many usage fields of no use here are not noted as unexpected one by one.
         let value = Value::deserialize(deserializer)?;
-        Counts::deserialize(value).map(Self).map_err(serde::de::Error::custom)
+        AnthropicTokenCounts::deserialize(value).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
-impl WireUsage {
+impl AnthropicUsage {
     /// Takes over every count that `newer` has: the figures of `message_delta` are totals, not increments.
     pub(super) fn merge(&mut self, newer: Self) {
         let (old, new) = (&mut self.0, newer.0);
@@ -157,17 +157,17 @@ impl WireUsage {
     }
 
     /// By our convention: `input_tokens` of the vendor leaves both cache figures out.
-    pub(super) fn read(&self) -> Usage {
+    pub(super) fn to_usage(&self) -> Usage {
         let counts = &self.0;
         Usage {
-            input_tokens: Usage::total(&[
+            input_tokens: Usage::sum_known(&[
                 counts.input_tokens,
                 counts.cache_creation_input_tokens,
                 counts.cache_read_input_tokens,
             ]),
             cached_input_tokens: counts.cache_read_input_tokens,
             cache_write_tokens: counts.cache_creation_input_tokens,
-            long_cache_write_tokens: counts.cache_creation.as_ref().and_then(|c| c.ephemeral_1h_input_tokens),
+            cache_write_1h_tokens: counts.cache_creation.as_ref().and_then(|c| c.ephemeral_1h_input_tokens),
             output_tokens: counts.output_tokens,
             reasoning_tokens: counts.output_tokens_details.as_ref().and_then(|d| d.thinking_tokens),
             ..Usage::default()
@@ -176,7 +176,7 @@ impl WireUsage {
 }
 
 /// The vendor's word for a stop reason; `None` when it is not a known one.
-pub(super) fn stop_reason(word: &str) -> Option<FinishReason> {
+pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "end_turn" | "stop_sequence" => FinishReason::Stop,
         "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,

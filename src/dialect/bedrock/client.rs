@@ -1,52 +1,54 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::BedrockDecoder;
 use super::{Bedrock, request};
-use crate::chat::{Event, Failure, Media, Parameter, Part, Source};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::chat::{Attachment, AttachmentSource, Failure, Part, RequestParameter, StreamEvent};
+use crate::dialect::{
+    ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse, wire_json,
+};
 
-impl Client for Bedrock {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let Call { model, stream, .. } = call;
+impl ClientCodec for Bedrock {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        let ClientRequest { model, is_streaming: stream, .. } = call;
         let (method, headers) = if stream {
             ("converse-stream", vec![("accept", "application/vnd.amazon.eventstream")])
         } else {
             ("converse", Vec::new())
         };
         // An id may be an ARN: its colons and slashes are part of one path segment.
-        let path = format!("/model/{}/{method}", wire::escape(model, b"-_.~"));
-        WireRequest { headers, ..WireRequest::new(path, &request::write(call)) }
+        let path = format!("/model/{}/{method}", wire_json::percent_encode(model, b"-_.~"));
+        WireRequest { headers, ..WireRequest::new(path, &request::encode_request_body(call)) }
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::Seed, Parameter::ParallelToolCalls]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::Seed, RequestParameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
-            Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),
-            Part::Document(Media { source: Source::Url(_), .. }) => Some("documents by URL"),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("pictures by URL"),
+            Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) => Some("documents by URL"),
             _ => None,
         }
     }
 
-    fn most_temperature(&self) -> u8 {
+    fn max_temperature(&self) -> u8 {
         1
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         if reply.body.trim_ascii().is_empty() {
-            return Err(wire::empty());
+            return Err(wire_json::empty_body_failure());
         }
-        Reader::default().whole(reply.body, events)
+        BedrockDecoder::default().decode_body(reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(Reader::default())
+        Box::new(BedrockDecoder::default())
     }
 }

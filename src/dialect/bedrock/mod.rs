@@ -1,14 +1,14 @@
 //! Amazon Bedrock Converse.
 
 mod client;
+mod decoder;
+mod messages;
 mod request;
 mod server;
-mod stream;
-mod turn;
 mod wire;
 
 #[cfg(test)]
-pub(super) use turn::NO_OUTPUT;
+pub(super) use messages::EMPTY_RESULT_TEXT;
 
 /// The dialect `bedrock`.
 pub(super) struct Bedrock;

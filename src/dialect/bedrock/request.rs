@@ -2,102 +2,116 @@
 
 use serde_json::{Map, Value, json};
 
-use super::turn::{read_turn, write_turns};
+use super::messages::{decode_message, encode_messages};
 use crate::chat::{
-    CacheLifetime, Effort, Function, JsonSchema, Message, Part, Request, Schema, Tool, ToolChoice,
+    FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort, Request, ResponseFormat, Tool,
+    ToolChoice,
 };
-use crate::dialect::closed_schema::closed;
-use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::no_parameters;
-use crate::dialect::{Asked, Call, EffortControl};
+use crate::dialect::claude_schema::to_claude_schema;
+use crate::dialect::field_reader::{
+    FieldReader, insert_nonempty_array, insert_nonempty_object, insert_some, merge_objects, read_all_fields,
+};
+use crate::dialect::function_tools::empty_parameters_schema;
+use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// Output that budgets of thought are shares of where the request names no bound, in tokens.
-const USUAL_MAX_TOKENS: u64 = 16_384;
+const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 16_384;
 /// The least that Claude takes as a budget of thought.
-const LEAST_BUDGET: u64 = 1024;
+const MIN_THINKING_BUDGET: u64 = 1024;
 
 /// The body, in the order in which a reader would look for things.
-pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { model, request, quirks, options, .. } = call;
+pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
+    let ClientRequest { model, request, quirks, provider_options: options, .. } = call;
     let mut body = Map::new();
-    let mark = request.cache.filter(|_| quirks.cache_points).map(cache_point);
-    let mut turns = write_turns(&request.messages);
+    let mark = request.prompt_cache.filter(|_| quirks.cache_points).map(encode_cache_point);
+    let mut turns = encode_messages(&request.messages);
     if let (Some(mark), Some(content)) =
         (&mark, turns.last_mut().and_then(|turn| turn["content"].as_array_mut()))
     {
         content.push(mark.clone());
     }
     body.insert("messages".to_owned(), Value::Array(turns));
-    let mut system: Vec<Value> = request.system.iter().map(|text| json!({"text": text})).collect();
-    system.extend(mark.filter(|_| request.system.is_some()));
-    put_list(&mut body, "system", system);
+    let mut system: Vec<Value> = request.system_prompt.iter().map(|text| json!({"text": text})).collect();
+    system.extend(mark.filter(|_| request.system_prompt.is_some()));
+    insert_nonempty_array(&mut body, "system", system);
     let mut config = Map::new();
-    put(&mut config, "maxTokens", request.max_tokens);
-    put(&mut config, "temperature", request.temperature);
-    put(&mut config, "topP", request.top_p);
-    put_list(&mut config, "stopSequences", request.stop.clone());
-    put_object(&mut body, "inferenceConfig", config);
-    put(&mut body, "toolConfig", write_tools(request));
-    if let Some(Schema::Described(schema)) = &request.schema {
-        let format = write_format(schema, model.contains("claude"));
+    insert_some(&mut config, "maxTokens", request.max_output_tokens);
+    insert_some(&mut config, "temperature", request.temperature);
+    insert_some(&mut config, "topP", request.top_p);
+    insert_nonempty_array(&mut config, "stopSequences", request.stop_sequences.clone());
+    insert_nonempty_object(&mut body, "inferenceConfig", config);
+    insert_some(&mut body, "toolConfig", encode_tool_config(request));
+    if let Some(ResponseFormat::JsonSchema(schema)) = &request.response_format {
+        let format = encode_response_format(schema, model.contains("claude"));
         body.insert("outputConfig".to_owned(), json!({"textFormat": format}));
     }
-    if let Some(effort) = request.effort {
-        let most = request.max_tokens.unwrap_or(USUAL_MAX_TOKENS);
-        put(&mut body, "additionalModelRequestFields", write_effort(effort, quirks.effort, most, model));
+    if let Some(effort) = request.reasoning_effort {
+        let most = request.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
+        insert_some(
+            &mut body,
+            "additionalModelRequestFields",
+            encode_reasoning_effort(effort, quirks.effort, most, model),
+        );
     }
-    merge(&mut body, options);
+    merge_objects(&mut body, options);
     body
 }
 
 /// A body as it was sent to this path.
-pub(super) fn read(path: &str, body: &[u8]) -> Result<Asked, String> {
+pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerRequest, String> {
     let (model, method) = path
         .rsplit_once("model/")
         .and_then(|(_, rest)| rest.rsplit_once('/'))
         .ok_or("the path names no model and method")?;
-    let mut body = Fields::of(body)?;
+    let mut body = FieldReader::from_body(body)?;
     let mut request = Request {
-        messages: body.list("messages").iter().map(read_turn).collect(),
-        system: body.take("system", read_system),
+        messages: body.take_array("messages").iter().map(decode_message).collect(),
+        system_prompt: body.take_with("system", decode_system_prompt),
         ..Request::default()
     };
-    body.inside("inferenceConfig", |config| {
-        request.max_tokens = config.count("maxTokens");
-        request.temperature = config.number("temperature");
-        request.top_p = config.number("topP");
-        request.stop = config.texts("stopSequences");
+    body.read_object("inferenceConfig", |config| {
+        request.max_output_tokens = config.take_u64("maxTokens");
+        request.temperature = config.take_f64("temperature");
+        request.top_p = config.take_f64("topP");
+        request.stop_sequences = config.take_strings("stopSequences");
     });
-    body.inside("toolConfig", |config| {
-        request.tools = config.list("tools").into_iter().map(read_tool).collect();
-        request.tool_choice = config.take("toolChoice", read_choice);
+    body.read_object("toolConfig", |config| {
+        request.tools = config.take_array("tools").into_iter().map(decode_tool).collect();
+        request.tool_choice = config.take_with("toolChoice", decode_tool_choice);
     });
-    body.inside("outputConfig", |output| request.schema = output.take("textFormat", read_format));
+    body.read_object("outputConfig", |output| {
+        request.response_format = output.take_with("textFormat", decode_response_format);
+    });
     let stream = method == "converse-stream";
-    Ok(Asked { model: model.to_owned(), request, stream, options: body.rest() })
+    Ok(ServerRequest {
+        model: model.to_owned(),
+        request,
+        is_streaming: stream,
+        provider_options: body.into_remaining(),
+    })
 }
 
-fn cache_point(lifetime: CacheLifetime) -> Value {
+fn encode_cache_point(lifetime: PromptCacheTtl) -> Value {
     match lifetime {
-        CacheLifetime::Short => json!({"cachePoint": {"type": "default"}}),
-        CacheLifetime::Long => json!({"cachePoint": {"type": "default", "ttl": "1h"}}),
+        PromptCacheTtl::ProviderDefault => json!({"cachePoint": {"type": "default"}}),
+        PromptCacheTtl::OneHour => json!({"cachePoint": {"type": "default", "ttl": "1h"}}),
     }
 }
 
-fn read_system(blocks: &Value) -> Option<String> {
-    let text = |block: &Value| whole(block, |fields| fields.text("text"));
+fn decode_system_prompt(blocks: &Value) -> Option<String> {
+    let text = |block: &Value| read_all_fields(block, |fields| fields.take_string("text"));
     let texts: Option<Vec<String>> = blocks.as_array()?.iter().map(text).collect();
     texts.filter(|texts| !texts.is_empty()).map(|texts| texts.join("\n\n"))
 }
 
 /// "None" is said by offering none, unless calls were made before: then the tools must stay named.
-fn write_tools(request: &Request) -> Option<Value> {
+fn encode_tool_config(request: &Request) -> Option<Value> {
     let calls = |m: &Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_) | Part::ToolResult(_)));
     let none = request.tool_choice == Some(ToolChoice::None) && !request.messages.iter().any(calls);
-    let mut tools: Vec<Value> = request.tools.iter().map(write_tool).collect();
+    let mut tools: Vec<Value> = request.tools.iter().map(encode_tool).collect();
     if tools.is_empty() {
         // Calls in the conversation want their tools named, even if none may be called any more.
-        tools = called(request).map(write_tool_name).collect();
+        tools = called_tool_names(request).map(encode_tool_stub).collect();
     }
     if tools.is_empty() || none {
         return None;
@@ -116,7 +130,7 @@ fn write_tools(request: &Request) -> Option<Value> {
 }
 
 /// The names of the tools that were called, each once.
-fn called(request: &Request) -> impl Iterator<Item = &str> {
+fn called_tool_names(request: &Request) -> impl Iterator<Item = &str> {
     let mut seen = Vec::new();
     request.messages.iter().flat_map(|m| &m.parts).filter_map(move |part| match part {
         Part::ToolCall(call) if !seen.contains(&call.name.as_str()) => {
@@ -127,72 +141,72 @@ fn called(request: &Request) -> impl Iterator<Item = &str> {
     })
 }
 
-fn write_tool_name(name: &str) -> Value {
+fn encode_tool_stub(name: &str) -> Value {
     json!({"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}})
 }
 
-fn write_tool(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool) -> Value {
     match tool {
-        Tool::Own(own) => own.clone(),
+        Tool::ProviderSpecific(own) => own.clone(),
         Tool::Function(function) => {
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(function.name));
             // An empty description is refused.
-            put(&mut object, "description", function.description.clone().filter(|d| !d.is_empty()));
+            insert_some(&mut object, "description", function.description.clone().filter(|d| !d.is_empty()));
             object.insert("inputSchema".to_owned(), json!({"json": function.parameters}));
-            put(&mut object, "strict", function.strict);
+            insert_some(&mut object, "strict", function.strict);
             json!({"toolSpec": object})
         }
     }
 }
 
-fn read_tool(tool: Value) -> Tool {
-    let function = whole(&tool, |fields| {
-        fields.all_of("toolSpec", |spec| {
-            Some(Function {
-                name: spec.text("name")?,
-                description: spec.text("description"),
+fn decode_tool(tool: Value) -> Tool {
+    let function = read_all_fields(&tool, |fields| {
+        fields.take_object("toolSpec", |spec| {
+            Some(FunctionTool {
+                name: spec.take_string("name")?,
+                description: spec.take_string("description"),
                 parameters: spec
-                    .all_of("inputSchema", |schema| schema.take("json", |s| Some(s.clone())))
-                    .unwrap_or_else(no_parameters),
-                strict: spec.truth("strict"),
+                    .take_object("inputSchema", |schema| schema.take_with("json", |s| Some(s.clone())))
+                    .unwrap_or_else(empty_parameters_schema),
+                strict: spec.take_bool("strict"),
             })
         })
     });
-    function.map_or(Tool::Own(tool), Tool::Function)
+    function.map_or(Tool::ProviderSpecific(tool), Tool::Function)
 }
 
-fn read_choice(choice: &Value) -> Option<ToolChoice> {
-    whole(choice, |fields| {
-        if fields.is("auto", &json!({})) {
+fn decode_tool_choice(choice: &Value) -> Option<ToolChoice> {
+    read_all_fields(choice, |fields| {
+        if fields.take_if_equal("auto", &json!({})) {
             return Some(ToolChoice::Auto);
         }
-        if fields.is("any", &json!({})) {
+        if fields.take_if_equal("any", &json!({})) {
             return Some(ToolChoice::Required);
         }
-        fields.all_of("tool", |tool| tool.text("name")).map(ToolChoice::Named)
+        fields.take_object("tool", |tool| tool.take_string("name")).map(ToolChoice::Named)
     })
 }
 
-fn write_format(schema: &JsonSchema, claude: bool) -> Value {
+fn encode_response_format(schema: &JsonSchema, claude: bool) -> Value {
     let mut object = Map::new();
-    let written = if claude { closed(&schema.schema) } else { schema.schema.clone() };
+    let written = if claude { to_claude_schema(&schema.schema) } else { schema.schema.clone() };
     // The schema goes as text.
     object.insert("schema".to_owned(), json!(written.to_string()));
     object.insert("name".to_owned(), json!(schema.name));
-    put(&mut object, "description", schema.description.clone());
+    insert_some(&mut object, "description", schema.description.clone());
     json!({"type": "json_schema", "structure": {"jsonSchema": object}})
 }
 
-fn read_format(format: &Value) -> Option<Schema> {
-    whole(format, |fields| {
-        fields.is("type", &json!("json_schema")).then_some(())?;
-        fields.all_of("structure", |structure| {
-            structure.all_of("jsonSchema", |schema| {
-                Some(Schema::Described(JsonSchema {
-                    name: schema.text("name").unwrap_or_else(|| JsonSchema::NAME.to_owned()),
-                    description: schema.text("description"),
-                    schema: schema.take("schema", |text| serde_json::from_str(text.as_str()?).ok())?,
+fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
+    read_all_fields(format, |fields| {
+        fields.take_if_equal("type", &json!("json_schema")).then_some(())?;
+        fields.take_object("structure", |structure| {
+            structure.take_object("jsonSchema", |schema| {
+                Some(ResponseFormat::JsonSchema(JsonSchema {
+                    name: schema.take_string("name").unwrap_or_else(|| JsonSchema::DEFAULT_NAME.to_owned()),
+                    description: schema.take_string("description"),
+                    schema: schema.take_with("schema", |text| serde_json::from_str(text.as_str()?).ok())?,
                     strict: None,
                 }))
             })
@@ -201,33 +215,40 @@ fn read_format(format: &Value) -> Option<Schema> {
 }
 
 /// The host passes each family's own words on.
-fn write_effort(effort: Effort, control: EffortControl, most: u64, model: &str) -> Option<Value> {
-    let level = if effort == Effort::Minimal { Effort::Low } else { effort };
-    let off = effort == Effort::None;
+fn encode_reasoning_effort(
+    effort: ReasoningEffort,
+    control: EffortControl,
+    most: u64,
+    model: &str,
+) -> Option<Value> {
+    let level = if effort == ReasoningEffort::Minimal { ReasoningEffort::Low } else { effort };
+    let off = effort == ReasoningEffort::None;
     match control {
         EffortControl::Unsupported => None,
         EffortControl::Budget | EffortControl::Adaptive if off => {
             Some(json!({"thinking": {"type": "disabled"}}))
         }
         EffortControl::Budget => {
-            let budget = effort.budget(most).max(LEAST_BUDGET);
+            let budget = effort.token_budget(most).max(MIN_THINKING_BUDGET);
             (budget < most).then(|| json!({"thinking": {"type": "enabled", "budget_tokens": budget}}))
         }
         EffortControl::Adaptive => {
-            Some(json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": level.name()}}))
+            Some(json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": level.as_str()}}))
         }
         // Without thinking unless asked: there is nothing to switch off.
-        EffortControl::Level => (!off).then(|| json!({"output_config": {"effort": level.name()}})),
+        EffortControl::Level => (!off).then(|| json!({"output_config": {"effort": level.as_str()}})),
         _ if model.contains("amazon.nova") => Some(match effort {
-            Effort::None => json!({"reasoningConfig": {"type": "disabled"}}),
-            Effort::Minimal | Effort::Low => nova("low"),
-            Effort::Medium => nova("medium"),
-            Effort::High | Effort::Xhigh | Effort::Max => nova("high"),
+            ReasoningEffort::None => json!({"reasoningConfig": {"type": "disabled"}}),
+            ReasoningEffort::Minimal | ReasoningEffort::Low => encode_nova_reasoning("low"),
+            ReasoningEffort::Medium => encode_nova_reasoning("medium"),
+            ReasoningEffort::High | ReasoningEffort::Xhigh | ReasoningEffort::Max => {
+                encode_nova_reasoning("high")
+            }
         }),
-        _ => Some(json!({"reasoning_effort": effort.name()})),
+        _ => Some(json!({"reasoning_effort": effort.as_str()})),
     }
 }
 
-fn nova(effort: &str) -> Value {
+fn encode_nova_reasoning(effort: &str) -> Value {
     json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": effort}})
 }

@@ -2,18 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::turn::write_block;
+use super::messages::encode_block;
 use super::{Bedrock, request};
-use crate::chat::{Event, FailureClass, FinishReason, Part, Response, Usage};
-use crate::dialect::frame::{AwsFrame, write_aws_frame};
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
+use crate::dialect::frame::{AwsFrame, encode_aws_frame};
+use crate::dialect::{
+    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+};
 
-impl Server for Bedrock {
-    fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String> {
-        request::read(path, body)
+impl ServerCodec for Bedrock {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Result<ServerRequest, String> {
+        request::decode_request_body(path, body)
     }
 
-    fn thought_state(&self, seed: &str) -> Option<Value> {
+    fn reasoning_state(&self, seed: &str) -> Option<Value> {
         Some(json!({"signature": seed}))
     }
 
@@ -21,25 +23,25 @@ impl Server for Bedrock {
         "application/vnd.amazon.eventstream"
     }
 
-    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
-        vec![("x-amzn-requestid", serving.id.clone())]
+    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
+        vec![("x-amzn-requestid", serving.response_id.clone())]
     }
 
-    fn encode_response(&self, response: &Response, _serving: &Serving) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, _serving: &ResponseIdentity) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"reasoningContent": {"reasoningText": {"text": text}}}))
             }
-            other => write_block(other),
+            other => encode_block(other),
         };
         let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
-        wire::write(&json!({
+        wire_json::encode_json(&json!({
             "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": stop_word(response.finish_reason), "usage": usage(&response.usage), "metrics": {"latencyMs": 0},
+            "stopReason": encode_finish_reason(response.finish_reason), "usage": encode_usage(&response.usage), "metrics": {"latencyMs": 0},
         }))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
         let (status, name) = match class {
             FailureClass::RateLimited => (429, "ThrottlingException"),
             FailureClass::QuotaExhausted => (400, "ServiceQuotaExceededException"),
@@ -56,15 +58,15 @@ impl Server for Bedrock {
             ("x-amzn-errortype", format!("{name}:http://internal.amazon.com/coral/com.amazon.bedrock/")),
             ("x-amzn-requestid", "sim-error".to_owned()),
         ];
-        ServerReply { status, headers, body: wire::write(&json!({"message": message})) }
+        ServerErrorResponse { status, headers, body: wire_json::encode_json(&json!({"message": message})) }
     }
 
-    fn stream_encoder(&self, _serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder { usage: Usage::default(), open: None, blocks: 0 })
+    fn stream_encoder(&self, _serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(BedrockEncoder { usage: Usage::default(), current_block: None, block_index: 0 })
     }
 }
 
-fn stop_word(reason: FinishReason) -> &'static str {
+fn encode_finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Length => "max_tokens",
         FinishReason::ToolCalls => "tool_use",
@@ -75,7 +77,7 @@ fn stop_word(reason: FinishReason) -> &'static str {
 }
 
 /// The vendor's convention: `inputTokens` leaves both cache figures out.
-fn usage(usage: &Usage) -> Value {
+fn encode_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
@@ -85,91 +87,99 @@ fn usage(usage: &Usage) -> Value {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Open {
+enum BedrockOpenBlock {
     Text,
     Reasoning,
-    Call(usize),
+    ToolUse(usize),
 }
 
-struct Encoder {
+struct BedrockEncoder {
     usage: Usage,
-    open: Option<Open>,
-    blocks: usize,
+    current_block: Option<BedrockOpenBlock>,
+    block_index: usize,
 }
 
-fn event(kind: &str, payload: &Value) -> Vec<u8> {
-    write_aws_frame(&AwsFrame {
+fn encode_event_frame(kind: &str, payload: &Value) -> Vec<u8> {
+    encode_aws_frame(&AwsFrame {
         message_type: "event".to_owned(),
-        kind: kind.to_owned(),
+        event_type: kind.to_owned(),
         error_message: String::new(),
-        payload: wire::write(payload),
+        payload: wire_json::encode_json(payload),
     })
 }
 
-impl Encoder {
-    fn leave(&mut self) -> Vec<u8> {
-        if self.open.take().is_none() {
+impl BedrockEncoder {
+    fn close_block(&mut self) -> Vec<u8> {
+        if self.current_block.take().is_none() {
             return Vec::new();
         }
-        self.blocks += 1;
-        event("contentBlockStop", &json!({"contentBlockIndex": self.blocks - 1}))
+        self.block_index += 1;
+        encode_event_frame("contentBlockStop", &json!({"contentBlockIndex": self.block_index - 1}))
     }
 
     /// Moves on to a block of that kind. Only tool calls announce themselves.
-    fn enter(&mut self, open: Open) -> Vec<u8> {
-        if self.open == Some(open) {
+    fn open_block(&mut self, open: BedrockOpenBlock) -> Vec<u8> {
+        if self.current_block == Some(open) {
             return Vec::new();
         }
-        let out = self.leave();
-        self.open = Some(open);
+        let out = self.close_block();
+        self.current_block = Some(open);
         out
     }
 
-    fn delta(&self, delta: &Value) -> Vec<u8> {
-        event("contentBlockDelta", &json!({"contentBlockIndex": self.blocks, "delta": delta}))
+    fn encode_delta(&self, delta: &Value) -> Vec<u8> {
+        encode_event_frame(
+            "contentBlockDelta",
+            &json!({"contentBlockIndex": self.block_index, "delta": delta}),
+        )
     }
 }
 
-impl StreamEncoder for Encoder {
-    fn open(&mut self, _input: &Usage) -> Vec<u8> {
-        event("messageStart", &json!({"role": "assistant"}))
+impl StreamEncoder for BedrockEncoder {
+    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+        encode_event_frame("messageStart", &json!({"role": "assistant"}))
     }
 
-    fn event(&mut self, said: &Event) -> Vec<u8> {
+    fn encode_event(&mut self, said: &StreamEvent) -> Vec<u8> {
         match said {
-            Event::Text(text) => {
-                let mut out = self.enter(Open::Text);
-                out.extend(self.delta(&json!({"text": text})));
+            StreamEvent::TextDelta(text) => {
+                let mut out = self.open_block(BedrockOpenBlock::Text);
+                out.extend(self.encode_delta(&json!({"text": text})));
                 out
             }
-            Event::Reasoning(text) => {
-                let mut out = self.enter(Open::Reasoning);
-                out.extend(self.delta(&json!({"reasoningContent": {"text": text}})));
+            StreamEvent::ReasoningDelta(text) => {
+                let mut out = self.open_block(BedrockOpenBlock::Reasoning);
+                out.extend(self.encode_delta(&json!({"reasoningContent": {"text": text}})));
                 out
             }
-            Event::ToolCall { index, id, name } => {
-                let mut out = self.enter(Open::Call(*index));
+            StreamEvent::ToolCallStart { index, id, name } => {
+                let mut out = self.open_block(BedrockOpenBlock::ToolUse(*index));
                 let start = json!({"toolUse": {"toolUseId": id, "name": name}});
-                out.extend(event(
+                out.extend(encode_event_frame(
                     "contentBlockStart",
-                    &json!({"contentBlockIndex": self.blocks, "start": start}),
+                    &json!({"contentBlockIndex": self.block_index, "start": start}),
                 ));
                 out
             }
-            Event::ToolArguments { piece, .. } => self.delta(&json!({"toolUse": {"input": piece}})),
-            Event::Usage(usage) => {
+            StreamEvent::ToolCallDelta { arguments_delta: piece, .. } => {
+                self.encode_delta(&json!({"toolUse": {"input": piece}}))
+            }
+            StreamEvent::Usage(usage) => {
                 self.usage.merge(usage);
                 Vec::new()
             }
-            Event::Finish(reason) => {
-                let mut out = self.leave();
-                out.extend(event("messageStop", &json!({"stopReason": stop_word(*reason)})));
+            StreamEvent::Finish(reason) => {
+                let mut out = self.close_block();
+                out.extend(encode_event_frame(
+                    "messageStop",
+                    &json!({"stopReason": encode_finish_reason(*reason)}),
+                ));
                 out
             }
-            Event::ReasoningState(state) => match state.get("signature") {
-                Some(signature) if self.open == Some(Open::Reasoning) => {
-                    let mut out = self.delta(&json!({"reasoningContent": {"signature": signature}}));
-                    out.extend(self.leave());
+            StreamEvent::ReasoningState(state) => match state.get("signature") {
+                Some(signature) if self.current_block == Some(BedrockOpenBlock::Reasoning) => {
+                    let mut out = self.encode_delta(&json!({"reasoningContent": {"signature": signature}}));
+                    out.extend(self.close_block());
                     out
                 }
                 _ => Vec::new(),
@@ -178,20 +188,23 @@ impl StreamEncoder for Encoder {
         }
     }
 
-    fn close(&mut self) -> Vec<u8> {
-        event("metadata", &json!({"usage": usage(&self.usage), "metrics": {"latencyMs": 0}}))
+    fn encode_end(&mut self) -> Vec<u8> {
+        encode_event_frame(
+            "metadata",
+            &json!({"usage": encode_usage(&self.usage), "metrics": {"latencyMs": 0}}),
+        )
     }
 
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
         let kind = match class {
             FailureClass::RateLimited => "throttlingException",
             _ => "internalServerException",
         };
-        write_aws_frame(&AwsFrame {
+        encode_aws_frame(&AwsFrame {
             message_type: "exception".to_owned(),
-            kind: kind.to_owned(),
+            event_type: kind.to_owned(),
             error_message: String::new(),
-            payload: wire::write(&json!({"message": message})),
+            payload: wire_json::encode_json(&json!({"message": message})),
         })
     }
 }

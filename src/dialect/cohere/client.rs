@@ -1,38 +1,38 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::CohereDecoder;
 use super::{Cohere, request};
-use crate::chat::{Event, Failure, Parameter, Part};
-use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
+use crate::chat::{Failure, Part, RequestParameter, StreamEvent};
+use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
+use crate::dialect::{ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse};
 
-impl Client for Cohere {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest::new("/v2/chat", &request::write(call))
+impl ClientCodec for Cohere {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        WireRequest::new("/v2/chat", &request::encode_request_body(call))
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::ParallelToolCalls]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         matches!(part, Part::Document(_)).then_some("documents")
     }
 
-    fn most_temperature(&self) -> u8 {
+    fn max_temperature(&self) -> u8 {
         1
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        read_whole(Reader::default(), reply.body, events)
+        decode_complete_body(CohereDecoder::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(SseStream::new(Reader::default()))
+        Box::new(SseStreamDecoder::new(CohereDecoder::default()))
     }
 }

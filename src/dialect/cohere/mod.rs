@@ -1,9 +1,9 @@
 //! Cohere Chat, version 2.
 
 mod client;
+mod decoder;
 mod request;
 mod server;
-mod stream;
 mod wire;
 
 /// The dialect `cohere`.

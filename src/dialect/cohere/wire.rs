@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire::{count, word};
+use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
 /// Fields that the dialect has and this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_FIELDS: &[&str] = &[
     "api_version",
     "delta.message.content.citations",
     "delta.message.role",
@@ -23,28 +23,28 @@ pub(super) const KNOWN: &[&str] = &[
 
 /// One event of a stream.
 #[derive(Debug, Deserialize)]
-pub(super) struct Event {
+pub(super) struct CohereEvent {
     #[serde(rename = "type", default)]
     pub kind: String,
     pub id: Option<Value>,
     pub index: Option<u64>,
-    pub delta: Option<Delta>,
+    pub delta: Option<CohereDelta>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Delta {
-    pub message: Option<Message>,
-    #[serde(deserialize_with = "word")]
+pub(super) struct CohereDelta {
+    pub message: Option<CohereMessage>,
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub finish_reason: Option<String>,
-    pub usage: Option<WireUsage>,
+    pub usage: Option<CohereUsage>,
     pub error: Option<Value>,
 }
 
 /// A message, whole or a piece of one: content and calls are lists in the one and single things in the other.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Message {
+pub(super) struct CohereMessage {
     pub content: Option<Value>,
     pub tool_plan: Option<String>,
     pub tool_calls: Option<Value>,
@@ -55,38 +55,38 @@ pub(super) struct Message {
 /// A whole answer. An error has text where the message would be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Answer {
-    #[serde(deserialize_with = "word")]
+pub(super) struct CohereResponse {
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "word")]
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub finish_reason: Option<String>,
-    pub message: Option<Message>,
-    pub usage: Option<WireUsage>,
+    pub message: Option<CohereMessage>,
+    pub usage: Option<CohereUsage>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct WireUsage {
-    billed_units: Option<Tokens>,
-    tokens: Option<Tokens>,
-    #[serde(deserialize_with = "count")]
+pub(super) struct CohereUsage {
+    billed_units: Option<CohereTokenCounts>,
+    tokens: Option<CohereTokenCounts>,
+    #[serde(deserialize_with = "deserialize_count")]
     cached_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Tokens {
-    #[serde(deserialize_with = "count")]
+struct CohereTokenCounts {
+    #[serde(deserialize_with = "deserialize_count")]
     input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     output_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     reasoning_tokens: Option<u64>,
 }
 
-impl WireUsage {
+impl CohereUsage {
     /// By our convention. `tokens` counts the vendor's own template too; `billed_units` is what is paid for.
-    pub(super) fn read(&self) -> Usage {
+    pub(super) fn to_usage(&self) -> Usage {
         let counted = self.tokens.as_ref().or(self.billed_units.as_ref());
         let billed = self.billed_units.as_ref();
         Usage {
@@ -95,14 +95,14 @@ impl WireUsage {
             cache_write_tokens: None,
             output_tokens: counted.and_then(|t| t.output_tokens),
             reasoning_tokens: counted.and_then(|t| t.reasoning_tokens),
-            billed: billed.and_then(|t| t.input_tokens.zip(t.output_tokens)),
+            billed_tokens: billed.and_then(|t| t.input_tokens.zip(t.output_tokens)),
             ..Usage::default()
         }
     }
 }
 
 /// The vendor's word for a finish reason; `None` when it is not a known one.
-pub(super) fn finish_reason(word: &str) -> Option<FinishReason> {
+pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "COMPLETE" | "STOP_SEQUENCE" => FinishReason::Stop,
         "MAX_TOKENS" | "ERROR_LIMIT" => FinishReason::Length,

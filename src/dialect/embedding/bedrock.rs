@@ -4,19 +4,19 @@
 use serde_json::{Value, json};
 
 use super::cohere::input_type;
-use super::vectors::{count, embeddings, json, texts, vector};
-use super::{Embedder, EmbeddingAsked};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure};
-use crate::dialect::{Quirks, Reply, WireRequest, wire};
+use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
-pub(super) struct Bedrock;
+pub(super) struct BedrockEmbeddingCodec;
 
 fn is_cohere(model: &str) -> bool {
     model.contains("cohere.")
 }
 
-impl Embedder for Bedrock {
-    fn most_texts(&self, model: &str) -> usize {
+impl EmbeddingCodec for BedrockEmbeddingCodec {
+    fn max_batch_size(&self, model: &str) -> usize {
         if is_cohere(model) { 96 } else { 1 }
     }
 
@@ -30,36 +30,44 @@ impl Embedder for Bedrock {
             }
             body
         };
-        WireRequest::new(format!("/model/{}/invoke", wire::escape(model, b"-_.~")), &body)
+        WireRequest::new(format!("/model/{}/invoke", wire_json::percent_encode(model, b"-_.~")), &body)
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {
-        let said = json(reply.body)?;
+    fn decode_response(
+        &self,
+        reply: WireResponse<'_>,
+        _quirks: &Quirks,
+    ) -> Result<EmbeddingResponse, Failure> {
+        let said = parse_body(reply.body)?;
         let found = match said.get("embedding") {
-            Some(one) => vector(one, false).map(|one| vec![one]),
+            Some(one) => parse_embedding(one, false).map(|one| vec![one]),
             // Older Cohere models leave the type out.
             None => said
                 .pointer("/embeddings/float")
                 .or(said.get("embeddings"))
                 .and_then(Value::as_array)
-                .and_then(|all| all.iter().map(|one| vector(one, false)).collect()),
+                .and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect()),
         };
         let header = reply.headers.get("x-amzn-bedrock-input-token-count").and_then(|n| n.parse().ok());
-        embeddings(found, count(said.get("inputTextTokenCount")).or(header), &said)
+        build_response(found, parse_count(said.get("inputTextTokenCount")).or(header), &said)
     }
 
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked> {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {
         let model = path.rsplit_once("model/")?.1.strip_suffix("/invoke")?;
         let body: Value = serde_json::from_slice(body).ok()?;
-        let texts = body.get("texts").or(body.get("inputText")).and_then(texts)?;
-        Some(EmbeddingAsked { model: model.to_owned(), texts })
+        let texts = body.get("texts").or(body.get("inputText")).and_then(parse_texts)?;
+        Some(ServerEmbeddingRequest { model: model.to_owned(), texts })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &Embeddings) -> Vec<u8> {
+    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
         if is_cohere(model) {
-            return wire::write(&json!({"id": "sim-embed", "embeddings": {"float": embeddings.vectors}}));
+            return wire_json::encode_json(
+                &json!({"id": "sim-embed", "embeddings": {"float": embeddings.embeddings}}),
+            );
         }
         let tokens = embeddings.usage.input_tokens;
-        wire::write(&json!({"embedding": embeddings.vectors.first(), "inputTextTokenCount": tokens}))
+        wire_json::encode_json(
+            &json!({"embedding": embeddings.embeddings.first(), "inputTextTokenCount": tokens}),
+        )
     }
 }

@@ -2,24 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::vectors::{count, embeddings, json, texts, vector};
-use super::{Embedder, EmbeddingAsked};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure, Purpose};
-use crate::dialect::{Quirks, Reply, WireRequest, wire};
+use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
-pub(super) struct Cohere;
+pub(super) struct CohereEmbeddingCodec;
 
 /// The vendor's word for a purpose, which it demands.
-pub(super) fn input_type(purpose: Purpose) -> &'static str {
+pub(super) fn input_type(purpose: EmbeddingPurpose) -> &'static str {
     match purpose {
-        Purpose::Similarity => "clustering",
-        Purpose::Query => "search_query",
-        Purpose::Document => "search_document",
+        EmbeddingPurpose::Similarity => "clustering",
+        EmbeddingPurpose::SearchQuery => "search_query",
+        EmbeddingPurpose::SearchDocument => "search_document",
     }
 }
 
-impl Embedder for Cohere {
-    fn most_texts(&self, _model: &str) -> usize {
+impl EmbeddingCodec for CohereEmbeddingCodec {
+    fn max_batch_size(&self, _model: &str) -> usize {
         96
     }
 
@@ -34,20 +34,29 @@ impl Embedder for Cohere {
         WireRequest::new("/v2/embed", &body)
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {
-        let said = json(reply.body)?;
+    fn decode_response(
+        &self,
+        reply: WireResponse<'_>,
+        _quirks: &Quirks,
+    ) -> Result<EmbeddingResponse, Failure> {
+        let said = parse_body(reply.body)?;
         let all = said.pointer("/embeddings/float").and_then(Value::as_array);
-        let found = all.and_then(|all| all.iter().map(|one| vector(one, false)).collect());
-        embeddings(found, count(said.pointer("/meta/billed_units/input_tokens")), &said)
+        let found = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
+        build_response(found, parse_count(said.pointer("/meta/billed_units/input_tokens")), &said)
     }
 
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked> {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {
         let body: Value = path.ends_with("/v2/embed").then(|| serde_json::from_slice(body).ok())??;
-        Some(EmbeddingAsked { model: body["model"].as_str()?.to_owned(), texts: texts(&body["texts"])? })
+        Some(ServerEmbeddingRequest {
+            model: body["model"].as_str()?.to_owned(),
+            texts: parse_texts(&body["texts"])?,
+        })
     }
 
-    fn encode_response(&self, _model: &str, embeddings: &Embeddings) -> Vec<u8> {
+    fn encode_response(&self, _model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let meta = json!({"billed_units": {"input_tokens": embeddings.usage.input_tokens}});
-        wire::write(&json!({"id": "sim-embed", "embeddings": {"float": embeddings.vectors}, "meta": meta}))
+        wire_json::encode_json(
+            &json!({"id": "sim-embed", "embeddings": {"float": embeddings.embeddings}, "meta": meta}),
+        )
     }
 }

@@ -2,20 +2,20 @@
 
 mod bedrock;
 mod cohere;
+mod embedding_json;
 mod gemini;
 mod ollama;
 mod openai;
-mod vectors;
 mod vertex;
 
-use super::{Dialect, Quirks, Reply, WireRequest};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure};
+use super::{Dialect, Quirks, WireRequest, WireResponse};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 
-pub use vertex::VERTEX_EMBEDDER;
+pub use vertex::VERTEX_EMBEDDING_CODEC;
 
 /// What was asked of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmbeddingAsked {
+pub struct ServerEmbeddingRequest {
     /// The model's name.
     pub model: String,
     /// The texts.
@@ -23,9 +23,9 @@ pub struct EmbeddingAsked {
 }
 
 /// A wire format for vectors.
-pub trait Embedder: Sync {
+pub trait EmbeddingCodec: Sync {
     /// How many texts one request takes.
-    fn most_texts(&self, model: &str) -> usize;
+    fn max_batch_size(&self, model: &str) -> usize;
 
     /// The request in this format.
     fn encode_request(&self, model: &str, request: &EmbeddingRequest, quirks: &Quirks) -> WireRequest;
@@ -34,25 +34,26 @@ pub trait Embedder: Sync {
     ///
     /// # Errors
     /// `malformed` when it is not what the format says.
-    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Embeddings, Failure>;
+    fn decode_response(&self, reply: WireResponse<'_>, quirks: &Quirks)
+    -> Result<EmbeddingResponse, Failure>;
 
     /// The other half: reads a request. `None` when the path or the body is another one.
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked>;
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest>;
 
     /// The other half: an answer.
-    fn encode_response(&self, model: &str, embeddings: &Embeddings) -> Vec<u8>;
+    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8>;
 }
 
 impl Dialect {
     /// How this dialect's providers make vectors; `None` where they do not.
-    pub fn embedder(self) -> Option<&'static dyn Embedder> {
+    pub fn embedding_codec(self) -> Option<&'static dyn EmbeddingCodec> {
         match self {
-            Self::OpenaiChat | Self::OpenaiResponses => Some(&openai::Openai),
+            Self::OpenaiChat | Self::OpenaiResponses => Some(&openai::OpenaiEmbeddingCodec),
             Self::Anthropic => None,
-            Self::Gemini => Some(&gemini::Gemini),
-            Self::Cohere => Some(&cohere::Cohere),
-            Self::Ollama => Some(&ollama::Ollama),
-            Self::Bedrock => Some(&bedrock::Bedrock),
+            Self::Gemini => Some(&gemini::GeminiEmbeddingCodec),
+            Self::Cohere => Some(&cohere::CohereEmbeddingCodec),
+            Self::Ollama => Some(&ollama::OllamaEmbeddingCodec),
+            Self::Bedrock => Some(&bedrock::BedrockEmbeddingCodec),
         }
     }
 }
@@ -60,37 +61,46 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Purpose, Usage};
-    use crate::dialect::Headers;
+    use crate::chat::{EmbeddingPurpose, Usage};
+    use crate::dialect::WireHeaders;
 
     #[test]
-    fn vectors_come_back_in_every_format() {
-        let own = Dialect::ALL.into_iter().filter_map(Dialect::embedder);
-        for embedder in own.chain([VERTEX_EMBEDDER]) {
+    fn embeddings_round_trip_in_every_dialect() {
+        let own = Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec);
+        for embedder in own.chain([VERTEX_EMBEDDING_CODEC]) {
             for model in ["text-embedding-3-small", "amazon.titan-embed-text-v2:0", "cohere.embed-v4:0"] {
-                let texts: Vec<String> =
-                    ["one", "two"].into_iter().map(str::to_owned).take(embedder.most_texts(model)).collect();
-                let request =
-                    EmbeddingRequest { texts: texts.clone(), purpose: Purpose::Query, dimensions: Some(2) };
+                let texts: Vec<String> = ["one", "two"]
+                    .into_iter()
+                    .map(str::to_owned)
+                    .take(embedder.max_batch_size(model))
+                    .collect();
+                let request = EmbeddingRequest {
+                    texts: texts.clone(),
+                    purpose: EmbeddingPurpose::SearchQuery,
+                    dimensions: Some(2),
+                };
                 let wire = embedder.encode_request(model, &request, &Quirks::default());
                 let asked = embedder.decode_request(&wire.path.replace("%3A", ":"), &wire.body).unwrap();
-                assert_eq!(asked, EmbeddingAsked { model: model.into(), texts: texts.clone() });
+                assert_eq!(asked, ServerEmbeddingRequest { model: model.into(), texts: texts.clone() });
                 let vectors = texts.iter().map(|text| vec![0.5, text.len() as f32]).collect();
-                let sent = Embeddings { vectors, usage: Usage { input_tokens: Some(7), ..Usage::default() } };
+                let sent = EmbeddingResponse {
+                    embeddings: vectors,
+                    usage: Usage { input_tokens: Some(7), ..Usage::default() },
+                };
                 let body = embedder.encode_response(model, &sent);
-                let reply = Reply { status: 200, headers: &Headers::default(), body: &body };
+                let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
                 let read = embedder.decode_response(reply, &Quirks::default()).unwrap();
-                assert_eq!(read.vectors, sent.vectors);
+                assert_eq!(read.embeddings, sent.embeddings);
                 assert!(matches!(read.usage.input_tokens, Some(7) | None));
             }
         }
     }
 
     #[test]
-    fn what_is_no_vector_is_malformed() {
-        for embedder in Dialect::ALL.into_iter().filter_map(Dialect::embedder) {
+    fn invalid_response_is_rejected() {
+        for embedder in Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec) {
             for body in [&b"{}"[..], b"[]", b"{\"data\":[{\"embedding\":[\"x\"]}]}", b"<html>"] {
-                let reply = Reply { status: 200, headers: &Headers::default(), body };
+                let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body };
                 assert!(embedder.decode_response(reply, &Quirks::default()).is_err());
             }
         }

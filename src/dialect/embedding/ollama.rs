@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::vectors::{count, embeddings, json, texts, vector};
-use super::{Embedder, EmbeddingAsked};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure};
-use crate::dialect::{Quirks, Reply, WireRequest, wire};
+use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
-pub(super) struct Ollama;
+pub(super) struct OllamaEmbeddingCodec;
 
-impl Embedder for Ollama {
-    fn most_texts(&self, _model: &str) -> usize {
+impl EmbeddingCodec for OllamaEmbeddingCodec {
+    fn max_batch_size(&self, _model: &str) -> usize {
         64
     }
 
@@ -22,20 +22,29 @@ impl Embedder for Ollama {
         WireRequest::new("/api/embed", &body)
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {
-        let said = json(reply.body)?;
+    fn decode_response(
+        &self,
+        reply: WireResponse<'_>,
+        _quirks: &Quirks,
+    ) -> Result<EmbeddingResponse, Failure> {
+        let said = parse_body(reply.body)?;
         let all = said["embeddings"].as_array();
-        let found = all.and_then(|all| all.iter().map(|one| vector(one, false)).collect());
-        embeddings(found, count(said.get("prompt_eval_count")), &said)
+        let found = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
+        build_response(found, parse_count(said.get("prompt_eval_count")), &said)
     }
 
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked> {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {
         let body: Value = path.ends_with("/api/embed").then(|| serde_json::from_slice(body).ok())??;
-        Some(EmbeddingAsked { model: body["model"].as_str()?.to_owned(), texts: texts(&body["input"])? })
+        Some(ServerEmbeddingRequest {
+            model: body["model"].as_str()?.to_owned(),
+            texts: parse_texts(&body["input"])?,
+        })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &Embeddings) -> Vec<u8> {
+    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let count = embeddings.usage.input_tokens;
-        wire::write(&json!({"model": model, "embeddings": embeddings.vectors, "prompt_eval_count": count}))
+        wire_json::encode_json(
+            &json!({"model": model, "embeddings": embeddings.embeddings, "prompt_eval_count": count}),
+        )
     }
 }

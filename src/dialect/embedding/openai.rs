@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::vectors::{count, embeddings, json, texts, vector};
-use super::{Embedder, EmbeddingAsked};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure};
-use crate::dialect::{Quirks, Reply, WireRequest, wire};
+use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
-pub(super) struct Openai;
+pub(super) struct OpenaiEmbeddingCodec;
 
-impl Embedder for Openai {
-    fn most_texts(&self, _model: &str) -> usize {
+impl EmbeddingCodec for OpenaiEmbeddingCodec {
+    fn max_batch_size(&self, _model: &str) -> usize {
         256
     }
 
@@ -22,27 +22,37 @@ impl Embedder for Openai {
         WireRequest::new("/embeddings", &body)
     }
 
-    fn decode_response(&self, reply: Reply<'_>, quirks: &Quirks) -> Result<Embeddings, Failure> {
-        let said = json(reply.body)?;
+    fn decode_response(
+        &self,
+        reply: WireResponse<'_>,
+        quirks: &Quirks,
+    ) -> Result<EmbeddingResponse, Failure> {
+        let said = parse_body(reply.body)?;
         let data = said["data"].as_array();
         let found = data.and_then(|data| {
             let mut ordered: Vec<&Value> = data.iter().collect();
             ordered.sort_by_key(|one| one["index"].as_u64().unwrap_or(0));
-            ordered.into_iter().map(|one| vector(&one["embedding"], quirks.int8_embeddings)).collect()
+            ordered
+                .into_iter()
+                .map(|one| parse_embedding(&one["embedding"], quirks.int8_embeddings))
+                .collect()
         });
-        embeddings(found, count(said.pointer("/usage/prompt_tokens")), &said)
+        build_response(found, parse_count(said.pointer("/usage/prompt_tokens")), &said)
     }
 
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked> {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {
         let body: Value = path.ends_with("/embeddings").then(|| serde_json::from_slice(body).ok())??;
-        Some(EmbeddingAsked { model: body["model"].as_str()?.to_owned(), texts: texts(&body["input"])? })
+        Some(ServerEmbeddingRequest {
+            model: body["model"].as_str()?.to_owned(),
+            texts: parse_texts(&body["input"])?,
+        })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &Embeddings) -> Vec<u8> {
+    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let one = |(index, vector): (usize, &Vec<f32>)| json!({"object": "embedding", "index": index, "embedding": vector});
-        let data: Vec<Value> = embeddings.vectors.iter().enumerate().map(one).collect();
+        let data: Vec<Value> = embeddings.embeddings.iter().enumerate().map(one).collect();
         let tokens = embeddings.usage.input_tokens;
         let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-        wire::write(&json!({"object": "list", "data": data, "model": model, "usage": usage}))
+        wire_json::encode_json(&json!({"object": "list", "data": data, "model": model, "usage": usage}))
     }
 }

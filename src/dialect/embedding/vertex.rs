@@ -2,52 +2,58 @@
 
 use serde_json::{Value, json};
 
-use super::gemini::task;
-use super::vectors::{count, embeddings, json, vector};
-use super::{Embedder, EmbeddingAsked};
-use crate::chat::{EmbeddingRequest, Embeddings, Failure, Usage};
-use crate::dialect::{Quirks, Reply, WireRequest, wire};
+use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding};
+use super::gemini::task_type;
+use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, Usage};
+use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
 /// Vectors of models on Vertex.
-pub const VERTEX_EMBEDDER: &dyn Embedder = &Vertex;
+pub const VERTEX_EMBEDDING_CODEC: &dyn EmbeddingCodec = &VertexEmbeddingCodec;
 
-struct Vertex;
+struct VertexEmbeddingCodec;
 
-impl Embedder for Vertex {
-    fn most_texts(&self, _model: &str) -> usize {
+impl EmbeddingCodec for VertexEmbeddingCodec {
+    fn max_batch_size(&self, _model: &str) -> usize {
         1
     }
 
     fn encode_request(&self, model: &str, request: &EmbeddingRequest, _quirks: &Quirks) -> WireRequest {
-        let one = |text: &String| json!({"content": text, "task_type": task(request.purpose)});
+        let one = |text: &String| json!({"content": text, "task_type": task_type(request.purpose)});
         let instances: Vec<Value> = request.texts.iter().map(one).collect();
         let mut body = json!({"instances": instances});
         if let Some(dimensions) = request.dimensions {
             body["parameters"] = json!({"outputDimensionality": dimensions});
         }
-        WireRequest::new(format!("/models/{}:predict", wire::escape(model, b"-_.~/:@")), &body)
+        WireRequest::new(format!("/models/{}:predict", wire_json::percent_encode(model, b"-_.~/:@")), &body)
     }
 
-    fn decode_response(&self, reply: Reply<'_>, _quirks: &Quirks) -> Result<Embeddings, Failure> {
-        let said = json(reply.body)?;
+    fn decode_response(
+        &self,
+        reply: WireResponse<'_>,
+        _quirks: &Quirks,
+    ) -> Result<EmbeddingResponse, Failure> {
+        let said = parse_body(reply.body)?;
         let all = || said["predictions"].as_array().into_iter().flatten().map(|one| &one["embeddings"]);
-        let found: Option<Vec<Vec<f32>>> = all().map(|one| vector(&one["values"], false)).collect();
+        let found: Option<Vec<Vec<f32>>> = all().map(|one| parse_embedding(&one["values"], false)).collect();
         let tokens: Vec<Option<u64>> =
-            all().map(|one| count(one.pointer("/statistics/token_count"))).collect();
-        embeddings(found, Usage::total(&tokens), &said)
+            all().map(|one| parse_count(one.pointer("/statistics/token_count"))).collect();
+        build_response(found, Usage::sum_known(&tokens), &said)
     }
 
-    fn decode_request(&self, path: &str, body: &[u8]) -> Option<EmbeddingAsked> {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {
         let model = path.rsplit_once("models/")?.1.strip_suffix(":predict")?;
         let body: Value = serde_json::from_slice(body).ok()?;
         let text = |one: &Value| one["content"].as_str().map(str::to_owned);
         let texts = body["instances"].as_array()?.iter().map(text).collect::<Option<Vec<_>>>()?;
-        Some(EmbeddingAsked { model: model.to_owned(), texts })
+        Some(ServerEmbeddingRequest { model: model.to_owned(), texts })
     }
 
-    fn encode_response(&self, _model: &str, embeddings: &Embeddings) -> Vec<u8> {
+    fn encode_response(&self, _model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let tokens = embeddings.usage.input_tokens;
         let one = |vector: &Vec<f32>| json!({"embeddings": {"values": vector, "statistics": {"token_count": tokens}}});
-        wire::write(&json!({"predictions": embeddings.vectors.iter().map(one).collect::<Vec<_>>()}))
+        wire_json::encode_json(
+            &json!({"predictions": embeddings.embeddings.iter().map(one).collect::<Vec<_>>()}),
+        )
     }
 }

@@ -1,9 +1,9 @@
 //! Framing: bytes, cut anywhere, into the frames that a dialect is made of.
 
-mod aws;
-mod lines;
+mod aws_event_stream;
+mod ndjson;
 mod sse;
 
-pub use aws::{AwsDecoder, AwsFrame, NoEventStream, write_aws_frame};
-pub use lines::LineDecoder;
-pub use sse::{SseDecoder, SseFrame, TooLong};
+pub use aws_event_stream::{AwsDecoder, AwsFrame, AwsFrameError, encode_aws_frame};
+pub use ndjson::NdjsonDecoder;
+pub use sse::{FrameTooLong, SseDecoder, SseFrame};

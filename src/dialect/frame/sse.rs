@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 /// Longest line, and longest data of one event, in bytes.
-const LIMIT: usize = 32 << 20;
+const MAX_EVENT_BYTES: usize = 32 << 20;
 
 /// One event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub struct SseFrame {
 #[derive(Debug, Default)]
 pub struct SseDecoder {
     /// Bytes of a line that has no end yet.
-    rest: Vec<u8>,
+    buffer: Vec<u8>,
     /// The last byte was a carriage return: a line feed right after it ends no second line.
     after_carriage_return: bool,
     /// A byte order mark may still come.
-    begun: bool,
+    has_started: bool,
     event: String,
     data: String,
     has_data: bool,
@@ -38,28 +38,28 @@ impl SseDecoder {
     ///
     /// # Errors
     /// When a line or an event outgrows 32 MiB.
-    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(SseFrame)) -> Result<(), TooLong> {
+    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(SseFrame)) -> Result<(), FrameTooLong> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_carriage_return) && bytes[0] == b'\n' {
                 bytes = &bytes[1..];
                 continue;
             }
             let Some(at) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
-                self.rest.extend_from_slice(bytes);
-                return if self.rest.len() > LIMIT { Err(TooLong) } else { Ok(()) };
+                self.buffer.extend_from_slice(bytes);
+                return if self.buffer.len() > MAX_EVENT_BYTES { Err(FrameTooLong) } else { Ok(()) };
             };
             self.after_carriage_return = bytes[at] == b'\r';
-            if self.rest.is_empty() {
-                self.line(&bytes[..at], sink);
+            if self.buffer.is_empty() {
+                self.process_line(&bytes[..at], sink);
             } else {
-                let mut line = std::mem::take(&mut self.rest);
+                let mut line = std::mem::take(&mut self.buffer);
                 line.extend_from_slice(&bytes[..at]);
-                self.line(&line, sink);
+                self.process_line(&line, sink);
                 line.clear();
-                self.rest = line;
+                self.buffer = line;
             }
-            if self.data.len() > LIMIT {
-                return Err(TooLong);
+            if self.data.len() > MAX_EVENT_BYTES {
+                return Err(FrameTooLong);
             }
             bytes = &bytes[at + 1..];
         }
@@ -67,20 +67,20 @@ impl SseDecoder {
     }
 
     /// The bytes ended. What the last blank line should have closed comes out here.
-    pub fn end(&mut self) -> Option<SseFrame> {
-        let line = std::mem::take(&mut self.rest);
+    pub fn finish(&mut self) -> Option<SseFrame> {
+        let line = std::mem::take(&mut self.buffer);
         let mut closed = None;
         if !line.is_empty() {
-            self.line(&line, &mut |frame| closed = Some(frame));
+            self.process_line(&line, &mut |frame| closed = Some(frame));
         }
-        closed.or_else(|| self.take())
+        closed.or_else(|| self.take_frame())
     }
 
-    fn line(&mut self, line: &[u8], sink: &mut impl FnMut(SseFrame)) {
-        let line = if self.begun { line } else { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) };
-        self.begun = true;
+    fn process_line(&mut self, line: &[u8], sink: &mut impl FnMut(SseFrame)) {
+        let line = if self.has_started { line } else { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) };
+        self.has_started = true;
         if line.is_empty() {
-            if let Some(frame) = self.take() {
+            if let Some(frame) = self.take_frame() {
                 sink(frame);
             }
             return;
@@ -95,15 +95,15 @@ impl SseDecoder {
                     self.data.push('\n');
                 }
                 self.has_data = true;
-                self.data.push_str(&text(value));
+                self.data.push_str(&lossy_utf8(value));
             }
-            b"event" => text(value).as_ref().clone_into(&mut self.event),
+            b"event" => lossy_utf8(value).as_ref().clone_into(&mut self.event),
             // Comments have an empty name; `id` and `retry` serve reconnection, which an answer does not have.
             _ => {}
         }
     }
 
-    fn take(&mut self) -> Option<SseFrame> {
+    fn take_frame(&mut self) -> Option<SseFrame> {
         let event = std::mem::take(&mut self.event);
         std::mem::take(&mut self.has_data).then(|| SseFrame { event, data: std::mem::take(&mut self.data) })
     }
@@ -112,9 +112,9 @@ impl SseDecoder {
 /// A line or an event outgrew the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line or an event of the stream is longer than 32 MiB")]
-pub struct TooLong;
+pub struct FrameTooLong;
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
+fn lossy_utf8(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
@@ -124,12 +124,12 @@ mod tests {
 
     use super::*;
 
-    fn frames(pieces: &[&[u8]]) -> Vec<SseFrame> {
+    fn decode_frames(pieces: &[&[u8]]) -> Vec<SseFrame> {
         let (mut decoder, mut out) = (SseDecoder::default(), Vec::new());
         for piece in pieces {
             decoder.feed(piece, &mut |f| out.push(f)).unwrap();
         }
-        out.extend(decoder.end());
+        out.extend(decoder.finish());
         out
     }
 
@@ -138,27 +138,27 @@ mod tests {
     }
 
     #[test]
-    fn fields_comments_and_line_ends() {
+    fn syntax_cases() {
         let raw = b"\xef\xbb\xbf: hello\r\nevent: a\r\ndata: 1\rdata:2\n\ndata\n\nid: 7\n\nevent: lost\n\ndata: last";
-        assert_eq!(frames(&[raw]), [frame("a", "1\n2"), frame("", ""), frame("", "last")]);
+        assert_eq!(decode_frames(&[raw]), [frame("a", "1\n2"), frame("", ""), frame("", "last")]);
     }
 
     #[test]
-    fn bad_utf8_is_replaced() {
-        assert_eq!(frames(&[b"data: a\xffb\n\n"]), [frame("", "a\u{fffd}b")]);
+    fn invalid_utf8_is_replaced() {
+        assert_eq!(decode_frames(&[b"data: a\xffb\n\n"]), [frame("", "a\u{fffd}b")]);
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
+    fn line_over_limit_is_rejected() {
         let mut decoder = SseDecoder::default();
-        let piece = vec![b'x'; LIMIT / 2 + 1];
+        let piece = vec![b'x'; MAX_EVENT_BYTES / 2 + 1];
         assert_eq!(decoder.feed(&piece, &mut |_| ()), Ok(()));
-        assert_eq!(decoder.feed(&piece, &mut |_| ()), Err(TooLong));
+        assert_eq!(decoder.feed(&piece, &mut |_| ()), Err(FrameTooLong));
     }
 
     proptest! {
         #[test]
-        fn cuts_change_nothing(raw in "(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|: note|\u{feff})?(\r\n|\n|\r)", more in
+        fn split_input_decodes_identically(raw in "(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|: note|\u{feff})?(\r\n|\n|\r)", more in
             prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|:x)?(\r\n|\n|\r)", 0..12),
             cuts in prop::collection::vec(1usize..7, 1..60)) {
             let whole = format!("{raw}{}", more.concat()).into_bytes();
@@ -170,11 +170,11 @@ mod tests {
                 pieces.push(head);
                 rest = tail;
             }
-            prop_assert_eq!(frames(&pieces), frames(&[&whole]));
+            prop_assert_eq!(decode_frames(&pieces), decode_frames(&[&whole]));
         }
 
         #[test]
-        fn agrees_with_sse_stream(lines in prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{1,4}|:x)?\n", 0..12)) {
+        fn frames_match_sse_stream_crate(lines in prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{1,4}|:x)?\n", 0..12)) {
             use futures_util::{FutureExt, StreamExt};
             let whole = lines.concat() + "\n";
             let body = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(whole.clone()))]);
@@ -182,7 +182,7 @@ mod tests {
                 .filter_map(|e| async move { e.ok() })
                 .filter_map(|e| async move { e.data.map(|data| SseFrame { event: e.event.unwrap_or_default(), data }) })
                 .collect::<Vec<_>>().now_or_never().unwrap();
-            prop_assert_eq!(frames(&[whole.as_bytes()]), theirs);
+            prop_assert_eq!(decode_frames(&[whole.as_bytes()]), theirs);
         }
     }
 }

@@ -1,44 +1,51 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::GeminiDecoder;
 use super::{Gemini, request};
-use crate::chat::{Effort, Event, Failure, Parameter};
-use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::chat::{Failure, ReasoningEffort, RequestParameter, StreamEvent};
+use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
+use crate::dialect::{
+    ClientCodec, ClientRequest, EffortControl, Quirks, StreamDecoder, WireRequest, WireResponse, wire_json,
+};
 
-impl Client for Gemini {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        let Call { model, stream, .. } = call;
+impl ClientCodec for Gemini {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        let ClientRequest { model, is_streaming: stream, .. } = call;
         let (method, query) = if stream {
             ("streamGenerateContent", vec![("alt", "sse".to_owned())])
         } else {
             ("generateContent", Vec::new())
         };
-        let path = format!("/models/{}:{method}", wire::escape(model, b"-_.~/:@"));
-        WireRequest { query, ..WireRequest::new(path, &request::write(call)) }
+        let path = format!("/models/{}:{method}", wire_json::percent_encode(model, b"-_.~/:@"));
+        WireRequest { query, ..WireRequest::new(path, &request::encode_request_body(call)) }
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::ParallelToolCalls]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::ParallelToolCalls]
     }
 
-    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+    fn supported_efforts(&self, quirks: &Quirks) -> &'static [ReasoningEffort] {
         match quirks.effort {
-            EffortControl::Budget => &Effort::ALL,
-            _ => &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High],
+            EffortControl::Budget => &ReasoningEffort::ALL,
+            _ => &[
+                ReasoningEffort::Minimal,
+                ReasoningEffort::Low,
+                ReasoningEffort::Medium,
+                ReasoningEffort::High,
+            ],
         }
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        read_whole(Reader::default(), reply.body, events)
+        decode_complete_body(GeminiDecoder::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(SseStream::new(Reader::default()))
+        Box::new(SseStreamDecoder::new(GeminiDecoder::default()))
     }
 }

@@ -1,11 +1,11 @@
 //! Gemini generateContent.
 
 mod client;
-mod partial;
+mod decoder;
+mod messages;
+mod partial_call;
 mod request;
 mod server;
-mod stream;
-mod turn;
 mod wire;
 
 /// The dialect `gemini`.

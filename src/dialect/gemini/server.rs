@@ -2,27 +2,34 @@
 
 use serde_json::{Value, json};
 
-use super::turn::write_parts;
+use super::messages::encode_parts;
 use super::{Gemini, request};
-use crate::chat::{Event, FailureClass, FinishReason, Part, Response, ToolCall, Usage};
-use crate::dialect::sse_stream::write_frame;
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder, wire};
+use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, ToolCall, Usage};
+use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::{
+    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+};
 
-impl Server for Gemini {
-    fn decode_request(&self, path: &str, body: &[u8]) -> Result<Asked, String> {
-        request::read(path, body)
+impl ServerCodec for Gemini {
+    fn decode_request(&self, path: &str, body: &[u8]) -> Result<ServerRequest, String> {
+        request::decode_request_body(path, body)
     }
 
-    fn thought_state(&self, seed: &str) -> Option<Value> {
+    fn reasoning_state(&self, seed: &str) -> Option<Value> {
         Some(json!({"thoughtSignature": seed, "on": "call"}))
     }
 
-    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        let parts = write_parts(&response.parts, None);
-        wire::write(&chunk(serving, &parts, Some(response.finish_reason), Some(&response.usage)))
+    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+        let parts = encode_parts(&response.parts, None);
+        wire_json::encode_json(&encode_chunk(
+            serving,
+            &parts,
+            Some(response.finish_reason),
+            Some(&response.usage),
+        ))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
         let (status, word) = match class {
             FailureClass::RateLimited | FailureClass::QuotaExhausted => (429, "RESOURCE_EXHAUSTED"),
             FailureClass::Auth
@@ -50,15 +57,23 @@ impl Server for Gemini {
         if details != json!([]) {
             error["details"] = details;
         }
-        ServerReply { status, headers: Vec::new(), body: wire::write(&json!({"error": error})) }
+        ServerErrorResponse {
+            status,
+            headers: Vec::new(),
+            body: wire_json::encode_json(&json!({"error": error})),
+        }
     }
 
-    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder { serving: serving.clone(), usage: Usage::default(), held: Vec::new() })
+    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(GeminiEncoder {
+            serving: serving.clone(),
+            usage: Usage::default(),
+            pending_parts: Vec::new(),
+        })
     }
 }
 
-fn finish_word(reason: FinishReason) -> &'static str {
+fn encode_finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Length => "MAX_TOKENS",
         FinishReason::ContentFilter | FinishReason::Refusal => "SAFETY",
@@ -70,7 +85,7 @@ fn finish_word(reason: FinishReason) -> &'static str {
 }
 
 /// The vendor's convention: `candidatesTokenCount` leaves the thoughts out.
-fn usage(usage: &Usage) -> Value {
+fn encode_usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     let thoughts = usage.reasoning_tokens.unwrap_or(0);
     let mut wire = json!({
@@ -85,57 +100,63 @@ fn usage(usage: &Usage) -> Value {
     wire
 }
 
-fn chunk(serving: &Serving, parts: &[Value], finish: Option<FinishReason>, counts: Option<&Usage>) -> Value {
+fn encode_chunk(
+    serving: &ResponseIdentity,
+    parts: &[Value],
+    finish: Option<FinishReason>,
+    counts: Option<&Usage>,
+) -> Value {
     let mut candidate = json!({"content": {"role": "model", "parts": parts}, "index": 0});
     if let Some(reason) = finish {
-        candidate["finishReason"] = json!(finish_word(reason));
+        candidate["finishReason"] = json!(encode_finish_reason(reason));
     }
     let mut chunk =
-        json!({"candidates": [candidate], "modelVersion": serving.model, "responseId": serving.id});
+        json!({"candidates": [candidate], "modelVersion": serving.model, "responseId": serving.response_id});
     if let Some(counts) = counts {
-        chunk["usageMetadata"] = usage(counts);
+        chunk["usageMetadata"] = encode_usage(counts);
     }
     chunk
 }
 
-struct Encoder {
-    serving: Serving,
+struct GeminiEncoder {
+    serving: ResponseIdentity,
     usage: Usage,
     /// Calls go out whole, with the marks on them, so they are held back: the part, and its arguments so far.
-    held: Vec<(Part, String)>,
+    pending_parts: Vec<(Part, String)>,
 }
 
-impl StreamEncoder for Encoder {
-    fn open(&mut self, _input: &Usage) -> Vec<u8> {
+impl StreamEncoder for GeminiEncoder {
+    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
         Vec::new()
     }
 
-    fn event(&mut self, event: &Event) -> Vec<u8> {
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8> {
         let part = match event {
-            Event::Text(text) => json!({"text": text}),
-            Event::Reasoning(text) => json!({"text": text, "thought": true}),
-            Event::ReasoningState(state) => {
+            StreamEvent::TextDelta(text) => json!({"text": text}),
+            StreamEvent::ReasoningDelta(text) => json!({"text": text, "thought": true}),
+            StreamEvent::ReasoningState(state) => {
                 let part = Part::Reasoning { text: String::new(), state: Some(state.clone()) };
-                self.held.push((part, String::new()));
+                self.pending_parts.push((part, String::new()));
                 return Vec::new();
             }
-            Event::ToolCall { id, name, .. } => {
+            StreamEvent::ToolCallStart { id, name, .. } => {
                 let call = ToolCall { id: id.clone(), name: name.clone(), arguments: Value::Null };
-                self.held.push((Part::ToolCall(call), String::new()));
+                self.pending_parts.push((Part::ToolCall(call), String::new()));
                 return Vec::new();
             }
-            Event::ToolArguments { index, piece } => {
-                let calls = self.held.iter_mut().filter(|(part, _)| matches!(part, Part::ToolCall(_)));
+            StreamEvent::ToolCallDelta { index, arguments_delta: piece } => {
+                let calls =
+                    self.pending_parts.iter_mut().filter(|(part, _)| matches!(part, Part::ToolCall(_)));
                 if let Some((_, arguments)) = calls.into_iter().nth(*index) {
                     arguments.push_str(piece);
                 }
                 return Vec::new();
             }
-            Event::Usage(usage) => {
+            StreamEvent::Usage(usage) => {
                 self.usage.merge(usage);
                 return Vec::new();
             }
-            Event::Finish(reason) => {
+            StreamEvent::Finish(reason) => {
                 let whole = |(part, arguments): (Part, String)| match part {
                     Part::ToolCall(call) => {
                         let arguments = serde_json::from_str(&arguments).unwrap_or_else(|_| json!({}));
@@ -143,22 +164,26 @@ impl StreamEncoder for Encoder {
                     }
                     other => other,
                 };
-                let parts: Vec<Part> = std::mem::take(&mut self.held).into_iter().map(whole).collect();
-                let parts = write_parts(&parts, None);
-                return write_frame(None, &chunk(&self.serving, &parts, Some(*reason), Some(&self.usage)));
+                let parts: Vec<Part> =
+                    std::mem::take(&mut self.pending_parts).into_iter().map(whole).collect();
+                let parts = encode_parts(&parts, None);
+                return encode_sse_frame(
+                    None,
+                    &encode_chunk(&self.serving, &parts, Some(*reason), Some(&self.usage)),
+                );
             }
             _ => return Vec::new(),
         };
-        write_frame(None, &chunk(&self.serving, &[part], None, None))
+        encode_sse_frame(None, &encode_chunk(&self.serving, &[part], None, None))
     }
 
-    fn close(&mut self) -> Vec<u8> {
+    fn encode_end(&mut self) -> Vec<u8> {
         Vec::new()
     }
 
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
         let body = Gemini.encode_failure(class, message).body;
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        write_frame(None, &value)
+        encode_sse_frame(None, &value)
     }
 }

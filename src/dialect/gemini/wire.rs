@@ -5,10 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire::{count, word};
+use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
 /// Fields that the dialect has and this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_FIELDS: &[&str] = &[
     "candidates[].avgLogprobs",
     "candidates[].content.parts[].functionCall.partialArgs[].nullValue",
     "candidates[].content.parts[].functionCall.partialArgs[].willContinue",
@@ -32,10 +32,10 @@ pub(super) const KNOWN: &[&str] = &[
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Chunk {
-    pub candidates: Option<Vec<Candidate>>,
-    pub prompt_feedback: Option<PromptFeedback>,
-    pub usage_metadata: Option<WireUsage>,
+pub(super) struct GeminiChunk {
+    pub candidates: Option<Vec<GeminiCandidate>>,
+    pub prompt_feedback: Option<GeminiPromptFeedback>,
+    pub usage_metadata: Option<GeminiUsage>,
     pub model_version: Option<String>,
     pub response_id: Option<String>,
     pub error: Option<Value>,
@@ -43,9 +43,9 @@ pub(super) struct Chunk {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Candidate {
-    pub content: Option<Content>,
-    #[serde(deserialize_with = "word")]
+pub(super) struct GeminiCandidate {
+    pub content: Option<GeminiContent>,
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub finish_reason: Option<String>,
     pub finish_message: Option<String>,
     pub citation_metadata: Option<Value>,
@@ -54,16 +54,16 @@ pub(super) struct Candidate {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Content {
-    pub parts: Vec<Part>,
+pub(super) struct GeminiContent {
+    pub parts: Vec<GeminiPart>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Part {
+pub(super) struct GeminiPart {
     pub text: Option<String>,
     pub thought: bool,
-    pub function_call: Option<FunctionCall>,
+    pub function_call: Option<GeminiFunctionCall>,
     pub thought_signature: Option<String>,
     pub code_execution_result: Option<Value>,
     pub executable_code: Option<Value>,
@@ -72,9 +72,9 @@ pub(super) struct Part {
     pub tool_response: Option<Value>,
 }
 
-impl Part {
+impl GeminiPart {
     /// A part that only this vendor has, as it goes back.
-    pub(super) fn own(&mut self) -> Option<Value> {
+    pub(super) fn take_provider_specific(&mut self) -> Option<Value> {
         let fields = [
             ("executableCode", self.executable_code.take()),
             ("codeExecutionResult", self.code_execution_result.take()),
@@ -89,11 +89,11 @@ impl Part {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct FunctionCall {
+pub(super) struct GeminiFunctionCall {
     pub id: Option<String>,
     pub name: Option<String>,
     pub args: Option<Value>,
-    pub partial_args: Option<Vec<PartialArg>>,
+    pub partial_args: Option<Vec<GeminiPartialArg>>,
     /// More of this call follows in later parts.
     pub will_continue: bool,
 }
@@ -101,7 +101,7 @@ pub(super) struct FunctionCall {
 /// A piece of a call's arguments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct PartialArg {
+pub(super) struct GeminiPartialArg {
     pub json_path: String,
     pub string_value: Option<String>,
     pub number_value: Option<serde_json::Number>,
@@ -110,34 +110,34 @@ pub(super) struct PartialArg {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct PromptFeedback {
+pub(super) struct GeminiPromptFeedback {
     pub block_reason: Option<String>,
     pub block_reason_message: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct WireUsage {
-    #[serde(deserialize_with = "count")]
+pub(super) struct GeminiUsage {
+    #[serde(deserialize_with = "deserialize_count")]
     prompt_token_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     tool_use_prompt_token_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     candidates_token_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     thoughts_token_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cached_content_token_count: Option<u64>,
 }
 
-impl WireUsage {
+impl GeminiUsage {
     /// By our convention: tool prompts stand beside the prompt, thoughts beside the candidates.
-    pub(super) fn read(&self) -> Usage {
+    pub(super) fn to_usage(&self) -> Usage {
         Usage {
-            input_tokens: Usage::total(&[self.prompt_token_count, self.tool_use_prompt_token_count]),
+            input_tokens: Usage::sum_known(&[self.prompt_token_count, self.tool_use_prompt_token_count]),
             cached_input_tokens: self.cached_content_token_count,
             cache_write_tokens: None,
-            output_tokens: Usage::total(&[self.candidates_token_count, self.thoughts_token_count]),
+            output_tokens: Usage::sum_known(&[self.candidates_token_count, self.thoughts_token_count]),
             reasoning_tokens: self.thoughts_token_count,
             ..Usage::default()
         }
@@ -156,16 +156,16 @@ impl WireUsage {
 }
 
 /// What a finish reason means.
-pub(super) enum Ending {
-    Reason(FinishReason),
+pub(super) enum GeminiFinishReason {
+    Known(FinishReason),
     /// The model's own broken output: an attempt that failed.
-    Broken,
+    MalformedOutput,
     Unknown,
 }
 
 /// The vendor's word for a finish reason.
-pub(super) fn finish_reason(word: &str) -> Ending {
-    Ending::Reason(match word {
+pub(super) fn decode_finish_reason(word: &str) -> GeminiFinishReason {
+    GeminiFinishReason::Known(match word {
         // Servers asked for integer enums send these for STOP, MAX_TOKENS and SAFETY.
         "STOP" | "1" => FinishReason::Stop,
         // A long answer that could be taken up again, which the contract has no way to ask for.
@@ -189,7 +189,7 @@ pub(super) fn finish_reason(word: &str) -> Ending {
         | "MISSING_THOUGHT_SIGNATURE"
         | "MALFORMED_RESPONSE"
         | "NO_IMAGE"
-        | "IMAGE_OTHER" => return Ending::Broken,
-        _ => return Ending::Unknown,
+        | "IMAGE_OTHER" => return GeminiFinishReason::MalformedOutput,
+        _ => return GeminiFinishReason::Unknown,
     })
 }

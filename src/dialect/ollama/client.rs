@@ -1,44 +1,54 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::OllamaDecoder;
 use super::{Ollama, request};
-use crate::chat::{Effort, Event, Failure, Media, Parameter, Part, Source};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest, wire};
+use crate::chat::{
+    Attachment, AttachmentSource, Failure, Part, ReasoningEffort, RequestParameter, StreamEvent,
+};
+use crate::dialect::{
+    ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse, wire_json,
+};
 
-impl Client for Ollama {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest::new("/api/chat", &request::write(call))
+impl ClientCodec for Ollama {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        WireRequest::new("/api/chat", &request::encode_request_body(call))
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::ToolChoice, Parameter::ParallelToolCalls]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::ToolChoice, RequestParameter::ParallelToolCalls]
     }
 
-    fn cannot_carry(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
             Part::Document(_) => Some("documents"),
-            Part::Image(Media { source: Source::Url(_), .. }) => Some("pictures by URL"),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("pictures by URL"),
             _ => None,
         }
     }
 
-    fn efforts(&self, _quirks: &Quirks) -> &'static [Effort] {
-        &[Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Max]
+    fn supported_efforts(&self, _quirks: &Quirks) -> &'static [ReasoningEffort] {
+        &[
+            ReasoningEffort::None,
+            ReasoningEffort::Low,
+            ReasoningEffort::Medium,
+            ReasoningEffort::High,
+            ReasoningEffort::Max,
+        ]
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         if reply.body.trim_ascii().is_empty() {
-            return Err(wire::empty());
+            return Err(wire_json::empty_body_failure());
         }
-        Reader::default().line(reply.body, events)
+        OllamaDecoder::default().decode_line(reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(Reader::default())
+        Box::new(OllamaDecoder::default())
     }
 }

@@ -1,9 +1,9 @@
 //! Ollama's native chat.
 
 mod client;
+mod decoder;
 mod request;
 mod server;
-mod stream;
 mod wire;
 
 /// The dialect `ollama`.

@@ -3,116 +3,135 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{
-    Effort, JsonSchema, Media, Message, Part, Request, Role, Schema, Source, ToolCall, ToolChoice, ToolResult,
+    Attachment, AttachmentSource, JsonSchema, Message, Part, ReasoningEffort, Request, ResponseFormat, Role,
+    ToolCall, ToolChoice, ToolResult,
 };
-use crate::dialect::conversation::{Read, arguments_object, name_of, push, result_words};
-use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::{read_arguments, read_loose_tool, write_loose_tool};
-use crate::dialect::{Asked, Call, EffortControl};
+use crate::dialect::field_reader::{
+    FieldReader, insert_nonempty_array, insert_nonempty_object, insert_some, merge_objects, read_all_fields,
+};
+use crate::dialect::function_tools::{
+    decode_arguments, decode_tool_without_strict, encode_tool_without_strict,
+};
+use crate::dialect::parsed_message::{
+    ParsedMessage, arguments_as_object, push_message, tool_result_name, tool_result_text,
+};
+use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// The body, in the order in which a reader would look for things.
-pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { model, request, stream, quirks, options } = call;
+pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
+    let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
     let mut messages: Vec<Value> =
-        request.system.iter().map(|text| json!({"role": "system", "content": text})).collect();
-    request.messages.iter().for_each(|message| write_turn(request, message, &mut messages));
+        request.system_prompt.iter().map(|text| json!({"role": "system", "content": text})).collect();
+    request.messages.iter().for_each(|message| encode_message(request, message, &mut messages));
     body.insert("messages".to_owned(), Value::Array(messages));
     // There is no word on which tool to call; "none" is said by offering none.
     if request.tool_choice != Some(ToolChoice::None) {
-        put_list(&mut body, "tools", request.tools.iter().map(write_loose_tool).collect());
+        insert_nonempty_array(
+            &mut body,
+            "tools",
+            request.tools.iter().map(encode_tool_without_strict).collect(),
+        );
     }
-    let format = request.schema.as_ref().map(|schema| match schema {
-        Schema::AnyJson => json!("json"),
-        Schema::Described(schema) => schema.schema.clone(),
+    let format = request.response_format.as_ref().map(|schema| match schema {
+        ResponseFormat::JsonObject => json!("json"),
+        ResponseFormat::JsonSchema(schema) => schema.schema.clone(),
     });
-    put(&mut body, "format", format);
-    let effort = request.effort.filter(|_| quirks.effort != EffortControl::Unsupported);
-    put(&mut body, "think", effort.map(write_effort));
+    insert_some(&mut body, "format", format);
+    let effort = request.reasoning_effort.filter(|_| quirks.effort != EffortControl::Unsupported);
+    insert_some(&mut body, "think", effort.map(encode_think));
     // The server streams unless it is told not to.
     body.insert("stream".to_owned(), json!(stream));
     let mut settings = Map::new();
-    put(&mut settings, "temperature", request.temperature);
-    put(&mut settings, "top_p", request.top_p);
-    put(&mut settings, "num_predict", request.max_tokens);
-    put_list(&mut settings, "stop", request.stop.clone());
-    put(&mut settings, "seed", request.seed);
-    put_object(&mut body, "options", settings);
-    merge(&mut body, options);
+    insert_some(&mut settings, "temperature", request.temperature);
+    insert_some(&mut settings, "top_p", request.top_p);
+    insert_some(&mut settings, "num_predict", request.max_output_tokens);
+    insert_nonempty_array(&mut settings, "stop", request.stop_sequences.clone());
+    insert_some(&mut settings, "seed", request.seed);
+    insert_nonempty_object(&mut body, "options", settings);
+    merge_objects(&mut body, options);
     body
 }
 
 /// A body as it was sent.
-pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
-    let mut body = Fields::of(body)?;
-    let model = body.text("model").ok_or("`model` is missing")?;
+pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
+    let mut body = FieldReader::from_body(body)?;
+    let model = body.take_string("model").ok_or("`model` is missing")?;
     let mut request = Request {
-        tools: body.list("tools").into_iter().map(read_loose_tool).collect(),
-        schema: body.take("format", read_format),
-        effort: body.take("think", read_effort),
+        tools: body.take_array("tools").into_iter().map(decode_tool_without_strict).collect(),
+        response_format: body.take_with("format", decode_response_format),
+        reasoning_effort: body.take_with("think", decode_think),
         ..Request::default()
     };
-    body.inside("options", |settings| {
-        request.temperature = settings.number("temperature");
-        request.top_p = settings.number("top_p");
-        request.max_tokens = settings.count("num_predict");
-        request.stop = settings.texts("stop");
-        request.seed = settings.take("seed", Value::as_i64);
+    body.read_object("options", |settings| {
+        request.temperature = settings.take_f64("temperature");
+        request.top_p = settings.take_f64("top_p");
+        request.max_output_tokens = settings.take_u64("num_predict");
+        request.stop_sequences = settings.take_strings("stop");
+        request.seed = settings.take_with("seed", Value::as_i64);
     });
-    for message in body.list("messages") {
-        read_message(message, &mut request);
+    for message in body.take_array("messages") {
+        decode_message(message, &mut request);
     }
-    let stream = body.truth("stream").unwrap_or(true);
-    Ok(Asked { model, request, stream, options: body.rest() })
+    let stream = body.take_bool("stream").unwrap_or(true);
+    Ok(ServerRequest { model, request, is_streaming: stream, provider_options: body.into_remaining() })
 }
 
-fn read_format(format: &Value) -> Option<Schema> {
+fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
     if format == "json" {
-        return Some(Schema::AnyJson);
+        return Some(ResponseFormat::JsonObject);
     }
-    let (name, schema) = (JsonSchema::NAME.to_owned(), format.is_object().then(|| format.clone())?);
-    Some(Schema::Described(JsonSchema { name, description: None, schema, strict: None }))
+    let (name, schema) = (JsonSchema::DEFAULT_NAME.to_owned(), format.is_object().then(|| format.clone())?);
+    Some(ResponseFormat::JsonSchema(JsonSchema { name, description: None, schema, strict: None }))
 }
 
 /// The vendor has four levels, and off.
-fn write_effort(effort: Effort) -> Value {
+fn encode_think(effort: ReasoningEffort) -> Value {
     match effort {
-        Effort::None => json!(false),
-        Effort::Minimal | Effort::Low => json!("low"),
-        Effort::Medium => json!("medium"),
-        Effort::High => json!("high"),
-        Effort::Xhigh | Effort::Max => json!("max"),
+        ReasoningEffort::None => json!(false),
+        ReasoningEffort::Minimal | ReasoningEffort::Low => json!("low"),
+        ReasoningEffort::Medium => json!("medium"),
+        ReasoningEffort::High => json!("high"),
+        ReasoningEffort::Xhigh | ReasoningEffort::Max => json!("max"),
     }
 }
 
-fn read_effort(think: &Value) -> Option<Effort> {
-    [Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::Max]
-        .into_iter()
-        .find(|level| write_effort(*level) == *think)
+fn decode_think(think: &Value) -> Option<ReasoningEffort> {
+    [
+        ReasoningEffort::None,
+        ReasoningEffort::Low,
+        ReasoningEffort::Medium,
+        ReasoningEffort::High,
+        ReasoningEffort::Max,
+    ]
+    .into_iter()
+    .find(|level| encode_think(*level) == *think)
 }
 
 /// Appends a turn. Content is one string: several texts are joined by a blank line.
-fn write_turn(request: &Request, message: &Message, out: &mut Vec<Value>) {
+fn encode_message(request: &Request, message: &Message, out: &mut Vec<Value>) {
     let (mut texts, mut thoughts, mut images, mut calls) =
         (Vec::new(), String::new(), Vec::new(), Vec::new());
     let mut others = message.parts.is_empty();
     for part in &message.parts {
-        others |= !matches!(part, Part::ToolResult(_) | Part::Own { .. });
+        others |= !matches!(part, Part::ToolResult(_) | Part::ProviderSpecific { .. });
         match part {
             Part::Text { text } => texts.push(text.as_str()),
-            Part::Image(Media { source: Source::Data(data), .. }) => images.push(data.clone()),
+            Part::Image(Attachment { source: AttachmentSource::Base64(data), .. }) => {
+                images.push(data.clone());
+            }
             Part::Reasoning { text, .. } => thoughts.push_str(text),
             Part::ToolCall(call) => {
-                let function = json!({"name": call.name, "arguments": arguments_object(&call.arguments)});
+                let function = json!({"name": call.name, "arguments": arguments_as_object(&call.arguments)});
                 calls.push(match call.id.as_str() {
                     "" => json!({"function": function}),
                     id => json!({"id": id, "function": function}),
                 });
             }
             Part::ToolResult(result) => {
-                let mut object = json!({"role": "tool", "content": result_words(result)});
-                let name = name_of(request, result);
+                let mut object = json!({"role": "tool", "content": tool_result_text(result)});
+                let name = tool_result_name(request, result);
                 for (field, value) in [("tool_name", name), ("tool_call_id", &result.call_id)] {
                     if !value.is_empty() {
                         object[field] = json!(value);
@@ -120,7 +139,7 @@ fn write_turn(request: &Request, message: &Message, out: &mut Vec<Value>) {
                 }
                 out.push(object);
             }
-            Part::Own { block } => out.push(block.clone()),
+            Part::ProviderSpecific { block } => out.push(block.clone()),
             Part::Image(_) | Part::Document(_) => {}
         }
     }
@@ -128,65 +147,69 @@ fn write_turn(request: &Request, message: &Message, out: &mut Vec<Value>) {
         return;
     }
     let mut object = Map::new();
-    object.insert("role".to_owned(), json!(crate::dialect::wire::role(message)));
+    object.insert("role".to_owned(), json!(crate::dialect::wire_json::role_name(message)));
     object.insert("content".to_owned(), json!(texts.join("\n\n")));
-    put(&mut object, "thinking", (!thoughts.is_empty()).then_some(thoughts));
-    put_list(&mut object, "images", images);
-    put_list(&mut object, "tool_calls", calls);
+    insert_some(&mut object, "thinking", (!thoughts.is_empty()).then_some(thoughts));
+    insert_nonempty_array(&mut object, "images", images);
+    insert_nonempty_array(&mut object, "tool_calls", calls);
     out.push(Value::Object(object));
 }
 
 /// Takes one message into a request. One with something in it that the contract has no place for is kept whole.
-fn read_message(message: Value, request: &mut Request) {
+fn decode_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
-    let known = whole(&message, |fields| {
-        let role = fields.text("role")?;
-        let content = fields.text("content").unwrap_or_default();
+    let known = read_all_fields(&message, |fields| {
+        let role = fields.take_string("role")?;
+        let content = fields.take_string("content").unwrap_or_default();
         Some(match role.as_str() {
-            "system" if begins => Read::System(content),
-            "tool" => Read::Result(ToolResult {
-                call_id: fields.text("tool_call_id").unwrap_or_default(),
-                name: fields.text("tool_name").unwrap_or_default(),
+            "system" if begins => ParsedMessage::SystemPrompt(content),
+            "tool" => ParsedMessage::ToolResult(ToolResult {
+                call_id: fields.take_string("tool_call_id").unwrap_or_default(),
+                name: fields.take_string("tool_name").unwrap_or_default(),
                 content,
                 is_error: false,
             }),
             "user" | "assistant" => {
-                let thoughts = fields.text("thinking").map(|text| Part::Reasoning { text, state: None });
-                let images = fields.texts("images").into_iter().map(image);
+                let thoughts =
+                    fields.take_string("thinking").map(|text| Part::Reasoning { text, state: None });
+                let images = fields.take_strings("images").into_iter().map(decode_image);
                 let calls: Option<Vec<Part>> = fields
-                    .list("tool_calls")
+                    .take_array("tool_calls")
                     .iter()
-                    .map(|call| read_call(call).map(Part::ToolCall))
+                    .map(|call| decode_tool_call(call).map(Part::ToolCall))
                     .collect();
-                let said = (!content.is_empty()).then(|| Part::text(content));
+                let said = (!content.is_empty()).then(|| Part::from_text(content));
                 let role = if role == "user" { Role::User } else { Role::Assistant };
-                Read::Turn(role, thoughts.into_iter().chain(said).chain(images).chain(calls?).collect())
+                ParsedMessage::Message(
+                    role,
+                    thoughts.into_iter().chain(said).chain(images).chain(calls?).collect(),
+                )
             }
             _ => return None,
         })
     });
-    push(known, message, request);
+    push_message(known, message, request);
 }
 
 /// The vendor names no type; a picture's first bytes do.
-fn image(data: String) -> Part {
+fn decode_image(data: String) -> Part {
     let media_type = match data.get(..4) {
         Some("iVBO") => "image/png",
         Some("R0lG") => "image/gif",
         Some("UklG") => "image/webp",
         _ => "image/jpeg",
     };
-    Part::Image(crate::dialect::media::data(media_type.to_owned(), data))
+    Part::Image(crate::dialect::attachment::from_base64(media_type.to_owned(), data))
 }
 
-fn read_call(call: &Value) -> Option<ToolCall> {
-    whole(call, |fields| {
-        fields.text("type");
-        let id = fields.text("id").unwrap_or_default();
-        fields.all_of("function", |function| {
-            function.count("index");
-            let name = function.text("name")?;
-            let arguments = function.take("arguments", |a| Some(read_arguments(Some(a))));
+fn decode_tool_call(call: &Value) -> Option<ToolCall> {
+    read_all_fields(call, |fields| {
+        fields.take_string("type");
+        let id = fields.take_string("id").unwrap_or_default();
+        fields.take_object("function", |function| {
+            function.take_u64("index");
+            let name = function.take_string("name")?;
+            let arguments = function.take_with("arguments", |a| Some(decode_arguments(Some(a))));
             Some(ToolCall { id, name, arguments: arguments.unwrap_or_else(|| json!({})) })
         })
     })

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::dialect::wire::{count, word};
+use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
 /// Fields that the dialect has and this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_FIELDS: &[&str] = &[
     "created_at",
     "eval_duration",
     "load_duration",
@@ -24,38 +24,38 @@ pub(super) const KNOWN: &[&str] = &[
 /// One line of a stream, or a whole answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Line {
+pub(super) struct OllamaLine {
     pub model: Option<String>,
-    pub message: Option<Message>,
+    pub message: Option<OllamaMessage>,
     pub done: bool,
-    #[serde(deserialize_with = "word")]
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub done_reason: Option<String>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     pub prompt_eval_count: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     pub eval_count: Option<u64>,
     pub error: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Message {
+pub(super) struct OllamaMessage {
     pub content: Option<String>,
     pub thinking: Option<String>,
-    pub tool_calls: Option<Vec<Call>>,
+    pub tool_calls: Option<Vec<OllamaToolCall>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Call {
-    #[serde(deserialize_with = "word")]
+pub(super) struct OllamaToolCall {
+    #[serde(deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
-    pub function: Function,
+    pub function: OllamaFunction,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Function {
+pub(super) struct OllamaFunction {
     pub name: String,
     pub arguments: Option<Value>,
 }

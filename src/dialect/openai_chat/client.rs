@@ -1,44 +1,48 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::OpenaiChatDecoder;
 use super::{OpenaiChat, request};
-use crate::chat::{Effort, Event, Failure, Media, Part, Source};
-use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, EffortControl, Quirks, Reply, StreamDecoder, WireRequest};
+use crate::chat::{Attachment, AttachmentSource, Failure, Part, ReasoningEffort, StreamEvent};
+use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
+use crate::dialect::{
+    ClientCodec, ClientRequest, EffortControl, Quirks, StreamDecoder, WireRequest, WireResponse,
+};
 
-impl Client for OpenaiChat {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest::new("/chat/completions", &request::write(call))
+impl ClientCodec for OpenaiChat {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        WireRequest::new("/chat/completions", &request::encode_request_body(call))
     }
 
-    fn cannot_carry(&self, part: &Part, quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, quirks: &Quirks) -> Option<&'static str> {
         match part {
-            Part::Document(Media { source: Source::Url(_), .. }) if !quirks.document_url => {
+            Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) if !quirks.document_url => {
                 Some("documents by URL")
             }
             _ => None,
         }
     }
 
-    fn efforts(&self, quirks: &Quirks) -> &'static [Effort] {
+    fn supported_efforts(&self, quirks: &Quirks) -> &'static [ReasoningEffort] {
         match quirks.effort {
             // A switch knows off and on; on is as hard as the model thinks unasked.
-            EffortControl::ThinkingSwitch if !quirks.effort_levels => &[Effort::None, Effort::Medium],
-            EffortControl::EnableThinking => &[Effort::None, Effort::Medium],
-            _ => &Effort::ALL,
+            EffortControl::ThinkingSwitch if !quirks.effort_levels => {
+                &[ReasoningEffort::None, ReasoningEffort::Medium]
+            }
+            EffortControl::EnableThinking => &[ReasoningEffort::None, ReasoningEffort::Medium],
+            _ => &ReasoningEffort::ALL,
         }
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        read_whole(Reader::new(quirks), reply.body, events)
+        decode_complete_body(OpenaiChatDecoder::new(quirks), reply.body, events)
     }
 
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(SseStream::new(Reader::new(quirks)))
+        Box::new(SseStreamDecoder::new(OpenaiChatDecoder::new(quirks)))
     }
 }

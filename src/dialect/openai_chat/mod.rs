@@ -1,12 +1,12 @@
 //! OpenAI Chat Completions, and the many who speak it with an accent of their own (see [`Quirks`](super::Quirks)).
 
+mod citations;
 mod client;
+mod decoder;
+mod messages;
+mod reasoning_details;
 mod request;
 mod server;
-mod sources;
-mod stream;
-mod thoughts;
-mod turn;
 mod wire;
 
 /// The dialect `openai-chat`.

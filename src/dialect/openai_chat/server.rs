@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{OpenaiChat, request};
-use crate::chat::{Event, FailureClass, FinishReason, Response, Usage};
-use crate::dialect::functions::write_call;
-use crate::dialect::sse_stream::write_frame;
-use crate::dialect::wire;
-use crate::dialect::{Asked, Server, ServerReply, Serving, StreamEncoder};
+use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, Usage};
+use crate::dialect::function_tools::encode_tool_call;
+use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::wire_json;
+use crate::dialect::{ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder};
 
-impl Server for OpenaiChat {
-    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        request::read(body)
+impl ServerCodec for OpenaiChat {
+    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<ServerRequest, String> {
+        request::decode_request_body(body)
     }
 
-    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        let calls: Vec<Value> = response.tool_calls.iter().map(|c| write_call(&c.id, c)).collect();
+    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+        let calls: Vec<Value> = response.tool_calls.iter().map(|c| encode_tool_call(&c.id, c)).collect();
         let mut message =
             json!({"role": "assistant", "content": response.text, "refusal": null, "annotations": []});
         if response.finish_reason == FinishReason::Refusal {
@@ -28,23 +28,23 @@ impl Server for OpenaiChat {
         if let Some(reasoning) = &response.reasoning {
             message["reasoning_content"] = json!(reasoning);
         }
-        wire::write(&json!({
-            "id": serving.id, "object": "chat.completion", "created": 0, "model": serving.model,
-            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish_word(response.finish_reason)}],
-            "usage": usage(&response.usage), "system_fingerprint": null,
+        wire_json::encode_json(&json!({
+            "id": serving.response_id, "object": "chat.completion", "created": 0, "model": serving.model,
+            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": encode_finish_reason(response.finish_reason)}],
+            "usage": encode_usage(&response.usage), "system_fingerprint": null,
         }))
     }
 
-    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
         vec![
-            ("x-request-id", format!("req_{}", serving.id)),
+            ("x-request-id", format!("req_{}", serving.response_id)),
             ("x-ratelimit-limit-requests", "10000".to_owned()),
             ("x-ratelimit-remaining-requests", "9999".to_owned()),
             ("x-ratelimit-reset-requests", "6ms".to_owned()),
         ]
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
         let (status, kind, code) = match class {
             FailureClass::RateLimited => (429, "requests", "rate_limit_exceeded"),
             FailureClass::QuotaExhausted => (429, "insufficient_quota", "insufficient_quota"),
@@ -64,17 +64,18 @@ impl Server for OpenaiChat {
             headers.push(("x-ratelimit-remaining-requests", "0".to_owned()));
             headers.push(("x-ratelimit-reset-requests", "250ms".to_owned()));
         }
-        let body =
-            wire::write(&json!({"error": {"message": message, "type": kind, "param": null, "code": code}}));
-        ServerReply { status, headers, body }
+        let body = wire_json::encode_json(
+            &json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+        );
+        ServerErrorResponse { status, headers, body }
     }
 
-    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder { serving: serving.clone(), usage: Usage::default() })
+    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(OpenaiChatEncoder { serving: serving.clone(), usage: Usage::default() })
     }
 }
 
-fn finish_word(reason: FinishReason) -> &'static str {
+fn encode_finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
@@ -84,7 +85,7 @@ fn finish_word(reason: FinishReason) -> &'static str {
     }
 }
 
-fn usage(usage: &Usage) -> Value {
+fn encode_usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
         "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output,
@@ -93,41 +94,42 @@ fn usage(usage: &Usage) -> Value {
     })
 }
 
-struct Encoder {
-    serving: Serving,
+struct OpenaiChatEncoder {
+    serving: ResponseIdentity,
     usage: Usage,
 }
 
-impl Encoder {
-    fn chunk(&self, delta: &Value, finish: Option<&str>) -> Vec<u8> {
-        write_frame(
+impl OpenaiChatEncoder {
+    fn encode_chunk(&self, delta: &Value, finish: Option<&str>) -> Vec<u8> {
+        encode_sse_frame(
             None,
             &json!({
-                "id": self.serving.id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
+                "id": self.serving.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
                 "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}], "usage": null,
             }),
         )
     }
 }
 
-impl StreamEncoder for Encoder {
-    fn open(&mut self, _input: &Usage) -> Vec<u8> {
-        self.chunk(&json!({"role": "assistant", "content": "", "refusal": null}), None)
+impl StreamEncoder for OpenaiChatEncoder {
+    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+        self.encode_chunk(&json!({"role": "assistant", "content": "", "refusal": null}), None)
     }
 
-    fn event(&mut self, event: &Event) -> Vec<u8> {
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8> {
         match event {
-            Event::Text(text) => self.chunk(&json!({"content": text}), None),
-            Event::Reasoning(text) => self.chunk(&json!({"reasoning_content": text}), None),
-            Event::ToolCall { index, id, name } => {
+            StreamEvent::TextDelta(text) => self.encode_chunk(&json!({"content": text}), None),
+            StreamEvent::ReasoningDelta(text) => self.encode_chunk(&json!({"reasoning_content": text}), None),
+            StreamEvent::ToolCallStart { index, id, name } => {
                 let function = json!({"name": name, "arguments": ""});
-                self.chunk(&json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": function}]}), None)
+                self.encode_chunk(&json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": function}]}), None)
             }
-            Event::ToolArguments { index, piece } => {
-                self.chunk(&json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}), None)
-            }
-            Event::Finish(reason) => self.chunk(&json!({}), Some(finish_word(*reason))),
-            Event::Usage(usage) => {
+            StreamEvent::ToolCallDelta { index, arguments_delta: piece } => self.encode_chunk(
+                &json!({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}),
+                None,
+            ),
+            StreamEvent::Finish(reason) => self.encode_chunk(&json!({}), Some(encode_finish_reason(*reason))),
+            StreamEvent::Usage(usage) => {
                 self.usage.merge(usage);
                 Vec::new()
             }
@@ -135,19 +137,19 @@ impl StreamEncoder for Encoder {
         }
     }
 
-    fn close(&mut self) -> Vec<u8> {
+    fn encode_end(&mut self) -> Vec<u8> {
         let last = json!({
-            "id": self.serving.id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
-            "choices": [], "usage": usage(&self.usage),
+            "id": self.serving.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
+            "choices": [], "usage": encode_usage(&self.usage),
         });
-        let mut out = write_frame(None, &last);
+        let mut out = encode_sse_frame(None, &last);
         out.extend_from_slice(b"data: [DONE]\n\n");
         out
     }
 
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
         let body = OpenaiChat.encode_failure(class, message).body;
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        write_frame(None, &value)
+        encode_sse_frame(None, &value)
     }
 }

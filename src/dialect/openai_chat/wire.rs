@@ -4,10 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
-use crate::dialect::wire::{Content, count, nano_dollars, word};
+use crate::dialect::wire_json::{
+    TextOrParts, deserialize_count, deserialize_string_or_number, usd_to_nano_usd,
+};
 
 /// Fields that the dialect or one of its speakers has and this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_FIELDS: &[&str] = &[
     "base_resp",
     "choices[].content_filter_offsets",
     "choices[].content_filter_result",
@@ -74,17 +76,17 @@ pub(super) const KNOWN: &[&str] = &[
 ];
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Chunk {
-    #[serde(default, deserialize_with = "word")]
+pub(super) struct OpenaiChatChunk {
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
     pub model: Option<String>,
-    pub choices: Option<Vec<Choice>>,
-    pub usage: Option<WireUsage>,
+    pub choices: Option<Vec<OpenaiChatChoice>>,
+    pub usage: Option<OpenaiChatUsage>,
     pub error: Option<Value>,
     /// Words beside no choices: an error in its flat form (older vLLM).
     pub message: Option<Value>,
     pub object: Option<String>,
-    pub x_groq: Option<Groq>,
+    pub x_groq: Option<OpenaiChatGroqExtension>,
     /// Perplexity's and xAI's sources: addresses.
     pub citations: Option<Vec<Value>>,
     /// Perplexity's sources with their titles.
@@ -93,104 +95,106 @@ pub(super) struct Chunk {
 
 /// Groq repeats usage here, and only here on older servers.
 #[derive(Debug, Deserialize)]
-pub(super) struct Groq {
-    pub usage: Option<WireUsage>,
+pub(super) struct OpenaiChatGroqExtension {
+    pub usage: Option<OpenaiChatUsage>,
     pub error: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Choice {
-    #[serde(default, deserialize_with = "count")]
+pub(super) struct OpenaiChatChoice {
+    #[serde(default, deserialize_with = "deserialize_count")]
     pub index: Option<u64>,
-    pub delta: Option<Delta>,
+    pub delta: Option<OpenaiChatDelta>,
     /// Whole answers; some servers send it in chunks too, cumulative, beside the delta.
-    pub message: Option<Delta>,
-    #[serde(default, deserialize_with = "said")]
-    pub finish_reason: Said,
+    pub message: Option<OpenaiChatDelta>,
+    #[serde(default, deserialize_with = "deserialize_nullable")]
+    pub finish_reason: NullableField,
     pub native_finish_reason: Option<Value>,
     pub error: Option<Value>,
 }
 
 /// A finish reason that may be absent, null or a word: these three mean different things at the end of a stream.
 #[derive(Debug, Default, PartialEq)]
-pub(super) enum Said {
+pub(super) enum NullableField {
     #[default]
     Absent,
     Null,
-    Word(String),
+    Value(String),
 }
 
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Said, D::Error> {
-    Ok(word(deserializer)?.map_or(Said::Null, Said::Word))
+fn deserialize_nullable<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<NullableField, D::Error> {
+    Ok(deserialize_string_or_number(deserializer)?.map_or(NullableField::Null, NullableField::Value))
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Delta {
-    pub content: Option<Content>,
+pub(super) struct OpenaiChatDelta {
+    pub content: Option<TextOrParts>,
     pub refusal: Option<String>,
     /// DeepSeek's name for reasoning, and most others'.
-    pub reasoning_content: Option<Content>,
+    pub reasoning_content: Option<TextOrParts>,
     /// Groq's, OpenRouter's and newer vLLM's.
-    pub reasoning: Option<Content>,
+    pub reasoning: Option<TextOrParts>,
     /// OpenRouter's parts, which repeat `reasoning` where that is there.
     pub reasoning_details: Option<Vec<Value>>,
     /// Where things in the text come from.
     pub annotations: Option<Vec<Value>>,
-    pub tool_calls: Option<Vec<CallDelta>>,
-    pub function_call: Option<FunctionDelta>,
+    pub tool_calls: Option<Vec<OpenaiChatToolCallDelta>>,
+    pub function_call: Option<OpenaiChatFunctionDelta>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct CallDelta {
-    #[serde(default, deserialize_with = "count")]
+pub(super) struct OpenaiChatToolCallDelta {
+    #[serde(default, deserialize_with = "deserialize_count")]
     pub index: Option<u64>,
-    #[serde(default, deserialize_with = "word")]
+    #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
-    pub function: Option<FunctionDelta>,
+    pub function: Option<OpenaiChatFunctionDelta>,
     /// A custom tool's call: free text in place of arguments.
-    pub custom: Option<CustomDelta>,
+    pub custom: Option<OpenaiChatCustomToolDelta>,
     /// What a gateway hangs on a call and wants back (Google's thought signatures).
     pub extra_content: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct FunctionDelta {
+pub(super) struct OpenaiChatFunctionDelta {
     pub name: Option<String>,
     /// A string of JSON; an object with some servers.
     pub arguments: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct CustomDelta {
+pub(super) struct OpenaiChatCustomToolDelta {
     pub name: Option<String>,
     pub input: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct WireUsage {
-    #[serde(deserialize_with = "count")]
+pub(super) struct OpenaiChatUsage {
+    #[serde(deserialize_with = "deserialize_count")]
     prompt_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     completion_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     total_tokens: Option<u64>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
+    prompt_tokens_details: Option<OpenaiChatPromptDetails>,
+    completion_tokens_details: Option<OpenaiChatCompletionDetails>,
     /// DeepSeek.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     prompt_cache_hit_tokens: Option<u64>,
     /// Together and Moonshot.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cached_tokens: Option<u64>,
     /// Gateways that pass Anthropic's names on.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_read_input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_creation_input_tokens: Option<u64>,
     /// Perplexity.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     reasoning_tokens: Option<u64>,
     /// Dollars (OpenRouter), or an object with their sum (Perplexity).
     cost: Option<Value>,
@@ -203,27 +207,27 @@ pub(super) struct WireUsage {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct PromptDetails {
-    #[serde(deserialize_with = "count")]
+struct OpenaiChatPromptDetails {
+    #[serde(deserialize_with = "deserialize_count")]
     cached_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_write_tokens: Option<u64>,
     /// DashScope.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_creation_input_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct CompletionDetails {
-    #[serde(deserialize_with = "count")]
+struct OpenaiChatCompletionDetails {
+    #[serde(deserialize_with = "deserialize_count")]
     reasoning_tokens: Option<u64>,
 }
 
-impl WireUsage {
+impl OpenaiChatUsage {
     /// By our convention. `prompt_tokens` holds the cached and written ones, `completion_tokens` the reasoning, except
     /// where the provider leaves it out: then the total says so.
-    pub(super) fn read(&self, completion_excludes_reasoning: bool) -> Usage {
+    pub(super) fn to_usage(&self, completion_excludes_reasoning: bool) -> Usage {
         let inward = self.prompt_tokens_details.as_ref();
         let reasoning = self
             .completion_tokens_details
@@ -252,13 +256,13 @@ impl WireUsage {
                 .or(self.cache_creation_input_tokens),
             output_tokens: output,
             reasoning_tokens: reasoning,
-            reported_cost: self.reported_cost(),
+            reported_cost_nano_usd: self.reported_cost_nano_usd(),
             ..Usage::default()
         }
     }
 
     /// What the provider says that the exchange cost, in nano-dollars.
-    fn reported_cost(&self) -> Option<u64> {
+    fn reported_cost_nano_usd(&self) -> Option<u64> {
         let ticks = self.cost_in_usd_ticks.as_ref().and_then(Value::as_u64);
         if let Some(ticks) = ticks {
             return Some(ticks.saturating_add(5) / 10);
@@ -267,12 +271,12 @@ impl WireUsage {
         let said = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64())?;
         let upstream = self.cost_details.as_ref().and_then(|d| d.get("upstream_inference_cost")?.as_f64());
         let upstream = upstream.filter(|_| self.is_byok == Some(true)).unwrap_or(0.0);
-        nano_dollars(said + upstream)
+        usd_to_nano_usd(said + upstream)
     }
 }
 
 /// The vendor's word for a finish reason; `None` when it is not a known one.
-pub(super) fn finish_reason(word: &str) -> Option<FinishReason> {
+pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "stop" | "eos" => FinishReason::Stop,
         "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => FinishReason::Length,

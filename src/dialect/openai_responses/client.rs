@@ -1,30 +1,30 @@
 //! The half that asks.
 
-use super::stream::Reader;
+use super::decoder::OpenaiResponsesDecoder;
 use super::{OpenaiResponses, request};
-use crate::chat::{Event, Failure, Parameter};
-use crate::dialect::sse_stream::{SseStream, read_whole};
-use crate::dialect::{Call, Client, Quirks, Reply, StreamDecoder, WireRequest};
+use crate::chat::{Failure, RequestParameter, StreamEvent};
+use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
+use crate::dialect::{ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse};
 
-impl Client for OpenaiResponses {
-    fn encode_request(&self, call: Call<'_>) -> WireRequest {
-        WireRequest::new("/responses", &request::write(call))
+impl ClientCodec for OpenaiResponses {
+    fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
+        WireRequest::new("/responses", &request::encode_request_body(call))
     }
 
-    fn lacks(&self) -> &'static [Parameter] {
-        &[Parameter::Stop, Parameter::Seed]
+    fn unsupported_parameters(&self) -> &'static [RequestParameter] {
+        &[RequestParameter::StopSequences, RequestParameter::Seed]
     }
 
-    fn decode_whole(
+    fn decode_response_events(
         &self,
-        reply: Reply<'_>,
+        reply: WireResponse<'_>,
         _quirks: &Quirks,
-        events: &mut Vec<Event>,
+        events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        read_whole(Reader::default(), reply.body, events)
+        decode_complete_body(OpenaiResponsesDecoder::default(), reply.body, events)
     }
 
     fn stream_decoder(&self, _quirks: &Quirks) -> Box<dyn StreamDecoder> {
-        Box::new(SseStream::new(Reader::default()))
+        Box::new(SseStreamDecoder::new(OpenaiResponsesDecoder::default()))
     }
 }

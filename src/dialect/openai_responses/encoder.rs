@@ -2,94 +2,100 @@
 
 use serde_json::{Value, json};
 
-use super::items::write_call;
-use super::server::{message_item, object, reasoning_item, with_id};
-use crate::chat::{Event, FailureClass, FinishReason, ToolCall, Usage};
-use crate::dialect::sse_stream::write_frame;
-use crate::dialect::{Serving, StreamEncoder};
+use super::items::encode_tool_call;
+use super::server::{assign_item_id, encode_message_item, encode_reasoning_item, encode_response_object};
+use crate::chat::{FailureClass, FinishReason, StreamEvent, ToolCall, Usage};
+use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::{ResponseIdentity, StreamEncoder};
 
 /// The item under way, with what it holds so far.
-enum Open {
+enum OpenaiResponsesOpenItem {
     Text(String),
     Reasoning { text: String, state: Option<Value> },
-    Call { index: usize, call: ToolCall, arguments: String },
+    ToolCall { index: usize, call: ToolCall, arguments: String },
 }
 
 /// Encodes one streamed answer.
-pub(super) struct Encoder {
-    serving: Serving,
+pub(super) struct OpenaiResponsesEncoder {
+    serving: ResponseIdentity,
     usage: Usage,
-    open: Option<Open>,
+    current_item: Option<OpenaiResponsesOpenItem>,
     /// Items that are whole.
     items: Vec<Value>,
-    sequence: u64,
+    sequence_number: u64,
 }
 
-impl Encoder {
-    pub(super) fn new(serving: Serving) -> Self {
-        Self { serving, usage: Usage::default(), open: None, items: Vec::new(), sequence: 0 }
+impl OpenaiResponsesEncoder {
+    pub(super) fn new(serving: ResponseIdentity) -> Self {
+        Self { serving, usage: Usage::default(), current_item: None, items: Vec::new(), sequence_number: 0 }
     }
 
-    fn frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
+    fn encode_frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
         event["type"] = json!(kind);
-        event["sequence_number"] = json!(self.sequence);
-        self.sequence += 1;
-        write_frame(Some(kind), &event)
+        event["sequence_number"] = json!(self.sequence_number);
+        self.sequence_number += 1;
+        encode_sse_frame(Some(kind), &event)
     }
 
     /// A frame about the item under way.
-    fn of_item(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
+    fn encode_item_frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
         let at = self.items.len();
-        let id = self.open.as_ref().map(|open| with_id(whole(open), at)["id"].clone());
+        let id =
+            self.current_item.as_ref().map(|open| assign_item_id(encode_open_item(open), at)["id"].clone());
         event["output_index"] = json!(at);
         event["item_id"] = json!(id);
-        self.frame(kind, event)
+        self.encode_frame(kind, event)
     }
 
     /// Closes what is open and opens this item.
-    fn enter(&mut self, open: Open) -> Vec<u8> {
-        let mut out = self.leave();
+    fn open_item(&mut self, open: OpenaiResponsesOpenItem) -> Vec<u8> {
+        let mut out = self.close_item();
         let at = self.items.len();
-        let mut item = with_id(whole(&open), at);
+        let mut item = assign_item_id(encode_open_item(&open), at);
         match &open {
-            Open::Text(_) => (item["content"], item["status"]) = (json!([]), json!("in_progress")),
-            Open::Reasoning { .. } => item["summary"] = json!([]),
-            Open::Call { .. } => item["status"] = json!("in_progress"),
+            OpenaiResponsesOpenItem::Text(_) => {
+                (item["content"], item["status"]) = (json!([]), json!("in_progress"));
+            }
+            OpenaiResponsesOpenItem::Reasoning { .. } => item["summary"] = json!([]),
+            OpenaiResponsesOpenItem::ToolCall { .. } => item["status"] = json!("in_progress"),
         }
         let part = match &open {
-            Open::Text(_) => {
-                Some(("response.content_part.added", json!({"content_index": 0, "part": text_part("")})))
-            }
-            Open::Reasoning { .. } => {
-                let part = json!({"summary_index": 0, "part": summary_part("")});
+            OpenaiResponsesOpenItem::Text(_) => Some((
+                "response.content_part.added",
+                json!({"content_index": 0, "part": encode_text_part("")}),
+            )),
+            OpenaiResponsesOpenItem::Reasoning { .. } => {
+                let part = json!({"summary_index": 0, "part": encode_summary_part("")});
                 Some(("response.reasoning_summary_part.added", part))
             }
-            Open::Call { .. } => None,
+            OpenaiResponsesOpenItem::ToolCall { .. } => None,
         };
-        self.open = Some(open);
-        out.extend(self.frame("response.output_item.added", json!({"output_index": at, "item": item})));
+        self.current_item = Some(open);
+        out.extend(
+            self.encode_frame("response.output_item.added", json!({"output_index": at, "item": item})),
+        );
         if let Some((kind, part)) = part {
-            out.extend(self.of_item(kind, part));
+            out.extend(self.encode_item_frame(kind, part));
         }
         out
     }
 
     /// Closes what is open, part by part.
-    fn leave(&mut self) -> Vec<u8> {
-        let closing = match &self.open {
+    fn close_item(&mut self) -> Vec<u8> {
+        let closing = match &self.current_item {
             None => return Vec::new(),
-            Some(Open::Text(text)) => vec![
+            Some(OpenaiResponsesOpenItem::Text(text)) => vec![
                 ("response.output_text.done", json!({"content_index": 0, "text": text, "logprobs": []})),
-                ("response.content_part.done", json!({"content_index": 0, "part": text_part(text)})),
+                ("response.content_part.done", json!({"content_index": 0, "part": encode_text_part(text)})),
             ],
-            Some(Open::Reasoning { text, .. }) => vec![
+            Some(OpenaiResponsesOpenItem::Reasoning { text, .. }) => vec![
                 ("response.reasoning_summary_text.done", json!({"summary_index": 0, "text": text})),
                 (
                     "response.reasoning_summary_part.done",
-                    json!({"summary_index": 0, "part": summary_part(text)}),
+                    json!({"summary_index": 0, "part": encode_summary_part(text)}),
                 ),
             ],
-            Some(Open::Call { call, arguments, .. }) => {
+            Some(OpenaiResponsesOpenItem::ToolCall { call, arguments, .. }) => {
                 vec![(
                     "response.function_call_arguments.done",
                     json!({"name": call.name, "arguments": arguments}),
@@ -98,12 +104,14 @@ impl Encoder {
         };
         let mut out = Vec::new();
         for (kind, event) in closing {
-            out.extend(self.of_item(kind, event));
+            out.extend(self.encode_item_frame(kind, event));
         }
-        if let Some(open) = self.open.take() {
+        if let Some(open) = self.current_item.take() {
             let at = self.items.len();
-            let item = with_id(whole(&open), at);
-            out.extend(self.frame("response.output_item.done", json!({"output_index": at, "item": item})));
+            let item = assign_item_id(encode_open_item(&open), at);
+            out.extend(
+                self.encode_frame("response.output_item.done", json!({"output_index": at, "item": item})),
+            );
             self.items.push(item);
         }
         out
@@ -111,102 +119,112 @@ impl Encoder {
 }
 
 /// The item with what it holds so far.
-fn whole(open: &Open) -> Value {
+fn encode_open_item(open: &OpenaiResponsesOpenItem) -> Value {
     match open {
-        Open::Text(text) => message_item(text, false),
-        Open::Reasoning { text, state } => reasoning_item(text, state.as_ref()),
-        Open::Call { call, arguments, .. } => {
-            let mut item = write_call(call);
+        OpenaiResponsesOpenItem::Text(text) => encode_message_item(text, false),
+        OpenaiResponsesOpenItem::Reasoning { text, state } => encode_reasoning_item(text, state.as_ref()),
+        OpenaiResponsesOpenItem::ToolCall { call, arguments, .. } => {
+            let mut item = encode_tool_call(call);
             (item["arguments"], item["status"]) = (json!(arguments), json!("completed"));
             item
         }
     }
 }
 
-fn text_part(text: &str) -> Value {
+fn encode_text_part(text: &str) -> Value {
     json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
 }
 
-fn summary_part(text: &str) -> Value {
+fn encode_summary_part(text: &str) -> Value {
     json!({"type": "summary_text", "text": text})
 }
 
-impl StreamEncoder for Encoder {
-    fn open(&mut self, _input: &Usage) -> Vec<u8> {
-        let mut response = object(&self.serving, &[], FinishReason::Stop, &Usage::default());
+impl StreamEncoder for OpenaiResponsesEncoder {
+    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+        let mut response = encode_response_object(&self.serving, &[], FinishReason::Stop, &Usage::default());
         response["status"] = json!("in_progress");
         response["usage"] = Value::Null;
-        let mut out = self.frame("response.created", json!({"response": response.clone()}));
-        out.extend(self.frame("response.in_progress", json!({"response": response})));
+        let mut out = self.encode_frame("response.created", json!({"response": response.clone()}));
+        out.extend(self.encode_frame("response.in_progress", json!({"response": response})));
         out
     }
 
-    fn event(&mut self, event: &Event) -> Vec<u8> {
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8> {
         let mut out = Vec::new();
         match event {
-            Event::Text(more) => {
-                if !matches!(self.open, Some(Open::Text(_))) {
-                    out = self.enter(Open::Text(String::new()));
+            StreamEvent::TextDelta(more) => {
+                if !matches!(self.current_item, Some(OpenaiResponsesOpenItem::Text(_))) {
+                    out = self.open_item(OpenaiResponsesOpenItem::Text(String::new()));
                 }
-                if let Some(Open::Text(text)) = &mut self.open {
+                if let Some(OpenaiResponsesOpenItem::Text(text)) = &mut self.current_item {
                     text.push_str(more);
                 }
                 let delta = json!({"content_index": 0, "delta": more, "logprobs": []});
-                out.extend(self.of_item("response.output_text.delta", delta));
+                out.extend(self.encode_item_frame("response.output_text.delta", delta));
             }
-            Event::Reasoning(more) => {
-                if !matches!(self.open, Some(Open::Reasoning { .. })) {
-                    out = self.enter(Open::Reasoning { text: String::new(), state: None });
+            StreamEvent::ReasoningDelta(more) => {
+                if !matches!(self.current_item, Some(OpenaiResponsesOpenItem::Reasoning { .. })) {
+                    out = self
+                        .open_item(OpenaiResponsesOpenItem::Reasoning { text: String::new(), state: None });
                 }
-                if let Some(Open::Reasoning { text, .. }) = &mut self.open {
+                if let Some(OpenaiResponsesOpenItem::Reasoning { text, .. }) = &mut self.current_item {
                     text.push_str(more);
                 }
                 let delta = json!({"summary_index": 0, "delta": more});
-                out.extend(self.of_item("response.reasoning_summary_text.delta", delta));
+                out.extend(self.encode_item_frame("response.reasoning_summary_text.delta", delta));
             }
-            Event::ReasoningState(mark) => {
-                if !matches!(self.open, Some(Open::Reasoning { .. })) {
-                    out = self.enter(Open::Reasoning { text: String::new(), state: None });
+            StreamEvent::ReasoningState(mark) => {
+                if !matches!(self.current_item, Some(OpenaiResponsesOpenItem::Reasoning { .. })) {
+                    out = self
+                        .open_item(OpenaiResponsesOpenItem::Reasoning { text: String::new(), state: None });
                 }
-                if let Some(Open::Reasoning { state, .. }) = &mut self.open {
+                if let Some(OpenaiResponsesOpenItem::Reasoning { state, .. }) = &mut self.current_item {
                     *state = Some(mark.clone());
                 }
-                out.extend(self.leave());
+                out.extend(self.close_item());
             }
-            Event::ToolCall { index, id, name } => {
+            StreamEvent::ToolCallStart { index, id, name } => {
                 let call = ToolCall { id: id.clone(), name: name.clone(), arguments: Value::Null };
-                out = self.enter(Open::Call { index: *index, call, arguments: String::new() });
+                out = self.open_item(OpenaiResponsesOpenItem::ToolCall {
+                    index: *index,
+                    call,
+                    arguments: String::new(),
+                });
             }
-            Event::ToolArguments { index, piece } => {
-                match &mut self.open {
-                    Some(Open::Call { index: open, arguments, .. }) if open == index => {
+            StreamEvent::ToolCallDelta { index, arguments_delta: piece } => {
+                match &mut self.current_item {
+                    Some(OpenaiResponsesOpenItem::ToolCall { index: open, arguments, .. })
+                        if open == index =>
+                    {
                         arguments.push_str(piece);
                     }
                     _ => return out,
                 }
-                out.extend(self.of_item("response.function_call_arguments.delta", json!({"delta": piece})));
+                out.extend(
+                    self.encode_item_frame("response.function_call_arguments.delta", json!({"delta": piece})),
+                );
             }
-            Event::Usage(usage) => self.usage.merge(usage),
-            Event::Finish(reason) => {
-                out = self.leave();
-                let response = object(&self.serving, &self.items, *reason, &self.usage);
+            StreamEvent::Usage(usage) => self.usage.merge(usage),
+            StreamEvent::Finish(reason) => {
+                out = self.close_item();
+                let response = encode_response_object(&self.serving, &self.items, *reason, &self.usage);
                 let kind = format!("response.{}", response["status"].as_str().unwrap_or("completed"));
-                out.extend(self.frame(&kind, json!({"response": response})));
+                out.extend(self.encode_frame(&kind, json!({"response": response})));
             }
             _ => {}
         }
         out
     }
 
-    fn close(&mut self) -> Vec<u8> {
+    fn encode_end(&mut self) -> Vec<u8> {
         Vec::new()
     }
 
-    fn error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
+    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
         let code = match class {
             FailureClass::RateLimited => "rate_limit_exceeded",
             _ => "server_error",
         };
-        self.frame("error", json!({"code": code, "message": message, "param": null}))
+        self.encode_frame("error", json!({"code": code, "message": message, "param": null}))
     }
 }

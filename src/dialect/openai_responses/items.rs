@@ -3,14 +3,16 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{Media, Message, Part, Request, Role, Source, ToolCall, ToolResult};
-use crate::dialect::conversation::{Read, only_texts, plain_id, push, read_content, result_words};
-use crate::dialect::fields::whole;
-use crate::dialect::functions::{arguments_text, read_arguments};
-use crate::dialect::media;
+use crate::chat::{Attachment, AttachmentSource, Message, Part, Request, Role, ToolCall, ToolResult};
+use crate::dialect::attachment;
+use crate::dialect::field_reader::read_all_fields;
+use crate::dialect::function_tools::{decode_arguments, encode_arguments};
+use crate::dialect::parsed_message::{
+    ParsedMessage, all_texts, decode_content, portable_call_id, push_message, tool_result_text,
+};
 
 /// Appends the items of a turn.
-pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
+pub(super) fn encode_items(message: &Message, out: &mut Vec<Value>) {
     let begun = out.len();
     let mut content = Vec::new();
     for part in &message.parts {
@@ -20,28 +22,28 @@ pub(super) fn write_items(message: &Message, out: &mut Vec<Value>) {
                 Some(json!({"type": "message", "role": "assistant", "content": text}))
             }
             Part::Text { .. } | Part::Image(_) | Part::Document(_) => {
-                content.push(write_part(part));
+                content.push(encode_part(part));
                 continue;
             }
             // Thoughts go back as the item in which they came, and only if that holds them.
             Part::Reasoning { state, .. } => state.clone().filter(|s| s["type"] == "reasoning"),
-            Part::ToolCall(call) => Some(write_call(call)),
+            Part::ToolCall(call) => Some(encode_tool_call(call)),
             Part::ToolResult(result) => Some(
-                json!({"type": "function_call_output", "call_id": plain_id(&result.call_id), "output": result_words(result)}),
+                json!({"type": "function_call_output", "call_id": portable_call_id(&result.call_id), "output": tool_result_text(result)}),
             ),
-            Part::Own { block } => Some(block.clone()),
+            Part::ProviderSpecific { block } => Some(block.clone()),
         };
-        flush(message.role, &mut content, out);
+        flush_content(message.role, &mut content, out);
         out.extend(item);
     }
-    flush(message.role, &mut content, out);
+    flush_content(message.role, &mut content, out);
     // Thoughts must be followed by what they led to: an answer that was cut while thinking has nothing to go back.
     while out.len() > begun && out.last().is_some_and(|item| item["type"] == "reasoning") {
         out.pop();
     }
 }
 
-fn flush(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
+fn flush_content(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
     if !content.is_empty() {
         let role = match role {
             Role::User => "user",
@@ -52,22 +54,22 @@ fn flush(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
 }
 
 /// A call of the model.
-pub(super) fn write_call(call: &ToolCall) -> Value {
-    let arguments = arguments_text(&call.arguments);
-    json!({"type": "function_call", "call_id": plain_id(&call.id), "name": call.name, "arguments": arguments})
+pub(super) fn encode_tool_call(call: &ToolCall) -> Value {
+    let arguments = encode_arguments(&call.arguments);
+    json!({"type": "function_call", "call_id": portable_call_id(&call.id), "name": call.name, "arguments": arguments})
 }
 
-fn write_part(part: &Part) -> Value {
+fn encode_part(part: &Part) -> Value {
     match part {
         Part::Image(image) => {
-            json!({"type": "input_image", "image_url": media::url(image), "detail": "auto"})
+            json!({"type": "input_image", "image_url": attachment::to_url(image), "detail": "auto"})
         }
         Part::Document(document) => {
             let name = document.name.as_deref().unwrap_or("document.pdf");
             match &document.source {
-                Source::Url(url) => json!({"type": "input_file", "file_url": url}),
-                Source::Data(_) => {
-                    json!({"type": "input_file", "filename": name, "file_data": media::url(document)})
+                AttachmentSource::Url(url) => json!({"type": "input_file", "file_url": url}),
+                AttachmentSource::Base64(_) => {
+                    json!({"type": "input_file", "filename": name, "file_data": attachment::to_url(document)})
                 }
             }
         }
@@ -76,35 +78,46 @@ fn write_part(part: &Part) -> Value {
 }
 
 /// Takes one item into a request.
-pub(super) fn push_item(item: Value, request: &mut Request) {
+pub(super) fn decode_item(item: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
-    let known = whole(&item, |fields| {
-        match fields.text("type").as_deref().unwrap_or("message") {
+    let known = read_all_fields(&item, |fields| {
+        match fields.take_string("type").as_deref().unwrap_or("message") {
             "message" => {
                 // What the answer called it is of no use to the next one.
-                fields.text("id");
-                fields.text("status");
-                let role = fields.text("role")?;
-                let parts = fields.take("content", |content| read_content(content, read_part))?;
+                fields.take_string("id");
+                fields.take_string("status");
+                let role = fields.take_string("role")?;
+                let parts = fields.take_with("content", |content| decode_content(content, decode_part))?;
                 match role.as_str() {
-                    "system" | "developer" if begins => Some(Read::System(only_texts(&parts)?.join("\n\n"))),
-                    "user" => Some(Read::Turn(Role::User, parts)),
-                    "assistant" => Some(Read::Turn(Role::Assistant, parts)),
+                    "system" | "developer" if begins => {
+                        Some(ParsedMessage::SystemPrompt(all_texts(&parts)?.join("\n\n")))
+                    }
+                    "user" => Some(ParsedMessage::Message(Role::User, parts)),
+                    "assistant" => Some(ParsedMessage::Message(Role::Assistant, parts)),
                     _ => None,
                 }
             }
             "function_call" => {
-                fields.text("id");
-                fields.text("status");
-                let arguments = fields.take("arguments", |a| Some(read_arguments(Some(a))))?;
-                let call = ToolCall { id: fields.text("call_id")?, name: fields.text("name")?, arguments };
-                Some(Read::Turn(Role::Assistant, vec![Part::ToolCall(call)]))
+                fields.take_string("id");
+                fields.take_string("status");
+                let arguments = fields.take_with("arguments", |a| Some(decode_arguments(Some(a))))?;
+                let call = ToolCall {
+                    id: fields.take_string("call_id")?,
+                    name: fields.take_string("name")?,
+                    arguments,
+                };
+                Some(ParsedMessage::Message(Role::Assistant, vec![Part::ToolCall(call)]))
             }
             "function_call_output" => {
-                fields.text("id");
-                fields.text("status");
-                let (call_id, content) = (fields.text("call_id")?, fields.text("output")?);
-                Some(Read::Result(ToolResult { call_id, name: String::new(), content, is_error: false }))
+                fields.take_string("id");
+                fields.take_string("status");
+                let (call_id, content) = (fields.take_string("call_id")?, fields.take_string("output")?);
+                Some(ParsedMessage::ToolResult(ToolResult {
+                    call_id,
+                    name: String::new(),
+                    content,
+                    is_error: false,
+                }))
             }
             _ => None,
         }
@@ -112,45 +125,49 @@ pub(super) fn push_item(item: Value, request: &mut Request) {
     let of_user = matches!(item["role"].as_str(), Some("user" | "system" | "developer"));
     match known {
         // What one person says twice is two turns; what the model says and does in a row is one.
-        Some(Read::Turn(Role::Assistant, parts)) => push_answered(parts, request),
+        Some(ParsedMessage::Message(Role::Assistant, parts)) => push_assistant_parts(parts, request),
         None if item["type"] == "reasoning" => {
-            push_answered(vec![Part::Reasoning { text: summary(&item), state: Some(item) }], request);
+            push_assistant_parts(
+                vec![Part::Reasoning { text: reasoning_text(&item), state: Some(item) }],
+                request,
+            );
         }
-        None if !of_user => push_answered(vec![Part::Own { block: item }], request),
-        known => push(known, item, request),
+        None if !of_user => push_assistant_parts(vec![Part::ProviderSpecific { block: item }], request),
+        known => push_message(known, item, request),
     }
 }
 
-fn push_answered(parts: Vec<Part>, request: &mut Request) {
+fn push_assistant_parts(parts: Vec<Part>, request: &mut Request) {
     match request.messages.last_mut().filter(|turn| turn.role == Role::Assistant) {
         Some(turn) => turn.parts.extend(parts),
-        None => request.messages.push(Message { role: Role::Assistant, parts, from: None }),
+        None => request.messages.push(Message { role: Role::Assistant, parts, model_ref: None }),
     }
 }
 
 /// The thoughts of an item as far as they are shown.
-fn summary(item: &Value) -> String {
+fn reasoning_text(item: &Value) -> String {
     let texts = |name: &str| item[name].as_array().into_iter().flatten().filter_map(|p| p["text"].as_str());
     texts("content").chain(texts("summary")).collect()
 }
 
-fn read_part(part: &Value) -> Option<Part> {
-    whole(part, |fields| match fields.text("type")?.as_str() {
-        "input_text" => Some(Part::Text { text: fields.text("text")? }),
+fn decode_part(part: &Value) -> Option<Part> {
+    read_all_fields(part, |fields| match fields.take_string("type")?.as_str() {
+        "input_text" => Some(Part::Text { text: fields.take_string("text")? }),
         "output_text" => {
-            fields.is("annotations", &json!([]));
-            fields.is("logprobs", &json!([]));
-            Some(Part::Text { text: fields.text("text")? })
+            fields.take_if_equal("annotations", &json!([]));
+            fields.take_if_equal("logprobs", &json!([]));
+            Some(Part::Text { text: fields.take_string("text")? })
         }
         "input_image" => {
-            fields.is("detail", &json!("auto"));
-            Some(Part::Image(media::from_url(&fields.text("image_url")?)))
+            fields.take_if_equal("detail", &json!("auto"));
+            Some(Part::Image(attachment::from_url(&fields.take_string("image_url")?)))
         }
-        "input_file" => match (fields.text("file_url"), fields.text("filename")) {
-            (Some(url), None) => Some(Part::Document(media::from_url(&url))),
-            (None, name) => {
-                Some(Part::Document(Media { name, ..media::from_url(&fields.text("file_data")?) }))
-            }
+        "input_file" => match (fields.take_string("file_url"), fields.take_string("filename")) {
+            (Some(url), None) => Some(Part::Document(attachment::from_url(&url))),
+            (None, name) => Some(Part::Document(Attachment {
+                name,
+                ..attachment::from_url(&fields.take_string("file_data")?)
+            })),
             _ => None,
         },
         _ => None,

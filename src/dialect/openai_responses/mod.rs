@@ -1,11 +1,11 @@
 //! OpenAI Responses, stateless: nothing is stored at the provider.
 
 mod client;
+mod decoder;
 mod encoder;
 mod items;
 mod request;
 mod server;
-mod stream;
 mod wire;
 
 /// The dialect `openai-responses`.

@@ -2,83 +2,87 @@
 
 use serde_json::{Map, Value, json};
 
-use super::items::{push_item, write_items};
-use crate::chat::{Effort, Message, Request, Schema, Tool, ToolChoice};
-use crate::dialect::fields::{Fields, merge, put, put_list, put_object, whole};
-use crate::dialect::functions::{read_function, read_schema, write_schema};
-use crate::dialect::{Asked, Call, EffortControl};
+use super::items::{decode_item, encode_items};
+use crate::chat::{Message, ReasoningEffort, Request, ResponseFormat, Tool, ToolChoice};
+use crate::dialect::field_reader::{
+    FieldReader, insert_nonempty_array, insert_nonempty_object, insert_some, merge_objects, read_all_fields,
+};
+use crate::dialect::function_tools::{decode_function, decode_json_schema, encode_json_schema};
+use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
 /// What must be asked for so that thoughts can be taken up again although nothing is stored.
-const ENCRYPTED: &str = "reasoning.encrypted_content";
+const INCLUDE_ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// The body, in the order in which a reader would look for things.
-pub(super) fn write(call: Call<'_>) -> Map<String, Value> {
-    let Call { model, request, stream, quirks, options } = call;
+pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
+    let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(model));
-    put(&mut body, "instructions", request.system.clone());
+    insert_some(&mut body, "instructions", request.system_prompt.clone());
     let mut input = Vec::with_capacity(request.messages.len());
-    request.messages.iter().for_each(|message| write_items(message, &mut input));
+    request.messages.iter().for_each(|message| encode_items(message, &mut input));
     body.insert("input".to_owned(), Value::Array(input));
-    put(&mut body, "temperature", request.temperature);
-    put(&mut body, "top_p", request.top_p);
-    put(&mut body, "max_output_tokens", request.max_tokens);
-    put_list(&mut body, "tools", request.tools.iter().map(write_tool).collect());
-    put(&mut body, "tool_choice", request.tool_choice.as_ref().map(write_choice));
-    put(&mut body, "parallel_tool_calls", request.parallel_tool_calls);
-    if let Some(schema) = &request.schema {
-        body.insert("text".to_owned(), json!({"format": write_format(schema)}));
+    insert_some(&mut body, "temperature", request.temperature);
+    insert_some(&mut body, "top_p", request.top_p);
+    insert_some(&mut body, "max_output_tokens", request.max_output_tokens);
+    insert_nonempty_array(&mut body, "tools", request.tools.iter().map(encode_tool).collect());
+    insert_some(&mut body, "tool_choice", request.tool_choice.as_ref().map(encode_tool_choice));
+    insert_some(&mut body, "parallel_tool_calls", request.parallel_tool_calls);
+    if let Some(schema) = &request.response_format {
+        body.insert("text".to_owned(), json!({"format": encode_response_format(schema)}));
     }
     let mut reasoning = Map::new();
-    let effort = request.effort.filter(|_| quirks.effort != EffortControl::Unsupported);
-    put(&mut reasoning, "effort", effort.map(Effort::name));
-    put_object(&mut body, "reasoning", reasoning);
+    let effort = request.reasoning_effort.filter(|_| quirks.effort != EffortControl::Unsupported);
+    insert_some(&mut reasoning, "effort", effort.map(ReasoningEffort::as_str));
+    insert_nonempty_object(&mut body, "reasoning", reasoning);
     if quirks.reasons {
-        body.insert("include".to_owned(), json!([ENCRYPTED]));
+        body.insert("include".to_owned(), json!([INCLUDE_ENCRYPTED_REASONING]));
     }
     // Nothing is left behind at the provider.
     body.insert("store".to_owned(), json!(false));
-    put(&mut body, "stream", stream.then_some(true));
-    merge(&mut body, options);
+    insert_some(&mut body, "stream", stream.then_some(true));
+    merge_objects(&mut body, options);
     body
 }
 
 /// A body as it was sent.
-pub(super) fn read(body: &[u8]) -> Result<Asked, String> {
-    let mut body = Fields::of(body)?;
-    let model = body.text("model").ok_or("`model` is missing")?;
+pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
+    let mut body = FieldReader::from_body(body)?;
+    let model = body.take_string("model").ok_or("`model` is missing")?;
     let mut request = Request {
-        system: body.text("instructions"),
-        temperature: body.number("temperature"),
-        top_p: body.number("top_p"),
-        max_tokens: body.count("max_output_tokens"),
-        tools: body.list("tools").into_iter().map(read_tool).collect(),
-        tool_choice: body.take("tool_choice", read_choice),
-        parallel_tool_calls: body.truth("parallel_tool_calls"),
+        system_prompt: body.take_string("instructions"),
+        temperature: body.take_f64("temperature"),
+        top_p: body.take_f64("top_p"),
+        max_output_tokens: body.take_u64("max_output_tokens"),
+        tools: body.take_array("tools").into_iter().map(decode_tool).collect(),
+        tool_choice: body.take_with("tool_choice", decode_tool_choice),
+        parallel_tool_calls: body.take_bool("parallel_tool_calls"),
         ..Request::default()
     };
-    match body.text("input") {
-        Some(text) => request.messages.push(Message::user(text)),
-        None => body.list("input").into_iter().for_each(|item| push_item(item, &mut request)),
+    match body.take_string("input") {
+        Some(text) => request.messages.push(Message::from_user(text)),
+        None => body.take_array("input").into_iter().for_each(|item| decode_item(item, &mut request)),
     }
-    body.inside("text", |text| request.schema = text.take("format", read_format));
-    body.inside("reasoning", |reasoning| {
-        request.effort = reasoning.take("effort", |word| word.as_str()?.parse().ok());
+    body.read_object("text", |text| {
+        request.response_format = text.take_with("format", decode_response_format);
     });
-    body.is("store", &json!(false));
-    body.is("include", &json!([ENCRYPTED]));
-    let stream = body.truth("stream").unwrap_or(false);
-    Ok(Asked { model, request, stream, options: body.rest() })
+    body.read_object("reasoning", |reasoning| {
+        request.reasoning_effort = reasoning.take_with("effort", |word| word.as_str()?.parse().ok());
+    });
+    body.take_if_equal("store", &json!(false));
+    body.take_if_equal("include", &json!([INCLUDE_ENCRYPTED_REASONING]));
+    let stream = body.take_bool("stream").unwrap_or(false);
+    Ok(ServerRequest { model, request, is_streaming: stream, provider_options: body.into_remaining() })
 }
 
-fn write_tool(tool: &Tool) -> Value {
+fn encode_tool(tool: &Tool) -> Value {
     match tool {
-        Tool::Own(own) => own.clone(),
+        Tool::ProviderSpecific(own) => own.clone(),
         Tool::Function(function) => {
             let mut object = Map::new();
             object.insert("type".to_owned(), json!("function"));
             object.insert("name".to_owned(), json!(function.name));
-            put(&mut object, "description", function.description.clone());
+            insert_some(&mut object, "description", function.description.clone());
             object.insert("parameters".to_owned(), function.parameters.clone());
             // Unsaid it would mean true here, and false in every other dialect.
             object.insert("strict".to_owned(), json!(function.strict.unwrap_or(false)));
@@ -87,16 +91,16 @@ fn write_tool(tool: &Tool) -> Value {
     }
 }
 
-fn read_tool(tool: Value) -> Tool {
-    let function = whole(&tool, |fields| {
-        fields.is("type", &json!("function")).then_some(())?;
-        let function = read_function(fields)?;
-        Some(crate::chat::Function { strict: function.strict.filter(|strict| *strict), ..function })
+fn decode_tool(tool: Value) -> Tool {
+    let function = read_all_fields(&tool, |fields| {
+        fields.take_if_equal("type", &json!("function")).then_some(())?;
+        let function = decode_function(fields)?;
+        Some(crate::chat::FunctionTool { strict: function.strict.filter(|strict| *strict), ..function })
     });
-    function.map_or(Tool::Own(tool), Tool::Function)
+    function.map_or(Tool::ProviderSpecific(tool), Tool::Function)
 }
 
-fn write_choice(choice: &ToolChoice) -> Value {
+fn encode_tool_choice(choice: &ToolChoice) -> Value {
     match choice {
         ToolChoice::Auto => json!("auto"),
         ToolChoice::None => json!("none"),
@@ -105,31 +109,31 @@ fn write_choice(choice: &ToolChoice) -> Value {
     }
 }
 
-fn read_choice(choice: &Value) -> Option<ToolChoice> {
+fn decode_tool_choice(choice: &Value) -> Option<ToolChoice> {
     let words = [ToolChoice::Auto, ToolChoice::None, ToolChoice::Required];
-    words.into_iter().find(|word| write_choice(word) == *choice).or_else(|| {
-        whole(choice, |fields| {
-            fields.is("type", &json!("function")).then_some(())?;
-            fields.text("name").map(ToolChoice::Named)
+    words.into_iter().find(|word| encode_tool_choice(word) == *choice).or_else(|| {
+        read_all_fields(choice, |fields| {
+            fields.take_if_equal("type", &json!("function")).then_some(())?;
+            fields.take_string("name").map(ToolChoice::Named)
         })
     })
 }
 
-fn write_format(schema: &Schema) -> Value {
+fn encode_response_format(schema: &ResponseFormat) -> Value {
     match schema {
-        Schema::AnyJson => json!({"type": "json_object"}),
-        Schema::Described(schema) => {
-            let mut format = write_schema(schema);
+        ResponseFormat::JsonObject => json!({"type": "json_object"}),
+        ResponseFormat::JsonSchema(schema) => {
+            let mut format = encode_json_schema(schema);
             format.insert("type".to_owned(), json!("json_schema"));
             Value::Object(format)
         }
     }
 }
 
-fn read_format(format: &Value) -> Option<Schema> {
-    whole(format, |fields| match fields.text("type")?.as_str() {
-        "json_object" => Some(Schema::AnyJson),
-        "json_schema" => read_schema(fields).map(Schema::Described),
+fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
+    read_all_fields(format, |fields| match fields.take_string("type")?.as_str() {
+        "json_object" => Some(ResponseFormat::JsonObject),
+        "json_schema" => decode_json_schema(fields).map(ResponseFormat::JsonSchema),
         _ => None,
     })
 }

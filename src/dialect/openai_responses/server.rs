@@ -2,54 +2,61 @@
 
 use serde_json::{Value, json};
 
-use super::encoder::Encoder;
-use super::items::write_call;
+use super::encoder::OpenaiResponsesEncoder;
+use super::items::encode_tool_call;
 use super::{OpenaiResponses, request};
 use crate::chat::{FailureClass, FinishReason, Part, Response, Usage};
-use crate::dialect::{Asked, Dialect, Server, ServerReply, Serving, StreamEncoder, wire};
+use crate::dialect::{
+    Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+};
 
-impl Server for OpenaiResponses {
-    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<Asked, String> {
-        request::read(body)
+impl ServerCodec for OpenaiResponses {
+    fn decode_request(&self, _path: &str, body: &[u8]) -> Result<ServerRequest, String> {
+        request::decode_request_body(body)
     }
 
-    fn thought_state(&self, seed: &str) -> Option<Value> {
+    fn reasoning_state(&self, seed: &str) -> Option<Value> {
         Some(json!({"type": "reasoning", "summary": [], "encrypted_content": seed}))
     }
 
-    fn answer_headers(&self, serving: &Serving) -> Vec<(&'static str, String)> {
-        Dialect::OpenaiChat.server().answer_headers(serving)
+    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
+        Dialect::OpenaiChat.server_codec().response_headers(serving)
     }
 
-    fn encode_response(&self, response: &Response, serving: &Serving) -> Vec<u8> {
-        wire::write(&object(serving, &items(response), response.finish_reason, &response.usage))
+    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+        wire_json::encode_json(&encode_response_object(
+            serving,
+            &encode_output_items(response),
+            response.finish_reason,
+            &response.usage,
+        ))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerReply {
-        Dialect::OpenaiChat.server().encode_failure(class, message)
+    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
+        Dialect::OpenaiChat.server_codec().encode_failure(class, message)
     }
 
-    fn stream_encoder(&self, serving: &Serving) -> Box<dyn StreamEncoder> {
-        Box::new(Encoder::new(serving.clone()))
+    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(OpenaiResponsesEncoder::new(serving.clone()))
     }
 }
 
 /// An answer's items. What the model says between thoughts and calls is a message of its own.
-fn items(response: &Response) -> Vec<Value> {
+fn encode_output_items(response: &Response) -> Vec<Value> {
     let refusal = response.finish_reason == FinishReason::Refusal;
     let item = |part: &Part| match part {
-        Part::Text { text } => Some(message_item(text, refusal)),
-        Part::Reasoning { text, state } => Some(reasoning_item(text, state.as_ref())),
-        Part::ToolCall(call) => Some(write_call(call)),
-        Part::Own { block } => Some(block.clone()),
+        Part::Text { text } => Some(encode_message_item(text, refusal)),
+        Part::Reasoning { text, state } => Some(encode_reasoning_item(text, state.as_ref())),
+        Part::ToolCall(call) => Some(encode_tool_call(call)),
+        Part::ProviderSpecific { block } => Some(block.clone()),
         Part::Image(_) | Part::Document(_) | Part::ToolResult(_) => None,
     };
-    let named = |(at, item): (usize, Value)| with_id(item, at);
+    let named = |(at, item): (usize, Value)| assign_item_id(item, at);
     response.parts.iter().filter_map(item).enumerate().map(named).collect()
 }
 
 /// The item with an id of its own, by its place in the answer; one of the vendor's own has its id already.
-pub(super) fn with_id(mut item: Value, at: usize) -> Value {
+pub(super) fn assign_item_id(mut item: Value, at: usize) -> Value {
     let prefix = match item["type"].as_str() {
         Some("message") => "msg",
         Some("function_call") => "fc",
@@ -60,14 +67,14 @@ pub(super) fn with_id(mut item: Value, at: usize) -> Value {
     item
 }
 
-pub(super) fn reasoning_item(text: &str, state: Option<&Value>) -> Value {
+pub(super) fn encode_reasoning_item(text: &str, state: Option<&Value>) -> Value {
     let mut item = state.cloned().unwrap_or_else(|| json!({"type": "reasoning"}));
     let shown = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
     item["summary"] = shown.into_iter().collect();
     item
 }
 
-pub(super) fn message_item(text: &str, refusal: bool) -> Value {
+pub(super) fn encode_message_item(text: &str, refusal: bool) -> Value {
     let part = if refusal {
         json!({"type": "refusal", "refusal": text})
     } else {
@@ -76,7 +83,12 @@ pub(super) fn message_item(text: &str, refusal: bool) -> Value {
     json!({"type": "message", "role": "assistant", "status": "completed", "content": [part]})
 }
 
-pub(super) fn object(serving: &Serving, output: &[Value], reason: FinishReason, usage: &Usage) -> Value {
+pub(super) fn encode_response_object(
+    serving: &ResponseIdentity,
+    output: &[Value],
+    reason: FinishReason,
+    usage: &Usage,
+) -> Value {
     let why = match reason {
         FinishReason::Length => Some("max_output_tokens"),
         FinishReason::ContentFilter => Some("content_filter"),
@@ -90,7 +102,7 @@ pub(super) fn object(serving: &Serving, output: &[Value], reason: FinishReason, 
     let error = (status == "failed").then(|| json!({"code": "server_error", "message": "The model failed."}));
     let (input, out) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
-        "id": serving.id, "object": "response", "created_at": 0, "model": serving.model, "error": error,
+        "id": serving.response_id, "object": "response", "created_at": 0, "model": serving.model, "error": error,
         "status": status,
         "incomplete_details": why.map(|reason| json!({"reason": reason})), "output": output,
         "usage": {

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::Usage;
-use crate::dialect::wire::{count, nano_dollars};
+use crate::dialect::wire_json::{deserialize_count, usd_to_nano_usd};
 
 /// Fields of events that this product has no use for. Sorted.
-pub(super) const KNOWN: &[&str] = &[
+pub(super) const IGNORED_EVENT_FIELDS: &[&str] = &[
     "annotation_index",
     "arguments",
     "content_index",
@@ -27,7 +27,7 @@ pub(super) const KNOWN: &[&str] = &[
 ];
 
 /// Fields of the response object that are known, whether of use or not. Sorted.
-pub(super) const KNOWN_OF_RESPONSE: &[&str] = &[
+pub(super) const KNOWN_RESPONSE_FIELDS: &[&str] = &[
     "background",
     "billing",
     "completed_at",
@@ -75,12 +75,12 @@ pub(super) const KNOWN_OF_RESPONSE: &[&str] = &[
 
 /// One event of a stream.
 #[derive(Debug, Deserialize)]
-pub(super) struct Event {
+pub(super) struct OpenaiResponsesEvent {
     #[serde(rename = "type", default)]
     pub kind: String,
     pub response: Option<Value>,
     pub item: Option<Value>,
-    #[serde(default, deserialize_with = "count")]
+    #[serde(default, deserialize_with = "deserialize_count")]
     pub output_index: Option<u64>,
     pub delta: Option<Value>,
     pub annotation: Option<Value>,
@@ -91,44 +91,44 @@ pub(super) struct Event {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct WireUsage {
-    #[serde(deserialize_with = "count")]
+pub(super) struct OpenaiResponsesUsage {
+    #[serde(deserialize_with = "deserialize_count")]
     input_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     output_tokens: Option<u64>,
-    input_tokens_details: Option<InputDetails>,
-    output_tokens_details: Option<OutputDetails>,
+    input_tokens_details: Option<OpenaiResponsesInputDetails>,
+    output_tokens_details: Option<OpenaiResponsesOutputDetails>,
     /// OpenRouter: dollars.
     cost: Option<Value>,
     /// xAI: ten-billionths of a dollar.
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cost_in_usd_ticks: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct InputDetails {
-    #[serde(deserialize_with = "count")]
+struct OpenaiResponsesInputDetails {
+    #[serde(deserialize_with = "deserialize_count")]
     cached_tokens: Option<u64>,
-    #[serde(deserialize_with = "count")]
+    #[serde(deserialize_with = "deserialize_count")]
     cache_write_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OutputDetails {
-    #[serde(deserialize_with = "count")]
+struct OpenaiResponsesOutputDetails {
+    #[serde(deserialize_with = "deserialize_count")]
     reasoning_tokens: Option<u64>,
 }
 
-impl WireUsage {
-    fn reported_cost(&self) -> Option<u64> {
+impl OpenaiResponsesUsage {
+    fn reported_cost_nano_usd(&self) -> Option<u64> {
         let ticks = self.cost_in_usd_ticks.map(|ticks| ticks.saturating_add(5) / 10);
-        ticks.or_else(|| nano_dollars(self.cost.as_ref()?.as_f64()?))
+        ticks.or_else(|| usd_to_nano_usd(self.cost.as_ref()?.as_f64()?))
     }
 
     /// By our convention, which is this dialect's own: every part is inside its whole.
-    pub(super) fn read(&self) -> Usage {
+    pub(super) fn to_usage(&self) -> Usage {
         let inward = self.input_tokens_details.as_ref();
         Usage {
             input_tokens: self.input_tokens,
@@ -136,7 +136,7 @@ impl WireUsage {
             cache_write_tokens: inward.and_then(|d| d.cache_write_tokens),
             output_tokens: self.output_tokens,
             reasoning_tokens: self.output_tokens_details.as_ref().and_then(|d| d.reasoning_tokens),
-            reported_cost: self.reported_cost(),
+            reported_cost_nano_usd: self.reported_cost_nano_usd(),
             ..Usage::default()
         }
     }

@@ -4,11 +4,11 @@ use jsonschema::Validator;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::{Found, shortened};
+use super::{CheckOutcome, truncate};
 
 /// What a place in the JSON must hold.
 #[derive(Clone, Debug)]
-pub enum PathTest {
+pub enum JsonPathTest {
     /// Something, or nothing.
     Exists(bool),
     /// This very value.
@@ -18,25 +18,25 @@ pub enum PathTest {
 }
 
 /// The whole text as JSON; a fence or a word around it, and it is none.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+pub(super) fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text.trim()).map_err(|error| format!("the answer is not JSON: {error}"))
 }
 
-pub(super) fn whole(text: &str) -> Found {
-    match read(text) {
-        Ok(_) => Found::Plain(true, "the answer is JSON".into()),
-        Err(why) => Found::Plain(false, why),
+pub(super) fn check_is_json(text: &str) -> CheckOutcome {
+    match parse_json(text) {
+        Ok(_) => CheckOutcome::PassFail(true, "the answer is JSON".into()),
+        Err(why) => CheckOutcome::PassFail(false, why),
     }
 }
 
-pub(super) fn fits(schema: &Validator, text: &str) -> Found {
-    match read(text).and_then(|value| broken_rule(schema, &value).map_or(Ok(()), Err)) {
-        Ok(()) => Found::Plain(true, "the answer fits the schema".into()),
-        Err(why) => Found::Plain(false, why),
+pub(super) fn check_schema(schema: &Validator, text: &str) -> CheckOutcome {
+    match parse_json(text).and_then(|value| find_schema_error(schema, &value).map_or(Ok(()), Err)) {
+        Ok(()) => CheckOutcome::PassFail(true, "the answer fits the schema".into()),
+        Err(why) => CheckOutcome::PassFail(false, why),
     }
 }
 
-fn broken_rule(schema: &Validator, value: &Value) -> Option<String> {
+fn find_schema_error(schema: &Validator, value: &Value) -> Option<String> {
     schema.iter_errors(value).next().map(|error| {
         let place = error.instance_path().to_string();
         let place = if place.is_empty() { "the answer" } else { place.as_str() };
@@ -46,7 +46,7 @@ fn broken_rule(schema: &Validator, value: &Value) -> Option<String> {
 
 /// Looks for an object or a list that stands anywhere in the text. What is found is not searched for more inside it, so
 /// the work grows with the text's length and not with its square.
-pub(super) fn somewhere(schema: Option<&Validator>, text: &str) -> Found {
+pub(super) fn check_contains_json(schema: Option<&Validator>, text: &str) -> CheckOutcome {
     let mut why = None;
     let mut at = 0;
     while let Some(next) = text[at..].find(['{', '[']) {
@@ -58,63 +58,71 @@ pub(super) fn somewhere(schema: Option<&Validator>, text: &str) -> Found {
         };
         at = start + values.byte_offset();
         let wrong = match schema {
-            Some(schema) => broken_rule(schema, &value),
-            None => is_footnote(&value).then(|| "there is no JSON but a list of bare numbers".to_owned()),
+            Some(schema) => find_schema_error(schema, &value),
+            None => is_number_list(&value).then(|| "there is no JSON but a list of bare numbers".to_owned()),
         };
         match wrong {
-            None => return Found::Plain(true, format!("found {}", shortened(&value.to_string()))),
+            None => return CheckOutcome::PassFail(true, format!("found {}", truncate(&value.to_string()))),
             Some(wrong) => why = Some(wrong),
         }
     }
-    Found::Plain(false, why.unwrap_or_else(|| "there is no JSON object or list in the answer".to_owned()))
+    CheckOutcome::PassFail(
+        false,
+        why.unwrap_or_else(|| "there is no JSON object or list in the answer".to_owned()),
+    )
 }
 
 /// `[1]` and `[2, 3]`, which in prose point to a source.
-fn is_footnote(value: &Value) -> bool {
+fn is_number_list(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.iter().all(Value::is_number))
 }
 
-impl PathTest {
-    pub(super) fn look(&self, path: &JsonPath, text: &str) -> Found {
-        let value = match read(text) {
+impl JsonPathTest {
+    pub(super) fn evaluate(&self, path: &JsonPath, text: &str) -> CheckOutcome {
+        let value = match parse_json(text) {
             Ok(value) => value,
-            Err(why) => return Found::Plain(false, why),
+            Err(why) => return CheckOutcome::PassFail(false, why),
         };
         let nodes = path.query(&value).all();
         match (self, nodes.as_slice()) {
             (Self::Exists(wanted), nodes) => {
                 let what = if nodes.is_empty() { "nothing" } else { "something" };
-                Found::Plain(nodes.is_empty() != *wanted, format!("{what} at that path"))
+                CheckOutcome::PassFail(nodes.is_empty() != *wanted, format!("{what} at that path"))
             }
-            (_, []) => Found::Plain(false, "nothing at that path".into()),
+            (_, []) => CheckOutcome::PassFail(false, "nothing at that path".into()),
             (Self::Equals(wanted), nodes) => {
-                let same = nodes.iter().any(|found| same(found, wanted));
-                Found::Plain(same, format!("found {}, expected {wanted}", list(nodes)))
+                let same = nodes.iter().any(|found| is_equal_json(found, wanted));
+                CheckOutcome::PassFail(same, format!("found {}, expected {wanted}", format_nodes(nodes)))
             }
             (Self::Matches(regex), nodes) => {
                 let text = |node: &Value| node.as_str().map_or_else(|| node.to_string(), str::to_owned);
                 let found = nodes.iter().any(|node| regex.is_match(&text(node)));
                 let matches = if found { "matches" } else { "does not match" };
-                Found::Plain(found, format!("{} {matches} {}", list(nodes), shortened(regex.as_str())))
+                CheckOutcome::PassFail(
+                    found,
+                    format!("{} {matches} {}", format_nodes(nodes), truncate(regex.as_str())),
+                )
             }
         }
     }
 }
 
 /// Equal as JSON means it: 1 and 1.0 are one number, and the order of keys says nothing.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn is_equal_json(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
             a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal_json(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal_json(a, b)))
         }
         _ => a == b,
     }
 }
 
-fn list(nodes: &[&Value]) -> String {
-    shortened(&nodes.iter().take(80).map(|node| shortened(&node.to_string())).collect::<Vec<_>>().join(", "))
+fn format_nodes(nodes: &[&Value]) -> String {
+    truncate(&nodes.iter().take(80).map(|node| truncate(&node.to_string())).collect::<Vec<_>>().join(", "))
 }

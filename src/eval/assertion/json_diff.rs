@@ -2,31 +2,31 @@
 
 use serde_json::Value;
 
-use super::json::{read, same};
-use super::{Found, shortened};
+use super::json::{is_equal_json, parse_json};
+use super::{CheckOutcome, truncate};
 
 /// Every value that holds no others counts once, at its place: a key of an object, a position of a list. The score is
 /// the share of places, of both sides together, where both hold the same.
-pub(super) fn look(reference: &Value, text: &str) -> Found {
-    let answer = match read(text) {
+pub(super) fn evaluate(reference: &Value, text: &str) -> CheckOutcome {
+    let answer = match parse_json(text) {
         Ok(answer) => answer,
-        Err(why) => return Found::Scored(0.0, why),
+        Err(why) => return CheckOutcome::Scored(0.0, why),
     };
-    let mut diff = Diff::default();
+    let mut diff = DiffCounts::default();
     diff.compare(&mut String::new(), Some(&answer), Some(reference));
     let counts = format!("{} of {} values agree", diff.same, diff.all);
     let reason = diff.first.map_or_else(|| counts.clone(), |first| format!("{counts}; {first}"));
-    Found::Scored(diff.same as f64 / diff.all as f64, reason)
+    CheckOutcome::Scored(diff.same as f64 / diff.all as f64, reason)
 }
 
 #[derive(Default)]
-struct Diff {
+struct DiffCounts {
     same: usize,
     all: usize,
     first: Option<String>,
 }
 
-impl Diff {
+impl DiffCounts {
     fn compare(&mut self, path: &mut String, answer: Option<&Value>, reference: Option<&Value>) {
         let here = path.len();
         match (answer, reference) {
@@ -46,14 +46,14 @@ impl Diff {
                     path.truncate(here);
                 }
             }
-            (Some(a), Some(b)) if same(a, b) => {
+            (Some(a), Some(b)) if is_equal_json(a, b) => {
                 self.same += 1;
                 self.all += 1;
             }
             (a, b) => {
                 let shown =
-                    |value: Option<&Value>| value.map_or("nothing".into(), |v| shortened(&v.to_string()));
-                self.all += a.map_or(0, leaves).max(b.map_or(0, leaves));
+                    |value: Option<&Value>| value.map_or("nothing".into(), |v| truncate(&v.to_string()));
+                self.all += a.map_or(0, count_leaves).max(b.map_or(0, count_leaves));
                 self.first.get_or_insert_with(|| {
                     let place = if path.is_empty() { "the answer" } else { path.as_str() };
                     format!("{place} is {}, expected {}", shown(a), shown(b))
@@ -63,10 +63,10 @@ impl Diff {
     }
 }
 
-fn leaves(value: &Value) -> usize {
+fn count_leaves(value: &Value) -> usize {
     match value {
-        Value::Array(items) if !items.is_empty() => items.iter().map(leaves).sum(),
-        Value::Object(fields) if !fields.is_empty() => fields.values().map(leaves).sum(),
+        Value::Array(items) if !items.is_empty() => items.iter().map(count_leaves).sum(),
+        Value::Object(fields) if !fields.is_empty() => fields.values().map(count_leaves).sum(),
         _ => 1,
     }
 }
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     fn score(answer: &Value, reference: &Value) -> f64 {
-        match look(reference, &answer.to_string()) {
-            Found::Scored(score, _) => score,
+        match evaluate(reference, &answer.to_string()) {
+            CheckOutcome::Scored(score, _) => score,
             _ => f64::NAN,
         }
     }
 
     #[test]
-    fn worked_by_hand() {
+    fn score_cases() {
         let ticket = json!({"category": "billing", "priority": "high", "order": {"id": 7, "open": true}});
         let cases = [
             (
@@ -107,9 +107,11 @@ mod tests {
         assert_eq!(score(&json!([1, 2, 3]), &json!([1, 3])), 1.0 / 3.0);
         assert_eq!(score(&json!({}), &json!({})), 1.0);
         assert_eq!(score(&json!({"a": {}}), &json!({"a": []})), 0.0);
-        let Found::Scored(0.0, why) = look(&ticket, "Sure! {}") else { panic!("prose is no JSON") };
+        let CheckOutcome::Scored(0.0, why) = evaluate(&ticket, "Sure! {}") else {
+            panic!("prose is no JSON")
+        };
         assert!(why.contains("not JSON"), "{why}");
-        let Found::Scored(_, why) = look(&ticket, "{\"category\": \"other\"}") else { panic!() };
+        let CheckOutcome::Scored(_, why) = evaluate(&ticket, "{\"category\": \"other\"}") else { panic!() };
         assert_eq!(why, "0 of 4 values agree; /category is \"other\", expected \"billing\"");
     }
 
@@ -131,11 +133,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bounded_symmetric_and_one_only_for_the_same(a in any_json(), b in any_json()) {
+        fn score_invariants_hold_for_any_json(a in any_json(), b in any_json()) {
             let there = score(&a, &b);
             prop_assert!((0.0..=1.0).contains(&there));
             prop_assert_eq!(there, score(&b, &a));
-            prop_assert_eq!(there == 1.0, same(&a, &b));
+            prop_assert_eq!(there == 1.0, is_equal_json(&a, &b));
             prop_assert_eq!(score(&a, &a), 1.0);
         }
     }

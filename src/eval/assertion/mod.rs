@@ -1,15 +1,15 @@
 //! One check on an answer. Each family of checks has a file of its own.
 
-mod behaviour;
-mod combined;
+mod behavior;
+mod choice_and_numeric;
+mod combination;
 mod fold;
+mod grader_task;
 mod json;
 mod json_diff;
-mod judged;
-mod likeness;
-mod pick;
 mod refusal;
-mod sequence;
+mod sequence_distance;
+mod similarity;
 mod text;
 
 use std::sync::Arc;
@@ -17,14 +17,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 
-pub use combined::Combination;
-pub use json::PathTest;
-pub use judged::{Finding, Findings, Program, Question, Scale, Task, tasks};
-pub use likeness::Measure;
-pub use pick::Tolerance;
-pub use text::{Place, TextTest, Unit};
+pub use choice_and_numeric::NumericTolerance;
+pub use combination::Combination;
+pub use grader_task::{
+    GradeScale, GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion, collect_grader_tasks,
+};
+pub use json::JsonPathTest;
+pub use similarity::SimilarityMeasure;
+pub use text::{LengthUnit, MatchPosition, TextMatch};
 
-use super::{AssertionResult, Graded, Verdict};
+use super::{AssertionResult, GradableAnswer, Verdict};
 use crate::chat::FinishReason;
 
 /// One check on an answer, with what it counts for.
@@ -41,13 +43,13 @@ pub struct Assertion {
     /// What it counts for in the case's score; never in whether it passes.
     pub weight: f64,
     /// Whether it is about the form of an answer or about what it says.
-    pub kind: Kind,
+    pub kind: AssertionKind,
 }
 
 /// What an assertion is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum AssertionKind {
     /// The form.
     Format,
     /// What is said.
@@ -58,13 +60,13 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Check {
     /// The text is, contains, starts or ends with others.
-    Text(TextTest),
+    Text(TextMatch),
     /// A regular expression is found in the text.
     Regex(regex::Regex),
     /// The text is so long.
     Length {
         /// What is counted.
-        unit: Unit,
+        unit: LengthUnit,
         /// At least so many.
         min: Option<usize>,
         /// At most so many.
@@ -77,11 +79,11 @@ pub enum Check {
     /// The text is JSON that fits a schema.
     JsonSchema(Arc<jsonschema::Validator>),
     /// A place in the JSON holds what it should.
-    JsonPath(JsonPath, PathTest),
+    JsonPath(JsonPath, JsonPathTest),
     /// How much of the JSON is as in this one. Scores.
     JsonDiff(Value),
     /// How like the text is to another. Scores.
-    Likeness(Measure, String),
+    Similarity(SimilarityMeasure, String),
     /// One label out of several, tolerant of decoration.
     Choice {
         /// All labels.
@@ -94,7 +96,7 @@ pub enum Check {
         /// The right one.
         equals: f64,
         /// How far off it may be.
-        tolerance: Tolerance,
+        tolerance: NumericTolerance,
     },
     /// A tool is called.
     ToolCall {
@@ -104,20 +106,20 @@ pub enum Check {
         arguments: Map<String, Value>,
     },
     /// The answer ended for one of these reasons.
-    Finish(Vec<FinishReason>),
+    FinishReason(Vec<FinishReason>),
     /// The answer declines to answer.
     Refusal,
     /// A figure of the call is at most so much.
-    AtMost(Quantity, f64),
+    UpperLimit(CallMetric, f64),
     /// What a judge, a program or vectors say. Scores.
-    Judged(Task),
+    Grader(GraderTask),
     /// What several other assertions say together. Scores.
     Combined(Combination),
 }
 
 /// A figure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
+pub enum CallMetric {
     /// Milliseconds from the request leaving to the last byte.
     LatencyMilliseconds,
     /// Milliseconds from the request leaving to the first content.
@@ -128,32 +130,32 @@ pub enum Quantity {
     OutputTokens,
 }
 
-impl Quantity {
+impl CallMetric {
     /// All of them.
     pub const ALL: [Self; 4] =
         [Self::LatencyMilliseconds, Self::FirstTokenMilliseconds, Self::CostUsd, Self::OutputTokens];
 }
 
 /// What a check found, and why.
-enum Found {
+enum CheckOutcome {
     /// Right or wrong, nothing between.
-    Plain(bool, String),
+    PassFail(bool, String),
     /// 0 to 1, with whatever else there is to say; a threshold says what passes.
     Scored(f64, String),
     /// Right or wrong, with a score that says how far.
-    Judged(bool, f64, String),
+    ScoredPassFail(bool, f64, String),
     /// It cannot be said.
-    Unknown(String),
+    Unscored(String),
 }
 
 impl Assertion {
     /// Grades an answer.
-    pub fn grade(&self, answer: &Graded<'_>) -> AssertionResult {
+    pub fn grade(&self, answer: &GradableAnswer<'_>) -> AssertionResult {
         let share = |pass| f64::from(u8::from(pass));
-        let (judged, reason) = match self.check.look(answer) {
-            Found::Plain(pass, reason) => (Some((pass, share(pass))), reason),
-            Found::Judged(pass, score, reason) => (Some((pass, score)), reason),
-            Found::Scored(score, reason) => {
+        let (judged, reason) = match self.check.evaluate(answer) {
+            CheckOutcome::PassFail(pass, reason) => (Some((pass, share(pass))), reason),
+            CheckOutcome::ScoredPassFail(pass, score, reason) => (Some((pass, score)), reason),
+            CheckOutcome::Scored(score, reason) => {
                 let wanted = self.threshold.unwrap_or(1.0);
                 let than = if self.negated { "under" } else { "at least" };
                 let reason = if reason.is_empty() { reason } else { format!("; {reason}") };
@@ -163,7 +165,7 @@ impl Assertion {
                     format!("{score:.3}, wanted {than} {wanted}{reason}"),
                 )
             }
-            Found::Unknown(reason) => (None, reason),
+            CheckOutcome::Unscored(reason) => (None, reason),
         };
         let (verdict, score) = match judged {
             None => (Verdict::Unscored, 0.0),
@@ -183,11 +185,11 @@ impl Assertion {
     }
 
     /// Whether it, or one within it, looks at this figure of the call.
-    pub fn asks_for(&self, quantity: Quantity) -> bool {
+    pub fn has_limit_on(&self, quantity: CallMetric) -> bool {
         match &self.check {
-            Check::AtMost(own, _) => *own == quantity,
+            Check::UpperLimit(own, _) => *own == quantity,
             Check::Combined(combination) => {
-                combination.members.iter().any(|member| member.asks_for(quantity))
+                combination.members.iter().any(|member| member.has_limit_on(quantity))
             }
             _ => false,
         }
@@ -195,7 +197,7 @@ impl Assertion {
 
     /// Whether it looks at the text at once, so that the same answer in another form may fare otherwise. What a repair
     /// cannot change stands as it was found.
-    pub(super) fn reads_text(&self) -> bool {
+    pub(super) fn is_text_based(&self) -> bool {
         match &self.check {
             Check::Text(_)
             | Check::Regex(_)
@@ -205,47 +207,51 @@ impl Assertion {
             | Check::JsonSchema(_)
             | Check::JsonPath(..)
             | Check::JsonDiff(_)
-            | Check::Likeness(..)
+            | Check::Similarity(..)
             | Check::Choice { .. }
             | Check::Numeric { .. }
             | Check::Refusal => true,
             // A judge has seen the answer as it came, and is not asked again.
-            Check::ToolCall { .. } | Check::Finish(_) | Check::AtMost(..) | Check::Judged(_) => false,
-            Check::Combined(combination) => combination.members.iter().any(Self::reads_text),
+            Check::ToolCall { .. } | Check::FinishReason(_) | Check::UpperLimit(..) | Check::Grader(_) => {
+                false
+            }
+            Check::Combined(combination) => combination.members.iter().any(Self::is_text_based),
         }
     }
 }
 
 impl Check {
-    fn look(&self, answer: &Graded<'_>) -> Found {
+    fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
         let text = answer.text;
         match self {
-            Self::Text(comparison) => comparison.look(text),
-            Self::Regex(regex) => text::matched(regex, text),
-            Self::Length { unit, min, max } => unit.look(*min, *max, text),
-            Self::IsJson => json::whole(text),
-            Self::ContainsJson(schema) => json::somewhere(schema.as_deref(), text),
-            Self::JsonSchema(schema) => json::fits(schema, text),
-            Self::JsonPath(path, test) => test.look(path, text),
-            Self::JsonDiff(reference) => json_diff::look(reference, text),
-            Self::Likeness(measure, reference) => measure.look(reference, text),
-            Self::Choice { options, equals } => pick::chosen(text, options, equals),
-            Self::Numeric { equals, tolerance } => tolerance.look(*equals, text),
-            Self::ToolCall { name, arguments } => behaviour::called(name.as_deref(), arguments, answer),
-            Self::Finish(reasons) => behaviour::ended(reasons, answer),
-            Self::Refusal => refusal::look(answer),
-            Self::AtMost(quantity, limit) => quantity.look(*limit, answer),
-            Self::Judged(task) => task.look(answer),
-            Self::Combined(combination) => combination.look(answer),
+            Self::Text(comparison) => comparison.evaluate(text),
+            Self::Regex(regex) => text::check_regex(regex, text),
+            Self::Length { unit, min, max } => unit.check_length(*min, *max, text),
+            Self::IsJson => json::check_is_json(text),
+            Self::ContainsJson(schema) => json::check_contains_json(schema.as_deref(), text),
+            Self::JsonSchema(schema) => json::check_schema(schema, text),
+            Self::JsonPath(path, test) => test.evaluate(path, text),
+            Self::JsonDiff(reference) => json_diff::evaluate(reference, text),
+            Self::Similarity(measure, reference) => measure.evaluate(reference, text),
+            Self::Choice { options, equals } => choice_and_numeric::check_choice(text, options, equals),
+            Self::Numeric { equals, tolerance } => tolerance.evaluate(*equals, text),
+            Self::ToolCall { name, arguments } => {
+                behavior::check_tool_call(name.as_deref(), arguments, answer)
+            }
+            Self::FinishReason(reasons) => behavior::check_finish_reason(reasons, answer),
+            Self::Refusal => refusal::check_refusal(answer),
+            Self::UpperLimit(quantity, limit) => quantity.check_limit(*limit, answer),
+            Self::Grader(task) => task.evaluate(answer),
+            Self::Combined(combination) => combination.evaluate(answer),
         }
     }
 }
 
-fn quoted(text: &str) -> String {
-    format!("“{}”", shortened(text))
+fn quote(text: &str) -> String {
+    format!("“{}”", truncate(text))
 }
 
-fn shortened(text: &str) -> String {
+fn truncate(text: &str) -> String {
     if text.chars().nth(80).is_none() {
         text.to_owned()
     } else {

@@ -15,107 +15,113 @@ fn assertion(name: &str, check: Check, threshold: Option<f64>) -> Assertion {
         check,
         threshold,
         weight: 1.0,
-        kind: Kind::Content,
+        kind: AssertionKind::Content,
     }
 }
 
 fn contains(needle: &str, weight: f64) -> Assertion {
-    let test =
-        TextTest { place: Place::Anywhere, ignore_case: false, needles: vec![needle.to_owned()], all: true };
+    let test = TextMatch {
+        place: MatchPosition::Anywhere,
+        ignore_case: false,
+        needles: vec![needle.to_owned()],
+        is_all_required: true,
+    };
     Assertion { weight, ..assertion("contains", Check::Text(test), None) }
 }
 
 /// Of an answer whose cost is unknown, this can never be said.
-fn cost() -> Assertion {
-    assertion("cost", Check::AtMost(Quantity::CostUsd, 1.0), None)
+fn cost_limit() -> Assertion {
+    assertion("cost", Check::UpperLimit(CallMetric::CostUsd, 1.0), None)
 }
 
-fn combined(any: bool, threshold: Option<f64>, members: Vec<Assertion>) -> Assertion {
+fn combination(any: bool, threshold: Option<f64>, members: Vec<Assertion>) -> Assertion {
     let name = if any { "any-of" } else { "all-of" };
-    assertion(name, Check::Combined(Combination { any, members, threshold }), None)
+    assertion(name, Check::Combined(Combination { is_any_of: any, members, threshold }), None)
 }
 
-fn graded(assertion: &Assertion, text: &str) -> (Verdict, f64) {
-    let result = assertion.grade(&Graded::text(text));
+fn grade_text(assertion: &Assertion, text: &str) -> (Verdict, f64) {
+    let result = assertion.grade(&GradableAnswer::text(text));
     (result.verdict, result.score)
 }
 
 #[test]
-fn the_unknown_is_unscored_and_never_zero() {
+fn unknown_quantity_is_unscored() {
     for quantity in [
-        Quantity::CostUsd,
-        Quantity::LatencyMilliseconds,
-        Quantity::FirstTokenMilliseconds,
-        Quantity::OutputTokens,
+        CallMetric::CostUsd,
+        CallMetric::LatencyMilliseconds,
+        CallMetric::FirstTokenMilliseconds,
+        CallMetric::OutputTokens,
     ] {
         for name in ["at-most", "not-at-most"] {
-            let limit = assertion(name, Check::AtMost(quantity, 5.0), None);
-            assert_eq!(graded(&limit, "x").0, Verdict::Unscored, "{quantity:?}");
+            let limit = assertion(name, Check::UpperLimit(quantity, 5.0), None);
+            assert_eq!(grade_text(&limit, "x").0, Verdict::Unscored, "{quantity:?}");
         }
         let usage = Usage { output_tokens: Some(5), ..Usage::default() };
-        let known = Graded {
+        let known = GradableAnswer {
             cost_usd: Some(5.0),
             latency: Some(Duration::from_millis(5)),
             first_token: Some(Duration::from_millis(5)),
             usage,
-            ..Graded::text("x")
+            ..GradableAnswer::text("x")
         };
-        let limit = |limit| assertion("at-most", Check::AtMost(quantity, limit), None);
+        let limit = |limit| assertion("at-most", Check::UpperLimit(quantity, limit), None);
         assert_eq!(limit(5.0).grade(&known).verdict, Verdict::Pass, "{quantity:?}");
         assert_eq!(limit(4.9).grade(&known).verdict, Verdict::Fail, "{quantity:?}");
-        let guessed = Graded { usage: Usage { estimated: true, ..usage }, ..known };
+        let guessed = GradableAnswer { usage: Usage { is_estimated: true, ..usage }, ..known };
         let verdict = limit(5.0).grade(&guessed).verdict;
-        assert_eq!(verdict == Verdict::Unscored, quantity == Quantity::OutputTokens);
+        assert_eq!(verdict == Verdict::Unscored, quantity == CallMetric::OutputTokens);
     }
-    let finish = assertion("finish-reason", Check::Finish(vec![FinishReason::Stop]), None);
-    assert_eq!(graded(&finish, "x").0, Verdict::Unscored);
+    let finish = assertion("finish-reason", Check::FinishReason(vec![FinishReason::Stop]), None);
+    assert_eq!(grade_text(&finish, "x").0, Verdict::Unscored);
 }
 
 #[test]
-fn a_negation_turns_verdict_and_score() {
-    let alike = |name| assertion(name, Check::Likeness(Measure::Levenshtein, "abcd".into()), Some(0.75));
-    assert_eq!(graded(&alike("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
-    assert_eq!(graded(&alike("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
-    assert_eq!(graded(&alike("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
-    assert_eq!(graded(&alike("not-levenshtein"), "abxx"), (Verdict::Pass, 0.5));
+fn negated_similarity_inverts_result() {
+    let alike =
+        |name| assertion(name, Check::Similarity(SimilarityMeasure::Levenshtein, "abcd".into()), Some(0.75));
+    assert_eq!(grade_text(&alike("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
+    assert_eq!(grade_text(&alike("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
+    assert_eq!(grade_text(&alike("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
+    assert_eq!(grade_text(&alike("not-levenshtein"), "abxx"), (Verdict::Pass, 0.5));
 }
 
 #[test]
-fn combinations() {
+fn combination_cases() {
     let (a, b) = (|| contains("a", 3.0), || contains("b", 1.0));
-    let both = |any, threshold| combined(any, threshold, vec![a(), b()]);
-    assert_eq!(graded(&both(true, None), "a"), (Verdict::Pass, 1.0));
-    assert_eq!(graded(&both(true, None), "c"), (Verdict::Fail, 0.0));
-    assert_eq!(graded(&both(false, None), "ab"), (Verdict::Pass, 1.0));
-    assert_eq!(graded(&both(false, None), "a"), (Verdict::Fail, 0.75));
-    assert_eq!(graded(&both(false, Some(0.75)), "a"), (Verdict::Pass, 0.75));
-    assert_eq!(graded(&both(false, Some(0.75)), "b"), (Verdict::Fail, 0.25));
-    let nested = combined(true, None, vec![both(false, None), contains("c", 1.0)]);
-    assert_eq!(graded(&nested, "a"), (Verdict::Fail, 0.75));
-    assert_eq!(graded(&nested, "ac"), (Verdict::Pass, 1.0));
-    let weightless = combined(false, None, vec![contains("a", 0.0)]);
-    assert_eq!(graded(&weightless, "a"), (Verdict::Pass, 1.0));
+    let both = |any, threshold| combination(any, threshold, vec![a(), b()]);
+    assert_eq!(grade_text(&both(true, None), "a"), (Verdict::Pass, 1.0));
+    assert_eq!(grade_text(&both(true, None), "c"), (Verdict::Fail, 0.0));
+    assert_eq!(grade_text(&both(false, None), "ab"), (Verdict::Pass, 1.0));
+    assert_eq!(grade_text(&both(false, None), "a"), (Verdict::Fail, 0.75));
+    assert_eq!(grade_text(&both(false, Some(0.75)), "a"), (Verdict::Pass, 0.75));
+    assert_eq!(grade_text(&both(false, Some(0.75)), "b"), (Verdict::Fail, 0.25));
+    let nested = combination(true, None, vec![both(false, None), contains("c", 1.0)]);
+    assert_eq!(grade_text(&nested, "a"), (Verdict::Fail, 0.75));
+    assert_eq!(grade_text(&nested, "ac"), (Verdict::Pass, 1.0));
+    let weightless = combination(false, None, vec![contains("a", 0.0)]);
+    assert_eq!(grade_text(&weightless, "a"), (Verdict::Pass, 1.0));
 }
 
 /// A member that has nothing to say decides nothing, and hides nothing that is decided without it.
 #[test]
-fn combinations_with_an_unscored_member() {
-    let with_cost =
-        |any, threshold| combined(any, threshold, vec![contains("a", 1.0), contains("b", 1.0), cost()]);
+fn combination_with_unscored_member_cases() {
+    let with_cost = |any, threshold| {
+        combination(any, threshold, vec![contains("a", 1.0), contains("b", 1.0), cost_limit()])
+    };
     let unscored = (Verdict::Unscored, 0.0);
-    assert_eq!(graded(&with_cost(true, None), "a"), (Verdict::Pass, 1.0));
-    assert_eq!(graded(&with_cost(true, None), "x"), unscored);
-    assert_eq!(graded(&with_cost(false, None), "a"), (Verdict::Fail, 0.5));
-    assert_eq!(graded(&with_cost(false, None), "ab"), unscored);
+    assert_eq!(grade_text(&with_cost(true, None), "a"), (Verdict::Pass, 1.0));
+    assert_eq!(grade_text(&with_cost(true, None), "x"), unscored);
+    assert_eq!(grade_text(&with_cost(false, None), "a"), (Verdict::Fail, 0.5));
+    assert_eq!(grade_text(&with_cost(false, None), "ab"), unscored);
     // Two of three are enough for 0.6, one could be with the third, and none is never.
-    assert_eq!(graded(&with_cost(false, Some(0.6)), "ab"), (Verdict::Pass, 1.0));
-    assert_eq!(graded(&with_cost(false, Some(0.6)), "a"), unscored);
-    assert_eq!(graded(&with_cost(false, Some(0.6)), "x"), (Verdict::Fail, 0.0));
-    assert_eq!(graded(&combined(true, Some(0.5), vec![cost()]), "x"), unscored);
+    assert_eq!(grade_text(&with_cost(false, Some(0.6)), "ab"), (Verdict::Pass, 1.0));
+    assert_eq!(grade_text(&with_cost(false, Some(0.6)), "a"), unscored);
+    assert_eq!(grade_text(&with_cost(false, Some(0.6)), "x"), (Verdict::Fail, 0.0));
+    assert_eq!(grade_text(&combination(true, Some(0.5), vec![cost_limit()]), "x"), unscored);
 }
 
 #[test]
-fn tool_calls_by_name_and_arguments() {
+fn tool_call_cases() {
     let call = |name: &str, arguments| ToolCall { id: String::new(), name: name.to_owned(), arguments };
     let calls = [
         call("search", json!({"q": "rain"})),
@@ -124,11 +130,11 @@ fn tool_calls_by_name_and_arguments() {
     let check = |name: Option<&str>, arguments: Value| {
         let Value::Object(arguments) = arguments else { panic!("arguments are a map") };
         let check = Check::ToolCall { name: name.map(str::to_owned), arguments };
-        let answer = Graded { tool_calls: Some(&calls), ..Graded::text("") };
-        let none = Graded { tool_calls: Some(&[]), ..answer };
+        let answer = GradableAnswer { tool_calls: Some(&calls), ..GradableAnswer::text("") };
+        let none = GradableAnswer { tool_calls: Some(&[]), ..answer };
         let assertion = assertion("tool-call", check, None);
         // Of a text alone nobody knows which tools it called.
-        assert_eq!(assertion.grade(&Graded::text("")).verdict, Verdict::Unscored);
+        assert_eq!(assertion.grade(&GradableAnswer::text("")).verdict, Verdict::Unscored);
         [answer, none].map(|answer| assertion.grade(&answer).verdict == Verdict::Pass)
     };
     for (name, arguments, called) in [
@@ -146,10 +152,10 @@ fn tool_calls_by_name_and_arguments() {
 }
 
 #[test]
-fn json_anywhere() {
+fn contains_json_cases() {
     let found = |text: &str, schema: Option<Value>| {
         let schema = schema.map(|s| Arc::new(jsonschema::validator_for(&s).unwrap()));
-        graded(&assertion("contains-json", Check::ContainsJson(schema), None), text).0 == Verdict::Pass
+        grade_text(&assertion("contains-json", Check::ContainsJson(schema), None), text).0 == Verdict::Pass
     };
     assert!(found("Sure:\n```json\n{\"a\": 1}\n```\nDone.", None));
     assert!(found("see {braces} and then [\"x\"]", None));
@@ -163,13 +169,13 @@ fn json_anywhere() {
 
 /// What would be searched again from every place in it.
 #[test]
-fn long_texts_are_searched_once() {
+fn repetitive_text_finishes_within_60_seconds() {
     let begun = std::time::Instant::now();
     for text in ["[", "[1,", "{\"a\":", "{\"a\":[", "[[1],", "{\"\\\"", "a b "] {
         let text = text.repeat(10_000 / text.len());
-        graded(&assertion("contains-json", Check::ContainsJson(None), None), &text);
+        grade_text(&assertion("contains-json", Check::ContainsJson(None), None), &text);
         let options = vec!["a".to_owned(), "a b".to_owned(), "b a b a".to_owned()];
-        graded(&assertion("choice", Check::Choice { options, equals: "a".into() }, None), &text);
+        grade_text(&assertion("choice", Check::Choice { options, equals: "a".into() }, None), &text);
     }
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
 }
@@ -180,34 +186,39 @@ fn every_check() -> Vec<Check> {
     let path = JsonPath::parse("$..a").unwrap();
     let mut checks = vec![
         Check::Regex(regex::Regex::new(r"\bé+$").unwrap()),
-        Check::Length { unit: Unit::Words, min: Some(2), max: None },
-        Check::Length { unit: Unit::Characters, min: None, max: Some(3) },
+        Check::Length { unit: LengthUnit::Words, min: Some(2), max: None },
+        Check::Length { unit: LengthUnit::Characters, min: None, max: Some(3) },
         Check::IsJson,
         Check::ContainsJson(None),
         Check::ContainsJson(Some(schema())),
         Check::JsonSchema(schema()),
-        Check::JsonPath(path, PathTest::Equals(json!(1))),
+        Check::JsonPath(path, JsonPathTest::Equals(json!(1))),
         Check::JsonDiff(json!({"a": [1, {"b": 2}]})),
         Check::Choice { options: words(), equals: "a".into() },
-        Check::Numeric { equals: 7.0, tolerance: Tolerance::Share(0.1) },
+        Check::Numeric { equals: 7.0, tolerance: NumericTolerance::Relative(0.1) },
         Check::ToolCall { name: None, arguments: Map::new() },
         Check::Refusal,
     ];
-    for place in [Place::Whole, Place::Anywhere, Place::Start, Place::End] {
-        checks.push(Check::Text(TextTest { place, ignore_case: true, needles: words(), all: false }));
+    for place in [MatchPosition::Whole, MatchPosition::Anywhere, MatchPosition::Start, MatchPosition::End] {
+        checks.push(Check::Text(TextMatch {
+            place,
+            ignore_case: true,
+            needles: words(),
+            is_all_required: false,
+        }));
     }
-    for measure in [Measure::Levenshtein, Measure::RougeL, Measure::TokenF1] {
-        checks.push(Check::Likeness(measure, "a ß e\u{301} 字".into()));
+    for measure in [SimilarityMeasure::Levenshtein, SimilarityMeasure::RougeL, SimilarityMeasure::TokenF1] {
+        checks.push(Check::Similarity(measure, "a ß e\u{301} 字".into()));
     }
     checks
 }
 
 proptest! {
     #[test]
-    fn no_text_makes_a_check_panic(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
+    fn negated_check_complements_check_for_any_text(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
         for check in every_check() {
-            let threshold = matches!(check, Check::Likeness(..) | Check::JsonDiff(_)).then_some(0.5);
-            let answer = Graded { tool_calls: Some(&[]), ..Graded::text(&text) };
+            let threshold = matches!(check, Check::Similarity(..) | Check::JsonDiff(_)).then_some(0.5);
+            let answer = GradableAnswer { tool_calls: Some(&[]), ..GradableAnswer::text(&text) };
             let plain = assertion("x", check.clone(), threshold).grade(&answer);
             let negated = assertion("not-x", check, threshold).grade(&answer);
             prop_assert!((0.0..=1.0).contains(&plain.score));

@@ -4,26 +4,26 @@
 //! neither passed nor failed here: it is counted as left out.
 
 mod duplicates;
+mod json_mutations;
 mod mutant;
-mod normal;
-mod prose;
-mod stock;
-mod structure;
+mod mutant_factory;
+mod normalize;
 #[cfg(test)]
 mod tests;
+mod text_mutations;
 
-use stock::Stock;
-pub use {duplicates::Duplicates, mutant::Mutation};
+use mutant_factory::MutantFactory;
+pub use {duplicates::DuplicateGroup, mutant::Mutation};
 
-use super::{Assertion, AssertionResult, Case, Check, Digest, Graded, Kind, Verdict};
+use super::{Assertion, AssertionKind, AssertionResult, Case, Check, Digest, GradableAnswer, Verdict};
 
 /// What an audit found.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub struct AuditReport {
     /// Every case, in the set's order.
     pub cases: Vec<CaseAudit>,
     /// Cases that ask the same.
-    pub duplicates: Vec<Duplicates>,
+    pub duplicates: Vec<DuplicateGroup>,
 }
 
 /// What it found of a case.
@@ -34,22 +34,22 @@ pub struct CaseAudit {
     /// The case's digest.
     pub digest: Digest,
     /// What became of its reference.
-    pub reference: Right,
+    pub reference: ReferenceVerdict,
     /// The mutants that count.
-    pub mutants: Vec<Judged>,
+    pub mutants: Vec<MutantResult>,
     /// The mutants that do not, and why; one entry for each.
     pub left_out: Vec<(Mutation, &'static str)>,
     /// Its assertions, in their order.
-    pub assertions: Vec<Weighed>,
+    pub assertions: Vec<AssertionAudit>,
 }
 
 /// What became of a reference under its own assertions.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Right {
+pub enum ReferenceVerdict {
     /// There is none, and nothing to audit by.
-    None,
+    Missing,
     /// There is, but only a real call could say anything about it.
-    Silent,
+    Unscored,
     /// It passes.
     Passes,
     /// These fail.
@@ -58,149 +58,155 @@ pub enum Right {
 
 /// A wrong answer, and whether anybody noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct MutantResult {
     /// How it was made.
     pub mutation: Mutation,
     /// The answer.
     pub text: String,
     /// Whether an assertion failed it.
-    pub caught: bool,
+    pub is_caught: bool,
 }
 
 /// What an assertion is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weighed {
+pub struct AssertionAudit {
     /// Its name as it is written.
     pub name: String,
     /// What it says of the reference; where that is not a pass, it does not judge the mutants.
-    pub of_reference: Verdict,
+    pub reference_verdict: Verdict,
     /// How many mutants it caught.
-    pub caught: usize,
+    pub caught_count: usize,
     /// How many of these no other assertion caught.
-    pub alone: usize,
+    pub caught_alone: usize,
 }
 
 impl CaseAudit {
     /// How many mutants were caught.
-    pub fn caught(&self) -> usize {
-        self.mutants.iter().filter(|mutant| mutant.caught).count()
+    pub fn caught_count(&self) -> usize {
+        self.mutants.iter().filter(|mutant| mutant.is_caught).count()
     }
 
     /// The mutants that nobody noticed.
-    pub fn missed(&self) -> impl Iterator<Item = &Judged> {
-        self.mutants.iter().filter(|mutant| !mutant.caught)
+    pub fn missed_mutants(&self) -> impl Iterator<Item = &MutantResult> {
+        self.mutants.iter().filter(|mutant| !mutant.is_caught)
     }
 
     /// Whether nothing that was tried fails it.
     pub fn passes_anything(&self) -> bool {
-        !self.mutants.is_empty() && self.caught() == 0
+        !self.mutants.is_empty() && self.caught_count() == 0
     }
 }
 
-impl Audit {
+impl AuditReport {
     /// How many mutants count, and how many of them were caught: of one mutation, or of all.
-    pub fn count(&self, mutation: Option<Mutation>) -> (usize, usize) {
+    pub fn count_mutants(&self, mutation: Option<Mutation>) -> (usize, usize) {
         let mutants = || {
             let all = self.cases.iter().flat_map(|case| &case.mutants);
             all.filter(|mutant| mutation.is_none_or(|mutation| mutant.mutation == mutation))
         };
-        (mutants().count(), mutants().filter(|mutant| mutant.caught).count())
+        (mutants().count(), mutants().filter(|mutant| mutant.is_caught).count())
     }
 
     /// The share of mutants that were caught, 0 to 1; `None` where none counts.
-    pub fn share(&self) -> Option<f64> {
-        let (counted, caught) = self.count(None);
+    pub fn caught_share(&self) -> Option<f64> {
+        let (counted, caught) = self.count_mutants(None);
         (counted > 0).then(|| caught as f64 / counted as f64)
     }
 
     /// The cases whose reference fails its own assertions.
-    pub fn failing(&self) -> impl Iterator<Item = (&CaseAudit, &[AssertionResult])> {
+    pub fn failing_references(&self) -> impl Iterator<Item = (&CaseAudit, &[AssertionResult])> {
         self.cases.iter().filter_map(|case| match &case.reference {
-            Right::Fails(failed) => Some((case, failed.as_slice())),
-            Right::None | Right::Silent | Right::Passes => None,
+            ReferenceVerdict::Fails(failed) => Some((case, failed.as_slice())),
+            ReferenceVerdict::Missing | ReferenceVerdict::Unscored | ReferenceVerdict::Passes => None,
         })
     }
 
     /// The ids of the cases of which nothing can be said.
-    pub fn unauditable(&self, why: &Right) -> Vec<&str> {
+    pub fn case_ids_with(&self, why: &ReferenceVerdict) -> Vec<&str> {
         self.cases.iter().filter(|case| case.reference == *why).map(|case| case.case.as_str()).collect()
     }
 }
 
 /// Audits the cases that are chosen of a set; the others lend their answers. The same seed makes the same mutants.
-pub fn audit(set: &[Case], chosen: &[Case], seed: u64) -> Audit {
-    let stock = Stock::of(set, seed);
-    let cases = chosen.iter().map(|case| of_case(case, &stock)).collect();
-    Audit { cases, duplicates: duplicates::find(chosen) }
+pub fn audit_set(set: &[Case], chosen: &[Case], seed: u64) -> AuditReport {
+    let stock = MutantFactory::of(set, seed);
+    let cases = chosen.iter().map(|case| audit_case(case, &stock)).collect();
+    AuditReport { cases, duplicates: duplicates::find_duplicates(chosen) }
 }
 
-fn of_case(case: &Case, stock: &Stock<'_>) -> CaseAudit {
+fn audit_case(case: &Case, stock: &MutantFactory<'_>) -> CaseAudit {
     let mut found = CaseAudit {
-        case: case.head.id.to_string(),
-        digest: case.head.digest,
-        reference: Right::None,
+        case: case.metadata.id.to_string(),
+        digest: case.metadata.digest,
+        reference: ReferenceVerdict::Missing,
         mutants: Vec::new(),
         left_out: Vec::new(),
         assertions: Vec::new(),
     };
     let Some(reference) = &case.reference else { return found };
-    let results = grade(case, reference);
+    let results = grade_text(case, reference);
     found.assertions = results
         .iter()
-        .map(|result| Weighed {
+        .map(|result| AssertionAudit {
             name: result.name.clone(),
-            of_reference: result.verdict,
-            caught: 0,
-            alone: 0,
+            reference_verdict: result.verdict,
+            caught_count: 0,
+            caught_alone: 0,
         })
         .collect();
     let failed: Vec<AssertionResult> =
         results.iter().filter(|result| result.verdict == Verdict::Fail).cloned().collect();
     found.reference = match results.iter().any(|result| result.verdict == Verdict::Pass) {
-        _ if !failed.is_empty() => Right::Fails(failed),
-        true => Right::Passes,
-        false => Right::Silent,
+        _ if !failed.is_empty() => ReferenceVerdict::Fails(failed),
+        true => ReferenceVerdict::Passes,
+        false => ReferenceVerdict::Unscored,
     };
-    if found.reference == Right::Silent {
+    if found.reference == ReferenceVerdict::Unscored {
         return found;
     }
-    let brood = stock.mutants(case);
+    let brood = stock.make_mutants(case);
     found.left_out = brood.left_out;
     for mutant in brood.mutants {
-        let results = grade(case, &mutant.text);
+        let results = grade_text(case, &mutant.text);
         let catchers: Vec<usize> = results
             .iter()
             .zip(&found.assertions)
             .enumerate()
-            .filter(|(_, (result, own))| result.verdict == Verdict::Fail && own.of_reference == Verdict::Pass)
+            .filter(|(_, (result, own))| {
+                result.verdict == Verdict::Fail && own.reference_verdict == Verdict::Pass
+            })
             .map(|(at, _)| at)
             .collect();
         for at in &catchers {
             if let Some(assertion) = found.assertions.get_mut(*at) {
-                assertion.caught += 1;
-                assertion.alone += usize::from(catchers.len() == 1);
+                assertion.caught_count += 1;
+                assertion.caught_alone += usize::from(catchers.len() == 1);
             }
         }
         let caught = !catchers.is_empty();
-        if !caught && could_be_caught(case, &results, mutant.mutation) {
+        if !caught && can_be_caught(case, &results, mutant.mutation) {
             found.left_out.push((mutant.mutation, "only a real call can say whether it is caught"));
         } else {
-            found.mutants.push(Judged { mutation: mutant.mutation, text: mutant.text, caught });
+            found.mutants.push(MutantResult {
+                mutation: mutant.mutation,
+                text: mutant.text,
+                is_caught: caught,
+            });
         }
     }
     found
 }
 
-fn grade(case: &Case, text: &str) -> Vec<AssertionResult> {
-    case.assertions.iter().map(|assertion| assertion.grade(&Graded::text(text))).collect()
+fn grade_text(case: &Case, text: &str) -> Vec<AssertionResult> {
+    case.assertions.iter().map(|assertion| assertion.grade(&GradableAnswer::text(text))).collect()
 }
 
 /// Whether an assertion that has nothing to say here might have caught it: one about what is said, or, for an answer that
 /// breaks off, one about why it ended.
-fn could_be_caught(case: &Case, results: &[AssertionResult], mutation: Mutation) -> bool {
+fn can_be_caught(case: &Case, results: &[AssertionResult], mutation: Mutation) -> bool {
     let tells = |assertion: &Assertion| {
-        assertion.kind == Kind::Content
-            || matches!(assertion.check, Check::Finish(_)) && mutation == Mutation::Cut
+        assertion.kind == AssertionKind::Content
+            || matches!(assertion.check, Check::FinishReason(_)) && mutation == Mutation::Cut
     };
     let silent = |result: &AssertionResult| result.verdict == Verdict::Unscored;
     case.assertions.iter().zip(results).any(|(assertion, result)| silent(result) && tells(assertion))

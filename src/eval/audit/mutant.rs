@@ -59,7 +59,7 @@ impl Mutation {
     }
 
     /// Why there is none of a reference, where nothing says it better.
-    pub(super) fn impossible(self) -> &'static str {
+    pub(super) fn unavailable_reason(self) -> &'static str {
         match self {
             Self::Empty => "the reference is empty",
             Self::Cut => "too short before its first stop to be cut so that it is surely wrong",
@@ -89,7 +89,7 @@ pub(super) struct Mutant {
 
 /// The mutants of a case, and why there are none of the other kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Brood {
+pub(super) struct MutantSet {
     pub(super) mutants: Vec<Mutant>,
     pub(super) left_out: Vec<(Mutation, &'static str)>,
 }

@@ -3,109 +3,126 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::normal::normal;
+use super::normalize::normalize;
 use super::*;
 use crate::chat::{FinishReason, Request};
-use crate::eval::{Combination, Place, Quantity, TextTest};
+use crate::eval::{CallMetric, Combination, MatchPosition, TextMatch};
 
-fn assertion(name: &str, check: Check, kind: Kind) -> Assertion {
+fn assertion(name: &str, check: Check, kind: AssertionKind) -> Assertion {
     let negated = name.starts_with("not-");
     Assertion { name: name.into(), negated, check, threshold: None, weight: 1.0, kind }
 }
 
 fn contains(text: &str) -> Assertion {
-    let check =
-        TextTest { place: Place::Anywhere, ignore_case: false, needles: vec![text.to_owned()], all: true };
-    assertion("contains", Check::Text(check), Kind::Content)
+    let check = TextMatch {
+        place: MatchPosition::Anywhere,
+        ignore_case: false,
+        needles: vec![text.to_owned()],
+        is_all_required: true,
+    };
+    assertion("contains", Check::Text(check), AssertionKind::Content)
 }
 
 fn is_json() -> Assertion {
-    assertion("is-json", Check::IsJson, Kind::Format)
+    assertion("is-json", Check::IsJson, AssertionKind::Format)
 }
 
 fn case(id: &str, reference: &str, assertions: Vec<Assertion>) -> Case {
     Case {
-        request: Request::prompt(format!("question {id}")),
+        request: Request::from_prompt(format!("question {id}")),
         reference: Some(reference.into()),
         assertions,
         ..super::super::case::case(id)
     }
 }
 
-fn tried(audit: &Audit, mutation: Mutation) -> Vec<&str> {
+fn mutant_texts(audit: &AuditReport, mutation: Mutation) -> Vec<&str> {
     let mutants = audit.cases.iter().flat_map(|case| &case.mutants);
     mutants.filter(|mutant| mutant.mutation == mutation).map(|mutant| mutant.text.as_str()).collect()
 }
 
-fn audit_all(cases: &[Case]) -> Audit {
-    audit(cases, cases, 1)
+fn audit_all(cases: &[Case]) -> AuditReport {
+    audit_set(cases, cases, 1)
 }
 
 #[test]
-fn what_catches_and_what_does_not() {
+fn assertion_strength_cases() {
     let strong = case("strong", "Paris", vec![contains("Paris")]);
-    let weak = case("weak", "Rome", vec![assertion("not-is-refusal", Check::Refusal, Kind::Content)]);
+    let weak =
+        case("weak", "Rome", vec![assertion("not-is-refusal", Check::Refusal, AssertionKind::Content)]);
     let none = Case { reference: None, ..case("none", "", vec![contains("x")]) };
     let wrong = case("wrong", "Oslo", vec![contains("Bergen"), contains("Oslo")]);
     let found = audit_all(&[strong, weak, none, wrong]);
     let [strong, weak, none, wrong] = found.cases.as_slice() else { panic!("four cases") };
-    assert_eq!((strong.missed().count(), &strong.reference), (0, &Right::Passes));
-    assert!(strong.caught() >= 4 && !strong.passes_anything());
-    assert_eq!(weak.caught(), 1, "the refusal alone: {weak:?}");
-    assert_eq!((&none.reference, none.mutants.len()), (&Right::None, 0));
+    assert_eq!((strong.missed_mutants().count(), &strong.reference), (0, &ReferenceVerdict::Passes));
+    assert!(strong.caught_count() >= 4 && !strong.passes_anything());
+    assert_eq!(weak.caught_count(), 1, "the refusal alone: {weak:?}");
+    assert_eq!((&none.reference, none.mutants.len()), (&ReferenceVerdict::Missing, 0));
     // An assertion that fails what is right says nothing about what is wrong.
     assert!(
-        matches!(&wrong.reference, Right::Fails(failed) if failed.len() == 1 && failed[0].name == "contains")
+        matches!(&wrong.reference, ReferenceVerdict::Fails(failed) if failed.len() == 1 && failed[0].name == "contains")
     );
-    assert_eq!((wrong.assertions[0].caught, wrong.assertions[1].caught), (0, wrong.mutants.len()));
-    assert_eq!(found.failing().count(), 1);
-    assert_eq!(found.unauditable(&Right::None), ["none"]);
+    assert_eq!(
+        (wrong.assertions[0].caught_count, wrong.assertions[1].caught_count),
+        (0, wrong.mutants.len())
+    );
+    assert_eq!(found.failing_references().count(), 1);
+    assert_eq!(found.case_ids_with(&ReferenceVerdict::Missing), ["none"]);
 }
 
 #[test]
-fn what_only_a_call_can_answer_is_left_out() {
-    let latency = || assertion("latency", Check::AtMost(Quantity::LatencyMilliseconds, 5.0), Kind::Format);
+fn checks_needing_real_call_are_left_out() {
+    let latency = || {
+        assertion("latency", Check::UpperLimit(CallMetric::LatencyMilliseconds, 5.0), AssertionKind::Format)
+    };
     let tool = || Check::ToolCall { name: None, arguments: serde_json::Map::new() };
-    let tool = || assertion("tool-call", tool(), Kind::Content);
-    let either =
-        Check::Combined(Combination { any: true, members: vec![tool(), contains("Paris")], threshold: None });
+    let tool = || assertion("tool-call", tool(), AssertionKind::Content);
+    let either = Check::Combined(Combination {
+        is_any_of: true,
+        members: vec![tool(), contains("Paris")],
+        threshold: None,
+    });
     let found = audit_all(&[
         case("silent", "I will look it up.", vec![tool(), latency()]),
         case("mixed", "Rome", vec![tool(), contains("Rome")]),
         case("anything", "Oslo", vec![latency(), contains("")]),
-        case("either", "Paris", vec![assertion("any-of", either, Kind::Content)]),
+        case("either", "Paris", vec![assertion("any-of", either, AssertionKind::Content)]),
     ]);
     let [silent, mixed, anything, either] = found.cases.as_slice() else { panic!("four cases") };
-    assert_eq!((&silent.reference, silent.mutants.len()), (&Right::Silent, 0));
-    assert_eq!((mixed.missed().count(), mixed.assertions[0].of_reference), (0, Verdict::Unscored));
+    assert_eq!((&silent.reference, silent.mutants.len()), (&ReferenceVerdict::Unscored, 0));
+    assert_eq!(
+        (mixed.missed_mutants().count(), mixed.assertions[0].reference_verdict),
+        (0, Verdict::Unscored)
+    );
     // A limit of time would never have seen what is wrong with an answer.
     assert!(anything.passes_anything() && anything.mutants.len() > 3);
     // The tool might have been called.
-    assert_eq!((&either.reference, either.mutants.len()), (&Right::Passes, 0));
+    assert_eq!((&either.reference, either.mutants.len()), (&ReferenceVerdict::Passes, 0));
     assert!(either.left_out.iter().filter(|(_, why)| why.contains("real call")).count() > 3);
 }
 
 #[test]
-fn a_cut_is_undecided_where_the_end_would_tell() {
+fn truncation_is_left_out_with_finish_reason() {
     let text = "The capital of that country has always been Paris.";
-    let finish = assertion("finish-reason", Check::Finish(vec![FinishReason::Stop]), Kind::Format);
+    let finish =
+        assertion("finish-reason", Check::FinishReason(vec![FinishReason::Stop]), AssertionKind::Format);
     let found = audit_all(&[case("a", text, vec![contains("The"), finish])]);
-    assert_eq!(tried(&found, Mutation::Cut), Vec::<&str>::new());
+    assert_eq!(mutant_texts(&found, Mutation::Cut), Vec::<&str>::new());
     let without = audit_all(&[case("a", text, vec![contains("The")])]);
-    assert_eq!(tried(&without, Mutation::Cut), ["The capital of"]);
+    assert_eq!(mutant_texts(&without, Mutation::Cut), ["The capital of"]);
 }
 
 /// Blame must be fair: what may be right after all is no mutant.
 #[test]
-fn what_may_be_right_is_left_out() {
+fn possibly_correct_mutants_are_left_out() {
     let others = |references: &[&str]| {
         let cases: Vec<Case> = (0..)
             .zip(references)
             .map(|(n, reference): (i32, _)| case(&n.to_string(), reference, vec![contains("")]))
             .collect();
-        let found = audit(&cases, &cases[..1], 1);
-        let mut texts = tried(&found, Mutation::OtherAnswer);
-        texts.extend(tried(&found, Mutation::WrongLabel));
+        let found = audit_set(&cases, &cases[..1], 1);
+        let mut texts = mutant_texts(&found, Mutation::OtherAnswer);
+        texts.extend(mutant_texts(&found, Mutation::WrongLabel));
         texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()
     };
     assert!(others(&["billing", "Billing.", "BILLING", "It is billing."]).is_empty());
@@ -117,56 +134,61 @@ fn what_may_be_right_is_left_out() {
     let words = [r#"{"note":"it is down again"}"#, r#"{"note":"it never came up"}"#];
     assert_eq!(others(&words), [words[1]], "there is no label to be the same");
     let null = audit_all(&[case("a", r#"{"a":"x","b":null}"#, vec![is_json()])]);
-    assert_eq!(tried(&null, Mutation::DroppedKey), ["{\"b\":null}"]);
+    assert_eq!(mutant_texts(&null, Mutation::DroppedKey), ["{\"b\":null}"]);
     // A refusal that is right is not made a wrong one, and nothing is made out of nothing.
     let declines = audit_all(&[case("a", "I can't help with that.", vec![contains("")])]);
-    assert!(tried(&declines, Mutation::Refusal).is_empty());
-    assert!(tried(&audit_all(&[case("a", " ", vec![contains("")])]), Mutation::Empty).is_empty());
+    assert!(mutant_texts(&declines, Mutation::Refusal).is_empty());
+    assert!(mutant_texts(&audit_all(&[case("a", " ", vec![contains("")])]), Mutation::Empty).is_empty());
 }
 
 /// A fence is wrong only where the form is asked for.
 #[test]
-fn fences() {
+fn fenced_mutant_cases() {
     let fenced = |assertions: Vec<Assertion>| {
         let found = audit_all(&[case("a", r#"{"a":1}"#, assertions)]);
-        let mutants = tried(&found, Mutation::Fenced).len();
-        let missed = found.cases[0].missed().filter(|mutant| mutant.mutation == Mutation::Fenced).count();
+        let mutants = mutant_texts(&found, Mutation::Fenced).len();
+        let missed =
+            found.cases[0].missed_mutants().filter(|mutant| mutant.mutation == Mutation::Fenced).count();
         (mutants, missed)
     };
     assert_eq!(fenced(vec![is_json()]), (1, 0));
     assert_eq!(fenced(vec![contains("a")]), (0, 0));
-    let lenient = assertion("contains-json", Check::ContainsJson(None), Kind::Format);
+    let lenient = assertion("contains-json", Check::ContainsJson(None), AssertionKind::Format);
     assert_eq!(fenced(vec![lenient.clone()]), (0, 0));
-    let any = Combination { any: true, members: vec![is_json(), lenient], threshold: None };
-    assert_eq!(fenced(vec![assertion("any-of", Check::Combined(any), Kind::Format)]), (0, 0));
-    assert_eq!(fenced(vec![Assertion { kind: Kind::Content, ..is_json() }]), (0, 0));
+    let any = Combination { is_any_of: true, members: vec![is_json(), lenient], threshold: None };
+    assert_eq!(fenced(vec![assertion("any-of", Check::Combined(any), AssertionKind::Format)]), (0, 0));
+    assert_eq!(fenced(vec![Assertion { kind: AssertionKind::Content, ..is_json() }]), (0, 0));
 }
 
 #[test]
-fn the_options_of_a_choice_are_its_wrong_labels() {
+fn choice_options_become_wrong_labels() {
     let options: Vec<String> = ["low", "normal", "high"].map(str::to_owned).to_vec();
     let choice = Check::Choice { options, equals: "high".into() };
-    let found = audit_all(&[case("a", "High.", vec![assertion("choice", choice, Kind::Content)])]);
-    let mut labels = tried(&found, Mutation::WrongLabel);
+    let found = audit_all(&[case("a", "High.", vec![assertion("choice", choice, AssertionKind::Content)])]);
+    let mut labels = mutant_texts(&found, Mutation::WrongLabel);
     labels.sort_unstable();
     assert_eq!(labels, ["low", "normal"]);
-    assert_eq!(found.share(), Some(1.0));
+    assert_eq!(found.caught_share(), Some(1.0));
 }
 
 #[test]
-fn refusals_are_recognised_as_such() {
+fn refusal_mutant_is_caught_for_every_seed() {
     let weak = || {
-        case("a", "Rome lies on the Tiber.", vec![assertion("not-is-refusal", Check::Refusal, Kind::Content)])
+        case(
+            "a",
+            "Rome lies on the Tiber.",
+            vec![assertion("not-is-refusal", Check::Refusal, AssertionKind::Content)],
+        )
     };
     for seed in 0..50 {
-        assert_eq!(audit(&[weak()], &[weak()], seed).cases[0].caught(), 1, "seed {seed}");
+        assert_eq!(audit_set(&[weak()], &[weak()], seed).cases[0].caught_count(), 1, "seed {seed}");
     }
 }
 
 #[test]
-fn duplicates_are_found() {
+fn duplicate_questions_are_grouped() {
     let ask = |id: &str, prompt: &str, reference: &str| Case {
-        request: Request::prompt(prompt),
+        request: Request::from_prompt(prompt),
         ..case(id, reference, vec![contains("")])
     };
     let cases = [
@@ -176,18 +198,18 @@ fn duplicates_are_found() {
         ask("d", "What is C?", "A language"),
         ask("e", "Capital of FRANCE", "Lyon"),
     ];
-    let group = |ids: &[&str], same_reference| Duplicates {
+    let group = |ids: &[&str], same_reference| DuplicateGroup {
         cases: ids.iter().map(|id| (*id).to_owned()).collect(),
-        same_reference,
+        has_same_reference: same_reference,
     };
     assert_eq!(audit_all(&cases).duplicates, [group(&["a", "c", "e"], false)]);
     assert_eq!(audit_all(&cases[..4]).duplicates, [group(&["a", "c"], true)]);
     // Nor is an answer to the same question a wrong one.
     let twice = [ask("a", "q", "left"), ask("b", "Q", "right")];
-    assert!(tried(&audit_all(&twice), Mutation::OtherAnswer).is_empty());
+    assert!(mutant_texts(&audit_all(&twice), Mutation::OtherAnswer).is_empty());
 }
 
-fn references() -> impl Strategy<Value = String> {
+fn any_reference() -> impl Strategy<Value = String> {
     let words = "[a-zA-Z0-9 .,:éß漢\\n\"*-]{0,40}";
     let json = ("[a-z ]{0,12}", any::<Option<i64>>(), any::<bool>(), "[a-z0-9]{1,3}")
         .prop_map(|(text, n, is, key)| json!({"kind": text, "n": n, key: is, "list": [n, text]}).to_string());
@@ -205,18 +227,18 @@ proptest! {
     /// Whatever the references are: the same seed makes the same mutants, none of them the reference in other clothes and no
     /// two alike, and nothing panics.
     #[test]
-    fn mutants_are_others_and_the_same_each_time(
-        references in prop::collection::vec(references(), 1..8), seed in any::<u64>(),
+    fn mutant_invariants_hold_for_any_references(
+        references in prop::collection::vec(any_reference(), 1..8), seed in any::<u64>(),
     ) {
         let cases: Vec<Case> = (0..).zip(&references)
             .map(|(n, text): (i32, _)| case(&n.to_string(), text, vec![is_json(), contains("")]))
             .collect();
-        let stock = Stock::of(&cases, seed);
+        let stock = MutantFactory::of(&cases, seed);
         for case in &cases {
-            let brood = stock.mutants(case);
-            prop_assert_eq!(&brood, &Stock::of(&cases, seed).mutants(case));
-            let mut forms: Vec<String> = brood.mutants.iter().map(|mutant| normal(&mutant.text)).collect();
-            forms.push(normal(case.reference.as_deref().unwrap_or_default()));
+            let brood = stock.make_mutants(case);
+            prop_assert_eq!(&brood, &MutantFactory::of(&cases, seed).make_mutants(case));
+            let mut forms: Vec<String> = brood.mutants.iter().map(|mutant| normalize(&mutant.text)).collect();
+            forms.push(normalize(case.reference.as_deref().unwrap_or_default()));
             forms.sort();
             let count = forms.len();
             forms.dedup();

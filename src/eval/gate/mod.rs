@@ -1,14 +1,14 @@
 //! The rule that turns a run into an exit code.
 
+mod count_or_share;
+mod evaluate;
 #[cfg(test)]
-mod calibration;
-mod judge;
-mod limit;
+mod false_alarm_tests;
 
-pub use judge::{GateReport, judge};
-pub use limit::Limit;
+pub use count_or_share::CountOrShare;
+pub use evaluate::{GateReport, evaluate_gate};
 
-use super::statistics::Metric;
+use super::statistics::ComparisonMetric;
 
 /// A limit on the 95th percentile takes so many answers: with fewer, one slow answer more or less moves it.
 pub const MIN_ANSWERS_FOR_P95: usize = 200;
@@ -17,7 +17,7 @@ pub const MIN_ANSWERS_FOR_P95: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gate {
     /// What is compared with a baseline; the pass rate, where nothing is said.
-    pub metric: Option<Metric>,
+    pub metric: Option<ComparisonMetric>,
     /// The least pass rate, 0 to 1.
     pub min_pass_rate: Option<f64>,
     /// The least mean score, 0 to 1.
@@ -29,7 +29,7 @@ pub struct Gate {
     /// The longest 95th percentile of the latency, in milliseconds.
     pub max_p95_ms: Option<f64>,
     /// The most cases that may go unscored; none, where nothing is said.
-    pub max_unscored: Option<Limit>,
+    pub max_unscored: Option<CountOrShare>,
     /// The largest drop against a baseline that may be observed.
     pub max_drop: Option<f64>,
     /// The difference to a baseline that does not matter.
@@ -40,7 +40,7 @@ pub struct Gate {
 
 impl Gate {
     /// This one, and what it does not say as the other has it.
-    pub fn over(&self, other: &Self) -> Self {
+    pub fn merge_over(&self, other: &Self) -> Self {
         Self {
             metric: self.metric.or(other.metric),
             min_pass_rate: self.min_pass_rate.or(other.min_pass_rate),
@@ -56,7 +56,7 @@ impl Gate {
     }
 
     /// Figures that no run could be held to: each by its field, with what it must be.
-    pub fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn find_invalid_fields(&self) -> Vec<(&'static str, &'static str)> {
         let shares = [
             ("min_pass_rate", self.min_pass_rate),
             ("min_score", self.min_score),
@@ -83,12 +83,12 @@ impl Gate {
     }
 
     /// Whether it looks at time, of which answers from before say nothing.
-    pub fn wants_time(&self) -> bool {
+    pub fn has_latency_limit(&self) -> bool {
         self.max_p50_ms.is_some() || self.max_p95_ms.is_some()
     }
 
     /// How many of so many cases may go unscored.
-    pub fn unscored_allowed(&self, cases: u64) -> u64 {
-        self.max_unscored.map_or(0, |limit| limit.of(cases))
+    pub fn max_unscored_cases(&self, cases: u64) -> u64 {
+        self.max_unscored.map_or(0, |limit| limit.to_count(cases))
     }
 }

@@ -2,23 +2,23 @@
 
 /// A text as it was meant: what a JSON string holds, else without HTML's entities, else without backslashes before
 /// characters. `None` where there is nothing of the kind.
-pub(super) fn undone(text: &str) -> Option<String> {
+pub(super) fn unescape(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.starts_with('"')
         && let Ok(inside) = serde_json::from_str::<String>(trimmed)
     {
         return Some(inside);
     }
-    let made = if has_entity(text) { without_entities(text) } else { without_backslashes(text) };
+    let made = if has_entity(text) { decode_entities(text) } else { decode_backslashes(text) };
     (made != text).then_some(made)
 }
 
 fn has_entity(text: &str) -> bool {
-    text.match_indices('&').any(|(at, _)| entity(&text[at..]).is_some())
+    text.match_indices('&').any(|(at, _)| parse_entity(&text[at..]).is_some())
 }
 
 /// The entity that a text begins with: what it stands for, and its length.
-fn entity(text: &str) -> Option<(char, usize)> {
+fn parse_entity(text: &str) -> Option<(char, usize)> {
     let name = text.strip_prefix('&')?;
     let end = name.bytes().take(10).position(|byte| byte == b';')?;
     let name = &name[..end];
@@ -41,20 +41,20 @@ fn entity(text: &str) -> Option<(char, usize)> {
     Some((c, end + 2))
 }
 
-fn without_entities(text: &str) -> String {
+fn decode_entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (c, length) = entity(rest).unwrap_or(('&', 1));
+        let (c, length) = parse_entity(rest).unwrap_or(('&', 1));
         out.push(c);
         rest = &rest[length..];
     }
     out + rest
 }
 
-fn without_backslashes(text: &str) -> String {
+fn decode_backslashes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

@@ -1,7 +1,7 @@
 //! Code fences.
 
 /// The mark of a fence that a line opens or closes: three or more backticks or tildes.
-fn mark(line: &str) -> Option<&str> {
+fn fence_marker(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let sign = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
     let run = &line[..line.len() - line.trim_start_matches(sign).len()];
@@ -9,10 +9,10 @@ fn mark(line: &str) -> Option<&str> {
 }
 
 /// Where the first line begins that opens a fence.
-pub(super) fn first(text: &str) -> Option<usize> {
+pub(super) fn find_fence(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if mark(line).is_some() {
+        if fence_marker(line).is_some() {
             return Some(at);
         }
         at += line.len();
@@ -21,36 +21,36 @@ pub(super) fn first(text: &str) -> Option<usize> {
 }
 
 /// Of a text that begins with a fence: where the line ends that closes it.
-pub(super) fn end(text: &str) -> Option<usize> {
+pub(super) fn find_fence_end(text: &str) -> Option<usize> {
     let mut lines = text.split_inclusive('\n');
     let opening = lines.next()?;
-    let open = mark(opening)?;
+    let open = fence_marker(opening)?;
     let mut at = opening.len();
     for line in lines {
         at += line.len();
-        if closes(line, open) {
+        if is_closing_line(line, open) {
             return Some(at);
         }
     }
     None
 }
 
-fn closes(line: &str, open: &str) -> bool {
+fn is_closing_line(line: &str, open: &str) -> bool {
     let line = line.trim();
-    mark(line).is_some_and(|run| run.len() == line.len() && run.starts_with(open))
+    fence_marker(line).is_some_and(|run| run.len() == line.len() && run.starts_with(open))
 }
 
 /// What stands inside the one fence that a text consists of. A fence that nobody closed ends with the text.
-pub(super) fn inside(text: &str) -> Option<&str> {
+pub(super) fn strip_fence(text: &str) -> Option<&str> {
     let text = text.trim();
-    let open = mark(text)?;
+    let open = fence_marker(text)?;
     let body = match text.split_once('\n') {
-        Some((opening, body)) if is_word(&opening[open.len()..]) => body,
-        _ => without_language(&text[open.len()..]),
+        Some((opening, body)) if is_language_tag(&opening[open.len()..]) => body,
+        _ => strip_language_tag(&text[open.len()..]),
     };
     let mut at = 0;
     for line in body.split_inclusive('\n') {
-        if closes(line, open) {
+        if is_closing_line(line, open) {
             return body[at + line.len()..].trim().is_empty().then(|| body[..at].trim_end_matches('\n'));
         }
         at += line.len();
@@ -60,12 +60,12 @@ pub(super) fn inside(text: &str) -> Option<&str> {
 }
 
 /// A language, or nothing.
-fn is_word(text: &str) -> bool {
+fn is_language_tag(text: &str) -> bool {
     text.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '#' | '.'))
 }
 
 /// What follows the language on the line of the fence: `json {"a": 1}`.
-fn without_language(line: &str) -> &str {
+fn strip_language_tag(line: &str) -> &str {
     let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_alphanumeric());
     if rest.starts_with(['{', '[']) || rest.starts_with(char::is_whitespace) {
         rest.trim_start()

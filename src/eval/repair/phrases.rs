@@ -1,7 +1,7 @@
 //! Sentences that only announce an answer or take leave after it. English, but for a line that ends in a colon.
 
 /// What such a sentence begins with, in small letters.
-const OPENINGS: [&str; 26] = [
+const PREAMBLE_PHRASES: [&str; 26] = [
     "sure",
     "certainly",
     "of course",
@@ -30,7 +30,7 @@ const OPENINGS: [&str; 26] = [
     "as requested",
 ];
 
-const FAREWELLS: [&str; 18] = [
+const CLOSING_PHRASES: [&str; 18] = [
     "please tell me",
     "please let me know",
     "let me know",
@@ -52,14 +52,14 @@ const FAREWELLS: [&str; 18] = [
 ];
 
 /// Nouns before a colon that say that the answer comes.
-const LABELS: [&str; 9] =
+const ANSWER_LABELS: [&str; 9] =
     ["answer", "result", "output", "response", "label", "category", "verdict", "translation", "summary"];
 
 /// A label has at most so many words.
-const LABEL_WORDS: usize = 6;
+const MAX_LABEL_WORDS: usize = 6;
 
 /// Whether a text begins with one of these, in whatever capitals and with whichever apostrophe.
-fn begins(text: &str, phrases: &[&str]) -> bool {
+fn has_phrase_prefix(text: &str, phrases: &[&str]) -> bool {
     let head: String = text.chars().take(24).flat_map(char::to_lowercase).collect();
     let head = head.replace('’', "'");
     phrases.iter().any(|phrase| {
@@ -69,7 +69,7 @@ fn begins(text: &str, phrases: &[&str]) -> bool {
 }
 
 /// Where the first sentence or line of a text ends, the sign that ends it included.
-fn first_end(text: &str) -> usize {
+fn find_sentence_end(text: &str) -> usize {
     let ends = |(at, c): (usize, char)| {
         let next = at + c.len_utf8();
         let is_end =
@@ -80,10 +80,10 @@ fn first_end(text: &str) -> usize {
 }
 
 /// Where the sentence, line or label that announces the answer ends, where a text begins with one and goes on after it.
-pub(super) fn announcement(text: &str) -> Option<usize> {
+pub(super) fn find_preamble_end(text: &str) -> Option<usize> {
     let goes_on = |end: &usize| !text[*end..].trim().is_empty();
-    if begins(text, &OPENINGS) {
-        return Some(first_end(text)).filter(goes_on);
+    if has_phrase_prefix(text, &PREAMBLE_PHRASES) {
+        return Some(find_sentence_end(text)).filter(goes_on);
     }
     let line = text.split('\n').next().unwrap_or_default();
     if line.trim_end().ends_with(':') {
@@ -96,7 +96,7 @@ pub(super) fn announcement(text: &str) -> Option<usize> {
         .map(str::to_lowercase)
         .collect();
     let noun = words.iter().rev().find(|word| *word != "is")?;
-    let is_label = words.len() <= LABEL_WORDS && LABELS.contains(&noun.as_str());
+    let is_label = words.len() <= MAX_LABEL_WORDS && ANSWER_LABELS.contains(&noun.as_str());
     // A label may stand in bold type, which ends behind the colon.
     let decoration =
         line[label.len() + 1..].len() - line[label.len() + 1..].trim_start_matches(['*', '_']).len();
@@ -104,15 +104,15 @@ pub(super) fn announcement(text: &str) -> Option<usize> {
 }
 
 /// Where the first sentence begins that takes leave.
-pub(super) fn farewell(text: &str) -> Option<usize> {
+pub(super) fn find_closing_start(text: &str) -> Option<usize> {
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
         let start = at + (rest.len() - rest.trim_start().len());
-        if start > 0 && begins(&text[start..], &FAREWELLS) {
+        if start > 0 && has_phrase_prefix(&text[start..], &CLOSING_PHRASES) {
             return Some(start);
         }
-        at = start + first_end(&text[start..]).max(1);
+        at = start + find_sentence_end(&text[start..]).max(1);
         if !text.is_char_boundary(at) {
             return None;
         }

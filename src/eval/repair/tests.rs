@@ -6,44 +6,56 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::eval::{Kind, Measure, PathTest, Place, Quantity, TextTest};
+use crate::eval::{AssertionKind, CallMetric, JsonPathTest, MatchPosition, SimilarityMeasure, TextMatch};
 
-fn of(check: Check) -> Assertion {
-    Assertion { name: "a".into(), negated: false, check, threshold: None, weight: 1.0, kind: Kind::Format }
+fn format_assertion(check: Check) -> Assertion {
+    Assertion {
+        name: "a".into(),
+        negated: false,
+        check,
+        threshold: None,
+        weight: 1.0,
+        kind: AssertionKind::Format,
+    }
 }
 
-fn text(place: Place, needle: &str) -> Assertion {
-    of(Check::Text(TextTest { place, ignore_case: false, needles: vec![needle.into()], all: true }))
+fn text_assertion(place: MatchPosition, needle: &str) -> Assertion {
+    format_assertion(Check::Text(TextMatch {
+        place,
+        ignore_case: false,
+        needles: vec![needle.into()],
+        is_all_required: true,
+    }))
 }
 
-fn schema() -> Assertion {
+fn city_schema_assertion() -> Assertion {
     let schema = json!({"type": "object", "required": ["city"], "properties": {"city": {"enum": ["paris"]}}});
-    of(Check::JsonSchema(Arc::new(jsonschema::validator_for(&schema).unwrap())))
+    format_assertion(Check::JsonSchema(Arc::new(jsonschema::validator_for(&schema).unwrap())))
 }
 
-fn at_most(unit: Unit, max: usize) -> Assertion {
-    of(Check::Length { unit, min: None, max: Some(max) })
+fn max_length_assertion(unit: LengthUnit, max: usize) -> Assertion {
+    format_assertion(Check::Length { unit, min: None, max: Some(max) })
 }
 
-fn city(equals: &str) -> Assertion {
+fn city_equals_assertion(equals: &str) -> Assertion {
     let path = serde_json_path::JsonPath::parse("$.city").unwrap();
-    of(Check::JsonPath(path, PathTest::Equals(json!(equals))))
+    format_assertion(Check::JsonPath(path, JsonPathTest::Equals(json!(equals))))
 }
 
-fn of_text(assertions: &[Assertion], answer: &str) -> Option<String> {
-    of_answer(assertions, &Graded::text(answer)).map(|repairs| repairs.to_string())
+fn find_repairs_in_text(assertions: &[Assertion], answer: &str) -> Option<String> {
+    find_repairs_in_answer(assertions, &GradableAnswer::text(answer)).map(|repairs| repairs.to_string())
 }
 
-fn of_answer(assertions: &[Assertion], answer: &Graded<'_>) -> Option<Repairs> {
+fn find_repairs_in_answer(assertions: &[Assertion], answer: &GradableAnswer<'_>) -> Option<RepairSet> {
     let found: Vec<AssertionResult> = assertions.iter().map(|assertion| assertion.grade(answer)).collect();
-    repaired(assertions, &found, answer)
+    find_repairs(assertions, &found, answer)
 }
 
 #[test]
-fn what_is_wrong_in_form_alone_is_put_right() {
-    let json = [schema()];
-    let paris = [text(Place::Whole, "Paris")];
-    let long = [text(Place::Start, "Paris"), at_most(Unit::Words, 3)];
+fn format_repair_cases() {
+    let json = [city_schema_assertion()];
+    let paris = [text_assertion(MatchPosition::Whole, "Paris")];
+    let long = [text_assertion(MatchPosition::Start, "Paris"), max_length_assertion(LengthUnit::Words, 3)];
     let answers: [(&[Assertion], &str, Option<&str>); 34] = [
         (&json, "{\"city\": \"paris\"}", None),
         (&json, "```json\n{\"city\": \"paris\"}\n```", Some("strip-fences")),
@@ -81,71 +93,87 @@ fn what_is_wrong_in_form_alone_is_put_right() {
         (&long, "Rome is a city on the Tiber", None),
     ];
     for (assertions, answer, wanted) in answers {
-        assert_eq!(of_text(assertions, answer).as_deref(), wanted, "{answer:?}");
+        assert_eq!(find_repairs_in_text(assertions, answer).as_deref(), wanted, "{answer:?}");
     }
     let verbose = "Thank you for the question, which I am happy to look into.\n\n{\"city\":\"paris\"}\n\nPlease tell me if there is anything else I can do.";
-    assert_eq!(of_text(&json, verbose).as_deref(), Some("cut-preamble+cut-ending"));
+    assert_eq!(find_repairs_in_text(&json, verbose).as_deref(), Some("cut-preamble+cut-ending"));
 }
 
 #[test]
-fn folding_forgives_and_never_demands() {
-    let both = of(Check::Combined(crate::eval::Combination {
-        any: true,
-        members: vec![city("rome"), city("paris")],
+fn fold_repair_cases() {
+    let both = format_assertion(Check::Combined(crate::eval::Combination {
+        is_any_of: true,
+        members: vec![city_equals_assertion("rome"), city_equals_assertion("paris")],
         threshold: None,
     }));
     let long = "{\"city\": \"  PARIS\"}";
-    assert_eq!(of_text(&[both, city("Paris")], long).as_deref(), Some("fold"));
-    let regex = of(Check::Regex(regex::Regex::new("^Paris is$").unwrap()));
-    assert_eq!(of_text(&[regex, text(Place::Start, "PARIS")], "PARIS\n is").as_deref(), Some("fold"));
-    let like = Assertion { threshold: Some(1.0), ..of(Check::Likeness(Measure::Levenshtein, "Rome".into())) };
-    assert_eq!(of_text(&[like], "rome").as_deref(), Some("fold"));
-    let denied = Assertion { negated: true, ..text(Place::Anywhere, "as an AI") };
-    assert_eq!(of_text(&[denied, text(Place::Start, "Yes")], "YES, AS AN AI I can"), Some("fold".into()));
+    assert_eq!(find_repairs_in_text(&[both, city_equals_assertion("Paris")], long).as_deref(), Some("fold"));
+    let regex = format_assertion(Check::Regex(regex::Regex::new("^Paris is$").unwrap()));
+    assert_eq!(
+        find_repairs_in_text(&[regex, text_assertion(MatchPosition::Start, "PARIS")], "PARIS\n is")
+            .as_deref(),
+        Some("fold")
+    );
+    let like = Assertion {
+        threshold: Some(1.0),
+        ..format_assertion(Check::Similarity(SimilarityMeasure::Levenshtein, "Rome".into()))
+    };
+    assert_eq!(find_repairs_in_text(&[like], "rome").as_deref(), Some("fold"));
+    let denied = Assertion { negated: true, ..text_assertion(MatchPosition::Anywhere, "as an AI") };
+    assert_eq!(
+        find_repairs_in_text(&[denied, text_assertion(MatchPosition::Start, "Yes")], "YES, AS AN AI I can"),
+        Some("fold".into())
+    );
 }
 
 /// What a call cost or how it ended is no matter of form.
 #[test]
-fn figures_of_the_call_stand_as_they_were_found() {
-    let cheap = of(Check::AtMost(Quantity::CostUsd, 0.01));
-    let assertions = [schema(), cheap];
-    let fenced = Graded::text("```\n{\"city\":\"paris\"}\n```");
+fn cost_limit_is_not_repaired() {
+    let cheap = format_assertion(Check::UpperLimit(CallMetric::CostUsd, 0.01));
+    let assertions = [city_schema_assertion(), cheap];
+    let fenced = GradableAnswer::text("```\n{\"city\":\"paris\"}\n```");
     assert_eq!(
-        of_answer(&assertions, &Graded { cost_usd: Some(0.001), ..fenced }),
+        find_repairs_in_answer(&assertions, &GradableAnswer { cost_usd: Some(0.001), ..fenced }),
         Some(Repair::StripFences.into())
     );
-    assert_eq!(of_answer(&assertions, &Graded { cost_usd: Some(0.1), ..fenced }), None);
-    assert_eq!(of_answer(&assertions, &fenced), None, "an unknown cost is no pass");
+    assert_eq!(find_repairs_in_answer(&assertions, &GradableAnswer { cost_usd: Some(0.1), ..fenced }), None);
+    assert_eq!(find_repairs_in_answer(&assertions, &fenced), None, "an unknown cost is no pass");
 }
 
 /// A long answer is repaired as others are, but for combinations that would take too long to try.
 #[test]
-fn long_answers_are_not_tried_in_every_way() {
+fn long_answers_skip_repair_combinations() {
     let fenced = |words: usize| {
         let core = json!({"city": "paris", "more": "word ".repeat(words)}).to_string();
         format!("```json\n{core}\n```")
     };
-    assert_eq!(of_text(&[schema()], &fenced(50_000)).as_deref(), Some("strip-fences"));
+    assert_eq!(
+        find_repairs_in_text(&[city_schema_assertion()], &fenced(50_000)).as_deref(),
+        Some("strip-fences")
+    );
     let greeted = |words: usize| format!("Sure:\n{}", fenced(words));
-    assert_eq!(of_text(&[schema()], &greeted(1_000)).as_deref(), Some("cut-preamble+strip-fences"));
-    assert_eq!(of_text(&[schema()], &greeted(50_000)), None);
+    assert_eq!(
+        find_repairs_in_text(&[city_schema_assertion()], &greeted(1_000)).as_deref(),
+        Some("cut-preamble+strip-fences")
+    );
+    assert_eq!(find_repairs_in_text(&[city_schema_assertion()], &greeted(50_000)), None);
 }
 
 #[test]
-fn words_are_read_back() {
+fn repair_names_round_trip() {
     for bits in 1..64 {
-        assert_eq!(Repairs::named(&Repairs(bits).to_string()), Some(Repairs(bits)));
+        assert_eq!(RepairSet::parse(&RepairSet(bits).to_string()), Some(RepairSet(bits)));
     }
     for words in ["", "+", "fold+", "glue", "fold+glue", "Fold"] {
-        assert_eq!(Repairs::named(words), None, "{words}");
+        assert_eq!(RepairSet::parse(words), None, "{words}");
     }
-    let both = Repairs::from(Repair::Fold).and(Repair::CutEnding.into());
-    assert_eq!((both.to_string().as_str(), both.only()), ("cut-ending+fold", None));
-    assert_eq!(Repairs::from(Repair::Fold).only(), Some(Repair::Fold));
+    let both = RepairSet::from(Repair::Fold).union(Repair::CutEnding.into());
+    assert_eq!((both.to_string().as_str(), both.single()), ("cut-ending+fold", None));
+    assert_eq!(RepairSet::from(Repair::Fold).single(), Some(Repair::Fold));
 }
 
 /// Pieces of which answers are made that go wrong in many ways at once.
-fn answers() -> impl Strategy<Value = String> {
+fn any_answer() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![
         Just("```"),
         Just("~~~~"),
@@ -184,31 +212,31 @@ fn answers() -> impl Strategy<Value = String> {
 proptest! {
     /// Whatever an answer is: no panic, twice the same, and never anything for one that passes.
     #[test]
-    fn repairs_are_sound(answer in answers(), max in 0usize..6) {
+    fn repair_invariants_hold_for_any_answer(answer in any_answer(), max in 0usize..6) {
         let sets = [
-            vec![schema(), city("paris")],
-            vec![text(Place::Whole, "Paris"), at_most(Unit::Characters, max)],
-            vec![text(Place::Start, "paris"), at_most(Unit::Words, max), text(Place::Anywhere, "a")],
+            vec![city_schema_assertion(), city_equals_assertion("paris")],
+            vec![text_assertion(MatchPosition::Whole, "Paris"), max_length_assertion(LengthUnit::Characters, max)],
+            vec![text_assertion(MatchPosition::Start, "paris"), max_length_assertion(LengthUnit::Words, max), text_assertion(MatchPosition::Anywhere, "a")],
         ];
         for assertions in sets {
-            let found = of_text(&assertions, &answer);
-            prop_assert_eq!(&found, &of_text(&assertions, &answer));
-            let graded = Graded::text(&answer);
+            let found = find_repairs_in_text(&assertions, &answer);
+            prop_assert_eq!(&found, &find_repairs_in_text(&assertions, &answer));
+            let graded = GradableAnswer::text(&answer);
             let passes = assertions.iter().all(|assertion| assertion.grade(&graded).verdict == Verdict::Pass);
             prop_assert!(!passes || found.is_none());
-            prop_assert!(!passes || assertions.iter().all(|assertion| assertion.forgives(&graded)));
+            prop_assert!(!passes || assertions.iter().all(|assertion| assertion.can_pass_folded(&graded)));
         }
     }
 
     /// A right answer in a fence, behind a greeting or before a farewell is always found to be right.
     #[test]
-    fn wrapped_answers_are_found(key in "x[a-z]{0,8}", greets in any::<bool>(), fences in any::<bool>(), leaves in any::<bool>()) {
+    fn wrapped_json_gets_exact_repairs(key in "x[a-z]{0,8}", greets in any::<bool>(), fences in any::<bool>(), leaves in any::<bool>()) {
         let core = json!({"city": "paris", key: [1, {"x": "```"}]}).to_string();
         let inner = if fences { format!("```json\n{core}\n```") } else { core };
         let greeting = if greets { "Sure! Here is the JSON you asked for:\n" } else { "" };
         let farewell = if leaves { "\n\nLet me know if you need more." } else { "" };
         let answer = format!("{greeting}{inner}{farewell}");
-        let found = of_text(&[schema()], &answer);
+        let found = find_repairs_in_text(&[city_schema_assertion()], &answer);
         let mut wanted: Vec<&str> = Vec::new();
         if greets { wanted.push("cut-preamble"); }
         if leaves { wanted.push("cut-ending"); }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::distribution::t_cdf;
-use super::estimate::{Scale, equal_differences};
-use super::sample::ROUNDING;
-use super::{Estimate, Interval, Level, Method, Power, Spread};
+use super::paired_estimate::{ValueRange, estimate_equal_differences};
+use super::sample_stats::ROUNDING_TOLERANCE;
+use super::{ConfidenceInterval, ConfidenceLevel, IntervalMethod, MeanSpread, PairedEstimate, PowerAnalysis};
 
 /// A mean of values in clusters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct ClusteredMean {
     /// How many clusters there are.
     pub clusters: usize,
     /// Its interval.
-    pub interval: Interval,
+    pub interval: ConfidenceInterval,
     /// Where clusters differ in size, the wider of that interval and one with the bias-reduced variance
     /// V = Σ_g (Σ_{i in g} (x_i − mean))² / (1 − n_g/n) / n² and the degrees of freedom of Bell and McCaffrey ("Bias
     /// reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002) for
@@ -25,7 +25,7 @@ pub struct ClusteredMean {
     ///
     /// The usual interval misses the truth more often than it says where sizes differ: in 6 % of samples with 15
     /// clusters of 1 to 5 values, in 10 % with 30 of which five are ten times as large. This one keeps to 5 %.
-    pub careful: Interval,
+    pub conservative_interval: ConfidenceInterval,
 }
 
 /// The mean score or pass rate (passes as 0 and 1) of values in clusters, each given with its cluster's key.
@@ -39,56 +39,60 @@ pub struct ClusteredMean {
 /// there are clusters stand in. One cluster rules nothing out. `None` for no values, or one that is no number.
 pub fn clustered_mean<K: Ord>(
     values: impl IntoIterator<Item = (K, f64)>,
-    level: Level,
+    level: ConfidenceLevel,
 ) -> Option<ClusteredMean> {
-    clustered(values, Scale::Score, level).map(|found| found.mean)
+    fit_clusters(values, ValueRange::Score, level).map(|found| found.mean)
 }
 
 /// Compares two subjects by their differences in clusters: [`clustered_mean`] of the differences, with the p-value of
 /// its t statistic. `None` for no differences, or one that is no number.
 pub fn clustered_difference<K: Ord>(
     differences: impl IntoIterator<Item = (K, f64)>,
-    level: Level,
-) -> Option<Estimate> {
-    let Clustered { mean: found, n, careful } = clustered(differences, Scale::Difference, level)?;
+    level: ConfidenceLevel,
+) -> Option<PairedEstimate> {
+    let ClusterFit { mean: found, n, careful } = fit_clusters(differences, ValueRange::Difference, level)?;
     let (difference, interval, clusters) = (found.mean, found.interval, found.clusters as f64);
     match found.standard_error {
         Some(standard_error) if standard_error > 0.0 => {
             let p_value = 2.0 * t_cdf(-(difference / standard_error).abs(), clusters - 1.0);
-            let Deviation { standard_error, degrees } = careful;
-            let spread = Spread { standard_error, degrees: Some(degrees), widening: 1.0, n, level };
-            Some(Estimate {
+            let ClusterStandardError { standard_error, degrees } = careful;
+            let spread = MeanSpread { standard_error, degrees: Some(degrees), widening: 1.0, n, level };
+            Some(PairedEstimate {
                 difference,
                 interval,
-                careful: found.careful,
+                conservative_interval: found.conservative_interval,
                 p_value,
-                method: Method::ClusterT,
-                power: Power::Spread(spread),
+                method: IntervalMethod::ClusterT,
+                power: PowerAnalysis::Means(spread),
             })
         }
         // One cluster, or clusters without spread: no more is known than of so many equal values.
-        _ => Some(Estimate { interval, careful: interval, ..equal_differences(difference, clusters, level) }),
+        _ => Some(PairedEstimate {
+            interval,
+            conservative_interval: interval,
+            ..estimate_equal_differences(difference, clusters, level)
+        }),
     }
 }
 
 /// A mean in clusters, and what its power rests on.
-struct Clustered {
+struct ClusterFit {
     mean: ClusteredMean,
     n: f64,
-    careful: Deviation,
+    careful: ClusterStandardError,
 }
 
 #[derive(Clone, Copy)]
-struct Deviation {
+struct ClusterStandardError {
     standard_error: f64,
     degrees: f64,
 }
 
-fn clustered<K: Ord>(
+fn fit_clusters<K: Ord>(
     values: impl IntoIterator<Item = (K, f64)>,
-    scale: Scale,
-    level: Level,
-) -> Option<Clustered> {
+    scale: ValueRange,
+    level: ConfidenceLevel,
+) -> Option<ClusterFit> {
     // Ordered by key, so that the same clusters add up to the same sum in every run.
     let mut sums: BTreeMap<K, (f64, f64)> = BTreeMap::new();
     for (key, value) in values {
@@ -104,34 +108,40 @@ fn clustered<K: Ord>(
     let clusters = sums.len() as f64;
     let residuals: Vec<(f64, f64)> =
         sums.into_values().map(|(count, sum)| (count, sum - count * mean)).collect();
-    let around = |found: Deviation| {
+    let around = |found: ClusterStandardError| {
         let reach = level.t(found.degrees) * found.standard_error;
         scale.clamp((mean - reach, mean + reach))
     };
-    let (usual, careful) = deviations(&residuals, n);
+    let (usual, careful) = compute_standard_errors(&residuals, n);
     let (interval, wide) = if residuals.len() == 1 {
         (scale.bounds(), scale.bounds())
     } else if usual.standard_error == 0.0 {
-        let equal = scale.of_equal(mean, clusters, level);
+        let equal = scale.interval_of_equal_values(mean, clusters, level);
         (equal, equal)
     } else {
         let (usual, careful) = (around(usual), around(careful));
         (usual, (usual.0.min(careful.0), usual.1.max(careful.1)))
     };
     let standard_error = (residuals.len() > 1).then_some(usual.standard_error);
-    let mean = ClusteredMean { mean, standard_error, clusters: residuals.len(), interval, careful: wide };
-    Some(Clustered { mean, n, careful })
+    let mean = ClusteredMean {
+        mean,
+        standard_error,
+        clusters: residuals.len(),
+        interval,
+        conservative_interval: wide,
+    };
+    Some(ClusterFit { mean, n, careful })
 }
 
 /// The usual standard error and the careful one, from each cluster's size and sum of residuals.
-fn deviations(residuals: &[(f64, f64)], n: f64) -> (Deviation, Deviation) {
+fn compute_standard_errors(residuals: &[(f64, f64)], n: f64) -> (ClusterStandardError, ClusterStandardError) {
     let clusters = residuals.len() as f64;
-    if residuals.iter().all(|(_, residual)| residual.abs() <= ROUNDING) {
-        let none = Deviation { standard_error: 0.0, degrees: clusters - 1.0 };
+    if residuals.iter().all(|(_, residual)| residual.abs() <= ROUNDING_TOLERANCE) {
+        let none = ClusterStandardError { standard_error: 0.0, degrees: clusters - 1.0 };
         return (none, none);
     }
     let squares: f64 = residuals.iter().map(|(_, residual)| residual * residual).sum();
-    let usual = Deviation {
+    let usual = ClusterStandardError {
         standard_error: (clusters / (clusters - 1.0) * squares).sqrt() / n,
         degrees: clusters - 1.0,
     };
@@ -141,7 +151,10 @@ fn deviations(residuals: &[(f64, f64)], n: f64) -> (Deviation, Deviation) {
     }
     let squares: f64 =
         residuals.iter().map(|(count, residual)| residual * residual / (1.0 - count / n)).sum();
-    let careful = Deviation { standard_error: squares.sqrt() / n, degrees: degrees_of_freedom(residuals, n) };
+    let careful = ClusterStandardError {
+        standard_error: squares.sqrt() / n,
+        degrees: degrees_of_freedom(residuals, n),
+    };
     (usual, careful)
 }
 
@@ -164,52 +177,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clusters_of_one_are_students_t() {
+    fn single_case_clusters_match_sample_standard_error() {
         let values = [0.2, 0.9, 0.4, 1.0, 0.7];
-        let found = clustered_mean(values.into_iter().enumerate(), Level::NOMINAL).unwrap();
+        let found = clustered_mean(values.into_iter().enumerate(), ConfidenceLevel::NOMINAL).unwrap();
         let mean = values.iter().sum::<f64>() / 5.0;
-        let error = super::super::sample::deviation(&values, mean) / 5f64.sqrt();
+        let error = super::super::sample_stats::standard_deviation(&values, mean) / 5f64.sqrt();
         assert!((found.standard_error.unwrap() - error).abs() < 1e-12);
         assert_eq!(found.clusters, 5);
     }
 
     #[test]
-    fn what_shows_no_spread_is_not_certain() {
-        let one = clustered_difference((0..50).map(|_| ("all", 0.5)), Level::NOMINAL).unwrap();
+    fn clusters_without_spread_have_nonzero_width_interval() {
+        let one = clustered_difference((0..50).map(|_| ("all", 0.5)), ConfidenceLevel::NOMINAL).unwrap();
         assert_eq!(one.interval, (-1.0, 1.0));
-        let same = clustered_difference((0..40).map(|i| (i / 2, 0.0)), Level::NOMINAL).unwrap();
-        assert_eq!(same.method, Method::Equal);
-        assert_eq!(Some(same.interval), super::super::tango_interval(0, 0, 20, Level::NOMINAL));
+        let same = clustered_difference((0..40).map(|i| (i / 2, 0.0)), ConfidenceLevel::NOMINAL).unwrap();
+        assert_eq!(same.method, IntervalMethod::Equal);
+        assert_eq!(Some(same.interval), super::super::tango_interval(0, 0, 20, ConfidenceLevel::NOMINAL));
         // Each case passes one of two: no spread between cases, though the answers differ.
-        let even = clustered_mean((0..40).map(|i| (i / 2, f64::from(i % 2))), Level::NOMINAL).unwrap();
+        let even =
+            clustered_mean((0..40).map(|i| (i / 2, f64::from(i % 2))), ConfidenceLevel::NOMINAL).unwrap();
         assert_eq!(Some(even.interval), super::super::wilson_interval(10, 20));
-        assert_eq!(clustered_mean(std::iter::empty::<(u8, f64)>(), Level::NOMINAL), None);
-        assert_eq!(clustered_mean([(1, f64::NAN), (2, 0.0)], Level::NOMINAL), None);
+        assert_eq!(clustered_mean(std::iter::empty::<(u8, f64)>(), ConfidenceLevel::NOMINAL), None);
+        assert_eq!(clustered_mean([(1, f64::NAN), (2, 0.0)], ConfidenceLevel::NOMINAL), None);
     }
 
     /// The degrees from the matrix M itself, by NumPy.
     #[test]
-    fn unequal_clusters_have_fewer_degrees_of_freedom() {
+    fn unequal_clusters_match_numpy_degrees_of_freedom() {
         let sized = |sizes: Vec<f64>| {
             let n = sizes.iter().sum();
             degrees_of_freedom(&sizes.into_iter().map(|size| (size, 0.0)).collect::<Vec<_>>(), n)
         };
         assert!((sized(vec![3.0; 12]) - 11.0).abs() < 1e-9, "equal ones have G − 1");
-        for (sizes, degrees) in UNEVEN {
+        for (sizes, degrees) in UNEQUAL_CLUSTER_SIZES {
             assert!((sized(sizes.to_vec()) - degrees).abs() < 1e-9, "{sizes:?}: {}", sized(sizes.to_vec()));
         }
     }
 
     #[test]
-    fn unequal_clusters_have_a_wider_careful_interval() {
+    fn unequal_clusters_widen_conservative_interval() {
         let values = (0..30).map(|i| (if i < 12 { 0 } else { i }, f64::from(i % 5) / 5.0));
-        let found = clustered_mean(values, Level::NOMINAL).unwrap();
-        assert!(found.careful.0 < found.interval.0 && found.careful.1 > found.interval.1, "{found:?}");
-        let equal = clustered_mean((0..30).map(|i| (i / 2, f64::from(i % 7) / 7.0)), Level::NOMINAL).unwrap();
-        assert_eq!(equal.interval, equal.careful);
+        let found = clustered_mean(values, ConfidenceLevel::NOMINAL).unwrap();
+        assert!(
+            found.conservative_interval.0 < found.interval.0
+                && found.conservative_interval.1 > found.interval.1,
+            "{found:?}"
+        );
+        let equal =
+            clustered_mean((0..30).map(|i| (i / 2, f64::from(i % 7) / 7.0)), ConfidenceLevel::NOMINAL)
+                .unwrap();
+        assert_eq!(equal.interval, equal.conservative_interval);
     }
 
-    const UNEVEN: [(&[f64], f64); 3] = [
+    const UNEQUAL_CLUSTER_SIZES: [(&[f64], f64); 3] = [
         (&[2.0, 3.0, 4.0, 2.0, 3.0, 4.0, 2.0, 3.0, 4.0, 2.0], 6.903187870599),
         (&[1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 2.0, 3.0, 4.0, 5.0, 2.0, 3.0], 6.651905201843),
         (&[1.0, 1.0, 1.0, 1.0, 10.0], 1.172298753332),

@@ -12,7 +12,7 @@ pub fn normal_cdf(x: f64) -> f64 {
 
 /// Φ⁻¹(p). Infinite at 0 and 1; NaN for what is no probability.
 pub fn normal_quantile(p: f64) -> f64 {
-    quantile(p, |p| Normal::standard().inverse_cdf(p))
+    guarded_quantile(p, |p| Normal::standard().inverse_cdf(p))
 }
 
 /// The share of Student's t distribution with `degrees` of freedom at or below `x`. NaN unless `degrees` is positive.
@@ -26,7 +26,7 @@ pub fn t_cdf(x: f64, degrees: f64) -> f64 {
 /// The inverse of [`t_cdf`]. Infinite at 0 and 1; NaN for what is no probability, or unless `degrees` is positive.
 pub fn t_quantile(p: f64, degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
-        Ok(student) => quantile(p, |p| {
+        Ok(student) => guarded_quantile(p, |p| {
             if p > 0.5 { -lower_t_quantile(1.0 - p, &student) } else { lower_t_quantile(p, &student) }
         }),
         Err(_) => f64::NAN,
@@ -67,7 +67,7 @@ fn lower_t_quantile(p: f64, student: &StudentsT) -> f64 {
     x
 }
 
-fn quantile(p: f64, inside: impl Fn(f64) -> f64) -> f64 {
+fn guarded_quantile(p: f64, inside: impl Fn(f64) -> f64) -> f64 {
     match p {
         0.0 => f64::NEG_INFINITY,
         1.0 => f64::INFINITY,
@@ -87,12 +87,12 @@ pub(super) fn binomial_pmf(k: u64, n: u64, p: f64) -> f64 {
 }
 
 /// P(X ≤ k) for X binomial with `n` trials of probability ½, by adding up from the largest term down.
-pub(super) fn fair_tail(k: u64, n: u64) -> f64 {
+pub(super) fn fair_coin_cdf(k: u64, n: u64) -> f64 {
     if k >= n {
         return 1.0;
     }
     if k > n / 2 {
-        return 1.0 - fair_tail(n - k - 1, n);
+        return 1.0 - fair_coin_cdf(n - k - 1, n);
     }
     let (mut term, mut sum, mut at) = (binomial_pmf(k, n, 0.5), 0.0, k);
     loop {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn impossible_arguments_are_nan() {
+    fn out_of_range_arguments_return_nan() {
         for p in [-0.1, 1.1, f64::NAN] {
             assert!(normal_quantile(p).is_nan() && t_quantile(p, 3.0).is_nan(), "{p}");
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_undo_the_distributions() {
+    fn quantiles_round_trip_through_cdf() {
         for p in [1e-6, 0.0025, 0.025, 0.2, 0.5, 0.8, 0.975, 0.9999] {
             assert!((normal_cdf(normal_quantile(p)) - p).abs() < 1e-10, "{p}");
             for degrees in [0.5, 1.0, 2.0, 9.0, 30.0, 63.0, 1999.0, 9999.0, 1e4, 1e5] {
@@ -137,12 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn binomial() {
-        assert_eq!(fair_tail(0, 0), 1.0);
-        assert!((fair_tail(0, 5) - 1.0 / 32.0).abs() < 1e-15);
-        assert!((fair_tail(3, 5) - 26.0 / 32.0).abs() < 1e-15);
+    fn binomial_cases() {
+        assert_eq!(fair_coin_cdf(0, 0), 1.0);
+        assert!((fair_coin_cdf(0, 5) - 1.0 / 32.0).abs() < 1e-15);
+        assert!((fair_coin_cdf(3, 5) - 26.0 / 32.0).abs() < 1e-15);
         // The median of an odd number of trials, far beyond where a continued fraction stops in time.
-        assert!((fair_tail(500_000, 1_000_001) - 0.5).abs() < 1e-8);
+        assert!((fair_coin_cdf(500_000, 1_000_001) - 0.5).abs() < 1e-8);
         assert_eq!(
             (binomial_pmf(0, 4, 0.0), binomial_pmf(4, 4, 1.0), binomial_pmf(5, 4, 0.5)),
             (1.0, 1.0, 0.0)

@@ -5,37 +5,40 @@
 //! held to, and `calibration` counts false alarms. Start with [`compare`].
 
 mod cluster;
-mod compare;
+mod comparison_verdict;
+mod confidence_level;
 mod distribution;
-mod estimate;
-mod level;
-mod pair;
+mod mean_score;
+mod paired_comparison;
+mod paired_estimate;
+mod paired_verdicts;
+mod pass_rate;
 mod power;
-mod rate;
-mod sample;
-mod score;
-mod verdict;
+mod sample_stats;
 
 #[cfg(test)]
-mod calibration;
+mod false_alarm_tests;
 #[cfg(test)]
-mod oracle;
+mod oracle_tests;
 #[cfg(test)]
 mod tests;
 
 pub use cluster::{ClusteredMean, clustered_difference, clustered_mean};
-pub use compare::{
-    CompareError, Metric, Outcome, Pair, PairedComparison, Quorum, Terms, compare, verdict_of_repeats,
+pub use comparison_verdict::{
+    ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, UnclearReason, classify_interval, largest_drop,
 };
+pub use confidence_level::ConfidenceLevel;
 pub use distribution::{normal_cdf, normal_quantile, t_cdf, t_quantile};
-pub use estimate::{Estimate, Method};
-pub use level::Level;
-pub use pair::{mcnemar_mid_p, paired_verdicts, tango_interval};
-pub use power::{Discordance, Power, Spread};
-pub use rate::{wilson_interval, wilson_interval_at};
-pub use sample::percentile;
-pub use score::{Resampling, mean_interval, paired_scores};
-pub use verdict::{Doubt, Finding, MIN_CLUSTERS, MIN_PAIRS, finding, largest_drop};
+pub use mean_score::{BootstrapOptions, compare_scores, mean_interval};
+pub use paired_comparison::{
+    CasePair, CompareError, CompareOptions, ComparisonMetric, MinPass, PairedComparison, RepeatOutcome,
+    combine_repeat_verdicts, compare_paired,
+};
+pub use paired_estimate::{IntervalMethod, PairedEstimate};
+pub use paired_verdicts::{compare_verdicts, mcnemar_mid_p, tango_interval};
+pub use pass_rate::{wilson_interval, wilson_interval_at};
+pub use power::{DiscordantPairs, MeanSpread, PowerAnalysis};
+pub use sample_stats::percentile;
 
 /// The lower and the upper end of an interval.
-pub type Interval = (f64, f64);
+pub type ConfidenceInterval = (f64, f64);

@@ -1,29 +1,29 @@
 //! What a set can tell at all: how large a difference shows, how many cases a smaller one needs, how often luck looks
 //! like a drop.
 
-use super::Level;
-use super::distribution::{binomial_pmf, fair_tail, normal_cdf, normal_quantile, t_cdf, t_quantile};
-use super::pair::tango;
+use super::ConfidenceLevel;
+use super::distribution::{binomial_pmf, fair_coin_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
+use super::paired_verdicts::tango_bounds;
 
 /// How often a difference of the detectable size is found.
-const POWER: f64 = 0.8;
+const TARGET_POWER: f64 = 0.8;
 
 /// What pairs like those observed can show.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Power {
+pub enum PowerAnalysis {
     /// Of verdicts: decided by how many pairs disagree.
-    Discordance(Discordance),
+    Verdicts(DiscordantPairs),
     /// Of means: decided by their standard error.
-    Spread(Spread),
+    Means(MeanSpread),
 }
 
-impl Power {
+impl PowerAnalysis {
     /// The true difference, up or down, that a set like this finds in four of five runs. `None` where no difference
     /// is large enough.
     pub fn detectable(&self) -> Option<f64> {
         match self {
-            Self::Discordance(pairs) => pairs.detectable(),
-            Self::Spread(spread) => spread.detectable(),
+            Self::Verdicts(pairs) => pairs.detectable(),
+            Self::Means(spread) => spread.detectable(),
         }
     }
 
@@ -31,8 +31,8 @@ impl Power {
     /// and at most 1.
     pub fn cases_needed(&self, drop: f64) -> Option<u64> {
         let cases = (drop > 0.0 && drop <= 1.0).then(|| match self {
-            Self::Discordance(pairs) => pairs.needed(drop),
-            Self::Spread(spread) => spread.needed(drop),
+            Self::Verdicts(pairs) => pairs.pairs_needed(drop),
+            Self::Means(spread) => spread.cases_needed(drop),
         })?;
         // A hair over a whole number is rounding.
         Some((cases - 1e-9).ceil() as u64)
@@ -41,8 +41,8 @@ impl Power {
     /// How often an equally good model would show a drop beyond `max_drop` on a set like this.
     pub fn false_trip_rate(&self, max_drop: f64) -> f64 {
         match self {
-            Self::Discordance(pairs) => pairs.false_trip_rate(max_drop),
-            Self::Spread(spread) => spread.below(-max_drop),
+            Self::Verdicts(pairs) => pairs.false_trip_rate(max_drop),
+            Self::Means(spread) => spread.probability_below(-max_drop),
         }
     }
 
@@ -50,29 +50,29 @@ impl Power {
     /// equally good models half the time and more.
     pub fn clearable_margin(&self) -> f64 {
         match self {
-            Self::Discordance(pairs) => pairs.clearable_margin(),
-            Self::Spread(spread) => (spread.critical() * spread.standard_error).min(1.0),
+            Self::Verdicts(pairs) => pairs.clearable_margin(),
+            Self::Means(spread) => (spread.critical_value() * spread.standard_error).min(1.0),
         }
     }
 }
 
 /// Pairs of verdicts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Discordance {
+pub struct DiscordantPairs {
     /// How many pairs disagree, b + c.
     disagree: f64,
     /// How many there are, n.
     pairs: f64,
-    level: Level,
+    level: ConfidenceLevel,
 }
 
-impl Discordance {
-    pub(super) fn of(disagree: f64, pairs: f64, level: Level) -> Self {
+impl DiscordantPairs {
+    pub(super) fn of(disagree: f64, pairs: f64, level: ConfidenceLevel) -> Self {
         Self { disagree, pairs, level }
     }
 
     /// ψ = (b + c + 1) / (n + 2), the share of pairs that is expected to disagree: never 0 or 1.
-    pub fn share(&self) -> f64 {
+    pub fn expected_share(&self) -> f64 {
         (self.disagree + 1.0) / (self.pairs + 2.0)
     }
 
@@ -82,28 +82,28 @@ impl Discordance {
     ///
     /// A drop of δ makes at least the share δ of pairs disagree. Where ψ is smaller, two models that hardly disagree
     /// would be promised a power that no true drop of that size can have; so ψ is then δ.
-    fn needed(&self, delta: f64) -> f64 {
-        let share = self.share().max(delta);
-        let root =
-            self.level.z() * share.sqrt() + normal_quantile(POWER) * (share - delta * delta).max(0.0).sqrt();
+    fn pairs_needed(&self, delta: f64) -> f64 {
+        let share = self.expected_share().max(delta);
+        let root = self.level.z() * share.sqrt()
+            + normal_quantile(TARGET_POWER) * (share - delta * delta).max(0.0).sqrt();
         root * root / (delta * delta)
     }
 
     fn detectable(&self) -> Option<f64> {
-        if self.needed(1.0) > self.pairs {
+        if self.pairs_needed(1.0) > self.pairs {
             return None;
         }
         let (mut low, mut high) = (0.0, 1.0);
         while high - low > 1e-12 {
             let middle = (low + high) / 2.0;
-            if self.needed(middle) > self.pairs { low = middle } else { high = middle }
+            if self.pairs_needed(middle) > self.pairs { low = middle } else { high = middle }
         }
         Some(high)
     }
 
     /// Exact: the disagreeing pairs of equally good models are binomial of n at ψ, and each is a loss by a fair coin.
     fn false_trip_rate(&self, max_drop: f64) -> f64 {
-        let (pairs, share) = (self.pairs.round() as u64, self.share());
+        let (pairs, share) = (self.pairs.round() as u64, self.expected_share());
         // What lies further out than nine standard deviations adds less than is printed of any figure.
         let (mean, reach) = (self.pairs * share, 9.0 * (self.pairs * share * (1.0 - share)).sqrt() + 9.0);
         let least = (mean - reach).max(0.0) as u64;
@@ -111,32 +111,32 @@ impl Discordance {
         // The drop is net losses over n, and must be beyond the limit: one that equals it as a fraction is not.
         let limit = (self.pairs * max_drop + 1e-9).floor();
         let rate: f64 = (least..=most)
-            .map(|disagree| binomial_pmf(disagree, pairs, share) * net_losses_beyond(limit, disagree))
+            .map(|disagree| binomial_pmf(disagree, pairs, share) * probability_of_net_losses(limit, disagree))
             .sum();
         rate.clamp(0.0, 1.0)
     }
 
     fn clearable_margin(&self) -> f64 {
         let half = self.disagree / 2.0;
-        -tango(half, half, self.pairs, self.level).0
+        -tango_bounds(half, half, self.pairs, self.level).0
     }
 }
 
 /// How often `disagree` fair coins make more than `limit` losses net: 2X − disagree > limit.
-fn net_losses_beyond(limit: f64, disagree: u64) -> f64 {
+fn probability_of_net_losses(limit: f64, disagree: u64) -> f64 {
     let least = ((disagree as f64 + limit) / 2.0).floor() + 1.0;
     if least <= 0.0 {
         1.0
     } else if least > disagree as f64 {
         0.0
     } else {
-        fair_tail(disagree - least as u64, disagree)
+        fair_coin_cdf(disagree - least as u64, disagree)
     }
 }
 
 /// Means of paired differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct MeanSpread {
     /// The standard error of the mean difference.
     pub(super) standard_error: f64,
     /// Degrees of freedom; `None` where the distribution is normal.
@@ -145,32 +145,33 @@ pub struct Spread {
     pub(super) widening: f64,
     /// How many values there are.
     pub(super) n: f64,
-    pub(super) level: Level,
+    pub(super) level: ConfidenceLevel,
 }
 
-impl Spread {
+impl MeanSpread {
     /// How many standard errors the interval reaches.
-    fn critical(&self) -> f64 {
+    fn critical_value(&self) -> f64 {
         self.widening * self.degrees.map_or_else(|| self.level.z(), |degrees| self.level.t(degrees))
     }
 
-    fn reach(&self) -> f64 {
-        let quantile = self.degrees.map_or_else(|| normal_quantile(POWER), |d| t_quantile(POWER, d));
-        (self.critical() + quantile) * self.standard_error
+    fn detectable_difference(&self) -> f64 {
+        let quantile =
+            self.degrees.map_or_else(|| normal_quantile(TARGET_POWER), |d| t_quantile(TARGET_POWER, d));
+        (self.critical_value() + quantile) * self.standard_error
     }
 
     /// δ = (t(1 − α/2) + t(0.8))·SE.
     fn detectable(&self) -> Option<f64> {
-        Some(self.reach()).filter(|delta| *delta <= 1.0)
+        Some(self.detectable_difference()).filter(|delta| *delta <= 1.0)
     }
 
     /// The standard error shrinks with the root of the cases, clusters keeping their size.
-    fn needed(&self, delta: f64) -> f64 {
-        (self.n * (self.reach() / delta).powi(2)).max(1.0)
+    fn cases_needed(&self, delta: f64) -> f64 {
+        (self.n * (self.detectable_difference() / delta).powi(2)).max(1.0)
     }
 
     /// How often a mean with a true difference of 0 is observed below this.
-    fn below(&self, difference: f64) -> f64 {
+    fn probability_below(&self, difference: f64) -> f64 {
         let distance = difference / self.standard_error;
         self.degrees.map_or_else(|| normal_cdf(distance), |degrees| t_cdf(distance, degrees))
     }

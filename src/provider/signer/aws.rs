@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::cache::{Cache, Expiring};
-use super::fetch::Fetch;
+use super::credential_client::CredentialClient;
+use super::expiring_cache::{ExpiringCache, ExpiringValue};
 use super::sigv4::{self, AwsKeys};
-use super::{Clouds, aws_profile, process, refused};
+use super::{CloudEnvironment, auth_failure, aws_profile, process};
 use crate::chat::Failure;
-use crate::provider::{Credential, Outgoing, is_loopback};
+use crate::provider::{Credential, OutgoingRequest, is_loopback};
 
 /// Where credentials come from.
 #[derive(Clone, Debug)]
-pub(in crate::provider) enum AwsSource {
+pub(in crate::provider) enum AwsCredentialSource {
     /// They are at hand.
     Keys(Box<AwsKeys>),
     /// A program prints them.
@@ -35,28 +35,28 @@ pub(in crate::provider) enum ContainerToken {
 }
 
 /// Addresses of container agents that are not loopback.
-const AGENTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
+const CONTAINER_AGENT_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
-impl AwsSource {
+impl AwsCredentialSource {
     /// Finds the source, and says what it is. Nothing is run and nobody is asked.
-    pub(in crate::provider) fn find(clouds: &Clouds<'_>) -> Result<(Self, String), String> {
+    pub(in crate::provider) fn find(clouds: &CloudEnvironment<'_>) -> Result<(Self, String), String> {
         let variable = |name: &str| clouds.variable(name);
         let key = |name: &str| clouds.key(name);
         if let (Some(id), Some(secret)) = (key("AWS_ACCESS_KEY_ID"), key("AWS_SECRET_ACCESS_KEY")) {
-            let keys = keys(id, &secret, key("AWS_SESSION_TOKEN").as_deref());
+            let keys = build_keys(id, &secret, key("AWS_SESSION_TOKEN").as_deref());
             return Ok((Self::Keys(Box::new(keys?)), "AWS_ACCESS_KEY_ID".to_owned()));
         }
-        if let Some(found) = of_profile(clouds)? {
+        if let Some(found) = find_in_profile(clouds)? {
             return Ok(found);
         }
         if variable("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() {
-            return Err(format!("web identity tokens are not supported; {}", export("default")));
+            return Err(format!("web identity tokens are not supported; {}", export_hint("default")));
         }
         let relative = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         let full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
         let source = if relative.is_some() { "RELATIVE" } else { "FULL" };
         if let Some(url) = relative.map(|path| format!("http://169.254.170.2{path}")).or(full) {
-            if !may_ask(&url) {
+            if !is_allowed_endpoint(&url) {
                 return Err(format!(
                     "AWS_CONTAINER_CREDENTIALS_{source}_URI leads neither to an https address nor to one of this machine or of a container agent"
                 ));
@@ -84,29 +84,29 @@ impl AwsSource {
     }
 }
 
-fn keys(access_key_id: String, secret: &str, token: Option<&str>) -> Result<AwsKeys, String> {
+fn build_keys(access_key_id: String, secret: &str, token: Option<&str>) -> Result<AwsKeys, String> {
     let keys = AwsKeys {
         access_key_id,
         secret_access_key: Credential::new(secret).ok_or("the secret key is empty")?,
         session_token: token.and_then(Credential::new),
     };
     let plain = keys.access_key_id.bytes().all(|b| b.is_ascii_graphic())
-        && keys.session_token.as_ref().is_none_or(Credential::is_plain);
+        && keys.session_token.as_ref().is_none_or(Credential::is_header_safe);
     if plain { Ok(keys) } else { Err("the keys hold characters that cannot be sent in a header".to_owned()) }
 }
 
 /// What gives the keys of a profile that gets them in a way that is not built in.
-fn export(profile: &str) -> String {
+fn export_hint(profile: &str) -> String {
     format!(
         "in ~/.aws/config, give a profile `credential_process = aws configure export-credentials --profile {profile} --format process` and name that one in AWS_PROFILE"
     )
 }
 
-fn of_profile(clouds: &Clouds<'_>) -> Result<Option<(AwsSource, String)>, String> {
-    let profile = aws_profile::read(clouds.environment);
+fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentialSource, String)>, String> {
+    let profile = aws_profile::load_profile(clouds.environment);
     let origin = format!("the AWS profile `{}`", profile.name);
-    if !profile.there {
-        return match profile.named {
+    if !profile.is_found {
+        return match profile.is_explicit {
             true => Err(format!("there is no AWS profile `{}`", profile.name)),
             false => Ok(None),
         };
@@ -123,109 +123,117 @@ fn of_profile(clouds: &Clouds<'_>) -> Result<Option<(AwsSource, String)>, String
     if let (false, Some(id), Some(secret)) =
         (assumes, profile.get("aws_access_key_id"), profile.get("aws_secret_access_key"))
     {
-        let keys = keys(id.to_owned(), secret, profile.get("aws_session_token"))
+        let keys = build_keys(id.to_owned(), secret, profile.get("aws_session_token"))
             .map_err(|why| format!("{origin}: {why}"))?;
-        return Ok(Some((AwsSource::Keys(Box::new(keys)), origin)));
+        return Ok(Some((AwsCredentialSource::Keys(Box::new(keys)), origin)));
     }
     if let (false, Some(line)) = (assumes, profile.get("credential_process")) {
-        let command = aws_profile::words(line)
+        let command = aws_profile::split_command_line(line)
             .ok_or_else(|| format!("the `credential_process` of {origin} has an open quote"))?;
-        return Ok(Some((AwsSource::Process(command), format!("{origin}, by its credential_process"))));
+        return Ok(Some((
+            AwsCredentialSource::Process(command),
+            format!("{origin}, by its credential_process"),
+        )));
     }
     match others.into_iter().find(|key| profile.get(key).is_some()) {
-        Some(key) => Err(format!("{origin} uses `{key}`, which is not supported; {}", export(&profile.name))),
+        Some(key) => {
+            Err(format!("{origin} uses `{key}`, which is not supported; {}", export_hint(&profile.name)))
+        }
         // A profile that only names a region leaves the question to what comes next.
         None => Ok(None),
     }
 }
 
-fn may_ask(url: &str) -> bool {
+fn is_allowed_endpoint(url: &str) -> bool {
     reqwest::Url::parse(url).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        url.scheme() == "https" || (url.scheme() == "http" && (is_loopback(&url) || AGENTS.contains(&host)))
+        url.scheme() == "https"
+            || (url.scheme() == "http" && (is_loopback(&url) || CONTAINER_AGENT_HOSTS.contains(&host)))
     })
 }
 
 /// Whether the machine says that it is one of EC2's: elsewhere nobody waits for an address that does not answer.
-fn is_ec2(clouds: &Clouds<'_>) -> bool {
-    clouds.machine_says("sys_vendor") == "Amazon EC2"
-        || clouds.machine_says("product_uuid").to_lowercase().starts_with("ec2")
-        || clouds.machine_says("board_asset_tag").starts_with("i-")
+fn is_ec2(clouds: &CloudEnvironment<'_>) -> bool {
+    clouds.read_dmi("sys_vendor") == "Amazon EC2"
+        || clouds.read_dmi("product_uuid").to_lowercase().starts_with("ec2")
+        || clouds.read_dmi("board_asset_tag").starts_with("i-")
 }
 
 /// Signs with credentials that are got when they are needed.
 #[derive(Debug)]
-pub(in crate::provider) struct Aws {
-    source: AwsSource,
+pub(in crate::provider) struct AwsSigner {
+    source: AwsCredentialSource,
     region: String,
-    held: Cache<AwsKeys>,
-    fetch: Fetch,
+    cache: ExpiringCache<AwsKeys>,
+    fetch: CredentialClient,
 }
 
-impl Aws {
-    pub(in crate::provider) fn new(source: AwsSource, region: String) -> Self {
-        Self { source, region, held: Cache::default(), fetch: Fetch::default() }
+impl AwsSigner {
+    pub(in crate::provider) fn new(source: AwsCredentialSource, region: String) -> Self {
+        Self { source, region, cache: ExpiringCache::default(), fetch: CredentialClient::default() }
     }
 
     /// Signs a request, and says which secrets it holds now.
-    pub(super) async fn put(
+    pub(super) async fn sign(
         &self,
-        outgoing: &mut Outgoing,
+        outgoing: &mut OutgoingRequest,
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
-        let keys = self.held.get(now, self.get()).await?;
-        sigv4::put(outgoing, &keys, &self.region, now)?;
+        let keys = self.cache.get_or_fetch(now, self.fetch_keys()).await?;
+        sigv4::sign_request(outgoing, &keys, &self.region, now)?;
         Ok([Some(keys.secret_access_key), keys.session_token].into_iter().flatten().collect())
     }
 
-    async fn get(&self) -> Result<Expiring<AwsKeys>, Failure> {
+    async fn fetch_keys(&self) -> Result<ExpiringValue<AwsKeys>, Failure> {
         match &self.source {
-            AwsSource::Keys(keys) => Ok(((**keys).clone(), None)),
-            AwsSource::Process(command) => {
-                let printed = process::output(command, process::LIMIT).await?;
+            AwsCredentialSource::Keys(keys) => Ok(((**keys).clone(), None)),
+            AwsCredentialSource::Process(command) => {
+                let printed = process::capture_stdout(command, process::PROCESS_TIMEOUT).await?;
                 let program = command.first().map_or("", String::as_str);
-                Given::read(&printed, &format!("`{program}`"), true)
+                AwsCredentialsJson::parse(&printed, &format!("`{program}`"), true)
             }
-            AwsSource::Container { url, token } => {
+            AwsCredentialSource::Container { url, token } => {
                 let token = match token {
                     ContainerToken::None => None,
                     ContainerToken::Text(token) => Some(token.clone()),
                     ContainerToken::File(path) => {
                         let text = std::fs::read_to_string(path).map_err(|error| {
-                            refused(format!("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read: {error}"))
+                            auth_failure(format!(
+                                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read: {error}"
+                            ))
                         })?;
                         Credential::new(&text)
                     }
                 };
                 let header = token.as_ref().map(|token| ("authorization", token.expose()));
                 let headers: Vec<(&str, &str)> = header.into_iter().collect();
-                let text = self.fetch.text(Method::GET, url, &headers, String::new()).await?;
-                Given::read(&text, "the container's agent", false)
+                let text = self.fetch.fetch_text(Method::GET, url, &headers, String::new()).await?;
+                AwsCredentialsJson::parse(&text, "the container's agent", false)
             }
-            AwsSource::Instance { endpoint } => self.of_instance(endpoint).await,
+            AwsCredentialSource::Instance { endpoint } => self.fetch_instance_keys(endpoint).await,
         }
     }
 
     /// The second version of the metadata service: a token first, then the role's name, then its keys.
-    async fn of_instance(&self, endpoint: &str) -> Result<Expiring<AwsKeys>, Failure> {
+    async fn fetch_instance_keys(&self, endpoint: &str) -> Result<ExpiringValue<AwsKeys>, Failure> {
         let seconds = [("x-aws-ec2-metadata-token-ttl-seconds", "21600")];
         let url = format!("{endpoint}/latest/api/token");
-        let token = self.fetch.text(Method::PUT, &url, &seconds, String::new()).await?;
+        let token = self.fetch.fetch_text(Method::PUT, &url, &seconds, String::new()).await?;
         let headers = [("x-aws-ec2-metadata-token", token.trim())];
         let url = format!("{endpoint}/latest/meta-data/iam/security-credentials/");
-        let roles = self.fetch.text(Method::GET, &url, &headers, String::new()).await?;
+        let roles = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
         let role = roles.lines().map(str::trim).find(|line| !line.is_empty());
-        let role = role.ok_or_else(|| refused("the instance has no role"))?;
+        let role = role.ok_or_else(|| auth_failure("the instance has no role"))?;
         let url = format!("{url}{role}");
-        let text = self.fetch.text(Method::GET, &url, &headers, String::new()).await?;
-        Given::read(&text, "the instance's metadata", false)
+        let text = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
+        AwsCredentialsJson::parse(&text, "the instance's metadata", false)
     }
 }
 
 /// Credentials as programs print them and as services give them.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
+struct AwsCredentialsJson {
     version: Option<u64>,
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
@@ -234,25 +242,25 @@ struct Given {
     expiration: Option<String>,
 }
 
-impl Given {
-    fn read(text: &str, whose: &str, versioned: bool) -> Result<Expiring<AwsKeys>, Failure> {
+impl AwsCredentialsJson {
+    fn parse(text: &str, whose: &str, versioned: bool) -> Result<ExpiringValue<AwsKeys>, Failure> {
         // The parser's words could quote a secret.
         let given: Self = serde_json::from_str(text)
-            .map_err(|_| refused(format!("{whose} gave no JSON with credentials")))?;
+            .map_err(|_| auth_failure(format!("{whose} gave no JSON with credentials")))?;
         if versioned && given.version != Some(1) {
-            return Err(refused(format!("{whose} gave credentials of another version than 1")));
+            return Err(auth_failure(format!("{whose} gave credentials of another version than 1")));
         }
         let (Some(id), Some(secret)) = (given.access_key_id, given.secret_access_key) else {
-            return Err(refused(format!("{whose} gave no `AccessKeyId` and `SecretAccessKey`")));
+            return Err(auth_failure(format!("{whose} gave no `AccessKeyId` and `SecretAccessKey`")));
         };
-        let keys = keys(id, &secret, given.session_token.as_deref())
-            .map_err(|why| refused(format!("{whose}: {why}")))?;
+        let keys = build_keys(id, &secret, given.session_token.as_deref())
+            .map_err(|why| auth_failure(format!("{whose}: {why}")))?;
         let end = match given.expiration {
             None => None,
             Some(text) => {
                 let time = text.parse::<jiff::Timestamp>();
                 Some(
-                    time.map_err(|_| refused(format!("{whose} gave an `Expiration` that is no time")))?
+                    time.map_err(|_| auth_failure(format!("{whose} gave an `Expiration` that is no time")))?
                         .into(),
                 )
             }

@@ -3,42 +3,42 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::home;
+use super::home_folder;
 use crate::provider::Environment;
 
 /// What a profile's two sections say together.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Profile {
+pub(super) struct AwsProfile {
     pub(super) name: String,
     /// Whether the user named it.
-    pub(super) named: bool,
+    pub(super) is_explicit: bool,
     /// Whether a section of that name is there.
-    pub(super) there: bool,
+    pub(super) is_found: bool,
     values: HashMap<String, String>,
 }
 
-impl Profile {
+impl AwsProfile {
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
 /// The profile in use.
-pub(super) fn read(environment: &dyn Environment) -> Profile {
+pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
     let set = |name: &str| environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
     let named = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE"));
-    let mut profile = Profile {
-        named: named.is_some(),
+    let mut profile = AwsProfile {
+        is_explicit: named.is_some(),
         name: named.unwrap_or_else(|| "default".to_owned()),
-        ..Profile::default()
+        ..AwsProfile::default()
     };
     let text = |variable: &str, usual: &str| {
         let place = match set(variable) {
             Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => home(environment)?.join(rest),
+                Some(rest) => home_folder(environment)?.join(rest),
                 None => PathBuf::from(path),
             },
-            None => home(environment)?.join(".aws").join(usual),
+            None => home_folder(environment)?.join(".aws").join(usual),
         };
         std::fs::read_to_string(place).ok()
     };
@@ -47,15 +47,15 @@ pub(super) fn read(environment: &dyn Environment) -> Profile {
     let in_config = [format!("profile {}", profile.name), profile.name.clone()];
     // In the config file only the default profile goes without the word `profile`.
     let names = if profile.name == "default" { &in_config[..] } else { &in_config[..1] };
-    for (section, key, value) in lines(&config) {
+    for (section, key, value) in parse_ini(&config) {
         if names.contains(&section) {
-            profile.there = true;
+            profile.is_found = true;
             profile.values.extend(key.map(|key| (key, value)));
         }
     }
-    for (section, key, value) in lines(&credentials) {
+    for (section, key, value) in parse_ini(&credentials) {
         if section == profile.name {
-            profile.there = true;
+            profile.is_found = true;
             profile.values.extend(key.map(|key| (key, value)));
         }
     }
@@ -63,12 +63,12 @@ pub(super) fn read(environment: &dyn Environment) -> Profile {
 }
 
 /// The region of the profile in use.
-pub(in crate::provider) fn region(environment: &dyn Environment) -> Option<String> {
-    read(environment).get("region").map(str::to_owned)
+pub(in crate::provider) fn profile_region(environment: &dyn Environment) -> Option<String> {
+    load_profile(environment).get("region").map(str::to_owned)
 }
 
 /// Each section with each of its keys, and once with none.
-fn lines(text: &str) -> Vec<(String, Option<String>, String)> {
+fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
     let mut section = String::new();
     let mut found = Vec::new();
     for line in text.lines() {
@@ -91,7 +91,7 @@ fn lines(text: &str) -> Vec<(String, Option<String>, String)> {
 }
 
 /// The words of a `credential_process` line: quotes and backslashes as in a shell, and nothing else of one.
-pub(super) fn words(line: &str) -> Option<Vec<String>> {
+pub(super) fn split_command_line(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_files_make_one_profile() {
+    fn credentials_file_extends_config_profile() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(".aws");
         std::fs::create_dir(&folder).unwrap();
@@ -135,7 +135,7 @@ mod tests {
         let credentials = "# mine\n[work]\naws_access_key_id = AKID\naws_secret_access_key=se=cret/+\n";
         std::fs::write(folder.join("credentials"), credentials).unwrap();
         let read = |name: Option<&'static str>| {
-            read(&|variable: &str| match variable {
+            load_profile(&|variable: &str| match variable {
                 "HOME" => Some(home.path().display().to_string()),
                 "AWS_PROFILE" => name.map(str::to_owned),
                 _ => None,
@@ -148,18 +148,18 @@ mod tests {
             (Some("us-east-1"), Some("se=cret/+"))
         );
         assert_eq!(work.get("max"), None);
-        assert!(!read(Some("other")).there && read(Some("other")).named);
+        assert!(!read(Some("other")).is_found && read(Some("other")).is_explicit);
     }
 
     #[test]
-    fn a_line_is_split_without_a_shell() {
-        let split = |line| words(line).unwrap_or_default();
+    fn command_line_split_cases() {
+        let split = |line| split_command_line(line).unwrap_or_default();
         assert_eq!(split("a  b"), ["a", "b"]);
         assert_eq!(
             split(r#""/opt/my tool" --x '$HOME' "" a"b c"d"#),
             ["/opt/my tool", "--x", "$HOME", "", "ab cd"]
         );
-        assert!(words("a 'b").is_none() && words("  ").is_none());
+        assert!(split_command_line("a 'b").is_none() && split_command_line("  ").is_none());
         #[cfg(unix)]
         assert_eq!(split(r#"a\ b "c\"d\e""#), ["a b", r#"c"d\e"#]);
     }
@@ -169,11 +169,11 @@ mod tests {
 
         /// What is quoted comes back as it was, and no text makes the readers panic.
         #[test]
-        fn quoted_words_come_back(words in proptest::collection::vec("[^']{0,10}", 1..4), noise in ".{0,40}") {
+        fn quoted_arguments_are_preserved(words in proptest::collection::vec("[^']{0,10}", 1..4), noise in ".{0,40}") {
             let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
-            proptest::prop_assert_eq!(super::words(&line), Some(words));
-            super::words(&noise);
-            super::lines(&noise);
+            proptest::prop_assert_eq!(super::split_command_line(&line), Some(words));
+            super::split_command_line(&noise);
+            super::parse_ini(&noise);
         }
     }
 }

@@ -10,11 +10,11 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::cache::{Cache, Expiring};
-use super::fetch::Fetch;
-use super::{Clouds, home, process, refused};
+use super::credential_client::CredentialClient;
+use super::expiring_cache::{ExpiringCache, ExpiringValue};
+use super::{CloudEnvironment, auth_failure, home_folder, process};
 use crate::chat::Failure;
-use crate::dialect::escape;
+use crate::dialect::percent_encode;
 use crate::provider::{Credential, is_loopback};
 
 /// What tokens are asked for.
@@ -25,14 +25,14 @@ const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// A token of `gcloud` is its own cached one, which has some minutes left; how many it does not say. With the margin
 /// that is kept before every end, it is asked again after a few minutes.
-const GCLOUD: Duration = Duration::from_secs(9 * 60);
+const GCLOUD_TOKEN_LIFETIME: Duration = Duration::from_secs(9 * 60);
 
 /// A token that some other command prints is taken for one of `gcloud`'s, and asked again as soon.
-pub(in crate::provider) const GCLOUD_KEPT: Duration = Duration::from_secs(4 * 60);
+pub(in crate::provider) const COMMAND_TOKEN_LIFETIME: Duration = Duration::from_secs(4 * 60);
 
 /// Where tokens come from.
 #[derive(Clone, Debug)]
-pub(in crate::provider) enum GoogleSource {
+pub(in crate::provider) enum GoogleCredentialSource {
     /// A service account's key signs for them.
     ServiceAccount { email: String, key_id: Option<String>, key: Credential, token_uri: String },
     /// A user's refresh token is exchanged for them.
@@ -45,7 +45,7 @@ pub(in crate::provider) enum GoogleSource {
 
 /// A credentials file.
 #[derive(Deserialize)]
-struct File {
+struct GoogleCredentialsFile {
     r#type: String,
     client_email: Option<String>,
     private_key_id: Option<String>,
@@ -56,50 +56,50 @@ struct File {
     token_uri: Option<String>,
 }
 
-impl GoogleSource {
+impl GoogleCredentialSource {
     /// Finds the source, and says what it is. Nothing is run and nobody is asked.
-    pub(in crate::provider) fn find(clouds: &Clouds<'_>) -> Result<(Self, String), String> {
+    pub(in crate::provider) fn find(clouds: &CloudEnvironment<'_>) -> Result<(Self, String), String> {
         if let Some(path) = clouds.variable("GOOGLE_APPLICATION_CREDENTIALS") {
             let text = std::fs::read_to_string(&path)
                 .map_err(|_| "the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read".to_owned())?;
-            return of_file(&text, "GOOGLE_APPLICATION_CREDENTIALS");
+            return parse_credentials_file(&text, "GOOGLE_APPLICATION_CREDENTIALS");
         }
         let usual = clouds.variable("CLOUDSDK_CONFIG").map(PathBuf::from);
-        let usual = usual.or_else(|| Some(home(clouds.environment)?.join(".config/gcloud")));
+        let usual = usual.or_else(|| Some(home_folder(clouds.environment)?.join(".config/gcloud")));
         let usual = usual.map(|folder| folder.join("application_default_credentials.json"));
         if let Some(text) = usual.and_then(|path| std::fs::read_to_string(path).ok()) {
-            return of_file(&text, "gcloud's application default credentials");
+            return parse_credentials_file(&text, "gcloud's application default credentials");
         }
         let host = clouds.variable("GCE_METADATA_HOST");
-        if host.is_some() || clouds.machine_says("product_name").starts_with("Google") {
+        if host.is_some() || clouds.read_dmi("product_name").starts_with("Google") {
             let host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
             return Ok((Self::Metadata { host }, "the machine's service account".to_owned()));
         }
         let path = clouds.variable("PATH").unwrap_or_default();
-        if std::env::split_paths(&path).any(|folder| folder.join(program()).is_file()) {
+        if std::env::split_paths(&path).any(|folder| folder.join(gcloud_program()).is_file()) {
             return Ok((Self::Gcloud, "`gcloud auth print-access-token`, run at the first call".to_owned()));
         }
         Err("GOOGLE_APPLICATION_CREDENTIALS is not set, and there are no application default credentials (`gcloud auth application-default login` makes them)".to_owned())
     }
 }
 
-fn program() -> &'static str {
+fn gcloud_program() -> &'static str {
     if cfg!(windows) { "gcloud.cmd" } else { "gcloud" }
 }
 
-fn of_file(text: &str, origin: &str) -> Result<(GoogleSource, String), String> {
+fn parse_credentials_file(text: &str, origin: &str) -> Result<(GoogleCredentialSource, String), String> {
     // The parser's words could quote a secret.
-    let file: File =
+    let file: GoogleCredentialsFile =
         serde_json::from_str(text).map_err(|_| format!("the file of {origin} is no credentials file"))?;
     let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
-    if !is_googles(&token_uri) {
+    if !is_google_host(&token_uri) {
         return Err(format!("the `token_uri` in the file of {origin} is no https address of googleapis.com"));
     }
     let secret = |text: Option<String>| text.as_deref().and_then(Credential::new);
     let lacks = |field: &str| format!("the file of {origin} has no `{field}`");
     match file.r#type.as_str() {
         "service_account" => {
-            let source = GoogleSource::ServiceAccount {
+            let source = GoogleCredentialSource::ServiceAccount {
                 email: file.client_email.ok_or_else(|| lacks("client_email"))?,
                 key_id: file.private_key_id,
                 key: secret(file.private_key).ok_or_else(|| lacks("private_key"))?,
@@ -108,7 +108,7 @@ fn of_file(text: &str, origin: &str) -> Result<(GoogleSource, String), String> {
             Ok((source, format!("a service account, {origin}")))
         }
         "authorized_user" => {
-            let source = GoogleSource::User {
+            let source = GoogleCredentialSource::User {
                 client_id: file.client_id.ok_or_else(|| lacks("client_id"))?,
                 client_secret: secret(file.client_secret).ok_or_else(|| lacks("client_secret"))?,
                 refresh_token: secret(file.refresh_token).ok_or_else(|| lacks("refresh_token"))?,
@@ -123,7 +123,7 @@ fn of_file(text: &str, origin: &str) -> Result<(GoogleSource, String), String> {
 }
 
 /// Whether an address may see what proves who somebody is: Google's own, or this machine's.
-fn is_googles(token_uri: &str) -> bool {
+fn is_google_host(token_uri: &str) -> bool {
     reqwest::Url::parse(token_uri).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default();
         let own = host == "googleapis.com" || host.ends_with(".googleapis.com");
@@ -133,83 +133,87 @@ fn is_googles(token_uri: &str) -> bool {
 
 /// Gets tokens and holds them while they last.
 #[derive(Debug)]
-pub(in crate::provider) struct Google {
-    source: GoogleSource,
-    held: Cache<Credential>,
-    fetch: Fetch,
+pub(in crate::provider) struct GoogleTokens {
+    source: GoogleCredentialSource,
+    cache: ExpiringCache<Credential>,
+    fetch: CredentialClient,
 }
 
 /// A token as it is given.
 #[derive(Deserialize)]
-struct Token {
+struct TokenResponse {
     access_token: String,
     expires_in: Option<u64>,
 }
 
-impl Google {
-    pub(in crate::provider) fn new(source: GoogleSource) -> Self {
-        Self { source, held: Cache::default(), fetch: Fetch::default() }
+impl GoogleTokens {
+    pub(in crate::provider) fn new(source: GoogleCredentialSource) -> Self {
+        Self { source, cache: ExpiringCache::default(), fetch: CredentialClient::default() }
     }
 
     pub(super) async fn token(&self, now: SystemTime) -> Result<Credential, Failure> {
-        self.held.get(now, self.get(now)).await
+        self.cache.get_or_fetch(now, self.fetch_token(now)).await
     }
 
-    async fn get(&self, now: SystemTime) -> Result<Expiring<Credential>, Failure> {
+    async fn fetch_token(&self, now: SystemTime) -> Result<ExpiringValue<Credential>, Failure> {
         match &self.source {
-            GoogleSource::ServiceAccount { email, key_id, key, token_uri } => {
-                let assertion = assertion(email, key_id.as_deref(), key, token_uri, now)?;
+            GoogleCredentialSource::ServiceAccount { email, key_id, key, token_uri } => {
+                let assertion = sign_assertion(email, key_id.as_deref(), key, token_uri, now)?;
                 let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-                self.exchange(token_uri, &[("grant_type", grant), ("assertion", &assertion)], now).await
+                self.exchange_grant(token_uri, &[("grant_type", grant), ("assertion", &assertion)], now).await
             }
-            GoogleSource::User { client_id, client_secret, refresh_token, token_uri } => {
+            GoogleCredentialSource::User { client_id, client_secret, refresh_token, token_uri } => {
                 let fields = [
                     ("grant_type", "refresh_token"),
                     ("client_id", client_id),
                     ("client_secret", client_secret.expose()),
                     ("refresh_token", refresh_token.expose()),
                 ];
-                self.exchange(token_uri, &fields, now).await
+                self.exchange_grant(token_uri, &fields, now).await
             }
-            GoogleSource::Metadata { host } => {
+            GoogleCredentialSource::Metadata { host } => {
                 let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
                 let headers = [("metadata-flavor", "Google")];
-                let text = self.fetch.text(Method::GET, &url, &headers, String::new()).await?;
-                read(&text, now)
+                let text = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
+                parse_token_response(&text, now)
             }
-            GoogleSource::Gcloud => {
-                let command = [program(), "auth", "print-access-token"].map(str::to_owned);
-                let printed = process::output(&command, process::LIMIT).await?;
-                let token = printed.lines().next().and_then(Credential::new).filter(Credential::is_plain);
-                Ok((token.ok_or_else(|| refused("`gcloud` printed no token"))?, Some(now + GCLOUD)))
+            GoogleCredentialSource::Gcloud => {
+                let command = [gcloud_program(), "auth", "print-access-token"].map(str::to_owned);
+                let printed = process::capture_stdout(&command, process::PROCESS_TIMEOUT).await?;
+                let token =
+                    printed.lines().next().and_then(Credential::new).filter(Credential::is_header_safe);
+                Ok((
+                    token.ok_or_else(|| auth_failure("`gcloud` printed no token"))?,
+                    Some(now + GCLOUD_TOKEN_LIFETIME),
+                ))
             }
         }
     }
 
-    async fn exchange(
+    async fn exchange_grant(
         &self,
         token_uri: &str,
         fields: &[(&str, &str)],
         now: SystemTime,
-    ) -> Result<Expiring<Credential>, Failure> {
-        let field = |(name, value): &(&str, &str)| format!("{name}={}", escape(value, b"-_.~"));
+    ) -> Result<ExpiringValue<Credential>, Failure> {
+        let field = |(name, value): &(&str, &str)| format!("{name}={}", percent_encode(value, b"-_.~"));
         let body = fields.iter().map(field).collect::<Vec<_>>().join("&");
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        read(&self.fetch.text(Method::POST, token_uri, &headers, body).await?, now)
+        parse_token_response(&self.fetch.fetch_text(Method::POST, token_uri, &headers, body).await?, now)
     }
 }
 
-fn read(text: &str, now: SystemTime) -> Result<Expiring<Credential>, Failure> {
+fn parse_token_response(text: &str, now: SystemTime) -> Result<ExpiringValue<Credential>, Failure> {
     // The parser's words could quote the token.
-    let token: Token =
-        serde_json::from_str(text).map_err(|_| refused("the token host gave no access token"))?;
+    let token: TokenResponse =
+        serde_json::from_str(text).map_err(|_| auth_failure("the token host gave no access token"))?;
     let end = token.expires_in.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
-    let token = Credential::new(&token.access_token).filter(Credential::is_plain);
-    Ok((token.ok_or_else(|| refused("the token host gave an empty access token"))?, end))
+    let token = Credential::new(&token.access_token).filter(Credential::is_header_safe);
+    Ok((token.ok_or_else(|| auth_failure("the token host gave an empty access token"))?, end))
 }
 
 /// The signed statement by which a service account asks for a token.
-fn assertion(
+fn sign_assertion(
     email: &str,
     key_id: Option<&str>,
     key: &Credential,
@@ -224,15 +228,15 @@ fn assertion(
     let claims = json!({"iss": email, "scope": SCOPE, "aud": token_uri, "iat": issued, "exp": issued + 3600});
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let said = format!("{}.{}", part(&header), part(&claims));
-    let unusable = || refused("the service account's `private_key` is no RSA key in PEM form");
-    let pair = key_pair(key.expose()).ok_or_else(unusable)?;
+    let unusable = || auth_failure("the service account's `private_key` is no RSA key in PEM form");
+    let pair = parse_rsa_key(key.expose()).ok_or_else(unusable)?;
     let mut signature = vec![0; pair.public().modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), said.as_bytes(), &mut signature)
         .map_err(|_| unusable())?;
     Ok(format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-fn key_pair(pem: &str) -> Option<RsaKeyPair> {
+fn parse_rsa_key(pem: &str) -> Option<RsaKeyPair> {
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     let der = STANDARD.decode(body).ok()?;
     if pem.contains("BEGIN RSA PRIVATE KEY") {

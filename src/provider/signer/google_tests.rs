@@ -9,42 +9,45 @@ use super::*;
 use crate::chat::FailureClass;
 
 /// A key made for these tests, which opens nothing. Kept without its PEM lines: scanners for lost keys would cry.
-fn private_key() -> String {
+fn test_private_key() -> String {
     let word = "PRIVATE KEY-----";
     format!("-----BEGIN {word}\n{}-----END {word}\n", include_str!("test_key.txt"))
 }
 
-fn find(environment: &[(&str, &str)], machine: &Path) -> Result<(GoogleSource, String), String> {
+fn find_source(
+    environment: &[(&str, &str)],
+    machine: &Path,
+) -> Result<(GoogleCredentialSource, String), String> {
     let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    GoogleSource::find(&Clouds { environment: &look, machine })
+    GoogleCredentialSource::find(&CloudEnvironment { environment: &look, dmi_folder: machine })
 }
 
-fn file(folder: &tempfile::TempDir, value: &serde_json::Value) -> String {
+fn write_credentials_file(folder: &tempfile::TempDir, value: &serde_json::Value) -> String {
     let path = folder.path().join("credentials.json");
     std::fs::write(&path, value.to_string()).unwrap();
     path.display().to_string()
 }
 
-const NOW: Duration = Duration::from_secs(1_800_000_000);
+const SINCE_EPOCH: Duration = Duration::from_secs(1_800_000_000);
 
 #[tokio::test]
-async fn a_service_account_signs_for_its_token_once() {
+async fn service_account_token_is_cached() {
     let answer = r#"{"access_token":"planted-token-1","expires_in":3599,"token_type":"Bearer"}"#;
     let host = TestHost::start(vec![("POST /token", 200, answer.into())]);
     let folder = tempfile::tempdir().unwrap();
     let token_uri = format!("{}/token", host.url);
     let account = json!({"type": "service_account", "client_email": "me@p.iam.gserviceaccount.com",
-        "private_key_id": "k1", "private_key": private_key(), "token_uri": token_uri});
-    let path = file(&folder, &account);
-    let (source, origin) = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
+        "private_key_id": "k1", "private_key": test_private_key(), "token_uri": token_uri});
+    let path = write_credentials_file(&folder, &account);
+    let (source, origin) = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
     assert_eq!(origin, "a service account, GOOGLE_APPLICATION_CREDENTIALS");
-    let google = Google::new(source);
+    let google = GoogleTokens::new(source);
     assert!(!format!("{google:?}").contains("BEGIN"));
     for minutes in [0, 50] {
-        let now = UNIX_EPOCH + NOW + Duration::from_secs(60 * minutes);
+        let now = UNIX_EPOCH + SINCE_EPOCH + Duration::from_secs(60 * minutes);
         assert_eq!(google.token(now).await.unwrap().expose(), "planted-token-1");
     }
-    let asked = host.asked();
+    let asked = host.requests();
     assert_eq!(asked.len(), 1, "the token was held");
     let assertion = asked[0].rsplit_once("assertion=").unwrap().1;
     assert!(asked[0].contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
@@ -56,19 +59,19 @@ async fn a_service_account_signs_for_its_token_once() {
     assert_eq!(
         read(parts[1]),
         json!({"iss": "me@p.iam.gserviceaccount.com", "scope": SCOPE, "aud": token_uri,
-            "iat": NOW.as_secs(), "exp": NOW.as_secs() + 3600})
+            "iat": SINCE_EPOCH.as_secs(), "exp": SINCE_EPOCH.as_secs() + 3600})
     );
-    let public = key_pair(&private_key()).unwrap().public_key().as_ref().to_vec();
+    let public = parse_rsa_key(&test_private_key()).unwrap().public_key().as_ref().to_vec();
     let said = format!("{}.{}", parts[0], parts[1]);
     let signature = URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public).verify(said.as_bytes(), &signature).unwrap();
     // Four minutes before its end it is got anew.
-    google.token(UNIX_EPOCH + NOW + Duration::from_secs(60 * 56)).await.unwrap();
-    assert_eq!(host.asked().len(), 2);
+    google.token(UNIX_EPOCH + SINCE_EPOCH + Duration::from_secs(60 * 56)).await.unwrap();
+    assert_eq!(host.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn a_users_login_is_exchanged_and_a_refusal_is_told() {
+async fn user_login_exchanges_refresh_token() {
     let refusal = r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#;
     let host = TestHost::start(vec![
         ("POST /gone", 400, refusal.into()),
@@ -82,21 +85,21 @@ async fn a_users_login_is_exchanged_and_a_refusal_is_told() {
     let usual = folder.path().join(".config/gcloud");
     std::fs::create_dir_all(&usual).unwrap();
     std::fs::write(usual.join("application_default_credentials.json"), login("/token").to_string()).unwrap();
-    let (source, _) = find(&[("HOME", folder.path().to_str().unwrap())], folder.path()).unwrap();
-    assert_eq!(Google::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
-    assert!(host.asked()[0].ends_with(
+    let (source, _) = find_source(&[("HOME", folder.path().to_str().unwrap())], folder.path()).unwrap();
+    assert_eq!(GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
+    assert!(host.requests()[0].ends_with(
         "grant_type=refresh_token&client_id=id&client_secret=planted-secret&refresh_token=planted%2Frefresh"
     ));
-    let path = file(&folder, &login("/gone"));
-    let (source, _) = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
-    let failure = Google::new(source).token(UNIX_EPOCH).await.unwrap_err();
+    let path = write_credentials_file(&folder, &login("/gone"));
+    let (source, _) = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
+    let failure = GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Auth);
     assert!(failure.message.contains("400 (invalid_grant: Token has been revoked.)"), "{failure}");
     assert!(!failure.message.contains("planted"));
 }
 
 #[tokio::test]
-async fn the_metadata_host_is_asked_only_where_it_is() {
+async fn metadata_host_is_used_only_on_gcp() {
     let answer = r#"{"access_token":"t","expires_in":600}"#;
     let host = TestHost::start(vec![(
         "GET /computeMetadata/v1/instance/service-accounts/default/token",
@@ -105,18 +108,20 @@ async fn the_metadata_host_is_asked_only_where_it_is() {
     )]);
     let machine = tempfile::tempdir().unwrap();
     let address = host.url.trim_start_matches("http://");
-    let (source, _) = find(&[("GCE_METADATA_HOST", address)], machine.path()).unwrap();
-    assert_eq!(Google::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
-    assert!(host.asked()[0].to_lowercase().contains("metadata-flavor: google"));
-    assert!(find(&[], machine.path()).unwrap_err().contains("GOOGLE_APPLICATION_CREDENTIALS is not set"));
+    let (source, _) = find_source(&[("GCE_METADATA_HOST", address)], machine.path()).unwrap();
+    assert_eq!(GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
+    assert!(host.requests()[0].to_lowercase().contains("metadata-flavor: google"));
+    assert!(
+        find_source(&[], machine.path()).unwrap_err().contains("GOOGLE_APPLICATION_CREDENTIALS is not set")
+    );
     std::fs::write(machine.path().join("product_name"), "Google Compute Engine\n").unwrap();
-    assert!(matches!(find(&[], machine.path()), Ok((GoogleSource::Metadata { .. }, _))));
-    let gone = Google::new(GoogleSource::Metadata { host: "127.0.0.1:1".into() });
+    assert!(matches!(find_source(&[], machine.path()), Ok((GoogleCredentialSource::Metadata { .. }, _))));
+    let gone = GoogleTokens::new(GoogleCredentialSource::Metadata { host: "127.0.0.1:1".into() });
     assert_eq!(gone.token(UNIX_EPOCH).await.unwrap_err().class, FailureClass::Unreachable);
 }
 
 #[test]
-fn files_that_cannot_be_used_are_refused_without_their_content() {
+fn credentials_file_error_omits_content() {
     let folder = tempfile::tempdir().unwrap();
     for (value, words) in [
         (json!({"type": "external_account", "private_key": "planted"}), "not supported"),
@@ -126,9 +131,9 @@ fn files_that_cannot_be_used_are_refused_without_their_content() {
         (json!({"type": "authorized_user", "token_uri": "https://evilgoogleapis.com/"}), "googleapis.com"),
         (json!(["planted"]), "no credentials file"),
     ] {
-        let path = file(&folder, &value);
-        let why = find(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap_err();
+        let path = write_credentials_file(&folder, &value);
+        let why = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap_err();
         assert!(why.contains(words) && !why.contains("planted"), "{why}");
     }
-    assert!(find(&[("GOOGLE_APPLICATION_CREDENTIALS", "/no/such")], folder.path()).is_err());
+    assert!(find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", "/no/such")], folder.path()).is_err());
 }

@@ -6,10 +6,10 @@
 
 mod aws;
 mod aws_profile;
-mod cache;
-mod command;
-mod fetch;
+mod credential_client;
+mod expiring_cache;
 mod google;
+mod key_command;
 mod process;
 mod sigv4;
 #[cfg(test)]
@@ -20,39 +20,39 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-pub(super) use aws::{Aws, AwsSource};
-pub(super) use aws_profile::region as profile_region;
-pub(super) use command::Command;
-pub(super) use google::{GCLOUD_KEPT, Google, GoogleSource};
+pub(super) use aws::{AwsCredentialSource, AwsSigner};
+pub(super) use aws_profile::profile_region;
+pub(super) use google::{COMMAND_TOKEN_LIFETIME, GoogleCredentialSource, GoogleTokens};
+pub(super) use key_command::KeyCommand;
 
-use super::authorization::Carrier;
-use super::{Credential, Environment, Outgoing};
-use crate::chat::{Failure, FailureClass, Phase};
+use super::authorization::KeyPlacement;
+use super::{Credential, Environment, OutgoingRequest};
+use crate::chat::{Failure, FailureClass, FailurePhase};
 
 /// What authorises requests with something that is not at hand.
 #[derive(Debug)]
 pub(super) enum Signer {
     /// A key that a command prints.
-    Command(Command),
+    Command(KeyCommand),
     /// Signatures with AWS credentials.
-    Aws(Aws),
+    Aws(AwsSigner),
     /// Access tokens for Google Cloud.
-    Google(Google),
+    Google(GoogleTokens),
 }
 
 impl Signer {
     /// Authorises a request, and says which secrets it holds now.
-    pub(super) async fn put(
+    pub(super) async fn authorize(
         &self,
-        outgoing: &mut Outgoing,
+        outgoing: &mut OutgoingRequest,
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
         match self {
-            Self::Command(command) => command.put(outgoing, now).await,
-            Self::Aws(aws) => aws.put(outgoing, now).await,
+            Self::Command(command) => command.authorize(outgoing, now).await,
+            Self::Aws(aws) => aws.sign(outgoing, now).await,
             Self::Google(google) => {
                 let token = google.token(now).await?;
-                Carrier::Bearer.put(&token, outgoing);
+                KeyPlacement::Bearer.attach(&token, outgoing);
                 Ok(vec![token])
             }
         }
@@ -61,9 +61,9 @@ impl Signer {
 
 impl Signer {
     /// Whether, after these were refused, there may be something else to put on.
-    pub(super) fn renew(&self, refused: &[Credential], now: SystemTime) -> bool {
+    pub(super) fn try_renew(&self, refused: &[Credential], now: SystemTime) -> bool {
         match self {
-            Self::Command(command) => command.renew(refused, now),
+            Self::Command(command) => command.try_renew(refused, now),
             Self::Aws(_) | Self::Google(_) => false,
         }
     }
@@ -74,7 +74,7 @@ impl Signer {
 pub struct SharedSigner(Arc<OnceLock<Arc<Signer>>>);
 
 impl SharedSigner {
-    pub(super) fn get(&self, make: impl FnOnce() -> Signer) -> Arc<Signer> {
+    pub(super) fn get_or_init(&self, make: impl FnOnce() -> Signer) -> Arc<Signer> {
         Arc::clone(self.0.get_or_init(|| Arc::new(make())))
     }
 }
@@ -87,14 +87,14 @@ impl fmt::Debug for SharedSigner {
 
 /// What finding credentials of a cloud needs to know of its surroundings.
 #[derive(Clone, Copy)]
-pub(super) struct Clouds<'a> {
+pub(super) struct CloudEnvironment<'a> {
     /// Looks an environment variable up.
     pub(super) environment: &'a dyn Environment,
     /// Where the machine says what it is.
-    pub(super) machine: &'a Path,
+    pub(super) dmi_folder: &'a Path,
 }
 
-impl Clouds<'_> {
+impl CloudEnvironment<'_> {
     /// A variable that is set to something.
     fn variable(&self, name: &str) -> Option<String> {
         self.environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
@@ -106,13 +106,13 @@ impl Clouds<'_> {
     }
 
     /// What the machine says under a name.
-    fn machine_says(&self, name: &str) -> String {
-        std::fs::read_to_string(self.machine.join(name)).unwrap_or_default().trim().to_owned()
+    fn read_dmi(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dmi_folder.join(name)).unwrap_or_default().trim().to_owned()
     }
 }
 
 /// The user's home folder.
-pub(super) fn home(environment: &dyn Environment) -> Option<PathBuf> {
+pub(super) fn home_folder(environment: &dyn Environment) -> Option<PathBuf> {
     ["HOME", "USERPROFILE"]
         .iter()
         .find_map(|name| environment.variable(name).filter(|v| !v.is_empty()))
@@ -120,6 +120,6 @@ pub(super) fn home(environment: &dyn Environment) -> Option<PathBuf> {
 }
 
 /// No credentials, for a reason that the user has to mend.
-fn refused(message: impl AsRef<str>) -> Failure {
-    Failure::new(FailureClass::Auth, Phase::Connect, message)
+fn auth_failure(message: impl AsRef<str>) -> Failure {
+    Failure::new(FailureClass::Auth, FailurePhase::Connect, message)
 }

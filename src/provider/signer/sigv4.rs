@@ -6,10 +6,10 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
-use super::refused;
+use super::auth_failure;
 use crate::chat::Failure;
-use crate::provider::request::put_header;
-use crate::provider::{Credential, Method, Outgoing};
+use crate::provider::outgoing_request::set_header;
+use crate::provider::{Credential, HttpMethod, OutgoingRequest};
 
 /// Keys to sign with. Their `Debug` shows none of the secrets.
 #[derive(Clone, Debug)]
@@ -20,11 +20,11 @@ pub(in crate::provider) struct AwsKeys {
 }
 
 /// The name under which Bedrock's run-time service is signed for.
-const SERVICE: &str = "bedrock";
+const SIGNING_SERVICE: &str = "bedrock";
 
 /// Adds the signature's headers. Everything that the request has by now is signed.
-pub(super) fn put(
-    outgoing: &mut Outgoing,
+pub(super) fn sign_request(
+    outgoing: &mut OutgoingRequest,
     keys: &AwsKeys,
     region: &str,
     now: SystemTime,
@@ -37,12 +37,13 @@ pub(super) fn put(
         "slalom",
     );
     // The secret is no part of any error here, so the words of the crate may be shown.
-    let failed = |error: &dyn std::fmt::Display| refused(format!("the request cannot be signed: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| auth_failure(format!("the request cannot be signed: {error}"));
     let identity = credentials.into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
         .region(region)
-        .name(SERVICE)
+        .name(SIGNING_SERVICE)
         .time(now)
         .settings(SigningSettings::default())
         .build()
@@ -51,8 +52,8 @@ pub(super) fn put(
     let url = reqwest::Url::parse(&outgoing.url).map_err(|error| failed(&error))?;
     let headers = outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let method = match outgoing.method {
-        Method::Post => "POST",
-        Method::Get => "GET",
+        HttpMethod::Post => "POST",
+        HttpMethod::Get => "GET",
     };
     let request = SignableRequest::new(method, url.as_str(), headers, SignableBody::Bytes(&outgoing.body))
         .map_err(|error| failed(&error))?;
@@ -60,7 +61,7 @@ pub(super) fn put(
     let added: Vec<(String, String)> =
         instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, value) in added {
-        put_header(outgoing, &name, value);
+        set_header(outgoing, &name, value);
     }
     Ok(())
 }
@@ -72,11 +73,11 @@ mod tests {
     use ring::{digest, hmac};
 
     use super::*;
-    use crate::dialect::escape;
+    use crate::dialect::percent_encode;
 
     /// Signature Version 4 as its documentation tells it, independent of the crate: the signature over these headers.
-    fn signature(
-        outgoing: &Outgoing,
+    fn reference_signature(
+        outgoing: &OutgoingRequest,
         host: &str,
         path: &str,
         query: &str,
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn is_what_an_independent_signer_makes_of_it() {
+    fn signature_matches_reference() {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
         let token = "AQoEXAMPLE/token==";
         let keys = AwsKeys {
@@ -115,9 +116,9 @@ mod tests {
             session_token: Credential::new(token),
         };
         let model = "us.anthropic.claude-haiku-4-5-20251001-v1%3A0";
-        let mut outgoing = Outgoing {
+        let mut outgoing = OutgoingRequest {
             model: None,
-            method: Method::Post,
+            method: HttpMethod::Post,
             url: format!("https://bedrock-runtime.eu-west-1.amazonaws.com/model/{model}/converse-stream"),
             headers: vec![
                 ("content-type".into(), "application/json".into()),
@@ -127,7 +128,7 @@ mod tests {
         };
         // 2015-08-30T12:36:00Z, the hour of the published examples.
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
-        put(&mut outgoing, &keys, "eu-west-1", now).unwrap();
+        sign_request(&mut outgoing, &keys, "eu-west-1", now).unwrap();
         let header = |name: &str| {
             let found = outgoing.headers.iter().find(|(n, _)| n == name);
             found.map(|(_, value)| value.clone()).unwrap_or_else(|| panic!("{name}"))
@@ -136,11 +137,11 @@ mod tests {
             (header("x-amz-date"), header("x-amz-security-token")),
             ("20150830T123600Z".into(), token.into())
         );
-        let (names, expected) = signature(
+        let (names, expected) = reference_signature(
             &outgoing,
             "bedrock-runtime.eu-west-1.amazonaws.com",
             // Each segment of the path is encoded once more.
-            &format!("/model/{}/converse-stream", escape(model, b"-_.~")),
+            &format!("/model/{}/converse-stream", percent_encode(model, b"-_.~")),
             "",
             secret,
             ["20150830T123600Z", "20150830/eu-west-1/bedrock/aws4_request"],
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_method_is_signed() {
+    fn signature_covers_method() {
         let keys = AwsKeys {
             access_key_id: "AKIDEXAMPLE".into(),
             secret_access_key: Credential::new("secret").unwrap(),
@@ -167,24 +168,24 @@ mod tests {
         let signed = |method| {
             let url = "https://h/models".to_owned();
             let mut outgoing =
-                Outgoing { model: None, method, url, headers: Vec::new(), body: bytes::Bytes::new() };
-            put(&mut outgoing, &keys, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap();
+                OutgoingRequest { model: None, method, url, headers: Vec::new(), body: bytes::Bytes::new() };
+            sign_request(&mut outgoing, &keys, "eu-west-1", SystemTime::UNIX_EPOCH).unwrap();
             outgoing.headers
         };
-        assert_ne!(signed(Method::Get), signed(Method::Post));
+        assert_ne!(signed(HttpMethod::Get), signed(HttpMethod::Post));
     }
 
     /// The published example `post-vanilla` of the test suite, which the signer of these tests must meet as well.
     #[test]
-    fn the_independent_signer_meets_a_published_example() {
-        let outgoing = Outgoing {
+    fn reference_signature_matches_published_example() {
+        let outgoing = OutgoingRequest {
             model: None,
-            method: Method::Post,
+            method: HttpMethod::Post,
             url: String::new(),
             headers: vec![("x-amz-date".into(), "20150830T123600Z".into())],
             body: bytes::Bytes::new(),
         };
-        let (names, signed) = signature(
+        let (names, signed) = reference_signature(
             &outgoing,
             "example.amazonaws.com",
             "/",

@@ -5,20 +5,20 @@
 //! call that nothing limits looks once, takes nothing and waits for nobody. What one run may cost ([`purse`]) and how
 //! often it may try the same thing again ([`retries`]) is held in memory.
 
+mod admission_decision;
+mod admission_request;
 mod aimd;
-mod ask;
 #[cfg(test)]
-mod money_tests;
-mod orphan;
-#[cfg(test)]
-mod patience_tests;
+mod budget_tests;
+mod expired_leases;
 mod permit;
-mod purse;
 mod queue;
-mod retries;
+#[cfg(test)]
+mod queue_tests;
+mod retry_budget;
+mod run_budget;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,203 +27,224 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Away, Budget, Clock, Exceeded, Health, Skip};
+use super::{Clock, DailyBudget, HealthStore, OnExceeded, SkipReason, Unavailable};
 use crate::catalog::NanoDollars;
 use crate::chat::Request;
-use crate::ledger::{Ledger, RowResult, Rows};
+use crate::ledger::{Ledger, LedgerTables, SqlResult};
 use crate::provider::Target;
-use ask::Ask;
-pub(super) use ask::{provider_scope, scopes_of};
-pub(super) use permit::{LEASE, Permit, Settled};
-pub use purse::{Over, Purse};
-use queue::{Gates, Ticket};
-pub(super) use retries::RetryBudget;
-pub use verdict::Full;
-use verdict::{Grant, Verdict, decide, take};
+pub use admission_decision::CapacityLimit;
+use admission_decision::{AdmissionDecision, AdmissionGrant, decide_admission, decide_and_acquire};
+use admission_request::AdmissionRequest;
+pub(super) use admission_request::{all_scopes, provider_scope};
+pub(super) use permit::{AttemptSettlement, LEASE_MS, Permit};
+use queue::{ModelQueues, QueueTicket};
+pub(super) use retry_budget::RetryBudget;
+pub use run_budget::{BudgetExceeded, RunBudget};
 
 /// Told, once each, of what a user should know about money.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+pub type WarningFn = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Lets calls begin. One serves all calls of a process.
 pub(super) struct Limiter {
-    common: Arc<Common>,
-    pub(super) budget: Option<Budget>,
-    pub(super) purse: Option<Purse>,
+    state: Arc<LimiterState>,
+    pub(super) daily_budget: Option<DailyBudget>,
+    pub(super) run_budget: Option<RunBudget>,
     /// Whether its calls wait for as long as it takes.
-    pub(super) patient: bool,
-    draw: Arc<Mutex<fastrand::Rng>>,
+    pub(super) wait_for_limits: bool,
+    rng: Arc<Mutex<fastrand::Rng>>,
 }
 
 /// What permits share with the limiter that gave them.
-struct Common {
+struct LimiterState {
     ledger: Arc<Ledger>,
     clock: Clock,
     /// Calls of this process in flight, by provider.
     in_flight: Mutex<HashMap<String, u64>>,
     /// Told whenever a call of this process gives something back.
-    freed: Notify,
-    gates: Gates,
-    tell: Mutex<Option<Tell>>,
+    capacity_freed: Notify,
+    queues: ModelQueues,
+    observer: Mutex<Option<WarningFn>>,
     /// Whether its calls are rehearsals: they are made under the limits, and teach and cost the others nothing.
-    rehearsal: bool,
-    told_of_budget: AtomicBool,
-    told_of_price: AtomicBool,
+    is_drill: bool,
+    has_warned_budget: AtomicBool,
+    has_warned_price: AtomicBool,
 }
 
 /// Whether a call may begin.
-pub(super) enum Admission {
+pub(super) enum AdmissionOutcome {
     /// It may.
-    Go(Permit),
+    Admitted(Permit),
     /// Not before something is free, which is at that time at the latest, in milliseconds since 1970.
-    NotYet(Full, i64),
+    AtLimit(CapacityLimit, i64),
     /// Not for that money.
-    Never(Over),
+    BudgetExceeded(BudgetExceeded),
     /// Nobody knows what it would cost, and this run may cost only so much.
-    Unpriced,
+    PriceUnknown,
 }
 
 impl Limiter {
-    pub(super) fn new(health: &Health, rehearsal: bool, draw: Arc<Mutex<fastrand::Rng>>) -> Self {
-        let common = Common {
+    pub(super) fn new(health: &HealthStore, rehearsal: bool, rng: Arc<Mutex<fastrand::Rng>>) -> Self {
+        let common = LimiterState {
             ledger: Arc::clone(health.ledger()),
             clock: health.clock(),
             in_flight: Mutex::default(),
-            freed: Notify::new(),
-            gates: Gates::default(),
-            tell: Mutex::default(),
-            rehearsal,
-            told_of_budget: AtomicBool::new(false),
-            told_of_price: AtomicBool::new(false),
+            capacity_freed: Notify::new(),
+            queues: ModelQueues::default(),
+            observer: Mutex::default(),
+            is_drill: rehearsal,
+            has_warned_budget: AtomicBool::new(false),
+            has_warned_price: AtomicBool::new(false),
         };
-        Self { common: Arc::new(common), budget: None, purse: None, patient: false, draw }
+        Self { state: Arc::new(common), daily_budget: None, run_budget: None, wait_for_limits: false, rng }
     }
 
-    pub(super) fn tell(&self, tell: Tell) {
-        *lock(&self.common.tell) = Some(tell);
+    pub(super) fn set_warning_fn(&self, tell: WarningFn) {
+        *lock(&self.state.observer) = Some(tell);
     }
 
     /// Lets a call begin, if it can at once. Whoever waits already comes first.
-    pub(super) async fn admit(&self, target: &Target, request: &Request, habits: &str) -> Admission {
-        let mut ask = self.ask(target, request, habits);
-        let seen = self.look(&mut ask);
-        let is_limited = self.purse.is_some() || !matches!(&seen, Verdict::Go(grant) if grant.is_free());
-        if is_limited && self.common.gates.is_waited_at(&ask.model) {
-            return Admission::NotYet(Full::Queue, self.common.now());
+    pub(super) async fn try_admit(
+        &self,
+        target: &Target,
+        request: &Request,
+        habits: &str,
+    ) -> AdmissionOutcome {
+        let mut ask = self.admission_request(target, request, habits);
+        let seen = self.peek(&mut ask);
+        let is_limited =
+            self.run_budget.is_some() || !matches!(&seen, AdmissionDecision::Admit(grant) if grant.is_free());
+        if is_limited && self.state.queues.has_waiters(&ask.model_scope) {
+            return AdmissionOutcome::AtLimit(CapacityLimit::QueueOccupied, self.state.now());
         }
         if is_limited {
-            ask.holder = self.holder();
+            ask.lease_holder = self.new_lease_holder();
         }
-        self.once(&ask, Some(seen)).await
+        self.try_acquire(&ask, Some(seen)).await
     }
 
     /// Lets a call begin when it is its turn. Only the first one in the queue of a model looks whether it can.
-    pub(super) async fn wait(&self, target: &Target, request: &Request, habits: &str) -> Admission {
-        let mut ask = self.ask(target, request, habits);
-        let gate = self.common.gates.of(&ask.model);
+    pub(super) async fn admit_in_turn(
+        &self,
+        target: &Target,
+        request: &Request,
+        habits: &str,
+    ) -> AdmissionOutcome {
+        let mut ask = self.admission_request(target, request, habits);
+        let gate = self.state.queues.queue_for(&ask.model_scope);
         let _turn = gate.lock().await;
-        (ask.holder, ask.since) = (self.holder(), self.common.now());
-        let mut ticket = Ticket::new(Arc::clone(&self.common));
+        (ask.lease_holder, ask.queued_since) = (self.new_lease_holder(), self.state.now());
+        let mut ticket = QueueTicket::new(Arc::clone(&self.state));
         // What this process gave back may still be on its way to the file, which only those behind it are sure to see.
         let mut behind_what_is_freed = true;
         loop {
-            let freed = self.common.freed.notified();
+            let freed = self.state.capacity_freed.notified();
             tokio::pin!(freed);
             // From here on nothing that is freed is missed.
             freed.as_mut().enable();
-            let seen = (!behind_what_is_freed).then(|| self.look(&mut ask));
-            let (full, until) = match self.once(&ask, seen).await {
-                Admission::NotYet(full, until) => (full, until),
+            let seen = (!behind_what_is_freed).then(|| self.peek(&mut ask));
+            let (full, until) = match self.try_acquire(&ask, seen).await {
+                AdmissionOutcome::AtLimit(full, until) => (full, until),
                 other => return other,
             };
-            if full.is_waited_for() {
-                ticket.show(&ask);
+            if full.has_shared_queue() {
+                ticket.publish(&ask);
             }
-            let pause = queue::pause(&full, until - self.common.now(), lock(&self.draw).f64());
+            let pause = queue::poll_delay(&full, until - self.state.now(), lock(&self.rng).f64());
             behind_what_is_freed = tokio::time::timeout(pause, freed).await.is_ok();
         }
     }
 
-    fn look(&self, ask: &mut Ask) -> Verdict {
-        let now = self.common.now();
-        ask.in_flight = self.common.in_flight(&ask.provider);
-        self.common.ledger.read(|rows| decide(rows, ask, now))
+    fn peek(&self, ask: &mut AdmissionRequest) -> AdmissionDecision {
+        let now = self.state.now();
+        ask.in_flight = self.state.in_flight(&ask.provider_scope);
+        self.state.ledger.read(|rows| decide_admission(rows, ask, now))
     }
 
     /// Why a call could not begin now, where limits or money are in its way. Nothing is taken.
-    pub(super) fn outlook(&self, target: &Target, request: &Request, habits: &str) -> Option<Skip> {
-        let mut ask = self.ask(target, request, habits);
-        match (&self.purse, ask.cost) {
-            (Some(_), None) => return Some(Skip::Unpriced),
+    pub(super) fn denial_reason(
+        &self,
+        target: &Target,
+        request: &Request,
+        habits: &str,
+    ) -> Option<SkipReason> {
+        let mut ask = self.admission_request(target, request, habits);
+        match (&self.run_budget, ask.expected_cost) {
+            (Some(_), None) => return Some(SkipReason::PriceUnknownForBudget),
             (Some(purse), Some(cost)) => {
-                if let Err(Some(over)) = purse.keep(cost, ask.simulated) {
-                    return Some(Skip::Over(over));
+                if let Err(Some(over)) = purse.reserve(cost, ask.is_simulated) {
+                    return Some(SkipReason::BudgetExceeded(over));
                 }
             }
             (None, _) => {}
         }
-        match self.look(&mut ask) {
-            Verdict::NotYet(full, until) => {
-                let wait = u64::try_from(until - self.common.now()).unwrap_or(0);
-                Some(Skip::Away(Away::Limited(full), Duration::from_millis(wait)))
+        match self.peek(&mut ask) {
+            AdmissionDecision::AtLimit(full, until) => {
+                let wait = u64::try_from(until - self.state.now()).unwrap_or(0);
+                Some(SkipReason::Unavailable(Unavailable::AtLimit(full), Duration::from_millis(wait)))
             }
-            Verdict::Never(over) => Some(Skip::Over(over)),
-            Verdict::Go(_) => None,
+            AdmissionDecision::BudgetExceeded(over) => Some(SkipReason::BudgetExceeded(over)),
+            AdmissionDecision::Admit(_) => None,
         }
     }
 
-    fn ask(&self, target: &Target, request: &Request, habits: &str) -> Ask {
-        let habits = || self.common.ledger.read(|rows| rows.route(habits));
-        Ask::new(target, request, self.budget, self.purse.is_some(), habits)
+    fn admission_request(&self, target: &Target, request: &Request, habits: &str) -> AdmissionRequest {
+        let habits = || self.state.ledger.read(|rows| rows.route_stats(habits));
+        AdmissionRequest::new(target, request, self.daily_budget, self.run_budget.is_some(), habits)
     }
 
-    fn holder(&self) -> String {
-        format!("{:016x}", lock(&self.draw).u64(..))
+    fn new_lease_holder(&self) -> String {
+        format!("{:016x}", lock(&self.rng).u64(..))
     }
 
     /// Takes what a call needs, if it is there; `seen` is what a look said, where there was one.
-    async fn once(&self, ask: &Ask, seen: Option<Verdict>) -> Admission {
-        let common = &self.common;
-        let kept = match (&self.purse, &ask.cost) {
+    async fn try_acquire(&self, ask: &AdmissionRequest, seen: Option<AdmissionDecision>) -> AdmissionOutcome {
+        let common = &self.state;
+        let kept = match (&self.run_budget, &ask.expected_cost) {
             (None, _) => None,
-            (Some(_), None) => return Admission::Unpriced,
-            (Some(purse), Some(cost)) => match purse.keep(*cost, ask.simulated) {
+            (Some(_), None) => return AdmissionOutcome::PriceUnknown,
+            (Some(purse), Some(cost)) => match purse.reserve(*cost, ask.is_simulated) {
                 Ok(kept) => Some(kept),
-                Err(Some(over)) => return Admission::Never(over),
+                Err(Some(over)) => return AdmissionOutcome::BudgetExceeded(over),
                 // What is under way may turn out to be cheaper.
-                Err(None) => return Admission::NotYet(Full::Money, common.now() + LEASE),
+                Err(None) => {
+                    return AdmissionOutcome::AtLimit(CapacityLimit::BudgetReserved, common.now() + LEASE_MS);
+                }
             },
         };
         let mut ask = ask.clone();
-        ask.in_flight = common.in_flight(&ask.provider);
+        ask.in_flight = common.in_flight(&ask.provider_scope);
         let ask = Arc::new(ask);
         let mut permit = Permit::new(Arc::clone(common), Arc::clone(&ask), kept);
         let verdict = match seen {
-            Some(Verdict::Go(grant)) if grant.is_free() => Verdict::Go(grant),
-            None | Some(Verdict::Go(_)) => {
+            Some(AdmissionDecision::Admit(grant)) if grant.is_free() => AdmissionDecision::Admit(grant),
+            None | Some(AdmissionDecision::Admit(_)) => {
                 // Whoever gives up while this is written gives back what it may have got.
-                permit.takes(Grant::ALL);
+                permit.set_grant(AdmissionGrant::ALL);
                 let clock = Arc::clone(&common.clock);
-                common.ledger.write(move |rows| take(rows, &ask, clock())).await
+                common.ledger.write(move |rows| decide_and_acquire(rows, &ask, clock())).await
             }
             Some(refused) => refused,
         };
-        permit.takes(Grant::default());
+        permit.set_grant(AdmissionGrant::default());
         match verdict {
-            Verdict::Go(grant) => {
-                if let Some(over) = grant.over {
-                    common.say_once(&common.told_of_budget, &format!("{over}; calls are made all the same"));
+            AdmissionDecision::Admit(grant) => {
+                if let Some(over) = grant.budget_warning {
+                    common.notify_once(
+                        &common.has_warned_budget,
+                        &format!("{over}; calls are made all the same"),
+                    );
                 }
-                permit.takes(grant);
-                permit.count();
-                Admission::Go(permit)
+                permit.set_grant(grant);
+                permit.mark_in_flight();
+                AdmissionOutcome::Admitted(permit)
             }
-            Verdict::NotYet(full, until) => Admission::NotYet(full, until),
-            Verdict::Never(over) => Admission::Never(over),
+            AdmissionDecision::AtLimit(full, until) => AdmissionOutcome::AtLimit(full, until),
+            AdmissionDecision::BudgetExceeded(over) => AdmissionOutcome::BudgetExceeded(over),
         }
     }
 }
 
-impl Common {
+impl LimiterState {
     fn now(&self) -> i64 {
         (self.clock)()
     }
@@ -232,9 +253,9 @@ impl Common {
         lock(&self.in_flight).get(provider).copied().unwrap_or(0)
     }
 
-    fn say_once(&self, told: &AtomicBool, words: &str) {
+    fn notify_once(&self, told: &AtomicBool, words: &str) {
         if !told.swap(true, Ordering::Relaxed)
-            && let Some(tell) = &*lock(&self.tell)
+            && let Some(tell) = &*lock(&self.observer)
         {
             tell(words);
         }
@@ -246,13 +267,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What was spent on the UTC day of a time, in real dollars and in the simulator's.
-pub(super) fn spent_on(rows: &Rows<'_>, now: i64) -> RowResult<[NanoDollars; 2]> {
-    let day = day_of(now);
+pub(super) fn spend_on_day(rows: &LedgerTables<'_>, now: i64) -> SqlResult<[NanoDollars; 2]> {
+    let day = utc_day(now);
     Ok([rows.spend(&day, false)?.nano_dollars, rows.spend(&day, true)?.nano_dollars])
 }
 
 /// The UTC day of a time in milliseconds since 1970.
-fn day_of(now: i64) -> String {
+fn utc_day(now: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
     timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

@@ -4,170 +4,185 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ask::Ask;
-use super::purse::Kept;
-use super::verdict::{Grant, scopes};
-use super::{Common, aimd, day_of, lock, orphan};
+use super::admission_decision::{AdmissionGrant, lease_scopes};
+use super::admission_request::AdmissionRequest;
+use super::run_budget::Reservation;
+use super::{LimiterState, aimd, expired_leases, lock, utc_day};
 use crate::catalog::Cost;
 use crate::chat::Usage;
-use crate::ledger::{Pace, Spend};
+use crate::ledger::{RateBucket, Spend};
 
 /// A lease lasts so many milliseconds: by then the calls of a process that died are forgotten.
-pub(in crate::route) const LEASE: i64 = 30_000;
+pub(in crate::route) const LEASE_MS: i64 = 30_000;
 
 /// A call that runs for longer renews its leases this often.
-const RENEWAL: Duration = Duration::from_secs(10);
+const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The right to make one attempt.
 pub(in crate::route) struct Permit {
-    common: Arc<Common>,
-    ask: Arc<Ask>,
-    grant: Grant,
-    kept: Option<Kept>,
-    began: i64,
+    limiter: Arc<LimiterState>,
+    request: Arc<AdmissionRequest>,
+    grant: AdmissionGrant,
+    reservation: Option<Reservation>,
+    started_at: i64,
     /// Whether it is among this process's calls in flight.
-    counted: bool,
+    is_in_flight: bool,
     /// Whether something was sent whose cost is not known yet.
-    owes: bool,
+    has_unsettled_cost: bool,
     /// Whether its work was begun.
-    used: bool,
+    has_started: bool,
     /// Whether what it was given is known: while that is being written, nobody knows.
-    given: bool,
+    is_granted: bool,
 }
 
 /// How an attempt ended.
-pub(in crate::route) struct Settled {
+pub(in crate::route) struct AttemptSettlement {
     /// Whether it answered.
-    pub(in crate::route) answered: bool,
+    pub(in crate::route) is_answered: bool,
     /// Whether the provider refused it because there were too many.
-    pub(in crate::route) refused: bool,
+    pub(in crate::route) is_rate_limited: bool,
     pub(in crate::route) usage: Option<Usage>,
     pub(in crate::route) cost: Cost,
 }
 
 impl Permit {
-    pub(super) fn new(common: Arc<Common>, ask: Arc<Ask>, kept: Option<Kept>) -> Self {
-        let began = common.now();
+    pub(super) fn new(
+        limiter: Arc<LimiterState>,
+        request: Arc<AdmissionRequest>,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let started_at = limiter.now();
         Self {
-            common,
-            ask,
-            grant: Grant::default(),
-            kept,
-            began,
-            counted: false,
-            owes: false,
-            used: false,
-            given: false,
+            limiter,
+            request,
+            grant: AdmissionGrant::default(),
+            reservation,
+            started_at,
+            is_in_flight: false,
+            has_unsettled_cost: false,
+            has_started: false,
+            is_granted: false,
         }
     }
 
     /// Notes what it has to give back.
-    pub(super) fn takes(&mut self, grant: Grant) {
+    pub(super) fn set_grant(&mut self, grant: AdmissionGrant) {
         self.grant = grant;
     }
 
     /// Counts it among the calls in flight.
-    pub(super) fn count(&mut self) {
-        self.counted = true;
-        self.given = true;
-        let mut in_flight = lock(&self.common.in_flight);
+    pub(super) fn mark_in_flight(&mut self) {
+        self.is_in_flight = true;
+        self.is_granted = true;
+        let mut in_flight = lock(&self.limiter.in_flight);
         // The usual provider is there already, and costs no new name.
-        match in_flight.get_mut(&self.ask.provider) {
+        match in_flight.get_mut(&self.request.provider_scope) {
             Some(count) => *count += 1,
-            None => drop(in_flight.insert(self.ask.provider.clone(), 1)),
+            None => drop(in_flight.insert(self.request.provider_scope.clone(), 1)),
         }
     }
 
     /// Does the attempt's work, and keeps the leases for as long as it takes.
-    pub(in crate::route) async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
-        self.owes = true;
-        self.used = true;
-        self.began = self.common.now();
-        if scopes(&self.ask, self.grant).next().is_none() {
+    pub(in crate::route) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.has_unsettled_cost = true;
+        self.has_started = true;
+        self.started_at = self.limiter.now();
+        if lease_scopes(&self.request, self.grant).next().is_none() {
             return work.await;
         }
         let mut work = pin!(work);
         loop {
-            match tokio::time::timeout(RENEWAL, &mut work).await {
+            match tokio::time::timeout(RENEW_INTERVAL, &mut work).await {
                 Ok(done) => return done,
-                Err(_) => self.renew(),
+                Err(_) => self.renew_leases(),
             }
         }
     }
 
-    fn renew(&self) {
-        let (ask, grant, now) = (Arc::clone(&self.ask), self.grant, self.common.now());
-        self.common.ledger.post(move |rows| {
-            scopes(&ask, grant)
-                .try_for_each(|(scope, nano)| orphan::renew(rows, &ask.lease(scope, nano, now)))
+    fn renew_leases(&self) {
+        let (ask, grant, now) = (Arc::clone(&self.request), self.grant, self.limiter.now());
+        self.limiter.ledger.enqueue(move |rows| {
+            lease_scopes(&ask, grant).try_for_each(|(scope, nano)| {
+                expired_leases::renew_lease(rows, &ask.lease_in(scope, nano, now))
+            })
         });
     }
 
     /// Says how the attempt ended, and what it used and cost.
-    pub(in crate::route) fn settle(mut self, settled: &Settled) {
-        self.owes = false;
-        let in_flight = self.common.in_flight(&self.ask.provider);
-        let (began, now, scope) = (self.began, self.common.now(), self.ask.provider.clone());
-        if self.common.rehearsal {
+    pub(in crate::route) fn settle(mut self, settled: &AttemptSettlement) {
+        self.has_unsettled_cost = false;
+        let in_flight = self.limiter.in_flight(&self.request.provider_scope);
+        let (began, now, scope) = (self.started_at, self.limiter.now(), self.request.provider_scope.clone());
+        if self.limiter.is_drill {
             // What is played says nothing of how much the provider takes.
-        } else if settled.refused {
-            self.common.ledger.post(move |rows| aimd::refused(rows, &scope, began, in_flight, now));
-        } else if settled.answered && self.grant.eased {
-            self.common.ledger.post(move |rows| aimd::succeeded(rows, &scope, now));
+        } else if settled.is_rate_limited {
+            self.limiter
+                .ledger
+                .enqueue(move |rows| aimd::record_rate_limit(rows, &scope, began, in_flight, now));
+        } else if settled.is_answered && self.grant.is_adaptive {
+            self.limiter.ledger.enqueue(move |rows| aimd::record_success(rows, &scope, now));
         }
-        if self.grant.pace {
-            self.correct_pace(settled.usage.as_ref(), settled.answered);
+        if self.grant.rate {
+            self.correct_rate_bucket(settled.usage.as_ref(), settled.is_answered);
         }
         match settled.cost.nano_dollars {
-            Some(nano) => self.pay(nano),
-            None => self.cannot_pay(),
+            Some(nano) => self.charge(nano),
+            None => self.record_unknown_cost(),
         }
     }
 
     /// The minute has what was used, in place of what was thought.
-    fn correct_pace(&self, usage: Option<&Usage>, answered: bool) {
+    fn correct_rate_bucket(&self, usage: Option<&Usage>, answered: bool) {
         let used = match usage {
             Some(usage) => usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input + output),
             // A refusal uses no tokens.
             None => (!answered).then_some(0),
         };
         let Some(used) = used else { return };
-        let tokens = signed(used) - signed(self.ask.tokens);
-        let (scope, second) = (self.ask.provider.clone(), self.began / 1000);
-        self.common.ledger.post(move |rows| rows.add_pace(&scope, Pace { second, requests: 0, tokens }));
+        let tokens = signed(used) - signed(self.request.expected_tokens);
+        let (scope, second) = (self.request.provider_scope.clone(), self.started_at / 1000);
+        self.limiter
+            .ledger
+            .enqueue(move |rows| rows.add_to_rate_bucket(&scope, RateBucket { second, requests: 0, tokens }));
     }
 
-    fn pay(&self, nano_dollars: u64) {
-        if let Some(kept) = &self.kept {
-            kept.pay(nano_dollars);
+    fn charge(&self, nano_dollars: u64) {
+        if let Some(kept) = &self.reservation {
+            kept.charge(nano_dollars);
         }
-        if nano_dollars > 0 || self.grant.money {
-            self.spend(Spend { nano_dollars, unknown: 0 });
+        if nano_dollars > 0 || self.grant.reservation {
+            self.record_spend(Spend { nano_dollars, unpriced_calls: 0 });
         }
     }
 
-    fn cannot_pay(&self) {
-        self.spend(Spend { nano_dollars: 0, unknown: 1 });
-        if self.ask.budget.is_some() {
-            let key = &self.ask.key;
+    fn record_unknown_cost(&self) {
+        self.record_spend(Spend { nano_dollars: 0, unpriced_calls: 1 });
+        if self.request.daily_budget.is_some() {
+            let key = &self.request.health_key;
             let words = format!(
                 "the budget does not count calls of {}/{}: its price is unknown; say it under `models:` in routes.yaml",
                 key.provider, key.model
             );
-            self.common.say_once(&self.common.told_of_price, &words);
+            self.limiter.notify_once(&self.limiter.has_warned_price, &words);
         }
     }
 
-    fn spend(&self, more: Spend) {
-        if self.common.rehearsal {
+    fn record_spend(&self, more: Spend) {
+        if self.limiter.is_drill {
             return;
         }
-        let (day, simulated) = (day_of(self.common.now()), self.ask.simulated);
-        if !self.grant.money {
-            return self.common.ledger.post(move |rows| rows.add_spend(&day, simulated, more));
+        let (day, simulated) = (utc_day(self.limiter.now()), self.request.is_simulated);
+        if !self.grant.reservation {
+            return self.limiter.ledger.enqueue(move |rows| rows.add_spend(&day, simulated, more));
         }
-        let call = self.ask.lease(self.ask.money(), self.ask.cost.unwrap_or(0), self.began);
-        self.common.ledger.post(move |rows| orphan::pay(rows, &call, simulated, &day, more));
+        let call = self.request.lease_in(
+            self.request.reservation_scope(),
+            self.request.expected_cost.unwrap_or(0),
+            self.started_at,
+        );
+        self.limiter
+            .ledger
+            .enqueue(move |rows| expired_leases::record_final_spend(rows, &call, simulated, &day, more));
     }
 }
 
@@ -177,35 +192,40 @@ fn signed(tokens: u64) -> i64 {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.owes
-            && let Some(cost) = self.ask.cost
+        if self.has_unsettled_cost
+            && let Some(cost) = self.request.expected_cost
         {
             // Nobody waits for the answer any more, but its request has left: it is billed.
-            self.pay(cost);
+            self.charge(cost);
         }
-        self.kept = None;
-        if self.given && self.grant.pace && !self.used {
+        self.reservation = None;
+        if self.is_granted && self.grant.rate && !self.has_started {
             // Nothing was sent, so nothing of the minute was used.
-            let less = Pace { second: self.began / 1000, requests: -1, tokens: -signed(self.ask.tokens) };
-            let scope = self.ask.provider.clone();
-            self.common.ledger.post(move |rows| rows.add_pace(&scope, less));
+            let less = RateBucket {
+                second: self.started_at / 1000,
+                requests: -1,
+                tokens: -signed(self.request.expected_tokens),
+            };
+            let scope = self.request.provider_scope.clone();
+            self.limiter.ledger.enqueue(move |rows| rows.add_to_rate_bucket(&scope, less));
         }
-        if self.counted {
-            let mut in_flight = lock(&self.common.in_flight);
-            if let Some(count) = in_flight.get_mut(&self.ask.provider) {
+        if self.is_in_flight {
+            let mut in_flight = lock(&self.limiter.in_flight);
+            if let Some(count) = in_flight.get_mut(&self.request.provider_scope) {
                 *count = count.saturating_sub(1);
             }
             drop(in_flight);
         }
-        if scopes(&self.ask, self.grant).next().is_some() {
-            let (ask, grant) = (Arc::clone(&self.ask), self.grant);
-            self.common.ledger.post(move |rows| {
-                scopes(&ask, grant).try_for_each(|(scope, _)| rows.remove_lease(scope, &ask.holder).map(drop))
+        if lease_scopes(&self.request, self.grant).next().is_some() {
+            let (ask, grant) = (Arc::clone(&self.request), self.grant);
+            self.limiter.ledger.enqueue(move |rows| {
+                lease_scopes(&ask, grant)
+                    .try_for_each(|(scope, _)| rows.release_lease(scope, &ask.lease_holder).map(drop))
             });
         }
-        if self.counted {
+        if self.is_in_flight {
             // Those that wait look again.
-            self.common.freed.notify_waiters();
+            self.limiter.capacity_freed.notify_waiters();
         }
     }
 }

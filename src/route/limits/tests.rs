@@ -8,37 +8,34 @@ use futures_util::stream::FuturesUnordered;
 
 use super::*;
 use crate::chat::FailureClass;
-use crate::ledger::{HealthKey, Lease, Pace};
-use crate::provider::scripted::{Ending, Scene};
-use crate::provider::{Limits, Provider};
-use crate::route::test_world::{
-    World, answers, chunk, classes, finish, refuses, refuses_with, route, seconds,
+use crate::ledger::{HealthKey, Lease, RateBucket};
+use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
+use crate::provider::{Provider, ProviderLimits};
+use crate::route::route_fixture::{
+    RouteFixture, content_chunk, failure_classes, finish_chunk, route, seconds, status_reply,
+    status_reply_with, text_reply,
 };
-use crate::route::{CallRecord, Policy, Retry, Route, Why};
+use crate::route::{CallRecord, RetryPolicy, Route, RoutePolicy, StopReason};
 
-/// The scope of the provider `a`, and of its model.
-pub(super) const A: &str = "a at https://a/v1";
-const A_M: &str = "a/m at https://a/v1";
+pub(super) const PROVIDER_SCOPE: &str = "a at https://a/v1";
+const MODEL_SCOPE: &str = "a/m at https://a/v1";
 
-/// When the paused clock begins: two hours before midnight, UTC, and a little less.
-pub(super) const START: i64 = 1_700_000_000_000;
+/// Two hours before midnight, UTC, and a little less.
+pub(super) const START_MS: i64 = 1_700_000_000_000;
 
-/// An answer that takes so long.
-pub(super) fn slow(span: u64) -> Scene {
-    Scene::Stream {
-        pieces: vec![(seconds(span), chunk("ok")), (Duration::ZERO, finish())],
-        ending: Ending::Clean,
+pub(super) fn slow_reply(span: u64) -> ScriptedReply {
+    ScriptedReply::Stream {
+        pieces: vec![(seconds(span), content_chunk("ok")), (Duration::ZERO, finish_chunk())],
+        ending: ScriptedEnding::Clean,
     }
 }
 
-/// A whole answer of two tokens, after a second.
-pub(super) fn counted() -> Scene {
+pub(super) fn reply_with_usage() -> ScriptedReply {
     let body = r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
-    Scene::Reply { after: seconds(1), status: 200, headers: vec![], body: body.into() }
+    ScriptedReply::Reply { after: seconds(1), status: 200, headers: vec![], body: body.into() }
 }
 
-/// Changes the providers of a route.
-pub(super) fn changed(mut route: Route, change: impl Fn(&mut Provider)) -> Route {
+pub(super) fn map_providers(mut route: Route, change: impl Fn(&mut Provider)) -> Route {
     for target in route.candidates.iter_mut().filter_map(|c| c.target.as_mut().ok()) {
         let mut provider = (*target.provider).clone();
         change(&mut provider);
@@ -47,67 +44,71 @@ pub(super) fn changed(mut route: Route, change: impl Fn(&mut Provider)) -> Route
     route
 }
 
-pub(super) fn limited(hosts: &[&'static str], limits: Limits) -> Route {
-    changed(route(hosts, Policy::default()), |provider| {
+pub(super) fn route_with_limits(hosts: &[&'static str], limits: ProviderLimits) -> Route {
+    map_providers(route(hosts, RoutePolicy::default()), |provider| {
         if provider.name == "a" {
             provider.limits = limits;
         }
     })
 }
 
-pub(super) fn at_once(n: u32) -> Limits {
-    Limits { concurrency: Some(n), ..Limits::default() }
+pub(super) fn concurrency_limit(n: u32) -> ProviderLimits {
+    ProviderLimits { concurrency: Some(n), ..ProviderLimits::default() }
 }
 
-pub(super) fn patient(mut world: World) -> World {
-    world.router = world.router.patient();
+pub(super) fn with_limit_waiting(mut world: RouteFixture) -> RouteFixture {
+    world.router = world.router.wait_for_limits();
     world
 }
 
-pub(super) fn whole(mut world: World) -> World {
+pub(super) fn without_streaming(mut world: RouteFixture) -> RouteFixture {
     world.stream = false;
     world
 }
 
-/// The seconds at which a host was asked.
-pub(super) fn asked(world: &World) -> Vec<u64> {
-    world.transport.asked.lock().unwrap().iter().map(|(at, _)| at.as_secs()).collect()
+pub(super) fn request_seconds(world: &RouteFixture) -> Vec<u64> {
+    world.transport.requests.lock().unwrap().iter().map(|(at, _)| at.as_secs()).collect()
 }
 
-pub(super) async fn calls(world: &World, route: &Route, n: usize) -> Vec<CallRecord> {
+pub(super) async fn run_calls(world: &RouteFixture, route: &Route, n: usize) -> Vec<CallRecord> {
     join_all((0..n).map(|_| world.call(route))).await
 }
 
-pub(super) fn leases(ledger: &Ledger, scope: &str) -> u64 {
-    ledger.read(|rows| rows.leases(scope, START + 1..i64::MAX)).count
+pub(super) fn lease_count(ledger: &Ledger, scope: &str) -> u64 {
+    ledger.read(|rows| rows.lease_totals(scope, START_MS + 1..i64::MAX)).count
 }
 
-/// A lease at `a` that ends so many milliseconds after the beginning.
-fn lease(holder: &str, end: i64) -> Lease {
-    Lease { scope: A.into(), holder: holder.into(), since: START, until: START + end, ..Lease::default() }
+fn lease_until(holder: &str, end: i64) -> Lease {
+    Lease {
+        scope: PROVIDER_SCOPE.into(),
+        holder: holder.into(),
+        since: START_MS,
+        until: START_MS + end,
+        ..Lease::default()
+    }
 }
 
-pub(super) fn ledger(world: &World) -> &Arc<Ledger> {
+pub(super) fn ledger(world: &RouteFixture) -> &Arc<Ledger> {
     world.router.health().ledger()
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_calls_queue_and_none_fails_or_is_slower_for_it() {
-    let world = patient(World::new([("a", vec![slow(25)])]));
-    let records = calls(&world, &limited(&["a"], at_once(1)), 7).await;
-    assert_eq!(asked(&world), [0, 25, 50, 75, 100, 125, 150], "beyond the deadline of 120 s");
+async fn queue_time_is_excluded_from_latency() {
+    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(25)])]));
+    let records = run_calls(&world, &route_with_limits(&["a"], concurrency_limit(1)), 7).await;
+    assert_eq!(request_seconds(&world), [0, 25, 50, 75, 100, 125, 150], "beyond the deadline of 120 s");
     for (n, record) in records.iter().enumerate() {
         assert!(record.outcome.is_ok(), "{n}");
         assert_eq!((record.attempts[0].duration, record.latency), (seconds(25), seconds(25)), "{n}");
-        assert_eq!(record.queued.as_secs(), 25 * n as u64);
+        assert_eq!(record.queued_time.as_secs(), 25 * n as u64);
     }
-    assert_eq!(leases(ledger(&world), A), 0);
+    assert_eq!(lease_count(ledger(&world), PROVIDER_SCOPE), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_came_first_goes_first() {
-    let world = &patient(World::new([("a", vec![slow(1)])]));
-    let route = &limited(&["a"], at_once(2));
+async fn queue_is_first_in_first_out() {
+    let world = &with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    let route = &route_with_limits(&["a"], concurrency_limit(2));
     let mut running: FuturesUnordered<_> = (0..20)
         .map(|n| async move {
             world.call(route).await;
@@ -122,14 +123,16 @@ async fn who_came_first_goes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn processes_share_a_limit() {
+async fn processes_share_concurrency_limit() {
     let ledger = Arc::new(Ledger::in_memory());
-    let worlds = [(); 2].map(|()| patient(World::sharing(&ledger, [("a", vec![slow(1)])])));
-    let route = limited(&["a"], at_once(1));
-    join_all(worlds.iter().map(|world| calls(world, &route, 4))).await;
+    let worlds = [(); 2].map(|()| {
+        with_limit_waiting(RouteFixture::with_shared_ledger(&ledger, [("a", vec![slow_reply(1)])]))
+    });
+    let route = route_with_limits(&["a"], concurrency_limit(1));
+    join_all(worlds.iter().map(|world| run_calls(world, &route, 4))).await;
     let mut all: Vec<Duration> = worlds
         .iter()
-        .flat_map(|world| world.transport.asked.lock().unwrap().clone())
+        .flat_map(|world| world.transport.requests.lock().unwrap().clone())
         .map(|(at, _)| at)
         .collect();
     all.sort();
@@ -139,274 +142,309 @@ async fn processes_share_a_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_with_many_calls_leaves_others_their_turn() {
+async fn queue_is_fair_across_processes() {
     let ledger = Arc::new(Ledger::in_memory());
-    let [many, one] = [(); 2].map(|()| patient(World::sharing(&ledger, [("a", vec![slow(10)])])));
-    let route = limited(&["a"], at_once(2));
+    let [many, one] = [(); 2].map(|()| {
+        with_limit_waiting(RouteFixture::with_shared_ledger(&ledger, [("a", vec![slow_reply(10)])]))
+    });
+    let route = route_with_limits(&["a"], concurrency_limit(2));
     let late = async {
         tokio::time::sleep(seconds(35)).await;
         one.call(&route).await
     };
-    let (_, late) = tokio::join!(calls(&many, &route, 40), late);
-    assert_eq!(late.queued.as_secs(), 5, "it waits for one call, not for all that began to wait before it");
+    let (_, late) = tokio::join!(run_calls(&many, &route, 40), late);
+    assert_eq!(
+        late.queued_time.as_secs(),
+        5,
+        "it waits for one call, not for all that began to wait before it"
+    );
     // The minute has one line for all processes too, and a place in it ends with who had it.
-    let limits = Limits { requests_per_minute: Some(1), ..Limits::default() };
-    let queued = Lease { scope: format!("waiting for {A}"), since: START - 1, ..lease("killed", 3000) };
-    let world = World::new([("a", vec![answers("ok")])]);
-    self::ledger(&world).post(move |rows| rows.put_lease(&queued));
-    let record = world.call(&limited(&["a"], limits)).await;
-    assert_eq!(record.queued.as_secs(), 3);
+    let limits = ProviderLimits { requests_per_minute: Some(1), ..ProviderLimits::default() };
+    let queued = Lease {
+        scope: format!("waiting for {PROVIDER_SCOPE}"),
+        since: START_MS - 1,
+        ..lease_until("killed", 3000)
+    };
+    let world = RouteFixture::new([("a", vec![text_reply("ok")])]);
+    self::ledger(&world).enqueue(move |rows| rows.acquire_lease(&queued));
+    let record = world.call(&route_with_limits(&["a"], limits)).await;
+    assert_eq!(record.queued_time.as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_process_holds_nothing_for_long() {
-    let world = World::new([("a", vec![answers("ok")])]);
+async fn killed_process_lease_expires() {
+    let world = RouteFixture::new([("a", vec![text_reply("ok")])]);
     // What a process that was killed left behind: its lease, which nobody renews.
-    ledger(&world).post(|rows| rows.put_lease(&lease("killed", LEASE)));
-    let record = world.call(&limited(&["a"], at_once(1))).await;
+    ledger(&world).enqueue(|rows| rows.acquire_lease(&lease_until("killed", LEASE_MS)));
+    let record = world.call(&route_with_limits(&["a"], concurrency_limit(1))).await;
     assert!(record.outcome.is_ok());
-    assert_eq!(asked(&world), [30]);
+    assert_eq!(request_seconds(&world), [30]);
     assert_eq!(record.attempts[0].duration, Duration::ZERO, "waiting is no time of the provider's");
     assert_eq!(record.latency.as_secs(), 30, "but it is the user's");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_runs_for_long_keeps_its_place() {
+async fn long_call_renews_its_lease() {
     let ledger = Arc::new(Ledger::in_memory());
-    let long = Scene::Stream {
-        pieces: (0..10).map(|_| (seconds(20), chunk("x"))).chain([(Duration::ZERO, finish())]).collect(),
-        ending: Ending::Clean,
+    let long = ScriptedReply::Stream {
+        pieces: (0..10)
+            .map(|_| (seconds(20), content_chunk("x")))
+            .chain([(Duration::ZERO, finish_chunk())])
+            .collect(),
+        ending: ScriptedEnding::Clean,
     };
-    let first = World::sharing(&ledger, [("a", vec![long])]);
-    let second = patient(World::sharing(&ledger, [("a", vec![answers("ok")])]));
-    let route = limited(&["a"], at_once(1));
+    let first = RouteFixture::with_shared_ledger(&ledger, [("a", vec![long])]);
+    let second =
+        with_limit_waiting(RouteFixture::with_shared_ledger(&ledger, [("a", vec![text_reply("ok")])]));
+    let route = route_with_limits(&["a"], concurrency_limit(1));
     let (one, two) = tokio::join!(first.call(&route), second.call(&route));
     assert!(one.outcome.is_ok() && two.outcome.is_ok());
-    assert_eq!(asked(&second), [200]);
+    assert_eq!(request_seconds(&second), [200]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_at_its_limit_stands_back_while_another_one_is_ready() {
-    let world = World::new([("a", vec![answers("a")]), ("b", vec![answers("b")])]);
-    ledger(&world).post(|rows| rows.put_lease(&lease("somebody", LEASE)));
-    let record = world.call(&limited(&["a", "b"], at_once(1))).await;
-    assert_eq!(world.transport.order(), ["b"]);
-    assert_eq!((record.skipped[0].1.name(), record.queued), ("limited", Duration::ZERO));
+async fn candidate_at_limit_is_skipped() {
+    let world = RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]);
+    ledger(&world).enqueue(|rows| rows.acquire_lease(&lease_until("somebody", LEASE_MS)));
+    let record = world.call(&route_with_limits(&["a", "b"], concurrency_limit(1))).await;
+    assert_eq!(world.transport.hosts_called(), ["b"]);
+    assert_eq!((record.skipped[0].1.code(), record.queued_time), ("limited", Duration::ZERO));
     assert_eq!(record.skipped[0].1.to_string(), "it has its 1 call at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_waits_for_half_of_the_time_at_most() {
+async fn limit_wait_is_capped_at_half_deadline() {
     let shared = Arc::new(Ledger::in_memory());
-    let world = World::sharing(&shared, [("a", vec![answers("a")])]);
-    let busy = whole(World::sharing(&shared, [("a", vec![slow(100)])]));
-    let mut shown = crate::route::test_world::Shown { shows: false, text: String::new(), notices: vec![] };
-    let route = limited(&["a"], at_once(1));
-    let (_, record) = tokio::join!(busy.call(&route), world.call_shown(&route, &mut shown));
-    assert!(asked(&world).is_empty());
-    assert_eq!(record.outcome.unwrap_err().why, Why::Limited);
+    let world = RouteFixture::with_shared_ledger(&shared, [("a", vec![text_reply("a")])]);
+    let busy = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![slow_reply(100)])]));
+    let mut shown = crate::route::route_fixture::RecordingObserver {
+        shows_stream: false,
+        text: String::new(),
+        notices: vec![],
+    };
+    let route = route_with_limits(&["a"], concurrency_limit(1));
+    let (_, record) = tokio::join!(busy.call(&route), world.call_with_observer(&route, &mut shown));
+    assert!(request_seconds(&world).is_empty());
+    assert_eq!(record.outcome.unwrap_err().reason, StopReason::AtLimit);
     assert_eq!(record.latency.as_secs(), 60);
     assert_eq!(shown.notices, ["waiting for a/m: it has its 1 call at once"]);
-    assert_eq!(record.skipped[0].1.name(), "limited");
+    assert_eq!(record.skipped[0].1.code(), "limited");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_clock_that_was_ahead_left_behind_holds_nobody_up() {
-    const AHEAD: i64 = 5 * 86_400_000;
-    let limits = Limits { concurrency: Some(1), requests_per_minute: Some(1), ..Limits::default() };
-    let world = World::new([("a", vec![answers("a"), refuses(429), answers("a")])]);
-    let pace = Pace { second: (START + AHEAD) / 1000, requests: 1, tokens: 1 };
-    ledger(&world).post(move |rows| {
-        rows.put_lease(&lease("somebody", AHEAD))?;
-        rows.put_lease(&Lease { scope: "waiting for a at https://a/v1".into(), ..lease("another", AHEAD) })?;
-        rows.put_allowed(A, Some((1.0, START + AHEAD)))?;
-        rows.add_pace(A, pace)
+async fn future_rows_from_clock_skew_are_ignored() {
+    const CLOCK_AHEAD_MS: i64 = 5 * 86_400_000;
+    let limits =
+        ProviderLimits { concurrency: Some(1), requests_per_minute: Some(1), ..ProviderLimits::default() };
+    let world = RouteFixture::new([("a", vec![text_reply("a"), status_reply(429), text_reply("a")])]);
+    let pace = RateBucket { second: (START_MS + CLOCK_AHEAD_MS) / 1000, requests: 1, tokens: 1 };
+    ledger(&world).enqueue(move |rows| {
+        rows.acquire_lease(&lease_until("somebody", CLOCK_AHEAD_MS))?;
+        rows.acquire_lease(&Lease {
+            scope: "waiting for a at https://a/v1".into(),
+            ..lease_until("another", CLOCK_AHEAD_MS)
+        })?;
+        rows.put_adaptive_concurrency(PROVIDER_SCOPE, Some((1.0, START_MS + CLOCK_AHEAD_MS)))?;
+        rows.add_to_rate_bucket(PROVIDER_SCOPE, pace)
     });
-    let record = world.call(&limited(&["a"], limits)).await;
-    assert!(record.outcome.is_ok() && record.queued.is_zero(), "{record:?}");
-    assert_eq!(ledger(&world).read(|rows| rows.pace(A, 0..i64::MAX)).len(), 1, "only what has begun");
+    let record = world.call(&route_with_limits(&["a"], limits)).await;
+    assert!(record.outcome.is_ok() && record.queued_time.is_zero(), "{record:?}");
     assert_eq!(
-        ledger(&world).read(|rows| rows.leases("waiting for a at https://a/v1", 0..i64::MAX)).count,
+        ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX)).len(),
+        1,
+        "only what has begun"
+    );
+    assert_eq!(
+        ledger(&world).read(|rows| rows.lease_totals("waiting for a at https://a/v1", 0..i64::MAX)).count,
         0
     );
     // A refusal counts, though one is written that would come later.
-    let policy = Policy { retry: Retry { retries: 0, ..Retry::default() }, ..Policy::default() };
+    let policy =
+        RoutePolicy { retry: RetryPolicy { retries: 0, ..RetryPolicy::default() }, ..RoutePolicy::default() };
     world.call(&route(&["a"], policy)).await;
-    assert!(ledger(&world).read(|rows| aimd::given(rows, A, START)).is_some());
+    assert!(ledger(&world).read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, START_MS)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_frees_what_its_models_hold() {
-    let world = World::new([("a", vec![answers("a")])]);
-    let route = limited(&["a"], Limits { requests_per_minute: Some(1), ..at_once(1) });
-    let pace = Pace { second: START / 1000, requests: 1, tokens: 1 };
-    let scopes = [A, A_M, "waiting for a at https://a/v1", "money"];
-    ledger(&world).post(move |rows| {
-        rows.add_pace(A, pace)?;
-        let at = |scope: &str| Lease { scope: scope.into(), ..lease("somebody", LEASE) };
-        scopes.iter().try_for_each(|scope| rows.put_lease(&at(scope)))
+async fn reset_releases_provider_limits() {
+    let world = RouteFixture::new([("a", vec![text_reply("a")])]);
+    let route =
+        route_with_limits(&["a"], ProviderLimits { requests_per_minute: Some(1), ..concurrency_limit(1) });
+    let pace = RateBucket { second: START_MS / 1000, requests: 1, tokens: 1 };
+    let scopes = [PROVIDER_SCOPE, MODEL_SCOPE, "waiting for a at https://a/v1", "money"];
+    ledger(&world).enqueue(move |rows| {
+        rows.add_to_rate_bucket(PROVIDER_SCOPE, pace)?;
+        let at = |scope: &str| Lease { scope: scope.into(), ..lease_until("somebody", LEASE_MS) };
+        scopes.iter().try_for_each(|scope| rows.acquire_lease(&at(scope)))
     });
     world.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
-    assert_eq!(scopes.map(|scope| leases(ledger(&world), scope)), [0, 0, 0, 1], "money is not theirs");
-    assert!(world.call(&route).await.queued.is_zero());
+    assert_eq!(scopes.map(|scope| lease_count(ledger(&world), scope)), [0, 0, 0, 1], "money is not theirs");
+    assert!(world.call(&route).await.queued_time.is_zero());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_given_up_gives_its_place_back() {
-    let world = World::new([("a", vec![slow(20), answers("ok")])]);
-    let route = limited(&["a"], at_once(1));
+async fn canceled_call_releases_its_lease() {
+    let world = RouteFixture::new([("a", vec![slow_reply(20), text_reply("ok")])]);
+    let route = route_with_limits(&["a"], concurrency_limit(1));
     assert!(tokio::time::timeout(seconds(5), world.call(&route)).await.is_err());
-    assert_eq!(leases(ledger(&world), A), 0);
+    assert_eq!(lease_count(ledger(&world), PROVIDER_SCOPE), 0);
     assert!(world.call(&route).await.outcome.is_ok());
-    assert_eq!(asked(&world), [0, 5]);
+    assert_eq!(request_seconds(&world), [0, 5]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_a_minute() {
-    let world = patient(World::new([("a", vec![slow(1)])]));
-    let limits = Limits { requests_per_minute: Some(2), ..Limits::default() };
-    calls(&world, &limited(&["a"], limits), 5).await;
-    assert_eq!(asked(&world), [0, 0, 61, 61, 122]);
+async fn requests_per_minute_delays_calls() {
+    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    let limits = ProviderLimits { requests_per_minute: Some(2), ..ProviderLimits::default() };
+    run_calls(&world, &route_with_limits(&["a"], limits), 5).await;
+    assert_eq!(request_seconds(&world), [0, 0, 61, 61, 122]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_a_minute_are_thought_before_and_known_after() {
-    let limits = Limits { tokens_per_minute: Some(1000), ..Limits::default() };
-    let route = limited(&["a"], limits);
-    let world = patient(World::new([("a", vec![slow(1)])]));
-    calls(&world, &route, 3).await;
-    assert_eq!(asked(&world), [0, 0, 61], "nobody says what was used: it stays what was thought");
-    let world = whole(patient(World::new([("a", vec![counted()])])));
-    calls(&world, &route, 5).await;
-    assert_eq!(asked(&world), [0, 0, 1, 1, 2], "three tokens each, as it turns out");
+async fn tokens_per_minute_estimate_is_corrected_by_usage() {
+    let limits = ProviderLimits { tokens_per_minute: Some(1000), ..ProviderLimits::default() };
+    let route = route_with_limits(&["a"], limits);
+    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    run_calls(&world, &route, 3).await;
+    assert_eq!(request_seconds(&world), [0, 0, 61], "nobody says what was used: it stays what was thought");
+    let world = without_streaming(with_limit_waiting(RouteFixture::new([("a", vec![reply_with_usage()])])));
+    run_calls(&world, &route, 5).await;
+    assert_eq!(request_seconds(&world), [0, 0, 1, 1, 2], "three tokens each, as it turns out");
     // What no minute has room for goes alone.
-    let limits = Limits { tokens_per_minute: Some(10), ..Limits::default() };
-    let world = patient(World::new([("a", vec![slow(1)])]));
-    calls(&world, &limited(&["a"], limits), 2).await;
-    assert_eq!(asked(&world), [0, 61]);
+    let limits = ProviderLimits { tokens_per_minute: Some(10), ..ProviderLimits::default() };
+    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    run_calls(&world, &route_with_limits(&["a"], limits), 2).await;
+    assert_eq!(request_seconds(&world), [0, 61]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_of_refusals_halves_what_is_given_once() {
+async fn rate_limit_burst_halves_concurrency_once() {
     let ledger = Arc::new(Ledger::in_memory());
-    let scenes = [vec![refuses(429); 8], vec![slow(1)]].concat();
-    let world = World::sharing(&ledger, [("a", scenes)]);
-    let records = calls(&world, &route(&["a"], Policy::default()), 8).await;
-    assert!(records.iter().all(|r| r.outcome.is_ok() && classes(r) == [FailureClass::RateLimited]));
+    let scenes = [vec![status_reply(429); 8], vec![slow_reply(1)]].concat();
+    let world = RouteFixture::with_shared_ledger(&ledger, [("a", scenes)]);
+    let records = run_calls(&world, &route(&["a"], RoutePolicy::default()), 8).await;
+    assert!(records.iter().all(|r| r.outcome.is_ok() && failure_classes(r) == [FailureClass::RateLimited]));
     let asked: Vec<Duration> =
-        world.transport.asked.lock().unwrap().iter().skip(8).map(|(at, _)| *at).collect();
+        world.transport.requests.lock().unwrap().iter().skip(8).map(|(at, _)| *at).collect();
     assert!(asked[3] < seconds(1) && asked[4] >= asked[0] + seconds(1), "four of eight at once: {asked:?}");
     // Another process learns of it, and each success gives a little back.
-    let allowed = ledger.read(|rows| rows.allowed(A)).unwrap().0;
+    let allowed = ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)).unwrap().0;
     assert!((5.0..6.0).contains(&allowed), "{allowed}");
-    let other = patient(World::sharing(&ledger, [("a", vec![slow(1)])]));
-    calls(&other, &route(&["a"], Policy::default()), 7).await;
-    let asked = self::asked(&other);
+    let other = with_limit_waiting(RouteFixture::with_shared_ledger(&ledger, [("a", vec![slow_reply(1)])]));
+    run_calls(&other, &route(&["a"], RoutePolicy::default()), 7).await;
+    let asked = self::request_seconds(&other);
     assert_eq!(asked.iter().filter(|at| **at == asked[0]).count(), 5, "{asked:?}");
-    assert_eq!(leases(&ledger, A), 0);
-    let route = route(&["a"], Policy::default());
+    assert_eq!(lease_count(&ledger, PROVIDER_SCOPE), 0);
+    let route = route(&["a"], RoutePolicy::default());
     other.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
-    assert_eq!(ledger.read(|rows| rows.allowed(A)), None);
+    assert_eq!(ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_from_before_a_refusal_count_too() {
-    let scenes = [vec![slow(5); 4], vec![refuses(429); 12], vec![slow(5)]].concat();
-    let world = patient(World::new([("a", scenes)]));
-    let records = calls(&world, &route(&["a"], Policy::default()), 16).await;
-    let asked = asked(&world);
+async fn calls_before_rate_limit_count_as_in_flight() {
+    let scenes = [vec![slow_reply(5); 4], vec![status_reply(429); 12], vec![slow_reply(5)]].concat();
+    let world = with_limit_waiting(RouteFixture::new([("a", scenes)]));
+    let records = run_calls(&world, &route(&["a"], RoutePolicy::default()), 16).await;
+    let asked = request_seconds(&world);
     // Four of sixteen went through, and took no lease: nothing held then. Eight are given, so that four more begin.
     assert_eq!(asked[16..].iter().filter(|at| **at < 5).count(), 4, "{asked:?}");
     assert!(records.iter().all(|record| record.outcome.is_ok()), "none of them was a second try");
 }
 
 #[test]
-fn what_is_given_grows_by_one_over_itself_and_is_forgotten() {
+fn aimd_limit_cases() {
     let ledger = Ledger::in_memory();
-    let refused =
-        |began, in_flight, now| ledger.post(move |rows| aimd::refused(rows, A, began, in_flight, now));
-    let succeeded = |now| ledger.post(move |rows| aimd::succeeded(rows, A, now));
-    let allowed = |now| ledger.read(|rows| aimd::given(rows, A, now));
-    succeeded(START);
-    assert_eq!(allowed(START), None);
-    refused(START, 9, START + 10);
-    assert_eq!(allowed(START + 10), Some(4));
-    refused(START + 5, 9, START + 20);
-    assert_eq!(allowed(START + 20), Some(4), "it was under way already");
-    refused(START + 30, 1, START + 40);
-    refused(START + 50, 1, START + 60);
-    assert_eq!(allowed(START + 60), Some(1), "never none");
-    succeeded(START + 70);
-    assert_eq!(allowed(START + 70), Some(2));
-    assert_eq!(allowed(START + 60 + 600_000), None, "ten quiet minutes");
-    refused(START + 700_000, 6, START + 700_001);
-    assert_eq!(allowed(START + 700_001), Some(3), "of what was in flight, not of what was forgotten");
-    (0..3_000).for_each(|_| succeeded(START + 700_002));
-    assert_eq!(ledger.read(|rows| rows.allowed(A)), None, "so many are as many as there are");
+    let refused = |began, in_flight, now| {
+        ledger.enqueue(move |rows| aimd::record_rate_limit(rows, PROVIDER_SCOPE, began, in_flight, now));
+    };
+    let succeeded = |now| ledger.enqueue(move |rows| aimd::record_success(rows, PROVIDER_SCOPE, now));
+    let allowed = |now| ledger.read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, now));
+    succeeded(START_MS);
+    assert_eq!(allowed(START_MS), None);
+    refused(START_MS, 9, START_MS + 10);
+    assert_eq!(allowed(START_MS + 10), Some(4));
+    refused(START_MS + 5, 9, START_MS + 20);
+    assert_eq!(allowed(START_MS + 20), Some(4), "it was under way already");
+    refused(START_MS + 30, 1, START_MS + 40);
+    refused(START_MS + 50, 1, START_MS + 60);
+    assert_eq!(allowed(START_MS + 60), Some(1), "never none");
+    succeeded(START_MS + 70);
+    assert_eq!(allowed(START_MS + 70), Some(2));
+    assert_eq!(allowed(START_MS + 60 + 600_000), None, "ten quiet minutes");
+    refused(START_MS + 700_000, 6, START_MS + 700_001);
+    assert_eq!(allowed(START_MS + 700_001), Some(3), "of what was in flight, not of what was forgotten");
+    (0..3_000).for_each(|_| succeeded(START_MS + 700_002));
+    assert_eq!(
+        ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)),
+        None,
+        "so many are as many as there are"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_came_back_is_given_more_with_each_success() {
-    let world = patient(World::new([("a", vec![slow(1)])]));
+async fn recovered_model_ramps_up_with_successes() {
+    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     let key = HealthKey { provider: "a".into(), base_url: "https://a/v1".into(), model: "m".into() };
-    ledger(&world).post(move |rows| rows.update_health(&key, |row| (row.ramp, row.at) = (1, START)));
-    calls(&world, &route(&["a"], Policy::default()), 8).await;
-    assert_eq!(asked(&world), [0, 1, 1, 2, 2, 2, 2, 2], "one, then two, then eight would be");
-    assert_eq!(leases(ledger(&world), A_M), 0);
+    ledger(&world).enqueue(move |rows| {
+        rows.update_health(&key, |row| (row.recovery_concurrency, row.updated_at) = (1, START_MS))
+    });
+    run_calls(&world, &route(&["a"], RoutePolicy::default()), 8).await;
+    assert_eq!(request_seconds(&world), [0, 1, 1, 2, 2, 2, 2, 2], "one, then two, then eight would be");
+    assert_eq!(lease_count(ledger(&world), MODEL_SCOPE), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fan_out_over_something_dead_is_no_storm() {
-    let retry = Retry { retries: 5, ..Retry::default() };
-    let policy = Policy { retry, ..Policy::default() };
-    let world = World::new([("a", vec![refuses(503)])]);
-    calls(&world, &route(&["a"], policy.clone()), 200).await;
-    let asked = asked(&world).len();
+async fn retry_budget_bounds_retries_of_dead_provider() {
+    let retry = RetryPolicy { retries: 5, ..RetryPolicy::default() };
+    let policy = RoutePolicy { retry, ..RoutePolicy::default() };
+    let world = RouteFixture::new([("a", vec![status_reply(503)])]);
+    run_calls(&world, &route(&["a"], policy.clone()), 200).await;
+    let asked = request_seconds(&world).len();
     assert!((200..=210).contains(&asked), "{asked}");
     // Nothing is left for second tries of the same, and another one is another one.
-    let dead = || vec![Scene::Refuse];
-    let world = World::new([("a", dead()), ("b", dead()), ("c", vec![answers("ok")])]);
-    let records = calls(&world, &route(&["a", "b", "c"], policy), 100).await;
+    let dead = || vec![ScriptedReply::RefuseConnection];
+    let world = RouteFixture::new([("a", dead()), ("b", dead()), ("c", vec![text_reply("ok")])]);
+    let records = run_calls(&world, &route(&["a", "b", "c"], policy), 100).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
 }
 
 #[test]
-fn ten_successes_are_one_second_try() {
+fn ten_successes_earn_one_retry() {
     let retries = RetryBudget::default();
-    (0..10).for_each(|_| assert!(retries.take()));
-    assert!(!retries.take());
-    (0..9).for_each(|_| retries.add());
-    assert!(!retries.take());
-    retries.add();
-    assert!(retries.take() && !retries.take());
-    (0..1000).for_each(|_| retries.add());
-    assert_eq!((0..100).filter(|_| retries.take()).count(), 10);
+    (0..10).for_each(|_| assert!(retries.try_spend()));
+    assert!(!retries.try_spend());
+    (0..9).for_each(|_| retries.credit_success());
+    assert!(!retries.try_spend());
+    retries.credit_success();
+    assert!(retries.try_spend() && !retries.try_spend());
+    (0..1000).for_each(|_| retries.credit_success());
+    assert_eq!((0..100).filter(|_| retries.try_spend()).count(), 10);
 }
 
-/// A provider that has too many says so, and says no more than that: nothing is used up by it.
+/// A rate-limit response says nothing about usage, so no budget is consumed.
 #[tokio::test(start_paused = true)]
-async fn a_patient_call_goes_back_in_line_as_often_as_it_is_refused() {
-    let asks_for_less = || refuses_with(429, vec![("retry-after", "20".into())], "{}");
-    let scenes: Vec<Scene> = (0..20).map(|_| asks_for_less()).chain([answers("ok")]).collect();
-    let world = patient(World::new([("a", scenes)]));
-    let record = world.call(&route(&["a"], Policy::default())).await;
+async fn waiting_call_requeues_after_each_rate_limit() {
+    let asks_for_less = || status_reply_with(429, vec![("retry-after", "20".into())], "{}");
+    let scenes: Vec<ScriptedReply> = (0..20).map(|_| asks_for_less()).chain([text_reply("ok")]).collect();
+    let world = with_limit_waiting(RouteFixture::new([("a", scenes)]));
+    let record = world.call(&route(&["a"], RoutePolicy::default())).await;
     assert!(record.outcome.is_ok(), "after 400 s, beyond the deadline: {:?}", record.outcome);
-    assert_eq!((record.attempts.len(), record.queued.as_secs() / 10), (21, 40));
+    assert_eq!((record.attempts.len(), record.queued_time.as_secs() / 10), (21, 40));
     assert!(record.latency < seconds(1), "waiting is not the call's time: {:?}", record.latency);
-    assert!((0..10).all(|_| world.router.retries.take()), "no second try was paid for");
+    assert!((0..10).all(|_| world.router.retry_budget.try_spend()), "no second try was paid for");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_call_waits_no_longer_than_its_caller() {
-    let asks_for_less = || refuses_with(429, vec![("retry-after", "20".into())], "{}");
+async fn requeued_call_ends_at_timeout() {
+    let asks_for_less = || status_reply_with(429, vec![("retry-after", "20".into())], "{}");
     let ends = async |timeout: Option<u64>| {
-        let mut world = patient(World::new([("a", vec![asks_for_less()])]));
+        let mut world = with_limit_waiting(RouteFixture::new([("a", vec![asks_for_less()])]));
         world.timeout = timeout.map(seconds);
         let begun = tokio::time::Instant::now();
-        let record = world.call(&route(&["a"], Policy::default())).await;
-        let why = record.outcome.as_ref().unwrap_err().why;
-        (why, begun.elapsed().as_secs(), classes(&record).len())
+        let record = world.call(&route(&["a"], RoutePolicy::default())).await;
+        let why = record.outcome.as_ref().unwrap_err().reason;
+        (why, begun.elapsed().as_secs(), failure_classes(&record).len())
     };
-    assert_eq!(ends(Some(50)).await, (Why::Timeout, 50, 3));
-    assert_eq!(ends(None).await, (Why::Deadline, 600, 30));
+    assert_eq!(ends(Some(50)).await, (StopReason::CallerTimeout, 50, 3));
+    assert_eq!(ends(None).await, (StopReason::DeadlineExceeded, 600, 30));
 }

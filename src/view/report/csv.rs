@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::EvalRun;
-use super::cases::whys;
+use super::cases::failure_reasons;
 
 const HEADER: [&str; 16] = [
     "set",
@@ -31,10 +31,10 @@ pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()>
     for run in runs {
         for (summary, results) in run.subjects() {
             for result in results {
-                let why = whys(result).into_iter().next();
+                let why = failure_reasons(result).into_iter().next();
                 writer.write_record([
                     &run.set.name,
-                    &result.case,
+                    &result.case_id,
                     &summary.subject,
                     result.verdict.name(),
                     &number(result.score),
@@ -43,12 +43,12 @@ pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()>
                     &number(result.cost.usd()),
                     &number(result.latency.map(|l| l.as_secs_f64() * 1000.0)),
                     &result.repeat.to_string(),
-                    &result.cached.is_some().to_string(),
+                    &result.cached_cost.is_some().to_string(),
                     &why.map(|why| format!("{}: {}", why.name, why.reason)).unwrap_or_default(),
                     &result.text,
                     &result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
-                    &result.judging.calls.to_string(),
-                    &number(result.judging.cost.usd()),
+                    &result.grader_usage.calls.to_string(),
+                    &number(result.grader_usage.cost.usd()),
                 ])?;
             }
         }

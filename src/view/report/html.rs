@@ -4,56 +4,59 @@ use std::io::{self, Write};
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, three};
-use super::{EvalRun, Judged, ShownCases};
-use crate::eval::{Summary, Verdict};
-use crate::view::comparison::comparison_lines;
-use crate::view::format::{harmless, money};
+use super::report_text::{
+    describe_grading, describe_repairs, describe_run, format_pass_rate, format_percentile,
+    format_three_decimals, is_simulated,
+};
+use super::{EvalRun, ReportCases, ReportedCase};
+use crate::eval::{SubjectSummary, Verdict};
+use crate::view::baseline_comparison::comparison_lines;
+use crate::view::format::{format_cost, strip_control_chars};
 
-const PAGE: &str = include_str!("page.html");
+const PAGE_TEMPLATE: &str = include_str!("page.html");
 
 pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    let template = environment.template_from_str(PAGE).map_err(io::Error::other)?;
-    let runs: Vec<Value> = runs.iter().map(of_run).collect();
+    let template = environment.template_from_str(PAGE_TEMPLATE).map_err(io::Error::other)?;
+    let runs: Vec<Value> = runs.iter().map(run_value).collect();
     template.render_captured_to(context! { runs }, out).map_err(io::Error::other)?;
     Ok(())
 }
 
-fn of_run(run: &EvalRun<'_>) -> Value {
+fn run_value(run: &EvalRun<'_>) -> Value {
     let subjects: Vec<Value> = run
         .subjects()
         .map(|(summary, results)| {
-            let of = ShownCases::of(run, summary);
-            let cases: Vec<Value> = of.judged(results).map(|judged| of_case(&judged)).collect();
-            let preface = of.preface().map(|preface| harmless(&preface));
-            context! { cases, preface, ..of_subject(summary) }
+            let of = ReportCases::for_subject(run, summary);
+            let cases: Vec<Value> = of.reported(results).map(|judged| case_value(&judged)).collect();
+            let preface = of.shared_prompt().map(|preface| strip_control_chars(&preface));
+            context! { cases, preface, ..subject_value(summary) }
         })
         .collect();
     context! {
-        name => harmless(&run.set.name), description => run.set.description.as_deref().map(harmless), about => about(run),
-        passed => run.gate.passed(), reasons => run.reasons().map(harmless).collect::<Vec<_>>(), subjects,
-        comparisons => comparison_lines(run.comparisons, false).iter().map(|line| harmless(line)).collect::<Vec<_>>(),
-        simulated => is_simulated(run).then_some(super::words::SIMULATED),
+        name => strip_control_chars(&run.set.name), description => run.set.description.as_deref().map(strip_control_chars), about => describe_run(run),
+        passed => run.gate.is_passed(), reasons => run.reasons().map(strip_control_chars).collect::<Vec<_>>(), subjects,
+        comparisons => comparison_lines(run.comparisons, false).iter().map(|line| strip_control_chars(line)).collect::<Vec<_>>(),
+        simulated => is_simulated(run).then_some(super::report_text::SIMULATED_NOTE),
     }
 }
 
-fn of_subject(summary: &Summary) -> Value {
+fn subject_value(summary: &SubjectSummary) -> Value {
     context! {
-        subject => harmless(&summary.subject), simulated => summary.simulated,
+        subject => strip_control_chars(&summary.subject), simulated => summary.is_simulated,
         passed => summary.passed, scored => summary.passed + summary.failed, unscored => summary.unscored,
-        rate => rate(summary), repaired => three(summary.repaired_pass_rate), score => three(summary.mean_score),
-        cost => money(summary.cost), p50 => percentile(summary, 0), p95 => percentile(summary, 1),
-        repairs => repair_words(summary), judging => judge_words(summary).iter().map(|words| harmless(words)).collect::<Vec<_>>(),
+        rate => format_pass_rate(summary), repaired => format_three_decimals(summary.repaired_pass_rate), score => format_three_decimals(summary.mean_score),
+        cost => format_cost(summary.cost), p50 => format_percentile(summary, 0), p95 => format_percentile(summary, 1),
+        repairs => describe_repairs(summary), judging => describe_grading(summary).iter().map(|words| strip_control_chars(words)).collect::<Vec<_>>(),
     }
 }
 
-fn of_case(judged: &Judged<'_>) -> Value {
+fn case_value(judged: &ReportedCase<'_>) -> Value {
     let whys: Vec<Value> = judged
-        .whys()
+        .reasons()
         .iter()
-        .map(|why| context! { name => harmless(why.name), reason => harmless(why.reason) })
+        .map(|why| context! { name => strip_control_chars(why.name), reason => strip_control_chars(why.reason) })
         .collect();
     let verdict = match judged.verdict {
         Verdict::Pass => "passed",
@@ -61,9 +64,9 @@ fn of_case(judged: &Judged<'_>) -> Value {
         Verdict::Unscored => "unscored",
     };
     context! {
-        name => harmless(&judged.name()), verdict, whys, score => three(judged.score), repeats => judged.repeats_words(),
+        name => strip_control_chars(&judged.display_name()), verdict, whys, score => format_three_decimals(judged.score), repeats => judged.describe_repeats(),
         repairs => judged.repaired_by().map(|repairs| repairs.to_string()),
         served_by => judged.decisive.served_by.as_ref().map(ToString::to_string),
-        prompt => harmless(&judged.own_prompt()), answer => harmless(&judged.decisive.text),
+        prompt => strip_control_chars(&judged.unshared_prompt()), answer => strip_control_chars(&judged.decisive.text),
     }
 }

@@ -8,26 +8,26 @@ use serde_json::{Map, Value, json};
 
 use super::EvalRun;
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, Summary, Verdict};
-use crate::view::comparison::comparison_json;
+use crate::eval::{CaseResult, SubjectSummary, Verdict};
+use crate::view::baseline_comparison::comparison_json;
 
 /// `slalom.eval/1`.
 #[derive(Serialize)]
-struct Report<'a> {
+struct JsonReport<'a> {
     schema: &'static str,
-    runs: Vec<Run<'a>>,
+    runs: Vec<JsonRun<'a>>,
     exit_code: u8,
 }
 
 /// One run of it, with or without every case.
-struct Run<'a> {
+struct JsonRun<'a> {
     run: &'a EvalRun<'a>,
-    results: bool,
+    has_results: bool,
 }
 
-struct Results<'a>(&'a EvalRun<'a>);
+struct JsonResults<'a>(&'a EvalRun<'a>);
 
-impl Serialize for Results<'_> {
+impl Serialize for JsonResults<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.subjects().flat_map(|(summary, results)| {
             results.iter().map(move |result| result_json(&summary.subject, result))
@@ -35,14 +35,14 @@ impl Serialize for Results<'_> {
     }
 }
 
-impl Serialize for Run<'_> {
+impl Serialize for JsonRun<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in &head(self.run) {
+        for (key, value) in &run_header(self.run) {
             map.serialize_entry(key, value)?;
         }
-        if self.results {
-            map.serialize_entry("results", &Results(self.run))?;
+        if self.has_results {
+            map.serialize_entry("results", &JsonResults(self.run))?;
         } else {
             map.serialize_entry("results", &[(); 0])?;
         }
@@ -51,27 +51,27 @@ impl Serialize for Run<'_> {
 }
 
 /// What is said of a run as a whole.
-fn head(run: &EvalRun<'_>) -> Map<String, Value> {
+fn run_header(run: &EvalRun<'_>) -> Map<String, Value> {
     let set = json!({
         "name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases.len(),
     });
     [
         ("run", json!(run.id)),
-        ("complete", json!(run.is_whole)),
+        ("complete", json!(run.is_complete)),
         ("repeats", json!(run.repeats)),
         ("set", set),
         ("subjects", run.summaries.iter().map(summary_json).collect()),
         ("comparison", run.comparisons.iter().map(comparison_json).collect()),
-        ("gate", json!({"passed": run.gate.passed(), "reasons": run.reasons().collect::<Vec<_>>()})),
+        ("gate", json!({"passed": run.gate.is_passed(), "reasons": run.reasons().collect::<Vec<_>>()})),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
 }
 
-fn report<'a>(runs: &'a [EvalRun<'a>], exit_code: u8, results: bool) -> Report<'a> {
-    let runs = runs.iter().map(|run| Run { run, results }).collect();
-    Report { schema: "slalom.eval/1", runs, exit_code }
+fn build_report<'a>(runs: &'a [EvalRun<'a>], exit_code: u8, results: bool) -> JsonReport<'a> {
+    let runs = runs.iter().map(|run| JsonRun { run, has_results: results }).collect();
+    JsonReport { schema: "slalom.eval/1", runs, exit_code }
 }
 
 /// The figures of all runs, on one line.
@@ -79,26 +79,26 @@ fn report<'a>(runs: &'a [EvalRun<'a>], exit_code: u8, results: bool) -> Report<'
 /// # Errors
 /// None that plain data could meet.
 pub fn eval_json(runs: &[EvalRun<'_>], exit_code: u8) -> serde_json::Result<String> {
-    serde_json::to_string(&report(runs, exit_code, false))
+    serde_json::to_string(&build_report(runs, exit_code, false))
 }
 
 /// The figures, and every case.
 pub(super) fn write(runs: &[EvalRun<'_>], exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &report(runs, exit_code, true))?;
+    serde_json::to_writer_pretty(&mut *out, &build_report(runs, exit_code, true))?;
     out.write_all(b"\n")
 }
 
-fn summary_json(summary: &Summary) -> Value {
+fn summary_json(summary: &SubjectSummary) -> Value {
     let repairs: Map<String, Value> =
-        summary.repairs.iter().map(|(repairs, count)| (repairs.to_string(), json!(count))).collect();
+        summary.repair_counts.iter().map(|(repairs, count)| (repairs.to_string(), json!(count))).collect();
     json!({
-        "subject": summary.subject, "simulated": summary.simulated, "passed": summary.passed, "failed": summary.failed,
-        "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.interval.map(|(l, h)| [l, h]),
+        "subject": summary.subject, "simulated": summary.is_simulated, "passed": summary.passed, "failed": summary.failed,
+        "unscored": summary.unscored, "pass_rate": summary.pass_rate, "interval": summary.pass_rate_interval.map(|(l, h)| [l, h]),
         "repaired_pass_rate": summary.repaired_pass_rate, "repairs": repairs, "mean_score": summary.mean_score,
         "score_interval": summary.score_interval.map(|(l, h)| [l, h]), "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
-        "judge_cost_usd": summary.judging.cost.usd(), "judge_cost_source": summary.judging.cost.source.name(),
-        "judge_calls": summary.judging.calls, "judge_agreement": summary.judging.agreement(), "judged_by_family": summary.kin,
-        "cached": summary.cached, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
+        "judge_cost_usd": summary.grader_usage.cost.usd(), "judge_cost_source": summary.grader_usage.cost.source.name(),
+        "judge_calls": summary.grader_usage.calls, "judge_agreement": summary.grader_usage.agreement(), "judged_by_family": summary.same_family_judges,
+        "cached": summary.cached_count, "cached_cost_usd": summary.cached_cost.usd(), "failovers": summary.failovers,
         "latency_ms": summary.latency_ms.map(|[p50, p95, p99]| json!({"p50": p50, "p95": p95, "p99": p99})),
         "usage": {"input_tokens": summary.usage.input_tokens, "output_tokens": summary.usage.output_tokens},
     })
@@ -119,12 +119,12 @@ pub(super) fn result_json(subject: &str, result: &CaseResult) -> Value {
         .collect();
     let milliseconds = |d: std::time::Duration| d.as_secs_f64() * 1000.0;
     json!({
-        "case": result.case, "digest": result.digest, "subject": subject, "repeat": result.repeat, "verdict": result.verdict, "score": result.score,
-        "text": result.text, "finish_reason": result.finish_reason.map(|f| f.name()), "assertions": assertions,
+        "case": result.case_id, "digest": result.digest, "subject": subject, "repeat": result.repeat, "verdict": result.verdict, "score": result.score,
+        "text": result.text, "finish_reason": result.finish_reason.map(|f| f.as_str()), "assertions": assertions,
         "repaired_by": result.repaired_by.map(|repairs| repairs.to_string()),
-        "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.name(), "message": message})),
+        "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.as_str(), "message": message})),
         "served_by": result.served_by.as_ref().map(ToString::to_string), "failovers": result.failovers,
-        "cost_usd": Cost::usd(result.cost), "judge_cost_usd": result.judging.cost.usd(), "latency_ms": result.latency.map(milliseconds),
-        "queued_ms": milliseconds(result.queued), "cached": result.cached.is_some(),
+        "cost_usd": Cost::usd(result.cost), "judge_cost_usd": result.grader_usage.cost.usd(), "latency_ms": result.latency.map(milliseconds),
+        "queued_ms": milliseconds(result.queued), "cached": result.cached_cost.is_some(),
     })
 }

@@ -3,94 +3,99 @@
 //! What a model said is set in code, behind a fence that is longer than any in it: it can neither end a table or a fence,
 //! nor be HTML, a link or the name of somebody who is told of it then.
 
-use super::words::{about, is_simulated, judge_words, percentile, rate, repair_words, shortened, three};
-use super::{EvalRun, Judged, ShownCases};
-use crate::chat::harmless as harmless_char;
+use super::report_text::{
+    describe_grading, describe_repairs, describe_run, format_pass_rate, format_percentile,
+    format_three_decimals, is_simulated, shorten,
+};
+use super::{EvalRun, ReportCases, ReportedCase};
+use crate::chat::sanitize_char as harmless_char;
 use crate::eval::Verdict;
-use crate::view::comparison::comparison_lines;
-use crate::view::format::{counted, harmless, money};
+use crate::view::baseline_comparison::comparison_lines;
+use crate::view::format::{format_cost, pluralize, strip_control_chars};
 
 /// GitHub takes comments of 65,536 characters; one that is full is not left out as a whole.
-const MOST: usize = 60_000;
+const MAX_REPORT_CHARS: usize = 60_000;
 
 /// Prompts and answers are cut at so many characters.
-const TEXT: usize = 2_000;
+const MAX_TEXT_CHARS: usize = 2_000;
 
 /// The report of all runs.
-pub fn markdown(runs: &[EvalRun<'_>]) -> String {
+pub fn markdown_report(runs: &[EvalRun<'_>]) -> String {
     let mut out = runs.iter().map(overview).collect::<Vec<_>>().join("\n");
     for run in runs {
-        cases(run, &mut out);
+        write_cases(run, &mut out);
     }
     out
 }
 
 /// Verdict and figures of a run.
 fn overview(run: &EvalRun<'_>) -> String {
-    let verdict = if run.gate.passed() {
+    let verdict = if run.gate.is_passed() {
         "✅ the gate passed"
     } else if run.gate.reasons.is_empty() {
         "⚠️ the gate cannot judge this"
     } else {
         "❌ the gate failed"
     };
-    let mut out = format!("## {}: {verdict}\n\n", code(&run.set.name));
+    let mut out = format!("## {}: {verdict}\n\n", inline_code(&run.set.name));
     let reasons: Vec<&str> = run.reasons().collect();
     if !reasons.is_empty() {
-        out += &format!("{}\n", block(&reasons.join("\n")));
+        out += &format!("{}\n", fenced_block(&reasons.join("\n")));
     }
     out += "| subject | passed | pass rate [95 %] | after repair | score | cost | p50 | p95 |\n";
     out += "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     for summary in run.summaries {
-        let mark = if summary.simulated { " (sim)" } else { "" };
+        let mark = if summary.is_simulated { " (sim)" } else { "" };
         out += &format!(
             "| {}{mark} | {}/{} | {} | {} | {} | {} | {} | {} |\n",
-            code(&summary.subject),
+            inline_code(&summary.subject),
             summary.passed,
             summary.passed + summary.failed,
-            rate(summary),
-            three(summary.repaired_pass_rate),
-            three(summary.mean_score),
-            money(summary.cost),
-            percentile(summary, 0),
-            percentile(summary, 1),
+            format_pass_rate(summary),
+            format_three_decimals(summary.repaired_pass_rate),
+            format_three_decimals(summary.mean_score),
+            format_cost(summary.cost),
+            format_percentile(summary, 0),
+            format_percentile(summary, 1),
         );
     }
     let compared = comparison_lines(run.comparisons, false);
     if !compared.is_empty() {
-        out += &format!("\nCompared case by case:\n\n{}", block(&compared.join("\n")));
+        out += &format!("\nCompared case by case:\n\n{}", fenced_block(&compared.join("\n")));
     }
-    out += &format!("\n{}", notes(run));
+    out += &format!("\n{}", run_notes(run));
     out
 }
 
 /// What the figures alone do not say.
-fn notes(run: &EvalRun<'_>) -> String {
+fn run_notes(run: &EvalRun<'_>) -> String {
     let mut notes = Vec::new();
     for summary in run.summaries {
-        let subject = code(&summary.subject);
-        notes.extend(repair_words(summary).map(|words| format!("- {subject}: {words}")));
-        notes.extend(judge_words(summary).iter().map(|words| format!("- {subject}: {}", code(words))));
+        let subject = inline_code(&summary.subject);
+        notes.extend(describe_repairs(summary).map(|words| format!("- {subject}: {words}")));
+        notes.extend(
+            describe_grading(summary).iter().map(|words| format!("- {subject}: {}", inline_code(words))),
+        );
         if summary.unscored > 0 {
-            let count = counted(summary.unscored, "case");
+            let count = pluralize(summary.unscored, "case");
             notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
         }
-        if summary.cached > 0 {
-            notes.push(format!("- {subject}: {} from before", counted(summary.cached, "answer")));
+        if summary.cached_count > 0 {
+            notes.push(format!("- {subject}: {} from before", pluralize(summary.cached_count, "answer")));
         }
     }
     if is_simulated(run) {
-        notes.push(format!("- {}", super::words::SIMULATED));
+        notes.push(format!("- {}", super::report_text::SIMULATED_NOTE));
     }
-    notes.push(format!("- {}", about(run)));
+    notes.push(format!("- {}", describe_run(run)));
     notes.join("\n") + "\n"
 }
 
 /// The cases that do not pass, for as long as there is room.
-fn cases(run: &EvalRun<'_>, out: &mut String) {
+fn write_cases(run: &EvalRun<'_>, out: &mut String) {
     for (summary, results) in run.subjects() {
-        let cases = ShownCases::of(run, summary);
-        let mut bad = cases.bad(results).peekable();
+        let cases = ReportCases::for_subject(run, summary);
+        let mut bad = cases.not_passing(results).peekable();
         if bad.peek().is_none() {
             continue;
         }
@@ -100,11 +105,11 @@ fn cases(run: &EvalRun<'_>, out: &mut String) {
         } else {
             format!("{failed} failed")
         };
-        out.push_str(&format!("\n### {}: {counts}\n\n", code(&summary.subject)));
+        out.push_str(&format!("\n### {}: {counts}\n\n", inline_code(&summary.subject)));
         let mut left_out = 0;
         for judged in bad {
-            let details = details(&judged);
-            if left_out > 0 || out.len() + details.len() > MOST {
+            let details = case_details(&judged);
+            if left_out > 0 || out.len() + details.len() > MAX_REPORT_CHARS {
                 left_out += 1;
             } else {
                 out.push_str(&details);
@@ -117,32 +122,33 @@ fn cases(run: &EvalRun<'_>, out: &mut String) {
 }
 
 /// A case that does not pass, folded up.
-fn details(judged: &Judged<'_>) -> String {
+fn case_details(judged: &ReportedCase<'_>) -> String {
     let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
-    let whys = judged.whys();
-    let first = whys.first().map(|why| format!(" · {}", code(why.name))).unwrap_or_default();
-    let mut out = format!("<details><summary>{mark} {}{first}</summary>\n\n", code(&judged.name()));
+    let whys = judged.reasons();
+    let first = whys.first().map(|why| format!(" · {}", inline_code(why.name))).unwrap_or_default();
+    let mut out =
+        format!("<details><summary>{mark} {}{first}</summary>\n\n", inline_code(&judged.display_name()));
     let reasons: Vec<String> = whys.iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
-    out += &block(&reasons.join("\n"));
-    if let Some(words) = judged.repeats_words() {
+    out += &fenced_block(&reasons.join("\n"));
+    if let Some(words) = judged.describe_repeats() {
         out += &format!("\n{words}.\n");
     }
     if let Some(repairs) = judged.repaired_by() {
-        out += &format!("\nPasses once repaired: {}.\n", code(&repairs.to_string()));
+        out += &format!("\nPasses once repaired: {}.\n", inline_code(&repairs.to_string()));
     }
-    out += &format!("\nPrompt:\n\n{}", block(&judged.own_prompt()));
+    out += &format!("\nPrompt:\n\n{}", fenced_block(&judged.unshared_prompt()));
     if judged.verdict == Verdict::Fail {
-        out += &format!("\nAnswer:\n\n{}", block(&judged.decisive.text));
+        out += &format!("\nAnswer:\n\n{}", fenced_block(&judged.decisive.text));
     }
     out + "\n</details>\n\n"
 }
 
 /// A text on one line, as code. Written as HTML with everything that means anything to Markdown as an entity, so that it
 /// stays one cell of a table, and so that nobody is mentioned: no name is looked for in code.
-fn code(text: &str) -> String {
+fn inline_code(text: &str) -> String {
     let mut out = String::from("<code>");
     let mut last = ' ';
-    for c in shortened(text, 200).chars().map(harmless_char) {
+    for c in shorten(text, 200).chars().map(harmless_char) {
         // Letters, digits and what joins them mean nothing by themselves, unless they make an address.
         let plain = match c {
             ' ' | '-' | ',' | ':' => true,
@@ -161,10 +167,10 @@ fn code(text: &str) -> String {
 }
 
 /// A text behind fences of its own.
-fn block(text: &str) -> String {
-    let text = harmless(text);
-    let cut = text.chars().nth(TEXT).is_some();
-    let mut text: String = text.chars().take(TEXT).collect();
+fn fenced_block(text: &str) -> String {
+    let text = strip_control_chars(text);
+    let cut = text.chars().nth(MAX_TEXT_CHARS).is_some();
+    let mut text: String = text.chars().take(MAX_TEXT_CHARS).collect();
     if cut {
         text.push('…');
     }
@@ -180,20 +186,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_model_said_stays_where_it_is_put() {
-        assert_eq!(code("sim-openai/gpt-5.4"), "<code>sim-openai/gpt-5.4</code>");
+    fn code_escaping_cases() {
+        assert_eq!(inline_code("sim-openai/gpt-5.4"), "<code>sim-openai/gpt-5.4</code>");
         assert_eq!(
-            code("a|b `c` <i> @you #1\nwww.x \0"),
+            inline_code("a|b `c` <i> @you #1\nwww.x \0"),
             "<code>a&#124;b &#96;c&#96; &#60;i&#62; &#64;you &#35;1 www&#46;x \u{fffd}</code>"
         );
-        assert_eq!(block("a\n```\nb"), "````text\na\n```\nb\n````\n");
-        assert_eq!(block("x"), "```text\nx\n```\n");
+        assert_eq!(fenced_block("a\n```\nb"), "````text\na\n```\nb\n````\n");
+        assert_eq!(fenced_block("x"), "```text\nx\n```\n");
     }
 
     proptest! {
         #[test]
-        fn no_text_leaves_its_block(text in "[`~|<>@a\n\r\u{2028} ]{0,40}") {
-            let block = block(&text);
+        fn fenced_block_encloses_any_text(text in "[`~|<>@a\n\r\u{2028} ]{0,40}") {
+            let block = fenced_block(&text);
             let mut lines = block.lines();
             let opening = lines.next().unwrap_or_default();
             let fence = opening.trim_end_matches("text");
@@ -205,8 +211,8 @@ mod tests {
         }
 
         #[test]
-        fn no_text_leaves_its_code(text in any::<String>()) {
-            let code = code(&text);
+        fn inline_code_escapes_any_text(text in any::<String>()) {
+            let code = inline_code(&text);
             let inside = code.strip_prefix("<code>").and_then(|code| code.strip_suffix("</code>")).unwrap_or("<");
             prop_assert!(!inside.contains(['<', '>', '|', '`', '@', '\n', '\r', '*', '_', '[', '\\'])
                     && !inside.contains("://"));

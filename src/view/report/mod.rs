@@ -3,28 +3,30 @@
 
 mod cases;
 mod csv;
-mod file;
 mod github;
 mod html;
 mod json;
 mod jsonl;
 mod junit;
 mod markdown;
-mod words;
+mod replace_file;
+mod report_text;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::eval::statistics::Quorum;
-use crate::eval::{self, CaseResult, Comparison, GateReport, Results, Set, Summary};
+use crate::eval::statistics::MinPass;
+use crate::eval::{
+    self, BaselineComparison, CaseResult, GateReport, GoldenSet, SubjectResults, SubjectSummary,
+};
 
-pub use file::{replace_file, writable};
-pub use github::{annotations, defused};
+pub use github::{annotations, neutralize_workflow_commands};
 pub use json::eval_json;
-pub use markdown::markdown;
+pub use markdown::markdown_report;
+pub use replace_file::{probe_writable, replace_file};
 
-pub(super) use cases::{Judged, ShownCases};
-pub(super) use words::{SIMULATED, is_simulated, judge_words, repair_words, shortened};
+pub(super) use cases::{ReportCases, ReportedCase};
+pub(super) use report_text::{SIMULATED_NOTE, describe_grading, describe_repairs, is_simulated, shorten};
 
 /// One golden set, run against its subjects.
 #[derive(Clone, Copy, Debug)]
@@ -32,40 +34,40 @@ pub struct EvalRun<'a> {
     /// The id of the run.
     pub id: &'a str,
     /// The set.
-    pub set: &'a Set,
+    pub set: &'a GoldenSet,
     /// Those of its cases that were run.
     pub cases: &'a eval::Cases,
     /// How often each of them was asked.
     pub repeats: u32,
     /// How many of a case's answers must pass, where that decides the case.
-    pub min_pass: Option<Quorum>,
+    pub min_pass: Option<MinPass>,
     /// Whether all of that was done.
-    pub is_whole: bool,
+    pub is_complete: bool,
     /// The figures of each subject.
-    pub summaries: &'a [Summary],
+    pub summaries: &'a [SubjectSummary],
     /// The results of each subject, in the same order.
-    pub results: &'a [Results],
+    pub results: &'a [SubjectResults],
     /// How subjects stand to the baseline, where there is one.
-    pub comparisons: &'a [Comparison],
+    pub comparisons: &'a [BaselineComparison],
     /// What the gate says.
     pub gate: &'a GateReport,
 }
 
 impl<'a> EvalRun<'a> {
     /// Each subject with those of its results that were kept whole.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = (&'a Summary, &'a [CaseResult])> + use<'a> {
-        self.summaries.iter().zip(self.results.iter().map(|results| results.whole.as_slice()))
+    pub(super) fn subjects(&self) -> impl Iterator<Item = (&'a SubjectSummary, &'a [CaseResult])> + use<'a> {
+        self.summaries.iter().zip(self.results.iter().map(|results| results.full_results.as_slice()))
     }
 
     /// Why the gate does not pass, the gravest first.
     pub(super) fn reasons(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.gate.words()
+        self.gate.messages()
     }
 }
 
 /// A form that a report can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ReportFormat {
     /// `slalom.eval/1` with every case.
     Json,
     /// One result a line.
@@ -80,12 +82,12 @@ pub enum Form {
     Html,
 }
 
-impl Form {
+impl ReportFormat {
     /// The extensions of all forms, for a sentence.
     pub const EXTENSIONS: &'static str = ".json, .jsonl, .csv, .xml, .md or .html";
 
     /// The form that a file's name asks for.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Json),
             "jsonl" => Some(Self::Jsonl),
@@ -107,7 +109,7 @@ impl Form {
             Self::Jsonl => jsonl::write(runs, out),
             Self::Csv => csv::write(runs, out),
             Self::Junit => junit::write(runs, out),
-            Self::Markdown => out.write_all(markdown(runs).as_bytes()),
+            Self::Markdown => out.write_all(markdown_report(runs).as_bytes()),
             Self::Html => html::write(runs, out),
         }
     }

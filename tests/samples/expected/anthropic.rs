@@ -6,10 +6,11 @@ use serde_json::Value;
 use slalom::chat::FinishReason;
 
 use super::{
-    Answer, Broken, Call, arguments, count, grow, in_band, list, sum, text, texts, truncated, with_calls,
+    Answer, Call, ExpectedFailure, append_text, arguments, count, finish_with_calls, in_band_failure, list,
+    sum, text, texts, truncated,
 };
 
-pub(super) fn fold(events: &[Value]) -> Result<Value, Broken> {
+pub(super) fn fold(events: &[Value]) -> Result<Value, ExpectedFailure> {
     let (mut body, mut blocks, mut stopped) = (Value::Null, BTreeMap::<u64, Value>::new(), false);
     for event in events {
         let at = event["index"].as_u64().unwrap_or(0);
@@ -22,7 +23,7 @@ pub(super) fn fold(events: &[Value]) -> Result<Value, Broken> {
             "content_block_delta" => {
                 if let Some(block) = blocks.get_mut(&at) {
                     for field in ["text", "thinking", "partial_json"] {
-                        grow(block, field, &event["delta"][field]);
+                        append_text(block, field, &event["delta"][field]);
                     }
                 }
             }
@@ -38,7 +39,7 @@ pub(super) fn fold(events: &[Value]) -> Result<Value, Broken> {
             }
             "message_stop" => stopped = true,
             "ping" | "content_block_stop" => {}
-            _ if !event["error"].is_null() => return Err(in_band(event)),
+            _ if !event["error"].is_null() => return Err(in_band_failure(event)),
             _ => {}
         }
     }
@@ -55,9 +56,9 @@ pub(super) fn fold(events: &[Value]) -> Result<Value, Broken> {
     Ok(body)
 }
 
-pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
+pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     if !body["error"].is_null() {
-        return Err(in_band(body));
+        return Err(in_band_failure(body));
     }
     let blocks = &body["content"];
     let used = list(blocks).filter(|b| b["type"] == "tool_use");
@@ -84,7 +85,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
     Ok(Answer {
         text: texts(blocks, "text", |b| b["type"] == "text"),
         reasoning: texts(blocks, "thinking", |b| b["type"] == "thinking"),
-        finish: with_calls(finish, &calls),
+        finish: finish_with_calls(finish, &calls),
         calls,
         usage,
     })

@@ -5,23 +5,25 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use slalom::chat::{FailureClass, FinishReason};
 
-use super::{Answer, Broken, Call, arguments, count, grow, in_band, list, sum, text, truncated};
+use super::{
+    Answer, Call, ExpectedFailure, append_text, arguments, count, in_band_failure, list, sum, text, truncated,
+};
 
-pub(super) fn fold(frames: &[Value]) -> Result<Value, Broken> {
+pub(super) fn fold(frames: &[Value]) -> Result<Value, ExpectedFailure> {
     let (mut blocks, mut body) = (BTreeMap::<u64, Value>::new(), json!({}));
     for frame in frames {
         let (kind, event) = frame.as_object().unwrap().iter().next().unwrap();
         if frame["failed"] == true {
-            return Err(in_band(&json!({"message": event["message"], "type": kind})));
+            return Err(in_band_failure(&json!({"message": event["message"], "type": kind})));
         }
         let block = blocks.entry(event["contentBlockIndex"].as_u64().unwrap_or(0));
         match kind.as_str() {
             "contentBlockStart" => *block.or_default() = event["start"].clone(),
             "contentBlockDelta" => {
                 let (block, delta) = (block.or_default(), &event["delta"]);
-                grow(block, "text", &delta["text"]);
-                grow(&mut block["toolUse"], "input", &delta["toolUse"]["input"]);
-                grow(
+                append_text(block, "text", &delta["text"]);
+                append_text(&mut block["toolUse"], "input", &delta["toolUse"]["input"]);
+                append_text(
                     &mut block["reasoningContent"]["reasoningText"],
                     "text",
                     &delta["reasoningContent"]["text"],
@@ -42,9 +44,9 @@ pub(super) fn fold(frames: &[Value]) -> Result<Value, Broken> {
     Ok(body)
 }
 
-pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
+pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     if body["stopReason"].is_null() {
-        return Err(in_band(body));
+        return Err(in_band_failure(body));
     }
     let blocks = &body["output"]["message"]["content"];
     let said = |block: &Value| {
@@ -70,7 +72,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
     Ok(Answer {
         text: list(blocks).map(said).collect(),
         reasoning: list(blocks).map(|b| text(&b["reasoningContent"]["reasoningText"]["text"])).collect(),
-        finish: super::with_calls(finish, &calls),
+        finish: super::finish_with_calls(finish, &calls),
         calls,
         usage: [into, count(&usage["outputTokens"]), cached, written, None],
     })

@@ -3,14 +3,17 @@
 use serde_json::{Map, Value, json};
 use slalom::chat::{FailureClass, FinishReason};
 
-use super::{Answer, Broken, Call, count, in_band, list, sum, text, texts, truncated, with_calls};
+use super::{
+    Answer, Call, ExpectedFailure, count, finish_with_calls, in_band_failure, list, sum, text, texts,
+    truncated,
+};
 
-pub(super) fn fold(chunks: &[Value]) -> Result<Value, Broken> {
+pub(super) fn fold(chunks: &[Value]) -> Result<Value, ExpectedFailure> {
     let (mut parts, mut usage, mut finish) = (Vec::new(), Map::new(), Value::Null);
     let mut feedback = Value::Null;
     for chunk in chunks {
         if !chunk["error"].is_null() {
-            return Err(in_band(chunk));
+            return Err(in_band_failure(chunk));
         }
         usage.extend(chunk["usageMetadata"].as_object().cloned().unwrap_or_default());
         if !chunk["promptFeedback"].is_null() {
@@ -25,13 +28,13 @@ pub(super) fn fold(chunks: &[Value]) -> Result<Value, Broken> {
     if finish.is_null() && feedback.is_null() {
         return Err(truncated());
     }
-    let candidate = json!({"content": {"parts": whole_calls(parts)}, "finishReason": finish});
+    let candidate = json!({"content": {"parts": join_partial_calls(parts)}, "finishReason": finish});
     let candidates = if finish.is_null() { json!([]) } else { json!([candidate]) };
     Ok(json!({"candidates": candidates, "promptFeedback": feedback, "usageMetadata": usage}))
 }
 
 /// A call begins with a name, grows piece by piece and ends with one without a name.
-fn whole_calls(parts: Vec<Value>) -> Vec<Value> {
+fn join_partial_calls(parts: Vec<Value>) -> Vec<Value> {
     let mut whole: Vec<Value> = Vec::new();
     for part in parts {
         let call = &part["functionCall"];
@@ -42,14 +45,14 @@ fn whole_calls(parts: Vec<Value>) -> Vec<Value> {
             continue;
         };
         for piece in list(&call["partialArgs"]) {
-            put(&mut open["functionCall"]["args"], piece);
+            set_at_path(&mut open["functionCall"]["args"], piece);
         }
     }
     whole
 }
 
 /// Puts a piece where its path says.
-fn put(arguments: &mut Value, piece: &Value) {
+fn set_at_path(arguments: &mut Value, piece: &Value) {
     let path = text(&piece["jsonPath"]).replace(['[', ']', '\'', '$'], ".");
     let mut place = arguments;
     for step in path.split('.').filter(|step| !step.is_empty()) {
@@ -73,14 +76,14 @@ fn put(arguments: &mut Value, piece: &Value) {
     }
 }
 
-pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
+pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     if !body["error"].is_null() {
-        return Err(in_band(body));
+        return Err(in_band_failure(body));
     }
     let candidate = &body["candidates"][0];
     if candidate.is_null() {
         let blocked = !body["promptFeedback"].is_null();
-        return Err(if blocked { vec![FailureClass::ContentPolicy] } else { in_band(body) });
+        return Err(if blocked { vec![FailureClass::ContentPolicy] } else { in_band_failure(body) });
     }
     let parts = &candidate["content"]["parts"];
     let called = list(parts).map(|part| &part["functionCall"]).filter(|call| call["name"].is_string());
@@ -129,7 +132,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, Broken> {
     Ok(Answer {
         text: texts(parts, "text", |p| p["thought"] != true),
         reasoning: texts(parts, "text", |p| p["thought"] == true),
-        finish: with_calls(finish, &calls),
+        finish: finish_with_calls(finish, &calls),
         calls,
         usage,
     })

@@ -1,7 +1,7 @@
-"""Writes figures.csv: what other people's statistics say, for the tests of this room to agree with.
+"""Writes similarity_oracle.csv: what other people's statistics say, for the tests of this room to agree with.
 
     pip install scipy==1.17.1 statsmodels==0.15.0 evalstats==0.3.3
-    python make.py > figures.csv
+    python make.py > similarity_oracle.csv
 
 A row is a kind, its input and its output, numbers apart by spaces. Run it again only to add rows.
 """

@@ -1,0 +1,229 @@
+//! Rows of the catalogue: one line a model, fields without commas or quotes, so that one is found without reading all.
+
+use super::decimal::format_usd_exact;
+use super::model_facts::{parameter_name, parse_parameter};
+use super::{Capabilities, ModelFacts, ModelMode, Pricing, ReasoningControl, TokenPrices, parse_usd};
+
+/// The columns, in order.
+pub(super) const COLUMNS: [&str; 17] = [
+    "provider",
+    "model",
+    "mode",
+    "context_tokens",
+    "max_output_tokens",
+    "usd_input",
+    "usd_cached_input",
+    "usd_cache_write",
+    "usd_cache_write_1h",
+    "usd_output",
+    "usd_reasoning",
+    "refuses",
+    "efforts",
+    "supports",
+    "thinking",
+    "deprecated",
+    "tiers",
+];
+
+/// The lines of rows, without the header and what stands above it.
+pub(super) fn data_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().skip_while(|line| !line.starts_with("provider,")).skip(1)
+}
+
+/// The row of one model, found by how its line begins.
+pub(super) fn find_model(text: &str, provider: &str, model: &str) -> Option<ModelFacts> {
+    let of_it = |line: &&str| {
+        let rest = line.strip_prefix(provider).and_then(|rest| rest.strip_prefix(','));
+        rest.and_then(|rest| rest.strip_prefix(model)).is_some_and(|rest| rest.starts_with(','))
+    };
+    data_lines(text).find(of_it).and_then(|line| parse_row(line).ok())
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// In words: which column holds what it cannot.
+pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let fields: [&str; COLUMNS.len()] = fields
+        .try_into()
+        .map_err(|fields: Vec<&str>| format!("{} fields, where {} belong", fields.len(), COLUMNS.len()))?;
+    let [
+        provider,
+        model,
+        mode,
+        context,
+        most,
+        prices @ ..,
+        refuses,
+        efforts,
+        supports,
+        thinking,
+        deprecated,
+        tiers,
+    ] = fields;
+    if provider.is_empty() || model.is_empty() {
+        return Err("a row without a provider or a model".to_owned());
+    }
+    let mut capabilities = Capabilities::default();
+    parse_words(supports, "supports", |word| capabilities.parse_and_set(word).then_some(()))?;
+    Ok(ModelFacts {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        mode: parse_choice(mode, "mode", ModelMode::ALL, ModelMode::name)?.unwrap_or_default(),
+        context_tokens: parse_count(context, "context_tokens")?,
+        max_output_tokens: parse_count(most, "max_output_tokens")?,
+        pricing: Pricing { base: parse_prices(prices, |at| COLUMNS[5 + at])?, tiers: parse_tiers(tiers)? },
+        rejected_parameters: parse_words(refuses, "refuses", parse_parameter)?,
+        efforts: parse_words(efforts, "efforts", |word| word.parse().ok())?,
+        capabilities,
+        reasoning_control: parse_choice(thinking, "thinking", ReasoningControl::ALL, ReasoningControl::name)?,
+        retirement_date: parse_date(deprecated)?,
+    })
+}
+
+/// Writes a row.
+pub(super) fn format_row(facts: &ModelFacts) -> String {
+    let count = |tokens: Option<u64>| tokens.map(|n| n.to_string()).unwrap_or_default();
+    let base = price_columns(&facts.pricing.base).map(|nano| nano.map(format_usd_exact).unwrap_or_default());
+    let tiers = facts.pricing.tiers.iter().map(|(above, price)| {
+        let prices = price_columns(price).map(|nano| nano.map_or_else(|| "-".to_owned(), format_usd_exact));
+        format!("{above} {}", prices.join(" "))
+    });
+    let refuses: Vec<String> = facts.rejected_parameters.iter().map(|p| parameter_name(*p)).collect();
+    let efforts: Vec<&str> = facts.efforts.iter().map(|e| e.as_str()).collect();
+    [
+        facts.provider.clone(),
+        facts.model.clone(),
+        facts.mode.name().to_owned(),
+        count(facts.context_tokens),
+        count(facts.max_output_tokens),
+        base.join(","),
+        refuses.join(" "),
+        efforts.join(" "),
+        facts.capabilities.to_csv_field(),
+        facts.reasoning_control.map(ReasoningControl::name).unwrap_or_default().to_owned(),
+        facts.retirement_date.clone().unwrap_or_default(),
+        tiers.collect::<Vec<_>>().join(";"),
+    ]
+    .join(",")
+}
+
+fn price_columns(price: &TokenPrices) -> [Option<u64>; 6] {
+    [price.input, price.cached_input, price.cache_write, price.cache_write_1h, price.output, price.reasoning]
+}
+
+/// Six prices as written; an empty one and `-` are unknown.
+fn parse_prices(written: [&str; 6], column: impl Fn(usize) -> &'static str) -> Result<TokenPrices, String> {
+    let mut nano = [None; 6];
+    for (at, (nano, text)) in nano.iter_mut().zip(written).enumerate() {
+        if !matches!(text, "" | "-") {
+            *nano =
+                Some(parse_usd(text).ok_or_else(|| format!("`{text}` under {} is no price", column(at)))?);
+        }
+    }
+    let [input, cached_input, cache_write, cache_write_1h, output, reasoning] = nano;
+    Ok(TokenPrices { input, cached_input, cache_write, cache_write_1h, output, reasoning })
+}
+
+/// `100000 0.5 0.05 0.625 - 2.5 -;…`: above so many input tokens these six prices, in the columns' order.
+fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
+    let mut tiers: Vec<(u64, TokenPrices)> = Vec::new();
+    for tier in written.split(';').filter(|tier| !tier.is_empty()) {
+        let wrong = || format!("`{tier}` under tiers is not a number of tokens and six prices, ascending");
+        let fields: Vec<&str> = tier.split(' ').collect();
+        let [above, prices @ ..]: [&str; 7] = fields.try_into().map_err(|_| wrong())?;
+        let above = above.parse().map_err(|_| wrong())?;
+        if tiers.last().is_some_and(|(before, _)| *before >= above) {
+            return Err(wrong());
+        }
+        tiers.push((above, parse_prices(prices, |_| "tiers")?));
+    }
+    Ok(tiers)
+}
+
+fn parse_count(text: &str, column: &str) -> Result<Option<u64>, String> {
+    let read = || text.parse().map_err(|_| format!("`{text}` under {column} is no whole number"));
+    if text.is_empty() { Ok(None) } else { read().map(Some) }
+}
+
+fn parse_words<T>(
+    text: &str,
+    column: &str,
+    mut read: impl FnMut(&str) -> Option<T>,
+) -> Result<Vec<T>, String> {
+    text.split(' ')
+        .filter(|word| !word.is_empty())
+        .map(|word| read(word).ok_or_else(|| format!("`{word}` under {column} is no word known there")))
+        .collect()
+}
+
+fn parse_choice<T: Copy, const N: usize>(
+    text: &str,
+    column: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let found = all.into_iter().find(|one| name(*one) == text);
+    found.map(Some).ok_or_else(|| format!("`{text}` under {column} is no word known there"))
+}
+
+fn parse_date(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |_| format!("`{text}` under deprecated is no date");
+    text.parse::<jiff::civil::Date>().map_err(wrong)?;
+    Ok(Some(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::BUILT_IN_CSV;
+
+    #[test]
+    fn shipped_rows_round_trip() {
+        assert_eq!(BUILT_IN_CSV.lines().next(), Some(COLUMNS.join(",").as_str()));
+        let mut seen = std::collections::HashSet::new();
+        for line in data_lines(BUILT_IN_CSV) {
+            let facts = parse_row(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+            assert!(!line.contains('"'), "{line}");
+            assert_eq!(format_row(&facts), line);
+            assert!(seen.insert((facts.provider.clone(), facts.model.clone())), "twice: {line}");
+            assert_eq!(find_model(BUILT_IN_CSV, &facts.provider, &facts.model), Some(facts));
+        }
+        assert!(seen.len() > 2_000, "{}", seen.len());
+    }
+
+    #[test]
+    fn invalid_row_cases() {
+        let row = |at: usize, value: &str| {
+            let mut fields = vec![""; COLUMNS.len()];
+            (fields[0], fields[1]) = ("p", "m");
+            fields[at] = value;
+            parse_row(&fields.join(","))
+        };
+        for (at, value, said) in [
+            (0, "", "without a provider"),
+            (2, "chatty", "mode"),
+            (3, "-1", "context_tokens"),
+            (5, "1e3", "`1e3` under usd_input is no price"),
+            (11, "temprature", "`temprature` under refuses"),
+            (12, "huge", "efforts"),
+            (13, "no-wings", "supports"),
+            (14, "hard", "thinking"),
+            (15, "2026-02-30", "no date"),
+            (16, "5 1", "tiers"),
+            (16, "9 1 1 1 1 1 1;5 1 1 1 1 1 1", "ascending"),
+        ] {
+            let why = row(at, value).unwrap_err();
+            assert!(why.contains(said), "{value}: {why}");
+        }
+        assert!(parse_row("a,b").unwrap_err().contains("2 fields"));
+        assert!(row(16, "9 1 - - - 1 -").is_ok());
+    }
+}

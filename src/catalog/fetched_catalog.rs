@@ -1,0 +1,150 @@
+//! Rows that the user fetched, with their date.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::csv_rows::{self, COLUMNS};
+use super::{BUILT_IN_DATE, ModelFacts};
+
+/// What the first line of the file begins with.
+const FILE_HEADER_PREFIX: &str = "# slalom catalogue ";
+
+/// A catalogue is old after this many days: prices will have changed.
+const STALE_AFTER_DAYS: i32 = 90;
+
+/// Rows that stand before the shipped ones. They are read when a model is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedCatalog {
+    date: Date,
+    text: Arc<str>,
+}
+
+impl FetchedCatalog {
+    /// These models as of that day.
+    pub fn new(date: Date, models: &[ModelFacts]) -> Self {
+        let mut text = format!("{FILE_HEADER_PREFIX}{date}\n{}\n", COLUMNS.join(","));
+        for facts in models {
+            // Building the text cannot fail: it is memory.
+            let _ = writeln!(text, "{}", csv_rows::format_row(facts));
+        }
+        Self { date, text: text.into() }
+    }
+
+    /// A file's text.
+    ///
+    /// # Errors
+    /// In words, when it is not such a file. Its rows are not looked at yet.
+    pub fn parse(text: String) -> Result<Self, String> {
+        let mut lines = text.lines();
+        let date = lines.next().and_then(|line| line.strip_prefix(FILE_HEADER_PREFIX)?.trim().parse().ok());
+        let date = date.ok_or_else(|| format!("its first line is not `{FILE_HEADER_PREFIX}` and a date"))?;
+        if lines.next() != Some(COLUMNS.join(",").as_str()) {
+            return Err("its second line does not name the columns of this version".to_owned());
+        }
+        Ok(Self { date, text: text.into() })
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The day of its rows.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// What it says of a model.
+    pub(super) fn find(&self, provider: &str, model: &str) -> Option<ModelFacts> {
+        csv_rows::find_model(&self.text, provider, model)
+    }
+
+    /// All its models.
+    pub fn all(&self) -> impl Iterator<Item = ModelFacts> {
+        csv_rows::data_lines(&self.text).filter_map(|line| csv_rows::parse_row(line).ok())
+    }
+}
+
+/// How long a catalogue of that day is old, in days; `None` where it is not.
+pub fn stale_age_days(date: Date, today: Date) -> Option<i32> {
+    let days = today.since(date).ok()?.get_days();
+    (days > STALE_AFTER_DAYS).then_some(days)
+}
+
+/// The day of the shipped rows.
+pub fn built_in_date() -> Date {
+    // A test reads the constant.
+    BUILT_IN_DATE.parse().unwrap_or_default()
+}
+
+/// How a model stands to the day from which its provider may stop serving it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// No such day is known, or it is far.
+    Active,
+    /// Within 30 days.
+    RetiringSoon,
+    /// It has come.
+    Retired,
+}
+
+/// Days before the end in which a model is leaving.
+const RETIRING_SOON_DAYS: i32 = 30;
+
+impl ModelFacts {
+    /// How it stands on a day.
+    pub fn lifecycle_on(&self, today: Date) -> Lifecycle {
+        let Some(end) = self.retirement_date.as_deref().and_then(|date| date.parse::<Date>().ok()) else {
+            return Lifecycle::Active;
+        };
+        match end.since(today).map_or(i32::MAX, |span| span.get_days()) {
+            days if days <= 0 => Lifecycle::Retired,
+            days if days <= RETIRING_SOON_DAYS => Lifecycle::RetiringSoon,
+            _ => Lifecycle::Active,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn date_cases() {
+        assert_eq!(built_in_date().to_string(), BUILT_IN_DATE);
+        assert_eq!(stale_age_days(date(2026, 1, 1), date(2026, 4, 1)), None);
+        assert_eq!(stale_age_days(date(2026, 1, 1), date(2026, 4, 2)), Some(91));
+        assert_eq!(stale_age_days(date(2027, 1, 1), date(2026, 4, 2)), None);
+        let model = ModelFacts { retirement_date: Some("2026-11-30".into()), ..ModelFacts::default() };
+        for (today, standing) in [
+            (date(2026, 10, 30), Lifecycle::Active),
+            (date(2026, 10, 31), Lifecycle::RetiringSoon),
+            (date(2026, 11, 29), Lifecycle::RetiringSoon),
+            (date(2026, 11, 30), Lifecycle::Retired),
+            (date(2027, 11, 30), Lifecycle::Retired),
+        ] {
+            assert_eq!(model.lifecycle_on(today), standing, "{today}");
+        }
+        assert_eq!(ModelFacts::default().lifecycle_on(date(2026, 1, 1)), Lifecycle::Active);
+    }
+
+    #[test]
+    fn updated_file_round_trips() {
+        let facts = ModelFacts { provider: "p".into(), model: "m".into(), ..ModelFacts::default() };
+        let updated = FetchedCatalog::new(date(2026, 3, 4), std::slice::from_ref(&facts));
+        let read = FetchedCatalog::parse(updated.text().to_owned()).unwrap();
+        assert_eq!(
+            (read.date(), read.find("p", "m"), read.all().count()),
+            (date(2026, 3, 4), Some(facts), 1)
+        );
+        assert!(FetchedCatalog::parse("provider,model\n".into()).unwrap_err().contains("first line"));
+        assert!(
+            FetchedCatalog::parse(format!("{FILE_HEADER_PREFIX}2026-01-01\nprovider,model\n"))
+                .unwrap_err()
+                .contains("columns")
+        );
+    }
+}

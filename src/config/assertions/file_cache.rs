@@ -1,0 +1,72 @@
+//! What assertions read of files: schemas, and what programs are.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::AssertionBuildError;
+use super::options::AssertionOptions;
+use crate::config::set_folder::SetFolder;
+use crate::eval::Digest;
+
+/// Files that were read for other cases: a set has many cases and few files.
+#[derive(Debug, Default)]
+pub(in crate::config) struct AssertionFileCache {
+    schemas: RefCell<HashMap<PathBuf, Value>>,
+    digests: RefCell<HashMap<PathBuf, Option<Digest>>>,
+    validators: RefCell<HashMap<String, Arc<Validator>>>,
+}
+
+impl AssertionFileCache {
+    /// The digest of a file; `None` where there is none that can be read.
+    pub(super) fn file_digest(&self, path: &Path) -> Option<Digest> {
+        // What is no file, such as a pipe, might never end.
+        let read =
+            || path.is_file().then(|| std::fs::read(path).ok()).flatten().map(|bytes| Digest::of([bytes]));
+        *self.digests.borrow_mut().entry(path.to_owned()).or_insert_with(read)
+    }
+
+    fn load_schema(&self, folder: &SetFolder, name: &str) -> Result<Value, AssertionBuildError> {
+        let path = &folder.file(name)?;
+        if let Some(schema) = self.schemas.borrow().get(path) {
+            return Ok(schema.clone());
+        }
+        let text =
+            std::fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+        let schema: Value =
+            serde_json::from_str(&text).map_err(|e| format!("{} is not JSON: {e}", path.display()))?;
+        self.schemas.borrow_mut().insert(path.clone(), schema.clone());
+        Ok(schema)
+    }
+
+    fn compile_schema(&self, schema: &Value) -> Result<Arc<Validator>, AssertionBuildError> {
+        let text = schema.to_string();
+        if let Some(validator) = self.validators.borrow().get(&text) {
+            return Ok(Arc::clone(validator));
+        }
+        let validator =
+            jsonschema::validator_for(schema).map_err(|e| format!("the schema is broken: {e}"))?;
+        let validator = Arc::new(validator);
+        self.validators.borrow_mut().insert(text, Arc::clone(&validator));
+        Ok(validator)
+    }
+
+    /// The schema of an assertion, out of a file or written in place.
+    pub(super) fn take_schema(
+        &self,
+        arguments: &mut AssertionOptions,
+        folder: &SetFolder,
+    ) -> Result<Option<(Arc<Validator>, Value)>, AssertionBuildError> {
+        let schema = match (arguments.take("schema"), arguments.take("value")) {
+            (None, None) => return Ok(None),
+            (Some(schema), None) => schema,
+            (None, Some(Value::String(path))) => self.load_schema(folder, &path)?,
+            _ => return Err("it takes a path, or {schema: {…}}".into()),
+        };
+        Ok(Some((self.compile_schema(&schema)?, schema)))
+    }
+}

@@ -1,0 +1,71 @@
+//! Assertions about JSON.
+
+use serde_json::{Value, json};
+
+use super::checks::compile_regex;
+use super::options::AssertionOptions;
+use super::{AssertionBuildError, AssertionContext};
+use crate::eval::{Check, JsonPathTest};
+
+pub(super) fn parse_json_schema(
+    arguments: &mut AssertionOptions,
+    around: AssertionContext<'_>,
+) -> Result<(Check, Value), AssertionBuildError> {
+    let found = around.files_read.take_schema(arguments, around.folder)?;
+    let (validator, schema) = found.ok_or("it needs a path, or {schema: {…}}")?;
+    Ok((Check::JsonSchema(validator), schema))
+}
+
+pub(super) fn parse_contains_json(
+    arguments: &mut AssertionOptions,
+    around: AssertionContext<'_>,
+) -> Result<(Check, Value), AssertionBuildError> {
+    let (validator, schema) = around.files_read.take_schema(arguments, around.folder)?.unzip();
+    Ok((Check::ContainsJson(validator), json!(schema)))
+}
+
+pub(super) fn parse_json_path(
+    arguments: &mut AssertionOptions,
+) -> Result<(Check, Value), AssertionBuildError> {
+    let written = match arguments.take_text("path")? {
+        Some(path) => path,
+        None => arguments.take_text("value")?.ok_or("it needs `path`")?,
+    };
+    let path = serde_json_path::JsonPath::parse(&written)
+        .map_err(|e| format!("the path `{written}` is broken: {e}"))?;
+    let tests = [arguments.take("equals"), arguments.take("matches"), arguments.take("exists")];
+    let (test, identity) = match tests {
+        [Some(value), None, None] => (JsonPathTest::Equals(value.clone()), json!([written, "equals", value])),
+        [None, Some(Value::String(m)), None] => {
+            (JsonPathTest::Matches(compile_regex(&m)?), json!([written, "matches", m]))
+        }
+        [None, None, Some(Value::Bool(e))] => (JsonPathTest::Exists(e), json!([written, "exists", e])),
+        [None, None, None] => (JsonPathTest::Exists(true), json!([written, "exists", true])),
+        _ => {
+            return Err(
+                "it takes one of `equals`, `matches` (an expression) and `exists` (true or false)".into()
+            );
+        }
+    };
+    Ok((Check::JsonPath(path, test), identity))
+}
+
+pub(super) fn parse_json_diff(
+    arguments: &mut AssertionOptions,
+    reference: Option<&str>,
+) -> Result<(Check, Value), AssertionBuildError> {
+    let of_text = |text: &str| serde_json::from_str::<Value>(text.trim());
+    let wanted = match arguments.take("value") {
+        Some(Value::String(text)) => of_text(&text).map_err(|e| format!("its text is not JSON: {e}"))?,
+        Some(value) => value,
+        None => {
+            let reference = reference.ok_or_else(|| {
+                AssertionBuildError::Case("it needs `value`, or the case a reference".into())
+            })?;
+            of_text(reference)
+                .map_err(|e| AssertionBuildError::Case(format!("the reference is not JSON: {e}")))?
+        }
+    };
+    let identity = wanted.clone();
+    Ok((Check::JsonDiff(wanted), identity))
+}

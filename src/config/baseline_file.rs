@@ -1,0 +1,155 @@
+//! The file of a baseline: what a later gate compares with, and no answers.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::diagnostic::ConfigError;
+use crate::chat::pluralize;
+use crate::eval::statistics::RepeatOutcome;
+use crate::eval::{Baseline, BaselineOrigin, CaseOutcomes, SubjectSummary, Verdict};
+use crate::provider::ModelRef;
+
+const SCHEMA: &str = "slalom.baseline/1";
+
+/// What is kept of a subject.
+#[derive(Clone, Debug)]
+pub struct BaselineSubject<'a> {
+    /// Its figures.
+    pub summary: &'a SubjectSummary,
+    /// Who gave its answers, and how many.
+    pub served_by: Vec<(&'a ModelRef, usize)>,
+    /// How its answers did.
+    pub answered: &'a [CaseOutcomes],
+}
+
+#[derive(Deserialize)]
+struct BaselineFile {
+    schema: String,
+    #[serde(default)]
+    subjects: Vec<BaselineSubjectEntry>,
+}
+
+#[derive(Deserialize)]
+struct BaselineSubjectEntry {
+    subject: String,
+    cases: Vec<BaselineCaseEntry>,
+}
+
+/// A case on a line of its own. Its verdicts and scores are in the order of its repeats.
+#[derive(Serialize, Deserialize)]
+struct BaselineCaseEntry {
+    case: String,
+    digest: String,
+    verdicts: Vec<Verdict>,
+    scores: Vec<Option<f64>>,
+}
+
+/// Reads a baseline: of the file's only subject, or of the one that is named.
+///
+/// # Errors
+/// When it cannot be read, is no baseline, or has no such subject.
+pub fn load_baseline(path: &Path, subject: Option<&str>) -> Result<Baseline, ConfigError> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::cannot_read(&*name, &error))?;
+    let whole = |message: String, hint: &str| ConfigError::for_file(&*name, message, hint);
+    let hint = "such a file is written by `slalom eval SET -m MODEL --save-baseline FILE`";
+    let file: BaselineFile =
+        serde_json::from_str(&text).map_err(|error| whole(format!("it is no baseline: {error}"), hint))?;
+    if file.schema != SCHEMA {
+        return Err(whole(format!("it is no baseline, but {}", file.schema), hint));
+    }
+    let names: Vec<&str> = file.subjects.iter().map(|entry| entry.subject.as_str()).collect();
+    let known = format!("its subjects are {}", names.join(", "));
+    let mut entries = file.subjects.iter().filter(|entry| subject.is_none_or(|name| entry.subject == name));
+    let entry = match (entries.next(), entries.next(), subject) {
+        (Some(entry), None, _) => entry,
+        (None, _, None) => return Err(whole("it has no subject".into(), hint)),
+        (None, _, Some(name)) => return Err(whole(format!("it has no subject `{name}`"), &known)),
+        (Some(_), Some(_), _) => {
+            let hint = format!("name one as {name}:SUBJECT; {known}");
+            return Err(whole("it has several subjects".into(), &hint));
+        }
+    };
+    let answered = entry.cases.iter().map(parse_case_outcomes).collect::<Result<Vec<_>, _>>();
+    let answered = answered.map_err(|why| whole(why, hint))?;
+    Ok(Baseline {
+        subject: entry.subject.clone(),
+        origin: BaselineOrigin::File(name.clone()),
+        cases: answered,
+    })
+}
+
+fn parse_case_outcomes(entry: &BaselineCaseEntry) -> Result<CaseOutcomes, String> {
+    let score = |score: &Option<f64>| score.is_none_or(|score| (0.0..=1.0).contains(&score));
+    let id = &entry.case;
+    if entry.verdicts.len() != entry.scores.len() {
+        return Err(format!(
+            "case `{id}` has {} and {}",
+            pluralize(entry.verdicts.len(), "verdict"),
+            pluralize(entry.scores.len(), "score")
+        ));
+    }
+    if !entry.scores.iter().all(score) {
+        return Err(format!("case `{id}` has a score that is not between 0 and 1"));
+    }
+    let outcomes = entry.verdicts.iter().zip(&entry.scores);
+    Ok(CaseOutcomes {
+        case_id: id.as_str().into(),
+        digest: entry.digest.parse().map_err(|why| format!("case `{id}`: {why}"))?,
+        outcomes: outcomes
+            .map(|(verdict, score)| RepeatOutcome { verdict: *verdict, score: *score })
+            .collect(),
+    })
+}
+
+/// The text of a baseline: a case a line, so that a change of it reads well. `saved` is the time, as text.
+///
+/// # Errors
+/// None that plain data could meet.
+pub fn render_baseline(
+    (name, digest): (&str, &str),
+    saved: &str,
+    subjects: &[BaselineSubject<'_>],
+) -> serde_json::Result<String> {
+    let mut text = format!(
+        "{{\"schema\": {},\n \"saved\": {}, \"set\": {},\n \"subjects\": [",
+        json!(SCHEMA),
+        json!(saved),
+        json!({"name": name, "digest": digest})
+    );
+    for (n, subject) in subjects.iter().enumerate() {
+        text += if n == 0 { "\n" } else { ",\n" };
+        let head = subject_header_json(subject).to_string();
+        // The cases follow in the same object.
+        text += head.strip_suffix('}').unwrap_or(&head);
+        text += ", \"cases\": [";
+        for (n, answered) in subject.answered.iter().enumerate() {
+            let entry = BaselineCaseEntry {
+                case: answered.case_id.to_string(),
+                digest: answered.digest.to_string(),
+                verdicts: answered.outcomes.iter().map(|outcome| outcome.verdict).collect(),
+                scores: answered.outcomes.iter().map(|outcome| outcome.score).collect(),
+            };
+            text += if n == 0 { "\n" } else { ",\n" };
+            text += &serde_json::to_string(&entry)?;
+        }
+        text += "]}";
+    }
+    Ok(text + "]}\n")
+}
+
+/// A subject's figures.
+fn subject_header_json(subject: &BaselineSubject<'_>) -> Value {
+    let BaselineSubject { summary, .. } = subject;
+    let served = subject.served_by.iter().map(|(model, count)| (model.to_string(), (*count).into()));
+    let served_by: serde_json::Map<String, Value> = served.collect();
+    json!({
+        "subject": summary.subject, "simulated": summary.is_simulated, "served_by": served_by,
+        "passed": summary.passed, "failed": summary.failed, "unscored": summary.unscored,
+        "pass_rate": summary.pass_rate, "mean_score": summary.mean_score,
+        "p50_ms": summary.latency_ms.map(|latency| latency[0]), "p95_ms": summary.latency_ms.map(|latency| latency[1]),
+        "cost_usd": summary.cost.usd(), "cost_source": summary.cost.source.name(),
+    })
+}

@@ -1,0 +1,142 @@
+//! What makes a case the same case: what is sent, what is right, what is asked of the answer.
+
+use serde_json::{Map, Number, Value, json};
+
+use crate::chat::{PromptCacheTtl, Request, ResponseFormat, Tool, ToolChoice};
+use crate::eval::Digest;
+
+/// The digest of a case: contents, not paths, and nothing of how they are written.
+pub(super) fn compute_case_digest(
+    request: &Request,
+    reference: Option<&str>,
+    assertions: &[Value],
+) -> Digest {
+    let identity =
+        json!({"request": request_identity(request), "reference": reference, "assertions": assertions});
+    Digest::of([canonicalize(identity).to_string()])
+}
+
+/// All that is sent. A field that is added to the request is to be added here: hence every one is named.
+fn request_identity(request: &Request) -> Value {
+    let Request {
+        system_prompt: system,
+        messages,
+        temperature,
+        top_p,
+        max_output_tokens: max_tokens,
+        stop_sequences: stop,
+        seed,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        response_format: schema,
+        reasoning_effort: effort,
+        prompt_cache: cache,
+        provider_options: options,
+    } = request;
+    let tools: Vec<Value> = tools
+        .iter()
+        .map(|tool| match tool {
+            Tool::Function(function) => json!(function),
+            Tool::ProviderSpecific(tool) => json!({"own": tool}),
+        })
+        .collect();
+    let tool_choice = tool_choice.as_ref().map(|choice| match choice {
+        ToolChoice::Auto => json!("auto"),
+        ToolChoice::None => json!("none"),
+        ToolChoice::Required => json!("required"),
+        ToolChoice::Named(name) => json!({"name": name}),
+    });
+    let schema = schema.as_ref().map(|schema| match schema {
+        ResponseFormat::JsonObject => json!("json"),
+        ResponseFormat::JsonSchema(s) => json!([s.name, s.description, s.schema, s.strict]),
+    });
+    let cache = cache.map(|lifetime| match lifetime {
+        PromptCacheTtl::ProviderDefault => "short",
+        PromptCacheTtl::OneHour => "long",
+    });
+    json!({
+        "system": system, "messages": messages, "temperature": temperature, "top_p": top_p,
+        "max_tokens": max_tokens, "stop": stop, "seed": seed, "tools": tools, "tool_choice": tool_choice,
+        "parallel_tool_calls": parallel_tool_calls, "schema": schema,
+        "effort": effort.map(|effort| effort.to_string()), "cache": cache, "options": options,
+    })
+}
+
+/// One way to write what means the same: keys in order, whole numbers without a point.
+pub(super) fn canonicalize(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(canonicalize).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(
+                fields.into_iter().map(|(key, value)| (key, canonicalize(value))).collect::<Map<_, _>>(),
+            )
+        }
+        Value::Number(number) => Value::Number(as_integer(&number).unwrap_or(number)),
+        other => other,
+    }
+}
+
+/// A whole number that is written with a point or an exponent, where a double holds it exactly.
+fn as_integer(number: &Number) -> Option<Number> {
+    let value =
+        number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < 9e15)?;
+    Some(Number::from(value as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{FunctionTool, JsonSchema, Message, ReasoningEffort, Role};
+
+    #[test]
+    fn equivalent_json_canonicalizes_equally() {
+        let a = json!({"b": [1.0, {"y": 1, "x": 2.5}], "a": 1e3});
+        let b = json!({"a": 1000, "b": [1, {"x": 2.5, "y": 1}]});
+        assert_eq!(canonicalize(a).to_string(), canonicalize(b).to_string());
+        assert_ne!(canonicalize(json!(1)), canonicalize(json!("1")));
+        assert_eq!(canonicalize(json!(1e300)), json!(1e300));
+    }
+
+    #[test]
+    fn every_request_field_changes_digest() {
+        let of = |change: &dyn Fn(&mut Request)| {
+            let mut request = Request::from_prompt("hi");
+            change(&mut request);
+            compute_case_digest(&request, None, &[])
+        };
+        let tool =
+            || FunctionTool { name: "f".into(), description: None, parameters: json!({}), strict: None };
+        let schema = || JsonSchema { name: "s".into(), description: None, schema: json!({}), strict: None };
+        let changes: [&dyn Fn(&mut Request); 19] = [
+            &|_| {},
+            &|r| r.system_prompt = Some("be brief".into()),
+            &|r| r.messages.insert(0, Message::from_user("before")),
+            &|r| r.messages.insert(0, Message::from_texts(Role::Assistant, ["before".to_owned()])),
+            &|r| r.temperature = Some(0.0),
+            &|r| r.top_p = Some(1.0),
+            &|r| r.max_output_tokens = Some(1),
+            &|r| r.stop_sequences = vec!["x".into()],
+            &|r| r.seed = Some(1),
+            &|r| r.tools = vec![Tool::Function(tool())],
+            &|r| r.tools = vec![Tool::ProviderSpecific(json!(tool()))],
+            &|r| r.tool_choice = Some(ToolChoice::Auto),
+            &|r| r.tool_choice = Some(ToolChoice::Named("auto".into())),
+            &|r| r.parallel_tool_calls = Some(false),
+            &|r| r.response_format = Some(ResponseFormat::JsonObject),
+            &|r| r.response_format = Some(ResponseFormat::JsonSchema(schema())),
+            &|r| r.reasoning_effort = Some(ReasoningEffort::Low),
+            &|r| r.prompt_cache = Some(PromptCacheTtl::ProviderDefault),
+            &|r| drop(r.provider_options.insert("openai".into(), Map::new())),
+        ];
+        let mut digests: Vec<Digest> = changes.iter().map(|change| of(change)).collect();
+        digests.push(compute_case_digest(&Request::from_prompt("hi"), Some(""), &[]));
+        digests.push(compute_case_digest(&Request::from_prompt("hi"), None, &[Value::Null]));
+        let count = digests.len();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+}

@@ -1,0 +1,264 @@
+//! Cases: written in the set, or taken from a CSV or JSONL file beside it.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::assertions::AssertionEntry;
+use super::diagnostic::Diagnostic;
+use super::request_entry::RequestEntry;
+use super::set_folder::SetFolder;
+use super::yaml::Spanned;
+use crate::eval::Digest;
+
+/// A case as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaseEntry {
+    pub id: Spanned<String>,
+    #[serde(default)]
+    pub vars: Map<String, Value>,
+    pub reference: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub cluster: Option<String>,
+    pub request: Option<RequestEntry>,
+    #[serde(default)]
+    pub assert: Vec<AssertionEntry>,
+}
+
+/// Where a case was written.
+#[derive(Clone, Debug)]
+pub(super) enum CaseOrigin {
+    /// In the set itself, where its place is underlined.
+    SetFile,
+    /// On a line of another file.
+    RowFile(Arc<str>, u64),
+}
+
+impl fmt::Display for CaseOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetFile => Ok(()),
+            Self::RowFile(file, line) => write!(f, " ({file}, line {line})"),
+        }
+    }
+}
+
+/// Reads the cases of a CSV or JSONL file, and hands them on one by one: there may be very many.
+///
+/// # Errors
+/// What is wrong, with the file's name and line in the message.
+pub(super) fn load_case_rows(
+    folder: &SetFolder,
+    name: &str,
+    take: &mut dyn FnMut(CaseEntry, CaseOrigin, u64),
+) -> Result<(), Diagnostic> {
+    let hint =
+        "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
+    let wrong = |message: String| Diagnostic::new(message, None, hint);
+    let path = folder.file(name).map_err(wrong)?;
+    let unreadable = |error: io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
+    let mut file = BufReader::new(File::open(&path).map_err(unreadable)?);
+    if file.fill_buf().map_err(unreadable)?.starts_with("\u{feff}".as_bytes()) {
+        file.consume('\u{feff}'.len_utf8());
+    }
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let file_name: Arc<str> = name.into();
+    let mut count = 0_usize;
+    let mut row = |line: u64, row: CaseRow| {
+        count += 1;
+        let case = row_to_case(row, || format!("{stem}-{count}"))?;
+        take(case, CaseOrigin::RowFile(Arc::clone(&file_name), line), line);
+        Ok(())
+    };
+    let read = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => read_csv_rows(file, &mut row),
+        Some("jsonl" | "ndjson") => read_jsonl_rows(file, &mut row),
+        _ => return Err(wrong(format!("`{name}` is neither .csv nor .jsonl"))),
+    };
+    read.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
+    if count == 0 { Err(wrong(format!("`{name}` has no cases"))) } else { Ok(()) }
+}
+
+/// The ids of cases, of which there may be very many: each is known by the first bytes of its digest.
+#[derive(Default)]
+pub(super) struct CaseIdSet(HashSet<u128>);
+
+impl CaseIdSet {
+    /// Whether the id was there before; it is from now on.
+    pub(super) fn mark_seen(&mut self, id: &str) -> bool {
+        !self.0.insert(Digest::of([id]).prefix())
+    }
+}
+
+/// A row's fields, in order.
+type CaseRow = Vec<(String, Value)>;
+
+/// Takes in one row and its line.
+type RowHandler<'a> = &'a mut dyn FnMut(u64, CaseRow) -> Result<(), String>;
+
+/// Nothing, or the line that is wrong, and how.
+type RowsResult = Result<(), (u64, String)>;
+
+/// An object whose names are all kept, so that one that stands twice is seen.
+struct OrderedFields(CaseRow);
+
+impl<'de> Deserialize<'de> for OrderedFields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OrderedFieldsVisitor;
+        impl<'de> serde::de::Visitor<'de> for OrderedFieldsVisitor {
+            type Value = OrderedFields;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<OrderedFields, A::Error> {
+                let mut fields: CaseRow = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom(format!("the field `{name}` stands twice")));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(OrderedFields(fields))
+            }
+        }
+        deserializer.deserialize_map(OrderedFieldsVisitor)
+    }
+}
+
+fn read_csv_rows(mut file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
+    // Of a line that ends in two characters, the reader counts the second one with the next line.
+    let start = file.fill_buf().map_err(|error| (1, error.to_string()))?;
+    let first = start.split(|byte| *byte == b'\n').next().filter(|first| first.len() < start.len());
+    let more = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
+    let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
+    if let [only] = headers.iter().collect::<Vec<_>>()[..]
+        && let Some((_, name)) =
+            [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| only.contains(*c))
+    {
+        return Err((1, format!("the columns are separated by {name}; a .csv file has commas between them")));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = headers.iter().find(|h| !seen.insert(*h)) {
+        return Err((1, format!("the column `{twice}` stands twice")));
+    }
+    for record in reader.records() {
+        let line = |e: &csv::Error| e.position().map_or(0, |at| at.line() + more);
+        let record = record.map_err(|e| (line(&e), e.to_string()))?;
+        let line = record.position().map_or(0, |at| at.line() + more);
+        let fields = headers.iter().zip(&record);
+        let row = fields.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect();
+        take(line, row).map_err(|why| (line, why))?;
+    }
+    Ok(())
+}
+
+fn read_jsonl_rows(file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
+    for (n, line) in (1..).zip(file.lines()) {
+        let line = line.map_err(|error| (n, error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let OrderedFields(row) = serde_json::from_str(&line).map_err(|error| (n, error.to_string()))?;
+        take(n, row).map_err(|why| (n, why))?;
+    }
+    Ok(())
+}
+
+/// Known names are parts of the case, `assert:NAME` is that assertion, the rest are variables.
+fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
+    let mut case = CaseEntry {
+        id: Spanned { value: String::new(), span: None },
+        vars: Map::new(),
+        reference: None,
+        tags: Vec::new(),
+        cluster: None,
+        request: None,
+        assert: Vec::new(),
+    };
+    for (name, value) in row {
+        let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
+        match name.as_str() {
+            "id" if blank => return Err("the `id` is empty".into()),
+            "id" => case.id.value = text(),
+            "reference" => case.reference = (!value.is_null()).then(text),
+            "tags" => case.tags = parse_tags(&value)?,
+            "cluster" => case.cluster = (!blank).then(text),
+            _ => match name.strip_prefix("assert:") {
+                Some(_) if blank => {}
+                Some(assertion) => {
+                    case.assert.push(AssertionEntry::from_column(assertion, parse_cell(value)));
+                }
+                None => match suggest_column(&name) {
+                    Some(meant) => {
+                        return Err(format!("`{name}` is no variable's name; did you mean `{meant}`?"));
+                    }
+                    None => drop(case.vars.insert(name, value)),
+                },
+            },
+        }
+    }
+    if case.id.value.is_empty() {
+        case.id.value = own_id();
+    }
+    Ok(case)
+}
+
+/// What a column was probably meant to be, where it looks like a slip: an assertion that silently becomes a variable
+/// would never be checked.
+fn suggest_column(name: &str) -> Option<&'static str> {
+    let lower = name.trim().to_lowercase();
+    let known = ["id", "reference", "tags", "cluster"];
+    if let Some(meant) = known.into_iter().find(|known| *known == lower || is_typo_of(&lower, known)) {
+        return Some(meant);
+    }
+    let first = lower.split(':').next().unwrap_or_default();
+    let like_assert = strsim::jaro_winkler(first, "assert") > 0.85 || lower.contains(':');
+    (like_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
+}
+
+/// Whether a name is a known one with a letter too many, too few or astray. Another letter in its place makes another word as
+/// a rule (`tabs`), and so does another one at its start (`preference`); of a short name every word is near.
+fn is_typo_of(name: &str, known: &str) -> bool {
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let other_letter = name.len() == known.len() && sorted(name) != sorted(known) && known.len() < 7;
+    known.len() > 3
+        && name.chars().next() == known.chars().next()
+        && !other_letter
+        && strsim::osa_distance(name, known) == 1
+}
+
+/// Lists and maps stand in a column as JSON; all else is text.
+fn parse_cell(value: Value) -> Value {
+    let parsed = value
+        .as_str()
+        .filter(|t| t.trim_start().starts_with(['[', '{']))
+        .and_then(|t| serde_json::from_str(t).ok());
+    parsed.unwrap_or(value)
+}
+
+fn parse_tags(value: &Value) -> Result<Vec<String>, String> {
+    match parse_cell(value.clone()) {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => {
+            Ok(text.split([',', ';', ' ']).filter(|w| !w.is_empty()).map(str::to_owned).collect())
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|i| i.as_str().map(str::to_owned).ok_or_else(|| "`tags` must be words".to_owned()))
+            .collect(),
+        _ => Err("`tags` must be words".into()),
+    }
+}

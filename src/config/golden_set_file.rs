@@ -1,0 +1,195 @@
+//! A golden set, from its file to its rendered cases.
+
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::assertions::AssertionEntry;
+use super::case_builder::CaseBuilder;
+use super::case_digest::compute_case_digest;
+use super::case_entries::{CaseEntry, CaseIdSet, CaseOrigin, load_case_rows};
+use super::diagnostic::{ConfigError, Diagnostic, check_version};
+use super::gate_entry::GateEntry;
+use super::prompt_templates::{MessageEntry, PromptEntries, PromptEntry, resolve_prompts};
+use super::request_entry::RequestEntry;
+use super::set_folder::{FileAccess, SetFolder};
+use super::yaml::{self, Spanned};
+use crate::eval::{CasesWriter, Digest, DigestBuilder, GoldenSet, NewCase};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenSetFile {
+    version: Spanned<u32>,
+    name: String,
+    description: Option<String>,
+    #[serde(default)]
+    models: Vec<Spanned<String>>,
+    system: Option<Spanned<String>>,
+    prompt: Option<Spanned<String>>,
+    messages: Option<Vec<MessageEntry>>,
+    prompts: Option<PromptEntries>,
+    #[serde(default)]
+    files: Vec<Spanned<String>>,
+    #[serde(default)]
+    request: RequestEntry,
+    judge: Option<String>,
+    embedding: Option<String>,
+    #[serde(default)]
+    assert: Vec<AssertionEntry>,
+    repeat: Option<Spanned<u32>>,
+    min_pass: Option<Spanned<u32>>,
+    gate: Option<GateEntry>,
+    #[serde(default)]
+    cases: Vec<CaseEntry>,
+    #[serde(default)]
+    cases_from: Vec<Spanned<String>>,
+}
+
+/// Reads a golden set and everything it names.
+///
+/// # Errors
+/// The first mistake of syntax or type; else all others together, each at its place.
+pub fn load_golden_set(path: &Path, access: FileAccess) -> Result<GoldenSet, ConfigError> {
+    let name = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::cannot_read(name.as_str(), &error))?;
+    let file: GoldenSetFile = yaml::parse(&name, &text)?;
+    let mut problems = Vec::new();
+    match resolve_golden_set(path, access, &text, file, &mut problems) {
+        Some(set) if problems.is_empty() => Ok(set),
+        _ => Err(ConfigError { path: name, text, diagnostics: problems }),
+    }
+}
+
+fn resolve_golden_set(
+    path: &Path,
+    access: FileAccess,
+    text: &str,
+    mut file: GoldenSetFile,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<GoldenSet> {
+    problems.extend(check_version(&file.version));
+    let own =
+        PromptEntry { system: file.system, prompt: file.prompt, messages: file.messages, files: file.files };
+    let prompts = resolve_prompts(&own, file.prompts.as_ref(), problems);
+    let names: Vec<String> = prompts.iter().filter_map(|prompt| prompt.name.clone()).collect();
+    let folder = SetFolder::of_set(path, access);
+    let name = path.display().to_string();
+    let digesters = vec![DigestBuilder::default(); prompts.len()];
+    let mut rendering = CaseBuilder::new(&folder, prompts);
+    rendering.files.push(name.as_str().into());
+    (rendering.request_defaults, rendering.shared_assertions) = (file.request, file.assert);
+    (rendering.judge, rendering.embedding) = (file.judge, file.embedding);
+    let mut reading = GoldenSetLoader {
+        digesters,
+        rendering,
+        cases: CasesWriter::default(),
+        storage_error: None,
+        ids: CaseIdSet::default(),
+        problems,
+    };
+    let breaks: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    for entry in std::mem::take(&mut file.cases) {
+        let line = |start| breaks.partition_point(|at| *at < start) as u64 + 1;
+        let line = entry.id.span.as_ref().map(|span| line(span.start));
+        reading.add_case(entry, &CaseOrigin::SetFile, line);
+    }
+    for listed in &file.cases_from {
+        reading.rendering.files.push(folder.path().join(&listed.value).to_string_lossy().into());
+        let rows = load_case_rows(&folder, &listed.value, &mut |entry, source, line| {
+            reading.add_case(entry, &source, Some(line));
+        });
+        if let Err(problem) = rows {
+            reading.problems.push(Diagnostic { span: listed.span.clone(), ..problem });
+        }
+    }
+    let GoldenSetLoader { rendering, cases, storage_error: full, digesters, problems, .. } = reading;
+    if file.cases_from.is_empty() && cases.is_empty() && problems.is_empty() {
+        let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
+        problems.push(Diagnostic::new("the golden set has no cases", None, hint));
+    }
+    let answers = cases.len() * file.repeat.as_ref().map_or(1, |repeat| repeat.value.max(1) as usize);
+    let gate = file.gate.map(|gate| gate.resolve(answers, problems));
+    for (name, number) in [("repeat", &file.repeat), ("min_pass", &file.min_pass)] {
+        if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
+            let message = format!("`{name}` must be at least 1");
+            problems.push(Diagnostic::new(message, zero.span.clone(), "write a number of answers"));
+        }
+    }
+    if !problems.is_empty() {
+        return None;
+    }
+    let digests: Vec<Digest> = digesters.into_iter().map(DigestBuilder::finish).collect();
+    let digest = match digests.as_slice() {
+        [only] => *only,
+        several => Digest::of(several.iter().map(Digest::to_string)),
+    };
+    let files = rendering.files.clone();
+    let cases = match full {
+        Some(error) => Err(error),
+        None => cases.finish(rendering),
+    };
+    let cases = cases.map_err(|error| problems.push(case_storage_error(&error))).ok()?;
+    Some(GoldenSet {
+        name: file.name,
+        description: file.description,
+        path: name,
+        files,
+        digest: digest.to_string(),
+        default_subjects: file.models.into_iter().map(|m| m.value).collect(),
+        cases,
+        prompts: names,
+        repeat: file.repeat.map(|repeat| repeat.value),
+        min_pass: file.min_pass.map(|min_pass| min_pass.value),
+        gate,
+    })
+}
+
+fn case_storage_error(error: &io::Error) -> Diagnostic {
+    let message = format!("the cases are too many for memory, and no temporary file takes them: {error}");
+    Diagnostic::new(
+        message,
+        None,
+        "make room in the folder for temporary files, or name another one in $TMPDIR",
+    )
+}
+
+/// A set whose cases are read one after the other.
+struct GoldenSetLoader<'a> {
+    rendering: CaseBuilder,
+    cases: CasesWriter,
+    /// Why there is no room for more of them, if there is none.
+    storage_error: Option<io::Error>,
+    /// Of the set, by prompt.
+    digesters: Vec<DigestBuilder>,
+    ids: CaseIdSet,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl GoldenSetLoader<'_> {
+    /// Takes in a case that stands on this line of the last of the files.
+    fn add_case(&mut self, mut entry: CaseEntry, source: &CaseOrigin, line: Option<u64>) {
+        let id = entry.id.value.clone();
+        if self.ids.mark_seen(&id) {
+            let message = format!("two cases have the id `{id}`{source}");
+            let hint = "give each case an id of its own";
+            self.problems.push(Diagnostic::new(message, entry.id.span.clone(), hint));
+        }
+        let prompts = 0..self.rendering.prompts.len();
+        let Some(made) = self.rendering.build_case(&entry, source, prompts, self.problems) else { return };
+        let reference = entry.reference.as_deref();
+        let digest = |request| compute_case_digest(request, reference, &made.identities);
+        let digests: Vec<Digest> = made.requests.iter().map(digest).collect();
+        for (digester, digest) in self.digesters.iter_mut().zip(&digests) {
+            digester.update(digest.to_string());
+        }
+        let (tags, cluster) = (std::mem::take(&mut entry.tags), entry.cluster.take().map(Into::into));
+        let row = self.rendering.encode_row(entry, self.rendering.files.len() - 1, line);
+        let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &made.assertions, row: &row };
+        if self.storage_error.is_none() {
+            self.storage_error = self.cases.add(new).err();
+        }
+    }
+}

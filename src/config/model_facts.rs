@@ -1,0 +1,96 @@
+//! Facts of `routes.yaml` about models, field by field over what is known already.
+
+use super::config_resolver::ConfigResolver;
+use super::diagnostic::find_closest;
+use super::routes_file::{ModelEntry, PriceEntry};
+use super::yaml::Spanned;
+use crate::catalog::{
+    Capability, ModelFacts, NanoDollars, REJECTABLE_PARAMETERS, TokenPrices, parameter_name, parse_parameter,
+};
+use crate::chat::ReasoningEffort;
+use crate::provider::ModelRef;
+
+impl ConfigResolver {
+    /// What is known of a model, with what the file says in its place.
+    pub(super) fn resolve_model_facts(&mut self, model: ModelRef, entry: ModelEntry) -> ModelFacts {
+        let known = self.catalog.find(&model.provider, &model.model).unwrap_or_default();
+        let mut facts = ModelFacts { provider: model.provider, model: model.model, ..known };
+        facts.context_tokens = entry.context_tokens.or(facts.context_tokens);
+        facts.max_output_tokens = entry.max_output_tokens.or(facts.max_output_tokens);
+        if let Some(price) = entry.price {
+            facts.pricing = facts.pricing.with_overrides(self.resolve_price(price));
+        }
+        if let Some(words) = entry.supports {
+            let known = Capability::ALL.map(Capability::name);
+            for word in &words {
+                if !facts.capabilities.parse_and_set(&word.value) {
+                    self.report_unknown_keyword(word, &known, "capability");
+                }
+            }
+        }
+        if let Some(words) = entry.efforts {
+            let known = ReasoningEffort::ALL.map(ReasoningEffort::as_str);
+            facts.efforts = self.resolve_keywords(&words, &known, "effort", |word| word.parse().ok());
+        }
+        if let Some(words) = entry.refuses {
+            let known = REJECTABLE_PARAMETERS.map(parameter_name);
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            facts.rejected_parameters = self.resolve_keywords(&words, &known, "parameter", parse_parameter);
+        }
+        facts
+    }
+
+    fn resolve_price(&mut self, said: PriceEntry) -> TokenPrices {
+        TokenPrices {
+            input: self.resolve_nano_dollars(said.input),
+            cached_input: self.resolve_nano_dollars(said.cached_input),
+            cache_write: self.resolve_nano_dollars(said.cache_write),
+            cache_write_1h: self.resolve_nano_dollars(said.cache_write_1h),
+            output: self.resolve_nano_dollars(said.output),
+            reasoning: None,
+        }
+    }
+
+    fn resolve_nano_dollars(&mut self, usd: Option<Spanned<f64>>) -> Option<NanoDollars> {
+        let usd = usd?;
+        if !(0.0..1e6).contains(&usd.value) {
+            let hint = "prices are dollars per million tokens";
+            self.report(format!("`{}` is no price", usd.value), usd.span, hint);
+            return None;
+        }
+        // Nine decimals are kept; the bounds above keep this far inside 64 bits.
+        let nano = (usd.value * 1e9).round() as u64;
+        if nano == 0 && usd.value > 0.0 {
+            // Kept, it would be no price at all, and what it is the price of free.
+            let hint = "prices are dollars per million tokens, to nine decimals";
+            self.report(format!("`{}` is too small a price to be kept", usd.value), usd.span, hint);
+            return None;
+        }
+        Some(nano)
+    }
+
+    pub(super) fn resolve_keywords<T>(
+        &mut self,
+        words: &[Spanned<String>],
+        known: &[&str],
+        what: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        for word in words {
+            match read(&word.value) {
+                Some(one) => found.push(one),
+                None => self.report_unknown_keyword(word, known, what),
+            }
+        }
+        found
+    }
+
+    fn report_unknown_keyword(&mut self, word: &Spanned<String>, known: &[&str], what: &str) {
+        let hint = match find_closest(&word.value, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the words known here are {}", known.join(", ")),
+        };
+        self.report(format!("`{}` is no {what}", word.value), word.span.clone(), hint);
+    }
+}

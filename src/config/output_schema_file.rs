@@ -1,0 +1,38 @@
+//! The shape of an answer as it is written in a file.
+
+use serde_json::{Value, json};
+
+use crate::chat::{JsonSchema, ResponseFormat};
+use crate::eval::OutputSchema;
+
+/// A JSON Schema to ask for by that name; what a vendor does not take as a name is replaced.
+///
+/// # Errors
+/// In words, when it is none.
+pub fn parse_output_schema(name: &str, schema: Value) -> Result<ResponseFormat, String> {
+    OutputSchema::new(&schema)?;
+    let name: String = name.chars().map(|c| if is_name_char(c) { c } else { '_' }).take(64).collect();
+    let name = if name.is_empty() { JsonSchema::DEFAULT_NAME.to_owned() } else { name };
+    let description = schema.get("description").and_then(Value::as_str).map(str::to_owned);
+    let strict = can_be_strict(&schema).then_some(true);
+    Ok(ResponseFormat::JsonSchema(JsonSchema { name, description, schema, strict }))
+}
+
+/// Vendors hold a model to a schema only if every object in it is closed and needs all its fields.
+fn can_be_strict(schema: &Value) -> bool {
+    let here = schema.get("properties").and_then(Value::as_object).is_none_or(|properties| {
+        let required = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);
+        required == properties.len() && schema.get("additionalProperties") == Some(&json!(false))
+    });
+    let open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
+    let inner = match schema {
+        Value::Object(fields) => fields.values().all(can_be_strict),
+        Value::Array(items) => items.iter().all(can_be_strict),
+        _ => true,
+    };
+    here && !open && inner
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}

@@ -1,0 +1,68 @@
+//! Vectors in JSON.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::chat::{EmbeddingResponse, Failure, FailureClass, FailurePhase, Usage};
+use crate::dialect::error_body::ErrorBody;
+
+/// A body as JSON.
+pub(super) fn parse_body(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|error| malformed_failure(&format!("the vectors do not parse ({error})")))
+}
+
+/// Numbers, or base64 of little-endian floats; with `int8` of single bytes.
+pub(super) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
+    match value {
+        // The wire has doubles, and no vendor's vector needs them.
+        Value::Array(numbers) => numbers.iter().map(|n| n.as_f64().map(|n| n as f32)).collect(),
+        Value::String(text) => {
+            let bytes = STANDARD.decode(text).ok()?;
+            Some(if int8 {
+                bytes.into_iter().map(|byte| f32::from(i8::from_le_bytes([byte]))).collect()
+            } else {
+                let floats = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+                floats.collect()
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The vectors found, or why they are none.
+pub(super) fn build_response(
+    vectors: Option<Vec<Vec<f32>>>,
+    input_tokens: Option<u64>,
+    said: &Value,
+) -> Result<EmbeddingResponse, Failure> {
+    match vectors.filter(|all| !all.is_empty() && all.iter().all(|one| !one.is_empty())) {
+        Some(vectors) => {
+            Ok(EmbeddingResponse { embeddings: vectors, usage: Usage { input_tokens, ..Usage::default() } })
+        }
+        None if said.get("error").is_some_and(|error| !error.is_null()) => {
+            Err(ErrorBody::decode_in_band_failure(said))
+        }
+        None => Err(malformed_failure("the answer holds no vectors")),
+    }
+}
+
+fn malformed_failure(message: &str) -> Failure {
+    Failure::new(FailureClass::Malformed, FailurePhase::Body, message)
+}
+
+/// A count that may be written as a float.
+pub(super) fn parse_count(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
+}
+
+/// Texts in a list, or a single one.
+pub(super) fn parse_texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(many) => many.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}

@@ -1,0 +1,185 @@
+//! JSON objects field by field: reading takes out what the contract can hold and leaves the rest, writing puts in what
+//! is there. What is left goes on as the caller's own options, so that nothing of a request is lost on the way.
+
+use serde_json::{Map, Value};
+
+/// An object that is being read.
+#[derive(Debug, Default)]
+pub(super) struct FieldReader(Map<String, Value>);
+
+impl FieldReader {
+    /// The fields of a body.
+    ///
+    /// # Errors
+    /// In words, when it is no JSON object.
+    pub(super) fn from_body(body: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(body).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// The fields of a value; `None` when it is no object.
+    pub(super) fn from_value(value: &Value) -> Option<Self> {
+        value.as_object().cloned().map(Self)
+    }
+
+    /// Takes a field out if `read` can hold all of it; else it stays.
+    pub(super) fn take_with<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+        let read = read(self.0.get(name)?)?;
+        self.0.shift_remove(name);
+        Some(read)
+    }
+
+    /// Takes a text.
+    pub(super) fn take_string(&mut self, name: &str) -> Option<String> {
+        self.take_with(name, |value| value.as_str().map(str::to_owned))
+    }
+
+    /// Takes a number.
+    pub(super) fn take_f64(&mut self, name: &str) -> Option<f64> {
+        self.take_with(name, Value::as_f64)
+    }
+
+    /// Takes a count.
+    pub(super) fn take_u64(&mut self, name: &str) -> Option<u64> {
+        self.take_with(name, Value::as_u64)
+    }
+
+    /// Takes a yes or no.
+    pub(super) fn take_bool(&mut self, name: &str) -> Option<bool> {
+        self.take_with(name, Value::as_bool)
+    }
+
+    /// Takes a list, whatever it holds.
+    pub(super) fn take_array(&mut self, name: &str) -> Vec<Value> {
+        self.take_with(name, |value| value.as_array().cloned()).unwrap_or_default()
+    }
+
+    /// Takes one text or a list of texts.
+    pub(super) fn take_strings(&mut self, name: &str) -> Vec<String> {
+        let read = |value: &Value| match value {
+            Value::String(one) => Some(vec![one.clone()]),
+            Value::Array(many) => many.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        self.take_with(name, read).unwrap_or_default()
+    }
+
+    /// Whether there is such a field.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether a field has just this value; it stays.
+    pub(super) fn has_value(&self, name: &str, expected: &Value) -> bool {
+        self.0.get(name) == Some(expected)
+    }
+
+    /// Takes a field whose value is just this, and says whether it was.
+    pub(super) fn take_if_equal(&mut self, name: &str, expected: &Value) -> bool {
+        self.take_with(name, |value| (value == expected).then_some(())).is_some()
+    }
+
+    /// Reads an object inside this one. What it leaves stays; an object with nothing left is gone.
+    pub(super) fn read_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let mut inner = Self(self.0.get(name)?.as_object()?.clone());
+        let read = read(&mut inner);
+        if inner.is_empty() {
+            self.0.shift_remove(name);
+        } else {
+            self.0.insert(name.to_owned(), Value::Object(inner.0));
+        }
+        Some(read)
+    }
+
+    /// Reads an object inside this one that is of use only as a whole: nothing of it is taken unless all of it is.
+    pub(super) fn take_object<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        self.take_with(name, |value| read_all_fields(value, read))
+    }
+
+    /// Whether nothing is left. A null says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(Value::is_null)
+    }
+
+    /// What nobody took.
+    pub(super) fn into_remaining(mut self) -> Map<String, Value> {
+        self.0.retain(|_, value| !value.is_null());
+        self.0
+    }
+}
+
+/// Reads an object of which everything must be understood; `None` when something is left over.
+pub(super) fn read_all_fields<T>(
+    value: &Value,
+    read: impl FnOnce(&mut FieldReader) -> Option<T>,
+) -> Option<T> {
+    let mut fields = FieldReader::from_value(value)?;
+    let read = read(&mut fields)?;
+    fields.is_empty().then_some(read)
+}
+
+/// Puts a field in where there is one.
+pub(super) fn insert_some(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+/// Puts a list in unless it is empty.
+pub(super) fn insert_nonempty_array(
+    object: &mut Map<String, Value>,
+    name: &str,
+    values: Vec<impl Into<Value>>,
+) {
+    if !values.is_empty() {
+        object.insert(name.to_owned(), Value::Array(values.into_iter().map(Into::into).collect()));
+    }
+}
+
+/// Puts an object in unless it is empty.
+pub(super) fn insert_nonempty_object(object: &mut Map<String, Value>, name: &str, inner: Map<String, Value>) {
+    if !inner.is_empty() {
+        object.insert(name.to_owned(), Value::Object(inner));
+    }
+}
+
+/// Lays one object, where there is one, over another: objects are merged, anything else is replaced.
+pub(super) fn merge_objects(object: &mut Map<String, Value>, over: Option<&Map<String, Value>>) {
+    for (name, value) in over.into_iter().flatten() {
+        match (object.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Object(more)) => merge_objects(inner, Some(more)),
+            _ => {
+                object.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn unread_fields_are_kept() {
+        let body = br#"{"a":1,"b":null,"c":{"d":"x","e":2},"f":{"g":1},"h":{"i":"y","j":0}}"#;
+        let mut fields = FieldReader::from_body(body).unwrap();
+        assert_eq!(fields.take_u64("a"), Some(1));
+        assert_eq!(fields.take_string("f"), None);
+        assert_eq!(fields.read_object("c", |c| c.take_string("d")), Some(Some("x".to_owned())));
+        assert_eq!(fields.read_object("f", |f| f.take_u64("g")), Some(Some(1)));
+        assert_eq!(fields.take_object("h", |h| h.take_string("i")), None);
+        assert_eq!(Value::Object(fields.into_remaining()), json!({"c": {"e": 2}, "h": {"i": "y", "j": 0}}));
+    }
+
+    #[test]
+    fn merge_overrides_nested_fields() {
+        let mut object = json!({"a": {"b": 1, "c": 2}, "d": [1]}).as_object().unwrap().clone();
+        merge_objects(&mut object, json!({"a": {"c": 3}, "d": [2], "e": 4}).as_object());
+        assert_eq!(Value::Object(object), json!({"a": {"b": 1, "c": 3}, "d": [2], "e": 4}));
+    }
+}

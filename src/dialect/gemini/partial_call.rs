@@ -1,0 +1,122 @@
+//! Tool arguments that arrive by JSON paths (`streamFunctionCallArguments`): `$.location` gets "Bos", then "ton".
+
+use serde_json::{Map, Value};
+
+use super::wire::GeminiPartialArg;
+
+/// A tool call whose arguments are still growing.
+#[derive(Debug, Default)]
+pub(super) struct PartialToolCall {
+    arguments: Value,
+}
+
+impl PartialToolCall {
+    /// A call that begins with these arguments.
+    pub(super) fn new(arguments: Option<Value>) -> Self {
+        Self { arguments: arguments.unwrap_or_else(|| Value::Object(Map::new())) }
+    }
+
+    /// Puts one piece where its path says; text is appended to text.
+    pub(super) fn apply(&mut self, piece: &GeminiPartialArg) {
+        let value = match (&piece.string_value, &piece.number_value, piece.bool_value) {
+            (Some(text), _, _) => Value::String(text.clone()),
+            (None, Some(number), _) => Value::Number(number.clone()),
+            (None, None, Some(truth)) => Value::Bool(truth),
+            (None, None, None) => Value::Null,
+        };
+        let Some(steps) = parse_json_path(&piece.json_path) else { return };
+        let mut place = &mut self.arguments;
+        for step in steps {
+            place = match step {
+                JsonPathStep::Key(key) => {
+                    if !place.is_object() {
+                        *place = Value::Object(Map::new());
+                    }
+                    let Value::Object(fields) = place else { return };
+                    fields.entry(key).or_insert(Value::Null)
+                }
+                JsonPathStep::Index(index) => {
+                    if !place.is_array() {
+                        *place = Value::Array(Vec::new());
+                    }
+                    let Value::Array(items) = place else { return };
+                    if items.len() <= index {
+                        items.resize(index + 1, Value::Null);
+                    }
+                    &mut items[index]
+                }
+            };
+        }
+        match (place, value) {
+            (Value::String(so_far), Value::String(more)) => so_far.push_str(&more),
+            (place, value) => *place = value,
+        }
+    }
+
+    /// The arguments, whole.
+    pub(super) fn arguments_json(&self) -> String {
+        self.arguments.to_string()
+    }
+}
+
+enum JsonPathStep {
+    Key(String),
+    Index(usize),
+}
+
+/// A list of this length is no tool argument but an attack.
+const MAX_ARRAY_LEN: usize = 10_000;
+
+/// The steps of `$.a.b[0]['c d']`; `None` for a path that leads out of reach.
+fn parse_json_path(path: &str) -> Option<Vec<JsonPathStep>> {
+    let mut steps = Vec::new();
+    let mut rest = path.trim_start_matches('$');
+    while !rest.is_empty() {
+        if let Some(tail) = rest.strip_prefix('[') {
+            let (inside, after) = tail.split_once(']').unwrap_or((tail, ""));
+            match inside.parse::<usize>() {
+                Ok(index) if index < MAX_ARRAY_LEN => steps.push(JsonPathStep::Index(index)),
+                Ok(_) => return None,
+                Err(_) => steps.push(JsonPathStep::Key(inside.trim_matches(['\'', '"']).to_owned())),
+            }
+            rest = after;
+        } else {
+            let tail = rest.trim_start_matches('.');
+            let end = tail.find(['.', '[']).unwrap_or(tail.len());
+            if end > 0 {
+                steps.push(JsonPathStep::Key(tail[..end].to_owned()));
+            }
+            rest = &tail[end..];
+        }
+    }
+    Some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_arguments_merge_by_json_path() {
+        let text = |path: &str, text: &str| GeminiPartialArg {
+            json_path: path.into(),
+            string_value: Some(text.into()),
+            ..GeminiPartialArg::default()
+        };
+        let mut call = PartialToolCall::new(None);
+        call.apply(&text("$.city", "Bos"));
+        call.apply(&text("$.city", "ton"));
+        call.apply(&GeminiPartialArg {
+            json_path: "$.days[1].n".into(),
+            number_value: Some(3.into()),
+            ..GeminiPartialArg::default()
+        });
+        call.apply(&GeminiPartialArg {
+            json_path: "$['a b']".into(),
+            bool_value: Some(true),
+            ..GeminiPartialArg::default()
+        });
+        call.apply(&text("$.days[99999999999]", "too far"));
+        assert_eq!(call.arguments_json(), r#"{"city":"Boston","days":[null,{"n":3}],"a b":true}"#);
+    }
+}

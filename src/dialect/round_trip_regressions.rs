@@ -1,0 +1,167 @@
+//! Bodies that once lost something between the two halves: each must come out as it went in.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn decode_then_encode(dialect: Dialect, path: &str, body: &Value) -> Value {
+    let asked = dialect.server_codec().decode_request(path, body.to_string().as_bytes()).unwrap();
+    let quirks = Quirks { echo_reasoning: EchoReasoning::Always, ..Quirks::default() };
+    let written = dialect.client_codec().encode_request(ClientRequest {
+        model: &asked.model,
+        request: &asked.request,
+        is_streaming: asked.is_streaming,
+        quirks: &quirks,
+        provider_options: Some(&asked.provider_options),
+    });
+    serde_json::from_slice(&written.body).unwrap()
+}
+
+#[test]
+fn cache_control_on_single_text_is_kept() {
+    let marked = json!([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]);
+    let messages = json!([{"role": "user", "content": marked}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
+    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &body), body);
+    assert_eq!(decode_then_encode(Dialect::OpenaiChat, "", &body), body);
+}
+
+#[test]
+fn effort_does_not_enable_thinking() {
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let level =
+        json!({"model": "m", "max_tokens": 9, "messages": messages, "output_config": {"effort": "high"}});
+    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &level), level);
+    let mut both = level;
+    both["thinking"] = json!({"type": "adaptive"});
+    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &both), both);
+    let asked = Dialect::Anthropic.server_codec().decode_request("", both.to_string().as_bytes()).unwrap();
+    assert_eq!(asked.request.reasoning_effort, Some(crate::chat::ReasoningEffort::High));
+}
+
+#[test]
+fn unexpected_role_is_kept() {
+    let turns = |name: &str| json!([{"role": "user", name: [{"text": "a"}]}, {"role": "system", name: [{"text": "b"}]}]);
+    let gemini = json!({"contents": turns("parts")});
+    assert_eq!(decode_then_encode(Dialect::Gemini, "/models/m:generateContent", &gemini), gemini);
+    let bedrock = json!({"messages": turns("content")});
+    assert_eq!(decode_then_encode(Dialect::Bedrock, "/model/m/converse", &bedrock), bedrock);
+    let messages = json!([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]);
+    let anthropic = json!({"model": "m", "max_tokens": 9, "messages": messages});
+    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &anthropic), anthropic);
+}
+
+#[test]
+fn reasoning_keeps_its_original_fields() {
+    for said in [
+        json!({"role": "assistant", "content": "a", "reasoning_content": "b", "reasoning": "b"}),
+        json!({"role": "assistant", "content": "a", "reasoning_content": ""}),
+    ] {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}, said]});
+        assert_eq!(decode_then_encode(Dialect::OpenaiChat, "", &body), body);
+    }
+}
+
+#[test]
+fn gemini_tools_are_unchanged() {
+    let open = json!({"type": "object", "properties": {}, "additionalProperties": {"type": "string"}});
+    let function = json!({"name": "f", "description": "d", "parametersJsonSchema": open});
+    let tools = json!([{"googleSearch": {}}, {"functionDeclarations": [function]}]);
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "q"}]}], "tools": tools});
+    assert_eq!(decode_then_encode(Dialect::Gemini, "/models/m:generateContent", &body), body);
+}
+
+fn encode_body(dialect: Dialect, request: &Request) -> Value {
+    let quirks = Quirks::default();
+    let call =
+        ClientRequest { model: "m", request, is_streaming: false, quirks: &quirks, provider_options: None };
+    serde_json::from_slice(&dialect.client_codec().encode_request(call).body).unwrap()
+}
+
+#[test]
+fn strict_is_sent_only_where_supported() {
+    let parameters = json!({"type": "object", "properties": {}});
+    let function =
+        crate::chat::FunctionTool { name: "f".into(), description: None, parameters, strict: Some(true) };
+    let request = Request { tools: vec![crate::chat::Tool::Function(function)], ..Request::from_prompt("q") };
+    assert_eq!(encode_body(Dialect::OpenaiChat, &request)["tools"][0]["function"]["strict"], true);
+    for dialect in [Dialect::Cohere, Dialect::Ollama] {
+        let body = encode_body(dialect, &request);
+        assert!(body["tools"][0]["function"]["strict"].is_null(), "{body}");
+        // What somebody else says there all the same is passed on.
+        let mut own = body;
+        own["tools"][0]["function"]["strict"] = json!(true);
+        assert_eq!(decode_then_encode(dialect, "", &own)["tools"], own["tools"]);
+    }
+}
+
+#[test]
+fn cohere_top_p_is_clamped() {
+    for (asked, share) in [(0.0, 0.01), (0.5, 0.5), (1.0, 0.99)] {
+        let request = Request { top_p: Some(asked), ..Request::from_prompt("q") };
+        assert_eq!(encode_body(Dialect::Cohere, &request)["p"], share);
+    }
+}
+
+#[test]
+fn responses_joins_assistant_text_parts() {
+    let said =
+        crate::chat::Message::from_texts(crate::chat::Role::Assistant, ["a".to_owned(), "b".to_owned()]);
+    let mut request = Request::from_prompt("q");
+    request.messages.push(said);
+    let body = encode_body(Dialect::OpenaiResponses, &request);
+    assert_eq!(body["input"][1], json!({"type": "message", "role": "assistant", "content": "a"}));
+    let asked =
+        Dialect::OpenaiResponses.server_codec().decode_request("", body.to_string().as_bytes()).unwrap();
+    assert_eq!(asked.request, request);
+}
+
+/// What another model called, with an id and arguments that this vendor would not take.
+fn encode_foreign_call(dialect: Dialect, quirks: &Quirks) -> Value {
+    use crate::chat::{Message, Role, ToolCall, ToolResult};
+    let id = "call:1/with a very long tail that no vendor takes as an id, far more than sixty-four letters";
+    let call = ToolCall { id: id.into(), name: "look".into(), arguments: json!("{\"x\":") };
+    let result = ToolResult { call_id: id.into(), name: String::new(), content: " ".into(), is_error: true };
+    let said = vec![Part::from_text("\n\n"), Part::from_text("so"), Part::ToolCall(call)];
+    let request = Request {
+        messages: vec![
+            Message::from_user("hi"),
+            Message { role: Role::Assistant, parts: said, model_ref: Some("other/model".into()) },
+            Message { role: Role::User, parts: vec![Part::ToolResult(result)], model_ref: None },
+        ],
+        ..Request::default()
+    };
+    let call =
+        ClientRequest { model: "m", request: &request, is_streaming: false, quirks, provider_options: None };
+    serde_json::from_slice(&dialect.client_codec().encode_request(call).body).unwrap()
+}
+
+#[test]
+fn foreign_tool_calls_are_adapted() {
+    let quirks = Quirks::default();
+    let anthropic = encode_foreign_call(Dialect::Anthropic, &quirks);
+    let blocks = &anthropic["messages"][1]["content"];
+    assert_eq!(blocks.as_array().unwrap().len(), 2, "the blank text is gone");
+    let id = blocks[1]["id"].as_str().unwrap();
+    assert!(id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{id}");
+    assert_eq!(anthropic["messages"][2]["content"][0]["tool_use_id"], id);
+    assert_eq!(blocks[1]["input"], json!({"input": "{\"x\":"}));
+    let bedrock = encode_foreign_call(Dialect::Bedrock, &quirks);
+    assert_eq!(bedrock.pointer("/toolConfig/tools/0/toolSpec/name"), Some(&json!("look")));
+    assert_eq!(
+        bedrock.pointer("/messages/2/content/0/toolResult/content/0/text"),
+        Some(&json!("(no output)"))
+    );
+    let gemini = encode_foreign_call(Dialect::Gemini, &quirks);
+    let call = gemini["contents"][1]["parts"].as_array().unwrap().last().unwrap();
+    assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
+    let older =
+        encode_foreign_call(Dialect::Gemini, &Quirks { effort: EffortControl::Budget, ..Quirks::default() });
+    let call = older["contents"][1]["parts"].as_array().unwrap().last().unwrap();
+    assert!(call.get("thoughtSignature").is_none());
+    assert_eq!(gemini.pointer("/contents/2/parts/0/functionResponse/name"), Some(&json!("look")));
+    let insists = Quirks { echo_reasoning: EchoReasoning::ToolTurns, ..Quirks::default() };
+    let chat = encode_foreign_call(Dialect::OpenaiChat, &insists);
+    assert_eq!(chat["messages"][1]["reasoning_content"], "");
+    assert_eq!(chat["messages"][2]["content"], "Error:  ");
+}

@@ -1,0 +1,166 @@
+//! The part that all dialects over server-sent events share: framing, and bodies that are no stream at all.
+
+use super::frame::{SseDecoder, SseFrame};
+use super::wire_json::empty_body_failure;
+use super::{DecodeProgress, StreamDecoder};
+use crate::chat::{Failure, FailureClass, FailurePhase, StreamEvent};
+
+/// What a dialect does with one event of a stream, or with a whole body in its place.
+pub(super) trait SseResponseDecoder: Send {
+    /// One event.
+    fn decode_frame(
+        &mut self,
+        frame: &SseFrame,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<DecodeProgress, Failure>;
+
+    /// A whole body where a stream was asked for: some servers ignore the wish, some answer errors with 200.
+    fn decode_body(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
+
+    /// The stream is over.
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
+
+    /// Whether the terminal event came, so that a broken rest harms nothing.
+    fn is_finished(&self) -> bool;
+}
+
+/// A [`StreamDecoder`] over server-sent events.
+pub(super) struct SseStreamDecoder<R> {
+    response_decoder: R,
+    body: DetectedBody,
+    is_done: bool,
+}
+
+enum DetectedBody {
+    /// Only white space so far.
+    Undetermined,
+    Sse(SseDecoder),
+    Json(Vec<u8>),
+}
+
+/// A whole body in place of a stream may be this long, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
+
+impl<R: SseResponseDecoder> SseStreamDecoder<R> {
+    pub(super) fn new(response_decoder: R) -> Self {
+        Self { response_decoder, body: DetectedBody::Undetermined, is_done: false }
+    }
+
+    fn decode_frames(
+        &mut self,
+        frames: &[SseFrame],
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<DecodeProgress, Failure> {
+        for frame in frames {
+            match self.response_decoder.decode_frame(frame, events) {
+                Ok(DecodeProgress::More) => {}
+                Ok(DecodeProgress::Done) => {
+                    self.is_done = true;
+                    return Ok(DecodeProgress::Done);
+                }
+                // After the terminal event the answer is whole; noise behind it does not undo it.
+                Err(_) if self.response_decoder.is_finished() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(DecodeProgress::More)
+    }
+}
+
+impl<R: SseResponseDecoder> StreamDecoder for SseStreamDecoder<R> {
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<DecodeProgress, Failure> {
+        if self.is_done {
+            return Ok(DecodeProgress::Done);
+        }
+        if matches!(self.body, DetectedBody::Undetermined) {
+            match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
+                None => return Ok(DecodeProgress::More),
+                Some(b'{' | b'[') => self.body = DetectedBody::Json(Vec::new()),
+                Some(b'<') => return Err(html_page_failure()),
+                Some(_) => self.body = DetectedBody::Sse(SseDecoder::default()),
+            }
+        }
+        match &mut self.body {
+            DetectedBody::Undetermined => Ok(DecodeProgress::More),
+            DetectedBody::Json(body) => {
+                body.extend_from_slice(bytes);
+                if body.len() > MAX_BODY_BYTES {
+                    Err(oversized_event_failure())
+                } else {
+                    Ok(DecodeProgress::More)
+                }
+            }
+            DetectedBody::Sse(decoder) => {
+                let mut frames = Vec::new();
+                let fed = decoder.feed(bytes, &mut |frame| frames.push(frame));
+                let progress = self.decode_frames(&frames, events)?;
+                fed.map_err(|_| oversized_event_failure())?;
+                Ok(progress)
+            }
+        }
+    }
+
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        match std::mem::replace(&mut self.body, DetectedBody::Undetermined) {
+            DetectedBody::Undetermined if !self.is_done => Err(empty_body_failure()),
+            DetectedBody::Json(body) => self.response_decoder.decode_body(&body, events),
+            DetectedBody::Sse(mut decoder) if !self.is_done => {
+                if let Some(last) = decoder.finish() {
+                    // The end may have cut this one: when it does not read, the stream was cut, not malformed.
+                    match self.response_decoder.decode_frame(&last, events) {
+                        Err(failure) if failure.class != FailureClass::Malformed => return Err(failure),
+                        _ => {}
+                    }
+                }
+                self.response_decoder.finish(events)
+            }
+            _ => self.response_decoder.finish(events),
+        }
+    }
+}
+
+/// Reads a whole answer through the code that reads streams, so that both mean the same.
+pub(super) fn decode_complete_body(
+    mut reader: impl SseResponseDecoder,
+    body: &[u8],
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), Failure> {
+    if body.trim_ascii().is_empty() {
+        return Err(empty_body_failure());
+    }
+    reader.decode_body(body, events)
+}
+
+fn html_page_failure() -> Failure {
+    Failure::new(
+        FailureClass::Malformed,
+        FailurePhase::Body,
+        "the answer is an HTML page, not a stream of events",
+    )
+}
+
+pub(super) fn oversized_event_failure() -> Failure {
+    Failure::new(
+        FailureClass::Malformed,
+        FailurePhase::Body,
+        "one event of the stream is longer than any answer can be",
+    )
+}
+
+/// One frame with an event name and a JSON body, as servers write it.
+pub(super) fn encode_sse_frame(event: Option<&str>, data: &impl serde::Serialize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160);
+    if let Some(event) = event {
+        out.extend_from_slice(format!("event: {event}\n").as_bytes());
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&super::wire_json::encode_json(data));
+    out.extend_from_slice(b"\n\n");
+    out
+}
+
+/// The failure of a stream that ended early.
+pub(super) fn truncated_failure(terminal: &str) -> Failure {
+    let message = format!("the stream ended without {terminal}");
+    Failure::new(FailureClass::Truncated, FailurePhase::Body, message)
+}

@@ -1,0 +1,85 @@
+//! Streams that go wrong in ways that the simulator does not play.
+
+use crate::chat::{Assembler, Failure, FailureClass, FinishReason, Response, StreamEvent, Usage};
+use crate::dialect::{DecodeProgress, Dialect, Quirks, ResponseIdentity};
+
+fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {
+    let mut decoder = dialect.client_codec().stream_decoder(&Quirks::default());
+    let mut events = Vec::new();
+    if decoder.feed(bytes, &mut events)? == DecodeProgress::More {
+        decoder.finish(&mut events)?;
+    }
+    let mut assembler = Assembler::default();
+    events.iter().for_each(|event| assembler.push(event));
+    assembler.finish()
+}
+
+#[test]
+fn in_stream_error_keeps_failure_class() {
+    for dialect in Dialect::ALL {
+        for tokens in 0..2 {
+            let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+            let mut encoder = dialect.server_codec().stream_encoder(&serving);
+            let mut bytes = encoder.encode_start(&Usage::default());
+            for _ in 0..tokens {
+                bytes.extend(encoder.encode_event(&StreamEvent::TextDelta("token".into())));
+            }
+            bytes.extend(encoder.encode_error(FailureClass::RateLimited, "rate limit reached"));
+            let failure = decode_stream(dialect, &bytes).unwrap_err();
+            assert_eq!(failure.class, FailureClass::RateLimited, "{dialect} after {tokens}");
+        }
+    }
+}
+
+#[test]
+fn error_after_error_finish_reason_sets_class() {
+    let broke = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"error\"}]}\n\n";
+    let why = "data: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n";
+    let class = |stream: String| decode_stream(Dialect::OpenaiChat, stream.as_bytes()).unwrap_err().class;
+    assert_eq!(class([broke, why].concat()), FailureClass::RateLimited);
+    assert_eq!(class([broke, "data: [DONE]\n\n"].concat()), FailureClass::ServerError);
+    // What comes after an answer that is whole does not undo it.
+    let whole = broke.replace("error", "stop");
+    assert!(decode_stream(Dialect::OpenaiChat, [&whole, why].concat().as_bytes()).is_ok());
+}
+
+#[test]
+fn error_finish_reason_has_message() {
+    let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+    for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Cohere] {
+        let mut encoder = dialect.server_codec().stream_encoder(&serving);
+        let mut bytes = encoder.encode_start(&Usage::default());
+        bytes.extend(encoder.encode_event(&StreamEvent::Finish(FinishReason::Error)));
+        let failure = decode_stream(dialect, &bytes).unwrap_err();
+        assert_eq!(failure.class, FailureClass::ServerError, "{dialect}");
+        assert!(!failure.message.is_empty(), "{dialect}");
+    }
+}
+
+/// Only an answer of which nothing came is empty.
+#[test]
+fn stream_cut_in_first_frame_is_truncated() {
+    for dialect in Dialect::ALL {
+        let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+        let mut encoder = dialect.server_codec().stream_encoder(&serving);
+        let first = [
+            encoder.encode_start(&Usage::default()),
+            encoder.encode_event(&StreamEvent::TextDelta("token".into())),
+        ]
+        .concat();
+        let failure = decode_stream(dialect, &first[..10]).unwrap_err();
+        assert_eq!(failure.class, FailureClass::Truncated, "{dialect}: {failure}");
+        assert_eq!(decode_stream(dialect, b"").unwrap_err().class, FailureClass::Empty, "{dialect}");
+    }
+}
+
+#[test]
+fn non_stream_body_is_classified() {
+    for dialect in Dialect::ALL {
+        let page = decode_stream(dialect, b"<html><body>Bad gateway, please try again later</body></html>\n");
+        assert_eq!(page.unwrap_err().class, FailureClass::Malformed, "{dialect}");
+        let error = dialect.server_codec().encode_failure(FailureClass::ServerError, "no").body;
+        let failure = decode_stream(dialect, &error).unwrap_err();
+        assert_eq!((failure.class, failure.message.as_str()), (FailureClass::ServerError, "no"), "{dialect}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Reading and writing wire JSON: lenient on what is read, with a note of everything unknown; strict on what is sent.
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde_ignored::Path;
+
+use crate::chat::{Failure, FailureClass, FailurePhase, Message, Role, StreamEvent};
+
+/// Reads JSON into a dialect's struct. A field that the struct lacks is noted as unexpected, unless `known` (sorted)
+/// lists its path as one that the dialect has and this product has no use for.
+///
+/// # Errors
+/// `malformed`, with the path of what did not fit.
+pub(super) fn decode_json<'de, T: Deserialize<'de>>(
+    json: &'de [u8],
+    known: &[&str],
+    events: &mut Vec<StreamEvent>,
+) -> Result<T, Failure> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let mut note = |path: Path<'_>| {
+        let path = render_path(&path);
+        if known.binary_search(&path.as_str()).is_err() {
+            events.push(StreamEvent::UnexpectedField(path));
+        }
+    };
+    let read = serde_ignored::deserialize(&mut deserializer, &mut note).and_then(|value| {
+        deserializer.end()?;
+        Ok(value)
+    });
+    read.map_err(|_| explain_decode_error::<T>(json))
+}
+
+/// The slow way once more, for the path of what is wrong.
+fn explain_decode_error<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Failure {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let why = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Err(error) if error.path().to_string().starts_with(|c: char| c.is_alphanumeric()) => {
+            format!("{}: {}", error.path(), error.inner())
+        }
+        Err(error) => error.inner().to_string(),
+        Ok(_) => "more than one JSON value".to_owned(),
+    };
+    let shown: String = String::from_utf8_lossy(json).chars().take(120).collect();
+    let message = format!("the answer does not parse ({why}): {shown}");
+    Failure::new(FailureClass::Malformed, FailurePhase::Body, message)
+}
+
+/// JSON text of a value. Wire structs hold nothing that JSON cannot say, so this cannot fail; should a later one, an
+/// empty body is what the server refuses.
+pub(super) fn encode_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// `choices[].delta.x`: indices are left out, so that a field new in a thousand chunks is noted once.
+fn render_path(path: &Path<'_>) -> String {
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, .. } => render_path(parent) + "[]",
+        Path::Map { parent, key } => {
+            let mut out = render_path(parent);
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(key);
+            out
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            render_path(parent)
+        }
+    }
+}
+
+/// A count that some servers send as a float, a string or a negative number.
+pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    struct LenientCountVisitor;
+    impl<'de> Visitor<'de> for LenientCountVisitor {
+        type Value = Option<u64>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a count")
+        }
+        fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+            Ok(Some(value))
+        }
+        fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+            Ok(Some(value.max(0).unsigned_abs()))
+        }
+        fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+            // Counts are far below 2^53, and a saturating cast is what a wild value deserves.
+            Ok(Some(value.max(0.0) as u64))
+        }
+        fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+            Ok(value.parse().ok())
+        }
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+    deserializer.deserialize_any(LenientCountVisitor)
+}
+
+/// A word that some servers send as a number.
+pub(super) fn deserialize_string_or_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
+}
+
+/// Text that comes as a string, as a list of typed parts, or not at all.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct TextOrParts(pub Vec<TextPart>);
+
+/// One part of such a list.
+#[derive(Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct TextPart {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub text: Option<String>,
+    /// Mistral's reasoning: a list of text parts inside a part.
+    pub thinking: Option<TextOrParts>,
+    /// Databricks' reasoning.
+    pub summary: Option<TextOrParts>,
+}
+
+impl<'de> Deserialize<'de> for TextOrParts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrPartsVisitor;
+        impl<'de> Visitor<'de> for TextOrPartsVisitor {
+            type Value = TextOrParts;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or a list of parts")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<TextOrParts, E> {
+                self.visit_string(text.to_owned())
+            }
+            fn visit_string<E: Error>(self, text: String) -> Result<TextOrParts, E> {
+                Ok(TextOrParts(vec![TextPart {
+                    kind: "text".into(),
+                    text: Some(text),
+                    ..TextPart::default()
+                }]))
+            }
+            fn visit_unit<E: Error>(self) -> Result<TextOrParts, E> {
+                Ok(TextOrParts::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<TextOrParts, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = seq.next_element::<TextPart>()? {
+                    parts.push(part);
+                }
+                Ok(TextOrParts(parts))
+            }
+        }
+        deserializer.deserialize_any(TextOrPartsVisitor)
+    }
+}
+
+impl TextOrParts {
+    /// All text in it, at any depth.
+    pub(super) fn joined_text(&self) -> String {
+        self.0.iter().filter_map(|part| part.text.as_deref()).collect()
+    }
+}
+
+/// Dollars as a provider reports them, in nano-dollars; a negative or wild figure is none.
+pub(super) fn usd_to_nano_usd(usd: f64) -> Option<u64> {
+    // Below 2^53 every whole number of nano-dollars has a double of its own.
+    (0.0..9e6).contains(&usd).then(|| (usd * 1e9).round() as u64)
+}
+
+/// A text for a URL's path, everything percent-encoded but letters, digits and `plain`.
+pub fn percent_encode(text: &str, plain: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Whether a part is words and nothing else, so that they can stand for it. One with a mark on it (`cache_control`) is
+/// not.
+pub(super) fn is_plain_text_part(part: &serde_json::Value) -> bool {
+    part["type"] == "text" && part.as_object().is_some_and(|fields| fields.len() == 2)
+}
+
+/// The word for a speaker that most dialects share.
+pub(super) fn role_name(message: &Message) -> &'static str {
+    match message.role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+    }
+}
+
+/// The HTTP status of a class, where a dialect has none of its own.
+pub(super) fn default_error_status(class: FailureClass) -> u16 {
+    match class {
+        FailureClass::RateLimited => 429,
+        FailureClass::QuotaExhausted => 402,
+        FailureClass::Auth => 401,
+        FailureClass::ModelUnavailable => 404,
+        FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => 400,
+        FailureClass::Timeout => 504,
+        FailureClass::Unreachable => 503,
+        _ => 500,
+    }
+}
+
+/// The failure of a 200 with nothing in it.
+pub(super) fn empty_body_failure() -> Failure {
+    Failure::new(FailureClass::Empty, FailurePhase::Body, "the answer's body holds nothing")
+}

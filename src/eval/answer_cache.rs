@@ -1,0 +1,158 @@
+//! Answers that were given before.
+//!
+//! An answer is kept by the very request that it answers, as it left for one model, and by the repeat that asked. What the
+//! simulator says is never kept: it is free, and who rehearses wants to see it happen.
+
+use std::time::Duration;
+
+use super::result_row::{from_keyword, from_milliseconds, to_keyword, to_milliseconds};
+use super::{CallMetric, CaseFeature, GoldenSet};
+use crate::catalog::{Cost, CostSource};
+use crate::chat::{FinishReason, Request, Response, Usage};
+use crate::dialect::ParsedResponseHeaders;
+use crate::ledger::CachedAnswerRow;
+use crate::provider::{ModelRef, RequestAdjustment, Target};
+use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route, Router};
+
+/// Answers are forgotten after so many milliseconds: thirty days.
+const MAX_ANSWER_AGE_MS: i64 = 30 * 86_400_000;
+
+/// Figures of which an answer from before says nothing.
+const TIMING_METRICS: [CallMetric; 2] = [CallMetric::LatencyMilliseconds, CallMetric::FirstTokenMilliseconds];
+
+/// What may be done with answers that were given before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// Whether they are used.
+    pub can_read: bool,
+    /// Whether new ones are kept.
+    pub can_write: bool,
+}
+
+impl CachePolicy {
+    /// What of it holds for a set: where one of its assertions looks at time, no answer from before will do.
+    pub fn restrict_for_set(self, set: &GoldenSet) -> Self {
+        let wants_time = TIMING_METRICS
+            .into_iter()
+            .any(|quantity| set.cases.has_feature(CaseFeature::HasLimitOn(quantity)));
+        Self { can_read: self.can_read && !wants_time, ..self }
+    }
+
+    /// What of it holds for a route: simulated models have no part in it.
+    pub(super) fn restrict_for_route(self, route: &Route) -> Self {
+        let mut targets = route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().ok());
+        if targets.any(|target| !target.provider.simulated) { self } else { Self::default() }
+    }
+}
+
+/// Forgets what is too old.
+pub fn remove_expired_answers(router: &Router) {
+    let before = router.health().now() - MAX_ANSWER_AGE_MS;
+    router.health().ledger().enqueue(move |rows| rows.remove_answers_before(before));
+}
+
+/// One case on its way: what it asks of whom.
+pub(super) struct CacheEntry<'a> {
+    pub(super) router: &'a Router,
+    pub(super) plan: &'a Plan,
+    pub(super) request: &'a Request,
+    pub(super) repeat: u32,
+    pub(super) stream: bool,
+    /// The run, the subject and the case, in words that nobody else has.
+    pub(super) requester: String,
+}
+
+impl CacheEntry<'_> {
+    fn fingerprint(&self, target: &Target, adjustments: &[RequestAdjustment]) -> Option<String> {
+        let real = !target.provider.simulated;
+        real.then(|| target.request_digest(self.request, adjustments, self.stream))
+    }
+
+    fn planned_candidates(&self) -> impl Iterator<Item = (&Target, &[RequestAdjustment])> {
+        self.plan.steps.iter().filter_map(|step| match step {
+            PlanStep::Try { target, adjustments, .. } => Some((&**target, adjustments.as_slice())),
+            PlanStep::Skip { .. } => None,
+        })
+    }
+
+    /// An answer that the candidate whose turn it is gave before, as if it had been called, and whether it was this errand that
+    /// asked for it. Another candidate's would hide that this one may fail now.
+    pub(super) fn load(&self) -> Option<(CallRecord, bool)> {
+        let (target, adjustments) = self.planned_candidates().next()?;
+        let print = self.fingerprint(target, adjustments)?;
+        let row = self.router.health().ledger().read(|rows| rows.cached_answer(&print, self.repeat))?;
+        let oldest = self.router.health().now() - MAX_ANSWER_AGE_MS;
+        if row.at < oldest {
+            return None;
+        }
+        Some((row_to_call_record(&target.model_ref, &row)?, row.requested_by == self.requester))
+    }
+
+    /// Keeps the answer of a call, if it came to its own end.
+    pub(super) fn store(&self, record: &CallRecord) {
+        let (Ok(answer), Some(attempt)) = (&record.outcome, record.attempts.last()) else { return };
+        let (response, model) = (&answer.response, &answer.model_ref);
+        let whole = matches!(response.finish_reason, FinishReason::Stop | FinishReason::ToolCalls);
+        let Some((target, adjustments)) =
+            self.planned_candidates().find(|(target, _)| target.model_ref == *model)
+        else {
+            return;
+        };
+        let (true, Some(print), Ok(parts), Ok(usage)) = (
+            whole,
+            self.fingerprint(target, adjustments),
+            serde_json::to_string(&response.parts),
+            serde_json::to_string(&response.usage),
+        ) else {
+            return;
+        };
+        let row = CachedAnswerRow {
+            at: self.router.health().now(),
+            served_model: response.served_model.clone().unwrap_or_default(),
+            parts,
+            finish_reason: to_keyword(&response.finish_reason),
+            usage,
+            nano_dollars: attempt.cost.nano_dollars,
+            cost_source: to_keyword(&attempt.cost.source),
+            requested_by: self.requester.clone(),
+            latency_ms: Some(to_milliseconds(attempt.duration)),
+            first_token_ms: record
+                .first_token
+                .map(|at| to_milliseconds(at.saturating_sub(attempt.start_offset))),
+        };
+        let repeat = self.repeat;
+        self.router.health().ledger().enqueue(move |rows| rows.put_answer(&print, repeat, &row));
+    }
+}
+
+/// The call that gave an answer, as far as it is known.
+fn row_to_call_record(model: &ModelRef, row: &CachedAnswerRow) -> Option<CallRecord> {
+    let usage: Usage = serde_json::from_str(&row.usage).ok()?;
+    let took = row.latency_ms.and_then(from_milliseconds).unwrap_or_default();
+    let served_model = Some(row.served_model.clone()).filter(|model| !model.is_empty());
+    let parts = serde_json::from_str(&row.parts).ok()?;
+    let response =
+        Response { served_model, usage, ..Response::from_parts(parts, from_keyword(&row.finish_reason)?) };
+    let attempt = Attempt {
+        model_ref: model.clone(),
+        is_simulated: false,
+        start_offset: Duration::ZERO,
+        duration: took,
+        usage: Some(usage),
+        cost: Cost { nano_dollars: row.nano_dollars, source: from_keyword::<CostSource>(&row.cost_source)? },
+        failure: None,
+        account: ParsedResponseHeaders::default(),
+    };
+    Some(CallRecord {
+        id: String::new(),
+        route: None,
+        requested_model: model.to_string(),
+        attempts: vec![attempt],
+        skipped: Vec::new(),
+        untried: Vec::new(),
+        outcome: Ok(CallAnswer { response, model_ref: model.clone() }),
+        first_token: row.first_token_ms.and_then(from_milliseconds),
+        latency: took,
+        queued_time: Duration::ZERO,
+    })
+}

@@ -1,0 +1,75 @@
+//! The one label, or the one number, that an answer comes to.
+
+use std::ops::Range;
+
+use super::{CheckOutcome, quote};
+use crate::eval::parse_numbers;
+
+/// How far off a number may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NumericTolerance {
+    /// By so much.
+    Absolute(f64),
+    /// By that share of the right number.
+    Relative(f64),
+}
+
+impl NumericTolerance {
+    pub(super) fn evaluate(self, equals: f64, text: &str) -> CheckOutcome {
+        let Some(number) = parse_numbers(text).last().copied() else {
+            return CheckOutcome::PassFail(false, "no number in the answer".into());
+        };
+        let allowed = match self {
+            Self::Absolute(by) => by,
+            Self::Relative(share) => share * equals.abs(),
+        };
+        // A hair of slack for what binary fractions do to decimal ones.
+        let slack = 1e-9 * equals.abs().max(1.0);
+        let near = (number - equals).abs() <= allowed + slack;
+        CheckOutcome::PassFail(near, format!("the last number is {number}, expected {equals}"))
+    }
+}
+
+/// One option named as a whole word, and no other: `**B**`, `Answer: B.` and `"b"` all choose B.
+pub(super) fn check_choice(text: &str, options: &[String], equals: &str) -> CheckOutcome {
+    let lower = text.to_lowercase();
+    let mut places: Vec<(Range<usize>, &String)> = Vec::new();
+    for option in options {
+        let found = find_whole_words(&lower, &option.to_lowercase());
+        places.extend(found.into_iter().map(|place| (place, option)));
+    }
+    // Longer ones first where two begin together, so that what stands inside another comes after it.
+    places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    let mut reached = 0;
+    let mut named: Vec<&String> = Vec::new();
+    for (place, option) in places {
+        // An option that stands only inside a longer one ("low" in "very low") is not named by that.
+        if place.end > reached {
+            reached = place.end;
+            if !named.contains(&option) {
+                named.push(option);
+            }
+        }
+    }
+    match named.as_slice() {
+        [] => CheckOutcome::PassFail(false, "none of the options is named".into()),
+        [one] => CheckOutcome::PassFail(
+            one.to_lowercase() == equals.to_lowercase(),
+            format!("chose {}", quote(one)),
+        ),
+        many => {
+            let many: Vec<String> = many.iter().map(|option| quote(option)).collect();
+            CheckOutcome::PassFail(false, format!("more than one option is named: {}", many.join(", ")))
+        }
+    }
+}
+
+fn find_whole_words(text: &str, word: &str) -> Vec<Range<usize>> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let whole = |place: &Range<usize>| {
+        let before = text[..place.start].chars().next_back();
+        let after = text[place.end..].chars().next();
+        !before.into_iter().chain(after).any(is_part)
+    };
+    text.match_indices(word).map(|(at, _)| at..at + word.len()).filter(whole).collect()
+}

@@ -1,0 +1,206 @@
+//! How alike two sequences are, 64 places at a step.
+//!
+//! A table with a row for each symbol of one and a column for each of the other takes minutes where both are long. Here
+//! a column is a row of bits, worked on a machine word at a time: the longest common subsequence after Hyyrö (2004),
+//! the edit distance after Myers (1999) in Hyyrö's blocks (2003).
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// How many symbols stand in both, in the same order, with any others between them.
+pub(super) fn common_subsequence_length<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
+    let (a, b, around) = trim_common_ends(a, b);
+    let pattern = SymbolPositions::new(a);
+    let mut row = vec![u64::MAX; pattern.blocks];
+    let mut scratch = vec![0; pattern.blocks];
+    for symbol in b {
+        let mut carry = false;
+        for (bits, places) in row.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)) {
+            let (sum, over) = bits.overflowing_add(*bits & places);
+            let (sum, over_by_carry) = sum.overflowing_add(u64::from(carry));
+            carry = over || over_by_carry;
+            *bits = sum | (*bits & !places);
+        }
+    }
+    around + row.iter().map(|bits| bits.count_zeros() as usize).sum::<usize>()
+}
+
+/// The fewest symbols to put in, take out or replace that make one of the other.
+pub(super) fn edit_distance<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
+    let (a, b, _) = trim_common_ends(a, b);
+    if a.is_empty() {
+        return b.len();
+    }
+    let pattern = SymbolPositions::new(a);
+    // The last symbol's bit in the last block: the foot of the column, where the distance is read off.
+    let foot = 1_u64 << ((a.len() - 1) % 64);
+    let mut blocks = vec![BitBlock { rises: u64::MAX, falls: 0 }; pattern.blocks];
+    let mut scratch = vec![0; pattern.blocks];
+    let mut distance = a.len();
+    for symbol in b {
+        // The top of each column is one more than that of the column before it.
+        let mut step = RowDelta::Up;
+        let last = pattern.blocks - 1;
+        for (n, (block, places)) in blocks.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)).enumerate()
+        {
+            step = block.advance(*places, step, if n == last { foot } else { 1 << 63 });
+        }
+        match step {
+            RowDelta::Up => distance += 1,
+            RowDelta::Down => distance -= 1,
+            RowDelta::Level => {}
+        }
+    }
+    distance
+}
+
+/// 64 rows of a column: where it rises by one from row to row, and where it falls.
+#[derive(Clone, Copy)]
+struct BitBlock {
+    rises: u64,
+    falls: u64,
+}
+
+/// How a row changes from one column to the next.
+#[derive(Clone, Copy, PartialEq)]
+enum RowDelta {
+    Up,
+    Level,
+    Down,
+}
+
+impl BitBlock {
+    /// Goes on to the next column; `foot` is the bit of the row whose change is given back.
+    fn advance(&mut self, places: u64, above: RowDelta, foot: u64) -> RowDelta {
+        let (up, down) = (u64::from(above == RowDelta::Up), u64::from(above == RowDelta::Down));
+        let vertical = places | self.falls;
+        let places = places | down;
+        let horizontal = ((places & self.rises).wrapping_add(self.rises) ^ self.rises) | places;
+        let plus = self.falls | !(horizontal | self.rises);
+        let minus = self.rises & horizontal;
+        let below = if plus & foot != 0 {
+            RowDelta::Up
+        } else if minus & foot != 0 {
+            RowDelta::Down
+        } else {
+            RowDelta::Level
+        };
+        let (plus, minus) = (plus << 1 | up, minus << 1 | down);
+        self.rises = minus | !(vertical | plus);
+        self.falls = plus & vertical;
+        below
+    }
+}
+
+/// Where each symbol of a sequence stands, as bits.
+struct SymbolPositions<'a, T> {
+    blocks: usize,
+    places: HashMap<&'a T, PositionSet>,
+}
+
+/// A symbol that stands in many places keeps its bits; for a rare one they are made when they are asked for, because
+/// the bits of all symbols at once would be as large as the table.
+enum PositionSet {
+    Indices(Vec<usize>),
+    Bits(Vec<u64>),
+}
+
+impl<'a, T: Eq + Hash> SymbolPositions<'a, T> {
+    fn new(sequence: &'a [T]) -> Self {
+        let blocks = sequence.len().div_ceil(64);
+        let mut all: HashMap<&T, Vec<usize>> = HashMap::new();
+        for (at, symbol) in sequence.iter().enumerate() {
+            all.entry(symbol).or_default().push(at);
+        }
+        let kept = |places: Vec<usize>| {
+            if places.len() <= blocks {
+                return PositionSet::Indices(places);
+            }
+            let mut bits = vec![0; blocks];
+            set_bits(&mut bits, &places);
+            PositionSet::Bits(bits)
+        };
+        Self { blocks, places: all.into_iter().map(|(symbol, places)| (symbol, kept(places))).collect() }
+    }
+
+    fn bits_for<'s>(&'s self, symbol: &T, scratch: &'s mut [u64]) -> &'s [u64] {
+        match self.places.get(symbol) {
+            Some(PositionSet::Bits(bits)) => bits,
+            rare => {
+                scratch.fill(0);
+                if let Some(PositionSet::Indices(places)) = rare {
+                    set_bits(scratch, places);
+                }
+                scratch
+            }
+        }
+    }
+}
+
+fn set_bits(bits: &mut [u64], places: &[usize]) {
+    places.iter().for_each(|at| bits[at / 64] |= 1 << (at % 64));
+}
+
+/// What is left between what both begin and end with, and how much that was.
+fn trim_common_ends<'a, T: Eq>(a: &'a [T], b: &'a [T]) -> (&'a [T], &'a [T], usize) {
+    let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[start..], &b[start..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    (&a[..a.len() - end], &b[..b.len() - end], start + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The table itself.
+    fn naive_common_subsequence_length(a: &[u8], b: &[u8]) -> usize {
+        let mut row = vec![0; b.len() + 1];
+        for x in a {
+            let mut diagonal = 0;
+            for (at, y) in b.iter().enumerate() {
+                let above = row[at + 1];
+                row[at + 1] = if x == y { diagonal + 1 } else { above.max(row[at]) };
+                diagonal = above;
+            }
+        }
+        row[b.len()]
+    }
+
+    fn any_bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            proptest::collection::vec(0..3_u8, 0..most),
+            proptest::collection::vec(any::<u8>(), 0..most)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn results_match_reference_algorithms(a in any_bytes(300), b in any_bytes(300)) {
+            prop_assert_eq!(common_subsequence_length(&a, &b), naive_common_subsequence_length(&a, &b));
+            let text = |bytes: &[u8]| bytes.iter().map(|b| char::from(*b)).collect::<String>();
+            prop_assert_eq!(edit_distance(&a, &b), strsim::levenshtein(&text(&a), &text(&b)));
+        }
+    }
+
+    #[test]
+    fn subsequence_and_distance_cases() {
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        for (a, b, alike, apart) in [
+            ("kitten", "sitting", 4, 3),
+            ("intention", "execution", 5, 5),
+            ("", "abc", 0, 3),
+            ("", "", 0, 0),
+            ("same", "same", 4, 0),
+        ] {
+            assert_eq!(common_subsequence_length(&letters(a), &letters(b)), alike, "{a} {b}");
+            assert_eq!(edit_distance(&letters(a), &letters(b)), apart, "{a} {b}");
+        }
+        for n in [63, 64, 65, 128, 129] {
+            assert_eq!(edit_distance(&vec![1; n], &vec![2; n]), n);
+            assert_eq!(edit_distance(&vec![1; n], &vec![2; n + 1]), n + 1);
+        }
+    }
+}

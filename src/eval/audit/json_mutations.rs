@@ -1,0 +1,206 @@
+//! Right answers in JSON, made wrong.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use serde_json::{Number, Value};
+
+use super::text_mutations::swap_numbers;
+
+/// What stands at one place in all answers of a set, with how often.
+type WordCounts = BTreeMap<String, usize>;
+
+/// The words that stand at each place (a JSON pointer) in the answers of a set.
+#[derive(Debug, Default)]
+pub(super) struct LabelVocabulary(BTreeMap<String, WordCounts>);
+
+impl LabelVocabulary {
+    /// Takes in one right answer.
+    pub(super) fn add(&mut self, value: &Value) {
+        for (place, leaf) in collect_leaves(value) {
+            if let Value::String(word) = leaf {
+                *self.0.entry(place).or_default().entry(word.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// What else could stand at this place, where what does is a label: one word that has no digit, or one of a few that
+    /// several answers share. An order number is none.
+    fn find_alternatives(&self, place: &str, word: &str) -> Vec<&String> {
+        let Some(words) = self.0.get(place) else { return Vec::new() };
+        let uses: usize = words.values().sum();
+        let shared = words.len() * 2 <= uses;
+        let is_label = |word: &str| {
+            is_one_word(word)
+                && (shared
+                    || !word.chars().any(|c| c.is_ascii_digit()) && word.chars().any(char::is_alphabetic))
+        };
+        if !is_label(word) {
+            return Vec::new();
+        }
+        words.keys().filter(|other| is_label(other) && other.to_lowercase() != word.to_lowercase()).collect()
+    }
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace)
+}
+
+/// Every value that holds no others, with its place.
+fn collect_leaves(value: &Value) -> Vec<(String, &Value)> {
+    fn walk<'a>(place: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    walk(format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), value, found);
+                }
+            }
+            Value::Array(items) => {
+                for (n, value) in items.iter().enumerate() {
+                    walk(format!("{place}/{n}"), value, found);
+                }
+            }
+            leaf => found.push((place, leaf)),
+        }
+    }
+    let mut found = Vec::new();
+    walk(String::new(), value, &mut found);
+    found
+}
+
+/// Puts something else at some places; `None` where that changes nothing.
+fn replace_at(value: &Value, changes: Vec<(String, Value)>) -> Option<Value> {
+    let mut changed = value.clone();
+    for (place, new) in changes {
+        if let Some(old) = changed.pointer_mut(&place) {
+            *old = new;
+        }
+    }
+    (changed != *value).then_some(changed)
+}
+
+/// One label made another one that the set knows there, or a yes made a no; each label once, and so many of them at most.
+pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, most: usize, draw: &mut Rng) -> Vec<Value> {
+    let mut labels = collect_leaves(value);
+    draw.shuffle(&mut labels);
+    let wrong = |(place, leaf): (String, &Value)| {
+        let other = match leaf {
+            Value::Bool(is) => Value::Bool(!is),
+            Value::String(word) => Value::String(draw.choice(known.find_alternatives(&place, word))?.clone()),
+            _ => return None,
+        };
+        replace_at(value, vec![(place, other)])
+    };
+    labels.into_iter().filter_map(wrong).take(most).collect()
+}
+
+/// Every number swapped for another one, those within its strings too.
+pub(super) fn swap_json_numbers(value: &Value, draw: &mut Rng) -> Option<Value> {
+    let other = |leaf: &Value| match leaf {
+        Value::Number(number) => {
+            swap_numbers(&number.to_string(), draw)?.parse::<Number>().ok().map(Value::Number)
+        }
+        Value::String(text) => swap_numbers(text, draw).map(Value::String),
+        _ => None,
+    };
+    replace_at(value, map_leaves(value, other))
+}
+
+/// What some leaves become.
+fn map_leaves(value: &Value, mut other: impl FnMut(&Value) -> Option<Value>) -> Vec<(String, Value)> {
+    collect_leaves(value).into_iter().filter_map(|(place, leaf)| Some((place, other(leaf)?))).collect()
+}
+
+/// One key left out, of the object or of the first one in a list; each key once, and so many of them at most. A key that
+/// holds null is as good as none.
+pub(super) fn drop_keys(value: &Value, most: usize, draw: &mut Rng) -> Vec<Value> {
+    let place = if value.is_array() { "/0" } else { "" };
+    let Some(Value::Object(fields)) = value.pointer(place) else { return Vec::new() };
+    let mut keys: Vec<&String> =
+        fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key).collect();
+    draw.shuffle(&mut keys);
+    let without = |key: &String| {
+        let mut less = fields.clone();
+        less.shift_remove(key);
+        replace_at(value, vec![(place.to_owned(), Value::Object(less))])
+    };
+    keys.into_iter().filter_map(without).take(most).collect()
+}
+
+/// Every sentence in it replaced by this one; labels, names and numbers as they are.
+pub(super) fn replace_sentences(value: &Value, sentence: &str) -> Option<Value> {
+    replace_at(value, map_leaves(value, |leaf| is_sentence(leaf).then(|| Value::String(sentence.to_owned()))))
+}
+
+/// What is left of it without its sentences: two answers that are alike in this say the same in other words. `None` where
+/// nothing is left.
+pub(super) fn remove_sentences(value: &Value) -> Option<Value> {
+    let says = |leaf: &Value| !leaf.is_null() && !is_sentence(leaf);
+    collect_leaves(value).iter().any(|(_, leaf)| says(leaf)).then(|| {
+        let without = map_leaves(value, |leaf| is_sentence(leaf).then_some(Value::Null));
+        replace_at(value, without).unwrap_or_else(|| value.clone())
+    })
+}
+
+/// Three words or more.
+fn is_sentence(leaf: &Value) -> bool {
+    leaf.as_str().is_some_and(|text| text.split_whitespace().nth(2).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn vocabulary(values: &[Value]) -> LabelVocabulary {
+        let mut known = LabelVocabulary::default();
+        values.iter().for_each(|value| known.add(value));
+        known
+    }
+
+    #[test]
+    fn swap_labels_keeps_identifiers() {
+        let known = vocabulary(&[
+            json!({"kind": "billing", "order": "A-1", "level": "P1", "note": "one two three"}),
+            json!({"kind": "shipping", "order": "A-2", "level": "P1", "note": "four"}),
+            json!({"kind": "Billing", "order": "A-3", "level": "P2", "note": "five"}),
+            json!({"kind": "billing", "order": "A-4", "level": "P2", "note": "six"}),
+        ]);
+        let value = json!({"kind": "billing", "order": "A-1", "level": "P1", "ok": true});
+        let mut wrong = swap_labels(&value, &known, 9, &mut Rng::with_seed(1));
+        wrong.sort_by_key(|value| std::cmp::Reverse(value.to_string()));
+        assert_eq!(swap_labels(&value, &known, 2, &mut Rng::with_seed(1)).len(), 2);
+        assert_eq!(
+            wrong,
+            [
+                json!({"kind": "shipping", "order": "A-1", "level": "P1", "ok": true}),
+                json!({"kind": "billing", "order": "A-1", "level": "P2", "ok": true}),
+                json!({"kind": "billing", "order": "A-1", "level": "P1", "ok": false}),
+            ]
+        );
+    }
+
+    #[test]
+    fn number_key_and_sentence_mutation_cases() {
+        let value =
+            json!({"n": 86.4, "id": "K-41877", "none": null, "list": [1], "said": "twice for the order"});
+        assert_eq!(
+            swap_json_numbers(&value, &mut Rng::with_seed(1)),
+            Some(
+                json!({"n": 46.4, "id": "K-91877", "none": null, "list": [6], "said": "twice for the order"})
+            )
+        );
+        let dropped = |value: &Value, most| drop_keys(value, most, &mut Rng::with_seed(1));
+        assert_eq!(dropped(&value, 9).len(), 4);
+        assert_eq!(dropped(&value, 3).len(), 3);
+        assert_eq!(dropped(&json!([{"a": 1, "b": 2}, {"a": 3}]), 9).len(), 2);
+        assert_eq!(dropped(&json!([1]), 9), Vec::<Value>::new());
+        assert_eq!(replace_sentences(&json!({"a": "b"}), "x"), None);
+        let other = replace_sentences(&value, "x").unwrap();
+        assert_eq!(other["said"], "x");
+        let rest = remove_sentences(&json!({"a": "b", "said": "x y z"}));
+        assert_eq!(rest, Some(json!({"a": "b", "said": null})));
+        assert_eq!(remove_sentences(&json!({"a": null, "said": "x y z"})), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! The right answers of a set, and the wrong ones that are made of them.
+
+use std::collections::HashSet;
+
+use fastrand::Rng;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::duplicates::normalize_prompt;
+use super::json_mutations::{
+    LabelVocabulary, drop_keys, remove_sentences, replace_sentences, swap_json_numbers, swap_labels,
+};
+use super::mutant::{Mutant, MutantSet, Mutation};
+use super::normalize::{normalize, parse_object_or_list};
+use super::text_mutations;
+use crate::eval::{Assertion, AssertionKind, Case, Check, Combination, GradableAnswer, Verdict};
+
+/// Where a mutation can be had in several ways, so many of them are taken by chance.
+const MAX_PER_MUTATION: usize = 3;
+
+/// No label has more words.
+const MAX_LABEL_WORDS: usize = 3;
+
+const REFUSALS: [&str; 3] = [
+    "I can't assist with that.",
+    "I'm not able to help with this question.",
+    "Unfortunately, I am unable to answer this.",
+];
+
+const OFF_TOPIC: [&str; 3] = [
+    "The lighthouse keeper paints the railing in spring, before the gulls come back.",
+    "Bake the loaf on the lowest shelf until its crust is brown.",
+    "Choirs like to rehearse in the evening, when the hall is quiet.",
+];
+
+/// A right answer, as mutations look at it.
+struct ParsedReference<'a> {
+    case: &'a Case,
+    text: &'a str,
+    value: Option<Value>,
+    normal: String,
+    /// What it comes to, whatever else it says: the JSON without its sentences, or a leading yes or no.
+    label: Option<String>,
+    /// What its case asks.
+    question: String,
+}
+
+impl<'a> ParsedReference<'a> {
+    fn parse(case: &'a Case) -> Option<Self> {
+        let text = case.reference.as_deref()?;
+        let value = parse_object_or_list(text);
+        let label = match &value {
+            Some(value) => remove_sentences(value).map(|rest| normalize(&rest.to_string())),
+            None => text_mutations::leading_yes_no(text).map(str::to_lowercase),
+        };
+        Some(Self { case, text, label, value, normal: normalize(text), question: normalize_prompt(case) })
+    }
+
+    /// Whether another answer is surely not right here: it says something else, not the same label with other words around
+    /// it, and is no answer to the same question.
+    fn is_different_answer(&self, other: &Self) -> bool {
+        let same_label = self.label.is_some() && self.label == other.label;
+        let prose = self.value.is_none() && other.value.is_none();
+        let holds =
+            || is_contained_in(&self.normal, &other.normal) || is_contained_in(&other.normal, &self.normal);
+        !same_label && self.question != other.question && self.normal != other.normal && !(prose && holds())
+    }
+
+    /// Whether it is a label in words: one to three of them.
+    fn is_label(&self) -> bool {
+        (1..=MAX_LABEL_WORDS).contains(&self.text.split_whitespace().count())
+            && self.value.is_none()
+            && !self.text.chars().any(|c| c.is_ascii_digit())
+            && self.text.chars().any(char::is_alphabetic)
+    }
+}
+
+/// Whether all words of a text stand in another one, next to each other.
+fn is_contained_in(text: &str, other: &str) -> bool {
+    let apart = |c: Option<char>| c.is_none_or(|c| c == ' ');
+    !text.is_empty()
+        && other.match_indices(text).any(|(at, found)| {
+            apart(other[..at].chars().next_back()) && apart(other[at + found.len()..].chars().next())
+        })
+}
+
+/// The right answers of a set, of which mutants are made.
+pub(super) struct MutantFactory<'a> {
+    references: Vec<ParsedReference<'a>>,
+    vocabulary: LabelVocabulary,
+    seed: u64,
+}
+
+impl<'a> MutantFactory<'a> {
+    pub(super) fn of(cases: &'a [Case], seed: u64) -> Self {
+        let references: Vec<ParsedReference<'a>> = cases.iter().filter_map(ParsedReference::parse).collect();
+        let mut vocabulary = LabelVocabulary::default();
+        references
+            .iter()
+            .filter_map(|reference| reference.value.as_ref())
+            .for_each(|value| vocabulary.add(value));
+        Self { references, vocabulary, seed }
+    }
+
+    /// The mutants of a case: the same for a seed, none of them the reference in other clothes, no two the same.
+    pub(super) fn make_mutants(&self, case: &Case) -> MutantSet {
+        let mut brood = MutantSet::default();
+        let Some(reference) = ParsedReference::parse(case) else { return brood };
+        let mut seen = HashSet::from([reference.normal.clone()]);
+        for mutation in Mutation::ALL {
+            let mut draw = self.seeded_rng(&case.metadata.id, mutation);
+            let texts = self.mutate(&reference, mutation, &mut draw);
+            if texts.is_empty() {
+                brood.left_out.push((mutation, mutation.unavailable_reason()));
+            }
+            for text in texts {
+                let form = normalize(&text);
+                if form == reference.normal {
+                    brood
+                        .left_out
+                        .push((mutation, "it is the reference but for white space, capitals and the like"));
+                } else if seen.insert(form) {
+                    brood.mutants.push(Mutant { mutation, text });
+                } else {
+                    brood.left_out.push((mutation, "the same as another mutant of the case"));
+                }
+            }
+        }
+        brood
+    }
+
+    fn seeded_rng(&self, id: &str, mutation: Mutation) -> Rng {
+        let hash = Sha256::new()
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(mutation.name())
+            .chain_update([0])
+            .chain_update(id)
+            .finalize();
+        Rng::with_seed(hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
+    }
+
+    fn mutate(&self, reference: &ParsedReference<'_>, mutation: Mutation, draw: &mut Rng) -> Vec<String> {
+        let (text, value) = (reference.text, reference.value.as_ref());
+        let written = |values: Vec<Value>| values.iter().map(Value::to_string).collect();
+        match mutation {
+            Mutation::Empty if reference.normal.is_empty() => Vec::new(),
+            Mutation::Empty => vec![String::new()],
+            // Without its end an object is no JSON any more.
+            Mutation::Cut if value.is_some() => {
+                let kept = text.trim().chars().count() * 3 / 5;
+                vec![text.trim().chars().take(kept).collect()]
+            }
+            Mutation::Cut => text_mutations::truncate_clause(text).into_iter().collect(),
+            Mutation::Refusal if is_refusal(text) => Vec::new(),
+            Mutation::Refusal => draw.choice(REFUSALS).map(str::to_owned).into_iter().collect(),
+            Mutation::WrongLabel => match value {
+                Some(value) => written(swap_labels(value, &self.vocabulary, MAX_PER_MUTATION, draw)),
+                None => self.swap_text_label(reference, draw),
+            },
+            Mutation::SwappedNumbers => match value {
+                Some(value) => written(swap_json_numbers(value, draw).into_iter().collect()),
+                None => text_mutations::swap_numbers(text, draw).into_iter().collect(),
+            },
+            Mutation::DroppedKey => {
+                written(value.map(|value| drop_keys(value, MAX_PER_MUTATION, draw)).unwrap_or_default())
+            }
+            Mutation::OtherAnswer => self.pick_other_references(reference, draw, |_| true),
+            Mutation::OffTopic => {
+                let Some(sentence) = draw.choice(OFF_TOPIC) else { return Vec::new() };
+                let within =
+                    value.and_then(|value| replace_sentences(value, sentence)).map(|value| value.to_string());
+                [sentence.to_owned()].into_iter().chain(within).collect()
+            }
+            Mutation::Fenced if reference.case.assertions.iter().any(is_bare_json_assertion) => {
+                vec![format!("```json\n{}\n```", text.trim())]
+            }
+            Mutation::Fenced => Vec::new(),
+        }
+    }
+
+    /// In prose, a label is one of the options that an assertion names, a yes or no, or an answer of a word or three among
+    /// others of the kind.
+    fn swap_text_label(&self, reference: &ParsedReference<'_>, draw: &mut Rng) -> Vec<String> {
+        let mut options = Vec::new();
+        reference.case.assertions.iter().for_each(|assertion| collect_wrong_options(assertion, &mut options));
+        if !options.is_empty() {
+            return pick_random(options, draw);
+        }
+        if let Some(turned) = text_mutations::flip_yes_no(reference.text) {
+            return vec![turned];
+        }
+        if reference.is_label() {
+            self.pick_other_references(reference, draw, |other| other.is_label())
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The answers to some other cases, of those that are wanted, looked for from places that chance chooses.
+    fn pick_other_references(
+        &self,
+        reference: &ParsedReference<'_>,
+        draw: &mut Rng,
+        wanted: impl Fn(&ParsedReference<'_>) -> bool,
+    ) -> Vec<String> {
+        let count = self.references.len();
+        let mut found: Vec<&ParsedReference<'_>> = Vec::new();
+        for _ in 0..MAX_PER_MUTATION {
+            let start = draw.usize(0..count.max(1));
+            let mut turn = (0..count).filter_map(|n| self.references.get((start + n) % count));
+            let is_new = |other: &ParsedReference<'_>| found.iter().all(|known| known.normal != other.normal);
+            let fits = |other: &&ParsedReference<'_>| {
+                wanted(other) && is_new(other) && reference.is_different_answer(other)
+            };
+            let Some(other) = turn.find(fits) else { break };
+            found.push(other);
+        }
+        found.into_iter().map(|other| other.text.to_owned()).collect()
+    }
+}
+
+/// So many of them as are taken, by chance.
+fn pick_random<T>(mut all: Vec<T>, draw: &mut Rng) -> Vec<T> {
+    draw.shuffle(&mut all);
+    all.truncate(MAX_PER_MUTATION);
+    all
+}
+
+fn is_refusal(text: &str) -> bool {
+    let refusal = Assertion {
+        name: "is-refusal".to_owned(),
+        negated: false,
+        check: Check::Refusal,
+        threshold: None,
+        weight: 1.0,
+        kind: AssertionKind::Content,
+    };
+    refusal.grade(&GradableAnswer::text(text)).verdict == Verdict::Pass
+}
+
+/// The options of a `choice`, in it or within it, that are wrong.
+fn collect_wrong_options(assertion: &Assertion, found: &mut Vec<String>) {
+    match &assertion.check {
+        Check::Choice { options, equals } if !assertion.negated => {
+            found.extend(options.iter().filter(|option| normalize(option) != normalize(equals)).cloned());
+        }
+        Check::Combined(Combination { members, .. }) => {
+            members.iter().for_each(|member| collect_wrong_options(member, found));
+        }
+        _ => {}
+    }
+}
+
+/// Whether it is about the form of an answer, and wants JSON with nothing around it: only then is a fence a fault.
+fn is_bare_json_assertion(assertion: &Assertion) -> bool {
+    if assertion.negated || assertion.kind != AssertionKind::Format {
+        return false;
+    }
+    match &assertion.check {
+        Check::IsJson | Check::JsonSchema(_) | Check::JsonPath(..) | Check::JsonDiff(_) => true,
+        Check::Combined(Combination { is_any_of: true, members, .. }) => {
+            members.iter().all(is_bare_json_assertion)
+        }
+        Check::Combined(Combination { is_any_of: false, members, threshold }) => {
+            threshold.is_none() && members.iter().any(is_bare_json_assertion)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,63 @@
+//! What a program is told of an answer, and what it says of it.
+
+use serde_json::{Value, json};
+
+use super::super::{Case, GradableAnswer};
+use super::judge_prompt::{conversation_json, truncate_reason};
+
+/// What a program reads: the case and the answer, as one line of JSON.
+pub(super) fn encode_program_input(case: &Case, answer: &GradableAnswer<'_>) -> String {
+    let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
+    let input = json!({
+        "schema": "slalom.exec/1",
+        "case": {
+            "id": case.metadata.id, "digest": case.metadata.digest, "tags": case.metadata.tags, "reference": case.reference,
+            "prompt": case.request.last_user_text(), "conversation": conversation_json(&case.request),
+        },
+        "answer": {
+            "text": answer.text, "tool_calls": answer.tool_calls.unwrap_or_default(),
+            "finish_reason": answer.finish_reason.map(|reason| reason.as_str()),
+            "latency_ms": answer.latency.map(milliseconds), "first_token_ms": answer.first_token.map(milliseconds),
+            "cost_usd": answer.cost_usd,
+            "usage": {"input_tokens": answer.usage.input_tokens, "output_tokens": answer.usage.output_tokens},
+        },
+    });
+    format!("{input}\n")
+}
+
+/// What a program prints: `{"score": 0.8, "reason": "…"}`.
+pub(super) fn parse_program_output(printed: &str) -> Result<(f64, String), String> {
+    let wrong = |why: &str| format!("the program must print {{\"score\": 0.8, \"reason\": \"…\"}}: {why}");
+    let value: Value =
+        serde_json::from_str(printed.trim()).map_err(|error| wrong(&format!("it is no JSON ({error})")))?;
+    let score = value.get("score").and_then(Value::as_f64);
+    let score = score.filter(|score| (0.0..=1.0).contains(score));
+    let score = score.ok_or_else(|| wrong("there is no `score` from 0 to 1"))?;
+    match value.get("reason") {
+        None | Some(Value::Null) => Ok((score, String::new())),
+        Some(Value::String(reason)) => Ok((score, truncate_reason(reason))),
+        Some(_) => Err(wrong("its `reason` is no text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_program_output_cases() {
+        assert_eq!(parse_program_output("{\"score\": 1}\n"), Ok((1.0, String::new())));
+        assert_eq!(parse_program_output(r#"{"reason": "a\n b", "score": 0.25}"#), Ok((0.25, "a b".into())));
+        for wrong in [
+            "",
+            "1",
+            "{}",
+            "{\"score\": 1.5}",
+            "{\"score\": \"1\"}",
+            "{\"score\": 1, \"reason\": 2}",
+            "{\"score\": 1} x",
+        ] {
+            assert!(parse_program_output(wrong).is_err(), "{wrong}");
+        }
+    }
+}

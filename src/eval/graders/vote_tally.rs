@@ -1,0 +1,109 @@
+//! Several votes on one answer.
+
+use super::judge_prompt::JudgeVote;
+
+/// What came of asking once: a vote, or why there is none.
+pub(super) type VoteResult = Result<JudgeVote, String>;
+
+/// What the votes come to.
+pub(super) struct VoteTally {
+    /// The score and why, or why there is none.
+    pub(super) decided: Result<(f64, String), String>,
+    /// How many votes could be read.
+    pub(super) readable: u64,
+    /// How many of these gave the score that decided.
+    pub(super) agreed: u64,
+}
+
+/// The median of an odd number of votes: wherever it passes, more than half of them do. A vote that cannot be read could
+/// have been any: it leaves the whole open unless the others settle the median without it.
+pub(super) fn tally_votes(ballots: &[VoteResult]) -> VoteTally {
+    let mut votes: Vec<&JudgeVote> = ballots.iter().filter_map(|ballot| ballot.as_ref().ok()).collect();
+    // Votes with one score keep their order, so that the first one's reason is told.
+    votes.sort_by(|a, b| a.score.total_cmp(&b.score));
+    let read = votes.len() as u64;
+    let middle = ballots.len() / 2;
+    // With those that are missing below all others, and above.
+    let missing = ballots.len() - votes.len();
+    let least = middle.checked_sub(missing).and_then(|at| votes.get(at));
+    let median = least.zip(votes.get(middle)).filter(|(a, b)| a.score == b.score).map(|(a, _)| a.score);
+    let Some(median) = median else {
+        let first = ballots.iter().find_map(|ballot| ballot.as_ref().err()).cloned();
+        let why = first.unwrap_or_else(|| "nobody was asked".into());
+        let are = if missing == 1 { "is" } else { "are" };
+        let why = match ballots.len() {
+            0 | 1 => why,
+            all => format!("{missing} of {all} votes {are} missing: {why}"),
+        };
+        return VoteTally { decided: Err(why), readable: read, agreed: 0 };
+    };
+    let agreeing = || votes.iter().filter(|vote| vote.score == median);
+    let agreed = agreeing().count() as u64;
+    let reason = agreeing().next().map(|vote| format_vote(vote)).unwrap_or_default();
+    let reason = if ballots.len() > 1 {
+        let words: Vec<&str> = ballots
+            .iter()
+            .map(|ballot| ballot.as_ref().map_or("unreadable", |vote| vote.word.as_str()))
+            .collect();
+        format!("{agreed} of {} votes agree ({}); {reason}", ballots.len(), words.join(", "))
+    } else {
+        reason
+    };
+    VoteTally { decided: Ok((median, reason)), readable: read, agreed }
+}
+
+fn format_vote(vote: &JudgeVote) -> String {
+    let JudgeVote { word, scale, reason, .. } = vote;
+    if reason.is_empty() { format!("{word}{scale}") } else { format!("{word}{scale}: {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vote_result(score: Option<f64>) -> VoteResult {
+        let vote = |score| JudgeVote { score, word: "w".into(), scale: " of x".into(), reason: "r".into() };
+        score.map(vote).ok_or_else(|| "no JSON".into())
+    }
+
+    fn decided_score(scores: &[Option<f64>]) -> Option<f64> {
+        let ballots: Vec<VoteResult> = scores.iter().copied().map(vote_result).collect();
+        tally_votes(&ballots).decided.ok().map(|(score, _)| score)
+    }
+
+    #[test]
+    fn tally_votes_cases() {
+        let (yes, no) = (Some(1.0), Some(0.0));
+        assert_eq!(decided_score(&[yes]), yes);
+        assert_eq!(decided_score(&[None]), None);
+        assert_eq!(decided_score(&[]), None);
+        assert_eq!(decided_score(&[yes, no, yes]), yes);
+        assert_eq!(decided_score(&[Some(0.5), no, yes]), Some(0.5));
+        assert_eq!(decided_score(&[yes, None, yes]), yes);
+        assert_eq!(decided_score(&[yes, None, no]), None);
+        assert_eq!(decided_score(&[None, None, yes]), None);
+        assert_eq!(decided_score(&[no, None, no, None, no]), no);
+        let ballots = [vote_result(yes), vote_result(no), vote_result(yes)];
+        let result = tally_votes(&ballots);
+        assert_eq!((result.readable, result.agreed), (3, 2));
+        assert_eq!(result.decided.unwrap().1, "2 of 3 votes agree (w, w, w); w of x: r");
+    }
+
+    proptest! {
+        /// What is decided with votes missing is what would be decided whatever they had said.
+        #[test]
+        fn partial_votes_never_contradict_full_votes(
+            scores in prop::collection::vec(0..5_u8, 5),
+            gone in prop::collection::vec(any::<bool>(), 5),
+        ) {
+            let whole: Vec<Option<f64>> = scores.iter().map(|s| Some(f64::from(*s))).collect();
+            let partly: Vec<Option<f64>> =
+                whole.iter().zip(&gone).map(|(s, gone)| s.filter(|_| !gone)).collect();
+            if let Some(score) = decided_score(&partly) {
+                prop_assert_eq!(decided_score(&whole), Some(score));
+            }
+        }
+    }
+}

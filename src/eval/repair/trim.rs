@@ -1,0 +1,70 @@
+//! What stands around an answer, and what goes beyond its length.
+
+use serde_json::Value;
+
+use super::super::LengthUnit;
+use super::fences;
+use super::phrases::{find_closing_start, find_preamble_end};
+
+/// So many brackets are tried before a text is taken to hold no JSON.
+const MAX_JSON_STARTS: usize = 50;
+
+/// The text from where the answer begins: at a code fence, at JSON, else after the sentences that only announce it.
+pub(super) fn trim_preamble(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let start = match fences::find_fence(text) {
+        Some(at) => Some(at),
+        None => find_json(text).map(|(start, _)| start),
+    };
+    let mut rest = text;
+    match start {
+        Some(start) => rest = &text[start..],
+        None => {
+            while let Some(end) = find_preamble_end(rest) {
+                rest = rest[end..].trim_start();
+            }
+        }
+    }
+    (rest.len() < text.len() && !rest.is_empty()).then_some(rest)
+}
+
+/// The text up to where the answer ends: with its code fence, with its JSON, else before the sentences that take leave.
+pub(super) fn trim_ending(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let json_end = || find_json(text).filter(|(start, _)| *start == 0).map(|(_, end)| end);
+    let end = match fences::find_fence_end(text).or_else(json_end) {
+        Some(end) => end,
+        None => find_closing_start(text)?,
+    };
+    let kept = text[..end].trim_end();
+    (kept.len() < text.len() && !kept.is_empty()).then_some(kept)
+}
+
+/// The first object or list in a text that is one as it stands: where it begins and ends. A list of bare numbers is a
+/// footnote, unless the text begins with it.
+fn find_json(text: &str) -> Option<(usize, usize)> {
+    text.match_indices(['{', '[']).take(MAX_JSON_STARTS).find_map(|(start, _)| {
+        let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
+        let value = values.next()?.ok()?;
+        let is_footnote = value.as_array().is_some_and(|items| items.iter().all(Value::is_number));
+        (start == 0 || !is_footnote).then(|| (start, start + values.byte_offset()))
+    })
+}
+
+/// The text cut at the most words and characters that it may have; `None` where it has no more.
+pub(super) fn truncate_to_limits<'a>(text: &'a str, limits: &[(LengthUnit, usize)]) -> Option<&'a str> {
+    let whole = text.trim();
+    let mut kept = whole;
+    for (unit, most) in limits {
+        kept = match unit {
+            LengthUnit::Characters => kept.char_indices().nth(*most).map_or(kept, |(at, _)| &kept[..at]),
+            LengthUnit::Words => match kept.split_whitespace().nth(*most) {
+                // A word is a part of the text that it was found in.
+                Some(next) => kept.get(..next.as_ptr() as usize - kept.as_ptr() as usize).unwrap_or(kept),
+                None => kept,
+            },
+        }
+        .trim_end();
+    }
+    (kept.len() < whole.len()).then_some(kept)
+}

@@ -1,0 +1,153 @@
+//! Results as the ledger keeps them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{CaseMetadata, CaseResult, GraderUsage, RepairSet, Verdict};
+use crate::catalog::{Cost, CostSource};
+use crate::chat::FailureClass;
+use crate::ledger::ResultRow;
+
+/// The word of something that JSON writes as one.
+pub(super) fn to_keyword(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// What a word means.
+pub(super) fn from_keyword<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(Value::String(word.to_owned())).ok()
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    // What is plain data always serialises.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A time as rows hold it.
+pub(super) fn to_milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}
+
+/// The time that a row holds, if it is one.
+pub(super) fn from_milliseconds(milliseconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
+}
+
+/// A result as it is kept.
+pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
+    let cost = result.cached_cost.unwrap_or(result.cost);
+    let (class, message) = match &result.failure {
+        Some((class, message)) => (class.as_str().to_owned(), message.clone()),
+        None => (String::new(), String::new()),
+    };
+    ResultRow {
+        subject: subject.to_owned(),
+        case_id: result.case_id.clone(),
+        repeat: result.repeat,
+        case_digest: result.digest.to_string(),
+        at,
+        verdict: to_keyword(&result.verdict),
+        score: result.score,
+        text: result.text.clone(),
+        assertions: to_json(&result.assertions),
+        repaired_by: result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
+        failure_class: class,
+        failure: message,
+        finish_reason: result.finish_reason.map(|reason| to_keyword(&reason)).unwrap_or_default(),
+        served_by: result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        failovers: u32::try_from(result.failovers).unwrap_or(u32::MAX),
+        nano_dollars: cost.nano_dollars,
+        cost_source: to_keyword(&cost.source),
+        usage: to_json(&result.usage),
+        latency_ms: result.latency.map(to_milliseconds),
+        queued_ms: to_milliseconds(result.queued),
+        cached: result.cached_cost.is_some(),
+        // Of most results nothing was judged, and no words are kept of that.
+        judging: if result.grader_usage == GraderUsage::default() {
+            String::new()
+        } else {
+            to_json(&result.grader_usage)
+        },
+    }
+}
+
+/// The result of a case that was kept; `None` where it cannot be read.
+pub(super) fn decode_result(case: &CaseMetadata, row: &ResultRow) -> Option<CaseResult> {
+    let cost = Cost { nano_dollars: row.nano_dollars, source: from_keyword::<CostSource>(&row.cost_source)? };
+    let class = FailureClass::ALL.into_iter().find(|class| class.as_str() == row.failure_class);
+    Some(CaseResult {
+        repeat: row.repeat,
+        verdict: Verdict::from_name(&row.verdict)?,
+        score: row.score,
+        text: row.text.clone(),
+        assertions: serde_json::from_str(&row.assertions).ok()?,
+        repaired_by: RepairSet::parse(&row.repaired_by),
+        failure: class.map(|class| (class, row.failure.clone())),
+        finish_reason: from_keyword(&row.finish_reason),
+        served_by: row.served_by.parse().ok(),
+        failovers: usize::try_from(row.failovers).ok()?,
+        cost: if row.cached { Cost::ZERO } else { cost },
+        cached_cost: row.cached.then_some(cost),
+        grader_usage: match row.judging.as_str() {
+            "" => GraderUsage::default(),
+            judging => serde_json::from_str(judging).ok()?,
+        },
+        latency: row.latency_ms.and_then(from_milliseconds),
+        usage: serde_json::from_str(&row.usage).ok()?,
+        ..CaseResult::unscored(case, from_milliseconds(row.queued_ms)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{FinishReason, Usage};
+    use crate::eval::case::case;
+    use crate::eval::{AssertionKind, AssertionResult, Repair};
+
+    /// Whatever a result says is said again when it is read back.
+    #[test]
+    fn case_result_round_trips() {
+        let cost = Cost { nano_dollars: Some(12_345), source: CostSource::Estimated };
+        let full = CaseResult {
+            repeat: 2,
+            verdict: Verdict::Fail,
+            score: Some(0.1 + 0.2),
+            text: "line\n\"two\"".into(),
+            assertions: vec![AssertionResult {
+                name: "not-contains".into(),
+                verdict: Verdict::Fail,
+                score: 0.0,
+                reason: "it does".into(),
+                kind: AssertionKind::Content,
+                weight: 3.0,
+            }],
+            repaired_by: Some(RepairSet::from(Repair::CutPreamble).union(Repair::StripFences.into())),
+            finish_reason: Some(FinishReason::ToolCalls),
+            served_by: "together/meta/llama".parse().ok(),
+            failovers: 1,
+            cost,
+            grader_usage: GraderUsage { calls: 3, cost: Cost::UNKNOWN, votes: 3, agreed: 2 },
+            latency: Some(Duration::from_micros(1_234_500)),
+            usage: Usage { input_tokens: Some(3), output_tokens: Some(0), ..Usage::default() },
+            ..CaseResult::unscored(&case("c").metadata, Duration::from_millis(3))
+        };
+        let cached = CaseResult { cost: Cost::ZERO, cached_cost: Some(cost), latency: None, ..full.clone() };
+        let failed = CaseResult {
+            failure: Some((FailureClass::RateLimited, "slow down".into())),
+            cost: Cost::UNKNOWN,
+            ..CaseResult::unscored(&case("c").metadata, Duration::ZERO)
+        };
+        for result in [full, cached, failed] {
+            let back = decode_result(&case("c").metadata, &encode_result("s", &result, 1)).unwrap();
+            assert_eq!(format!("{back:?}"), format!("{result:?}"));
+        }
+        assert!(decode_result(&case("c").metadata, &ResultRow::default()).is_none());
+    }
+}

@@ -1,0 +1,295 @@
+//! Files that are held, removed, broken, or somebody else's.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::*;
+
+const DAY: &str = "2026-01-01";
+
+/// A process that waits for nobody, and looks at every write whether the file is still there.
+const SHORT_TIMEOUTS: LedgerTimeouts =
+    LedgerTimeouts { lock_wait: Duration::from_millis(20), file_check: Duration::ZERO };
+
+fn add_spend(rows: &LedgerTables<'_>) -> SqlResult<u64> {
+    rows.add_spend(DAY, false, Spend { nano_dollars: 1, unpriced_calls: 0 })?;
+    Ok(rows.spend(DAY, false)?.nano_dollars)
+}
+
+fn total_spend(ledger: &Ledger) -> u64 {
+    ledger.read(|rows| rows.spend(DAY, false)).nano_dollars
+}
+
+/// What the file itself has, as another process sees it.
+fn spend_in_file(path: &Path) -> u64 {
+    total_spend(&Ledger::open(path))
+}
+
+/// Somebody who holds the file.
+fn lock_file(path: &Path) -> Connection {
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+fn temp_ledger_path() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    (folder, path)
+}
+
+fn disabled_reasons(ledger: &Ledger) -> mpsc::Receiver<String> {
+    let (sender, told) = mpsc::channel();
+    ledger.on_disabled(move |words| sender.send(words.to_owned()).unwrap());
+    told
+}
+
+#[tokio::test]
+async fn locked_file_receives_writes_after_unlock() {
+    let (_folder, path) = temp_ledger_path();
+    let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
+    assert_eq!(ledger.write(add_spend).await, 1);
+    let told = disabled_reasons(&ledger);
+    let other = lock_file(&path);
+    assert_eq!(
+        (ledger.write(add_spend).await, ledger.write(add_spend).await),
+        (2, 3),
+        "on top of what could be read"
+    );
+    assert_eq!((total_spend(&ledger), spend_in_file(&path)), (3, 1));
+    // Whoever held it wrote something too.
+    add_spend(&LedgerTables::new(&other)).unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    ledger.flush().await;
+    assert_eq!((total_spend(&ledger), spend_in_file(&path)), (4, 4));
+    assert_eq!(ledger.write(add_spend).await, 5, "back in the file");
+    assert_eq!((spend_in_file(&path), ledger.disabled_reason(), told.try_recv().ok()), (5, None, None));
+}
+
+#[tokio::test]
+async fn settle_on_locked_file_reports_lost_writes() {
+    let (_folder, path) = temp_ledger_path();
+    let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
+    assert_eq!(ledger.write(add_spend).await, 1);
+    let told = disabled_reasons(&ledger);
+    let other = lock_file(&path);
+    ledger.enqueue(|rows| add_spend(rows).map(drop));
+    let begun = Instant::now();
+    ledger.flush().await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let words = told.try_recv().unwrap();
+    assert!(
+        words.ends_with("another process holds it") && Some(&*words) == ledger.disabled_reason(),
+        "{words}"
+    );
+    assert_eq!((ledger.write(add_spend).await, total_spend(&ledger)), (3, 3), "from then on in memory");
+    drop(other);
+    drop(ledger);
+    assert_eq!(spend_in_file(&path), 1);
+}
+
+#[tokio::test]
+async fn file_locked_at_open_is_used_after_unlock() {
+    let (_folder, path) = temp_ledger_path();
+    drop(Ledger::open(&path));
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE").unwrap();
+    let reader = Ledger::open_with(&path, SHORT_TIMEOUTS);
+    reader.flush().await;
+    assert!(reader.disabled_reason().unwrap().ends_with("another process holds it"), "it knew nothing");
+    let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
+    assert_eq!((ledger.write(add_spend).await, ledger.disabled_reason()), (1, None));
+    drop(other);
+    ledger.flush().await;
+    assert_eq!((spend_in_file(&path), total_spend(&ledger), ledger.disabled_reason()), (1, 1, None));
+}
+
+#[tokio::test]
+async fn removed_file_is_recreated() {
+    let (_folder, path) = temp_ledger_path();
+    let [ledger, other] = [(); 2].map(|()| Ledger::open_with(&path, SHORT_TIMEOUTS));
+    assert_eq!((ledger.write(add_spend).await, other.write(add_spend).await), (1, 2));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(
+        (ledger.write(add_spend).await, other.write(add_spend).await),
+        (1, 2),
+        "the new one is shared again"
+    );
+    assert_eq!((total_spend(&ledger), spend_in_file(&path), ledger.disabled_reason()), (2, 2, None));
+}
+
+#[test]
+fn read_only_file_keeps_rows_in_memory() {
+    let (_folder, path) = temp_ledger_path();
+    let ledger = Ledger::open(&path);
+    ledger.enqueue(|rows| {
+        add_spend(rows)?;
+        let score = PassRateRow { measured_at: 1, passed: 1, scored: 2, ..PassRateRow::default() };
+        rows.put_pass_rate("s", "a/b", &score, 1)?;
+        rows.update_route_stats("r", |row| row.leader = "a/b".into())?;
+        rows.put_adaptive_concurrency("p", Some((2.0, 1)))?;
+        rows.extend_cooldown("k", "", 7, "auth", 9)
+    });
+    drop(ledger);
+    Connection::open(&path).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for end in ["-wal", "-shm"] {
+        let place = format!("{}{end}", path.display());
+        let _ = std::fs::remove_file(&place);
+        // As in a folder that cannot be written: what a writer needs beside the file cannot be made.
+        std::fs::create_dir(place).unwrap();
+    }
+    let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
+    assert!(
+        ledger.disabled_reason().unwrap().contains("name a file that you may write"),
+        "{:?}",
+        ledger.disabled_reason()
+    );
+    assert_eq!(total_spend(&ledger), 1);
+    assert!(ledger.read(|rows| rows.pass_rate("s", "a/b")).is_some());
+    assert_eq!(ledger.read(|rows| rows.route_stats("r")).leader, "a/b");
+    assert!(ledger.read(|rows| rows.adaptive_concurrency("p")).is_some());
+    assert!(ledger.read(|rows| rows.cooldown("k", "m", 9)).is_some());
+    assert_eq!(
+        disabled_reasons(&ledger).try_recv().ok().as_deref(),
+        ledger.disabled_reason(),
+        "told even to those who come later"
+    );
+}
+
+#[tokio::test]
+async fn foreign_database_is_left_unchanged() {
+    let (_folder, path) = temp_ledger_path();
+    let theirs = Connection::open(&path).unwrap();
+    theirs.execute_batch("CREATE TABLE block (x); INSERT INTO block VALUES (1)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let ledger = Ledger::open(&path);
+    assert_eq!(ledger.write(add_spend).await, 1);
+    let trouble = ledger.disabled_reason().unwrap();
+    assert!(
+        trouble.ends_with("it is another program's database; name another file with --ledger"),
+        "{trouble}"
+    );
+    drop(ledger);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    theirs.execute_batch("DROP TABLE block; PRAGMA application_id = 7").unwrap();
+    assert!(Ledger::open(&path).disabled_reason().unwrap().contains("another program's"));
+}
+
+#[test]
+fn invalid_file_error_cases() {
+    let (folder, path) = temp_ledger_path();
+    drop(Ledger::open(&path));
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", -1).unwrap();
+    let trouble = |path: &Path| Ledger::open(path).disabled_reason().unwrap_or_default().to_owned();
+    assert!(
+        trouble(&path).contains("version -1, which no slalom writes; move it away"),
+        "{}",
+        trouble(&path)
+    );
+    assert!(trouble(folder.path()).ends_with("it is a folder; name a file with --ledger"));
+    #[cfg(unix)]
+    assert!(trouble(Path::new("/dev/null")).ends_with("it is a device or a pipe; name a file with --ledger"));
+}
+
+#[test]
+fn ledger_without_application_id_is_accepted() {
+    let (_folder, path) = temp_ledger_path();
+    let ledger = Ledger::open(&path);
+    ledger.enqueue(|rows| add_spend(rows).map(drop));
+    drop(ledger);
+    Connection::open(&path).unwrap().pragma_update(None, "application_id", 0).unwrap();
+    assert_eq!(spend_in_file(&path), 1);
+}
+
+#[tokio::test]
+async fn unreadable_rows_are_reset() {
+    let (_folder, path) = temp_ledger_path();
+    let key = HealthKey { provider: "p".into(), base_url: "u".into(), model: "m".into() };
+    let ledger = Ledger::open(&path);
+    let put = key.clone();
+    ledger
+        .write(move |rows| {
+            add_spend(rows)?;
+            rows.update_health(&put, |row| (row.trips, row.events) = (3, 5.0))?;
+            rows.update_route_stats("r", |row| row.record_call(10, 0.5))?;
+            rows.extend_cooldown("k", "", 7, "auth", 9)?;
+            rows.add_to_rate_bucket("p", RateBucket { second: 1, requests: 1, tokens: 1 })?;
+            rows.put_adaptive_concurrency("p", Some((2.0, 1)))?;
+            rows.acquire_lease(&Lease { scope: "p".into(), holder: "h".into(), until: 5, ..Lease::default() })
+        })
+        .await;
+    let health = || ledger.read(|rows| rows.health(&key));
+    let file = Connection::open(&path).unwrap();
+    let broken = |sql: &str| file.execute_batch(sql).unwrap();
+    broken("UPDATE health SET events = 9e999, first_token_log = 800, first_token_weight = 3, at = -5");
+    assert_eq!(health(), HealthRow { trips: 3, ..HealthRow::default() });
+    broken(
+        "UPDATE health SET events = 'abc'; UPDATE block SET until = x'00'; UPDATE route SET calls = 'many';
+         UPDATE pace SET tokens = 'abc'; UPDATE concurrency SET allowed = 'abc'; UPDATE spend SET nano_dollars = 'abc';
+         UPDATE lease SET nano_dollars = 'abc', tokens = 9e300",
+    );
+    assert_eq!(health(), HealthRow::default());
+    assert_eq!(ledger.read(|rows| rows.cooldown("k", "m", 9)), None);
+    assert_eq!(ledger.read(|rows| rows.route_stats("r")), RouteStatsRow::default());
+    assert_eq!(ledger.read(|rows| rows.rate_buckets("p", 0..9)), []);
+    assert_eq!(ledger.read(|rows| rows.adaptive_concurrency("p")), None);
+    let leases = ledger.read(|rows| rows.lease_totals("p", 0..9));
+    assert_eq!((leases.count, leases.nano_dollars, leases.tokens), (1, 0, i64::MAX as u64));
+    assert_eq!((total_spend(&ledger), ledger.write(add_spend).await), (0, 1));
+    let put = key.clone();
+    assert_eq!(ledger.write(move |rows| rows.update_health(&put, |row| row.trips)).await, 0);
+    assert_eq!((health(), ledger.disabled_reason()), (HealthRow::default(), None));
+    broken("UPDATE route SET output_tokens = 1e300, calls = 3, leader = 'a/b'");
+    assert_eq!(
+        ledger.read(|rows| rows.route_stats("r")),
+        RouteStatsRow { leader: "a/b".into(), ..RouteStatsRow::default() }
+    );
+}
+
+#[tokio::test]
+async fn old_rows_are_removed() {
+    let ledger = Ledger::in_memory();
+    let key = |model: &str| HealthKey { provider: "p".into(), base_url: "u".into(), model: model.into() };
+    for (model, at) in [("old", 10), ("new", 20)] {
+        let key = key(model);
+        ledger
+            .write(move |rows| {
+                rows.update_health(&key, |row| (row.updated_at, row.trips) = (at, 1))?;
+                rows.put_adaptive_concurrency(&key.model, Some((1.0, at)))?;
+                rows.extend_cooldown(&key.model, "", at, "auth", 99)
+            })
+            .await;
+    }
+    ledger.write(|rows| rows.remove_stale_rows(15, 10)).await;
+    let known = |model: &str| {
+        ledger.read(|rows| {
+            let trips = rows.health(&key(model))?.trips;
+            Ok((trips, rows.adaptive_concurrency(model)?.is_some(), rows.cooldown(model, "", 99)?.is_some()))
+        })
+    };
+    assert_eq!((known("old"), known("new")), ((0, false, false), (1, true, true)));
+}
+
+/// Each short-lived process adds a little to the log, and none of them lives to see it grow.
+#[tokio::test]
+async fn write_ahead_log_size_stays_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let log = || std::fs::metadata(folder.path().join("ledger.db-wal")).map_or(0, |log| log.len());
+    let mut longest = 0;
+    for n in 0..120 {
+        let ledger = Ledger::open(&path);
+        let name = format!("route {n}");
+        ledger.write(move |rows| rows.update_route_stats(&name, |row| row.record_call(1, 0.0))).await;
+        drop(ledger);
+        longest = longest.max(log());
+    }
+    assert!(longest > 300_000 && longest < 500_000, "{longest} bytes");
+    assert_eq!(
+        Ledger::open(&path).read(|rows| rows.route_stats("route 0")).calls,
+        1.0,
+        "nothing is lost by it"
+    );
+}

@@ -1,0 +1,180 @@
+//! What a request may be expected to cost and to take. Nothing is guessed: what is unknown stays unknown, and what is
+//! assumed is marked.
+
+use std::time::Duration;
+
+use super::breaker::decayed_weight;
+use crate::catalog::{Cost, NanoDollars, Pricing};
+use crate::chat::Usage;
+use crate::ledger::{DecayedMean, HealthRow, RouteStatsRow};
+
+/// An answer's tokens, where no answer of the route was measured.
+const ASSUMED_OUTPUT_TOKENS: u64 = 400;
+
+/// So many measurements are what the peers of a candidate count for in its own figure.
+const PEER_WEIGHT: f64 = 3.0;
+
+/// Fewer own measurements than this say little.
+pub(super) const MIN_MEASUREMENTS: f64 = 3.0;
+
+/// What one candidate may be expected to do with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CandidateEstimate {
+    /// About the tokens that go in.
+    pub input_tokens: u64,
+    /// About the tokens that come out.
+    pub output_tokens: u64,
+    /// Whether the output is an assumption: no answer of the route was measured.
+    pub is_output_assumed: bool,
+    /// The cost; `None` where the price is unknown.
+    pub cost: Option<NanoDollars>,
+    /// Until the first token; `None` where neither it nor a peer was measured.
+    pub first_token: Option<Duration>,
+    /// Until the last token.
+    pub latency: Option<Duration>,
+    /// How many measurements of its own the times rest on, decayed.
+    pub measurements: f64,
+    /// The share of its recent calls that were in trouble.
+    pub error_rate: f64,
+}
+
+/// The tokens of the answer to a request with that limit, on a route with those habits; and whether they are assumed.
+pub(super) fn estimate_output_tokens(habits: &RouteStatsRow, limit: Option<u64>) -> (u64, bool) {
+    let assumed = habits.calls < 1.0;
+    let mean = if assumed { ASSUMED_OUTPUT_TOKENS } else { habits.output_tokens.round() as u64 };
+    (limit.map_or(mean, |limit| mean.min(limit)), assumed)
+}
+
+/// The expected cost. A share of the input comes from a cache where the model has a price for that.
+pub(super) fn estimate_cost(
+    pricing: Option<&Pricing>,
+    input: u64,
+    output: u64,
+    cached_share: f64,
+) -> Option<NanoDollars> {
+    let pricing = pricing?;
+    let cached = pricing
+        .for_input_tokens(input)
+        .cached_input
+        .map(|_| (input as f64 * cached_share.clamp(0.0, 1.0)) as u64);
+    let usage = Usage {
+        input_tokens: Some(input),
+        cached_input_tokens: cached,
+        output_tokens: Some(output),
+        ..Usage::default()
+    };
+    Cost::from_usage(&usage, Some(pricing)).nano_dollars
+}
+
+/// What of a trend is left at that time: the mean and its weight.
+fn decayed_mean(trend: DecayedMean, row: &HealthRow, now: i64) -> Option<(f64, f64)> {
+    let weight = decayed_weight(trend, now - row.measured_at);
+    (weight > 0.0).then_some((trend.mean, weight))
+}
+
+/// How much of its own was measured of a candidate.
+pub(super) fn measurement_count(row: &HealthRow, now: i64) -> f64 {
+    decayed_mean(row.first_token, row, now).map_or(0.0, |(_, weight)| weight)
+}
+
+/// The time of each candidate until the first token and until the last of so many, in milliseconds: its own typical
+/// one and its peers' median, weighed. A candidate that was never measured is thought to be like its peers, so that it
+/// is neither always first nor always last.
+pub(super) fn estimate_latencies(rows: &[HealthRow], output: u64, now: i64) -> Vec<Option<(f64, f64)>> {
+    let firsts: Vec<_> = rows.iter().map(|row| decayed_mean(row.first_token, row, now)).collect();
+    let tokens: Vec<_> = rows.iter().map(|row| decayed_mean(row.token, row, now)).collect();
+    (0..rows.len())
+        .map(|index| {
+            let first = shrink_to_peers(&firsts, index)?.exp();
+            // Too short answers leave the time of a token unmeasured; it is small beside the first one's then.
+            let token = shrink_to_peers(&tokens, index).map_or(0.0, f64::exp);
+            Some((first, first + token * output as f64))
+        })
+        .collect()
+}
+
+/// Its own typical time until the last of so many tokens, in milliseconds, where that rests on enough calls.
+pub(super) fn measured_latency(row: &HealthRow, output: u64, now: i64) -> Option<f64> {
+    let (first, weight) = decayed_mean(row.first_token, row, now)?;
+    let token = decayed_mean(row.token, row, now).map_or(0.0, |(mean, _)| mean.exp());
+    (weight >= MIN_MEASUREMENTS).then(|| first.exp() + token * output as f64)
+}
+
+/// A candidate's figure, with its peers' median as if it had been measured a few times.
+fn shrink_to_peers(figures: &[Option<(f64, f64)>], index: usize) -> Option<f64> {
+    let peers = figures.iter().enumerate().filter(|(other, _)| *other != index);
+    let mut peers: Vec<f64> = peers.filter_map(|(_, figure)| figure.map(|(mean, _)| mean)).collect();
+    peers.sort_by(f64::total_cmp);
+    let median = match peers.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(peers[n / 2]),
+        n => Some(f64::midpoint(peers[n / 2 - 1], peers[n / 2])),
+    };
+    match (figures[index], median) {
+        (Some((mean, weight)), Some(median)) => {
+            Some((mean * weight + median * PEER_WEIGHT) / (weight + PEER_WEIGHT))
+        }
+        (own, median) => own.map(|(mean, _)| mean).or(median),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::TokenPrices;
+
+    fn measured_row(first: f64, token: f64, weight: f64) -> HealthRow {
+        let trend = |value: f64| DecayedMean { mean: value.ln(), weight };
+        HealthRow {
+            first_token: trend(first),
+            token: trend(token),
+            measured_at: 1000,
+            ..HealthRow::default()
+        }
+    }
+
+    #[test]
+    fn unmeasured_candidate_uses_peer_latency() {
+        let rows = [measured_row(100.0, 1.0, 30.0), HealthRow::default(), measured_row(400.0, 4.0, 30.0)];
+        let found = estimate_latencies(&rows, 100, 1000);
+        let (first, last) = found[1].unwrap();
+        assert!((first - 200.0).abs() < 1e-6, "the median of logarithms: {first}");
+        assert!((last - 400.0).abs() < 1e-6);
+        assert!(found[0].unwrap().0 > 100.0 && found[0].unwrap().0 < 120.0, "a few peers weigh little");
+        assert_eq!(estimate_latencies(&[HealthRow::default()], 100, 1000), [None]);
+        assert_eq!(measured_latency(&rows[1], 100, 1000), None);
+        assert_eq!(
+            measured_latency(&measured_row(1.0, 1.0, 2.9), 1, 1000),
+            None,
+            "two calls are not typical"
+        );
+        assert!((measured_latency(&rows[0], 100, 1000).unwrap() - 200.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn output_tokens_cases() {
+        let mut habits = RouteStatsRow::default();
+        assert_eq!(estimate_output_tokens(&habits, None), (400, true));
+        assert_eq!(estimate_output_tokens(&habits, Some(50)), (50, true));
+        habits.record_call(120, 0.0);
+        assert_eq!(estimate_output_tokens(&habits, Some(1000)), (120, false));
+        assert_eq!(estimate_output_tokens(&habits, Some(64)), (64, false));
+    }
+
+    #[test]
+    fn cached_input_price_lowers_cost() {
+        // Nano-dollars per million tokens.
+        let base = TokenPrices {
+            input: Some(3_000_000_000),
+            output: Some(15_000_000_000),
+            ..TokenPrices::default()
+        };
+        let plain = Pricing { base, ..Pricing::default() };
+        assert_eq!(estimate_cost(Some(&plain), 1000, 100, 0.5), Some(4_500_000));
+        let cached =
+            Pricing { base: TokenPrices { cached_input: Some(300_000_000), ..base }, ..Pricing::default() };
+        assert_eq!(estimate_cost(Some(&cached), 1000, 100, 0.5), Some(3_150_000));
+        assert_eq!(estimate_cost(Some(&Pricing::default()), 1000, 100, 0.0), None);
+        assert_eq!(estimate_cost(None, 1000, 100, 0.0), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! What of the ledger is believed. Its times are those of the clock that wrote them: one that was set back finds times
+//! that nobody can have meant, and would leave a candidate alone for as long as it had been ahead. Such a time is as if
+//! it had not been written, and every row is read through here.
+
+use std::ops::Range;
+
+use super::breaker::MAX_OPEN_MS;
+use super::limits::LEASE_MS;
+use crate::ledger::HealthRow;
+
+/// Clocks of several machines over one file differ by so much.
+const CLOCK_SKEW_MS: i64 = 2_000;
+
+/// A probe is leased for so long, and no longer.
+pub(super) const PROBE_LEASE_MS: i64 = 15_000;
+
+/// Nothing is left alone for longer: neither by a block nor because its provider asked for it.
+pub(super) const MAX_COOLDOWN_MS: i64 = 24 * 3_600_000;
+
+/// A time that is no longer away than that, else never.
+fn drop_far_future(time: i64, now: i64, longest: i64) -> i64 {
+    if time > now + longest + CLOCK_SKEW_MS { 0 } else { time }
+}
+
+/// A time that has passed.
+fn clamp_to_now(time: i64, now: i64) -> i64 {
+    if time > now + CLOCK_SKEW_MS { now } else { time }
+}
+
+/// What is known of a model, as far as it is believed at this time.
+pub(super) fn correct_health(mut row: HealthRow, now: i64) -> HealthRow {
+    if drop_far_future(row.open_until, now, MAX_OPEN_MS) != row.open_until {
+        // It did open: one call may find out whether it is back.
+        row.open_until = now;
+    }
+    row.probe_until = drop_far_future(row.probe_until, now, PROBE_LEASE_MS);
+    row.not_before = drop_far_future(row.not_before, now, MAX_COOLDOWN_MS);
+    for time in [&mut row.updated_at, &mut row.last_trip_at, &mut row.measured_at, &mut row.last_failed_at] {
+        *time = clamp_to_now(*time, now);
+    }
+    row
+}
+
+/// The latest end of a block.
+pub(super) fn latest_cooldown_end(now: i64) -> i64 {
+    now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS
+}
+
+/// The latest time at which something can have happened.
+pub(super) fn latest_past_time(now: i64) -> i64 {
+    now + CLOCK_SKEW_MS
+}
+
+/// When leases end that hold something now.
+pub(super) fn live_lease_ends(now: i64) -> Range<i64> {
+    now + 1..now + LEASE_MS + CLOCK_SKEW_MS
+}
+
+/// The seconds of which something was begun since that one.
+pub(super) fn seconds_since(second: i64, now: i64) -> Range<i64> {
+    second..(now + CLOCK_SKEW_MS) / 1000 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::breaker::{AttemptRole, HealthSignal, active_trips, apply_signal, is_demoted};
+    use super::*;
+
+    const START_MS: i64 = 1_700_000_000_000;
+
+    proptest::proptest! {
+        #[test]
+        fn clock_jump_does_not_extend_cooldowns(
+            jumps in proptest::collection::vec((-5 * MAX_COOLDOWN_MS..5 * MAX_COOLDOWN_MS, 0..4_u8, 0.0..1.0_f64), 1..40)
+        ) {
+            let (mut row, mut now) = (HealthRow::default(), START_MS);
+            for (jump, sign, draw) in jumps {
+                now += jump;
+                row = correct_health(row, now);
+                proptest::prop_assert!(row.open_until <= now + MAX_OPEN_MS + CLOCK_SKEW_MS);
+                proptest::prop_assert!(row.probe_until <= now + PROBE_LEASE_MS + CLOCK_SKEW_MS);
+                proptest::prop_assert!(row.not_before <= now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS);
+                let role = if row.open_until == 0 { AttemptRole::Ordinary } else { AttemptRole::Probe };
+                match sign {
+                    0 => row.not_before = now + MAX_COOLDOWN_MS,
+                    1 => row.probe_until = now + PROBE_LEASE_MS,
+                    2 => drop(apply_signal(&mut row, HealthSignal::Success, role, now, draw)),
+                    _ => drop(apply_signal(&mut row, HealthSignal::Failure(1.0), role, now, draw)),
+                }
+                // An hour later nothing of it is left but what the provider itself asked for.
+                let later = now + Duration::from_secs(6 * 3600).as_millis() as i64;
+                let row = correct_health(row.clone(), later);
+                proptest::prop_assert!(row.open_until <= later && row.probe_until <= later);
+                proptest::prop_assert!(!is_demoted(&row, later), "{row:?}");
+                proptest::prop_assert_eq!(active_trips(&row, later), row.trips.saturating_sub(36));
+            }
+        }
+    }
+
+    #[test]
+    fn implausible_times_are_clamped() {
+        let row = HealthRow {
+            open_until: START_MS + 144_000,
+            probe_until: START_MS + PROBE_LEASE_MS,
+            not_before: START_MS + MAX_COOLDOWN_MS,
+            updated_at: START_MS,
+            last_trip_at: START_MS - 1,
+            measured_at: START_MS,
+            last_failed_at: START_MS,
+            trips: 2,
+            ..HealthRow::default()
+        };
+        assert_eq!(correct_health(row.clone(), START_MS), row);
+        let back = correct_health(row, START_MS - 2 * MAX_COOLDOWN_MS);
+        let now = START_MS - 2 * MAX_COOLDOWN_MS;
+        assert_eq!((back.open_until, back.probe_until, back.not_before), (now, 0, 0));
+        assert_eq!(
+            (back.updated_at, back.last_trip_at, back.measured_at, back.last_failed_at),
+            (now, now, now, now)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What is worth waiting for, and what a call that is not made leaves behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tests::*;
+use super::*;
+use crate::provider::ProviderLimits;
+use crate::route::route_fixture::{RouteFixture, route, seconds, status_reply};
+use crate::route::{RoutePolicy, Router, StopReason};
+
+#[tokio::test(start_paused = true)]
+async fn call_waits_for_soonest_available_candidate() {
+    let world = RouteFixture::new([("a", vec![slow_reply(20)]), ("b", vec![slow_reply(1)])]);
+    let route = map_providers(route(&["a", "b"], RoutePolicy::default()), |provider| {
+        provider.limits = if provider.name == "a" { concurrency_limit(1) } else { ProviderLimits::default() };
+    });
+    let key = crate::route::health_store::health_key(route.candidates[1].target.as_ref().unwrap());
+    let open = |row: &mut crate::ledger::HealthRow| {
+        (row.open_until, row.last_trip_at) = (START_MS + 4_000, START_MS);
+    };
+    ledger(&world).write(move |rows| rows.update_health(&key, open)).await;
+    let records = run_calls(&world, &route, 2).await;
+    assert!(records.iter().all(|record| record.outcome.is_ok()));
+    assert_eq!(
+        request_seconds(&world),
+        [0, 4],
+        "the second one waits for the breaker, and not for the place"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn wait_beyond_deadline_fails_immediately() {
+    let limits = ProviderLimits { requests_per_minute: Some(1), ..ProviderLimits::default() };
+    let mut route = route_with_limits(&["a"], limits);
+    route.policy.timeouts.deadline = seconds(30);
+    let world = RouteFixture::new([("a", vec![slow_reply(1)])]);
+    let first = world.call(&route).await;
+    let second = world.call(&route).await;
+    assert!(first.outcome.is_ok());
+    assert_eq!((second.outcome.unwrap_err().reason, second.latency), (StopReason::AtLimit, Duration::ZERO));
+    assert_eq!(second.skipped[0].1.to_string(), "it has had its one request a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_permit_returns_requests_per_minute() {
+    let limits = ProviderLimits { requests_per_minute: Some(9), ..ProviderLimits::default() };
+    let route = route_with_limits(&["a"], limits);
+    let world = RouteFixture::new([("a", vec![slow_reply(1)])]);
+    let target = route.candidates[0].target.as_ref().unwrap();
+    let request = Request::from_prompt("hi");
+    let AdmissionOutcome::Admitted(permit) = world.router.limiter.try_admit(target, &request, "").await
+    else {
+        panic!()
+    };
+    drop(permit);
+    let begun = ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX));
+    assert_eq!(begun.iter().map(|pace| (pace.requests, pace.tokens)).collect::<Vec<_>>(), [(0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drill_respects_limits_without_recording_state() {
+    let world = RouteFixture::new([("a", vec![slow_reply(1), slow_reply(1), status_reply(429)])]);
+    let route = route_with_limits(&["a"], concurrency_limit(1));
+    let shared = Arc::clone(ledger(&world));
+    let draw = fastrand::Rng::with_seed(1);
+    let router = Router::for_drill(world.transport.clone(), world.router.health(), &route, draw);
+    let rehearsed = RouteFixture { router, ..world };
+    run_calls(&rehearsed, &route, 3).await;
+    assert_eq!(request_seconds(&rehearsed)[..3], [0, 1, 2], "one at once, for a drill too");
+    assert_eq!(
+        shared.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)),
+        None,
+        "a refusal that is played says nothing"
+    );
+    let key = crate::route::health_store::health_key(route.candidates[0].target.as_ref().unwrap());
+    assert_eq!(shared.read(|rows| rows.health(&key)).events, 0.0);
+    assert_eq!(lease_count(&shared, PROVIDER_SCOPE), 0);
+}

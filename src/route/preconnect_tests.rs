@@ -1,0 +1,102 @@
+//! Connections that are opened while the attempt before is running long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::route_fixture::*;
+use super::*;
+use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
+
+/// Content after so many milliseconds, and the end 20 s later.
+fn content_after(milliseconds: u64) -> ScriptedReply {
+    let content = (Duration::from_millis(milliseconds), content_chunk("ok"));
+    ScriptedReply::Stream {
+        pieces: vec![content, (seconds(20), finish_chunk())],
+        ending: ScriptedEnding::Clean,
+    }
+}
+
+fn hanging_reply() -> ScriptedReply {
+    ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang }
+}
+
+/// Which hosts were warmed, after which milliseconds.
+fn preconnected_hosts(world: &RouteFixture) -> Vec<(u128, String)> {
+    world
+        .transport
+        .preconnects
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(at, host)| (at.as_millis(), host.clone()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_attempt_preconnects_next_candidate() {
+    for (first, first_token, expected) in [
+        (content_after(900), None, vec![]),
+        (content_after(1100), None, vec![(1000, "b".to_owned())]),
+        (content_after(700), Some(seconds(2)), vec![(500, "b".to_owned())]),
+        (status_reply(503), None, vec![]),
+    ] {
+        let world = RouteFixture::new([
+            ("a", vec![first]),
+            ("b", vec![text_reply("ok")]),
+            ("c", vec![text_reply("ok")]),
+        ]);
+        let deadlines = CallTimeouts { first_token, ..CallTimeouts::default() };
+        let record = world
+            .call(&route(&["a", "b", "c"], RoutePolicy { timeouts: deadlines, ..RoutePolicy::default() }))
+            .await;
+        assert_eq!((response_text(&record), preconnected_hosts(&world)), ("ok", expected));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_available_candidate_is_preconnected_once() {
+    let hosts = || {
+        ["a", "b", "c"].map(|host| (host, vec![if host == "c" { text_reply("ok") } else { hanging_reply() }]))
+    };
+    let world = RouteFixture::new(hosts());
+    let three = route(&["a", "b", "c"], RoutePolicy::default());
+    assert_eq!(response_text(&world.call(&three).await), "ok");
+    assert_eq!(preconnected_hosts(&world), [(1000, "b".to_owned()), (31_000, "c".to_owned())]);
+
+    // `b` is blocked for its key, so that `c` comes next.
+    let world = RouteFixture::new([
+        ("a", vec![hanging_reply()]),
+        ("b", vec![status_reply(401)]),
+        ("c", vec![text_reply("ok")]),
+    ]);
+    world.call(&route(&["b"], RoutePolicy::default())).await;
+    assert_eq!(response_text(&world.call(&three).await), "ok");
+    assert_eq!(preconnected_hosts(&world), [(1010, "c".to_owned())]);
+    // Nobody comes after the last one.
+    let world = RouteFixture::new([("a", vec![content_after(5000)])]);
+    assert_eq!(response_text(&world.call(&route(&["a"], RoutePolicy::default())).await), "ok");
+    assert_eq!(preconnected_hosts(&world), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn preconnect_is_canceled_when_call_ends() {
+    // What is warmed here never ends by itself.
+    let world = RouteFixture::new([("a", vec![content_after(9000)]), ("b", vec![text_reply("never")])]);
+    let record = world.call(&route(&["a", "b"], RoutePolicy::default())).await;
+    assert_eq!((response_text(&record), record.latency, record.attempts.len()), ("ok", seconds(29), 1));
+    assert_eq!(world.transport.hosts_called(), ["a"], "it is no attempt");
+    assert_eq!(preconnected_hosts(&world).len(), 1);
+    tokio::task::yield_now().await;
+    // The world's own, and the router's.
+    assert_eq!(Arc::strong_count(&world.transport), 2, "it was let go");
+}
+
+#[tokio::test(start_paused = true)]
+async fn non_streaming_call_preconnects_next_candidate() {
+    let body = r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#;
+    let whole = |after| ScriptedReply::Reply { after, status: 200, headers: vec![], body: body.into() };
+    let mut world = RouteFixture::new([("a", vec![whole(seconds(8))]), ("b", vec![whole(NO_DELAY)])]);
+    world.stream = false;
+    assert_eq!(response_text(&world.call(&route(&["a", "b"], RoutePolicy::default())).await), "ok");
+    assert_eq!(preconnected_hosts(&world), [(1000, "b".to_owned())]);
+}

@@ -1,0 +1,165 @@
+//! A small world for tests of the walk: scripted hosts under a paused clock, so that seconds pass at once and nothing
+//! touches a network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::catalog::{Catalog, ModelFacts};
+use crate::chat::{FailureClass, Request, StreamEvent};
+use crate::ledger::Ledger;
+use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply, ScriptedTransport};
+use crate::provider::{AuthScheme, ModelRef, Provider, Target, built_in_providers};
+
+pub(super) const NO_DELAY: Duration = Duration::ZERO;
+
+pub(super) fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(super) fn content_chunk(text: &str) -> String {
+    format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
+    )
+}
+
+pub(super) fn finish_chunk() -> String {
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+        .to_owned()
+}
+
+pub(super) fn text_reply(text: &str) -> ScriptedReply {
+    ScriptedReply::Stream {
+        pieces: vec![(NO_DELAY, content_chunk(text)), (NO_DELAY, finish_chunk())],
+        ending: ScriptedEnding::Clean,
+    }
+}
+
+pub(super) fn status_reply(status: u16) -> ScriptedReply {
+    status_reply_with(status, vec![], "{}")
+}
+
+pub(super) fn status_reply_with(
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: &str,
+) -> ScriptedReply {
+    ScriptedReply::Reply { after: Duration::from_millis(10), status, headers, body: body.to_owned() }
+}
+
+/// A route over hosts of those names, each an openai-chat provider with one model `m` and that window.
+pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: RoutePolicy) -> Route {
+    let facts = hosts.iter().map(|(host, window)| ModelFacts {
+        provider: (*host).into(),
+        model: "m".into(),
+        context_tokens: *window,
+        ..ModelFacts::default()
+    });
+    let catalog = Catalog::from_overrides(facts.collect());
+    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
+    let candidates = hosts.iter().map(|(host, _)| {
+        let provider = Provider {
+            name: (*host).into(),
+            base_url: format!("https://{host}/v1"),
+            base_url_variable: None,
+            auth: AuthScheme::None,
+            ..row.clone()
+        };
+        let model_ref = ModelRef { provider: (*host).into(), model: "m".into() };
+        let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &catalog, &|_: &str| None);
+        Candidate::new(model_ref, target)
+    });
+    Route { name: Some("test".into()), candidates: candidates.collect(), policy }
+}
+
+pub(super) fn route(hosts: &[&'static str], policy: RoutePolicy) -> Route {
+    route_with_windows(&hosts.iter().map(|h| (*h, None)).collect::<Vec<_>>(), policy)
+}
+
+pub(super) struct RecordingObserver {
+    pub(super) shows_stream: bool,
+    pub(super) text: String,
+    pub(super) notices: Vec<String>,
+}
+
+impl CallObserver for RecordingObserver {
+    fn is_live(&self) -> bool {
+        self.shows_stream
+    }
+    fn on_event(&mut self, event: &StreamEvent) {
+        if let StreamEvent::TextDelta(text) = event {
+            self.text.push_str(text);
+        }
+    }
+    fn on_notice(&mut self, notice: &CallNotice<'_>) {
+        self.notices.push(notice.to_string());
+    }
+}
+
+pub(super) struct RouteFixture {
+    pub(super) transport: Arc<ScriptedTransport>,
+    pub(super) router: Router,
+    pub(super) stream: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl RouteFixture {
+    pub(super) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<ScriptedReply>)>) -> Self {
+        Self::with_transport(ScriptedTransport::new(hosts))
+    }
+
+    pub(super) fn with_transport(transport: ScriptedTransport) -> Self {
+        Self::from_parts(transport, &Arc::new(Ledger::in_memory()))
+    }
+
+    /// A world whose ledger others have too, as if it were another process.
+    pub(super) fn with_shared_ledger(
+        ledger: &Arc<Ledger>,
+        hosts: impl IntoIterator<Item = (&'static str, Vec<ScriptedReply>)>,
+    ) -> Self {
+        Self::from_parts(ScriptedTransport::new(hosts), ledger)
+    }
+
+    fn from_parts(transport: ScriptedTransport, ledger: &Arc<Ledger>) -> Self {
+        let transport = Arc::new(transport);
+        let start = tokio::time::Instant::now();
+        let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
+        let health = HealthStore::new(Arc::clone(ledger), clock, fastrand::Rng::with_seed(8));
+        let router = Router::new(transport.clone(), health, fastrand::Rng::with_seed(7));
+        Self { transport, router, stream: true, timeout: None }
+    }
+
+    pub(super) async fn call(&self, route: &Route) -> CallRecord {
+        self.call_with_observer(
+            route,
+            &mut RecordingObserver { shows_stream: false, text: String::new(), notices: vec![] },
+        )
+        .await
+    }
+
+    pub(super) fn call_options(&self) -> CallOptions {
+        CallOptions {
+            id: "x".into(),
+            requested_model: "t".into(),
+            stream: self.stream,
+            timeout: self.timeout,
+            hints: RoutingHints::default(),
+        }
+    }
+
+    pub(super) async fn call_with_observer(
+        &self,
+        route: &Route,
+        listener: &mut RecordingObserver,
+    ) -> CallRecord {
+        self.router.call(route, &Request::from_prompt("hi"), &self.call_options(), listener).await
+    }
+}
+
+pub(super) fn response_text(record: &CallRecord) -> &str {
+    &record.outcome.as_ref().unwrap().response.text
+}
+
+pub(super) fn failure_classes(record: &CallRecord) -> Vec<FailureClass> {
+    record.attempts.iter().filter_map(|a| a.failure.as_ref().map(|f| f.class)).collect()
+}

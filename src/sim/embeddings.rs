@@ -1,0 +1,45 @@
+//! Vectors that mean a little: texts with words in common lie near each other.
+
+use super::seeded_rng::seeded_rng;
+use crate::chat::{EmbeddingResponse, Usage};
+
+/// How long a simulated vector is where nobody asks.
+const DEFAULT_DIMENSIONS: usize = 64;
+
+/// One vector a text: the sum of one direction a word, of length 1.
+pub(super) fn simulate_embeddings(texts: &[String], seed: u64) -> EmbeddingResponse {
+    let bytes: usize = texts.iter().map(String::len).sum();
+    let usage = Usage { input_tokens: Some((bytes as u64).div_ceil(4)), ..Usage::default() };
+    EmbeddingResponse { embeddings: texts.iter().map(|text| simulate_embedding(text, seed)).collect(), usage }
+}
+
+fn simulate_embedding(text: &str, seed: u64) -> Vec<f32> {
+    let mut sum = vec![0.0_f32; DEFAULT_DIMENSIONS];
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let mut direction = seeded_rng(seed, &["vector", &word.to_lowercase()]);
+        sum.iter_mut().for_each(|at| *at += direction.f32() - 0.5);
+    }
+    let length = sum.iter().map(|at| at * at).sum::<f32>().sqrt();
+    if length > 0.0 {
+        sum.iter_mut().for_each(|at| *at /= length);
+    } else {
+        // A text without words lies in a direction of its own.
+        sum[0] = 1.0;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_words_raise_similarity() {
+        let texts = ["the cat sat", "The cat sat!", "a cat sat down", "stock markets fell", "…"];
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let all = simulate_embeddings(&texts, 1).embeddings;
+        let near = |a: usize, b: usize| all[a].iter().zip(&all[b]).map(|(a, b)| a * b).sum::<f32>();
+        assert!(near(0, 1) > 0.999 && near(0, 2) > near(0, 3), "{} {}", near(0, 2), near(0, 3));
+        assert!(all.iter().flatten().all(|at| at.is_finite()));
+    }
+}

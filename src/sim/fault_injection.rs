@@ -1,0 +1,275 @@
+//! The bytes of an answer, streamed or whole, with the fault that belongs in them.
+
+use serde_json::{Value, json};
+
+use super::SimulatedFault;
+use super::simulated_response::{SimulatedOutcome, SimulatedResponse};
+use crate::chat::{FailureClass, FinishReason, Part, StreamEvent};
+use crate::dialect::{AwsDecoder, AwsFrame, Dialect, ResponseIdentity, StreamEncoder, encode_aws_frame};
+
+/// What errors in the middle of an answer say.
+const MID_STREAM_ERROR_MESSAGE: &str = "Overloaded (simulated)";
+
+/// The frames of a stream, with the fault that belongs there. About one token a frame.
+pub(super) fn encode_stream(
+    dialect: Dialect,
+    serving: &ResponseIdentity,
+    answer: &SimulatedResponse,
+) -> Vec<Vec<u8>> {
+    let fault = match &answer.outcome {
+        SimulatedOutcome::Fault(fault) => Some(*fault),
+        _ => None,
+    };
+    let mut encoder = dialect.server_codec().stream_encoder(serving);
+    let opening = encoder.encode_start(&answer.response.usage);
+    encoder.encode_event(&StreamEvent::Usage(answer.response.usage));
+    let mut frames = match fault {
+        Some(SimulatedFault::DoneOnly | SimulatedFault::ErrorFirst) => Vec::new(),
+        // Where nothing opens an answer, a token without text does.
+        Some(SimulatedFault::RoleOnly) if opening.is_empty() => {
+            vec![encoder.encode_event(&StreamEvent::TextDelta(String::new()))]
+        }
+        _ => vec![opening],
+    };
+    let events = split_into_events(&answer.response.parts);
+    let (mut before, after) = events.split_at(events_before_fault(fault, events.len()));
+    let in_call = matches!(after.first(), Some(StreamEvent::ToolCallDelta { .. }));
+    if fault == Some(SimulatedFault::SafetyStop) && dialect == Dialect::Gemini && in_call {
+        // Here a call comes whole or not at all.
+        let begun = before.iter().rposition(|event| matches!(event, StreamEvent::ToolCallStart { .. }));
+        before = &before[..begun.unwrap_or(before.len())];
+    }
+    frames.extend(before.iter().map(|event| encoder.encode_event(event)));
+    match fault {
+        Some(
+            SimulatedFault::CutPolitely
+            | SimulatedFault::RoleOnly
+            | SimulatedFault::Cut
+            | SimulatedFault::Stall,
+        ) => {}
+        Some(SimulatedFault::DoneOnly) => frames.push(b"data: [DONE]\n\n".to_vec()),
+        Some(SimulatedFault::ErrorFirst | SimulatedFault::ErrorInStream) => {
+            frames.push(encode_plain_error(dialect));
+        }
+        Some(SimulatedFault::VendorErrorFirst | SimulatedFault::VendorErrorInStream) => {
+            frames.push(encode_error_event(dialect, &mut *encoder));
+        }
+        Some(SimulatedFault::ErrorWithoutChoices) => {
+            frames.push(frame_json(dialect, &encode_error_without_choices(dialect)));
+        }
+        Some(SimulatedFault::Malformed) => {
+            frames.push(corrupt_frame(
+                dialect,
+                encoder.encode_event(&StreamEvent::TextDelta("oops".to_owned())),
+            ));
+            frames.extend(after.iter().map(|event| encoder.encode_event(event)));
+            frames.extend(encode_stream_end(dialect, &mut *encoder, answer, fault));
+        }
+        _ => frames.extend(encode_stream_end(dialect, &mut *encoder, answer, fault)),
+    }
+    frames.retain(|frame| !frame.is_empty());
+    match (&answer.outcome, fault) {
+        (SimulatedOutcome::UnexpectedFields, _) => {
+            frames.iter().map(|frame| inject_unexpected_fields(frame)).collect()
+        }
+        // One comment stands alone, the other in the middle of an event.
+        (_, Some(SimulatedFault::Comments)) => {
+            frames.iter().map(|frame| [b": still here\n\n: and here\n", &frame[..]].concat()).collect()
+        }
+        _ => frames,
+    }
+}
+
+/// How many of an answer's events come before its fault.
+fn events_before_fault(fault: Option<SimulatedFault>, all: usize) -> usize {
+    match fault {
+        Some(
+            SimulatedFault::RoleOnly
+            | SimulatedFault::DoneOnly
+            | SimulatedFault::ErrorFirst
+            | SimulatedFault::VendorErrorFirst
+            | SimulatedFault::ErrorWithoutChoices,
+        ) => 0,
+        Some(SimulatedFault::ErrorInStream | SimulatedFault::VendorErrorInStream) => all.min(1),
+        Some(
+            SimulatedFault::CutPolitely
+            | SimulatedFault::Cut
+            | SimulatedFault::Stall
+            | SimulatedFault::Malformed
+            | SimulatedFault::SafetyStop,
+        ) => all.div_ceil(2),
+        _ => all,
+    }
+}
+
+/// The frames that end a stream.
+fn encode_stream_end(
+    dialect: Dialect,
+    encoder: &mut dyn StreamEncoder,
+    answer: &SimulatedResponse,
+    fault: Option<SimulatedFault>,
+) -> [Vec<u8>; 2] {
+    let finish = encoder.encode_event(&StreamEvent::Finish(finish_reason_with_fault(answer, fault)));
+    let close = encoder.encode_end();
+    match fault {
+        // Here alone the reason to end and the end are two events.
+        Some(SimulatedFault::NoMessageStop) if dialect == Dialect::Anthropic => [finish, Vec::new()],
+        Some(SimulatedFault::NoMessageStop | SimulatedFault::NoFinishReason) => {
+            [drop_last_frame(dialect, &finish), close]
+        }
+        Some(SimulatedFault::NoDone) => [finish, drop_last_frame(dialect, &close)],
+        _ => [finish, close],
+    }
+}
+
+/// Why an answer with this fault ends.
+fn finish_reason_with_fault(answer: &SimulatedResponse, fault: Option<SimulatedFault>) -> FinishReason {
+    match fault {
+        Some(SimulatedFault::FinishError) => FinishReason::Error,
+        Some(SimulatedFault::SafetyStop) => FinishReason::ContentFilter,
+        _ => answer.response.finish_reason,
+    }
+}
+
+/// The body of a whole answer with a fault in it.
+pub(super) fn encode_faulty_body(
+    fault: SimulatedFault,
+    dialect: Dialect,
+    answer: &SimulatedResponse,
+    serving: &ResponseIdentity,
+) -> Vec<u8> {
+    let mut response = answer.response.clone();
+    response.finish_reason = finish_reason_with_fault(answer, Some(fault));
+    let body = dialect.server_codec().encode_response(&response, serving);
+    match fault {
+        SimulatedFault::Cut | SimulatedFault::CutPolitely => body[..body.len() / 2].to_vec(),
+        SimulatedFault::ErrorFirst
+        | SimulatedFault::ErrorInStream
+        | SimulatedFault::VendorErrorFirst
+        | SimulatedFault::VendorErrorInStream => encode_error_body(dialect),
+        SimulatedFault::ErrorWithoutChoices => encode_error_without_choices(dialect),
+        SimulatedFault::Malformed => [&body[..body.len() / 3], b"\"}oops"].concat(),
+        _ => body,
+    }
+}
+
+/// The parts of an answer as they would come, about one token an event.
+fn split_into_events(parts: &[Part]) -> Vec<StreamEvent> {
+    let tokens = |text: &str, event: fn(String) -> StreamEvent| -> Vec<StreamEvent> {
+        text.split_inclusive(' ').map(|token| event(token.to_owned())).collect()
+    };
+    let (mut events, mut index) = (Vec::new(), 0);
+    for part in parts {
+        match part {
+            Part::Text { text } => events.extend(tokens(text, StreamEvent::TextDelta)),
+            Part::Reasoning { text, state } => {
+                events.extend(tokens(text, StreamEvent::ReasoningDelta));
+                events.extend(state.clone().map(StreamEvent::ReasoningState));
+            }
+            Part::ToolCall(call) => {
+                let (id, name) = (call.id.clone(), call.name.clone());
+                events.push(StreamEvent::ToolCallStart { index, id, name });
+                let arguments = call.arguments.to_string();
+                let piece =
+                    |piece: &str| StreamEvent::ToolCallDelta { index, arguments_delta: piece.to_owned() };
+                events.extend(arguments.split_inclusive(' ').map(piece));
+                index += 1;
+            }
+            Part::Image(_) | Part::Document(_) | Part::ToolResult(_) | Part::ProviderSpecific { .. } => {}
+        }
+    }
+    events
+}
+
+/// The body of the dialect's error.
+fn encode_error_body(dialect: Dialect) -> Vec<u8> {
+    dialect.server_codec().encode_failure(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE).body
+}
+
+fn encode_error_without_choices(dialect: Dialect) -> Vec<u8> {
+    let mut error: Value = serde_json::from_slice(&encode_error_body(dialect)).unwrap_or_default();
+    error["choices"] = json!([]);
+    error.to_string().into_bytes()
+}
+
+/// JSON as a frame without a name. In AWS' framing that is an error which no model describes.
+fn encode_plain_error(dialect: Dialect) -> Vec<u8> {
+    match dialect {
+        Dialect::Bedrock => encode_aws_frame(&AwsFrame {
+            message_type: "error".to_owned(),
+            event_type: "InternalServerException".to_owned(),
+            error_message: MID_STREAM_ERROR_MESSAGE.to_owned(),
+            payload: Vec::new(),
+        }),
+        _ => frame_json(dialect, &encode_error_body(dialect)),
+    }
+}
+
+/// The vendor's own event for an error. Of OpenAI's dialects, the older has one with some vendors.
+fn encode_error_event(dialect: Dialect, encoder: &mut dyn StreamEncoder) -> Vec<u8> {
+    let frame = encoder.encode_error(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE);
+    if dialect == Dialect::OpenaiChat { [b"event: error\n", &frame[..]].concat() } else { frame }
+}
+
+/// JSON as a frame of a text stream, without a name.
+fn frame_json(dialect: Dialect, json: &[u8]) -> Vec<u8> {
+    match dialect {
+        Dialect::Ollama => [json, b"\n"].concat(),
+        _ => [b"data: ", json, b"\n\n"].concat(),
+    }
+}
+
+/// A frame that does not parse: one with a wrong checksum, or, where there are none, with half its JSON.
+fn corrupt_frame(dialect: Dialect, mut frame: Vec<u8>) -> Vec<u8> {
+    if dialect != Dialect::Bedrock {
+        return frame_json(dialect, b"{\"oops");
+    }
+    if let Some(last) = frame.last_mut() {
+        *last ^= 0xff;
+    }
+    frame
+}
+
+/// The frames without the last one of them.
+fn drop_last_frame(dialect: Dialect, bytes: &[u8]) -> Vec<u8> {
+    if dialect == Dialect::Bedrock {
+        let frames = decode_aws_frames(bytes);
+        return frames.iter().take(frames.len().saturating_sub(1)).flat_map(encode_aws_frame).collect();
+    }
+    let end = if dialect == Dialect::Ollama { "\n" } else { "\n\n" };
+    let text = String::from_utf8_lossy(bytes);
+    let mut frames: Vec<&str> = text.split_inclusive(end).collect();
+    frames.pop();
+    frames.concat().into_bytes()
+}
+
+/// The messages of an AWS event stream; none where the bytes are something else.
+fn decode_aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
+    let mut frames = Vec::new();
+    match AwsDecoder::default().feed(bytes, &mut |frame| frames.push(frame)) {
+        Ok(()) => frames,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The same bytes with a field added to their JSON and another renamed, in binary frames too.
+pub(super) fn inject_unexpected_fields(bytes: &[u8]) -> Vec<u8> {
+    let mut frames = decode_aws_frames(bytes);
+    if frames.is_empty() {
+        // Several events of a stream may come in one piece.
+        let text = String::from_utf8_lossy(bytes);
+        return text
+            .split_inclusive("\n\n")
+            .flat_map(|event| inject_unexpected_fields_json(event.as_bytes()))
+            .collect();
+    }
+    frames.iter_mut().for_each(|frame| frame.payload = inject_unexpected_fields_json(&frame.payload));
+    frames.iter().flat_map(encode_aws_frame).collect()
+}
+
+fn inject_unexpected_fields_json(json: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(json).replacen('{', "{\"sim_added\":true,", 1);
+    text.replacen("\"id\":", "\"sim_renamed\":", 1)
+        .replacen("\"responseId\":", "\"sim_renamed\":", 1)
+        .into_bytes()
+}

@@ -1,0 +1,45 @@
+//! The simulator's models, as each dialect lists them.
+
+use axum::http::{HeaderMap, Uri};
+use serde_json::{Value, json};
+
+use super::LISTED_MODELS;
+use crate::dialect::Dialect;
+
+/// The list that a GET asks for; `None` when it asks for something else. Three dialects list at the same path: one is
+/// known by its header, one by its parameter, and what is left is OpenAI's.
+pub(super) fn encode_model_list(uri: &Uri, headers: &HeaderMap) -> Option<(Dialect, Value)> {
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let dialect = if path.ends_with("/api/tags") {
+        Dialect::Ollama
+    } else if path.ends_with("/v1beta/models") {
+        Dialect::Gemini
+    } else if !path.ends_with("/models") {
+        return None;
+    } else if headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else if query.contains("page_size") {
+        Dialect::Cohere
+    } else {
+        Dialect::OpenaiChat
+    };
+    let all =
+        |item: fn(&str) -> Value| -> Vec<Value> { LISTED_MODELS.iter().map(|model| item(model)).collect() };
+    let listed = match dialect {
+        Dialect::Ollama => json!({"models": all(|m| json!({"name": m, "model": m}))}),
+        Dialect::Gemini => {
+            let item = |m: &str| json!({"name": format!("models/{m}"), "supportedGenerationMethods": ["generateContent"]});
+            json!({"models": all(item)})
+        }
+        Dialect::Anthropic => {
+            let data = all(|m| json!({"type": "model", "id": m, "display_name": m}));
+            json!({"first_id": LISTED_MODELS.first(), "last_id": LISTED_MODELS.last(), "data": data, "has_more": false})
+        }
+        Dialect::Cohere => json!({"models": all(|m| json!({"name": m, "endpoints": ["chat"]}))}),
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Bedrock => {
+            let item = |m: &str| json!({"id": m, "object": "model", "created": 0, "owned_by": "simulator"});
+            json!({"object": "list", "data": all(item)})
+        }
+    };
+    Some((dialect, listed))
+}

@@ -1,0 +1,160 @@
+//! What a model answers to a request, and how long it takes.
+
+use std::time::Duration;
+
+use super::defect::{add_sloppy_defect, make_terse, make_verbose};
+use super::judge::simulate_verdict;
+use super::model_behavior::ModelBehavior;
+use super::seeded_rng::seeded_rng;
+use super::tool_caller::{forced_tool_call, next_tool_response, replace_arguments, structured_reply};
+use super::{SimulatedFault, SimulatorConfig, SimulatorStep};
+use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
+
+/// An answer with its timing and its fault.
+#[derive(Clone, Debug)]
+pub(super) struct SimulatedResponse {
+    pub response: Response,
+    pub time_to_first_token: Duration,
+    /// From the first token to the last.
+    pub streaming_time: Duration,
+    pub outcome: SimulatedOutcome,
+}
+
+/// What is the vendor's own in an answer.
+pub(super) struct DialectContext<'a> {
+    /// The word for its dialect.
+    pub dialect_name: &'static str,
+    /// Its mark on the thoughts of a turn.
+    pub reasoning_state: &'a (dyn Fn(usize) -> Option<serde_json::Value> + Sync),
+}
+
+/// How an answer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SimulatedOutcome {
+    Complete,
+    /// The request lacks something, in words.
+    InvalidRequest(String),
+    Error(FailureClass),
+    Fault(SimulatedFault),
+    /// Whole, with a field renamed and another added.
+    UnexpectedFields,
+}
+
+/// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
+/// is what a scenario says of this one.
+pub(super) fn simulate_response(
+    settings: &SimulatorConfig,
+    model: &str,
+    behaviour: ModelBehavior,
+    request: &Request,
+    nth: u64,
+    step: Option<&SimulatorStep>,
+    vendor: &DialectContext<'_>,
+) -> SimulatedResponse {
+    let behaviour = step.and_then(|step| step.behavior).unwrap_or(behaviour);
+    let prompt = request.last_user_text();
+    let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
+    let mut forced =
+        forced_tool_call(request, "simulated", vendor.dialect_name).filter(|_| scripted.is_none());
+    let verdict =
+        || simulate_verdict(request, &settings.replies).filter(|_| behaviour == ModelBehavior::Judge);
+    if let Some((call, verdict)) = forced.as_mut().zip(verdict()) {
+        *call = replace_arguments(call, &verdict);
+    }
+    let reply = scripted
+        .or_else(|| verdict().map(|verdict| verdict.to_string()))
+        .or_else(|| structured_reply(request, "simulated"))
+        .unwrap_or_else(|| default_reply(model, &prompt));
+    let text = match behaviour {
+        ModelBehavior::Sloppy => add_sloppy_defect(&prompt, &reply, &settings.replies, settings.seed),
+        ModelBehavior::Terse => make_terse(&reply),
+        ModelBehavior::Verbose => make_verbose(&reply),
+        _ => reply,
+    };
+    let kept = truncated_len(&text, request.max_output_tokens);
+    let mut response = Response::from_text(&text[..kept]);
+    if kept < text.len() {
+        response.finish_reason = FinishReason::Length;
+    }
+    let mut refused = None;
+    if behaviour == ModelBehavior::ToolCaller {
+        match next_tool_response(request, vendor.reasoning_state, vendor.dialect_name) {
+            Ok(turn) => response = turn,
+            Err(why) => refused = Some(why),
+        }
+    } else if let Some(call) = forced {
+        response = call;
+    }
+    response.usage = Usage {
+        input_tokens: Some(estimate_tokens(input_text_len(request))),
+        cached_input_tokens: Some(0),
+        output_tokens: Some(estimate_tokens(response.parts.iter().map(Part::prompt_text_len).sum())),
+        reasoning_tokens: response.reasoning.as_ref().map(|text| estimate_tokens(text.len())),
+        ..Usage::default()
+    };
+    let outcome = match behaviour {
+        ModelBehavior::Error(class) => SimulatedOutcome::Error(class),
+        ModelBehavior::Fault(fault) => SimulatedOutcome::Fault(fault),
+        ModelBehavior::Unexpected => SimulatedOutcome::UnexpectedFields,
+        ModelBehavior::Flaky(share) => {
+            let drawn = seeded_rng(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
+            if drawn < share {
+                SimulatedOutcome::Error(FailureClass::ServerError)
+            } else {
+                SimulatedOutcome::Complete
+            }
+        }
+        _ => refused.map_or(SimulatedOutcome::Complete, SimulatedOutcome::InvalidRequest),
+    };
+    let (first_token, rest) = match step.and_then(|step| step.latency) {
+        Some(latency) => (latency, Duration::ZERO),
+        None => draw_timing(settings, model, behaviour, &prompt),
+    };
+    SimulatedResponse { response, time_to_first_token: first_token, streaming_time: rest, outcome }
+}
+
+/// Says what it is, so that nobody takes it for a model's.
+fn default_reply(model: &str, prompt: &str) -> String {
+    let words = prompt.split_whitespace().count();
+    let begins: String = prompt.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    format!(
+        "This is slalom's simulator speaking as `{model}`; no model was called. \
+         Your prompt has {words} {} and begins: “{begins}”.",
+        if words == 1 { "word" } else { "words" }
+    )
+}
+
+fn estimate_tokens(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
+}
+
+/// Bytes of what a model reads. Thoughts of earlier turns are not counted: who signs them takes them out again.
+fn input_text_len(request: &Request) -> usize {
+    let thoughts = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
+        Part::Reasoning { text, .. } => Some(text.len()),
+        _ => None,
+    });
+    request.prompt_text_len() - thoughts.sum::<usize>()
+}
+
+/// Bytes of a text that a limit of tokens leaves.
+fn truncated_len(text: &str, limit: Option<u64>) -> usize {
+    let bytes = limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4)).unwrap_or(usize::MAX));
+    (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+fn draw_timing(
+    settings: &SimulatorConfig,
+    model: &str,
+    behaviour: ModelBehavior,
+    prompt: &str,
+) -> (Duration, Duration) {
+    if let Some(latency) = settings.latency {
+        return (latency, Duration::ZERO);
+    }
+    let mut draw = seeded_rng(settings.seed, &["latency", model, prompt]);
+    let milliseconds =
+        if behaviour == ModelBehavior::Slow { draw.u64(1200..3000) } else { draw.u64(20..400) };
+    let whole = Duration::from_millis(milliseconds);
+    (whole / 2, whole - whole / 2)
+}

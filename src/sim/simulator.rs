@@ -1,0 +1,391 @@
+//! The server: one port, every dialect, told apart by path.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, Response as HttpResponse, Uri, header};
+use axum::serve::ListenerExt;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::embeddings::simulate_embeddings;
+use super::fault_injection::{encode_faulty_body, encode_stream, inject_unexpected_fields};
+use super::model_behavior::ModelBehavior;
+use super::model_list::encode_model_list;
+use super::simulated_response::{DialectContext, SimulatedOutcome, SimulatedResponse, simulate_response};
+use super::{LISTED_MODELS, SimulatedFault, SimulatorConfig};
+use crate::chat::FailureClass;
+use crate::dialect::{Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest};
+
+/// A request may be this long, in bytes: pictures and documents come with it.
+const MAX_REQUEST_BYTES: usize = 128 << 20;
+
+/// What the simulator says of one request.
+#[derive(Clone, Debug)]
+pub struct RequestLogEntry {
+    /// The dialect spoken, where one is.
+    pub dialect: Option<Dialect>,
+    /// The model asked, else the path, as it came.
+    pub target: String,
+    /// What was asked for: `stream`, `whole`, `list` or `vectors`; or why nothing was: `unreadable`, `unknown`.
+    pub kind: &'static str,
+    /// The status answered.
+    pub status: u16,
+}
+
+/// A running simulator. It stops when it is dropped.
+pub struct Simulator {
+    address: SocketAddr,
+    request_count: Arc<AtomicU64>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+struct SimulatorState {
+    settings: SimulatorConfig,
+    hits: Arc<AtomicU64>,
+    /// How often a flaky model was asked what, and a rule was followed.
+    request_counts: Mutex<HashMap<String, u64>>,
+}
+
+impl Simulator {
+    /// Starts a simulator on the running runtime.
+    ///
+    /// # Errors
+    /// When its address cannot be listened on.
+    pub async fn start(settings: SimulatorConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.address).await?;
+        let address = listener.local_addr()?;
+        let hits = Arc::new(AtomicU64::new(0));
+        let shared =
+            Arc::new(SimulatorState { settings, hits: Arc::clone(&hits), request_counts: Mutex::default() });
+        let app = Router::new()
+            .fallback(handle_request)
+            .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+            .with_state(shared);
+        // Small frames must not wait for each other.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let task = tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(Self { address, request_count: hits, task })
+    }
+
+    /// Where it listens, as a URL without a path.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Requests that reached it so far.
+    pub fn request_count(&self) -> u64 {
+        self.request_count.load(Ordering::Relaxed)
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// When serving breaks down.
+    pub async fn run_until_stopped(mut self) -> io::Result<()> {
+        (&mut self.task).await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn handle_request(
+    State(shared): State<Arc<SimulatorState>>,
+    method: Method,
+    uri: Uri,
+    asked_with: HeaderMap,
+    body: Bytes,
+) -> HttpResponse<Body> {
+    shared.hits.fetch_add(1, Ordering::Relaxed);
+    let path = percent_decode(uri.path());
+    let listed = if method == Method::GET { encode_model_list(&uri, &asked_with) } else { None };
+    let (dialect, about, how, reply) = if let Some((dialect, listed)) = listed {
+        (Some(dialect), path, "list", json_response(200, &[], listed.to_string().into_bytes()))
+    } else if let Some((dialect, model, reply)) = handle_embedding_request(&shared.settings, &path, &body) {
+        (Some(dialect), model, "vectors", reply)
+    } else if let Some(dialect) = dialect_for_path(&path) {
+        let server = dialect.server_codec();
+        match server.decode_request(&path, &body) {
+            Ok(asked) => {
+                let reply = respond_to_chat(&shared, dialect, &asked).await;
+                (Some(dialect), asked.model, if asked.is_streaming { "stream" } else { "whole" }, reply)
+            }
+            Err(why) => {
+                let message = format!("the simulator cannot read the request: {why}");
+                (
+                    Some(dialect),
+                    path,
+                    "unreadable",
+                    error_response(server, FailureClass::BadRequest, &message),
+                )
+            }
+        }
+    } else {
+        let words = br#"{"error":{"message":"the simulator has no such path"}}"#;
+        (None, path, "unknown", json_response(404, &[], words.to_vec()))
+    };
+    if let Some(log) = &shared.settings.log {
+        log(&RequestLogEntry { dialect, target: about, kind: how, status: reply.status().as_u16() });
+    }
+    reply
+}
+
+/// The reply to a request for vectors; `None` where it is one for something else.
+fn handle_embedding_request(
+    settings: &SimulatorConfig,
+    path: &str,
+    body: &[u8],
+) -> Option<(Dialect, String, HttpResponse<Body>)> {
+    let (dialect, embedder, asked) = Dialect::ALL.into_iter().find_map(|dialect| {
+        let embedder = dialect.embedding_codec()?;
+        Some((dialect, embedder, embedder.decode_request(path, body)?))
+    })?;
+    let reply = match ModelBehavior::from_model_name(&asked.model) {
+        None => error_response(
+            dialect.server_codec(),
+            FailureClass::ModelUnavailable,
+            "the simulator has no such model",
+        ),
+        Some(ModelBehavior::Error(class)) => {
+            error_response(dialect.server_codec(), class, error_message(class))
+        }
+        Some(_) => {
+            let found = simulate_embeddings(&asked.texts, settings.seed);
+            json_response(200, &[], embedder.encode_response(&asked.model, &found))
+        }
+    };
+    Some((dialect, asked.model, reply))
+}
+
+fn dialect_for_path(path: &str) -> Option<Dialect> {
+    if path.ends_with("/chat/completions") {
+        Some(Dialect::OpenaiChat)
+    } else if path.ends_with("/responses") {
+        Some(Dialect::OpenaiResponses)
+    } else if path.ends_with("/messages") {
+        Some(Dialect::Anthropic)
+    } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
+        Some(Dialect::Gemini)
+    } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
+        Some(Dialect::Bedrock)
+    } else if path.ends_with("/v2/chat") {
+        Some(Dialect::Cohere)
+    } else if path.ends_with("/api/chat") {
+        Some(Dialect::Ollama)
+    } else {
+        None
+    }
+}
+
+async fn respond_to_chat(
+    shared: &SimulatorState,
+    dialect: Dialect,
+    asked: &ServerRequest,
+) -> HttpResponse<Body> {
+    let server = dialect.server_codec();
+    let rule = shared.settings.scenario.iter().position(|rule| rule.matches(asked));
+    let step = rule.and_then(|at| {
+        shared.settings.scenario[at].step_for(shared.next_request_index(format!("rule {at}")))
+    });
+    let behaviour =
+        step.and_then(|step| step.behavior).or_else(|| ModelBehavior::from_model_name(&asked.model));
+    let Some(behaviour) = behaviour else {
+        let faults = SimulatedFault::names().filter(|fault| !LISTED_MODELS.contains(fault));
+        let known: Vec<&str> = LISTED_MODELS.into_iter().chain(faults).collect();
+        let message = format!("the simulator has no model `{}`; it has {}", asked.model, known.join(", "));
+        return error_response(server, FailureClass::ModelUnavailable, &message);
+    };
+    if asked.request.messages.is_empty() {
+        return error_response(
+            server,
+            FailureClass::BadRequest,
+            "messages: at least one message is required",
+        );
+    }
+    if let ModelBehavior::Fault(fault) = behaviour
+        && let Some(why) = fault.unsupported_reason(dialect, asked.is_streaming)
+    {
+        return error_response(server, FailureClass::BadRequest, &why);
+    }
+    let nth = match behaviour {
+        ModelBehavior::Flaky(_) => {
+            shared.next_request_index(format!("{}\n{}", asked.model, asked.request.last_user_text()))
+        }
+        _ => 0,
+    };
+    let state = |turn: usize| server.reasoning_state(&format!("simulated-thoughts-{turn}"));
+    let vendor = DialectContext { dialect_name: dialect.as_str(), reasoning_state: &state };
+    let answer =
+        simulate_response(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &vendor);
+    sleep_unless_zero(answer.time_to_first_token).await;
+    let serving = ResponseIdentity {
+        response_id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)),
+        model: asked.model.clone(),
+    };
+    let headers = server.response_headers(&serving);
+    match &answer.outcome {
+        SimulatedOutcome::Error(class) => error_response(server, *class, error_message(*class)),
+        SimulatedOutcome::InvalidRequest(why) => error_response(server, FailureClass::BadRequest, why),
+        SimulatedOutcome::Fault(SimulatedFault::Empty) => json_response(200, &headers, Vec::new()),
+        SimulatedOutcome::Complete | SimulatedOutcome::UnexpectedFields | SimulatedOutcome::Fault(_)
+            if asked.is_streaming =>
+        {
+            let frames = encode_stream(dialect, &serving, &answer);
+            let body =
+                stream_over_time(frames, answer.streaming_time, ConnectionEnd::from_outcome(&answer.outcome));
+            build_response(200, server.stream_content_type(), &headers, Body::from_stream(body))
+        }
+        SimulatedOutcome::Complete => {
+            sleep_unless_zero(answer.streaming_time).await;
+            json_response(200, &headers, server.encode_response(&answer.response, &serving))
+        }
+        SimulatedOutcome::UnexpectedFields => json_response(
+            200,
+            &headers,
+            inject_unexpected_fields(&server.encode_response(&answer.response, &serving)),
+        ),
+        SimulatedOutcome::Fault(fault) => respond_with_faulty_body(*fault, dialect, &answer, &serving).await,
+    }
+}
+
+impl SimulatorState {
+    /// How often this key was asked for before.
+    fn next_request_index(&self, key: String) -> u64 {
+        let mut asked = self.request_counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = asked.entry(key).or_default();
+        *count += 1;
+        *count - 1
+    }
+}
+
+fn error_message(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::RateLimited => "Rate limit reached (simulated)",
+        FailureClass::QuotaExhausted => "You have no credit left (simulated)",
+        FailureClass::Auth => "The key is not valid (simulated)",
+        FailureClass::ModelUnavailable => "The model was retired and does not exist any more (simulated)",
+        FailureClass::ContextOverflow => "The prompt is too long for the maximum context length (simulated)",
+        FailureClass::Unreachable => "The service is down (simulated)",
+        _ => "Overloaded (simulated)",
+    }
+}
+
+/// A whole reply with a fault in it.
+async fn respond_with_faulty_body(
+    fault: SimulatedFault,
+    dialect: Dialect,
+    answer: &SimulatedResponse,
+    serving: &ResponseIdentity,
+) -> HttpResponse<Body> {
+    let body = encode_faulty_body(fault, dialect, answer, serving);
+    let ending = match fault {
+        SimulatedFault::Stall => std::future::pending().await,
+        SimulatedFault::Cut => ConnectionEnd::Reset,
+        _ => ConnectionEnd::Closed,
+    };
+    build_response(
+        200,
+        "application/json",
+        &[],
+        Body::from_stream(stream_over_time(vec![body], Duration::ZERO, ending)),
+    )
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ConnectionEnd {
+    Closed,
+    Reset,
+    Stalled,
+}
+
+impl ConnectionEnd {
+    fn from_outcome(outcome: &SimulatedOutcome) -> Self {
+        match outcome {
+            SimulatedOutcome::Fault(SimulatedFault::Stall) => Self::Stalled,
+            SimulatedOutcome::Fault(SimulatedFault::Cut) => Self::Reset,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Sleeps, unless for no time at all: a timer's least is a millisecond.
+async fn sleep_unless_zero(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// Frames spread over a time. What is due at once goes out in one piece.
+fn stream_over_time(
+    frames: Vec<Vec<u8>>,
+    rest: Duration,
+    ending: ConnectionEnd,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    let pieces = if rest.is_zero() { vec![frames.concat()] } else { frames };
+    let pause = rest / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
+    let sent = stream::iter(pieces).then(move |piece| async move {
+        self::sleep_unless_zero(pause).await;
+        Ok(Bytes::from(piece))
+    });
+    let last = match ending {
+        ConnectionEnd::Closed => stream::empty().boxed(),
+        ConnectionEnd::Stalled => stream::pending().boxed(),
+        // A pause lets what was sent reach the other side before the connection goes.
+        ConnectionEnd::Reset => stream::once(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Err(io::Error::other("cut on purpose"))
+        })
+        .boxed(),
+    };
+    sent.chain(last)
+}
+
+fn error_response(server: &dyn ServerCodec, class: FailureClass, message: &str) -> HttpResponse<Body> {
+    let ServerErrorResponse { status, headers, body } = server.encode_failure(class, message);
+    json_response(status, &headers, body)
+}
+
+fn json_response(status: u16, headers: &[(&'static str, String)], body: Vec<u8>) -> HttpResponse<Body> {
+    build_response(status, "application/json", headers, Body::from(body))
+}
+
+fn build_response(
+    status: u16,
+    kind: &'static str,
+    headers: &[(&'static str, String)],
+    body: Body,
+) -> HttpResponse<Body> {
+    let mut builder = HttpResponse::builder().status(status).header(header::CONTENT_TYPE, kind);
+    for (name, value) in headers {
+        builder = builder.header(*name, value);
+    }
+    // Names and values are the dialects' own and always fit; an empty reply would say so at once.
+    builder.body(body).unwrap_or_default()
+}
+
+fn percent_decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = tail
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,255 @@
+//! How subjects stand to a baseline.
+
+use comfy_table::Table;
+use serde_json::{Value, json};
+
+use super::ConsoleWidths;
+use super::format::{pluralize, wrap_with_indent};
+use super::table::{new_table, unwrapped_width};
+use crate::eval::statistics::{ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, PairedComparison, UnclearReason};
+use crate::eval::{BaselineComparison, BaselineOrigin};
+
+/// From this width on, a difference and its interval stand on one line.
+const ONE_LINE_INTERVAL_WIDTH: usize = 120;
+
+/// So many cases are named, unless all were asked for.
+const MAX_NAMED_CASES: usize = 5;
+
+/// The comparisons of a run as a table, and what each of them means.
+pub(super) fn comparison_section(
+    comparisons: &[BaselineComparison],
+    room: ConsoleWidths,
+    verbose: bool,
+) -> String {
+    let Some(first) = comparisons.first() else { return String::new() };
+    let Some(table) = widest_table(comparisons, first, room.table) else {
+        return comparison_lines(comparisons, verbose)
+            .iter()
+            .map(|line| wrap_with_indent(line, room.line))
+            .collect();
+    };
+    let with = match comparisons {
+        [_, ..] if matches!(first.origin, BaselineOrigin::History(_)) => "their own earlier runs".to_owned(),
+        _ => baseline_name(first),
+    };
+    let mut out =
+        wrap_with_indent(&format!("compared with {with}, case by case"), room.line) + &format!("{table}\n");
+    for comparison in comparisons {
+        for line in describe_comparison(comparison, verbose) {
+            out.push_str(&wrap_with_indent(&format!("{}: {line}", comparison.challenger), room.line));
+        }
+    }
+    out
+}
+
+/// The widest table that there is room for, if there is for one.
+fn widest_table(
+    comparisons: &[BaselineComparison],
+    first: &BaselineComparison,
+    room: usize,
+) -> Option<Table> {
+    let share = format!("{} %", format_percent(1.0 - first.level.alpha()));
+    let rates = format!("{}, baseline's", first.metric.name());
+    [room, room.min(ONE_LINE_INTERVAL_WIDTH - 1)].into_iter().find_map(|width| {
+        let gap = if width < ONE_LINE_INTERVAL_WIDTH { "\n" } else { " " };
+        let difference = format!("difference{gap}[{share}]");
+        let mut header = vec!["challenger", "verdict", &difference, "p", "better", "worse", &rates];
+        if width < ONE_LINE_INTERVAL_WIDTH {
+            header.pop();
+        }
+        let mut rows: Vec<Vec<String>> =
+            comparisons.iter().map(|comparison| comparison_row(comparison, gap)).collect();
+        rows.iter_mut().for_each(|row| row.truncate(header.len()));
+        (unwrapped_width(&header, &rows) <= room).then(|| {
+            let mut table = new_table(width, &header, &[2, 3, 4, 5, 6]);
+            table.add_rows(rows);
+            table
+        })
+    })
+}
+
+fn comparison_row(comparison: &BaselineComparison, gap: &str) -> Vec<String> {
+    let mut cells = vec![comparison.challenger.clone()];
+    match &comparison.result {
+        Err(_) => cells.extend(["not comparable", "–", "–", "–", "–", "–"].map(str::to_owned)),
+        Ok(found) => {
+            let (low, high) = found.interval;
+            cells.extend([
+                verdict_label(found.verdict).to_owned(),
+                format!("{:+.3}{gap}[{low:+.3}, {high:+.3}]", found.difference),
+                format_p_value(found.p_value),
+                found.improved.len().to_string(),
+                found.regressed.len().to_string(),
+                format!("{:.3}, {:.3}", found.challenger, found.baseline),
+            ]);
+        }
+    }
+    cells
+}
+
+/// The comparisons of a run, each with what it means, on lines of their own.
+pub(super) fn comparison_lines(comparisons: &[BaselineComparison], verbose: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for comparison in comparisons {
+        let name = &comparison.challenger;
+        if let Ok(found) = &comparison.result {
+            let (low, high) = found.interval;
+            lines.push(format!(
+                "{name} against {}: {}; {} {:.3} against {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}] at {} %, p {}, \
+                 {} better, {} worse",
+                baseline_name(comparison),
+                verdict_label(found.verdict),
+                comparison.metric.name(),
+                found.challenger,
+                found.baseline,
+                found.difference,
+                format_percent(1.0 - comparison.level.alpha()),
+                format_p_value(found.p_value),
+                found.improved.len(),
+                found.regressed.len(),
+            ));
+        }
+        lines.extend(describe_comparison(comparison, verbose).iter().map(|line| format!("{name}: {line}")));
+    }
+    lines
+}
+
+/// What a comparison is worth, in words.
+fn describe_comparison(comparison: &BaselineComparison, verbose: bool) -> Vec<String> {
+    let found = match &comparison.result {
+        Ok(found) => found,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut lines = Vec::new();
+    if let BaselineOrigin::History(runs) = comparison.origin {
+        lines.push(format!("compared with {}", pluralize(runs, "earlier run")));
+    }
+    if comparison.is_self_comparison() {
+        lines.push("the very same answers stand on both sides".to_owned());
+    }
+    if comparison.is_unclear() {
+        lines.push(describe_unclear(found));
+    }
+    if let Some(doubt) = found.unclear_reason {
+        lines.push(describe_unclear_reason(doubt, found));
+    }
+    if let Some(rate) = found.false_trip_rate {
+        lines.push(format!(
+            "on a set like this, an equally good model drops beyond `max_drop` in {} % of runs",
+            format_percent(rate)
+        ));
+    }
+    if let Some(needed) = found.cases_needed.filter(|_| comparison.is_unclear()) {
+        lines.push(format!("{needed} cases like these would find a drop of `max_drop` in four of five runs"));
+    }
+    for (ids, what) in [(&found.regressed, "worse on"), (&found.improved, "better on")] {
+        lines.extend(list_case_ids(ids, verbose).map(|names| format!("{what} {names}")));
+    }
+    if found.left_out > 0 {
+        lines.push(format!("{} not scored with both, and left out", pluralize(found.left_out, "case")));
+    }
+    let baseline = &comparison.baseline;
+    lines.extend(list_case_ids(&comparison.unpaired, verbose).map(|names| {
+        format!("not compared, since {baseline} was never asked them, or was asked otherwise: {names}")
+    }));
+    lines.extend(list_case_ids(&comparison.removed, verbose).map(|names| {
+        format!("not compared, since the set no longer has them as {baseline} was asked: {names}")
+    }));
+    lines
+}
+
+fn describe_unclear(found: &PairedComparison) -> String {
+    let detectable = match found.detectable {
+        Some(difference) => format!("a difference of {difference:.3} is found in four of five runs"),
+        None => "no difference is large enough to be found in four of five runs".to_owned(),
+    };
+    format!(
+        "no difference was shown, and a drop of up to {:.3} is not ruled out; with {} like these, {detectable}",
+        found.largest_drop,
+        pluralize(found.pairs, "case")
+    )
+}
+
+fn describe_unclear_reason(doubt: UnclearReason, found: &PairedComparison) -> String {
+    match doubt {
+        UnclearReason::FewPairs => {
+            format!("a verdict on scores takes {MIN_PAIRS} cases, and there are {}", found.pairs)
+        }
+        UnclearReason::FewClusters => format!(
+            "a verdict over clusters takes {MIN_CLUSTERS}, and there are {}",
+            found.clusters.unwrap_or_default()
+        ),
+        UnclearReason::UnevenClusters => {
+            "clusters differ so much in size that the verdict hangs on how that is reckoned with".to_owned()
+        }
+    }
+}
+
+/// Ids, as many as there is room for; `None` where there are none.
+fn list_case_ids(ids: &[String], verbose: bool) -> Option<String> {
+    let shown = if verbose { ids.len() } else { MAX_NAMED_CASES };
+    let names = ids.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+    let more = ids.len().saturating_sub(shown);
+    let rest = if more > 0 { format!(" and {more} more (-v names all)") } else { String::new() };
+    (!ids.is_empty()).then(|| names + &rest)
+}
+
+/// The baseline's name, with where its answers come from.
+fn baseline_name(comparison: &BaselineComparison) -> String {
+    let name = &comparison.baseline;
+    match &comparison.origin {
+        BaselineOrigin::SameRun => name.clone(),
+        BaselineOrigin::Run(id) => format!("{name} in the run {id}"),
+        BaselineOrigin::File(path) => format!("{name} in {path}"),
+        BaselineOrigin::History(runs) => format!("{name} in {}", pluralize(*runs, "earlier run")),
+    }
+}
+
+/// A verdict as one word.
+fn verdict_label(finding: ComparisonVerdict) -> &'static str {
+    match finding {
+        ComparisonVerdict::Equivalent => "equivalent",
+        ComparisonVerdict::Better => "better",
+        ComparisonVerdict::Worse => "WORSE",
+        ComparisonVerdict::Unclear => "unclear",
+    }
+}
+
+fn format_p_value(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// A share in percent, with a decimal where it matters.
+fn format_percent(share: f64) -> String {
+    let percent = (share * 1000.0).round() / 10.0;
+    format!("{percent}")
+}
+
+/// A comparison, for programs.
+pub(super) fn comparison_json(comparison: &BaselineComparison) -> Value {
+    let (run, file, runs) = match &comparison.origin {
+        BaselineOrigin::SameRun => (None, None, None),
+        BaselineOrigin::Run(id) => (Some(id), None, None),
+        BaselineOrigin::File(path) => (None, Some(path), None),
+        BaselineOrigin::History(runs) => (None, None, Some(*runs)),
+    };
+    let found = comparison.result.as_ref();
+    let figures = found.ok();
+    json!({
+        "baseline": comparison.baseline, "baseline_run": run, "baseline_file": file, "baseline_runs": runs,
+        "challenger": comparison.challenger, "metric": comparison.metric,
+        "confidence": 1.0 - comparison.level.alpha(),
+        "pairs": figures.map(|f| f.pairs), "left_out": figures.map(|f| f.left_out),
+        "clusters": figures.and_then(|f| f.clusters), "method": figures.map(|f| f.method),
+        "baseline_value": figures.map(|f| f.baseline), "challenger_value": figures.map(|f| f.challenger),
+        "difference": figures.map(|f| f.difference), "interval": figures.map(|f| [f.interval.0, f.interval.1]),
+        "p_value": figures.map(|f| f.p_value), "verdict": figures.map(|f| f.verdict),
+        "doubt": figures.and_then(|f| f.unclear_reason), "largest_drop": figures.map(|f| f.largest_drop),
+        "detectable": figures.and_then(|f| f.detectable), "cases_needed": figures.and_then(|f| f.cases_needed),
+        "false_trip_rate": figures.and_then(|f| f.false_trip_rate),
+        "clearable_margin": figures.map(|f| f.clearable_margin),
+        "improved": figures.map(|f| &f.improved), "regressed": figures.map(|f| &f.regressed),
+        "unpaired": comparison.unpaired, "gone": comparison.removed,
+        "error": found.err().map(ToString::to_string),
+    })
+}

@@ -1,0 +1,219 @@
+//! The JSON envelope of a call: one object, the same for every provider, and for failures.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::format::round_milliseconds;
+use crate::catalog::Cost;
+use crate::chat::{Citation, Failure, Message, ToolCall, Usage};
+use crate::dialect::{ParsedResponseHeaders, RateLimit};
+use crate::eval::StructuredOutput;
+use crate::route::{Attempt, CallRecord};
+
+/// The envelope `slalom.call/1`.
+#[derive(Debug, Serialize)]
+pub struct CallEnvelope<'a> {
+    schema: &'static str,
+    id: &'a str,
+    route: Option<&'a str>,
+    requested_model: &'a str,
+    provider: Option<&'a str>,
+    model: Option<&'a str>,
+    served_model: Option<&'a str>,
+    text: &'a str,
+    reasoning: Option<&'a str>,
+    tool_calls: &'a [ToolCall],
+    citations: &'a [Citation],
+    structured: Option<Value>,
+    schema_error: Option<String>,
+    finish_reason: &'static str,
+    usage: Option<Usage>,
+    cost_usd: Option<f64>,
+    cost_source: &'static str,
+    first_token_ms: Option<u64>,
+    latency_ms: u64,
+    /// How much of that was waiting for limits.
+    queued_ms: u64,
+    failovers: usize,
+    attempts: Vec<AttemptObject<'a>>,
+    skipped: Vec<SkippedObject<'a>>,
+    not_tried: Vec<ModelObject<'a>>,
+    /// The answer as a turn to give back, with the results of its tool calls or with the next prompt.
+    message: Option<Message>,
+    unexpected: &'a [String],
+    provider_fields: &'a Map<String, Value>,
+    simulated: bool,
+    /// The outages that were put in; ordinary calls have none.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    drill: &'a [String],
+    error: Option<ErrorObject>,
+}
+
+impl<'a> CallEnvelope<'a> {
+    /// The envelope of a call that was part of these drills.
+    #[must_use]
+    pub fn with_drills(self, drill: &'a [String]) -> Self {
+        Self { drill, ..self }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AttemptObject<'a> {
+    provider: &'a str,
+    model: &'a str,
+    outcome: &'static str,
+    started_ms: u64,
+    duration_ms: u64,
+    usage: Option<Usage>,
+    cost_usd: Option<f64>,
+    failure: Option<FailureObject<'a>>,
+    rate_limits: Option<RateLimitsObject>,
+}
+
+/// What is left at the provider, where its headers say so.
+#[derive(Debug, Serialize)]
+struct RateLimitsObject {
+    requests: RateLimitObject,
+    tokens: RateLimitObject,
+}
+
+#[derive(Debug, Serialize)]
+struct RateLimitObject {
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    reset_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureObject<'a> {
+    class: &'static str,
+    phase: crate::chat::FailurePhase,
+    status: Option<u16>,
+    code: Option<&'a str>,
+    message: &'a str,
+    retry_after_ms: Option<u64>,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct SkippedObject<'a> {
+    provider: &'a str,
+    model: &'a str,
+    reason: &'static str,
+    detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelObject<'a> {
+    provider: &'a str,
+    model: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorObject {
+    class: Option<&'static str>,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The envelope of a call. `hint` says what to do where there is no answer; `structured` is what came of an answer whose
+/// shape was asked for: the JSON in it, or what is wrong with it.
+pub fn call_envelope<'a>(
+    record: &'a CallRecord,
+    structured: Option<&StructuredOutput>,
+    hint: Option<String>,
+) -> CallEnvelope<'a> {
+    static EMPTY_FIELDS: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    let answer = record.outcome.as_ref().ok();
+    let response = answer.map(|answer| &answer.response);
+    let none = record.outcome.as_ref().err();
+    let cost = record.total_cost();
+    CallEnvelope {
+        schema: "slalom.call/1",
+        id: &record.id,
+        route: record.route.as_deref(),
+        requested_model: &record.requested_model,
+        provider: answer.map(|a| a.model_ref.provider.as_str()),
+        model: answer.map(|a| a.model_ref.model.as_str()),
+        served_model: response.and_then(|r| r.served_model.as_deref()),
+        text: response.map_or_else(|| none.map_or("", |n| n.shown_text.as_str()), |r| r.text.as_str()),
+        reasoning: response.and_then(|r| r.reasoning.as_deref()),
+        tool_calls: response.map_or(&[], |r| &r.tool_calls),
+        citations: response.map_or(&[], |r| &r.citations),
+        structured: structured.and_then(|s| s.as_ref().ok().cloned()),
+        schema_error: structured.and_then(|s| s.as_ref().err().cloned()),
+        finish_reason: response.map_or("error", |r| r.finish_reason.as_str()),
+        usage: response.map(|r| r.usage),
+        cost_usd: cost.usd(),
+        cost_source: cost.source.name(),
+        first_token_ms: record.first_token.map(round_milliseconds),
+        latency_ms: round_milliseconds(record.latency),
+        queued_ms: round_milliseconds(record.queued_time),
+        failovers: record.failover_count(),
+        attempts: record.attempts.iter().map(attempt_object).collect(),
+        skipped: record
+            .skipped
+            .iter()
+            .map(|(model, skip)| SkippedObject {
+                provider: &model.provider,
+                model: &model.model,
+                reason: skip.code(),
+                detail: skip.to_string(),
+            })
+            .collect(),
+        not_tried: record
+            .untried
+            .iter()
+            .map(|model| ModelObject { provider: &model.provider, model: &model.model })
+            .collect(),
+        message: answer.map(|a| a.response.to_message(a.model_ref.to_string())),
+        unexpected: response.map_or(&[], |r| &r.unexpected_fields),
+        provider_fields: response.map_or(&EMPTY_FIELDS, |r| &r.provider_fields),
+        simulated: record.is_simulated(),
+        drill: &[],
+        error: none.map(|none| ErrorObject {
+            class: none.failure.as_ref().map(|f| f.class.as_str()),
+            message: none.failure.as_ref().map_or_else(|| none.reason.message(), |f| f.message.clone()),
+            hint,
+        }),
+    }
+}
+
+pub(super) fn attempt_object(attempt: &Attempt) -> AttemptObject<'_> {
+    AttemptObject {
+        provider: &attempt.model_ref.provider,
+        model: &attempt.model_ref.model,
+        outcome: if attempt.failure.is_none() { "answered" } else { "failed" },
+        started_ms: round_milliseconds(attempt.start_offset),
+        duration_ms: round_milliseconds(attempt.duration),
+        usage: attempt.usage,
+        cost_usd: Cost::usd(attempt.cost),
+        failure: attempt.failure.as_ref().map(failure_object),
+        rate_limits: rate_limits_object(&attempt.account),
+    }
+}
+
+fn rate_limits_object(account: &ParsedResponseHeaders) -> Option<RateLimitsObject> {
+    let limit = |said: RateLimit| RateLimitObject {
+        limit: said.limit,
+        remaining: said.remaining,
+        reset_ms: said.reset_after.map(round_milliseconds),
+    };
+    let said = [account.request_limit, account.token_limit].iter().any(|said| *said != RateLimit::default());
+    said.then(|| RateLimitsObject {
+        requests: limit(account.request_limit),
+        tokens: limit(account.token_limit),
+    })
+}
+
+fn failure_object(failure: &Failure) -> FailureObject<'_> {
+    FailureObject {
+        class: failure.class.as_str(),
+        phase: failure.phase,
+        status: failure.status,
+        code: failure.provider_code.as_deref(),
+        message: &failure.message,
+        retry_after_ms: failure.retry_after.map(round_milliseconds),
+        request_id: failure.request_id.as_deref(),
+    }
+}

@@ -1,0 +1,164 @@
+//! How a candidate stands, and why, in words.
+
+use std::time::Duration;
+
+use super::format::{format_duration, format_elapsed, format_remaining};
+use crate::chat::pluralize;
+use crate::provider::{Target, TargetError};
+use crate::route::{Availability, Candidate, CandidateConditions, HealthReport, SkipReason, Unavailable};
+
+/// A failure longer ago than this says nothing of how a model stands now.
+const RECENT_FAILURE_MS: i64 = 86_400_000;
+
+/// How a candidate stands, in a few words.
+pub fn describe_state(candidate: &Candidate, report: Option<&HealthReport>, now: i64) -> String {
+    let standing = match (&candidate.target, report) {
+        (Err(error), _) => return describe_target_error(error).to_owned(),
+        (Ok(_), None) => return "ready".to_owned(),
+        (Ok(_), Some(report)) => &report.availability,
+    };
+    match standing {
+        Availability::Ready => "ready".to_owned(),
+        Availability::Demoted => "demoted".to_owned(),
+        Availability::HalfOpen => "half-open: one call may try it".to_owned(),
+        Availability::Unavailable { until, why } => {
+            let wait = format_remaining(until - now);
+            match why {
+                Unavailable::BreakerOpen => format!("breaker open for another {wait}"),
+                Unavailable::BreakerProbing => "half-open: another call is trying it".to_owned(),
+                Unavailable::RetryAfter => format!("asked not to be called for another {wait}"),
+                Unavailable::AtLimit(full) => full.to_string(),
+                Unavailable::Cooldown(class) => {
+                    format!("{} blocked for another {wait} ({class})", blocked_scope(candidate, class))
+                }
+            }
+        }
+    }
+}
+
+/// What a block is of: the model, its key, or whatever stands in for one.
+fn blocked_scope(candidate: &Candidate, class: &str) -> &'static str {
+    let has_key = candidate.target.as_ref().is_ok_and(|target| target.authorization_origin().is_some());
+    match class {
+        "model_unavailable" => "model",
+        _ if has_key => "key",
+        _ => "provider",
+    }
+}
+
+fn describe_target_error(error: &TargetError) -> &'static str {
+    match error {
+        TargetError::NoKey { .. } | TargetError::BadKeyFile { .. } => "no key",
+        TargetError::NoCredentials { .. } => "no credentials",
+        TargetError::NoSetting { .. } => "not set up",
+        TargetError::Untrusted { .. } => "not trusted yet",
+        TargetError::BadSetting { .. }
+        | TargetError::PlainHttp { .. }
+        | TargetError::BadUrl { .. }
+        | TargetError::UserInfoInUrl { .. }
+        | TargetError::BadKey { .. } => "cannot be called",
+    }
+}
+
+/// The word of `--json` for how a candidate stands.
+pub(super) fn state_code(candidate: &Candidate, report: Option<&HealthReport>) -> &'static str {
+    match &candidate.target {
+        Err(error) => SkipReason::TargetError(error.clone()).code(),
+        Ok(_) => report.map_or("ready", |report| report.availability.code()),
+    }
+}
+
+/// Why it stands like that; nothing where there is nothing to say.
+pub(super) fn describe_state_reason(
+    candidate: &Candidate,
+    report: Option<&HealthReport>,
+    now: i64,
+) -> String {
+    let report = match (&candidate.target, report) {
+        (Err(error), _) => {
+            let words = error.to_string();
+            // What stands before it says the state once more.
+            return words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned());
+        }
+        (Ok(_), None) => return String::new(),
+        (Ok(_), Some(report)) => report,
+    };
+    let mut words = Vec::new();
+    if let Some((at, class)) = &report.last_failure
+        && now - at <= RECENT_FAILURE_MS
+    {
+        words.push(format!("{class} {}", format_elapsed(now - at)));
+    }
+    words.extend(describe_error_rate(report));
+    match report.trips {
+        0 => {}
+        1 => words.push("1 trip".to_owned()),
+        trips => words.push(format!("{trips} trips")),
+    }
+    words.join("; ")
+}
+
+/// How many of the recent calls were in trouble. Both are decayed sums, so they are rounded for people.
+fn describe_error_rate(report: &HealthReport) -> Option<String> {
+    let calls = report.recent_calls.round();
+    if calls < 1.0 {
+        return None;
+    }
+    let calls_words = if calls == 1.0 { "1 recent call".to_owned() } else { format!("{calls} recent calls") };
+    let share = 100.0 * report.recent_errors / report.recent_calls;
+    Some(match share.round() {
+        0.0 => format!("about {calls_words} without trouble"),
+        share => format!("trouble in {share} % of about {calls_words}"),
+    })
+}
+
+/// Measured times, until the first token and for each one after it; nothing where neither was measured.
+pub(super) fn format_token_times(report: Option<&HealthReport>) -> [Option<String>; 2] {
+    let first = report.and_then(|report| report.first_token_ms);
+    let token = report.and_then(|report| report.token_ms);
+    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+    let first = first.map(|ms| format_duration(span(ms)));
+    let token = token.map(|ms| if ms < 9.95 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") });
+    [first, token]
+}
+
+/// For which requests a candidate is there, a line for each condition; none where it is there for all.
+pub(super) fn describe_conditions(when: &CandidateConditions) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(when.min_input_tokens.map(|least| format!("at least {} in", pluralize(least, "token"))));
+    words.extend(when.max_input_tokens.map(|most| format!("at most {} in", pluralize(most, "token"))));
+    words.extend(when.label.as_ref().map(|label| format!("the label {label}")));
+    let asked = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
+    for (wanted, what) in asked {
+        words.extend(wanted.map(|wanted| if wanted { what.to_owned() } else { format!("no {what}") }));
+    }
+    let line = |(n, words): (usize, String)| format!("{} {words}", if n == 0 { "when" } else { "and" });
+    words.into_iter().enumerate().map(line).collect()
+}
+
+/// Whether what is called is the simulator.
+pub(super) fn is_simulated(candidate: &Candidate) -> bool {
+    candidate.target.as_ref().is_ok_and(|target: &Target| target.provider.simulated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_token_times_format_as_zero() {
+        for ms in [f64::INFINITY, f64::NAN, 1e300, -5.0] {
+            let report = HealthReport {
+                availability: Availability::Ready,
+                error_rate: 0.0,
+                recent_calls: 0.0,
+                recent_errors: 0.0,
+                trips: 0,
+                first_token_ms: Some(ms),
+                token_ms: None,
+                last_failure: None,
+            };
+            assert_eq!(format_token_times(Some(&report)), [Some("0 ms".to_owned()), None]);
+        }
+    }
+}

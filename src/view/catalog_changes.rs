@@ -1,0 +1,82 @@
+//! What an update of the catalogue changes.
+
+use serde_json::{Value, json};
+
+use super::format::pluralize;
+use super::table::new_table;
+use crate::catalog::CatalogChange;
+
+type CatalogChangeList = [(String, String, CatalogChange)];
+
+/// This many changes are shown; a list of hundreds is for `--json`.
+const MAX_SHOWN_CHANGES: usize = 30;
+
+/// New and changed models, one a row; what is gone is counted after them.
+pub fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -> String {
+    let count =
+        |wanted: fn(&CatalogChange) -> bool| changes.iter().filter(|(_, _, change)| wanted(change)).count();
+    let new = count(|change| matches!(change, CatalogChange::Added(_)));
+    let priced = count(|change| matches!(change, CatalogChange::PriceChanged { .. }));
+    let gone = count(|change| *change == CatalogChange::Unlisted);
+    let mut text = String::new();
+    if !changes.is_empty() {
+        let mut table = new_table(width, &["model", "change", "$ in", "$ out"], &[2, 3]);
+        // Prices first: they are what an update is for.
+        let rank = |change: &CatalogChange| match change {
+            CatalogChange::PriceChanged { .. } => 0,
+            CatalogChange::Added(_) => 1,
+            CatalogChange::Unlisted => 2,
+        };
+        let mut sorted: Vec<_> = changes.iter().collect();
+        sorted.sort_by_key(|(_, _, change)| rank(change));
+        for (provider, model, change) in sorted.into_iter().take(MAX_SHOWN_CHANGES) {
+            let (word, input, output) = match change {
+                CatalogChange::Added([input, output]) => ("new", format_price(*input), format_price(*output)),
+                CatalogChange::Unlisted => ("not listed", String::new(), String::new()),
+                CatalogChange::PriceChanged { before, after } => {
+                    let step = |at: usize| {
+                        if before[at] == after[at] {
+                            format_price(after[at])
+                        } else {
+                            format!("{} → {}", format_price(before[at]), format_price(after[at]))
+                        }
+                    };
+                    ("price", step(0), step(1))
+                }
+            };
+            table.add_row([format!("{provider}/{model}"), word.to_owned(), input, output]);
+        }
+        text = format!("{table}\n");
+    }
+    let more = match changes.len().saturating_sub(MAX_SHOWN_CHANGES) {
+        0 => String::new(),
+        n => format!(" ({n} of them not shown; --json has all)"),
+    };
+    format!(
+        "{text}{new} new, {} changed, {gone} of the catalogue not listed there (they stay){more}\n",
+        pluralize(priced, "price")
+    )
+}
+
+/// The same as JSON, all of it.
+pub fn catalog_changes_json(changes: &CatalogChangeList, models: usize) -> Value {
+    let dollars = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
+    let pair = |prices: &[Option<u64>; 2]| json!({"input": dollars(prices[0]), "output": dollars(prices[1])});
+    let change = |(provider, model, change): &(String, String, CatalogChange)| match change {
+        CatalogChange::Added(after) => {
+            json!({"provider": provider, "model": model, "change": "new", "after": pair(after)})
+        }
+        CatalogChange::Unlisted => json!({"provider": provider, "model": model, "change": "not_listed"}),
+        CatalogChange::PriceChanged { before, after } => {
+            json!({"provider": provider, "model": model, "change": "price",
+            "before": pair(before), "after": pair(after)})
+        }
+    };
+    let all: Vec<Value> = changes.iter().map(change).collect();
+    json!({"schema": "slalom.update/1", "models": models, "changes": all})
+}
+
+/// Dollars per million tokens.
+pub(super) fn format_price(nano: Option<u64>) -> String {
+    nano.map_or_else(|| "?".to_owned(), |nano| format!("{}", nano as f64 / 1e9))
+}

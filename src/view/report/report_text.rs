@@ -1,0 +1,137 @@
+//! What all reports say in the same words.
+
+use super::EvalRun;
+use crate::catalog::CostSource;
+use crate::eval::SubjectSummary;
+use crate::view::format::{format_cost, pluralize};
+
+/// A share with three digits; a dash where there is none.
+pub(super) fn format_three_decimals(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// `0.969 [0.893, 0.991]`.
+pub(super) fn format_pass_rate(summary: &SubjectSummary) -> String {
+    let interval =
+        summary.pass_rate_interval.map(|(low, high)| format!(" [{low:.3}, {high:.3}]")).unwrap_or_default();
+    format_three_decimals(summary.pass_rate) + &interval
+}
+
+/// `212 ms`, of the median or another of the three percentiles.
+pub(super) fn format_percentile(summary: &SubjectSummary, at: usize) -> String {
+    let figure = summary.latency_ms.and_then(|all| all.get(at).copied());
+    figure.map_or_else(|| "–".to_owned(), |milliseconds| format!("{milliseconds:.0} ms"))
+}
+
+/// What the failures of a subject are, where some of them are a matter of form: mismatch of the harness, or the model.
+pub(in crate::view) fn describe_repairs(summary: &SubjectSummary) -> Option<String> {
+    let repaired: u64 = summary.repair_counts.iter().map(|(_, count)| count).sum();
+    let (first, _) = summary.repair_counts.first()?;
+    let how = match (summary.repair_counts.as_slice(), first.single()) {
+        ([_], Some(repair)) => format!("once {}", repair.describe()),
+        (all, _) => {
+            let each: Vec<String> = all.iter().map(|(repairs, count)| format!("{count} {repairs}")).collect();
+            format!("once repaired ({})", each.join(", "))
+        }
+    };
+    let (rate, raw) =
+        (format_three_decimals(summary.repaired_pass_rate), format_three_decimals(summary.pass_rate));
+    let pass = if repaired == 1 { "passes" } else { "pass" };
+    let failures = pluralize(summary.failed, "failure");
+    Some(format!(
+        "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate}, the gate goes by {raw}"
+    ))
+}
+
+/// What judging took, and what there is to know of the judges.
+pub(in crate::view) fn describe_grading(summary: &SubjectSummary) -> Vec<String> {
+    let judging = &summary.grader_usage;
+    let mut words = Vec::new();
+    if judging.calls > 0 {
+        let mark = if judging.cost.source == CostSource::Simulated { " (sim)" } else { "" };
+        let calls = pluralize(judging.calls, "call");
+        let agree = judging.agreement().map(|share| format!("; {:.0} % of votes agree", share * 100.0));
+        let (cost, agree) = (format_cost(judging.cost), agree.unwrap_or_default());
+        words.push(format!("judged by {calls}, {cost}{mark}, which is no part of its cost{agree}"));
+    }
+    if !summary.same_family_judges.is_empty() {
+        let kin = summary.same_family_judges.join(", ");
+        words.push(format!("judged by its own family ({kin}), which tends to be kinder"));
+    }
+    words
+}
+
+/// Whether the simulator had a part in it, as a subject or as a judge.
+pub(in crate::view) fn is_simulated(run: &EvalRun<'_>) -> bool {
+    let judged = |summary: &SubjectSummary| summary.grader_usage.cost.source == CostSource::Simulated;
+    run.summaries.iter().any(|summary| summary.is_simulated || judged(summary))
+}
+
+/// What a run was, on a line.
+pub(super) fn describe_run(run: &EvalRun<'_>) -> String {
+    let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
+    let cut = if run.is_complete { "" } else { ", incomplete" };
+    format!("{}{times}{cut} · run {} · {}", pluralize(run.cases.len(), "case"), run.id, run.set.digest)
+}
+
+/// Said wherever a subject was simulated.
+pub(in crate::view) const SIMULATED_NOTE: &str =
+    "(sim): answers, prices and latencies come from slalom's simulator, not from a model";
+
+/// A text on one line and no longer than that, in characters.
+pub(in crate::view) fn shorten(text: &str, most: usize) -> String {
+    let mut words = text.split_whitespace();
+    let mut line = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        if line.len() > most * 4 {
+            break;
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    if line.chars().nth(most).is_none() {
+        return line;
+    }
+    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Repair, RepairSet};
+
+    #[test]
+    fn shorten_cases() {
+        assert_eq!(shorten("a\n b\t c", 5), "a b c");
+        assert_eq!(shorten("äöü äöü", 5), "äöü …");
+        assert_eq!(shorten("", 5), "");
+        assert_eq!(shorten(&"x".repeat(10_000), 3), "xx…");
+        assert_eq!(shorten(&"x ".repeat(10_000), 4), "x x…");
+    }
+
+    #[test]
+    fn describe_repairs_cases() {
+        let base = SubjectSummary::summarize("m", false, None, &[], None);
+        assert_eq!(describe_repairs(&base), None);
+        let one = SubjectSummary {
+            failed: 13,
+            pass_rate: Some(0.82),
+            repaired_pass_rate: Some(0.93),
+            repair_counts: vec![(Repair::StripFences.into(), 11)],
+            ..base
+        };
+        assert_eq!(
+            describe_repairs(&one).as_deref(),
+            Some(
+                "11 of 13 failures pass once fences are stripped: harness mismatch, not a regression; pass rate after repair 0.930, the gate goes by 0.820"
+            )
+        );
+        let both = RepairSet::from(Repair::CutPreamble).union(Repair::StripFences.into());
+        let two = SubjectSummary { repair_counts: vec![(both, 2), (Repair::Fold.into(), 1)], ..one };
+        let words = describe_repairs(&two).unwrap_or_default();
+        assert!(
+            words.starts_with("3 of 13 failures pass once repaired (2 cut-preamble+strip-fences, 1 fold): "),
+            "{words}"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Mistakes in assertions: errors at their place, before the first call.
+
+use crate::assertions::set_with_assertions;
+use crate::harness::{CliHarness, CountingSimulator};
+
+/// What the run that is asked for could never tell.
+#[test]
+fn unmeasurable_limit_exits_2() {
+    let set = "version: 1
+name: s
+models: [sim-openai/good]
+prompt: '{{ q }}'
+assert: [{contains: yes}]
+cases:
+  - {id: alone, vars: {q: a}, reference: yes, assert: [{first-token: {max_ms: 60000}}]}
+";
+    let tool = CliHarness::new().with_file("set.yaml", &set.replace("yes", "'yes'"));
+    tool.run(&["eval", "set.yaml"]).assert_exit_code(0);
+    let ran = tool.run(&["eval", "set.yaml", "--no-stream"]).assert_exit_code(2);
+    ran.assert_stderr_contains(&[
+        "case `alone` limits the time to the first token",
+        "hint: leave --no-stream out",
+    ]);
+    let priced = set_with_assertions("any-of: [contains: x, cost: {max_usd: 1}]");
+    let ran = CliHarness::new()
+        .with_file("set.yaml", &priced)
+        .run(&["eval", "set.yaml", "-m", "vllm/mine"])
+        .assert_exit_code(2);
+    ran.assert_stderr_contains(&["the price of vllm/mine"]);
+}
+
+/// Assertions that every answer passes are mistakes.
+#[test]
+fn vacuous_or_invalid_assertion_exits_2() {
+    let cases = [
+        ("regex: ''", "is found in every answer"),
+        ("regex: 'a*'", "is found in every answer"),
+        ("word-count: {min: 0}", "every answer has at least 0 words"),
+        ("length: {min: 0}", "every answer has at least 0 characters"),
+        ("contains: ''", "an empty text is in every answer"),
+        ("contains-any: [a, ' ']", "must be a text that is not empty"),
+        ("numeric: {equals: 5, value: 6}", "`value` says again what another option says"),
+        ("json-path: {value: $.a, path: $.b}", "`value` says again what another option says"),
+        ("cost: {max_usd: 1, value: 2}", "`value` says again what another option says"),
+        ("word-count: 5", "what it needs stands in a map"),
+        ("is-json: false", "its opposite is `not-is-json`"),
+        ("is-refusal: no", "its opposite is `not-is-refusal`"),
+        ("levenshtein: {value: abc, threshold: 0}", "every answer reaches a `threshold` of 0"),
+        ("any-of: [contains: a, not-contains: {value: a, weight: 2}]", "of which every answer passes"),
+        ("all-of: [is-json, not-is-json: ]", "of which no answer passes both"),
+        (
+            "finish-reason: [stop, length, tool_calls, content_filter, refusal, pause, other]",
+            "every answer ends for one of all reasons",
+        ),
+        ("not-tool-call", "the request offers no tools, so none is ever called"),
+        ("contains: {value: a, weight: 1e308}", "`weight` must be between 0 and a million"),
+    ];
+    for (assertion, words) in cases {
+        let ran = CliHarness::new()
+            .with_file("set.yaml", &set_with_assertions(assertion))
+            .run(&["eval", "set.yaml"]);
+        ran.assert_exit_code(2).assert_stderr_contains(&[words, "set.yaml:8:", "hint:"]);
+    }
+}
+
+#[test]
+fn invalid_tools_file_is_reported_once() {
+    let set = "version: 1\nname: s\nprompt: '{{ q }}'\nrequest: {tools: tools.json}\nassert: [is-json]\ncases: [{id: a, vars: {q: x}}, {id: b, vars: {q: y}}]\n";
+    let function = r#"{"name": "f"}"#;
+    for (text, words) in [
+        (None, "tools.json cannot be read"),
+        (Some("{}".to_owned()), "tools.json is no list of tools"),
+        (Some("[]".to_owned()), "tools.json lists no tool"),
+        (Some(format!("[{function}, {function}]")), "tools.json: tool 2: there is another tool named `f`"),
+        (
+            Some("[{\"nam\": \"f\", \"parameters\": {}}]".to_owned()),
+            "tools.json: tool 1: unknown field `nam`",
+        ),
+    ] {
+        let tool = CliHarness::new().with_file("set.yaml", set);
+        let tool = match &text {
+            Some(text) => tool.with_file("tools.json", text),
+            None => tool,
+        };
+        let ran = tool
+            .run(&["eval", "set.yaml", "-m", "sim-openai/good"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&[words, "set.yaml:4:18"]);
+        assert_eq!(ran.stderr.matches("error:").count(), 1, "{}", ran.stderr);
+    }
+}
+
+/// All mistakes of a set together, each at its place; and nothing reaches the simulator.
+#[test]
+fn all_errors_are_reported_before_any_request() {
+    let set = "version: 1
+name: mistakes
+models: [sim-openai/good]
+prompt: '{{ q }}'
+request: {tools: tools.json}
+assert: [rouge-l]
+cases:
+  - {id: no-reference, vars: {q: a}}
+  - id: own
+    vars: {q: b}
+    reference: '…'
+    assert:
+      - levenstein: {threshold: 0.5}
+      - token-f1: {treshold: 0.5}
+      - json-diff: {value: {a: 1}, threshold: 80}
+      - contains: {value: x, threshold: 0.5}
+      - any-of: []
+      - all-of:
+          - contains: fine
+          - not-any-of:
+              - contians: x
+      - tool-call: wether
+      - finish-reason: stopped
+      - contains: x
+        weight: 2
+      - equals: 1.50
+      - numeric: {equals: 1, tolerance: -1%}
+      - choice: {options: [low, LOW], equals: low}
+      - contains-json: {schema: {type: 7}}
+      - output-tokens: {max: 0}
+      - length: {min: 3, max: 2}
+      - regex: '(['
+      - all-of: {value: [contains: {value: a, weight: 0}], threshold: 0.5}
+      - [contains, x]
+";
+    let simulator = CountingSimulator::start();
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("set.yaml", set)
+        .with_file("tools.json", "[{\"name\": \"weather\"}]");
+    insta::assert_snapshot!(
+        "mistakes_of_assertions",
+        tool.run(&["eval", "set.yaml"]).assert_exit_code(2).stderr
+    );
+    assert_eq!(simulator.request_count(), 0);
+}
+
+/// In a file of cases there is a line to point at, and no underline.
+#[test]
+fn case_file_errors_show_line_number() {
+    let set = "version: 1\nname: s\nprompt: '{{ q }}'\ncases_from: [a.jsonl]\n";
+    let jsonl = [
+        (r#"{"id": "a", "q": "x", "assert:any-of": [{"contians": "x"}]}"#, "unknown assertion `contians`"),
+        (r#"{"id": "a", "q": "x", "assert:rouge-l": true}"#, "`value` must be a text"),
+        (r#"{"id": "a", "q": "x", "assert:levenshtein": {}}"#, "it needs a text, or the case a reference"),
+        (r#"{"id": "a", "q": "x", "reference": "no", "assert:json-diff": {}}"#, "the reference is not JSON"),
+    ];
+    for (line, words) in jsonl {
+        let tool = CliHarness::new().with_file("set.yaml", set).with_file("a.jsonl", &format!("\n{line}\n"));
+        let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(2);
+        ran.assert_stderr_contains(&[words, "case `a` (a.jsonl, line 2)", "hint:"]);
+    }
+}

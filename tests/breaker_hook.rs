@@ -1,0 +1,133 @@
+//! `on_breaker_open`, through the real binary: what is run, with what, and when not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::harness::CliHarness;
+
+/// A test fails when nothing has come by then; nothing waits for it otherwise.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A command that ends in time is waited for where it holds stderr, which it does with `-v`.
+const VERBOSE_FLAG: &str = "-v";
+
+fn routes_yaml_with_hook(hook: &str) -> String {
+    format!(
+        "version: 1\non_breaker_open: {{command: {hook}}}\nroutes:\n  \
+         sick: {{candidates: [sim-anthropic/overloaded], retry: {{retries: 3, base: 1ms}}}}\n"
+    )
+}
+
+/// A file that the user named, which is trust.
+fn harness_with_trusted_hook(hook: &str) -> CliHarness {
+    CliHarness::new()
+        .with_file("named.yaml", &routes_yaml_with_hook(hook))
+        .with_env("SLALOM_CONFIG", "named.yaml")
+}
+
+/// A pipe with a name: whoever reads it waits for whoever writes.
+fn create_fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Reads such a pipe until it is closed.
+fn read_fifo_in_background(path: PathBuf) -> Receiver<String> {
+    let (sender, received) = channel();
+    std::thread::spawn(move || sender.send(fs::read_to_string(path).unwrap()));
+    received
+}
+
+#[test]
+fn command_runs_once_without_keys_in_env() {
+    let hook = r#"[sh, -c, 'for word in "$@"; do echo "<$word>"; done > pipe; env > environment; cat > input; echo done > end', hook,
+        "{{ provider }}", "{{ model }}: {{ reason }}", "-{{ open_seconds }}", "$(touch evil)"]"#;
+    let tool = harness_with_trusted_hook(hook)
+        .with_env("OPENAI_API_KEY", "planted-1")
+        .with_env("MINE_KEY", "planted-2")
+        .with_env("OTHER", "stays");
+    let text = routes_yaml_with_hook(hook)
+        + "providers:\n  mine: {dialect: openai-chat, base_url: 'https://mine/v1', api_key: {env: MINE_KEY}}\n";
+    let tool = tool.with_file("named.yaml", &text);
+    create_fifo(&tool.path("pipe"));
+    create_fifo(&tool.path("end"));
+    let (words, end) =
+        (read_fifo_in_background(tool.path("pipe")), read_fifo_in_background(tool.path("end")));
+    let ran = tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
+    assert_eq!(ran.stderr.matches("its breaker opened (server_error)").count(), 1, "{}", ran.stderr);
+    let words = words.recv_timeout(HOOK_TIMEOUT).unwrap();
+    let lines: Vec<&str> = words.lines().collect();
+    assert_eq!(lines[..2], ["<sim-anthropic>", "<overloaded: server_error>"]);
+    let seconds: u64 = lines[2].trim_matches(['<', '-', '>']).parse().unwrap();
+    assert!((12..=18).contains(&seconds), "{seconds}");
+    assert_eq!(lines[3..], ["<$(touch evil)>"], "no shell reads the arguments, and it runs once");
+    assert_eq!(end.recv_timeout(HOOK_TIMEOUT).unwrap(), "done\n");
+    assert_eq!(fs::read_to_string(tool.path("input")).unwrap(), "", "there is nothing to read");
+    let environment = fs::read_to_string(tool.path("environment")).unwrap();
+    assert!(environment.contains("OTHER=stays\n") && !environment.contains("planted"), "{environment}");
+    assert!(!tool.path("evil").exists());
+}
+
+#[test]
+fn output_shown_on_stderr_only_with_verbose() {
+    let tool = harness_with_trusted_hook("[sh, -c, 'echo told; echo told >&2']");
+    let ran = tool.run(&["route", "sick", "--json", VERBOSE_FLAG, "hi"]).assert_exit_code(3);
+    ran.json();
+    assert_eq!(ran.stderr.matches("told\n").count(), 2, "{}", ran.stderr);
+    tool.run(&["route", "sick", "--reset"]).assert_exit_code(0);
+    let ran = tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
+    assert!(!ran.stderr.contains("told"), "{}", ran.stderr);
+}
+
+#[test]
+fn call_does_not_wait_for_command() {
+    // It ends when the pipe is read, which is after the call has ended: the call cannot have waited for it.
+    let tool = harness_with_trusted_hook("[sh, -c, 'echo here > pipe']");
+    create_fifo(&tool.path("pipe"));
+    let mut command = tool.command(&["route", "sick", "hi"]);
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(command.output().unwrap().status.code()));
+    assert_eq!(ended.recv_timeout(HOOK_TIMEOUT), Ok(Some(3)));
+    assert_eq!(
+        read_fifo_in_background(tool.path("pipe")).recv_timeout(HOOK_TIMEOUT).unwrap(),
+        "here\n",
+        "it outlives the call"
+    );
+}
+
+#[test]
+fn missing_program_warning_names_config_file() {
+    let tool = harness_with_trusted_hook("[no-such-program-here, x]");
+    let ran = tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
+    ran.assert_stderr_contains(&[
+        "warning: the command of `on_breaker_open` in named.yaml was not run: ",
+        "`no-such-program-here` cannot be started: No such file",
+        "error: no answer from route:sick",
+    ]);
+}
+
+#[test]
+fn drill_does_not_run_command() {
+    let tool = harness_with_trusted_hook("[touch, ran]");
+    let drill = ["route", "sick", "--drill", "sim-anthropic=down", VERBOSE_FLAG, "hi"];
+    tool.run(&drill).assert_exit_code(1);
+    tool.run(&drill).assert_exit_code(1);
+    assert!(!tool.path("ran").exists());
+    tool.run(&["route", "sick", VERBOSE_FLAG, "hi"]).assert_exit_code(3);
+    assert!(tool.path("ran").exists());
+}
+
+#[test]
+fn untrusted_project_does_not_run_command() {
+    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml_with_hook("[touch, ran]"));
+    let ran = tool.run(&["route", "sick", VERBOSE_FLAG, "hi"]).assert_exit_code(3);
+    assert_eq!(ran.stderr.matches("`on_breaker_open` would run a command").count(), 1, "{}", ran.stderr);
+    ran.assert_stderr_contains(&["its breaker opened", "run `slalom check --trust`"]);
+    assert!(!tool.path("ran").exists());
+    tool.run(&["check", "--trust"]).assert_exit_code(0);
+    tool.run(&["route", "sick", "--reset"]).assert_exit_code(0);
+    tool.run(&["route", "sick", VERBOSE_FLAG, "hi"]).assert_exit_code(3);
+    assert!(tool.path("ran").exists());
+}

@@ -1,0 +1,107 @@
+//! The console blocks of the README, docs/requests.md and docs/routing.md, run as they stand, with the binary under test where a block says
+//! `cargo run --release --`.
+
+use std::path::Path;
+
+use crate::harness::CliHarness;
+
+/// Commands of a document's `console` blocks with the output shown beneath each.
+fn console_commands(document: &str) -> Vec<(String, String)> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => match line.strip_prefix("$ ") {
+                Some(command) => found.push((command.to_owned(), String::new())),
+                None => {
+                    if let Some((_, output)) = found.last_mut() {
+                        output.push_str(line);
+                        output.push('\n');
+                    }
+                }
+            },
+        }
+    }
+    found
+}
+
+/// Words of a command line; single and double quotes hold words together.
+fn split_shell_words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut any = false;
+    for c in command.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '\'' | '"') => (quote, any) = (Some(c), true),
+            (None, ' ') => {
+                if any || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// What a reader recognises of shown output: figures differ from machine to machine, words do not.
+fn stable_words(line: &str) -> Vec<String> {
+    line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '/' | '-' | ':' | '_' | '`')))
+        .filter(|w| w.len() > 3 && !w.chars().any(|c| c.is_ascii_digit()))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn console_blocks_print_documented_output() {
+    let mut commands = console_commands("README.md");
+    assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the test command");
+    for document in ["docs/requests.md", "docs/routing.md"] {
+        commands.extend(self::console_commands(document));
+    }
+    let mut ran_any = 0;
+    for (command, shown) in commands {
+        // `; echo $?` shows an exit code.
+        let (command, code) = match command.split_once("; echo ") {
+            Some((command, _)) => (command.to_owned(), shown.lines().last().unwrap().trim().parse().unwrap()),
+            None => (command, 0),
+        };
+        let (command, input) = match command.split_once(" | ") {
+            Some((source, rest)) => {
+                let text = split_shell_words(source).into_iter().skip(1).collect::<Vec<_>>().join(" ");
+                (rest.to_owned(), Some(text))
+            }
+            None => (command, None),
+        };
+        let rest = command.strip_prefix("cargo run --release -- ").or(command.strip_prefix("slalom "));
+        let Some(rest) = rest else { continue };
+        ran_any += 1;
+        let tool = CliHarness::new();
+        for folder in ["golden-sets", "examples"] {
+            let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            std::os::unix::fs::symlink(here, tool.path(folder)).unwrap();
+        }
+        let arguments = split_shell_words(rest);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ran = match input {
+            Some(input) => tool.run_with_input(&arguments, &input),
+            None => tool.run(&arguments),
+        };
+        let ran = ran.assert_exit_code(code);
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        for line in shown.lines() {
+            for word in stable_words(line) {
+                assert!(printed.contains(&word), "`{command}` shows {word:?}, but prints\n{printed}");
+            }
+        }
+    }
+    assert!(ran_any >= 6, "only {ran_any} commands were run");
+}

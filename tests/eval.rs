@@ -1,0 +1,329 @@
+//! `eval`, end to end: verdicts, gates, exit codes, and everything that must be an error before the first call.
+
+use crate::harness::{CliHarness, CountingSimulator};
+
+const SET: &str = "version: 1
+name: capitals
+models: [sim-openai/good]
+system: Answer with the name of the city.
+prompt: What is the capital of {{ country }}?
+request: {temperature: 0, max_tokens: 50}
+cases:
+  - id: france
+    vars: {country: France}
+    reference: Paris. It lies on the Seine.
+    tags: [europe]
+    assert: [{contains: Paris}, {contains: {value: Seine, weight: 3}}]
+  - id: japan
+    vars: {country: Japan}
+    reference: Tokyo
+    tags: [asia]
+    assert: [equals]
+";
+
+fn with_capitals_set(tool: CliHarness) -> CliHarness {
+    tool.with_file("set.yaml", SET)
+}
+
+#[test]
+fn table_shows_subject_statistics() {
+    let ran = with_capitals_set(CliHarness::new()).run(&[
+        "eval",
+        "set.yaml",
+        "-m",
+        "sim-openai/good,sim-anthropic/terse",
+    ]);
+    // Terse drops the second sentence, and without a floor any failed case fails the run.
+    let ran = ran.assert_exit_code(1);
+    for words in [
+        "sim-openai/good (sim)",
+        "2/2",
+        "1.000 [0.342, 1.000]",
+        "1/2",
+        "0.500 [0.095, 0.905]",
+        "0.625",
+        "ms",
+        "gate: FAILED",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn gate_minimum_exit_code_cases() {
+    let tool = with_capitals_set(CliHarness::new());
+    let terse = ["eval", "set.yaml", "-m", "sim-anthropic/terse"];
+    tool.run(&[&terse[..], &["--min-pass-rate", "0.5"]].concat()).assert_exit_code(0);
+    tool.run(&[&terse[..], &["--min-pass-rate", "0.51"]].concat()).assert_exit_code(1);
+    tool.run(&[&terse[..], &["--min-score", "0.6"]].concat()).assert_exit_code(0);
+    tool.run(&[&terse[..], &["--min-score", "0.63"]].concat()).assert_exit_code(1);
+}
+
+#[test]
+fn all_cases_unscored_exits_3() {
+    let tool = with_capitals_set(CliHarness::new());
+    let ran = tool
+        .run(&["eval", "set.yaml", "-m", "sim-openai/overloaded", "--min-pass-rate", "0.1", "--json"])
+        .assert_exit_code(3);
+    let json = ran.json();
+    let subject = &json["runs"][0]["subjects"][0];
+    assert_eq!(
+        (&subject["unscored"], &subject["failed"], &subject["passed"]),
+        (&2.into(), &0.into(), &0.into())
+    );
+    assert_eq!(subject["pass_rate"], serde_json::Value::Null);
+    assert_eq!(json["exit_code"], 3);
+    // However many are allowed: where nothing could be scored, nobody can say that the gate is passed.
+    let lenient = ["--max-unscored", "100%", "--min-pass-rate", "0.1"];
+    tool.run(&[&["eval", "set.yaml", "-m", "sim-openai/overloaded"][..], &lenient].concat())
+        .assert_exit_code(3);
+}
+
+#[test]
+fn bad_key_stops_subject_after_first_case() {
+    let simulator = CountingSimulator::start();
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},Paris\n")).collect();
+    let set = "version: 1\nname: many\nprompt: Capital of {{ country }}?\nassert: [contains]\ncases_from: [cases.csv]\n";
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("set.yaml", set)
+        .with_file("cases.csv", &format!("id,country,reference\n{rows}"));
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/bad-key", "-j", "1"]).assert_exit_code(3);
+    assert_eq!(simulator.request_count(), 1, "the first case says that the key is bad");
+    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-j", "8"]);
+    assert_eq!(simulator.request_count(), 41);
+}
+
+#[test]
+fn route_subject_reports_failovers() {
+    let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-anthropic/overloaded, sim-openai/good]}\n";
+    let tool = with_capitals_set(CliHarness::new()).with_file("routes.yaml", routes);
+    let json = tool.run(&["eval", "set.yaml", "-m", "route:demo", "--json"]).assert_exit_code(0).json();
+    assert_eq!(json["runs"][0]["subjects"][0]["failovers"], 2);
+}
+
+#[test]
+fn report_files_list_every_case() {
+    let tool = with_capitals_set(CliHarness::new());
+    let ran = tool
+        .run(&["eval", "set.yaml", "-m", "sim-anthropic/terse", "-o", "out.json", "-o", "out.csv", "--json"])
+        .assert_exit_code(1);
+    assert_eq!(ran.json()["runs"][0]["results"], serde_json::json!([]), "stdout has the figures alone");
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    let results = report["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results[0]["verdict"], "fail");
+    assert_eq!(results[0]["score"], 0.25);
+    assert_eq!(results[0]["assertions"][1]["passed"], false);
+    assert_eq!(results[1]["verdict"], "pass");
+    assert_eq!(results[1]["served_by"], "sim-anthropic/terse");
+    assert!(results[0]["digest"].as_str().unwrap().starts_with("sha256:"));
+    let csv = std::fs::read_to_string(tool.path("out.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 3);
+    assert!(csv.contains("capitals,france,sim-anthropic/terse,fail,0.25"), "{csv}");
+}
+
+#[test]
+fn filter_and_tag_select_cases() {
+    let tool = with_capitals_set(CliHarness::new());
+    let count = |more: &[&str]| {
+        let arguments = [&["eval", "set.yaml", "--json"][..], more].concat();
+        tool.run(&arguments).assert_exit_code(0).json()["runs"][0]["set"]["cases"].as_u64().unwrap()
+    };
+    assert_eq!(count(&[]), 2);
+    assert_eq!(count(&["--filter", "^fr"]), 1);
+    assert_eq!(count(&["--tag", "asia"]), 1);
+    assert_eq!(count(&["--tag", "asia", "--tag", "europe"]), 2);
+}
+
+#[test]
+fn cases_from_loads_csv_and_jsonl() {
+    let set = "version: 1\nname: mixed\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases_from: [a.csv, b.jsonl]\n";
+    let csv = "id,q,reference,tags,assert:contains,assert:icontains-any\none,first question,\"Yes, one\",x y,one,\ntwo,second question,two,,,\"[\"\"TWO\"\"]\"\n";
+    let jsonl = "{\"id\": \"three\", \"q\": \"third\", \"reference\": \"3\", \"assert:numeric\": {\"equals\": 3}}\n\n{\"q\": \"fourth\", \"reference\": \"4\", \"assert:equals\": \"4\"}\n";
+    let tool =
+        CliHarness::new().with_file("set.yaml", set).with_file("a.csv", csv).with_file("b.jsonl", jsonl);
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(0);
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    let ids: Vec<_> =
+        report["runs"][0]["results"].as_array().unwrap().iter().map(|r| r["case"].clone()).collect();
+    assert_eq!(ids, ["one", "two", "three", "b-2"]);
+}
+
+/// A column that is no assertion and looks like one would never be checked.
+#[test]
+fn invalid_case_file_exits_2() {
+    let set = |file: &str| {
+        format!(
+            "version: 1\nname: s\nprompt: '{{{{ q }}}}'\nassert: [{{contains: o}}]\ncases_from: [{file}]\n"
+        )
+    };
+    let files = [
+        (
+            "a.jsonl",
+            "{\"id\": \"a\", \"q\": \"x\", \"assert\": [{\"equals\": \"zzz\"}]}\n",
+            "`assert` is no variable's name",
+        ),
+        ("a.jsonl", "{\"id\": \"a\", \"q\": \"x\", \"q\": \"y\"}\n", "the field `q` stands twice"),
+        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "`asert:equals` is no variable's name"),
+        ("a.csv", "ID,q\na,x\n", "did you mean `id`?"),
+        ("a.csv", "id,q\n,x\n", "the `id` is empty"),
+        ("a.csv", "id,q,q\na,x,y\n", "the column `q` stands twice"),
+        ("a.csv", "id,q\na\n", "a.csv, line 2"),
+        ("a.csv", "id,q\na,\n", "the prompt is empty"),
+    ];
+    for (name, text, words) in files {
+        let tool = CliHarness::new().with_file("set.yaml", &set(name)).with_file(name, text);
+        tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&[words, "hint:"]);
+    }
+}
+
+/// What peers run green, or pay for before they look: each is exit 2, and nothing reaches the simulator.
+#[test]
+fn invalid_usage_fails_before_any_request() {
+    let simulator = CountingSimulator::start();
+    let good = SET.to_owned();
+    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+        (
+            "unknown key",
+            good.replace("request:", "reqeust:"),
+            &[],
+            &["unknown key `reqeust`", "set.yaml:6:1", "did you mean `request`?"],
+        ),
+        (
+            "undefined variable",
+            good.replace("vars: {country: Japan}", "vars: {land: Japan}"),
+            &[],
+            &["`country` is not defined", "set.yaml:13:9"],
+        ),
+        (
+            "no cases",
+            good.split("cases:").next().unwrap().to_owned(),
+            &[],
+            &["the golden set has no cases", "set.yaml"],
+        ),
+        ("empty filter", good.clone(), &["--filter", "nowhere"], &["selects none of the 2 cases", "hint:"]),
+        ("empty tag", good.clone(), &["--tag", "africa"], &["selects none", "asia, europe"]),
+        (
+            "misspelt assertion",
+            good.replace("{contains: Paris}", "{contians: Paris}"),
+            &[],
+            &["unknown assertion `contians`", "set.yaml:12:", "did you mean `contains`?"],
+        ),
+        (
+            "misspelt negation",
+            good.replace("{contains: Paris}", "{not-contians: Paris}"),
+            &[],
+            &["did you mean `not-contains`?"],
+        ),
+        ("no assertion", good.replace("    assert: [equals]\n", ""), &[], &["case `japan` has no assertion"]),
+        ("two ids", good.replace("id: japan", "id: france"), &[], &["two cases have the id `france`"]),
+        ("broken expression", good.replace("[equals]", "[{regex: '('}]"), &[], &["unclosed group"]),
+        (
+            "broken schema",
+            good.replace("[equals]", "[{json-schema: {schema: {type: 7}}}]"),
+            &[],
+            &["the schema is broken"],
+        ),
+        (
+            "missing file",
+            good.replace("[equals]", "[{json-schema: no.json}]"),
+            &[],
+            &["no.json cannot be read"],
+        ),
+        (
+            "missing cases",
+            good.replace("cases:\n", "cases_from: [no.csv]\ncases:\n"),
+            &[],
+            &["no.csv cannot be read"],
+        ),
+        ("bad option", good.replace("weight: 3", "wieght: 3"), &[], &["it has no option `wieght`"]),
+        (
+            "bad floor",
+            good.replace("cases:\n", "gate: {min_pass_rate: 60}\ncases:\n"),
+            &[],
+            &["`min_pass_rate` must be between 0 and 1"],
+        ),
+        (
+            "bad limit",
+            good.replace("cases:\n", "gate: {max_unscored: many}\ncases:\n"),
+            &[],
+            &["`max_unscored`: `many` is neither a number of cases nor a share"],
+        ),
+        (
+            "unknown price",
+            good.replace("[equals]", "[{cost: {max_usd: 1}}]"),
+            &["-m", "vllm/mine"],
+            &["the price of vllm/mine"],
+        ),
+        ("unknown provider", good.clone(), &["-m", "sim-opnai/good"], &["did you mean `sim-openai/good`?"]),
+        (
+            "unknown provider of the set",
+            good.replace("sim-openai/good", "sim-opnai/good"),
+            &[],
+            &["set.yaml, under `models:`", "did you mean"],
+        ),
+        ("no key", good.clone(), &["-m", "openai/gpt-6-luna"], &["OPENAI_API_KEY is not set"]),
+        (
+            "report form",
+            good.clone(),
+            &["-o", "x.txt"],
+            &["name a file that ends in .json, .jsonl, .csv, .xml, .md or .html"],
+        ),
+        ("second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot be read"]),
+        ("template", good.replace("{{ country }}", "{{ country"), &[], &["the template is broken"]),
+    ];
+    for (name, text, more, words) in mistakes {
+        let tool =
+            CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &text);
+        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
+        ran.assert_stderr_contains(words);
+    }
+    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+    let tool =
+        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &good);
+    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    assert_eq!(simulator.request_count(), 2, "and without one, the calls arrive");
+}
+
+#[test]
+fn dry_run_sends_no_request() {
+    let simulator = CountingSimulator::start();
+    let tool = with_capitals_set(CliHarness::new()).with_file("routes.yaml", &simulator.routes_yaml());
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
+    for words in ["2 cases × sim-openai/good = 2 calls", "What is the capital of France?", "nothing was sent"]
+    {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+    assert_eq!(simulator.request_count(), 0);
+}
+
+/// The shipped sets: every reference passes its own assertions, and each weaker model shows.
+#[test]
+fn shipped_sets_distinguish_models() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
+    for name in ["support-triage.yaml", "handbook-answers.yaml"] {
+        let json =
+            CliHarness::new().run(&["eval", &format!("{root}{name}"), "--json"]).assert_exit_code(0).json();
+        assert!(json["runs"][0]["set"]["cases"].as_u64().unwrap() >= 60);
+        let subjects = json["runs"][0]["subjects"].as_array().unwrap();
+        let passed: Vec<u64> = subjects.iter().map(|s| s["passed"].as_u64().unwrap()).collect();
+        assert_eq!(passed[0], json["runs"][0]["set"]["cases"], "the route serves the references: {json:#}");
+        assert_eq!(passed[1], passed[0], "every reference passes its own assertions");
+        assert!(
+            passed[2] < passed[1] && passed[3] < passed[1] && passed[2] != passed[3],
+            "{name}: {passed:?}"
+        );
+        let failovers = subjects[0]["failovers"].as_u64().unwrap();
+        assert!(
+            (3..=20).contains(&failovers),
+            "once its breaker is open, the dead candidate is left alone: {failovers}"
+        );
+        assert!(subjects.iter().all(|s| s["simulated"] == true));
+    }
+}

@@ -1,0 +1,165 @@
+//! `eval --audit`, end to end: what it prints, how it ends, and that it asks nobody.
+
+use serde_json::{Value, json};
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+const SET: &str = r#"version: 1
+name: mixed
+models: [sim-openai/good]
+prompt: "{{ q }}"
+cases:
+  - {id: sound, vars: {q: What lies on the Seine?}, reference: Paris, tags: [city], assert: [equals]}
+  - id: anything
+    vars: {q: What lies on the Tiber?}
+    reference: Rome
+    tags: [city]
+    assert: [{length: {max: 400}}, {latency: {max_ms: 900}}]
+  - {id: wrong, vars: {q: What lies at the fjord?}, reference: Oslo, assert: [{contains: Bergen}, equals]}
+  - {id: again, vars: {q: what lies on the  SEINE}, reference: paris, assert: [iequals]}
+  - {id: without, vars: {q: Name a fruit.}, assert: [{contains: a}]}
+  - {id: call, vars: {q: Will it rain?}, reference: I will look., assert: [{latency: {max_ms: 900}}]}
+"#;
+
+fn run_audit(text: &str, more: &[&str]) -> CliOutput {
+    let tool = CliHarness::new().with_file("set.yaml", text);
+    tool.run(&[&["eval", "set.yaml", "--audit"], more].concat())
+}
+
+#[test]
+fn findings_list_affected_cases() {
+    let ran = run_audit(SET, &[]).assert_exit_code(1);
+    for words in [
+        "mixed · audit of 6 cases, nobody was asked",
+        "references: 3 of 5 pass their own assertions",
+        "references that fail:\n  wrong\n      contains: the answer does not contain “Bergen”",
+        "cases that would pass anything: 1\n  anything\n",
+        "mutants that pass:\n  anything: 0 of ",
+        "cases that ask the same:\n  sound, again\n",
+        "not audited for want of a reference: 1\n  without\n",
+        "not audited, since only a real call could answer: 1\n  call\n",
+        "2 assertions were left out: only a real call could answer them",
+        "audit: FAILED: 1 reference fails its own assertions\n",
+        ", under 0.95\n",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+    assert_eq!(ran.stderr, "");
+    let verbose = run_audit(SET, &["-v"]).assert_exit_code(1);
+    assert!(verbose.stdout.contains("      empty: (nothing)\n"), "{}", verbose.stdout);
+}
+
+#[test]
+fn table_fits_terminal_width() {
+    for width in [80, 200] {
+        let tool = CliHarness::new().with_file("set.yaml", SET).with_env("COLUMNS", &width.to_string());
+        let ran = tool.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+        let widest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= width, "{widest} of {width}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn json_reports_all_findings() {
+    let found = run_audit(SET, &["--json"]).assert_exit_code(1).json();
+    assert_eq!((&found["schema"], &found["exit_code"]), (&json!("slalom.audit/1"), &json!(1)));
+    let set = &found["sets"][0];
+    let references = json!({"passed": 3, "failed": 1, "missing": ["without"], "unscored": ["call"]});
+    assert_eq!(set["references"], references);
+    assert_eq!(set["duplicates"], json!([{"cases": ["sound", "again"], "same_reference": true}]));
+    let case = |id: &str| set["cases"].as_array().unwrap().iter().find(|case| case["case"] == id).unwrap();
+    assert_eq!(
+        (&case("anything")["passes_anything"], &case("anything")["caught"]),
+        (&json!(true), &json!(0))
+    );
+    assert_eq!(case("sound")["tried"], case("sound")["caught"]);
+    assert_eq!(case("wrong")["failed"][0]["name"], "contains");
+    assert_eq!(case("anything")["assertions"][1]["reference_passed"], Value::Null);
+    let tried: u64 =
+        set["cases"].as_array().unwrap().iter().map(|case| case["tried"].as_u64().unwrap()).sum();
+    assert_eq!(set["mutants"]["tried"], tried);
+    assert_eq!(found, run_audit(SET, &["--json"]).json(), "the same seed finds the same");
+    assert_ne!(found, run_audit(SET, &["--json", "--audit-seed", "7"]).json());
+}
+
+#[test]
+fn exit_code_cases() {
+    let sound = ["--filter", "^(sound|anything)$"];
+    let with = |more: &[&str]| run_audit(SET, &[&sound, more].concat());
+    let share = with(&["--json"]).assert_exit_code(1).json()["sets"][0]["mutants"]["share"].as_f64().unwrap();
+    with(&["--min-caught", &format!("{share}")]).assert_exit_code(0);
+    with(&["--min-caught", &format!("{}", share + 0.001)]).assert_exit_code(1);
+    run_audit(SET, &["--filter", "^sound$"]).assert_exit_code(0);
+    // However little is asked of the mutants: a reference that fails is a mistake of the set.
+    run_audit(SET, &["--filter", "wrong", "--min-caught", "0"]).assert_exit_code(1);
+    // Where nothing could be judged, nobody can say that the set is any good.
+    let ran = run_audit(SET, &["--filter", "call", "--min-caught", "0"]).assert_exit_code(1);
+    assert!(ran.stdout.contains("no mutant could be judged without a call"), "{}", ran.stdout);
+    run_audit(SET, &["--filter", "without"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["has a reference", "hint: "]);
+    run_audit(SET, &["--filter", "nowhere"]).assert_exit_code(2).assert_stderr_contains(&["selects none"]);
+    run_audit(SET, &["--min-caught", "95"]).assert_exit_code(2).assert_stderr_contains(&["between 0 and 1"]);
+    run_audit(&SET.replace("equals]", "equal]"), &[])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["unknown assertion `equal`"]);
+    for flags in [
+        &["-m", "sim-openai/good"][..],
+        &["--repeat", "2"],
+        &["--resume"],
+        &["--dry-run"],
+        &["--max-cost", "1"],
+        &["--min-pass-rate", "0.5"],
+        &["-j", "2"],
+        &["--cache"],
+    ] {
+        run_audit(SET, flags).assert_exit_code(2).assert_stderr_contains(&["cannot be used with", "--audit"]);
+    }
+    run_audit(SET, &["-o", "x.json"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["--audit writes no reports", "--audit --json"]);
+    let tool = CliHarness::new().with_file("set.yaml", SET);
+    tool.run(&["eval", "set.yaml", "--min-caught", "0.5"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["--audit"]);
+}
+
+#[test]
+fn audit_sends_no_request() {
+    let simulator = CountingSimulator::start();
+    let tool =
+        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
+    tool.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+    assert_eq!(simulator.request_count(), 0);
+}
+
+/// What the documentation promises of the sets that come with slalom.
+#[test]
+fn shipped_sets_pass_for_multiple_seeds() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
+    let sets = ["support-triage.yaml", "handbook-answers.yaml"].map(|name| format!("{root}{name}"));
+    for seed in ["1", "2", "3"] {
+        let found = CliHarness::new()
+            .run(&["eval", &sets[0], &sets[1], "--audit", "--json", "--audit-seed", seed])
+            .assert_exit_code(0)
+            .json();
+        for set in found["sets"].as_array().unwrap() {
+            let cases = set["set"]["cases"].as_u64().unwrap();
+            assert_eq!(set["references"]["passed"], cases, "every reference passes its own assertions");
+            assert!(set["mutants"]["share"].as_f64().unwrap() >= 0.95, "{:#}", set["mutants"]);
+            assert!(set["mutants"]["tried"].as_u64().unwrap() >= 5 * cases, "{:#}", set["mutations"]);
+            assert_eq!(set["duplicates"], json!([]));
+        }
+    }
+}
+
+/// The example in the documentation is what is printed.
+#[test]
+fn documented_example_matches_output() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md")).unwrap();
+    let section = text.split("\n## Auditing a set\n").nth(1).unwrap();
+    let block = |fence: &str| section.split(fence).nth(1).unwrap().split("```").next().unwrap();
+    let tool = CliHarness::new().with_file("tickets.yaml", block("```yaml\n")).with_env("COLUMNS", "100");
+    let ran = tool.run(&["eval", "tickets.yaml", "--audit"]).assert_exit_code(1);
+    assert_eq!(block("```text\n$ slalom eval tickets.yaml --audit\n"), ran.stdout);
+}

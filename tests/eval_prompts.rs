@@ -1,0 +1,294 @@
+//! Golden sets that compare prompts: every model with every prompt, through the real binary.
+
+use serde_json::{Value, json};
+
+use crate::harness::{CliHarness, CountingSimulator};
+
+const SET: &str = "version: 1
+name: capitals
+models: [sim-openai/good]
+system: Be brief.
+prompts:
+  short: Capital of {{ country }}?
+  long: {system: You are a geographer., prompt: 'Which city is the capital of {{ country }}?'}
+  turns:
+    messages:
+      - {role: user, content: I have a question.}
+      - {role: assistant, content: Ask.}
+      - {role: user, content: '{{ country }}, its capital?'}
+cases:
+  - {id: france, vars: {country: France}, reference: Paris. It lies on the Seine., assert: [{contains: Seine}]}
+  - {id: japan, vars: {country: Japan}, reference: Tokyo, assert: [equals]}
+";
+
+/// The same set with its first prompt alone, which needs no name.
+fn set_with_one_prompt() -> String {
+    let (first, rest) = SET.split_once("  long:").unwrap();
+    let cases = rest.split_once("cases:").unwrap().1;
+    format!("{}cases:{cases}", first.replace("prompts:\n  short: ", "prompt: "))
+}
+
+fn report_results(tool: &CliHarness) -> Vec<Value> {
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    report["runs"][0]["results"].as_array().unwrap().clone()
+}
+
+fn subject_names(json: &Value) -> Vec<&str> {
+    let subjects = json["runs"][0]["subjects"].as_array().unwrap();
+    subjects.iter().map(|subject| subject["subject"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_model_runs_every_prompt() {
+    let tool = CliHarness::new().with_file("set.yaml", SET);
+    let models = "sim-openai/good,sim-anthropic/terse";
+    let json =
+        tool.run(&["eval", "set.yaml", "-m", models, "-o", "out.json", "--json"]).assert_exit_code(1).json();
+    let expected = [
+        "sim-openai/good#short",
+        "sim-openai/good#long",
+        "sim-openai/good#turns",
+        "sim-anthropic/terse#short",
+        "sim-anthropic/terse#long",
+        "sim-anthropic/terse#turns",
+    ];
+    assert_eq!(subject_names(&json), expected);
+    let passed: Vec<&Value> =
+        json["runs"][0]["subjects"].as_array().unwrap().iter().map(|subject| &subject["passed"]).collect();
+    assert_eq!(passed, [2, 2, 2, 1, 1, 1]);
+    // A case has one id, by which two prompts are compared, and a digest for each prompt.
+    let results = report_results(&tool);
+    let of = |subject: &str, key: &str| {
+        let results = results.iter().filter(|result| result["subject"] == subject);
+        results.map(|result| result[key].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(expected[0], "case"), [json!("france"), json!("japan")]);
+    assert_eq!(of(expected[0], "case"), of(expected[1], "case"));
+    assert_eq!(of(expected[0], "digest"), of(expected[3], "digest"), "another model is asked the same");
+    let mut digests = expected[..3].iter().flat_map(|subject| of(subject, "digest")).collect::<Vec<_>>();
+    digests.sort_by_key(Value::to_string);
+    digests.dedup();
+    assert_eq!(digests.len(), 6);
+    // A prompt that has no name asks the same as one that has one.
+    let tool = tool.with_file("one.yaml", &set_with_one_prompt());
+    tool.run(&["eval", "one.yaml", "-o", "out.json"]).assert_exit_code(0);
+    let alone: Vec<Value> = report_results(&tool).iter().map(|result| result["digest"].clone()).collect();
+    assert_eq!(alone, of(expected[0], "digest"));
+}
+
+#[test]
+fn model_with_prompt_suffix_runs_one_prompt() {
+    let tool = CliHarness::new().with_file("set.yaml", SET);
+    let eval = |more: &[&str]| {
+        tool.run(&[&["eval", "set.yaml", "--json"], more].concat()).assert_exit_code(0).json()
+    };
+    assert_eq!(subject_names(&eval(&["-m", "sim-openai/good#long"])), ["sim-openai/good#long"]);
+    let both = eval(&["-m", "sim-openai/good#turns,sim-openai/good"]);
+    let order = ["sim-openai/good#turns", "sim-openai/good#short", "sim-openai/good#long"];
+    assert_eq!(subject_names(&both), order);
+    let filtered = eval(&["-m", "sim-openai/good#long", "--filter", "japan"]);
+    assert_eq!(
+        (&filtered["runs"][0]["set"]["cases"], &filtered["runs"][0]["subjects"][0]["passed"]),
+        (&json!(1), &json!(1))
+    );
+    let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-openai/good, sim-gemini/good]}\n";
+    let tool = CliHarness::new().with_file("routes.yaml", routes).with_file("set.yaml", SET);
+    let ran = tool
+        .run(&["eval", "set.yaml", "-m", "route:demo#short", "--each-candidate", "--json"])
+        .assert_exit_code(0);
+    assert_eq!(
+        subject_names(&ran.json()),
+        ["route:demo#short", "sim-openai/good#short", "sim-gemini/good#short"]
+    );
+    let of_set = SET.replace("models: [sim-openai/good]", "models: ['sim-openai/good#long']");
+    let tool = tool.with_file("set.yaml", &of_set);
+    tool.run(&["check", "set.yaml"]).assert_exit_code(0);
+    assert_eq!(
+        subject_names(&tool.run(&["eval", "set.yaml", "--json"]).assert_exit_code(0).json()),
+        ["sim-openai/good#long"]
+    );
+}
+
+#[test]
+fn dry_run_shows_each_prompt() {
+    let simulator = CountingSimulator::start();
+    let tool =
+        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
+    for words in [
+        "= 6 calls",
+        "  sim-openai/good#long: ~$",
+        "first case `france` by prompt `short`:\n[system]\nBe brief.\n[user]\nCapital of France?\n",
+        "first case `france` by prompt `long`:\n[system]\nYou are a geographer.\n[user]\nWhich city is the capital of France?\n",
+        "by prompt `turns`:\n[system]\nBe brief.\n",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+    }
+    let plan = tool
+        .run(&["eval", "set.yaml", "--dry-run", "--json", "-m", "sim-openai/good#long"])
+        .assert_exit_code(0)
+        .json();
+    assert_eq!(plan["runs"][0]["prompts"][0]["name"], "long");
+    assert_eq!(plan["runs"][0]["first"]["prompt"], "Which city is the capital of France?");
+    assert_eq!(simulator.request_count(), 0);
+}
+
+/// What was asked by one prompt is kept when another one changes.
+#[test]
+fn resume_reruns_only_changed_prompts() {
+    let simulator = CountingSimulator::start();
+    let set = |other: &str, last: &str| {
+        format!(
+            "version: 1\nname: s\nmodels: [sim-openai/good]\nprompts: {{plain: '{{{{ q }}}}', other: '{other} {{{{ q }}}}'}}\nassert: [contains]\ncases:\n  - {{id: a, vars: {{q: A}}, reference: no model was called}}\n  - {{id: b, vars: {{q: {last}}}, reference: no model was called}}\n"
+        )
+    };
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("set.yaml", &set("Say:", "refuse this"));
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1", "-o", "out.json"];
+    tool.run(&eval).assert_exit_code(3).assert_stderr_contains(&[
+        "1 result missing; to get it: slalom --ledger ledger.db eval set.yaml --resume ",
+    ]);
+    assert_eq!(simulator.request_count(), 4);
+    let tool = tool.with_file("set.yaml", &set("Tell:", "B"));
+    // `a` by the first prompt is there; `b` asks for something else by both, and `a` by the second.
+    let ran = tool.run(&[&eval[..], &["--resume"]].concat()).assert_exit_code(0);
+    ran.assert_stderr_contains(&["these cases are run anew: a, b\n"]);
+    assert_eq!(simulator.request_count(), 7);
+    assert_eq!(report_results(&tool).len(), 4);
+}
+
+/// A run that knows another set of prompts than the set does now is not gone on with.
+#[test]
+fn resume_with_different_prompts_exits_2() {
+    let simulator = CountingSimulator::start();
+    let set = |prompts: &str| {
+        format!(
+            "version: 1\nname: s\nmodels: [sim-openai/good]\n{prompts}assert: [contains]\ncases: [{{id: a, vars: {{q: refuse this}}, reference: x}}]\n"
+        )
+    };
+    let (one, two) = (set("prompt: '{{ q }}'\n"), set("prompts: {a: '{{ q }}', b: '{{ q }}'}\n"));
+    let run = |before: &str, after: &str| {
+        let tool = CliHarness::new()
+            .with_file("routes.yaml", &simulator.routes_yaml())
+            .with_file("set.yaml", before);
+        let ran = tool.run(&["--ledger", "ledger.db", "eval", "set.yaml"]).assert_exit_code(3);
+        let id = ran.stderr.split("--resume ").nth(1).unwrap().trim().to_owned();
+        tool.with_file("set.yaml", after).run(&["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &id])
+    };
+    run(&one, &two)
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["sim-openai/good was begun before set.yaml had `prompts`", "hint: "]);
+    run(&two, &one).assert_exit_code(2).assert_stderr_contains(&["has no `prompts`"]);
+    let other = two.replace("b: ", "c: ");
+    run(&two, &other).assert_exit_code(2).assert_stderr_contains(&["has no prompt `b`; it has a, c"]);
+}
+
+#[test]
+fn invalid_prompts_fail_before_any_request() {
+    let simulator = CountingSimulator::start();
+    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+        (
+            "no such prompt",
+            SET.into(),
+            &["-m", "sim-openai/good#lnog"],
+            &["has no prompt `lnog`", "short, long, turns"],
+        ),
+        (
+            "no prompts at all",
+            set_with_one_prompt(),
+            &["-m", "sim-openai/good#short"],
+            &["has no `prompts`", "hint: "],
+        ),
+        (
+            "of the set's own models",
+            SET.replace("[sim-openai/good]", "['sim-openai/good#lnog']"),
+            &[],
+            &["set.yaml has no prompt `lnog`"],
+        ),
+        (
+            "beside a prompt",
+            SET.replace("system: Be brief.", "prompt: x"),
+            &[],
+            &["`prompts` stands in place of `prompt`", "set.yaml:4:"],
+        ),
+        (
+            "variable",
+            SET.replace("Capital of {{ country }}", "Capital of {{ land }}"),
+            &[],
+            &["case `france`, prompt `short`", "`land` is not defined"],
+        ),
+        (
+            "template",
+            SET.replace("Capital of {{ country }}", "Capital of {{ country"),
+            &[],
+            &["the template is broken", "set.yaml:6:"],
+        ),
+        (
+            "unknown key",
+            SET.replace("{system: You", "{sytem: You"),
+            &[],
+            &["unknown key `sytem`", "did you mean `system`?"],
+        ),
+        (
+            "nothing asked",
+            SET.replace(", prompt: 'Which city is the capital of {{ country }}?'", ""),
+            &[],
+            &["the prompt `long` asks nothing"],
+        ),
+        ("name", SET.replace("  short:", "  a b:"), &[], &["`a b` is no name for a prompt", "set.yaml:6:3"]),
+        ("two of a name", SET.replace("  long:", "  short:"), &[], &["short"]),
+        (
+            "empty",
+            SET.replace("  short: Capital of {{ country }}?\n", "  short: ''\n"),
+            &[],
+            &["prompt `short`: the prompt is empty"],
+        ),
+        (
+            "last turn",
+            SET.replace("{role: user, content: '{{ country }}", "{role: assistant, content: '{{ country }}"),
+            &[],
+            &["must be the user's"],
+        ),
+    ];
+    for (name, text, more, words) in mistakes {
+        let tool =
+            CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &text);
+        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
+        ran.assert_stderr_contains(words);
+    }
+    let (before, rest) = SET.split_once("prompts:").unwrap();
+    let none = format!("{before}prompts: {{}}\ncases:{}", rest.split_once("cases:").unwrap().1);
+    let tool = CliHarness::new().with_file("set.yaml", &none);
+    tool.run(&["eval", "set.yaml"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["`prompts` names no prompt"]);
+    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+}
+
+#[test]
+fn baseline_compares_prompts_of_one_model() {
+    let tool = CliHarness::new().with_file("set.yaml", SET);
+    let words =
+        ["eval", "set.yaml", "-m", "sim-openai/good#long", "--baseline", "sim-openai/good#short", "--json"];
+    let json = tool.run(&words).assert_exit_code(0).json();
+    let found = &json["runs"][0]["comparison"][0];
+    assert_eq!(
+        (&found["baseline"], &found["challenger"]),
+        (&json!("sim-openai/good#short"), &json!(words[3]))
+    );
+    assert_eq!((&found["pairs"], &found["difference"]), (&json!(2), &json!(0.0)));
+    // A saved baseline knows the prompt by its cases' digests.
+    let save = ["eval", "set.yaml", "-m", "sim-openai/good#long", "--save-baseline", "long.json"];
+    tool.run(&save).assert_exit_code(0);
+    let against = |subject: &str| tool.run(&["eval", "set.yaml", "-m", subject, "--baseline", "long.json"]);
+    against("sim-openai/good#long").assert_exit_code(0);
+    against("sim-openai/good#short")
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["the baseline has none of the 2 cases"]);
+    let ran = tool.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).assert_exit_code(2);
+    assert!(ran.stderr.contains("by several prompts"), "{}", ran.stderr);
+}

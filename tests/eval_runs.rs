@@ -1,0 +1,611 @@
+//! Runs of golden sets that are cut short, refused, repeated and taken up again, through the real binary.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use slalom::ledger::Ledger;
+use slalom::sim::{RequestLogEntry, Simulator, SimulatorConfig};
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+/// A simulator of this process whose requests can be waited for.
+struct CountingServer {
+    simulator: Simulator,
+    count: Arc<(Mutex<usize>, Condvar)>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl CountingServer {
+    fn with_latency(latency: Duration) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let count = Arc::new((Mutex::new(0), Condvar::new()));
+        let counted = Arc::clone(&count);
+        let log = move |_: &RequestLogEntry| {
+            *counted.0.lock().unwrap() += 1;
+            counted.1.notify_all();
+        };
+        let settings = SimulatorConfig {
+            latency: Some(latency),
+            log: Some(Arc::new(log)),
+            ..SimulatorConfig::default()
+        };
+        let simulator = runtime.block_on(Simulator::start(settings)).unwrap();
+        Self { simulator, count, _runtime: runtime }
+    }
+
+    fn answer_count(&self) -> usize {
+        *self.count.0.lock().unwrap()
+    }
+
+    fn wait_for_answers(&self, answers: usize) {
+        let count = self.count.0.lock().unwrap();
+        drop(self.count.1.wait_while(count, |count| *count < answers).unwrap());
+    }
+
+    fn harness(&self, cases: usize, models: &str) -> CliHarness {
+        let url = self.simulator.base_url();
+        let routes = format!(
+            "version: 1\nproviders:\n  sim-openai: {{base_url: '{url}/v1'}}\n  sim-anthropic: {{base_url: '{url}'}}\n  sim-gemini: {{base_url: '{url}/v1beta'}}\n"
+        );
+        set_with_cases(cases, models).with_file("routes.yaml", &routes)
+    }
+}
+
+/// A set of so many cases that every answer of `good` passes.
+fn set_with_cases(cases: usize, models: &str) -> CliHarness {
+    let set = format!(
+        "version: 1\nname: many\nmodels: [{models}]\nprompt: Capital of {{{{ country }}}}?\nrequest: {{max_tokens: 100}}\nassert: [contains]\ncases_from: [cases.csv]\n"
+    );
+    let rows: String = (0..cases).map(|n| format!("c{n},country {n},no model was called\n")).collect();
+    CliHarness::new()
+        .with_file("set.yaml", &set)
+        .with_file("cases.csv", &format!("id,country,reference\n{rows}"))
+}
+
+fn spawn_cli(tool: &CliHarness, arguments: &[&str]) -> Child {
+    let mut command = tool.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a ledger has of the newest unfinished run of a set: its id, and how many of its results are scored.
+fn unfinished_run(ledger: &Path, set: &Path) -> Option<(String, u64)> {
+    let set = set.canonicalize().unwrap().to_string_lossy().into_owned();
+    let ledger = Ledger::open(ledger);
+    let run = ledger.read(|rows| rows.unfinished_runs(&set)).into_iter().next()?;
+    let scored = ledger.read(|rows| rows.count_scored_results(&run.id));
+    assert_eq!(ledger.disabled_reason(), None);
+    Some((run.id, scored))
+}
+
+fn read_report(tool: &CliHarness) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap()
+}
+
+fn results(report: &Value) -> &Vec<Value> {
+    report["runs"][0]["results"].as_array().unwrap()
+}
+
+/// The runs of a big set that is killed at so many moments, each when so many more answers went out, until it is done.
+fn run_and_kill_at(moments: &[usize]) {
+    const CASES: usize = 600;
+    const TOTAL_RESULTS: u64 = 3 * CASES as u64;
+    let simulator = CountingServer::with_latency(Duration::from_millis(2));
+    let tool = simulator.harness(CASES, "sim-openai/good, sim-anthropic/good, sim-gemini/good");
+    let (ledger, set) = (tool.path("ledger.db"), tool.path("set.yaml"));
+    let fresh = ["--ledger", "ledger.db", "eval", "set.yaml"];
+    let resume = [&fresh[..], &["--resume"]].concat();
+    let (mut run, mut kept, mut worst) = (None, 0, 0);
+    for (n, more) in moments.iter().enumerate() {
+        let before = simulator.answer_count();
+        let mut child = spawn_cli(&tool, if n == 0 { &fresh } else { &resume });
+        simulator.wait_for_answers(before + more);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let answered = (simulator.answer_count() - before) as u64;
+        let (id, scored) = unfinished_run(&ledger, &set).unwrap();
+        assert_eq!(*run.get_or_insert(id.clone()), id, "one run, taken up again");
+        // What went out and is not kept was in flight, or on its way to the file.
+        let lost = (kept + answered).saturating_sub(scored);
+        assert!(scored >= kept, "nothing that was kept is lost");
+        (kept, worst) = (scored, worst.max(lost));
+    }
+    let last = tool.run(&[&resume[..], &["-o", "out.json", "--json"]].concat()).assert_exit_code(0);
+    assert_eq!(last.json()["runs"][0]["run"], Value::from(run.unwrap()));
+    let report = read_report(&tool);
+    let keys: HashSet<String> = results(&report)
+        .iter()
+        .map(|result| format!("{}|{}|{}", result["subject"], result["case"], result["repeat"]))
+        .collect();
+    assert_eq!((results(&report).len() as u64, keys.len() as u64), (TOTAL_RESULTS, TOTAL_RESULTS));
+    assert!(results(&report).iter().all(|result| result["verdict"] == "pass"));
+    assert_eq!(unfinished_run(&ledger, &set), None, "it is finished");
+    let again = simulator.answer_count() as u64 - TOTAL_RESULTS;
+    println!(
+        "killed {} times: {again} of {TOTAL_RESULTS} answers paid again, {worst} at most at once",
+        moments.len()
+    );
+    // Sixteen in flight for each of three providers, and one batch of the ledger's writer, which takes milliseconds: as many
+    // results as may arrive in much less than a second.
+    let most = 3 * 16 + 256;
+    assert!(worst <= most, "{worst} answers were lost at once");
+    assert!(again <= most * moments.len() as u64, "{again} answers were paid again");
+}
+
+#[test]
+fn resume_after_kills_keeps_results() {
+    let mut draw = fastrand::Rng::with_seed(20);
+    let moments: Vec<usize> = (0..5).map(|_| draw.usize(1..400)).collect();
+    run_and_kill_at(&moments);
+}
+
+#[test]
+#[ignore = "takes a minute: twenty moments in place of five"]
+fn resume_after_twenty_kills_keeps_results() {
+    for seed in 0..4 {
+        let mut draw = fastrand::Rng::with_seed(seed);
+        run_and_kill_at(&(0..5).map(|_| draw.usize(1..400)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn resume_of_active_run_exits_2() {
+    let simulator = CountingServer::with_latency(Duration::from_millis(200));
+    let tool = simulator.harness(60, "sim-openai/good");
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1"];
+    let mut child = spawn_cli(&tool, &eval);
+    simulator.wait_for_answers(2);
+    let (run, _) = unfinished_run(&tool.path("ledger.db"), &tool.path("set.yaml")).unwrap();
+    let resume = [&eval[..], &["--resume"]].concat();
+    tool.run(&resume)
+        .assert_exit_code(2)
+        .assert_stderr_contains(&[&format!("the run {run} is under way in another process"), "hint: wait"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tool.run(&[&eval[..4], &["-j", "16", "--resume"]].concat()).assert_exit_code(0);
+}
+
+fn send_signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn wait_for_exit(child: Child) -> CliOutput {
+    child.wait_with_output().unwrap().into()
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupt_keeps_finished_results() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let simulator = CountingServer::with_latency(Duration::from_millis(150));
+        let tool = simulator.harness(60, "sim-openai/good");
+        let child = spawn_cli(&tool, &["--ledger", "ledger.db", "eval", "set.yaml", "-j", "4"]);
+        simulator.wait_for_answers(5);
+        send_signal(&child, name);
+        let ran = wait_for_exit(child)
+            .assert_exit_code(code)
+            .assert_stderr_contains(&["ending: calls in flight", "interrupted; every result"]);
+        assert!(ran.stdout.contains("many · 60 cases · incomplete"), "{}", ran.stdout);
+        let (run, scored) = unfinished_run(&tool.path("ledger.db"), &tool.path("set.yaml")).unwrap();
+        assert_eq!(scored as usize, simulator.answer_count(), "calls in flight came to their end");
+        assert!(scored < 60);
+        let missing = 60 - scored;
+        let ran = ran.assert_stderr_contains(&[&format!(
+            "{missing} results missing; to get them: slalom --ledger ledger.db eval set.yaml --resume {run}"
+        )]);
+        assert!(ran.stdout.contains(&format!("{scored} of 60 were run")), "{}", ran.stdout);
+        let again = ["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &run, "--json"];
+        let json = tool.run(&again).assert_exit_code(0).json();
+        assert_eq!(json["runs"][0]["subjects"][0]["passed"], 60);
+        assert_eq!(simulator.answer_count(), 60, "nothing was asked twice");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn second_interrupt_exits_130_immediately() {
+    let simulator = CountingSimulator::with_latency(Duration::from_secs(60));
+    let tool = set_with_cases(4, "sim-openai/good").with_file("routes.yaml", &simulator.routes_yaml());
+    let begun = Instant::now();
+    let mut child = spawn_cli(&tool, &["--ledger", "ledger.db", "eval", "set.yaml"]);
+    while simulator.request_count() < 4 {
+        std::thread::yield_now();
+    }
+    send_signal(&child, "-INT");
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.starts_with("ending"), "{line}");
+    send_signal(&child, "-INT");
+    let ran = wait_for_exit(child).assert_exit_code(130);
+    assert!(ran.stdout.contains("0 of 4 were run"), "{}", ran.stdout);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn resume_of_mismatched_run_exits_2() {
+    let simulator = CountingSimulator::start();
+    let tool = set_with_cases(6, "sim-openai/good").with_file("routes.yaml", &simulator.routes_yaml());
+    let eval = |more: &[&str]| tool.run(&[&["--ledger", "ledger.db", "eval", "set.yaml"][..], more].concat());
+    eval(&["--resume"]).assert_exit_code(2).assert_stderr_contains(&[
+        "set.yaml has no unfinished run of sim-openai/good",
+        "every run of set.yaml is finished",
+    ]);
+    eval(&["--resume", "01NONE"]).assert_exit_code(2).assert_stderr_contains(&["there is no run 01NONE"]);
+    eval(&["-m", "sim-openai/overloaded", "--max-errors", "2", "-j", "1"]).assert_exit_code(4);
+    let hits = simulator.request_count();
+    let (run, scored) = unfinished_run(&tool.path("ledger.db"), &tool.path("set.yaml")).unwrap();
+    assert_eq!(scored, 0);
+    eval(&["--resume"]).assert_exit_code(2).assert_stderr_contains(&[
+        "has no unfinished run of sim-openai/good",
+        &format!("{run} begun "),
+        "0 results, of sim-openai/overloaded",
+    ]);
+    eval(&["--resume", &run, "-m", "sim-openai/good"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["is one of sim-openai/overloaded"]);
+    eval(&["--resume", &run, "--repeat", "2"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["was begun with another --repeat"]);
+    tool.run(&["--ledger", "ledger.db", "eval", "set.yaml", "set.yaml", "--resume"]).assert_exit_code(2);
+    assert_eq!(simulator.request_count(), hits, "nothing was sent");
+    let other =
+        tool.with_file("other.yaml", "version: 1\nname: o\nprompt: x\ncases: [{id: a, assert: [is-json]}]\n");
+    let arguments = ["--ledger", "ledger.db", "eval", "other.yaml", "--resume", &run];
+    other
+        .run(&arguments)
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["is one of ", "set.yaml, not of other.yaml"]);
+}
+
+/// Cases are known by what they ask, not by their names.
+#[test]
+fn resume_reruns_only_changed_cases() {
+    let simulator = CountingSimulator::start();
+    // The third case is refused as it stands, so that the run has no end.
+    let cases = |rows: &str| format!("id,country,reference\n{rows}");
+    let first = "a,A,no model was called\nb,B,no model was called\nd,D,no model was called\n";
+    let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ country }}'\nassert: [contains]\ncases_from: [cases.csv]\n";
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("set.yaml", set)
+        .with_file("cases.csv", &cases(&format!("{first}c,refuse this,no model was called\n")));
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-o", "out.json"];
+    let ran = tool.run(&eval).assert_exit_code(3);
+    let ran = ran.assert_stderr_contains(&[
+        "1 result missing; to get it: slalom --ledger ledger.db eval set.yaml --resume ",
+    ]);
+    assert_eq!(simulator.request_count(), 4, "{}", ran.stderr);
+    // `a` and `b` swap their names, `d` asks for something else, `c` asks for what can be answered.
+    let second = "b,A,no model was called\na,B,no model was called\nd,E,no model was called\n";
+    let tool = tool.with_file("cases.csv", &cases(&format!("{second}c,C,no model was called\n")));
+    let ran = tool.run(&[&eval[..], &["--resume"]].concat()).assert_exit_code(0);
+    ran.assert_stderr_contains(&["set.yaml changed since the run began; these cases are run anew: d\n"]);
+    assert_eq!(simulator.request_count(), 6);
+    let report = read_report(&tool);
+    assert_eq!(results(&report).len(), 4);
+    assert!(results(&report)[0]["text"].as_str().unwrap().contains("“A”"), "{report:#}");
+    assert_eq!(unfinished_run(&tool.path("ledger.db"), &tool.path("set.yaml")), None);
+}
+
+/// A provider that takes four requests at once and refuses the others.
+struct OverloadedProvider {
+    url: String,
+    refused: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl OverloadedProvider {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let [in_flight, refused, answered] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));
+        let (refusals, answers) = (Arc::clone(&refused), Arc::clone(&answered));
+        let serve = move || {
+            let [in_flight, refused, answered] = [&in_flight, &refusals, &answers].map(Arc::clone);
+            async move {
+                let reply = |status: u16, body: &'static str| {
+                    let json = [("content-type", "application/json")];
+                    (axum::http::StatusCode::from_u16(status).unwrap(), json, body)
+                };
+                if in_flight.fetch_add(1, Ordering::SeqCst) >= 4 {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                    in_flight.fetch_sub(1, Ordering::SeqCst);
+                    return reply(429, r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                in_flight.fetch_sub(1, Ordering::SeqCst);
+                answered.fetch_add(1, Ordering::SeqCst);
+                reply(
+                    200,
+                    r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}"#,
+                )
+            }
+        };
+        let app = axum::Router::new().fallback(serve);
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        Self { url, refused, answered, _runtime: runtime }
+    }
+
+    /// It is nobody's simulator, and has a price.
+    fn harness(&self, cases: usize) -> CliHarness {
+        let routes = format!(
+            "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}', api_key: {{env: MINE_KEY}}}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n",
+            self.url
+        );
+        let rows: String = (0..cases).map(|n| format!("c{n},country {n},ok\n")).collect();
+        set_with_cases(0, "mine/m")
+            .with_file("routes.yaml", &routes)
+            .with_file("cases.csv", &format!("id,country,reference\n{rows}"))
+            .with_env("MINE_KEY", PROVIDER_KEY)
+    }
+
+    fn refusal_count(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    fn answer_count(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+}
+
+const PROVIDER_KEY: &str = "kq9-not-for-anybody-else-4711";
+
+const EVAL_ARGS: [&str; 7] =
+    ["--config", "routes.yaml", "--ledger", "ledger.db", "eval", "set.yaml", "--no-stream"];
+
+#[test]
+fn rate_limited_provider_scores_all_cases() {
+    let narrow = OverloadedProvider::start();
+    let tool = narrow.harness(300);
+    let ran = tool.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(0);
+    let said = ran.stderr.matches("mine/m has too many requests (rate_limited (429): slow down)").count();
+    assert_eq!(said, 1, "{}", ran.stderr);
+    let json = ran.json();
+    let subject = &json["runs"][0]["subjects"][0];
+    assert_eq!((&subject["passed"], &subject["unscored"]), (&300.into(), &0.into()));
+    let refused = narrow.refusal_count();
+    println!("300 answers, {refused} refusals on the way");
+    assert_eq!(narrow.answer_count(), 300);
+    assert!((1..300).contains(&refused), "it is asked for less: {refused} refusals");
+}
+
+/// Subjects of one provider share its places.
+#[test]
+fn concurrency_limit_is_shared_by_subjects() {
+    let narrow = OverloadedProvider::start();
+    let tool = narrow.harness(60);
+    let eval = |more: &[&str]| tool.run(&[&EVAL_ARGS[..], &["-m", "mine/m,mine/n,mine/o"], more].concat());
+    eval(&["-j", "4"]).assert_exit_code(0);
+    assert_eq!((narrow.answer_count(), narrow.refusal_count()), (180, 0));
+    // Where nothing is said, the provider's own limit is.
+    let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
+    let limited = routes.replace("api_key:", "limits: {concurrency: 4}, api_key:");
+    std::fs::write(tool.path("routes.yaml"), limited).unwrap();
+    eval(&["--refresh"]).assert_exit_code(0);
+    assert_eq!((narrow.answer_count(), narrow.refusal_count()), (360, 0));
+}
+
+#[test]
+fn cached_answers_send_no_request() {
+    let narrow = OverloadedProvider::start();
+    let tool = narrow.harness(20);
+    fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&EVAL_ARGS[..], &["-j", "4"], more].concat()
+    }
+    let eval = |more: &[&str]| {
+        let before = narrow.answer_count();
+        let ran = tool.run(&with(more)).assert_exit_code(0);
+        (narrow.answer_count() - before, ran)
+    };
+    assert_eq!(eval(&[]).0, 20);
+    let (asked, ran) = eval(&[]);
+    assert_eq!(asked, 0);
+    let words = "mine/m: 20 answers from before, which would cost $0.000280; --refresh asks anew";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    let (_, ran) = eval(&["--json", "-o", "out.json"]);
+    let subject = &ran.json()["runs"][0]["subjects"][0];
+    assert_eq!((&subject["cached"], &subject["cost_usd"]), (&20.into(), &0.0.into()));
+    assert_eq!((&subject["cached_cost_usd"], &subject["latency_ms"]), (&0.00028.into(), &Value::Null));
+    assert!(results(&read_report(&tool)).iter().all(|r| r["cached"] == true && r["verdict"] == "pass"));
+    // Another repeat is another answer; another request is another one too.
+    assert_eq!(eval(&["--repeat", "2", "--min-pass", "2"]).0, 20);
+    assert_eq!((eval(&["--refresh"]).0, eval(&["--no-cache"]).0, eval(&[]).0), (20, 20, 0));
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    std::fs::write(tool.path("set.yaml"), set.replace("max_tokens: 100", "max_tokens: 99")).unwrap();
+    assert_eq!(eval(&[]).0, 20);
+    // Who looks at time wants to see it pass.
+    let timed = set.replace("assert: [contains]", "assert: [contains, latency: {max_ms: 60000}]");
+    std::fs::write(tool.path("set.yaml"), timed).unwrap();
+    assert_eq!((eval(&[]).0, eval(&[]).0), (20, 20));
+    // A gate in CI sees what is, unless it is told otherwise.
+    std::fs::write(tool.path("set.yaml"), &set).unwrap();
+    let tool = tool.with_env("CI", "true");
+    let in_ci = |more: &[&str]| {
+        let before = narrow.answer_count();
+        tool.run(&with(more)).assert_exit_code(0);
+        narrow.answer_count() - before
+    };
+    assert_eq!((in_ci(&[]), in_ci(&["--cache"])), (20, 0));
+    let kept = ["ledger.db", "ledger.db-wal"]
+        .map(|name| std::fs::read(tool.path(name)).unwrap_or_default())
+        .concat();
+    let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("mine/m") && !holds(PROVIDER_KEY), "answers are kept, keys are not");
+    tool.run(&with(&["--cache", "--refresh"])).assert_exit_code(2);
+}
+
+/// What another candidate once said must not hide that the first one may fail now.
+#[test]
+fn route_cache_uses_only_first_candidate() {
+    let narrow = OverloadedProvider::start();
+    let tool = narrow.harness(8);
+    let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
+    std::fs::write(tool.path("routes.yaml"), routes + "routes:\n  two: {candidates: [mine/m, mine/n]}\n")
+        .unwrap();
+    let asked = |model: &str| {
+        let before = narrow.answer_count();
+        tool.run(&[&EVAL_ARGS[..], &["-j", "4", "-m", model]].concat()).assert_exit_code(0);
+        narrow.answer_count() - before
+    };
+    assert_eq!([asked("mine/n"), asked("route:two"), asked("route:two"), asked("mine/m")], [8, 8, 0, 0]);
+}
+
+#[test]
+fn simulated_answers_are_not_cached() {
+    let simulator = CountingSimulator::start();
+    let tool = set_with_cases(5, "sim-openai/good").with_file("routes.yaml", &simulator.routes_yaml());
+    for hits in [5, 10] {
+        tool.run(&["--ledger", "ledger.db", "eval", "set.yaml"]).assert_exit_code(0);
+        assert_eq!(simulator.request_count(), hits);
+    }
+}
+
+#[test]
+fn repeat_sets_requests_per_case() {
+    let simulator = CountingSimulator::start();
+    let tool = set_with_cases(5, "sim-openai/good").with_file("routes.yaml", &simulator.routes_yaml());
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    let tool = tool.with_file("set.yaml", &(set.clone() + "repeat: 3\nmin_pass: 2\n"));
+    let ran = tool.run(&["eval", "set.yaml", "--json", "-o", "out.json"]).assert_exit_code(0);
+    let subject = &ran.json()["runs"][0]["subjects"][0];
+    assert_eq!((&subject["passed"], simulator.request_count()), (&5.into(), 15));
+    assert!(subject["interval"].is_array());
+    let repeats: Vec<u64> =
+        results(&read_report(&tool)).iter().map(|result| result["repeat"].as_u64().unwrap()).collect();
+    assert_eq!(repeats[..6], [0, 1, 2, 0, 1, 2]);
+    // Answers to one question are no trials of their own: ten of five cases say less than ten of ten.
+    let tool = tool.with_file("set.yaml", &set);
+    let ten =
+        set_with_cases(10, "sim-openai/good").run(&["eval", "set.yaml", "--json"]).assert_exit_code(0).json();
+    let ten = &ten["runs"][0]["subjects"][0];
+    let json = tool.run(&["eval", "set.yaml", "--json", "--repeat", "2"]).assert_exit_code(0).json();
+    let subject = &json["runs"][0]["subjects"][0];
+    assert_eq!(subject["passed"], 10);
+    let [low, wilson] = [&subject["interval"][0], &ten["interval"][0]].map(|low| low.as_f64().unwrap());
+    assert!(low < wilson, "{subject}");
+    let wrong = tool.run(&["eval", "set.yaml", "--repeat", "2", "--min-pass", "3"]).assert_exit_code(2);
+    wrong.assert_stderr_contains(&[
+        "3 repeats of a case must pass, and it is asked 2 times",
+        "hint: raise --repeat",
+    ]);
+    let tool = tool.with_file("set.yaml", &(set + "repeat: 0\n"));
+    tool.run(&["eval", "set.yaml"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["`repeat` must be at least 1", "set.yaml:8:9"]);
+}
+
+#[test]
+fn sample_is_deterministic_per_seed() {
+    let tool = set_with_cases(50, "sim-openai/good");
+    let chosen = |more: &[&str]| -> Vec<String> {
+        tool.run(&[&["eval", "set.yaml", "-o", "out.json"][..], more].concat()).assert_exit_code(0);
+        results(&read_report(&tool)).iter().map(|result| result["case"].to_string()).collect()
+    };
+    let ten = chosen(&["--sample", "10"]);
+    assert_eq!((ten.len(), &ten), (10, &chosen(&["--sample", "10", "--sample-seed", "1"])));
+    assert_ne!(ten, chosen(&["--sample", "10", "--sample-seed", "2"]));
+    assert_eq!(chosen(&["--sample", "99"]).len(), 50);
+}
+
+#[test]
+fn max_errors_exits_4() {
+    let simulator = CountingSimulator::start();
+    let tool = set_with_cases(40, "sim-openai/good").with_file("routes.yaml", &simulator.routes_yaml());
+    let arguments = ["--ledger", "ledger.db", "eval", "set.yaml", "-m", "sim-openai/overloaded"];
+    let ran = tool.run(&[&arguments[..], &["-j", "2", "--max-errors", "3"]].concat()).assert_exit_code(4);
+    ran.assert_stderr_contains(&[
+        "stopped by --max-errors: ",
+        "results missing; to get them: slalom --ledger ledger.db eval set.yaml --resume ",
+    ]);
+}
+
+#[test]
+fn each_candidate_adds_candidates_as_subjects() {
+    let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-anthropic/overloaded, sim-openai/good]}\n  keyless: {candidates: [openai/gpt-6-luna, sim-openai/good]}\n";
+    let tool = set_with_cases(4, "route:demo").with_file("routes.yaml", routes);
+    let ran =
+        tool.run(&["eval", "set.yaml", "--each-candidate", "--max-unscored", "100%", "--min-score", "0.5"]);
+    assert!(ran.stdout.contains("route:demo: 4 from sim-openai/good\n"), "{}", ran.stdout);
+    let ran = ran.assert_exit_code(3);
+    for words in ["sim-anthropic/overloaded", "sim-openai/good", "not one of 4 cases could be scored"] {
+        assert!(ran.stdout.contains(words), "no {words} in {}", ran.stdout);
+    }
+    let keyless = ["eval", "set.yaml", "-m", "route:keyless", "--each-candidate", "--json"];
+    let ran = tool
+        .run(&keyless)
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["openai/gpt-6-luna is no subject of its own: "]);
+    let json = ran.json();
+    let subjects = json["runs"][0]["subjects"].as_array().unwrap();
+    assert_eq!(subjects.len(), 2, "{json:#}");
+}
+
+#[test]
+fn dry_run_estimates_cost() {
+    let tool = set_with_cases(10, "sim-openai/good").with_file(
+        "routes.yaml",
+        "version: 1\nproviders:\n  mine: {dialect: openai-chat, base_url: 'http://127.0.0.1:9/v1'}\n",
+    );
+    let dry = ["--config", "routes.yaml", "eval", "set.yaml", "-m", "sim-openai/good,mine/m", "--dry-run"];
+    let ran = tool.run(&[&dry[..], &["--repeat", "3"]].concat()).assert_exit_code(0);
+    for words in [
+        "10 cases × 3 times × sim-openai/good, mine/m = 60 calls",
+        "  sim-openai/good: ~$",
+        "  mine/m: cost unknown",
+    ] {
+        assert!(ran.stdout.contains(words), "no {words} in {}", ran.stdout);
+    }
+    let json = tool.run(&[&dry[..], &["--json"]].concat()).assert_exit_code(0).json();
+    assert_eq!(json["runs"][0]["estimates"][1], serde_json::json!({"subject": "mine/m", "cost_usd": null}));
+}
+
+#[test]
+fn parallel_evals_share_ledger() {
+    let simulator = CountingSimulator::start();
+    let tool = set_with_cases(100, "sim-openai/good, sim-gemini/good")
+        .with_file("routes.yaml", &simulator.routes_yaml());
+    let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "--json"];
+    let children: Vec<Child> = (0..4).map(|_| spawn_cli(&tool, &eval)).collect();
+    let mut runs = HashSet::new();
+    for child in children {
+        let ran = wait_for_exit(child).assert_exit_code(0);
+        assert!(!ran.stderr.contains("ledger"), "{}", ran.stderr);
+        let json = ran.json();
+        assert_eq!(json["runs"][0]["subjects"][1]["passed"], 100);
+        runs.insert(json["runs"][0]["run"].as_str().unwrap().to_owned());
+    }
+    let ledger = Ledger::open(&tool.path("ledger.db"));
+    for run in &runs {
+        assert_eq!(ledger.read(|rows| rows.count_scored_results(run)), 200);
+        assert!(ledger.read(|rows| rows.run(run)).unwrap().finished_at > 0);
+    }
+    assert_eq!((runs.len(), simulator.request_count()), (4, 800));
+}
+
+#[test]
+fn unusable_ledger_exits_0() {
+    let broken = "not a database, but somebody's own words\n".repeat(100);
+    let tool = set_with_cases(5, "sim-openai/good").with_file("broken.db", &broken).with_file("file", "");
+    for ledger in ["broken.db", "file/ledger.db"] {
+        let ran = tool.run(&["--ledger", ledger, "eval", "set.yaml", "--json"]).assert_exit_code(0);
+        assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], 5);
+        ran.assert_stderr_contains(&[&format!("the ledger {ledger} cannot be used"), "is not kept"]);
+        let ran = tool.run(&["--ledger", ledger, "eval", "set.yaml", "--resume"]).assert_exit_code(2);
+        ran.assert_stderr_contains(&["no run can be gone on with: the ledger", "hint: "]);
+        // Whoever is cut short is not told of what is not kept.
+        let over =
+            ["--ledger", ledger, "eval", "set.yaml", "-m", "sim-openai/overloaded", "--max-errors", "1"];
+        assert!(!tool.run(&over).assert_exit_code(4).stderr.contains("--resume"));
+    }
+    assert_eq!(std::fs::read_to_string(tool.path("broken.db")).unwrap(), broken);
+}

@@ -1,0 +1,377 @@
+//! Assertions that need a judge, vectors or a program, through the real binary and the simulator.
+
+use serde_json::Value;
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+/// A set of two cases, whose `good` answers are the references and whose `terse` ones lack half of it.
+fn set_with_assertions(assertions: &str) -> String {
+    format!(
+        "version: 1
+name: s
+models: [sim-anthropic/good]
+judge: sim-openai/judge
+embedding: sim-gemini/good
+prompt: What is the capital of {{{{ country }}}}?
+assert: [{assertions}]
+cases:
+  - {{id: france, vars: {{country: France}}, reference: It is Paris. It lies on the Seine and has many bridges.}}
+  - {{id: spain, vars: {{country: Spain}}, reference: It is Madrid. It lies high above the sea and has museums.}}
+"
+    )
+}
+
+fn harness(assertions: &str) -> CliHarness {
+    CliHarness::new().with_file("set.yaml", &set_with_assertions(assertions))
+}
+
+/// What a run with a report exits with, says, and finds.
+fn run_eval(tool: &CliHarness, more: &[&str]) -> (CliOutput, Value) {
+    let ran = tool.run(&[&["eval", "set.yaml", "-o", "out.json"][..], more].concat());
+    let report = std::fs::read_to_string(tool.path("out.json"))
+        .unwrap_or_else(|why| panic!("{why}: {}{}", ran.stdout, ran.stderr));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    (ran, report["runs"][0].clone())
+}
+
+fn first_reason(run: &Value, case: usize) -> &str {
+    run["results"][case]["assertions"][0]["reason"].as_str().unwrap()
+}
+
+#[test]
+fn llm_rubric_grade_sets_score() {
+    let tool = harness("{llm-rubric: 'Names the capital of {{ country }}'}");
+    let (ran, run) = run_eval(&tool, &[]);
+    ran.assert_exit_code(0);
+    assert_eq!(run["results"][0]["score"], 1.0);
+    assert!(
+        first_reason(&run, 0).contains("sim-openai/judge: 5 of 1 to 5: simulated"),
+        "{}",
+        first_reason(&run, 0)
+    );
+    let (ran, run) = run_eval(&tool, &["-m", "sim-anthropic/terse"]);
+    let ran = ran.assert_exit_code(1);
+    let score = run["results"][0]["score"].as_f64().unwrap();
+    assert!(0.0 < score && score < 0.75, "{score}");
+    assert!(ran.stdout.contains("wanted at least 0.75"), "{}", ran.stdout);
+    let lenient = CliHarness::new().with_file(
+        "set.yaml",
+        &set_with_assertions("{llm-rubric: {value: Short, scale: [0, 1], threshold: 1}}"),
+    );
+    run_eval(&lenient, &[]).0.assert_exit_code(0);
+}
+
+#[test]
+fn factuality_similarity_compare_with_reference() {
+    let tool = harness("factuality, similar, {not-factuality: It is Rome}");
+    let (ran, run) = run_eval(&tool, &[]);
+    let told = ran.assert_exit_code(1);
+    let found: Vec<(&Value, &Value)> = run["results"][0]["assertions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| (&a["name"], &a["passed"]))
+        .collect();
+    // The judge goes by the reply that it knows, whatever the reference of the assertion says.
+    let (yes, no) = (Value::from(true), Value::from(false));
+    assert_eq!(
+        found,
+        [(&"factuality".into(), &yes), (&"similar".into(), &yes), (&"not-factuality".into(), &no)]
+    );
+    let all = &run["results"][0]["assertions"];
+    assert!(all[0]["reason"].as_str().unwrap().contains("agrees"), "{all}");
+    assert!(all[1]["reason"].as_str().unwrap().contains("1.000, wanted at least 0.75"), "{all}");
+    assert!(told.stdout.contains("judged by 6 calls"), "{}", told.stdout);
+    let (_, terse) = run_eval(&tool, &["-m", "sim-anthropic/terse"]);
+    let cosine = terse["results"][0]["assertions"][1]["score"].as_f64().unwrap();
+    assert!(0.0 < cosine && cosine < 0.95, "{cosine}");
+    assert!(terse["results"][0]["assertions"][0]["reason"].as_str().unwrap().contains("says nothing"));
+}
+
+/// Whatever keeps a judge from a verdict, the answer is not to blame.
+#[test]
+fn judge_without_verdict_exits_3() {
+    for (judge, words) in [
+        ("sim-openai/verbose", "cannot be read: it is no JSON"),
+        ("sim-openai/overloaded", "gave no verdict"),
+        ("sim-openai/cut", "gave no verdict"),
+        ("sim-openai/bad-key", "gave no verdict"),
+    ] {
+        let tool = harness(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
+        let (ran, run) = run_eval(&tool, &[]);
+        ran.assert_exit_code(3);
+        let subject = &run["subjects"][0];
+        assert_eq!((&subject["failed"], &subject["unscored"]), (&0.into(), &2.into()), "{judge}");
+        assert_eq!(subject["mean_score"], Value::Null);
+        assert!(run["results"][0]["text"].as_str().unwrap().contains("Paris"), "the answer is there");
+        let message = run["results"][0]["failure"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{judge}: {message}");
+    }
+    let tool = harness("{similar: {model: sim-gemini/overloaded}}");
+    let (ran, run) = run_eval(&tool, &[]);
+    ran.assert_exit_code(3);
+    assert!(run["results"][0]["failure"]["message"].as_str().unwrap().contains("no vectors from"));
+    // Another assertion may still fail the case, and a combination may not need to know.
+    let broken = "{llm-rubric: {value: Good, judge: sim-openai/verbose}}";
+    run_eval(&self::harness(&format!("{broken}, {{contains: Rome}}")), &[]).0.assert_exit_code(1);
+    run_eval(&self::harness(&format!("{{any-of: [{broken}, {{contains: 'It is'}}]}}")), &[])
+        .0
+        .assert_exit_code(0);
+    run_eval(&self::harness(&format!("{{all-of: [{broken}, {{contains: 'It is'}}]}}")), &[])
+        .0
+        .assert_exit_code(3);
+}
+
+/// Who will judge nobody is not waited for: answers that nobody grades are not paid for.
+#[test]
+fn judge_with_bad_key_stops_subject() {
+    let simulator = CountingSimulator::start();
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},x\n")).collect();
+    let set = "version: 1\nname: s\nmodels: [sim-anthropic/good]\njudge: sim-openai/bad-key\nprompt: '{{ country }}?'\n\
+               assert: [factuality]\ncases_from: [cases.csv]\n";
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_file("set.yaml", set)
+        .with_file("cases.csv", &format!("id,country,reference\n{rows}"));
+    let (ran, run) = run_eval(&tool, &["-j", "1"]);
+    ran.assert_exit_code(3);
+    assert!(simulator.request_count() < 12, "{}", simulator.request_count());
+    assert_eq!(run["results"][39]["failure"]["message"], "not run: its judge failed on the first cases");
+}
+
+#[test]
+fn judge_outage_makes_score_null() {
+    let tool = harness("{contains: nowhere}, {llm-rubric: Names the capital}");
+    let up = run_eval(&tool, &[]).1;
+    assert_eq!((&up["results"][0]["verdict"], &up["results"][0]["score"]), (&"fail".into(), &0.5.into()));
+    let set = set_with_assertions("{contains: nowhere}, {llm-rubric: Names the capital}");
+    let tool =
+        CliHarness::new().with_file("set.yaml", &set.replace("sim-openai/judge", "sim-openai/overloaded"));
+    let out = run_eval(&tool, &[]).1;
+    assert_eq!((&out["results"][0]["verdict"], &out["results"][0]["score"]), (&"fail".into(), &Value::Null));
+    assert_eq!(out["subjects"][0]["mean_score"], Value::Null);
+    assert_eq!(out["subjects"][0]["failed"], 2);
+}
+
+#[test]
+fn unknown_embedding_model_stops_subject() {
+    let rows: String = (0..40).map(|n| format!("c{n},country {n},It is a city.\n")).collect();
+    let set = "version: 1\nname: s\nembedding: sim-gemini/no-such\nprompt: Capital of {{ country }}?\nassert: [similar]\ncases_from: [c.csv]\n";
+    let tool = CliHarness::new()
+        .with_file("set.yaml", set)
+        .with_file("c.csv", &format!("id,country,reference\n{rows}"));
+    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good", "-j", "1"]);
+    ran.assert_exit_code(3);
+    let calls = run["subjects"][0]["judge_calls"].as_u64().unwrap();
+    assert!((1..=6).contains(&calls), "{calls} calls for vectors that nobody gives");
+}
+
+#[test]
+fn judge_cost_is_reported_separately() {
+    let (_, plain) = run_eval(&harness("{contains: It}"), &[]);
+    let (ran, run) =
+        run_eval(&harness("{contains: It}, {llm-rubric: {value: Good, votes: 3}}, similar"), &[]);
+    let (plain, subject) = (&plain["subjects"][0], &run["subjects"][0]);
+    assert_eq!(subject["cost_usd"], plain["cost_usd"]);
+    assert_eq!((&plain["judge_cost_usd"], &plain["judge_calls"]), (&0.0.into(), &0.into()));
+    assert_eq!((&subject["judge_calls"], &subject["judge_cost_source"]), (&8.into(), &"simulated".into()));
+    let cost = subject["judge_cost_usd"].as_f64().unwrap();
+    let sum: f64 =
+        run["results"].as_array().unwrap().iter().map(|r| r["judge_cost_usd"].as_f64().unwrap()).sum();
+    assert!(cost > 0.0 && (cost - sum).abs() < 1e-9, "{cost} {sum}");
+    assert!(ran.stdout.contains("judged by 8 calls, $"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("(sim), which is no part of its cost; 100 % of votes agree"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// A judge's calls count towards the limit of the run: what it does not reach for is unscored, and the run was stopped.
+#[test]
+fn judge_over_max_cost_exits_4() {
+    let tool = harness("{llm-rubric: {value: Good, votes: 15}}");
+    let (ran, run) = run_eval(&tool, &["--max-cost", "0.0005", "-j", "1"]);
+    ran.assert_exit_code(4).assert_stderr_contains(&["cases were stopped", "this run"]);
+    assert!(run["subjects"][0]["unscored"].as_u64().unwrap() > 0);
+    let spent = run["subjects"][0]["judge_cost_usd"].as_f64().unwrap();
+    assert!(spent <= 0.0005, "{spent}");
+}
+
+/// The votes of a judge who is down a third of the time: they are different requests, and the majority settles it.
+#[test]
+fn each_vote_sends_one_request() {
+    let simulator = CountingSimulator::start();
+    let tool =
+        harness("{llm-rubric: {value: Good, votes: 5}}").with_file("routes.yaml", &simulator.routes_yaml());
+    let (_, run) = run_eval(&tool, &["--filter", "spain"]);
+    assert_eq!(simulator.request_count(), 6);
+    assert!(
+        first_reason(&run, 0).contains("5 of 5 votes agree (2, 2, 2, 2, 2); 2 of 1 to 5: simulated"),
+        "{}",
+        first_reason(&run, 0)
+    );
+    assert_eq!(run["subjects"][0]["judge_agreement"], 1.0);
+    // The same question twice is one.
+    let twice = "{llm-rubric: Good}, {any-of: [{llm-rubric: {value: Good, threshold: 0.1}}, is-json]}";
+    let tool = self::harness(twice).with_file("routes.yaml", &simulator.routes_yaml());
+    run_eval(&tool, &["--filter", "spain"]);
+    assert_eq!(simulator.request_count(), 8);
+}
+
+#[test]
+fn same_family_judge_is_reported() {
+    let tool = harness("{llm-rubric: Good}");
+    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good,sim-anthropic/good"]);
+    assert_eq!(ran.stderr.matches("of its own family").count(), 1, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("sim-openai/good: judged by its own family (sim-openai/judge)"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(run["subjects"][0]["judged_by_family"][0], "sim-openai/judge");
+    assert_eq!(run["subjects"][1]["judged_by_family"], Value::Array(Vec::new()));
+    let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--dry-run"]).assert_exit_code(0);
+    ran.assert_stderr_contains(&["sim-openai/good is judged by sim-openai/judge, of its own family"]);
+}
+
+#[test]
+fn route_judge_fails_over() {
+    let routes = "version: 1\nroutes:\n  jury: {candidates: [sim-openai/overloaded, sim-gemini/judge]}\n";
+    let tool = harness("{llm-rubric: {value: Good, judge: 'route:jury'}}").with_file("routes.yaml", routes);
+    let (ran, run) = run_eval(&tool, &[]);
+    ran.assert_exit_code(0);
+    assert!(first_reason(&run, 0).contains("route:jury: 5 of 1 to 5"), "{}", first_reason(&run, 0));
+}
+
+/// One place at a provider is enough for a subject and its judge, and judging is no part of the latency.
+#[test]
+fn concurrency_1_does_not_deadlock_judge() {
+    let tool = harness("{llm-rubric: {value: Good, votes: 3}}, factuality, similar");
+    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good,sim-openai/terse", "-j", "1", "--repeat", "2"]);
+    ran.assert_exit_code(1);
+    assert_eq!(run["subjects"][0]["passed"], 4);
+}
+
+#[test]
+fn dry_run_lists_judge_calls_separately() {
+    let simulator = CountingSimulator::start();
+    let tool = harness("{llm-rubric: {value: Good, votes: 3}}, similar, {exec: [./check.sh]}")
+        .with_file("routes.yaml", &simulator.routes_yaml())
+        .with_executable("check.sh", "#!/bin/sh\ntouch ran\n");
+    let dry = ["eval", "set.yaml", "--dry-run", "--allow-exec", "--repeat", "2"];
+    let ran = tool.run(&dry).assert_exit_code(0);
+    for words in
+        ["= 4 calls", "judging: 16 more calls: ~$", "(simulated)", "judging: programs are run 4 times"]
+    {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
+    let plan = tool.run(&[&dry[..], &["--json"]].concat()).assert_exit_code(0).json();
+    let judging = &plan["runs"][0]["judging"];
+    assert_eq!((&judging["calls"], &judging["programs"]), (&16.into(), &4.into()));
+    assert!(judging["cost_usd"].as_f64().unwrap() > 0.0);
+    assert_eq!(simulator.request_count(), 0);
+    assert!(!tool.path("ran").exists());
+}
+
+/// All of it is said before anything is sent.
+#[test]
+fn invalid_config_fails_before_any_request() {
+    let simulator = CountingSimulator::start();
+    let without = |assertion: &str| {
+        set_with_assertions(assertion).replace("judge: sim-openai/judge\nembedding: sim-gemini/good\n", "")
+    };
+    let of_judge =
+        |judge: &str| set_with_assertions(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
+    let cases: [(String, &[&str], &[&str]); 20] = [
+        (set_with_assertions("{pairwise: x}"), &[], &["unknown assertion `pairwise`", "slalom compare -m"]),
+        (
+            without("{llm-rubric: Good}"),
+            &[],
+            &["there is no `judge`", "add `judge: PROVIDER/MODEL`", "set.yaml:5:"],
+        ),
+        (without("factuality"), &[], &["there is no `judge`"]),
+        (without("similar"), &[], &["there is no `model`", "add `embedding: PROVIDER/MODEL`"]),
+        (set_with_assertions("llm-rubric"), &[], &["it needs a rubric"]),
+        (
+            set_with_assertions("{llm-rubric: 'The {{ city }}'}"),
+            &[],
+            &["`city` is not defined", "case `france`"],
+        ),
+        (set_with_assertions("{llm-rubric: {value: x, scale: 1}}"), &[], &["`scale` is the best grade"]),
+        (set_with_assertions("{llm-rubric: {value: x, scale: [3, 3]}}"), &[], &["`scale` is the best grade"]),
+        (set_with_assertions("{llm-rubric: {value: x, votes: 2}}"), &[], &["`votes` is an odd number"]),
+        (
+            set_with_assertions("{llm-rubric: {value: x, threshold: 4}}"),
+            &[],
+            &["`threshold` must be above 0"],
+        ),
+        (
+            set_with_assertions("{factuality: {judges: x}}"),
+            &[],
+            &["it has no option `judges`", "did you mean `judge`?"],
+        ),
+        (
+            of_judge("sim-opnai/judge"),
+            &[],
+            &["the judge `sim-opnai/judge`", "did you mean `sim-openai/judge`?"],
+        ),
+        (of_judge("openai/gpt-6-luna"), &[], &["the judge `openai/gpt-6-luna`", "OPENAI_API_KEY is not set"]),
+        (of_judge("vllm/mine"), &["--max-cost", "1"], &["--max-cost cannot be held: the price of vllm/mine"]),
+        (
+            set_with_assertions("{similar: {model: vllm/mine}}"),
+            &["--max-cost", "1"],
+            &["the price of vllm/mine"],
+        ),
+        (
+            set_with_assertions("{similar: {model: sim-anthropic/good}}"),
+            &[],
+            &["sim-anthropic makes no vectors"],
+        ),
+        (set_with_assertions("{similar: {model: 'route:x'}}"), &[], &["vectors of two models"]),
+        (set_with_assertions("{exec: [./check.sh]}"), &[], &["which nobody has allowed", "add --allow-exec"]),
+        (set_with_assertions("{exec: [./no.sh]}"), &["--allow-exec"], &["there is no program", "no.sh"]),
+        (set_with_assertions("{exec: ./check.sh}"), &["--allow-exec"], &["it needs a list"]),
+    ];
+    for (set, more, words) in cases {
+        let tool = CliHarness::new()
+            .with_file("routes.yaml", &simulator.routes_yaml())
+            .with_file("set.yaml", &set)
+            .with_executable("check.sh", "#!/bin/sh\ntouch ran\n");
+        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(ran.code, 2, "{words:?}: {}{}", ran.stdout, ran.stderr);
+        ran.assert_stderr_contains(words);
+        assert!(!tool.path("ran").exists());
+    }
+    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+}
+
+/// What a verdict hangs on makes a case another one; how a threshold is written does not.
+#[test]
+fn case_digest_depends_on_grader_options() {
+    let digest = |assertion: &str, program: &str| {
+        let tool = harness(assertion).with_executable("check.sh", program);
+        let (_, run) = run_eval(&tool, &["--allow-exec", "--filter", "spain"]);
+        run["results"][0]["digest"].as_str().unwrap().to_owned()
+    };
+    let rubric = |options: &str| digest(&format!("{{llm-rubric: {{value: Good, {options}}}}}"), "");
+    let first = rubric("threshold: 0.75");
+    for same in
+        ["weight: 1", "threshold: 0.750", "scale: 5", "scale: [1, 5]", "votes: 1, judge: sim-openai/judge"]
+    {
+        assert_eq!(rubric(same), first, "{same}");
+    }
+    let mut seen = vec![first];
+    for other in ["threshold: 0.5", "scale: 4", "votes: 3", "judge: sim-gemini/judge"] {
+        seen.push(rubric(other));
+    }
+    seen.push(digest("{llm-rubric: Other}", ""));
+    seen.push(digest("{llm-rubric: 'Good {{ country }}'}", ""));
+    seen.push(digest("{exec: [./check.sh]}", "#!/bin/sh\n"));
+    seen.push(digest("{exec: [./check.sh]}", "#!/bin/sh\necho\n"));
+    seen.push(digest("{exec: [./check.sh, x]}", "#!/bin/sh\n"));
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), count);
+}

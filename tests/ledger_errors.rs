@@ -1,0 +1,238 @@
+//! Evals over a ledger that is full, locked, old, new or broken, through the real binary: table, reports and exit code are what
+//! they are without one, and nothing that was in it is lost.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+const CASES: usize = 300;
+
+/// A set whose every answer passes, over a server that counts.
+fn harness(simulator: &CountingSimulator) -> CliHarness {
+    let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: Capital of {{ country }}?\nassert: [contains]\ncases_from: [cases.csv]\n";
+    let rows: String = (0..CASES).map(|n| format!("c{n},country {n},no model was called\n")).collect();
+    CliHarness::new()
+        .with_file("set.yaml", set)
+        .with_file("cases.csv", &format!("id,country,reference\n{rows}"))
+        .with_file("routes.yaml", &simulator.routes_yaml())
+}
+
+const EVAL_ARGS: [&str; 4] = ["--ledger", "ledger.db", "eval", "set.yaml"];
+
+fn eval_args(more: &[&'static str]) -> Vec<&'static str> {
+    [&EVAL_ARGS[..], more].concat()
+}
+
+/// Demands that every case was run and passed, on stdout and in the report.
+#[track_caller]
+fn assert_all_passed(tool: &CliHarness, ran: CliOutput, report: Option<&str>) -> CliOutput {
+    let ran = ran.assert_exit_code(0);
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], CASES, "{}", ran.stdout);
+    assert_eq!(ran.json()["runs"][0]["complete"], true);
+    if let Some(name) = report {
+        let report: Value = serde_json::from_slice(&fs::read(tool.path(name)).unwrap()).unwrap();
+        let results = report["runs"][0]["results"].as_array().unwrap();
+        let cases: HashSet<&str> = results.iter().map(|result| result["case"].as_str().unwrap()).collect();
+        assert_eq!((results.len(), cases.len()), (CASES, CASES));
+        assert!(results.iter().all(|result| result["verdict"] == "pass"));
+    }
+    ran
+}
+
+fn query_count(ledger: &Path, sql: &str) -> i64 {
+    Connection::open(ledger).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn passes_integrity_check(ledger: &Path) -> bool {
+    let words = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    Connection::open(ledger).unwrap().query_row("PRAGMA integrity_check", [], words).unwrap() == "ok"
+}
+
+#[test]
+fn four_parallel_evals_keep_all_results() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    let names = ["1.json", "2.json", "3.json", "4.json"];
+    let children: Vec<Child> = names
+        .iter()
+        .map(|name| {
+            let mut command = tool.command(&eval_args(&["--json", "-o", name]));
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for (child, name) in children.into_iter().zip(names) {
+        let ran = assert_all_passed(&tool, child.wait_with_output().unwrap().into(), Some(name));
+        assert_eq!(ran.stderr, format!("written: {name}\n"));
+    }
+    let ledger = tool.path("ledger.db");
+    assert_eq!(query_count(&ledger, "SELECT count(*) FROM result WHERE verdict = 'pass'"), 4 * CASES as i64);
+    assert_eq!(query_count(&ledger, "SELECT count(*) FROM run WHERE finished > 0"), 4);
+    assert!(passes_integrity_check(&ledger));
+}
+
+/// A file that may not grow any more is what a full disk looks like, but for the signal that comes with it.
+#[cfg(unix)]
+#[test]
+fn eval_on_full_disk_exits_0() {
+    // In blocks of half a kilobyte: the ledger cannot be made; it can, and fills up while results come in.
+    for blocks in [8, 300] {
+        let simulator = CountingSimulator::start();
+        let tool = harness(&simulator);
+        let limited = |arguments: &[&str]| -> CliOutput {
+            let line = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+            tool.shell(&line, arguments).output().unwrap().into()
+        };
+        let ran = assert_all_passed(&tool, limited(&eval_args(&["--json"])), None);
+        let ran = ran.assert_stderr_contains(&["the ledger ledger.db cannot be used: ", "is not kept"]);
+        assert!(!ran.stderr.contains("--resume"), "{}", ran.stderr);
+        let ledger = tool.path("ledger.db");
+        assert!(passes_integrity_check(&ledger));
+        if blocks == 300 {
+            // There is room again: what was kept is not asked again.
+            let kept = query_count(&ledger, "SELECT count(*) FROM result") as u64;
+            assert!((1..CASES as u64).contains(&kept), "{kept}");
+            let before = simulator.request_count();
+            let ran = tool.run(&eval_args(&["--json", "-o", "out.json", "--resume"]));
+            assert_all_passed(&tool, ran, Some("out.json"));
+            assert_eq!(simulator.request_count() - before, CASES as u64 - kept);
+        }
+        // A report that does not fit is said, after the figures.
+        let ran = limited(&eval_args(&["--json", "-o", "out.csv", "-o", "out.json"])).assert_exit_code(3);
+        assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], CASES);
+        ran.assert_stderr_contains(&[
+            "out.json cannot be written: File too large",
+            "the figures above stand",
+        ]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn report_on_full_disk_exits_3() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    std::os::unix::fs::symlink("/dev/full", tool.path("out.json")).unwrap();
+    let ran = tool.run(&eval_args(&["--json", "-o", "out.json", "-o", "out.csv"])).assert_exit_code(3);
+    assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], CASES);
+    let ran = ran.assert_stderr_contains(&[
+        "out.json cannot be written: No space left",
+        "the figures above stand",
+        "written: out.csv",
+    ]);
+    assert!(!ran.stderr.contains("panicked"));
+    assert_eq!(query_count(&tool.path("ledger.db"), "SELECT count(*) FROM run WHERE finished > 0"), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn eval_with_read_only_ledger_exits_0() {
+    use std::os::unix::fs::PermissionsExt;
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    let folder = tool.path("state");
+    fs::create_dir(&folder).unwrap();
+    let may = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    may(0o555);
+    if fs::write(folder.join("probe"), "").is_ok() {
+        println!("skipped: whoever runs this may write anywhere");
+        return;
+    }
+    let state =
+        |more: &[&'static str]| [&["--ledger", "state/ledger.db"][..], &EVAL_ARGS[2..], more].concat();
+    let ran = assert_all_passed(&tool, tool.run(&state(&["--json", "-o", "out.json"])), Some("out.json"));
+    ran.assert_stderr_contains(&["the ledger state/ledger.db cannot be used: ", "is not kept"]);
+    tool.run(&state(&["--resume"]))
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["no run can be gone on with"]);
+    may(0o755);
+    // A ledger that is there, and may only be read.
+    assert_all_passed(&tool, tool.run(&state(&["--json"])), None);
+    fs::set_permissions(folder.join("ledger.db"), fs::Permissions::from_mode(0o444)).unwrap();
+    may(0o555);
+    let before = fs::read(folder.join("ledger.db")).unwrap();
+    let ran = assert_all_passed(&tool, tool.run(&state(&["--json", "-o", "out.json"])), Some("out.json"));
+    ran.assert_stderr_contains(&["the ledger state/ledger.db cannot be used: "]);
+    assert!(fs::read(folder.join("ledger.db")).unwrap() == before);
+    may(0o755);
+}
+
+/// The first version's tables, as they were before a ledger said whose it is.
+#[test]
+fn older_schema_keeps_existing_rows() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    let ledger = tool.path("ledger.db");
+    let old = Connection::open(&ledger).unwrap();
+    old.execute_batch(include_str!("../src/ledger/schema_1.sql")).unwrap();
+    old.execute_batch("PRAGMA user_version = 1; INSERT INTO spend VALUES ('2026-01-02', 0, 4711, 0)")
+        .unwrap();
+    drop(old);
+    assert_all_passed(&tool, tool.run(&eval_args(&["--json", "-o", "out.json"])), Some("out.json"));
+    assert_eq!(query_count(&ledger, "SELECT nano_dollars FROM spend WHERE day = '2026-01-02'"), 4711);
+    assert_eq!(query_count(&ledger, "SELECT count(*) FROM result"), CASES as i64);
+    assert!(passes_integrity_check(&ledger));
+}
+
+#[test]
+fn newer_schema_is_not_modified() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    let ledger = tool.path("ledger.db");
+    assert_all_passed(&tool, tool.run(&eval_args(&["--json"])), None);
+    let new = Connection::open(&ledger).unwrap();
+    new.execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(new);
+    let before = fs::read(&ledger).unwrap();
+    let ran = assert_all_passed(&tool, tool.run(&eval_args(&["--json", "-o", "out.json"])), Some("out.json"));
+    ran.assert_stderr_contains(&[
+        "it is of version 99, which a newer slalom writes",
+        "name another file with --ledger",
+    ]);
+    tool.run(&eval_args(&["--resume"]))
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["no run can be gone on with", "version 99"]);
+    assert!(fs::read(&ledger).unwrap() == before, "nothing of it was changed");
+}
+
+/// Pages in the middle are overwritten, the first ones, which say what is where, are not: it opens, and breaks later.
+#[test]
+fn eval_with_corrupt_ledger_exits_0() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator);
+    let ledger = tool.path("ledger.db");
+    assert_all_passed(&tool, tool.run(&eval_args(&["--json"])), None);
+    let sound = Connection::open(&ledger).unwrap();
+    sound.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let root = |table: &str| -> usize {
+        let sql = format!("SELECT rootpage FROM sqlite_master WHERE name = '{table}'");
+        sound.query_row(&sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize
+    };
+    let broken = ["result", "run", "health"].map(root);
+    drop(sound);
+    for page in broken {
+        let mut bytes = fs::read(&ledger).unwrap();
+        bytes[(page - 1) * 4096..page * 4096].fill(0xff);
+        fs::write(&ledger, &bytes).unwrap();
+        for log in ["ledger.db-wal", "ledger.db-shm"] {
+            let _ = fs::remove_file(tool.path(log));
+        }
+        let ran =
+            assert_all_passed(&tool, tool.run(&eval_args(&["--json", "-o", "out.json"])), Some("out.json"));
+        ran.assert_stderr_contains(&["the ledger ledger.db cannot be used: ", "malformed", "move it away"]);
+        // Whether the run was written down before the file broke is a matter of moments: it is gone on with, or there is none.
+        let ran = tool.run(&eval_args(&["--resume"]));
+        assert!(
+            matches!(ran.code, 0 | 2) && !ran.stderr.contains("panicked"),
+            "{}: {}",
+            ran.code,
+            ran.stderr
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! Recorded usage, priced twice: by the decoders and the catalogue, and here, straight from the JSON and the rows' text,
+//! by code and arithmetic of its own. Where the samples are not there (a user's clone), this says so.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use slalom::catalog::{Catalog, cost_at_list_price};
+use slalom::chat::{Assembler, Failure, Response, StreamEvent};
+use slalom::dialect::{DecodeProgress, Dialect, Quirks, WireHeaders, WireResponse};
+use slalom::provider::built_in_providers;
+
+/// The provider and the dialect of a folder's chats.
+fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str, Dialect)> {
+    let provider = match folder {
+        "openai-chat" | "openai-responses" => "openai",
+        "azure" | "azure-responses" => "azure",
+        "deepseek" | "deepseek-responses" => "deepseek",
+        "openrouter" | "openrouter-responses" => "openrouter",
+        "xai" | "xai-responses" => "xai",
+        "gemini" | "gemini-openai" => "gemini",
+        "anthropic" => "anthropic",
+        "vertex" => "vertex",
+        "bedrock" => "bedrock",
+        "cohere" => "cohere",
+        "mistral" => "mistral",
+        "groq" => "groq",
+        "perplexity" => "perplexity",
+        "cerebras" => "cerebras",
+        "dashscope" => "dashscope",
+        "moonshot" => "moonshot",
+        "ollama" if url.contains("/api/chat") => "ollama",
+        _ => return None,
+    };
+    let dialect = match folder {
+        "gemini" | "vertex" => Dialect::Gemini,
+        "anthropic" => Dialect::Anthropic,
+        "bedrock" => Dialect::Bedrock,
+        "cohere" => Dialect::Cohere,
+        "ollama" => Dialect::Ollama,
+        _ if folder.ends_with("-responses") || url.contains("/responses") => Dialect::OpenaiResponses,
+        _ => Dialect::OpenaiChat,
+    };
+    Some((provider, dialect))
+}
+
+/// Parts of a usage, each with the column of its price.
+type PricedTokens = Vec<(u128, &'static str)>;
+
+/// What is paid for, and the input by which a tier is chosen.
+struct BilledUsage {
+    input: u128,
+    parts: PricedTokens,
+}
+
+fn parse_count(value: &Value, pointer: &str) -> Option<u128> {
+    value.pointer(pointer)?.as_f64().map(|n| n as u128)
+}
+
+/// The last that was said of a count.
+fn last_count(objects: &[&Value], pointers: &[&str]) -> Option<u128> {
+    objects.iter().rev().find_map(|object| pointers.iter().find_map(|pointer| parse_count(object, pointer)))
+}
+
+fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Option<BilledUsage> {
+    let all: Vec<&Value> = objects.iter().collect();
+    let of = |pointers: &[&str]| last_count(&all, pointers);
+    let made = |input: u128, cached: u128, short: u128, long: u128, output: u128| {
+        let plain = input.saturating_sub(cached + short + long);
+        let parts = vec![
+            (plain, "usd_input"),
+            (cached, "usd_cached_input"),
+            (short, "usd_cache_write"),
+            (long, "usd_cache_write_1h"),
+            (output, "usd_output"),
+        ];
+        Some(BilledUsage { input, parts })
+    };
+    match dialect {
+        Dialect::OpenaiChat => {
+            let cached = of(&[
+                "/usage/prompt_tokens_details/cached_tokens",
+                "/usage/prompt_cache_hit_tokens",
+                "/usage/cached_tokens",
+            ]);
+            let written = of(&[
+                "/usage/prompt_tokens_details/cache_write_tokens",
+                "/usage/prompt_tokens_details/cache_creation_input_tokens",
+            ]);
+            let reasoning = of(&["/usage/completion_tokens_details/reasoning_tokens"]).unwrap_or(0);
+            let apart = if provider == "xai" { reasoning } else { 0 };
+            let output = of(&["/usage/completion_tokens", "/x_groq/usage/completion_tokens"])? + apart;
+            let input = of(&["/usage/prompt_tokens", "/x_groq/usage/prompt_tokens"])?;
+            let mut counted = made(input, cached.unwrap_or(0), written.unwrap_or(0), 0, output)?;
+            counted.parts.push((reasoning.min(output), "usd_reasoning"));
+            Some(counted)
+        }
+        Dialect::OpenaiResponses => {
+            let at = |name: &str| of(&[&format!("/response/usage/{name}"), &format!("/usage/{name}")]);
+            let cached = at("input_tokens_details/cached_tokens").unwrap_or(0);
+            let written = at("input_tokens_details/cache_write_tokens").unwrap_or(0);
+            made(at("input_tokens")?, cached, written, 0, at("output_tokens")?)
+        }
+        Dialect::Anthropic => {
+            let at = |name: &str| of(&[&format!("/usage/{name}"), &format!("/message/usage/{name}")]);
+            let cached = at("cache_read_input_tokens").unwrap_or(0);
+            let written = at("cache_creation_input_tokens").unwrap_or(0);
+            let long = at("cache_creation/ephemeral_1h_input_tokens").unwrap_or(0);
+            let input = at("input_tokens")? + cached + written;
+            made(input, cached, written - long, long, at("output_tokens")?)
+        }
+        Dialect::Gemini => {
+            let at = |name: &str| of(&[&format!("/usageMetadata/{name}")]);
+            let input = at("promptTokenCount")? + at("toolUsePromptTokenCount").unwrap_or(0);
+            let output = at("candidatesTokenCount").unwrap_or(0) + at("thoughtsTokenCount").unwrap_or(0);
+            made(input, at("cachedContentTokenCount").unwrap_or(0), 0, 0, output)
+        }
+        Dialect::Cohere => {
+            let at = |name: &str| {
+                of(&[&format!("/usage/billed_units/{name}"), &format!("/delta/usage/billed_units/{name}")])
+            };
+            made(at("input_tokens")?, 0, 0, 0, at("output_tokens")?)
+        }
+        Dialect::Ollama => made(of(&["/prompt_eval_count"])?, 0, 0, 0, of(&["/eval_count"])?),
+        Dialect::Bedrock => {
+            let cached = of(&["/usage/cacheReadInputTokens"]).unwrap_or(0);
+            let written = of(&["/usage/cacheWriteInputTokens"]).unwrap_or(0);
+            let hour = |usage: &Value| -> Option<u128> {
+                let of_ttl = |d: &&Value| d["ttl"] == "1h";
+                let details = usage["cacheDetails"].as_array()?.iter().filter(of_ttl);
+                Some(details.filter_map(|d| parse_count(d, "/inputTokens")).sum())
+            };
+            let long = objects.iter().rev().find_map(|o| hour(&o["usage"])).unwrap_or(0);
+            let input = of(&["/usage/inputTokens"])? + cached + written;
+            made(input, cached, written - long, long, of(&["/usage/outputTokens"])?)
+        }
+    }
+}
+
+/// The rows by provider and model, each column by its name, as text.
+fn load_catalog_rows() -> BTreeMap<(String, String), BTreeMap<String, String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalog/models.csv");
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let records = reader.deserialize::<BTreeMap<String, String>>();
+    records
+        .map(|row| row.unwrap())
+        .map(|row| ((row["provider"].clone(), row["model"].clone()), row))
+        .collect()
+}
+
+/// `0.075` as billionths; empty and `-` are unknown.
+fn parse_billionths(text: &str) -> Option<u128> {
+    if matches!(text, "" | "-") {
+        return None;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    Some(format!("{whole}{fraction:0<9}").parse().unwrap())
+}
+
+/// The price of a part by the row's text: of the last tier whose bound the input is above.
+fn resolve_tier_price(row: &BTreeMap<String, String>, input: u128, column: &str) -> Option<u128> {
+    const TIER_PRICE_COLUMNS: [&str; 6] = [
+        "usd_input",
+        "usd_cached_input",
+        "usd_cache_write",
+        "usd_cache_write_1h",
+        "usd_output",
+        "usd_reasoning",
+    ];
+    let at = TIER_PRICE_COLUMNS.iter().position(|name| *name == column).unwrap();
+    let mut text = row[column].as_str();
+    for tier in row["tiers"].split(';').filter(|tier| !tier.is_empty()) {
+        let words: Vec<&str> = tier.split(' ').collect();
+        if input > words[0].parse().unwrap() {
+            text = words[at + 1];
+        }
+    }
+    parse_billionths(text)
+}
+
+fn compute_cost_nano_dollars(row: &BTreeMap<String, String>, counted: &BilledUsage) -> Option<u128> {
+    let mut parts = counted.parts.clone();
+    let own = resolve_tier_price(row, counted.input, "usd_reasoning");
+    let reasoned: u128 = parts.iter().filter(|(_, column)| *column == "usd_reasoning").map(|(n, _)| n).sum();
+    parts.retain(|(_, column)| *column != "usd_reasoning");
+    if own.is_some() {
+        let output = parts.iter_mut().find(|(_, column)| *column == "usd_output").unwrap();
+        output.0 -= reasoned;
+        parts.push((reasoned, "usd_reasoning"));
+    }
+    let mut millionths = 0;
+    for (tokens, column) in parts.into_iter().filter(|(tokens, _)| *tokens > 0) {
+        millionths += tokens * resolve_tier_price(row, counted.input, column)?;
+    }
+    let (whole, rest) = (millionths / 1_000_000, millionths % 1_000_000);
+    Some(if rest >= 500_000 { whole + 1 } else { whole })
+}
+
+/// What the provider says that it cost, in nano-dollars.
+fn parse_reported_cost(objects: &[Value]) -> Option<f64> {
+    objects.iter().rev().find_map(|object| {
+        let usage = [&object["usage"], &object["response"]["usage"]].into_iter().find(|u| u.is_object())?;
+        let dollars = usage["cost"].as_f64().or(usage["cost"]["total_cost"].as_f64());
+        dollars.map(|usd| usd * 1e9).or(usage["cost_in_usd_ticks"].as_f64().map(|ticks| ticks / 10.0))
+    })
+}
+
+fn parse_json_objects(bytes: &[u8]) -> Vec<Value> {
+    if bytes.first() == Some(&0) {
+        // An AWS event stream: whatever stands between braces and parses.
+        let (mut found, mut rest) = (Vec::new(), bytes);
+        while let Some(at) = rest.iter().position(|b| *b == b'{') {
+            let mut values = serde_json::Deserializer::from_slice(&rest[at..]).into_iter::<Value>();
+            match values.next() {
+                Some(Ok(value)) => {
+                    rest = &rest[at + values.byte_offset()..];
+                    found.push(value);
+                }
+                _ => rest = &rest[at + 1..],
+            }
+        }
+        return found;
+    }
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data:").unwrap_or(line).trim()).ok())
+        .collect()
+}
+
+fn decode_sample(dialect: Dialect, quirks: &Quirks, bytes: &[u8], whole: bool) -> Result<Response, Failure> {
+    if whole {
+        let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: bytes };
+        return dialect.client_codec().decode_response(reply, quirks);
+    }
+    let mut decoder = dialect.client_codec().stream_decoder(quirks);
+    let (mut assembler, mut events): (Assembler, Vec<StreamEvent>) = Default::default();
+    if decoder.feed(bytes, &mut events)? == DecodeProgress::More {
+        decoder.finish(&mut events)?;
+    }
+    events.iter().for_each(|event| assembler.push(event));
+    assembler.finish()
+}
+
+#[test]
+fn decoded_usage_price_matches_independent_calculation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/samples");
+    let Ok(mut manifest) = csv::Reader::from_path(folder.join("manifest.csv")) else {
+        println!("skipped: the recorded samples are not here");
+        return;
+    };
+    let (rows, catalog) = (load_catalog_rows(), Catalog::default());
+    let quirks: BTreeMap<String, Quirks> =
+        built_in_providers().into_iter().map(|row| (row.name, row.quirks)).collect();
+    let (mut tally, mut wrong): (BTreeMap<&str, u32>, Vec<String>) = Default::default();
+    let (mut unknown, mut by_provider) = (0, 0);
+    for row in manifest.deserialize::<BTreeMap<String, String>>().map(Result::unwrap) {
+        let Some((provider, dialect)) = resolve_provider_and_dialect(&row["dialect"], &row["url"]) else {
+            continue;
+        };
+        let model = row["model"].replace("%3A", ":");
+        let (Some(facts), Some(prices)) =
+            (catalog.find(provider, &model), rows.get(&(provider.to_owned(), model.clone())))
+        else {
+            continue;
+        };
+        if row["method"] != "POST" || row["status"] != "200" || row["kind"] != "recorded" {
+            continue;
+        }
+        for suffix in ["response.json", "stream.sse", "stream.ndjson", "eventstream.bin"] {
+            if !row["files"].split(' ').any(|file| file == suffix) {
+                continue;
+            }
+            let bytes = fs::read(folder.join(format!("{}.{suffix}", row["sample"]))).unwrap();
+            let whole = suffix == "response.json";
+            let objects = if whole {
+                serde_json::from_slice(&bytes).into_iter().collect()
+            } else {
+                parse_json_objects(&bytes)
+            };
+            if objects.iter().filter(|object| object["type"] == "message_stop").count() > 1 {
+                continue; // several answers in one file
+            }
+            let quirks = quirks.get(provider).cloned().unwrap_or_default();
+            let Ok(response) = decode_sample(dialect, &quirks, &bytes, whole) else { continue };
+            let name = format!("{} ({suffix})", row["sample"]);
+            if let Some(told) = parse_reported_cost(&objects) {
+                by_provider += 1;
+                if let Some(reported) = response.usage.reported_cost_nano_usd
+                    && (reported as f64 - told).abs() > 1.0
+                {
+                    wrong.push(format!("{name}: reported {reported}, the bytes say {told}"));
+                }
+                continue;
+            }
+            let Some(counted) = parse_billed_usage(provider, dialect, &objects) else { continue };
+            let expected = compute_cost_nano_dollars(prices, &counted);
+            let got = cost_at_list_price(&response.usage, &facts.pricing).map(u128::from);
+            if got != expected {
+                wrong.push(format!("{name}: {got:?}, the bytes say {expected:?}"));
+            }
+            match expected {
+                Some(_) => *tally.entry(provider).or_default() += 1,
+                None => unknown += 1,
+            }
+        }
+    }
+    let all: u32 = tally.values().sum();
+    println!(
+        "costs from recorded usage: {all} agree, {unknown} unknown on both sides, {by_provider} told by the provider; {tally:?}"
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(all > 100, "only {all} samples could be priced");
+}

@@ -1,0 +1,244 @@
+//! Runs with judges that are cut short and taken up again, through the real binary: nothing is paid for twice, and nothing
+//! that was paid for is left out.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use crate::harness::CliHarness;
+
+/// What the judge does with whoever asks it.
+#[derive(Default)]
+struct JudgeBehavior {
+    /// It takes the question and never answers.
+    hangs: AtomicBool,
+    /// It fails on questions with this in them.
+    fails_on: Mutex<Option<&'static str>>,
+}
+
+/// A provider of its own, nobody's simulator: `mine/m` answers, `mine/judge` judges.
+struct JudgeProvider {
+    url: String,
+    judge: Arc<JudgeBehavior>,
+    answered: Arc<AtomicUsize>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl JudgeProvider {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (judge, answered) = (Arc::new(JudgeBehavior::default()), Arc::new(AtomicUsize::new(0)));
+        let (judging, counted) = (Arc::clone(&judge), Arc::clone(&answered));
+        let serve = move |body: Bytes| {
+            let (judge, answered) = (Arc::clone(&judging), Arc::clone(&counted));
+            async move {
+                let request: Value = serde_json::from_slice(&body).unwrap();
+                let text = if request["model"] == "judge" {
+                    if judge.hangs.load(Ordering::SeqCst) {
+                        std::future::pending::<()>().await;
+                    }
+                    let bad = *judge.fails_on.lock().unwrap();
+                    if bad.is_some_and(|bad| request.to_string().contains(bad)) {
+                        return (StatusCode::BAD_GATEWAY, [("content-type", "text/plain")], "out".to_owned());
+                    }
+                    r#"{"reason": "it is", "grade": 5}"#
+                } else {
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    "ok"
+                };
+                let reply = serde_json::json!({
+                    "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 2},
+                });
+                (StatusCode::OK, [("content-type", "application/json")], reply.to_string())
+            }
+        };
+        let app = axum::Router::new().fallback(serve);
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        Self { url, judge, answered, _runtime: runtime }
+    }
+
+    fn answer_count(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// A set of four cases that are judged. An answer costs 14 millionths of a dollar, and so does a verdict.
+    fn harness(&self) -> CliHarness {
+        let routes = format!(
+            "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}', auth: none}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n  mine/judge: {{price: {{input: 1, output: 2}}}}\n",
+            self.url
+        );
+        let set = "version: 1\nname: judged\nmodels: [mine/m]\nprompt: Say {{ word }}\nassert: [{llm-rubric: {value: Good, judge: mine/judge}}]\ncases_from: [cases.csv]\n";
+        let rows: String = (0..4).map(|n| format!("c{n},word {n}\n")).collect();
+        CliHarness::new()
+            .with_file("routes.yaml", &routes)
+            .with_file("set.yaml", set)
+            .with_file("cases.csv", &format!("id,word\n{rows}"))
+    }
+}
+
+const EVAL_ARGS: [&str; 7] =
+    ["--config", "routes.yaml", "--ledger", "ledger.db", "eval", "set.yaml", "--no-stream"];
+
+fn resume_subject(tool: &CliHarness) -> Value {
+    let ran = tool.run(&[&EVAL_ARGS[..], &["--resume", "--json"]].concat()).assert_exit_code(0);
+    ran.json()["runs"][0]["subjects"][0].clone()
+}
+
+/// What a subject cost in all, and its judging, in millionths of a dollar.
+fn spent_microdollars(subject: &Value) -> [i64; 2] {
+    ["cost_usd", "judge_cost_usd"].map(|name| (subject[name].as_f64().unwrap() * 1e6).round() as i64)
+}
+
+/// An answer has no result before it is judged. It is kept all the same: who is killed meanwhile does not pay it again.
+#[test]
+fn unjudged_answers_are_not_requested_again() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    provider.judge.hangs.store(true, Ordering::SeqCst);
+    let mut child = tool.command(&EVAL_ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let kept = || {
+        let ledger = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+        ledger.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap_or(0)
+    };
+    while kept() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(provider.answer_count(), 4);
+    provider.judge.hangs.store(false, Ordering::SeqCst);
+    let subject = resume_subject(&tool);
+    assert_eq!(provider.answer_count(), 4, "nothing is asked again");
+    assert_eq!((&subject["passed"], &subject["cached"]), (&4.into(), &0.into()));
+    assert_eq!(spent_microdollars(&subject), [4 * 14, 4 * 14], "they are this run's own, and paid by it");
+    assert!(subject["latency_ms"]["p50"].is_number(), "and how long they took is known: {subject:#}");
+}
+
+/// What an answer without a verdict cost is part of what the run cost, and it is judged without being asked for again.
+#[test]
+fn cost_includes_answers_before_resume() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    let first = tool.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
+    let first = first.json()["runs"][0]["subjects"][0].clone();
+    assert_eq!((&first["unscored"], provider.answer_count()), (&4.into(), 4));
+    assert_eq!(first["cost_usd"], 4.0 * 14e-6);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resume_subject(&tool);
+    assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
+    assert_eq!(spent_microdollars(&subject)[0], 4 * 14);
+    assert!(subject["judge_calls"].as_u64() > first["judge_calls"].as_u64(), "calls in vain were calls");
+}
+
+/// What limits time is held to what an answer took when it was given.
+#[test]
+fn latency_of_original_answer_is_kept() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    let set = set.replace("assert: [", "gate: {max_p50_ms: 60000}\nassert: [{latency: {max_ms: 60000}}, ");
+    let tool = tool.with_file("set.yaml", &set);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&EVAL_ARGS).assert_exit_code(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resume_subject(&tool);
+    assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
+}
+
+/// Nobody's answers but its own are taken for a run's own.
+#[test]
+fn answers_of_other_runs_are_not_reused() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let runs = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    let run: String = runs.query_row("SELECT id FROM run", [], |row| row.get(0)).unwrap();
+    tool.run(&[&EVAL_ARGS[..], &["--refresh"]].concat()).assert_exit_code(0);
+    assert_eq!(provider.answer_count(), 8);
+    let resume = ["--resume", &run, "--no-cache", "--json"];
+    let ran = tool.run(&[&EVAL_ARGS[..], &resume].concat()).assert_exit_code(0);
+    let subject = ran.json()["runs"][0]["subjects"][0].clone();
+    assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 12));
+    assert_eq!(spent_microdollars(&subject)[0], 8 * 14, "its first answers were paid for too");
+}
+
+/// Money that was spent is not forgotten where an answer from before takes the place of what it was spent on.
+#[test]
+fn cost_counts_answers_replaced_by_cached_ones() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    tool.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let ran = tool.run(&[&EVAL_ARGS[..], &["--cache", "--resume", "--json"]].concat()).assert_exit_code(0);
+    let spent_by = spent_microdollars(&ran.json()["runs"][0]["subjects"][0])[0];
+    assert_eq!(spent_by, (provider.answer_count() as i64 - 4) * 14);
+    // Calls of a judge are counted, whoever gave the answer.
+    let tool = provider.harness();
+    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    *provider.judge.fails_on.lock().unwrap() = Some("word");
+    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap().replace("Good", "Better");
+    let tool = tool.with_file("set.yaml", &set);
+    let ran = tool.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
+    let first = &ran.json()["runs"][0]["subjects"][0];
+    assert_eq!(first["cached"], 4);
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let ran = tool.run(&[&EVAL_ARGS[..], &["--resume", "--no-cache", "--json"]].concat()).assert_exit_code(0);
+    let calls = ran.json()["runs"][0]["subjects"][0]["judge_calls"].as_u64();
+    assert_eq!(calls, Some(first["judge_calls"].as_u64().unwrap() + 4));
+}
+
+/// A run that was begun with answers from before has none of them left where it is gone on with to compare models.
+#[test]
+fn cached_answers_are_requested_again_in_ci() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    let (answers, more) = (provider.answer_count(), "c9,more\n");
+    let cases = std::fs::read_to_string(tool.path("cases.csv")).unwrap();
+    let tool = tool.with_file("cases.csv", &(cases + more));
+    *provider.judge.fails_on.lock().unwrap() = Some("Say more");
+    tool.run(&EVAL_ARGS).assert_exit_code(3);
+    assert_eq!(provider.answer_count(), answers + 1, "four are from before, and one is new");
+    *provider.judge.fails_on.lock().unwrap() = None;
+    let subject = resume_subject(&tool.with_env("CI", "true"));
+    assert_eq!((&subject["passed"], &subject["cached"]), (&5.into(), &0.into()));
+    assert_eq!(provider.answer_count(), answers + 1 + 4);
+}
+
+/// What a simulated judge thinks of real models moves no weight.
+#[test]
+fn simulated_judge_does_not_change_route_weights() {
+    let provider = JudgeProvider::start();
+    let tool = provider.harness();
+    let read = |name: &str| std::fs::read_to_string(tool.path(name)).unwrap();
+    let routes =
+        read("routes.yaml") + "routes:\n  shared: {strategy: weighted, candidates: [mine/m, mine/n]}\n";
+    let routes = routes.replace("  mine/judge:", "  mine/n: {price: {input: 1, output: 2}}\n  mine/judge:");
+    let set = read("set.yaml").replace("judge: mine/judge", "judge: sim-gemini/judge, threshold: 0.1");
+    let reweigh = ["-m", "mine/m,mine/n", "--reweight", "shared"];
+    let simulated = provider.harness().with_file("routes.yaml", &routes).with_file("set.yaml", &set);
+    let ran = simulated.run(&[&EVAL_ARGS[..], &reweigh].concat());
+    let ran = ran.assert_stderr_contains(&[
+        "the weights of route `shared` are as they were: answers from before, and what",
+    ]);
+    assert!(!ran.stderr.contains("the weight of"), "{}", ran.stderr);
+    let judged = provider.harness().with_file("routes.yaml", &routes);
+    judged
+        .run(&[&EVAL_ARGS[..], &reweigh].concat())
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["the weight of mine/n is 1.0 of 1 now"]);
+}

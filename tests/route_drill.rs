@@ -1,0 +1,302 @@
+//! Rehearsed outages, end to end over real sockets.
+
+use serde_json::{Value, json};
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+const ROUTES: &str = "version: 1
+aliases: {spare: sim-gemini/good}
+routes:
+  two: {candidates: [sim-openai/good, spare]}
+  one: {candidates: [sim-openai/good]}
+  fragile: {candidates: [sim-openai/good, sim-anthropic/overloaded]}
+  shapeless: {candidates: [sim-openai/good, sim-gemini/sloppy]}
+  keyless: {candidates: [sim-openai/good, anthropic/claude-haiku-5-5, spare]}
+  patient: {candidates: [sim-openai/good, spare], timeouts: {first_token: 800ms, idle: 800ms}}
+  late: {candidates: [sim-openai/good, sim-gemini/stall], deadline: 800ms, timeouts: {idle: 900ms}}
+  stubborn: {candidates: [sim-openai/good, sim-gemini/good], retry: {retries: 1, when: first}}
+";
+
+fn harness_with_routes() -> CliHarness {
+    CliHarness::new().with_file("routes.yaml", ROUTES)
+}
+
+fn run_drill(route: &str, drills: &[&str]) -> CliOutput {
+    let drills: Vec<&str> = drills.iter().flat_map(|drill| ["--drill", drill]).collect();
+    harness_with_routes().run(&[&["route", route, "--json"][..], &drills, &["hello"]].concat())
+}
+
+fn failure_classes(envelope: &Value) -> Vec<&str> {
+    let attempts = envelope["attempts"].as_array().unwrap();
+    attempts.iter().filter_map(|attempt| attempt["failure"]["class"].as_str()).collect()
+}
+
+#[test]
+fn every_fault_fails_over_to_next_candidate() {
+    for (fault, class) in [
+        ("down", "unreachable"),
+        ("429", "rate_limited"),
+        ("529", "server_error"),
+        ("401", "auth"),
+        ("404", "model_unavailable"),
+        ("402", "quota_exhausted"),
+        ("cut", "truncated"),
+        ("stall", "timeout"),
+        ("slow:5s", "timeout"),
+        ("malformed", "malformed"),
+        ("empty", "empty"),
+    ] {
+        let drill = format!("sim-openai={fault}");
+        let envelope = run_drill("patient", &[&drill]).assert_exit_code(0).json();
+        assert_eq!(failure_classes(&envelope), [class], "{fault}");
+        assert_eq!((&envelope["provider"], &envelope["failovers"]), (&"sim-gemini".into(), &1.into()));
+        assert_eq!(envelope["drill"], json!([drill]));
+    }
+}
+
+#[test]
+fn target_accepts_provider_model_or_alias() {
+    for (drill, by) in [
+        ("sim-openai=down", "sim-gemini"),
+        ("sim-openai/good=down", "sim-gemini"),
+        ("spare=down", "sim-openai"),
+        ("sim-openai=slow:10ms:50%", "sim-openai"),
+    ] {
+        assert_eq!(run_drill("two", &[drill]).assert_exit_code(0).json()["provider"], by, "{drill}");
+    }
+    // An ordinary call says nothing of drills.
+    let ordinary = harness_with_routes().run(&["route", "two", "--json", "hello"]).assert_exit_code(0).json();
+    assert_eq!(ordinary.get("drill"), None);
+}
+
+#[test]
+fn stderr_marks_simulated_outage() {
+    let ran = harness_with_routes()
+        .run(&["route", "two", "--drill", "sim-openai=503:100%", "hello"])
+        .assert_exit_code(0);
+    assert!(ran.stdout.starts_with("This is slalom's simulator"), "{}", ran.stdout);
+    ran.assert_stderr_contains(&[
+        "drill: sim-openai=503:100% (simulated outage)\n",
+        "warning: sim-openai/good: server_error (503): Service Unavailable (a drill, simulated outage)",
+        "1 failover · drill: sim-openai=503:100% (simulated outage)",
+    ]);
+}
+
+#[test]
+fn unanswered_call_exits_1() {
+    let ran = run_drill("two", &["sim-openai=down", "spare=empty"]).assert_exit_code(1);
+    assert_eq!(ran.json()["drill"], json!(["sim-openai=down", "spare=empty"]));
+    ran.assert_stderr_contains(&[
+        "(simulated outage): no answer from route:two: every attempt failed",
+        "hint: add a candidate",
+    ]);
+    // A refused request stops the chain, a drill or not.
+    let ran = run_drill("two", &["sim-openai=400"]).assert_exit_code(1);
+    assert_eq!(failure_classes(&ran.json()), ["bad_request"]);
+    let schema = r#"{"type":"object","required":["x"],"properties":{"x":{"type":"string"}}}"#;
+    let tool = harness_with_routes().with_file("s.json", schema);
+    tool.run(&["route", "two", "--drill", "sim-openai=down", "--schema", "s.json", "hi"]).assert_exit_code(0);
+    let limit = ["route", "two", "--drill", "sim-openai=slow:9s", "--timeout", "50ms", "hi"];
+    tool.run(&limit).assert_exit_code(1).assert_stderr_contains(&["the time limit ran out"]);
+}
+
+#[test]
+fn each_takes_down_every_candidate_then_all() {
+    let ran =
+        CliHarness::new().run(&["route", "demo", "--drill", "each", "--json", "Hello"]).assert_exit_code(0);
+    let found = ran.json();
+    assert_eq!((&found["schema"], &found["route"]), (&"slalom.drill/1".into(), &"demo".into()));
+    assert_eq!((&found["simulated_outage"], &found["exit_code"]), (&true.into(), &0.into()));
+    let drills = found["drills"].as_array().unwrap();
+    let told: Vec<(&Value, &Value, &Value)> =
+        drills.iter().map(|d| (&d["down"], &d["answered_by"], &d["outcome"])).collect();
+    let (over, open, gem) = ("sim-anthropic/overloaded", "sim-openai/good", "sim-gemini/good");
+    assert_eq!(
+        told,
+        [
+            (&json!([over]), &json!(open), &json!("kept")),
+            (&json!([open]), &json!(gem), &json!("kept")),
+            (&json!([gem]), &json!(open), &json!("kept")),
+            (&json!([over, open, gem]), &Value::Null, &json!("no_answer")),
+        ]
+    );
+    for drill in &drills[..3] {
+        assert_eq!((&drill["schema_met"], &drill["deadline_met"]), (&Value::Null, &true.into()));
+        assert!(drill["cost_usd"].as_f64().unwrap() > 0.0 && drill["simulated"] == true);
+        let answered = drill["attempts"].as_array().unwrap().last().unwrap();
+        assert_eq!(drill["switch_ms"], answered["started_ms"]);
+    }
+    // Nobody was asked for an answer, so nothing is owed; and what was down is remembered by nobody.
+    assert_eq!((&drills[3]["cost_usd"], &drills[3]["switch_ms"]), (&json!(0.0), &Value::Null));
+    assert!(failure_classes(&drills[3]).iter().all(|class| *class == "unreachable"));
+}
+
+#[test]
+fn each_table_is_complete_at_every_width() {
+    for columns in ["80", "110", "200"] {
+        let tool = CliHarness::new().with_env("COLUMNS", columns);
+        let ran = tool.run(&["route", "demo", "--drill", "each", "Hello"]).assert_exit_code(0);
+        let told = ran.collapsed_stdout();
+        for words in [
+            "drill of the route `demo` · 4 calls with simulated outages · $",
+            "│ all 3 ",
+            "no answer, as it must be",
+            "not part of the drill: sim-anthropic/overloaded failed by itself, 2 times: server_error (529)",
+            "(sim): answers, prices and latencies come from slalom's simulator",
+            "drill: passed",
+        ] {
+            assert!(told.contains(words), "{columns}, {words}: {told}");
+        }
+        let arrow = if columns == "200" {
+            "sim-openai/good ┆ sim-gemini/good (sim)"
+        } else {
+            "→ sim-gemini/good (sim)"
+        };
+        assert!(told.contains(arrow), "{told}");
+        let columns: usize = columns.parse().unwrap();
+        assert!(ran.stdout.lines().filter(|l| l.starts_with('│')).all(|l| l.chars().count() <= columns));
+    }
+}
+
+#[test]
+fn each_without_working_fallback_exits_1() {
+    let ran =
+        harness_with_routes().run(&["route", "fragile", "--drill", "each", "hello"]).assert_exit_code(1);
+    assert!(
+        ran.stdout.contains(
+            "drill: FAILED: with sim-openai/good down: no answer: every attempt failed; sim-anthropic/overloaded: server_error (529)"
+        ),
+        "{}",
+        ran.stdout
+    );
+    let found = run_drill("fragile", &["each"]).assert_exit_code(1).json();
+    assert_eq!((&found["drills"][0]["outcome"], &found["exit_code"]), (&"broken".into(), &1.into()));
+    let found = run_drill("late", &["each"]).assert_exit_code(1).json();
+    assert_eq!(
+        (&found["drills"][0]["outcome"], &found["drills"][0]["deadline_met"]),
+        (&"broken".into(), &false.into())
+    );
+    assert_eq!(found["drills"][1]["outcome"], "kept");
+}
+
+#[test]
+fn each_schema_violation_exits_1() {
+    let tool = harness_with_routes()
+        .with_file("s.json", r#"{"type":"object","required":["x"],"properties":{"x":{"type":"string"}}}"#);
+    let arguments = ["route", "shapeless", "--drill", "each", "--schema", "s.json", "--json", "hello"];
+    let found: Vec<Value> =
+        (0..8).map(|n| tool.run(&[&arguments[..], &[&n.to_string()]].concat()).json()).collect();
+    for found in &found {
+        for drill in found["drills"].as_array().unwrap() {
+            let expected = match &drill["schema_met"] {
+                Value::Bool(true) => "kept",
+                Value::Bool(false) => "broken",
+                _ => "no_answer",
+            };
+            assert_eq!(drill["outcome"], expected);
+        }
+    }
+    let broken = found.iter().find(|found| found["exit_code"] == 1).unwrap();
+    assert!(broken["drills"][0]["why"].as_str().unwrap().contains("not valid under its schema"), "{broken}");
+}
+
+#[test]
+fn each_with_single_candidate_exits_1() {
+    let ran = harness_with_routes().run(&["route", "one", "--drill", "each", "hello"]).assert_exit_code(1);
+    ran.assert_stderr_contains(&["only sim-openai/good can be called, so nobody would take over"]);
+}
+
+#[test]
+fn each_skips_candidates_below_min_pass_rate() {
+    let routes = "version: 1\nroutes:\n  q:\n    quality: {set: set.yaml, min_pass_rate: 0.5, missing: skip}\n    \
+                  candidates: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\n";
+    let set = "version: 1\nname: s\nmodels: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\nprompt: \"{{ w }}\"\n\
+               cases:\n  - {id: a, vars: {w: Hello}, reference: First comes this. Then comes that., assert: [contains: that]}\n";
+    let tool = harness_with_routes().with_file("routes.yaml", routes).with_file("set.yaml", set);
+    tool.run(&["route", "q", "--drill", "each", "hi"]).assert_exit_code(3);
+    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    let drill = tool.run(&["route", "q", "--drill", "each", "--json", "hi"]).assert_exit_code(0).json();
+    assert_eq!(drill["left_out"], json!([{"model": "sim-gemini/terse", "reason": "quality"}]));
+}
+
+#[test]
+fn insufficient_max_cost_exits_4() {
+    for drill in ["each", "sim-openai=down"] {
+        let arguments = ["route", "two", "--drill", drill, "--max-cost", "0.00001", "hi"];
+        harness_with_routes()
+            .run(&arguments)
+            .assert_exit_code(4)
+            .assert_stderr_contains(&["raise --max-cost"]);
+    }
+}
+
+#[test]
+fn drill_of_skipped_candidate_exits_2() {
+    let found = run_drill("keyless", &["each"]).assert_exit_code(0).json();
+    assert_eq!(found["drills"].as_array().unwrap().len(), 3);
+    assert_eq!(found["left_out"], json!([{"model": "anthropic/claude-haiku-5-5", "reason": "no_key"}]));
+    // A drill that rehearses nothing must not be green.
+    run_drill("keyless", &["anthropic=down"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["`--drill anthropic=down` would strike nobody"]);
+    let ran = CliHarness::new().run(&["route", "everyday", "--drill", "each", "hello"]).assert_exit_code(2);
+    ran.assert_stderr_contains(&["has no candidate that can be called"]);
+}
+
+#[test]
+fn invalid_usage_fails_before_any_request() {
+    let simulator = CountingSimulator::start();
+    let routes =
+        simulator.routes_yaml() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
+    let tool = CliHarness::new().with_file("routes.yaml", &routes);
+    for (drill, said) in [
+        ("sim-openai", "names no fault"),
+        ("sim-openai=dwon", "did you mean `down`?"),
+        ("sim-openai=slow", "did you mean `slow:2s`?"),
+        ("sim-openai=slow:fast", "in `--drill sim-openai=slow:fast`, `fast` is not a duration"),
+        ("sim-openai=slow:0s", "delays nothing"),
+        ("sim-openai=down:2s", "is no fault"),
+        ("sim-openai=200", "200 in `--drill sim-openai=200` is no error status"),
+        ("sim-openai=600", "write one from 400 to 599"),
+        ("sim-openai=down:0%", "is no share of calls"),
+        ("sim-openai=down:101%", "is no share of calls"),
+        ("sim-openai=down:NaN%", "is no share of calls"),
+        ("anthropic=down", "`anthropic` is no candidate of the route `two`"),
+        ("sim-openai/terse=down", "its candidates are sim-openai/good, sim-gemini/good"),
+        ("each=down", "`each` is no candidate"),
+    ] {
+        tool.run(&["route", "two", "--drill", drill, "hello"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&[said]);
+    }
+    let route =
+        |more: &[&str]| tool.run(&[&["route", "two", "hello"][..], more].concat()).assert_exit_code(2);
+    route(&["--drill", "each", "--drill", "sim-openai=down"])
+        .assert_stderr_contains(&["`--drill each` stands alone"]);
+    route(&["--drill", "each", "--stream"]).assert_stderr_contains(&["--drill each prints a table"]);
+    route(&["--drill", "each", "--dry-run"]).assert_stderr_contains(&["cannot be used with"]);
+    tool.run(&["route", "--drill", "each"]).assert_exit_code(2).assert_stderr_contains(&["<NAME>"]);
+    tool.run(&["route", "two", "--drill", "each"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["there is no prompt"]);
+    assert_eq!(simulator.request_count(), 0);
+}
+
+#[test]
+fn fault_request_count_cases() {
+    for (drill, hits) in [("down", 0), ("429", 0), ("malformed", 0), ("empty", 0), ("cut", 1)] {
+        let simulator = CountingSimulator::start();
+        let routes =
+            simulator.routes_yaml() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
+        let tool = CliHarness::new().with_file("routes.yaml", &routes);
+        tool.run(&["route", "two", "--drill", &format!("sim-openai={drill}"), "hello"]).assert_exit_code(0);
+        assert_eq!(simulator.request_count(), hits + 1, "{drill}");
+    }
+}
+
+#[test]
+fn configured_retry_runs_before_failover() {
+    let envelope = run_drill("stubborn", &["sim-openai=503"]).assert_exit_code(0).json();
+    assert_eq!(failure_classes(&envelope), ["server_error", "server_error"]);
+    assert_eq!(envelope["provider"], "sim-gemini");
+}

@@ -1,0 +1,220 @@
+//! The order of a route's candidates, floors, conditions and conversations, through the real binary.
+
+use serde_json::Value;
+
+use crate::harness::{CliHarness, CliOutput};
+
+const ROUTES: &str = r#"version: 1
+defaults: {route: cheap}
+routes:
+  cheap:
+    strategy: cheapest
+    candidates: [sim-anthropic/good, sim-openai/good, {model: sim-gemini/good, when: {label: simple}}]
+  canary:
+    strategy: weighted
+    sticky_by: var:customer
+    candidates: [{model: sim-openai/good, weight: 50}, {model: sim-gemini/good, weight: 50}]
+  good:
+    quality: {set: set.yaml, min_pass_rate: 0.5, missing: warn}
+    candidates: [sim-openai/overloaded, sim-openai/terse, sim-openai/good]
+  strict:
+    quality: {set: set.yaml, min_pass_rate: 0.5, missing: skip}
+    candidates: [sim-openai/terse, sim-openai/good]
+  capped:
+    max_cost_usd: 0.000001
+    candidates: [sim-openai/good, sim-gemini/good]
+  talk:
+    candidates: [sim-anthropic/good, sim-openai/good]
+  loose:
+    on_conversation: failover
+    candidates: [sim-anthropic/overloaded, sim-openai/good]
+  two:
+    candidates: [route:talk, sim-gemini/good]
+"#;
+
+const SET: &str = r#"version: 1
+name: greetings
+models: [sim-openai/terse, sim-openai/good]
+prompt: "{{ word }}"
+cases:
+  - id: long
+    vars: {word: Hello}
+    reference: This is the first sentence. A terse answer says less than this.
+    assert: [{contains: "less than this"}]
+"#;
+
+fn harness() -> CliHarness {
+    CliHarness::new().with_file("routes.yaml", ROUTES).with_file("set.yaml", SET)
+}
+
+fn run_json(tool: &CliHarness, arguments: &[&str]) -> Value {
+    tool.run(arguments).assert_exit_code(0).json()
+}
+
+fn model_name(ran: &Value) -> String {
+    format!("{}/{}", ran["provider"].as_str().unwrap(), ran["model"].as_str().unwrap())
+}
+
+/// Who is tried and who is left out, in the plan's order.
+fn planned_candidates(tool: &CliHarness, arguments: &[&str]) -> Vec<String> {
+    let mut all = vec!["route"];
+    all.extend(arguments);
+    all.extend(["--dry-run", "--json"]);
+    let plan = run_json(tool, &all);
+    let word = |step: &Value| match step["reason"].as_str() {
+        Some(reason) => format!("{} {reason}", model_name(step)),
+        None => model_name(step),
+    };
+    plan["candidates"].as_array().unwrap().iter().map(word).collect()
+}
+
+#[test]
+fn cheapest_orders_eligible_candidates_by_price() {
+    let tool = harness();
+    let without = ["sim-openai/good", "sim-anthropic/good", "sim-gemini/good condition"];
+    assert_eq!(planned_candidates(&tool, &["cheap", "hi"]), without);
+    let with = ["sim-gemini/good", "sim-openai/good", "sim-anthropic/good"];
+    assert_eq!(planned_candidates(&tool, &["cheap", "--label", "simple", "hi"]), with);
+    let answer = run_json(&tool, &["route", "cheap", "--label", "simple", "--json", "hi"]);
+    assert_eq!(model_name(&answer), "sim-gemini/good");
+    tool.run(&["route", "cheap", "--label", "simpel", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
+        "no candidate of `cheap` asks for the label `simpel`; did you mean `simple`?",
+    ]);
+    tool.run(&["route", "cheap", "--label", " ", "hi"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["--label is empty"]);
+    // Who is left out as the route means it is no warning.
+    let quiet = tool.run(&["route", "cheap", "hi"]).assert_exit_code(0);
+    assert!(!quiet.stderr.contains("warning"), "{}", quiet.stderr);
+}
+
+#[test]
+fn weighted_sticky_by_keeps_candidate() {
+    let tool = harness();
+    let first = |customer: &str| {
+        planned_candidates(&tool, &["canary", "hi", "-p", &format!("customer={customer}")])[0].clone()
+    };
+    let arms: Vec<String> = (0..12).map(|n| first(&n.to_string())).collect();
+    assert_eq!(arms, (0..12).map(|n| first(&n.to_string())).collect::<Vec<_>>());
+    assert!(arms.iter().any(|arm| *arm != arms[0]), "{arms:?}");
+    let missing = &["route:canary goes by the variable `customer`", "-p customer="];
+    tool.run(&["route", "canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
+    tool.run(&["ask", "-m", "route:canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
+    tool.run(&["compare", "-m", "route:canary,sim-openai/good", "hi"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(missing);
+    // Braces in a prompt stay what they are where the variable only says who is asking.
+    tool.run(&["route", "canary", "fn main() { {{", "-p", "customer=7"]).assert_exit_code(0);
+    let filled =
+        tool.run(&["route", "canary", "for {{ customer }}", "-p", "customer=seven"]).assert_exit_code(0);
+    assert!(filled.stdout.contains("“for seven”"), "{}", filled.stdout);
+    tool.run(&["route", "canary", "hi", "-p", "customer=7", "-p", "other=1"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["nothing uses the variable `other`"]);
+}
+
+#[test]
+fn quality_floor_skips_failing_candidate() {
+    let tool = harness();
+    let unknown = ["sim-openai/terse quality_unknown", "sim-openai/good quality_unknown"];
+    assert_eq!(planned_candidates(&tool, &["strict", "hi"]), unknown);
+    tool.run(&["route", "strict", "hi"])
+        .assert_exit_code(3)
+        .assert_stderr_contains(&["no candidate could be tried", "never measured on"]);
+    let warned = tool.run(&["route", "good", "hi"]).assert_exit_code(0);
+    assert!(warned.stderr.contains("sim-openai/terse is used, though it was never measured"));
+    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    assert_eq!(planned_candidates(&tool, &["strict", "hi"]), ["sim-openai/terse quality", "sim-openai/good"]);
+    assert_eq!(
+        planned_candidates(&tool, &["good", "hi"]),
+        ["sim-openai/overloaded", "sim-openai/terse quality", "sim-openai/good"]
+    );
+    tool.run(&["route", "strict", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
+        "sim-openai/terse is left out: it passed 0.0 % of the golden set, and the route wants 50.0 %",
+    ]);
+}
+
+#[test]
+fn filtered_eval_leaves_quality_unknown() {
+    let more =
+        SET.to_owned() + "  - {id: short, vars: {word: Hi}, reference: yes, assert: [{contains: yes}]}\n";
+    let tool = harness().with_file("set.yaml", &more);
+    tool.run(&["eval", "set.yaml", "--filter", "long"]).assert_exit_code(1);
+    assert_eq!(planned_candidates(&tool, &["strict", "hi"])[0], "sim-openai/terse quality_unknown");
+}
+
+#[test]
+fn candidates_over_max_cost_usd_exit_3() {
+    let tool = harness();
+    assert_eq!(
+        planned_candidates(&tool, &["capped", "hi"]),
+        ["sim-openai/good max_cost", "sim-gemini/good max_cost"]
+    );
+    let ran = tool.run(&["route", "capped", "--json", "hi"]).assert_exit_code(3);
+    let envelope = ran.json();
+    assert_eq!(envelope["attempts"].as_array().unwrap().len(), 0);
+    assert_eq!(envelope["skipped"][0]["reason"], "max_cost");
+}
+
+#[test]
+fn conversation_keeps_its_model() {
+    let turns = r#"[{"role":"user","content":"hi"},
+        {"role":"assistant","content":"yes","from":"sim-openai/good"}]"#;
+    let tool = harness().with_file("talk.json", turns);
+    let arguments = |route: &'static str| ["route", route, "--messages", "talk.json", "--json", "go on"];
+    let stayed = run_json(&tool, &arguments("talk"));
+    assert_eq!(model_name(&stayed), "sim-openai/good");
+    assert_eq!(stayed["skipped"][0]["reason"], "conversation");
+    let loose = run_json(&tool, &arguments("loose"));
+    assert_eq!((model_name(&loose).as_str(), loose["failovers"].as_u64()), ("sim-openai/good", Some(0)));
+}
+
+#[test]
+fn nested_route_uses_env_override() {
+    let tool = harness();
+    let flat = ["sim-anthropic/good", "sim-openai/good", "sim-gemini/good"];
+    assert_eq!(planned_candidates(&tool, &["two", "hi"]), flat);
+    let misspelt = harness().with_env("SLALOM_ROUTE_TALKS", "sim-gemini/terse");
+    misspelt.run(&["route", "talk", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
+        "SLALOM_ROUTE_TALKS is passed over: there is no route of that name; did you mean SLALOM_ROUTE_TALK?",
+    ]);
+    let tool = harness().with_env("SLALOM_ROUTE_TALK", "sim-gemini/terse");
+    assert_eq!(planned_candidates(&tool, &["two", "hi"]), ["sim-gemini/terse", "sim-gemini/good"]);
+}
+
+/// Figures that differ between machines do not: nothing was measured in a new home.
+#[test]
+fn dry_run_shows_plan() {
+    let tool = harness().with_env("COLUMNS", "80");
+    let show = |ran: CliOutput| ran.assert_exit_code(0).stdout;
+    insta::assert_snapshot!(
+        "plan_at_80",
+        show(tool.run(&["route", "cheap", "--dry-run", "Why is the sky blue?"]))
+    );
+    let tool = harness().with_env("COLUMNS", "200");
+    insta::assert_snapshot!(
+        "plan_at_200",
+        show(tool.run(&["route", "good", "--dry-run", "Why is the sky blue?"]))
+    );
+    let plan = run_json(&tool, &["route", "good", "--dry-run", "--json", "Why is the sky blue?"]);
+    let classes =
+        plan["on_failure"].as_array().unwrap().iter().flat_map(|group| group["classes"].as_array().unwrap());
+    assert_eq!(classes.count(), 14, "every class but `cancelled`, once");
+    assert_eq!((plan["strategy"].as_str(), plan["most_attempts"].as_u64()), (Some("priority"), Some(6)));
+    assert_eq!(plan["output_assumed"], true);
+}
+
+#[test]
+fn dry_run_shows_open_breaker() {
+    let tool = harness().with_env("COLUMNS", "200");
+    for _ in 0..2 {
+        tool.run(&["ask", "-m", "sim-openai/overloaded", "hi"]).assert_exit_code(3);
+    }
+    tool.run(&["route", "good", "hi"]).assert_exit_code(0);
+    let plan = run_json(&tool, &["route", "good", "--dry-run", "--json", "hi"]);
+    assert_eq!(plan["candidates"][0]["state"], "breaker_open");
+    assert!(plan["candidates"][0]["ready_in_ms"].as_u64().unwrap() <= 18_000);
+    assert_eq!(plan["candidates"][1]["measured"], true);
+    let table = tool.run(&["route", "good", "--dry-run", "hi"]).assert_exit_code(0).stdout;
+    assert!(table.contains("pass over while another one is ready: its breaker is open"), "{table}");
+}

@@ -1,0 +1,565 @@
+//! What `routes.yaml` says about routing: every key read, every conflict said at its place, and other candidates from the
+//! environment.
+
+use std::path::Path;
+use std::time::Duration;
+
+use slalom::catalog::Capability;
+use slalom::config::{CandidateSpec, Config, ConfigFile, ConfigOrigin, SubjectError, TrustStore};
+use slalom::route::{
+    BalanceWeights, CandidateConditions, DailyBudget, OnExceeded, OnMissingPassRate, QualityFloor, RetryWhen,
+    RoutePolicy, StopOrContinue, Strategy,
+};
+
+use crate::config_files::routes_yaml_error;
+use crate::harness::CliHarness;
+
+/// Every key that speaks of routing. `set.yaml` stands beside it.
+pub(crate) const EVERY_KEY: &str = r#"version: 1
+defaults:
+  route: summarize
+  deadline: 90s
+  timeouts: {connect: 5s, first_token: 20s, idle: 15s}
+  retry: {retries: 2}
+  on_midstream: restart
+  on_content_policy: failover
+  on_bad_request: failover
+  on_unknown: stop
+  on_conversation: failover
+budget: {daily_usd: 20.000000001, on_exceeded: warn}
+on_breaker_open: {command: [notify-send, "{{ provider }}/{{ model }}: {{ reason }}", "{{ open_seconds }} s"]}
+providers:
+  gpu-box:
+    dialect: openai-chat
+    base_url: http://gpu-box.internal:8000/v1
+    allow_http: true
+    api_key: {env: GPU_BOX_KEY}
+    limits: {concurrency: 16, requests_per_minute: 600, tokens_per_minute: 200000}
+models:
+  gpu-box/llama-4-scout: {context_tokens: 131072, supports: [tools, json_schema, no-vision]}
+aliases:
+  haiku: anthropic/claude-haiku-4-5
+routes:
+  summarize:
+    description: short summaries; cheap first
+    strategy: priority
+    candidates:
+      - haiku
+      - gemini/gemini-3.7-flash
+      - model: gpu-box/llama-4-scout
+        when: {max_input_tokens: 20000, min_input_tokens: 10, label: bulk, tools: false, attachments: false, schema: true}
+    requires: [json_schema, tools]
+    quality: {set: set.yaml, min_pass_rate: 0.85, max_age: 30d, missing: skip}
+    max_cost_usd: 0.05
+    max_p50_ms: 4000
+    deadline: 60s
+    retry: {retries: 1, when: first, base: 100ms, cap: 4s}
+    on_midstream: stop
+    on_content_policy: stop
+    on_bad_request: stop
+    on_unknown: failover
+    on_conversation: stay
+  support:
+    strategy: balanced
+    weigh: {cost: 1, latency: 0.5, reliability: 2}
+    candidates: [{model: "route:summarize", when: {label: bulk}}, mistral/mistral-small-2603]
+  canary:
+    strategy: weighted
+    sticky_by: var:customer
+    candidates: [{model: haiku, weight: 94}, {model: "route:support", weight: 6}]
+  quick: {strategy: fastest, candidates: [haiku]}
+  cheap: {strategy: cheapest, candidates: [haiku, "route:quick"]}
+"#;
+
+const SET: &str =
+    "version: 1\nname: s\nprompt: 'Say {{ x }}'\ncases: [{id: a, vars: {x: 1}, assert: [is-json]}]\n";
+
+/// Reads a text as the file that the user named, with `set.yaml` beside it.
+fn load_config(text: &str, folder: &Path, origin: ConfigOrigin) -> Config {
+    std::fs::write(folder.join("set.yaml"), SET).unwrap();
+    let path = Some(folder.join("routes.yaml"));
+    let found = ConfigFile { display_name: "routes.yaml".into(), path, text: text.into(), origin };
+    Config::load(found, &TrustStore::for_user()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn route_policy<'a>(config: &'a Config, route: &str) -> &'a RoutePolicy {
+    &config.routes.iter().find(|r| r.name == route).unwrap().policy
+}
+
+/// Each candidate of a route as `model weight`, with what of its conditions the tests look at.
+fn describe_candidates(config: &Config, route: &str) -> Vec<String> {
+    let spec = config.routes.iter().find(|r| r.name == route).unwrap();
+    let words = |c: &CandidateSpec| {
+        let label = c.when.label.as_ref().map(|label| format!(" for {label}")).unwrap_or_default();
+        let most = c.when.max_input_tokens.map(|most| format!(" up to {most}")).unwrap_or_default();
+        format!("{} {}{label}{most}", c.model, c.weight)
+    };
+    spec.candidates.iter().map(words).collect()
+}
+
+fn yaml_with_routes(routes: &str) -> String {
+    format!("version: 1\nroutes:\n{routes}")
+}
+
+#[test]
+fn every_key_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = load_config(EVERY_KEY, folder.path(), ConfigOrigin::Explicit);
+    assert_eq!(config.budget, Some(DailyBudget { limit: 20_000_000_001, on_exceeded: OnExceeded::Warn }));
+    assert_eq!(config.on_breaker_open.as_ref().unwrap()[0], "notify-send");
+    let limits = config.providers["gpu-box"].limits;
+    assert_eq!(
+        (limits.concurrency, limits.requests_per_minute, limits.tokens_per_minute),
+        (Some(16), Some(600), Some(200_000))
+    );
+    let summarize = route_policy(&config, "summarize");
+    assert_eq!(summarize.strategy, Strategy::Priority);
+    assert_eq!(summarize.requirements.capabilities, [Capability::JsonSchema, Capability::Tools]);
+    assert_eq!(summarize.requirements.max_cost, Some(50_000_000));
+    assert_eq!(summarize.requirements.max_p50, Some(Duration::from_secs(4)));
+    let set = folder.path().join("set.yaml").canonicalize().unwrap();
+    let quality = QualityFloor {
+        digest: slalom::config::load_golden_set(&set, slalom::config::FileAccess::Unrestricted)
+            .unwrap()
+            .digest,
+        set,
+        min_pass_rate: 0.85,
+        max_age: Some(Duration::from_secs(30 * 86_400)),
+        on_missing: OnMissingPassRate::Skip,
+    };
+    assert_eq!(summarize.requirements.quality, Some(quality));
+    assert_eq!((summarize.retry.retries, summarize.retry.when), (1, RetryWhen::First));
+    assert_eq!(
+        (summarize.on_midstream, summarize.on_unknown),
+        (StopOrContinue::Stop, StopOrContinue::Continue)
+    );
+    assert_eq!(
+        (summarize.on_content_policy, summarize.on_conversation),
+        (StopOrContinue::Stop, StopOrContinue::Stop)
+    );
+    // What a route does not say is as the defaults have it.
+    let support = route_policy(&config, "support");
+    assert_eq!(
+        support.strategy,
+        Strategy::Balanced(BalanceWeights { cost: 1.0, latency: 0.5, reliability: 2.0 })
+    );
+    assert_eq!((support.retry.retries, support.retry.when), (2, RetryWhen::Alone));
+    assert_eq!(
+        (support.on_midstream, support.on_content_policy, support.on_bad_request),
+        (StopOrContinue::Continue, StopOrContinue::Continue, StopOrContinue::Continue)
+    );
+    assert_eq!(
+        (support.on_unknown, support.on_conversation),
+        (StopOrContinue::Stop, StopOrContinue::Continue)
+    );
+    assert_eq!(support.timeouts.first_token, Some(Duration::from_secs(20)));
+    assert_eq!(config.default_policy.retry.retries, 2);
+    assert_eq!(
+        route_policy(&config, "canary").strategy,
+        Strategy::Weighted { sticky_by: Some("customer".into()) }
+    );
+    assert_eq!(route_policy(&config, "quick").strategy, Strategy::Fastest);
+    assert_eq!(route_policy(&config, "cheap").strategy, Strategy::Cheapest);
+    let bulk = CandidateConditions {
+        max_input_tokens: Some(20_000),
+        min_input_tokens: Some(10),
+        label: Some("bulk".into()),
+        tools: Some(false),
+        attachments: Some(false),
+        schema: Some(true),
+    };
+    let route = config.build_route("summarize", &|_: &str| None).unwrap();
+    assert_eq!((route.candidates[2].when.clone(), route.candidates[2].weight), (bulk, 1.0));
+}
+
+#[test]
+fn nested_routes_expand_to_candidates() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = load_config(EVERY_KEY, folder.path(), ConfigOrigin::Explicit);
+    assert_eq!(
+        describe_candidates(&config, "support"),
+        [
+            "anthropic/claude-haiku-4-5 1 for bulk",
+            "gemini/gemini-3.7-flash 1 for bulk",
+            "gpu-box/llama-4-scout 1 for bulk up to 20000",
+            "mistral/mistral-small-2603 1",
+        ]
+    );
+    // Shared out evenly; `haiku` stands before for every request, so its share is nobody's.
+    assert_eq!(
+        describe_candidates(&config, "canary"),
+        [
+            "anthropic/claude-haiku-4-5 94",
+            "gemini/gemini-3.7-flash 1.5 for bulk",
+            "gpu-box/llama-4-scout 1.5 for bulk up to 20000",
+            "mistral/mistral-small-2603 1.5",
+        ]
+    );
+    assert_eq!(describe_candidates(&config, "cheap"), ["anthropic/claude-haiku-4-5 1"]);
+    // A model that stands earlier for some requests only keeps its later place for the others.
+    let config = load_config(
+        &yaml_with_routes(
+            "  a: {candidates: [{model: 'route:b', when: {label: x, max_input_tokens: 9}}, sim-openai/good]}
+  b: {strategy: weighted, candidates: [{model: sim-openai/good, weight: 3, when: {max_input_tokens: 10}}, {model: sim-gemini/good, weight: 1}]}
+  c: {strategy: weighted, candidates: [{model: 'route:b', weight: 8}, {model: 'route:a', weight: 0}]}
+",
+        ),
+        folder.path(),
+        ConfigOrigin::Explicit,
+    );
+    assert_eq!(
+        describe_candidates(&config, "a"),
+        ["sim-openai/good 1 for x up to 9", "sim-gemini/good 1 for x up to 9", "sim-openai/good 1"]
+    );
+    assert_eq!(
+        describe_candidates(&config, "c"),
+        ["sim-openai/good 6 up to 10", "sim-gemini/good 2", "sim-openai/good 0"]
+    );
+}
+
+#[test]
+fn all_conflicts_are_reported_at_once() {
+    insta::assert_snapshot!(
+        "conflicts_of_orders",
+        routes_yaml_error(
+            "version: 1
+routes:
+  a:
+    weigh: {cost: 1}
+    sticky_by: var:x
+    candidates: [{model: sim-openai/good, weight: 2}, antropic/x, a]
+  b: {strategy: balanced, weigh: {cost: 0, latency: 0, reliability: 0}, candidates: [sim-openai/good]}
+  c: {strategy: balanced, weigh: {cost: -1, latency: .nan}, candidates: [sim-openai/good]}
+  d: {strategy: weighted, sticky_by: customer, candidates: [{model: sim-openai/good, weight: -2}]}
+"
+        )
+    );
+    insta::assert_snapshot!(
+        "conflicts_of_conditions",
+        routes_yaml_error(
+            "version: 1
+models:
+  sim-openai/good: {supports: [no-tools]}
+routes:
+  a:
+    candidates:
+      - {model: sim-gemini/good, when: {min_input_tokens: 9, max_input_tokens: 5}}
+      - {model: sim-gemini/good, when: {max_input_tokens: 0}}
+      - {model: sim-gemini/terse, when: {label: ''}}
+      - {model: sim-openai/good, when: {tools: true}}
+      - {model: sim-gemini/terse, when: {label: x}}
+      - {model: sim-gemini/terse, when: {label: x, schema: true}}
+"
+        )
+    );
+    insta::assert_snapshot!(
+        "conflicts_of_floors_and_retries",
+        routes_yaml_error(
+            "version: 1
+defaults: {deadline: 10s, timeouts: {first_token: 40s}}
+models:
+  sim-openai/good: {supports: [no-tools]}
+  sim-gemini/good: {supports: [no-pdf]}
+routes:
+  a: {candidates: [sim-openai/good], retry: {retries: 0, when: first}}
+  b: {candidates: [sim-openai/good], deadline: 30s, timeouts: {first_token: 31s, idle: 50s}}
+  c: {candidates: [sim-openai/good, sim-gemini/good], requires: [tools, pdf]}
+  d: {candidates: [sim-openai/good, sim-gemini/terse], requires: [tools, pdf], max_cost_usd: 0}
+  e: {candidates: [sim-openai/good], quality: {set: missing.yaml, min_pass_rate: 1.5, max_age: 0d}}
+"
+        )
+    );
+    insta::assert_snapshot!(
+        "conflicts_beside_routes",
+        routes_yaml_error(
+            "version: 1
+budget: {daily_usd: 0}
+on_breaker_open: {command: ['{{ model }}', '{{ provder }}', '{{ model', '{{ reason | shout }}', 'ok {{ open_seconds }}']}
+providers:
+  sim-openai: {limits: {concurrency: 0, requests_per_minute: 0, tokens_per_minute: 0}}
+routes:
+  a: {candidates: [sim-openai/good]}
+"
+        )
+    );
+}
+
+#[test]
+fn nested_route_conflict_cases() {
+    insta::assert_snapshot!(
+        "routes_in_one_another",
+        routes_yaml_error(
+            "version: 1
+routes:
+  a: {candidates: ['route:b', sim-openai/good]}
+  b: {candidates: ['route:c', sim-openai/good]}
+  c: {candidates: ['route:a', sim-openai/good]}
+  self: {candidates: ['route:self']}
+  lost: {candidates: ['route:selv']}
+  x: {candidates: [{model: 'route:y', when: {label: one}}]}
+  y: {candidates: [{model: sim-openai/good, when: {label: two}}]}
+"
+        )
+    );
+    insta::assert_snapshot!(
+        "weights_of_nothing",
+        routes_yaml_error(
+            "version: 1\nroutes:\n  w: {strategy: weighted, candidates: [{model: sim-openai/good, weight: 0}]}\n"
+        )
+    );
+    // Deep ones are refused in any order, and many ways through them cost no time.
+    let line = |n: usize| format!("  r{n}: {{candidates: ['route:r{}', sim-openai/m{n}]}}\n", n + 1);
+    for order in [(0..40).collect::<Vec<_>>(), (0..40).rev().collect()] {
+        let routes: String = order.into_iter().map(line).collect();
+        let said =
+            routes_yaml_error(&yaml_with_routes(&(routes + "  r40: {candidates: [sim-openai/good]}\n")));
+        assert!(said.contains("more than 16 routes in one another"), "{said}");
+    }
+    let fork = |n: usize| {
+        let next = n + 1;
+        format!("  r{n}: {{candidates: [{{model: 'route:r{next}', when: {{label: x}}}}, 'route:r{next}']}}\n")
+    };
+    let routes: String = (0..15).map(fork).collect();
+    CliHarness::new()
+        .with_file("routes.yaml", &yaml_with_routes(&(routes + "  r15: {candidates: [sim-openai/good]}\n")))
+        .run(&["check"])
+        .assert_exit_code(0);
+    let many: String = (0..201).map(|n| format!("sim-openai/m{n}, ")).collect();
+    let said = routes_yaml_error(&yaml_with_routes(&format!("  big: {{candidates: [{many}]}}\n")));
+    assert!(said.contains("the route `big` has more than 200 candidates"), "{said}");
+}
+
+#[test]
+fn invalid_value_error_cases() {
+    let of = |entry: &str| {
+        routes_yaml_error(&yaml_with_routes(&format!(
+            "  a:\n    candidates: [sim-openai/good]\n    {entry}\n"
+        )))
+    };
+    for (entry, said) in [
+        ("strategy: cheepest", "did you mean `cheapest`?"),
+        ("quality: {set: s.yaml, min_pas_rate: 1}", "did you mean `min_pass_rate`?"),
+        ("on_conversation: stop", "the words known here are stay, failover"),
+        ("max_p50_ms: 1.5", "a whole number in range"),
+        ("max_cost_usd: 5e-2", "`5e-2` is no amount of dollars"),
+    ] {
+        assert!(of(entry).contains(said), "{entry}: {}", of(entry));
+    }
+    let candidate = |text: &str| {
+        routes_yaml_error(&yaml_with_routes(&format!("  a:\n    candidates:\n      - {text}\n")))
+    };
+    insta::assert_snapshot!(
+        "unknown_key_of_a_candidate",
+        candidate("{model: sim-openai/good, wehn: {label: x}}")
+    );
+    for (text, said) in [
+        ("{model: sim-openai/good, when: {lable: x}}", "did you mean `label`?"),
+        ("{weight: 3}", "the key `model` is missing"),
+        ("5", "a name or a map was expected here"),
+        ("", "a name or a map was expected here"),
+        ("[sim-openai/good]", "a name or a map was expected here"),
+        ("a", "for the route of that name, write `route:a`"),
+    ] {
+        assert!(candidate(text).contains(said), "{text}: {}", candidate(text));
+        assert!(candidate(text).contains("routes.yaml:5:"), "{text}: {}", candidate(text));
+    }
+}
+
+#[test]
+fn overridden_defaults_are_not_conflicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "version: 1
+defaults: {deadline: 10s, timeouts: {first_token: 40s}, retry: {retries: 0}}
+routes:
+  long: {candidates: [sim-openai/good], deadline: 60s, retry: {retries: 1, when: first}}
+  short: {candidates: [sim-openai/good], deadline: 5s}
+  late: {candidates: [sim-openai/good], deadline: 10s, timeouts: {idle: 60s}, on_midstream: restart}
+";
+    load_config(text, folder.path(), ConfigOrigin::Explicit);
+}
+
+#[test]
+fn untrusted_on_breaker_open_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "version: 1\non_breaker_open: {command: [true]}\nroutes: {a: {candidates: [sim-openai/good]}}\n";
+    let text = text.replace("[true]", "['true']");
+    let config = load_config(&text, folder.path(), ConfigOrigin::Project);
+    assert_eq!((config.on_breaker_open, config.is_trusted), (None, false));
+    assert_eq!(config.trust_requirements, ["`on_breaker_open` would run a command"]);
+    assert!(load_config(&text, folder.path(), ConfigOrigin::User).on_breaker_open.is_some());
+    let tool = CliHarness::new().with_file("routes.yaml", &text);
+    tool.run(&["ask", "-m", "sim-openai/good", "hi"])
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["`on_breaker_open` would run a command", "slalom check --trust"]);
+    tool.run(&["check", "--trust"]).assert_exit_code(0);
+    let ran = tool.run(&["ask", "-m", "sim-openai/good", "hi"]).assert_exit_code(0);
+    assert!(!ran.stderr.contains("trust"), "{}", ran.stderr);
+}
+
+const ROUTES: &str = "  two-arms:
+    strategy: weighted
+    candidates: [{model: sim-openai/good, weight: 9, when: {label: x}}, {model: sim-gemini/good, weight: 1}]
+  over: {candidates: ['route:two-arms', sim-openai/terse]}
+  needs: {candidates: [sim-openai/good], requires: [tools]}
+models:
+  sim-openai/mute: {supports: [no-tools]}
+aliases: {good: sim-gemini/good}
+";
+
+/// The routes of [`ROUTES`] with these variables set.
+fn load_with_variables(set: &[(&str, &str)]) -> Result<Config, SubjectError> {
+    let folder = tempfile::tempdir().unwrap();
+    let look = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+    load_config(&yaml_with_routes(ROUTES), folder.path(), ConfigOrigin::Explicit).apply_overrides(&look)
+}
+
+#[test]
+fn env_override_replaces_route_candidates() {
+    let config = load_with_variables(&[("SLALOM_ROUTE_TWO_ARMS", " sim-openai/good ,sim-anthropic/good,")]);
+    assert_eq!(config.unwrap_err().message, "SLALOM_ROUTE_TWO_ARMS: a name is missing beside a comma");
+    let config =
+        load_with_variables(&[("SLALOM_ROUTE_TWO_ARMS", " sim-openai/good ,sim-anthropic/good")]).unwrap();
+    assert_eq!(describe_candidates(&config, "two-arms"), ["sim-openai/good 9 for x", "sim-anthropic/good 1"]);
+    assert_eq!(
+        describe_candidates(&config, "over"),
+        ["sim-openai/good 1 for x", "sim-anthropic/good 1", "sim-openai/terse 1"]
+    );
+    assert_eq!(
+        config.override_notes,
+        ["SLALOM_ROUTE_TWO_ARMS replaces the candidates of the route `two-arms`"]
+    );
+    let by = |name: &str| config.routes.iter().find(|r| r.name == name).unwrap().overridden_by.clone();
+    assert_eq!((by("two-arms").as_deref(), by("over")), (Some("SLALOM_ROUTE_TWO_ARMS"), None));
+    let config =
+        load_with_variables(&[("SLALOM_ROUTE_NEEDS", "good,route:two-arms"), ("SLALOM_ROUTE_OVER", " ")])
+            .unwrap();
+    assert_eq!(describe_candidates(&config, "needs"), ["sim-gemini/good 1", "sim-openai/good 1 for x"]);
+    assert_eq!(config.override_notes.len(), 1);
+}
+
+#[test]
+fn invalid_env_override_error_names_variable() {
+    for (name, value, said) in [
+        ("SLALOM_ROUTE_OVER", "antropic/x", "SLALOM_ROUTE_OVER: there is no provider `antropic`"),
+        ("SLALOM_ROUTE_OVER", "gud", "SLALOM_ROUTE_OVER: `gud` is not a model"),
+        ("SLALOM_ROUTE_OVER", "route:two", "SLALOM_ROUTE_OVER: there is no route `two`"),
+        ("SLALOM_ROUTE_OVER", "good,sim-gemini/good", "SLALOM_ROUTE_OVER: `sim-gemini/good` stands twice"),
+        (
+            "SLALOM_ROUTE_TWO_ARMS",
+            "route:over",
+            "SLALOM_ROUTE_TWO_ARMS: these routes go in a circle: two-arms → over → two-arms",
+        ),
+        (
+            "SLALOM_ROUTE_NEEDS",
+            "sim-openai/mute",
+            "SLALOM_ROUTE_NEEDS: no candidate of the route `needs` has all that it requires: `sim-openai/mute` has no tools",
+        ),
+    ] {
+        assert_eq!(load_with_variables(&[(name, value)]).unwrap_err().message, said);
+    }
+    let tool = CliHarness::new().with_file(
+        "routes.yaml",
+        &yaml_with_routes("  a-b: {candidates: [sim-openai/good]}\n  a.b: {candidates: [sim-openai/good]}\n"),
+    );
+    tool.run(&["check"]).assert_exit_code(0);
+    tool.with_env("SLALOM_ROUTE_A_B", "sim-gemini/good")
+        .run(&["check"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&[
+            "SLALOM_ROUTE_A_B could mean the route `a-b` or the route `a.b`",
+            "hint: ",
+        ]);
+}
+
+#[test]
+fn env_override_applies_to_every_command() {
+    let tool = CliHarness::new()
+        .with_file("routes.yaml", &yaml_with_routes("  mine: {candidates: [openai/gpt-6]}\n"))
+        .with_env("SLALOM_ROUTE_MINE", "sim-anthropic/overloaded,sim-gemini/good");
+    let ran = tool.run(&["route", "mine", "--json", "hi"]).assert_exit_code(0);
+    assert_eq!((&ran.json()["provider"], &ran.json()["model"]), (&"sim-gemini".into(), &"good".into()));
+    let listed = tool.run(&["route", "--json"]).assert_exit_code(0);
+    assert!(listed.stdout.contains("overloaded") && !listed.stdout.contains("gpt-6"), "{}", listed.stdout);
+    tool.run(&["ask", "-m", "route:mine", "hi"]).assert_exit_code(0);
+}
+
+/// An entry of a route: a model, or a later route, under conditions that never exclude each other.
+type RouteEntry = (usize, bool, Option<u64>);
+
+fn route_entries() -> impl proptest::strategy::Strategy<Value = Vec<Vec<RouteEntry>>> {
+    use proptest::prelude::*;
+    prop::collection::vec(
+        prop::collection::vec((0usize..7, any::<bool>(), prop::option::of(1u64..4)), 1..5),
+        4,
+    )
+}
+
+/// The models that a request may go to, each at its first place, straight from what is written.
+fn expected_models(
+    routes: &[Vec<RouteEntry>],
+    route: usize,
+    labelled: bool,
+    tokens: u64,
+    found: &mut Vec<String>,
+) {
+    for (what, label, most) in &routes[route] {
+        if (*label && !labelled) || most.is_some_and(|most| tokens > most) {
+            continue;
+        }
+        // 0 to 2 are models, the rest are routes further down.
+        let below = route + what.saturating_sub(2);
+        if *what > 2 && below < routes.len() {
+            expected_models(routes, below, labelled, tokens, found);
+        } else if !found.contains(&format!("m{what}")) {
+            found.push(format!("m{what}"));
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Routes put in the place of their names offer every request the same models in the same order.
+    #[test]
+    fn expansion_preserves_candidate_order(routes in route_entries()) {
+        let mut text = "version: 1\nroutes:\n".to_owned();
+        for (n, entries) in routes.iter().enumerate() {
+            text += &format!("  r{n}:\n    candidates:\n");
+            for (what, label, most) in entries {
+                let below = n + what.saturating_sub(2);
+                let name = if *what > 2 && below < routes.len() {
+                    format!("route:r{below}")
+                } else {
+                    format!("sim-openai/m{what}")
+                };
+                let label = if *label { "label: x, " } else { "" };
+                let most = most.map(|most| format!("max_input_tokens: {most}")).unwrap_or_default();
+                text += &format!("      - {{model: '{name}', when: {{{label}{most}}}}}\n");
+            }
+        }
+        let found = ConfigFile { display_name: "routes.yaml".into(), path: None, text, origin: ConfigOrigin::Explicit };
+        let config = match Config::load(found, &TrustStore::for_user()) {
+            Ok(config) => config,
+            Err(error) => {
+                proptest::prop_assert!(error.diagnostics.iter().all(|p| p.message.contains("stands twice")), "{}", error);
+                return Ok(());
+            }
+        };
+        for (n, route) in config.routes.iter().enumerate() {
+            for (labelled, tokens) in [(false, 1), (false, 3), (true, 2), (true, 4)] {
+                let mut expected = Vec::new();
+                expected_models(&routes, n, labelled, tokens, &mut expected);
+                let mut offered: Vec<String> = Vec::new();
+                for candidate in &route.candidates {
+                    let when = &candidate.when;
+                    let meets = when.label.is_none() || labelled;
+                    if meets && when.max_input_tokens.is_none_or(|most| tokens <= most) && !offered.contains(&candidate.model.model) {
+                        offered.push(candidate.model.model.clone());
+                    }
+                }
+                proptest::prop_assert_eq!(&offered, &expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The cases of the manifest, and what lies on disk for each. Which dialect a case speaks is read from its address; from
+//! its folder where none was kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use slalom::dialect::{Dialect, EchoReasoning, Quirks, WireHeaders};
+
+use super::frames;
+
+/// Folders that hold no chats. Without them the manifest has 519 cases, 449 of them recorded.
+const NON_CHAT_SOURCES: [&str; 6] = ["count", "embed", "models", "rerank", "tokenize", "bedrock-invoke"];
+
+/// One row of the manifest.
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) url: String,
+    pub(super) dialect: Dialect,
+    pub(super) status: u16,
+    pub(super) recorded: bool,
+    stem: PathBuf,
+    files: Vec<String>,
+}
+
+/// The folder of the samples, which a user's clone does not have.
+pub(super) fn samples_folder() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/samples");
+    if folder.join("manifest.csv").is_file() {
+        return Some(folder);
+    }
+    println!("skipped: the recorded samples are not here");
+    None
+}
+
+/// Every case that is a chat.
+pub(super) fn load_samples(folder: &Path) -> Vec<Sample> {
+    let mut reader = csv::Reader::from_path(folder.join("manifest.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|h| h == name).unwrap();
+    let (sample, source, url, status, files, kind) =
+        (at("sample"), at("dialect"), at("url"), at("status"), at("files"), at("kind"));
+    reader
+        .records()
+        .map(Result::unwrap)
+        .filter(|row| !NON_CHAT_SOURCES.iter().any(|word| row[source].contains(word)))
+        .map(|row| Sample {
+            name: row[sample].to_owned(),
+            source: row[source].to_owned(),
+            url: row[url].to_owned(),
+            dialect: dialect_of(&row[source], &row[url], &folder.join(&row[sample])),
+            status: row[status].parse().unwrap_or(200),
+            recorded: &row[kind] == "recorded",
+            stem: folder.join(&row[sample]),
+            files: row[files].split(' ').map(str::to_owned).collect(),
+        })
+        .collect()
+}
+
+fn dialect_of(source: &str, url: &str, stem: &Path) -> Dialect {
+    // Azure serves two dialects from one address.
+    let shown = ["response.json", "stream.sse"].iter().filter(|_| url.is_empty());
+    let shown = shown.filter_map(|suffix| fs::read_to_string(format!("{}.{suffix}", stem.display())).ok());
+    let is_response =
+        |text: &str| text.contains("\"type\":\"response.") || text.contains("\"object\":\"response\"");
+    if shown.into_iter().any(|text| is_response(&text.replace("\": ", "\":"))) {
+        return Dialect::OpenaiResponses;
+    }
+    if url.contains("/chat/completions") {
+        return Dialect::OpenaiChat;
+    }
+    if url.contains("/responses") || source.contains("-responses") {
+        return Dialect::OpenaiResponses;
+    }
+    match source {
+        "anthropic" => Dialect::Anthropic,
+        "gemini" | "vertex" => Dialect::Gemini,
+        "cohere" => Dialect::Cohere,
+        "ollama" => Dialect::Ollama,
+        "bedrock" => Dialect::Bedrock,
+        _ => Dialect::OpenaiChat,
+    }
+}
+
+impl Sample {
+    /// The bytes of one of its files, where it has that one.
+    pub(super) fn file(&self, suffix: &str) -> Option<Vec<u8>> {
+        self.files
+            .iter()
+            .any(|f| f == suffix)
+            .then(|| fs::read(format!("{}.{suffix}", self.stem.display())).unwrap())
+    }
+
+    /// Its streamed answers, in the framing of their dialect.
+    pub(super) fn streams(&self) -> Vec<Vec<u8>> {
+        let framed = ["stream.sse", "stream.ndjson", "eventstream.bin"];
+        let mut streams: Vec<Vec<u8>> = framed.iter().filter_map(|suffix| self.file(suffix)).collect();
+        streams.extend(self.file("chunks.jsonl").map(|lines| frames::aws_from_json_lines(&lines)));
+        streams.extend(self.file("stream.array.json").map(|list| frames::sse_from_json_array(&list)));
+        streams.iter().flat_map(|stream| frames::split_answers(stream)).collect()
+    }
+
+    /// The headers of the answer, as far as they were kept.
+    pub(super) fn headers(&self) -> WireHeaders {
+        let Some(bytes) = self.file("headers.json") else { return WireHeaders::default() };
+        let object: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
+        object
+            .into_iter()
+            .map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect()
+    }
+
+    /// What the built-in provider does its own way; thoughts that were sent are sent again.
+    pub(super) fn quirks(&self) -> Quirks {
+        let provider = match self.source.as_str() {
+            "openai-chat" => "openai",
+            other => other,
+        };
+        let rows = slalom::provider::built_in_providers();
+        let row = rows.into_iter().find(|row| row.name == provider && row.dialect == self.dialect);
+        let quirks = row.map(|row| row.quirks).unwrap_or_default();
+        Quirks { echo_reasoning: EchoReasoning::Always, ..quirks }
+    }
+}

@@ -1,0 +1,130 @@
+//! Pictures, documents and texts that go with the prompts of a golden set, through the real binary.
+
+use serde_json::Value;
+
+use crate::harness::{CliHarness, CountingSimulator};
+
+const SET: &str = "version: 1
+name: pictures
+models: [sim-openai/good]
+prompt: What does {{ picture }} show?
+files: ['pictures/{{ picture }}']
+assert: [{not-contains: zebra}]
+cases:
+  - {id: dot, vars: {picture: dot.png}}
+  - {id: note, vars: {picture: note.txt}}
+";
+
+const PNG: [u8; 8] = [0x89, b'P', b'N', b'G', 1, 2, 3, 4];
+
+fn harness(simulator: &CountingSimulator, set: &str) -> CliHarness {
+    let tool =
+        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", set);
+    let tool = tool.with_file("pictures/note.txt", "a drawn horse\n");
+    std::fs::write(tool.path("pictures/dot.png"), PNG).unwrap();
+    tool
+}
+
+/// The digests of the cases.
+fn case_digests(tool: &CliHarness) -> Vec<Value> {
+    tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(0);
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+    report["runs"][0]["results"].as_array().unwrap().iter().map(|result| result["digest"].clone()).collect()
+}
+
+#[test]
+fn digest_depends_on_file_content() {
+    let simulator = CountingSimulator::start();
+    let tool = harness(&simulator, SET);
+    let first = case_digests(&tool);
+    let ran = tool.run(&["eval", "set.yaml", "--dry-run", "--filter", "note"]).assert_exit_code(0);
+    let prompt = "What does note.txt show?\n\n<file name=\"pictures/note.txt\">\na drawn horse\n</file>\n";
+    assert!(ran.stdout.contains(prompt), "{}", ran.stdout);
+    // The same in a turn of several is the same case; another picture is another one.
+    let turns = SET.replace(
+        "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']\n",
+        "messages:\n  - {role: user, content: 'What does {{ picture }} show?', files: ['pictures/{{ picture }}']}\n",
+    );
+    let tool = tool.with_file("set.yaml", &turns);
+    assert_eq!(case_digests(&tool), first);
+    std::fs::write(tool.path("pictures/dot.png"), [&PNG[..], &[5]].concat()).unwrap();
+    let second = case_digests(&tool);
+    assert!(second[0] != first[0] && second[1] == first[1]);
+    // A prompt may have files of its own, or go without words about them.
+    let named = SET
+        .replace("prompt: What does {{ picture }} show?", "prompts:\n  plain: What does {{ picture }} show?\n  both: {prompt: Well?, files: [pictures/dot.png, pictures/note.txt]}");
+    let ran = tool.with_file("set.yaml", &named).run(&["eval", "set.yaml", "--json"]).assert_exit_code(0);
+    assert_eq!(ran.json()["runs"][0]["subjects"].as_array().unwrap().len(), 2);
+}
+
+/// What is attached is looked at before anything is sent: who takes no pictures is not asked.
+#[test]
+fn model_without_document_support_fails() {
+    let pdf = SET.replace("dot.png", "page.pdf").replace("sim-openai", "sim-cohere");
+    let tool = CliHarness::new()
+        .with_file("set.yaml", &pdf)
+        .with_file("pictures/note.txt", "x")
+        .with_file("pictures/page.pdf", "%PDF-1.4 page");
+    let ran = tool.run(&["eval", "set.yaml", "--filter", "dot"]);
+    assert_ne!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains("it takes no documents"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+#[test]
+fn invalid_files_fail_before_any_request() {
+    let simulator = CountingSimulator::start();
+    let mistakes: Vec<(String, &[&str])> = vec![
+        (
+            SET.replace("picture: dot.png", "picture: dog.png"),
+            &["case `dot`: `pictures/dog.png` cannot be read", "relative to the set", "set.yaml:8:"],
+        ),
+        (
+            SET.replace("pictures/{{ picture }}", "{{ photo }}"),
+            &["case `dot`: the template's variable `photo` is not defined"],
+        ),
+        (SET.replace("pictures/{{ picture }}", "{{ photo"), &["the template is broken", "set.yaml:5:"]),
+        (
+            SET.replace("prompt: What does {{ picture }} show?", "messages: [{role: user, content: x}]"),
+            &["files go with what the user says", "set.yaml:5:"],
+        ),
+        (
+            SET.replace(
+                "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']",
+                "messages: [{role: assistant, content: x, files: [a.png]}, {role: user, content: y}]",
+            ),
+            &["files go with what the user says", "set.yaml:4:"],
+        ),
+    ];
+    for (text, words) in mistakes {
+        let ran = harness(&simulator, &text).run(&["eval", "set.yaml"]);
+        assert_eq!(ran.code, 2, "{text}: {}{}", ran.stdout, ran.stderr);
+        ran.assert_stderr_contains(words).assert_stderr_contains(&["hint: "]);
+    }
+    assert_eq!(simulator.request_count(), 0);
+}
+
+/// Of very many cases memory holds little: they are put in a file without a name, and it is said where that cannot be.
+#[test]
+fn large_set_without_tmpdir_exits_2() {
+    let set = "version: 1\nname: many\nprompt: '{{ q }}'\nassert: [contains: x]\ncases_from: [many.csv]\n";
+    let rows: String = (0..9_000).map(|n| format!("{n},{}\n", "why? ".repeat(20))).collect();
+    let tool = CliHarness::new().with_file("set.yaml", set).with_file("many.csv", &format!("id,q\n{rows}"));
+    let ran = tool.run(&["check", "set.yaml"]).assert_exit_code(0);
+    assert!(ran.stdout.contains("set.yaml: 9000 cases"), "{}", ran.stdout);
+    let left = std::fs::read_dir(tool.path("")).unwrap().count();
+    let nowhere = tool.path("no/such/folder");
+    let tool = tool.with_env("TMPDIR", nowhere.to_str().unwrap());
+    let ran = tool.run(&["check", "set.yaml"]).assert_exit_code(2);
+    assert!(ran.stderr.contains("the cases are too many for memory"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no/such/folder: ") && ran.stderr.contains("$TMPDIR"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_dir(tool.path("")).unwrap().count(), left, "nothing is left behind");
+    // Few need no such room.
+    let tool = tool.with_file("many.csv", "id,q\n1,why?\n");
+    tool.run(&["check", "set.yaml"]).assert_exit_code(0);
+}

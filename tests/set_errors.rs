@@ -1,0 +1,240 @@
+//! What is said to whoever mistypes something about a golden set, through the real binary.
+
+use crate::harness::{CliHarness, CliOutput};
+
+/// A set whose cases come from `cases.csv`.
+fn set_yaml(prompt: &str) -> String {
+    format!(
+        "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{prompt}'\nassert: [contains: Paris]\ncases_from: [cases.csv]\n"
+    )
+}
+
+fn dry_run_with_cases(cases: &str) -> CliOutput {
+    let tool =
+        CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
+    tool.run(&["eval", "set.yaml", "--dry-run"])
+}
+
+/// One mistake that every case shares is told three times, and then counted.
+#[test]
+fn repeated_errors_are_summarized() {
+    let cases: String = (0..40).map(|n| format!("c{},a\n", n % 20)).collect();
+    let ran = dry_run_with_cases(&format!("id,place\n{cases}")).assert_exit_code(2);
+    let told = |words: &str| ran.stderr.matches(words).count();
+    assert_eq!(
+        (told("variable `q` is not defined"), told("two cases have the id")),
+        (3, 3),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((told("and 37 more like it"), told("and 17 more like it")), (1, 1), "{}", ran.stderr);
+    // Three of a kind are all that there are, and another variable is another mistake.
+    let ran = dry_run_with_cases("id,place\na,a\nb,b\nc,c\n").assert_exit_code(2);
+    assert!(!ran.stderr.contains("more like it"), "{}", ran.stderr);
+}
+
+#[test]
+fn invalid_template_error_omits_vars_hint() {
+    let tool = CliHarness::new()
+        .with_file("set.yaml", &set_yaml("{{ q | shout }}"))
+        .with_file("cases.csv", "q\na\n");
+    let ran = tool
+        .run(&["eval", "set.yaml", "--dry-run"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["the template is broken", "hint: templates are Jinja"]);
+    assert!(!ran.stderr.contains("vars:"), "{}", ran.stderr);
+}
+
+#[test]
+fn csv_separator_error_suggests_commas() {
+    let hint = "a .csv file has commas between them";
+    dry_run_with_cases("id;q;reference\na;b;c\n").assert_exit_code(2).assert_stderr_contains(&[
+        "cases.csv, line 1",
+        "separated by semicolons",
+        hint,
+    ]);
+    dry_run_with_cases("id\tq\na\tb\n").assert_exit_code(2).assert_stderr_contains(&["separated by tabs"]);
+    // One column is a file of cases, too, and a semicolon in a row says nothing.
+    dry_run_with_cases("q\na;b\n").assert_exit_code(0);
+}
+
+/// A misspelt column would silently become a variable, and its cases go without what it says.
+#[test]
+fn misspelled_column_error_suggests_name() {
+    for (wrong, meant) in [
+        ("refrence", "reference"),
+        ("Referance", "reference"),
+        ("references", "reference"),
+        ("tag", "tags"),
+        ("tgas", "tags"),
+        ("clusters", "cluster"),
+        ("assrt:contains", "assert:NAME"),
+    ] {
+        let words = format!("did you mean `{meant}`?");
+        dry_run_with_cases(&format!("q,{wrong}\na,b\n"))
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["cases.csv, line 2", &words]);
+    }
+    for fine in ["preference", "tabs", "closer", "ids", "customer", "inference", "referee", "stage"] {
+        dry_run_with_cases(&format!("q,{fine}\na,b\n")).assert_exit_code(0);
+    }
+}
+
+#[test]
+fn audit_counts_use_singular() {
+    let cases = "q,reference\na,It is Paris.\n";
+    let tool =
+        CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
+    let text = tool.run(&["eval", "set.yaml", "--audit"]).stdout;
+    let [one, two] =
+        ["references: 1 of 1 passes its own assertions\n", "mutants: 1 of 1 case catches every one\n"];
+    assert!(text.contains(one) && text.contains(two), "{text}");
+}
+
+/// One of a thing is not said as several.
+#[cfg(unix)]
+#[test]
+fn counts_of_one_use_singular() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: Which?\nmin_pass: 2\nassert:\n  - word-count: {min: 2}\n  - length: {max: 0}\n  - exec: [./check.sh]\ncases: [{id: a, reference: a}]\n";
+    let tool = CliHarness::new()
+        .with_file("set.yaml", text)
+        .with_executable("check.sh", "#!/bin/sh\necho '{\"score\": 1}'\n");
+    let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--allow-exec"], more].concat());
+    eval(&[])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["2 repeats of a case must pass, and it is asked once"]);
+    let plan = eval(&["--min-pass", "1", "--dry-run"]).assert_exit_code(0).stdout;
+    for words in ["s: 1 case × sim-openai/good = 1 call\n", "programs are run once\n"] {
+        assert!(plan.contains(words), "no {words:?} in {plan}");
+    }
+    let table = eval(&["--min-pass", "1", "-v"]).assert_exit_code(1).stdout;
+    for words in ["word-count: 1 word\n", "length: 1 character\n", "1 of 1 case failed"] {
+        assert!(table.contains(words), "no {words:?} in {table}");
+    }
+    let down = eval(&["--min-pass", "1", "-m", "sim-openai/down"]).assert_exit_code(3);
+    down.assert_stderr_contains(&["1 result missing; to get it: slalom"]);
+    eval(&["--filter", "z"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["none of the 1 case of set.yaml", "no case has a tag"]);
+}
+
+/// Every figure of a gate says how it is written, where it is written otherwise.
+#[test]
+fn invalid_gate_value_error_suggests_format() {
+    let text = set_yaml("Where is {{ q }}?");
+    let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
+    for (flag, figure, words) in [
+        ("--max-unscored", "0.5", "as a share of them, that is `50%`"),
+        ("--max-unscored", "0.005", "`0.5%`"),
+        ("--max-unscored", "-1", "neither a number of cases nor a share such as `1%`"),
+        ("--min-pass-rate", "90%", "write 0.9 for 90 %"),
+        ("--min-pass-rate", "90", "write 0.9 for 90 %"),
+        ("--min-score", "99.9 %", "write 0.999 for 99.9 %"),
+        ("--margin", "much", "a number from 0 to 1"),
+        ("--max-cost-usd", "$5", "write 5 for $5"),
+        ("--max-p50-ms", "2s", "write 2000 for 2 s"),
+        ("--max-p95-ms", "250 ms", "write 250 for 250 ms"),
+        ("--max-p50-ms", "long", "such as 2000 for 2 s"),
+    ] {
+        tool.run(&["eval", "set.yaml", "--dry-run", flag, figure])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&[flag, words]);
+    }
+    tool.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["write 0.95 for 95 %"]);
+    for (gate, words) in [
+        ("max_unscored: 0.5", "as a share of them, that is `50%`"),
+        ("max_unscored: most", "neither a number of cases nor a share such as `1%`"),
+        ("min_pass_rate: 90%", "hint: write 0.9 for 90 %"),
+    ] {
+        let text = text.replace("name: s", &format!("name: s\ngate: {{{gate}}}"));
+        let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
+        tool.run(&["eval", "set.yaml", "--dry-run"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["set.yaml:3:", words]);
+    }
+}
+
+#[test]
+fn invalid_file_argument_error_suggests_format() {
+    let tool = CliHarness::new()
+        .with_file("set.yaml", &set_yaml("Where is {{ q }}?"))
+        .with_file("cases.csv", "q\na\n");
+    let eval =
+        |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--dry-run"], more].concat()).assert_exit_code(2);
+    for file in ["cases.csv", "./cases.csv", "../report", "/tmp/report.xml"] {
+        eval(&["--baseline", file]).assert_stderr_contains(&[
+            file,
+            "is no baseline",
+            ".json",
+            "--save-baseline",
+        ]);
+    }
+    // A model may have a dot in its name.
+    eval(&["--baseline", "nobody/x-4.1"]).assert_stderr_contains(&["there is no provider `nobody`"]);
+    eval(&["-o", "-"]).assert_stderr_contains(&["`-o -`", "--json prints JSON to standard output"]);
+}
+
+/// A judge that the money does not reach for has not failed, and nothing about it is unknown.
+#[test]
+fn judge_over_max_cost_exits_4() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/judge\nrequest: {max_tokens: 40}\nprompt: Which?\ncases: [{id: a, reference: a, assert: [ASSERT]}]\n";
+    for (assertion, cost, words) in [
+        (
+            "llm-rubric: Is kind",
+            "0.0005",
+            "llm-rubric: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
+        ),
+        (
+            "llm-rubric: {value: Is kind, votes: 3}",
+            "0.0005",
+            "llm-rubric: 3 of 3 votes are missing: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
+        ),
+    ] {
+        let tool =
+            CliHarness::new().with_file("set.yaml", &text.replace("ASSERT", &format!("{{{assertion}}}")));
+        let ran =
+            tool.run(&["eval", "set.yaml", "--max-cost", cost, "-o", "report.json"]).assert_exit_code(4);
+        assert!(ran.stdout.contains(&format!("    cancelled: {words}")), "{}", ran.stdout);
+        let report = std::fs::read_to_string(tool.path("report.json")).unwrap();
+        assert!(report.contains(words) && report.contains("\"cancelled\""), "{report}");
+        ran.assert_stderr_contains(&["1 of 1 case was stopped: this run has spent $0."]);
+    }
+}
+
+#[test]
+fn timeout_exits_4() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/stall]\nprompt: Which?\nassert: [{latency: {max_ms: 100}}]\ncases: [{id: a}]\n";
+    let tool = CliHarness::new().with_file("set.yaml", text);
+    let ran = tool.run(&["eval", "set.yaml", "--timeout", "73ms"]).assert_exit_code(4);
+    let words = "    timeout: the call's time limit (--timeout) ran out before it had a whole answer\n";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+}
+
+/// A simulated model that is misspelt is known for one before the first call, and by a dry run, whoever it is to be.
+#[test]
+fn unknown_simulated_model_exits_2() {
+    let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/juge\nprompt: Which?\ncases: [{id: a, reference: a, assert: [llm-rubric: Is kind]}]\n";
+    let tool = CliHarness::new().with_file("set.yaml", text);
+    for more in [&[][..], &["--dry-run"]] {
+        let eval = |own: &[&str]| tool.run(&[&["eval", "set.yaml"], own, more].concat());
+        eval(&[])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["has no model `juge`", "did you mean `sim-anthropic/judge`?"]);
+        eval(&["-m", "sim-openai/goood"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["no model `goood`", "did you mean `sim-openai/good`?"]);
+        eval(&["-m", "sim-openai/xyz"])
+            .assert_exit_code(2)
+            .assert_stderr_contains(&["hint: it has good, sloppy"]);
+    }
+    // Vectors come from any.
+    let vectors = text
+        .replace("judge: sim-anthropic/juge", "embedding: sim-openai/any")
+        .replace("llm-rubric: Is kind", "similar");
+    CliHarness::new()
+        .with_file("set.yaml", &vectors)
+        .run(&["eval", "set.yaml", "--dry-run", "-m", "sim-openai/flaky-7"])
+        .assert_exit_code(0);
+}

@@ -1,0 +1,134 @@
+//! Processes that are ended from outside, and ledgers that fail them, through the real binary.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{CliHarness, CliOutput, CountingSimulator};
+
+const ASK_ARGS: &[&str] = &["--ledger", "ledger.db", "ask", "-m", "sim-openai/good", "hello"];
+
+fn harness_with_budget(simulator: &CountingSimulator) -> CliHarness {
+    let routes = simulator.routes_yaml() + "budget: {daily_usd: 1, on_exceeded: stop}\n";
+    CliHarness::new().with_file("routes.yaml", &routes)
+}
+
+fn query_ledger(tool: &CliHarness, sql: &str) -> i64 {
+    let file = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    file.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Starts a call, and waits until it is under way.
+fn start_and_wait_for_request(simulator: &CountingSimulator, mut command: Command) -> Child {
+    let before = simulator.request_count();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while simulator.request_count() == before {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn send_signal(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn terminated_call_settles_budget_reservation() {
+    let simulator = CountingSimulator::with_latency(Duration::from_secs(60));
+    let tool = harness_with_budget(&simulator);
+    let mut paid = 0;
+    for (signal, code, word) in [("-TERM", 143, "terminated"), ("-INT", 130, "interrupted")] {
+        let child = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
+        assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 1);
+        send_signal(signal, &child);
+        let ran: CliOutput = child.wait_with_output().unwrap().into();
+        ran.assert_exit_code(code).assert_stderr_contains(&[&format!("error: {word}\n")]);
+        assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 0);
+        let spent = query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend");
+        assert!(spent > paid, "{spent} after {paid}");
+        paid = spent;
+    }
+    // One that was killed could say nothing: what it had set aside is spent once its lease has ended.
+    let mut child = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let file = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    assert_eq!(file.execute("UPDATE lease SET until = since + 1", []).unwrap(), 1);
+    let next = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
+    assert_eq!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend") - paid, paid / 2);
+    send_signal("-TERM", &next);
+    next.wait_with_output().unwrap();
+}
+
+/// Whether this process ignores the hangup: then those that it starts do too.
+#[cfg(target_os = "linux")]
+fn is_sighup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sighup_exits_129_unless_ignored() {
+    let simulator = CountingSimulator::with_latency(Duration::from_secs(60));
+    let tool = harness_with_budget(&simulator);
+    if !is_sighup_ignored() {
+        let child = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
+        send_signal("-HUP", &child);
+        let ran: CliOutput = child.wait_with_output().unwrap().into();
+        ran.assert_exit_code(129).assert_stderr_contains(&["error: hung up\n"]);
+        assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 0);
+    }
+    // As `nohup` starts it.
+    let plain = tool.command(ASK_ARGS);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(tool.path("")).env_clear().stdin(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let child = start_and_wait_for_request(&simulator, command);
+    send_signal("-HUP", &child);
+    send_signal("-TERM", &child);
+    let ran: CliOutput = child.wait_with_output().unwrap().into();
+    ran.assert_exit_code(143);
+}
+
+#[test]
+fn unusable_ledger_warns_despite_quiet_under_budget() {
+    let simulator = CountingSimulator::start();
+    let dead = ["-q", "--ledger", "no-folder/ledger.db", "ask", "-m", "sim-openai/good", "hello"];
+    let tool = harness_with_budget(&simulator).with_file("no-folder", "");
+    let alone = "what this run learns is not kept; the budget holds for this process alone from now on";
+    let ran = tool
+        .run(&dead)
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["warning: the ledger no-folder/ledger.db", alone]);
+    assert_eq!(ran.stderr.matches("ledger.db").count(), 1, "{}", ran.stderr);
+    let limits = simulator.routes_yaml().replace("/v1}\n  sim-a", "/v1, limits: {concurrency: 9}}\n  sim-a");
+    let tool = tool.with_file("routes.yaml", &limits);
+    assert_eq!(tool.run(&dead).assert_exit_code(0).stderr, "", "no money depends on it");
+    let ran = tool.run(&dead[1..]).assert_exit_code(0);
+    ran.assert_stderr_contains(&["is not kept; the limits hold for this process alone from now on\n"]);
+}
+
+#[test]
+fn locked_ledger_drops_records_with_warning() {
+    let simulator = CountingSimulator::start();
+    let tool = harness_with_budget(&simulator).with_file(
+        "routes.yaml",
+        &format!("{}routes: {{one: {{candidates: [sim-openai/good]}}}}\n", simulator.routes_yaml()),
+    );
+    tool.run(ASK_ARGS).assert_exit_code(0);
+    let before = query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend");
+    let other = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let ran = tool.run(ASK_ARGS).assert_exit_code(0);
+    assert_eq!(ran.stderr.matches("another process holds it; what this run learns is not kept").count(), 1);
+    let reset = ["--ledger", "ledger.db", "route", "--reset"];
+    tool.run(&reset)
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["error: nothing was cleared", "another process holds it"]);
+    drop(other);
+    assert_eq!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend"), before);
+    tool.run(ASK_ARGS).assert_exit_code(0);
+    assert!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend") > before);
+}

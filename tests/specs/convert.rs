@@ -1,0 +1,76 @@
+//! Specs that are no JSON Schema, as JSON Schema: Google's discovery document and the service model of AWS.
+
+use serde_json::{Map, Value, json};
+
+/// A schema of a discovery document: 64-bit numbers may be texts, and `any` is anything.
+pub(super) fn from_discovery(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let mut out: Map<String, Value> =
+                fields.iter().map(|(name, value)| (name.clone(), from_discovery(value))).collect();
+            if fields.get("type") == Some(&json!("any")) {
+                out.remove("type");
+            }
+            if fields.get("format") == Some(&json!("int64")) {
+                out.insert("type".to_owned(), json!(["string", "integer"]));
+            }
+            Value::Object(out)
+        }
+        Value::Array(items) => items.iter().map(from_discovery).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A shape of a service model, without the members that do not go in the body.
+pub(super) fn from_aws_shape(shape: &Value) -> Value {
+    let reference = |member: &Value| json!({"$ref": member["shape"]});
+    let mut out = json!({});
+    match shape["type"].as_str().unwrap_or_default() {
+        "structure" if shape["document"] == true => {}
+        "structure" => {
+            let members = shape["members"].as_object().cloned().unwrap_or_default();
+            let in_body = members.iter().filter(|(_, member)| member["location"].is_null());
+            let properties: Map<String, Value> =
+                in_body.map(|(name, member)| (name.clone(), reference(member))).collect();
+            let required = shape["required"].as_array().cloned().unwrap_or_default();
+            let required: Vec<Value> =
+                required.into_iter().filter(|name| properties.contains_key(name.as_str().unwrap())).collect();
+            out = json!({"type": "object", "properties": properties, "required": required});
+            if shape["union"] == true {
+                (out["minProperties"], out["maxProperties"]) = (json!(1), json!(1));
+            }
+        }
+        "list" => {
+            out = json!({"type": "array", "items": reference(&shape["member"])});
+            copy_bounds(shape, &mut out, ["minItems", "maxItems"]);
+        }
+        "map" => out = json!({"type": "object", "additionalProperties": reference(&shape["value"])}),
+        "string" => {
+            out = json!({"type": "string"});
+            copy_bounds(shape, &mut out, ["minLength", "maxLength"]);
+            if !shape["enum"].is_null() {
+                out["enum"] = shape["enum"].clone();
+            }
+            if let Some(pattern) = shape["pattern"].as_str() {
+                // The service takes a pattern for the whole text.
+                out["pattern"] = json!(format!("^(?:{pattern})$"));
+            }
+        }
+        "blob" => out = json!({"type": "string"}),
+        "boolean" => out = json!({"type": "boolean"}),
+        kind @ ("integer" | "long" | "float" | "double") => {
+            out = json!({"type": if matches!(kind, "integer" | "long") { "integer" } else { "number" }});
+            copy_bounds(shape, &mut out, ["minimum", "maximum"]);
+        }
+        other => panic!("a shape of type {other}"),
+    }
+    out
+}
+
+fn copy_bounds(shape: &Value, out: &mut Value, names: [&str; 2]) {
+    for (bound, name) in ["min", "max"].iter().zip(names) {
+        if let Some(number) = shape.get(bound) {
+            out[name] = number.clone();
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The eighteen faults that a stream can have, on every dialect that they can happen to, through the binary and over
+//! real sockets. None of them may pass for an answer that it is not.
+
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use crate::harness::{CliHarness, CliOutput, SIM_PROVIDERS};
+use crate::sim::SimProcess;
+
+/// How a stream with a fault ends.
+#[derive(Clone, Copy)]
+enum FaultOutcome {
+    /// In a failure of this class, before anything could be shown.
+    FailsBeforeOutput(&'static str),
+    /// In a failure of this class, after something could.
+    FailsAfterOutput(&'static str),
+    /// In an answer with this finish reason, all of it or the first half.
+    FullAnswer(&'static str),
+    TruncatedAnswer(&'static str),
+}
+use FaultOutcome::{FailsAfterOutput, FailsBeforeOutput, FullAnswer, TruncatedAnswer};
+
+const FAULTS: [(&str, FaultOutcome, &[&str]); 18] = [
+    ("cut-politely", FailsAfterOutput("truncated"), SIM_PROVIDERS),
+    ("role-only", FailsBeforeOutput("truncated"), SIM_PROVIDERS),
+    ("empty", FailsBeforeOutput("empty"), SIM_PROVIDERS),
+    ("done-only", FailsBeforeOutput("truncated"), &["sim-openai", "sim-responses", "sim-cohere"]),
+    ("no-done", FullAnswer("stop"), &["sim-openai", "sim-cohere"]),
+    ("cut", FailsAfterOutput("truncated"), SIM_PROVIDERS),
+    ("error-first", FailsBeforeOutput("server_error"), SIM_PROVIDERS),
+    ("error-in-stream", FailsAfterOutput("server_error"), SIM_PROVIDERS),
+    (
+        "finish-error",
+        FailsAfterOutput("server_error"),
+        &["sim-openai", "sim-responses", "sim-gemini", "sim-cohere", "sim-bedrock"],
+    ),
+    ("error-without-choices", FailsBeforeOutput("server_error"), &["sim-openai"]),
+    ("malformed", FailsAfterOutput("malformed"), SIM_PROVIDERS),
+    (
+        "comments",
+        FullAnswer("stop"),
+        &["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere"],
+    ),
+    ("vendor-error-first", FailsBeforeOutput("server_error"), VENDOR_ERROR_PROVIDERS),
+    ("vendor-error-in-stream", FailsAfterOutput("server_error"), VENDOR_ERROR_PROVIDERS),
+    (
+        "no-message-stop",
+        FailsAfterOutput("truncated"),
+        &["sim-responses", "sim-anthropic", "sim-cohere", "sim-bedrock"],
+    ),
+    ("no-finish-reason", FailsAfterOutput("truncated"), &["sim-openai", "sim-gemini", "sim-ollama"]),
+    (
+        "safety-stop",
+        TruncatedAnswer("content_filter"),
+        &["sim-openai", "sim-responses", "sim-anthropic", "sim-gemini", "sim-cohere", "sim-bedrock"],
+    ),
+    ("stall", FailsAfterOutput("timeout"), SIM_PROVIDERS),
+];
+
+const VENDOR_ERROR_PROVIDERS: &[&str] =
+    &["sim-openai", "sim-responses", "sim-anthropic", "sim-cohere", "sim-bedrock"];
+
+/// How a fault ends on one dialect: two have their own words.
+fn expected_outcome(fault: &str, end: FaultOutcome, provider: &str) -> FaultOutcome {
+    match (fault, provider) {
+        // Their only reason of the kind says that the model's own output was broken.
+        ("finish-error", "sim-gemini" | "sim-bedrock") => FailsAfterOutput("malformed"),
+        // The vendor has one reason for filters and for models that decline.
+        ("safety-stop", "sim-anthropic") => TruncatedAnswer("refusal"),
+        _ => end,
+    }
+}
+
+/// Every fault on every dialect that it can happen to.
+fn fault_provider_cases() -> Vec<(&'static str, &'static str, FaultOutcome)> {
+    let of = |(fault, usual, providers): (&'static str, FaultOutcome, &'static [&'static str])| {
+        providers.iter().map(move |provider| (*provider, fault, expected_outcome(fault, usual, provider)))
+    };
+    FAULTS.into_iter().flat_map(of).collect()
+}
+
+/// Does this for every case, some at a time, and says what is wrong with which.
+#[track_caller]
+fn for_each_case(check: impl Fn(&str, &str, FaultOutcome) -> Result<(), String> + Sync) {
+    let cases = fault_provider_cases();
+    assert_eq!(cases.len(), 95);
+    let (left, wrong) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let Some((provider, fault, end)) = left.lock().unwrap().next() else { break };
+                    if let Err(why) = check(provider, fault, *end) {
+                        wrong.lock().unwrap().push(format!("{provider} {fault}: {why}"));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn check_equal(what: &str, found: &Value, expected: &Value, ran: &CliOutput) -> Result<(), String> {
+    let all = || format!("{what} is {found}, not {expected}: {}{}", ran.stdout, ran.stderr);
+    if found == expected { Ok(()) } else { Err(all()) }
+}
+
+/// What a simulated model says to `hello`.
+fn sim_answer_text(model: &str) -> String {
+    format!(
+        "This is slalom's simulator speaking as `{model}`; no model was called. Your prompt has 1 word and begins: “hello”."
+    )
+}
+
+/// The timers of a candidate with this fault: a stall is not waited out, and nothing else is hurried.
+fn timeouts_yaml(fault: &str) -> &'static str {
+    if fault == "stall" { "timeouts: {idle: 150ms}" } else { "timeouts: {}" }
+}
+
+/// One route for every case: its fault alone, or before a good candidate.
+fn routes_yaml(second: bool) -> String {
+    let route = |(provider, fault, _): (&str, &str, FaultOutcome)| {
+        let more = if second { format!(", {provider}/good") } else { String::new() };
+        let timers = timeouts_yaml(fault);
+        format!(
+            "  {provider}-{fault}: {{candidates: [{provider}/{fault}{more}], retry: {{retries: 0}}, {timers}}}\n"
+        )
+    };
+    "version: 1\nroutes:\n".to_owned() + &fault_provider_cases().into_iter().map(route).collect::<String>()
+}
+
+#[test]
+fn every_fault_yields_specified_outcome() {
+    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
+    for_each_case(|provider, fault, end| {
+        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
+        let envelope = ran.json();
+        let (code, finish) = match end {
+            FailsBeforeOutput(class) | FailsAfterOutput(class) => {
+                check_equal("the class", &envelope["error"]["class"], &class.into(), &ran)?;
+                check_equal("the text", &envelope["text"], &"".into(), &ran)?;
+                (3, "error")
+            }
+            FullAnswer(finish) => {
+                check_equal("the text", &envelope["text"], &sim_answer_text(fault).into(), &ran)?;
+                (0, finish)
+            }
+            TruncatedAnswer(finish) => {
+                let text = envelope["text"].as_str().unwrap_or_default();
+                let half = !text.is_empty() && text.len() < sim_answer_text(fault).len();
+                check_equal(
+                    "half the text",
+                    &json!(half && sim_answer_text(fault).starts_with(text)),
+                    &true.into(),
+                    &ran,
+                )?;
+                (0, finish)
+            }
+        };
+        check_equal("what is unexpected", &envelope["unexpected"], &json!([]), &ran)?;
+        if fault == "stall" {
+            check_equal("the phase", &envelope["attempts"][0]["failure"]["phase"], &"idle".into(), &ran)?;
+        }
+        check_equal("the finish reason", &envelope["finish_reason"], &finish.into(), &ran)?;
+        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+    });
+}
+
+#[test]
+fn first_candidate_fault_still_exits_0() {
+    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
+    for_each_case(|provider, fault, end| {
+        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
+        let envelope = ran.json();
+        let (class, failovers) = match end {
+            FailsBeforeOutput(class) | FailsAfterOutput(class) => (class.into(), 1),
+            FullAnswer(_) | TruncatedAnswer(_) => (Value::Null, 0),
+        };
+        check_equal("the exit code", &ran.code.into(), &0.into(), &ran)?;
+        check_equal("the class", &envelope["attempts"][0]["failure"]["class"], &class, &ran)?;
+        check_equal("the failovers", &envelope["failovers"], &failovers.into(), &ran)?;
+        if failovers == 1 {
+            check_equal("the text", &envelope["text"], &sim_answer_text("good").into(), &ran)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_after_streamed_output_exits_3() {
+    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
+    for_each_case(|provider, fault, end| {
+        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--stream", "hello"]);
+        let shown = ran.stdout.trim_end();
+        let (code, right) = match end {
+            // Nothing was shown, so nobody need know.
+            FailsBeforeOutput(_) => (0, shown == sim_answer_text("good")),
+            FailsAfterOutput(_) => (3, !shown.is_empty() && sim_answer_text(fault).starts_with(shown)),
+            FullAnswer(_) => (0, shown == sim_answer_text(fault)),
+            TruncatedAnswer(_) => (0, !shown.is_empty() && sim_answer_text(fault).starts_with(shown)),
+        };
+        let told = ran.stderr.contains("the answer broke off after it was shown");
+        check_equal("that the answer broke off", &told.into(), &(code == 3).into(), &ran)?;
+        check_equal("what is right of the text", &right.into(), &true.into(), &ran)?;
+        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+    });
+}
+
+#[test]
+fn scenario_accepts_every_fault() {
+    let rule = |(fault, ..): (&str, FaultOutcome, &[&str])| {
+        format!("  - {{match: '^{fault}$', models: [good], steps: [{{as: {fault}}}]}}\n")
+    };
+    let scenario = "version: 1\nrules:\n".to_owned() + &FAULTS.map(rule).concat();
+    let tool = CliHarness::new().with_file("scenario.yaml", &scenario);
+    let served = SimProcess::start(&tool, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
+    let routes = served.routes_yaml()
+        + "routes:\n"
+        + &SIM_PROVIDERS
+            .iter()
+            .map(|provider| {
+                let timers = timeouts_yaml("stall");
+                format!("  {provider}: {{candidates: [{provider}/good], retry: {{retries: 0}}, {timers}}}\n")
+            })
+            .collect::<String>();
+    let tool = tool.with_file("routes.yaml", &routes);
+    // One dialect of each fault: what its bytes are, the other tests have seen.
+    for (at, (fault, usual, providers)) in FAULTS.into_iter().enumerate() {
+        let provider = providers[at % providers.len()];
+        let envelope = tool.run(&["route", provider, "--json", fault]).json();
+        let found = match expected_outcome(fault, usual, provider) {
+            FailsBeforeOutput(class) | FailsAfterOutput(class) => (&envelope["error"]["class"], class),
+            FullAnswer(finish) | TruncatedAnswer(finish) => (&envelope["finish_reason"], finish),
+        };
+        assert_eq!(found.0, found.1, "{provider} {fault}: {envelope}");
+    }
+    // A dialect that cannot have a fault says so, and who can.
+    let ran = tool.run(&["route", "sim-ollama", "--json", "comments"]).assert_exit_code(3);
+    assert_eq!(ran.json()["error"]["class"], "bad_request");
+    ran.assert_stderr_contains(&[
+        "`comments` cannot happen to ollama, only to openai-chat, openai-responses, anthropic",
+    ]);
+}
+
+#[test]
+fn no_stream_fault_cases() {
+    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
+    for_each_case(|provider, fault, end| {
+        if fault == "stall" {
+            // Until its end such an answer is silent anyway.
+            return Ok(());
+        }
+        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--no-stream", "--json", "hello"]);
+        let envelope = ran.json();
+        let needs_stream = matches!(
+            fault,
+            "role-only" | "done-only" | "no-done" | "comments" | "no-message-stop" | "no-finish-reason"
+        );
+        let (code, what, expected) = match (fault, end) {
+            _ if needs_stream => (3, &envelope["error"]["class"], "bad_request"),
+            // Half a body is no JSON; that it was cut, only the connection says.
+            ("cut-politely", _) => (3, &envelope["error"]["class"], "malformed"),
+            (_, FailsBeforeOutput(class) | FailsAfterOutput(class)) => {
+                (3, &envelope["error"]["class"], class)
+            }
+            (_, FullAnswer(finish) | TruncatedAnswer(finish)) => (0, &envelope["finish_reason"], finish),
+        };
+        check_equal("its end", what, &expected.into(), &ran)?;
+        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+    });
+}
+
+#[test]
+fn filtered_tool_call_is_discarded() {
+    let tools = r#"[{"name": "delete", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}]"#;
+    let tool = CliHarness::new().with_file("tools.json", tools);
+    for (_, usual, providers) in FAULTS.into_iter().filter(|(fault, ..)| *fault == "safety-stop") {
+        for provider in providers {
+            let model = format!("{provider}/safety-stop");
+            let arguments =
+                ["ask", "-m", &model, "--json", "--tools", "tools.json", "--tool-choice", "delete", "hello"];
+            let envelope = tool.run(&arguments).assert_exit_code(0).json();
+            assert_eq!(envelope["tool_calls"], json!([]), "{provider}: {envelope}");
+            let (FullAnswer(finish)
+            | TruncatedAnswer(finish)
+            | FailsBeforeOutput(finish)
+            | FailsAfterOutput(finish)) = expected_outcome("safety-stop", usual, provider);
+            assert_eq!(envelope["finish_reason"], finish, "{provider}");
+        }
+    }
+}

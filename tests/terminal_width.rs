@@ -1,0 +1,89 @@
+//! What an eval prints at the width that there is, through the real binary.
+
+use crate::harness::CliHarness;
+
+const SET: &str = "version: 1
+name: a-set-with-a-name-that-is-not-short
+models: [sim-openai/good, sim-gemini/error-without-choices, route:one-with-a-name-that-goes-on-and-on]
+prompt: 'Which is {{ q }}?'
+assert: [contains: Paris]
+cases:
+  - {id: a-case-with-quite-a-long-id-too, vars: {q: a}, reference: It is Paris.}
+  - {id: b, vars: {q: b}, reference: It is Rome.}
+";
+
+const ROUTES: &str =
+    "version: 1\nroutes:\n  one-with-a-name-that-goes-on-and-on: {candidates: [sim-anthropic/terse]}\n";
+
+fn eval_stdout(columns: Option<&str>, more: &[&str]) -> String {
+    let tool = CliHarness::new().with_file("set.yaml", SET).with_file("routes.yaml", ROUTES);
+    let tool = columns.into_iter().fold(tool, |tool, columns| tool.with_env("COLUMNS", columns));
+    tool.run(&[&["eval", "set.yaml"], more].concat()).stdout
+}
+
+fn longest_line(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+/// Table, notes, comparison and gate have the width that there is, and what goes on below stands further in.
+#[test]
+fn output_fits_columns() {
+    let compared = ["--baseline", "sim-openai/good", "--max-drop", "0.1"];
+    for (columns, width) in [("200", 200), ("120", 120), ("80", 80), ("64", 64), ("40", 40), ("25", 40)] {
+        for more in [&[][..], &compared, &["-v"], &["--audit"], &["--audit", "-v"]] {
+            let more = [more, &["--config", "routes.yaml"]].concat();
+            let text = eval_stdout(Some(columns), &more);
+            // A name has no place to be broken at.
+            let fits = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
+            assert_eq!(text.lines().find(fits), None, "{more:?} at {columns}:\n{text}");
+        }
+    }
+    let text = eval_stdout(Some("80"), &["--config", "routes.yaml"]);
+    assert!(
+        text.contains(
+            "\ngate: FAILED: sim-gemini/error-without-choices: not one of 2 cases could be\n  scored\n"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "(sim): answers, prices and latencies come from slalom's simulator, not from a\n  model\n"
+        ),
+        "{text}"
+    );
+}
+
+/// No figure and no word is broken to make room for a table: it becomes lines.
+#[test]
+fn narrow_table_becomes_lines() {
+    let text = eval_stdout(Some("50"), &["-m", "sim-openai/good", "--baseline", "sim-openai/good"]);
+    assert!(!text.contains('│'), "{text}");
+    assert!(
+        text.contains("\nsim-openai/good (sim): 1/2 passed, 0.500 [0.095,\n  0.905]; score 0.500; $"),
+        "{text}"
+    );
+    assert!(text.contains("\nsim-openai/good against sim-openai/good: unclear;\n"), "{text}");
+    let audit = eval_stdout(Some("50"), &["--audit"]);
+    assert!(audit.contains("\ncontains: uses 2, left out 0, "), "{audit}");
+}
+
+/// Whoever reads a pipe wants lines as they are; a width that nobody can mean is none.
+#[test]
+fn output_without_valid_columns_is_not_wrapped() {
+    let whole = "gate: FAILED: sim-gemini/error-without-choices: not one of 2 cases could be scored\n";
+    let more = ["-m", "sim-gemini/error-without-choices"];
+    for columns in [None, Some("0"), Some("10"), Some("-1"), Some("wide")] {
+        let text = eval_stdout(columns, &more);
+        assert!(text.contains(whole) && longest_line(&text) > 80, "{columns:?}: {text}");
+    }
+}
+
+/// `--resume` and `--baseline` want a run's id: it is where everybody sees it.
+#[test]
+fn header_shows_run_id() {
+    let tool = CliHarness::new().with_file("set.yaml", SET);
+    let text = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(1).stdout;
+    let id = text.lines().next().unwrap().rsplit_once(" · 2 cases · run ").unwrap().1.to_owned();
+    let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--baseline", &id]).assert_exit_code(0);
+    assert!(ran.stdout.contains(&format!("compared with sim-openai/good in the run {id}")), "{}", ran.stdout);
+}
