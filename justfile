@@ -1,15 +1,17 @@
-# What CI runs, and its parts.
-
+# Run all CI checks
 ci:
     bash .ci/run
 
+# Run the tests
 test:
     cargo test
 
+# Check formatting and lints
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
+# Run all benchmarks
 bench:
     cargo bench --bench decode
     cargo bench --bench evals

@@ -1,12 +1,12 @@
-//! What an eval costs beside its calls: wall time next to a bare client's, memory, and how many cases a second.
+//! Measures the overhead of an eval: wall time compared with a bare client, memory, and cases per second.
 //!
-//! `cargo bench --bench evals`. The server is another process, on loopback; each figure stands beside its ideal, measured in
-//! the same run. Nothing is asserted of figures: they belong to a machine.
+//! Run with `cargo bench --bench evals`. The server is a separate process on loopback, and each figure is
+//! printed next to its ideal from the same run. No figure is asserted, because figures depend on the machine.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark prints, and stops where it cannot measure"
+    reason = "a benchmark prints its results and aborts if it cannot measure"
 )]
 
 mod bare;
@@ -32,23 +32,26 @@ use slalom::route::{
 };
 
 const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
-/// Cases in flight.
+/// Cases in flight at once.
 const CONCURRENCY: usize = 50;
-/// How long the server takes in the runs that a client is held against.
+/// Latency of the server in the runs that are compared with the bare client.
 const LATENCY: Duration = Duration::from_millis(200);
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let server = SimProcess::start("200ms");
-    println!("{CONCURRENCY} at once over a server that takes {} ms, in another process", LATENCY.as_millis());
+    println!(
+        "{CONCURRENCY} cases in flight, server with {} ms latency in another process",
+        LATENCY.as_millis()
+    );
     for cases in [600, 6000] {
         let bare = run_bare_client(&server.url, cases);
         let eval = run_eval(folder.path(), &server.url, cases);
         let ideal = LATENCY * u32::try_from(cases.div_ceil(CONCURRENCY)).unwrap();
         println!("  {cases} cases");
         println!(
-            "    wall time         {:9.3} s     × {:.3} of a bare reqwest's {:.3} s (bar: 1.04), ideal {:.1} s",
+            "    wall time         {:9.3} s     × {:.3} vs. bare reqwest {:.3} s (target: 1.04), ideal {:.1} s",
             eval.took.as_secs_f64(),
             eval.took.as_secs_f64() / bare.took.as_secs_f64(),
             bare.took.as_secs_f64(),
@@ -56,30 +59,30 @@ fn main() {
         );
         print_peak_memory(&eval);
         for (name, percent) in [("p50", 0.5), ("p95", 0.95)] {
-            let of_bare = bare.percentile(percent);
+            let bare_latency = bare.percentile(percent);
             let reported = eval.report["latency_ms"][name].as_f64().unwrap();
             println!(
-                "    latency {name}      {reported:10.2} ms   {:+.2} % beside the bare client's {of_bare:.2} ms, {:+.2} % beside the server's 200 (bar: 2 %)",
-                (reported / of_bare - 1.0) * 100.0,
+                "    latency {name}      {reported:10.2} ms   {:+.2}% vs. bare reqwest {bare_latency:.2} ms, {:+.2}% vs. server 200 ms (target: 2%)",
+                (reported / bare_latency - 1.0) * 100.0,
                 (reported / 200.0 - 1.0) * 100.0
             );
         }
     }
     drop(server);
     let server = SimProcess::start("0ms");
-    println!("{CONCURRENCY} at once over a simulator that takes no time, in another process");
+    println!("{CONCURRENCY} cases in flight, simulator without latency in another process");
     for cases in [1_000, 10_000, 100_000] {
         let eval = run_eval(folder.path(), &server.url, cases);
         let bare = run_bare_client(&server.url, cases.min(20_000));
         let per_second = |count: usize, took: Duration| count as f64 / took.as_secs_f64();
         println!("  {cases} cases");
         println!(
-            "    cases a second    {:9.0}       beside a bare reqwest's {:.0} on one thread (bar: 5000)",
+            "    cases per second  {:9.0}       vs. bare reqwest {:.0} on one thread (target: 5000)",
             per_second(cases, eval.took),
             per_second(cases.min(20_000), bare.took)
         );
         println!(
-            "    processor time    {:9.1} µs    a case, all threads of the eval",
+            "    CPU time          {:9.1} µs    per case, all threads of the eval",
             eval.cpu_us / cases as f64
         );
         print_peak_memory(&eval);
@@ -87,10 +90,10 @@ fn main() {
 }
 
 fn print_peak_memory(eval: &EvalRun) {
-    println!("    peak memory       {:9.1} MiB   (bar: 40 MiB)", eval.peak_kib / 1024.0);
+    println!("    peak memory       {:9.1} MiB   (target: 40 MiB)", eval.peak_kib / 1024.0);
 }
 
-/// `slalom sim` as a process of its own.
+/// `slalom sim` in its own process, killed on drop.
 struct SimProcess {
     child: Child,
     url: String,
@@ -113,22 +116,21 @@ impl SimProcess {
 
 impl Drop for SimProcess {
     fn drop(&mut self) {
-        // Whoever is gone already needs no end.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What became of `slalom eval`.
 struct EvalRun {
     took: Duration,
     peak_kib: f64,
     cpu_us: f64,
-    /// The figures of its subject.
+    /// The JSON report of the only subject.
     report: Value,
 }
 
-/// The whole command, from its start to its end, with a ledger of its own.
+/// Runs the command with a new ledger and measures it from start to exit.
 fn run_eval(folder: &Path, url: &str, cases: usize) -> EvalRun {
     let routes = folder.join("routes.yaml");
     let text = format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n");
@@ -172,14 +174,13 @@ fn run_eval(folder: &Path, url: &str, cases: usize) -> EvalRun {
     EvalRun { took, peak_kib, cpu_us, report }
 }
 
-/// The most memory that a process had at once, in KiB.
 fn peak_memory_kib(process: &Path) -> Option<f64> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// The processor time that all threads of a process took, in microseconds; Linux counts it in hundredths of a second.
+/// CPU time of all threads of a process. Linux counts it in units of 10 ms.
 fn cpu_time_us(process: &Path) -> Option<f64> {
     let stat = std::fs::read_to_string(process.join("stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
@@ -187,7 +188,7 @@ fn cpu_time_us(process: &Path) -> Option<f64> {
     Some(ticks * 10_000.0)
 }
 
-/// A golden set whose cases stand in a CSV beside it.
+/// Writes a golden set that takes its cases from a CSV file.
 fn write_set(folder: &Path, cases: usize) -> PathBuf {
     let path = folder.join(format!("{cases}.yaml"));
     let mut rows = String::from("id,ticket,reference\n");
@@ -203,9 +204,9 @@ fn write_set(folder: &Path, cases: usize) -> PathBuf {
     path
 }
 
-/// What a bare client does with as many requests.
 struct BareClientRun {
     took: Duration,
+    /// Sorted, in milliseconds.
     latencies: Vec<f64>,
 }
 
@@ -215,7 +216,7 @@ impl BareClientRun {
     }
 }
 
-/// The same bytes, sent and read by a bare `reqwest`, as many at once.
+/// Sends the same bytes with plain `reqwest`, at the same concurrency.
 fn run_bare_client(url: &str, cases: usize) -> BareClientRun {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -240,10 +241,10 @@ async fn capture_request(url: &str) -> OutgoingRequest {
         Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &|_: &str| None);
     let candidates = vec![Candidate::new(model_ref, target)];
     let route = Route { name: None, candidates, policy: RoutePolicy::default() };
-    let kept = Arc::new(RecordingTransport::new());
+    let transport = Arc::new(RecordingTransport::new());
     let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
     let health = HealthStore::new(Arc::new(Ledger::in_memory()), clock, fastrand::Rng::new());
-    let router = Router::new(Arc::clone(&kept) as Arc<dyn Transport>, health, fastrand::Rng::new());
+    let router = Router::new(Arc::clone(&transport) as Arc<dyn Transport>, health, fastrand::Rng::new());
     let request = Request {
         system_prompt: Some("Sort the ticket".into()),
         ..Request::from_prompt("Ticket: I was charged twice for order 17 and want my money back")
@@ -257,5 +258,5 @@ async fn capture_request(url: &str) -> OutgoingRequest {
     };
     let record = router.call(&route, &request, &options, &mut SilentObserver).await;
     assert!(record.outcome.is_ok());
-    kept.take_last_request()
+    transport.take_last_request()
 }

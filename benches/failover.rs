@@ -1,12 +1,12 @@
-//! What the contract costs beside the call itself: a failover, an open breaker, and one call next to a bare client.
+//! Measures the overhead of routing: a failover, an open circuit breaker, and a call vs. a bare client.
 //!
-//! `cargo bench --bench failover`. Each figure stands beside its ideal, measured in the same run, turn and turn about;
-//! loopback only. Nothing is asserted: figures belong to a machine.
+//! Run with `cargo bench --bench failover`. Each figure is printed next to its ideal, measured alternately in
+//! the same run, on loopback. No figure is asserted, because figures depend on the machine.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark prints, and stops where it cannot measure"
+    reason = "a benchmark prints its results and aborts if it cannot measure"
 )]
 
 mod bare;
@@ -28,7 +28,6 @@ use slalom::route::{
 };
 use slalom::sim::{Simulator, SimulatorConfig};
 
-/// Turns of each measurement in this process, and of the binary.
 const CALLS_PER_MEASUREMENT: usize = 1000;
 const PROCESSES_PER_MEASUREMENT: usize = 60;
 
@@ -42,12 +41,12 @@ fn main() {
             simulator.run_until_stopped().await.unwrap();
         });
     });
-    let alive = receiver.recv().unwrap();
-    // The bare client wants to be told of one, though it never needs it here.
+    let live_url = receiver.recv().unwrap();
+    // The bare client requires a crypto provider, although it only uses HTTP here.
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = runtime();
     let _entered = runtime.enter();
-    // Bound, so that nobody else gets the port, and never listened on: it refuses connections.
+    // Bound, so that no other process gets the port, but not listening, so that it refuses connections.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let dead = format!("http://{}", socket.local_addr().unwrap());
@@ -56,28 +55,27 @@ fn main() {
     runtime.block_on(async {
         for (name, path) in [("in memory", None), ("in a file", Some(ledger.as_path()))] {
             println!("health {name}, medians of {CALLS_PER_MEASUREMENT} calls");
-            compare_with_bare_client(&alive, path).await;
-            measure_failover(&dead, &alive, path).await;
+            compare_with_bare_client(&live_url, path).await;
+            measure_failover(&dead, &live_url, path).await;
         }
     });
-    measure_binary(&runtime, &dead, &alive, folder.path());
+    measure_binary(&runtime, &dead, &live_url, folder.path());
 }
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A router over real connections, with its health in memory or in a file.
+/// A router over real connections, with its ledger in memory or in a file.
 fn router(transport: Arc<dyn Transport>, ledger: Option<&Path>) -> Router {
     let ledger = Arc::new(ledger.map_or_else(Ledger::in_memory, Ledger::open));
     let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
     Router::new(transport, HealthStore::new(ledger, clock, fastrand::Rng::new()), fastrand::Rng::new())
 }
 
-/// The providers of a route, in order.
 const PROVIDER_NAMES: [&str; 2] = ["first", "second"];
 
-/// A route over servers at these addresses.
+/// A route with one candidate per server URL.
 fn route(urls: &[&str]) -> Route {
     let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
     let candidates = urls.iter().zip(PROVIDER_NAMES).map(|(url, name)| {
@@ -85,8 +83,8 @@ fn route(urls: &[&str]) -> Route {
         let model_ref = ModelRef { provider: name.clone(), model: "good".into() };
         let provider =
             Provider { name, base_url, base_url_variable: None, auth: AuthScheme::None, ..row.clone() };
-        let (provider, look) = (Arc::new(provider), |_: &str| None);
-        let target = Target::resolve(model_ref.clone(), &provider, &Catalog::default(), &look);
+        let (provider, no_key) = (Arc::new(provider), |_: &str| None);
+        let target = Target::resolve(model_ref.clone(), &provider, &Catalog::default(), &no_key);
         Candidate::new(model_ref, target)
     });
     Route { name: None, candidates: candidates.collect(), policy: RoutePolicy::default() }
@@ -111,14 +109,14 @@ async fn time_call(router: &Router, route: &Route, stream: bool) -> Duration {
     took
 }
 
-/// One call over a server that takes no time, next to the same bytes sent and read by a bare `reqwest`.
+/// Compares one call, to a server without latency, with the same bytes sent by plain `reqwest`.
 async fn compare_with_bare_client(url: &str, ledger: Option<&Path>) {
     let client = bare::client();
     let route = route(&[url]);
     for (name, stream) in [("streamed", true), ("whole", false)] {
-        let kept = Arc::new(RecordingTransport::new());
-        time_call(&router(Arc::clone(&kept) as Arc<dyn Transport>, None), &route, stream).await;
-        let outgoing = kept.take_last_request();
+        let recorder = Arc::new(RecordingTransport::new());
+        time_call(&router(Arc::clone(&recorder) as Arc<dyn Transport>, None), &route, stream).await;
+        let outgoing = recorder.take_last_request();
         let router = router(Arc::new(http()), ledger);
         let (mut plain, mut whole) = (Vec::new(), Vec::new());
         for _ in 0..CALLS_PER_MEASUREMENT + 50 {
@@ -126,7 +124,7 @@ async fn compare_with_bare_client(url: &str, ledger: Option<&Path>) {
             whole.push(time_call(&router, &route, stream).await);
         }
         let (plain, whole) = (median(&mut plain[50..]), median(&mut whole[50..]));
-        print_measurement(&format!("a call, {name}"), whole, "a bare reqwest's", plain, 0.35);
+        print_measurement(&format!("call, {name}"), whole, "bare reqwest", plain, 0.35);
     }
 }
 
@@ -134,19 +132,20 @@ fn http() -> HttpTransport {
     HttpTransport::new(Duration::from_secs(5))
 }
 
-/// The first candidate refuses connections: how much later its stand-in answers, before and after the breaker opens.
+/// Measures the delay until the second candidate answers if the first refuses connections, with its breaker
+/// closed and open.
 async fn measure_failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     let router = router(Arc::new(http()), ledger);
     let (two, one) = (route(&[dead, alive]), route(&[alive]));
     let target = two.candidates[0].target.as_ref().unwrap();
     let (mut over, mut own) = (Vec::new(), Vec::new());
     for _ in 0..CALLS_PER_MEASUREMENT {
-        // What was learnt is forgotten, or the breaker would open.
+        // Reset the health, or the breaker would open.
         router.health().reset(target).await;
         over.push(time_call(&router, &two, true).await);
         own.push(time_call(&router, &one, true).await);
     }
-    print_measurement("failover", median(&mut over), "the second's own", median(&mut own), 5.0);
+    print_measurement("failover", median(&mut over), "second alone", median(&mut own), 5.0);
     let until = jiff::Timestamp::now().as_millisecond() + 600_000;
     let base_url = format!("{dead}/v1");
     edit_health_row(router.health().ledger(), PROVIDER_NAMES[0], &base_url, move |row| {
@@ -158,11 +157,10 @@ async fn measure_failover(dead: &str, alive: &str, ledger: Option<&Path>) {
         over.push(time_call(&router, &two, true).await);
         own.push(time_call(&router, &one, true).await);
     }
-    print_measurement("breaker open", median(&mut over), "the second's own", median(&mut own), 1.0);
+    print_measurement("breaker open", median(&mut over), "second alone", median(&mut own), 1.0);
     router.health().reset(target).await;
 }
 
-/// Changes what a ledger has of a model.
 async fn edit_health_row(
     ledger: &Ledger,
     provider: &str,
@@ -173,7 +171,7 @@ async fn edit_health_row(
     ledger.write(move |rows| rows.update_health(&key, &change)).await;
 }
 
-/// The same through the binary, ledger and start-up included.
+/// Like [`measure_failover`], but for the whole process, including startup and the ledger.
 fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &Path) {
     let routes = format!(
         "version: 1\nproviders:\n  sim-openai: {{base_url: '{dead}/v1'}}\n  sim-anthropic: {{base_url: '{alive}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n  one: {{candidates: [sim-anthropic/good]}}\n"
@@ -194,9 +192,9 @@ fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, fo
         assert!(status.success());
         start.elapsed()
     };
-    println!("the binary, medians of {PROCESSES_PER_MEASUREMENT} processes");
+    println!("the slalom binary, medians of {PROCESSES_PER_MEASUREMENT} processes");
     run("one");
-    for (name, open, bar) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
+    for (name, open, target) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
         let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
         let (mut over, mut own) = (Vec::new(), Vec::new());
         for _ in 0..PROCESSES_PER_MEASUREMENT {
@@ -212,15 +210,15 @@ fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, fo
                 all.push(run(route));
             }
         }
-        print_measurement(name, median(&mut over), "the second's own", median(&mut own), bar);
+        print_measurement(name, median(&mut over), "second alone", median(&mut own), target);
     }
 }
 
-fn print_measurement(name: &str, took: Duration, beside: &str, ideal: Duration, bar: f64) {
+fn print_measurement(name: &str, took: Duration, baseline: &str, ideal: Duration, target: f64) {
     let ms = |span: Duration| span.as_secs_f64() * 1000.0;
     let more = ms(took) - ms(ideal);
     println!(
-        "  {name:18} {:7.3} ms   {more:+7.3} ms beside {beside} {:.3} ms (bar: {bar} ms)",
+        "  {name:18} {:7.3} ms   {more:+7.3} ms vs. {baseline} {:.3} ms (target: {target} ms)",
         ms(took),
         ms(ideal)
     );

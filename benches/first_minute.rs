@@ -1,11 +1,11 @@
-//! What a user feels in the first minute: start-up, memory, and one prompt, each beside its ideal or a peer.
+//! Measures what a new user notices first: startup time, memory, and one prompt, each next to a reference.
 //!
-//! `cargo bench --bench first_minute`. Nothing is asserted: figures belong to a machine.
+//! Run with `cargo bench --bench first_minute`. No figure is asserted, because figures depend on the machine.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark prints, and stops where it cannot measure"
+    reason = "a benchmark prints its results and aborts if it cannot measure"
 )]
 
 use std::process::{Command, Stdio};
@@ -17,15 +17,15 @@ const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
 const RUNS: usize = 20;
 
 fn main() {
-    // Cargo passes `--bench`; there is nothing to choose here.
+    // Cargo passes `--bench`, which is ignored.
     let idle = median(|| time_process("/bin/true", &[]));
-    println!("start-up, median of {RUNS} (wall)");
+    println!("startup time, median of {RUNS}");
     println!("  /bin/true                {:6.2} ms", ms(idle));
     print_startup("slalom --version", SLALOM, &["--version"], idle);
     if Command::new("aichat").arg("--version").stdout(Stdio::null()).status().is_ok() {
         print_startup("aichat --version", "aichat", &["--version"], idle);
     } else {
-        println!("  aichat                   not installed here");
+        println!("  aichat                   not installed");
     }
     println!("peak memory, median of {RUNS}");
     print_peak_memory("slalom --version", &["--version"]);
@@ -38,7 +38,7 @@ fn print_startup(name: &str, program: &str, arguments: &[&str], idle: Duration) 
     println!("  {name:24} {:6.2} ms   {:+.2} ms above /bin/true", ms(took), ms(took) - ms(idle));
 }
 
-/// One prompt over a simulator of another process' kind: a server that takes 200 ms.
+/// Measures one prompt to a simulator with 200 ms latency.
 fn measure_prompt() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ideal = Duration::from_millis(200);
@@ -51,7 +51,9 @@ fn measure_prompt() {
     std::fs::write(&routes, format!("version: 1\nproviders:\n  sim-openai: {{base_url: {url}/v1}}\n"))
         .unwrap();
     let config = routes.to_str().unwrap();
-    println!("one prompt over a server that takes {ideal:?}, median of {RUNS} (wall of the whole process)");
+    println!(
+        "one prompt to a server with {ideal:?} latency, median of {RUNS} (wall time of the whole process)"
+    );
     let peer = measure_curl(&url);
     match peer {
         Some(took) => {
@@ -61,23 +63,23 @@ fn measure_prompt() {
                 ms(took) - ms(ideal)
             );
         }
-        None => println!("  curl                     not installed here"),
+        None => println!("  curl                     not installed"),
     }
-    for (name, more) in [("streamed", &[][..]), ("whole", &["--no-stream"][..])] {
+    for (name, more) in [("streamed", &[][..]), ("not streamed", &["--no-stream"][..])] {
         let arguments = [&["--config", config, "ask", "-m", "sim-openai/good", "hi"][..], more].concat();
         let took = median(|| time_process(SLALOM, &arguments));
-        let beside = peer.map(|peer| format!(", {:+.2} ms beside curl", ms(took) - ms(peer)));
+        let versus_curl = peer.map(|peer| format!(", {:+.2} ms vs. curl", ms(took) - ms(peer)));
         println!(
-            "  {name:24} {:6.2} ms   {:+.2} ms above the server{} (bar: 206)",
+            "  {name:24} {:6.2} ms   {:+.2} ms above the server{} (target: 206 ms)",
             ms(took),
             ms(took) - ms(ideal),
-            beside.unwrap_or_default()
+            versus_curl.unwrap_or_default()
         );
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// A small client that only sends and reads, over the same server: what a machine adds to its 200 ms.
+/// Measures curl against the same server, as a minimal client. `None` if curl is not installed.
 fn measure_curl(url: &str) -> Option<Duration> {
     let body = r#"{"model":"good","messages":[{"role":"user","content":"hi"}]}"#;
     let url = format!("{url}/v1/chat/completions");
@@ -100,13 +102,13 @@ fn quiet_command(program: &str, arguments: &[&str]) -> Command {
 }
 
 fn median(mut measure: impl FnMut() -> Duration) -> Duration {
-    measure(); // once for the caches
+    measure(); // warm up the caches
     let mut all: Vec<Duration> = (0..RUNS).map(|_| measure()).collect();
     all.sort();
     all[RUNS / 2]
 }
 
-/// Peak resident memory by GNU time, where it is installed.
+/// Prints the peak resident memory, measured by GNU time.
 fn print_peak_memory(name: &str, arguments: &[&str]) {
     let measure = || {
         let output = Command::new("/usr/bin/time")

@@ -1,12 +1,14 @@
-//! What the simulator carries: small exchanges a second over kept-alive connections, the client in a thread of its own.
+//! Measures the throughput of the simulator: small requests per second over persistent connections, with the
+//! client in its own thread.
 //!
-//! `cargo bench --bench simulator`. The bar is 10,000 a second on two cores, so that it never is the bottleneck of a
-//! measurement. The load is bounded: 32 connections, 60,000 requests, loopback only.
+//! Run with `cargo bench --bench simulator`. The target is 10,000 requests per second on two cores, so that
+//! the simulator is never the bottleneck of a measurement. The load is 60,000 requests over 32 loopback
+//! connections.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark prints, and stops where it cannot measure"
+    reason = "a benchmark prints its results and aborts if it cannot measure"
 )]
 
 use std::time::{Duration, Instant};
@@ -30,7 +32,7 @@ fn main() {
     });
     let url = receiver.recv().unwrap();
     let address = url.trim_start_matches("http://").to_owned();
-    for (name, stream) in [("whole answers", false), ("streamed answers", true)] {
+    for (name, stream) in [("complete answers", false), ("streamed answers", true)] {
         let body =
             format!(r#"{{"model":"good","messages":[{{"role":"user","content":"hi"}}],"stream":{stream}}}"#);
         let request = format!(
@@ -44,7 +46,7 @@ fn main() {
             futures_util::future::join_all(load).await;
         });
         let rate = (CONNECTIONS * REQUESTS_EACH) as f64 / start.elapsed().as_secs_f64();
-        println!("{name:20} {rate:8.0} exchanges a second (bar: 10000)");
+        println!("{name:20} {rate:8.0} requests per second (target: 10000)");
     }
 }
 
@@ -61,7 +63,7 @@ async fn exchange_all(address: &str, request: &[u8], end: &[u8]) {
         let mut length = 0;
         while !buffer[..length].ends_with(end) {
             let read = stream.read(&mut buffer[length..]).await.unwrap();
-            assert!(read > 0, "the simulator hung up");
+            assert!(read > 0, "the simulator closed the connection");
             length += read;
         }
     }

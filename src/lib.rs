@@ -1,17 +1,17 @@
-//! One contract for every language model.
+//! Library behind the `slalom` binary: one interface to many language model providers.
 //!
-//! `slalom` is one binary over this library. A prompt takes one way through it, and every room on that way knows only
-//! the rooms below it: `command` (one story per subcommand) over `cli`, `config` and `view`, over `eval`, `route`,
-//! `provider`, `dialect` and `chat`. `catalog` holds model facts, `ledger` is what outlives a process, `sim` is a
-//! simulator for everything. The page docs/architecture.md tells the whole story; a test holds the direction of imports.
+//! Modules are layered, and each depends only on those below it: `command` (one file per subcommand) is at
+//! the top, then come `cli`, `config`, and `view`, then `eval`, `route`, `provider`, `dialect`, and `chat`.
+//! `catalog` holds model facts, `ledger` stores state across processes, and `sim` simulates providers.
+//! docs/architecture.md has the details; tests/imports.rs checks the direction of imports.
 
 pub mod catalog;
 pub mod chat;
-pub mod cli;
+pub(crate) mod cli;
 pub mod command;
 pub mod config;
 pub mod dialect;
-pub mod eval;
+pub(crate) mod eval;
 pub mod ledger;
 pub mod provider;
 pub mod route;

@@ -1,4 +1,4 @@
-//! The binary: nothing but the way into [`slalom`].
+//! The `slalom` binary, a thin wrapper around [`slalom::command::run`].
 
 use std::process::ExitCode;
 

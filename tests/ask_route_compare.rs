@@ -1,4 +1,4 @@
-//! `ask`, `route` and `compare`, end to end over real sockets.
+//! `ask`, `route`, and `compare`, end to end over real sockets.
 
 use crate::harness::{CliHarness, CountingSimulator, SIM_PROVIDERS};
 
@@ -37,9 +37,9 @@ fn ask_dialect_and_streaming_cases() {
             assert_eq!(envelope["schema"], "slalom.call/1");
             assert_eq!(envelope["finish_reason"], "stop", "{model}");
             assert_eq!(envelope["usage"]["input_tokens"], 2, "{model}");
-            let unnamed = model.starts_with("sim-cohere") || model.starts_with("sim-bedrock");
-            let named = if unnamed { serde_json::Value::Null } else { "good".into() };
-            assert_eq!(envelope["served_model"], named);
+            let no_model_name = model.starts_with("sim-cohere") || model.starts_with("sim-bedrock");
+            let served_model = if no_model_name { serde_json::Value::Null } else { "good".into() };
+            assert_eq!(envelope["served_model"], served_model);
             assert_eq!(envelope["simulated"], true);
             assert_eq!(envelope["cost_source"], "simulated");
             assert_eq!(envelope["unexpected"], serde_json::json!([]), "{model}");
@@ -68,12 +68,12 @@ fn route_with_all_candidates_failing_exits_3() {
     let envelope = ran.json();
     let classes: Vec<_> =
         envelope["attempts"].as_array().unwrap().iter().map(|a| a["failure"]["class"].clone()).collect();
-    // Nobody was left ready, so the first one had its retry.
+    // With no candidate left, the first one is retried.
     assert_eq!(classes, ["server_error", "model_unavailable", "quota_exhausted", "server_error"]);
     assert_eq!(envelope["provider"], serde_json::Value::Null);
     assert_eq!(envelope["finish_reason"], "error");
     ran.assert_stderr_contains(&[
-        "error: no answer from route:doomed: every attempt failed",
+        "error: no answer from route:doomed: all attempts failed",
         "sim-openai/gone",
         "sim-gemini/no-quota",
         "hint:",
@@ -102,10 +102,10 @@ fn route_piped_output_discards_truncated_answer() {
     let ran = tool.run(&["route", "cut", "hello"]).assert_exit_code(0);
     assert_eq!(ran.stdout.matches("This is slalom's simulator").count(), 1, "{}", ran.stdout);
     ran.assert_stderr_contains(&["sim-openai/cut: truncated", "1 failover"]);
-    // Shown as it arrives, it cannot be taken back: it stops, marked.
+    // Streamed output cannot be withdrawn, so the call fails and says that the answer is incomplete.
     let ran = tool.run(&["route", "cut", "--stream", "hello"]).assert_exit_code(3);
     assert!(!ran.stdout.is_empty());
-    ran.assert_stderr_contains(&["the answer broke off after it was shown"]);
+    ran.assert_stderr_contains(&["the stream broke after output was shown; the answer above is incomplete"]);
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn sim_fault_failure_class_cases() {
             .run(&["ask", "-m", &format!("{provider}/unexpected"), "--json", "hello"])
             .assert_exit_code(0)
             .json();
-        let noted = unexpected["unexpected"].to_string();
-        assert!(noted.contains("sim_added"), "{provider}: {noted}");
+        let fields = unexpected["unexpected"].to_string();
+        assert!(fields.contains("sim_added"), "{provider}: {fields}");
     }
 }
 
@@ -155,7 +155,7 @@ fn stalled_stream_times_out() {
     let ran = CliHarness::new()
         .run(&["ask", "-m", "sim-openai/stall", "--timeout", "100ms", "hello"])
         .assert_exit_code(4);
-    ran.assert_stderr_contains(&["the time limit ran out", "hint: raise --timeout"]);
+    ran.assert_stderr_contains(&["time limit exceeded", "hint: raise --timeout"]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn unsupported_parameter_is_dropped_with_warning() {
     CliHarness::new()
         .run(&["ask", "-m", "sim-anthropic/good", "--seed", "7", "hello"])
         .assert_exit_code(0)
-        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not taken and left out"]);
+        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not supported and is not sent"]);
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn max_tokens_truncation_exits_0_with_warning() {
             .run(&["ask", "-m", &format!("{provider}/good"), "--max-tokens", "3", "hello"])
             .assert_exit_code(0);
         ran.assert_stderr_contains(&[
-            "warning: the answer was cut at its limit of tokens",
-            "ended by length",
+            "warning: the answer was truncated at the output token limit",
+            "finish reason length",
         ]);
     }
 }
@@ -214,7 +214,7 @@ fn compare_output_cases() {
     assert_eq!(json["answers"][1]["error"]["class"], "server_error");
     tool.run(&["compare", "-m", "sim-openai/good", "hello"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["compare needs two models"]);
+        .assert_stderr_contains(&["`compare` needs at least two models"]);
 }
 
 #[test]
@@ -223,18 +223,18 @@ fn missing_key_exits_2_or_skips_candidate() {
     tool.run(&["ask", "-m", "openai/gpt-6-luna", "hello"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["OPENAI_API_KEY is not set", "-m sim-openai/good"]);
-    // The default route of the built-in file has four candidates and no key for any.
+    // The built-in default route has four candidates, and no key is set for any of them.
     tool.run(&["ask", "hello"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["ANTHROPIC_API_KEY or OPENAI_API_KEY", "-m sim-openai/good"]);
     let ran = tool.run(&["ask", "--json", "hello"]).assert_exit_code(2);
     assert_eq!(ran.stdout, "", "exit 2 prints no envelope");
-    // In a route, a candidate without a key is left out with a warning.
+    // A route skips a candidate without a key and prints a warning.
     let routes = "version: 1\nroutes:\n  some: {candidates: [openai/gpt-6-luna, sim-openai/good]}\n";
     let tool = CliHarness::new().with_file("routes.yaml", routes);
     let ran = tool.run(&["route", "some", "--json", "hello"]).assert_exit_code(0);
     assert_eq!(ran.json()["skipped"][0]["reason"], "no_key");
-    ran.assert_stderr_contains(&["warning: openai/gpt-6-luna is left out", "OPENAI_API_KEY"]);
+    ran.assert_stderr_contains(&["warning: skipping openai/gpt-6-luna: ", "OPENAI_API_KEY"]);
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn route_dry_run_sends_no_request() {
         + "routes:\n  some: {candidates: [openai/gpt-6-luna, sim-openai/good, sim-gemini/good]}\n";
     let tool = CliHarness::new().with_file("routes.yaml", &routes);
     let ran = tool.run(&["route", "some", "--dry-run", "hello"]).assert_exit_code(0);
-    for words in ["skip: `openai` has no key", "sim-openai/good", "nothing was sent"] {
+    for words in ["skip: `openai` has no API key", "sim-openai/good", "nothing was sent"] {
         assert!(ran.stdout.contains(words), "{}", ran.stdout);
     }
     let plan = tool.run(&["route", "some", "--dry-run", "--json", "hello"]).assert_exit_code(0).json();
@@ -280,7 +280,7 @@ fn key_is_never_printed_or_written() {
     assert!(simulator.request_count() >= 4);
     assert!(!printed.contains(key) && !printed.contains(&key[..12]), "{printed}");
     let written = list_files(tool.home());
-    assert!(!written.iter().any(|text| text.contains(key)), "a file holds the key");
+    assert!(!written.iter().any(|text| text.contains(key)), "a file contains the key");
 }
 
 fn list_files(folder: &std::path::Path) -> Vec<String> {
@@ -296,7 +296,7 @@ fn list_files(folder: &std::path::Path) -> Vec<String> {
         .collect()
 }
 
-/// A reader that goes away early changes neither the outcome nor the report.
+/// Closing stdout early changes neither the exit code nor the report.
 #[test]
 fn closed_stdout_keeps_exit_1() {
     let set = "version: 1\nname: s\nprompt: x\ncases:\n  - id: a\n    assert: [{contains: never said}]\n";
@@ -337,11 +337,11 @@ fn invalid_arguments_exit_2() {
     let tool = CliHarness::new();
     let ask =
         |more: &[&str]| tool.run(&[&["ask", "-m", "sim-openai/good"][..], more].concat()).assert_exit_code(2);
-    ask(&["--timeout", "0s", "hi"]).assert_stderr_contains(&["a limit of no time"]);
-    ask(&["--timeout", "-5s", "hi"]).assert_stderr_contains(&["is not a duration"]);
+    ask(&["--timeout", "0s", "hi"]).assert_stderr_contains(&["invalid timeout `0s`: must be longer than 0"]);
+    ask(&["--timeout", "-5s", "hi"]).assert_stderr_contains(&["`: expected a number with a unit, at most"]);
     ask(&["--temperature", "-1", "hi"]).assert_stderr_contains(&["must be between 0 and 2"]);
-    ask(&["-p", "nmae=x", "hi {{ name }}"]).assert_stderr_contains(&["nothing uses the variable `nmae`"]);
-    ask(&["-p", "name=x", "hi"]).assert_stderr_contains(&["nothing uses the variable `name`"]);
+    ask(&["-p", "nmae=x", "hi {{ name }}"]).assert_stderr_contains(&["unused variable `nmae`"]);
+    ask(&["-p", "name=x", "hi"]).assert_stderr_contains(&["unused variable `name`"]);
     ask(&[
         "-p",
         "x=1",
@@ -349,7 +349,7 @@ fn invalid_arguments_exit_2() {
     ]);
     tool.run(&["ask", "-m", "sim-openai/good,sim-gemini/good", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["names more than one model"]);
+        .assert_stderr_contains(&["`: `ask` takes a single model"]);
     tool.run(&["route", "--json"]).assert_exit_code(0).json();
 }
 

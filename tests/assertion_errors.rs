@@ -1,9 +1,9 @@
-//! Mistakes in assertions: errors at their place, before the first call.
+//! Invalid assertions: errors with source positions, reported before the first call.
 
 use crate::assertions::set_with_assertions;
 use crate::harness::{CliHarness, CountingSimulator};
 
-/// What the run that is asked for could never tell.
+/// Limits that this run could never measure.
 #[test]
 fn unmeasurable_limit_exits_2() {
     let set = "version: 1
@@ -17,10 +17,7 @@ cases:
     let tool = CliHarness::new().with_file("set.yaml", &set.replace("yes", "'yes'"));
     tool.run(&["eval", "set.yaml"]).assert_exit_code(0);
     let ran = tool.run(&["eval", "set.yaml", "--no-stream"]).assert_exit_code(2);
-    ran.assert_stderr_contains(&[
-        "case `alone` limits the time to the first token",
-        "hint: leave --no-stream out",
-    ]);
+    ran.assert_stderr_contains(&["case `alone` limits the time to first token", "hint: remove --no-stream"]);
     let priced = set_with_assertions("any-of: [contains: x, cost: {max_usd: 1}]");
     let ran = CliHarness::new()
         .with_file("set.yaml", &priced)
@@ -29,31 +26,40 @@ cases:
     ran.assert_stderr_contains(&["the price of vllm/mine"]);
 }
 
-/// Assertions that every answer passes are mistakes.
+/// Assertions that every answer passes are errors.
 #[test]
 fn vacuous_or_invalid_assertion_exits_2() {
     let cases = [
-        ("regex: ''", "is found in every answer"),
-        ("regex: 'a*'", "is found in every answer"),
+        ("regex: ''", "the regular expression `"),
+        ("regex: 'a*'", "the regular expression `"),
         ("word-count: {min: 0}", "every answer has at least 0 words"),
         ("length: {min: 0}", "every answer has at least 0 characters"),
-        ("contains: ''", "an empty text is in every answer"),
-        ("contains-any: [a, ' ']", "must be a text that is not empty"),
-        ("numeric: {equals: 5, value: 6}", "`value` says again what another option says"),
-        ("json-path: {value: $.a, path: $.b}", "`value` says again what another option says"),
-        ("cost: {max_usd: 1, value: 2}", "`value` says again what another option says"),
-        ("word-count: 5", "what it needs stands in a map"),
-        ("is-json: false", "its opposite is `not-is-json`"),
-        ("is-refusal: no", "its opposite is `not-is-refusal`"),
-        ("levenshtein: {value: abc, threshold: 0}", "every answer reaches a `threshold` of 0"),
-        ("any-of: [contains: a, not-contains: {value: a, weight: 2}]", "of which every answer passes"),
-        ("all-of: [is-json, not-is-json: ]", "of which no answer passes both"),
+        ("contains: ''", "every answer contains an empty string"),
+        (
+            "contains-any: [a, ' ']",
+            "every list item must be a non-empty string (quote values that look like another type)",
+        ),
+        ("numeric: {equals: 5, value: 6}", "`value` duplicates another option"),
+        ("json-path: {value: $.a, path: $.b}", "`value` duplicates another option"),
+        ("cost: {max_usd: 1, value: 2}", "`value` duplicates another option"),
+        ("word-count: 5", "expected a map of options"),
+        ("is-json: false", "use `not-is-json` for the opposite"),
+        ("is-refusal: no", "use `not-is-refusal` for the opposite"),
+        (
+            "levenshtein: {value: abc, threshold: 0}",
+            "`threshold` must be above 0 and at most 1: every answer reaches 0",
+        ),
+        (
+            "any-of: [contains: a, not-contains: {value: a, weight: 2}]",
+            "contains an assertion and its negation: every answer passes",
+        ),
+        ("all-of: [is-json, not-is-json: ]", "contains an assertion and its negation: no answer passes both"),
         (
             "finish-reason: [stop, length, tool_calls, content_filter, refusal, pause, other]",
-            "every answer ends for one of all reasons",
+            "every answer passes: all finish reasons are listed",
         ),
-        ("not-tool-call", "the request offers no tools, so none is ever called"),
-        ("contains: {value: a, weight: 1e308}", "`weight` must be between 0 and a million"),
+        ("not-tool-call", "the request has no tools, so the model cannot call one"),
+        ("contains: {value: a, weight: 1e308}", "`weight` must be between 0 and 1,000,000"),
     ];
     for (assertion, words) in cases {
         let ran = CliHarness::new()
@@ -68,10 +74,10 @@ fn invalid_tools_file_is_reported_once() {
     let set = "version: 1\nname: s\nprompt: '{{ q }}'\nrequest: {tools: tools.json}\nassert: [is-json]\ncases: [{id: a, vars: {q: x}}, {id: b, vars: {q: y}}]\n";
     let function = r#"{"name": "f"}"#;
     for (text, words) in [
-        (None, "tools.json cannot be read"),
-        (Some("{}".to_owned()), "tools.json is no list of tools"),
-        (Some("[]".to_owned()), "tools.json lists no tool"),
-        (Some(format!("[{function}, {function}]")), "tools.json: tool 2: there is another tool named `f`"),
+        (None, "cannot read tools.json"),
+        (Some("{}".to_owned()), "tools.json is not a valid list of tools"),
+        (Some("[]".to_owned()), "no tools in tools.json"),
+        (Some(format!("[{function}, {function}]")), "tools.json: tool 2: duplicate tool name `f`"),
         (
             Some("[{\"nam\": \"f\", \"parameters\": {}}]".to_owned()),
             "tools.json: tool 1: unknown field `nam`",
@@ -90,7 +96,6 @@ fn invalid_tools_file_is_reported_once() {
     }
 }
 
-/// All mistakes of a set together, each at its place; and nothing reaches the simulator.
 #[test]
 fn all_errors_are_reported_before_any_request() {
     let set = "version: 1
@@ -140,15 +145,21 @@ cases:
     assert_eq!(simulator.request_count(), 0);
 }
 
-/// In a file of cases there is a line to point at, and no underline.
+/// Case files have line numbers but no source spans.
 #[test]
 fn case_file_errors_show_line_number() {
     let set = "version: 1\nname: s\nprompt: '{{ q }}'\ncases_from: [a.jsonl]\n";
     let jsonl = [
         (r#"{"id": "a", "q": "x", "assert:any-of": [{"contians": "x"}]}"#, "unknown assertion `contians`"),
-        (r#"{"id": "a", "q": "x", "assert:rouge-l": true}"#, "`value` must be a text"),
-        (r#"{"id": "a", "q": "x", "assert:levenshtein": {}}"#, "it needs a text, or the case a reference"),
-        (r#"{"id": "a", "q": "x", "reference": "no", "assert:json-diff": {}}"#, "the reference is not JSON"),
+        (r#"{"id": "a", "q": "x", "assert:rouge-l": true}"#, "`value` must be a string"),
+        (
+            r#"{"id": "a", "q": "x", "assert:levenshtein": {}}"#,
+            "missing value, and the case has no reference",
+        ),
+        (
+            r#"{"id": "a", "q": "x", "reference": "no", "assert:json-diff": {}}"#,
+            "the reference is not valid JSON:",
+        ),
     ];
     for (line, words) in jsonl {
         let tool = CliHarness::new().with_file("set.yaml", set).with_file("a.jsonl", &format!("\n{line}\n"));

@@ -1,10 +1,9 @@
-//! Assertions of golden sets, through the real binary: what passes, what fails, and what makes a case another one.
+//! Assertions in golden sets: verdicts, and which changes give a case a new digest.
 
 use serde_json::Value;
 
 use crate::harness::{CliHarness, CountingSimulator};
 
-/// The results of a run of `set.yaml`.
 fn run_and_load_results(tool: &CliHarness, more: &[&str]) -> Vec<Value> {
     tool.run(&[&["eval", "set.yaml", "--max-unscored", "100%", "-o", "out.json"][..], more].concat());
     let report: Value =
@@ -12,14 +11,14 @@ fn run_and_load_results(tool: &CliHarness, more: &[&str]) -> Vec<Value> {
     report["runs"][0]["results"].as_array().unwrap().clone()
 }
 
-/// A set of one case with these assertions.
+/// A golden set with one case and these assertions.
 pub(crate) fn set_with_assertions(assertions: &str) -> String {
     format!(
         "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: x\ncases:\n  - id: a\n    assert:\n      - {assertions}\n"
     )
 }
 
-/// Every assertion, with answers that pass and fail it. The case's reference is what the simulator answers.
+/// Every assertion, with answers that pass and fail it. The simulator answers with the case's reference.
 #[test]
 fn verdict_and_negation_cases() {
     let cases = [
@@ -129,7 +128,6 @@ fn verdict_and_negation_cases() {
     }
 }
 
-/// Without another text, the reference is what answers are like.
 #[test]
 fn similarity_defaults_to_reference() {
     let set = "version: 1
@@ -146,7 +144,7 @@ cases: [{id: a, reference: It rises in the hills near Bern. It is a very long ri
     for assertion in terse["assertions"].as_array().unwrap() {
         let score = assertion["score"].as_f64().unwrap();
         assert!(0.0 < score && score < 1.0, "{assertion}");
-        assert!(assertion["reason"].as_str().unwrap().contains("wanted at least 0."), "{assertion}");
+        assert!(assertion["reason"].as_str().unwrap().contains("expected at least 0."), "{assertion}");
     }
     assert_eq!(terse["assertions"][2]["kind"], "format");
     assert_eq!(terse["assertions"][1]["kind"], "content");
@@ -189,11 +187,11 @@ cases:
     let filtered = run_and_load_results(&tool, &["-m", "sim-openai/safety-stop"]);
     let reasons: Vec<&str> =
         filtered[0]["assertions"].as_array().unwrap().iter().map(|a| a["reason"].as_str().unwrap()).collect();
-    assert_eq!(reasons, ["the finish reason is content_filter"; 2]);
+    assert_eq!(reasons, ["finish reason content_filter"; 2]);
 }
 
-/// A prompt that a filter refused is an empty answer. Its tokens nobody counted: that is no low count, and a combination
-/// is known only where the count changes nothing.
+/// A filtered prompt gives an empty answer without token counts. Unknown counts are not zero, and a
+/// combination is scored only if the count cannot change its result.
 #[test]
 fn unknown_measurement_is_unscored() {
     let simulator = CountingSimulator::start();
@@ -216,7 +214,7 @@ cases:
         .with_file("tools.json", "[{\"name\": \"f\"}]")
         .with_file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
     let results = run_and_load_results(&tool, &[]);
-    let told: Vec<_> =
+    let verdicts: Vec<_> =
         results.iter().map(|r| (r["case"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
     let expected = [
         ("refused", "pass"),
@@ -228,11 +226,10 @@ cases:
         ("all", "fail"),
         ("all-silent", "unscored"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(verdicts, expected);
     assert_eq!(results[1]["score"], Value::Null);
 }
 
-/// Lists that are written once and used in several cases, and options that are merged.
 #[test]
 fn yaml_anchors_and_merges_are_resolved() {
     let set = "version: 1
@@ -253,18 +250,18 @@ cases:
 ";
     let tool = CliHarness::new().with_file("set.yaml", set);
     let results = run_and_load_results(&tool, &[]);
-    let told: Vec<_> =
+    let scores: Vec<_> =
         results.iter().map(|r| (r["verdict"].as_str().unwrap(), r["score"].as_f64().unwrap())).collect();
-    assert_eq!(told, [("pass", 1.0), ("pass", 1.0), ("fail", 0.25)]);
+    assert_eq!(scores, [("pass", 1.0), ("pass", 1.0), ("fail", 0.25)]);
     let broken = CliHarness::new()
         .with_file("set.yaml", &set.replace("contains: Rome", "json-path: {path: $, equals: .inf}"));
     broken
         .run(&["eval", "set.yaml"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["set.yaml:12:", "this is no number"]);
+        .assert_stderr_contains(&["set.yaml:12:", "expected a finite number"]);
 }
 
-/// A case is what is sent, what is right and what is asked of the answer: contents, not paths, and not how YAML says it.
+/// The digest covers the request, the reference, and the assertions by content, not by path or YAML syntax.
 #[test]
 fn case_digest_depends_only_on_content() {
     let digests = |set: &str, schema: &str| {
@@ -317,7 +314,7 @@ cases_from: [cases.csv]
         assert!(seen.iter().all(|known| known[0] != changed[0] && known[1] != changed[1]), "{to}");
         seen.push(changed);
     }
-    let of_one_case = [
+    let single_case = [
         ("q: three", "q: four"),
         ("reference: '3'", "reference: '4'"),
         ("{x: 1, y: 2}", "{x: 1, y: '2'}"),
@@ -326,16 +323,16 @@ cases_from: [cases.csv]
         ("{rouge-l: {weight: 2}}", "{token-f1: {weight: 2}}"),
         ("{rouge-l: {weight: 2}}", "{any-of: [{rouge-l: {weight: 2}}]}"),
     ];
-    for (from, to) in of_one_case {
+    for (from, to) in single_case {
         let changed = digests(&set.replace(from, to), schema);
         assert_eq!(changed[1], first[1], "{to}");
         assert!(seen.iter().all(|known| known[0] != changed[0]), "{to}");
         seen.push(changed);
     }
-    assert_ne!(digests(set, "{\"type\": \"object\"}"), first, "a file's contents count");
+    assert_ne!(digests(set, "{\"type\": \"object\"}"), first, "the digest covers file contents");
 }
 
-/// The documentation has every assertion there is, with an example that is read; and its golden set runs.
+/// The documentation lists every assertion with a valid example, and its golden set runs.
 #[test]
 fn documentation_matches_implementation() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md");
@@ -358,7 +355,13 @@ fn documentation_matches_implementation() {
         .run(&["eval", "set.yaml"])
         .assert_exit_code(2)
         .stderr;
-    let known = unknown.split("the assertions are ").nth(1).unwrap().split(", each").next().unwrap();
+    let known = unknown
+        .split("use one of ")
+        .nth(1)
+        .unwrap()
+        .split(", optionally with the prefix `not-`")
+        .next()
+        .unwrap();
     let documented: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(documented, known.split(", ").collect::<Vec<_>>());
 
@@ -369,10 +372,13 @@ fn documentation_matches_implementation() {
     for row in &rows {
         let example = row[5].trim_matches('`');
         let name = row[0].trim_matches('`');
-        assert!(example.trim_start_matches("not-").starts_with(name), "{example} is no example of {name}");
+        assert!(
+            example.trim_start_matches("not-").starts_with(name),
+            "`{example}` is not an example of {name}"
+        );
         set += &format!("      - {example}\n");
     }
-    // Kinds and thresholds as they are found in a report, where one tells them.
+    // Documented kinds and thresholds match the report.
     let set = set.replace("reference: '{}'", "reference: '{\"city\": 1}'");
     let program = "#!/bin/sh\necho '{\"score\": 0.5}'\n";
     let tool = CliHarness::new()
@@ -394,6 +400,6 @@ fn documentation_matches_implementation() {
         let tool = CliHarness::new().with_file("set.yaml", &set).with_executable("check.py", program);
         let results = self::run_and_load_results(&tool, &["--allow-exec"]);
         let reason = results[0]["assertions"][0]["reason"].as_str().unwrap().to_owned();
-        assert!(reason.contains(&format!("wanted at least {}", row[4])), "{name}: {reason}");
+        assert!(reason.contains(&format!("expected at least {}", row[4])), "{name}: {reason}");
     }
 }

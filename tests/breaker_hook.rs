@@ -1,4 +1,4 @@
-//! `on_breaker_open`, through the real binary: what is run, with what, and when not.
+//! `on_breaker_open`: which command runs, with which arguments and environment, and when it does not run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use crate::harness::CliHarness;
 
-/// A test fails when nothing has come by then; nothing waits for it otherwise.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A command that ends in time is waited for where it holds stderr, which it does with `-v`.
+/// With `-v` the command inherits stderr, so reading the output to its end also waits for the command.
 const VERBOSE_FLAG: &str = "-v";
 
 fn routes_yaml_with_hook(hook: &str) -> String {
@@ -21,19 +20,18 @@ fn routes_yaml_with_hook(hook: &str) -> String {
     )
 }
 
-/// A file that the user named, which is trust.
+/// A config file named by the user is trusted.
 fn harness_with_trusted_hook(hook: &str) -> CliHarness {
     CliHarness::new()
         .with_file("named.yaml", &routes_yaml_with_hook(hook))
         .with_env("SLALOM_CONFIG", "named.yaml")
 }
 
-/// A pipe with a name: whoever reads it waits for whoever writes.
+/// A named pipe: opening it blocks until the other end is open too.
 fn create_fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Reads such a pipe until it is closed.
 fn read_fifo_in_background(path: PathBuf) -> Receiver<String> {
     let (sender, received) = channel();
     std::thread::spawn(move || sender.send(fs::read_to_string(path).unwrap()));
@@ -56,15 +54,19 @@ fn command_runs_once_without_keys_in_env() {
     let (words, end) =
         (read_fifo_in_background(tool.path("pipe")), read_fifo_in_background(tool.path("end")));
     let ran = tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
-    assert_eq!(ran.stderr.matches("its breaker opened (server_error)").count(), 1, "{}", ran.stderr);
+    let opened = |line: &&str| {
+        line.starts_with("warning: circuit breaker for sim-anthropic/overloaded opened for ")
+            && line.ends_with(" s (server_error)")
+    };
+    assert_eq!(ran.stderr.lines().filter(opened).count(), 1, "{}", ran.stderr);
     let words = words.recv_timeout(HOOK_TIMEOUT).unwrap();
     let lines: Vec<&str> = words.lines().collect();
     assert_eq!(lines[..2], ["<sim-anthropic>", "<overloaded: server_error>"]);
     let seconds: u64 = lines[2].trim_matches(['<', '-', '>']).parse().unwrap();
     assert!((12..=18).contains(&seconds), "{seconds}");
-    assert_eq!(lines[3..], ["<$(touch evil)>"], "no shell reads the arguments, and it runs once");
+    assert_eq!(lines[3..], ["<$(touch evil)>"], "no shell expands the arguments, and the command runs once");
     assert_eq!(end.recv_timeout(HOOK_TIMEOUT).unwrap(), "done\n");
-    assert_eq!(fs::read_to_string(tool.path("input")).unwrap(), "", "there is nothing to read");
+    assert_eq!(fs::read_to_string(tool.path("input")).unwrap(), "", "stdin is empty");
     let environment = fs::read_to_string(tool.path("environment")).unwrap();
     assert!(environment.contains("OTHER=stays\n") && !environment.contains("planted"), "{environment}");
     assert!(!tool.path("evil").exists());
@@ -83,7 +85,7 @@ fn output_shown_on_stderr_only_with_verbose() {
 
 #[test]
 fn call_does_not_wait_for_command() {
-    // It ends when the pipe is read, which is after the call has ended: the call cannot have waited for it.
+    // The command ends only when the pipe is read, which happens after the call has ended.
     let tool = harness_with_trusted_hook("[sh, -c, 'echo here > pipe']");
     create_fifo(&tool.path("pipe"));
     let mut command = tool.command(&["route", "sick", "hi"]);
@@ -93,7 +95,7 @@ fn call_does_not_wait_for_command() {
     assert_eq!(
         read_fifo_in_background(tool.path("pipe")).recv_timeout(HOOK_TIMEOUT).unwrap(),
         "here\n",
-        "it outlives the call"
+        "the command outlives the call"
     );
 }
 
@@ -102,8 +104,8 @@ fn missing_program_warning_names_config_file() {
     let tool = harness_with_trusted_hook("[no-such-program-here, x]");
     let ran = tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
     ran.assert_stderr_contains(&[
-        "warning: the command of `on_breaker_open` in named.yaml was not run: ",
-        "`no-such-program-here` cannot be started: No such file",
+        "warning: cannot run the `on_breaker_open` command from named.yaml: ",
+        "cannot start `no-such-program-here`: No such file",
         "error: no answer from route:sick",
     ]);
 }
@@ -124,7 +126,7 @@ fn untrusted_project_does_not_run_command() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml_with_hook("[touch, ran]"));
     let ran = tool.run(&["route", "sick", VERBOSE_FLAG, "hi"]).assert_exit_code(3);
     assert_eq!(ran.stderr.matches("`on_breaker_open` would run a command").count(), 1, "{}", ran.stderr);
-    ran.assert_stderr_contains(&["its breaker opened", "run `slalom check --trust`"]);
+    ran.assert_stderr_contains(&["circuit breaker for", "run `slalom check --trust`"]);
     assert!(!tool.path("ran").exists());
     tool.run(&["check", "--trust"]).assert_exit_code(0);
     tool.run(&["route", "sick", "--reset"]).assert_exit_code(0);

@@ -1,4 +1,4 @@
-//! `slalom check --ping`: who answers, what health learns from it, and who is not asked.
+//! `slalom check --ping`: which providers are pinged, and how results update health.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ fn harness() -> CliHarness {
     CliHarness::new().with_file("routes.yaml", ROUTES)
 }
 
-/// Each provider that is listed, with what came of it.
+/// `PROVIDER/MODEL` and ping result for each listed provider.
 fn ping_results(json: &Value) -> Vec<(String, String)> {
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let providers = json["providers"].as_array().unwrap().iter();
@@ -39,7 +39,7 @@ fn one_model_per_configured_provider_is_pinged() {
     let tool = harness();
     let json = tool.run(&["check", "--ping", "--json"]).assert_exit_code(3).json();
     assert_eq!((&json["schema"], &json["exit_code"]), (&"slalom.ping/1".into(), &3.into()));
-    // The default route's candidates come first, and a model for vectors is asked for no answer.
+    // The default route's candidates come first; embedding models are not pinged.
     let expected = [
         ("sim-openai/good", "ok"),
         ("anthropic/claude-haiku-5-5", "not_pinged"),
@@ -57,7 +57,7 @@ fn one_model_per_configured_provider_is_pinged() {
     assert_eq!((&keyless["reason"], &keyless["attempt"]), (&"no_key".into(), &Value::Null));
     assert_eq!(keyless["problem"], "ANTHROPIC_API_KEY is not set");
     assert_eq!(failed["attempt"]["failure"]["class"], "server_error");
-    assert_eq!(json["cost_usd"], 0.0, "the simulator's prices are nobody's debt");
+    assert_eq!(json["cost_usd"], 0.0, "simulated cost is not real cost");
 }
 
 #[test]
@@ -66,9 +66,10 @@ fn failed_pings_open_breaker() {
     for _ in 0..2 {
         tool.run(&["check", "--ping", "--json"]).assert_exit_code(3);
     }
-    tool.run(&["check", "--ping"])
-        .assert_exit_code(3)
-        .assert_stderr_contains(&["sim-anthropic/overloaded is left alone for", "breaker opened"]);
+    tool.run(&["check", "--ping"]).assert_exit_code(3).assert_stderr_contains(&[
+        "circuit breaker for sim-anthropic/overloaded opened for ",
+        " s (server_error)",
+    ]);
     assert_eq!(
         candidate_status(tool.run(&["route", "first", "--json"]), "overloaded")["state"],
         "breaker_open"
@@ -79,7 +80,7 @@ fn failed_pings_open_breaker() {
         good["first_token_ms"].as_f64().is_some() && good["recent_calls"].as_f64().unwrap() > 2.0,
         "{good}"
     );
-    // Nothing is tried twice: three pings are three events.
+    // Pings are not retried: three pings are three events.
     let overloaded = candidate_status(tool.run(&["route", "first", "--json"]), "overloaded");
     assert!(overloaded["recent_calls"].as_f64().unwrap() <= 3.0, "{overloaded}");
 }
@@ -129,16 +130,19 @@ fn unusable_target_fails_before_any_request() {
         tool.run(&[&["check", "--ping", "sim-openai"][..], names].concat()).assert_exit_code(2)
     };
     ping(&["sim-opnai"])
-        .assert_stderr_contains(&["there is no provider `sim-opnai`", "did you mean `sim-openai`?"]);
-    ping(&["openai"]).assert_stderr_contains(&["`openai` has no key: OPENAI_API_KEY is not set"]);
-    ping(&["groq"]).assert_stderr_contains(&["names a model of `groq`", "aliases: {short: groq/MODEL}"]);
+        .assert_stderr_contains(&["unknown provider `sim-opnai`", "did you mean `sim-openai`?"]);
+    ping(&["openai"]).assert_stderr_contains(&["`openai` has no API key: OPENAI_API_KEY is not set"]);
+    ping(&["groq"]).assert_stderr_contains(&[
+        "cannot ping `groq`: no route or alias uses one of its models",
+        "aliases: {short: groq/MODEL}",
+    ]);
     tool.run(&["check", "--json"]).assert_exit_code(2).assert_stderr_contains(&["--ping"]);
-    let nobody = CliHarness::new()
+    let keyless = CliHarness::new()
         .with_file("routes.yaml", "version: 1\nroutes: {r: {candidates: [openai/gpt-6-luna]}}\n");
-    let ran = nobody
+    let ran = keyless
         .run(&["check", "--ping"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["there is nobody to ping"]);
+        .assert_stderr_contains(&["no provider to ping: no API key is set for the providers in routes.yaml"]);
     assert!(ran.stdout.contains("not pinged: OPENAI_API_KEY is not set"), "{}", ran.stdout);
     let wrong = "version: 1\nproviders: {openai: {base_url: 'http://far.example/v1'}}\n\
                  routes: {r: {candidates: [sim-openai/good, openai/gpt-6-luna]}}\n";
@@ -147,11 +151,16 @@ fn unusable_target_fails_before_any_request() {
         .with_env("SLALOM_CONFIG", "named.yaml")
         .with_env("OPENAI_API_KEY", "k");
     let ran = wrong.run(&["check", "--ping"]).assert_exit_code(2);
-    assert!(ran.stdout.contains("wrong: `openai`") && !ran.stdout.contains("pinged"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("error: refusing to send the key of `openai` over plain HTTP")
+            && !ran.stdout.contains("pinged"),
+        "{}",
+        ran.stdout
+    );
     wrong
         .run(&["check", "--ping", "--json"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["named.yaml is wrong, so nobody was pinged"]);
+        .assert_stderr_contains(&["cannot ping: named.yaml has errors"]);
     assert_eq!(simulator.request_count(), 0);
 }
 
@@ -170,7 +179,7 @@ fn untrusted_host_is_not_pinged() {
     assert_eq!(simulator.request_count(), 0);
     tool.run(&["check", "--trust"]).assert_exit_code(0);
     let json = tool.run(&["check", "--ping", "box", "--json"]).assert_exit_code(0).json();
-    assert_eq!((simulator.request_count(), &json["cost_usd"]), (1, &Value::Null), "nobody knows the price");
+    assert_eq!((simulator.request_count(), &json["cost_usd"]), (1, &Value::Null), "the price is unknown");
 }
 
 #[test]
@@ -206,11 +215,11 @@ fn table_shows_result_per_provider() {
         "│ sim-openai/good (sim) ┆ ok ┆ ",
         "│ anthropic/claude-haiku-5-5 ┆ not pinged: ANTHROPIC_API_KEY is not set ┆ – ┆ – │",
         "│ sim-anthropic/overloaded (sim) ┆ FAILED: server_error (529): Overloaded (simulated) ┆ ",
-        "· 1 failed · $0 (the simulator's prices are left out)\n",
+        "· 1 failed · $0 (excluding simulated cost)\n",
     ] {
         assert!(shown.contains(words), "no {words:?} in\n{shown}");
     }
-    assert!(!shown.contains("MISTRAL_API_KEY"), "who is not used is not listed: {shown}");
+    assert!(!shown.contains("MISTRAL_API_KEY"), "unused providers are not listed: {shown}");
     for width in ["60", "80"] {
         let tool = self::harness().with_env("COLUMNS", width);
         let shown = tool.run(&["check", "--ping"]).assert_exit_code(3).stdout;

@@ -1,4 +1,4 @@
-//! `compare --judge`: both orders, and what they come to.
+//! `compare --judge`: verdicts from both orders, position bias, and usage errors.
 
 use crate::harness::{CliHarness, CountingSimulator};
 
@@ -9,9 +9,7 @@ fn agreeing_orders_decide_winner() {
     let tool = CliHarness::new();
     let judged = [&TWO_SUBJECT_ARGS[..], &["--judge", "sim-gemini/judge", "hello"]].concat();
     let ran = tool.run(&judged).assert_exit_code(0);
-    assert!(
-        ran.stdout.contains("sim-openai/good is better than sim-anthropic/terse, in both orders: simulated")
-    );
+    assert!(ran.stdout.contains("sim-openai/good beats sim-anthropic/terse in both orders: simulated"));
     assert!(ran.stdout.contains("judged by sim-gemini/judge (sim): 2 calls, $"), "{}", ran.stdout);
     let json =
         tool.run(&[&judged[..], &["--json", "--rubric", "Is long"]].concat()).assert_exit_code(0).json();
@@ -27,13 +25,13 @@ fn agreeing_orders_decide_winner() {
     assert!(plain.as_object().unwrap().contains_key("judgement") && plain["judgement"].is_null());
 }
 
-/// A judge who always prefers the first place: nobody wins by that.
+/// A judge that always prefers the first answer gives a tie.
 #[test]
 fn position_bias_is_reported() {
     let tool = CliHarness::new();
     let judged = [&TWO_SUBJECT_ARGS[..], &["--judge", "sim-gemini/good", "hello"]].concat();
     let ran = tool.run(&judged).assert_exit_code(0);
-    let words = "a tie: in both orders the judge prefers the one that stands first";
+    let words = "tie: the judge prefers the first answer in both orders (position bias)";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
     let json = tool.run(&[&judged[..], &["--json"]].concat()).assert_exit_code(0).json();
     let pair = &json["judgement"]["pairs"][0];
@@ -45,8 +43,8 @@ fn position_bias_is_reported() {
 fn missing_verdict_is_not_tie() {
     let tool = CliHarness::new();
     for (judge, words) in [
-        ("sim-gemini/verbose", "no verdict: its verdict cannot be read"),
-        ("sim-gemini/overloaded", "no verdict: it gave no verdict"),
+        ("sim-gemini/verbose", "no verdict: cannot parse the verdict"),
+        ("sim-gemini/overloaded", "no verdict: the judge gave no verdict"),
     ] {
         let ran =
             tool.run(&[&TWO_SUBJECT_ARGS[..], &["--judge", judge, "hello"]].concat()).assert_exit_code(3);
@@ -64,14 +62,15 @@ fn every_pair_is_judged_with_family_warning() {
     let ran = tool
         .run(&[&three[..], &["--judge", "sim-gemini/judge", "--json", "hello"]].concat())
         .assert_exit_code(0);
-    let ran = ran.assert_stderr_contains(&["sim-gemini/judge is of one family with sim-gemini/good"]);
+    let ran =
+        ran.assert_stderr_contains(&["sim-gemini/judge is from the same model family as sim-gemini/good"]);
     let json = ran.json();
     let pairs = json["judgement"]["pairs"].as_array().unwrap();
-    let of: Vec<_> = pairs.iter().map(|pair| pair["answers"].to_string()).collect();
-    assert_eq!(of, ["[0,1]", "[0,2]", "[1,2]"]);
+    let answers: Vec<_> = pairs.iter().map(|pair| pair["answers"].to_string()).collect();
+    assert_eq!(answers, ["[0,1]", "[0,2]", "[1,2]"]);
     assert_eq!(json["judgement"]["judge_calls"], 6);
     assert_eq!(json["judgement"]["judged_by_family"][0], "sim-gemini/good");
-    // Where an answer is missing, there is nothing to hold against the others.
+    // A missing answer is not judged.
     let one = ["compare", "-m", "sim-openai/good,sim-anthropic/overloaded", "--judge", "sim-gemini/judge"];
     let json = tool.run(&[&one[..], &["--json", "hello"]].concat()).assert_exit_code(3).json();
     assert_eq!(json["judgement"]["pairs"], serde_json::json!([]));
@@ -82,7 +81,7 @@ fn invalid_usage_fails_before_any_request() {
     let simulator = CountingSimulator::start();
     let tool = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml());
     for (more, words) in [
-        (&["--judge", "sim-gemni/judge"][..], "the judge `sim-gemni/judge`: there is no provider"),
+        (&["--judge", "sim-gemni/judge"][..], "judge `sim-gemni/judge`: unknown provider `sim-gemni`"),
         (&["--judge", "openai/gpt-6-luna"], "OPENAI_API_KEY is not set"),
         (&["--judge", "vllm/mine", "--max-cost", "1"], "the price of vllm/mine is unknown"),
         (&["--rubric", "Is long"], "--judge"),

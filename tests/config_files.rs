@@ -1,4 +1,4 @@
-//! `routes.yaml`, trust, `check` and `models`; and that no bytes of any file make the tool panic.
+//! `routes.yaml` errors, trust, `check`, and `models`; corrupted files never cause a panic.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::harness::{CliHarness, CountingSimulator};
 pub(crate) fn routes_yaml_error(routes: &str) -> String {
     let ran = CliHarness::new().with_file("routes.yaml", routes).run(&["route"]).assert_exit_code(2);
     let start = ran.stderr.find("--> ").map(|at| at + 4);
-    // The folder is a temporary one.
+    // The folder is temporary, so its path is removed.
     let folder = start
         .and_then(|at| ran.stderr[at..].find("routes.yaml").map(|end| ran.stderr[at..at + end].to_owned()));
     match folder {
@@ -58,12 +58,12 @@ fn check_accepts_unknown_model_with_suggestion() {
     let simulator = CountingSimulator::start();
     let tool = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml());
     let ran = tool.run(&["check"]).assert_exit_code(0);
-    assert!(!ran.stdout.contains("not in the catalogue"));
+    assert!(!ran.stdout.contains("is not in the catalog, so its price and context window are unknown"));
     let routes =
         simulator.routes_yaml() + "routes:\n  new: {candidates: [openai/gpt-6-lunar, sim-openai/good]}\n";
     let ran = CliHarness::new().with_file("routes.yaml", &routes).run(&["check"]).assert_exit_code(0);
-    assert!(ran.stdout.contains("openai/gpt-6-lunar is not in the catalogue"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("the nearest known one is openai/gpt-6-luna"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("openai/gpt-6-lunar is not in the catalog, so its price"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("closest match: openai/gpt-6-luna\n"), "{}", ran.stdout);
 }
 
 #[test]
@@ -76,14 +76,16 @@ fn untrusted_project_config_sends_no_key() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes).with_env("OPENAI_API_KEY", "planted");
     tool.run(&["ask", "-m", "openai/good", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["is not trusted yet", "slalom check --trust"]);
+        .assert_stderr_contains(&["is not trusted", "slalom check --trust"]);
     let ran = tool.run(&["route", "two", "--json", "hi"]).assert_exit_code(0);
     assert_eq!(ran.json()["skipped"][0]["reason"], "untrusted");
     assert_eq!(simulator.request_count(), 0);
-    tool.run(&["check", "--trust"]).assert_exit_code(0).assert_stderr_contains(&["is trusted as it is now"]);
+    tool.run(&["check", "--trust"])
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["is now trusted; run `slalom check --trust` again after each edit"]);
     tool.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(0);
     assert_eq!(simulator.request_count(), 1);
-    // An edit asks again; naming the file is trust.
+    // An edit revokes trust; a file named with --config is trusted.
     let tool = tool.with_file("routes.yaml", &(routes + "# edited\n"));
     tool.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(2);
     let named = tool.path("routes.yaml");
@@ -94,7 +96,9 @@ fn untrusted_project_config_sends_no_key() {
 fn check_lists_key_status_without_values() {
     let tool = CliHarness::new().with_env("OPENAI_API_KEY", "planted-5f2c9b7d");
     let ran = tool.run(&["check"]).assert_exit_code(0);
-    for words in ["openai key set", "anthropic no key: ANTHROPIC_API_KEY is not set", "ollama needs no key"] {
+    for words in
+        ["openai key set", "anthropic no API key: ANTHROPIC_API_KEY is not set", "ollama needs no key"]
+    {
         assert!(ran.collapsed_stdout().contains(words), "{}", ran.stdout);
     }
     assert!(!ran.stdout.contains("planted"));
@@ -128,17 +132,17 @@ fn usage_error_exits_2_without_stdout() {
     }
 }
 
-/// A file of these bytes, or a right one with a part of it replaced by them.
-fn corrupted_bytes_strategy(right: &'static str) -> impl Strategy<Value = Vec<u8>> {
+/// Random bytes, or the valid file with a random part replaced by them.
+fn corrupted_bytes_strategy(valid: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let noise = || {
         prop_oneof![prop::collection::vec(any::<u8>(), 0..40), "[ -~\n]{0,40}".prop_map(String::into_bytes)]
     };
-    (noise(), 0..right.len(), 0usize..30, any::<bool>()).prop_map(move |(noise, at, cut, alone)| {
+    (noise(), 0..valid.len(), 0usize..30, any::<bool>()).prop_map(move |(noise, at, cut, alone)| {
         if alone {
             return noise;
         }
-        let end = (at + cut).min(right.len());
-        [&right.as_bytes()[..at], &noise, &right.as_bytes()[end..]].concat()
+        let end = (at + cut).min(valid.len());
+        [&valid.as_bytes()[..at], &noise, &valid.as_bytes()[end..]].concat()
     })
 }
 
@@ -150,7 +154,7 @@ const VALID_CASES_JSONL: &str = "{\"id\": \"j\", \"x\": 1, \"assert:equals\": {\
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
-    /// No bytes of any file make a loader panic, and what it says of them can be printed.
+    /// Loaders never panic on corrupted bytes, and every error has a hint.
     #[test]
     fn loaders_never_panic_on_corrupted_files(set in corrupted_bytes_strategy(VALID_SET_YAML), csv in corrupted_bytes_strategy(VALID_CASES_CSV), jsonl in corrupted_bytes_strategy(VALID_CASES_JSONL),
         routes in prop_oneof![corrupted_bytes_strategy(VALID_ROUTES_YAML), corrupted_bytes_strategy(crate::routing_config::EVERY_KEY)]) {
@@ -162,16 +166,16 @@ proptest! {
         for text in [&set[..], VALID_SET_YAML.as_bytes()] {
             write("set.yaml", text);
             if let Err(error) = load_golden_set(&folder.path().join("set.yaml"), slalom::config::FileAccess::SetFolderOnly) {
-                let said = error.to_string();
-                prop_assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{}", said);
+                let message = error.to_string();
+                prop_assert!(message.starts_with("error: ") && message.contains("\nhint: "), "{}", message);
             }
         }
         let text = String::from_utf8_lossy(&routes).into_owned();
         let path = Some(folder.path().join("routes.yaml"));
         let found = ConfigFile { display_name: "routes.yaml".into(), path, text, origin: ConfigOrigin::Explicit };
         if let Err(error) = Config::load(found, &TrustStore::for_user()) {
-            let said = error.to_string();
-            prop_assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{}", said);
+            let message = error.to_string();
+            prop_assert!(message.starts_with("error: ") && message.contains("\nhint: "), "{}", message);
         }
     }
 }

@@ -1,16 +1,15 @@
-//! The console blocks of the README, docs/requests.md and docs/routing.md, run as they stand, with the binary under test where a block says
-//! `cargo run --release --`.
+//! Console blocks in the README and docs: each command prints its documented output.
 
 use std::path::Path;
 
 use crate::harness::CliHarness;
 
-/// Commands of a document's `console` blocks with the output shown beneath each.
+/// Commands in a document's `console` blocks, each with the output shown below it.
 fn console_commands(document: &str) -> Vec<(String, String)> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
     let mut found: Vec<(String, String)> = Vec::new();
     let mut inside = false;
-    for line in readme.lines() {
+    for line in text.lines() {
         match line {
             "```console" => inside = true,
             "```" => inside = false,
@@ -29,7 +28,7 @@ fn console_commands(document: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Words of a command line; single and double quotes hold words together.
+/// Splits a command line into words and honors single and double quotes.
 fn split_shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     let mut any = false;
@@ -52,7 +51,7 @@ fn split_shell_words(command: &str) -> Vec<String> {
     words
 }
 
-/// What a reader recognises of shown output: figures differ from machine to machine, words do not.
+/// Words of an output line without numbers, which differ between machines.
 fn stable_words(line: &str) -> Vec<String> {
     line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '/' | '-' | ':' | '_' | '`')))
         .filter(|w| w.len() > 3 && !w.chars().any(|c| c.is_ascii_digit()))
@@ -63,13 +62,13 @@ fn stable_words(line: &str) -> Vec<String> {
 #[test]
 fn console_blocks_print_documented_output() {
     let mut commands = console_commands("README.md");
-    assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the test command");
+    assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the README shows `cargo test`");
     for document in ["docs/requests.md", "docs/routing.md"] {
         commands.extend(self::console_commands(document));
     }
     let mut ran_any = 0;
     for (command, shown) in commands {
-        // `; echo $?` shows an exit code.
+        // `; echo $?` documents the exit code.
         let (command, code) = match command.split_once("; echo ") {
             Some((command, _)) => (command.to_owned(), shown.lines().last().unwrap().trim().parse().unwrap()),
             None => (command, 0),
@@ -103,5 +102,5 @@ fn console_blocks_print_documented_output() {
             }
         }
     }
-    assert!(ran_any >= 6, "only {ran_any} commands were run");
+    assert!(ran_any >= 6, "only {ran_any} commands ran");
 }

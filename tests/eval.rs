@@ -1,4 +1,4 @@
-//! `eval`, end to end: verdicts, gates, exit codes, and everything that must be an error before the first call.
+//! `eval`, end to end: verdicts, gates, exit codes, and errors reported before the first call.
 
 use crate::harness::{CliHarness, CountingSimulator};
 
@@ -33,7 +33,7 @@ fn table_shows_subject_statistics() {
         "-m",
         "sim-openai/good,sim-anthropic/terse",
     ]);
-    // Terse drops the second sentence, and without a floor any failed case fails the run.
+    // `terse` drops the second sentence, and without a minimum any failed case fails the run.
     let ran = ran.assert_exit_code(1);
     for words in [
         "sim-openai/good (sim)",
@@ -73,7 +73,7 @@ fn all_cases_unscored_exits_3() {
     );
     assert_eq!(subject["pass_rate"], serde_json::Value::Null);
     assert_eq!(json["exit_code"], 3);
-    // However many are allowed: where nothing could be scored, nobody can say that the gate is passed.
+    // If no case is scored, the gate cannot pass, whatever --max-unscored allows.
     let lenient = ["--max-unscored", "100%", "--min-pass-rate", "0.1"];
     tool.run(&[&["eval", "set.yaml", "-m", "sim-openai/overloaded"][..], &lenient].concat())
         .assert_exit_code(3);
@@ -89,7 +89,7 @@ fn bad_key_stops_subject_after_first_case() {
         .with_file("set.yaml", set)
         .with_file("cases.csv", &format!("id,country,reference\n{rows}"));
     tool.run(&["eval", "set.yaml", "-m", "sim-openai/bad-key", "-j", "1"]).assert_exit_code(3);
-    assert_eq!(simulator.request_count(), 1, "the first case says that the key is bad");
+    assert_eq!(simulator.request_count(), 1, "the first case fails with a bad key");
     tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-j", "8"]);
     assert_eq!(simulator.request_count(), 41);
 }
@@ -108,7 +108,7 @@ fn report_files_list_every_case() {
     let ran = tool
         .run(&["eval", "set.yaml", "-m", "sim-anthropic/terse", "-o", "out.json", "-o", "out.csv", "--json"])
         .assert_exit_code(1);
-    assert_eq!(ran.json()["runs"][0]["results"], serde_json::json!([]), "stdout has the figures alone");
+    assert_eq!(ran.json()["runs"][0]["results"], serde_json::json!([]), "stdout has only the statistics");
     let report: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
     let results = report["runs"][0]["results"].as_array().unwrap();
@@ -151,7 +151,7 @@ fn cases_from_loads_csv_and_jsonl() {
     assert_eq!(ids, ["one", "two", "three", "b-2"]);
 }
 
-/// A column that is no assertion and looks like one would never be checked.
+/// A misspelled assertion column would never be checked, so it is an error.
 #[test]
 fn invalid_case_file_exits_2() {
     let set = |file: &str| {
@@ -163,13 +163,13 @@ fn invalid_case_file_exits_2() {
         (
             "a.jsonl",
             "{\"id\": \"a\", \"q\": \"x\", \"assert\": [{\"equals\": \"zzz\"}]}\n",
-            "`assert` is no variable's name",
+            "invalid variable name `assert`",
         ),
-        ("a.jsonl", "{\"id\": \"a\", \"q\": \"x\", \"q\": \"y\"}\n", "the field `q` stands twice"),
-        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "`asert:equals` is no variable's name"),
+        ("a.jsonl", "{\"id\": \"a\", \"q\": \"x\", \"q\": \"y\"}\n", "duplicate field `q`"),
+        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "invalid variable name `asert:equals`"),
         ("a.csv", "ID,q\na,x\n", "did you mean `id`?"),
-        ("a.csv", "id,q\n,x\n", "the `id` is empty"),
-        ("a.csv", "id,q,q\na,x,y\n", "the column `q` stands twice"),
+        ("a.csv", "id,q\n,x\n", "empty `id`"),
+        ("a.csv", "id,q,q\na,x,y\n", "duplicate column `q`"),
         ("a.csv", "id,q\na\n", "a.csv, line 2"),
         ("a.csv", "id,q\na,\n", "the prompt is empty"),
     ];
@@ -181,7 +181,6 @@ fn invalid_case_file_exits_2() {
     }
 }
 
-/// What peers run green, or pay for before they look: each is exit 2, and nothing reaches the simulator.
 #[test]
 fn invalid_usage_fails_before_any_request() {
     let simulator = CountingSimulator::start();
@@ -197,7 +196,7 @@ fn invalid_usage_fails_before_any_request() {
             "undefined variable",
             good.replace("vars: {country: Japan}", "vars: {land: Japan}"),
             &[],
-            &["`country` is not defined", "set.yaml:13:9"],
+            &["undefined template variable `country`", "set.yaml:13:9"],
         ),
         (
             "no cases",
@@ -205,53 +204,53 @@ fn invalid_usage_fails_before_any_request() {
             &[],
             &["the golden set has no cases", "set.yaml"],
         ),
-        ("empty filter", good.clone(), &["--filter", "nowhere"], &["selects none of the 2 cases", "hint:"]),
-        ("empty tag", good.clone(), &["--tag", "africa"], &["selects none", "asia, europe"]),
+        ("empty filter", good.clone(), &["--filter", "nowhere"], &["no match among the 2 cases", "hint:"]),
+        ("empty tag", good.clone(), &["--tag", "africa"], &["no match among the", "asia, europe"]),
         (
-            "misspelt assertion",
+            "misspelled assertion",
             good.replace("{contains: Paris}", "{contians: Paris}"),
             &[],
             &["unknown assertion `contians`", "set.yaml:12:", "did you mean `contains`?"],
         ),
         (
-            "misspelt negation",
+            "misspelled negation",
             good.replace("{contains: Paris}", "{not-contians: Paris}"),
             &[],
             &["did you mean `not-contains`?"],
         ),
-        ("no assertion", good.replace("    assert: [equals]\n", ""), &[], &["case `japan` has no assertion"]),
-        ("two ids", good.replace("id: japan", "id: france"), &[], &["two cases have the id `france`"]),
-        ("broken expression", good.replace("[equals]", "[{regex: '('}]"), &[], &["unclosed group"]),
         (
-            "broken schema",
+            "no assertion",
+            good.replace("    assert: [equals]\n", ""),
+            &[],
+            &["case `japan` has no assertions"],
+        ),
+        ("duplicate id", good.replace("id: japan", "id: france"), &[], &["duplicate case ID `france`"]),
+        ("invalid regex", good.replace("[equals]", "[{regex: '('}]"), &[], &["unclosed group"]),
+        (
+            "invalid schema",
             good.replace("[equals]", "[{json-schema: {schema: {type: 7}}}]"),
             &[],
-            &["the schema is broken"],
+            &["invalid schema:"],
         ),
+        ("missing file", good.replace("[equals]", "[{json-schema: no.json}]"), &[], &["cannot read no.json"]),
         (
-            "missing file",
-            good.replace("[equals]", "[{json-schema: no.json}]"),
-            &[],
-            &["no.json cannot be read"],
-        ),
-        (
-            "missing cases",
+            "missing case file",
             good.replace("cases:\n", "cases_from: [no.csv]\ncases:\n"),
             &[],
-            &["no.csv cannot be read"],
+            &["cannot read no.csv"],
         ),
-        ("bad option", good.replace("weight: 3", "wieght: 3"), &[], &["it has no option `wieght`"]),
+        ("unknown option", good.replace("weight: 3", "wieght: 3"), &[], &["unknown option `wieght`"]),
         (
-            "bad floor",
+            "invalid minimum",
             good.replace("cases:\n", "gate: {min_pass_rate: 60}\ncases:\n"),
             &[],
             &["`min_pass_rate` must be between 0 and 1"],
         ),
         (
-            "bad limit",
+            "invalid limit",
             good.replace("cases:\n", "gate: {max_unscored: many}\ncases:\n"),
             &[],
-            &["`max_unscored`: `many` is neither a number of cases nor a share"],
+            &["`max_unscored`: invalid limit `many`: expected a number of cases or a percentage"],
         ),
         (
             "unknown price",
@@ -261,20 +260,20 @@ fn invalid_usage_fails_before_any_request() {
         ),
         ("unknown provider", good.clone(), &["-m", "sim-opnai/good"], &["did you mean `sim-openai/good`?"]),
         (
-            "unknown provider of the set",
+            "unknown provider in the set",
             good.replace("sim-openai/good", "sim-opnai/good"),
             &[],
             &["set.yaml, under `models:`", "did you mean"],
         ),
         ("no key", good.clone(), &["-m", "openai/gpt-6-luna"], &["OPENAI_API_KEY is not set"]),
         (
-            "report form",
+            "report format",
             good.clone(),
             &["-o", "x.txt"],
-            &["name a file that ends in .json, .jsonl, .csv, .xml, .md or .html"],
+            &["use a file name that ends in .json, .jsonl, .csv, .xml, .md, or .html"],
         ),
-        ("second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot be read"]),
-        ("template", good.replace("{{ country }}", "{{ country"), &[], &["the template is broken"]),
+        ("missing second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot read the file"]),
+        ("invalid template", good.replace("{{ country }}", "{{ country"), &[], &["invalid template:"]),
     ];
     for (name, text, more, words) in mistakes {
         let tool =
@@ -284,11 +283,11 @@ fn invalid_usage_fails_before_any_request() {
         assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
         ran.assert_stderr_contains(words);
     }
-    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+    assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
     let tool =
         CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &good);
     tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
-    assert_eq!(simulator.request_count(), 2, "and without one, the calls arrive");
+    assert_eq!(simulator.request_count(), 2, "a valid set sends its requests");
 }
 
 #[test]
@@ -303,7 +302,7 @@ fn dry_run_sends_no_request() {
     assert_eq!(simulator.request_count(), 0);
 }
 
-/// The shipped sets: every reference passes its own assertions, and each weaker model shows.
+/// In the shipped sets, every reference passes its own assertions, and each weaker model scores lower.
 #[test]
 fn shipped_sets_distinguish_models() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
@@ -313,17 +312,14 @@ fn shipped_sets_distinguish_models() {
         assert!(json["runs"][0]["set"]["cases"].as_u64().unwrap() >= 60);
         let subjects = json["runs"][0]["subjects"].as_array().unwrap();
         let passed: Vec<u64> = subjects.iter().map(|s| s["passed"].as_u64().unwrap()).collect();
-        assert_eq!(passed[0], json["runs"][0]["set"]["cases"], "the route serves the references: {json:#}");
+        assert_eq!(passed[0], json["runs"][0]["set"]["cases"], "the route returns the references: {json:#}");
         assert_eq!(passed[1], passed[0], "every reference passes its own assertions");
         assert!(
             passed[2] < passed[1] && passed[3] < passed[1] && passed[2] != passed[3],
             "{name}: {passed:?}"
         );
         let failovers = subjects[0]["failovers"].as_u64().unwrap();
-        assert!(
-            (3..=20).contains(&failovers),
-            "once its breaker is open, the dead candidate is left alone: {failovers}"
-        );
+        assert!((3..=20).contains(&failovers), "an open breaker skips the failing candidate: {failovers}");
         assert!(subjects.iter().all(|s| s["simulated"] == true));
     }
 }

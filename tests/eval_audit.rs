@@ -1,4 +1,4 @@
-//! `eval --audit`, end to end: what it prints, how it ends, and that it asks nobody.
+//! `eval --audit`, end to end: output, exit codes, and no model calls.
 
 use serde_json::{Value, json};
 
@@ -30,23 +30,23 @@ fn run_audit(text: &str, more: &[&str]) -> CliOutput {
 fn findings_list_affected_cases() {
     let ran = run_audit(SET, &[]).assert_exit_code(1);
     for words in [
-        "mixed · audit of 6 cases, nobody was asked",
+        "mixed · audit of 6 cases, no model was called",
         "references: 3 of 5 pass their own assertions",
         "references that fail:\n  wrong\n      contains: the answer does not contain “Bergen”",
-        "cases that would pass anything: 1\n  anything\n",
-        "mutants that pass:\n  anything: 0 of ",
-        "cases that ask the same:\n  sound, again\n",
-        "not audited for want of a reference: 1\n  without\n",
-        "not audited, since only a real call could answer: 1\n  call\n",
-        "2 assertions were left out: only a real call could answer them",
+        "cases that accept any answer: 1\n  anything\n",
+        "mutants not caught:\n  anything: 0 of ",
+        "duplicate cases:\n  sound, again\n",
+        "not audited (no reference): 1\n  without\n",
+        "not audited (needs a model call): 1\n  call\n",
+        "2 assertions were skipped: they need a model call",
         "audit: FAILED: 1 reference fails its own assertions\n",
-        ", under 0.95\n",
+        "), below the minimum of 0.95\n",
     ] {
         assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
     }
     assert_eq!(ran.stderr, "");
     let verbose = run_audit(SET, &["-v"]).assert_exit_code(1);
-    assert!(verbose.stdout.contains("      empty: (nothing)\n"), "{}", verbose.stdout);
+    assert!(verbose.stdout.contains("      empty: (empty)\n"), "{}", verbose.stdout);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn json_reports_all_findings() {
     let tried: u64 =
         set["cases"].as_array().unwrap().iter().map(|case| case["tried"].as_u64().unwrap()).sum();
     assert_eq!(set["mutants"]["tried"], tried);
-    assert_eq!(found, run_audit(SET, &["--json"]).json(), "the same seed finds the same");
+    assert_eq!(found, run_audit(SET, &["--json"]).json(), "the same seed gives the same findings");
     assert_ne!(found, run_audit(SET, &["--json", "--audit-seed", "7"]).json());
 }
 
@@ -90,15 +90,17 @@ fn exit_code_cases() {
     with(&["--min-caught", &format!("{share}")]).assert_exit_code(0);
     with(&["--min-caught", &format!("{}", share + 0.001)]).assert_exit_code(1);
     run_audit(SET, &["--filter", "^sound$"]).assert_exit_code(0);
-    // However little is asked of the mutants: a reference that fails is a mistake of the set.
+    // A failing reference is an error in the set, even with --min-caught 0.
     run_audit(SET, &["--filter", "wrong", "--min-caught", "0"]).assert_exit_code(1);
-    // Where nothing could be judged, nobody can say that the set is any good.
+    // If no mutant can be graded, the audit fails.
     let ran = run_audit(SET, &["--filter", "call", "--min-caught", "0"]).assert_exit_code(1);
-    assert!(ran.stdout.contains("no mutant could be judged without a call"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("no mutant could be graded without a model call"), "{}", ran.stdout);
     run_audit(SET, &["--filter", "without"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["has a reference", "hint: "]);
-    run_audit(SET, &["--filter", "nowhere"]).assert_exit_code(2).assert_stderr_contains(&["selects none"]);
+    run_audit(SET, &["--filter", "nowhere"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["--filter, --tag: no match among the"]);
     run_audit(SET, &["--min-caught", "95"]).assert_exit_code(2).assert_stderr_contains(&["between 0 and 1"]);
     run_audit(&SET.replace("equals]", "equal]"), &[])
         .assert_exit_code(2)
@@ -117,7 +119,7 @@ fn exit_code_cases() {
     }
     run_audit(SET, &["-o", "x.json"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["--audit writes no reports", "--audit --json"]);
+        .assert_stderr_contains(&["cannot combine -o with --audit", "--audit --json"]);
     let tool = CliHarness::new().with_file("set.yaml", SET);
     tool.run(&["eval", "set.yaml", "--min-caught", "0.5"])
         .assert_exit_code(2)
@@ -133,7 +135,7 @@ fn audit_sends_no_request() {
     assert_eq!(simulator.request_count(), 0);
 }
 
-/// What the documentation promises of the sets that come with slalom.
+/// The shipped sets pass their audit, as documented.
 #[test]
 fn shipped_sets_pass_for_multiple_seeds() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
@@ -153,7 +155,6 @@ fn shipped_sets_pass_for_multiple_seeds() {
     }
 }
 
-/// The example in the documentation is what is printed.
 #[test]
 fn documented_example_matches_output() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md")).unwrap();

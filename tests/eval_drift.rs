@@ -1,4 +1,4 @@
-//! `eval --drift` and `--reweight`: what a set's runs say over time.
+//! `eval --drift` and `--reweight`: comparison with earlier runs, and weights from scores.
 
 use crate::harness::{CliHarness, CliOutput};
 
@@ -12,7 +12,7 @@ routes:
       - {model: sim-anthropic/terse, weight: 40}
 ";
 
-/// Twenty cases of which `terse` fails twelve.
+/// Twenty cases; `terse` fails twelve of them.
 fn harness_with_set(routes: &str) -> CliHarness {
     let cases: String = (0..20)
         .map(|n| {
@@ -28,7 +28,7 @@ fn run_drift(tool: &CliHarness, words: &[&str]) -> CliOutput {
     tool.run(&[&["eval", "set.yaml", "-m", "route:prod", "--drift"][..], words].concat())
 }
 
-/// The same route, served by a model that does worse.
+/// The same route, served by a worse model.
 fn degraded_routes_yaml() -> String {
     ROUTES.replace("prod: {candidates: [sim-openai/good]}", "prod: {candidates: [sim-anthropic/terse]}")
 }
@@ -46,10 +46,10 @@ fn worse_than_earlier_runs_exits_1() {
     let found = ran.json()["runs"][0]["comparison"][0].clone();
     assert_eq!((&found["verdict"], &found["baseline_runs"]), (&"worse".into(), &2.into()));
     assert_eq!((&found["difference"], &found["regressed"][0]), (&(-0.6).into(), &"c0".into()));
-    // One bad night does not hide the next one.
+    // One bad run in the history does not hide the next regression.
     let table = run_drift(&tool, &[]).assert_exit_code(1).stdout;
     assert!(
-        table.contains("gate: FAILED: route:prod has drifted: pass rate 0.400 against 0.800 as usual"),
+        table.contains("gate: FAILED: route:prod has drifted: pass rate 0.400 vs. 0.800 in earlier runs"),
         "{table}"
     );
 }
@@ -58,12 +58,12 @@ fn worse_than_earlier_runs_exits_1() {
 fn failed_case_without_history_exits_1() {
     let ran = run_drift(&harness_with_set(&degraded_routes_yaml()), &[]).assert_exit_code(1);
     assert!(ran.stdout.contains("12 of 20 cases failed"), "{}", ran.stdout);
-    // Nor is there one where the ledger cannot be used.
+    // An unusable ledger has no history.
     let tool =
         harness_with_set(ROUTES).with_file("broken.db", "no ledger of ours, and long enough to be looked at");
     run_drift(&tool, &["--ledger", "broken.db"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["--drift has no earlier runs"]);
+        .assert_stderr_contains(&["cannot use --drift:"]);
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn on_drift_command_runs_after_regression() {
     let tool = tool.with_file("routes.yaml", &degraded_routes_yaml());
     run_drift(&tool, &command).assert_exit_code(1);
     assert!(tool.path("fell route:prod 1.000 0.400").exists());
-    // The command has no say in how the eval ends.
+    // The command's result does not change the exit code.
     let ran = run_drift(&tool, &["--on-drift", "false"]).assert_exit_code(1);
-    assert!(ran.stderr.contains("the command of --on-drift: `false` failed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--on-drift command failed: `false` failed"), "{}", ran.stderr);
     let ran = run_drift(&tool, &["--on-drift", "no-such-program-here"]).assert_exit_code(1);
-    assert!(ran.stderr.contains("cannot be started"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot start `"), "{}", ran.stderr);
 }
 
 #[test]
@@ -98,7 +98,11 @@ fn reweight_sets_weights_from_scores() {
     let tool = harness_with_set(ROUTES);
     let eval = ["eval", "set.yaml", "-m", "route:shared", "--each-candidate", "--reweight", "shared"];
     let ran = tool.run(&eval).assert_exit_code(1);
-    assert!(ran.stderr.contains("the weight of sim-anthropic/terse is 16.0 of 40 now"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("weight of sim-anthropic/terse is now 16.0 (configured: 40)"),
+        "{}",
+        ran.stderr
+    );
     let weights = |tool: &CliHarness| {
         let json = tool.run(&["route", "shared", "--json"]).assert_exit_code(0).json();
         let candidates = json["routes"][0]["candidates"].clone();
@@ -108,9 +112,9 @@ fn reweight_sets_weights_from_scores() {
     };
     assert_eq!(weights(&tool), [(60.0, 60.0), (40.0, 16.0)]);
     let table = tool.run(&["route", "shared"]).assert_exit_code(0).stdout;
-    assert!(table.contains("weight 16.0 by its scores, 40 as written"), "{table}");
+    assert!(table.contains("weight 16.0 of 40 (from eval scores)"), "{table}");
     let ran = tool.run(&["route", "shared", "--reset"]).assert_exit_code(0);
-    assert!(ran.stderr.contains("2 weights of `shared` as written again"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("reset 2 weights of `shared` to the configured value"), "{}", ran.stderr);
     assert_eq!(weights(&tool), [(60.0, 60.0), (40.0, 40.0)]);
 }
 
@@ -120,20 +124,26 @@ fn invalid_usage_exits_2() {
     let good = ["-m", "sim-openai/good"];
     let mistakes: [(&[&str], &str); 12] = [
         (&["--on-drift", "true"], "--drift"),
-        (&["--drift", "--on-drift", "notify '"], "--on-drift cannot be read"),
-        (&["--drift", "--on-drift", ""], "--on-drift names no program"),
-        (&["--drift", "--on-drift", "notify '{{ model }}'"], "--on-drift cannot be filled in"),
+        (&["--drift", "--on-drift", "notify '"], "invalid --on-drift: cannot split the command line"),
+        (&["--drift", "--on-drift", ""], "invalid --on-drift: missing program"),
+        (
+            &["--drift", "--on-drift", "notify '{{ model }}'"],
+            "invalid --on-drift: undefined template variable `model`",
+        ),
         (&["--drift", "--baseline", "sim-openai/good"], "--baseline"),
         (&["--drift", "--cache"], "--cache"),
-        (&["--drift", "--max-drop", "0"], "--max-drop is between two models"),
-        (&["--drift", "--on-drift", "echo {{ subject }}"], "put quotes around them"),
+        (
+            &["--drift", "--max-drop", "0"],
+            "cannot combine --max-drop with --drift: --max-drop applies only to --baseline",
+        ),
+        (&["--drift", "--on-drift", "echo {{ subject }}"], "`: put quotes around `{{ … }}`"),
         (
             &["--reweight", "shared", "-m", "sim-anthropic/terse", "--sample", "3"],
-            "--reweight goes by a whole set",
+            "--reweight needs a complete set with a single prompt",
         ),
-        (&["--metric", "score"], "--metric says what is compared, and nothing is"),
-        (&["--reweight", "prod"], "shares nothing out by weight"),
-        (&["--reweight", "shared"], "1 of them is measured here"),
+        (&["--metric", "score"], "--metric has no effect without a comparison"),
+        (&["--reweight", "prod"], "` is not weighted"),
+        (&["--reweight", "shared"], "but this run has 1"),
     ];
     for (words, why) in mistakes {
         let ran = tool.run(&[&["eval", "set.yaml"], &good[..], words].concat()).assert_exit_code(2);

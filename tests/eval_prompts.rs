@@ -1,4 +1,4 @@
-//! Golden sets that compare prompts: every model with every prompt, through the real binary.
+//! Golden sets with several prompts: every model runs every prompt.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ cases:
   - {id: japan, vars: {country: Japan}, reference: Tokyo, assert: [equals]}
 ";
 
-/// The same set with its first prompt alone, which needs no name.
+/// The same set with only its first prompt, unnamed.
 fn set_with_one_prompt() -> String {
     let (first, rest) = SET.split_once("  long:").unwrap();
     let cases = rest.split_once("cases:").unwrap().1;
@@ -57,24 +57,24 @@ fn every_model_runs_every_prompt() {
     let passed: Vec<&Value> =
         json["runs"][0]["subjects"].as_array().unwrap().iter().map(|subject| &subject["passed"]).collect();
     assert_eq!(passed, [2, 2, 2, 1, 1, 1]);
-    // A case has one id, by which two prompts are compared, and a digest for each prompt.
+    // A case has one id, used to compare prompts, and one digest per prompt.
     let results = report_results(&tool);
-    let of = |subject: &str, key: &str| {
+    let values = |subject: &str, key: &str| {
         let results = results.iter().filter(|result| result["subject"] == subject);
         results.map(|result| result[key].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(of(expected[0], "case"), [json!("france"), json!("japan")]);
-    assert_eq!(of(expected[0], "case"), of(expected[1], "case"));
-    assert_eq!(of(expected[0], "digest"), of(expected[3], "digest"), "another model is asked the same");
-    let mut digests = expected[..3].iter().flat_map(|subject| of(subject, "digest")).collect::<Vec<_>>();
+    assert_eq!(values(expected[0], "case"), [json!("france"), json!("japan")]);
+    assert_eq!(values(expected[0], "case"), values(expected[1], "case"));
+    assert_eq!(values(expected[0], "digest"), values(expected[3], "digest"), "models share case digests");
+    let mut digests = expected[..3].iter().flat_map(|subject| values(subject, "digest")).collect::<Vec<_>>();
     digests.sort_by_key(Value::to_string);
     digests.dedup();
     assert_eq!(digests.len(), 6);
-    // A prompt that has no name asks the same as one that has one.
+    // A prompt's name does not change the digest.
     let tool = tool.with_file("one.yaml", &set_with_one_prompt());
     tool.run(&["eval", "one.yaml", "-o", "out.json"]).assert_exit_code(0);
     let alone: Vec<Value> = report_results(&tool).iter().map(|result| result["digest"].clone()).collect();
-    assert_eq!(alone, of(expected[0], "digest"));
+    assert_eq!(alone, values(expected[0], "digest"));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn model_with_prompt_suffix_runs_one_prompt() {
         subject_names(&ran.json()),
         ["route:demo#short", "sim-openai/good#short", "sim-gemini/good#short"]
     );
-    let of_set = SET.replace("models: [sim-openai/good]", "models: ['sim-openai/good#long']");
-    let tool = tool.with_file("set.yaml", &of_set);
+    let set_models = SET.replace("models: [sim-openai/good]", "models: ['sim-openai/good#long']");
+    let tool = tool.with_file("set.yaml", &set_models);
     tool.run(&["check", "set.yaml"]).assert_exit_code(0);
     assert_eq!(
         subject_names(&tool.run(&["eval", "set.yaml", "--json"]).assert_exit_code(0).json()),
@@ -119,9 +119,9 @@ fn dry_run_shows_each_prompt() {
     for words in [
         "= 6 calls",
         "  sim-openai/good#long: ~$",
-        "first case `france` by prompt `short`:\n[system]\nBe brief.\n[user]\nCapital of France?\n",
-        "first case `france` by prompt `long`:\n[system]\nYou are a geographer.\n[user]\nWhich city is the capital of France?\n",
-        "by prompt `turns`:\n[system]\nBe brief.\n",
+        "first case `france` with prompt `short`:\n[system]\nBe brief.\n[user]\nCapital of France?\n",
+        "first case `france` with prompt `long`:\n[system]\nYou are a geographer.\n[user]\nWhich city is the capital of France?\n",
+        "with prompt `turns`:\n[system]\nBe brief.\n",
     ] {
         assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
     }
@@ -134,7 +134,6 @@ fn dry_run_shows_each_prompt() {
     assert_eq!(simulator.request_count(), 0);
 }
 
-/// What was asked by one prompt is kept when another one changes.
 #[test]
 fn resume_reruns_only_changed_prompts() {
     let simulator = CountingSimulator::start();
@@ -148,18 +147,17 @@ fn resume_reruns_only_changed_prompts() {
         .with_file("set.yaml", &set("Say:", "refuse this"));
     let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1", "-o", "out.json"];
     tool.run(&eval).assert_exit_code(3).assert_stderr_contains(&[
-        "1 result missing; to get it: slalom --ledger ledger.db eval set.yaml --resume ",
+        "1 result missing; to complete the run: slalom --ledger ledger.db eval set.yaml --resume ",
     ]);
     assert_eq!(simulator.request_count(), 4);
     let tool = tool.with_file("set.yaml", &set("Tell:", "B"));
-    // `a` by the first prompt is there; `b` asks for something else by both, and `a` by the second.
+    // Case `a` with prompt `plain` is kept. Case `b` changed for both prompts, and `a` for prompt `other`.
     let ran = tool.run(&[&eval[..], &["--resume"]].concat()).assert_exit_code(0);
-    ran.assert_stderr_contains(&["these cases are run anew: a, b\n"]);
+    ran.assert_stderr_contains(&["rerunning these cases: a, b\n"]);
     assert_eq!(simulator.request_count(), 7);
     assert_eq!(report_results(&tool).len(), 4);
 }
 
-/// A run that knows another set of prompts than the set does now is not gone on with.
 #[test]
 fn resume_with_different_prompts_exits_2() {
     let simulator = CountingSimulator::start();
@@ -177,12 +175,15 @@ fn resume_with_different_prompts_exits_2() {
         let id = ran.stderr.split("--resume ").nth(1).unwrap().trim().to_owned();
         tool.with_file("set.yaml", after).run(&["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &id])
     };
-    run(&one, &two)
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["sim-openai/good was begun before set.yaml had `prompts`", "hint: "]);
+    run(&one, &two).assert_exit_code(2).assert_stderr_contains(&[
+        "cannot resume sim-openai/good: the run started before set.yaml had `prompts`",
+        "hint: ",
+    ]);
     run(&two, &one).assert_exit_code(2).assert_stderr_contains(&["has no `prompts`"]);
     let other = two.replace("b: ", "c: ");
-    run(&two, &other).assert_exit_code(2).assert_stderr_contains(&["has no prompt `b`; it has a, c"]);
+    run(&two, &other)
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["has no prompt `b`: expected one of a, c"]);
 }
 
 #[test]
@@ -190,40 +191,40 @@ fn invalid_prompts_fail_before_any_request() {
     let simulator = CountingSimulator::start();
     let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
         (
-            "no such prompt",
+            "unknown prompt",
             SET.into(),
             &["-m", "sim-openai/good#lnog"],
             &["has no prompt `lnog`", "short, long, turns"],
         ),
         (
-            "no prompts at all",
+            "set without prompts",
             set_with_one_prompt(),
             &["-m", "sim-openai/good#short"],
             &["has no `prompts`", "hint: "],
         ),
         (
-            "of the set's own models",
+            "unknown prompt under `models`",
             SET.replace("[sim-openai/good]", "['sim-openai/good#lnog']"),
             &[],
             &["set.yaml has no prompt `lnog`"],
         ),
         (
-            "beside a prompt",
+            "`prompts` with `prompt`",
             SET.replace("system: Be brief.", "prompt: x"),
             &[],
-            &["`prompts` stands in place of `prompt`", "set.yaml:4:"],
+            &["cannot combine `prompts` with `prompt` or `messages`", "set.yaml:4:"],
         ),
         (
-            "variable",
+            "undefined variable",
             SET.replace("Capital of {{ country }}", "Capital of {{ land }}"),
             &[],
-            &["case `france`, prompt `short`", "`land` is not defined"],
+            &["case `france`, prompt `short`", "undefined template variable `land`"],
         ),
         (
-            "template",
+            "invalid template",
             SET.replace("Capital of {{ country }}", "Capital of {{ country"),
             &[],
-            &["the template is broken", "set.yaml:6:"],
+            &["invalid template:", "set.yaml:6:"],
         ),
         (
             "unknown key",
@@ -232,24 +233,29 @@ fn invalid_prompts_fail_before_any_request() {
             &["unknown key `sytem`", "did you mean `system`?"],
         ),
         (
-            "nothing asked",
+            "missing prompt text",
             SET.replace(", prompt: 'Which city is the capital of {{ country }}?'", ""),
             &[],
-            &["the prompt `long` asks nothing"],
+            &["prompt `long` is empty"],
         ),
-        ("name", SET.replace("  short:", "  a b:"), &[], &["`a b` is no name for a prompt", "set.yaml:6:3"]),
-        ("two of a name", SET.replace("  long:", "  short:"), &[], &["short"]),
         (
-            "empty",
+            "invalid name",
+            SET.replace("  short:", "  a b:"),
+            &[],
+            &["invalid prompt name `a b`", "set.yaml:6:3"],
+        ),
+        ("duplicate name", SET.replace("  long:", "  short:"), &[], &["short"]),
+        (
+            "empty prompt",
             SET.replace("  short: Capital of {{ country }}?\n", "  short: ''\n"),
             &[],
             &["prompt `short`: the prompt is empty"],
         ),
         (
-            "last turn",
+            "last message",
             SET.replace("{role: user, content: '{{ country }}", "{role: assistant, content: '{{ country }}"),
             &[],
-            &["must be the user's"],
+            &["the last message under `messages:` must be a user message"],
         ),
     ];
     for (name, text, more, words) in mistakes {
@@ -261,12 +267,10 @@ fn invalid_prompts_fail_before_any_request() {
         ran.assert_stderr_contains(words);
     }
     let (before, rest) = SET.split_once("prompts:").unwrap();
-    let none = format!("{before}prompts: {{}}\ncases:{}", rest.split_once("cases:").unwrap().1);
-    let tool = CliHarness::new().with_file("set.yaml", &none);
-    tool.run(&["eval", "set.yaml"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["`prompts` names no prompt"]);
-    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+    let no_prompts = format!("{before}prompts: {{}}\ncases:{}", rest.split_once("cases:").unwrap().1);
+    let tool = CliHarness::new().with_file("set.yaml", &no_prompts);
+    tool.run(&["eval", "set.yaml"]).assert_exit_code(2).assert_stderr_contains(&["`prompts` is empty"]);
+    assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
 }
 
 #[test]
@@ -281,14 +285,14 @@ fn baseline_compares_prompts_of_one_model() {
         (&json!("sim-openai/good#short"), &json!(words[3]))
     );
     assert_eq!((&found["pairs"], &found["difference"]), (&json!(2), &json!(0.0)));
-    // A saved baseline knows the prompt by its cases' digests.
+    // A saved baseline identifies the prompt by its case digests.
     let save = ["eval", "set.yaml", "-m", "sim-openai/good#long", "--save-baseline", "long.json"];
     tool.run(&save).assert_exit_code(0);
     let against = |subject: &str| tool.run(&["eval", "set.yaml", "-m", subject, "--baseline", "long.json"]);
     against("sim-openai/good#long").assert_exit_code(0);
     against("sim-openai/good#short")
         .assert_exit_code(2)
-        .assert_stderr_contains(&["the baseline has none of the 2 cases"]);
+        .assert_stderr_contains(&["none of the 2 cases is in the baseline"]);
     let ran = tool.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).assert_exit_code(2);
-    assert!(ran.stderr.contains("by several prompts"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has several prompts for"), "{}", ran.stderr);
 }

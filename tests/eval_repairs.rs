@@ -1,10 +1,10 @@
-//! Failed answers graded again with their form put right: what reports say of it, and that no gate goes by it.
+//! Format repairs of failed answers: reports show them, and gates ignore them.
 
 use serde_json::{Value, json};
 
 use crate::harness::{CliHarness, CountingSimulator};
 
-/// Four answers: right, fenced, greeted and fenced, wrong.
+/// Four answers: correct, fenced, fenced after a preamble, and wrong.
 const SET: &str = r#"version: 1
 name: cities
 models: [sim-openai/good]
@@ -29,9 +29,9 @@ fn gate_ignores_repaired_pass_rate() {
     let ran = tool.run(&["eval", "set.yaml", "-o", "r.json", "--min-pass-rate", "0.5"]).assert_exit_code(1);
     for words in [
         "2 of 3 failures pass once repaired (1 strip-fences, 1 cut-preamble+strip-fences): harness mismatch",
-        "pass rate after repair 0.750, the gate goes by 0.250",
-        "passes once repaired: strip-fences",
-        "gate: FAILED: sim-openai/good: pass rate 0.250 is under 0.5",
+        "pass rate after repair 0.750 (the gate uses 0.250)",
+        "passes after repair: strip-fences",
+        "gate: FAILED: sim-openai/good: pass rate 0.250 is below the minimum of 0.5",
     ] {
         assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
     }
@@ -39,9 +39,12 @@ fn gate_ignores_repaired_pass_rate() {
     let subject = &run["subjects"][0];
     assert_eq!((&subject["pass_rate"], &subject["repaired_pass_rate"]), (&json!(0.25), &json!(0.75)));
     assert_eq!(subject["repairs"], json!({"strip-fences": 1, "cut-preamble+strip-fences": 1}));
-    let by: Vec<&Value> =
+    let repairs: Vec<&Value> =
         run["results"].as_array().unwrap().iter().map(|result| &result["repaired_by"]).collect();
-    assert_eq!(by, [&Value::Null, &json!("strip-fences"), &json!("cut-preamble+strip-fences"), &Value::Null]);
+    assert_eq!(
+        repairs,
+        [&Value::Null, &json!("strip-fences"), &json!("cut-preamble+strip-fences"), &Value::Null]
+    );
     let verdicts: Vec<&Value> =
         run["results"].as_array().unwrap().iter().map(|result| &result["verdict"]).collect();
     assert_eq!(verdicts, ["pass", "fail", "fail", "fail"]);
@@ -51,16 +54,16 @@ fn gate_ignores_repaired_pass_rate() {
     assert_eq!((&subject["repaired_pass_rate"], &subject["repairs"]), (&json!(1.0), &json!({})));
 }
 
-/// Of one kind, the sentence says in words what was done.
+/// With a single kind of repair, the message describes it in words.
 #[test]
 fn single_repair_kind_has_specific_message() {
     let tool = CliHarness::new().with_file("set.yaml", SET);
     let ran = tool.run(&["eval", "set.yaml", "--filter", "right|fenced"]).assert_exit_code(1);
-    let words = "sim-openai/good: 1 of 1 failure passes once fences are stripped: harness mismatch, not a regression; pass rate after repair 1.000, the gate goes by 0.500";
+    let words = "sim-openai/good: 1 of 1 failure passes once code fences are stripped: harness mismatch, not a regression; pass rate after repair 1.000 (the gate uses 0.500)";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
 }
 
-/// A result that comes back from the ledger still knows what it would have taken.
+/// Results read back from the ledger keep their repairs.
 #[test]
 fn resumed_results_keep_repairs() {
     let simulator = CountingSimulator::start();
@@ -69,7 +72,7 @@ fn resumed_results_keep_repairs() {
         CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", set);
     tool.run(&["eval", "set.yaml", "-o", "first.json"]).assert_exit_code(3);
     tool.run(&["eval", "set.yaml", "--resume", "-o", "second.json"]).assert_exit_code(3);
-    assert_eq!(simulator.request_count(), 3, "only what could not be scored is asked again");
+    assert_eq!(simulator.request_count(), 3, "only the unscored case is run again");
     for name in ["first.json", "second.json"] {
         let run = &read_report(&tool, name)["runs"][0];
         assert_eq!(run["results"][0]["repaired_by"], "fold", "{name}");
@@ -78,7 +81,7 @@ fn resumed_results_keep_repairs() {
     }
 }
 
-/// With `min_pass`, it is cases that are repaired, not answers.
+/// With `min_pass`, repairs are counted per case, not per answer.
 #[test]
 fn min_pass_counts_repairs_per_case() {
     let tool = CliHarness::new().with_file("set.yaml", SET);

@@ -1,4 +1,4 @@
-//! Reports in every form, read back by readers that know nothing of slalom; and answers that try to be more than text.
+//! Reports in every format, parsed by independent readers, with answers that try to inject markup.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::harness::{CliHarness, CountingSimulator};
 
-/// An answer that closes what it may stand in, commands what reads it, and holds what XML cannot.
+/// Closes HTML and Markdown blocks, and contains workflow commands and characters that are invalid in XML.
 const HOSTILE_ANSWER: &str = "</script></pre></details><img src=x onerror=alert(1)>\n::error::pwned\n  ::set-output name=a::b\nx ##[add-mask]y\n| a | b |\n```\n~~~\n@somebody #1 https://evil.example\n]]>&amp;{{ 7 * 7 }}\u{0}\u{fffe}\u{1b}[2J\u{202e}end";
 
-/// The same, in the places that a set's author fills.
+/// Hostile text for the fields written by a set's author.
 const HOSTILE_NAME: &str = "evil | <b>@somebody</b> \"q\" 'a'";
 
 fn hostile_harness() -> CliHarness {
@@ -27,7 +27,7 @@ fn read_file(tool: &CliHarness, name: &str) -> String {
     fs::read_to_string(tool.path(name)).unwrap()
 }
 
-/// What a terminal and XML can hold of a text.
+/// Replaces characters that terminals and XML cannot show with U+FFFD.
 fn replace_controls(text: &str) -> String {
     text.replace(['\u{0}', '\u{fffe}', '\u{1b}'], "\u{fffd}")
 }
@@ -57,7 +57,6 @@ fn json_jsonl_csv_keep_answer_verbatim() {
     assert_eq!((rows.len(), &rows[0][text], &rows[1][0]), (2, HOSTILE_ANSWER, HOSTILE_NAME));
 }
 
-/// One element of XML, its attributes and its text.
 #[derive(Debug, Default)]
 struct XmlElement {
     name: String,
@@ -122,7 +121,7 @@ fn parse_xml(xml: &str) -> XmlElement {
             open.last_mut().unwrap().children.push(done);
         }
     }
-    assert_eq!(open.len(), 1, "every element ends");
+    assert_eq!(open.len(), 1, "every element is closed");
     open.pop().unwrap().children.pop().unwrap()
 }
 
@@ -147,11 +146,11 @@ fn junit_has_one_suite_per_subject() {
         assert_eq!((property("pass_rate"), property("gate.passed")), ("0", "false"));
         assert_eq!(
             property("gate.reason"),
-            "sim-openai/good: 2 of 2 cases failed, and the set sets no floor"
+            "sim-openai/good: 2 of 2 cases failed (no minimum is set, so every case must pass)"
         );
         let case = suite.child("testcase");
         assert_eq!(case.attr("name"), HOSTILE_NAME);
-        assert!(case.attr("time").parse::<f64>().unwrap() < 60.0, "in seconds");
+        assert!(case.attr("time").parse::<f64>().unwrap() < 60.0, "time is in seconds");
         let failure = case.child("failure");
         assert_eq!(failure.attr("type"), "not-contains");
         assert!(failure.attr("message").starts_with("not-contains: the answer contains “pwned”"));
@@ -163,7 +162,6 @@ fn junit_has_one_suite_per_subject() {
     }
 }
 
-/// An outage is an error of the test, and no failure of what is tested.
 #[test]
 fn junit_reports_unscored_case_as_error() {
     let simulator = CountingSimulator::start();
@@ -178,7 +176,7 @@ fn junit_reports_unscored_case_as_error() {
     assert_eq!((cases[0].children.len(), cases[1].child("error").attr("type")), (0, "bad_request"));
 }
 
-/// Where repeats decide a case, it is one test.
+/// With `min_pass`, the repeats of a case are one test.
 #[test]
 fn junit_merges_repeats_with_min_pass() {
     let tool = hostile_harness();
@@ -187,7 +185,7 @@ fn junit_merges_repeats_with_min_pass() {
     let root = parse_xml(&read_file(&tool, "r.xml"));
     let cases: Vec<&XmlElement> = root.child("testsuite").children_named("testcase").collect();
     assert_eq!(cases.len(), 2);
-    assert!(cases[0].child("failure").text.contains("0 of 3 answers pass, 2 must"));
+    assert!(cases[0].child("failure").text.contains("0 of 3 answers pass, 2 required"));
     tool.run(&["eval", "set.yaml", "--repeat", "3", "-o", "r.xml"]).assert_exit_code(1);
     let root = parse_xml(&read_file(&tool, "r.xml"));
     let names: Vec<&str> =
@@ -195,7 +193,7 @@ fn junit_merges_repeats_with_min_pass() {
     assert_eq!(&names[3..], ["fine #1", "fine #2", "fine #3"]);
 }
 
-/// The lines of a Markdown text that are not behind fences.
+/// The Markdown lines outside fenced code blocks.
 fn outside_fences(text: &str) -> Vec<&str> {
     let mut fence: Option<&str> = None;
     let mut outside = Vec::new();
@@ -236,7 +234,7 @@ fn markdown_escapes_hostile_text() {
     assert!(!text.contains(['\u{0}', '\u{1b}', '\u{202e}']));
 }
 
-/// However much fails, a comment stays one that GitHub takes.
+/// The report fits a GitHub comment even if hundreds of cases fail.
 #[test]
 fn markdown_fits_github_comment_limit() {
     let rows: String = (0..400).map(|n| format!("c{n},{},x\n", "word ".repeat(100))).collect();
@@ -254,7 +252,7 @@ fn html_escapes_hostile_text() {
     let tool = hostile_harness();
     tool.run(&["eval", "set.yaml", "-o", "r.html"]).assert_exit_code(1);
     let page = read_file(&tool, "r.html");
-    // Whatever opens a tag is one of the page's own.
+    // Every tag is one that the report itself writes.
     for (at, _) in page.match_indices('<') {
         let tag: String = page[at + 1..]
             .chars()
@@ -270,12 +268,15 @@ fn html_escapes_hostile_text() {
         page.matches("<script").count() + page.matches("<img").count() + page.matches("<b>@").count(),
         0
     );
-    assert_eq!(page.matches("src=").count(), page.matches("&lt;img src=x").count(), "nothing is fetched");
+    assert_eq!(
+        page.matches("src=").count(),
+        page.matches("&lt;img src=x").count(),
+        "the page loads no external resource"
+    );
     assert!(page.contains("&lt;b&gt;@somebody&lt;") && page.contains("{{ 7 * 7 }}"), "{page}");
     assert!(!page.contains(['\u{0}', '\u{1b}', '\u{202e}']));
 }
 
-/// A list of failing cases says what was asked, what came, and what it should have shown.
 #[test]
 fn failed_case_shows_prompt_answer_reason() {
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: Paris, contains: Seine]\ncases:\n  - {id: a, vars: {q: \"Capital of\\nFrance?\"}, reference: \"It is Rome,\\nwhich lies on the Tiber\\e[2J.\"}\n";
@@ -300,7 +301,6 @@ fn failed_case_shows_prompt_answer_reason() {
     assert!(narrow.contains("    answer: It is Rome, which lies on t…\n"), "{narrow}");
 }
 
-/// Outside GitHub Actions nothing is said to it, and its files are left alone.
 #[test]
 fn annotations_are_off_outside_github_actions() {
     let tool = hostile_harness().with_file("summary.md", "before\n");
@@ -320,7 +320,7 @@ fn with_github_env(tool: CliHarness) -> CliHarness {
         .with_env("GITHUB_WORKSPACE", &top.display().to_string())
 }
 
-/// What a runner takes for commands among lines of output.
+/// Output lines that a GitHub runner treats as workflow commands.
 fn workflow_commands(output: &str) -> Vec<&str> {
     output.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
 }
@@ -333,18 +333,21 @@ fn github_actions_enables_annotations() {
     {
         let ran = tool.run(arguments).assert_exit_code(1);
         assert_eq!(workflow_commands(&ran.stdout), Vec::<&str>::new(), "{arguments:?}");
-        let told = workflow_commands(&ran.stderr);
-        assert_eq!(told.len(), 3, "{}", ran.stderr);
+        let annotations = workflow_commands(&ran.stderr);
+        assert_eq!(annotations.len(), 3, "{}", ran.stderr);
         assert!(
-            told[0].starts_with("::error file=project/set.yaml,line=1,title=golden set evil")
-                && told[0].ends_with("::sim-openai/good: 2 of 2 cases failed, and the set sets no floor"),
-            "{told:?}"
+            annotations[0].starts_with("::error file=project/set.yaml,line=1,title=golden set evil")
+                && annotations[0].ends_with(
+                    "::sim-openai/good: 2 of 2 cases failed (no minimum is set, so every case must pass)"
+                ),
+            "{annotations:?}"
         );
         let fine = "::error file=project/set.yaml,line=11,title=fine · sim-openai/good::not-contains: the answer contains “pwned”%0A";
-        assert!(told[2].starts_with(fine), "{told:?}");
+        assert!(annotations[2].starts_with(fine), "{annotations:?}");
         assert!(
-            told[1].contains("line=8,") && told.iter().all(|line| line.starts_with("::error file=")),
-            "{told:?}"
+            annotations[1].contains("line=8,")
+                && annotations.iter().all(|line| line.starts_with("::error file=")),
+            "{annotations:?}"
         );
         if arguments.contains(&"--json") {
             assert_eq!(ran.json()["schema"], "slalom.eval/1");
@@ -352,11 +355,11 @@ fn github_actions_enables_annotations() {
     }
     let summary = read_file(&tool, "summary.md");
     assert!(summary.starts_with("before\n## <code>evil"), "{summary}");
-    assert_eq!(summary.matches("the gate failed").count(), 3, "each step adds its own");
+    assert_eq!(summary.matches("the gate failed").count(), 3, "each step appends its own summary");
     outside_fences(&summary);
 }
 
-/// GitHub shows ten annotations of a kind: the gate's come first, and cases in other files point there.
+/// GitHub shows ten annotations per level: the gate comes first, and each case points to its own file.
 #[test]
 fn annotations_are_limited_to_ten() {
     let rows: String = (0..30).map(|n| format!("c{n},question {n},x\n")).collect();
@@ -366,16 +369,17 @@ fn annotations_are_limited_to_ten() {
         .with_file("more/c.csv", &format!("id,q,reference\n{rows}"));
     let tool = with_github_env(tool);
     let failed = tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
-    let told = workflow_commands(&failed.stderr);
-    assert_eq!(told.len(), 10);
+    let annotations = workflow_commands(&failed.stderr);
+    assert_eq!(annotations.len(), 10);
     assert!(
-        told[0].contains("30 of 30 cases failed")
-            && told[1].starts_with("::error file=project/more/c.csv,line=2,")
+        annotations[0].contains("30 of 30 cases failed")
+            && annotations[1].starts_with("::error file=project/more/c.csv,line=2,")
     );
-    // What the gate allows is worth a warning.
+    // Failures that the gate allows are warnings.
     let passed = tool.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
-    let told = workflow_commands(&passed.stderr);
-    assert!(told.len() == 10 && told.iter().all(|line| line.starts_with("::warning ")), "{told:?}");
+    let annotations = workflow_commands(&passed.stderr);
+    assert_eq!(annotations.len(), 10);
+    assert!(annotations.iter().all(|line| line.starts_with("::warning ")), "{annotations:?}");
 }
 
 #[test]
@@ -385,11 +389,11 @@ fn unwritable_step_summary_is_warning() {
     let tool = tool.with_env("GITHUB_STEP_SUMMARY", &nowhere);
     tool.run(&["eval", "set.yaml"])
         .assert_exit_code(1)
-        .assert_stderr_contains(&["warning: the step's summary cannot be written"]);
+        .assert_stderr_contains(&["warning: cannot write the step summary to "]);
     tool.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
 }
 
-/// A report that cannot be written is said before anything is paid for, and nothing is left lying about.
+/// An unwritable report path fails before the first call and leaves no temporary files.
 #[test]
 fn unwritable_output_path_fails_before_any_request() {
     let simulator = CountingSimulator::start();

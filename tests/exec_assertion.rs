@@ -1,4 +1,4 @@
-//! `exec` assertions: what a program is told, what it may say, and that it ends.
+//! `exec` assertions: program input, output, environment, timeout, and lookup.
 
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn program_receives_case_without_provider_keys() {
         .with_env("OTHER", "stays");
     let assertion = run_assertion(&tool, 0);
     assert_eq!((&assertion["score"], &assertion["passed"]), (&0.75.into(), &true.into()));
-    assert_eq!(assertion["reason"], "0.750, wanted at least 0.7; nearly");
+    assert_eq!(assertion["reason"], "0.750, expected at least 0.7; nearly");
     let read = |name: &str| std::fs::read_to_string(tool.path("sets").join(name)).unwrap();
     let input: Value = serde_json::from_str(&read("input.json")).unwrap();
     assert_eq!(input["schema"], "slalom.exec/1");
@@ -53,10 +53,10 @@ fn program_receives_case_without_provider_keys() {
 #[test]
 fn program_output_cases() {
     for (program, code, words) in [
-        ("echo '{\"score\": 0.9}'", 1, "0.900, wanted at least 1"),
+        ("echo '{\"score\": 0.9}'", 1, "0.900, expected at least 1"),
         ("echo '{\"score\": 1}'", 0, "1.000"),
-        ("echo '{\"score\": 7}'", 3, "there is no `score` from 0 to 1"),
-        ("echo fine", 3, "it is no JSON"),
+        ("echo '{\"score\": 7}'", 3, "missing `score` between 0 and 1"),
+        ("echo fine", 3, "invalid JSON ("),
         (
             "echo '{\"score\": 1}'; echo 'key sk-abcdefghijklmnop123 is bad' >&2; exit 3",
             3,
@@ -71,7 +71,7 @@ fn program_output_cases() {
     }
 }
 
-/// Programs that never end by themselves, one of them with another one behind it.
+/// Programs that never exit, one of them with a child process.
 #[test]
 fn program_timeout_exits_3() {
     for program in ["mkfifo pipe; read line < pipe", "mkfifo pipe; (read line < pipe; touch late) & wait"] {
@@ -79,7 +79,7 @@ fn program_timeout_exits_3() {
         let assertion = run_assertion(&tool, 3);
         assert_eq!(assertion["passed"], Value::Null);
         let reason = assertion["reason"].as_str().unwrap();
-        assert!(reason.contains("took longer than 0.1 s and was ended"), "{reason}");
+        assert!(reason.contains("`./check.sh` timed out after 0.1 s"), "{reason}");
     }
 }
 
@@ -88,8 +88,8 @@ fn program_lookup_cases() {
     let here = harness("[sh, ./check.sh]", "echo '{\"score\": 1}'\n");
     assert_eq!(run_assertion(&here, 0)["passed"], true);
     for (exec, words) in [
-        ("[no-such-program-here]", "there is no program `no-such-program-here`"),
-        ("[./set.yaml]", "may not be run (chmod +x makes it so)"),
+        ("[no-such-program-here]", "program `no-such-program-here` not found"),
+        ("[./set.yaml]", "is not executable (run `chmod +x`)"),
     ] {
         let tool = harness(exec, "");
         tool.run(&["eval", "sets/set.yaml", "--allow-exec"]).assert_exit_code(2).assert_stderr_contains(&[

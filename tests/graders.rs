@@ -1,10 +1,10 @@
-//! Assertions that need a judge, vectors or a program, through the real binary and the simulator.
+//! Assertions that need an LLM judge, embeddings, or a program.
 
 use serde_json::Value;
 
 use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
-/// A set of two cases, whose `good` answers are the references and whose `terse` ones lack half of it.
+/// A set of two cases: `good` answers with the reference, and `terse` leaves out its second sentence.
 fn set_with_assertions(assertions: &str) -> String {
     format!(
         "version: 1
@@ -25,7 +25,7 @@ fn harness(assertions: &str) -> CliHarness {
     CliHarness::new().with_file("set.yaml", &set_with_assertions(assertions))
 }
 
-/// What a run with a report exits with, says, and finds.
+/// The CLI output and the run from its JSON report.
 fn run_eval(tool: &CliHarness, more: &[&str]) -> (CliOutput, Value) {
     let ran = tool.run(&[&["eval", "set.yaml", "-o", "out.json"][..], more].concat());
     let report = std::fs::read_to_string(tool.path("out.json"))
@@ -53,7 +53,7 @@ fn llm_rubric_grade_sets_score() {
     let ran = ran.assert_exit_code(1);
     let score = run["results"][0]["score"].as_f64().unwrap();
     assert!(0.0 < score && score < 0.75, "{score}");
-    assert!(ran.stdout.contains("wanted at least 0.75"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("expected at least 0.75"), "{}", ran.stdout);
     let lenient = CliHarness::new().with_file(
         "set.yaml",
         &set_with_assertions("{llm-rubric: {value: Short, scale: [0, 1], threshold: 1}}"),
@@ -65,14 +65,14 @@ fn llm_rubric_grade_sets_score() {
 fn factuality_similarity_compare_with_reference() {
     let tool = harness("factuality, similar, {not-factuality: It is Rome}");
     let (ran, run) = run_eval(&tool, &[]);
-    let told = ran.assert_exit_code(1);
+    let ran = ran.assert_exit_code(1);
     let found: Vec<(&Value, &Value)> = run["results"][0]["assertions"]
         .as_array()
         .unwrap()
         .iter()
         .map(|a| (&a["name"], &a["passed"]))
         .collect();
-    // The judge goes by the reply that it knows, whatever the reference of the assertion says.
+    // The simulated judge compares with the case's reference and ignores the assertion's own value.
     let (yes, no) = (Value::from(true), Value::from(false));
     assert_eq!(
         found,
@@ -80,19 +80,19 @@ fn factuality_similarity_compare_with_reference() {
     );
     let all = &run["results"][0]["assertions"];
     assert!(all[0]["reason"].as_str().unwrap().contains("agrees"), "{all}");
-    assert!(all[1]["reason"].as_str().unwrap().contains("1.000, wanted at least 0.75"), "{all}");
-    assert!(told.stdout.contains("judged by 6 calls"), "{}", told.stdout);
+    assert!(all[1]["reason"].as_str().unwrap().contains("1.000, expected at least 0.75"), "{all}");
+    assert!(ran.stdout.contains("judging: 6 calls"), "{}", ran.stdout);
     let (_, terse) = run_eval(&tool, &["-m", "sim-anthropic/terse"]);
     let cosine = terse["results"][0]["assertions"][1]["score"].as_f64().unwrap();
     assert!(0.0 < cosine && cosine < 0.95, "{cosine}");
     assert!(terse["results"][0]["assertions"][0]["reason"].as_str().unwrap().contains("says nothing"));
 }
 
-/// Whatever keeps a judge from a verdict, the answer is not to blame.
+/// If the judge gives no verdict, the case is unscored, not failed.
 #[test]
 fn judge_without_verdict_exits_3() {
     for (judge, words) in [
-        ("sim-openai/verbose", "cannot be read: it is no JSON"),
+        ("sim-openai/verbose", "cannot parse the verdict of sim-openai/verbose: not valid JSON"),
         ("sim-openai/overloaded", "gave no verdict"),
         ("sim-openai/cut", "gave no verdict"),
         ("sim-openai/bad-key", "gave no verdict"),
@@ -103,15 +103,15 @@ fn judge_without_verdict_exits_3() {
         let subject = &run["subjects"][0];
         assert_eq!((&subject["failed"], &subject["unscored"]), (&0.into(), &2.into()), "{judge}");
         assert_eq!(subject["mean_score"], Value::Null);
-        assert!(run["results"][0]["text"].as_str().unwrap().contains("Paris"), "the answer is there");
+        assert!(run["results"][0]["text"].as_str().unwrap().contains("Paris"), "the answer is kept");
         let message = run["results"][0]["failure"]["message"].as_str().unwrap();
         assert!(message.contains(words), "{judge}: {message}");
     }
     let tool = harness("{similar: {model: sim-gemini/overloaded}}");
     let (ran, run) = run_eval(&tool, &[]);
     ran.assert_exit_code(3);
-    assert!(run["results"][0]["failure"]["message"].as_str().unwrap().contains("no vectors from"));
-    // Another assertion may still fail the case, and a combination may not need to know.
+    assert!(run["results"][0]["failure"]["message"].as_str().unwrap().contains("no embeddings from"));
+    // Another assertion can still fail the case, and a combination may not need the verdict.
     let broken = "{llm-rubric: {value: Good, judge: sim-openai/verbose}}";
     run_eval(&self::harness(&format!("{broken}, {{contains: Rome}}")), &[]).0.assert_exit_code(1);
     run_eval(&self::harness(&format!("{{any-of: [{broken}, {{contains: 'It is'}}]}}")), &[])
@@ -122,7 +122,7 @@ fn judge_without_verdict_exits_3() {
         .assert_exit_code(3);
 }
 
-/// Who will judge nobody is not waited for: answers that nobody grades are not paid for.
+/// After a fatal judge error, the remaining cases are not run.
 #[test]
 fn judge_with_bad_key_stops_subject() {
     let simulator = CountingSimulator::start();
@@ -163,7 +163,7 @@ fn unknown_embedding_model_stops_subject() {
     let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good", "-j", "1"]);
     ran.assert_exit_code(3);
     let calls = run["subjects"][0]["judge_calls"].as_u64().unwrap();
-    assert!((1..=6).contains(&calls), "{calls} calls for vectors that nobody gives");
+    assert!((1..=6).contains(&calls), "{calls} embedding calls");
 }
 
 #[test]
@@ -179,26 +179,21 @@ fn judge_cost_is_reported_separately() {
     let sum: f64 =
         run["results"].as_array().unwrap().iter().map(|r| r["judge_cost_usd"].as_f64().unwrap()).sum();
     assert!(cost > 0.0 && (cost - sum).abs() < 1e-9, "{cost} {sum}");
-    assert!(ran.stdout.contains("judged by 8 calls, $"), "{}", ran.stdout);
-    assert!(
-        ran.stdout.contains("(sim), which is no part of its cost; 100 % of votes agree"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("judging: 8 calls, $"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("(sim), not included in its cost; 100% of votes agree"), "{}", ran.stdout);
 }
 
-/// A judge's calls count towards the limit of the run: what it does not reach for is unscored, and the run was stopped.
+/// Judge calls count toward --max-cost: once it is reached, cases are unscored and the run stops.
 #[test]
 fn judge_over_max_cost_exits_4() {
     let tool = harness("{llm-rubric: {value: Good, votes: 15}}");
     let (ran, run) = run_eval(&tool, &["--max-cost", "0.0005", "-j", "1"]);
-    ran.assert_exit_code(4).assert_stderr_contains(&["cases were stopped", "this run"]);
+    ran.assert_exit_code(4).assert_stderr_contains(&["cases were not completed", "cost limit: $"]);
     assert!(run["subjects"][0]["unscored"].as_u64().unwrap() > 0);
     let spent = run["subjects"][0]["judge_cost_usd"].as_f64().unwrap();
     assert!(spent <= 0.0005, "{spent}");
 }
 
-/// The votes of a judge who is down a third of the time: they are different requests, and the majority settles it.
 #[test]
 fn each_vote_sends_one_request() {
     let simulator = CountingSimulator::start();
@@ -212,7 +207,7 @@ fn each_vote_sends_one_request() {
         first_reason(&run, 0)
     );
     assert_eq!(run["subjects"][0]["judge_agreement"], 1.0);
-    // The same question twice is one.
+    // Identical judge requests are sent once.
     let twice = "{llm-rubric: Good}, {any-of: [{llm-rubric: {value: Good, threshold: 0.1}}, is-json]}";
     let tool = self::harness(twice).with_file("routes.yaml", &simulator.routes_yaml());
     run_eval(&tool, &["--filter", "spain"]);
@@ -223,16 +218,25 @@ fn each_vote_sends_one_request() {
 fn same_family_judge_is_reported() {
     let tool = harness("{llm-rubric: Good}");
     let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good,sim-anthropic/good"]);
-    assert_eq!(ran.stderr.matches("of its own family").count(), 1, "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr
+            .matches(
+                "from the same model family, and judges favor their own family; use a judge from another one"
+            )
+            .count(),
+        1,
+        "{}",
+        ran.stderr
+    );
     assert!(
-        ran.stdout.contains("sim-openai/good: judged by its own family (sim-openai/judge)"),
+        ran.stdout.contains("sim-openai/good: judged by its own model family (sim-openai/judge)"),
         "{}",
         ran.stdout
     );
     assert_eq!(run["subjects"][0]["judged_by_family"][0], "sim-openai/judge");
     assert_eq!(run["subjects"][1]["judged_by_family"], Value::Array(Vec::new()));
     let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--dry-run"]).assert_exit_code(0);
-    ran.assert_stderr_contains(&["sim-openai/good is judged by sim-openai/judge, of its own family"]);
+    ran.assert_stderr_contains(&["sim-openai/good is judged by sim-openai/judge from the same model family"]);
 }
 
 #[test]
@@ -244,7 +248,6 @@ fn route_judge_fails_over() {
     assert!(first_reason(&run, 0).contains("route:jury: 5 of 1 to 5"), "{}", first_reason(&run, 0));
 }
 
-/// One place at a provider is enough for a subject and its judge, and judging is no part of the latency.
 #[test]
 fn concurrency_1_does_not_deadlock_judge() {
     let tool = harness("{llm-rubric: {value: Good, votes: 3}}, factuality, similar");
@@ -261,9 +264,7 @@ fn dry_run_lists_judge_calls_separately() {
         .with_executable("check.sh", "#!/bin/sh\ntouch ran\n");
     let dry = ["eval", "set.yaml", "--dry-run", "--allow-exec", "--repeat", "2"];
     let ran = tool.run(&dry).assert_exit_code(0);
-    for words in
-        ["= 4 calls", "judging: 16 more calls: ~$", "(simulated)", "judging: programs are run 4 times"]
-    {
+    for words in ["= 4 calls", "judging: 16 more calls: ~$", "(simulated)", "judging: programs run 4 times"] {
         assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
     }
     let plan = tool.run(&[&dry[..], &["--json"]].concat()).assert_exit_code(0).json();
@@ -274,33 +275,40 @@ fn dry_run_lists_judge_calls_separately() {
     assert!(!tool.path("ran").exists());
 }
 
-/// All of it is said before anything is sent.
 #[test]
 fn invalid_config_fails_before_any_request() {
     let simulator = CountingSimulator::start();
     let without = |assertion: &str| {
         set_with_assertions(assertion).replace("judge: sim-openai/judge\nembedding: sim-gemini/good\n", "")
     };
-    let of_judge =
+    let with_judge =
         |judge: &str| set_with_assertions(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
     let cases: [(String, &[&str], &[&str]); 20] = [
         (set_with_assertions("{pairwise: x}"), &[], &["unknown assertion `pairwise`", "slalom compare -m"]),
         (
             without("{llm-rubric: Good}"),
             &[],
-            &["there is no `judge`", "add `judge: PROVIDER/MODEL`", "set.yaml:5:"],
+            &["missing `judge`: no model to call", "add `judge: PROVIDER/MODEL`", "set.yaml:5:"],
         ),
-        (without("factuality"), &[], &["there is no `judge`"]),
-        (without("similar"), &[], &["there is no `model`", "add `embedding: PROVIDER/MODEL`"]),
-        (set_with_assertions("llm-rubric"), &[], &["it needs a rubric"]),
+        (without("factuality"), &[], &["missing `judge`: no model to call"]),
+        (without("similar"), &[], &["missing `model`: no model to call", "add `embedding: PROVIDER/MODEL`"]),
+        (set_with_assertions("llm-rubric"), &[], &["missing rubric: describe a good answer"]),
         (
             set_with_assertions("{llm-rubric: 'The {{ city }}'}"),
             &[],
-            &["`city` is not defined", "case `france`"],
+            &["undefined template variable `city`", "case `france`"],
         ),
-        (set_with_assertions("{llm-rubric: {value: x, scale: 1}}"), &[], &["`scale` is the best grade"]),
-        (set_with_assertions("{llm-rubric: {value: x, scale: [3, 3]}}"), &[], &["`scale` is the best grade"]),
-        (set_with_assertions("{llm-rubric: {value: x, votes: 2}}"), &[], &["`votes` is an odd number"]),
+        (
+            set_with_assertions("{llm-rubric: {value: x, scale: 1}}"),
+            &[],
+            &["`scale` must be the highest grade"],
+        ),
+        (
+            set_with_assertions("{llm-rubric: {value: x, scale: [3, 3]}}"),
+            &[],
+            &["`scale` must be the highest grade"],
+        ),
+        (set_with_assertions("{llm-rubric: {value: x, votes: 2}}"), &[], &["`votes` must be odd"]),
         (
             set_with_assertions("{llm-rubric: {value: x, threshold: 4}}"),
             &[],
@@ -309,29 +317,49 @@ fn invalid_config_fails_before_any_request() {
         (
             set_with_assertions("{factuality: {judges: x}}"),
             &[],
-            &["it has no option `judges`", "did you mean `judge`?"],
+            &["`factuality`: unknown option `judges`", "did you mean `judge`?"],
         ),
         (
-            of_judge("sim-opnai/judge"),
+            with_judge("sim-opnai/judge"),
             &[],
-            &["the judge `sim-opnai/judge`", "did you mean `sim-openai/judge`?"],
+            &["judge `sim-opnai/judge`: ", "did you mean `sim-openai/judge`?"],
         ),
-        (of_judge("openai/gpt-6-luna"), &[], &["the judge `openai/gpt-6-luna`", "OPENAI_API_KEY is not set"]),
-        (of_judge("vllm/mine"), &["--max-cost", "1"], &["--max-cost cannot be held: the price of vllm/mine"]),
+        (with_judge("openai/gpt-6-luna"), &[], &["judge `openai/gpt-6-luna`: ", "OPENAI_API_KEY is not set"]),
+        (
+            with_judge("vllm/mine"),
+            &["--max-cost", "1"],
+            &["cannot enforce --max-cost: the price of vllm/mine"],
+        ),
         (
             set_with_assertions("{similar: {model: vllm/mine}}"),
             &["--max-cost", "1"],
-            &["the price of vllm/mine"],
+            &["cannot enforce --max-cost: the price of vllm/mine"],
         ),
         (
             set_with_assertions("{similar: {model: sim-anthropic/good}}"),
             &[],
-            &["sim-anthropic makes no vectors"],
+            &["sim-anthropic does not offer embeddings"],
         ),
-        (set_with_assertions("{similar: {model: 'route:x'}}"), &[], &["vectors of two models"]),
-        (set_with_assertions("{exec: [./check.sh]}"), &[], &["which nobody has allowed", "add --allow-exec"]),
-        (set_with_assertions("{exec: [./no.sh]}"), &["--allow-exec"], &["there is no program", "no.sh"]),
-        (set_with_assertions("{exec: ./check.sh}"), &["--allow-exec"], &["it needs a list"]),
+        (
+            set_with_assertions("{similar: {model: 'route:x'}}"),
+            &[],
+            &["embeddings from different models cannot be compared"],
+        ),
+        (
+            set_with_assertions("{exec: [./check.sh]}"),
+            &[],
+            &["`exec` is not allowed to run `", "add --allow-exec"],
+        ),
+        (
+            set_with_assertions("{exec: [./no.sh]}"),
+            &["--allow-exec"],
+            &["`exec`: program ", "no.sh not found"],
+        ),
+        (
+            set_with_assertions("{exec: ./check.sh}"),
+            &["--allow-exec"],
+            &["expected a list with a program and its arguments"],
+        ),
     ];
     for (set, more, words) in cases {
         let tool = CliHarness::new()
@@ -343,10 +371,10 @@ fn invalid_config_fails_before_any_request() {
         ran.assert_stderr_contains(words);
         assert!(!tool.path("ran").exists());
     }
-    assert_eq!(simulator.request_count(), 0, "a mistake was paid for");
+    assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
 }
 
-/// What a verdict hangs on makes a case another one; how a threshold is written does not.
+/// Options that affect the verdict change the digest; how a threshold is written does not.
 #[test]
 fn case_digest_depends_on_grader_options() {
     let digest = |assertion: &str, program: &str| {

@@ -1,4 +1,4 @@
-//! The real binary in a home of its own: no key, no config, no network.
+//! Runs the real binary in a temporary home directory without keys or config.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The simulated providers, one a dialect.
+/// The simulated providers, one per dialect.
 pub(crate) const SIM_PROVIDERS: &[&str] = &[
     "sim-openai",
     "sim-responses",
@@ -18,13 +18,12 @@ pub(crate) const SIM_PROVIDERS: &[&str] = &[
     "sim-bedrock",
 ];
 
-/// A home with a project folder in it, from which the binary is run.
+/// A temporary home directory; the binary runs in its `project` subdirectory.
 pub(crate) struct CliHarness {
     home: TempDir,
     environment: Vec<(String, String)>,
 }
 
-/// What a run printed, and its exit code.
 pub(crate) struct CliOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -44,7 +43,7 @@ impl CliHarness {
         self
     }
 
-    /// Writes a file into the project folder.
+    /// Writes a file into the project directory.
     pub(crate) fn with_file(self, name: &str, text: &str) -> Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -52,7 +51,6 @@ impl CliHarness {
         self
     }
 
-    /// Writes a file that may be run.
     pub(crate) fn with_executable(self, name: &str, text: &str) -> Self {
         let tool = self.with_file(name, text);
         #[cfg(unix)]
@@ -77,7 +75,7 @@ impl CliHarness {
         self.with_clean_env(command)
     }
 
-    /// A line of `sh` in the same surroundings; `$0` is the binary, `$@` are these arguments.
+    /// A line of `sh` in the same environment; `$0` is the binary and `$@` are the arguments.
     #[cfg(unix)]
     pub(crate) fn shell(&self, line: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
@@ -88,7 +86,7 @@ impl CliHarness {
     fn with_clean_env(&self, mut command: Command) -> Command {
         command.current_dir(self.path("")).env_clear().stdin(Stdio::null());
         command.env("HOME", self.home.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
-        // No test is to find that it runs on a cloud's machine.
+        // Keeps tests from detecting a cloud VM.
         command.env("SLALOM_MACHINE_FOLDER", "/no/such/folder");
         command.envs(self.environment.iter().map(|(n, v)| (n, v)));
         command
@@ -98,7 +96,7 @@ impl CliHarness {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Runs with this text on a pipe.
+    /// Runs with `input` piped to stdin.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> CliOutput {
         use std::io::Write;
         let mut command = self.command(arguments);
@@ -120,7 +118,7 @@ impl From<Output> for CliOutput {
 }
 
 impl CliOutput {
-    /// What was printed, each run of spaces as one: columns are as wide as what is in them.
+    /// Stdout with runs of spaces collapsed, so that column widths do not matter.
     pub(crate) fn collapsed_stdout(&self) -> String {
         let words =
             |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -131,24 +129,22 @@ impl CliOutput {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
     }
 
-    /// Demands an exit code, and shows everything when it is another.
     #[track_caller]
     pub(crate) fn assert_exit_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Demands that stderr says all of these.
     #[track_caller]
     pub(crate) fn assert_stderr_contains(self, words: &[&str]) -> Self {
         for word in words {
-            assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
+            assert!(self.stderr.contains(word), "missing {word:?} in: {}", self.stderr);
         }
         self
     }
 }
 
-/// A simulator of this process, that counts what reaches it.
+/// A simulator in the test process that counts requests.
 pub(crate) struct CountingSimulator {
     simulator: slalom::sim::Simulator,
     _runtime: tokio::runtime::Runtime,
@@ -159,11 +155,11 @@ impl CountingSimulator {
         Self::with_latency(std::time::Duration::ZERO)
     }
 
-    /// One whose answers take so long.
+    /// A simulator that waits for `latency` before each answer.
     pub(crate) fn with_latency(latency: std::time::Duration) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // What no model's name asks for: a request that the provider refuses as it is, and one that its filter does.
+        // Two failures that no model name selects: a bad request and a content-policy refusal.
         let rule = |prompt, class| slalom::sim::SimulatorRule {
             prompt: Some(regex::Regex::new(prompt).unwrap()),
             models: Vec::new(),
@@ -192,7 +188,7 @@ impl CountingSimulator {
         self.simulator.base_url()
     }
 
-    /// A `routes.yaml` that moves the simulated providers here.
+    /// A `routes.yaml` that points the simulated providers at this simulator.
     pub(crate) fn routes_yaml(&self) -> String {
         let url = self.simulator.base_url();
         format!(

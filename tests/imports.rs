@@ -1,9 +1,9 @@
-//! Holds the direction of imports: every `crate::room` in the sources points down the table of docs/architecture.md.
+//! Module layering: every `crate::module` path in src/ points to a lower layer of docs/architecture.md.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may know.
+/// Each module with the modules it may import.
 const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ("chat", &[]),
     ("dialect", &["chat"]),
@@ -36,11 +36,11 @@ fn collect_rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Rooms named in a text after `crate::`, groups (`crate::{a, b::c}`) included.
+/// The modules named after `crate::`, including groups such as `crate::{a, b::c}`.
 fn imported_modules(text: &str) -> Vec<String> {
     let code: String =
         text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    let mut rooms = Vec::new();
+    let mut modules = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + 7..];
         if let Some(group) = rest.strip_prefix('{') {
@@ -51,19 +51,20 @@ fn imported_modules(text: &str) -> Vec<String> {
                     '{' => depth += 1,
                     '}' if depth == 0 => break,
                     '}' => depth -= 1,
-                    ',' if depth == 0 => rooms.push(std::mem::take(&mut word)),
+                    ',' if depth == 0 => modules.push(std::mem::take(&mut word)),
                     c if depth == 0 => word.push(c),
                     _ => {}
                 }
             }
-            rooms.push(word);
+            modules.push(word);
         } else {
-            rooms.push(rest.to_owned());
+            modules.push(rest.to_owned());
         }
     }
-    let name =
-        |r: &String| r.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    rooms.iter().map(name).filter(|r| !r.is_empty()).collect()
+    let name = |path: &String| {
+        path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
+    modules.iter().map(name).filter(|path| !path.is_empty()).collect()
 }
 
 #[test]
@@ -74,22 +75,22 @@ fn modules_depend_only_on_lower_layers() {
     let mut wrong = Vec::new();
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        let room = relative.components().next().unwrap().as_os_str().to_str().unwrap();
-        if !root.join(room).is_dir() {
+        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        if !root.join(module).is_dir() {
             continue;
         }
-        let Some((_, allowed)) = ALLOWED_IMPORTS.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{room} is no room of the table"));
+        let Some((_, allowed)) = ALLOWED_IMPORTS.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{module} is missing from ALLOWED_IMPORTS"));
             continue;
         };
-        for named in imported_modules(&fs::read_to_string(&file).unwrap()) {
-            let is_room = ALLOWED_IMPORTS.iter().any(|(name, _)| *name == named);
-            if is_room && named != room && !allowed.contains(&named.as_str()) {
-                wrong.push(format!("{}: crate::{named}", relative.display()));
+        for imported in imported_modules(&fs::read_to_string(&file).unwrap()) {
+            let is_module = ALLOWED_IMPORTS.iter().any(|(name, _)| *name == imported);
+            if is_module && imported != module && !allowed.contains(&imported.as_str()) {
+                wrong.push(format!("{}: crate::{imported}", relative.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "imports that point up:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "imports of a higher layer:\n{}", wrong.join("\n"));
 }
 
 #[test]

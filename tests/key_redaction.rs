@@ -1,7 +1,4 @@
-//! No key is ever told: not on a stream, not in a report, not in the ledger, whatever a provider does with it.
-//!
-//! Keys come from everywhere they may come from, and go to a host that says them back wherever it can. Then everything that was
-//! printed and written is searched for them.
+//! Keys echoed by a provider never appear on stdout or stderr, in reports, or in the ledger.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,11 +14,12 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::harness::CliHarness;
 
-/// Keys with characters that a URL writes otherwise. They begin alike, so that a piece of any is found.
+/// One key per key source. The keys contain characters that URLs escape, and share a prefix so that
+/// fragments are found.
 const KEYS: [&str; 4] =
     ["pl4nt+ed/env-9174620", "pl4nt+ed/dotenv-558102", "pl4nt+ed/file-330471", "pl4nt+ed/command-7702"];
 
-/// A host that says back what it was told.
+/// A host that echoes the key of each request in its response.
 struct EchoServer {
     url: String,
     request_count: Arc<AtomicUsize>,
@@ -41,7 +39,7 @@ impl EchoServer {
     }
 }
 
-/// Headers that hold a key, and the address, as they came, as a URL has them, and in base64.
+/// The headers that carry a key and the URL: verbatim, percent-encoded, and in base64.
 fn encode_request_secrets(headers: &HeaderMap, uri: &Uri) -> String {
     let names = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
     let whole: Vec<&str> = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).collect();
@@ -53,23 +51,23 @@ fn encode_request_secrets(headers: &HeaderMap, uri: &Uri) -> String {
 }
 
 async fn echo_request(
-    State(asked): State<Arc<AtomicUsize>>,
+    State(request_count): State<Arc<AtomicUsize>>,
     headers: HeaderMap,
     uri: Uri,
     body: String,
 ) -> Response<Body> {
-    asked.fetch_add(1, Ordering::SeqCst);
-    let said = encode_request_secrets(&headers, &uri);
-    let quoted = serde_json::json!(said);
+    request_count.fetch_add(1, Ordering::SeqCst);
+    let secrets = encode_request_secrets(&headers, &uri);
+    let quoted = serde_json::json!(secrets);
     let is = |word: &str| body.contains(word) || uri.path().contains(word);
     let (status, text) = if is("denied") {
         (401, format!(r#"{{"error":{{"message":{quoted},"type":{quoted},"code":{quoted}}}}}"#))
     } else if is("refused") {
         (400, format!(r#"{{"error":{{"message":{quoted},"param":{quoted}}},"more":{quoted}}}"#))
     } else if is("page") {
-        (502, format!("<html><title>{said}</title><body>{said}</body></html>"))
+        (502, format!("<html><title>{secrets}</title><body>{secrets}</body></html>"))
     } else if is("garbled") {
-        (200, format!("{said} is no JSON"))
+        (200, format!("{secrets} is not JSON"))
     } else if is("broken") && is(r#""stream":true"#) {
         (200, format!("data: {{\"error\":{{\"message\":{quoted},\"code\":{quoted}}}}}\n\n"))
     } else if uri.path().ends_with("/models") {
@@ -84,19 +82,19 @@ async fn echo_request(
     };
     let mut reply = Response::builder().status(status).header("content-type", "application/json");
     for name in ["x-request-id", "request-id", "www-authenticate", "location", "openai-organization"] {
-        reply = reply.header(name, &said);
+        reply = reply.header(name, &secrets);
     }
     reply.body(Body::from(text)).unwrap()
 }
 
-/// Demands that no part of a key is in a text, however it is written.
+/// Fails if `bytes` contain a part of a key, plain, percent-encoded, or in base64.
 #[track_caller]
 fn assert_no_key(place: &str, bytes: &[u8]) {
     let mut forms: Vec<String> = vec!["pl4nt".into(), "pl4nt%2bed".into()];
     for key in KEYS {
         forms.push(key.replace('+', "%2B").replace('/', "%2F"));
         for lead in 0..3 {
-            // But for its ends, which are of its neighbours too.
+            // Without its ends, which also depend on the neighboring bytes.
             let encoded = STANDARD_NO_PAD.encode([&[b' '; 2][..lead], key.as_bytes()].concat());
             forms.push(encoded[4..encoded.len() - 4].to_owned());
         }
@@ -110,14 +108,14 @@ fn assert_no_key(place: &str, bytes: &[u8]) {
     }
 }
 
-fn visit_files(folder: &Path, look: &mut dyn FnMut(&Path)) {
+fn visit_files(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { visit_files(&path, look) } else { look(&path) }
+        if path.is_dir() { visit_files(&path, visit) } else { visit(&path) }
     }
 }
 
-/// A home whose keys come from everywhere, and all go to that host.
+/// A project with one key from each source; all providers use `url`.
 fn harness(url: &str) -> CliHarness {
     let routes = format!(
         "version: 1
@@ -139,7 +137,7 @@ routes:
         .with_file("key.txt", &format!("{}\n", KEYS[2]))
         .with_file("printed.txt", &format!("{}\n", KEYS[3]))
         .with_file("out/empty", "");
-    // One that others can read is none.
+    // A `.env` file that other users can read is ignored.
     fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
     tool
 }
@@ -152,7 +150,7 @@ fn echoed_keys_are_redacted_in_all_output() {
     let tool = harness(&echo.url);
     let runs = AtomicUsize::new(0);
     let run = |arguments: &[&str]| {
-        // Each with a ledger of its own: who was refused once is left alone for a while.
+        // One ledger per run, because a rejected key goes into cooldown.
         let ledger = format!("state/{}.db", runs.fetch_add(1, Ordering::SeqCst));
         let all = [&["--config", "routes.yaml", "--ledger", &ledger][..], arguments].concat();
         let ran = tool.run(&all);
@@ -163,8 +161,8 @@ fn echoed_keys_are_redacted_in_all_output() {
         assert_ne!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
     };
     let providers = ["openai", "anthropic", "gemini", "mine"];
-    let behaviours = ["m", "denied", "refused", "page", "garbled", "broken"];
-    for model in providers.iter().flat_map(|p| behaviours.iter().map(move |b| format!("{p}/{b}"))) {
+    let behaviors = ["m", "denied", "refused", "page", "garbled", "broken"];
+    for model in providers.iter().flat_map(|p| behaviors.iter().map(move |b| format!("{p}/{b}"))) {
         for more in [&["-v"][..], &["--no-stream", "--json", "-v"]] {
             run(&[&["ask", "-m", &model, "hi"], more].concat());
         }
@@ -189,14 +187,14 @@ fn echoed_keys_are_redacted_in_all_output() {
     run(&[&all[..], &["-v", "-o", "out/a.json", "-o", "out/a.csv"]].concat());
     run(&[&all[..], &["--no-stream", "--json", "-o", "out/b.json"]].concat());
     run(&[&all[..], &["--dry-run", "-v"]].concat());
-    let asked = echo.request_count.load(Ordering::SeqCst);
-    assert!(asked > 100, "it was asked {asked} times");
-    let mut looked = 0;
+    let request_count = echo.request_count.load(Ordering::SeqCst);
+    assert!(request_count > 100, "only {request_count} requests");
+    let mut checked = 0;
     visit_files(tool.home(), &mut |path| {
         if KEY_FILES.iter().all(|name| path.file_name().is_none_or(|found| found != *name)) {
             assert_no_key(&path.display().to_string(), &fs::read(path).unwrap());
-            looked += 1;
+            checked += 1;
         }
     });
-    assert!(looked >= 5, "{looked} files: routes, set, ledger and reports at least");
+    assert!(checked >= 5, "only {checked} files: expected at least routes, set, ledger, and reports");
 }

@@ -1,5 +1,4 @@
-//! Evals over a ledger that is full, locked, old, new or broken, through the real binary: table, reports and exit code are what
-//! they are without one, and nothing that was in it is lost.
+//! Evals with a full, read-only, outdated, newer, or corrupt ledger keep their results and exit codes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,7 +12,7 @@ use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
 const CASES: usize = 300;
 
-/// A set whose every answer passes, over a server that counts.
+/// A set in which every answer passes.
 fn harness(simulator: &CountingSimulator) -> CliHarness {
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: Capital of {{ country }}?\nassert: [contains]\ncases_from: [cases.csv]\n";
     let rows: String = (0..CASES).map(|n| format!("c{n},country {n},no model was called\n")).collect();
@@ -29,7 +28,7 @@ fn eval_args(more: &[&'static str]) -> Vec<&'static str> {
     [&EVAL_ARGS[..], more].concat()
 }
 
-/// Demands that every case was run and passed, on stdout and in the report.
+/// Asserts that every case was run and passed, on stdout and in the report.
 #[track_caller]
 fn assert_all_passed(tool: &CliHarness, ran: CliOutput, report: Option<&str>) -> CliOutput {
     let ran = ran.assert_exit_code(0);
@@ -69,7 +68,7 @@ fn four_parallel_evals_keep_all_results() {
         .collect();
     for (child, name) in children.into_iter().zip(names) {
         let ran = assert_all_passed(&tool, child.wait_with_output().unwrap().into(), Some(name));
-        assert_eq!(ran.stderr, format!("written: {name}\n"));
+        assert_eq!(ran.stderr, format!("wrote {name}\n"));
     }
     let ledger = tool.path("ledger.db");
     assert_eq!(query_count(&ledger, "SELECT count(*) FROM result WHERE verdict = 'pass'"), 4 * CASES as i64);
@@ -77,11 +76,11 @@ fn four_parallel_evals_keep_all_results() {
     assert!(passes_integrity_check(&ledger));
 }
 
-/// A file that may not grow any more is what a full disk looks like, but for the signal that comes with it.
+/// A file size limit acts like a full disk, except that the kernel also sends SIGXFSZ.
 #[cfg(unix)]
 #[test]
 fn eval_on_full_disk_exits_0() {
-    // In blocks of half a kilobyte: the ledger cannot be made; it can, and fills up while results come in.
+    // In 512-byte blocks: with 8 the ledger cannot be created; with 300 it fills up during the run.
     for blocks in [8, 300] {
         let simulator = CountingSimulator::start();
         let tool = harness(&simulator);
@@ -90,25 +89,25 @@ fn eval_on_full_disk_exits_0() {
             tool.shell(&line, arguments).output().unwrap().into()
         };
         let ran = assert_all_passed(&tool, limited(&eval_args(&["--json"])), None);
-        let ran = ran.assert_stderr_contains(&["the ledger ledger.db cannot be used: ", "is not kept"]);
+        let ran = ran.assert_stderr_contains(&["cannot use the ledger ledger.db: ", "will not be saved"]);
         assert!(!ran.stderr.contains("--resume"), "{}", ran.stderr);
         let ledger = tool.path("ledger.db");
         assert!(passes_integrity_check(&ledger));
         if blocks == 300 {
-            // There is room again: what was kept is not asked again.
-            let kept = query_count(&ledger, "SELECT count(*) FROM result") as u64;
-            assert!((1..CASES as u64).contains(&kept), "{kept}");
+            // Without the limit, --resume runs only the cases that were not stored.
+            let stored = query_count(&ledger, "SELECT count(*) FROM result") as u64;
+            assert!((1..CASES as u64).contains(&stored), "{stored}");
             let before = simulator.request_count();
             let ran = tool.run(&eval_args(&["--json", "-o", "out.json", "--resume"]));
             assert_all_passed(&tool, ran, Some("out.json"));
-            assert_eq!(simulator.request_count() - before, CASES as u64 - kept);
+            assert_eq!(simulator.request_count() - before, CASES as u64 - stored);
         }
-        // A report that does not fit is said, after the figures.
+        // A report that does not fit is an error, reported after the results.
         let ran = limited(&eval_args(&["--json", "-o", "out.csv", "-o", "out.json"])).assert_exit_code(3);
         assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], CASES);
         ran.assert_stderr_contains(&[
-            "out.json cannot be written: File too large",
-            "the figures above stand",
+            "cannot write out.json: File too large",
+            "run again with another -o file (the results above are valid)",
         ]);
     }
 }
@@ -122,9 +121,9 @@ fn report_on_full_disk_exits_3() {
     let ran = tool.run(&eval_args(&["--json", "-o", "out.json", "-o", "out.csv"])).assert_exit_code(3);
     assert_eq!(ran.json()["runs"][0]["subjects"][0]["passed"], CASES);
     let ran = ran.assert_stderr_contains(&[
-        "out.json cannot be written: No space left",
-        "the figures above stand",
-        "written: out.csv",
+        "cannot write out.json: No space left",
+        "run again with another -o file (the results above are valid)",
+        "wrote out.csv",
     ]);
     assert!(!ran.stderr.contains("panicked"));
     assert_eq!(query_count(&tool.path("ledger.db"), "SELECT count(*) FROM run WHERE finished > 0"), 1);
@@ -138,32 +137,32 @@ fn eval_with_read_only_ledger_exits_0() {
     let tool = harness(&simulator);
     let folder = tool.path("state");
     fs::create_dir(&folder).unwrap();
-    let may = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
-    may(0o555);
+    let set_mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o555);
     if fs::write(folder.join("probe"), "").is_ok() {
-        println!("skipped: whoever runs this may write anywhere");
+        println!("skipped: this user can write to read-only directories");
         return;
     }
-    let state =
+    let state_args =
         |more: &[&'static str]| [&["--ledger", "state/ledger.db"][..], &EVAL_ARGS[2..], more].concat();
-    let ran = assert_all_passed(&tool, tool.run(&state(&["--json", "-o", "out.json"])), Some("out.json"));
-    ran.assert_stderr_contains(&["the ledger state/ledger.db cannot be used: ", "is not kept"]);
-    tool.run(&state(&["--resume"]))
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["no run can be gone on with"]);
-    may(0o755);
-    // A ledger that is there, and may only be read.
-    assert_all_passed(&tool, tool.run(&state(&["--json"])), None);
+    let ran =
+        assert_all_passed(&tool, tool.run(&state_args(&["--json", "-o", "out.json"])), Some("out.json"));
+    ran.assert_stderr_contains(&["cannot use the ledger state/ledger.db: ", "will not be saved"]);
+    tool.run(&state_args(&["--resume"])).assert_exit_code(2).assert_stderr_contains(&["cannot resume:"]);
+    set_mode(0o755);
+    // An existing ledger that is read-only.
+    assert_all_passed(&tool, tool.run(&state_args(&["--json"])), None);
     fs::set_permissions(folder.join("ledger.db"), fs::Permissions::from_mode(0o444)).unwrap();
-    may(0o555);
+    set_mode(0o555);
     let before = fs::read(folder.join("ledger.db")).unwrap();
-    let ran = assert_all_passed(&tool, tool.run(&state(&["--json", "-o", "out.json"])), Some("out.json"));
-    ran.assert_stderr_contains(&["the ledger state/ledger.db cannot be used: "]);
+    let ran =
+        assert_all_passed(&tool, tool.run(&state_args(&["--json", "-o", "out.json"])), Some("out.json"));
+    ran.assert_stderr_contains(&["cannot use the ledger state/ledger.db: "]);
     assert!(fs::read(folder.join("ledger.db")).unwrap() == before);
-    may(0o755);
+    set_mode(0o755);
 }
 
-/// The first version's tables, as they were before a ledger said whose it is.
+/// Starts from the tables of schema version 1, which had no application ID.
 #[test]
 fn older_schema_keeps_existing_rows() {
     let simulator = CountingSimulator::start();
@@ -192,30 +191,30 @@ fn newer_schema_is_not_modified() {
     let before = fs::read(&ledger).unwrap();
     let ran = assert_all_passed(&tool, tool.run(&eval_args(&["--json", "-o", "out.json"])), Some("out.json"));
     ran.assert_stderr_contains(&[
-        "it is of version 99, which a newer slalom writes",
-        "name another file with --ledger",
+        "version 99 was written by a newer slalom",
+        "choose another file with --ledger",
     ]);
     tool.run(&eval_args(&["--resume"]))
         .assert_exit_code(2)
-        .assert_stderr_contains(&["no run can be gone on with", "version 99"]);
-    assert!(fs::read(&ledger).unwrap() == before, "nothing of it was changed");
+        .assert_stderr_contains(&["cannot resume:", "version 99"]);
+    assert!(fs::read(&ledger).unwrap() == before, "the newer ledger was modified");
 }
 
-/// Pages in the middle are overwritten, the first ones, which say what is where, are not: it opens, and breaks later.
+/// The schema pages stay intact, so the ledger opens and fails only when a damaged table is read.
 #[test]
 fn eval_with_corrupt_ledger_exits_0() {
     let simulator = CountingSimulator::start();
     let tool = harness(&simulator);
     let ledger = tool.path("ledger.db");
     assert_all_passed(&tool, tool.run(&eval_args(&["--json"])), None);
-    let sound = Connection::open(&ledger).unwrap();
-    sound.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let connection = Connection::open(&ledger).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let root = |table: &str| -> usize {
         let sql = format!("SELECT rootpage FROM sqlite_master WHERE name = '{table}'");
-        sound.query_row(&sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize
+        connection.query_row(&sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize
     };
     let broken = ["result", "run", "health"].map(root);
-    drop(sound);
+    drop(connection);
     for page in broken {
         let mut bytes = fs::read(&ledger).unwrap();
         bytes[(page - 1) * 4096..page * 4096].fill(0xff);
@@ -225,8 +224,8 @@ fn eval_with_corrupt_ledger_exits_0() {
         }
         let ran =
             assert_all_passed(&tool, tool.run(&eval_args(&["--json", "-o", "out.json"])), Some("out.json"));
-        ran.assert_stderr_contains(&["the ledger ledger.db cannot be used: ", "malformed", "move it away"]);
-        // Whether the run was written down before the file broke is a matter of moments: it is gone on with, or there is none.
+        ran.assert_stderr_contains(&["cannot use the ledger ledger.db: ", "malformed", "move the file away"]);
+        // Depending on timing, the run was recorded before the error or not, so --resume may succeed or fail.
         let ran = tool.run(&eval_args(&["--resume"]));
         assert!(
             matches!(ran.code, 0 | 2) && !ran.stderr.contains("panicked"),

@@ -1,11 +1,10 @@
-//! Limits and budgets, through the real binary and real files, several processes at once.
+//! Rate limits, concurrency limits, and budgets, also across concurrent processes.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
-/// A set of 40 cases for the simulator.
 const SET: &str = "version: 1
 name: many
 models: [sim-openai/good]
@@ -30,7 +29,6 @@ fn harness_with_limits(simulator: &CountingSimulator, limits: &str) -> CliHarnes
     harness(simulator, "").with_file("routes.yaml", &routes.replace(&at, &format!("{at}, limits: {limits}")))
 }
 
-/// Runs that many at the same time.
 fn run_in_parallel(tool: &CliHarness, n: usize, arguments: &[&str]) -> Vec<CliOutput> {
     let run = |_| tool.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let children: Vec<_> = (0..n).map(run).collect();
@@ -52,7 +50,7 @@ fn concurrency_1_serializes_processes() {
         let envelope = ran.assert_exit_code(0).json();
         let [whole, queued] = ["latency_ms", "queued_ms"].map(|name| envelope[name].as_u64().unwrap());
         let attempt = envelope["attempts"][0]["duration_ms"].as_u64().unwrap();
-        assert!(queued + attempt <= whole + 2, "waiting is not the provider's time: {envelope}");
+        assert!(queued + attempt <= whole + 2, "queue time is counted as provider time: {envelope}");
     }
 }
 
@@ -60,7 +58,7 @@ fn concurrency_1_serializes_processes() {
 fn queue_time_does_not_count_toward_timeout() {
     let simulator = CountingSimulator::with_latency(Duration::from_millis(40));
     let tool = harness_with_limits(&simulator, "{concurrency: 1}");
-    // 40 cases, one at a time, take 1.6 s and more; each of them has half of that.
+    // 40 cases in sequence take at least 1.6 s; the timeout of each is 0.8 s.
     let ran = tool.run(&["eval", "set.yaml", "--timeout", "800ms", "-j", "40", "--json"]).assert_exit_code(0);
     let json = ran.json();
     assert_eq!(json["runs"][0]["subjects"][0]["passed"], 40, "{json}");
@@ -79,7 +77,7 @@ fn candidate_at_request_limit_is_skipped() {
     let ran = tool
         .run(&route)
         .assert_exit_code(0)
-        .assert_stderr_contains(&["sim-openai/good is passed over: it has had its one request a minute"]);
+        .assert_stderr_contains(&["skipping sim-openai/good: at its limit of 1 request per minute"]);
     let envelope = ran.json();
     assert_eq!((&envelope["provider"], &envelope["failovers"]), (&"sim-gemini".into(), &0.into()));
     assert_eq!(envelope["skipped"][0]["reason"], "limited");
@@ -88,33 +86,33 @@ fn candidate_at_request_limit_is_skipped() {
 #[test]
 fn daily_budget_shared_by_processes_exits_4() {
     let simulator = CountingSimulator::start();
-    // A call is thought to cost $0.00021 at most, and costs $0.000059.
+    // Each call is estimated at up to $0.00021 and costs $0.000059.
     let tool = harness(&simulator, "budget: {daily_usd: 0.0005, on_exceeded: stop}\n");
     let ask = ["ask", "-m", "sim-openai/good", "--max-tokens", "104", "--json", "hello"];
     let ran = run_in_parallel(&tool, 8, &ask);
     let answered = ran.iter().filter(|ran| ran.code == 0).count();
     assert_eq!((answered, ran.iter().filter(|ran| ran.code == 4).count()), (5, 3));
-    assert_eq!(simulator.request_count(), 5, "none of the others was sent");
+    assert_eq!(simulator.request_count(), 5, "a call over budget was sent");
     let ran = tool.run(&ask).assert_exit_code(4).assert_stderr_contains(&[
-        "no answer from sim-openai/good: today's budget does not reach for it",
-        "today's budget: $0.000295 of $0.0005 is spent, and the call may cost $0.000209 (simulated)",
+        "no answer from sim-openai/good: its estimated cost exceeds the rest of today's budget",
+        "daily budget: $0.000295 of $0.0005 spent, and this call may cost $0.000209 (simulated)",
         "hint: raise `budget: daily_usd`",
     ]);
     let error = &ran.json()["error"];
     assert!(
-        error["message"].as_str().unwrap().starts_with("today's budget: $0.000295 of $0.0005"),
+        error["message"].as_str().unwrap().starts_with("daily budget: $0.000295 of $0.0005 spent"),
         "{error}"
     );
     assert_eq!(ran.json()["skipped"][0]["reason"], "over_budget");
-    // A drill leaves budgets alone, and is not stopped by them.
+    // A drill neither uses nor obeys the budget.
     let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
     let two = "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
     let tool = tool.with_file("routes.yaml", &(routes.clone() + two));
     tool.run(&["route", "two", "--drill", "sim-openai=down", "hello"]).assert_exit_code(0);
-    // One that only warns does so once a run.
+    // `on_exceeded: warn` warns once per run.
     let tool = tool.with_file("routes.yaml", &routes.replace("on_exceeded: stop", "on_exceeded: warn"));
     let ran = tool.run(&["eval", "set.yaml"]).assert_exit_code(0);
-    assert_eq!(ran.stderr.matches("calls are made all the same").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("; calling anyway (`on_exceeded: warn`)").count(), 1, "{}", ran.stderr);
 }
 
 #[test]
@@ -125,7 +123,7 @@ fn embed_over_daily_budget_exits_4() {
     let embed = ["embed", "-m", "sim-openai/good", &"word ".repeat(8)];
     tool.run(&embed).assert_exit_code(0);
     tool.run(&embed).assert_exit_code(4).assert_stderr_contains(&[
-        "nothing from sim-openai/good: today's budget: $0.0",
+        "sim-openai/good was not called: daily budget: $0.0",
         "hint: raise `budget",
     ]);
     assert_eq!(simulator.request_count(), 1);
@@ -146,11 +144,12 @@ fn call_over_max_cost_exits_4() {
         let mut whole = [arguments, &["--max-cost", "0.0001"]].concat();
         whole.extend((arguments[0] != "eval").then_some("hello"));
         let ran = tool.run(&whole).assert_exit_code(4);
-        let words = "this run has spent $0 of $0.0001, and the call may cost $0.000";
-        // Tables break lines where they like.
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "").replace("┆ ", "");
-        assert!(said.contains(words) || arguments[0] == "compare", "{said}");
+        let words = "cost limit: $0 of $0.0001 spent, and this call may cost $0.000";
+        // Tables may wrap the message.
+        let output = format!("{}{}", ran.stdout, ran.stderr);
+        let output =
+            output.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "").replace("┆ ", "");
+        assert!(output.contains(words) || arguments[0] == "compare", "{output}");
     }
     assert_eq!(simulator.request_count(), 0);
     let ran = tool
@@ -158,10 +157,10 @@ fn call_over_max_cost_exits_4() {
         .assert_exit_code(4);
     assert_eq!(ran.json()["skipped"][0]["reason"], "over_max_cost");
     ran.assert_stderr_contains(&[
-        "--max-cost does not reach for it",
+        "its estimated cost exceeds --max-cost",
         "hint: raise --max-cost, lower --max-tokens",
     ]);
-    // What is thought to cost too much may be bounded.
+    // A lower --max-tokens brings the estimate below the limit.
     tool.run(&["ask", "-m", "sim-openai/good", "--max-cost", "0.0001", "--max-tokens", "40", "hello"])
         .assert_exit_code(0);
 }
@@ -181,12 +180,12 @@ fn eval_reaching_max_cost_exits_4() {
         simulator.request_count()
     );
     assert!(cost <= 0.0005 && cost > 0.0002, "{cost}");
-    let stopped = format!("{} of 40 cases were stopped: this run has spent $", 40 - passed);
+    let stopped = format!("{} of 40 cases were not completed: cost limit: $", 40 - passed);
     ran.assert_stderr_contains(&[&stopped]);
-    // However few must be scored: a run that money stopped was stopped.
+    // A lenient --max-unscored does not change the exit code.
     let lenient = ["eval", "set.yaml", "--max-cost", "0.0005", "--max-unscored", "100%"];
     let ran = harness(&simulator, "").run(&lenient).assert_exit_code(4);
-    assert!(ran.stdout.contains("not run: this run has spent $0.000"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not run: cost limit: $0.000"), "{}", ran.stdout);
 }
 
 #[test]
@@ -196,7 +195,7 @@ fn max_cost_with_unknown_price_exits_2() {
     let own = format!("  mine: {{dialect: openai-chat, base_url: {url}/v1, auth: none}}\n");
     let routes = "routes:\n  mixed: {candidates: [mine/good, sim-openai/good]}\n";
     let tool = harness(&simulator, &format!("{own}{routes}"));
-    let unknown = "--max-cost cannot be held: the price of mine/good is unknown";
+    let unknown = "cannot enforce --max-cost: the price of mine/good is unknown";
     for arguments in
         [&["ask", "-m", "mine/good", "hi"][..], &["compare", "-m", "mine/good,sim-openai/good", "hi"]]
     {
@@ -209,10 +208,10 @@ fn max_cost_with_unknown_price_exits_2() {
         .assert_exit_code(2)
         .assert_stderr_contains(&[unknown]);
     assert_eq!(simulator.request_count(), 0);
-    // Where somebody else has a price, that one is asked.
+    // A route falls back to a candidate with a known price.
     let ran = tool.run(&["route", "mixed", "--max-cost", "1", "--json", "hi"]).assert_exit_code(0);
     assert_eq!(ran.json()["skipped"][0]["reason"], "price_unknown");
-    ran.assert_stderr_contains(&["mine/good is passed over: nobody knows what it costs"]);
+    ran.assert_stderr_contains(&["skipping mine/good: unknown price, but a cost limit is set"]);
     for wrong in ["-1", "NaN", "0", "abc", "", "1e3"] {
         for command in [
             &["ask", "-m", "sim-openai/good", "hi"][..],
@@ -222,7 +221,7 @@ fn max_cost_with_unknown_price_exits_2() {
             let whole = [command, &["--max-cost", wrong]].concat();
             tool.run(&whole)
                 .assert_exit_code(2)
-                .assert_stderr_contains(&["--max-cost", "hint: write dollars as a decimal above 0"]);
+                .assert_stderr_contains(&["--max-cost", "hint: use an amount in USD above 0"]);
         }
     }
 }

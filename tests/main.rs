@@ -1,10 +1,10 @@
-//! The one integration-test binary: one link instead of many.
+//! All integration tests in one binary, so that they link only once.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test that fails says so by a panic, and one that skips prints why"
+    reason = "a failing test panics, and a skipped test prints why"
 )]
 
 mod ask_route_compare;
@@ -28,6 +28,7 @@ mod eval_runs;
 mod exec_assertion;
 mod graders;
 mod harness;
+mod help;
 mod imports;
 #[cfg(unix)]
 mod key_redaction;

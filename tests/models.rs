@@ -1,4 +1,4 @@
-//! `slalom models`: the list, what it is updated from, what providers serve; and what `routes.yaml` says of models.
+//! `slalom models`: the list, --update, --available, and overrides in `routes.yaml`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,10 +13,10 @@ fn find_model(json: &Value, name: &str) -> Value {
         json["models"].as_array().unwrap().iter().find(|m| {
             format!("{}/{}", m["provider"].as_str().unwrap(), m["model"].as_str().unwrap()) == name
         });
-    found.cloned().unwrap_or_else(|| panic!("no {name}"))
+    found.cloned().unwrap_or_else(|| panic!("missing model {name}"))
 }
 
-/// Serves one body to every request, for as long as the test runs.
+/// Serves the same response to every request until the test process ends.
 fn serve_fixed_response(status: &str, body: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -52,10 +52,10 @@ fn list_shows_model_facts() {
     assert_eq!(find_model(&json, "openai/text-embedding-3-large")["mode"], "embedding");
     let wide =
         CliHarness::new().with_env("COLUMNS", "220").run(&["models", "mythos-preview"]).assert_exit_code(0);
-    for words in ["2026-06-09 past", "json_schema", "tools"] {
+    for words in ["2026-06-09 (past)", "json_schema", "tools"] {
         assert!(wide.stdout.contains(words), "{}", wide.stdout);
     }
-    assert!(wide.stderr.contains("collected on 2026-11-21"), "{}", wide.stderr);
+    assert!(wide.stderr.contains("as of 2026-11-21"), "{}", wide.stderr);
     let narrow = CliHarness::new().with_env("COLUMNS", "90").run(&["models", "gpt-4o"]).assert_exit_code(0);
     assert!(!narrow.stdout.contains("json_schema"), "{}", narrow.stdout);
 }
@@ -73,7 +73,7 @@ fn update_overrides_built_in_catalog() {
     assert_eq!(
         find_model(&json, "openai/gpt-4o")["price_usd_per_million"]["input"],
         2.5,
-        "of another provider"
+        "changed the price of another provider"
     );
     assert_eq!(json["fetched_models"], 2);
     let again = tool.run(&["models", "--update", "list.json", "--json"]).assert_exit_code(0).json();
@@ -84,15 +84,15 @@ fn update_overrides_built_in_catalog() {
     let before = fs::read_to_string(&file).unwrap();
     let tool = tool.with_file("wrong.json", "{\"data\":[{\"id\":\"a\",\"pricing\":{\"prompt\":\"cheap\"}}]}");
     let tool = tool.with_file("wrong.csv", "provider,model,usd_input\nopenai,a,1\nopenai,b,-1\n");
-    for (name, said) in [
-        ("wrong.json", "wrong.json: `data[0].pricing.prompt`: `cheap` is no price"),
-        ("wrong.csv", "wrong.csv: line 3: `-1` under usd_input is no price"),
-        ("missing.csv", "missing.csv: the file cannot be read"),
+    for (name, expected) in [
+        ("wrong.json", "wrong.json: `data[0].pricing.prompt`: invalid price `cheap`"),
+        ("wrong.csv", "wrong.csv: line 3: invalid price `-1` in column usd_input"),
+        ("missing.csv", "cannot read missing.csv: "),
     ] {
-        tool.run(&["models", "--update", name]).assert_exit_code(2).assert_stderr_contains(&[said]);
+        tool.run(&["models", "--update", name]).assert_exit_code(2).assert_stderr_contains(&[expected]);
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
-    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing is left lying about");
+    assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "a temporary file was left behind");
 }
 
 #[test]
@@ -102,16 +102,17 @@ fn update_keeps_earlier_updates() {
     let tool = tool.with_file("two.csv", "provider,model\nopenai,mine-2\n");
     let ran = tool.run(&["models", "--update", "one.csv"]).assert_exit_code(0);
     let shown = ran.collapsed_stdout();
-    assert!(shown.contains("1.5") && shown.contains("2.5"), "a new model shows its price: {shown}");
-    tool.run(&["models", "--update", "two.csv"])
-        .assert_exit_code(0)
-        .assert_stderr_contains(&["1 model of earlier updates stay"]);
+    assert!(shown.contains("1.5") && shown.contains("2.5"), "the price of a new model is missing: {shown}");
+    tool.run(&["models", "--update", "two.csv"]).assert_exit_code(0).assert_stderr_contains(&[
+        "1 model from two.csv now overrides the built-in catalog",
+        "1 model kept from earlier updates",
+    ]);
     assert_eq!(tool.run(&["models", "openai/mine-", "--json"]).assert_exit_code(0).json()["count"], 2);
-    // One wrong row changes nothing.
+    // One invalid row rejects the whole file.
     let tool = tool.with_file("bad.csv", "provider,model\nopenai,mine-3\nopnai,mine-4\n");
     tool.run(&["models", "--update", "bad.csv"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["bad.csv: line 3: there is no provider `opnai`"]);
+        .assert_stderr_contains(&["bad.csv: line 3: unknown provider `opnai`"]);
     assert_eq!(tool.run(&["models", "openai/mine-", "--json"]).assert_exit_code(0).json()["count"], 2);
 }
 
@@ -125,7 +126,7 @@ fn update_uses_configured_base_url() {
         .assert_stderr_contains(&["not trusted", "--trust"]);
     tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"])
         .assert_exit_code(0)
-        .assert_stderr_contains(&["/api/v1/models now stand before"]);
+        .assert_stderr_contains(&["/api/v1/models now override the built-in catalog"]);
     let tool = tool.with_file("routes.yaml", &routes(&serve_fixed_response("503 Unavailable", "{}")));
     tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"])
         .assert_exit_code(3)
@@ -133,7 +134,7 @@ fn update_uses_configured_base_url() {
     let tool = tool.with_file("routes.yaml", &routes(&serve_fixed_response("200 OK", "<html>")));
     tool.run(&["models", "--update", "openrouter", "--config", "routes.yaml"]).assert_exit_code(3);
     let json = tool.run(&["models", "made-up", "--json"]).assert_exit_code(0).json();
-    assert_eq!(json["count"], 1, "a failed update changes nothing");
+    assert_eq!(json["count"], 1, "a failed update changed the catalog");
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn invalid_user_catalog_is_ignored_with_warning() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("catalogue.csv"), "provider,model\n").unwrap();
     let ran = tool.run(&["models", "claude-haiku-4-5"]).assert_exit_code(0);
-    assert!(ran.stderr.contains("is no catalogue") && ran.stdout.contains("claude-haiku-4-5"));
+    assert!(ran.stderr.contains("is not a valid catalog:") && ran.stdout.contains("claude-haiku-4-5"));
 }
 
 #[test]
@@ -160,13 +161,13 @@ fn deprecated_model_call_warns_once() {
     tool.run(&["models", "--update", "own.csv"]).assert_exit_code(0);
     let ran = tool.run(&["ask", "-m", "mine/good", "hi"]).assert_exit_code(0);
     assert_eq!(
-        ran.stderr.matches("mine/good was announced to end on 2026-01-31").count(),
+        ran.stderr.matches("mine/good was scheduled for shutdown on 2026-01-31").count(),
         1,
         "{}",
         ran.stderr
     );
     let ran = tool.run(&["ask", "-m", "mine/terse", "hi"]).assert_exit_code(0);
-    assert!(!ran.stderr.contains("announced"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("scheduled for shutdown"), "{}", ran.stderr);
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn available_lists_models_per_provider() {
     }
     tool.run(&["models", "--available", "sim-bedrock"])
         .assert_exit_code(3)
-        .assert_stderr_contains(&["sim-bedrock: its runtime host"]);
+        .assert_stderr_contains(&["sim-bedrock: no model list on this host"]);
     tool.run(&["models", "--available", "sim-bedrock", "sim-openai"])
         .assert_exit_code(0)
         .assert_stderr_contains(&["sim-bedrock"]);
@@ -193,7 +194,7 @@ fn available_lists_models_per_provider() {
         .assert_stderr_contains(&["did you mean `openai`?"]);
     tool.run(&["models", "--available"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["no provider's key is set"]);
+        .assert_stderr_contains(&["no provider to query: no API key is set"]);
     tool.run(&["models", "--available", "openai"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["OPENAI_API_KEY is not set"]);
@@ -212,7 +213,7 @@ fn available_marks_differences_from_catalog() {
         .with_env("SLALOM_CONFIG", "own.yaml")
         .with_env("GROQ_API_KEY", "planted-key-123");
     let ran = tool.run(&["models", "--available", "--json"]).assert_exit_code(0).json();
-    assert_eq!(ran["providers"].as_array().unwrap().len(), 1, "only those whose key is set");
+    assert_eq!(ran["providers"].as_array().unwrap().len(), 1, "queried a provider without a key");
     let models = ran["providers"][0]["models"].as_array().unwrap();
     let of = |name: &str| models.iter().find(|m| m["model"] == name).unwrap().clone();
     assert_eq!(of("good")["in_catalogue"], false);
@@ -231,8 +232,8 @@ fn config_overrides_individual_fields() {
         (haiku["supports"]["audio"].clone(), haiku["supports"]["tools"].clone()),
         (true.into(), false.into())
     );
-    assert_eq!(haiku["supports"]["vision"], true, "not said, so as it was");
-    assert_eq!(haiku["context_tokens"], 1_000_000, "not said, so as it was");
+    assert_eq!(haiku["supports"]["vision"], true, "changed, though not in the file");
+    assert_eq!(haiku["context_tokens"], 1_000_000, "changed, though not in the file");
     assert_eq!(haiku["price_usd_per_million"]["input"], 0.1);
     assert_eq!(haiku["price_usd_per_million"]["output"], 7.0);
     assert_eq!(
@@ -242,13 +243,13 @@ fn config_overrides_individual_fields() {
     assert_eq!(haiku["tiers"][0]["cache_write_1h"], 0.3);
     assert_eq!(haiku["efforts"], serde_json::json!(["low", "high"]));
     assert_eq!(haiku["refuses"], serde_json::json!(["seed"]));
-    for (line, said) in [
-        ("supports: [tols]", &["`tols` is no capability", "did you mean `tools`?", "routes.yaml:4:16"][..]),
-        ("efforts: [lots]", &["`lots` is no effort", "none, minimal, low"]),
-        ("refuses: [temprature]", &["`temprature` is no parameter", "did you mean `temperature`?"]),
+    for (line, expected) in [
+        ("supports: [tols]", &["unknown capability `tols`", "did you mean `tools`?", "routes.yaml:4:16"][..]),
+        ("efforts: [lots]", &["unknown effort `lots`", "none, minimal, low"]),
+        ("refuses: [temprature]", &["unknown parameter `temprature`", "did you mean `temperature`?"]),
         ("price: {cached: 1}", &["unknown key `cached`", "did you mean `cached_input`?"]),
-        ("price: {input: -1}", &["`-1` is no price"]),
-        ("price: {input: 0.0000000001}", &["is too small a price to be kept"]),
+        ("price: {input: -1}", &["invalid price `-1`"]),
+        ("price: {input: 0.0000000001}", &["invalid price `", "`: too small"]),
         ("suports: [tools]", &["unknown key `suports`", "did you mean `supports`?"]),
     ] {
         let text = format!("version: 1\nmodels:\n  openai/gpt-4o:\n    {line}\n");
@@ -256,6 +257,6 @@ fn config_overrides_individual_fields() {
             .with_file("routes.yaml", &text)
             .run(&["models", "gpt-4o"])
             .assert_exit_code(2)
-            .assert_stderr_contains(said);
+            .assert_stderr_contains(expected);
     }
 }

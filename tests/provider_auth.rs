@@ -1,19 +1,17 @@
-//! How hosts are reached and requests authorised, through the real binary against a host on loopback that writes down
-//! what came.
+//! Provider URLs, keys, and request signing, checked against a loopback host that records requests.
 
 use std::fs;
 
 use crate::harness::{CliHarness, CliOutput};
 use crate::test_host::TestHost;
 
-/// An answer of openai-chat.
 const OPENAI_CHAT_RESPONSE: &str = r#"{"id":"1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 
 fn start_chat_host() -> TestHost {
     TestHost::start(vec![("POST ", 200, OPENAI_CHAT_RESPONSE.into())])
 }
 
-/// Asks with a named config, which is trust, and says everything that can be said.
+/// Runs `ask -v` with an explicit config, which is trusted, and checks the output for secrets.
 fn run_trusted_ask(tool: &CliHarness, model: &str) -> CliOutput {
     let routes = tool.path("routes.yaml");
     let ran =
@@ -21,7 +19,7 @@ fn run_trusted_ask(tool: &CliHarness, model: &str) -> CliOutput {
     assert_secrets_not_printed(ran)
 }
 
-/// Every secret of these tests has this in it.
+/// Every secret in these tests contains `planted`.
 #[track_caller]
 fn assert_secrets_not_printed(ran: CliOutput) -> CliOutput {
     assert!(
@@ -33,10 +31,9 @@ fn assert_secrets_not_printed(ran: CliOutput) -> CliOutput {
     ran
 }
 
-/// A header of a request, as it came.
 #[track_caller]
 fn required_header(request: &str, name: &str) -> String {
-    find_header(request, name).unwrap_or_else(|| panic!("no {name} in {request}"))
+    find_header(request, name).unwrap_or_else(|| panic!("missing {name} in {request}"))
 }
 
 fn find_header(request: &str, name: &str) -> Option<String> {
@@ -52,7 +49,7 @@ fn request_body(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
 }
 
-/// Signature Version 4 of a request as it came, with nothing of the product's: from its documentation, on `ring`.
+/// Computes the AWS Signature Version 4 of a received request, independently of slalom's signer.
 fn sigv4_signature(request: &str, secret: &str) -> String {
     use ring::{digest, hmac};
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
@@ -102,12 +99,12 @@ fn bedrock_sigv4_signature_matches_sent_request() {
     }
     let signed = authorization.rsplit_once("Signature=").unwrap().1;
     assert_eq!(signed, sigv4_signature(request, secret));
-    // A key of Bedrock's own stands before signing.
+    // A Bedrock API key takes precedence over signing.
     let tool = tool.with_env("AWS_BEARER_TOKEN_BEDROCK", "planted-bearer");
     run_trusted_ask(&tool, "bedrock/m").assert_exit_code(0);
     assert_eq!(required_header(&host.requests()[1], "authorization"), "Bearer planted-bearer");
-    let said = tool.run(&["check"]).collapsed_stdout();
-    assert!(said.contains("bedrock `bedrock` is not trusted yet"), "{said}");
+    let output = tool.run(&["check"]).collapsed_stdout();
+    assert!(output.contains("bedrock `bedrock` is not trusted"), "{output}");
 }
 
 #[test]
@@ -118,27 +115,27 @@ fn check_reports_credential_status() {
         "[default]\nregion = eu-west-1\naws_access_key_id = AKID\naws_secret_access_key = planted\n";
     fs::write(tool.home().join(".aws/config"), profile).unwrap();
     let tool = tool.with_env("PATH", "/no/such/folder").with_env("AZURE_API_KEY", "planted");
-    let said = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
+    let output = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
     for words in [
         "bedrock credentials found (the AWS profile `default`)",
-        "vertex no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set",
+        "vertex no credentials: no GOOGLE_APPLICATION_CREDENTIALS and no application default credentials",
         "azure no resource: AZURE_OPENAI_ENDPOINT or AZURE_RESOURCE_NAME is not set",
-        "databricks no key: DATABRICKS_TOKEN is not set",
+        "databricks no API key: DATABRICKS_TOKEN is not set",
     ] {
-        assert!(said.contains(words), "{words}: {said}");
+        assert!(output.contains(words), "{words}: {output}");
     }
     let tool = tool.with_env("AWS_PROFILE", "gone").with_env("GOOGLE_OAUTH_ACCESS_TOKEN", "planted");
     let tool = tool.with_env("AZURE_RESOURCE_NAME", "me").with_env("DATABRICKS_TOKEN", "planted");
-    let said = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
+    let output = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
     for words in [
-        "bedrock no credentials: there is no AWS profile `gone`",
+        "bedrock no credentials: unknown AWS profile `gone`",
         "vertex no region: GOOGLE_CLOUD_LOCATION is not set",
         "azure key set (AZURE_API_KEY)",
         "databricks no host: DATABRICKS_HOST is not set",
     ] {
-        assert!(said.contains(words), "{words}: {said}");
+        assert!(output.contains(words), "{words}: {output}");
     }
-    // In a route it is skipped like any other missing key.
+    // A route skips a candidate without credentials.
     let routes = "version: 1\nroutes:\n  two: {candidates: [bedrock/m, sim-openai/good]}\n";
     let tool = tool.with_file("routes.yaml", routes);
     let ran = tool.run(&["route", "two", "--json", "hi"]).assert_exit_code(0);
@@ -164,14 +161,16 @@ fn key_file_cases() {
     );
     let ran = assert_secrets_not_printed(tool.run(&["--config", "routes.yaml", "check"]));
     assert!(ran.collapsed_stdout().contains("box key set (the file keys/box)"), "{}", ran.stdout);
-    // A project's file reads none until it is trusted.
+    // An untrusted project file must not read key files.
     assert_secrets_not_printed(tool.run(&["ask", "-m", "box/m", "hi"]))
         .assert_exit_code(2)
         .assert_stderr_contains(&["would read a key from a file"]);
     let tool = tool.with_file("keys/box", "planted one\nplanted two\n");
-    run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&["holds more than one line"]);
+    run_trusted_ask(&tool, "box/m")
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["contains more than one line"]);
     fs::remove_file(tool.path("keys/box")).unwrap();
-    run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&["keys/box is not there"]);
+    run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&["keys/box does not exist"]);
     assert_eq!(host.requests().len(), 1);
 }
 
@@ -187,32 +186,32 @@ fn key_command_runs_only_for_calls() {
         marker.display()
     );
     let tool = tool.with_file("routes.yaml", &routes);
-    // Nobody trusted it, so nothing runs it.
+    // Until the file is trusted, the command must not run.
     tool.run(&["ask", "-m", "box/m", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["would run a command", "slalom check --trust"]);
     tool.run(&["check"]).assert_exit_code(0);
     assert!(!marker.exists() && host.requests().is_empty());
     tool.run(&["check", "--trust"]).assert_exit_code(0);
-    let said = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
-    assert!(said.contains("box key set (the command `sh`, run at the first call)"), "{said}");
+    let output = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
+    assert!(output.contains("box key set (the command `sh`, run on first use)"), "{output}");
     tool.run(&["route", "two", "--dry-run", "hi"]).assert_exit_code(0);
     tool.run(&["route"]).assert_exit_code(0);
     assert!(!marker.exists());
-    // Two arms, one run.
+    // Two models share one run of the command.
     assert_secrets_not_printed(tool.run(&["compare", "--no-stream", "-m", "box/a,box/b", "hi"]))
         .assert_exit_code(0);
     assert_eq!(fs::read_to_string(&marker).unwrap(), "ran\n");
-    let asked = host.requests();
-    assert_eq!(asked.len(), 2);
-    for request in asked {
+    let requests = host.requests();
+    assert_eq!(requests.len(), 2);
+    for request in requests {
         assert_eq!(required_header(&request, "authorization"), "Bearer planted-by-command");
     }
     let failing = routes.replace("echo planted-by-command", "exit 4");
     let ran = run_trusted_ask(&tool.with_file("routes.yaml", &failing), "box/m").assert_exit_code(3);
     ran.assert_stderr_contains(&[
         "`sh` failed (exit status: 4)",
-        "hint: nothing was sent: run what gives the key by hand",
+        "hint: test the credential source that `slalom check` shows; nothing was sent",
     ]);
 }
 
@@ -242,23 +241,24 @@ fn env_file_cases() {
         host.url
     );
     let tool = CliHarness::new().with_file("routes.yaml", &routes).with_file(".env", &env);
-    let allow = |mode: u32| fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(mode)).unwrap();
-    allow(0o644);
+    let set_mode =
+        |mode: u32| fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o644);
     run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&[
-        "chmod 600",
-        ".env was not read",
+        "warning: ignoring ",
+        ".env: other users can access it; run `chmod 600 ",
         "BOX_KEY is not set",
     ]);
-    allow(0o600);
+    set_mode(0o600);
     run_trusted_ask(&tool, "box/m")
         .assert_exit_code(0)
-        .assert_stderr_contains(&[".env, line 2 is not NAME=VALUE"]);
+        .assert_stderr_contains(&[".env, line 2: expected NAME=VALUE; ignoring the line"]);
     assert_eq!(required_header(&host.requests()[0], "authorization"), "Bearer planted-env");
-    // Its own providers' keys only once it is trusted; a built-in one's always. A base URL never.
-    let said = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
-    assert!(said.contains(".env: gives OPENAI_API_KEY where"), "{said}");
-    assert!(said.contains("openai key set (OPENAI_API_KEY)"), "{said}");
-    // What is set already wins; what is empty is not set.
+    // Without trust, `.env` sets keys of built-in providers only. It never sets a base URL.
+    let output = assert_secrets_not_printed(tool.run(&["check"])).assert_exit_code(0).collapsed_stdout();
+    assert!(output.contains(".env: provides OPENAI_API_KEY (variables already set"), "{output}");
+    assert!(output.contains("openai key set (OPENAI_API_KEY)"), "{output}");
+    // A variable that is already set wins; an empty variable counts as unset.
     let tool = tool.with_env("BOX_KEY", "planted-set");
     run_trusted_ask(&tool, "box/m").assert_exit_code(0);
     assert_eq!(required_header(&host.requests()[1], "authorization"), "Bearer planted-set");
@@ -267,7 +267,7 @@ fn env_file_cases() {
     assert_eq!(required_header(&host.requests()[2], "authorization"), "Bearer planted-env");
     fs::rename(tool.path(".env"), tool.path("real")).unwrap();
     std::os::unix::fs::symlink(tool.path("real"), tool.path(".env")).unwrap();
-    run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&["no regular file"]);
+    run_trusted_ask(&tool, "box/m").assert_exit_code(2).assert_stderr_contains(&[": not a regular file"]);
 }
 
 #[test]
@@ -284,19 +284,19 @@ fn azure_path_and_auth_header_cases() {
         .with_env("AZURE_OPENAI_API_KEY", "")
         .with_env("AZURE_OPENAI_AD_TOKEN", "planted-entra");
     run_trusted_ask(&tool, "azure/my-gpt").assert_exit_code(0);
-    let asked = host.requests();
+    let requests = host.requests();
     assert!(
-        asked[0].starts_with("POST /openai/deployments/my-gpt/chat/completions?api-version=2024-10-21 "),
+        requests[0].starts_with("POST /openai/deployments/my-gpt/chat/completions?api-version=2024-10-21 "),
         "{}",
-        asked[0]
+        requests[0]
     );
     assert_eq!(
-        (required_header(&asked[0], "api-key").as_str(), find_header(&asked[0], "authorization")),
+        (required_header(&requests[0], "api-key").as_str(), find_header(&requests[0], "authorization")),
         ("planted-azure", None)
     );
-    assert!(asked[1].starts_with("POST /openai/v1/chat/completions "), "{}", asked[1]);
-    assert_eq!(required_header(&asked[1], "authorization"), "Bearer planted-entra");
-    assert_eq!(find_header(&asked[1], "api-key"), None);
+    assert!(requests[1].starts_with("POST /openai/v1/chat/completions "), "{}", requests[1]);
+    assert_eq!(required_header(&requests[1], "authorization"), "Bearer planted-entra");
+    assert_eq!(find_header(&requests[1], "api-key"), None);
 }
 
 #[test]
@@ -331,45 +331,45 @@ fn vertex_shares_one_token_across_publishers() {
     let arguments =
         ["--config", "routes.yaml", "compare", "--no-stream", "-m", "vertex/gemini-3,vertex/claude-x", "hi"];
     assert_secrets_not_printed(tool.run(&arguments)).assert_exit_code(0);
-    let asked = host.requests();
-    let tokens = asked.iter().filter(|request| request.starts_with("POST /token")).count();
-    assert_eq!((tokens, asked.len()), (1, 3));
-    for request in asked.iter().filter(|request| !request.starts_with("POST /token")) {
+    let requests = host.requests();
+    let tokens = requests.iter().filter(|request| request.starts_with("POST /token")).count();
+    assert_eq!((tokens, requests.len()), (1, 3));
+    for request in requests.iter().filter(|request| !request.starts_with("POST /token")) {
         assert_eq!(required_header(request, "authorization"), "Bearer planted-token");
     }
-    let claude = asked.iter().find(|request| request.contains("rawPredict")).unwrap();
+    let claude = requests.iter().find(|request| request.contains("rawPredict")).unwrap();
     assert!(
         request_body(claude).contains(r#""anthropic_version":"vertex-2023-10-16""#)
             && !request_body(claude).contains("claude-x")
     );
     assert_eq!(find_header(claude, "anthropic-version"), None);
-    // A token host that refuses is a failure of the attempt.
+    // An error from the token host fails the attempt.
     let tool = tool.with_file("credentials.json", &credentials.replace("/token", "/gone"));
     run_trusted_ask(&tool, "vertex/gemini-3")
         .assert_exit_code(3)
-        .assert_stderr_contains(&["no credentials from 127.0.0.1: it answered 404"]);
+        .assert_stderr_contains(&["no credentials from 127.0.0.1: HTTP status 404"]);
 }
 
 #[test]
 fn invalid_provider_entry_exits_2() {
     for (entry, words) in [
-        ("headers: {Authorization: Bearer planted}", "`authorization` carries a key"),
-        ("headers: {x-api-key: planted}", "`x-api-key` carries a key"),
-        ("headers: {Transfer-Encoding: chunked}", "`transfer-encoding` cannot be set"),
-        ("headers: {host: evil}", "`host` cannot be set"),
-        ("headers: {x-note: \"a\\nb\"}", "cannot be sent in a header"),
-        ("query: {api_key: planted}", "`api_key` carries a key"),
-        ("query: {'a b': x}", "no name of a query parameter"),
-        ("region: 'x.evil.com/'", "`region` cannot be part of a URL"),
-        ("region: eu-west-1", "`openai` has no use for `region`"),
-        ("api_version: v2", "only Azure has an `api_version`"),
+        ("headers: {Authorization: Bearer planted}", "header `authorization` would carry a key"),
+        ("headers: {x-api-key: planted}", "header `x-api-key` would carry a key"),
+        ("headers: {Transfer-Encoding: chunked}", "header `transfer-encoding` cannot be set"),
+        ("headers: {host: evil}", "header `host` cannot be set"),
+        ("headers: {x-note: \"a\\nb\"}", "invalid value for header `x-note`"),
+        ("query: {api_key: planted}", "query parameter `api_key` would carry a key"),
+        ("query: {'a b': x}", "invalid query parameter name"),
+        ("region: 'x.evil.com/'", "invalid `region`: cannot be part of a URL"),
+        ("region: eu-west-1", "`openai` does not use `region`"),
+        ("api_version: v2", "`api_version` is supported only for Azure"),
         ("dialects: {openai-response: ['*']}", "did you mean `openai-responses`?"),
-        ("auth: sigv5", "no way to authorise"),
-        ("auth: {header: Host}", "the header `host` cannot carry a key"),
-        ("auth: {header: content-length}", "the header `content-length` cannot carry a key"),
-        ("api_key: {env: A, file: b}", "one of `env`, `file` and `command`"),
-        ("api_key: {command: []}", "`command` names no program"),
-        ("base_url: 'https://{host}/v1'", "`{host}` is no setting"),
+        ("auth: sigv5", "unknown auth scheme `"),
+        ("auth: {header: Host}", "header `host` cannot carry a key"),
+        ("auth: {header: content-length}", "header `content-length` cannot carry a key"),
+        ("api_key: {env: A, file: b}", "`api_key` needs exactly one of `env`, `file`, or `command`"),
+        ("api_key: {command: []}", "missing program in `command`"),
+        ("base_url: 'https://{host}/v1'", "unknown setting `{host}` in `base_url`"),
     ] {
         let routes = format!("version: 1\nproviders:\n  openai: {{{entry}}}\n");
         let ran =
@@ -391,9 +391,9 @@ fn check_warns_about_untrusted_provider_settings() {
     ] {
         let tool =
             CliHarness::new().with_file("routes.yaml", &format!("version: 1\nproviders:\n  {entry}\n"));
-        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted yet"]);
+        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted"]);
     }
-    // The vendor's own host stays its own in any region.
+    // Changing the region, project, or account keeps the vendor's host, so no trust is needed.
     for entry in
         ["bedrock: {region: eu-west-1}", "vertex: {region: eu, project: p}", "cloudflare: {account: a}"]
     {
@@ -409,11 +409,11 @@ fn provider_alias_resolves_unless_redefined() {
     let tool = CliHarness::new();
     tool.run(&["ask", "-m", "qwen/qwen-max", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["`dashscope` has no key: DASHSCOPE_API_KEY"]);
+        .assert_stderr_contains(&["`dashscope` has no API key: DASHSCOPE_API_KEY"]);
     let routes = "version: 1\nroutes:\n  r: {candidates: [zhipu/glm-5, sim-openai/good]}\n";
     let ran = tool.with_file("routes.yaml", routes).run(&["route", "r", "--json", "hi"]).assert_exit_code(0);
     assert_eq!(ran.json()["skipped"][0]["provider"], "zai");
-    // Under that name a file may have a provider of its own.
+    // A file may define its own provider under an alias name.
     let host = start_chat_host();
     let routes =
         format!("version: 1\nproviders:\n  qwen: {{dialect: openai-chat, base_url: '{}/v1'}}\n", host.url);
@@ -435,7 +435,7 @@ fn model_selects_dialect_unless_configured() {
     run_trusted_ask(&tool, "openai/gpt-6").assert_exit_code(0);
     assert!(host.requests()[0].starts_with("POST /v1/responses "));
     assert!(host.requests()[1].starts_with("POST /v1/chat/completions "));
-    // An entry that names the dialect means it for all models.
+    // A configured dialect applies to all models.
     let routes =
         format!("version: 1\nproviders:\n  openai: {{dialect: openai-chat, base_url: '{}/v1'}}\n", host.url);
     run_trusted_ask(&tool.with_file("routes.yaml", &routes), "openai/gpt-6-pro").assert_exit_code(0);
@@ -444,7 +444,7 @@ fn model_selects_dialect_unless_configured() {
 
 #[test]
 fn embed_timeout_exits_4() {
-    // It takes connections and says nothing.
+    // The listener accepts connections but never responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", silent.local_addr().unwrap());
     let tool = CliHarness::new().with_file("routes.yaml", "version: 1\n").with_env("OPENAI_BASE_URL", &url);
@@ -452,10 +452,10 @@ fn embed_timeout_exits_4() {
     let embed = ["embed", "-m", "openai/text-embedding-3-small", "--timeout", "250ms", "hi"];
     tool.run(&embed)
         .assert_exit_code(4)
-        .assert_stderr_contains(&["no vectors within 0.3 s", "hint: raise --timeout"]);
+        .assert_stderr_contains(&["no embeddings within 0.3 s", "hint: raise --timeout"]);
     let host = TestHost::start(vec![("POST ", 401, "{}".into())]);
     let tool = tool.with_env("OPENAI_BASE_URL", &host.url);
-    tool.run(&embed).assert_exit_code(3).assert_stderr_contains(&["hint: check that the key is right"]);
+    tool.run(&embed).assert_exit_code(3).assert_stderr_contains(&["hint: check that the key is valid"]);
 }
 
 #[cfg(unix)]
@@ -465,11 +465,11 @@ fn embed_missing_or_non_utf8_input_exits_2() {
     let tool = CliHarness::new();
     tool.run(&["embed", "-m", "sim-openai/good"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["there is no text"]);
+        .assert_stderr_contains(&["missing text"]);
     let mut command = tool.command(&["embed", "-m", "sim-openai/good"]);
     let pipe = std::process::Stdio::piped;
     let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"one\n\xff\n").unwrap();
     let ran: CliOutput = child.wait_with_output().unwrap().into();
-    ran.assert_exit_code(2).assert_stderr_contains(&["not UTF-8 text", "hint: pipe text in"]);
+    ran.assert_exit_code(2).assert_stderr_contains(&["stdin is not valid UTF-8", "hint: pipe in UTF-8 text"]);
 }

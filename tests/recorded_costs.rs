@@ -1,5 +1,4 @@
-//! Recorded usage, priced twice: by the decoders and the catalogue, and here, straight from the JSON and the rows' text,
-//! by code and arithmetic of its own. Where the samples are not there (a user's clone), this says so.
+//! Costs of recorded usage, compared with an independent calculation from raw JSON and the catalog's CSV.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +10,7 @@ use slalom::chat::{Assembler, Failure, Response, StreamEvent};
 use slalom::dialect::{DecodeProgress, Dialect, Quirks, WireHeaders, WireResponse};
 use slalom::provider::built_in_providers;
 
-/// The provider and the dialect of a folder's chats.
+/// The provider and dialect of a sample folder; `None` for folders without chats.
 fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str, Dialect)> {
     let provider = match folder {
         "openai-chat" | "openai-responses" => "openai",
@@ -45,10 +44,10 @@ fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str
     Some((provider, dialect))
 }
 
-/// Parts of a usage, each with the column of its price.
+/// Token counts, each with the CSV column of its price.
 type PricedTokens = Vec<(u128, &'static str)>;
 
-/// What is paid for, and the input by which a tier is chosen.
+/// The billed tokens; `input` selects the price tier.
 struct BilledUsage {
     input: u128,
     parts: PricedTokens,
@@ -58,7 +57,7 @@ fn parse_count(value: &Value, pointer: &str) -> Option<u128> {
     value.pointer(pointer)?.as_f64().map(|n| n as u128)
 }
 
-/// The last that was said of a count.
+/// The last reported value of a count.
 fn last_count(objects: &[&Value], pointers: &[&str]) -> Option<u128> {
     objects.iter().rev().find_map(|object| pointers.iter().find_map(|pointer| parse_count(object, pointer)))
 }
@@ -66,7 +65,7 @@ fn last_count(objects: &[&Value], pointers: &[&str]) -> Option<u128> {
 fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Option<BilledUsage> {
     let all: Vec<&Value> = objects.iter().collect();
     let of = |pointers: &[&str]| last_count(&all, pointers);
-    let made = |input: u128, cached: u128, short: u128, long: u128, output: u128| {
+    let billed = |input: u128, cached: u128, short: u128, long: u128, output: u128| {
         let plain = input.saturating_sub(cached + short + long);
         let parts = vec![
             (plain, "usd_input"),
@@ -89,10 +88,10 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
                 "/usage/prompt_tokens_details/cache_creation_input_tokens",
             ]);
             let reasoning = of(&["/usage/completion_tokens_details/reasoning_tokens"]).unwrap_or(0);
-            let apart = if provider == "xai" { reasoning } else { 0 };
-            let output = of(&["/usage/completion_tokens", "/x_groq/usage/completion_tokens"])? + apart;
+            let separate = if provider == "xai" { reasoning } else { 0 };
+            let output = of(&["/usage/completion_tokens", "/x_groq/usage/completion_tokens"])? + separate;
             let input = of(&["/usage/prompt_tokens", "/x_groq/usage/prompt_tokens"])?;
-            let mut counted = made(input, cached.unwrap_or(0), written.unwrap_or(0), 0, output)?;
+            let mut counted = billed(input, cached.unwrap_or(0), written.unwrap_or(0), 0, output)?;
             counted.parts.push((reasoning.min(output), "usd_reasoning"));
             Some(counted)
         }
@@ -100,7 +99,7 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             let at = |name: &str| of(&[&format!("/response/usage/{name}"), &format!("/usage/{name}")]);
             let cached = at("input_tokens_details/cached_tokens").unwrap_or(0);
             let written = at("input_tokens_details/cache_write_tokens").unwrap_or(0);
-            made(at("input_tokens")?, cached, written, 0, at("output_tokens")?)
+            billed(at("input_tokens")?, cached, written, 0, at("output_tokens")?)
         }
         Dialect::Anthropic => {
             let at = |name: &str| of(&[&format!("/usage/{name}"), &format!("/message/usage/{name}")]);
@@ -108,21 +107,21 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             let written = at("cache_creation_input_tokens").unwrap_or(0);
             let long = at("cache_creation/ephemeral_1h_input_tokens").unwrap_or(0);
             let input = at("input_tokens")? + cached + written;
-            made(input, cached, written - long, long, at("output_tokens")?)
+            billed(input, cached, written - long, long, at("output_tokens")?)
         }
         Dialect::Gemini => {
             let at = |name: &str| of(&[&format!("/usageMetadata/{name}")]);
             let input = at("promptTokenCount")? + at("toolUsePromptTokenCount").unwrap_or(0);
             let output = at("candidatesTokenCount").unwrap_or(0) + at("thoughtsTokenCount").unwrap_or(0);
-            made(input, at("cachedContentTokenCount").unwrap_or(0), 0, 0, output)
+            billed(input, at("cachedContentTokenCount").unwrap_or(0), 0, 0, output)
         }
         Dialect::Cohere => {
             let at = |name: &str| {
                 of(&[&format!("/usage/billed_units/{name}"), &format!("/delta/usage/billed_units/{name}")])
             };
-            made(at("input_tokens")?, 0, 0, 0, at("output_tokens")?)
+            billed(at("input_tokens")?, 0, 0, 0, at("output_tokens")?)
         }
-        Dialect::Ollama => made(of(&["/prompt_eval_count"])?, 0, 0, 0, of(&["/eval_count"])?),
+        Dialect::Ollama => billed(of(&["/prompt_eval_count"])?, 0, 0, 0, of(&["/eval_count"])?),
         Dialect::Bedrock => {
             let cached = of(&["/usage/cacheReadInputTokens"]).unwrap_or(0);
             let written = of(&["/usage/cacheWriteInputTokens"]).unwrap_or(0);
@@ -133,12 +132,12 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             };
             let long = objects.iter().rev().find_map(|o| hour(&o["usage"])).unwrap_or(0);
             let input = of(&["/usage/inputTokens"])? + cached + written;
-            made(input, cached, written - long, long, of(&["/usage/outputTokens"])?)
+            billed(input, cached, written - long, long, of(&["/usage/outputTokens"])?)
         }
     }
 }
 
-/// The rows by provider and model, each column by its name, as text.
+/// The catalog rows by provider and model, as text by column name.
 fn load_catalog_rows() -> BTreeMap<(String, String), BTreeMap<String, String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalog/models.csv");
     let mut reader = csv::Reader::from_path(path).unwrap();
@@ -149,7 +148,7 @@ fn load_catalog_rows() -> BTreeMap<(String, String), BTreeMap<String, String>> {
         .collect()
 }
 
-/// `0.075` as billionths; empty and `-` are unknown.
+/// Parses a decimal such as `0.075` into billionths; empty and `-` mean unknown.
 fn parse_billionths(text: &str) -> Option<u128> {
     if matches!(text, "" | "-") {
         return None;
@@ -158,7 +157,7 @@ fn parse_billionths(text: &str) -> Option<u128> {
     Some(format!("{whole}{fraction:0<9}").parse().unwrap())
 }
 
-/// The price of a part by the row's text: of the last tier whose bound the input is above.
+/// The price in the last tier whose bound is below `input`, else the base price.
 fn resolve_tier_price(row: &BTreeMap<String, String>, input: u128, column: &str) -> Option<u128> {
     const TIER_PRICE_COLUMNS: [&str; 6] = [
         "usd_input",
@@ -197,7 +196,7 @@ fn compute_cost_nano_dollars(row: &BTreeMap<String, String>, counted: &BilledUsa
     Some(if rest >= 500_000 { whole + 1 } else { whole })
 }
 
-/// What the provider says that it cost, in nano-dollars.
+/// The cost that the provider reports, in nano-dollars.
 fn parse_reported_cost(objects: &[Value]) -> Option<f64> {
     objects.iter().rev().find_map(|object| {
         let usage = [&object["usage"], &object["response"]["usage"]].into_iter().find(|u| u.is_object())?;
@@ -208,7 +207,7 @@ fn parse_reported_cost(objects: &[Value]) -> Option<f64> {
 
 fn parse_json_objects(bytes: &[u8]) -> Vec<Value> {
     if bytes.first() == Some(&0) {
-        // An AWS event stream: whatever stands between braces and parses.
+        // An AWS event stream: take everything between braces that parses.
         let (mut found, mut rest) = (Vec::new(), bytes);
         while let Some(at) = rest.iter().position(|b| *b == b'{') {
             let mut values = serde_json::Deserializer::from_slice(&rest[at..]).into_iter::<Value>();
@@ -246,7 +245,7 @@ fn decode_sample(dialect: Dialect, quirks: &Quirks, bytes: &[u8], whole: bool) -
 fn decoded_usage_price_matches_independent_calculation() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/samples");
     let Ok(mut manifest) = csv::Reader::from_path(folder.join("manifest.csv")) else {
-        println!("skipped: the recorded samples are not here");
+        println!("skipped: the recorded samples are missing");
         return;
     };
     let (rows, catalog) = (load_catalog_rows(), Catalog::default());
@@ -284,12 +283,12 @@ fn decoded_usage_price_matches_independent_calculation() {
             let quirks = quirks.get(provider).cloned().unwrap_or_default();
             let Ok(response) = decode_sample(dialect, &quirks, &bytes, whole) else { continue };
             let name = format!("{} ({suffix})", row["sample"]);
-            if let Some(told) = parse_reported_cost(&objects) {
+            if let Some(reported_in_body) = parse_reported_cost(&objects) {
                 by_provider += 1;
                 if let Some(reported) = response.usage.reported_cost_nano_usd
-                    && (reported as f64 - told).abs() > 1.0
+                    && (reported as f64 - reported_in_body).abs() > 1.0
                 {
-                    wrong.push(format!("{name}: reported {reported}, the bytes say {told}"));
+                    wrong.push(format!("{name}: reported {reported}, expected {reported_in_body}"));
                 }
                 continue;
             }
@@ -297,7 +296,7 @@ fn decoded_usage_price_matches_independent_calculation() {
             let expected = compute_cost_nano_dollars(prices, &counted);
             let got = cost_at_list_price(&response.usage, &facts.pricing).map(u128::from);
             if got != expected {
-                wrong.push(format!("{name}: {got:?}, the bytes say {expected:?}"));
+                wrong.push(format!("{name}: {got:?}, expected {expected:?}"));
             }
             match expected {
                 Some(_) => *tally.entry(provider).or_default() += 1,
@@ -307,8 +306,8 @@ fn decoded_usage_price_matches_independent_calculation() {
     }
     let all: u32 = tally.values().sum();
     println!(
-        "costs from recorded usage: {all} agree, {unknown} unknown on both sides, {by_provider} told by the provider; {tally:?}"
+        "costs from recorded usage: {all} agree, {unknown} unknown on both sides, {by_provider} reported by the provider; {tally:?}"
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(all > 100, "only {all} samples could be priced");
+    assert!(all > 100, "only {all} samples have a known price");
 }

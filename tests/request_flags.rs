@@ -1,4 +1,4 @@
-//! The whole request through the real binary: tools over several turns, shapes, pictures, effort, options.
+//! Request flags: tools, JSON Schema, attachments, effort, caching, and provider options; and `slalom embed`.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const TOOLS: &str = r#"[{"name": "get_weather", "description": "Weather of a cit
 const SCHEMA: &str = r#"{"type": "object", "properties": {"city": {"type": "string"}, "warm": {"type": "boolean"}},
     "required": ["city", "warm"], "additionalProperties": false}"#;
 
-/// What an envelope says of an answer, without who gave it, how long that took, and ids.
+/// The envelope without provider, model, times, and IDs.
 fn comparable_envelope(envelope: &Value) -> Value {
     let calls: Vec<Value> = envelope["tool_calls"]
         .as_array()
@@ -32,7 +32,8 @@ fn comparable_envelope(envelope: &Value) -> Value {
     })
 }
 
-/// Asks until the model calls no more tools; gives the meaning of every envelope.
+/// Continues the conversation until the model calls no more tools. Returns the comparable part of each
+/// envelope.
 fn run_tool_conversation(tool: &CliHarness, model: &str, stream: bool) -> Vec<Value> {
     let mut messages = vec![json!({"role": "user", "content": "Will it be warm?"})];
     let mut seen = Vec::new();
@@ -44,7 +45,7 @@ fn run_tool_conversation(tool: &CliHarness, model: &str, stream: bool) -> Vec<Va
         arguments.extend((!stream).then_some("--no-stream"));
         let envelope = tool.run(&arguments).assert_exit_code(0).json();
         seen.push(comparable_envelope(&envelope));
-        assert!(seen.len() < 10, "{model} calls tools without end");
+        assert!(seen.len() < 10, "{model} does not stop calling tools");
         let calls = envelope["tool_calls"].as_array().unwrap().clone();
         if calls.is_empty() {
             assert_eq!(envelope["message"]["from"], model);
@@ -58,22 +59,22 @@ fn run_tool_conversation(tool: &CliHarness, model: &str, stream: bool) -> Vec<Va
     }
 }
 
-/// Five turns with a tool call on every dialect, streamed and whole. The simulator insists on a result for every call,
-/// and on the thoughts of each turn coming back where the vendor signs them.
+/// The simulator requires a result for every call and, where the vendor signs reasoning, the reasoning of
+/// each turn.
 #[test]
 fn five_tool_turns_match_across_dialects() {
     let tool = CliHarness::new().with_file("tools.json", TOOLS);
     let expected = run_tool_conversation(&tool, "sim-anthropic/tool-caller", true);
     assert_eq!(expected.len(), 6);
-    for (turn, said) in expected[..5].iter().enumerate() {
+    for (turn, envelope) in expected[..5].iter().enumerate() {
         let call = json!(["get_weather", {"city": format!("turn {}", turn + 1), "days": 1}]);
-        assert_eq!((&said["calls"], &said["finish_reason"]), (&json!([call]), &json!("tool_calls")));
+        assert_eq!((&envelope["calls"], &envelope["finish_reason"]), (&json!([call]), &json!("tool_calls")));
     }
     assert_eq!(expected[5]["text"], "5 tool calls came back.");
     for provider in DIALECTS {
         for stream in [true, false] {
-            let said = run_tool_conversation(&tool, &format!("{provider}/tool-caller"), stream);
-            assert_eq!(said, expected, "{provider}, streamed: {stream}");
+            let envelopes = run_tool_conversation(&tool, &format!("{provider}/tool-caller"), stream);
+            assert_eq!(envelopes, expected, "{provider}, streamed: {stream}");
         }
     }
 }
@@ -81,7 +82,7 @@ fn five_tool_turns_match_across_dialects() {
 #[test]
 fn incomplete_tool_conversation_is_rejected() {
     let call = json!({"type": "tool_call", "id": "call_anthropic_1", "name": "get_weather", "arguments": {}});
-    let thought = json!({"type": "reasoning", "text": "hm", "state": {"signature": "somebody else's"}});
+    let reasoning = json!({"type": "reasoning", "text": "hm", "state": {"signature": "somebody else's"}});
     let result = json!({"type": "tool_result", "call_id": "call_anthropic_1", "content": "21"});
     let user = json!({"role": "user", "content": "Warm?"});
     let ask = |parts: Value, results: Value, code: i32, why: &str| {
@@ -103,10 +104,10 @@ fn incomplete_tool_conversation_is_rejected() {
     };
     let refused = |parts: Value, results: Value, why: &str| ask(parts, results, 3, why);
     let broken = |parts: Value, results: Value, why: &str| ask(parts, results, 2, why);
-    refused(json!([call]), json!([result]), "the thoughts before tool call 1 did not come back");
-    refused(json!([thought, call]), json!([result]), "the thoughts before tool call 1 did not come back");
-    let thought = json!({"type": "reasoning", "state": {"signature": "simulated-thoughts-1"}});
-    broken(json!([thought, call]), json!("21"), "the tool call `call_anthropic_1` before it has no result");
+    refused(json!([call]), json!([result]), "the reasoning before tool call 1 was not sent back");
+    refused(json!([reasoning, call]), json!([result]), "the reasoning before tool call 1 was not sent back");
+    let reasoning = json!({"type": "reasoning", "state": {"signature": "simulated-thoughts-1"}});
+    broken(json!([reasoning, call]), json!("21"), "no result for the preceding tool call `call_anthropic_1`");
 }
 
 #[test]
@@ -132,31 +133,31 @@ fn ask_with_schema(tool: &CliHarness, provider: &str, more: &[&str]) -> CliOutpu
 
 #[test]
 fn answer_is_validated_for_every_schema_mode() {
-    for ways in ["native", "tool", "prompt", "json_object"] {
+    for mode in ["native", "tool", "prompt", "json_object"] {
         let mut routes = "version: 1\nproviders:\n".to_owned();
         for provider in DIALECTS {
-            routes.push_str(&format!("  {provider}: {{quirks: {{schema: {ways}}}}}\n"));
+            routes.push_str(&format!("  {provider}: {{quirks: {{schema: {mode}}}}}\n"));
         }
         let tool = CliHarness::new().with_file("schema.json", SCHEMA).with_file("routes.yaml", &routes);
         for provider in DIALECTS {
             for stream in [&["--json"][..], &["--json", "--no-stream"]] {
                 let ran = ask_with_schema(&tool, provider, stream);
-                // The simulator reads no prompts: a shape that is only asked for there is missed, and that is found out.
-                let by_tool = ways == "tool" && provider != "sim-ollama";
-                let by_json = ways == "json_object" && matches!(provider, "sim-openai");
-                if ways == "native" || by_tool || ways == "json_object" && !by_json {
+                // The simulator ignores a schema that is only in the prompt, so validation must fail.
+                let by_tool = mode == "tool" && provider != "sim-ollama";
+                let by_json = mode == "json_object" && matches!(provider, "sim-openai");
+                if mode == "native" || by_tool || mode == "json_object" && !by_json {
                     let envelope = ran.assert_exit_code(0).json();
                     assert_eq!(
                         envelope["structured"],
                         json!({"city": "simulated", "warm": true}),
                         "{provider}"
                     );
-                    assert_eq!(envelope["finish_reason"], "stop", "{provider} {ways}");
+                    assert_eq!(envelope["finish_reason"], "stop", "{provider} {mode}");
                     assert!(envelope["tool_calls"].as_array().unwrap().is_empty(), "{provider}");
                 } else {
                     let envelope = ran.assert_exit_code(1).json();
                     assert!(envelope["structured"].is_null(), "{provider}");
-                    assert!(envelope["schema_error"].is_string(), "{provider} {ways}");
+                    assert!(envelope["schema_error"].is_string(), "{provider} {mode}");
                 }
             }
         }
@@ -169,12 +170,12 @@ fn answer_violating_schema_exits_1() {
     let tool = CliHarness::new().with_file("schema.json", schema);
     let ran = ask_with_schema(&tool, "sim-gemini", &[]).assert_exit_code(1);
     assert_eq!(ran.stdout, "{\"year\":\"simulated\"}\n");
-    ran.assert_stderr_contains(&["error: the answer is not valid under its schema", "at /year", "hint:"]);
+    ran.assert_stderr_contains(&["error: the answer does not match the schema", "at /year", "hint:"]);
     tool.run(&["compare", "-m", "sim-openai/good,sim-gemini/good", "--schema", "schema.json", "hi"])
         .assert_exit_code(1);
 }
 
-/// The body that reaches a host of this dialect.
+/// The request body that a host of this dialect receives.
 fn sent_body(dialect: &str, arguments: &[&str], messages: &Value) -> Value {
     let host = TestHost::start(vec![("POST ", 500, "{}".into())]);
     let routes = format!(
@@ -192,9 +193,9 @@ fn sent_body(dialect: &str, arguments: &[&str], messages: &Value) -> Value {
     let mut all = vec!["--config", path.to_str().unwrap(), "ask", "-m", "route:r", "--no-stream"];
     all.extend(arguments);
     tool.run(&all).assert_exit_code(3);
-    let asked = host.requests();
-    assert_eq!(asked.len(), 1);
-    serde_json::from_str(asked[0].split_once("\r\n\r\n").unwrap().1).unwrap()
+    let requests = host.requests();
+    assert_eq!(requests.len(), 1);
+    serde_json::from_str(requests[0].split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n....";
@@ -235,11 +236,11 @@ fn candidate_without_document_support_is_skipped() {
     let ran =
         tool.run(&["ask", "-m", "sim-cohere/good", "-f", "page.pdf", "hi", "--json"]).assert_exit_code(3);
     assert_eq!(ran.json()["skipped"][0]["reason"], "lacks_capability");
-    ran.assert_stderr_contains(&["sim-cohere/good", "it takes no documents"]);
+    ran.assert_stderr_contains(&["sim-cohere/good skipped: does not support documents"]);
     std::fs::write(tool.path("noise.bin"), [0xfe, 0xff, 0x00]).unwrap();
     tool.run(&["ask", "-m", "sim-openai/good", "-f", "noise.bin", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["noise.bin is neither text nor a picture or PDF"]);
+        .assert_stderr_contains(&["unsupported file type `noise.bin`: expected text, an image, or a PDF"]);
 }
 
 #[test]
@@ -281,20 +282,21 @@ fn unsupported_parameter_warns_unless_strict() {
     let seeded = ["ask", "-m", "sim-anthropic/good", "--seed", "7", "hi"];
     tool.run(&seeded)
         .assert_exit_code(0)
-        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not taken and left out"]);
+        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not supported and is not sent"]);
     let strict = [&seeded[..], &["--strict-params"]].concat();
-    tool.run(&strict)
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["sim-anthropic/good: `seed` is not taken", "hint: leave these out"]);
+    tool.run(&strict).assert_exit_code(2).assert_stderr_contains(&[
+        "sim-anthropic/good: `seed` is not supported and is not sent",
+        "hint: remove these parameters",
+    ]);
     let routes = "version: 1\nmodels:\n  sim-openai/good: {efforts: [low, high]}\n";
     let tool = tool.with_file("routes.yaml", routes);
     let effort = ["ask", "-m", "sim-openai/good", "--effort", "xhigh", "hi"];
     tool.run(&effort)
         .assert_exit_code(0)
-        .assert_stderr_contains(&["effort `xhigh` is not offered; `high` is sent"]);
+        .assert_stderr_contains(&["effort `xhigh` is not supported; sending `high`"]);
     tool.run(&["ask", "-m", "sim-openai/good", "--effort", "much", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["`much` is no effort"]);
+        .assert_stderr_contains(&["invalid effort `much`"]);
 }
 
 #[test]
@@ -307,14 +309,14 @@ fn invalid_input_file_exits_2() {
         .with_file("turns.json", r#"[{"role": "user", "content": "hi", "form": "x"}]"#)
         .with_file("tools.json", TOOLS);
     for (arguments, words) in [
-        (&["--schema", "schema.json"][..], "schema.json is no JSON Schema"),
-        (&["--tools", "half.json"], "half.json does not read"),
-        (&["--tools", "twice.json"], "tool 2: there is another tool named `a`"),
-        (&["--tools", "bad.json"], "tool 1: its name must be"),
-        (&["--messages", "turns.json"], "turns.json does not read at [0]"),
-        (&["--tools", "tools.json", "--tool-choice", "get_whether"], "there is no such tool"),
-        (&["--cache-prompt=2h"], "write 5m or 1h"),
-        (&["--schema", "missing.json"], "missing.json cannot be read"),
+        (&["--schema", "schema.json"][..], "schema.json is not a valid JSON Schema"),
+        (&["--tools", "half.json"], "cannot parse half.json as JSON"),
+        (&["--tools", "twice.json"], "tool 2: duplicate tool name `a`"),
+        (&["--tools", "bad.json"], "tool 1: invalid name: expected 1 to 64 letters"),
+        (&["--messages", "turns.json"], "cannot parse turns.json as JSON at [0]"),
+        (&["--tools", "tools.json", "--tool-choice", "get_whether"], "` in --tool-choice"),
+        (&["--cache-prompt=2h"], "invalid --cache-prompt `"),
+        (&["--schema", "missing.json"], "cannot read missing.json: "),
     ] {
         let all = [&["ask", "-m", "sim-openai/good", "hi"], arguments].concat();
         tool.run(&all).assert_exit_code(2).assert_stderr_contains(&[words]);
@@ -329,14 +331,15 @@ fn embed_returns_embeddings_per_dialect() {
         let ran =
             tool.run(&["embed", "-m", &model, "--json", "the cat sat", "a cat sat down", "markets fell"]);
         if provider == "sim-anthropic" {
-            ran.assert_exit_code(2).assert_stderr_contains(&["sim-anthropic makes no vectors"]);
+            ran.assert_exit_code(2).assert_stderr_contains(&["sim-anthropic does not offer embeddings"]);
             continue;
         }
-        let said = ran.assert_exit_code(0).json();
-        let vectors: Vec<Vec<f64>> = serde_json::from_value(said["vectors"].clone()).unwrap();
-        let near = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(a, b)| a * b).sum::<f64>();
-        assert!(vectors.len() == 3 && near(0, 1) > near(0, 2), "{provider}");
-        assert_eq!((&said["simulated"], &said["schema"]), (&json!(true), &json!("slalom.embeddings/1")));
+        let output = ran.assert_exit_code(0).json();
+        let embeddings: Vec<Vec<f64>> = serde_json::from_value(output["vectors"].clone()).unwrap();
+        let similarity =
+            |a: usize, b: usize| embeddings[a].iter().zip(&embeddings[b]).map(|(a, b)| a * b).sum::<f64>();
+        assert!(embeddings.len() == 3 && similarity(0, 1) > similarity(0, 2), "{provider}");
+        assert_eq!((&output["simulated"], &output["schema"]), (&json!(true), &json!("slalom.embeddings/1")));
     }
     let ran = tool.run_with_input(&["embed", "-m", "sim-openai/good"], "one\ntwo\n").assert_exit_code(0);
     assert_eq!(ran.stdout.lines().count(), 2);
@@ -358,16 +361,16 @@ fn unexpected_fields_are_reported_without_failure() {
                 .run(&[&["ask", "-m", &model, "--json", "hi"], stream].concat())
                 .assert_exit_code(0)
                 .json();
-            let noted: Vec<&str> = envelope["unexpected"]
+            let unexpected: Vec<&str> = envelope["unexpected"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|path| path.as_str().unwrap())
                 .collect();
-            assert!(noted.contains(&"sim_added"), "{provider} {noted:?}");
+            assert!(unexpected.contains(&"sim_added"), "{provider} {unexpected:?}");
             let has_id = !matches!(provider, "sim-ollama" | "sim-bedrock");
             let missing = if provider == "sim-gemini" { "responseId: missing" } else { "id: missing" };
-            assert_eq!(noted.contains(&missing), has_id, "{provider} {noted:?}");
+            assert_eq!(unexpected.contains(&missing), has_id, "{provider} {unexpected:?}");
         }
         let whole =
             tool.run(&["ask", "-m", &format!("{provider}/good"), "--json", "hi"]).assert_exit_code(0).json();
@@ -375,7 +378,7 @@ fn unexpected_fields_are_reported_without_failure() {
     }
 }
 
-/// A conversation may move to another provider in the middle of its tool calls, as it does when a route fails over.
+/// A route may fail over to another provider between a tool call and its result.
 #[test]
 fn tool_conversation_continues_across_dialects() {
     let tool = CliHarness::new().with_file("tools.json", TOOLS);
@@ -396,7 +399,7 @@ fn tool_conversation_continues_across_dialects() {
         for second in DIALECTS.into_iter().filter(|second| *second != first) {
             let mut messages = begun.clone();
             messages.extend(ask(second, &messages));
-            // And back: the first one still finds its own thoughts.
+            // Back on the first provider, its own reasoning is still in the messages.
             ask(first, &messages);
         }
     }

@@ -1,5 +1,4 @@
-//! Runs with judges that are cut short and taken up again, through the real binary: nothing is paid for twice, and nothing
-//! that was paid for is left out.
+//! Resumed runs with judges: no answer is paid for twice, and every cost is counted.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,16 +10,15 @@ use serde_json::Value;
 
 use crate::harness::CliHarness;
 
-/// What the judge does with whoever asks it.
 #[derive(Default)]
 struct JudgeBehavior {
-    /// It takes the question and never answers.
+    /// The judge never answers.
     hangs: AtomicBool,
-    /// It fails on questions with this in them.
+    /// The judge fails on requests that contain this text.
     fails_on: Mutex<Option<&'static str>>,
 }
 
-/// A provider of its own, nobody's simulator: `mine/m` answers, `mine/judge` judges.
+/// A provider that slalom does not treat as simulated: `mine/m` answers, `mine/judge` judges.
 struct JudgeProvider {
     url: String,
     judge: Arc<JudgeBehavior>,
@@ -69,7 +67,7 @@ impl JudgeProvider {
         self.answered.load(Ordering::SeqCst)
     }
 
-    /// A set of four cases that are judged. An answer costs 14 millionths of a dollar, and so does a verdict.
+    /// A set of four judged cases. Each answer and each verdict costs $0.000014.
     fn harness(&self) -> CliHarness {
         let routes = format!(
             "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}', auth: none}}\nmodels:\n  mine/m: {{price: {{input: 1, output: 2}}}}\n  mine/judge: {{price: {{input: 1, output: 2}}}}\n",
@@ -92,24 +90,24 @@ fn resume_subject(tool: &CliHarness) -> Value {
     ran.json()["runs"][0]["subjects"][0].clone()
 }
 
-/// What a subject cost in all, and its judging, in millionths of a dollar.
+/// The total cost and the judge cost of a subject, in millionths of a dollar.
 fn spent_microdollars(subject: &Value) -> [i64; 2] {
     ["cost_usd", "judge_cost_usd"].map(|name| (subject[name].as_f64().unwrap() * 1e6).round() as i64)
 }
 
-/// An answer has no result before it is judged. It is kept all the same: who is killed meanwhile does not pay it again.
+/// Answers are stored before they are judged, so a killed run does not pay for them again.
 #[test]
 fn unjudged_answers_are_not_requested_again() {
     let provider = JudgeProvider::start();
     let tool = provider.harness();
     provider.judge.hangs.store(true, Ordering::SeqCst);
     let mut child = tool.command(&EVAL_ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let kept = || {
+    let stored_answers = || {
         let ledger = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
         ledger.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap_or(0)
     };
-    while kept() < 4 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+    while stored_answers() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -117,13 +115,13 @@ fn unjudged_answers_are_not_requested_again() {
     assert_eq!(provider.answer_count(), 4);
     provider.judge.hangs.store(false, Ordering::SeqCst);
     let subject = resume_subject(&tool);
-    assert_eq!(provider.answer_count(), 4, "nothing is asked again");
+    assert_eq!(provider.answer_count(), 4, "an answer was requested again");
     assert_eq!((&subject["passed"], &subject["cached"]), (&4.into(), &0.into()));
-    assert_eq!(spent_microdollars(&subject), [4 * 14, 4 * 14], "they are this run's own, and paid by it");
-    assert!(subject["latency_ms"]["p50"].is_number(), "and how long they took is known: {subject:#}");
+    assert_eq!(spent_microdollars(&subject), [4 * 14, 4 * 14], "the answers count as this run's own cost");
+    assert!(subject["latency_ms"]["p50"].is_number(), "the latency is missing: {subject:#}");
 }
 
-/// What an answer without a verdict cost is part of what the run cost, and it is judged without being asked for again.
+/// Unscored answers count toward the cost of the run and are judged on resume without a new request.
 #[test]
 fn cost_includes_answers_before_resume() {
     let provider = JudgeProvider::start();
@@ -137,10 +135,13 @@ fn cost_includes_answers_before_resume() {
     let subject = resume_subject(&tool);
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
     assert_eq!(spent_microdollars(&subject)[0], 4 * 14);
-    assert!(subject["judge_calls"].as_u64() > first["judge_calls"].as_u64(), "calls in vain were calls");
+    assert!(
+        subject["judge_calls"].as_u64() > first["judge_calls"].as_u64(),
+        "failed judge calls are not counted"
+    );
 }
 
-/// What limits time is held to what an answer took when it was given.
+/// Latency assertions and gates use the latency of the original call.
 #[test]
 fn latency_of_original_answer_is_kept() {
     let provider = JudgeProvider::start();
@@ -155,7 +156,6 @@ fn latency_of_original_answer_is_kept() {
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
 }
 
-/// Nobody's answers but its own are taken for a run's own.
 #[test]
 fn answers_of_other_runs_are_not_reused() {
     let provider = JudgeProvider::start();
@@ -171,10 +171,10 @@ fn answers_of_other_runs_are_not_reused() {
     let ran = tool.run(&[&EVAL_ARGS[..], &resume].concat()).assert_exit_code(0);
     let subject = ran.json()["runs"][0]["subjects"][0].clone();
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 12));
-    assert_eq!(spent_microdollars(&subject)[0], 8 * 14, "its first answers were paid for too");
+    assert_eq!(spent_microdollars(&subject)[0], 8 * 14, "the first answers are not in the cost");
 }
 
-/// Money that was spent is not forgotten where an answer from before takes the place of what it was spent on.
+/// The cost of an answer stays in the total when a cached answer replaces it on resume.
 #[test]
 fn cost_counts_answers_replaced_by_cached_ones() {
     let provider = JudgeProvider::start();
@@ -184,9 +184,9 @@ fn cost_counts_answers_replaced_by_cached_ones() {
     tool.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
     *provider.judge.fails_on.lock().unwrap() = None;
     let ran = tool.run(&[&EVAL_ARGS[..], &["--cache", "--resume", "--json"]].concat()).assert_exit_code(0);
-    let spent_by = spent_microdollars(&ran.json()["runs"][0]["subjects"][0])[0];
-    assert_eq!(spent_by, (provider.answer_count() as i64 - 4) * 14);
-    // Calls of a judge are counted, whoever gave the answer.
+    let spent = spent_microdollars(&ran.json()["runs"][0]["subjects"][0])[0];
+    assert_eq!(spent, (provider.answer_count() as i64 - 4) * 14);
+    // Judge calls count even when the answer comes from the cache.
     let tool = provider.harness();
     tool.run(&EVAL_ARGS).assert_exit_code(0);
     *provider.judge.fails_on.lock().unwrap() = Some("word");
@@ -201,7 +201,7 @@ fn cost_counts_answers_replaced_by_cached_ones() {
     assert_eq!(calls, Some(first["judge_calls"].as_u64().unwrap() + 4));
 }
 
-/// A run that was begun with answers from before has none of them left where it is gone on with to compare models.
+/// In CI, `--resume` does not use the cache: cached answers of the interrupted run are requested again.
 #[test]
 fn cached_answers_are_requested_again_in_ci() {
     let provider = JudgeProvider::start();
@@ -212,14 +212,14 @@ fn cached_answers_are_requested_again_in_ci() {
     let tool = tool.with_file("cases.csv", &(cases + more));
     *provider.judge.fails_on.lock().unwrap() = Some("Say more");
     tool.run(&EVAL_ARGS).assert_exit_code(3);
-    assert_eq!(provider.answer_count(), answers + 1, "four are from before, and one is new");
+    assert_eq!(provider.answer_count(), answers + 1, "expected four cached answers and one new one");
     *provider.judge.fails_on.lock().unwrap() = None;
     let subject = resume_subject(&tool.with_env("CI", "true"));
     assert_eq!((&subject["passed"], &subject["cached"]), (&5.into(), &0.into()));
     assert_eq!(provider.answer_count(), answers + 1 + 4);
 }
 
-/// What a simulated judge thinks of real models moves no weight.
+/// `--reweight` ignores verdicts of a simulated judge on real models.
 #[test]
 fn simulated_judge_does_not_change_route_weights() {
     let provider = JudgeProvider::start();
@@ -233,12 +233,12 @@ fn simulated_judge_does_not_change_route_weights() {
     let simulated = provider.harness().with_file("routes.yaml", &routes).with_file("set.yaml", &set);
     let ran = simulated.run(&[&EVAL_ARGS[..], &reweigh].concat());
     let ran = ran.assert_stderr_contains(&[
-        "the weights of route `shared` are as they were: answers from before, and what",
+        "weights of route `shared` unchanged: cached answers and simulated verdicts on real models",
     ]);
-    assert!(!ran.stderr.contains("the weight of"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("`: weight of"), "{}", ran.stderr);
     let judged = provider.harness().with_file("routes.yaml", &routes);
     judged
         .run(&[&EVAL_ARGS[..], &reweigh].concat())
         .assert_exit_code(0)
-        .assert_stderr_contains(&["the weight of mine/n is 1.0 of 1 now"]);
+        .assert_stderr_contains(&["route `shared`: weight of mine/n is now 1.0 (configured: 1)"]);
 }

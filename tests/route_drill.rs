@@ -1,4 +1,4 @@
-//! Rehearsed outages, end to end over real sockets.
+//! `slalom route --drill`: simulated outages and their verdicts.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn target_accepts_provider_model_or_alias() {
     ] {
         assert_eq!(run_drill("two", &[drill]).assert_exit_code(0).json()["provider"], by, "{drill}");
     }
-    // An ordinary call says nothing of drills.
+    // Without --drill, the envelope has no `drill` key.
     let ordinary = harness_with_routes().run(&["route", "two", "--json", "hello"]).assert_exit_code(0).json();
     assert_eq!(ordinary.get("drill"), None);
 }
@@ -77,7 +77,7 @@ fn stderr_marks_simulated_outage() {
     assert!(ran.stdout.starts_with("This is slalom's simulator"), "{}", ran.stdout);
     ran.assert_stderr_contains(&[
         "drill: sim-openai=503:100% (simulated outage)\n",
-        "warning: sim-openai/good: server_error (503): Service Unavailable (a drill, simulated outage)",
+        "warning: sim-openai/good: server_error (503): Service Unavailable (drill: simulated outage)",
         "1 failover · drill: sim-openai=503:100% (simulated outage)",
     ]);
 }
@@ -87,37 +87,37 @@ fn unanswered_call_exits_1() {
     let ran = run_drill("two", &["sim-openai=down", "spare=empty"]).assert_exit_code(1);
     assert_eq!(ran.json()["drill"], json!(["sim-openai=down", "spare=empty"]));
     ran.assert_stderr_contains(&[
-        "(simulated outage): no answer from route:two: every attempt failed",
+        "(simulated outage): no answer from route:two: all attempts failed",
         "hint: add a candidate",
     ]);
-    // A refused request stops the chain, a drill or not.
+    // A bad request stops the route, as it does without a drill.
     let ran = run_drill("two", &["sim-openai=400"]).assert_exit_code(1);
     assert_eq!(failure_classes(&ran.json()), ["bad_request"]);
     let schema = r#"{"type":"object","required":["x"],"properties":{"x":{"type":"string"}}}"#;
     let tool = harness_with_routes().with_file("s.json", schema);
     tool.run(&["route", "two", "--drill", "sim-openai=down", "--schema", "s.json", "hi"]).assert_exit_code(0);
     let limit = ["route", "two", "--drill", "sim-openai=slow:9s", "--timeout", "50ms", "hi"];
-    tool.run(&limit).assert_exit_code(1).assert_stderr_contains(&["the time limit ran out"]);
+    tool.run(&limit).assert_exit_code(1).assert_stderr_contains(&["time limit exceeded"]);
 }
 
 #[test]
 fn each_takes_down_every_candidate_then_all() {
     let ran =
         CliHarness::new().run(&["route", "demo", "--drill", "each", "--json", "Hello"]).assert_exit_code(0);
-    let found = ran.json();
-    assert_eq!((&found["schema"], &found["route"]), (&"slalom.drill/1".into(), &"demo".into()));
-    assert_eq!((&found["simulated_outage"], &found["exit_code"]), (&true.into(), &0.into()));
-    let drills = found["drills"].as_array().unwrap();
-    let told: Vec<(&Value, &Value, &Value)> =
+    let report = ran.json();
+    assert_eq!((&report["schema"], &report["route"]), (&"slalom.drill/1".into(), &"demo".into()));
+    assert_eq!((&report["simulated_outage"], &report["exit_code"]), (&true.into(), &0.into()));
+    let drills = report["drills"].as_array().unwrap();
+    let outcomes: Vec<(&Value, &Value, &Value)> =
         drills.iter().map(|d| (&d["down"], &d["answered_by"], &d["outcome"])).collect();
-    let (over, open, gem) = ("sim-anthropic/overloaded", "sim-openai/good", "sim-gemini/good");
+    let (overloaded, openai, gemini) = ("sim-anthropic/overloaded", "sim-openai/good", "sim-gemini/good");
     assert_eq!(
-        told,
+        outcomes,
         [
-            (&json!([over]), &json!(open), &json!("kept")),
-            (&json!([open]), &json!(gem), &json!("kept")),
-            (&json!([gem]), &json!(open), &json!("kept")),
-            (&json!([over, open, gem]), &Value::Null, &json!("no_answer")),
+            (&json!([overloaded]), &json!(openai), &json!("kept")),
+            (&json!([openai]), &json!(gemini), &json!("kept")),
+            (&json!([gemini]), &json!(openai), &json!("kept")),
+            (&json!([overloaded, openai, gemini]), &Value::Null, &json!("no_answer")),
         ]
     );
     for drill in &drills[..3] {
@@ -126,7 +126,7 @@ fn each_takes_down_every_candidate_then_all() {
         let answered = drill["attempts"].as_array().unwrap().last().unwrap();
         assert_eq!(drill["switch_ms"], answered["started_ms"]);
     }
-    // Nobody was asked for an answer, so nothing is owed; and what was down is remembered by nobody.
+    // With every candidate down, no request is sent and nothing is charged.
     assert_eq!((&drills[3]["cost_usd"], &drills[3]["switch_ms"]), (&json!(0.0), &Value::Null));
     assert!(failure_classes(&drills[3]).iter().all(|class| *class == "unreachable"));
 }
@@ -136,23 +136,23 @@ fn each_table_is_complete_at_every_width() {
     for columns in ["80", "110", "200"] {
         let tool = CliHarness::new().with_env("COLUMNS", columns);
         let ran = tool.run(&["route", "demo", "--drill", "each", "Hello"]).assert_exit_code(0);
-        let told = ran.collapsed_stdout();
+        let output = ran.collapsed_stdout();
         for words in [
-            "drill of the route `demo` · 4 calls with simulated outages · $",
+            "drill of route `demo` · 4 calls with simulated outages · $",
             "│ all 3 ",
-            "no answer, as it must be",
-            "not part of the drill: sim-anthropic/overloaded failed by itself, 2 times: server_error (529)",
-            "(sim): answers, prices and latencies come from slalom's simulator",
+            "no answer (expected)",
+            "not part of the drill: sim-anthropic/overloaded failed on its own (2 times): server_error (529)",
+            "(sim): answers, prices, and latencies come from slalom's simulator",
             "drill: passed",
         ] {
-            assert!(told.contains(words), "{columns}, {words}: {told}");
+            assert!(output.contains(words), "{columns}, {words}: {output}");
         }
         let arrow = if columns == "200" {
             "sim-openai/good ┆ sim-gemini/good (sim)"
         } else {
             "→ sim-gemini/good (sim)"
         };
-        assert!(told.contains(arrow), "{told}");
+        assert!(output.contains(arrow), "{output}");
         let columns: usize = columns.parse().unwrap();
         assert!(ran.stdout.lines().filter(|l| l.starts_with('│')).all(|l| l.chars().count() <= columns));
     }
@@ -164,7 +164,7 @@ fn each_without_working_fallback_exits_1() {
         harness_with_routes().run(&["route", "fragile", "--drill", "each", "hello"]).assert_exit_code(1);
     assert!(
         ran.stdout.contains(
-            "drill: FAILED: with sim-openai/good down: no answer: every attempt failed; sim-anthropic/overloaded: server_error (529)"
+            "drill: FAILED: with sim-openai/good down: no answer: all attempts failed; sim-anthropic/overloaded: server_error (529)"
         ),
         "{}",
         ran.stdout
@@ -197,13 +197,16 @@ fn each_schema_violation_exits_1() {
         }
     }
     let broken = found.iter().find(|found| found["exit_code"] == 1).unwrap();
-    assert!(broken["drills"][0]["why"].as_str().unwrap().contains("not valid under its schema"), "{broken}");
+    assert!(
+        broken["drills"][0]["why"].as_str().unwrap().contains("the answer does not match the schema:"),
+        "{broken}"
+    );
 }
 
 #[test]
 fn each_with_single_candidate_exits_1() {
     let ran = harness_with_routes().run(&["route", "one", "--drill", "each", "hello"]).assert_exit_code(1);
-    ran.assert_stderr_contains(&["only sim-openai/good can be called, so nobody would take over"]);
+    ran.assert_stderr_contains(&["cannot drill route:one: sim-openai/good is the only usable candidate\n"]);
 }
 
 #[test]
@@ -235,12 +238,12 @@ fn drill_of_skipped_candidate_exits_2() {
     let found = run_drill("keyless", &["each"]).assert_exit_code(0).json();
     assert_eq!(found["drills"].as_array().unwrap().len(), 3);
     assert_eq!(found["left_out"], json!([{"model": "anthropic/claude-haiku-5-5", "reason": "no_key"}]));
-    // A drill that rehearses nothing must not be green.
-    run_drill("keyless", &["anthropic=down"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["`--drill anthropic=down` would strike nobody"]);
+    // A drill that affects no candidate must not pass.
+    run_drill("keyless", &["anthropic=down"]).assert_exit_code(2).assert_stderr_contains(&[
+        "`--drill anthropic=down` has no effect: its target is skipped in this plan",
+    ]);
     let ran = CliHarness::new().run(&["route", "everyday", "--drill", "each", "hello"]).assert_exit_code(2);
-    ran.assert_stderr_contains(&["has no candidate that can be called"]);
+    ran.assert_stderr_contains(&["no usable candidate in route `"]);
 }
 
 #[test]
@@ -249,36 +252,37 @@ fn invalid_usage_fails_before_any_request() {
     let routes =
         simulator.routes_yaml() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
     let tool = CliHarness::new().with_file("routes.yaml", &routes);
-    for (drill, said) in [
-        ("sim-openai", "names no fault"),
+    for (drill, expected) in [
+        ("sim-openai", "missing fault in `--drill"),
         ("sim-openai=dwon", "did you mean `down`?"),
         ("sim-openai=slow", "did you mean `slow:2s`?"),
-        ("sim-openai=slow:fast", "in `--drill sim-openai=slow:fast`, `fast` is not a duration"),
-        ("sim-openai=slow:0s", "delays nothing"),
-        ("sim-openai=down:2s", "is no fault"),
-        ("sim-openai=200", "200 in `--drill sim-openai=200` is no error status"),
-        ("sim-openai=600", "write one from 400 to 599"),
-        ("sim-openai=down:0%", "is no share of calls"),
-        ("sim-openai=down:101%", "is no share of calls"),
-        ("sim-openai=down:NaN%", "is no share of calls"),
-        ("anthropic=down", "`anthropic` is no candidate of the route `two`"),
-        ("sim-openai/terse=down", "its candidates are sim-openai/good, sim-gemini/good"),
-        ("each=down", "`each` is no candidate"),
+        ("sim-openai=slow:fast", "`--drill sim-openai=slow:fast`: invalid duration `fast`"),
+        ("sim-openai=slow:0s", "invalid delay in `--drill"),
+        ("sim-openai=down:2s", "unknown fault `"),
+        ("sim-openai=200", "invalid status `200` in `--drill sim-openai=200`: not an error status"),
+        ("sim-openai=600", "use a status from 400 to 599"),
+        ("sim-openai=down:0%", "invalid share `"),
+        ("sim-openai=down:101%", "invalid share `"),
+        ("sim-openai=down:NaN%", "invalid share `"),
+        ("anthropic=down", "unknown candidate `anthropic` in route `two`"),
+        ("sim-openai/terse=down", "use one of sim-openai/good, sim-gemini/good"),
+        ("each=down", "unknown candidate `each` in route `two`"),
     ] {
         tool.run(&["route", "two", "--drill", drill, "hello"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&[said]);
+            .assert_stderr_contains(&[expected]);
     }
     let route =
         |more: &[&str]| tool.run(&[&["route", "two", "hello"][..], more].concat()).assert_exit_code(2);
     route(&["--drill", "each", "--drill", "sim-openai=down"])
-        .assert_stderr_contains(&["`--drill each` stands alone"]);
-    route(&["--drill", "each", "--stream"]).assert_stderr_contains(&["--drill each prints a table"]);
+        .assert_stderr_contains(&["cannot combine --drill each with other drills"]);
+    route(&["--drill", "each", "--stream"])
+        .assert_stderr_contains(&["cannot combine --stream with --drill each, which prints a table"]);
     route(&["--drill", "each", "--dry-run"]).assert_stderr_contains(&["cannot be used with"]);
     tool.run(&["route", "--drill", "each"]).assert_exit_code(2).assert_stderr_contains(&["<NAME>"]);
     tool.run(&["route", "two", "--drill", "each"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["there is no prompt"]);
+        .assert_stderr_contains(&["missing prompt"]);
     assert_eq!(simulator.request_count(), 0);
 }
 

@@ -1,4 +1,4 @@
-//! `slalom route` without a prompt: how candidates stand, and why; and `--reset`.
+//! `slalom route` without a prompt: the state of each candidate and its reason; and `--reset`.
 
 use serde_json::Value;
 use slalom::config::{Config, ConfigFile, ConfigOrigin, TrustStore};
@@ -37,16 +37,16 @@ routes:
 ";
 
 fn candidate_report(
-    standing: Availability,
+    availability: Availability,
     failed: Option<(i64, &str)>,
-    troubled: f64,
-    events: f64,
+    recent_errors: f64,
+    recent_calls: f64,
 ) -> HealthReport {
     HealthReport {
-        availability: standing,
-        error_rate: troubled / (events + 8.0),
-        recent_calls: events,
-        recent_errors: troubled,
+        availability,
+        error_rate: recent_errors / (recent_calls + 8.0),
+        recent_calls,
+        recent_errors,
         trips: 0,
         first_token_ms: None,
         token_ms: None,
@@ -58,7 +58,7 @@ fn unavailable(wait: i64, why: Unavailable) -> Availability {
     Availability::Unavailable { until: NOW_MS + wait, why }
 }
 
-/// What is known of each candidate, each in another state.
+/// One health report per candidate, each in a different state.
 fn sample_reports() -> Vec<(&'static str, HealthReport)> {
     let open = candidate_report(
         unavailable(11_400, Unavailable::BreakerOpen),
@@ -216,20 +216,21 @@ fn candidate_states(ran: CliOutput) -> Vec<String> {
 fn recent_failures_are_shown_with_reason() {
     let tool = harness().with_env("COLUMNS", "200");
     assert_eq!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
-    tool.run(&["route", "sick", "hi"])
-        .assert_exit_code(3)
-        .assert_stderr_contains(&["its breaker opened (server_error)"]);
+    tool.run(&["route", "sick", "hi"]).assert_exit_code(3).assert_stderr_contains(&[
+        "circuit breaker for sim-anthropic/overloaded opened for ",
+        " s (server_error)\n",
+    ]);
     tool.run(&["route", "poor", "hi"]).assert_exit_code(0);
     let shown = tool.run(&["route", "sick"]).assert_exit_code(0).collapsed_stdout();
     let open = "│ sim-anthropic/overloaded (sim) ┆ breaker open for another ";
     for words in
-        [open, "server_error", " ago", "trouble in 100 % of about 3 recent calls; 1 trip", "unmeasured"]
+        [open, "server_error", " ago", "failures in 100% of about 3 recent calls; 1 trip", "unmeasured"]
     {
         assert!(shown.contains(words) || words == " ago" && shown.contains("just now"), "{words}: {shown}");
     }
     assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
     let all = tool.run(&["route"]).assert_exit_code(0).collapsed_stdout();
-    let ready = "│ sim-openai/good (sim) ┆ ready ┆ about 1 recent call without trouble ┆ ";
+    let ready = "│ sim-openai/good (sim) ┆ ready ┆ about 1 recent call, no failures ┆ ";
     assert!(all.matches(ready).count() == 2 && !all.contains(&format!("{ready}unmeasured")), "{all}");
     assert!(
         all.contains("│ openai/gpt-6-luna ┆ no key ┆ OPENAI_API_KEY is not set ┆ unmeasured ┆ unmeasured"),
@@ -245,21 +246,21 @@ fn reset_clears_only_named_route() {
     let ran = tool.run(&["route", "sick", "--reset"]).assert_exit_code(0);
     assert_eq!(ran.stdout, "");
     ran.assert_stderr_contains(&[
-        "1 candidate of `sick` starts anew:\n",
+        "reset 1 candidate of `sick`:\n",
         "  sim-anthropic/overloaded: was breaker open for another ",
     ]);
     assert_eq!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
     assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
     tool.run(&["route", "--reset"]).assert_exit_code(0).assert_stderr_contains(&[
-        "3 candidates of the 3 routes of ",
-        "  sim-gemini/no-quota: was provider blocked for another 15 min (quota_exhausted)\n",
-        "  sim-openai/gone: was model blocked for another 10 min (model_unavailable)\n",
+        "reset 3 candidates of the 3 routes in ",
+        "  sim-gemini/no-quota: was provider in cooldown for another 15 min (quota_exhausted)\n",
+        "  sim-openai/gone: was model in cooldown for another 10 min (model_unavailable)\n",
         "  sim-openai/good: was ready\n",
     ]);
     assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["ready", "ready", "ready"]);
     tool.run(&["route", "--reset"])
         .assert_exit_code(0)
-        .assert_stderr_contains(&["nothing is known of the candidates of the 3 routes"]);
+        .assert_stderr_contains(&["nothing to reset: no recorded health for the candidates of the 3 routes"]);
 }
 
 #[test]
@@ -275,9 +276,9 @@ fn reset_unblocks_rejected_key() {
         .with_env("SLALOM_CONFIG", "named.yaml")
         .with_env("MINE_KEY", "k");
     tool.run(&["route", "refused", "hi"]).assert_exit_code(0);
-    // The key is one for both models.
+    // Both models share the key.
     assert_eq!(candidate_states(tool.run(&["route", "other", "--json"])), ["blocked"]);
-    let words = ["mine/good: was key blocked for another 5 min (auth)"];
+    let words = ["mine/good: was key in cooldown for another 5 min (auth)"];
     tool.run(&["route", "other", "--reset"]).assert_exit_code(0).assert_stderr_contains(&words);
     assert_eq!(candidate_states(tool.run(&["route", "refused", "--json"])), ["ready", "ready"]);
 }
@@ -293,7 +294,7 @@ fn reset_with_conflicting_arguments_exits_2() {
     reset(&["--json"]).assert_stderr_contains(&["--json"]);
     tool.run(&["route", "sikc", "--reset"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["there is no route `sikc`", "did you mean `sick`?"]);
+        .assert_stderr_contains(&["unknown route `sikc`", "did you mean `sick`?"]);
     tool.run(&["route", "sikc"]).assert_exit_code(2).assert_stderr_contains(&["did you mean `sick`?"]);
 }
 
@@ -304,12 +305,12 @@ fn reset_with_unusable_ledger_exits_2() {
     let ran = tool.run(&[&ledger[..], &["route", "--reset"]].concat()).assert_exit_code(2);
     assert_eq!(ran.stderr.matches("no-folder/ledger.db").count(), 1, "{}", ran.stderr);
     ran.assert_stderr_contains(&[
-        "error: nothing was cleared: the ledger no-folder/ledger.db cannot be used",
-        "hint: the ledger is",
+        "error: cannot reset health: cannot use the ledger no-folder/ledger.db: ",
+        "hint: check the ledger file",
     ]);
     let ran = tool.run(&[&ledger[..], &["route", "sick"]].concat()).assert_exit_code(0);
     assert_eq!(ran.stderr.matches("no-folder/ledger.db").count(), 1, "{}", ran.stderr);
-    ran.assert_stderr_contains(&["what could be read of it is shown"]);
+    ran.assert_stderr_contains(&["; showing what could be read"]);
 }
 
 #[test]
@@ -321,8 +322,8 @@ fn reset_failing_midway_exits_2() {
     let ran = tool
         .run(&["route", "sick", "--reset"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["error: nothing was cleared", "no room"]);
-    assert!(!ran.stderr.contains("starts anew"), "{}", ran.stderr);
+        .assert_stderr_contains(&["error: cannot reset health: ", "no room"]);
+    assert!(!ran.stderr.contains("reset 1 candidate"), "{}", ran.stderr);
     assert_ne!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
 }
 
@@ -333,11 +334,9 @@ fn stdin_prompt_cases() {
     assert!(answered.stdout.contains("from the pipe"), "{}", answered.stdout);
     tool.run_with_input(&["route", "well"], "")
         .assert_exit_code(2)
-        .assert_stderr_contains(&["there is no prompt"]);
-    tool.run(&["route", "well", ""]).assert_exit_code(2).assert_stderr_contains(&["there is no prompt"]);
-    tool.run(&["route", "well", "--dry-run"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["there is no prompt"]);
+        .assert_stderr_contains(&["missing prompt"]);
+    tool.run(&["route", "well", ""]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
+    tool.run(&["route", "well", "--dry-run"]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
     let shown = tool.run_with_input(&["route", "well", "--no-stdin"], "from the pipe").assert_exit_code(0);
     assert!(shown.stdout.starts_with("well · priority · deadline 120 s\n"), "{}", shown.stdout);
     let listed = tool.run_with_input(&["route"], "from the pipe").assert_exit_code(0);
@@ -351,7 +350,7 @@ fn env_override_is_shown_with_variable() {
         CliHarness::new().with_file("routes.yaml", &routes).with_env("SLALOM_ROUTE_WELL", "sim-gemini/good");
     for route in ["well", "whole"] {
         let shown = tool.run(&["route", route]).assert_exit_code(0).stdout;
-        assert!(shown.contains("SLALOM_ROUTE_WELL replaces candidates of the file"), "{shown}");
+        assert!(shown.contains("candidates overridden by SLALOM_ROUTE_WELL"), "{shown}");
         assert!(shown.contains("sim-gemini/good") && !shown.contains("sim-openai/good"), "{shown}");
     }
     let json = tool.run(&["route", "--json"]).assert_exit_code(0).json();

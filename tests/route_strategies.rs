@@ -1,4 +1,4 @@
-//! The order of a route's candidates, floors, conditions and conversations, through the real binary.
+//! Candidate order, quality and cost floors, conditions, and conversations in routes.
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn model_name(ran: &Value) -> String {
     format!("{}/{}", ran["provider"].as_str().unwrap(), ran["model"].as_str().unwrap())
 }
 
-/// Who is tried and who is left out, in the plan's order.
+/// The candidates in the plan's order, skipped ones with their reason.
 fn planned_candidates(tool: &CliHarness, arguments: &[&str]) -> Vec<String> {
     let mut all = vec!["route"];
     all.extend(arguments);
@@ -77,13 +77,13 @@ fn cheapest_orders_eligible_candidates_by_price() {
     assert_eq!(planned_candidates(&tool, &["cheap", "--label", "simple", "hi"]), with);
     let answer = run_json(&tool, &["route", "cheap", "--label", "simple", "--json", "hi"]);
     assert_eq!(model_name(&answer), "sim-gemini/good");
-    tool.run(&["route", "cheap", "--label", "simpel", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
-        "no candidate of `cheap` asks for the label `simpel`; did you mean `simple`?",
-    ]);
+    tool.run(&["route", "cheap", "--label", "simpel", "hi"])
+        .assert_exit_code(0)
+        .assert_stderr_contains(&["no candidate of `cheap` matches label `simpel`; did you mean `simple`?"]);
     tool.run(&["route", "cheap", "--label", " ", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["--label is empty"]);
-    // Who is left out as the route means it is no warning.
+        .assert_stderr_contains(&["empty --label"]);
+    // A candidate skipped by its own condition causes no warning.
     let quiet = tool.run(&["route", "cheap", "hi"]).assert_exit_code(0);
     assert!(!quiet.stderr.contains("warning"), "{}", quiet.stderr);
 }
@@ -94,23 +94,23 @@ fn weighted_sticky_by_keeps_candidate() {
     let first = |customer: &str| {
         planned_candidates(&tool, &["canary", "hi", "-p", &format!("customer={customer}")])[0].clone()
     };
-    let arms: Vec<String> = (0..12).map(|n| first(&n.to_string())).collect();
-    assert_eq!(arms, (0..12).map(|n| first(&n.to_string())).collect::<Vec<_>>());
-    assert!(arms.iter().any(|arm| *arm != arms[0]), "{arms:?}");
-    let missing = &["route:canary goes by the variable `customer`", "-p customer="];
+    let candidates: Vec<String> = (0..12).map(|n| first(&n.to_string())).collect();
+    assert_eq!(candidates, (0..12).map(|n| first(&n.to_string())).collect::<Vec<_>>());
+    assert!(candidates.iter().any(|candidate| *candidate != candidates[0]), "{candidates:?}");
+    let missing = &["missing variable `customer`: route:canary uses it", "-p customer="];
     tool.run(&["route", "canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
     tool.run(&["ask", "-m", "route:canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
     tool.run(&["compare", "-m", "route:canary,sim-openai/good", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(missing);
-    // Braces in a prompt stay what they are where the variable only says who is asking.
+    // With only the `sticky_by` variable set, a prompt that is not a template is sent as it is.
     tool.run(&["route", "canary", "fn main() { {{", "-p", "customer=7"]).assert_exit_code(0);
     let filled =
         tool.run(&["route", "canary", "for {{ customer }}", "-p", "customer=seven"]).assert_exit_code(0);
     assert!(filled.stdout.contains("“for seven”"), "{}", filled.stdout);
     tool.run(&["route", "canary", "hi", "-p", "customer=7", "-p", "other=1"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["nothing uses the variable `other`"]);
+        .assert_stderr_contains(&["unused variable `other`"]);
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn quality_floor_skips_failing_candidate() {
     assert_eq!(planned_candidates(&tool, &["strict", "hi"]), unknown);
     tool.run(&["route", "strict", "hi"])
         .assert_exit_code(3)
-        .assert_stderr_contains(&["no candidate could be tried", "never measured on"]);
+        .assert_stderr_contains(&["no usable candidate", "never measured on"]);
     let warned = tool.run(&["route", "good", "hi"]).assert_exit_code(0);
-    assert!(warned.stderr.contains("sim-openai/terse is used, though it was never measured"));
+    assert!(warned.stderr.contains("using sim-openai/terse without a current score (never measured on "));
     tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
     assert_eq!(planned_candidates(&tool, &["strict", "hi"]), ["sim-openai/terse quality", "sim-openai/good"]);
     assert_eq!(
@@ -130,7 +130,7 @@ fn quality_floor_skips_failing_candidate() {
         ["sim-openai/overloaded", "sim-openai/terse quality", "sim-openai/good"]
     );
     tool.run(&["route", "strict", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
-        "sim-openai/terse is left out: it passed 0.0 % of the golden set, and the route wants 50.0 %",
+        "skipping sim-openai/terse: passed 0.0% of the golden set, below the route's minimum of 50.0%",
     ]);
 }
 
@@ -174,15 +174,15 @@ fn nested_route_uses_env_override() {
     let tool = harness();
     let flat = ["sim-anthropic/good", "sim-openai/good", "sim-gemini/good"];
     assert_eq!(planned_candidates(&tool, &["two", "hi"]), flat);
-    let misspelt = harness().with_env("SLALOM_ROUTE_TALKS", "sim-gemini/terse");
-    misspelt.run(&["route", "talk", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
-        "SLALOM_ROUTE_TALKS is passed over: there is no route of that name; did you mean SLALOM_ROUTE_TALK?",
+    let misspelled = harness().with_env("SLALOM_ROUTE_TALKS", "sim-gemini/terse");
+    misspelled.run(&["route", "talk", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
+        "ignoring SLALOM_ROUTE_TALKS: unknown route; did you mean `SLALOM_ROUTE_TALK`?",
     ]);
     let tool = harness().with_env("SLALOM_ROUTE_TALK", "sim-gemini/terse");
     assert_eq!(planned_candidates(&tool, &["two", "hi"]), ["sim-gemini/terse", "sim-gemini/good"]);
 }
 
-/// Figures that differ between machines do not: nothing was measured in a new home.
+/// In a new home directory nothing has been measured, so the snapshots are deterministic.
 #[test]
 fn dry_run_shows_plan() {
     let tool = harness().with_env("COLUMNS", "80");
@@ -199,7 +199,7 @@ fn dry_run_shows_plan() {
     let plan = run_json(&tool, &["route", "good", "--dry-run", "--json", "Why is the sky blue?"]);
     let classes =
         plan["on_failure"].as_array().unwrap().iter().flat_map(|group| group["classes"].as_array().unwrap());
-    assert_eq!(classes.count(), 14, "every class but `cancelled`, once");
+    assert_eq!(classes.count(), 14, "expected every class except `cancelled` once");
     assert_eq!((plan["strategy"].as_str(), plan["most_attempts"].as_u64()), (Some("priority"), Some(6)));
     assert_eq!(plan["output_assumed"], true);
 }
@@ -216,5 +216,8 @@ fn dry_run_shows_open_breaker() {
     assert!(plan["candidates"][0]["ready_in_ms"].as_u64().unwrap() <= 18_000);
     assert_eq!(plan["candidates"][1]["measured"], true);
     let table = tool.run(&["route", "good", "--dry-run", "hi"]).assert_exit_code(0).stdout;
-    assert!(table.contains("pass over while another one is ready: its breaker is open"), "{table}");
+    assert!(
+        table.contains("skip while another candidate is ready: circuit breaker open for another "),
+        "{table}"
+    );
 }

@@ -1,5 +1,4 @@
-//! What `routes.yaml` says about routing: every key read, every conflict said at its place, and other candidates from the
-//! environment.
+//! Routing keys of `routes.yaml`: parsing, conflicts, nested routes, and environment overrides.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use slalom::route::{
 use crate::config_files::routes_yaml_error;
 use crate::harness::CliHarness;
 
-/// Every key that speaks of routing. `set.yaml` stands beside it.
+/// A config with every routing key. It needs `set.yaml` in the same directory.
 pub(crate) const EVERY_KEY: &str = r#"version: 1
 defaults:
   route: summarize
@@ -74,7 +73,7 @@ routes:
 const SET: &str =
     "version: 1\nname: s\nprompt: 'Say {{ x }}'\ncases: [{id: a, vars: {x: 1}, assert: [is-json]}]\n";
 
-/// Reads a text as the file that the user named, with `set.yaml` beside it.
+/// Loads `text` as a `routes.yaml` in `folder`, next to a `set.yaml`.
 fn load_config(text: &str, folder: &Path, origin: ConfigOrigin) -> Config {
     std::fs::write(folder.join("set.yaml"), SET).unwrap();
     let path = Some(folder.join("routes.yaml"));
@@ -86,7 +85,7 @@ fn route_policy<'a>(config: &'a Config, route: &str) -> &'a RoutePolicy {
     &config.routes.iter().find(|r| r.name == route).unwrap().policy
 }
 
-/// Each candidate of a route as `model weight`, with what of its conditions the tests look at.
+/// Each candidate of a route as `model weight`, with its label and input token limit.
 fn describe_candidates(config: &Config, route: &str) -> Vec<String> {
     let spec = config.routes.iter().find(|r| r.name == route).unwrap();
     let words = |c: &CandidateSpec| {
@@ -137,7 +136,7 @@ fn every_key_is_read() {
         (summarize.on_content_policy, summarize.on_conversation),
         (StopOrContinue::Stop, StopOrContinue::Stop)
     );
-    // What a route does not say is as the defaults have it.
+    // Keys that a route omits come from `defaults`.
     let support = route_policy(&config, "support");
     assert_eq!(
         support.strategy,
@@ -185,7 +184,7 @@ fn nested_routes_expand_to_candidates() {
             "mistral/mistral-small-2603 1",
         ]
     );
-    // Shared out evenly; `haiku` stands before for every request, so its share is nobody's.
+    // The weight of a nested route is split evenly; `haiku` comes earlier, so its share is dropped.
     assert_eq!(
         describe_candidates(&config, "canary"),
         [
@@ -196,7 +195,7 @@ fn nested_routes_expand_to_candidates() {
         ]
     );
     assert_eq!(describe_candidates(&config, "cheap"), ["anthropic/claude-haiku-4-5 1"]);
-    // A model that stands earlier for some requests only keeps its later place for the others.
+    // A model that comes earlier only under a condition keeps its later place for other requests.
     let config = load_config(
         &yaml_with_routes(
             "  a: {candidates: [{model: 'route:b', when: {label: x, max_input_tokens: 9}}, sim-openai/good]}
@@ -307,13 +306,13 @@ routes:
             "version: 1\nroutes:\n  w: {strategy: weighted, candidates: [{model: sim-openai/good, weight: 0}]}\n"
         )
     );
-    // Deep ones are refused in any order, and many ways through them cost no time.
+    // Deep nesting is rejected in any order, and many paths through nested routes do not slow down the check.
     let line = |n: usize| format!("  r{n}: {{candidates: ['route:r{}', sim-openai/m{n}]}}\n", n + 1);
     for order in [(0..40).collect::<Vec<_>>(), (0..40).rev().collect()] {
         let routes: String = order.into_iter().map(line).collect();
-        let said =
+        let error =
             routes_yaml_error(&yaml_with_routes(&(routes + "  r40: {candidates: [sim-openai/good]}\n")));
-        assert!(said.contains("more than 16 routes in one another"), "{said}");
+        assert!(error.contains("routes nested more than 16 levels deep"), "{error}");
     }
     let fork = |n: usize| {
         let next = n + 1;
@@ -325,8 +324,8 @@ routes:
         .run(&["check"])
         .assert_exit_code(0);
     let many: String = (0..201).map(|n| format!("sim-openai/m{n}, ")).collect();
-    let said = routes_yaml_error(&yaml_with_routes(&format!("  big: {{candidates: [{many}]}}\n")));
-    assert!(said.contains("the route `big` has more than 200 candidates"), "{said}");
+    let error = routes_yaml_error(&yaml_with_routes(&format!("  big: {{candidates: [{many}]}}\n")));
+    assert!(error.contains("route `big` has more than 200 candidates"), "{error}");
 }
 
 #[test]
@@ -336,14 +335,14 @@ fn invalid_value_error_cases() {
             "  a:\n    candidates: [sim-openai/good]\n    {entry}\n"
         )))
     };
-    for (entry, said) in [
+    for (entry, expected) in [
         ("strategy: cheepest", "did you mean `cheapest`?"),
         ("quality: {set: s.yaml, min_pas_rate: 1}", "did you mean `min_pass_rate`?"),
-        ("on_conversation: stop", "the words known here are stay, failover"),
-        ("max_p50_ms: 1.5", "a whole number in range"),
-        ("max_cost_usd: 5e-2", "`5e-2` is no amount of dollars"),
+        ("on_conversation: stop", "use one of these values: stay, failover"),
+        ("max_p50_ms: 1.5", "an integer in range"),
+        ("max_cost_usd: 5e-2", "invalid amount `5e-2`: expected USD"),
     ] {
-        assert!(of(entry).contains(said), "{entry}: {}", of(entry));
+        assert!(of(entry).contains(expected), "{entry}: {}", of(entry));
     }
     let candidate = |text: &str| {
         routes_yaml_error(&yaml_with_routes(&format!("  a:\n    candidates:\n      - {text}\n")))
@@ -352,15 +351,15 @@ fn invalid_value_error_cases() {
         "unknown_key_of_a_candidate",
         candidate("{model: sim-openai/good, wehn: {label: x}}")
     );
-    for (text, said) in [
+    for (text, expected) in [
         ("{model: sim-openai/good, when: {lable: x}}", "did you mean `label`?"),
-        ("{weight: 3}", "the key `model` is missing"),
-        ("5", "a name or a map was expected here"),
-        ("", "a name or a map was expected here"),
-        ("[sim-openai/good]", "a name or a map was expected here"),
-        ("a", "for the route of that name, write `route:a`"),
+        ("{weight: 3}", "missing key `model`"),
+        ("5", "expected a model name or a map"),
+        ("", "expected a model name or a map"),
+        ("[sim-openai/good]", "expected a model name or a map"),
+        ("a", "did you mean `route:a`?"),
     ] {
-        assert!(candidate(text).contains(said), "{text}: {}", candidate(text));
+        assert!(candidate(text).contains(expected), "{text}: {}", candidate(text));
         assert!(candidate(text).contains("routes.yaml:5:"), "{text}: {}", candidate(text));
     }
 }
@@ -407,7 +406,6 @@ models:
 aliases: {good: sim-gemini/good}
 ";
 
-/// The routes of [`ROUTES`] with these variables set.
 fn load_with_variables(set: &[(&str, &str)]) -> Result<Config, SubjectError> {
     let folder = tempfile::tempdir().unwrap();
     let look = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
@@ -417,7 +415,7 @@ fn load_with_variables(set: &[(&str, &str)]) -> Result<Config, SubjectError> {
 #[test]
 fn env_override_replaces_route_candidates() {
     let config = load_with_variables(&[("SLALOM_ROUTE_TWO_ARMS", " sim-openai/good ,sim-anthropic/good,")]);
-    assert_eq!(config.unwrap_err().message, "SLALOM_ROUTE_TWO_ARMS: a name is missing beside a comma");
+    assert_eq!(config.unwrap_err().message, "SLALOM_ROUTE_TWO_ARMS: empty name in the list");
     let config =
         load_with_variables(&[("SLALOM_ROUTE_TWO_ARMS", " sim-openai/good ,sim-anthropic/good")]).unwrap();
     assert_eq!(describe_candidates(&config, "two-arms"), ["sim-openai/good 9 for x", "sim-anthropic/good 1"]);
@@ -425,10 +423,7 @@ fn env_override_replaces_route_candidates() {
         describe_candidates(&config, "over"),
         ["sim-openai/good 1 for x", "sim-anthropic/good 1", "sim-openai/terse 1"]
     );
-    assert_eq!(
-        config.override_notes,
-        ["SLALOM_ROUTE_TWO_ARMS replaces the candidates of the route `two-arms`"]
-    );
+    assert_eq!(config.override_notes, ["SLALOM_ROUTE_TWO_ARMS overrides the candidates of route `two-arms`"]);
     let by = |name: &str| config.routes.iter().find(|r| r.name == name).unwrap().overridden_by.clone();
     assert_eq!((by("two-arms").as_deref(), by("over")), (Some("SLALOM_ROUTE_TWO_ARMS"), None));
     let config =
@@ -440,23 +435,31 @@ fn env_override_replaces_route_candidates() {
 
 #[test]
 fn invalid_env_override_error_names_variable() {
-    for (name, value, said) in [
-        ("SLALOM_ROUTE_OVER", "antropic/x", "SLALOM_ROUTE_OVER: there is no provider `antropic`"),
-        ("SLALOM_ROUTE_OVER", "gud", "SLALOM_ROUTE_OVER: `gud` is not a model"),
-        ("SLALOM_ROUTE_OVER", "route:two", "SLALOM_ROUTE_OVER: there is no route `two`"),
-        ("SLALOM_ROUTE_OVER", "good,sim-gemini/good", "SLALOM_ROUTE_OVER: `sim-gemini/good` stands twice"),
+    for (name, value, expected) in [
+        ("SLALOM_ROUTE_OVER", "antropic/x", "SLALOM_ROUTE_OVER: unknown provider `antropic`"),
+        (
+            "SLALOM_ROUTE_OVER",
+            "gud",
+            "SLALOM_ROUTE_OVER: invalid model `gud`: expected provider/model or an alias",
+        ),
+        ("SLALOM_ROUTE_OVER", "route:two", "SLALOM_ROUTE_OVER: unknown route `two`"),
+        (
+            "SLALOM_ROUTE_OVER",
+            "good,sim-gemini/good",
+            "SLALOM_ROUTE_OVER: duplicate candidate `sim-gemini/good`",
+        ),
         (
             "SLALOM_ROUTE_TWO_ARMS",
             "route:over",
-            "SLALOM_ROUTE_TWO_ARMS: these routes go in a circle: two-arms → over → two-arms",
+            "SLALOM_ROUTE_TWO_ARMS: circular reference between routes: two-arms → over → two-arms",
         ),
         (
             "SLALOM_ROUTE_NEEDS",
             "sim-openai/mute",
-            "SLALOM_ROUTE_NEEDS: no candidate of the route `needs` has all that it requires: `sim-openai/mute` has no tools",
+            "SLALOM_ROUTE_NEEDS: no candidate of route `needs` meets its `requires`: `sim-openai/mute` lacks tools",
         ),
     ] {
-        assert_eq!(load_with_variables(&[(name, value)]).unwrap_err().message, said);
+        assert_eq!(load_with_variables(&[(name, value)]).unwrap_err().message, expected);
     }
     let tool = CliHarness::new().with_file(
         "routes.yaml",
@@ -467,7 +470,7 @@ fn invalid_env_override_error_names_variable() {
         .run(&["check"])
         .assert_exit_code(2)
         .assert_stderr_contains(&[
-            "SLALOM_ROUTE_A_B could mean the route `a-b` or the route `a.b`",
+            "ambiguous variable SLALOM_ROUTE_A_B: it matches routes `a-b` and `a.b`",
             "hint: ",
         ]);
 }
@@ -484,7 +487,8 @@ fn env_override_applies_to_every_command() {
     tool.run(&["ask", "-m", "route:mine", "hi"]).assert_exit_code(0);
 }
 
-/// An entry of a route: a model, or a later route, under conditions that never exclude each other.
+/// Target, whether it needs a label, and its input token limit. Targets 0 to 2 are models; larger targets
+/// are later routes.
 type RouteEntry = (usize, bool, Option<u64>);
 
 fn route_entries() -> impl proptest::strategy::Strategy<Value = Vec<Vec<RouteEntry>>> {
@@ -495,7 +499,7 @@ fn route_entries() -> impl proptest::strategy::Strategy<Value = Vec<Vec<RouteEnt
     )
 }
 
-/// The models that a request may go to, each at its first place, straight from what is written.
+/// The models that a request may use, in order of first occurrence, computed directly from the entries.
 fn expected_models(
     routes: &[Vec<RouteEntry>],
     route: usize,
@@ -503,16 +507,15 @@ fn expected_models(
     tokens: u64,
     found: &mut Vec<String>,
 ) {
-    for (what, label, most) in &routes[route] {
+    for (target, label, most) in &routes[route] {
         if (*label && !labelled) || most.is_some_and(|most| tokens > most) {
             continue;
         }
-        // 0 to 2 are models, the rest are routes further down.
-        let below = route + what.saturating_sub(2);
-        if *what > 2 && below < routes.len() {
+        let below = route + target.saturating_sub(2);
+        if *target > 2 && below < routes.len() {
             expected_models(routes, below, labelled, tokens, found);
-        } else if !found.contains(&format!("m{what}")) {
-            found.push(format!("m{what}"));
+        } else if !found.contains(&format!("m{target}")) {
+            found.push(format!("m{target}"));
         }
     }
 }
@@ -520,18 +523,18 @@ fn expected_models(
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-    /// Routes put in the place of their names offer every request the same models in the same order.
+    /// Expanding nested routes must not change which models a request may use, or their order.
     #[test]
     fn expansion_preserves_candidate_order(routes in route_entries()) {
         let mut text = "version: 1\nroutes:\n".to_owned();
         for (n, entries) in routes.iter().enumerate() {
             text += &format!("  r{n}:\n    candidates:\n");
-            for (what, label, most) in entries {
-                let below = n + what.saturating_sub(2);
-                let name = if *what > 2 && below < routes.len() {
+            for (target, label, most) in entries {
+                let below = n + target.saturating_sub(2);
+                let name = if *target > 2 && below < routes.len() {
                     format!("route:r{below}")
                 } else {
-                    format!("sim-openai/m{what}")
+                    format!("sim-openai/m{target}")
                 };
                 let label = if *label { "label: x, " } else { "" };
                 let most = most.map(|most| format!("max_input_tokens: {most}")).unwrap_or_default();
@@ -542,7 +545,7 @@ proptest::proptest! {
         let config = match Config::load(found, &TrustStore::for_user()) {
             Ok(config) => config,
             Err(error) => {
-                proptest::prop_assert!(error.diagnostics.iter().all(|p| p.message.contains("stands twice")), "{}", error);
+                proptest::prop_assert!(error.diagnostics.iter().all(|p| p.message.contains("duplicate candidate")), "{}", error);
                 return Ok(());
             }
         };

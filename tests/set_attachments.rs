@@ -1,4 +1,4 @@
-//! Pictures, documents and texts that go with the prompts of a golden set, through the real binary.
+//! Images, documents, and text files attached to the prompts of a golden set.
 
 use serde_json::Value;
 
@@ -25,7 +25,6 @@ fn harness(simulator: &CountingSimulator, set: &str) -> CliHarness {
     tool
 }
 
-/// The digests of the cases.
 fn case_digests(tool: &CliHarness) -> Vec<Value> {
     tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(0);
     let report: Value =
@@ -41,7 +40,7 @@ fn digest_depends_on_file_content() {
     let ran = tool.run(&["eval", "set.yaml", "--dry-run", "--filter", "note"]).assert_exit_code(0);
     let prompt = "What does note.txt show?\n\n<file name=\"pictures/note.txt\">\na drawn horse\n</file>\n";
     assert!(ran.stdout.contains(prompt), "{}", ran.stdout);
-    // The same in a turn of several is the same case; another picture is another one.
+    // A user message with the same file gives the same digest; other file content gives another one.
     let turns = SET.replace(
         "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']\n",
         "messages:\n  - {role: user, content: 'What does {{ picture }} show?', files: ['pictures/{{ picture }}']}\n",
@@ -51,14 +50,13 @@ fn digest_depends_on_file_content() {
     std::fs::write(tool.path("pictures/dot.png"), [&PNG[..], &[5]].concat()).unwrap();
     let second = case_digests(&tool);
     assert!(second[0] != first[0] && second[1] == first[1]);
-    // A prompt may have files of its own, or go without words about them.
+    // A named prompt may have its own files.
     let named = SET
         .replace("prompt: What does {{ picture }} show?", "prompts:\n  plain: What does {{ picture }} show?\n  both: {prompt: Well?, files: [pictures/dot.png, pictures/note.txt]}");
     let ran = tool.with_file("set.yaml", &named).run(&["eval", "set.yaml", "--json"]).assert_exit_code(0);
     assert_eq!(ran.json()["runs"][0]["subjects"].as_array().unwrap().len(), 2);
 }
 
-/// What is attached is looked at before anything is sent: who takes no pictures is not asked.
 #[test]
 fn model_without_document_support_fails() {
     let pdf = SET.replace("dot.png", "page.pdf").replace("sim-openai", "sim-cohere");
@@ -69,7 +67,7 @@ fn model_without_document_support_fails() {
     let ran = tool.run(&["eval", "set.yaml", "--filter", "dot"]);
     assert_ne!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(
-        format!("{}{}", ran.stdout, ran.stderr).contains("it takes no documents"),
+        format!("{}{}", ran.stdout, ran.stderr).contains("sim-cohere/good: does not support documents"),
         "{}{}",
         ran.stdout,
         ran.stderr
@@ -82,23 +80,23 @@ fn invalid_files_fail_before_any_request() {
     let mistakes: Vec<(String, &[&str])> = vec![
         (
             SET.replace("picture: dot.png", "picture: dog.png"),
-            &["case `dot`: `pictures/dog.png` cannot be read", "relative to the set", "set.yaml:8:"],
+            &["case `dot`: cannot read `pictures/dog.png`: ", "relative to the set", "set.yaml:8:"],
         ),
         (
             SET.replace("pictures/{{ picture }}", "{{ photo }}"),
-            &["case `dot`: the template's variable `photo` is not defined"],
+            &["case `dot`: undefined template variable `photo`"],
         ),
-        (SET.replace("pictures/{{ picture }}", "{{ photo"), &["the template is broken", "set.yaml:5:"]),
+        (SET.replace("pictures/{{ picture }}", "{{ photo"), &["invalid template:", "set.yaml:5:"]),
         (
             SET.replace("prompt: What does {{ picture }} show?", "messages: [{role: user, content: x}]"),
-            &["files go with what the user says", "set.yaml:5:"],
+            &["`files` must be in a user message", "set.yaml:5:"],
         ),
         (
             SET.replace(
                 "prompt: What does {{ picture }} show?\nfiles: ['pictures/{{ picture }}']",
                 "messages: [{role: assistant, content: x, files: [a.png]}, {role: user, content: y}]",
             ),
-            &["files go with what the user says", "set.yaml:4:"],
+            &["`files` must be in a user message", "set.yaml:4:"],
         ),
     ];
     for (text, words) in mistakes {
@@ -109,7 +107,7 @@ fn invalid_files_fail_before_any_request() {
     assert_eq!(simulator.request_count(), 0);
 }
 
-/// Of very many cases memory holds little: they are put in a file without a name, and it is said where that cannot be.
+/// Large sets are kept in an unnamed temporary file, so they need a writable TMPDIR.
 #[test]
 fn large_set_without_tmpdir_exits_2() {
     let set = "version: 1\nname: many\nprompt: '{{ q }}'\nassert: [contains: x]\ncases_from: [many.csv]\n";
@@ -121,10 +119,10 @@ fn large_set_without_tmpdir_exits_2() {
     let nowhere = tool.path("no/such/folder");
     let tool = tool.with_env("TMPDIR", nowhere.to_str().unwrap());
     let ran = tool.run(&["check", "set.yaml"]).assert_exit_code(2);
-    assert!(ran.stderr.contains("the cases are too many for memory"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot write the cases to a temporary file:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("no/such/folder: ") && ran.stderr.contains("$TMPDIR"), "{}", ran.stderr);
-    assert_eq!(std::fs::read_dir(tool.path("")).unwrap().count(), left, "nothing is left behind");
-    // Few need no such room.
+    assert_eq!(std::fs::read_dir(tool.path("")).unwrap().count(), left, "a temporary file was left behind");
+    // A small set needs no temporary file.
     let tool = tool.with_file("many.csv", "id,q\n1,why?\n");
     tool.run(&["check", "set.yaml"]).assert_exit_code(0);
 }

@@ -1,8 +1,7 @@
-//! What is said to whoever mistypes something about a golden set, through the real binary.
+//! Error messages and hints for mistakes in golden sets and in `slalom eval` arguments.
 
 use crate::harness::{CliHarness, CliOutput};
 
-/// A set whose cases come from `cases.csv`.
 fn set_yaml(prompt: &str) -> String {
     format!(
         "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{prompt}'\nassert: [contains: Paris]\ncases_from: [cases.csv]\n"
@@ -15,20 +14,20 @@ fn dry_run_with_cases(cases: &str) -> CliOutput {
     tool.run(&["eval", "set.yaml", "--dry-run"])
 }
 
-/// One mistake that every case shares is told three times, and then counted.
+/// The same error in many cases is shown three times, then counted.
 #[test]
 fn repeated_errors_are_summarized() {
     let cases: String = (0..40).map(|n| format!("c{},a\n", n % 20)).collect();
     let ran = dry_run_with_cases(&format!("id,place\n{cases}")).assert_exit_code(2);
-    let told = |words: &str| ran.stderr.matches(words).count();
+    let count = |words: &str| ran.stderr.matches(words).count();
     assert_eq!(
-        (told("variable `q` is not defined"), told("two cases have the id")),
+        (count("undefined template variable `q`"), count("duplicate case ID `")),
         (3, 3),
         "{}",
         ran.stderr
     );
-    assert_eq!((told("and 37 more like it"), told("and 17 more like it")), (1, 1), "{}", ran.stderr);
-    // Three of a kind are all that there are, and another variable is another mistake.
+    assert_eq!((count("and 37 more like it"), count("and 17 more like it")), (1, 1), "{}", ran.stderr);
+    // Three errors of one kind are all shown; a different variable is a different error.
     let ran = dry_run_with_cases("id,place\na,a\nb,b\nc,c\n").assert_exit_code(2);
     assert!(!ran.stderr.contains("more like it"), "{}", ran.stderr);
 }
@@ -41,24 +40,24 @@ fn invalid_template_error_omits_vars_hint() {
     let ran = tool
         .run(&["eval", "set.yaml", "--dry-run"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["the template is broken", "hint: templates are Jinja"]);
+        .assert_stderr_contains(&["invalid template:", "hint: use Jinja syntax: "]);
     assert!(!ran.stderr.contains("vars:"), "{}", ran.stderr);
 }
 
 #[test]
 fn csv_separator_error_suggests_commas() {
-    let hint = "a .csv file has commas between them";
+    let hint = ": a .csv file must use commas";
     dry_run_with_cases("id;q;reference\na;b;c\n").assert_exit_code(2).assert_stderr_contains(&[
         "cases.csv, line 1",
         "separated by semicolons",
         hint,
     ]);
     dry_run_with_cases("id\tq\na\tb\n").assert_exit_code(2).assert_stderr_contains(&["separated by tabs"]);
-    // One column is a file of cases, too, and a semicolon in a row says nothing.
+    // A single column is valid, and a semicolon in a row is not an error.
     dry_run_with_cases("q\na;b\n").assert_exit_code(0);
 }
 
-/// A misspelt column would silently become a variable, and its cases go without what it says.
+/// Without this check, a misspelled column would silently become a variable.
 #[test]
 fn misspelled_column_error_suggests_name() {
     for (wrong, meant) in [
@@ -75,8 +74,8 @@ fn misspelled_column_error_suggests_name() {
             .assert_exit_code(2)
             .assert_stderr_contains(&["cases.csv, line 2", &words]);
     }
-    for fine in ["preference", "tabs", "closer", "ids", "customer", "inference", "referee", "stage"] {
-        dry_run_with_cases(&format!("q,{fine}\na,b\n")).assert_exit_code(0);
+    for valid in ["preference", "tabs", "closer", "ids", "customer", "inference", "referee", "stage"] {
+        dry_run_with_cases(&format!("q,{valid}\na,b\n")).assert_exit_code(0);
     }
 }
 
@@ -87,11 +86,10 @@ fn audit_counts_use_singular() {
         CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
     let text = tool.run(&["eval", "set.yaml", "--audit"]).stdout;
     let [one, two] =
-        ["references: 1 of 1 passes its own assertions\n", "mutants: 1 of 1 case catches every one\n"];
+        ["references: 1 of 1 passes its own assertions\n", "mutants: 1 of 1 case catches every mutant\n"];
     assert!(text.contains(one) && text.contains(two), "{text}");
 }
 
-/// One of a thing is not said as several.
 #[cfg(unix)]
 #[test]
 fn counts_of_one_use_singular() {
@@ -102,9 +100,9 @@ fn counts_of_one_use_singular() {
     let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--allow-exec"], more].concat());
     eval(&[])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["2 repeats of a case must pass, and it is asked once"]);
+        .assert_stderr_contains(&["min_pass requires 2 repeats to pass, but each case runs once"]);
     let plan = eval(&["--min-pass", "1", "--dry-run"]).assert_exit_code(0).stdout;
-    for words in ["s: 1 case × sim-openai/good = 1 call\n", "programs are run once\n"] {
+    for words in ["s: 1 case × sim-openai/good = 1 call\n", "programs run once\n"] {
         assert!(plan.contains(words), "no {words:?} in {plan}");
     }
     let table = eval(&["--min-pass", "1", "-v"]).assert_exit_code(1).stdout;
@@ -112,41 +110,40 @@ fn counts_of_one_use_singular() {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
     let down = eval(&["--min-pass", "1", "-m", "sim-openai/down"]).assert_exit_code(3);
-    down.assert_stderr_contains(&["1 result missing; to get it: slalom"]);
+    down.assert_stderr_contains(&["1 result missing; to complete the run: slalom"]);
     eval(&["--filter", "z"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["none of the 1 case of set.yaml", "no case has a tag"]);
+        .assert_stderr_contains(&["no match among the 1 case in set.yaml", "` (no case has tags)"]);
 }
 
-/// Every figure of a gate says how it is written, where it is written otherwise.
 #[test]
 fn invalid_gate_value_error_suggests_format() {
     let text = set_yaml("Where is {{ q }}?");
     let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
-    for (flag, figure, words) in [
-        ("--max-unscored", "0.5", "as a share of them, that is `50%`"),
-        ("--max-unscored", "0.005", "`0.5%`"),
-        ("--max-unscored", "-1", "neither a number of cases nor a share such as `1%`"),
-        ("--min-pass-rate", "90%", "write 0.9 for 90 %"),
-        ("--min-pass-rate", "90", "write 0.9 for 90 %"),
-        ("--min-score", "99.9 %", "write 0.999 for 99.9 %"),
+    for (flag, value, words) in [
+        ("--max-unscored", "0.5", "write `50%` for a share of the cases"),
+        ("--max-unscored", "0.005", "write `0.5%` for a share of the cases"),
+        ("--max-unscored", "-1", "`: expected a number of cases or a percentage such as `1%`"),
+        ("--min-pass-rate", "90%", "write 0.9 for 90%"),
+        ("--min-pass-rate", "90", "use 0.9 for 90%"),
+        ("--min-score", "99.9 %", "write 0.999 for 99.9%"),
         ("--margin", "much", "a number from 0 to 1"),
         ("--max-cost-usd", "$5", "write 5 for $5"),
         ("--max-p50-ms", "2s", "write 2000 for 2 s"),
         ("--max-p95-ms", "250 ms", "write 250 for 250 ms"),
         ("--max-p50-ms", "long", "such as 2000 for 2 s"),
     ] {
-        tool.run(&["eval", "set.yaml", "--dry-run", flag, figure])
+        tool.run(&["eval", "set.yaml", "--dry-run", flag, value])
             .assert_exit_code(2)
             .assert_stderr_contains(&[flag, words]);
     }
     tool.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["write 0.95 for 95 %"]);
+        .assert_stderr_contains(&["write 0.95 for 95%"]);
     for (gate, words) in [
-        ("max_unscored: 0.5", "as a share of them, that is `50%`"),
-        ("max_unscored: most", "neither a number of cases nor a share such as `1%`"),
-        ("min_pass_rate: 90%", "hint: write 0.9 for 90 %"),
+        ("max_unscored: 0.5", "write `50%` for a share of the cases"),
+        ("max_unscored: most", "`: expected a number of cases or a percentage such as `1%`"),
+        ("min_pass_rate: 90%", "hint: write 0.9 for 90%"),
     ] {
         let text = text.replace("name: s", &format!("name: s\ngate: {{{gate}}}"));
         let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
@@ -165,31 +162,27 @@ fn invalid_file_argument_error_suggests_format() {
         |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--dry-run"], more].concat()).assert_exit_code(2);
     for file in ["cases.csv", "./cases.csv", "../report", "/tmp/report.xml"] {
         eval(&["--baseline", file]).assert_stderr_contains(&[
-            file,
-            "is no baseline",
+            &format!("invalid baseline `{file}`"),
             ".json",
             "--save-baseline",
         ]);
     }
-    // A model may have a dot in its name.
-    eval(&["--baseline", "nobody/x-4.1"]).assert_stderr_contains(&["there is no provider `nobody`"]);
-    eval(&["-o", "-"]).assert_stderr_contains(&["`-o -`", "--json prints JSON to standard output"]);
+    // A model name may contain a dot, so it is not taken for a file.
+    eval(&["--baseline", "nobody/x-4.1"]).assert_stderr_contains(&["unknown provider `nobody`"]);
+    eval(&["-o", "-"])
+        .assert_stderr_contains(&["`-o -`", "use --json for JSON on stdout, or a file name that ends in"]);
 }
 
-/// A judge that the money does not reach for has not failed, and nothing about it is unknown.
+/// A judge call over the cost limit is reported as cancelled, not as a judge failure.
 #[test]
 fn judge_over_max_cost_exits_4() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/judge\nrequest: {max_tokens: 40}\nprompt: Which?\ncases: [{id: a, reference: a, assert: [ASSERT]}]\n";
     for (assertion, cost, words) in [
-        (
-            "llm-rubric: Is kind",
-            "0.0005",
-            "llm-rubric: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
-        ),
+        ("llm-rubric: Is kind", "0.0005", "llm-rubric: sim-anthropic/judge was not called: cost limit: $0."),
         (
             "llm-rubric: {value: Is kind, votes: 3}",
             "0.0005",
-            "llm-rubric: 3 of 3 votes are missing: sim-anthropic/judge was not asked, since the limit on cost ended judging: this run has spent $0.",
+            "llm-rubric: 3 of 3 votes are missing: sim-anthropic/judge was not called: cost limit: $0.",
         ),
     ] {
         let tool =
@@ -199,7 +192,7 @@ fn judge_over_max_cost_exits_4() {
         assert!(ran.stdout.contains(&format!("    cancelled: {words}")), "{}", ran.stdout);
         let report = std::fs::read_to_string(tool.path("report.json")).unwrap();
         assert!(report.contains(words) && report.contains("\"cancelled\""), "{report}");
-        ran.assert_stderr_contains(&["1 of 1 case was stopped: this run has spent $0."]);
+        ran.assert_stderr_contains(&["1 of 1 case was not completed: cost limit: $0."]);
     }
 }
 
@@ -208,28 +201,29 @@ fn timeout_exits_4() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/stall]\nprompt: Which?\nassert: [{latency: {max_ms: 100}}]\ncases: [{id: a}]\n";
     let tool = CliHarness::new().with_file("set.yaml", text);
     let ran = tool.run(&["eval", "set.yaml", "--timeout", "73ms"]).assert_exit_code(4);
-    let words = "    timeout: the call's time limit (--timeout) ran out before it had a whole answer\n";
+    let words = "    timeout: --timeout expired before the answer was complete\n";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
 }
 
-/// A simulated model that is misspelt is known for one before the first call, and by a dry run, whoever it is to be.
+/// Misspelled simulated models and judges are found before the first call, also by --dry-run.
 #[test]
 fn unknown_simulated_model_exits_2() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/juge\nprompt: Which?\ncases: [{id: a, reference: a, assert: [llm-rubric: Is kind]}]\n";
     let tool = CliHarness::new().with_file("set.yaml", text);
     for more in [&[][..], &["--dry-run"]] {
         let eval = |own: &[&str]| tool.run(&[&["eval", "set.yaml"], own, more].concat());
-        eval(&[])
-            .assert_exit_code(2)
-            .assert_stderr_contains(&["has no model `juge`", "did you mean `sim-anthropic/judge`?"]);
+        eval(&[]).assert_exit_code(2).assert_stderr_contains(&[
+            "unknown simulator model `juge`",
+            "did you mean `sim-anthropic/judge`?",
+        ]);
         eval(&["-m", "sim-openai/goood"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&["no model `goood`", "did you mean `sim-openai/good`?"]);
+            .assert_stderr_contains(&["unknown simulator model `goood`", "did you mean `sim-openai/good`?"]);
         eval(&["-m", "sim-openai/xyz"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&["hint: it has good, sloppy"]);
+            .assert_stderr_contains(&["hint: use one of good, sloppy"]);
     }
-    // Vectors come from any.
+    // For embeddings, any simulated model name is valid.
     let vectors = text
         .replace("judge: sim-anthropic/juge", "embedding: sim-openai/any")
         .replace("llm-rubric: Is kind", "similar");

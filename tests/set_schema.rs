@@ -1,4 +1,4 @@
-//! The shape of answers that a golden set asks for, through the real binary.
+//! Structured output in golden sets: `request: {schema: …}`.
 
 use serde_json::Value;
 
@@ -17,7 +17,6 @@ cases:
   - {id: japan, vars: {country: Japan}, request: {max_tokens: 50}}
 ";
 
-/// The digests of the cases for one subject.
 fn case_digests(tool: &CliHarness, code: i32) -> Vec<Value> {
     tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-o", "out.json"]).assert_exit_code(code);
     let report: Value =
@@ -27,7 +26,7 @@ fn case_digests(tool: &CliHarness, code: i32) -> Vec<Value> {
 
 #[test]
 fn request_schema_is_sent_to_provider() {
-    // A simulator that knows no reference answers in the shape that it is asked for, and else in words.
+    // Without a reference, the simulator follows the requested schema, else it answers in prose.
     let simulator = CountingSimulator::start();
     let routes = simulator.routes_yaml();
     let tool = CliHarness::new()
@@ -55,7 +54,7 @@ fn digest_depends_on_schema_content() {
         tool.with_file("wider.json", &SCHEMA.replace("string", "integer")).with_file("set.yaml", &wider);
     let second = case_digests(&tool, 1);
     assert!(first.iter().zip(&second).all(|(first, second)| first != second));
-    // A case may ask for another shape than its set.
+    // A case may override the schema of its set.
     let own = SET.replace("request: {max_tokens: 50}", "request: {max_tokens: 50, schema: wider.json}");
     let third = case_digests(&tool.with_file("set.yaml", &own), 1);
     assert!(third[0] == first[0] && third[1] != first[1] && third[1] != second[0]);
@@ -69,14 +68,23 @@ fn invalid_file_fails_before_any_request() {
             CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
         tool.with_file("shapes/city.json", text).run(&["eval", "set.yaml"]).assert_exit_code(2)
     };
-    run("{").assert_stderr_contains(&["city.json is no JSON Schema: EOF", "set.yaml:5:19", "hint: "]);
-    let ran =
-        run("{\"type\": 7}").assert_stderr_contains(&["shapes/city.json is no JSON Schema", "set.yaml:5:19"]);
-    assert_eq!(ran.stderr.matches("set.yaml:5:19").count(), 1, "wrong once, not once a case: {}", ran.stderr);
+    run("{").assert_stderr_contains(&[
+        "city.json is not a valid JSON Schema: EOF",
+        "set.yaml:5:19",
+        "hint: ",
+    ]);
+    let ran = run("{\"type\": 7}")
+        .assert_stderr_contains(&["shapes/city.json is not a valid JSON Schema", "set.yaml:5:19"]);
+    assert_eq!(
+        ran.stderr.matches("set.yaml:5:19").count(),
+        1,
+        "the error is repeated for each case: {}",
+        ran.stderr
+    );
     let tool =
         CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
     tool.run(&["eval", "set.yaml"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["city.json cannot be read", "set.yaml:5:19"]);
+        .assert_stderr_contains(&["cannot read shapes/city.json", "set.yaml:5:19"]);
     assert_eq!(simulator.request_count(), 0);
 }

@@ -1,4 +1,4 @@
-//! One breaker for all processes: what two hundred short-lived ones learn of a dead provider through one ledger.
+//! One circuit breaker for all processes: 200 short-lived processes share one ledger and one dead provider.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,11 +11,11 @@ use slalom::ledger::{HealthKey, HealthRow, Ledger};
 
 use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
-/// How many processes there are, and how many at a time.
+/// The total number of processes, and how many run at a time.
 const PROCESSES: usize = 200;
 const CONCURRENCY: usize = 16;
 
-/// A provider that answers 503, counts, and keeps its callers waiting while it is told to.
+/// A provider that answers 503, counts requests, and delays its responses while `held` is set.
 struct DeadProvider {
     address: SocketAddr,
     state: Arc<DeadProviderState>,
@@ -33,7 +33,6 @@ impl DeadProvider {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, state) = (listener.local_addr().unwrap(), Arc::new(DeadProviderState::default()));
         let shared = Arc::clone(&state);
-        // It ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = Arc::clone(&shared);
@@ -71,12 +70,12 @@ impl DeadProviderState {
         self.hits.fetch_add(1, Ordering::SeqCst);
         drop(self.released.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
         let reply = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
-        // Whoever gave up meanwhile wants no answer.
+        // The client may have disconnected.
         let _ = stream.write_all(reply.as_bytes());
     }
 }
 
-/// A route whose first candidate is at a dead address, and a ledger.
+/// A route whose first candidate is the dead provider.
 struct SharedBreakerFixture {
     tool: CliHarness,
     alive: CountingSimulator,
@@ -96,7 +95,7 @@ impl SharedBreakerFixture {
         self.tool.run(&["--ledger", "ledger.db", "route", "two", "--json", "hi"])
     }
 
-    /// So many processes, sixteen at a time. Each must get its answer.
+    /// Runs the processes, `CONCURRENCY` at a time. Each must get an answer.
     fn run_route_in_parallel(&self, processes: usize) {
         let left = AtomicUsize::new(processes);
         let take =
@@ -118,7 +117,7 @@ impl SharedBreakerFixture {
     }
 }
 
-/// Reads or changes what a ledger has of a provider's model.
+/// Reads or changes the health row of a provider's model.
 fn edit_health_row<T: Clone + Default + Send + 'static>(
     path: &Path,
     provider: &str,
@@ -136,57 +135,61 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// Two hundred processes and one more. `touched` is how often the dead provider was reached, where it can tell.
-fn assert_breaker_is_shared(world: &SharedBreakerFixture, touched: impl Fn() -> Option<usize>) {
+/// `dead_requests` returns the number of requests at the dead provider, or `None` if it cannot count them.
+fn assert_breaker_is_shared(fixture: &SharedBreakerFixture, dead_requests: impl Fn() -> Option<usize>) {
     let start = Instant::now();
-    world.run_route_in_parallel(PROCESSES);
-    let (dead, alive, took) = (world.health("sim-openai"), world.health("sim-anthropic"), start.elapsed());
+    fixture.run_route_in_parallel(PROCESSES);
+    let (dead, alive, took) =
+        (fixture.health("sim-openai"), fixture.health("sim-anthropic"), start.elapsed());
 
-    // Nobody's failure was lost: these add up and do not decay.
+    // No failure was lost: consecutive failures add up and do not decay.
     let calls = dead.consecutive_failures as usize;
     assert_eq!(dead.consecutive_failures.fract(), 0.0);
-    if let Some(touched) = touched() {
-        assert_eq!(calls, touched, "as many failures are known as there were");
+    if let Some(dead_requests) = dead_requests() {
+        assert_eq!(calls, dead_requests, "recorded failures differ from the requests");
     }
-    // Each trip but the first is a probe that failed.
+    // Each trip after the first is a failed probe.
     let probes = dead.trips.saturating_sub(1) as usize;
     println!(
         "{PROCESSES} processes in {took:.1?}: {calls} calls to the dead provider, {probes} of them probes"
     );
     assert!(calls <= 3 + (CONCURRENCY - 1) + probes, "{calls} calls, {probes} probes");
-    // Nor anybody's success. These decay, by half in an hour.
-    assert_eq!(world.alive.request_count(), PROCESSES as u64, "one answer each");
-    let least = PROCESSES as f64 * 2_f64.powf(-took.as_secs_f64() / 3600.0);
+    // No success was lost either. Their weight decays with a half-life of one hour.
+    assert_eq!(fixture.alive.request_count(), PROCESSES as u64, "not one answer per process");
+    let min_weight = PROCESSES as f64 * 2_f64.powf(-took.as_secs_f64() / 3600.0);
     let weight = alive.first_token.weight;
-    assert!(weight >= least - 1e-6 && weight <= PROCESSES as f64, "{weight} measurements, {least} at least");
+    assert!(
+        weight >= min_weight - 1e-6 && weight <= PROCESSES as f64,
+        "{weight} measurements, expected at least {min_weight}"
+    );
     assert_eq!((alive.consecutive_failures, alive.open_until), (0.0, 0));
 
-    // On a slow machine a probe may be due: when it has failed, the breaker is open for 24 s at least.
+    // On a slow machine a probe may be due: after it fails, the breaker stays open for at least 24 s.
     let tripped = dead.trips > 0;
     if tripped && dead.open_until < now() + 5_000 {
-        world.run_route().assert_exit_code(0);
+        fixture.run_route().assert_exit_code(0);
     }
-    let before = world.health("sim-openai");
-    let envelope = world.run_route().assert_exit_code(0).json();
+    let before = fixture.health("sim-openai");
+    let envelope = fixture.run_route().assert_exit_code(0).json();
     assert_eq!(envelope["attempts"].as_array().unwrap().len(), 1, "{envelope}");
-    // Where two failures were known before a third one was under way, it stands behind the other one, which is ready.
+    // If two failures were recorded before a third call began, the candidate is only demoted.
     assert!(tripped || calls == 2 && dead.is_demoted, "{dead:?}");
     let skipped = envelope["skipped"][0]["reason"].as_str();
     assert_eq!(skipped, tripped.then_some("breaker_open"), "{envelope}");
-    assert_eq!(world.health("sim-openai"), before, "it was not touched");
-    if let Some(touched) = touched() {
-        assert_eq!(before.consecutive_failures as usize, touched);
+    assert_eq!(fixture.health("sim-openai"), before, "the dead provider was called");
+    if let Some(dead_requests) = dead_requests() {
+        assert_eq!(before.consecutive_failures as usize, dead_requests);
     }
 }
 
 #[test]
 fn status_503_opens_breaker_for_all_processes() {
     let dead = DeadProvider::start();
-    let world = SharedBreakerFixture::new(dead.address);
-    assert_breaker_is_shared(&world, || Some(dead.request_count()));
+    let fixture = SharedBreakerFixture::new(dead.address);
+    assert_breaker_is_shared(&fixture, || Some(dead.request_count()));
 
-    // Half-open now: of sixteen at once, one is kept waiting by the provider, and the others go elsewhere meanwhile.
-    let ledger = world.tool.path("ledger.db");
+    // Half-open: of 16 concurrent processes, one sends the probe; the others use the next candidate.
+    let ledger = fixture.tool.path("ledger.db");
     let due = now() - 1;
     edit_health_row(&ledger, "sim-openai", move |row| row.open_until = due);
     let before = dead.request_count();
@@ -194,9 +197,9 @@ fn status_503_opens_breaker_for_all_processes() {
     let (done, ended) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..CONCURRENCY {
-            let (world, done) = (&world, done.clone());
+            let (fixture, done) = (&fixture, done.clone());
             scope.spawn(move || {
-                let ran = world.run_route();
+                let ran = fixture.run_route();
                 done.send(()).unwrap();
                 ran.assert_exit_code(0);
             });
@@ -204,14 +207,17 @@ fn status_503_opens_breaker_for_all_processes() {
         (1..CONCURRENCY).for_each(|_| ended.recv().unwrap());
         dead.set_held(false);
     });
-    assert_eq!(dead.request_count() - before, 1, "one probe at a time");
-    let row = world.health("sim-openai");
-    assert!(row.open_until > due && row.probe_until == 0, "it failed, and gave the probe back: {row:?}");
+    assert_eq!(dead.request_count() - before, 1, "more than one probe at a time");
+    let row = fixture.health("sim-openai");
+    assert!(
+        row.open_until > due && row.probe_until == 0,
+        "the failed probe must reopen the breaker and release its slot: {row:?}"
+    );
 }
 
 #[test]
 fn refused_connections_open_breaker_for_all_processes() {
-    // Bound, so that nobody else gets the port, and never listened on.
+    // Bound to reserve the port, but never listening.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let _entered = runtime.enter();
     let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -1,4 +1,4 @@
-//! Processes that are ended from outside, and ledgers that fail them, through the real binary.
+//! Signals during a call, and unusable or locked ledgers.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn query_ledger(tool: &CliHarness, sql: &str) -> i64 {
     file.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Starts a call, and waits until it is under way.
+/// Starts a call and waits until the simulator has received its request.
 fn start_and_wait_for_request(simulator: &CountingSimulator, mut command: Command) -> Child {
     let before = simulator.request_count();
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -35,7 +35,7 @@ fn send_signal(signal: &str, child: &Child) {
 fn terminated_call_settles_budget_reservation() {
     let simulator = CountingSimulator::with_latency(Duration::from_secs(60));
     let tool = harness_with_budget(&simulator);
-    let mut paid = 0;
+    let mut spent_before = 0;
     for (signal, code, word) in [("-TERM", 143, "terminated"), ("-INT", 130, "interrupted")] {
         let child = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
         assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 1);
@@ -44,22 +44,22 @@ fn terminated_call_settles_budget_reservation() {
         ran.assert_exit_code(code).assert_stderr_contains(&[&format!("error: {word}\n")]);
         assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 0);
         let spent = query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend");
-        assert!(spent > paid, "{spent} after {paid}");
-        paid = spent;
+        assert!(spent > spent_before, "{spent} after {spent_before}");
+        spent_before = spent;
     }
-    // One that was killed could say nothing: what it had set aside is spent once its lease has ended.
+    // A killed process cannot settle: its reservation counts as spent when its lease expires.
     let mut child = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
     child.kill().unwrap();
     child.wait().unwrap();
     let file = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
     assert_eq!(file.execute("UPDATE lease SET until = since + 1", []).unwrap(), 1);
     let next = start_and_wait_for_request(&simulator, tool.command(ASK_ARGS));
-    assert_eq!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend") - paid, paid / 2);
+    assert_eq!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend") - spent_before, spent_before / 2);
     send_signal("-TERM", &next);
     next.wait_with_output().unwrap();
 }
 
-/// Whether this process ignores the hangup: then those that it starts do too.
+/// Whether this process ignores SIGHUP; child processes inherit that.
 #[cfg(target_os = "linux")]
 fn is_sighup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -79,7 +79,7 @@ fn sighup_exits_129_unless_ignored() {
         ran.assert_exit_code(129).assert_stderr_contains(&["error: hung up\n"]);
         assert_eq!(query_ledger(&tool, "SELECT count(*) FROM lease"), 0);
     }
-    // As `nohup` starts it.
+    // Ignore SIGHUP as `nohup` does.
     let plain = tool.command(ASK_ARGS);
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
@@ -97,17 +97,18 @@ fn unusable_ledger_warns_despite_quiet_under_budget() {
     let simulator = CountingSimulator::start();
     let dead = ["-q", "--ledger", "no-folder/ledger.db", "ask", "-m", "sim-openai/good", "hello"];
     let tool = harness_with_budget(&simulator).with_file("no-folder", "");
-    let alone = "what this run learns is not kept; the budget holds for this process alone from now on";
+    let alone =
+        "health and results of this run will not be saved, and the budget now applies to this process only";
     let ran = tool
         .run(&dead)
         .assert_exit_code(0)
-        .assert_stderr_contains(&["warning: the ledger no-folder/ledger.db", alone]);
+        .assert_stderr_contains(&["warning: cannot use the ledger no-folder/ledger.db", alone]);
     assert_eq!(ran.stderr.matches("ledger.db").count(), 1, "{}", ran.stderr);
     let limits = simulator.routes_yaml().replace("/v1}\n  sim-a", "/v1, limits: {concurrency: 9}}\n  sim-a");
     let tool = tool.with_file("routes.yaml", &limits);
-    assert_eq!(tool.run(&dead).assert_exit_code(0).stderr, "", "no money depends on it");
+    assert_eq!(tool.run(&dead).assert_exit_code(0).stderr, "", "a warning without a budget");
     let ran = tool.run(&dead[1..]).assert_exit_code(0);
-    ran.assert_stderr_contains(&["is not kept; the limits hold for this process alone from now on\n"]);
+    ran.assert_stderr_contains(&["will not be saved, and the limits now apply to this process only\n"]);
 }
 
 #[test]
@@ -122,11 +123,12 @@ fn locked_ledger_drops_records_with_warning() {
     let other = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let ran = tool.run(ASK_ARGS).assert_exit_code(0);
-    assert_eq!(ran.stderr.matches("another process holds it; what this run learns is not kept").count(), 1);
+    let warning = "locked by another process; health and results of this run will not be saved";
+    assert_eq!(ran.stderr.matches(warning).count(), 1);
     let reset = ["--ledger", "ledger.db", "route", "--reset"];
     tool.run(&reset)
         .assert_exit_code(2)
-        .assert_stderr_contains(&["error: nothing was cleared", "another process holds it"]);
+        .assert_stderr_contains(&["error: cannot reset health", "locked by another process"]);
     drop(other);
     assert_eq!(query_ledger(&tool, "SELECT sum(nano_dollars) FROM spend"), before);
     tool.run(ASK_ARGS).assert_exit_code(0);

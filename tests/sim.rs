@@ -1,4 +1,4 @@
-//! `slalom sim`: the simulator as a server of its own, with a scenario.
+//! `slalom sim`: the simulator as a standalone server, with scenarios and a request log.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -13,14 +13,13 @@ rules:
     steps: [{reply: as scripted}]
 ";
 
-/// A simulator in a process of its own, ended when the test is.
+/// A `slalom sim` process that is killed on drop.
 pub(crate) struct SimProcess {
     child: Child,
     url: String,
 }
 
 impl SimProcess {
-    /// Starts one, with these arguments beside its own.
     pub(crate) fn start(tool: &CliHarness, arguments: &[&str]) -> Self {
         let mut command = tool.command(&[&["sim", "--port", "0", "--log"][..], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -31,7 +30,7 @@ impl SimProcess {
         Self { url: url.trim_end_matches(';').to_owned(), child }
     }
 
-    /// A `routes.yaml` that moves the simulated providers here.
+    /// A `routes.yaml` that points the simulated providers at this process.
     pub(crate) fn routes_yaml(&self) -> String {
         let url = &self.url;
         let roots = ["sim-anthropic", "sim-cohere", "sim-ollama", "sim-bedrock"].map(|name| (name, ""));
@@ -57,7 +56,11 @@ fn scenario_steps_run_in_order() {
         tool.run(&["ask", "-m", "sim-anthropic/good", "--json", "flaky, please"]).assert_exit_code(0).json();
     assert_eq!(envelope["text"], "back again");
     assert_eq!(envelope["attempts"][0]["failure"]["status"], 529);
-    assert_eq!(envelope["attempts"].as_array().unwrap().len(), 2, "a retry, because nobody else was ready");
+    assert_eq!(
+        envelope["attempts"].as_array().unwrap().len(),
+        2,
+        "expected one retry, because there is no other candidate"
+    );
     assert_eq!(
         tool.run(&["ask", "-m", "sim-openai/terse", "hi"]).assert_exit_code(0).stdout,
         "as scripted\n"
@@ -77,9 +80,9 @@ fn invalid_scenario_exits_2() {
     tool.run(&["sim", "--port", "0", "--scenario", "scenario.yaml"])
         .assert_exit_code(2)
         .assert_stderr_contains(&[
-            "no behaviour `bettr`",
+            "unknown simulator behavior `bettr`",
             "scenario.yaml:3:",
-            "the expression `(` is broken",
+            "invalid regular expression `(`",
         ]);
 }
 
@@ -93,7 +96,7 @@ fn answers_are_deterministic() {
     assert_eq!(tool.run(&["ask", "-m", "sim-openai/flaky-0", "prompt"]).code, 0);
 }
 
-/// Sends one request by hand and waits for its answer.
+/// Sends one raw request and reads the response to its end.
 fn send_request(url: &str, head: &str, body: &str) {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();

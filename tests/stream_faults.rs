@@ -1,5 +1,4 @@
-//! The eighteen faults that a stream can have, on every dialect that they can happen to, through the binary and over
-//! real sockets. None of them may pass for an answer that it is not.
+//! The 18 stream faults of the simulator, on every dialect where each is possible.
 
 use std::sync::Mutex;
 
@@ -8,15 +7,15 @@ use serde_json::{Value, json};
 use crate::harness::{CliHarness, CliOutput, SIM_PROVIDERS};
 use crate::sim::SimProcess;
 
-/// How a stream with a fault ends.
 #[derive(Clone, Copy)]
 enum FaultOutcome {
-    /// In a failure of this class, before anything could be shown.
+    /// A failure of this class before any output.
     FailsBeforeOutput(&'static str),
-    /// In a failure of this class, after something could.
+    /// A failure of this class after some output.
     FailsAfterOutput(&'static str),
-    /// In an answer with this finish reason, all of it or the first half.
+    /// The complete answer with this finish reason.
     FullAnswer(&'static str),
+    /// The first half of the answer with this finish reason.
     TruncatedAnswer(&'static str),
 }
 use FaultOutcome::{FailsAfterOutput, FailsBeforeOutput, FullAnswer, TruncatedAnswer};
@@ -61,26 +60,25 @@ const FAULTS: [(&str, FaultOutcome, &[&str]); 18] = [
 const VENDOR_ERROR_PROVIDERS: &[&str] =
     &["sim-openai", "sim-responses", "sim-anthropic", "sim-cohere", "sim-bedrock"];
 
-/// How a fault ends on one dialect: two have their own words.
-fn expected_outcome(fault: &str, end: FaultOutcome, provider: &str) -> FaultOutcome {
+/// The outcome on one dialect; some vendors' finish reasons differ.
+fn expected_outcome(fault: &str, outcome: FaultOutcome, provider: &str) -> FaultOutcome {
     match (fault, provider) {
-        // Their only reason of the kind says that the model's own output was broken.
+        // The only error finish reason of these vendors means malformed model output.
         ("finish-error", "sim-gemini" | "sim-bedrock") => FailsAfterOutput("malformed"),
-        // The vendor has one reason for filters and for models that decline.
+        // The vendor has one finish reason for filters and refusals.
         ("safety-stop", "sim-anthropic") => TruncatedAnswer("refusal"),
-        _ => end,
+        _ => outcome,
     }
 }
 
-/// Every fault on every dialect that it can happen to.
 fn fault_provider_cases() -> Vec<(&'static str, &'static str, FaultOutcome)> {
-    let of = |(fault, usual, providers): (&'static str, FaultOutcome, &'static [&'static str])| {
-        providers.iter().map(move |provider| (*provider, fault, expected_outcome(fault, usual, provider)))
+    let of = |(fault, outcome, providers): (&'static str, FaultOutcome, &'static [&'static str])| {
+        providers.iter().map(move |provider| (*provider, fault, expected_outcome(fault, outcome, provider)))
     };
     FAULTS.into_iter().flat_map(of).collect()
 }
 
-/// Does this for every case, some at a time, and says what is wrong with which.
+/// Runs `check` for every case, four at a time, and reports all failures.
 #[track_caller]
 fn for_each_case(check: impl Fn(&str, &str, FaultOutcome) -> Result<(), String> + Sync) {
     let cases = fault_provider_cases();
@@ -90,8 +88,8 @@ fn for_each_case(check: impl Fn(&str, &str, FaultOutcome) -> Result<(), String> 
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let Some((provider, fault, end)) = left.lock().unwrap().next() else { break };
-                    if let Err(why) = check(provider, fault, *end) {
+                    let Some((provider, fault, outcome)) = left.lock().unwrap().next() else { break };
+                    if let Err(why) = check(provider, fault, *outcome) {
                         wrong.lock().unwrap().push(format!("{provider} {fault}: {why}"));
                     }
                 }
@@ -102,24 +100,24 @@ fn for_each_case(check: impl Fn(&str, &str, FaultOutcome) -> Result<(), String> 
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-fn check_equal(what: &str, found: &Value, expected: &Value, ran: &CliOutput) -> Result<(), String> {
-    let all = || format!("{what} is {found}, not {expected}: {}{}", ran.stdout, ran.stderr);
-    if found == expected { Ok(()) } else { Err(all()) }
+fn check_equal(name: &str, found: &Value, expected: &Value, ran: &CliOutput) -> Result<(), String> {
+    let message = || format!("{name} is {found}, expected {expected}: {}{}", ran.stdout, ran.stderr);
+    if found == expected { Ok(()) } else { Err(message()) }
 }
 
-/// What a simulated model says to `hello`.
+/// The answer of a simulated model to `hello`.
 fn sim_answer_text(model: &str) -> String {
     format!(
         "This is slalom's simulator speaking as `{model}`; no model was called. Your prompt has 1 word and begins: “hello”."
     )
 }
 
-/// The timers of a candidate with this fault: a stall is not waited out, and nothing else is hurried.
+/// A short idle timeout for `stall`; other faults keep the defaults.
 fn timeouts_yaml(fault: &str) -> &'static str {
     if fault == "stall" { "timeouts: {idle: 150ms}" } else { "timeouts: {}" }
 }
 
-/// One route for every case: its fault alone, or before a good candidate.
+/// One route per case: the faulty candidate alone or, with `second`, followed by a good one.
 fn routes_yaml(second: bool) -> String {
     let route = |(provider, fault, _): (&str, &str, FaultOutcome)| {
         let more = if second { format!(", {provider}/good") } else { String::new() };
@@ -134,10 +132,10 @@ fn routes_yaml(second: bool) -> String {
 #[test]
 fn every_fault_yields_specified_outcome() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
-    for_each_case(|provider, fault, end| {
+    for_each_case(|provider, fault, outcome| {
         let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
         let envelope = ran.json();
-        let (code, finish) = match end {
+        let (code, finish) = match outcome {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => {
                 check_equal("the class", &envelope["error"]["class"], &class.into(), &ran)?;
                 check_equal("the text", &envelope["text"], &"".into(), &ran)?;
@@ -151,7 +149,7 @@ fn every_fault_yields_specified_outcome() {
                 let text = envelope["text"].as_str().unwrap_or_default();
                 let half = !text.is_empty() && text.len() < sim_answer_text(fault).len();
                 check_equal(
-                    "half the text",
+                    "the truncation check",
                     &json!(half && sim_answer_text(fault).starts_with(text)),
                     &true.into(),
                     &ran,
@@ -159,7 +157,7 @@ fn every_fault_yields_specified_outcome() {
                 (0, finish)
             }
         };
-        check_equal("what is unexpected", &envelope["unexpected"], &json!([]), &ran)?;
+        check_equal("the list of unexpected fields", &envelope["unexpected"], &json!([]), &ran)?;
         if fault == "stall" {
             check_equal("the phase", &envelope["attempts"][0]["failure"]["phase"], &"idle".into(), &ran)?;
         }
@@ -171,10 +169,10 @@ fn every_fault_yields_specified_outcome() {
 #[test]
 fn first_candidate_fault_still_exits_0() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
-    for_each_case(|provider, fault, end| {
+    for_each_case(|provider, fault, outcome| {
         let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
         let envelope = ran.json();
-        let (class, failovers) = match end {
+        let (class, failovers) = match outcome {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => (class.into(), 1),
             FullAnswer(_) | TruncatedAnswer(_) => (Value::Null, 0),
         };
@@ -191,19 +189,20 @@ fn first_candidate_fault_still_exits_0() {
 #[test]
 fn fault_after_streamed_output_exits_3() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
-    for_each_case(|provider, fault, end| {
+    for_each_case(|provider, fault, outcome| {
         let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--stream", "hello"]);
         let shown = ran.stdout.trim_end();
-        let (code, right) = match end {
-            // Nothing was shown, so nobody need know.
+        let (code, is_correct) = match outcome {
+            // Nothing was shown yet, so failover is invisible.
             FailsBeforeOutput(_) => (0, shown == sim_answer_text("good")),
             FailsAfterOutput(_) => (3, !shown.is_empty() && sim_answer_text(fault).starts_with(shown)),
             FullAnswer(_) => (0, shown == sim_answer_text(fault)),
             TruncatedAnswer(_) => (0, !shown.is_empty() && sim_answer_text(fault).starts_with(shown)),
         };
-        let told = ran.stderr.contains("the answer broke off after it was shown");
-        check_equal("that the answer broke off", &told.into(), &(code == 3).into(), &ran)?;
-        check_equal("what is right of the text", &right.into(), &true.into(), &ran)?;
+        let warned =
+            ran.stderr.contains("the stream broke after output was shown; the answer above is incomplete");
+        check_equal("the incomplete-answer warning", &warned.into(), &(code == 3).into(), &ran)?;
+        check_equal("the text check", &is_correct.into(), &true.into(), &ran)?;
         check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
     });
 }
@@ -226,30 +225,30 @@ fn scenario_accepts_every_fault() {
             })
             .collect::<String>();
     let tool = tool.with_file("routes.yaml", &routes);
-    // One dialect of each fault: what its bytes are, the other tests have seen.
-    for (at, (fault, usual, providers)) in FAULTS.into_iter().enumerate() {
+    // One dialect per fault is enough here; the other tests cover all of them.
+    for (at, (fault, outcome, providers)) in FAULTS.into_iter().enumerate() {
         let provider = providers[at % providers.len()];
         let envelope = tool.run(&["route", provider, "--json", fault]).json();
-        let found = match expected_outcome(fault, usual, provider) {
+        let found = match expected_outcome(fault, outcome, provider) {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => (&envelope["error"]["class"], class),
             FullAnswer(finish) | TruncatedAnswer(finish) => (&envelope["finish_reason"], finish),
         };
         assert_eq!(found.0, found.1, "{provider} {fault}: {envelope}");
     }
-    // A dialect that cannot have a fault says so, and who can.
+    // An impossible combination is an error that names the possible dialects.
     let ran = tool.run(&["route", "sim-ollama", "--json", "comments"]).assert_exit_code(3);
     assert_eq!(ran.json()["error"]["class"], "bad_request");
     ran.assert_stderr_contains(&[
-        "`comments` cannot happen to ollama, only to openai-chat, openai-responses, anthropic",
+        "fault `comments` is not possible with ollama, only with openai-chat, openai-responses, anthropic",
     ]);
 }
 
 #[test]
 fn no_stream_fault_cases() {
     let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
-    for_each_case(|provider, fault, end| {
+    for_each_case(|provider, fault, outcome| {
         if fault == "stall" {
-            // Until its end such an answer is silent anyway.
+            // Without streaming, any response is silent until its end.
             return Ok(());
         }
         let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--no-stream", "--json", "hello"]);
@@ -258,16 +257,16 @@ fn no_stream_fault_cases() {
             fault,
             "role-only" | "done-only" | "no-done" | "comments" | "no-message-stop" | "no-finish-reason"
         );
-        let (code, what, expected) = match (fault, end) {
+        let (code, actual, expected) = match (fault, outcome) {
             _ if needs_stream => (3, &envelope["error"]["class"], "bad_request"),
-            // Half a body is no JSON; that it was cut, only the connection says.
+            // Half a body is invalid JSON; only the connection shows that it was cut.
             ("cut-politely", _) => (3, &envelope["error"]["class"], "malformed"),
             (_, FailsBeforeOutput(class) | FailsAfterOutput(class)) => {
                 (3, &envelope["error"]["class"], class)
             }
             (_, FullAnswer(finish) | TruncatedAnswer(finish)) => (0, &envelope["finish_reason"], finish),
         };
-        check_equal("its end", what, &expected.into(), &ran)?;
+        check_equal("the outcome", actual, &expected.into(), &ran)?;
         check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
     });
 }
@@ -276,7 +275,7 @@ fn no_stream_fault_cases() {
 fn filtered_tool_call_is_discarded() {
     let tools = r#"[{"name": "delete", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}]"#;
     let tool = CliHarness::new().with_file("tools.json", tools);
-    for (_, usual, providers) in FAULTS.into_iter().filter(|(fault, ..)| *fault == "safety-stop") {
+    for (_, outcome, providers) in FAULTS.into_iter().filter(|(fault, ..)| *fault == "safety-stop") {
         for provider in providers {
             let model = format!("{provider}/safety-stop");
             let arguments =
@@ -286,7 +285,7 @@ fn filtered_tool_call_is_discarded() {
             let (FullAnswer(finish)
             | TruncatedAnswer(finish)
             | FailsBeforeOutput(finish)
-            | FailsAfterOutput(finish)) = expected_outcome("safety-stop", usual, provider);
+            | FailsAfterOutput(finish)) = expected_outcome("safety-stop", outcome, provider);
             assert_eq!(envelope["finish_reason"], finish, "{provider}");
         }
     }

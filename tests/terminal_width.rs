@@ -1,4 +1,4 @@
-//! What an eval prints at the width that there is, through the real binary.
+//! The layout of `slalom eval` output at various terminal widths.
 
 use crate::harness::CliHarness;
 
@@ -25,7 +25,7 @@ fn longest_line(text: &str) -> usize {
     text.lines().map(|line| line.chars().count()).max().unwrap()
 }
 
-/// Table, notes, comparison and gate have the width that there is, and what goes on below stands further in.
+/// Table, notes, comparison, and gate wrap at the terminal width with indented continuation lines.
 #[test]
 fn output_fits_columns() {
     let compared = ["--baseline", "sim-openai/good", "--max-drop", "0.1"];
@@ -33,7 +33,7 @@ fn output_fits_columns() {
         for more in [&[][..], &compared, &["-v"], &["--audit"], &["--audit", "-v"]] {
             let more = [more, &["--config", "routes.yaml"]].concat();
             let text = eval_stdout(Some(columns), &more);
-            // A name has no place to be broken at.
+            // A long name cannot be broken.
             let fits = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
             assert_eq!(text.lines().find(fits), None, "{more:?} at {columns}:\n{text}");
         }
@@ -41,19 +41,20 @@ fn output_fits_columns() {
     let text = eval_stdout(Some("80"), &["--config", "routes.yaml"]);
     assert!(
         text.contains(
-            "\ngate: FAILED: sim-gemini/error-without-choices: not one of 2 cases could be\n  scored\n"
+            "\ngate: FAILED: sim-gemini/error-without-choices: none of 2 cases could be scored\n\
+             gate: FAILED: sim-openai/good: 1 of 2 cases failed (no minimum is set, so every\n  case must pass)\n"
         ),
         "{text}"
     );
     assert!(
         text.contains(
-            "(sim): answers, prices and latencies come from slalom's simulator, not from a\n  model\n"
+            "(sim): answers, prices, and latencies come from slalom's simulator, not from a\n  model\n"
         ),
         "{text}"
     );
 }
 
-/// No figure and no word is broken to make room for a table: it becomes lines.
+/// A table that would break words or numbers is printed as lines instead.
 #[test]
 fn narrow_table_becomes_lines() {
     let text = eval_stdout(Some("50"), &["-m", "sim-openai/good", "--baseline", "sim-openai/good"]);
@@ -62,28 +63,32 @@ fn narrow_table_becomes_lines() {
         text.contains("\nsim-openai/good (sim): 1/2 passed, 0.500 [0.095,\n  0.905]; score 0.500; $"),
         "{text}"
     );
-    assert!(text.contains("\nsim-openai/good against sim-openai/good: unclear;\n"), "{text}");
+    assert!(text.contains("\nsim-openai/good vs. sim-openai/good: unclear; pass\n"), "{text}");
     let audit = eval_stdout(Some("50"), &["--audit"]);
-    assert!(audit.contains("\ncontains: uses 2, left out 0, "), "{audit}");
+    assert!(audit.contains("\ncontains: uses 2, skipped 0, "), "{audit}");
 }
 
-/// Whoever reads a pipe wants lines as they are; a width that nobody can mean is none.
+/// Output to a pipe is not wrapped; an implausible COLUMNS value is ignored.
 #[test]
 fn output_without_valid_columns_is_not_wrapped() {
-    let whole = "gate: FAILED: sim-gemini/error-without-choices: not one of 2 cases could be scored\n";
+    let unwrapped = "gate: FAILED: sim-gemini/error-without-choices: none of 2 cases could be scored\n";
     let more = ["-m", "sim-gemini/error-without-choices"];
     for columns in [None, Some("0"), Some("10"), Some("-1"), Some("wide")] {
         let text = eval_stdout(columns, &more);
-        assert!(text.contains(whole) && longest_line(&text) > 80, "{columns:?}: {text}");
+        assert!(text.contains(unwrapped) && longest_line(&text) > 80, "{columns:?}: {text}");
     }
 }
 
-/// `--resume` and `--baseline` want a run's id: it is where everybody sees it.
+/// `--resume` and `--baseline` take a run ID, so the header shows it.
 #[test]
 fn header_shows_run_id() {
     let tool = CliHarness::new().with_file("set.yaml", SET);
     let text = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(1).stdout;
     let id = text.lines().next().unwrap().rsplit_once(" · 2 cases · run ").unwrap().1.to_owned();
     let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--baseline", &id]).assert_exit_code(0);
-    assert!(ran.stdout.contains(&format!("compared with sim-openai/good in the run {id}")), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(&format!("paired comparison with sim-openai/good in run {id}\n")),
+        "{}",
+        ran.stdout
+    );
 }

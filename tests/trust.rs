@@ -1,11 +1,11 @@
-//! What a project's files may do before anybody has trusted them, through the real binary.
+//! What untrusted project files may and may not do.
 
 use std::fs;
 
 use crate::harness::CliHarness;
 use crate::test_host::TestHost;
 
-/// A tool that reaches nobody but loopback, in a project with these two files.
+/// A project with these two files; a dead proxy blocks HTTPS requests to other hosts.
 fn project_harness(routes: &str, env: &str) -> CliHarness {
     let routes = format!("version: 1\nproviders:\n  {routes}\n");
     let tool = CliHarness::new().with_file("routes.yaml", &routes).with_file(".env", env);
@@ -23,10 +23,13 @@ fn env_file_cannot_set_base_url() {
     let env = format!("OPENAI_BASE_URL={}/v1\nGROQ_API_KEY=planted\n", host.url);
     let tool = project_harness("groq: {api_key: {env: OPENAI_BASE_URL}}", &env)
         .with_env("OPENAI_API_KEY", "planted");
-    let said = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
-    assert!(said.contains(".env: gives GROQ_API_KEY where"), "{said}");
+    let output = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
+    assert!(
+        output.contains(".env: provides GROQ_API_KEY (variables already set take precedence)"),
+        "{output}"
+    );
     tool.run(&["ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
-    // Nor where the file is trusted: there it is a key, and a key alone.
+    // In a trusted file, the variable is only used as a key, not as a base URL.
     tool.run(&["--config", "routes.yaml", "ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
     assert!(host.requests().is_empty());
 }
@@ -74,7 +77,7 @@ fn changed_provider_hosts_are_untrusted() {
     ];
     for (entry, words) in cases {
         let tool = project_harness(entry, "");
-        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted yet", words]);
+        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted", words]);
     }
     for entry in [
         "openai: {base_url: 'HTTPS://API.openai.com:443/v2'}",
@@ -96,7 +99,7 @@ fn check_trust_omits_untrusted_warning() {
     let ran = tool
         .run(&["check", "--trust"])
         .assert_exit_code(0)
-        .assert_stderr_contains(&["is trusted as it is now"]);
+        .assert_stderr_contains(&["is now trusted; run `slalom check --trust` again after each edit"]);
     assert!(!ran.stderr.contains("not trusted"), "{}", ran.stderr);
 }
 
@@ -105,14 +108,20 @@ fn env_file_skips_empty_or_invalid_values() {
     let tool = project_harness("groq: {}", "");
     let text = b"GROQ_API_KEY=\nXAI_API_KEY=planted\nXAI_API_KEY=\nnote=\xff\nMISTRAL_API_KEY=planted\n";
     fs::write(tool.path(".env"), text).unwrap();
-    let ran =
-        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&[".env, line 4 is not NAME=VALUE"]);
-    assert!(ran.stdout.contains(".env: gives MISTRAL_API_KEY where"), "{}", ran.stdout);
+    let ran = tool
+        .run(&["check"])
+        .assert_exit_code(0)
+        .assert_stderr_contains(&[".env, line 4: expected NAME=VALUE"]);
+    assert!(
+        ran.stdout.contains(".env: provides MISTRAL_API_KEY (variables already set take precedence)"),
+        "{}",
+        ran.stdout
+    );
 }
 
 const COMPLETION: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 
-/// A project of a stranger: a provider on loopback, and a golden set in `sets/` with these extra lines.
+/// An untrusted project: a loopback provider and a golden set in `sets/` with `set_lines`.
 fn untrusted_project(host: &TestHost, set_lines: &str) -> CliHarness {
     let routes = format!("helper: {{dialect: openai-chat, base_url: '{}/v1'}}", host.url);
     let set = format!(

@@ -1,4 +1,4 @@
-//! A client that only sends and reads, for the figures that stand beside ours: the same bytes, over the same library.
+//! A minimal client, the baseline for comparisons: it sends the same bytes with the same HTTP library.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use slalom::provider::{HttpMethod, HttpTransport, IncomingResponse, OutgoingRequest, SendError, Transport};
 
-/// Keeps what is sent, so that a bare client can send the same.
+/// Records the last request, so that the bare client can send the same bytes.
 pub(crate) struct RecordingTransport {
     inner: HttpTransport,
     last_request: Mutex<Option<OutgoingRequest>>,
@@ -18,7 +18,6 @@ impl RecordingTransport {
         Self { inner: HttpTransport::new(Duration::from_secs(5)), last_request: Mutex::new(None) }
     }
 
-    /// What was sent last.
     pub(crate) fn take_last_request(&self) -> OutgoingRequest {
         self.last_request.lock().unwrap().take().unwrap()
     }
@@ -31,7 +30,6 @@ impl Transport for RecordingTransport {
     }
 }
 
-/// The client.
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
@@ -42,7 +40,7 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-/// Sends this, and reads the answer to its end.
+/// Sends a request, reads the whole response, and returns the elapsed time.
 pub(crate) async fn time_request(client: &reqwest::Client, outgoing: OutgoingRequest) -> Duration {
     let start = Instant::now();
     assert_eq!(outgoing.method, HttpMethod::Post);
@@ -52,8 +50,8 @@ pub(crate) async fn time_request(client: &reqwest::Client, outgoing: OutgoingReq
     }
     let mut body = request.send().await.unwrap().bytes_stream();
     let mut length = 0;
-    while let Some(piece) = body.next().await {
-        length += piece.unwrap().len();
+    while let Some(chunk) = body.next().await {
+        length += chunk.unwrap().len();
     }
     assert!(length > 0);
     start.elapsed()

@@ -1,28 +1,28 @@
-//! Costs worked by hand. Each row says the arithmetic in its comment; nothing here is computed by what it tests.
+//! Costs calculated by hand. The comment on each row shows the arithmetic; no expected value is computed by
+//! the code under test.
 //!
-//! Prices of shipped models are pinned by the rows themselves: when a price changes, its arithmetic changes with it.
-//! One token at $1 per million is 1,000 nano-dollars.
+//! The rows use the prices of built-in models: if a price changes, its arithmetic has to change too. One
+//! token at $1 per million costs 1,000 nano-dollars.
 
 use super::{Catalog, Cost, CostSource, Pricing, TokenPrices};
 use crate::chat::Usage;
 
-/// Whose prices.
 enum ExamplePrices {
-    /// A shipped row.
+    /// A built-in model.
     Model(&'static str),
-    /// Input, cached, write, write for an hour, output, reasoning: nano-dollars per million.
+    /// Input, cached, cache write, one-hour cache write, output, reasoning: nano-dollars per million.
     Price([Option<u64>; 6]),
 }
 use ExamplePrices::{Model, Price as Made};
 
-/// Input, cached, written, of that for an hour, output, reasoning.
+/// Input, cached, written to a cache, of these for one hour, output, reasoning.
 type ExampleTokens = [u64; 6];
 
 const UNREPORTED: u64 = u64::MAX;
 
 fn example_usage(tokens: ExampleTokens) -> Usage {
-    let said = |n: u64| (n != UNREPORTED).then_some(n);
-    let [input, cached, written, long, output, reasoning] = tokens.map(said);
+    let reported = |n: u64| (n != UNREPORTED).then_some(n);
+    let [input, cached, written, long, output, reasoning] = tokens.map(reported);
     Usage {
         input_tokens: input,
         cached_input_tokens: cached,
@@ -45,7 +45,7 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     // 1 × 1,000
     ("one token in", Model("anthropic/claude-haiku-4-5"), [1, 0, 0, 0, 0, 0], Some(1_000)),
     // 0
-    ("nothing at all", Model("anthropic/claude-haiku-4-5"), [0, 0, 0, 0, 0, 0], Some(0)),
+    ("no tokens", Model("anthropic/claude-haiku-4-5"), [0, 0, 0, 0, 0, 0], Some(0)),
     // 26 × 750 + 10 × 3,750 = 19,500 + 37,500
     ("plain, gemini", Model("gemini/gemini-3.8-flash"), [26, 0, 0, 0, 10, 0], Some(57_000)),
     // 1,000 × 2,500 + 200 × 10,000 = 2,500,000 + 2,000,000
@@ -75,21 +75,21 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     // 100 × 4,000 + 300 × 200 + 400 × 5,000 + 200 × 8,000 + 10 × 20,000
     //   = 400,000 + 60,000 + 2,000,000 + 1,600,000 + 200,000
     ("all four kinds in", Model("anthropic/claude-opus-5-5"), [1_000, 300, 600, 200, 10, 0], Some(4_260_000)),
-    // The hour's part is said, the whole is not: 100 × 1,000 + 900 × 2,000 + 10 × 5,000
+    // Only the one-hour part is reported: 100 × 1,000 + 900 × 2,000 + 10 × 5,000
     (
-        "only the hour is said",
+        "only the hour is reported",
         Model("anthropic/claude-haiku-4-5"),
         [1_000, UNREPORTED, UNREPORTED, 900, 10, 0],
         Some(1_950_000),
     ),
-    // The hour's part is more than the whole: 0 for 5 minutes, 900 × 2,000, (1,000 − 900) × 1,000, 10 × 5,000
+    // The one-hour part exceeds the total: 0 for 5 minutes, 900 × 2,000, (1,000 − 900) × 1,000, 10 × 5,000
     (
-        "more for the hour than at all",
+        "more for the hour than in total",
         Model("anthropic/claude-haiku-4-5"),
         [1_000, 0, 500, 900, 10, 0],
         Some(1_950_000),
     ),
-    // The row has no price for an hour: unknown as soon as a token was written for one.
+    // The row has no one-hour price, so any one-hour write makes the cost unknown.
     ("no price for an hour", Model("openai/gpt-5.6"), [1_000, 0, 500, 500, 10, 0], None),
     // 50 × 2,000 + 400 × 10,000 with 350 of the 400 reasoning = 100,000 + 4,000,000
     (
@@ -114,7 +114,7 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ),
     // More reasoning than output: 100 × 400 + 200 × 4,000
     (
-        "its own price, too much said",
+        "its own price, too much reported",
         Model("dashscope/qwen-plus-latest"),
         [100, 0, 0, 0, 200, 999],
         Some(840_000),
@@ -130,16 +130,17 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ),
     // 100,001 × 500 + 1,000 × 2,500 = 50,000,500 + 2,500,000
     ("tier, one above", Model("anthropic/claude-haiku-5-5"), [100_001, 0, 0, 0, 1_000, 0], Some(52_500_500)),
-    // The whole input decides, cached tokens too: 1 × 500 + 100,000 × 50 + 10 × 2,500 = 500 + 5,000,000 + 25,000
+    // The tier depends on all input, including cached tokens: 1 × 500 + 100,000 × 50 + 10 × 2,500 = 500 +
+    // 5,000,000 + 25,000
     (
-        "tier by what is cached",
+        "tier with cached input",
         Model("anthropic/claude-haiku-5-5"),
         [100_001, 100_000, 0, 0, 10, 0],
         Some(5_025_500),
     ),
     // 50,001 × 500 + 50,000 × 625 + 0 = 25,000,500 + 31,250,000
     ("tier, written", Model("anthropic/claude-haiku-5-5"), [100_001, 0, 50_000, 0, 0, 0], Some(56_250_500)),
-    // The source names no price for an hour in the tier.
+    // The source has no one-hour price in this tier.
     ("tier, written for an hour", Model("anthropic/claude-haiku-5-5"), [100_001, 0, 9, 9, 0, 0], None),
     // 200,000 × 1,250 + 10 × 10,000 = 250,000,000 + 100,000
     ("200k, at its edge", Model("gemini/gemini-2.5-pro"), [200_000, 0, 0, 0, 10, 0], Some(250_100_000)),
@@ -165,8 +166,8 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ("range, cached", Model("dashscope/qwen3-coder-plus"), [32_001, 31_901, 0, 0, 10, 0], Some(6_012_180)),
     // 0 × anything
     ("a local model costs nothing", Model("ollama/llama3"), [9_000, 0, 0, 0, 900, 0], Some(0)),
-    ("free of charge is no known price", Model("gemini/gemma-3-27b-it"), [10, 0, 0, 0, 10, 0], None),
-    // 1,000,000 × 20 = 20,000,000: two cents a million
+    ("a zero price is unknown", Model("gemini/gemma-3-27b-it"), [10, 0, 0, 0, 10, 0], None),
+    // 1,000,000 × 20 = 20,000,000: two cents per million
     ("embedding", Model("openai/text-embedding-3-small"), [1_000_000, 0, 0, 0, 0, 0], Some(20_000_000)),
     (
         "no price for cached tokens",
@@ -181,7 +182,7 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
         None,
     ),
     ("no price for output", Made([Some(1), None, None, None, None, None]), [10, 0, 0, 0, 1, 0], None),
-    // An unknown price of what is not there does no harm: 10 × 1,000 = 10,000
+    // An unknown price of an unused part does not matter: 10 × 1,000 = 10,000
     (
         "unknown and unused",
         Made([Some(1_000_000_000), None, None, None, None, None]),
@@ -209,9 +210,9 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
         [1_000_000_000_000_000, 0, 0, 0, 0, 0],
         Some(1_000_000_000_000_000_000),
     ),
-    // 10^18 × 1,000 = 10^21 does not fit 64 bits: no cost that anybody has
+    // 10^18 × 1,000 = 10^21 does not fit in 64 bits
     (
-        "beyond all measure",
+        "beyond 64 bits",
         Made([Some(1_000_000_000), None, None, None, None, None]),
         [1_000_000_000_000_000_000, 0, 0, 0, 0, 0],
         None,
@@ -226,7 +227,7 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ("more cached than input", Model("anthropic/claude-haiku-4-5"), [100, 150, 0, 0, 10, 0], Some(65_000)),
     // More cached and written than input: 80 × 100 + 40 × 1,250 + 0 = 8,000 + 50,000
     ("more of both than input", Model("anthropic/claude-haiku-4-5"), [100, 80, 40, 0, 0, 0], Some(58_000)),
-    // A vendor that says nothing of caches: 412 × 1,000 + 96 × 5,000
+    // A vendor that does not report caching: 412 × 1,000 + 96 × 5,000
     (
         "caches not counted",
         Model("anthropic/claude-haiku-4-5"),
@@ -235,8 +236,8 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ),
 ];
 
-fn example_pricing(of: &ExamplePrices) -> Pricing {
-    match of {
+fn example_pricing(prices: &ExamplePrices) -> Pricing {
+    match prices {
         Model(name) => {
             let (provider, model) = name.split_once('/').unwrap();
             Catalog::default().find(provider, model).unwrap_or_else(|| panic!("{name}")).pricing
@@ -253,8 +254,8 @@ fn example_pricing(of: &ExamplePrices) -> Pricing {
 #[test]
 fn cost_matches_hand_calculation() {
     let mut wrong = Vec::new();
-    for (name, of, tokens, expected) in COST_EXAMPLES {
-        let cost = Cost::from_usage(&example_usage(*tokens), Some(&example_pricing(of)));
+    for (name, prices, tokens, expected) in COST_EXAMPLES {
+        let cost = Cost::from_usage(&example_usage(*tokens), Some(&example_pricing(prices)));
         if cost.nano_dollars != *expected {
             wrong.push(format!("{name}: {:?}, by hand {expected:?}", cost.nano_dollars));
         }
@@ -262,13 +263,13 @@ fn cost_matches_hand_calculation() {
         assert_eq!(cost.source, source, "{name}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    println!("{} costs worked by hand", COST_EXAMPLES.len());
+    println!("{} costs calculated by hand", COST_EXAMPLES.len());
 }
 
 #[test]
 fn billed_tokens_override_reported_usage() {
     let command = example_pricing(&Model("cohere/command-r7b-12-2024"));
-    // 8 × 37.5 + 10 × 150 = 300 + 1,500; the 503 tokens that went in hold Cohere's own template.
+    // 8 × 37.5 + 10 × 150 = 300 + 1,500; the 503 input tokens include Cohere's own template.
     let billed = Usage { billed_tokens: Some((8, 10)), ..example_usage([503, 400, 0, 0, 12, 0]) };
     assert_eq!(Cost::from_usage(&billed, Some(&command)).nano_dollars, Some(1_800));
     // 1 × 37.5 = 37.5: rounds up
@@ -277,7 +278,7 @@ fn billed_tokens_override_reported_usage() {
         ..example_usage([496, UNREPORTED, UNREPORTED, UNREPORTED, 0, UNREPORTED])
     };
     assert_eq!(Cost::from_usage(&one, Some(&command)).nano_dollars, Some(38));
-    // Billed is enough where nothing is reported.
+    // Billed tokens suffice without reported ones.
     let alone = Usage { billed_tokens: Some((2, 0)), ..Usage::default() };
     assert_eq!(Cost::from_usage(&alone, Some(&command)).nano_dollars, Some(75));
 }
@@ -286,16 +287,16 @@ fn billed_tokens_override_reported_usage() {
 fn provider_cost_overrides_list_price() {
     let price = example_pricing(&Model("anthropic/claude-haiku-4-5"));
     // 412 × 1,000 + 96 × 5,000 would be 892,000; the provider says 900,001.
-    let told = Usage { reported_cost_nano_usd: Some(900_001), ..example_usage([412, 0, 0, 0, 96, 0]) };
+    let reported = Usage { reported_cost_nano_usd: Some(900_001), ..example_usage([412, 0, 0, 0, 96, 0]) };
     let expected = Cost { nano_dollars: Some(900_001), source: CostSource::Provider };
-    assert_eq!(Cost::from_usage(&told, Some(&price)), expected);
-    // It is enough without a price, and without counts.
-    assert_eq!(Cost::from_usage(&told, None), expected);
+    assert_eq!(Cost::from_usage(&reported, Some(&price)), expected);
+    // The reported cost needs neither a price nor token counts.
+    assert_eq!(Cost::from_usage(&reported, None), expected);
     assert_eq!(
         Cost::from_usage(&Usage { reported_cost_nano_usd: Some(900_001), ..Usage::default() }, None),
         expected
     );
-    // Nothing is a cost too, when the provider says so.
+    // A reported cost of zero counts.
     let free = Cost::from_usage(&Usage { reported_cost_nano_usd: Some(0), ..Usage::default() }, Some(&price));
     assert_eq!(free, Cost { nano_dollars: Some(0), source: CostSource::Provider });
     let guessed = Usage { is_estimated: true, ..example_usage([10, 0, 0, 0, 1, 0]) };
@@ -304,9 +305,9 @@ fn provider_cost_overrides_list_price() {
 
 #[test]
 fn price_override_applies_to_every_tier() {
-    let said = TokenPrices { output: Some(7_000_000_000), ..TokenPrices::default() };
-    let price = example_pricing(&Model("dashscope/qwen-plus-latest")).with_overrides(said);
-    // 256,001 × 1,200 + 10 × 7,000 = 307,201,200 + 70,000; the reasoning costs what output costs.
+    let overrides = TokenPrices { output: Some(7_000_000_000), ..TokenPrices::default() };
+    let price = example_pricing(&Model("dashscope/qwen-plus-latest")).with_overrides(overrides);
+    // 256,001 × 1,200 + 10 × 7,000 = 307,201,200 + 70,000; reasoning has the price of output.
     let long = Cost::from_usage(&example_usage([256_001, 0, 0, 0, 10, 5]), Some(&price));
     assert_eq!(long.nano_dollars, Some(307_271_200));
 }

@@ -1,10 +1,10 @@
-//! Rows of the catalogue: one line a model, fields without commas or quotes, so that one is found without reading all.
+//! Rows of the catalog: one line per model, without commas or quotes in fields, so that one row can be found
+//! without parsing the rest.
 
 use super::decimal::format_usd_exact;
 use super::model_facts::{parameter_name, parse_parameter};
 use super::{Capabilities, ModelFacts, ModelMode, Pricing, ReasoningControl, TokenPrices, parse_usd};
 
-/// The columns, in order.
 pub(super) const COLUMNS: [&str; 17] = [
     "provider",
     "model",
@@ -25,29 +25,29 @@ pub(super) const COLUMNS: [&str; 17] = [
     "tiers",
 ];
 
-/// The lines of rows, without the header and what stands above it.
+/// The lines after the header.
 pub(super) fn data_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().skip_while(|line| !line.starts_with("provider,")).skip(1)
 }
 
-/// The row of one model, found by how its line begins.
+/// Finds a model's row by the start of its line.
 pub(super) fn find_model(text: &str, provider: &str, model: &str) -> Option<ModelFacts> {
-    let of_it = |line: &&str| {
+    let is_row = |line: &&str| {
         let rest = line.strip_prefix(provider).and_then(|rest| rest.strip_prefix(','));
         rest.and_then(|rest| rest.strip_prefix(model)).is_some_and(|rest| rest.starts_with(','))
     };
-    data_lines(text).find(of_it).and_then(|line| parse_row(line).ok())
+    data_lines(text).find(is_row).and_then(|line| parse_row(line).ok())
 }
 
-/// Reads a row.
+/// Parses a row.
 ///
 /// # Errors
-/// In words: which column holds what it cannot.
+/// A message that names the column.
 pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
     let fields: Vec<&str> = line.split(',').collect();
     let fields: [&str; COLUMNS.len()] = fields
         .try_into()
-        .map_err(|fields: Vec<&str>| format!("{} fields, where {} belong", fields.len(), COLUMNS.len()))?;
+        .map_err(|fields: Vec<&str>| format!("{} fields, expected {}", fields.len(), COLUMNS.len()))?;
     let [
         provider,
         model,
@@ -63,7 +63,7 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
         tiers,
     ] = fields;
     if provider.is_empty() || model.is_empty() {
-        return Err("a row without a provider or a model".to_owned());
+        return Err("missing provider or model".to_owned());
     }
     let mut capabilities = Capabilities::default();
     parse_words(supports, "supports", |word| capabilities.parse_and_set(word).then_some(()))?;
@@ -82,7 +82,6 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
     })
 }
 
-/// Writes a row.
 pub(super) fn format_row(facts: &ModelFacts) -> String {
     let count = |tokens: Option<u64>| tokens.map(|n| n.to_string()).unwrap_or_default();
     let base = price_columns(&facts.pricing.base).map(|nano| nano.map(format_usd_exact).unwrap_or_default());
@@ -113,24 +112,28 @@ fn price_columns(price: &TokenPrices) -> [Option<u64>; 6] {
     [price.input, price.cached_input, price.cache_write, price.cache_write_1h, price.output, price.reasoning]
 }
 
-/// Six prices as written; an empty one and `-` are unknown.
+/// Six prices; an empty field and `-` are unknown.
 fn parse_prices(written: [&str; 6], column: impl Fn(usize) -> &'static str) -> Result<TokenPrices, String> {
     let mut nano = [None; 6];
     for (at, (nano, text)) in nano.iter_mut().zip(written).enumerate() {
         if !matches!(text, "" | "-") {
-            *nano =
-                Some(parse_usd(text).ok_or_else(|| format!("`{text}` under {} is no price", column(at)))?);
+            *nano = Some(
+                parse_usd(text).ok_or_else(|| format!("invalid price `{text}` in column {}", column(at)))?,
+            );
         }
     }
     let [input, cached_input, cache_write, cache_write_1h, output, reasoning] = nano;
     Ok(TokenPrices { input, cached_input, cache_write, cache_write_1h, output, reasoning })
 }
 
-/// `100000 0.5 0.05 0.625 - 2.5 -;…`: above so many input tokens these six prices, in the columns' order.
+/// `100000 0.5 0.05 0.625 - 2.5 -;…`: the number of input tokens above which these six prices apply, in
+/// column order.
 fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
     let mut tiers: Vec<(u64, TokenPrices)> = Vec::new();
     for tier in written.split(';').filter(|tier| !tier.is_empty()) {
-        let wrong = || format!("`{tier}` under tiers is not a number of tokens and six prices, ascending");
+        let wrong = || {
+            format!("invalid tier `{tier}`: expected a number of tokens and six prices, in ascending order")
+        };
         let fields: Vec<&str> = tier.split(' ').collect();
         let [above, prices @ ..]: [&str; 7] = fields.try_into().map_err(|_| wrong())?;
         let above = above.parse().map_err(|_| wrong())?;
@@ -143,7 +146,7 @@ fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
 }
 
 fn parse_count(text: &str, column: &str) -> Result<Option<u64>, String> {
-    let read = || text.parse().map_err(|_| format!("`{text}` under {column} is no whole number"));
+    let read = || text.parse().map_err(|_| format!("invalid integer `{text}` in column {column}"));
     if text.is_empty() { Ok(None) } else { read().map(Some) }
 }
 
@@ -154,7 +157,7 @@ fn parse_words<T>(
 ) -> Result<Vec<T>, String> {
     text.split(' ')
         .filter(|word| !word.is_empty())
-        .map(|word| read(word).ok_or_else(|| format!("`{word}` under {column} is no word known there")))
+        .map(|word| read(word).ok_or_else(|| format!("unknown value `{word}` in column {column}")))
         .collect()
 }
 
@@ -168,14 +171,14 @@ fn parse_choice<T: Copy, const N: usize>(
         return Ok(None);
     }
     let found = all.into_iter().find(|one| name(*one) == text);
-    found.map(Some).ok_or_else(|| format!("`{text}` under {column} is no word known there"))
+    found.map(Some).ok_or_else(|| format!("unknown value `{text}` in column {column}"))
 }
 
 fn parse_date(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = |_| format!("`{text}` under deprecated is no date");
+    let wrong = |_| format!("invalid date `{text}` in column deprecated");
     text.parse::<jiff::civil::Date>().map_err(wrong)?;
     Ok(Some(text.to_owned()))
 }
@@ -193,7 +196,7 @@ mod tests {
             let facts = parse_row(line).unwrap_or_else(|why| panic!("{line}: {why}"));
             assert!(!line.contains('"'), "{line}");
             assert_eq!(format_row(&facts), line);
-            assert!(seen.insert((facts.provider.clone(), facts.model.clone())), "twice: {line}");
+            assert!(seen.insert((facts.provider.clone(), facts.model.clone())), "duplicate: {line}");
             assert_eq!(find_model(BUILT_IN_CSV, &facts.provider, &facts.model), Some(facts));
         }
         assert!(seen.len() > 2_000, "{}", seen.len());
@@ -207,21 +210,21 @@ mod tests {
             fields[at] = value;
             parse_row(&fields.join(","))
         };
-        for (at, value, said) in [
-            (0, "", "without a provider"),
+        for (at, value, expected) in [
+            (0, "", "missing provider"),
             (2, "chatty", "mode"),
             (3, "-1", "context_tokens"),
-            (5, "1e3", "`1e3` under usd_input is no price"),
-            (11, "temprature", "`temprature` under refuses"),
+            (5, "1e3", "invalid price `1e3` in column usd_input"),
+            (11, "temprature", "unknown value `temprature` in column refuses"),
             (12, "huge", "efforts"),
             (13, "no-wings", "supports"),
             (14, "hard", "thinking"),
-            (15, "2026-02-30", "no date"),
-            (16, "5 1", "tiers"),
+            (15, "2026-02-30", "invalid date"),
+            (16, "5 1", "invalid tier `5 1`"),
             (16, "9 1 1 1 1 1 1;5 1 1 1 1 1 1", "ascending"),
         ] {
             let why = row(at, value).unwrap_err();
-            assert!(why.contains(said), "{value}: {why}");
+            assert!(why.contains(expected), "{value}: {why}");
         }
         assert!(parse_row("a,b").unwrap_err().contains("2 fields"));
         assert!(row(16, "9 1 - - - 1 -").is_ok());

@@ -1,16 +1,16 @@
-//! Decimal numbers as they are written, in exact integers: a price never passes through a float.
+//! Exact decimal numbers: a price never passes through a float.
 
 use super::NanoDollars;
 
-/// A price in dollars per million tokens, as written (`0.075`), in nano-dollars. Exact to the ninth decimal; what is
-/// finer, negative or written with an exponent is no price.
-pub fn parse_usd(text: &str) -> Option<NanoDollars> {
+/// Parses dollars per million tokens (`0.075`) into nano-dollars. `None` for negative numbers, exponents, and
+/// more than nine decimals.
+pub(crate) fn parse_usd(text: &str) -> Option<NanoDollars> {
     let text = text.trim();
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     plain.then(|| parse_scaled_decimal(text, 9)).flatten()
 }
 
-/// A decimal number times a power of ten, where that is a whole number: `1.5e-6` times 10^15 is 1,500,000,000.
+/// A decimal number times a power of ten, if the result is an integer: `1.5e-6` times 10^15 is 1,500,000,000.
 pub(super) fn parse_scaled_decimal(text: &str, power: i32) -> Option<u64> {
     let text = text.trim();
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
@@ -32,15 +32,15 @@ pub(super) fn parse_scaled_decimal(text: &str, power: i32) -> Option<u64> {
         let factor = 10_u64.checked_pow(u32::try_from(shift).ok()?)?;
         return significant.parse::<u64>().ok()?.checked_mul(factor);
     }
-    // What is cut off must be zeros: a price is never rounded.
+    // Only zeros may be cut off: a price is never rounded.
     let keep = significant.len().checked_sub(usize::try_from(shift.unsigned_abs()).ok()?)?;
     let (kept, cut) = significant.split_at(keep);
     let exact = cut.bytes().all(|b| b == b'0') && !kept.is_empty();
     exact.then(|| kept.parse().ok()).flatten()
 }
 
-/// Nano-dollars as dollars, in as many decimals as they need.
-pub fn format_usd_exact(nano: NanoDollars) -> String {
+/// Nano-dollars in dollars, with as many decimals as needed.
+pub(crate) fn format_usd_exact(nano: NanoDollars) -> String {
     let (whole, fraction) = (nano / 1_000_000_000, nano % 1_000_000_000);
     let text = format!("{whole}.{fraction:09}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,4 +1,4 @@
-//! Rows that the user fetched, with their date.
+//! Catalog rows that the user fetched, with their date.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,13 +8,12 @@ use jiff::civil::Date;
 use super::csv_rows::{self, COLUMNS};
 use super::{BUILT_IN_DATE, ModelFacts};
 
-/// What the first line of the file begins with.
 const FILE_HEADER_PREFIX: &str = "# slalom catalogue ";
 
-/// A catalogue is old after this many days: prices will have changed.
+/// Prices are likely to have changed after this many days.
 const STALE_AFTER_DAYS: i32 = 90;
 
-/// Rows that stand before the shipped ones. They are read when a model is looked for.
+/// Fetched rows, which take precedence over older built-in ones. Parsed on lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedCatalog {
     date: Date,
@@ -22,79 +21,69 @@ pub struct FetchedCatalog {
 }
 
 impl FetchedCatalog {
-    /// These models as of that day.
     pub fn new(date: Date, models: &[ModelFacts]) -> Self {
         let mut text = format!("{FILE_HEADER_PREFIX}{date}\n{}\n", COLUMNS.join(","));
         for facts in models {
-            // Building the text cannot fail: it is memory.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{}", csv_rows::format_row(facts));
         }
         Self { date, text: text.into() }
     }
 
-    /// A file's text.
+    /// Parses the header of a file.
     ///
     /// # Errors
-    /// In words, when it is not such a file. Its rows are not looked at yet.
+    /// A message if the header is invalid. Rows are not checked yet.
     pub fn parse(text: String) -> Result<Self, String> {
         let mut lines = text.lines();
         let date = lines.next().and_then(|line| line.strip_prefix(FILE_HEADER_PREFIX)?.trim().parse().ok());
-        let date = date.ok_or_else(|| format!("its first line is not `{FILE_HEADER_PREFIX}` and a date"))?;
+        let date = date.ok_or_else(|| format!("the first line must be `{FILE_HEADER_PREFIX}` and a date"))?;
         if lines.next() != Some(COLUMNS.join(",").as_str()) {
-            return Err("its second line does not name the columns of this version".to_owned());
+            return Err("the second line must list the columns of this version".to_owned());
         }
         Ok(Self { date, text: text.into() })
     }
 
-    /// The file's text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The day of its rows.
     pub fn date(&self) -> Date {
         self.date
     }
 
-    /// What it says of a model.
     pub(super) fn find(&self, provider: &str, model: &str) -> Option<ModelFacts> {
         csv_rows::find_model(&self.text, provider, model)
     }
 
-    /// All its models.
     pub fn all(&self) -> impl Iterator<Item = ModelFacts> {
         csv_rows::data_lines(&self.text).filter_map(|line| csv_rows::parse_row(line).ok())
     }
 }
 
-/// How long a catalogue of that day is old, in days; `None` where it is not.
-pub fn stale_age_days(date: Date, today: Date) -> Option<i32> {
+/// The age of a catalog in days; `None` if it is recent enough.
+pub(crate) fn stale_age_days(date: Date, today: Date) -> Option<i32> {
     let days = today.since(date).ok()?.get_days();
     (days > STALE_AFTER_DAYS).then_some(days)
 }
 
-/// The day of the shipped rows.
-pub fn built_in_date() -> Date {
-    // A test reads the constant.
+pub(crate) fn built_in_date() -> Date {
+    // A test parses the constant.
     BUILT_IN_DATE.parse().unwrap_or_default()
 }
 
-/// How a model stands to the day from which its provider may stop serving it.
+/// Where a model is before its retirement date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// No such day is known, or it is far.
+    /// The date is unknown or more than 30 days away.
     Active,
-    /// Within 30 days.
     RetiringSoon,
-    /// It has come.
     Retired,
 }
 
-/// Days before the end in which a model is leaving.
 const RETIRING_SOON_DAYS: i32 = 30;
 
 impl ModelFacts {
-    /// How it stands on a day.
     pub fn lifecycle_on(&self, today: Date) -> Lifecycle {
         let Some(end) = self.retirement_date.as_deref().and_then(|date| date.parse::<Date>().ok()) else {
             return Lifecycle::Active;
@@ -119,14 +108,14 @@ mod tests {
         assert_eq!(stale_age_days(date(2026, 1, 1), date(2026, 4, 2)), Some(91));
         assert_eq!(stale_age_days(date(2027, 1, 1), date(2026, 4, 2)), None);
         let model = ModelFacts { retirement_date: Some("2026-11-30".into()), ..ModelFacts::default() };
-        for (today, standing) in [
+        for (today, expected) in [
             (date(2026, 10, 30), Lifecycle::Active),
             (date(2026, 10, 31), Lifecycle::RetiringSoon),
             (date(2026, 11, 29), Lifecycle::RetiringSoon),
             (date(2026, 11, 30), Lifecycle::Retired),
             (date(2027, 11, 30), Lifecycle::Retired),
         ] {
-            assert_eq!(model.lifecycle_on(today), standing, "{today}");
+            assert_eq!(model.lifecycle_on(today), expected, "{today}");
         }
         assert_eq!(ModelFacts::default().lifecycle_on(date(2026, 1, 1)), Lifecycle::Active);
     }

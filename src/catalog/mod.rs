@@ -1,7 +1,6 @@
-//! What is known of models: windows, prices, capabilities, refused parameters; token estimates and costs from them.
-//!
-//! A side room that knows only `chat`. It never calls anybody and never guesses: what no source says is unknown.
-//! Start with [`Catalog`].
+//! Facts about models: context windows, prices, capabilities, and rejected parameters, with token and cost
+//! estimates from them. Depends only on `chat` and does no I/O. It never guesses: what no source states is
+//! unknown.
 
 mod cost;
 #[cfg(test)]
@@ -16,24 +15,26 @@ mod token_estimate;
 
 use std::collections::{HashMap, HashSet};
 
-pub use cost::{Cost, CostSource, cost_at_list_price, format_usd_rounded};
-pub use decimal::{format_usd_exact, parse_usd};
-pub use fetched_catalog::{FetchedCatalog, Lifecycle, built_in_date, stale_age_days};
-pub use import::{CatalogChange, ImportError, ImportedCatalog, diff_catalog, import_catalog};
-pub use model_facts::{
-    Capabilities, Capability, ModelFacts, ModelMode, REJECTABLE_PARAMETERS, ReasoningControl, parameter_name,
+pub use cost::cost_at_list_price;
+pub(crate) use cost::{Cost, CostSource, format_usd_rounded};
+pub(crate) use decimal::{format_usd_exact, parse_usd};
+pub(crate) use fetched_catalog::{FetchedCatalog, Lifecycle, built_in_date, stale_age_days};
+pub(crate) use import::{CatalogChange, diff_catalog, import_catalog};
+pub use model_facts::Capability;
+pub(crate) use model_facts::{
+    Capabilities, ModelFacts, ModelMode, REJECTABLE_PARAMETERS, ReasoningControl, parameter_name,
     parse_parameter,
 };
-pub use price::{NanoDollars, Pricing, TokenPrices};
-pub use token_estimate::{estimate_input_tokens, estimate_tokens, estimate_usage, max_input_tokens};
+pub(crate) use price::{NanoDollars, Pricing, TokenPrices};
+pub(crate) use token_estimate::{estimate_input_tokens, estimate_tokens, estimate_usage, max_input_tokens};
 
-/// The day on which the shipped rows were collected.
+/// The date of the built-in rows.
 pub const BUILT_IN_DATE: &str = "2026-11-21";
 
-/// The shipped rows. A command that needs no model facts never reads them.
+/// Parsed on lookup only.
 const BUILT_IN_CSV: &str = include_str!("models.csv");
 
-/// Facts about models, by provider and model: what the user says, then what the user fetched, then what is shipped.
+/// Model facts by provider and model: from the user's configuration, then fetched, then built in.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     overrides: HashMap<(String, String), ModelFacts>,
@@ -41,25 +42,22 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The shipped rows, with fetched ones before them; under them where those are older, since then this version knows
-    /// better.
+    /// Fetched rows take precedence over the built-in ones unless they are older.
     pub fn new(fetched: Option<FetchedCatalog>) -> Self {
         Self { overrides: HashMap::new(), fetched }
     }
 
-    /// A catalogue where these facts stand before the shipped ones.
     pub fn from_overrides(facts: Vec<ModelFacts>) -> Self {
         Self::default().with_overrides(facts)
     }
 
-    /// The same catalogue with these facts before all others.
+    /// Adds facts that take precedence over all others.
     #[must_use]
     pub fn with_overrides(mut self, facts: Vec<ModelFacts>) -> Self {
         self.overrides.extend(facts.into_iter().map(|f| ((f.provider.clone(), f.model.clone()), f)));
         self
     }
 
-    /// What is known of a model, if anything.
     pub fn find(&self, provider: &str, model: &str) -> Option<ModelFacts> {
         let key = (provider.to_owned(), model.to_owned());
         let own = self.overrides.get(&key).cloned();
@@ -70,12 +68,11 @@ impl Catalog {
         })
     }
 
-    /// Whether the fetched rows are no older than the shipped ones.
     fn is_fetched_newer(&self) -> bool {
         self.fetched.as_ref().is_some_and(|rows| rows.date() >= built_in_date())
     }
 
-    /// All models known, the user's own first, then as fetched and as shipped, the newer of these first.
+    /// All known models without duplicates, in order of precedence.
     pub fn all(&self) -> Vec<ModelFacts> {
         let mut own: Vec<ModelFacts> = self.overrides.values().cloned().collect();
         own.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
@@ -91,7 +88,7 @@ impl Catalog {
             .collect()
     }
 
-    /// The known model of that provider whose name is nearest, for a "did you mean".
+    /// The most similar model name at a provider, for "did you mean".
     pub fn nearest_model(&self, provider: &str, model: &str) -> Option<String> {
         let near = self
             .all()
@@ -101,13 +98,12 @@ impl Catalog {
         near.filter(|(likeness, _)| *likeness > 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
     }
 
-    /// The rows that were fetched, where there are any.
     pub fn fetched(&self) -> Option<&FetchedCatalog> {
         self.fetched.as_ref()
     }
 
-    /// These models and, of those fetched before, the ones that they lack: what an update is to keep. Rows that are
-    /// older than shipped ones of the same model are not made new by it.
+    /// These models, plus the fetched ones that they do not list. Fetched rows older than built-in rows of
+    /// the same model are dropped, because the update would give them a new date.
     pub fn merge_fetched(&self, models: &[ModelFacts]) -> Vec<ModelFacts> {
         let listed: HashSet<(&str, &str)> =
             models.iter().map(|facts| (facts.provider.as_str(), facts.model.as_str())).collect();
@@ -123,7 +119,7 @@ impl Catalog {
             .collect()
     }
 
-    /// The day of the rows that are looked at first: the fetched ones, else the shipped ones.
+    /// The date of the newest rows.
     pub fn as_of(&self) -> jiff::civil::Date {
         self.fetched.as_ref().map_or_else(built_in_date, FetchedCatalog::date).max(built_in_date())
     }
@@ -167,13 +163,13 @@ mod tests {
         let catalog = Catalog::new(Some(FetchedCatalog::new(date, &[window(5)])));
         assert_eq!(catalog.find("openai", "gpt-4.1").unwrap().context_tokens, Some(5));
         assert_eq!((catalog.as_of(), Catalog::default().as_of()), (date, built_in_date()));
-        let counted = catalog.all().iter().filter(|f| f.model == "gpt-4.1" && f.provider == "openai").count();
-        assert_eq!((counted, catalog.all().len()), (1, Catalog::default().all().len()));
+        let count = catalog.all().iter().filter(|f| f.model == "gpt-4.1" && f.provider == "openai").count();
+        assert_eq!((count, catalog.all().len()), (1, Catalog::default().all().len()));
         let old = Catalog::new(Some(FetchedCatalog::new(jiff::civil::date(2026, 1, 2), &[window(5)])));
         assert_ne!(
             old.find("openai", "gpt-4.1").unwrap().context_tokens,
             Some(5),
-            "older than what is shipped"
+            "older than the built-in rows"
         );
         assert_eq!(old.as_of(), built_in_date());
         let own = catalog.with_overrides(vec![window(6)]);

@@ -1,59 +1,49 @@
-//! What is known of one model.
+//! Facts about one model.
 
 use super::Pricing;
 use crate::chat::{ReasoningEffort, RequestParameter};
 
-/// What is known of one model at one provider.
+/// Facts about one model at one provider.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelFacts {
-    /// The provider's name.
     pub provider: String,
-    /// The model's name at that provider.
     pub model: String,
-    /// What it is asked for.
     pub mode: ModelMode,
-    /// The window: input and output together, in tokens.
+    /// Context window: input and output tokens together.
     pub context_tokens: Option<u64>,
-    /// The most output that may be asked for, in tokens.
     pub max_output_tokens: Option<u64>,
-    /// Prices.
     pub pricing: Pricing,
-    /// Parameters that the model answers with a 400.
+    /// Parameters that the model rejects with status 400.
     pub rejected_parameters: Vec<RequestParameter>,
-    /// Steps of effort that it takes; empty is unknown.
+    /// Supported effort levels; empty if unknown.
     pub efforts: Vec<ReasoningEffort>,
-    /// What it can do, and what it cannot.
     pub capabilities: Capabilities,
-    /// How its dialect is told to let it think, where the dialect has several ways.
+    /// How the model is told to reason, if the dialect has several ways.
     pub reasoning_control: Option<ReasoningControl>,
-    /// The day from which the provider may stop serving it (ISO 8601).
+    /// The date from which the provider may stop serving it (ISO 8601).
     pub retirement_date: Option<String>,
 }
 
 impl ModelFacts {
-    /// Whether the model can do that, where a source says so.
+    /// `None` if no source says.
     pub fn supports(&self, capability: Capability) -> Option<bool> {
         self.capabilities.get(capability)
     }
 }
 
-/// What a model is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ModelMode {
-    /// Answers.
     #[default]
     Chat,
-    /// Answers, by OpenAI's Responses alone.
+    /// Chat through OpenAI's Responses API only.
     Responses,
-    /// Vectors.
     Embedding,
 }
 
 impl ModelMode {
-    /// Every mode.
     pub const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Embedding];
 
-    /// The word for it in a row.
+    /// The value in a catalog row.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -63,24 +53,22 @@ impl ModelMode {
     }
 }
 
-/// How a model is told to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasoningControl {
-    /// By a number of tokens (Claude up to 4.5, Gemini 2.5).
+    /// A number of tokens (Claude up to 4.5, Gemini 2.5).
     Budget,
-    /// It finds its own measure, and an effort moves it (Claude from 4.6).
+    /// The model decides how much, guided by an effort (Claude from 4.6).
     Adaptive,
-    /// By a level (Gemini from 3).
+    /// A level (Gemini from 3).
     Level,
-    /// It does not reason.
+    /// The model does not reason.
     None,
 }
 
 impl ReasoningControl {
-    /// Every way.
     pub const ALL: [Self; 4] = [Self::Budget, Self::Adaptive, Self::Level, Self::None];
 
-    /// The word for it in a row.
+    /// The value in a catalog row.
     pub fn name(self) -> &'static str {
         match self {
             Self::Budget => "budget",
@@ -91,29 +79,22 @@ impl ReasoningControl {
     }
 }
 
-/// Something that a model may be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
-    /// Calls tools.
     Tools,
-    /// Answers by a JSON schema.
     JsonSchema,
-    /// Reads images.
     Vision,
-    /// Reads PDF files.
     Pdf,
-    /// Hears.
     Audio,
-    /// Reasons before it answers, so that its first token may take minutes.
+    /// Reasons before it answers, so that the first token may take minutes.
     Reasoning,
-    /// Has its prompts cached.
+    /// Supports prompt caching.
     Caching,
-    /// Goes on from an answer that was begun for it.
+    /// Continues an answer that the request starts.
     Prefill,
 }
 
 impl Capability {
-    /// Every capability.
     pub const ALL: [Self; 8] = [
         Self::Tools,
         Self::JsonSchema,
@@ -125,7 +106,7 @@ impl Capability {
         Self::Prefill,
     ];
 
-    /// The word for it in rows and in `routes.yaml`.
+    /// The value in catalog rows and in `routes.yaml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tools => "tools",
@@ -140,34 +121,32 @@ impl Capability {
     }
 }
 
-/// What a model can and cannot do, as far as it is known.
+/// What a model supports, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities([Option<bool>; Capability::ALL.len()]);
 
 impl Capabilities {
-    /// Whether it can do that, where that is known.
+    /// `None` if unknown.
     pub fn get(self, capability: Capability) -> Option<bool> {
         self.0[capability as usize]
     }
 
-    /// Takes down whether it can do that.
     pub fn set(&mut self, capability: Capability, can: bool) {
         self.0[capability as usize] = Some(can);
     }
 
-    /// Takes a word down: `tools`, `no-tools`. Says whether it is one.
+    /// Sets a capability from a word such as `tools` or `no-tools`. Returns false if the word is unknown.
     pub fn parse_and_set(&mut self, word: &str) -> bool {
         let (name, can) = word.strip_prefix("no-").map_or((word, true), |name| (name, false));
         let found = Capability::ALL.into_iter().find(|capability| capability.name() == name);
         found.inspect(|capability| self.set(*capability, can)).is_some()
     }
 
-    /// All that it can do.
     pub fn supported(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |capability| self.get(*capability) == Some(true))
     }
 
-    /// All that is known, in a row's words.
+    /// All known capabilities, in the format of a catalog row.
     pub fn to_csv_field(self) -> String {
         let known = Capability::ALL.into_iter().filter_map(|capability| {
             let no = if self.get(capability)? { "" } else { "no-" };
@@ -177,8 +156,8 @@ impl Capabilities {
     }
 }
 
-/// The parameters that a row can say a model refuses.
-pub const REJECTABLE_PARAMETERS: [RequestParameter; 6] = [
+/// The parameters that catalog rows can list as rejected.
+pub(crate) const REJECTABLE_PARAMETERS: [RequestParameter; 6] = [
     RequestParameter::Temperature,
     RequestParameter::TopP,
     RequestParameter::StopSequences,
@@ -187,12 +166,11 @@ pub const REJECTABLE_PARAMETERS: [RequestParameter; 6] = [
     RequestParameter::ParallelToolCalls,
 ];
 
-/// The word for a parameter in rows and in `routes.yaml`.
-pub fn parameter_name(parameter: RequestParameter) -> String {
+/// The name in catalog rows and in `routes.yaml`.
+pub(crate) fn parameter_name(parameter: RequestParameter) -> String {
     parameter.flag_name().replace('-', "_")
 }
 
-/// The parameter of a word.
-pub fn parse_parameter(word: &str) -> Option<RequestParameter> {
+pub(crate) fn parse_parameter(word: &str) -> Option<RequestParameter> {
     REJECTABLE_PARAMETERS.into_iter().find(|parameter| parameter_name(*parameter) == word)
 }

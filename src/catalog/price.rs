@@ -1,27 +1,27 @@
-//! Prices, and which of them a request pays.
+//! Prices per token, with tiers for long prompts.
 
 /// Billionths of a US dollar.
-pub type NanoDollars = u64;
+pub(crate) type NanoDollars = u64;
 
-/// Prices in nano-dollars per million tokens. `None` is unknown, never free.
+/// Nano-dollars per million tokens. `None` is unknown, never free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenPrices {
-    /// Input that was neither read from a cache nor written to one.
+    /// Input that is neither read from a cache nor written to one.
     pub input: Option<NanoDollars>,
     /// Input read from a cache.
     pub cached_input: Option<NanoDollars>,
-    /// Input written to a cache for the usual few minutes.
+    /// Input written to a cache with the default lifetime of a few minutes.
     pub cache_write: Option<NanoDollars>,
-    /// Input written to a cache that keeps it for an hour.
+    /// Input written to a cache for one hour.
     pub cache_write_1h: Option<NanoDollars>,
-    /// Output, reasoning included.
+    /// Output, including reasoning.
     pub output: Option<NanoDollars>,
-    /// Reasoning, where it has a price of its own; `None` is that of other output.
+    /// Reasoning; `None` if it has the output price.
     pub reasoning: Option<NanoDollars>,
 }
 
 impl TokenPrices {
-    /// These prices where they are said, those of `under` where not.
+    /// These prices, with unknown ones taken from `under`.
     #[must_use]
     pub fn or(self, under: Self) -> Self {
         Self {
@@ -35,18 +35,16 @@ impl TokenPrices {
     }
 }
 
-/// A price with the ones that take its place for long prompts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pricing {
-    /// The price of an ordinary prompt.
     pub base: TokenPrices,
-    /// Prices by the input tokens above which they hold for the whole request, ascending. A vendor that grades by ranges
-    /// has a tier for each but the first, and a last one of unknown prices where its ranges end.
+    /// Prices for the whole request above a number of input tokens, ascending. For a vendor with price
+    /// ranges, each range but the first is a tier, and a last tier of unknown prices follows the last range.
     pub tiers: Vec<(u64, TokenPrices)>,
 }
 
 impl Pricing {
-    /// The price of a request with that much input, cached and written tokens included.
+    /// The prices for a request of this size. Cached and written tokens count as input.
     pub fn for_input_tokens(&self, input_tokens: u64) -> TokenPrices {
         self.tiers
             .iter()
@@ -55,17 +53,17 @@ impl Pricing {
             .map_or(self.base, |(_, price)| *price)
     }
 
-    /// The same pricing where what is said anew holds at every length.
+    /// Applies known prices of `overrides` to every tier.
     #[must_use]
-    pub fn with_overrides(mut self, said: TokenPrices) -> Self {
-        if said.output.is_some() && said.reasoning.is_none() {
-            // A price of output is one of all output, reasoning included.
-            let no_own = |price: &mut TokenPrices| price.reasoning = None;
-            no_own(&mut self.base);
-            self.tiers.iter_mut().for_each(|(_, price)| no_own(price));
+    pub fn with_overrides(mut self, overrides: TokenPrices) -> Self {
+        if overrides.output.is_some() && overrides.reasoning.is_none() {
+            // An output price covers reasoning too.
+            let clear = |price: &mut TokenPrices| price.reasoning = None;
+            clear(&mut self.base);
+            self.tiers.iter_mut().for_each(|(_, price)| clear(price));
         }
-        self.base = said.or(self.base);
-        self.tiers.iter_mut().for_each(|(_, price)| *price = said.or(*price));
+        self.base = overrides.or(self.base);
+        self.tiers.iter_mut().for_each(|(_, price)| *price = overrides.or(*price));
         self
     }
 }

@@ -1,17 +1,16 @@
-//! Events, folded into the answer they make.
-
 use serde_json::Value;
 
 use super::{
     Citation, Failure, FailureClass, FailurePhase, FinishReason, Part, Response, StreamEvent, ToolCall, Usage,
 };
 
-/// Folds [`Event`]s into a [`Response`]. Streamed and whole answers both pass through it, so both mean the same.
+/// Folds [`StreamEvent`]s into a [`Response`]. Streamed and complete bodies both pass through it, so both
+/// give the same result.
 #[derive(Clone, Debug, Default)]
 pub struct Assembler {
     served_model: Option<String>,
     parts: Vec<PartialPart>,
-    /// Where in `parts` the calls stand, by their index.
+    /// Index in `parts` of each tool call, by the call's index.
     tool_call_positions: Vec<usize>,
     citations: Vec<Citation>,
     finish_reason: Option<FinishReason>,
@@ -20,10 +19,10 @@ pub struct Assembler {
     provider_fields: serde_json::Map<String, Value>,
 }
 
-/// So many paths are noted; a server that invents more is beyond helping.
+/// Bounds memory if a server invents a new field in every chunk.
 const MAX_UNEXPECTED_FIELDS: usize = 100;
 
-/// A part of the answer that may still grow.
+/// A part of the response that may still grow.
 #[derive(Clone, Debug)]
 enum PartialPart {
     Text(String),
@@ -33,7 +32,6 @@ enum PartialPart {
 }
 
 impl Assembler {
-    /// Takes one event in.
     pub fn push(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::MessageRestart => self.discard_parts(),
@@ -83,12 +81,11 @@ impl Assembler {
         }
     }
 
-    /// The token counts so far.
     pub fn usage(&self) -> Usage {
         self.usage
     }
 
-    /// Bytes of everything that came out so far, for an estimate when the vendor gave no count.
+    /// Bytes of all output so far, used to estimate tokens if the provider reports none.
     pub fn output_text_len(&self) -> usize {
         let bytes = |piece: &PartialPart| match piece {
             PartialPart::Text(text) | PartialPart::Reasoning { text, .. } => text.len(),
@@ -98,17 +95,17 @@ impl Assembler {
         self.parts.iter().map(bytes).sum()
     }
 
-    /// The whole answer.
+    /// Returns the complete response.
     ///
     /// # Errors
-    /// `truncated` when no terminal event came, `server_error` when the vendor says that the answer broke, `empty`
-    /// when it holds nothing and gives no reason that explains it.
+    /// `truncated` without a terminal event, `server_error` if the provider reports a broken response, and
+    /// `empty` if there is no content and no finish reason that explains it.
     pub fn finish(self) -> Result<Response, Failure> {
         let finish_reason = self.check_complete()?;
         let mut unexpected = self.unexpected;
         let mut pieces = self.parts;
-        // Where the answer was cut, so may its last call be: half a call is never handed on as a whole one. What is
-        // called a refusal may be a filter that stopped the model in the middle.
+        // If the response was cut off, its last tool call may be incomplete, and an incomplete call must
+        // never be passed on. A reported refusal can also be a filter that stopped the model midway.
         let cut = matches!(
             finish_reason,
             FinishReason::Length | FinishReason::ContentFilter | FinishReason::Refusal
@@ -116,7 +113,7 @@ impl Assembler {
         if let (true, Some(PartialPart::ToolCall { name, arguments, .. })) = (cut, pieces.last())
             && serde_json::from_str::<Value>(arguments).is_err()
         {
-            unexpected.push(format!("the call of `{name}` was cut and left out"));
+            unexpected.push(format!("dropped the truncated call of tool `{name}`"));
             pieces.pop();
         }
         let parts: Vec<Part> = pieces.into_iter().filter_map(finish_part).collect();
@@ -130,10 +127,8 @@ impl Assembler {
         })
     }
 
-    /// Whether what came so far is a whole answer, and why it ended.
-    ///
-    /// # Errors
-    /// As [`finish`](Self::finish), while everything that came stays at hand.
+    /// Checks that the response is complete and returns its finish reason. Same errors as
+    /// [`finish`](Self::finish), but keeps the content.
     pub fn check_complete(&self) -> Result<FinishReason, Failure> {
         let Some(finish_reason) = self.finish_reason else {
             return Err(Failure::new(
@@ -143,20 +138,22 @@ impl Assembler {
             ));
         };
         if finish_reason == FinishReason::Error {
-            let said = self.provider_fields.get("finish_reason").and_then(Value::as_str).unwrap_or("error");
-            let message = format!("the provider ended the answer with finish reason `{said}`");
+            let reason = self.provider_fields.get("finish_reason").and_then(Value::as_str).unwrap_or("error");
+            let message = format!("the provider ended the answer with finish reason `{reason}`");
             return Err(Failure::new(FailureClass::ServerError, FailurePhase::Body, message));
         }
         let unexplained =
             matches!(finish_reason, FinishReason::Stop | FinishReason::Other | FinishReason::ToolCalls);
-        let says_something = |piece: &PartialPart| match piece {
+        let has_content = |piece: &PartialPart| match piece {
             PartialPart::Text(text) => !text.trim().is_empty(),
             PartialPart::ToolCall { name, .. } => !name.is_empty(),
             PartialPart::Reasoning { .. } | PartialPart::ProviderSpecific(_) => false,
         };
-        if unexplained && !self.parts.iter().any(says_something) {
-            let message =
-                format!("an answer without text or tool call (finish reason `{}`)", finish_reason.as_str());
+        if unexplained && !self.parts.iter().any(has_content) {
+            let message = format!(
+                "empty answer: no text and no tool call (finish reason `{}`)",
+                finish_reason.as_str()
+            );
             return Err(Failure::new(FailureClass::Empty, FailurePhase::Body, message));
         }
         Ok(finish_reason)
@@ -178,7 +175,7 @@ impl Assembler {
     }
 }
 
-/// A part that will not grow any more. A call that never got a name, and words that never came, are none.
+/// Drops tool calls without a name and parts without content.
 fn finish_part(piece: PartialPart) -> Option<Part> {
     match piece {
         PartialPart::Text(text) => (!text.is_empty()).then_some(Part::Text { text }),
@@ -270,17 +267,17 @@ mod tests {
             StreamEvent::Finish(FinishReason::ToolCalls),
         ];
         let answer = assemble(&events).unwrap();
-        let thought = |text: &str, state: Option<&str>| Part::Reasoning {
+        let reasoning = |text: &str, state: Option<&str>| Part::Reasoning {
             text: text.into(),
             state: state.map(Value::from),
         };
         let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({}) };
         let parts = [
-            thought("ab", Some("1")),
-            thought("", Some("2")),
+            reasoning("ab", Some("1")),
+            reasoning("", Some("2")),
             Part::from_text("t"),
             Part::ToolCall(call),
-            thought("c", None),
+            reasoning("c", None),
         ];
         assert_eq!(answer.parts, parts);
         assert_eq!(answer.reasoning.as_deref(), Some("abc"));

@@ -1,35 +1,31 @@
-//! Texts as vectors.
+//! Requests and responses for embeddings.
 
 use super::Usage;
 
-/// Texts that are to become vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmbeddingRequest {
-    /// The texts.
     pub texts: Vec<String>,
-    /// What the vectors are for, where a vendor tells purposes apart.
+    /// Ignored by providers that do not distinguish purposes.
     pub purpose: EmbeddingPurpose,
-    /// How long the vectors should be, where a vendor leaves the choice.
+    /// Requested vector length; `None` is the model's default.
     pub dimensions: Option<u64>,
 }
 
-/// What vectors are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EmbeddingPurpose {
-    /// To be held against each other.
+    /// To compare texts with each other.
     #[default]
     Similarity,
-    /// To find documents with.
+    /// The text is a query that searches documents.
     SearchQuery,
-    /// To be found.
+    /// The text is a document to be found by queries.
     SearchDocument,
 }
 
-/// The vectors of texts, in the texts' order.
+/// Embeddings in the order of the request's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbeddingResponse {
-    /// One vector a text.
     pub embeddings: Vec<Vec<f32>>,
-    /// Token counts: there is input only.
+    /// Only input tokens are counted.
     pub usage: Usage,
 }

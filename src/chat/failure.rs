@@ -1,44 +1,42 @@
-//! Why an exchange gave no answer.
+//! Why an exchange gave no response.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::sanitize_message;
 
-/// The classes that failures fall into. The class alone decides about retry, failover and health; nobody above the
-/// dialects looks at a status number or a vendor's string.
+/// The classes of failures. The class alone decides about retry, failover, and health; no module above
+/// `dialect` looks at a status code or a provider's error string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
-    /// No connection, or it ended before the headers.
+    /// No connection, or the connection closed before the headers.
     Unreachable,
-    /// The provider broke or is overloaded.
     ServerError,
-    /// A timer of ours, or the provider's own.
+    /// Our timeout or the provider's.
     Timeout,
-    /// Too many requests or tokens for now.
+    /// The rate limit for requests or tokens is reached for now.
     RateLimited,
-    /// Paid-for capacity is used up: waiting does not help.
+    /// Credit or quota is used up, so waiting does not help.
     QuotaExhausted,
-    /// The key is missing, wrong or not allowed.
+    /// The API key is missing, invalid, or lacks permission.
     Auth,
-    /// The model is gone, unknown, or not for this key or region.
+    /// The model is retired, unknown, or not available for this key or region.
     ModelUnavailable,
-    /// The prompt is larger than the model's window.
+    /// The prompt exceeds the model's context window.
     ContextOverflow,
-    /// A filter refused the prompt or the answer, as an error.
+    /// A content filter rejected the prompt or the response with an error.
     ContentPolicy,
-    /// The request itself is wrong: another candidate would refuse it too.
+    /// The request itself is invalid, so another candidate would reject it too.
     BadRequest,
-    /// A 200 that is not what the dialect says.
+    /// A 200 whose body does not match the dialect.
     Malformed,
-    /// A stream that ended without the dialect's terminal event.
+    /// The stream ended without the dialect's terminal event.
     Truncated,
-    /// A 200 with nothing in it and no reason for that.
+    /// A 200 without content and without a reason for that.
     Empty,
-    /// The caller went away.
+    /// The caller canceled the call.
     Cancelled,
-    /// The rest.
     Unknown,
 }
 
@@ -62,7 +60,7 @@ impl FailureClass {
         Self::Unknown,
     ];
 
-    /// The envelope's word for it.
+    /// The class as written in JSON output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -90,47 +88,43 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// How far an exchange had come when it failed.
+/// How far an exchange had progressed when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailurePhase {
-    /// Before the connection stood.
+    /// Before the connection was established.
     Connect,
     /// Waiting for the first content.
     FirstToken,
     /// Waiting for more content.
     Idle,
-    /// The whole exchange took too long.
+    /// The deadline for the whole exchange passed.
     Total,
-    /// The provider's answer itself says so, or cannot be read.
+    /// The provider's response reports the failure or cannot be parsed.
     Body,
 }
 
-/// An exchange that gave no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// What kind of failure.
     pub class: FailureClass,
-    /// How far the exchange had come.
     pub phase: FailurePhase,
-    /// The HTTP status, where there was one that says so.
+    /// `None` without an HTTP response, and for an error inside a stream that names no status.
     pub status: Option<u16>,
-    /// The provider's own code.
     pub provider_code: Option<String>,
-    /// What happened; at most 500 characters, without keys or control characters.
+    /// At most 500 characters, without API keys or control characters.
     pub message: String,
-    /// The provider's id of the request, for a support ticket.
+    /// The provider's request ID, for support tickets.
     pub request_id: Option<String>,
-    /// How long the provider wants to be left alone.
+    /// How long the provider asks clients to wait.
     pub retry_after: Option<Duration>,
-    /// The provider says that the model is gone for good.
+    /// The provider reports that the model is permanently gone.
     pub is_model_retired: bool,
-    /// What the provider says about retrying, where it says so outright (`x-should-retry`).
+    /// The provider's explicit instruction about retrying (`x-should-retry`), if any.
     pub should_retry: Option<bool>,
 }
 
 impl Failure {
-    /// A failure with a cleaned message and nothing else known.
+    /// Creates a failure with a sanitized message and no other details.
     pub fn new(class: FailureClass, phase: FailurePhase, message: impl AsRef<str>) -> Self {
         Self {
             class,
@@ -145,7 +139,6 @@ impl Failure {
         }
     }
 
-    /// The same failure with the provider's code.
     #[must_use]
     pub fn with_code(mut self, code: impl AsRef<str>) -> Self {
         self.provider_code = Some(sanitize_message(code.as_ref()));

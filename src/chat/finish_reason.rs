@@ -1,29 +1,25 @@
-//! Why an answer ended.
-
-/// Why the model stopped. Every one of these is an answer; a stream that never says is a failure instead.
+/// Why the model stopped. With any of these the response is complete; a stream that ends without one is a
+/// failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model came to its end, or to a stop text.
+    /// The model finished, or a stop sequence matched.
     Stop,
-    /// The output limit, or the window, was reached.
+    /// The output limit or the context window was reached.
     Length,
-    /// The model wants tools to be called.
     ToolCalls,
-    /// A filter cut or blocked the answer.
+    /// A content filter cut or blocked the response.
     ContentFilter,
-    /// The model declined.
     Refusal,
-    /// The vendor wants the turn sent back to go on.
+    /// The provider expects the message back to continue it.
     Pause,
-    /// The vendor says that the answer broke.
+    /// The provider reports that the response broke.
     Error,
-    /// A reason that this version does not know; the vendor's word stays in the provider fields.
+    /// A reason that this version does not know. The provider's value is kept in the provider fields.
     Other,
 }
 
 impl FinishReason {
-    /// Every reason that there is.
     pub const ALL: [Self; 8] = [
         Self::Stop,
         Self::Length,
@@ -35,7 +31,7 @@ impl FinishReason {
         Self::Other,
     ];
 
-    /// The envelope's word for it.
+    /// The reason as written in JSON output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",

@@ -1,130 +1,109 @@
-//! One turn of a conversation.
+//! Messages of a conversation.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::ToolCall;
 
-/// Who speaks in a turn. Instructions are not a turn: see [`Request::system`](super::Request::system).
+/// The author of a message. A system prompt is not a message: see
+/// [`Request::system_prompt`](super::Request::system_prompt).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The person, or the program that asks; what tools gave back is said by it too.
+    /// The user or the calling program. Tool results are user messages too.
     User,
-    /// The model.
     Assistant,
 }
 
-/// One turn: a role and the parts it is made of, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Who speaks.
     pub role: Role,
-    /// What is said. Written as a list of parts, or as one text.
+    /// Deserialized from one string or a list of parts.
     #[serde(rename = "content", deserialize_with = "deserialize_text_or_parts")]
     pub parts: Vec<Part>,
-    /// The `provider/model` that said it, where one did. Thought state and a vendor's own parts go back to nobody
-    /// else: no other model can read them.
+    /// The `provider/model` that wrote the message, if a model did. Reasoning state and provider-specific
+    /// parts go back only to that model, because no other model can read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "from")]
     pub model_ref: Option<String>,
 }
 
-/// One part of a turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Part {
-    /// Words.
     Text {
-        /// The words.
         text: String,
     },
-    /// A picture.
     Image(Attachment),
-    /// A document, as a rule a PDF.
+    /// Usually a PDF.
     Document(Attachment),
-    /// What the model thought, with what its vendor needs to take it up again.
+    /// Reasoning, with the state that its provider needs back to continue it.
     Reasoning {
-        /// The thoughts as far as they were shown.
+        /// May be empty if the provider hides the reasoning.
         #[serde(default)]
         text: String,
-        /// The vendor's own state, in its own shape: a signature, an encrypted text, a whole item.
+        /// Opaque provider data: a signature, encrypted text, or a complete item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<Value>,
     },
-    /// A call that the model wants made.
     ToolCall(ToolCall),
-    /// What a call gave back.
     ToolResult(ToolResult),
-    /// A part that only one vendor has, as that vendor spells it.
+    /// A part that only one provider has, kept verbatim.
     #[serde(rename = "own")]
     ProviderSpecific {
-        /// The part.
         block: Value,
     },
 }
 
 impl Part {
-    /// Whether it is a picture or a document.
     pub fn is_attachment(&self) -> bool {
         matches!(self, Self::Image(_) | Self::Document(_))
     }
 }
 
-/// A picture or a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
-    /// Its media type, for example `image/png`; empty where only a URL is known.
+    /// For example `image/png`; empty if only a URL is known.
     #[serde(default)]
     pub media_type: String,
-    /// Where its bytes are.
     pub source: AttachmentSource,
-    /// Its name, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// Where the bytes of a picture or document are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttachmentSource {
-    /// Here, in base64.
     #[serde(rename = "data")]
     Base64(String),
-    /// At this URL, from where the provider fetches them.
+    /// The provider fetches the bytes from this URL.
     Url(String),
 }
 
-/// What a tool call gave back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolResult {
-    /// The id of the call.
     pub call_id: String,
-    /// The tool's name, which some vendors want beside the id.
+    /// The tool's name. Some dialects need it in addition to the call ID.
     #[serde(default)]
     pub name: String,
-    /// What came back.
     pub content: String,
-    /// Whether it is an error of the tool.
     #[serde(default)]
     pub is_error: bool,
 }
 
 impl Message {
-    /// A turn of the user with one text part.
     pub fn from_user(text: impl Into<String>) -> Self {
         Self { role: Role::User, parts: vec![Part::from_text(text)], model_ref: None }
     }
 
-    /// A turn with these texts.
     pub fn from_texts(role: Role, texts: impl IntoIterator<Item = String>) -> Self {
         Self { role, parts: texts.into_iter().map(|text| Part::Text { text }).collect(), model_ref: None }
     }
 
-    /// All words as one text, a blank line between the parts.
+    /// All text parts, separated by blank lines.
     pub fn joined_text(&self) -> String {
         let texts: Vec<&str> = self.parts.iter().filter_map(Part::as_text).collect();
         texts.join("\n\n")
@@ -132,12 +111,10 @@ impl Message {
 }
 
 impl Part {
-    /// A part of words.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }
     }
 
-    /// The words, where the part is words.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text { text } => Some(text),
@@ -145,8 +122,8 @@ impl Part {
         }
     }
 
-    /// Bytes of text that the part puts into a prompt. Pictures and documents count in tokens of the vendor's own
-    /// choosing, and not here.
+    /// Bytes of text that the part adds to a prompt. Attachments count as zero, because each provider counts
+    /// their tokens differently.
     pub fn prompt_text_len(&self) -> usize {
         match self {
             Self::Text { text } | Self::Reasoning { text, .. } => text.len(),
@@ -164,7 +141,7 @@ fn deserialize_text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
             .into_iter()
             .map(|part| serde_json::from_value(part).map_err(serde::de::Error::custom))
             .collect(),
-        _ => Err(serde::de::Error::custom("`content` is a text or a list of parts")),
+        _ => Err(serde::de::Error::custom("`content` must be a string or a list of parts")),
     }
 }
 

@@ -1,8 +1,6 @@
-//! What is said: the normalised contract between everything above and every wire format below.
-//!
-//! A [`Request`] goes in; a stream of [`Event`]s or a whole [`Response`] comes out, or a [`Failure`] whose class
-//! alone decides what happens next. This room is pure: no clock, no network, no environment, no runtime. Start
-//! with [`Response`] and [`FailureClass`].
+//! The normalized types that every dialect encodes and decodes. A [`Request`] goes in; [`StreamEvent`]s or a
+//! complete [`Response`] come out, or a [`Failure`] whose class alone decides what happens next. This module
+//! is pure: it depends on no other module and uses no clock, network, environment, or runtime.
 
 mod assembler;
 mod embedding;
@@ -11,23 +9,26 @@ mod finish_reason;
 mod message;
 mod plural;
 mod reasoning_effort;
-mod redact;
 mod request;
 mod response;
+mod sanitize;
 mod stream_event;
 mod tool;
 mod usage;
 
 pub use assembler::Assembler;
-pub use embedding::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse};
-pub use failure::{Failure, FailureClass, FailurePhase};
+pub(crate) use embedding::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse};
+pub(crate) use failure::FailurePhase;
+pub use failure::{Failure, FailureClass};
 pub use finish_reason::FinishReason;
 pub use message::{Attachment, AttachmentSource, Message, Part, Role, ToolResult};
-pub use plural::{format_times, pluralize};
-pub use reasoning_effort::{ParseReasoningEffortError, ReasoningEffort};
-pub use redact::{redact_api_keys, sanitize_char, sanitize_message};
-pub use request::{PromptCacheTtl, Request, RequestParameter};
-pub use response::{Citation, Response, ToolCall};
+pub(crate) use plural::{format_times, pluralize};
+pub use reasoning_effort::ReasoningEffort;
+pub(crate) use request::RequestParameter;
+pub use request::{PromptCacheTtl, Request};
+pub(crate) use response::Citation;
+pub use response::{Response, ToolCall};
+pub(crate) use sanitize::{redact_api_keys, sanitize_char, sanitize_message};
 pub use stream_event::StreamEvent;
 pub use tool::{FunctionTool, JsonSchema, ResponseFormat, Tool, ToolChoice};
 pub use usage::Usage;

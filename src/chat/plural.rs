@@ -1,7 +1,5 @@
-//! Words that go by a number.
-
-/// A word in its number: `1 case`, `2 cases`, `2 aliases`.
-pub fn pluralize(count: impl TryInto<u128>, word: &str) -> String {
+/// `1 case`, `2 cases`, `2 aliases`.
+pub(crate) fn pluralize(count: impl TryInto<u128>, word: &str) -> String {
     match (count.try_into().unwrap_or(u128::MAX), word.ends_with('s')) {
         (1, _) => format!("1 {word}"),
         (count, true) => format!("{count} {word}es"),
@@ -9,8 +7,8 @@ pub fn pluralize(count: impl TryInto<u128>, word: &str) -> String {
     }
 }
 
-/// How often: `once`, `3 times`.
-pub fn format_times(count: impl TryInto<u128>) -> String {
+/// `once`, `3 times`.
+pub(crate) fn format_times(count: impl TryInto<u128>) -> String {
     match count.try_into().unwrap_or(u128::MAX) {
         1 => "once".to_owned(),
         count => format!("{count} times"),

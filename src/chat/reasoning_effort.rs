@@ -1,33 +1,23 @@
-//! How hard a model is to think.
-
 use std::fmt;
 use std::str::FromStr;
 
-/// A level of reasoning effort, by the word that OpenAI made common. Each vendor's own control is a mapping of it.
+/// A level of reasoning effort, named as in OpenAI's API. Each provider's own control is mapped from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasoningEffort {
-    /// No reasoning at all.
     None,
-    /// As little as the model can.
     Minimal,
-    /// Little.
     Low,
-    /// The middle.
     Medium,
-    /// Much.
     High,
-    /// More than high.
     Xhigh,
-    /// As much as the model can.
     Max,
 }
 
 impl ReasoningEffort {
-    /// Every level, from none upward.
+    /// Every level in ascending order.
     pub const ALL: [Self; 7] =
         [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::Xhigh, Self::Max];
 
-    /// The word for it, here and on most wires.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -40,8 +30,8 @@ impl ReasoningEffort {
         }
     }
 
-    /// The level of `offered` that is nearest: of two as near, the lower. Thinking and not thinking are told apart:
-    /// a level is brought to [`Effort::None`] only where nothing else is offered, and the other way round.
+    /// Returns the level in `offered` nearest to this one, or the lower one of two equally near levels.
+    /// Reasoning is never switched off, or on, by this unless nothing else is offered.
     pub fn nearest_supported(self, offered: &[Self]) -> Option<Self> {
         let far = |level: &Self| {
             let steps = (*level as i16 - self as i16).abs();
@@ -51,9 +41,9 @@ impl ReasoningEffort {
         offered.iter().copied().min_by_key(far)
     }
 
-    /// Tokens of thought for vendors that take a budget instead of a level, given the most output that may be asked
-    /// for. Shares of that bound, so that an answer still fits after the thoughts.
-    pub fn token_budget(self, most: u64) -> u64 {
+    /// Reasoning tokens for providers that take a budget instead of a level: a share of the output limit
+    /// `most`, so that the response still fits after the reasoning.
+    pub fn token_budget(self, output_limit: u64) -> u64 {
         let share = match self {
             Self::None => return 0,
             Self::Minimal => 1,
@@ -63,7 +53,7 @@ impl ReasoningEffort {
             Self::Xhigh => 18,
             Self::Max => 19,
         };
-        most.saturating_mul(share) / 20
+        output_limit.saturating_mul(share) / 20
     }
 }
 
@@ -73,9 +63,8 @@ impl fmt::Display for ReasoningEffort {
     }
 }
 
-/// A word that is no level of effort.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no effort; write none, minimal, low, medium, high, xhigh or max")]
+#[error("invalid effort `{0}`: expected none, minimal, low, medium, high, xhigh, or max")]
 pub struct ParseReasoningEffortError(String);
 
 impl FromStr for ReasoningEffort {

@@ -1,61 +1,53 @@
-//! What is asked, without saying of whom.
-
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::{Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice};
 
-/// One question to a model, in no vendor's words. The model itself is named beside it, because the same request
-/// goes to one candidate after another.
+/// A provider-independent request. It does not name the model, because the same request is sent to one
+/// candidate after another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// Instructions that stand above the conversation.
     pub system_prompt: Option<String>,
-    /// The conversation so far, oldest first; the last turn is the one to answer.
+    /// Oldest first; the model responds to the last message.
     pub messages: Vec<Message>,
-    /// Sampling temperature; each vendor has its own upper end (1 or 2).
+    /// Sampling temperature; the upper bound is 1 or 2, depending on the provider.
     pub temperature: Option<f64>,
-    /// Nucleus sampling: the share of probability mass that is sampled from, 0 to 1.
+    /// Nucleus sampling: cumulative probability of the candidate tokens, 0 to 1.
     pub top_p: Option<f64>,
-    /// Upper bound of output tokens, reasoning included where a vendor counts it in.
+    /// Limit for output tokens. Includes reasoning tokens where the provider counts them as output.
     pub max_output_tokens: Option<u64>,
-    /// Texts that end the answer; they are not part of it.
     pub stop_sequences: Vec<String>,
-    /// Asks for the same sampling each time, where a vendor offers that.
+    /// Asks for repeatable sampling, where the provider supports it.
     pub seed: Option<i64>,
-    /// Tools that the model may call.
     pub tools: Vec<Tool>,
-    /// Which of them it should call; the vendor's own default where nothing is said.
+    /// `None` leaves the provider's default.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may call several at once; the vendor's own default where nothing is said.
+    /// Whether the model may call several tools at once; `None` leaves the provider's default.
     pub parallel_tool_calls: Option<bool>,
-    /// The shape that the answer must have.
     pub response_format: Option<ResponseFormat>,
-    /// How hard to think.
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// Asks the vendor to keep the prompt for the next call, where that takes asking.
+    /// Asks the provider to cache the prompt, where caching is not automatic.
     pub prompt_cache: Option<PromptCacheTtl>,
-    /// What only one provider has, by its name, in its own words; merged into the body as it is sent.
+    /// Options of individual providers, by provider name, in that provider's own fields. They are merged into
+    /// the body when it is sent.
     pub provider_options: BTreeMap<String, Map<String, Value>>,
 }
 
-/// How long a vendor is asked to keep a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptCacheTtl {
-    /// Minutes: the vendor's usual lifetime.
+    /// The provider's usual lifetime, a few minutes.
     ProviderDefault,
-    /// An hour, at a higher price.
+    /// One hour, at a higher price.
     OneHour,
 }
 
 impl Request {
-    /// A request with one user turn and nothing else set.
     pub fn from_prompt(text: impl Into<String>) -> Self {
         Self { messages: vec![Message::from_user(text)], ..Self::default() }
     }
 
-    /// The text of the last user turn, empty when there is none.
+    /// The text of the last user message; empty if there is none.
     pub fn last_user_text(&self) -> String {
         self.messages
             .iter()
@@ -65,19 +57,19 @@ impl Request {
             .unwrap_or_default()
     }
 
-    /// Bytes of all text that goes in. A token is at least one byte of text, so this bounds the prompt's tokens from
-    /// above before each vendor's few tokens of framing a turn, and before pictures and documents.
+    /// Bytes of all input text. A token is at least one byte, so this is an upper bound for the prompt's
+    /// tokens, except for the few tokens of framing per message and for attachments.
     pub fn prompt_text_len(&self) -> usize {
-        let turns: usize = self.messages.iter().flat_map(|m| &m.parts).map(Part::prompt_text_len).sum();
+        let messages: usize = self.messages.iter().flat_map(|m| &m.parts).map(Part::prompt_text_len).sum();
         let tools: usize = self.tools.iter().map(Tool::prompt_text_len).sum();
         let schema = match &self.response_format {
             Some(ResponseFormat::JsonSchema(schema)) => schema.schema.to_string().len(),
             Some(ResponseFormat::JsonObject) | None => 0,
         };
-        turns + tools + schema + self.system_prompt.as_ref().map_or(0, String::len)
+        messages + tools + schema + self.system_prompt.as_ref().map_or(0, String::len)
     }
 
-    /// Takes one parameter out and says whether it was set.
+    /// Removes a parameter and returns whether it was set.
     pub fn remove_parameter(&mut self, parameter: RequestParameter) -> bool {
         match parameter {
             RequestParameter::Temperature => self.temperature.take().is_some(),
@@ -86,7 +78,7 @@ impl Request {
             RequestParameter::Seed => self.seed.take().is_some(),
             RequestParameter::ReasoningEffort => self.reasoning_effort.take().is_some(),
             RequestParameter::ToolChoice => {
-                // Leaving it to the model is what every vendor does unasked.
+                // `auto` is every provider's default, so removing it changes nothing.
                 self.tool_choice.take().is_some_and(|choice| choice != ToolChoice::Auto)
             }
             RequestParameter::ParallelToolCalls => self.parallel_tool_calls.take().is_some(),
@@ -95,29 +87,21 @@ impl Request {
     }
 }
 
-/// A parameter that some model refuses. It is taken out with a warning rather than sent to fail.
+/// A parameter that some models reject. It is removed with a warning so that the request does not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestParameter {
-    /// [`Request::temperature`].
     Temperature,
-    /// [`Request::top_p`].
     TopP,
-    /// [`Request::stop`].
     StopSequences,
-    /// [`Request::seed`].
     Seed,
-    /// [`Request::effort`].
     ReasoningEffort,
-    /// [`Request::tool_choice`].
     ToolChoice,
-    /// [`Request::parallel_tool_calls`].
     ParallelToolCalls,
-    /// [`Request::cache`].
     PromptCache,
 }
 
 impl RequestParameter {
-    /// The command line's word for it.
+    /// The name of the command-line flag, without dashes.
     pub fn flag_name(self) -> &'static str {
         match self {
             Self::Temperature => "temperature",

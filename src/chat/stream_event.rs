@@ -1,60 +1,51 @@
-//! What a decoder says while an answer arrives.
-
 use serde_json::Value;
 
 use super::{Citation, FinishReason, Usage};
 
-/// One step of an answer. A stream is a success only once it has yielded [`Event::Finish`] and its decoder has
-/// agreed to the end.
+/// One step of a response as a decoder emits it. A stream is successful only after [`StreamEvent::Finish`]
+/// and a successful `finish` of its decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StreamEvent {
-    /// The vendor begins the message anew: what came before is not part of the answer.
+    /// The provider restarts the message. Discard the content received so far.
     MessageRestart,
-    /// The model that the vendor says it serves.
+    /// The model that serves the response, as reported by the provider.
     ServedModel(String),
-    /// More text of the answer.
     TextDelta(String),
-    /// More reasoning.
     ReasoningDelta(String),
-    /// The vendor's state of the thoughts that came last; without thoughts before it, a part of its own.
+    /// The provider's state of the preceding reasoning. Without preceding reasoning, it is a part of its own.
     ReasoningState(Value),
-    /// A part of the answer that only this vendor has, whole, as it must go back on the next turn.
+    /// A complete part that only this provider has, to be sent back verbatim with the next request.
     ProviderSpecific(Value),
-    /// Where something in the text comes from.
     Citation(Citation),
-    /// A tool call begins; its arguments follow.
+    /// A tool call starts. Its arguments follow.
     ToolCallStart {
-        /// Which call of the answer, in order of first sight.
+        /// Position among the response's tool calls, in order of first appearance.
         index: usize,
-        /// The vendor's id of the call; empty where it gives none.
+        /// The provider's ID of the call; empty if it gives none.
         id: String,
-        /// The tool's name.
         name: String,
     },
-    /// More of a tool call's arguments, a piece of JSON text.
+    /// A fragment of a tool call's arguments as JSON text.
     ToolCallDelta {
-        /// Which call of the answer.
         index: usize,
-        /// The piece.
         arguments_delta: String,
     },
-    /// Token counts; later ones replace earlier ones field by field.
+    /// Later counts replace earlier ones field by field.
     Usage(Usage),
-    /// A vendor's field worth keeping that the contract has no place for.
+    /// A provider field worth keeping that [`Response`](super::Response) has no field for.
     ProviderField {
-        /// The vendor's name for it.
+        /// The provider's name for the field.
         name: &'static str,
-        /// Its value.
         value: Value,
     },
-    /// A field or word that this version does not know, or misses, by its path.
+    /// Path of a field or value that this version does not know or misses.
     UnexpectedField(String),
     /// The dialect's terminal event.
     Finish(FinishReason),
 }
 
 impl StreamEvent {
-    /// Whether this is content: what stops the wait for the first token and resets the idle timer.
+    /// Whether the event carries content, which ends the wait for the first token and resets the idle timer.
     pub fn is_content(&self) -> bool {
         match self {
             Self::TextDelta(text) | Self::ReasoningDelta(text) => !text.is_empty(),

@@ -1,75 +1,69 @@
-//! Tools that a model may call, and the shape that an answer must have.
+//! Tools that a model may call, and structured output.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Something that the model may call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tool {
-    /// A function of the one who asks.
     Function(FunctionTool),
-    /// A tool that only one vendor has (its web search, its sandbox), as that vendor spells it.
+    /// A tool that only one provider has (web search, code sandbox), in that provider's format.
     ProviderSpecific(Value),
 }
 
-/// A function of the one who asks: it is named to the model, and its calls are answered by the caller.
+/// A function that the caller runs when the model requests it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionTool {
-    /// Its name: letters, digits, `_` and `-`, at most 64.
+    /// Letters, digits, `_`, and `-`; at most 64 characters.
     pub name: String,
-    /// What it does and when to use it.
+    /// What the function does and when to use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The JSON Schema of its arguments, an object.
+    /// JSON Schema of the arguments; its type must be an object.
     pub parameters: Value,
-    /// Whether the vendor is to hold the model to the schema.
+    /// Whether the provider must enforce the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }
 
-/// Which tools the model should call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolChoice {
-    /// As it sees fit.
+    /// The model decides.
     Auto,
-    /// None.
+    /// The model must not call a tool.
     None,
-    /// At least one.
+    /// The model must call at least one tool.
     Required,
-    /// This one.
+    /// The model must call this tool.
     Named(String),
 }
 
-/// The shape that an answer must have.
+/// The structured output that a request demands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResponseFormat {
-    /// Any JSON.
+    /// Any valid JSON.
     JsonObject,
-    /// JSON that a JSON Schema describes.
+    /// JSON that matches a JSON Schema.
     JsonSchema(JsonSchema),
 }
 
-/// A JSON Schema with the name that vendors want beside it.
+/// A JSON Schema with the name that providers require.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonSchema {
-    /// Its name: letters, digits, `_` and `-`, at most 64.
+    /// Letters, digits, `_`, and `-`; at most 64 characters.
     pub name: String,
-    /// What the answer is for.
     pub description: Option<String>,
-    /// The schema.
     pub schema: Value,
-    /// Whether the vendor is to hold the model to it; the vendor's own default where nothing is said.
+    /// Whether the provider must enforce the schema; `None` leaves its default.
     pub strict: Option<bool>,
 }
 
 impl JsonSchema {
-    /// The name where none is given.
     pub const DEFAULT_NAME: &str = "answer";
 }
 
 impl Tool {
-    /// Bytes of text that the tool puts into a prompt.
+    /// Bytes of text that the tool adds to a prompt.
     pub fn prompt_text_len(&self) -> usize {
         match self {
             Self::Function(function) => {
@@ -81,7 +75,6 @@ impl Tool {
         }
     }
 
-    /// The function, where it is one.
     pub fn as_function(&self) -> Option<&FunctionTool> {
         match self {
             Self::Function(function) => Some(function),

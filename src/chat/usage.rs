@@ -1,38 +1,34 @@
-//! Tokens, by one convention for every vendor.
-
-/// Token counts of one exchange. What a vendor does not report is `None`: unknown is not zero.
+/// Token counts of one exchange, by one convention for all providers. A count that the provider does not
+/// report is `None`, not zero.
 ///
-/// `input_tokens` is everything that went in, cached and cache-write tokens included; `output_tokens` is everything
-/// that came out, reasoning included; the other three say how much of those was which.
+/// `input_tokens` includes cached and cache-write tokens, and `output_tokens` includes reasoning tokens. The
+/// other counts are parts of these two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Usage {
-    /// Everything that went in.
     pub input_tokens: Option<u64>,
-    /// The part of the input that was read from a prompt cache.
+    /// Input tokens read from a prompt cache.
     pub cached_input_tokens: Option<u64>,
-    /// The part of the input that was written to a prompt cache.
+    /// Input tokens written to a prompt cache.
     pub cache_write_tokens: Option<u64>,
-    /// The part of what was written to a cache that is kept for an hour, at a price of its own.
+    /// The part of `cache_write_tokens` that is kept for an hour, at a different price.
     #[serde(skip)]
     pub cache_write_1h_tokens: Option<u64>,
-    /// Everything that came out.
     pub output_tokens: Option<u64>,
-    /// The part of the output that was reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// Input and output that are paid for, where the vendor bills other counts than it reports (Cohere).
+    /// Billed input and output tokens, where the provider bills other counts than it reports (Cohere).
     #[serde(skip)]
     pub billed_tokens: Option<(u64, u64)>,
-    /// What the vendor itself says that the exchange cost, in billionths of a US dollar.
+    /// Cost reported by the provider, in billionths of a US dollar.
     #[serde(skip)]
     pub reported_cost_nano_usd: Option<u64>,
-    /// Whether any count is an estimate of ours rather than the vendor's figure.
+    /// Whether any count is our estimate instead of the provider's figure.
     #[serde(rename = "estimated")]
     pub is_estimated: bool,
 }
 
 impl Usage {
-    /// Takes over every count that `newer` has: the last non-null value wins, an absent one changes nothing.
+    /// Takes over every count that is set in `newer` and keeps the others.
     pub fn merge(&mut self, newer: &Usage) {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);
         self.cached_input_tokens = newer.cached_input_tokens.or(self.cached_input_tokens);
@@ -45,7 +41,7 @@ impl Usage {
         self.is_estimated |= newer.is_estimated;
     }
 
-    /// The sum of counts that may each be unknown: unknown only when all are.
+    /// The sum of the known counts; `None` if all are unknown.
     pub fn sum_known(counts: &[Option<u64>]) -> Option<u64> {
         counts.iter().flatten().copied().reduce(u64::saturating_add)
     }

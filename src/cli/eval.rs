@@ -1,12 +1,17 @@
-//! `slalom eval`.
-
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::GateArgs;
 
-/// What says how models are asked, or what they must reach: an audit asks none.
+const EXAMPLES: &str = "\
+Examples:
+  slalom eval golden-sets/support-triage.yaml  # no API key needed
+  slalom eval golden-sets/*.yaml -m haiku --min-pass-rate 0.9 -o report.md
+  slalom eval golden-sets/support-triage.yaml -m luna --save-baseline luna.json
+  slalom eval golden-sets/support-triage.yaml -m haiku --baseline luna.json";
+
+/// Options about models, calls, and the gate, which an audit does not use.
 const AUDIT_CONFLICTS: [&str; 29] = [
     "models",
     "repeat",
@@ -39,97 +44,211 @@ const AUDIT_CONFLICTS: [&str; 29] = [
     "dry_run",
 ];
 
-/// Run golden sets against models or routes.
+/// Run golden sets against models or routes, and apply a quality gate
+///
+/// A golden set is a YAML file of cases with assertions. Prints pass rates with 95% confidence intervals, scores, cost, and
+/// latency, and exits 1 if the gate fails. Every result is saved when it arrives, so an interrupted run can be resumed. Gate
+/// options override the set's `gate:`.
 #[derive(Clone, Debug, Args)]
-pub struct EvalArgs {
-    /// The golden sets
-    #[arg(value_name = "SET", required = true)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct EvalArgs {
+    /// Golden sets (YAML files)
+    ///
+    /// Sets, subjects, and options are validated before the first call. Without a minimum pass rate or score, a baseline,
+    /// or a drift history, any failed case fails the run.
+    #[arg(value_name = "SET", required = true, display_order = 0, help_heading = "Evaluation")]
     pub sets: Vec<PathBuf>,
-    /// The subjects, in place of the set's own (repeatable, or separated by commas); where a set has several prompts,
-    /// MODEL#PROMPT asks by one of them alone
-    #[arg(short, long = "model", value_name = "MODEL", value_delimiter = ',')]
+    /// Models or routes to evaluate (repeat, or use commas)
+    ///
+    /// Default: the set's `models:`, else the default route. If the set has several `prompts:`, MODEL#PROMPT selects one
+    /// of them.
+    #[arg(
+        short,
+        long = "model",
+        value_name = "MODEL",
+        value_delimiter = ',',
+        display_order = 1,
+        help_heading = "Evaluation"
+    )]
     pub models: Vec<String>,
-    /// Run only cases whose id matches this regular expression
-    #[arg(long, value_name = "REGEX")]
+    /// Run only cases whose ID matches
+    #[arg(long, value_name = "REGEX", display_order = 2, help_heading = "Evaluation")]
     pub filter: Option<String>,
     /// Run only cases with this tag (repeatable: any of them)
-    #[arg(long = "tag", value_name = "TAG")]
+    #[arg(long = "tag", value_name = "TAG", help_heading = "Evaluation")]
     pub tags: Vec<String>,
-    /// Run only so many cases, chosen by chance and always the same ones for a seed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Run a random sample of N cases
+    ///
+    /// The same seed selects the same cases. Adding a case to the set changes the sample by one case at most.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Evaluation"
+    )]
     pub sample: Option<u32>,
-    /// What the sample is chosen by
-    #[arg(long, value_name = "SEED", requires = "sample")]
+    /// Seed for --sample [default: 1]
+    #[arg(
+        long,
+        value_name = "SEED",
+        requires = "sample",
+        hide_short_help = true,
+        help_heading = "Evaluation"
+    )]
     pub sample_seed: Option<u64>,
-    /// Ask each case so often; the set's `repeat`, or once, where nothing is given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Run each case N times [default: the set's, else 1]
+    ///
+    /// The default is the set's `repeat`, else 1.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Evaluation"
+    )]
     pub repeat: Option<u32>,
-    /// How many of its repeats must pass for a case to pass
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Repeats that must pass for a case to pass
+    ///
+    /// Default: the set's `min_pass`. Without it, every answer counts separately, and the answers to one case form a
+    /// cluster in the statistics. Cannot exceed --repeat.
+    #[arg(
+        long,
+        value_name = "K",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Evaluation"
+    )]
     pub min_pass: Option<u32>,
-    /// Also run each model of a route as a subject of its own
-    #[arg(long)]
+    /// Also evaluate each candidate of a route separately
+    #[arg(long, help_heading = "Evaluation")]
     pub each_candidate: bool,
-    /// Cases in flight at once at each provider; its own limit, or 16, where nothing is given
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrency: Option<u16>,
-    /// The longest that one call may take
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub timeout: Option<String>,
-    /// The most that the whole run may cost, in dollars; a call that could go beyond it is not made
-    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
-    pub max_cost: Option<String>,
-    /// Stop after so many cases that could not be scored
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_errors: Option<u64>,
-    /// Go on with a run that was cut short: with this id, else the newest of this set and these subjects
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with = "dry_run")]
-    pub resume: Option<String>,
-    /// Neither use nor keep answers that were given before
-    #[arg(long, conflicts_with_all = ["refresh", "cache"])]
-    pub no_cache: bool,
-    /// Ask anew, and keep the new answers
-    #[arg(long, conflicts_with = "cache")]
-    pub refresh: bool,
-    /// Use answers that were given before even in CI
-    #[arg(long)]
-    pub cache: bool,
-    /// Run the programs that `exec` assertions name: read the set before
-    #[arg(long)]
+    /// Allow `exec` assertions to run programs
+    ///
+    /// Read the set and the programs first: they run with your permissions, but without the variables that hold API keys.
+    /// Without this flag, a set with `exec` assertions exits 2.
+    #[arg(long, help_heading = "Evaluation")]
     pub allow_exec: bool,
-    /// Ask for whole answers on the wire
-    #[arg(long)]
-    pub no_stream: bool,
-    /// Count the cases, estimate what they cost, show one prompt, and send nothing
-    #[arg(long)]
+    /// Count cases, estimate cost, show a prompt; send nothing
+    #[arg(long, help_heading = "Evaluation")]
     pub dry_run: bool,
-    /// Ask nobody, but look at the sets themselves: each reference must pass its own assertions, and wrong answers made of it
-    /// must fail
-    #[arg(long, conflicts_with_all = AUDIT_CONFLICTS)]
+    /// Check the set itself, without calling a model
+    ///
+    /// Each reference must pass its own assertions, and wrong answers derived from it (mutants) must fail them. Exits 1 if
+    /// not. Takes --filter, --tag, --sample, --sample-seed, --min-caught, --audit-seed, and --json, and cannot be combined
+    /// with options about models, calls, the gate, or reports.
+    #[arg(long, conflicts_with_all = AUDIT_CONFLICTS, help_heading = "Evaluation")]
     pub audit: bool,
-    /// With --audit: the least share of wrong answers that must be caught, 0 to 1
+    /// Minimum share of wrong answers caught, 0 to 1
+    ///
+    /// Requires --audit.
     #[arg(
         long,
         value_name = "SHARE",
         requires = "audit",
         default_value_t = 0.95,
         allow_negative_numbers = true,
-        value_parser = super::gate::parse_share
+        value_parser = super::gate::parse_share,
+        hide_short_help = true,
+        help_heading = "Evaluation"
     )]
     pub min_caught: f64,
-    /// With --audit: what the wrong answers are made by
-    #[arg(long, value_name = "SEED", requires = "audit", default_value_t = 1)]
+    /// Seed for generating wrong answers
+    ///
+    /// Requires --audit.
+    #[arg(
+        long,
+        value_name = "SEED",
+        requires = "audit",
+        default_value_t = 1,
+        hide_short_help = true,
+        help_heading = "Evaluation"
+    )]
     pub audit_seed: u64,
-    /// Print one JSON object in place of the table
-    #[arg(long)]
-    pub json: bool,
-    /// Also write a report, its form by the file's extension: .json, .jsonl, .csv, .xml (JUnit), .md or .html (repeatable)
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Vec<PathBuf>,
-    /// Weigh the candidates of a weighted route anew by what is found, in the ledger and not in its file
-    #[arg(long, value_name = "ROUTE")]
+    /// Resume a run [default: the latest unfinished match]
+    ///
+    /// Without RUN, resumes the latest unfinished run of this set with these subjects. Cases already scored are not run
+    /// again; unscored ones are. The selection of cases and --repeat stay as they were. Takes one set. Put SET before
+    /// --resume, or write --resume=RUN: the word after it is read as a run ID. Cannot be combined with --dry-run.
+    #[arg(
+        long,
+        value_name = "RUN",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with = "dry_run",
+        help_heading = "Evaluation"
+    )]
+    pub resume: Option<String>,
+    /// Do not read or write the answer cache
+    ///
+    /// By default, an answer to an identical request is reused for 30 days, but not in CI, with --baseline or --drift, or
+    /// if latency is measured by an assertion or the gate. Cannot be combined with --refresh or --cache.
+    #[arg(long, conflicts_with_all = ["refresh", "cache"], help_heading = "Evaluation")]
+    pub no_cache: bool,
+    /// Ignore cached answers, but store new ones
+    ///
+    /// Cannot be combined with --no-cache or --cache.
+    #[arg(long, conflicts_with = "cache", hide_short_help = true, help_heading = "Evaluation")]
+    pub refresh: bool,
+    /// Read the cache even in CI or with --baseline
+    ///
+    /// Cannot be combined with --no-cache, --refresh, or --drift.
+    #[arg(long, hide_short_help = true, help_heading = "Evaluation")]
+    pub cache: bool,
+    /// Do not stream; request complete responses
+    ///
+    /// Not possible for cases with a `first-token` assertion.
+    #[arg(long, hide_short_help = true, help_heading = "Evaluation")]
+    pub no_stream: bool,
+    /// Adjust the weights of a weighted route to the results
+    ///
+    /// The weights are stored in the ledger, not in routes.yaml. A weight is multiplied by the candidate's pass rate
+    /// relative to the best one, and never falls below a fifth. Needs one complete set, without `prompts:`, and two
+    /// candidates of the route among the subjects. `slalom route ROUTE --reset` restores the weights.
+    #[arg(long, value_name = "ROUTE", hide_short_help = true, help_heading = "Evaluation")]
     pub reweight: Option<String>,
-    /// What it is held to.
+    /// Parallel cases per provider [default: limit or 16]
+    ///
+    /// The default is the provider's `limits: {concurrency: N}`, else 16. After rate-limit errors, fewer cases run at once,
+    /// then gradually more again.
+    #[arg(
+        short = 'j',
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Limits"
+    )]
+    pub concurrency: Option<u16>,
+    /// Time limit per call, such as 90s
+    ///
+    /// Waiting for a configured limit does not count; waiting after a 429 does. Without it, such waiting ends after 10
+    /// minutes, and the `deadline` of the route applies [default: 120s, until the first token].
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "Limits")]
+    pub timeout: Option<String>,
+    /// Cost limit for the whole run, judges included
+    ///
+    /// A call that could exceed the limit is not made, and the exit code is 4. A resumed run gets the full amount again. To
+    /// judge a subject by its cost, use --max-cost-usd.
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, help_heading = "Limits")]
+    pub max_cost: Option<String>,
+    /// Stop after N cases that could not be scored
+    ///
+    /// The exit code is 4, and the run can be resumed. Cases that --max-cost stopped do not count.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = "Limits"
+    )]
+    pub max_errors: Option<u64>,
     #[command(flatten)]
     pub gate: GateArgs,
+    /// Report file; its extension sets the format (repeatable)
+    ///
+    /// Formats: .json, .jsonl, .csv, .xml (JUnit), .md, .html.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Vec<PathBuf>,
+    /// Print a JSON object instead of tables
+    ///
+    /// The schema is `slalom.eval/1`; with --dry-run `slalom.eval-plan/1`, with --audit `slalom.audit/1`. Usage errors (exit
+    /// 2) print no JSON.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }

@@ -1,74 +1,133 @@
-//! What an eval is held to.
-
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// What an eval is held to. What is typed here stands above the set's `gate:`.
+/// Gate options of `eval`. They override the set's `gate:`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Gate")]
-pub struct GateArgs {
-    /// Compare every other subject with this: a model, a route, a run's id (or ID:SUBJECT), or a file of --save-baseline
-    #[arg(long, value_name = "BASELINE")]
-    pub baseline: Option<String>,
-    /// Write what a later --baseline can compare with, without the answers
-    #[arg(long, value_name = "FILE")]
-    pub save_baseline: Option<PathBuf>,
-    /// Compare every subject with its own earlier runs of the set, and fail where it fell
-    #[arg(long, conflicts_with_all = ["baseline", "cache"])]
-    pub drift: bool,
-    /// Run this for each subject that fell: a program with arguments, which may use {{ subject }}, {{ set }}, {{ usual }}, {{ now }}
-    #[arg(long, value_name = "COMMAND", requires = "drift")]
-    pub on_drift: Option<String>,
-    /// What is compared [default: pass_rate]
-    #[arg(long, value_name = "METRIC")]
-    pub metric: Option<MetricArg>,
-    /// The least pass rate, 0 to 1
+pub(crate) struct GateArgs {
+    /// Minimum pass rate, 0 to 1
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse_share)]
     pub min_pass_rate: Option<f64>,
-    /// The least mean score, 0 to 1
+    /// Minimum mean score, 0 to 1
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = parse_share)]
     pub min_score: Option<f64>,
-    /// The most that a subject's answers may have cost together, in dollars; it fails afterwards, --max-cost stops before
-    #[arg(long, value_name = "USD", allow_negative_numbers = true, value_parser = parse_dollars)]
+    /// Maximum cost of each subject's answers
+    ///
+    /// Checked after the run; use --max-cost to stop before money is spent.
+    #[arg(
+        long,
+        value_name = "USD",
+        allow_negative_numbers = true,
+        value_parser = parse_dollars,
+        hide_short_help = true
+    )]
     pub max_cost_usd: Option<f64>,
-    /// The longest median latency, in milliseconds
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_milliseconds)]
+    /// Maximum median latency, in milliseconds
+    #[arg(
+        long,
+        value_name = "MS",
+        allow_negative_numbers = true,
+        value_parser = parse_milliseconds,
+        hide_short_help = true
+    )]
     pub max_p50_ms: Option<f64>,
-    /// The longest 95th percentile of the latency, in milliseconds; takes 200 answers
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_milliseconds)]
+    /// Maximum 95th percentile latency, in milliseconds
+    ///
+    /// Needs at least 200 answers per subject.
+    #[arg(
+        long,
+        value_name = "MS",
+        allow_negative_numbers = true,
+        value_parser = parse_milliseconds,
+        hide_short_help = true
+    )]
     pub max_p95_ms: Option<f64>,
-    /// How many cases may go unscored, as a number or a share such as 1% (half of them is 50%)
+    /// Maximum unscored cases, as a count or a percentage
+    ///
+    /// Default: the set's `max_unscored`, else 0. If more cases are unscored, the exit code is 3. A percentage is written
+    /// with `%`, as in 1%.
     #[arg(long, value_name = "LIMIT", allow_negative_numbers = true)]
     pub max_unscored: Option<String>,
-    /// The largest drop against the baseline that may be observed, 0 to 1
-    #[arg(long, value_name = "DROP", allow_negative_numbers = true, value_parser = parse_share, requires = "baseline")]
+    /// Compare with a model, route, run ID, or saved file
+    ///
+    /// A model or route is run along with the other subjects. ID:SUBJECT selects one subject of an earlier run. The gate
+    /// fails if a subject is worse than the baseline with statistical confidence. Minimum rates do not apply to the baseline
+    /// itself.
+    #[arg(long, value_name = "BASELINE")]
+    pub baseline: Option<String>,
+    /// Save the results as a baseline for later (.json)
+    ///
+    /// The file contains digests, verdicts, scores, cost, and latency, but no answers. Takes one set. Nothing is saved if too
+    /// many cases are unscored, or if the gate failed against a baseline.
+    #[arg(long, value_name = "FILE")]
+    pub save_baseline: Option<PathBuf>,
+    /// Metric for comparisons [default: pass_rate]
+    ///
+    /// The default is the set's `metric`, else pass_rate. Requires --baseline or --drift.
+    #[arg(long, value_name = "METRIC", hide_short_help = true)]
+    pub metric: Option<MetricArg>,
+    /// Largest drop from the baseline to allow, 0 to 1
+    ///
+    /// Fails on a larger observed drop, even one that is not statistically significant. Requires --baseline.
+    #[arg(
+        long,
+        value_name = "DROP",
+        allow_negative_numbers = true,
+        value_parser = parse_share,
+        requires = "baseline"
+    )]
     pub max_drop: Option<f64>,
-    /// The difference to the baseline that does not matter, 0 to 1
-    #[arg(long, value_name = "DIFFERENCE", allow_negative_numbers = true, value_parser = parse_share, requires = "baseline")]
+    /// Differences this small count as equivalent, 0 to 1
+    ///
+    /// Requires --baseline.
+    #[arg(
+        long,
+        value_name = "DIFFERENCE",
+        allow_negative_numbers = true,
+        value_parser = parse_share,
+        requires = "baseline",
+        hide_short_help = true
+    )]
     pub margin: Option<f64>,
-    /// Hold the lower ends of the intervals to the floors, and fail unless a drop beyond the largest one is ruled out
+    /// Apply limits to confidence intervals
+    ///
+    /// The lower end of the interval must reach --min-pass-rate and --min-score. With --baseline, the run fails unless a drop
+    /// beyond --max-drop is ruled out; this takes large sets. Requires a minimum pass rate or score, or --baseline and a
+    /// maximum drop; the set's `gate:` may provide them.
     #[arg(long)]
     pub strict: bool,
+    /// Fail if a subject got worse than in earlier runs
+    ///
+    /// Compares with the last 10 runs of this set in the ledger. The first run has no history and is judged as without
+    /// --drift. Cannot be combined with --baseline or --cache.
+    #[arg(long, conflicts_with_all = ["baseline", "cache"])]
+    pub drift: bool,
+    /// Run a command for each subject that got worse
+    ///
+    /// A program with arguments; no shell is used. Arguments may contain template variables, as in '{{ subject }}':
+    /// `subject`, `set`, `usual` (earlier value), `now` (current value), and `difference`. It gets no API keys, and at most
+    /// one minute. Requires --drift.
+    #[arg(long, value_name = "COMMAND", requires = "drift", hide_short_help = true)]
+    pub on_drift: Option<String>,
 }
 
-/// What can be compared.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum MetricArg {
-    /// Whether cases pass.
+pub(crate) enum MetricArg {
+    /// Share of cases that pass
     #[value(alias = "pass-rate")]
     PassRate,
-    /// How well they score.
+    /// Mean score
     Score,
 }
 
-/// A share of 1. One that is written in percent is said as it must be.
+/// Parses a share from 0 to 1; for a percentage, the error shows the share to write.
 pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| {
         match text.trim().strip_suffix('%').map(|percent| percent.trim().parse::<f64>()) {
-            Some(Ok(percent)) => format!("write {} for {percent} %", (percent * 1e7).round() / 1e9),
-            _ => "write a number from 0 to 1, such as 0.9 for 90 %".to_owned(),
+            Some(Ok(percent)) => format!("write {} for {percent}%", (percent * 1e7).round() / 1e9),
+            _ => "expected a number from 0 to 1, such as 0.9 for 90%".to_owned(),
         }
     })
 }
@@ -76,7 +135,7 @@ pub(super) fn parse_share(text: &str) -> Result<f64, String> {
 fn parse_dollars(text: &str) -> Result<f64, String> {
     text.trim().parse().map_err(|_| match text.trim().trim_start_matches('$').trim().parse::<f64>() {
         Ok(dollars) => format!("write {dollars} for ${dollars}"),
-        Err(_) => "write dollars as a number, such as 0.05".to_owned(),
+        Err(_) => "expected an amount in USD, such as 0.05".to_owned(),
     })
 }
 
@@ -87,6 +146,6 @@ fn parse_milliseconds(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| match (ms, s) {
         (Some(ms), _) => format!("write {ms} for {ms} ms"),
         (None, Some(s)) => format!("write {} for {s} s", s * 1000.0),
-        (None, None) => "write milliseconds as a number, such as 2000 for 2 s".to_owned(),
+        (None, None) => "expected a number of milliseconds, such as 2000 for 2 s".to_owned(),
     })
 }

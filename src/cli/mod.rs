@@ -1,4 +1,6 @@
-//! What was typed: clap structs, nothing else. What they mean is decided in `command`.
+//! The command line as clap structs, and the texts of `--help`.
+//!
+//! This module only parses. `command` decides what the arguments mean.
 
 mod ask;
 mod check;
@@ -6,6 +8,7 @@ mod compare;
 mod embed;
 mod eval;
 mod gate;
+mod help;
 mod models;
 mod request;
 mod route;
@@ -13,68 +16,135 @@ mod sim;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub use ask::AskArgs;
-pub use check::CheckArgs;
-pub use compare::CompareArgs;
-pub use embed::EmbedArgs;
-pub use eval::EvalArgs;
-pub use gate::{GateArgs, MetricArg};
-pub use models::ModelsArgs;
-pub use request::RequestArgs;
-pub use route::RouteArgs;
-pub use sim::SimArgs;
+pub(crate) use ask::AskArgs;
+pub(crate) use check::CheckArgs;
+pub(crate) use compare::CompareArgs;
+pub(crate) use embed::EmbedArgs;
+pub(crate) use eval::EvalArgs;
+pub(crate) use gate::{GateArgs, MetricArg};
+pub(crate) use help::{HELP_TOPICS, HelpArgs};
+pub(crate) use models::ModelsArgs;
+pub(crate) use request::RequestArgs;
+pub(crate) use route::RouteArgs;
+pub(crate) use sim::SimArgs;
 
-/// One contract for every language model: fallback chains, comparisons, and golden sets.
+/// One CLI for every LLM provider: fallback chains, comparisons, and evals
+///
+/// Send prompts to any LLM provider through one interface. A route is a fallback chain of models: slalom retries, fails
+/// over, and enforces budgets and rate limits. Golden sets measure whether one model can replace another. Every answer
+/// reports which model served it, what it cost, and what failed on the way.
 #[derive(Debug, Parser)]
-#[command(name = "slalom", version, max_term_width = 100, arg_required_else_help = true)]
-pub struct Cli {
-    /// Flags of every command.
+#[command(
+    name = "slalom",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    help_template = help::TEMPLATE,
+    after_help = "Try it without an API key: slalom ask -m sim-openai/good \"Hello\"",
+    after_long_help = help::EXAMPLES
+)]
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// The command.
+    /// Print version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Global")]
+    pub version: Option<bool>,
     #[command(subcommand)]
     pub command: CliSubcommand,
 }
 
-/// Flags of every command.
 #[derive(Clone, Debug, Args)]
-pub struct GlobalArgs {
-    /// Use this routes.yaml [otherwise: $SLALOM_CONFIG, here or above, the config folder, the built-in one]
+#[command(next_help_heading = "Global")]
+pub(crate) struct GlobalArgs {
+    /// Config file [default: the nearest routes.yaml]
+    ///
+    /// Without it: $SLALOM_CONFIG, else `routes.yaml` in the current folder or the nearest parent folder that has one,
+    /// else `routes.yaml` in the user config folder, else the built-in file. Until you run `slalom check --trust`, a
+    /// file found in a project folder cannot run commands, receive prompts for built-in names, or send keys to hosts
+    /// other than the built-in ones.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Keep health, limits and results in this file [otherwise: ledger.db in the state folder]
+    /// State database
+    ///
+    /// SQLite file with provider health, limits, budgets, eval results, and cached answers. All processes that use the
+    /// same file share them [default: `ledger.db` in the user state folder]. If the file cannot be used, slalom warns
+    /// and continues without saved state.
     #[arg(long, global = true, value_name = "FILE", env = "SLALOM_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
-    /// Say nothing but the answer and errors
+    /// Print only results and errors
+    ///
+    /// Suppresses notes, warnings, and progress. A warning that a `stop` budget can no longer be enforced is always
+    /// printed. Cannot be combined with --verbose.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more
+    /// Print more detail
+    ///
+    /// Also prints the config file in use, unexpected response fields, and the output of `on_breaker_open` commands.
+    /// `eval` prints every failed case in full.
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// How long the built-in simulator takes for an answer, instead of a seeded 20 to 400 ms
+    /// Print help (`--help` shows all options and examples)
+    #[arg(
+        short,
+        long,
+        global = true,
+        action = ArgAction::Help,
+        long_help = "Print help (`-h` prints a summary)"
+    )]
+    pub help: Option<bool>,
+    /// Response time of the built-in simulator, instead of a seeded 20 to 400 ms
     #[arg(long, global = true, env = "SLALOM_SIM_LATENCY", value_name = "DURATION", hide = true)]
     pub sim_latency: Option<String>,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
-pub enum CliSubcommand {
-    /// Ask one model, or the default route
+pub(crate) enum CliSubcommand {
     Ask(AskArgs),
-    /// Ask through a named fallback chain; without a prompt, see how its candidates stand
     Route(RouteArgs),
-    /// Run golden sets against models or routes: scores, cost, latency, a gate
-    Eval(EvalArgs),
-    /// Ask several models at once and show their answers side by side
     Compare(CompareArgs),
-    /// Turn texts into vectors
     Embed(EmbedArgs),
-    /// List the models that are known, with windows and prices
-    Models(ModelsArgs),
-    /// Check routes.yaml and golden sets, and say which keys are set
+    Eval(EvalArgs),
     Check(CheckArgs),
-    /// Run the simulator as a server
+    Models(ModelsArgs),
     Sim(SimArgs),
+    Help(HelpArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn visible_arguments_have_headings() {
+        let mut command = Cli::command();
+        command.build();
+        for subcommand in command.get_subcommands() {
+            for argument in subcommand.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let name = format!("{} {}", subcommand.get_name(), argument.get_id());
+                assert!(argument.get_help_heading().is_some(), "{name} has no heading");
+                assert!(argument.get_help().is_some(), "{name} has no help");
+            }
+        }
+    }
+
+    #[test]
+    fn command_list_matches_subcommands() {
+        let command = Cli::command();
+        let mut listed = 0;
+        for subcommand in command.get_subcommands() {
+            let about = subcommand.get_about().unwrap().to_string();
+            let line = format!("  {:8} {about}\n", subcommand.get_name());
+            assert!(help::TEMPLATE.contains(&line), "{line}");
+            listed += 1;
+        }
+        let lines = help::TEMPLATE.lines().filter(|line| line.starts_with("  ")).count();
+        assert_eq!(lines, listed);
+    }
 }

@@ -1,4 +1,4 @@
-//! `slalom ask`: one prompt to one model, or to the default route.
+//! `slalom ask`: sends one prompt to one model or to the default route.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -17,39 +17,38 @@ pub(super) async fn run(context: &CommandContext, args: AskArgs) -> Result<Comma
     let mut config = context.load_config()?;
     let name = match (&args.model, args.pick) {
         (Some(name), _) if name.contains(',') => {
-            return Err(CommandError::usage(format!("`{name}` names more than one model"))
-                .with_hint("ask takes one; `slalom compare` takes several"));
+            return Err(CommandError::usage(format!("invalid model `{name}`: `ask` takes a single model"))
+                .with_hint("use `slalom compare` for several models"));
         }
         (Some(name), _) => name.trim().to_owned(),
         (None, true) => prompt_for_model(context, &config)?,
         (None, false) => default_route_subject(&config)?,
     };
-    let named = std::slice::from_ref(&name);
+    let subjects = std::slice::from_ref(&name);
     let caller = build_request::resolve_caller(&args.request, &config, &name)?;
     let request =
-        build_request::build_request(&args.prompt, &args.request, &config, named, &context.console).await?;
-    let _simulator = start_simulator::start_if_needed(context, &mut config, named, HashMap::new).await?;
+        build_request::build_request(&args.prompt, &args.request, &config, subjects, &context.console)
+            .await?;
+    let _simulator = start_simulator::start_if_needed(context, &mut config, subjects, HashMap::new).await?;
     let subject = config.resolve_subject(&name, &context.environment())?;
-    let asked =
+    let call_request =
         call::CallRequest { subject: &subject, request: &request, flags: &args.request, caller: &caller };
-    let shows = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
-    call::run_call(context, &config, asked, shows).await
+    let stream_shown = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
+    call::run_call(context, &config, call_request, stream_shown).await
 }
 
 fn default_route_subject(config: &Config) -> Result<String, CommandError> {
     match &config.default_route {
         Some(route) => Ok(format!("route:{route}")),
-        None => {
-            Err(CommandError::usage(format!("{} names no default route", config.source_file.display_name))
-                .with_hint("name a model with -m, or set `defaults: route:`"))
-        }
+        None => Err(CommandError::usage(format!("no default route in {}", config.source_file.display_name))
+            .with_hint("pass a model with -m, or set `defaults: {route: NAME}` in routes.yaml")),
     }
 }
 
-/// Lets the user choose among the routes and models that could be called now.
+/// Lets the user choose among the routes and the models that can be called now.
 fn prompt_for_model(context: &CommandContext, config: &Config) -> Result<String, CommandError> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(CommandError::usage("--pick needs a terminal").with_hint("name a model with -m"));
+        return Err(CommandError::usage("--pick needs a terminal").with_hint("pass a model with -m"));
     }
     let environment = context.environment();
     let mut names: Vec<String> = config.routes.iter().map(|route| format!("route:{}", route.name)).collect();
@@ -68,11 +67,11 @@ fn prompt_for_model(context: &CommandContext, config: &Config) -> Result<String,
     let chosen =
         FuzzySelect::new().with_prompt("model").items(&names).default(0).max_length(12).interact_opt();
     match chosen {
-        Ok(Some(at)) => Ok(names.swap_remove(at)),
+        Ok(Some(index)) => Ok(names.swap_remove(index)),
         Ok(None) => Err(CommandError::from_signal(CommandOutcome::Interrupted)),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
             Err(CommandError::from_signal(CommandOutcome::Interrupted))
         }
-        Err(error) => Err(CommandError::usage(format!("the list cannot be shown: {error}"))),
+        Err(error) => Err(CommandError::usage(format!("cannot show the model list: {error}"))),
     }
 }

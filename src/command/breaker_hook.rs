@@ -1,4 +1,4 @@
-//! `on_breaker_open`: the user's own command, run when a call of this process opened a breaker.
+//! Runs the user's `on_breaker_open` command when a call of this process opens a circuit breaker.
 
 use std::process::{Command, Stdio};
 
@@ -8,18 +8,17 @@ use crate::config::{Config, Template, TemplateError};
 use crate::route::BreakerOpened;
 use crate::view::Console;
 
-/// The command, and what of the environment it is not given.
 pub(super) struct BreakerHook {
-    /// A program, and a template for each argument.
+    /// The program, then one template per argument.
     command: Vec<String>,
-    /// The variables that hold keys.
+    /// Variables that hold API keys, removed from the command's environment.
     secret_variables: Vec<String>,
-    /// The file that names the command.
+    /// The config file, for warnings.
     config_name: String,
 }
 
 impl BreakerHook {
-    /// The command that `routes.yaml` names, where it names one and is trusted.
+    /// `None` if `routes.yaml` sets no command or is not trusted.
     pub(super) fn from_config(config: &Config) -> Option<Self> {
         let command = config.on_breaker_open.clone()?;
         Some(Self {
@@ -29,35 +28,35 @@ impl BreakerHook {
         })
     }
 
-    /// Starts the command and leaves it to itself: nobody's answer waits for it.
+    /// Starts the command without waiting for it to finish.
     pub(super) fn run(&self, opened: &BreakerOpened, console: Console) {
-        if let Err(why) = self.spawn(opened, console.is_verbose()) {
+        if let Err(error) = self.spawn(opened, console.is_verbose()) {
             let file = &self.config_name;
-            console.warn(format_args!("the command of `on_breaker_open` in {file} was not run: {why}"));
+            console.warn(format_args!("cannot run the `on_breaker_open` command from {file}: {error}"));
         }
     }
 
-    fn spawn(&self, opened: &BreakerOpened, heard: bool) -> Result<(), String> {
+    fn spawn(&self, opened: &BreakerOpened, show_output: bool) -> Result<(), String> {
         let Some((program, templates)) = self.command.split_first() else { return Ok(()) };
         let arguments = render_arguments(templates, opened).map_err(|error| error.to_string())?;
-        let heard = || if heard { Stdio::from(std::io::stderr()) } else { Stdio::null() };
+        let output = || if show_output { Stdio::from(std::io::stderr()) } else { Stdio::null() };
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(heard()).stderr(heard());
+        command.args(arguments).stdin(Stdio::null()).stdout(output()).stderr(output());
         for name in &self.secret_variables {
             command.env_remove(name);
         }
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt;
-            // A Ctrl-C that ends the call does not end the message of why.
+            // Ctrl-C must not stop the command along with the call.
             command.process_group(0);
         }
-        // By the time that this returns the program runs, or it is known why it does not.
-        command.spawn().map(drop).map_err(|error| format!("`{program}` cannot be started: {error}"))
+        // `spawn` returns once the program has started or failed to start.
+        command.spawn().map(drop).map_err(|error| format!("cannot start `{program}`: {error}"))
     }
 }
 
-/// The variables that hold keys, which a command of the user's is not given.
+/// Names of the variables that hold API keys; the user's commands must not inherit them.
 pub(super) fn secret_variables(config: &Config) -> impl Iterator<Item = &str> {
     config.providers.values().flat_map(|provider| provider.secret_variables())
 }
@@ -73,7 +72,7 @@ fn render_arguments(templates: &[String], opened: &BreakerOpened) -> Result<Vec<
     templates.iter().map(|text| Template::new(text)?.render(&values)).collect()
 }
 
-/// A name in which nothing is special to a shell, and which is no option: whatever an argument is made of, a name does not
+/// Replaces characters that are special to a shell, and a leading `-`, with `_`, so that a model name cannot
 /// change what the command does.
 pub(super) fn sanitize_argument(name: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "._:/@+,=-".contains(c);

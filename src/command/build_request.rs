@@ -1,4 +1,4 @@
-//! From what was typed, piped in and named to a request.
+//! Builds a request from arguments, files, and stdin.
 
 use std::path::PathBuf;
 
@@ -13,34 +13,34 @@ use crate::config::{Config, Template, load_attachment};
 use crate::route::RoutingHints;
 use crate::view::Console;
 
-/// Builds the request. The prompt's words come first, then files, then what is piped in; pictures and documents stand
-/// before them all. `config` knows the providers that options may be for, and the subjects.
+/// Builds the request. The text is the prompt, then text files, then stdin; images and documents precede it.
+/// `config` resolves provider names in options and the sticky variables of `subjects`.
 pub(super) async fn build_request(
-    words: &[String],
+    prompt_words: &[String],
     args: &RequestArgs,
     config: &Config,
     subjects: &[String],
     console: &Console,
 ) -> Result<Request, CommandError> {
     let mut variables = parse_variables(&args.variables)?;
-    let typed = words.join(" ");
+    let prompt = prompt_words.join(" ");
     let system = args.system.as_deref().unwrap_or_default();
-    // What only says who is asking need not stand in a prompt.
+    // A variable that only sets the sticky key does not have to appear in the prompt.
     let keys: Vec<&str> = subjects.iter().filter_map(|name| config.sticky_variable_of(name)).collect();
     if variables
         .keys()
-        .all(|name| keys.contains(&name.as_str()) && !is_variable_used(&[&typed, system], name))
+        .all(|name| keys.contains(&name.as_str()) && !is_variable_used(&[&prompt, system], name))
     {
         variables.clear();
     }
-    check_variables_used(&variables, &keys, &[&typed, system])?;
-    let fill = |text: &str| -> Result<String, CommandError> {
-        // Without variables a prompt is taken as it stands: braces are common in code.
+    check_variables_used(&variables, &keys, &[&prompt, system])?;
+    let render = |text: &str| -> Result<String, CommandError> {
+        // Without variables, the prompt is not a template: braces are common in code.
         if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
     };
     let mut texts = Vec::new();
-    if !typed.trim().is_empty() {
-        texts.push(fill(&typed)?);
+    if !prompt.trim().is_empty() {
+        texts.push(render(&prompt)?);
     }
     let mut attached = Vec::new();
     for name in &args.file {
@@ -58,39 +58,38 @@ pub(super) async fn build_request(
     let mut messages =
         args.messages.as_deref().map(request_flags::load_messages).transpose()?.unwrap_or_default();
     if texts.is_empty() && attached.is_empty() {
-        // A conversation whose last word is the user's needs no prompt after it.
-        // So does a turn that its provider paused in the middle of its own work.
+        // No prompt is needed after a user message or after a turn that the provider paused.
         let paused =
             |turn: &Message| turn.parts.iter().any(|part| matches!(part, Part::ProviderSpecific { .. }));
         if messages.last().is_none_or(|turn| turn.role == Role::Assistant && !paused(turn)) {
-            return Err(CommandError::usage("there is no prompt")
-                .with_hint("write it after the command, pipe it in, or name a file with -f"));
+            return Err(CommandError::usage("missing prompt")
+                .with_hint("pass it as an argument, pipe it in, or use -f FILE"));
         }
     } else {
         let mut turn = Message { role: Role::User, parts: attached, model_ref: None };
         turn.parts.extend((!texts.is_empty()).then(|| Part::from_text(texts.join("\n\n"))));
         messages.push(turn);
     }
-    let within = |value: Option<f64>, most: f64, name: &str| match value {
-        Some(number) if !(0.0..=most).contains(&number) => {
-            Err(CommandError::usage(format!("--{name} must be between 0 and {most}, not {number}")))
+    let check_range = |value: Option<f64>, max: f64, name: &str| match value {
+        Some(number) if !(0.0..=max).contains(&number) => {
+            Err(CommandError::usage(format!("invalid --{name} `{number}`: must be between 0 and {max}")))
         }
         value => Ok(value),
     };
-    // Whether it can be held is looked at once a model is known; here, whether it is a sum at all.
+    // Only the syntax is checked here; whether the limit is enforceable depends on the model.
     max_cost::parse_max_cost(args.max_cost.as_deref())?;
     if args.max_tokens == Some(0) {
-        return Err(CommandError::usage("--max-tokens must be at least 1"));
+        return Err(CommandError::usage("invalid --max-tokens `0`: must be at least 1"));
     }
     let tools = args.tools.as_deref().map(request_flags::load_tools).transpose()?.unwrap_or_default();
     let tool_choice =
         args.tool_choice.as_deref().map(|word| request_flags::parse_tool_choice(word, &tools)).transpose()?;
     let effort = args.effort.as_deref().map(str::parse::<ReasoningEffort>).transpose();
     Ok(Request {
-        system_prompt: args.system.as_deref().map(fill).transpose()?,
+        system_prompt: args.system.as_deref().map(render).transpose()?,
         messages,
-        temperature: within(args.temperature, 2.0, "temperature")?,
-        top_p: within(args.top_p, 1.0, "top-p")?,
+        temperature: check_range(args.temperature, 2.0, "temperature")?,
+        top_p: check_range(args.top_p, 1.0, "top-p")?,
         max_output_tokens: args.max_tokens,
         stop_sequences: args.stop.clone(),
         seed: args.seed,
@@ -106,7 +105,7 @@ pub(super) async fn build_request(
     })
 }
 
-/// Who is asking, for routes that hang on it: the value of the variable that a weighted route goes by.
+/// Takes the sticky key from the variable that a weighted route names in `sticky_by`.
 pub(super) fn resolve_caller(
     args: &RequestArgs,
     config: &Config,
@@ -115,19 +114,20 @@ pub(super) fn resolve_caller(
     let Some(name) = config.sticky_variable_of(subject) else { return Ok(RoutingHints::default()) };
     match parse_variables(&args.variables)?.get(name).and_then(Value::as_str) {
         Some(key) if !key.is_empty() => Ok(RoutingHints { label: None, sticky_key: Some(key.to_owned()) }),
-        _ => Err(CommandError::usage(format!("{subject} goes by the variable `{name}`, which is not set"))
-            .with_hint(format!("say who is asking: -p {name}=…"))),
+        _ => Err(CommandError::usage(format!(
+            "missing variable `{name}`: {subject} uses it for sticky routing"
+        ))
+        .with_hint(format!("set it with -p {name}=VALUE"))),
     }
 }
 
-/// Whether a template among the texts uses a variable.
 fn is_variable_used(texts: &[&str], name: &str) -> bool {
     let used =
         |text: &&str| Template::new(text).and_then(|template| template.variables()).unwrap_or_default();
     texts.iter().any(|text| used(text).iter().any(|used| used == name))
 }
 
-/// A variable that no text uses is a slip of the pen, unless a route goes by it.
+/// Rejects a variable that no text uses, unless it is a sticky key (`keys`): it is probably a typo.
 fn check_variables_used(
     variables: &Map<String, Value>,
     keys: &[&str],
@@ -139,17 +139,17 @@ fn check_variables_used(
     }
     match variables.keys().find(|name| !used.contains(name) && !keys.contains(&name.as_str())) {
         None => Ok(()),
-        Some(name) => Err(CommandError::usage(format!("nothing uses the variable `{name}`"))
-            .with_hint(format!("write {{{{ {name} }}}} where its value belongs"))),
+        Some(name) => Err(CommandError::usage(format!("unused variable `{name}`"))
+            .with_hint(format!("add {{{{ {name} }}}} to the prompt, or remove the variable"))),
     }
 }
 
-fn parse_variables(written: &[String]) -> Result<Map<String, Value>, CommandError> {
+fn parse_variables(flags: &[String]) -> Result<Map<String, Value>, CommandError> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), Value::String(value.to_owned())))
         }
-        _ => Err(CommandError::usage(format!("`{text}` sets no variable")).with_hint("write -p NAME=VALUE")),
+        _ => Err(CommandError::usage(format!("invalid variable `{text}`")).with_hint("use -p NAME=VALUE")),
     };
-    written.iter().map(pair).collect()
+    flags.iter().map(pair).collect()
 }

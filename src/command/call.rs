@@ -1,4 +1,4 @@
-//! One call, from a subject to the exit code. `ask` and `route` tell the same story from here on.
+//! Makes one call for `ask` and `route`, from subject to exit code.
 
 use std::sync::Arc;
 
@@ -19,7 +19,6 @@ use crate::route::{
 };
 use crate::view::{StreamPrinter, call_envelope, call_summary_line};
 
-/// A call as it was asked for.
 #[derive(Clone, Copy)]
 pub(super) struct CallRequest<'a> {
     pub(super) subject: &'a ResolvedSubject,
@@ -29,7 +28,7 @@ pub(super) struct CallRequest<'a> {
 }
 
 impl CallRequest<'_> {
-    /// What is to become of it, checked before anything is sent.
+    /// Plans the call and rejects one that cannot succeed, before anything is sent.
     pub(super) fn plan_and_check(
         &self,
         context: &CommandContext,
@@ -53,19 +52,19 @@ impl CallRequest<'_> {
     }
 }
 
-/// Sends a request and shows what comes of it.
+/// Sends a request and prints the answer or the error.
 pub(super) async fn run_call(
     context: &CommandContext,
     config: &Config,
-    asked: CallRequest<'_>,
+    call_request: CallRequest<'_>,
     stream_shown: bool,
 ) -> Result<CommandOutcome, CommandError> {
-    let purse = max_cost::parse_max_cost(asked.flags.max_cost.as_deref())?;
-    let router = context.build_router(config).with_run_budget(purse);
-    run_call_with_router(context, &router, asked, stream_shown, None).await
+    let run_budget = max_cost::parse_max_cost(call_request.flags.max_cost.as_deref())?;
+    let router = context.build_router(config).with_run_budget(run_budget);
+    run_call_with_router(context, &router, call_request, stream_shown, None).await
 }
 
-/// The drills that a call is part of, as they were typed.
+/// The `--drill` values of a drilled call, as typed.
 #[derive(Clone, Copy)]
 pub(super) struct DrillLabel<'a>(pub(super) &'a [String]);
 
@@ -75,34 +74,35 @@ impl std::fmt::Display for DrillLabel<'_> {
     }
 }
 
-/// Sends a request through this router and shows what comes of it, and that it was a drill where it was one.
+/// Like [`run_call`], with a given router; `drill_label` is set in a drill.
 pub(super) async fn run_call_with_router(
     context: &CommandContext,
     router: &Router,
-    asked: CallRequest<'_>,
+    call_request: CallRequest<'_>,
     stream_shown: bool,
-    played: Option<DrillLabel<'_>>,
+    drill_label: Option<DrillLabel<'_>>,
 ) -> Result<CommandOutcome, CommandError> {
-    asked.plan_and_check(context, router)?;
-    let CallRequest { subject, request, flags: args, .. } = asked;
-    let options = asked.call_options(context)?;
+    call_request.plan_and_check(context, router)?;
+    let CallRequest { subject, request, flags: args, .. } = call_request;
+    let options = call_request.call_options(context)?;
     let closed = Arc::new(Notify::new());
-    let mut live = StreamPrinter::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
+    let mut printer = StreamPrinter::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
     let record = tokio::select! {
-        record = router.call(&subject.route, request, &options, &mut live) => Some(record),
-        // Nobody reads on: what is under way is let go.
+        record = router.call(&subject.route, request, &options, &mut printer) => Some(record),
+        // Stdout is closed: drop the call in flight.
         () = closed.notified() => None,
     };
-    live.end_line();
-    if let Some(error) = live.take_write_error() {
+    printer.end_line();
+    if let Some(error) = printer.take_write_error() {
         return check_printed(Err(error), CommandOutcome::Success);
     }
     let Some(record) = record else { return Ok(CommandOutcome::Success) };
     let structured = parse_structured_output(request, &record);
-    print_call(context, &record, structured.as_ref(), args.json, live.is_live(), played)
+    print_call(context, &record, structured.as_ref(), args.json, printer.is_live(), drill_label)
 }
 
-/// A model that cannot be called is an error before anything is sent; in a route it is left out, with a warning.
+/// Fails if no candidate can be called or if `strict` forbids a lossy adjustment; otherwise warns about
+/// skipped candidates and other risks.
 pub(super) fn check_callable(
     context: &CommandContext,
     route: &Route,
@@ -116,10 +116,10 @@ pub(super) fn check_callable(
         .collect();
     if !lost.is_empty() {
         return Err(CommandError::usage(format!(
-            "without --strict-params this would be sent:\n  {}",
+            "--strict-params: the request would be changed:\n  {}",
             lost.join("\n  ")
         ))
-        .with_hint("leave these out, or leave out --strict-params"));
+        .with_hint("remove these parameters, or drop --strict-params"));
     }
     let skipped: Vec<_> = plan.skipped().collect();
     let unusable = skipped.iter().find_map(|(_, skip)| match skip {
@@ -131,27 +131,29 @@ pub(super) fn check_callable(
     {
         return Err(no_callable_candidate_error(route, error));
     }
-    // Where nobody is left, the end of the call says why.
+    // If no candidate is left, the final error says why.
     let left = plan.targets().next().is_some();
     for (model, skip) in skipped.into_iter().filter(|(_, skip)| left && !skip.is_intended()) {
-        context.console.warn(format_args!("{model} is left out: {skip}"));
+        context.console.warn(format_args!("skipping {model}: {skip}"));
     }
-    if let Some(stranger) = &plan.foreign_model {
+    if let Some(foreign_model) = &plan.foreign_model {
         context.console.warn(format_args!(
-            "the conversation's last answer came from {stranger}, which is no candidate of `{}`: another model goes on with it",
+            "the last answer in this conversation came from {foreign_model}, which is not a candidate of `{}`: continuing with another model",
             route.name.as_deref().unwrap_or_default()
         ));
     }
     for (model, missing) in &plan.missing_pass_rates {
-        context.console.warn(format_args!("{model} is used, though {missing}; `slalom eval` measures it"));
+        context.console.warn(format_args!(
+            "using {model} without a current score ({missing}); run `slalom eval` to measure it"
+        ));
     }
     let today = context.today_utc();
     for target in plan.targets() {
-        let past = target.facts.as_ref().filter(|facts| facts.lifecycle_on(today) == Lifecycle::Retired);
-        if let Some(date) = past.and_then(|facts| facts.retirement_date.as_deref()) {
+        let retired = target.facts.as_ref().filter(|facts| facts.lifecycle_on(today) == Lifecycle::Retired);
+        if let Some(date) = retired.and_then(|facts| facts.retirement_date.as_deref()) {
             let model = &target.model_ref;
             context.console.warn(format_args!(
-                "{model} was announced to end on {date}, so it may refuse; `slalom models {}` shows others",
+                "{model} was scheduled for shutdown on {date} and may fail; run `slalom models {}` for alternatives",
                 model.provider
             ));
         }
@@ -163,7 +165,7 @@ const TRY_SIMULATOR_HINT: &str = "the simulator, which needs no key: slalom ask 
 
 pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) -> CommandError {
     let message = match &route.name {
-        Some(name) => format!("the route `{name}` has no candidate that can be called: {error}"),
+        Some(name) => format!("no usable candidate in route `{name}`: {error}"),
         None => error.to_string(),
     };
     let usage = CommandError::usage(message);
@@ -179,34 +181,33 @@ pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) ->
                 })
                 .map(String::as_str)
                 .collect();
-            let first = match variables.as_slice() {
-                [] => "say it in routes.yaml".to_owned(),
+            let advice = match variables.as_slice() {
+                [] => "set it in routes.yaml".to_owned(),
                 variables => format!("set {}", variables.join(" or ")),
             };
-            usage.with_hint(format!("{first}; or try {TRY_SIMULATOR_HINT}"))
+            usage.with_hint(format!("{advice}; or try {TRY_SIMULATOR_HINT}"))
         }
-        TargetError::NoCredentials { .. } => {
-            usage.with_hint(format!("`slalom check` says what was found; or try {TRY_SIMULATOR_HINT}"))
-        }
-        TargetError::BadKeyFile { .. } => {
-            usage.with_hint("put the key alone on one line of that file, or name another under `api_key:`")
-        }
-        TargetError::BadSetting { .. } => usage.with_hint("letters, digits and `-` can be part of a URL"),
+        TargetError::NoCredentials { .. } => usage.with_hint(format!(
+            "run `slalom check` to see which credentials were found, or try {TRY_SIMULATOR_HINT}"
+        )),
+        TargetError::BadKeyFile { .. } => usage
+            .with_hint("put only the key on one line of that file, or set another source under `api_key:`"),
+        TargetError::BadSetting { .. } => usage.with_hint("use letters, digits, and `-` only"),
         TargetError::PlainHttp { .. } => {
             usage.with_hint("use https, or set `allow_http: true` for that provider")
         }
-        TargetError::Untrusted { .. } => usage.with_hint("read routes.yaml, then run `slalom check --trust`"),
-        TargetError::UserInfoInUrl { .. } => {
-            usage.with_hint("name the key's variable under `api_key: {env: …}` instead")
+        TargetError::Untrusted { .. } => {
+            usage.with_hint("review routes.yaml, then run `slalom check --trust`")
         }
-        TargetError::BadUrl { .. } => usage.with_hint("write a URL that begins with https:// or http://"),
-        TargetError::BadKey { .. } => usage.with_hint("look for line breaks or quotes in the variable"),
+        TargetError::UserInfoInUrl { .. } => {
+            usage.with_hint("remove the credentials from the URL and set `api_key: {env: NAME}`")
+        }
+        TargetError::BadUrl { .. } => usage.with_hint("use a URL that starts with https:// or http://"),
+        TargetError::BadKey { .. } => usage.with_hint("check the variable for line breaks or quotes"),
     }
 }
 
-/// What to do about a route that did not survive a drill.
-const FAILED_DRILL_HINT: &str = "add a candidate of another provider, or look at `deadline`, `timeouts`, `retry` and the `on_…` of \
-                          the route: what they let the call go on from, it survives";
+const FAILED_DRILL_HINT: &str = "add a candidate from another provider, or adjust the route's `deadline`, `timeouts`, `retry`, and `on_…` settings, which decide what fails over";
 
 fn print_call(
     context: &CommandContext,
@@ -214,14 +215,14 @@ fn print_call(
     structured: Option<&StructuredOutput>,
     json: bool,
     was_shown: bool,
-    played: Option<DrillLabel<'_>>,
+    drill_label: Option<DrillLabel<'_>>,
 ) -> Result<CommandOutcome, CommandError> {
     let console = &context.console;
-    let drill = played.map_or(&[][..], |played| played.0);
-    let none = match &record.outcome {
+    let drills = drill_label.map_or(&[][..], |drill_label| drill_label.0);
+    let call_error = match &record.outcome {
         Ok(answer) => {
             if json {
-                let envelope = call_envelope(record, structured, None).with_drills(drill);
+                let envelope = call_envelope(record, structured, None).with_drills(drills);
                 check_printed(console.print_line(&to_json_line(&envelope)), CommandOutcome::Success)?;
             } else if !was_shown && !answer.response.text.is_empty() {
                 check_printed(console.print_line(&answer.response.text), CommandOutcome::Success)?;
@@ -232,43 +233,43 @@ fn print_call(
                 }
             }
             for path in &answer.response.unexpected_fields {
-                console.note_verbose(format_args!("unexpected in the answer: {path}"));
+                console.note_verbose(format_args!("unexpected field in the response: {path}"));
             }
-            if let Some(words) = finish_reason_warning(answer.response.finish_reason) {
-                console.warn(words);
+            if let Some(warning) = finish_reason_warning(answer.response.finish_reason) {
+                console.warn(warning);
             }
-            let footer = call_summary_line(record, answer);
-            match played {
-                Some(played) => console.note(format_args!("{footer} · {played}")),
-                None => console.note(footer),
+            let summary = call_summary_line(record, answer);
+            match drill_label {
+                Some(drill_label) => console.note(format_args!("{summary} · {drill_label}")),
+                None => console.note(summary),
             }
             return match structured {
                 Some(Err(why)) => Err(CommandError::new(
                     CommandOutcome::GateFailed,
-                    format!("the answer is not valid under its schema: {why}"),
+                    format!("the answer does not match the schema: {why}"),
                 )
-                .with_hint("ask again, or name a model that holds to schemas (`slalom models` says which)")),
+                .with_hint("retry, or use a model with structured output (see `slalom models`)")),
                 _ => Ok(CommandOutcome::Success),
             };
         }
-        Err(none) => none,
+        Err(call_error) => call_error,
     };
-    let (outcome, hint) = match played {
-        // What helps against an outage does not help against one that is only played.
-        Some(_) if !matches!(none.reason, StopReason::BudgetExceeded(_)) => {
+    let (outcome, hint) = match drill_label {
+        // Hints for a real outage do not apply to a simulated one.
+        Some(_) if !matches!(call_error.reason, StopReason::BudgetExceeded(_)) => {
             (CommandOutcome::GateFailed, Some(FAILED_DRILL_HINT.to_owned()))
         }
-        _ => (call_outcome(record, structured), call_error_hint(record, none)),
+        _ => (call_outcome(record, structured), call_error_hint(record, call_error)),
     };
     if json {
-        let envelope = call_envelope(record, structured, hint.clone()).with_drills(drill);
+        let envelope = call_envelope(record, structured, hint.clone()).with_drills(drills);
         check_printed(console.print_line(&to_json_line(&envelope)), outcome)?;
     }
-    let mut words = describe_call_error(record, none);
-    if let Some(played) = played {
-        words = format!("{played}: {words}");
+    let mut message = describe_call_error(record, call_error);
+    if let Some(drill_label) = drill_label {
+        message = format!("{drill_label}: {message}");
     }
-    let error = CommandError::new(outcome, words);
+    let error = CommandError::new(outcome, message);
     Err(match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -279,147 +280,146 @@ fn to_json_line(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// What is worth a warning about the way an answer ended.
 fn finish_reason_warning(reason: FinishReason) -> Option<&'static str> {
     match reason {
-        FinishReason::Length => Some("the answer was cut at its limit of tokens; --max-tokens raises it"),
-        FinishReason::ContentFilter => Some("a filter of the provider cut or blocked the answer"),
-        FinishReason::Refusal => Some("the model declined"),
-        FinishReason::Pause => Some("the provider paused the answer and wants the turn sent back"),
+        FinishReason::Length => {
+            Some("the answer was truncated at the output token limit; raise --max-tokens")
+        }
+        FinishReason::ContentFilter => Some("the provider's content filter truncated or blocked the answer"),
+        FinishReason::Refusal => Some("the model refused to answer"),
+        FinishReason::Pause => Some("the provider paused this turn; send the conversation back to continue"),
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Error | FinishReason::Other => None,
     }
 }
 
-/// What happened, attempt by attempt.
-fn describe_call_error(record: &CallRecord, none: &CallError) -> String {
-    let what = match none.reason {
-        StopReason::AllAttemptsFailed if record.attempts.len() == 1 => "its only attempt failed".to_owned(),
-        // Each of those left out says it with its own figures.
+/// Lists the attempts, the skipped candidates, and the untried ones, one per line.
+fn describe_call_error(record: &CallRecord, call_error: &CallError) -> String {
+    let reason = match call_error.reason {
+        StopReason::AllAttemptsFailed if record.attempts.len() == 1 => "the only attempt failed".to_owned(),
+        // The lines of the skipped candidates give the amounts.
         StopReason::BudgetExceeded(over) if over.is_daily => {
-            "today's budget does not reach for it".to_owned()
+            "its estimated cost exceeds the rest of today's budget".to_owned()
         }
-        StopReason::BudgetExceeded(_) => "--max-cost does not reach for it".to_owned(),
+        StopReason::BudgetExceeded(_) => "its estimated cost exceeds --max-cost".to_owned(),
         why => why.message(),
     };
-    let mut words = format!("no answer from {}: {what}", record.requested_model);
+    let mut message = format!("no answer from {}: {reason}", record.requested_model);
     for attempt in &record.attempts {
         if let Some(failure) = &attempt.failure {
-            words.push_str(&format!(
+            message.push_str(&format!(
                 "\n  {} after {:.2} s: {failure}",
                 attempt.model_ref,
                 attempt.duration.as_secs_f64()
             ));
             if let Some(id) = &failure.request_id {
-                words.push_str(&format!(" [request {id}]"));
+                message.push_str(&format!(" [request {id}]"));
             }
         }
     }
     for (model, skip) in &record.skipped {
-        words.push_str(&format!("\n  {model} left out: {skip}"));
+        message.push_str(&format!("\n  {model} skipped: {skip}"));
     }
     for model in &record.untried {
-        words.push_str(&format!("\n  {model} not tried"));
+        message.push_str(&format!("\n  {model} not tried"));
     }
-    words
+    message
 }
 
-fn call_error_hint(record: &CallRecord, none: &CallError) -> Option<String> {
-    if none.reason == StopReason::AnswerInterrupted && !record.untried.is_empty() {
-        let words = "`on_midstream: restart` begins anew with the next candidate; what is not shown as it arrives \
-                     (a pipe without --stream) is never lost";
-        return Some(words.to_owned());
+fn call_error_hint(record: &CallRecord, call_error: &CallError) -> Option<String> {
+    if call_error.reason == StopReason::AnswerInterrupted && !record.untried.is_empty() {
+        let hint = "set `on_midstream: restart` to restart with the next candidate, or pipe the output without --stream";
+        return Some(hint.to_owned());
     }
-    match (stop_reason_hint(none.reason), &none.failure) {
-        (Some(words), _) => Some(words.to_owned()),
+    match (stop_reason_hint(call_error.reason), &call_error.failure) {
+        (Some(hint), _) => Some(hint.to_owned()),
         (None, Some(failure)) => failure_hint(failure).map(str::to_owned),
         (None, None) => None,
     }
 }
 
-/// The error of work that limits or the budget did not let begin.
+/// The error for a call that a limit or the budget blocked.
 pub(super) fn not_started_error(model: &ModelRef, why: StopReason) -> CommandError {
     let error =
-        CommandError::new(stop_reason_outcome(why), format!("nothing from {model}: {}", why.message()));
+        CommandError::new(stop_reason_outcome(why), format!("{model} was not called: {}", why.message()));
     match stop_reason_hint(why) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
 
-/// What to do about the way a call ended, whatever its last failure was.
+/// `None` if the hint depends on the last failure.
 fn stop_reason_hint(why: StopReason) -> Option<&'static str> {
     Some(match why {
         StopReason::CallerTimeout => "raise --timeout",
         StopReason::DeadlineExceeded => "raise `deadline` in routes.yaml, or add a faster candidate",
         StopReason::AtLimit => {
-            "raise `limits`, `deadline` or --timeout, or add a candidate of another provider: a call waits for half of the time that it has"
+            "raise `limits`, `deadline`, or --timeout, or add a candidate from another provider (a call waits for at most half of its time left)"
         }
-        StopReason::NoCandidate => "`slalom route NAME --dry-run` says of each candidate why it is left out",
+        StopReason::NoCandidate => "run `slalom route NAME --dry-run` to see why each candidate is skipped",
         StopReason::BudgetExceeded(over) if over.is_daily => {
-            "raise `budget: daily_usd` in routes.yaml, or name a cheaper model; the day ends at midnight UTC"
+            "raise `budget: daily_usd` in routes.yaml, use a cheaper model, or wait until midnight UTC"
         }
-        StopReason::BudgetExceeded(_) => "raise --max-cost, lower --max-tokens, or name a cheaper model",
+        StopReason::BudgetExceeded(_) => "raise --max-cost, lower --max-tokens, or use a cheaper model",
         StopReason::FatalFailure | StopReason::AllAttemptsFailed | StopReason::AnswerInterrupted => {
             return None;
         }
     })
 }
 
-/// What to do about a failure.
 pub(super) fn failure_hint(failure: &Failure) -> Option<&'static str> {
     Some(match failure.class {
-        // It failed before anything was sent: the key could not be got.
+        // The key could not be obtained, so nothing was sent.
         FailureClass::Auth if failure.phase == FailurePhase::Connect => {
-            "nothing was sent: run what gives the key by hand; `slalom check` says what that is"
+            "test the credential source that `slalom check` shows; nothing was sent"
         }
         FailureClass::Auth => {
-            "check that the key is right and not expired; `slalom check` says which are set"
+            "check that the key is valid and not expired (`slalom check` shows which keys are set)"
         }
-        FailureClass::QuotaExhausted => "add credit, or put a candidate of another provider in the route",
-        FailureClass::RateLimited => "wait, or put a candidate of another provider in the route",
-        FailureClass::ModelUnavailable => "`slalom models` lists the models that are known",
+        FailureClass::QuotaExhausted => "add credit, or add a candidate from another provider to the route",
+        FailureClass::RateLimited => "wait and retry, or add a candidate from another provider to the route",
+        FailureClass::ModelUnavailable => "run `slalom models` to list known models",
         FailureClass::ContextOverflow => {
-            "shorten the prompt, or name a model with a larger window (`slalom models`)"
+            "shorten the prompt, or use a model with a larger context window (see `slalom models`)"
         }
         FailureClass::Unreachable => "check the network and the provider's base URL",
         FailureClass::Timeout => "raise `timeouts` in routes.yaml, or add another candidate",
-        FailureClass::BadRequest => "the provider refuses the request as it is; its words above say why",
+        FailureClass::BadRequest => "change the request as the provider's message above describes",
         FailureClass::ContentPolicy => {
-            "a filter refused the prompt; `on_content_policy: failover` asks the next candidate"
+            "rephrase the prompt, or set `on_content_policy: failover` to try the next candidate"
         }
-        FailureClass::Malformed | FailureClass::Unknown => {
-            "is the base URL the provider's API, and the dialect the right one?"
-        }
+        FailureClass::Malformed | FailureClass::Unknown => "check the provider's `base_url` and `dialect`",
         FailureClass::ServerError | FailureClass::Truncated | FailureClass::Empty => {
-            "a route with a second provider survives this: see routes.yaml"
+            "retry, or add a candidate from a second provider to the route"
         }
         FailureClass::Cancelled => return None,
     })
 }
 
-/// What came of the shape that was asked for; `None` where none was, or no answer came, or it calls tools instead.
+/// Parses structured output; `None` if the request has no schema, the call failed, or the answer calls tools.
 pub(super) fn parse_structured_output(request: &Request, record: &CallRecord) -> Option<StructuredOutput> {
     let Some(ResponseFormat::JsonSchema(schema)) = &request.response_format else { return None };
     let answer = record.outcome.as_ref().ok().filter(|answer| answer.response.tool_calls.is_empty())?;
-    Some(OutputSchema::new(&schema.schema).and_then(|shape| shape.parse_answer(&answer.response.text)))
+    Some(
+        OutputSchema::new(&schema.schema)
+            .and_then(|output_schema| output_schema.parse_answer(&answer.response.text)),
+    )
 }
 
-/// A call whose result alone matters.
+/// Makes a call without printing anything.
 pub(super) async fn run_call_silently(
     context: &CommandContext,
     router: &Router,
-    asked: CallRequest<'_>,
+    call_request: CallRequest<'_>,
 ) -> Result<CallRecord, CommandError> {
-    let options = asked.call_options(context)?;
-    Ok(router.call(&asked.subject.route, asked.request, &options, &mut SilentObserver).await)
+    let options = call_request.call_options(context)?;
+    Ok(router.call(&call_request.subject.route, call_request.request, &options, &mut SilentObserver).await)
 }
 
-/// How a call ends, as an exit code says it.
 pub(super) fn call_outcome(record: &CallRecord, structured: Option<&StructuredOutput>) -> CommandOutcome {
     match &record.outcome {
         Ok(_) if matches!(structured, Some(Err(_))) => CommandOutcome::GateFailed,
         Ok(_) => CommandOutcome::Success,
-        Err(none) => stop_reason_outcome(none.reason),
+        Err(error) => stop_reason_outcome(error.reason),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `slalom check`: are the files right, which keys are set, and with `--ping`: who answers?
+//! `slalom check`: validates files, lists the keys that are set, and pings providers with `--ping`.
 
 use std::fmt::Write as _;
 
@@ -13,17 +13,17 @@ use crate::provider::{ModelRef, Provider, Target, TargetError};
 
 pub(super) async fn run(context: &CommandContext, args: &CheckArgs) -> Result<CommandOutcome, CommandError> {
     if args.trust {
-        // Read without a word: what lacks trust is about to get it.
+        // Warnings about missing trust are pointless here, so this load prints none.
         trust_config(context, &context.load_config_with_warnings()?.0)?;
     }
     let config = context.load_config()?;
     let (routes, aliases) =
         (pluralize(config.routes.len(), "route"), pluralize(config.aliases.len(), "alias"));
-    let mut said = format!("{}: {routes}, {aliases}\n", config.source_file.display_name);
+    let mut report = format!("{}: {routes}, {aliases}\n", config.source_file.display_name);
     for path in &args.sets {
         let set = load_golden_set(path, config.file_access())?;
-        // Building the line cannot fail: it is memory.
-        let _ = writeln!(said, "{}: {}", path.display(), pluralize(set.cases.len(), "case"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(report, "{}: {}", path.display(), pluralize(set.cases.len(), "case"));
         for model in &set.default_subjects {
             set.expand_subject(model).map_err(CommandError::usage)?;
             config.resolve_subject(split_subject_name(model).0, &context.environment())?;
@@ -31,26 +31,30 @@ pub(super) async fn run(context: &CommandContext, args: &CheckArgs) -> Result<Co
     }
     let dotenv = context.dotenv();
     if !dotenv.names().is_empty() {
-        let _ = writeln!(said, ".env: gives {} where they are not set already", dotenv.names().join(", "));
+        let _ = writeln!(
+            report,
+            ".env: provides {} (variables already set take precedence)",
+            dotenv.names().join(", ")
+        );
     }
     if args.ping.is_none() {
-        write_key_status(context, &config, &mut said);
+        write_key_status(context, &config, &mut report);
     }
-    write_unknown_models(&config, &mut said);
-    let wrong = write_invalid_providers(context, &config, &mut said);
-    if let Some(named) = args.ping.as_ref().filter(|_| !wrong) {
-        return ping::run_ping(context, config, named, &said, args.json).await;
+    write_unknown_models(&config, &mut report);
+    let has_errors = write_invalid_providers(context, &config, &mut report);
+    if let Some(names) = args.ping.as_ref().filter(|_| !has_errors) {
+        return ping::run_ping(context, config, names, &report, args.json).await;
     }
     if args.json {
         return Err(CommandError::usage(format!(
-            "{} is wrong, so nobody was pinged",
+            "cannot ping: {} has errors",
             config.source_file.display_name
         ))
-        .with_hint("`slalom check` says what is wrong"));
+        .with_hint("run `slalom check` to list the errors"));
     }
     check_printed(
-        context.console.print(&said),
-        if wrong { CommandOutcome::UsageError } else { CommandOutcome::Success },
+        context.console.print(&report),
+        if has_errors { CommandOutcome::UsageError } else { CommandOutcome::Success },
     )
 }
 
@@ -58,23 +62,22 @@ fn trust_config(context: &CommandContext, config: &Config) -> Result<(), Command
     let Some(path) =
         config.source_file.path.as_ref().filter(|_| config.source_file.origin == ConfigOrigin::Project)
     else {
-        context.console.note(format_args!("{} needs no trust", config.source_file.display_name));
+        context.console.note(format_args!("{} does not need to be trusted", config.source_file.display_name));
         return Ok(());
     };
     TrustStore::for_user().add(path, &config.source_file.text).map_err(|error| {
-        CommandError::usage(format!("the trust cannot be kept: {error}")).with_hint(
-            "the state folder ($XDG_STATE_HOME/slalom, else ~/.local/state/slalom) must be writable",
-        )
+        CommandError::usage(format!("cannot save the trust decision: {error}"))
+            .with_hint("make the state folder writable ($XDG_STATE_HOME/slalom, else ~/.local/state/slalom)")
     })?;
     context.console.note(format_args!(
-        "{} is trusted as it is now; an edit asks again",
+        "{} is now trusted; run `slalom check --trust` again after each edit",
         config.source_file.display_name
     ));
     Ok(())
 }
 
-/// Which providers could be called: never a key, not even a part of one.
-fn write_key_status(context: &CommandContext, config: &Config, said: &mut String) {
+/// Lists which providers can be called. Never prints any part of a key.
+fn write_key_status(context: &CommandContext, config: &Config, report: &mut String) {
     let environment = context.environment();
     let mut providers: Vec<&std::sync::Arc<Provider>> =
         config.providers.values().filter(|p| !p.simulated).collect();
@@ -89,51 +92,51 @@ fn write_key_status(context: &CommandContext, config: &Config, said: &mut String
                 None => "needs no key".to_owned(),
             },
             Err(error) => {
-                let words = error.to_string();
-                // The name stands before it already.
-                words.strip_prefix(&format!("`{}` has ", provider.name)).unwrap_or(&words).to_owned()
+                let message = error.to_string();
+                // The line already starts with the provider name.
+                message.strip_prefix(&format!("`{}` has ", provider.name)).unwrap_or(&message).to_owned()
             }
         };
-        let _ = writeln!(said, "{:longest$} {state}", provider.name);
+        let _ = writeln!(report, "{:longest$} {state}", provider.name);
     }
 }
 
-/// A model that nothing is known of works, but may be a slip of the pen.
-fn write_unknown_models(config: &Config, said: &mut String) {
+/// Reports models that are not in the catalog: they work, but may be typos.
+fn write_unknown_models(config: &Config, report: &mut String) {
     for route in &config.routes {
         for model in route.candidates.iter().map(|candidate| &candidate.model) {
             if config.catalog.find(&model.provider, &model.model).is_some() {
                 continue;
             }
-            let near = config.catalog.nearest_model(&model.provider, &model.model);
-            let near = near
-                .map(|near| format!("; the nearest known one is {}/{near}", model.provider))
+            let closest = config.catalog.nearest_model(&model.provider, &model.model);
+            let match_hint = closest
+                .map(|closest| format!("; closest match: {}/{closest}", model.provider))
                 .unwrap_or_default();
             let _ = writeln!(
-                said,
-                "route {}: {model} is not in the catalogue, so its price and window are unknown{near}",
+                report,
+                "route {}: {model} is not in the catalog, so its price and context window are unknown{match_hint}",
                 route.name
             );
         }
     }
 }
 
-/// Names the providers that no key would help: a file that has them is wrong.
-fn write_invalid_providers(context: &CommandContext, config: &Config, said: &mut String) -> bool {
+/// Reports providers that are misconfigured regardless of keys. Returns whether it found any.
+fn write_invalid_providers(context: &CommandContext, config: &Config, report: &mut String) -> bool {
     let environment = context.environment();
-    let mut any = false;
+    let mut found_error = false;
     for provider in config.providers.values().filter(|p| !p.simulated) {
         let model = ModelRef { provider: provider.name.clone(), model: "any".to_owned() };
-        let found = Target::resolve(model, provider, &config.catalog, &environment);
+        let resolved = Target::resolve(model, provider, &config.catalog, &environment);
         if let Err(
             error @ (TargetError::BadUrl { .. }
             | TargetError::UserInfoInUrl { .. }
             | TargetError::PlainHttp { .. }),
-        ) = found
+        ) = resolved
         {
-            let _ = writeln!(said, "wrong: {error}");
-            any = true;
+            let _ = writeln!(report, "error: {error}");
+            found_error = true;
         }
     }
-    any
+    found_error
 }

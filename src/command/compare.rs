@@ -1,4 +1,4 @@
-//! `slalom compare`: one prompt to several models at once.
+//! `slalom compare`: sends one prompt to several models at once.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use crate::view::{compare_json, compare_table};
 pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<CommandOutcome, CommandError> {
     let mut config = context.load_config()?;
     if args.models.len() < 2 {
-        return Err(CommandError::usage("compare needs two models or more")
-            .with_hint("name them as -m MODEL -m MODEL, or -m MODEL,MODEL"));
+        return Err(CommandError::usage("`compare` needs at least two models")
+            .with_hint("pass -m MODEL -m MODEL, or -m MODEL,MODEL"));
     }
     let callers: Vec<RoutingHints> = args
         .models
@@ -29,23 +29,24 @@ pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<C
     let request =
         build_request::build_request(&args.prompt, &args.request, &config, &args.models, &context.console)
             .await?;
-    let named: Vec<String> = args.models.iter().chain(&args.judge).cloned().collect();
-    let _simulator = start_simulator::start_if_needed(context, &mut config, &named, HashMap::new).await?;
+    let names: Vec<String> = args.models.iter().chain(&args.judge).cloned().collect();
+    let _simulator = start_simulator::start_if_needed(context, &mut config, &names, HashMap::new).await?;
     let environment = context.environment();
     let subjects: Vec<ResolvedSubject> = args
         .models
         .iter()
         .map(|name| config.resolve_subject(name, &environment))
         .collect::<Result<_, _>>()?;
-    let purse = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
-    let router = context.build_router(&config).with_run_budget(purse);
-    let asked = |(subject, caller)| CallRequest { subject, request: &request, flags: &args.request, caller };
-    let asked: Vec<CallRequest<'_>> = subjects.iter().zip(&callers).map(asked).collect();
-    for asked in &asked {
-        asked.plan_and_check(context, &router)?;
+    let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
+    let router = context.build_router(&config).with_run_budget(run_budget);
+    let new_call =
+        |(subject, caller)| CallRequest { subject, request: &request, flags: &args.request, caller };
+    let call_requests: Vec<CallRequest<'_>> = subjects.iter().zip(&callers).map(new_call).collect();
+    for call_request in &call_requests {
+        call_request.plan_and_check(context, &router)?;
     }
     let judge = CompareJudge::prepare(context, &args, &config, &router, &request, &subjects)?;
-    let calls = asked.into_iter().map(|asked| call::run_call_silently(context, &router, asked));
+    let calls = call_requests.into_iter().map(|call| call::run_call_silently(context, &router, call));
     let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
     let records: Vec<(CallRecord, Option<StructuredOutput>)> = records
         .into_iter()
@@ -57,23 +58,27 @@ pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<C
     let outcome = records.iter().fold(CommandOutcome::Success, |worst, (record, structured)| {
         worst.max_severity(call::call_outcome(record, structured.as_ref()))
     });
-    let judged = match &judge {
+    let verdicts = match &judge {
         None => None,
         Some(judge) => {
             let records = records.iter().map(|(record, _)| record);
             Some(judge.judge_pairs(context, &args.request, &router, records).await?)
         }
     };
-    // A verdict that was asked for and is not there is missed like an answer.
-    let outcome = match &judged {
-        Some(judged) if judged.results.has_hit_limit => outcome.max_severity(CommandOutcome::LimitReached),
-        Some(judged) if !judged.results.has_all_verdicts() => outcome.max_severity(CommandOutcome::NoAnswer),
+    // A missing verdict counts like a missing answer.
+    let outcome = match &verdicts {
+        Some(verdicts) if verdicts.results.has_hit_limit => {
+            outcome.max_severity(CommandOutcome::LimitReached)
+        }
+        Some(verdicts) if !verdicts.results.has_all_verdicts() => {
+            outcome.max_severity(CommandOutcome::NoAnswer)
+        }
         _ => outcome,
     };
     let text = if args.request.json {
-        format!("{}\n", compare_json(&records, judged.as_ref(), outcome.exit_code()))
+        format!("{}\n", compare_json(&records, verdicts.as_ref(), outcome.exit_code()))
     } else {
-        compare_table(&records, judged.as_ref(), context.console.width())
+        compare_table(&records, verdicts.as_ref(), context.console.width())
     };
     check_printed(context.console.print(&text), outcome)
 }

@@ -1,4 +1,4 @@
-//! The judge of `compare`.
+//! `compare --judge`: a model that judges each pair of answers.
 
 use super::context::{CommandContext, parse_timeout};
 use super::outcome::CommandError;
@@ -12,56 +12,55 @@ use crate::eval::{
 use crate::route::{CallOptions, CallRecord, Router, RoutingHints};
 use crate::view::PairwiseView;
 
-/// A judge who can be asked, and by what.
 pub(super) struct CompareJudge<'a> {
     subject: ResolvedSubject,
     question: PairwiseQuestion<'a>,
-    /// The models of its own family.
+    /// Compared models of the judge's own family; empty if all of them are.
     same_family_subjects: Vec<String>,
 }
 
 impl<'a> CompareJudge<'a> {
-    /// The judge that was asked for, checked before anything is sent.
+    /// Checks, before anything is sent, that the judge can be called. `None` without `--judge`.
     pub(super) fn prepare(
         context: &CommandContext,
         args: &'a CompareArgs,
         config: &Config,
         router: &Router,
-        asked: &'a Request,
+        request: &'a Request,
         subjects: &[ResolvedSubject],
     ) -> Result<Option<Self>, CommandError> {
         let Some(name) = &args.judge else { return Ok(None) };
-        let named = |error: CommandError| CommandError {
-            error: anyhow::anyhow!("the judge `{name}`: {}", error.error),
+        let with_judge_name = |error: CommandError| CommandError {
+            error: anyhow::anyhow!("judge `{name}`: {}", error.error),
             ..error
         };
-        let subject =
-            config.resolve_subject(name, &context.environment()).map_err(|error| named(error.into()))?;
-        let contest = PairwiseQuestion { request: asked, rubric: args.rubric.as_deref() };
-        let nothing = Response::from_text("");
-        let request = self::build_pairwise_request(contest, &nothing, &nothing);
-        let plan = router.plan(&subject.route, &request, &RoutingHints::default());
+        let subject = config
+            .resolve_subject(name, &context.environment())
+            .map_err(|error| with_judge_name(error.into()))?;
+        let question = PairwiseQuestion { request, rubric: args.rubric.as_deref() };
+        let empty = Response::from_text("");
+        let judge_request = self::build_pairwise_request(question, &empty, &empty);
+        let plan = router.plan(&subject.route, &judge_request, &RoutingHints::default());
         call::check_callable(context, &subject.route, &plan, false)
             .and_then(|()| max_cost::check_price_known(&plan, router.run_budget()))
-            .map_err(named)?;
-        let kin = subjects.iter().filter(|own| has_common_family(&own.route, &subject.route));
-        let kin: Vec<String> = kin.map(|own| own.name.clone()).collect();
-        // Where it is kin to all, it favours nobody.
-        let partial = !kin.is_empty() && kin.len() < subjects.len();
-        if partial {
+            .map_err(with_judge_name)?;
+        let relatives = subjects.iter().filter(|own| has_common_family(&own.route, &subject.route));
+        let relatives: Vec<String> = relatives.map(|own| own.name.clone()).collect();
+        // A judge of the same family as all subjects has no favorite.
+        let is_biased = !relatives.is_empty() && relatives.len() < subjects.len();
+        if is_biased {
             context.console.warn(format_args!(
-                "{name} is of one family with {}: judges are kinder to their own; name one of another family",
-                kin.join(", ")
+                "{name} is from the same model family as {}, and judges favor their own family; use a judge from another one",
+                relatives.join(", ")
             ));
         }
         Ok(Some(Self {
             subject,
-            question: contest,
-            same_family_subjects: if partial { kin } else { Vec::new() },
+            question,
+            same_family_subjects: if is_biased { relatives } else { Vec::new() },
         }))
     }
 
-    /// Has all answers held against each other.
     pub(super) async fn judge_pairs<'r>(
         &'r self,
         context: &CommandContext,
@@ -80,13 +79,13 @@ impl<'a> CompareJudge<'a> {
             timeout: args.timeout.as_deref().map(parse_timeout).transpose()?,
             hints: RoutingHints::default(),
         };
-        let contested: PairwiseResults =
+        let results: PairwiseResults =
             judge_all_pairs(router, &self.subject.route, &options, self.question, &answers).await;
         Ok(PairwiseView {
             judge: &self.subject.name,
             rubric: self.question.rubric,
             same_family_subjects: &self.same_family_subjects,
-            results: contested,
+            results,
         })
     }
 }

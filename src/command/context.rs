@@ -1,4 +1,4 @@
-//! The process's surroundings, handed down by argument.
+//! The state that commands share: console, environment, config lookup, and ledger.
 
 use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
@@ -18,28 +18,25 @@ use crate::config::{
 use crate::ledger::Ledger;
 use crate::provider::{Environment, HttpTransport, ProviderLimits};
 use crate::route::{BreakerOpened, BreakerOpenedFn, Clock, HealthStore, OnExceeded, Router, WarningFn};
-use crate::view::Console;
+use crate::view::{Console, breaker_warning};
 
-/// What every command needs to know of where it runs.
 pub(super) struct CommandContext {
-    /// Where things are printed.
     pub console: Console,
-    /// How long the built-in simulator takes, where that was said.
+    /// Latency of the built-in simulator; `None` for its default.
     pub sim_latency: Option<Duration>,
-    /// Who is told of Ctrl-C.
     pub signals: SignalBroadcast,
-    /// What the `.env` file beside `routes.yaml` gives, once that was found.
+    /// The `.env` file next to `routes.yaml`; empty until the config is loaded.
     dotenv: RefCell<Arc<DotEnv>>,
     current_dir: PathBuf,
     config_flag: Option<PathBuf>,
     ledger_flag: Option<PathBuf>,
-    /// Opened when it is first needed.
+    /// Opened on first use.
     ledger: OnceCell<Arc<Ledger>>,
-    /// Whether what became of it was said already.
+    /// Set once the user has been warned about an unusable ledger.
     has_reported_ledger_error: Arc<AtomicBool>,
 }
 
-/// The process's variables and, for keys alone, the `.env` file's behind them.
+/// The variables of the process; for keys only, the `.env` file is the fallback.
 pub(super) struct ProcessEnvironment(Arc<DotEnv>);
 
 impl Environment for ProcessEnvironment {
@@ -63,13 +60,13 @@ impl CommandContext {
             None | Some("") => None,
             Some(text) => Some(parse_duration_flag(text)?),
         };
-        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let current_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         Ok(Self {
             console,
             sim_latency,
             signals: SignalBroadcast::new(),
             dotenv: RefCell::default(),
-            current_dir: folder,
+            current_dir,
             config_flag: global.config,
             ledger_flag: global.ledger.filter(|path| !path.as_os_str().is_empty()),
             ledger: OnceCell::new(),
@@ -77,29 +74,26 @@ impl CommandContext {
         })
     }
 
-    /// Looks environment variables up.
     pub(super) fn environment(&self) -> ProcessEnvironment {
         ProcessEnvironment(self.dotenv())
     }
 
-    /// The variables that the `.env` file gives.
     pub(super) fn dotenv(&self) -> Arc<DotEnv> {
         Arc::clone(&self.dotenv.borrow())
     }
 
-    /// The day, as the whole world has it.
     pub(super) fn today_utc(&self) -> jiff::civil::Date {
         jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
     }
 
-    /// Finds and reads `routes.yaml`, and says where trust is wanting.
+    /// Loads `routes.yaml` and prints warnings, including one if it is not trusted.
     pub(super) fn load_config(&self) -> Result<Config, CommandError> {
         let (config, warnings) = self.load_config_with_warnings()?;
         warnings.iter().for_each(|warning| self.console.warn(warning));
         let untrusted = !config.is_trusted && !config.trust_requirements.is_empty();
         if untrusted && config.source_file.origin == ConfigOrigin::Project {
             self.console.warn(format_args!(
-                "{} is not trusted yet: {}; read it, then run `slalom check --trust`",
+                "{} is not trusted: {}; review it, then run `slalom check --trust`",
                 config.source_file.display_name,
                 config.trust_requirements.join(", ")
             ));
@@ -107,23 +101,23 @@ impl CommandContext {
         Ok(config)
     }
 
-    /// Finds and reads `routes.yaml`; beside it, what there is to warn of in what was read along with it.
+    /// Loads `routes.yaml`, `.env`, and the fetched catalog. Returns their warnings instead of printing them.
     pub(super) fn load_config_with_warnings(&self) -> Result<(Config, Vec<String>), CommandError> {
         let mut warnings = Vec::new();
         let environment = |name: &str| nonempty_variable(name);
-        let look = ConfigSearch {
+        let search = ConfigSearch {
             flag: self.config_flag.as_deref(),
             folder: &self.current_dir,
             environment: &environment,
         };
-        let updated = CatalogFile::for_user().load().unwrap_or_else(|why| {
+        let updated = CatalogFile::for_user().load().unwrap_or_else(|error| {
             warnings.push(format!(
-                "{why}; the shipped catalogue is used; `slalom models --update openrouter` writes it anew"
+                "{error}; using the built-in catalog (run `slalom models --update openrouter` to rewrite the file)"
             ));
             None
         });
         let config =
-            Config::load_with_catalog(find_config(look)?, &TrustStore::for_user(), Catalog::new(updated))?
+            Config::load_with_catalog(find_config(search)?, &TrustStore::for_user(), Catalog::new(updated))?
                 .apply_overrides(&environment)?;
         let names = std::env::vars_os().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
         warnings.extend(config.find_unknown_overrides(names.filter_map(|name| name.into_string().ok())));
@@ -134,7 +128,7 @@ impl CommandContext {
         Ok((config, warnings))
     }
 
-    /// The ledger: as named, else the user's own, else one that ends with the process.
+    /// The ledger from `--ledger`, else the user's, else one in memory.
     fn ledger(&self) -> &Arc<Ledger> {
         self.ledger.get_or_init(|| {
             let path = self.ledger_path();
@@ -142,106 +136,99 @@ impl CommandContext {
         })
     }
 
-    /// The ledger's file, where there is one.
+    /// `None` if the ledger is in memory.
     pub(super) fn ledger_path(&self) -> Option<PathBuf> {
         self.ledger_flag.clone().or_else(user_ledger_path)
     }
 
-    /// How models stand, as the ledger has it.
     pub(super) fn open_health(&self) -> HealthStore {
         let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
         HealthStore::new(Arc::clone(self.ledger()), clock, fastrand::Rng::new())
     }
 
-    /// A router over real connections.
     pub(super) fn build_router(&self, config: &Config) -> Router {
         let transport = Arc::new(HttpTransport::new(config.connect_timeout));
         let console = self.console;
         let hook = BreakerHook::from_config(config);
-        let watch: BreakerOpenedFn = Arc::new(move |opened: &BreakerOpened| {
-            console.warn(format_args!(
-                "{} is left alone for {:.0} s: its breaker opened ({})",
-                opened.model,
-                opened.duration.as_secs_f64(),
-                opened.class
-            ));
+        let on_opened: BreakerOpenedFn = Arc::new(move |opened: &BreakerOpened| {
+            console.warn(breaker_warning(opened));
             if let Some(hook) = &hook {
                 hook.run(opened, console);
             }
         });
-        let tell: WarningFn = Arc::new(move |words: &str| console.warn(words));
+        let warn: WarningFn = Arc::new(move |text: &str| console.warn(text));
         self.report_ledger_errors(config);
         Router::new(transport, self.open_health(), fastrand::Rng::new())
-            .with_breaker_opened_fn(watch)
-            .with_daily_budget(config.budget, tell)
+            .with_breaker_opened_fn(on_opened)
+            .with_daily_budget(config.budget, warn)
     }
 
-    /// Has it said as soon as it happens that a ledger cannot be used, and what is no longer shared then.
+    /// Warns as soon as the ledger becomes unusable, and names what is then limited to this process.
     fn report_ledger_errors(&self, config: &Config) {
         let stops = config.budget.is_some_and(|budget| budget.on_exceeded == OnExceeded::Stop);
         let is_limited =
             config.providers.values().any(|provider| provider.limits != ProviderLimits::default());
-        let alone = match (config.budget.is_some(), is_limited) {
-            (true, true) => "; the budget and the limits hold for this process alone from now on",
-            (true, false) => "; the budget holds for this process alone from now on",
-            (false, true) => "; the limits hold for this process alone from now on",
+        let scope_note = match (config.budget.is_some(), is_limited) {
+            (true, true) => ", and the budget and the limits now apply to this process only",
+            (true, false) => ", and the budget now applies to this process only",
+            (false, true) => ", and the limits now apply to this process only",
             (false, false) => "",
         };
-        let (console, told) = (self.console, Arc::clone(&self.has_reported_ledger_error));
+        let (console, has_reported) = (self.console, Arc::clone(&self.has_reported_ledger_error));
         self.ledger().on_disabled(move |trouble| {
-            if told.swap(true, Ordering::Relaxed) {
+            if has_reported.swap(true, Ordering::Relaxed) {
                 return;
             }
-            let words = format!("{trouble}; what this run learns is not kept{alone}");
-            // Whoever wants quiet still wants to know that more may be spent than was allowed.
-            if stops { console.warn_always(words) } else { console.warn(words) }
+            let message = format!("{trouble}; health and results of this run will not be saved{scope_note}");
+            // Even with --quiet: other processes may now exceed the daily budget.
+            if stops { console.warn_always(message) } else { console.warn(message) }
         });
     }
 
-    /// Waits until everything is written that this run learnt, or for two seconds.
+    /// Waits until all queued changes are written; see [`Ledger::flush`].
     pub(super) async fn flush_ledger(&self) {
         if let Some(ledger) = self.ledger.get() {
             ledger.flush().await;
         }
     }
 
-    /// Says, once, what became of a ledger that could not be used.
+    /// Warns that the ledger is unusable, unless the user already knows.
     pub(super) fn warn_ledger_unavailable(&self) {
-        let is_told = self.has_reported_ledger_error.load(Ordering::Relaxed);
-        if !is_told && let Some(trouble) = self.take_ledger_error() {
-            self.console.warn(format_args!("{trouble}; what this run learnt is not kept"));
+        let was_reported = self.has_reported_ledger_error.load(Ordering::Relaxed);
+        if !was_reported && let Some(trouble) = self.take_ledger_error() {
+            self.console.warn(format_args!("{trouble}; health and results of this run were not saved"));
         }
     }
 
-    /// What became of a ledger that could not be used, for a command that says so itself.
+    /// The reason why the ledger is unusable, for a command that reports it itself.
     pub(super) fn take_ledger_error(&self) -> Option<&str> {
         let trouble = self.ledger.get().and_then(|ledger| ledger.disabled_reason())?;
         self.has_reported_ledger_error.store(true, Ordering::Relaxed);
         Some(trouble)
     }
 
-    /// Whether nothing of this outlives the process.
+    /// Whether the ledger fell back to memory. False if it was never opened.
     pub(super) fn is_ledger_unavailable(&self) -> bool {
         self.ledger.get().is_some_and(|ledger| ledger.disabled_reason().is_some())
     }
 
-    /// An id for a call or a run: sortable by time.
+    /// An ID for a call or run that sorts by time.
     pub(super) fn new_id(&self) -> String {
         ulid::Ulid::generate().to_string()
     }
 }
 
-/// A duration that was typed.
 pub(super) fn parse_duration_flag(text: &str) -> Result<Duration, CommandError> {
     parse_duration(text)
         .map_err(|error| CommandError::usage(error.to_string()).with_hint(DurationError::HINT))
 }
 
-/// A limit of time that was typed: nobody means none at all by it.
+/// Parses a time limit, which must be longer than 0.
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, CommandError> {
     match parse_duration_flag(text)? {
         limit if limit.is_zero() => {
-            Err(CommandError::usage("a limit of no time leaves nothing to do").with_hint(DurationError::HINT))
+            Err(CommandError::usage(format!("invalid timeout `{text}`: must be longer than 0"))
+                .with_hint(DurationError::HINT))
         }
         limit => Ok(limit),
     }

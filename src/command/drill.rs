@@ -1,6 +1,6 @@
-//! `slalom route NAME --drill`: rehearsed outages, and what the route makes of them.
+//! `slalom route NAME --drill`: simulates outages and checks that the route survives them.
 //!
-//! A drilled call goes through a router of its own, so that nothing which is only played is remembered as an outage.
+//! Each drill uses its own router, so simulated faults are never recorded in the health data.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::provider::{
 use crate::route::{CallError, CallRecord, HealthStore, Route, Router, RunBudget, StopReason};
 use crate::view::{DrillResult, DrillVerdict, drill_json, drill_table};
 
-/// The faults that have nothing to say but their name.
+/// Faults without a parameter.
 const FAULT_KEYWORDS: &[(&str, DrillFault)] = &[
     ("down", DrillFault::Down),
     ("stall", DrillFault::Stall),
@@ -26,18 +26,15 @@ const FAULT_KEYWORDS: &[(&str, DrillFault)] = &[
     ("empty", DrillFault::Empty),
 ];
 
-const DRILL_SYNTAX_HINT: &str = "write MODEL=FAULT or PROVIDER=FAULT, or `each`; a fault is down, a status such as 429, slow:2s, \
-                    stall, cut, malformed or empty, and a share of the calls may follow it, as in 429:20%";
+const DRILL_SYNTAX_HINT: &str = "use MODEL=FAULT, PROVIDER=FAULT, or `each`, where FAULT is down, an HTTP status such as 429, slow:2s, stall, cut, malformed, or empty, with an optional share of calls as in 429:20%";
 
-/// What is rehearsed.
 pub(super) enum DrillPlan {
-    /// Every candidate down in turn, then all of them.
+    /// Take down each candidate in turn, then all at once.
     EachCandidate,
-    /// The outages that were named.
     Outages(Vec<DrillRule>),
 }
 
-/// What was typed as drills of a route; `None` where nothing was.
+/// Parses `--drill`; `None` if it is not given.
 pub(super) fn parse_drill_flags(
     args: &RouteArgs,
     route: &Route,
@@ -48,15 +45,15 @@ pub(super) fn parse_drill_flags(
         [each] if each == "each" => {
             if args.stream {
                 return Err(CommandError::usage(
-                    "--drill each prints a table, so there is no answer to --stream",
+                    "cannot combine --stream with --drill each, which prints a table",
                 )
-                .with_hint("leave out --stream"));
+                .with_hint("remove --stream"));
             }
             Ok(Some(DrillPlan::EachCandidate))
         }
         specs if specs.iter().any(|spec| spec == "each") => {
-            Err(CommandError::usage("`--drill each` stands alone: it takes down every candidate anyway")
-                .with_hint("leave out the other drills, or name each outage yourself"))
+            Err(CommandError::usage("cannot combine --drill each with other drills")
+                .with_hint("remove the other drills, or list each outage explicitly"))
         }
         specs => {
             let drills =
@@ -66,51 +63,51 @@ pub(super) fn parse_drill_flags(
     }
 }
 
-/// `anthropic=down`, `gemini/gemini-3.8-flash=429:20%`, `haiku=slow:2s`.
+/// Parses one drill: `anthropic=down`, `gemini/gemini-3.8-flash=429:20%`, `haiku=slow:2s`.
 fn parse_drill(spec: &str, route: &Route, config: &Config) -> Result<DrillRule, CommandError> {
-    let Some((whom, fault)) = spec.rsplit_once('=') else {
+    let Some((name, fault)) = spec.rsplit_once('=') else {
         return Err(
-            CommandError::usage(format!("`--drill {spec}` names no fault")).with_hint(DRILL_SYNTAX_HINT)
+            CommandError::usage(format!("missing fault in `--drill {spec}`")).with_hint(DRILL_SYNTAX_HINT)
         );
     };
-    let struck = resolve_drill_target(whom.trim(), route, config)?;
+    let target = resolve_drill_target(name.trim(), route, config)?;
     let (fault, share) = parse_fault(spec, fault.trim())?;
-    Ok(DrillRule { target: struck, fault, share })
+    Ok(DrillRule { target, fault, share })
 }
 
-/// One candidate of the route by its model or alias, or all of a provider's.
-fn resolve_drill_target(whom: &str, route: &Route, config: &Config) -> Result<DrillTarget, CommandError> {
-    let model = config.resolve_model_ref(whom).ok().map(DrillTarget::Model);
-    let provider = config.canonical_provider_name(whom).map(DrillTarget::Provider);
-    let covers = |struck: &DrillTarget| route.candidates.iter().any(|c| struck.matches(&c.model_ref));
+/// Resolves a model or alias to one candidate of the route, or a provider to all of its candidates.
+fn resolve_drill_target(name: &str, route: &Route, config: &Config) -> Result<DrillTarget, CommandError> {
+    let model = config.resolve_model_ref(name).ok().map(DrillTarget::Model);
+    let provider = config.canonical_provider_name(name).map(DrillTarget::Provider);
+    let covers = |target: &DrillTarget| route.candidates.iter().any(|c| target.matches(&c.model_ref));
     model.into_iter().chain(provider).find(covers).ok_or_else(|| {
-        let name = route.name.as_deref().unwrap_or_default();
+        let route_name = route.name.as_deref().unwrap_or_default();
         let candidates: Vec<String> = route.candidates.iter().map(|c| c.model_ref.to_string()).collect();
-        CommandError::usage(format!("`{whom}` is no candidate of the route `{name}`"))
-            .with_hint(format!("its candidates are {}", candidates.join(", ")))
+        CommandError::usage(format!("unknown candidate `{name}` in route `{route_name}`"))
+            .with_hint(format!("use one of {}", candidates.join(", ")))
     })
 }
 
-/// A fault, and the share of calls that it is for.
+/// Parses a fault and the share of calls that it affects (above 0, at most 1).
 fn parse_fault(spec: &str, text: &str) -> Result<(DrillFault, f64), CommandError> {
     let (fault, share) = match text.rsplit_once(':') {
-        Some((fault, percent)) if percent.ends_with('%') => {
-            let number = percent.trim_end_matches('%').parse::<f64>().ok();
+        Some((fault, share_text)) if share_text.ends_with('%') => {
+            let number = share_text.trim_end_matches('%').parse::<f64>().ok();
             let Some(share) = number.filter(|number| *number > 0.0 && *number <= 100.0) else {
-                return Err(CommandError::usage(format!(
-                    "`{percent}` in `--drill {spec}` is no share of calls"
-                ))
-                .with_hint("write a number above 0 and up to 100, as in 20%"));
+                return Err(CommandError::usage(format!("invalid share `{share_text}` in `--drill {spec}`"))
+                    .with_hint("use a percentage above 0% and at most 100%, for example 20%"));
             };
             (fault, share / 100.0)
         }
         _ => (text, 1.0),
     };
-    if let Some(wait) = fault.strip_prefix("slow:") {
-        return match parse_duration(wait) {
-            Ok(wait) if !wait.is_zero() => Ok((DrillFault::Slow(wait), share)),
-            Ok(_) => Err(CommandError::usage(format!("`--drill {spec}` delays nothing"))),
-            Err(error) => Err(CommandError::usage(format!("in `--drill {spec}`, {error}"))),
+    if let Some(delay) = fault.strip_prefix("slow:") {
+        return match parse_duration(delay) {
+            Ok(delay) if !delay.is_zero() => Ok((DrillFault::Slow(delay), share)),
+            Ok(_) => {
+                Err(CommandError::usage(format!("invalid delay in `--drill {spec}`: must be longer than 0")))
+            }
+            Err(error) => Err(CommandError::usage(format!("`--drill {spec}`: {error}"))),
         }
         .map_err(|error| error.with_hint(DurationError::HINT));
     }
@@ -119,102 +116,104 @@ fn parse_fault(spec: &str, text: &str) -> Result<(DrillFault, f64), CommandError
     }
     match fault.parse::<u16>() {
         Ok(status) if (400..600).contains(&status) => Ok((DrillFault::Status(status), share)),
-        Ok(status) => Err(CommandError::usage(format!("{status} in `--drill {spec}` is no error status"))
-            .with_hint("write one from 400 to 599")),
+        Ok(status) => Err(CommandError::usage(format!(
+            "invalid status `{status}` in `--drill {spec}`: not an error status"
+        ))
+        .with_hint("use a status from 400 to 599")),
         Err(_) => {
             let names = FAULT_KEYWORDS.iter().map(|(name, _)| *name).chain(["slow:2s"]);
             let hint = match find_closest(fault, names) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(closest) => format!("did you mean `{closest}`?"),
                 None => DRILL_SYNTAX_HINT.to_owned(),
             };
-            Err(CommandError::usage(format!("`{fault}` in `--drill {spec}` is no fault")).with_hint(hint))
+            Err(CommandError::usage(format!("unknown fault `{fault}` in `--drill {spec}`")).with_hint(hint))
         }
     }
 }
 
-/// Rehearses, and shows what came of it.
+/// Runs the drills and prints the results.
 pub(super) async fn run_drill(
     context: &CommandContext,
     config: &Config,
-    asked: CallRequest<'_>,
-    typed: &[String],
-    rehearsed: DrillPlan,
+    call_request: CallRequest<'_>,
+    specs: &[String],
+    drill_plan: DrillPlan,
     stream_shown: bool,
 ) -> Result<CommandOutcome, CommandError> {
     let transport = Arc::new(HttpTransport::new(config.connect_timeout));
-    let purse = max_cost::parse_max_cost(asked.flags.max_cost.as_deref())?;
-    let stage = DrillSession { transport, health: context.open_health(), asked, purse };
-    match rehearsed {
+    let run_budget = max_cost::parse_max_cost(call_request.flags.max_cost.as_deref())?;
+    let session = DrillSession { transport, health: context.open_health(), call_request, run_budget };
+    match drill_plan {
         DrillPlan::Outages(drills) => {
-            let router = stage.build_router(drills.clone());
-            check_drills_apply(&drills, typed, asked, &router)?;
-            let played = DrillLabel(typed);
-            context.console.note(played);
-            call::run_call_with_router(context, &router, asked, stream_shown, Some(played)).await
+            let router = session.build_router(drills.clone());
+            check_drills_apply(&drills, specs, call_request, &router)?;
+            let drill_label = DrillLabel(specs);
+            context.console.note(drill_label);
+            call::run_call_with_router(context, &router, call_request, stream_shown, Some(drill_label)).await
         }
-        DrillPlan::EachCandidate => drill_each_candidate(context, stage).await,
+        DrillPlan::EachCandidate => drill_each_candidate(context, session).await,
     }
 }
 
-/// A drill of a candidate that is left out would pass without having rehearsed anything.
+/// Rejects a drill whose target is skipped: it would pass without testing anything.
 fn check_drills_apply(
     drills: &[DrillRule],
-    typed: &[String],
-    asked: CallRequest<'_>,
+    specs: &[String],
+    call_request: CallRequest<'_>,
     router: &Router,
 ) -> Result<(), CommandError> {
-    let plan = router.plan(&asked.subject.route, asked.request, asked.caller);
+    let plan = router.plan(&call_request.subject.route, call_request.request, call_request.caller);
     let idle = |drill: &DrillRule| !plan.targets().any(|target| drill.target.matches(&target.model_ref));
-    let first = drills.iter().zip(typed).find(|(drill, _)| idle(drill));
+    let first = drills.iter().zip(specs).find(|(drill, _)| idle(drill));
     match first {
-        // Where nobody can be called at all, that is the error.
+        // If the plan has no candidate at all, the call itself reports that.
         Some((_, spec)) if plan.targets().next().is_some() => Err(CommandError::usage(format!(
-            "`--drill {spec}` would strike nobody: whom it names is left out"
+            "`--drill {spec}` has no effect: its target is skipped in this plan"
         ))
-        .with_hint("--dry-run says why, and who is left")),
+        .with_hint("run with --dry-run to see which candidates are skipped, and why")),
         _ => Ok(()),
     }
 }
 
-/// What all calls of a rehearsal have in common.
+/// What all calls of a drill share.
 struct DrillSession<'a> {
     transport: Arc<dyn Transport>,
     health: HealthStore,
-    asked: CallRequest<'a>,
-    purse: Option<RunBudget>,
+    call_request: CallRequest<'a>,
+    run_budget: Option<RunBudget>,
 }
 
 impl DrillSession<'_> {
-    /// A router that nothing else is called through.
+    /// A new router for one drilled call.
     fn build_router(&self, drills: Vec<DrillRule>) -> Router {
         let drilled =
             Arc::new(DrillTransport::new(Arc::clone(&self.transport), drills, fastrand::Rng::new()));
-        Router::for_drill(drilled, &self.health, &self.asked.subject.route, fastrand::Rng::new())
-            .with_run_budget(self.purse.clone())
+        Router::for_drill(drilled, &self.health, &self.call_request.subject.route, fastrand::Rng::new())
+            .with_run_budget(self.run_budget.clone())
     }
 }
 
 async fn drill_each_candidate(
     context: &CommandContext,
-    stage: DrillSession<'_>,
+    session: DrillSession<'_>,
 ) -> Result<CommandOutcome, CommandError> {
-    let CallRequest { subject, request, flags: args, .. } = stage.asked;
-    let plan = stage.asked.plan_and_check(context, &stage.build_router(Vec::new()))?;
+    let CallRequest { subject, request, flags: args, .. } = session.call_request;
+    let plan = session.call_request.plan_and_check(context, &session.build_router(Vec::new()))?;
     let models: Vec<ModelRef> = plan.targets().map(|target| target.model_ref.clone()).collect();
     if models.is_empty() {
-        let message = format!("no drill of {}: every candidate is left out", subject.name);
-        return Err(CommandError::new(CommandOutcome::NoAnswer, message)
-            .with_hint("--dry-run says why each of them is"));
+        let message = format!("cannot drill {}: every candidate is skipped", subject.name);
+        return Err(
+            CommandError::new(CommandOutcome::NoAnswer, message).with_hint("run with --dry-run to see why")
+        );
     }
     if let [only] = models.as_slice() {
-        let message =
-            format!("no drill of {}: only {only} can be called, so nobody would take over", subject.name);
+        let message = format!("cannot drill {}: {only} is the only usable candidate", subject.name);
         return Err(CommandError::new(CommandOutcome::GateFailed, message)
-            .with_hint("--dry-run says why the others are left out; a route survives an outage with two that can be called"));
+            .with_hint("add a second usable candidate (--dry-run shows why the others are skipped)"));
     }
-    let in_turn = models.iter().map(|model| vec![model.clone()]);
-    let mut rehearsals = Vec::new();
-    for down in in_turn.chain([models.clone()]) {
+    let each_alone = models.iter().map(|model| vec![model.clone()]);
+    let mut results = Vec::new();
+    for down in each_alone.chain([models.clone()]) {
         let names: Vec<String> = down.iter().map(ToString::to_string).collect();
         if context.console.can_show_progress() {
             context.console.note(format_args!("drill: {} down (simulated outage)", names.join(", ")));
@@ -224,28 +223,28 @@ async fn drill_each_candidate(
             fault: DrillFault::Down,
             share: 1.0,
         });
-        let router = stage.build_router(drills.collect());
-        let record = call::run_call_silently(context, &router, stage.asked).await?;
+        let router = session.build_router(drills.collect());
+        let record = call::run_call_silently(context, &router, session.call_request).await?;
         if let Err(CallError { reason: StopReason::BudgetExceeded(over), .. }) = &record.outcome {
-            let message = format!("the drill of {} was cut short: {over}", subject.name);
+            let message = format!("drill of {} stopped early: {over}", subject.name);
             return Err(CommandError::new(CommandOutcome::LimitReached, message)
                 .with_hint("raise --max-cost, lower --max-tokens, or drill with a shorter prompt"));
         }
         let all_down = down.len() == models.len();
-        rehearsals.push(assess_drill(down, all_down, record, &subject.route, request));
+        results.push(assess_drill(down, all_down, record, &subject.route, request));
     }
-    let broken = rehearsals.iter().any(|rehearsal| matches!(rehearsal.verdict, DrillVerdict::Failed(_)));
-    let outcome = if broken { CommandOutcome::GateFailed } else { CommandOutcome::Success };
+    let has_failed = results.iter().any(|result| matches!(result.verdict, DrillVerdict::Failed(_)));
+    let outcome = if has_failed { CommandOutcome::GateFailed } else { CommandOutcome::Success };
     let route = subject.route.name.as_deref().unwrap_or(&subject.name);
     let text = if args.json {
-        format!("{}\n", drill_json(route, &rehearsals, outcome.exit_code()))
+        format!("{}\n", drill_json(route, &results, outcome.exit_code()))
     } else {
-        drill_table(route, &rehearsals, context.console.width())
+        drill_table(route, &results, context.console.width())
     };
     check_printed(context.console.print(&text), outcome)
 }
 
-/// Holds a rehearsed call to what the route promises: an answer while anybody is up, in time and in shape.
+/// Assesses a drilled call: while any candidate is up, the answer must meet the deadline and the schema.
 fn assess_drill(
     down: Vec<ModelRef>,
     all_down: bool,
@@ -257,25 +256,26 @@ fn assess_drill(
     let deadline = route.policy.timeouts.deadline;
     let deadline_met = match &record.outcome {
         Ok(_) => Some(record.first_token.unwrap_or(record.latency) <= deadline),
-        Err(none) => (none.reason == StopReason::DeadlineExceeded).then_some(false),
+        Err(error) => (error.reason == StopReason::DeadlineExceeded).then_some(false),
     };
-    let promise = match (&record.outcome, &structured) {
+    let verdict = match (&record.outcome, &structured) {
         (Err(_), _) if all_down => DrillVerdict::NotApplicable,
-        (Err(none), _) => {
-            // Those that were up and failed say more than those that were taken down.
+        (Err(error), _) => {
+            // The failure of a candidate that was up says more than the simulated outage.
             let up = record.attempts.iter().rev().find(|attempt| !down.contains(&attempt.model_ref));
-            let of_them = up.and_then(|attempt| Some((&attempt.model_ref, attempt.failure.as_ref()?)));
-            let last = of_them.map(|(model, failure)| format!("; {model}: {failure}")).unwrap_or_default();
-            DrillVerdict::Failed(format!("no answer: {}{last}", none.reason.message()))
+            let failure_of_up = up.and_then(|attempt| Some((&attempt.model_ref, attempt.failure.as_ref()?)));
+            let up_failure =
+                failure_of_up.map(|(model, failure)| format!("; {model}: {failure}")).unwrap_or_default();
+            DrillVerdict::Failed(format!("no answer: {}{up_failure}", error.reason.message()))
         }
         (Ok(_), Some(Err(why))) => {
-            DrillVerdict::Failed(format!("the answer is not valid under its schema: {why}"))
+            DrillVerdict::Failed(format!("the answer does not match the schema: {why}"))
         }
         (Ok(_), _) if deadline_met == Some(false) => DrillVerdict::Failed(format!(
-            "the answer began after the deadline of {} s",
+            "the first token arrived after the deadline of {} s",
             deadline.as_secs_f64()
         )),
         (Ok(_), _) => DrillVerdict::Passed,
     };
-    DrillResult { down, record, structured, deadline_met, verdict: promise }
+    DrillResult { down, record, structured, deadline_met, verdict }
 }

@@ -1,4 +1,4 @@
-//! `slalom embed`: texts to vectors.
+//! `slalom embed`: turns texts into embeddings.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -22,13 +22,13 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
         "query" => EmbeddingPurpose::SearchQuery,
         "document" => EmbeddingPurpose::SearchDocument,
         other => {
-            return Err(CommandError::usage(format!("--purpose {other}: there is no such purpose"))
-                .with_hint("write similarity, query or document"));
+            return Err(CommandError::usage(format!("invalid --purpose `{other}`"))
+                .with_hint("use similarity, query, or document"));
         }
     };
-    let limit = parse_timeout(&args.timeout)?;
+    let time_limit = parse_timeout(&args.timeout)?;
     if args.dimensions == Some(0) {
-        return Err(CommandError::usage("--dimensions must be at least 1"));
+        return Err(CommandError::usage("invalid --dimensions `0`: must be at least 1"));
     }
     let texts = collect_texts(args.texts, &context.console).await?;
     let name = args.model.trim();
@@ -36,19 +36,19 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
         start_simulator::start_if_needed(context, &mut config, &[name.to_owned()], HashMap::new).await?;
     let target = &resolve_embedding_model(&config, &context.environment(), name)?;
     let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
-    let begun = Instant::now();
-    let done = context.build_router(&config).embed(target, &request, limit).await;
-    let found = done.map_err(|why| call::not_started_error(&target.model_ref, why))?;
-    let embeddings = found.map_err(|failure| {
-        let out_of_time = failure.class == FailureClass::Timeout && failure.phase == FailurePhase::Total;
-        let outcome = if out_of_time { CommandOutcome::LimitReached } else { CommandOutcome::NoAnswer };
-        let error = CommandError::new(outcome, format!("no vectors from {}: {failure}", target.model_ref));
-        match if out_of_time { Some("raise --timeout") } else { call::failure_hint(&failure) } {
+    let start = Instant::now();
+    let result = context.build_router(&config).embed(target, &request, time_limit).await;
+    let response = result.map_err(|reason| call::not_started_error(&target.model_ref, reason))?;
+    let embeddings = response.map_err(|failure| {
+        let timed_out = failure.class == FailureClass::Timeout && failure.phase == FailurePhase::Total;
+        let outcome = if timed_out { CommandOutcome::LimitReached } else { CommandOutcome::NoAnswer };
+        let error = CommandError::new(outcome, format!("no embeddings from {}: {failure}", target.model_ref));
+        match if timed_out { Some("raise --timeout") } else { call::failure_hint(&failure) } {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
     })?;
-    let (cost, latency) = (usage_cost(target, &embeddings.usage), begun.elapsed());
+    let (cost, latency) = (usage_cost(target, &embeddings.usage), start.elapsed());
     let console = &context.console;
     if args.json {
         let object = embeddings_json(target, &embeddings, cost, latency);
@@ -56,58 +56,57 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
     } else {
         check_printed(console.print(&embeddings_lines(&embeddings)), CommandOutcome::Success)?;
     }
-    let length = embeddings.embeddings.first().map_or(0, Vec::len) as u64;
-    if let Some(asked) = args.dimensions.filter(|asked| *asked != length) {
+    let dimensions = embeddings.embeddings.first().map_or(0, Vec::len) as u64;
+    if let Some(requested) = args.dimensions.filter(|requested| *requested != dimensions) {
         console.warn(format_args!(
-            "the vectors have {}, not the {asked} asked for",
-            pluralize(length, "number")
+            "the embeddings have {}, not the requested {requested}",
+            pluralize(dimensions, "dimension")
         ));
     }
     console.note(embeddings_summary_line(target, &embeddings, cost, latency));
     Ok(CommandOutcome::Success)
 }
 
-/// A model that makes vectors, by its name.
+/// Resolves the name of an embedding model.
 pub(super) fn resolve_embedding_model(
     config: &Config,
     environment: &dyn Environment,
     name: &str,
 ) -> Result<Target, CommandError> {
     if name.starts_with("route:") {
-        return Err(CommandError::usage("vectors of two models cannot be held against each other")
-            .with_hint("name one model, not a route"));
+        return Err(CommandError::usage("embeddings from different models cannot be compared")
+            .with_hint("use a single model, not a route"));
     }
     let subject = config.resolve_subject(name, environment)?;
     let target = match subject.route.candidates.first().map(|candidate| &candidate.target) {
         Some(Ok(target)) => target,
         Some(Err(error)) => return Err(call::no_callable_candidate_error(&subject.route, error)),
-        None => return Err(CommandError::usage(format!("{name} is no model"))),
+        None => return Err(CommandError::usage(format!("unknown model `{name}`"))),
     };
-    let answers = target.facts.as_ref().is_some_and(|facts| facts.mode != ModelMode::Embedding);
-    let why = if answers && !target.provider.simulated {
-        format!("{} answers prompts and makes no vectors", target.model_ref)
+    let is_text_model = target.facts.as_ref().is_some_and(|facts| facts.mode != ModelMode::Embedding);
+    let message = if is_text_model && !target.provider.simulated {
+        format!("{} is not an embedding model", target.model_ref)
     } else if !target.can_embed() {
-        format!("{} makes no vectors", target.provider.name)
+        format!("{} does not offer embeddings", target.provider.name)
     } else {
         return Ok(target.clone());
     };
-    Err(CommandError::usage(why).with_hint("`slalom models embed` lists models that do"))
+    Err(CommandError::usage(message).with_hint("run `slalom models embed` to list embedding models"))
 }
 
-/// The texts typed, or else the lines piped in.
-async fn collect_texts(typed: Vec<String>, console: &Console) -> Result<Vec<String>, CommandError> {
-    let none = || {
-        CommandError::usage("there is no text").with_hint("write texts after the command, or pipe lines in")
-    };
-    let mut texts = typed;
+/// Takes the texts from the arguments, or one per line from stdin.
+async fn collect_texts(arguments: Vec<String>, console: &Console) -> Result<Vec<String>, CommandError> {
+    let missing_text =
+        || CommandError::usage("missing text").with_hint("pass texts as arguments, or pipe in one per line");
+    let mut texts = arguments;
     if texts.is_empty() {
-        let piped = read_stdin(false, console).await?.ok_or_else(none)?;
+        let piped = read_stdin(false, console).await?.ok_or_else(missing_text)?;
         texts = piped.lines().map(str::to_owned).collect();
     }
     match texts.iter().position(|text| text.trim().is_empty()) {
-        None if texts.is_empty() => Err(none()),
+        None if texts.is_empty() => Err(missing_text()),
         None => Ok(texts),
-        Some(at) => Err(CommandError::usage(format!("text {} is empty", at + 1))
-            .with_hint("providers refuse empty texts; leave it out")),
+        Some(index) => Err(CommandError::usage(format!("text {} is empty", index + 1))
+            .with_hint("remove it: providers reject empty texts")),
     }
 }

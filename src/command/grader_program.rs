@@ -1,4 +1,4 @@
-//! Programs of golden sets (`exec`): an argument list, JSON in, JSON out.
+//! Runs a golden set's `exec` programs: argument list, JSON on stdin, JSON on stdout.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,53 +12,50 @@ use crate::chat::sanitize_message;
 use crate::config::Config;
 use crate::eval::{GraderProgram, ProgramRunner};
 
-/// Of what a program prints, this much is read, in bytes.
+/// Limit on a program's output, in bytes; the rest is not read.
 const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
-/// Who runs programs, without the variables that hold keys.
+/// Builds the runner; its programs do not inherit variables that hold API keys.
 pub(super) fn build_program_runner(config: &Config) -> ProgramRunner {
     let secrets: Rc<[String]> = secret_variables(config).map(str::to_owned).collect();
     Box::new(move |program, input| Box::pin(run_program(program, input, Rc::clone(&secrets))))
 }
 
-/// Where a program lies: one with a slash in its name from the set's folder on, any other one on the search path.
-///
-/// # Errors
-/// In words, when it is not there or cannot be run.
+/// Finds a program: a name with a slash is relative to the set's folder, any other is looked up on `$PATH`.
+/// The error is a message for the user.
 pub(super) fn resolve_program(program: &GraderProgram) -> Result<PathBuf, String> {
     let name = program.command.first().map_or("", String::as_str);
-    // A set in this very folder says nothing of it.
+    // The folder is empty for a set in the current folder.
     let folder =
         std::path::absolute(Path::new(".").join(&program.folder)).map_err(|error| error.to_string())?;
     if Path::new(name).components().count() > 1 {
         let path = folder.join(name);
         return match is_executable(&path) {
             true => Ok(path),
-            false if path.is_file() => {
-                Err(format!("{} may not be run (chmod +x makes it so)", path.display()))
-            }
-            false => Err(format!("there is no program {}", path.display())),
+            false if path.is_file() => Err(format!("{} is not executable (run `chmod +x`)", path.display())),
+            false => Err(format!("program {} not found", path.display())),
         };
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| is_executable(path));
-    found.ok_or_else(|| format!("there is no program `{name}`; one beside the set is written `./{name}`"))
+    found.ok_or_else(|| {
+        format!("program `{name}` not found on $PATH; use `./{name}` for a file next to the set")
+    })
 }
 
-/// Whether a file can be run, as far as it says so.
 fn is_executable(path: &Path) -> bool {
-    let Ok(about) = path.metadata() else { return false };
+    let Ok(metadata) = path.metadata() else { return false };
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        about.is_file() && about.permissions().mode() & 0o111 != 0
+        metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
     }
     #[cfg(not(unix))]
-    about.is_file()
+    metadata.is_file()
 }
 
-/// What a program prints when it is given this. One that takes too long is ended, with whatever it has started.
+/// Runs a program and returns its output. A timeout kills it and its child processes.
 async fn run_program(program: GraderProgram, input: String, secrets: Rc<[String]>) -> Result<String, String> {
     let name = program.command.join(" ");
     let mut command = Command::new(resolve_program(&program)?);
@@ -70,41 +67,41 @@ async fn run_program(program: GraderProgram, input: String, secrets: Rc<[String]
     for secret in secrets.iter() {
         command.env_remove(secret);
     }
-    // A Ctrl-C that lets calls in flight come to their end lets programs do so too.
+    // Ctrl-C lets calls in flight finish, so it must not kill their programs.
     #[cfg(unix)]
     command.process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("`{name}` cannot be started: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("cannot start `{name}`: {error}"))?;
     let mut group = ProcessGroup(child.id());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
-            // Who does not want to read all of it need not.
+            // A program may exit without reading all of its input.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
-    let whole = async { tokio::join!(write, read_output(stdout), read_output(stderr), child.wait()) };
-    let Ok(((), stdout, stderr, status)) = tokio::time::timeout(program.timeout, whole).await else {
+    let completion = async { tokio::join!(write, read_output(stdout), read_output(stderr), child.wait()) };
+    let Ok(((), stdout, stderr, status)) = tokio::time::timeout(program.timeout, completion).await else {
         let seconds = program.timeout.as_secs_f64();
-        return Err(format!("`{name}` took longer than {seconds} s and was ended"));
+        return Err(format!("`{name}` timed out after {seconds} s"));
     };
     group.0 = None;
-    let status = status.map_err(|error| format!("`{name}` was lost: {error}"))?;
+    let status = status.map_err(|error| format!("cannot wait for `{name}`: {error}"))?;
     if !status.success() {
-        let said = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(sanitize_message);
-        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
-        return Err(format!("`{name}` failed ({status}){said}"));
+        let last_line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(sanitize_message);
+        let reason = last_line.map(|line| format!(": {line}")).unwrap_or_default();
+        return Err(format!("`{name}` failed ({status}){reason}"));
     }
     Ok(stdout)
 }
 
-/// A program that runs, and whatever it started. Dropped, they are ended.
+/// A running program and its child processes, killed on drop.
 struct ProcessGroup(Option<u32>);
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.0.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-            // It may have ended by itself a moment ago.
+            // It may have exited already.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
@@ -113,7 +110,7 @@ impl Drop for ProcessGroup {
 async fn read_output(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        // What was read before an error still says something.
+        // Keep what was read before an error.
         let _ = pipe.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -1,8 +1,6 @@
-//! One story per subcommand: load, plan, run, show, outcome.
-//!
-//! The only room that sees the process's surroundings (environment, folder, clock, chance) and hands them down, and the
-//! only one that starts the simulator. Errors of all rooms become a [`CommandError`] here, and one exhaustive match
-//! turns it into an exit code.
+//! Implements the subcommands: each loads the config, plans, runs, prints, and returns an outcome. This
+//! module depends on all others; it alone reads the environment, the current folder, and the clock, and
+//! starts the simulator. Errors from other modules become a [`CommandError`], which maps to an exit code.
 
 mod ask;
 mod breaker_hook;
@@ -16,6 +14,7 @@ mod drill;
 mod embed;
 mod eval;
 mod grader_program;
+mod help;
 mod max_cost;
 mod models;
 mod models_available;
@@ -42,12 +41,12 @@ use context::CommandContext;
 use outcome::{CommandError, CommandOutcome};
 use shutdown::{catch_file_size_signal, wait_for_shutdown_signal};
 
-/// Runs the program with these arguments and says what to exit with.
+/// Runs the program with these arguments and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too, on stdout and with 0. A closed stdout is nobody's error.
+            // Help and version also end up here, on stdout with exit code 0. A closed stdout is not an error.
             let _ = error.print();
             return if error.use_stderr() {
                 CommandOutcome::UsageError.exit_code()
@@ -72,7 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// A command, from its beginning to the moment at which everything is written.
+/// Runs a command until it ends or a signal stops it, then flushes the ledger.
 async fn run_until_signal(cli: Cli, console: Console) -> Result<CommandOutcome, CommandError> {
     catch_file_size_signal();
     let context = CommandContext::new(cli.global, console)?;
@@ -90,7 +89,7 @@ async fn run_until_signal(cli: Cli, console: Console) -> Result<CommandOutcome, 
             }
         }
     };
-    // What was under way is dropped by now, and has posted what it owes.
+    // Calls in flight are dropped by now and have queued their ledger writes.
     context.flush_ledger().await;
     context.warn_ledger_unavailable();
     result
@@ -106,5 +105,6 @@ async fn dispatch(context: &CommandContext, command: CliSubcommand) -> Result<Co
         CliSubcommand::Models(args) => models::run(context, &args).await,
         CliSubcommand::Check(args) => check::run(context, &args).await,
         CliSubcommand::Sim(args) => sim::run(context, args).await,
+        CliSubcommand::Help(args) => help::run(context, &args),
     }
 }

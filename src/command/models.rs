@@ -1,4 +1,4 @@
-//! `slalom models`: the catalogue.
+//! `slalom models`: lists the catalog.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,22 +22,22 @@ pub(super) async fn run(context: &CommandContext, args: &ModelsArgs) -> Result<C
     if let Some(providers) = &args.available {
         return models_available::run_available(context, config, providers, args.json).await;
     }
-    let ready = callable_providers(context, &config);
-    let wanted = args.search.as_deref().unwrap_or_default().to_lowercase();
+    let callable = callable_providers(context, &config);
+    let search = args.search.as_deref().unwrap_or_default().to_lowercase();
     let rows: Vec<ModelRow> = config
         .catalog
         .all()
         .into_iter()
-        .filter(|facts| format!("{}/{}", facts.provider, facts.model).to_lowercase().contains(&wanted))
+        .filter(|facts| format!("{}/{}", facts.provider, facts.model).to_lowercase().contains(&search))
         .map(|facts| {
-            let ready = ready.contains(facts.provider.as_str());
+            let is_callable = callable.contains(facts.provider.as_str());
             let simulated = config.providers.get(&facts.provider).is_some_and(|p| p.simulated);
-            ModelRow { is_ready: ready, is_simulated: simulated, facts }
+            ModelRow { is_ready: is_callable, is_simulated: simulated, facts }
         })
         .collect();
     if rows.is_empty() && args.search.is_some() {
-        return Err(CommandError::usage(format!("no known model has `{wanted}` in its name"))
-            .with_hint("a model that came out this morning works all the same: name it as provider/model"));
+        return Err(CommandError::usage(format!("no known model matches `{search}`"))
+            .with_hint("use provider/model for a model that is not in the catalog"));
     }
     let today = context.today_utc();
     if args.json {
@@ -47,14 +47,14 @@ pub(super) async fn run(context: &CommandContext, args: &ModelsArgs) -> Result<C
     let table = models_table(&rows, today, context.console.width());
     let done = check_printed(context.console.print(&table), CommandOutcome::Success)?;
     context.console.note(format_args!(
-        "{}; prices in dollars per million tokens, collected on {}; `?` is unknown",
+        "{}; prices in USD per million tokens, as of {} (`?` = unknown)",
         pluralize(rows.len(), "model"),
         config.catalog.as_of()
     ));
     Ok(done)
 }
 
-/// The providers that could be called now.
+/// The providers that can be called now.
 fn callable_providers<'a>(context: &CommandContext, config: &'a Config) -> HashSet<&'a str> {
     let environment = context.environment();
     let resolves = |provider: &&Arc<Provider>| {
@@ -66,17 +66,16 @@ fn callable_providers<'a>(context: &CommandContext, config: &'a Config) -> HashS
 
 fn warn_if_outdated(context: &CommandContext, config: &Config) {
     let today = context.today_utc();
-    // Rows that were fetched yesterday make the others no younger.
+    // A recent update does not refresh the models that it does not cover.
     if let Some(days) = stale_age_days(built_in_date(), today) {
         context.console.warn(format_args!(
-            "the shipped catalogue is {days} days old, so prices may have changed; a newer slalom has newer ones, and \
-             `slalom models --update openrouter` fetches OpenRouter's"
+            "the built-in catalog is {days} days old and prices may have changed; update slalom, or run `slalom models --update openrouter`"
         ));
     }
     let fetched = config.catalog.fetched().map(FetchedCatalog::date).filter(|date| *date > built_in_date());
     if let Some(days) = fetched.and_then(|date| stale_age_days(date, today)) {
         context.console.warn(format_args!(
-            "the fetched prices are {days} days old; `slalom models --update openrouter` fetches OpenRouter's anew"
+            "the fetched prices are {days} days old; run `slalom models --update openrouter` to refresh them"
         ));
     }
 }

@@ -1,32 +1,30 @@
-//! Exit codes, and errors on their way to one.
+//! Exit codes, and errors that map to one.
 
 use std::io;
 
 use crate::config::{AttachmentError, ConfigError, SubjectError, TemplateError};
 
-/// How a command ends. The codes are an interface: scripts and CI jobs stand on them.
+/// How a command ends. Scripts and CI jobs depend on the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommandOutcome {
-    /// Done; the gate passed.
+    /// Done; any gate passed.
     Success,
-    /// The gate failed.
     GateFailed,
-    /// Wrong usage, config or golden set; nothing was sent.
+    /// Invalid usage, config, or golden set; nothing was sent.
     UsageError,
-    /// No answer, an answer that was cut, or too many cases that could not be scored.
+    /// No answer, an interrupted answer, or too many unscored cases.
     NoAnswer,
-    /// Stopped by a limit of the caller's.
+    /// Stopped by --timeout, --max-cost, or the daily budget.
     LimitReached,
-    /// Interrupted, by Ctrl-C as a rule.
+    /// SIGINT, usually from Ctrl-C.
     Interrupted,
-    /// Ended by somebody who asked it to: `timeout`, a supervisor.
+    /// SIGTERM, for example from `timeout` or a supervisor.
     Terminated,
-    /// Its terminal is gone.
+    /// SIGHUP: the terminal was closed.
     HungUp,
 }
 
 impl CommandOutcome {
-    /// The exit code.
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -34,14 +32,14 @@ impl CommandOutcome {
             Self::UsageError => 2,
             Self::NoAnswer => 3,
             Self::LimitReached => 4,
-            // 128 and the number of the signal, as a shell has it.
+            // 128 plus the signal number, as in a shell.
             Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
     }
 
-    /// The worse of two, where several things happened: a signal, 2, 4, 3, 1, 0.
+    /// Returns the worse outcome. From worst to best: signal, 2, 4, 3, 1, 0.
     pub(super) fn max_severity(self, other: Self) -> Self {
         let rank = |outcome: Self| match outcome {
             Self::Success => 0,
@@ -55,7 +53,6 @@ impl CommandOutcome {
     }
 }
 
-/// Why a command ends early: what happened, what to do, and the code to exit with.
 #[derive(Debug)]
 pub(super) struct CommandError {
     pub outcome: CommandOutcome,
@@ -64,32 +61,29 @@ pub(super) struct CommandError {
 }
 
 impl CommandError {
-    /// Something that was typed or written is wrong; nothing was sent.
+    /// Invalid input; nothing was sent.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { outcome: CommandOutcome::UsageError, error: anyhow::Error::msg(message.into()), hint: None }
     }
 
-    /// There is no answer.
     pub(super) fn new(outcome: CommandOutcome, message: impl Into<String>) -> Self {
         Self { outcome, error: anyhow::Error::msg(message.into()), hint: None }
     }
 
-    /// A signal ended it.
     pub(super) fn from_signal(outcome: CommandOutcome) -> Self {
-        let word = match outcome {
+        let message = match outcome {
             CommandOutcome::Terminated => "terminated",
             CommandOutcome::HungUp => "hung up",
             _ => "interrupted",
         };
-        Self { outcome, error: anyhow::Error::msg(word), hint: None }
+        Self { outcome, error: anyhow::Error::msg(message), hint: None }
     }
 
-    /// The machine refuses something that should work.
+    /// An unexpected failure of the operating system.
     pub(super) fn from_io(error: io::Error) -> Self {
         Self { outcome: CommandOutcome::NoAnswer, error: error.into(), hint: None }
     }
 
-    /// The same error with what to do about it.
     #[must_use]
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -125,7 +119,7 @@ impl From<TemplateError> for CommandError {
     }
 }
 
-/// What was found out is printed; a reader that went away early changes nothing about it.
+/// Maps the result of printing to `outcome`. A closed pipe is not an error.
 pub(super) fn check_printed(
     written: io::Result<()>,
     outcome: CommandOutcome,
@@ -135,8 +129,8 @@ pub(super) fn check_printed(
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(outcome),
         Err(error) => Err(CommandError {
             outcome: CommandOutcome::NoAnswer.max_severity(outcome),
-            error: anyhow::Error::new(error).context("standard output cannot be written"),
-            hint: Some("look at where it goes: a full disk, or a file that may not be written".to_owned()),
+            error: anyhow::Error::new(error).context("cannot write to standard output"),
+            hint: Some("check the destination for a full disk or missing write permission".to_owned()),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! `slalom check --ping`: one tiny request to a model of each provider, which health learns from.
+//! `slalom check --ping`: sends one tiny request to a model of each provider and records its health.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,60 +17,60 @@ use crate::route::{
 };
 use crate::view::{PingResult, ping_json, ping_table};
 
-/// A provider that has not answered by then is left.
+/// Time limit for one provider.
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is asked, and how much may come of it: fewer tokens are refused by some providers.
 const PROMPT: &str = "Reply with the word ok.";
+/// Some providers reject a smaller limit.
 const MAX_TOKENS: u64 = 16;
 
-/// Pings the providers that are named, else all that a route or an alias names, and prints what came of it below `above`.
+/// Pings the named providers, else all that a route or alias uses, and prints the results below `header`.
 pub(super) async fn run_ping(
     context: &CommandContext,
     mut config: Config,
-    named: &[String],
-    above: &str,
+    names: &[String],
+    header: &str,
     json: bool,
 ) -> Result<CommandOutcome, CommandError> {
-    let models = select_models(&config, named)?;
+    let models = select_models(&config, names)?;
     let subjects: Vec<String> = models.iter().map(ToString::to_string).collect();
     let _simulator = start_simulator::start_if_needed(context, &mut config, &subjects, HashMap::new).await?;
     let routes = build_routes(context, &config, &subjects)?;
-    let unable = routes.iter().flat_map(|route| &route.candidates).find_map(|c| c.target.as_ref().err());
-    if let Some(error) = unable.filter(|_| !named.is_empty()) {
-        // Who was asked for by name is not passed over.
-        return Err(
-            CommandError::usage(error.to_string()).with_hint("`slalom check` says what each provider needs")
-        );
+    let target_error =
+        routes.iter().flat_map(|route| &route.candidates).find_map(|c| c.target.as_ref().err());
+    if let Some(error) = target_error.filter(|_| !names.is_empty()) {
+        // A provider that was named must not be skipped.
+        return Err(CommandError::usage(error.to_string())
+            .with_hint("run `slalom check` to see what each provider needs"));
     }
     let router = context.build_router(&config);
     let pings = routes.iter().zip(models).map(|(route, model)| ping_model(context, &router, route, model));
-    let pinged: Vec<PingResult> = join_all(pings).await;
-    let outcome = ping_outcome(&pinged, !named.is_empty());
+    let results: Vec<PingResult> = join_all(pings).await;
+    let outcome = ping_outcome(&results, !names.is_empty());
     let text = if json {
-        format!("{}\n", ping_json(&pinged, outcome.exit_code()))
+        format!("{}\n", ping_json(&results, outcome.exit_code()))
     } else {
-        format!("{above}{}", ping_table(&pinged, context.console.width()))
+        format!("{header}{}", ping_table(&results, context.console.width()))
     };
-    let ended = check_printed(context.console.print(&text), outcome)?;
+    let outcome = check_printed(context.console.print(&text), outcome)?;
     if outcome == CommandOutcome::UsageError {
         return Err(CommandError::usage(
-            "there is nobody to ping: no key is set for a provider that routes.yaml names",
+            "no provider to ping: no API key is set for the providers in routes.yaml",
         )
-        .with_hint("`slalom check` says which variables hold the keys"));
+        .with_hint("set a key (`slalom check` lists the variables)"));
     }
-    Ok(ended)
+    Ok(outcome)
 }
 
-/// A model of each provider: the first one that the default route names, or another route, or an alias.
-fn select_models(config: &Config, named: &[String]) -> Result<Vec<ModelRef>, CommandError> {
+/// Picks one model per provider: from the default route, else from the other routes, else from the aliases.
+fn select_models(config: &Config, names: &[String]) -> Result<Vec<ModelRef>, CommandError> {
     let mut wanted: Vec<String> = Vec::new();
-    for name in named {
+    for name in names {
         let Some(provider) = config.canonical_provider_name(name) else {
-            let hint = "`slalom check` lists the providers".to_owned();
-            let near = crate::config::find_closest(name, config.providers.keys().map(String::as_str));
-            return Err(CommandError::usage(format!("there is no provider `{name}`"))
-                .with_hint(near.map_or(hint, |near| format!("did you mean `{near}`?"))));
+            let hint = "run `slalom check` to list the providers".to_owned();
+            let closest = crate::config::find_closest(name, config.providers.keys().map(String::as_str));
+            return Err(CommandError::usage(format!("unknown provider `{name}`"))
+                .with_hint(closest.map_or(hint, |closest| format!("did you mean `{closest}`?"))));
         };
         if !wanted.contains(&provider) {
             wanted.push(provider);
@@ -78,31 +78,31 @@ fn select_models(config: &Config, named: &[String]) -> Result<Vec<ModelRef>, Com
     }
     let (first, others): (Vec<_>, Vec<_>) =
         config.routes.iter().partition(|route| Some(&route.name) == config.default_route.as_ref());
-    let of_routes = first.into_iter().chain(others).flat_map(|route| &route.candidates).map(|c| &c.model);
+    let route_models = first.into_iter().chain(others).flat_map(|route| &route.candidates).map(|c| &c.model);
     let mut aliases: Vec<_> = config.aliases.iter().collect();
     aliases.sort();
     let mut found: Vec<ModelRef> = Vec::new();
-    for model in of_routes.chain(aliases.into_iter().map(|(_, model)| model)) {
+    for model in route_models.chain(aliases.into_iter().map(|(_, model)| model)) {
         let facts = config.catalog.find(&model.provider, &model.model);
-        let answers = facts.is_none_or(|facts| facts.mode != ModelMode::Embedding);
-        let asked = wanted.is_empty() || wanted.contains(&model.provider);
-        if answers && asked && found.iter().all(|other| other.provider != model.provider) {
+        let is_text_model = facts.is_none_or(|facts| facts.mode != ModelMode::Embedding);
+        let is_wanted = wanted.is_empty() || wanted.contains(&model.provider);
+        if is_text_model && is_wanted && found.iter().all(|other| other.provider != model.provider) {
             found.push(model.clone());
         }
     }
     match wanted.iter().find(|provider| found.iter().all(|model| model.provider != **provider)) {
         None => Ok(found),
         Some(provider) => Err(CommandError::usage(format!(
-            "no route and no alias names a model of `{provider}`, so it is not known which one to ping"
+            "cannot ping `{provider}`: no route or alias uses one of its models"
         ))
         .with_hint(format!(
-            "name one in {}: `aliases: {{short: {provider}/MODEL}}`",
+            "add one to {}: `aliases: {{short: {provider}/MODEL}}`",
             config.source_file.display_name
         ))),
     }
 }
 
-/// A route to each model alone, on which nothing is tried twice.
+/// Builds one single-model route per subject, without retries.
 fn build_routes(
     context: &CommandContext,
     config: &Config,
@@ -140,14 +140,14 @@ async fn ping_model(context: &CommandContext, router: &Router, route: &Route, mo
     PingResult { is_simulated: simulated, model, record: Ok(record) }
 }
 
-/// A simulated model that is down is down on purpose: beside real ones it counts only where it was asked for by name.
-fn ping_outcome(pinged: &[PingResult], named: bool) -> CommandOutcome {
-    if pinged.iter().all(|ping| ping.record.is_err()) {
+/// Failed simulated models count only if their provider was named or no real model was pinged.
+fn ping_outcome(results: &[PingResult], named: bool) -> CommandOutcome {
+    if results.iter().all(|ping| ping.record.is_err()) {
         return CommandOutcome::UsageError;
     }
-    let any_real = pinged.iter().any(|ping| !ping.is_simulated && ping.record.is_ok());
+    let any_real = results.iter().any(|ping| !ping.is_simulated && ping.record.is_ok());
     let counts = |ping: &&PingResult| named || !any_real || !ping.is_simulated;
-    match pinged.iter().filter(counts).any(PingResult::has_failed) {
+    match results.iter().filter(counts).any(PingResult::has_failed) {
         true => CommandOutcome::NoAnswer,
         false => CommandOutcome::Success,
     }

@@ -1,4 +1,4 @@
-//! What a request takes from files and flags beside its words: tools, a schema, turns that came before, options.
+//! Parses request options that need a file or their own syntax: tools, schema, messages, provider options.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,32 +10,30 @@ use super::outcome::CommandError;
 use crate::chat::{Message, Part, PromptCacheTtl, ResponseFormat, Role, Tool, ToolChoice};
 use crate::config::{parse_output_schema, parse_tools};
 
-/// The schema of a file, named for the file.
+/// Loads a JSON Schema; its name is the file name without extension.
 pub(super) fn load_schema(path: &Path) -> Result<ResponseFormat, CommandError> {
     let schema: Value = read_json_file(path)?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     parse_output_schema(&stem, schema).map_err(|why| {
-        CommandError::usage(format!("{} is no JSON Schema: {why}", path.display()))
-            .with_hint("see https://json-schema.org for what one looks like")
+        CommandError::usage(format!("{} is not a valid JSON Schema: {why}", path.display()))
+            .with_hint("see https://json-schema.org for examples")
     })
 }
 
-/// Tools out of a file.
 pub(super) fn load_tools(path: &Path) -> Result<Vec<Tool>, CommandError> {
     let tools = parse_tools(read_json_file(path)?).map_err(|(n, why)| {
         let message = format!("{}: tool {}: {why}", path.display(), n + 1);
         CommandError::usage(message)
-            .with_hint(r#"write {"name": "…", "description": "…", "parameters": {"type": "object", …}}"#)
+            .with_hint(r#"use {"name": "…", "description": "…", "parameters": {"type": "object", …}}"#)
     })?;
     if tools.is_empty() {
-        return Err(CommandError::usage(format!("{} lists no tool", path.display())));
+        return Err(CommandError::usage(format!("no tools in {}", path.display())));
     }
     Ok(tools)
 }
 
-/// Which tools to call.
-pub(super) fn parse_tool_choice(word: &str, tools: &[Tool]) -> Result<ToolChoice, CommandError> {
-    Ok(match word {
+pub(super) fn parse_tool_choice(value: &str, tools: &[Tool]) -> Result<ToolChoice, CommandError> {
+    Ok(match value {
         "auto" => ToolChoice::Auto,
         "none" => ToolChoice::None,
         "required" => ToolChoice::Required,
@@ -43,16 +41,15 @@ pub(super) fn parse_tool_choice(word: &str, tools: &[Tool]) -> Result<ToolChoice
             let known: Vec<&str> =
                 tools.iter().filter_map(Tool::as_function).map(|f| f.name.as_str()).collect();
             if !known.contains(&name) {
-                let message = format!("--tool-choice {name}: there is no such tool");
+                let message = format!("unknown tool `{name}` in --tool-choice");
                 return Err(CommandError::usage(message)
-                    .with_hint(format!("write auto, none, required, or one of {}", known.join(", "))));
+                    .with_hint(format!("use auto, none, required, or one of {}", known.join(", "))));
             }
             ToolChoice::Named(name.to_owned())
         }
     })
 }
 
-/// Turns that came before.
 pub(super) fn load_messages(path: &Path) -> Result<Vec<Message>, CommandError> {
     let messages: Vec<Message> = read_json_file(path)?;
     let has = |m: &Message, call: bool| {
@@ -60,76 +57,80 @@ pub(super) fn load_messages(path: &Path) -> Result<Vec<Message>, CommandError> {
     };
     for (n, message) in messages.iter().enumerate() {
         let why = match message.role {
-            _ if message.parts.is_empty() => "it says nothing",
-            Role::User if has(message, true) => "a user calls no tools",
-            Role::Assistant if has(message, false) => "an assistant gives no tool results; the user does",
+            _ if message.parts.is_empty() => "the message is empty",
+            Role::User if has(message, true) => "a user message cannot contain tool calls",
+            Role::Assistant if has(message, false) => "tool results belong in a user message",
             _ => continue,
         };
-        return Err(CommandError::usage(format!("{}: turn {}: {why}", path.display(), n + 1)));
+        return Err(CommandError::usage(format!("{}: message {}: {why}", path.display(), n + 1)));
     }
     check_tool_results(&messages).map_err(|(n, why)| {
-        CommandError::usage(format!("{}: turn {}: {why}", path.display(), n + 1))
-            .with_hint("every tool call wants its result, by its id, in the turn that follows")
+        CommandError::usage(format!("{}: message {}: {why}", path.display(), n + 1))
+            .with_hint("add a tool result with the same ID to the message after each tool call")
     })?;
     Ok(messages)
 }
 
-/// Holds calls and results to each other; says which turn breaks the rule that every provider has.
+/// Checks the rule of all providers that every tool call has a result in the next message. The error has the
+/// index of the message.
 fn check_tool_results(messages: &[Message]) -> Result<(), (usize, String)> {
     let mut open: Vec<&str> = Vec::new();
     for (n, message) in messages.iter().enumerate() {
         if message.role == Role::Assistant && !open.is_empty() {
-            return Err((n, format!("the tool call `{}` before it has no result", open[0])));
+            return Err((n, format!("no result for the preceding tool call `{}`", open[0])));
         }
         for part in &message.parts {
             match part {
                 Part::ToolCall(call) if open.contains(&call.id.as_str()) && !call.id.is_empty() => {
-                    return Err((n, format!("two tool calls have the id `{}`", call.id)));
+                    return Err((n, format!("duplicate tool call ID `{}`", call.id)));
                 }
                 Part::ToolCall(call) => open.push(&call.id),
                 Part::ToolResult(result) => match open.iter().position(|id| *id == result.call_id) {
-                    Some(at) => drop(open.remove(at)),
-                    None => return Err((n, format!("no tool call `{}` is open", result.call_id))),
+                    Some(index) => drop(open.remove(index)),
+                    None => {
+                        return Err((n, format!("tool result for unknown tool call `{}`", result.call_id)));
+                    }
                 },
                 _ => {}
             }
         }
         let user = message.role == Role::User;
         if user && let Some(id) = open.first() {
-            return Err((n, format!("the tool call `{id}` before it has no result")));
+            return Err((n, format!("no result for the preceding tool call `{id}`")));
         }
     }
     match open.first() {
-        Some(id) => Err((messages.len() - 1, format!("the tool call `{id}` has no result"))),
+        Some(id) => Err((messages.len() - 1, format!("no result for tool call `{id}`"))),
         None => Ok(()),
     }
 }
 
-/// What an option cannot say: who answers what, and how it comes.
+/// Top-level fields that `--option` must not set, because slalom does.
 const RESERVED_OPTION_KEYS: [&str; 6] =
     ["model", "messages", "input", "contents", "stream", "stream_options"];
 
-/// `PROVIDER.KEY=VALUE`, by the provider's own name: a key may have more steps (`a.b`), a value is JSON, and text where it is none.
+/// Parses `PROVIDER.KEY=VALUE`, keyed by canonical provider name. A key may be nested (`a.b`); a value that
+/// is not valid JSON is a string.
 pub(super) fn parse_provider_options(
-    written: &[String],
+    flags: &[String],
     known_provider: &dyn Fn(&str) -> Option<String>,
 ) -> Result<BTreeMap<String, Map<String, Value>>, CommandError> {
     let mut options: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    for text in written {
-        let wrong = |why: String| {
-            CommandError::usage(format!("--option {text}: {why}"))
-                .with_hint("write PROVIDER.KEY=VALUE, for example openai.service_tier=flex")
+    for text in flags {
+        let invalid = |why: String| {
+            CommandError::usage(format!("invalid --option `{text}`: {why}"))
+                .with_hint("use PROVIDER.KEY=VALUE, for example openai.service_tier=flex")
         };
-        let (place, value) = text.split_once('=').ok_or_else(|| wrong("it gives no value".to_owned()))?;
+        let (path, value) = text.split_once('=').ok_or_else(|| invalid("missing `=VALUE`".to_owned()))?;
         let (provider, key) =
-            place.split_once('.').ok_or_else(|| wrong("it names no provider and key".to_owned()))?;
+            path.split_once('.').ok_or_else(|| invalid("missing `PROVIDER.KEY`".to_owned()))?;
         let provider =
-            known_provider(provider).ok_or_else(|| wrong(format!("there is no provider `{provider}`")))?;
+            known_provider(provider).ok_or_else(|| invalid(format!("unknown provider `{provider}`")))?;
         if RESERVED_OPTION_KEYS.contains(&key.split('.').next().unwrap_or_default()) {
-            return Err(wrong("that is said by the prompt, `-m` or another flag".to_owned()));
+            return Err(invalid("this field is set by the prompt, `-m`, or another option".to_owned()));
         }
         if key.split('.').any(str::is_empty) {
-            return Err(wrong("a step of its key is empty".to_owned()));
+            return Err(invalid("empty segment in the key".to_owned()));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
         insert_at_path(options.entry(provider).or_default(), key, value);
@@ -151,24 +152,23 @@ fn insert_at_path(object: &mut Map<String, Value>, key: &str, value: Value) {
     }
 }
 
-/// How long a prompt is to be kept.
-pub(super) fn parse_cache_lifetime(word: &str) -> Result<PromptCacheTtl, CommandError> {
-    match word {
+pub(super) fn parse_cache_lifetime(value: &str) -> Result<PromptCacheTtl, CommandError> {
+    match value {
         "5m" => Ok(PromptCacheTtl::ProviderDefault),
         "1h" => Ok(PromptCacheTtl::OneHour),
-        other => Err(CommandError::usage(format!("--cache-prompt={other}: write 5m or 1h"))),
+        other => Err(CommandError::usage(format!("invalid --cache-prompt `{other}`: expected 5m or 1h"))),
     }
 }
 
 fn read_json_file<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::usage(format!("{} cannot be read: {error}", path.display())))?;
+        .map_err(|error| CommandError::usage(format!("cannot read {}: {error}", path.display())))?;
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let place = match error.path().to_string() {
             path if path == "." => String::new(),
             path => format!(" at {path}"),
         };
-        CommandError::usage(format!("{} does not read{place}: {}", path.display(), error.inner()))
+        CommandError::usage(format!("cannot parse {} as JSON{place}: {}", path.display(), error.inner()))
     })
 }

@@ -1,4 +1,4 @@
-//! `slalom route`: a prompt through a named fallback chain, or its plan; without a prompt, how routes stand.
+//! `slalom route`: sends a prompt through a route, shows its plan, or prints the status of routes.
 
 use std::collections::HashMap;
 
@@ -19,46 +19,50 @@ pub(super) async fn run(context: &CommandContext, args: RouteArgs) -> Result<Com
         return route_status::print_status(context, config, None, args.request.json);
     };
     let subject = format!("route:{name}");
-    let typed = !args.prompt.is_empty() || !args.request.file.is_empty() || args.request.messages.is_some();
+    let has_prompt =
+        !args.prompt.is_empty() || !args.request.file.is_empty() || args.request.messages.is_some();
     let piped = !args.request.no_stdin && stdin::is_stdin_pipe_or_file();
-    if !typed && !piped && !args.dry_run && args.drill.is_empty() {
+    if !has_prompt && !piped && !args.dry_run && args.drill.is_empty() {
         return route_status::print_status(context, config, Some(name), args.request.json);
     }
-    // A wrong name, or a wrong drill, is an error before any prompt is read.
-    let rehearsed =
+    // Report an unknown route or an invalid drill before reading the prompt.
+    let drill_plan =
         drill::parse_drill_flags(&args, &config.build_route(name, &context.environment())?, &config)?;
-    let named = std::slice::from_ref(&subject);
+    let subjects = std::slice::from_ref(&subject);
     let caller = build_request::resolve_caller(&args.request, &config, &subject)?;
     let caller = RoutingHints { label: check_label(context, &args, &config, name)?, ..caller };
     let request =
-        build_request::build_request(&args.prompt, &args.request, &config, named, &context.console).await?;
-    let _simulator = start_simulator::start_if_needed(context, &mut config, named, HashMap::new).await?;
+        build_request::build_request(&args.prompt, &args.request, &config, subjects, &context.console)
+            .await?;
+    let _simulator = start_simulator::start_if_needed(context, &mut config, subjects, HashMap::new).await?;
     let route = config.build_route(name, &context.environment())?;
     if args.dry_run {
-        let purse = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
-        let router = context.build_router(&config).with_run_budget(purse);
+        let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
+        let router = context.build_router(&config).with_run_budget(run_budget);
         let plan = router.plan_with_estimates(&route, &request, &caller);
-        let (outlook, now) = (router.plan_availability(&route, &plan, &request), router.health().now());
-        let explained =
-            PlanView { route: &route, plan: &plan, request: &request, availability: &outlook, now };
+        let (availability, now) = (router.plan_availability(&route, &plan, &request), router.health().now());
+        let view =
+            PlanView { route: &route, plan: &plan, request: &request, availability: &availability, now };
         let text = if args.request.json {
-            format!("{}\n", plan_json(&explained))
+            format!("{}\n", plan_json(&view))
         } else {
-            plan_table(&explained, context.console.width())
+            plan_table(&view, context.console.width())
         };
         return check_printed(context.console.print(&text), CommandOutcome::Success);
     }
     let subject = ResolvedSubject { name: subject, route };
-    let asked =
+    let call_request =
         call::CallRequest { subject: &subject, request: &request, flags: &args.request, caller: &caller };
-    let shows = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
-    match rehearsed {
-        Some(rehearsed) => drill::run_drill(context, &config, asked, &args.drill, rehearsed, shows).await,
-        None => call::run_call(context, &config, asked, shows).await,
+    let stream_shown = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
+    match drill_plan {
+        Some(drill_plan) => {
+            drill::run_drill(context, &config, call_request, &args.drill, drill_plan, stream_shown).await
+        }
+        None => call::run_call(context, &config, call_request, stream_shown).await,
     }
 }
 
-/// The label as it was typed. One that no candidate asks for is as a rule misspelt.
+/// Returns `--label`. Warns if no candidate has it, which is usually a typo.
 fn check_label(
     context: &CommandContext,
     args: &RouteArgs,
@@ -68,18 +72,18 @@ fn check_label(
     let Some(label) = args.label.as_deref().map(str::trim) else { return Ok(None) };
     if label.is_empty() {
         return Err(
-            CommandError::usage("--label is empty").with_hint("write the word of a `when: {label: …}`")
+            CommandError::usage("empty --label").with_hint("use a label from a `when: {label: …}` condition")
         );
     }
     let candidates = config.routes.iter().filter(|spec| spec.name == route).flat_map(|spec| &spec.candidates);
     let known: Vec<&str> = candidates.filter_map(|candidate| candidate.when.label.as_deref()).collect();
     if !known.contains(&label) {
-        let asked = match find_closest(label, known.iter().copied()) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None if known.is_empty() => "; none has a `when: {label: …}`".to_owned(),
-            None => format!("; they ask for {}", known.join(", ")),
+        let suggestion = match find_closest(label, known.iter().copied()) {
+            Some(closest) => format!("; did you mean `{closest}`?"),
+            None if known.is_empty() => "; no candidate has a `when: {label: …}` condition".to_owned(),
+            None => format!("; known labels: {}", known.join(", ")),
         };
-        context.console.warn(format_args!("no candidate of `{route}` asks for the label `{label}`{asked}"));
+        context.console.warn(format_args!("no candidate of `{route}` matches label `{label}`{suggestion}"));
     }
     Ok(Some(label.to_owned()))
 }

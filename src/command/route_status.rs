@@ -1,4 +1,4 @@
-//! How the candidates of routes stand: `slalom route` without a prompt, and `--reset`.
+//! Status of routes and their candidates: `slalom route` without a prompt, and `--reset`.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::provider::{ModelRef, Target};
 use crate::route::{Candidate, HealthReport, Route};
 use crate::view::{RouteView, RoutesView, describe_state, routes_json, routes_table};
 
-/// Shows one route, or all of them.
+/// Prints the status of one route, or of all.
 pub(super) fn print_status(
     context: &CommandContext,
     config: Config,
@@ -19,11 +19,11 @@ pub(super) fn print_status(
 ) -> Result<CommandOutcome, CommandError> {
     let (config, routes) = resolve_routes(context, config, only)?;
     if routes.is_empty() && !json {
-        context.console.note(format_args!("{} has no routes", config.source_file.display_name));
+        context.console.note(format_args!("no routes in {}", config.source_file.display_name));
         return Ok(CommandOutcome::Success);
     }
     let health = context.open_health();
-    let shown = routes.into_iter().map(|route| {
+    let views = routes.into_iter().map(|route| {
         let spec = config.routes.iter().find(|spec| Some(&spec.name) == route.name.as_ref());
         RouteView {
             description: spec.and_then(|spec| spec.description.clone()),
@@ -34,14 +34,14 @@ pub(super) fn print_status(
         }
     });
     let view = RoutesView {
-        routes: shown.collect(),
+        routes: views.collect(),
         budget: config.budget,
         spent: health.spent_today(),
         folder: config.source_file.path.as_deref().and_then(Path::parent),
         now: health.now(),
     };
-    if let Some(trouble) = context.take_ledger_error() {
-        context.console.warn(format_args!("{trouble}; what could be read of it is shown"));
+    if let Some(reason) = context.take_ledger_error() {
+        context.console.warn(format_args!("{reason}; showing what could be read"));
     }
     let text =
         if json { format!("{}\n", routes_json(&view)) } else { routes_table(&view, context.console.width()) };
@@ -53,79 +53,79 @@ fn overriding_variables(config: &Config, route: &Route) -> Vec<String> {
     config.override_variables(name).into_iter().map(str::to_owned).collect()
 }
 
-/// Has the candidates of one route, or of all of them, start anew.
+/// Deletes the recorded health and learned weights of one route, or of all.
 pub(super) async fn reset_health(
     context: &CommandContext,
     config: Config,
     only: Option<&str>,
 ) -> Result<CommandOutcome, CommandError> {
     let (config, routes) = resolve_routes(context, config, only)?;
-    let of = match only {
+    let scope = match only {
         Some(name) => format!("`{name}`"),
-        None => format!("the {} of {}", pluralize(routes.len(), "route"), config.source_file.display_name),
+        None => format!("the {} in {}", pluralize(routes.len(), "route"), config.source_file.display_name),
     };
     let health = context.open_health();
     let mut known: Vec<(&Candidate, HealthReport)> = Vec::new();
     let mut targets: Vec<&Target> = Vec::new();
-    let mut left: Vec<&ModelRef> = Vec::new();
+    let mut unusable: Vec<&ModelRef> = Vec::new();
     for candidate in routes.iter().flat_map(|route| &route.candidates) {
         let model = &candidate.model_ref;
         match &candidate.target {
             Ok(target) if targets.iter().all(|other| other.model_ref != *model) => {
                 let report = health.report(target);
-                // What its provider has in flight goes by limits, and is no report's.
+                // Reset even if the report is empty: it does not include calls in flight, which count.
                 targets.push(target);
                 if !report.is_empty() {
                     known.push((candidate, report));
                 }
             }
-            Err(_) if !left.contains(&model) => left.push(model),
+            Err(_) if !unusable.contains(&model) => unusable.push(model),
             _ => {}
         }
     }
     for target in &targets {
         health.reset(target).await;
     }
-    let mut weighed = 0;
+    let mut weight_count = 0;
     for name in routes.iter().filter_map(|route| route.name.clone()) {
-        weighed += health.ledger().write(move |rows| rows.remove_weights(&name)).await;
+        weight_count += health.ledger().write(move |rows| rows.remove_weights(&name)).await;
     }
-    // It may be held by somebody: then it is not done yet.
+    // Another process may hold the ledger, so nothing is certain before the flush.
     context.flush_ledger().await;
-    if let Some(trouble) = context.take_ledger_error() {
-        return Err(CommandError::usage(format!("nothing was cleared: {trouble}"))
-            .with_hint("the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder"));
+    if let Some(reason) = context.take_ledger_error() {
+        return Err(CommandError::usage(format!("cannot reset health: {reason}")).with_hint(
+            "check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)",
+        ));
     }
-    if weighed > 0 {
-        let weights = pluralize(weighed, "weight");
-        context.console.note(format_args!("{weights} of {of} as written again"));
+    if weight_count > 0 {
+        let weights = pluralize(weight_count, "weight");
+        context.console.note(format_args!("reset {weights} of {scope} to the configured value"));
     }
-    if known.is_empty() && weighed == 0 {
+    if known.is_empty() && weight_count == 0 {
         context
             .console
-            .note(format_args!("nothing is known of the candidates of {of}, so nothing was cleared"));
+            .note(format_args!("nothing to reset: no recorded health for the candidates of {scope}"));
     } else if !known.is_empty() {
-        let was = known.iter().map(|(candidate, report)| {
+        let previous = known.iter().map(|(candidate, report)| {
             let state = describe_state(candidate, Some(report), health.now());
             format!("\n  {}: was {state}", candidate.model_ref)
         });
         let candidates = pluralize(known.len(), "candidate");
-        let start = if known.len() == 1 { "starts" } else { "start" };
-        context.console.note(format_args!("{candidates} of {of} {start} anew:{}", was.collect::<String>()));
+        context.console.note(format_args!("reset {candidates} of {scope}:{}", previous.collect::<String>()));
     }
-    for model in left {
-        context.console.note_verbose(format_args!("{model} is left as it is, since it cannot be called"));
+    for model in unusable {
+        context.console.note_verbose(format_args!("{model} unchanged: it is not usable"));
     }
     Ok(CommandOutcome::Success)
 }
 
-/// One route or all of them, with targets whose standing can be looked up.
+/// Resolves one route, or all, so that the health of their targets can be looked up.
 fn resolve_routes(
     context: &CommandContext,
     mut config: Config,
     only: Option<&str>,
 ) -> Result<(Config, Vec<Route>), CommandError> {
-    // Nothing is sent; what the simulator serves is known by another name than its address, so any will do.
+    // Nothing is sent, and health of simulated models does not depend on the address, so any URL will do.
     config.set_simulator_url("http://127.0.0.1");
     let names: Vec<String> = match only {
         Some(name) => vec![name.to_owned()],

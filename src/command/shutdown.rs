@@ -1,8 +1,8 @@
-//! The signals that end a process in an orderly way: calls in flight are paid for, and give back what they hold.
+//! Waits for shutdown signals, so that calls in flight can record their cost and release their reservations.
 
 use super::outcome::CommandOutcome;
 
-/// Waits for a signal that ends the process; says how the command ends then.
+/// Waits for a shutdown signal and returns the matching outcome.
 pub(super) async fn wait_for_shutdown_signal() -> CommandOutcome {
     #[cfg(unix)]
     {
@@ -22,13 +22,13 @@ pub(super) async fn wait_for_shutdown_signal() -> CommandOutcome {
     }
 }
 
-/// Has a file that may not grow any more be an error for whoever writes it, which by itself would end the process.
+/// Turns SIGXFSZ into a write error; by default, the signal would kill the process.
 pub(super) fn catch_file_size_signal() {
     #[cfg(unix)]
     {
-        /// SIGXFSZ, wherever this is built for.
+        /// SIGXFSZ, the same on all supported platforms.
         const FILE_TOO_LARGE: i32 = 25;
-        // Where it cannot be had, the process ends by it, as any other.
+        // Without a handler, the signal still kills the process, as it does any other.
         let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_TOO_LARGE));
     }
 }
@@ -41,8 +41,7 @@ async fn wait_for_signal(kind: tokio::signal::unix::SignalKind) {
     }
 }
 
-/// Waits for the end of the terminal, for ever where nobody is to be ended by that. Where it cannot be known, `nohup` may
-/// have started this.
+/// Waits for SIGHUP; never returns if the process ignores it, or if that is unknown (`nohup` may be in use).
 #[cfg(unix)]
 async fn wait_for_hangup() {
     let kind = tokio::signal::unix::SignalKind::hangup();
@@ -52,7 +51,7 @@ async fn wait_for_hangup() {
     wait_for_signal(kind).await;
 }
 
-/// Whether whoever started this process had it ignore a signal, as `nohup` does; `None` where that cannot be known.
+/// Whether the parent process made this one ignore a signal, as `nohup` does; `None` if unknown.
 #[cfg(unix)]
 fn is_signal_ignored(number: i32) -> Option<bool> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

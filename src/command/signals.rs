@@ -1,4 +1,4 @@
-//! Who is told of the signals that end a process.
+//! Distributes shutdown signals to the command that is running.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::outcome::CommandOutcome;
 
-/// Who is told of signals. A command that nobody listens in is ended by the first one.
+/// Tells subscribers about signals. Without a subscriber, the first signal ends the command.
 pub(super) struct SignalBroadcast {
     count: watch::Sender<u32>,
     last: Cell<CommandOutcome>,
@@ -17,19 +17,19 @@ impl SignalBroadcast {
         Self { count: watch::channel(0).0, last: Cell::new(CommandOutcome::Interrupted) }
     }
 
-    /// As long as this is held, signals end nothing by themselves; each is told here.
+    /// While the receiver exists, signals do not end the command. It receives the count of signals so far.
     pub(super) fn subscribe(&self) -> watch::Receiver<u32> {
         self.count.subscribe()
     }
 
-    /// Tells of a signal, and how a command ends by it; says whether somebody listens.
+    /// Notifies subscribers of a signal and its outcome. Returns whether there are any.
     pub(super) fn notify(&self, outcome: CommandOutcome) -> bool {
         self.last.set(outcome);
         self.count.send_modify(|count| *count += 1);
         self.count.receiver_count() > 0
     }
 
-    /// How a command ends by the last signal that there was.
+    /// The outcome of the last signal.
     pub(super) fn last_outcome(&self) -> CommandOutcome {
         self.last.get()
     }

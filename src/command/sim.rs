@@ -1,4 +1,4 @@
-//! `slalom sim`: the simulator as a server, for any vendor's own SDK.
+//! `slalom sim`: runs the simulator as a server for any provider's SDK.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::sim::{
 
 pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<CommandOutcome, CommandError> {
     let console = context.console;
-    let log = move |line: &RequestLogEntry| {
-        let dialect = line.dialect.map_or("-", Dialect::as_str);
-        // Whoever asks chooses the words, and a terminal shows them.
-        let about = sanitize_message(&line.target);
-        // A log that nobody reads any more stops nobody.
-        let _ = console.print_line(&format!("{dialect} {about} {} {}", line.kind, line.status));
+    let log = move |entry: &RequestLogEntry| {
+        let dialect = entry.dialect.map_or("-", Dialect::as_str);
+        // The client chooses this text, and a terminal displays it.
+        let target = sanitize_message(&entry.target);
+        // A closed stdout must not stop the server.
+        let _ = console.print_line(&format!("{dialect} {target} {} {}", entry.kind, entry.status));
     };
-    let settings = SimulatorConfig {
+    let config = SimulatorConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         latency: args.latency.as_deref().map(parse_duration_flag).transpose()?,
         seed: args.seed,
@@ -35,24 +35,24 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
         log: args.log.then(|| Arc::new(log) as crate::sim::RequestLogger),
         ..SimulatorConfig::default()
     };
-    let simulator = Simulator::start(settings).await.map_err(|error| {
-        CommandError::usage(format!("port {} cannot be listened on: {error}", args.port))
-            .with_hint("choose another with --port, or 0 for a free one")
+    let simulator = Simulator::start(config).await.map_err(|error| {
+        CommandError::usage(format!("cannot listen on port {}: {error}", args.port))
+            .with_hint("choose another port with --port, or use 0 for any free port")
     })?;
     let url = simulator.base_url();
-    console.note(format_args!("the simulator listens at {url}; Ctrl-C stops it"));
+    console.note(format_args!("simulator listening on {url} (press Ctrl-C to stop)"));
     console.note(format_args!("  openai-chat {url}/v1   anthropic {url}   gemini {url}/v1beta"));
     console.note(format_args!("  models: {}", LISTED_MODELS.join(", ")));
-    let faults: Vec<&str> = SimulatedFault::names().collect();
-    console.note(format_args!("  faults: {}", faults.join(", ")));
+    let fault_names: Vec<&str> = SimulatedFault::names().collect();
+    console.note(format_args!("  faults: {}", fault_names.join(", ")));
     let mut stopped = context.signals.subscribe();
     tokio::select! {
-        // The way to stop it that it told of is no interruption.
+        // Ctrl-C is the documented way to stop the simulator.
         Ok(()) = stopped.changed() => match context.signals.last_outcome() {
             CommandOutcome::Interrupted => Ok(CommandOutcome::Success),
             other => Err(CommandError::from_signal(other)),
         },
-        ended = simulator.run_until_stopped() => ended.map(|()| CommandOutcome::Success).map_err(CommandError::from_io),
+        result = simulator.run_until_stopped() => result.map(|()| CommandOutcome::Success).map_err(CommandError::from_io),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Starts the simulator where a simulated model is named.
+//! Starts the built-in simulator when a command uses a simulated model.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use crate::config::{Config, find_closest};
 use crate::provider::ModelRef;
 use crate::sim::{LISTED_MODELS, ModelBehavior, SimulatedFault, Simulator, SimulatorConfig};
 
-/// Starts a simulator if one of the subjects is served by it and `routes.yaml` names none that runs already. It lives
-/// as long as what is returned.
+/// Starts a simulator if a subject needs one and `routes.yaml` does not point to a running one. It stops when
+/// the returned value is dropped.
 pub(super) async fn start_if_needed(
     context: &CommandContext,
     config: &mut Config,
     subjects: &[String],
     replies: impl FnOnce() -> HashMap<String, String>,
 ) -> Result<Option<Simulator>, CommandError> {
-    let named = subjects.iter().any(|subject| {
+    let needs_simulator = subjects.iter().any(|subject| {
         subject_models(config, subject).iter().any(|model| config.has_simulator_placeholder(model))
     });
-    if !named {
+    if !needs_simulator {
         return Ok(None);
     }
     let settings =
@@ -29,13 +29,12 @@ pub(super) async fn start_if_needed(
     Ok(Some(simulator))
 }
 
-/// Whether a simulator that is to be started has the models that were named for themselves: a run of many calls to one that it
-/// does not have would be in vain.
+/// Rejects simulated models that the built-in simulator does not have, before a run makes many calls.
 pub(super) fn check_simulated_models<'a>(
     config: &Config,
-    named: impl IntoIterator<Item = &'a str>,
+    names: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), CommandError> {
-    for name in named {
+    for name in names {
         let Ok(model) = config.resolve_model_ref(name) else { continue };
         if !config.has_simulator_placeholder(&model) || ModelBehavior::from_model_name(&model.model).is_some()
         {
@@ -43,16 +42,16 @@ pub(super) fn check_simulated_models<'a>(
         }
         let hint = match find_closest(&model.model, LISTED_MODELS.into_iter().chain(SimulatedFault::names()))
         {
-            Some(near) => format!("did you mean `{}/{near}`?", model.provider),
-            None => format!("it has {}, and faults of other names", LISTED_MODELS.join(", ")),
+            Some(closest) => format!("did you mean `{}/{closest}`?", model.provider),
+            None => format!("use one of {}, or a fault (`slalom sim` lists them)", LISTED_MODELS.join(", ")),
         };
-        let message = format!("`{name}`: the simulator has no model `{}`", model.model);
+        let message = format!("`{name}`: unknown simulator model `{}`", model.model);
         return Err(CommandError::usage(message).with_hint(hint));
     }
     Ok(())
 }
 
-/// The models that a subject may call. A name that means nothing is reported where the subject is resolved.
+/// The models that a subject may call; empty for an unknown name, which `resolve_subject` reports later.
 fn subject_models(config: &Config, subject: &str) -> Vec<ModelRef> {
     match subject.strip_prefix("route:") {
         Some(name) => config

@@ -1,4 +1,4 @@
-//! What is piped in.
+//! Reads piped input.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,11 +10,10 @@ use tokio::time::timeout;
 use super::outcome::CommandError;
 use crate::view::Console;
 
-/// After this time without a byte of input, a person is told what is waited for.
+/// Delay before a note says that slalom is waiting for stdin.
 const NOTICE_DELAY: Duration = Duration::from_secs(2);
 
-/// What is piped in; `None` where stdin is a terminal or anything else but a pipe or a file. A thread of its own reads,
-/// so that Ctrl-C ends the wait.
+/// Reads stdin; `None` unless it is a pipe or file. A separate thread reads, so that Ctrl-C can end the wait.
 pub(super) async fn read_stdin(has_prompt: bool, console: &Console) -> Result<Option<String>, CommandError> {
     if !is_stdin_pipe_or_file() {
         return Ok(None);
@@ -23,13 +22,13 @@ pub(super) async fn read_stdin(has_prompt: bool, console: &Console) -> Result<Op
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
-        // Nobody listens any more when the process ends first.
+        // The receiver is gone if the command ended first.
         let _ = sender.send(read.map(|_| bytes));
     });
     let mut read = timeout(NOTICE_DELAY, &mut receiver).await;
     if read.is_err() {
         if has_prompt {
-            console.note("waiting for stdin; --no-stdin or </dev/null skips it");
+            console.note("waiting for stdin (use --no-stdin or </dev/null to skip it)");
         }
         read = Ok(receiver.await);
     }
@@ -39,11 +38,10 @@ pub(super) async fn read_stdin(has_prompt: bool, console: &Console) -> Result<Op
     };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(_) => Err(CommandError::usage("what is piped in is not UTF-8 text").with_hint("pipe text in")),
+        Err(_) => Err(CommandError::usage("stdin is not valid UTF-8").with_hint("pipe in UTF-8 text")),
     }
 }
 
-/// Whether there may be something to read.
 #[cfg(unix)]
 pub(super) fn is_stdin_pipe_or_file() -> bool {
     use std::os::fd::AsFd;
@@ -52,9 +50,8 @@ pub(super) fn is_stdin_pipe_or_file() -> bool {
     File::from(handle).metadata().is_ok_and(|m| m.file_type().is_fifo() || m.is_file())
 }
 
-/// Whether there may be something to read.
 #[cfg(not(unix))]
-pub(super) fn is_pipe_or_file() -> bool {
+pub(super) fn is_stdin_pipe_or_file() -> bool {
     use std::io::IsTerminal;
     !io::stdin().is_terminal()
 }

@@ -1,4 +1,4 @@
-//! Files of a prompt: text goes into it, pictures and PDFs are attached.
+//! Loads the files of a prompt: text is inserted, images and PDFs are attached.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::chat::{Attachment, AttachmentSource, Part};
 
-/// Why something is no part of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct AttachmentError {
-    /// What is wrong.
+pub(crate) struct AttachmentError {
     pub message: String,
-    /// What to do, where there is more than to name something else.
+    /// `None` if the only thing to do is to use another file.
     pub hint: Option<String>,
 }
 
@@ -27,11 +25,8 @@ impl AttachmentError {
     }
 }
 
-/// A file or a URL as a part of a prompt. `find` turns the file's name into its path, or says why it may not be read.
-///
-/// # Errors
-/// When it cannot be read, or is nothing that a prompt can hold.
-pub fn load_attachment(
+/// `find` resolves the name to a path, or returns the reason why the file must not be read.
+pub(crate) fn load_attachment(
     name: &str,
     find: impl FnOnce(&str) -> Result<PathBuf, String>,
 ) -> Result<Part, AttachmentError> {
@@ -42,8 +37,8 @@ pub fn load_attachment(
     let Some(media_type) = sniff_media_type(&bytes) else {
         let text = Some(bytes).filter(|bytes| !bytes.contains(&0)).and_then(|b| String::from_utf8(b).ok());
         let text = text.ok_or_else(|| {
-            AttachmentError::new(format!("{name} is neither text nor a picture or PDF"))
-                .with_hint("pictures are PNG, JPEG, GIF or WebP")
+            AttachmentError::new(format!("unsupported file type `{name}`: expected text, an image, or a PDF"))
+                .with_hint("use PNG, JPEG, GIF, or WebP for images")
         })?;
         return Ok(Part::from_text(format!("<file name=\"{name}\">\n{}\n</file>", text.trim_end())));
     };
@@ -57,29 +52,29 @@ pub fn load_attachment(
     })
 }
 
-/// More than this no provider takes in one request, in bytes.
+/// No provider accepts a larger request.
 const MAX_ATTACHMENT_BYTES: u64 = 64 << 20;
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, AttachmentError> {
     use std::io::Read as _;
     let wrong = |why: &dyn std::fmt::Display| {
-        AttachmentError::new(format!("`{}` cannot be read: {why}", path.display()))
+        AttachmentError::new(format!("cannot read `{}`: {why}", path.display()))
     };
     let mut bytes = Vec::new();
-    // A device may have no end, so the reading has one.
+    // A device may have no end, so limit how much is read.
     let file = std::fs::File::open(path).map_err(|error| wrong(&error))?;
     file.take(MAX_ATTACHMENT_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
     if bytes.len() as u64 > MAX_ATTACHMENT_BYTES {
-        return Err(wrong(&format_args!("it is larger than {} MiB", MAX_ATTACHMENT_BYTES >> 20)));
+        return Err(wrong(&format_args!("larger than {} MiB", MAX_ATTACHMENT_BYTES >> 20)));
     }
     Ok(bytes)
 }
 
-/// A picture that the provider fetches itself. Its type is what the address ends in.
+/// Attaches the URL for the provider to fetch. The media type follows from the file extension.
 fn attachment_from_url(url: &str) -> Result<Part, AttachmentError> {
     let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
     if host.is_empty() || url.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(AttachmentError::new(format!("`{url}` is no address of a picture or PDF")));
+        return Err(AttachmentError::new(format!("invalid image or PDF URL `{url}`")));
     }
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
@@ -94,17 +89,16 @@ fn attachment_from_url(url: &str) -> Result<Part, AttachmentError> {
             }));
         }
         "txt" | "md" | "html" | "json" | "csv" => {
-            return Err(AttachmentError::new(format!("{url} is no picture")).with_hint(
-                "download it and name the file; only pictures and PDFs are fetched by the provider",
-            ));
+            return Err(AttachmentError::new(format!("`{url}` is not an image or a PDF"))
+                .with_hint("download it and pass the file (providers fetch only images and PDFs)"));
         }
-        // `jpg`, or no ending at all: JPEG is the most likely.
+        // Anything else is probably a JPEG, including `jpg` and URLs without an extension.
         _ => "image/jpeg".to_owned(),
     };
     Ok(Part::Image(Attachment { media_type, source: AttachmentSource::Url(url.to_owned()), name: None }))
 }
 
-/// What the first bytes say.
+/// Recognizes the type by magic bytes.
 fn sniff_media_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some("image/png"),

@@ -1,4 +1,4 @@
-//! The file of a baseline: what a later gate compares with, and no answers.
+//! Baseline files: the results that a later gate compares with, without the answers.
 
 use std::path::Path;
 
@@ -13,14 +13,11 @@ use crate::provider::ModelRef;
 
 const SCHEMA: &str = "slalom.baseline/1";
 
-/// What is kept of a subject.
 #[derive(Clone, Debug)]
-pub struct BaselineSubject<'a> {
-    /// Its figures.
+pub(crate) struct BaselineSubject<'a> {
     pub summary: &'a SubjectSummary,
-    /// Who gave its answers, and how many.
+    /// The models that answered, each with its number of answers.
     pub served_by: Vec<(&'a ModelRef, usize)>,
-    /// How its answers did.
     pub answered: &'a [CaseOutcomes],
 }
 
@@ -37,7 +34,7 @@ struct BaselineSubjectEntry {
     cases: Vec<BaselineCaseEntry>,
 }
 
-/// A case on a line of its own. Its verdicts and scores are in the order of its repeats.
+/// One case per line of the file. Verdicts and scores are in the order of the repeats.
 #[derive(Serialize, Deserialize)]
 struct BaselineCaseEntry {
     case: String,
@@ -46,34 +43,31 @@ struct BaselineCaseEntry {
     scores: Vec<Option<f64>>,
 }
 
-/// Reads a baseline: of the file's only subject, or of the one that is named.
-///
-/// # Errors
-/// When it cannot be read, is no baseline, or has no such subject.
-pub fn load_baseline(path: &Path, subject: Option<&str>) -> Result<Baseline, ConfigError> {
+/// Loads the baseline of `subject`, or of the only subject in the file.
+pub(crate) fn load_baseline(path: &Path, subject: Option<&str>) -> Result<Baseline, ConfigError> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError::cannot_read(&*name, &error))?;
-    let whole = |message: String, hint: &str| ConfigError::for_file(&*name, message, hint);
-    let hint = "such a file is written by `slalom eval SET -m MODEL --save-baseline FILE`";
-    let file: BaselineFile =
-        serde_json::from_str(&text).map_err(|error| whole(format!("it is no baseline: {error}"), hint))?;
+    let file_error = |message: String, hint: &str| ConfigError::for_file(&*name, message, hint);
+    let hint = "create one with `slalom eval SET -m MODEL --save-baseline FILE`";
+    let file: BaselineFile = serde_json::from_str(&text)
+        .map_err(|error| file_error(format!("not a baseline file: {error}"), hint))?;
     if file.schema != SCHEMA {
-        return Err(whole(format!("it is no baseline, but {}", file.schema), hint));
+        return Err(file_error(format!("not a baseline file: unknown schema {}", file.schema), hint));
     }
     let names: Vec<&str> = file.subjects.iter().map(|entry| entry.subject.as_str()).collect();
-    let known = format!("its subjects are {}", names.join(", "));
+    let known = format!("available subjects: {}", names.join(", "));
     let mut entries = file.subjects.iter().filter(|entry| subject.is_none_or(|name| entry.subject == name));
     let entry = match (entries.next(), entries.next(), subject) {
         (Some(entry), None, _) => entry,
-        (None, _, None) => return Err(whole("it has no subject".into(), hint)),
-        (None, _, Some(name)) => return Err(whole(format!("it has no subject `{name}`"), &known)),
+        (None, _, None) => return Err(file_error("no subjects in the baseline".into(), hint)),
+        (None, _, Some(name)) => return Err(file_error(format!("unknown subject `{name}`"), &known)),
         (Some(_), Some(_), _) => {
-            let hint = format!("name one as {name}:SUBJECT; {known}");
-            return Err(whole("it has several subjects".into(), &hint));
+            let hint = format!("use {name}:SUBJECT ({known})");
+            return Err(file_error("the baseline has several subjects".into(), &hint));
         }
     };
     let answered = entry.cases.iter().map(parse_case_outcomes).collect::<Result<Vec<_>, _>>();
-    let answered = answered.map_err(|why| whole(why, hint))?;
+    let answered = answered.map_err(|why| file_error(why, hint))?;
     Ok(Baseline {
         subject: entry.subject.clone(),
         origin: BaselineOrigin::File(name.clone()),
@@ -86,13 +80,13 @@ fn parse_case_outcomes(entry: &BaselineCaseEntry) -> Result<CaseOutcomes, String
     let id = &entry.case;
     if entry.verdicts.len() != entry.scores.len() {
         return Err(format!(
-            "case `{id}` has {} and {}",
+            "case `{id}` has {} but {}",
             pluralize(entry.verdicts.len(), "verdict"),
             pluralize(entry.scores.len(), "score")
         ));
     }
     if !entry.scores.iter().all(score) {
-        return Err(format!("case `{id}` has a score that is not between 0 and 1"));
+        return Err(format!("case `{id}` has a score outside the range 0 to 1"));
     }
     let outcomes = entry.verdicts.iter().zip(&entry.scores);
     Ok(CaseOutcomes {
@@ -104,11 +98,8 @@ fn parse_case_outcomes(entry: &BaselineCaseEntry) -> Result<CaseOutcomes, String
     })
 }
 
-/// The text of a baseline: a case a line, so that a change of it reads well. `saved` is the time, as text.
-///
-/// # Errors
-/// None that plain data could meet.
-pub fn render_baseline(
+/// Renders a baseline with one case per line, for readable diffs.
+pub(crate) fn render_baseline(
     (name, digest): (&str, &str),
     saved: &str,
     subjects: &[BaselineSubject<'_>],
@@ -140,7 +131,6 @@ pub fn render_baseline(
     Ok(text + "]}\n")
 }
 
-/// A subject's figures.
 fn subject_header_json(subject: &BaselineSubject<'_>) -> Value {
     let BaselineSubject { summary, .. } = subject;
     let served = subject.served_by.iter().map(|(model, count)| (model.to_string(), (*count).into()));

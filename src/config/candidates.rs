@@ -1,4 +1,4 @@
-//! The candidates of a route: as they are written, and with the routes that they name put in their place.
+//! Resolves the candidates of routes and expands references to other routes.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,55 +11,51 @@ use crate::catalog::Catalog;
 use crate::provider::ModelRef;
 use crate::route::{CandidateConditions, Strategy};
 
-/// A route in a route in a route: nobody reads deeper ones, and each level costs stack.
+/// Deeper nesting is unreadable, and each level needs stack.
 const MAX_ROUTE_DEPTH: usize = 16;
 
-/// A route of more models than this is a mistake, and comparing each with each would take long.
+/// More candidates are surely a mistake, and every pair is compared.
 const MAX_CANDIDATES: usize = 200;
 
-/// A weight above this would be lost in a sum.
+/// Keeps sums of weights exact enough.
 const MAX_WEIGHT: f64 = 1e9;
 
-/// A model of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateSpec {
-    /// The model.
     pub model: ModelRef,
-    /// For which requests it is there.
+    /// The requests for which the candidate is used.
     pub when: CandidateConditions,
-    /// Its share of the calls of a weighted route, next to the others'; 1 in every other route.
+    /// Share of the calls of a weighted route, relative to the others; 1 in all other routes.
     pub weight: f64,
 }
 
-/// A candidate as it is written.
+/// A candidate before references to routes are expanded.
 #[derive(Clone, Debug)]
 pub(super) struct UnexpandedCandidate {
     pub target: CandidateRef,
     pub when: CandidateConditions,
     pub weight: f64,
-    /// Where it is written; `None` in a variable.
+    /// `None` if it came from an environment variable.
     pub span: Option<Range<usize>>,
 }
 
-/// What a candidate names.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CandidateRef {
     Model(ModelRef),
     Route(String),
 }
 
-/// What is wrong with how routes are put together.
 #[derive(Clone, Debug)]
 pub(super) struct RouteExpansionError {
     pub message: String,
     pub hint: &'static str,
     pub span: Option<Range<usize>>,
-    /// The routes on the way to it.
+    /// The chain of routes that leads to the error.
     pub route_path: Vec<String>,
 }
 
 impl ConfigResolver {
-    /// The candidates of one route as they are written.
+    /// The candidates of one route before expansion.
     pub(super) fn resolve_candidates(
         &mut self,
         route: &str,
@@ -73,9 +69,9 @@ impl ConfigResolver {
                 StringOrMap::Map(entry) => (entry.model, entry.weight, entry.when),
             };
             if let Some(weight) = weight.as_ref().filter(|_| !weighted) {
-                let hint = "add `strategy: weighted` to the route, or leave the weight out";
+                let hint = "add `strategy: weighted` to the route, or remove the weight";
                 self.report(
-                    "a weight says nothing in a route that is not weighted",
+                    "`weight` has no effect in a route that is not weighted",
                     weight.span.clone(),
                     hint,
                 );
@@ -90,7 +86,7 @@ impl ConfigResolver {
             let span = model.span;
             if written.iter().any(|other| other.target == what && covers(&other.when, &when)) {
                 self.report(
-                    format!("`{}` stands twice in the route `{route}`", format_candidate_ref(&what)),
+                    format!("duplicate candidate `{}` in route `{route}`", format_candidate_ref(&what)),
                     span.clone(),
                     "remove one of them",
                 );
@@ -112,12 +108,11 @@ impl ConfigResolver {
         None
     }
 
-    /// A number that says how much something counts.
     pub(super) fn resolve_weight(&mut self, written: Option<&Spanned<f64>>) -> f64 {
         let Some(weight) = written else { return 1.0 };
         if !(0.0..=MAX_WEIGHT).contains(&weight.value) {
-            let hint = "write a number from 0 to a billion; only their ratio counts";
-            self.report(format!("`{}` is no weight", weight.value), weight.span.clone(), hint);
+            let hint = "use a number from 0 to 1,000,000,000 (only the ratio of the weights matters)";
+            self.report(format!("invalid weight `{}`", weight.value), weight.span.clone(), hint);
             return 1.0;
         }
         weight.value
@@ -131,28 +126,28 @@ fn format_candidate_ref(what: &CandidateRef) -> String {
     }
 }
 
-/// The candidates of every route, with other routes' in the place of their names, and what is wrong with that.
+/// Expands all references to routes. Returns the candidates of each route, and the errors found.
 pub(super) fn expand_routes(routes: &[RouteSpec]) -> (Vec<Vec<CandidateSpec>>, Vec<RouteExpansionError>) {
     let mut expansion = RouteExpander {
         routes: routes.iter().map(|route| (route.name.as_str(), route)).collect(),
         done: HashMap::new(),
-        misfits: Vec::new(),
+        errors: Vec::new(),
     };
     let all = routes.iter().map(|route| expansion.expand_route(route, &[]).candidates).collect();
-    (all, expansion.misfits)
+    (all, expansion.errors)
 }
 
 struct RouteExpander<'a> {
     routes: HashMap<&'a str, &'a RouteSpec>,
-    /// Each route is worked out once, so that routes that name each other often cost no more.
+    /// Memoized, so that routes that share references stay cheap.
     done: HashMap<&'a str, ExpandedRoute>,
-    misfits: Vec<RouteExpansionError>,
+    errors: Vec<RouteExpansionError>,
 }
 
 #[derive(Clone)]
 struct ExpandedRoute {
     candidates: Vec<CandidateSpec>,
-    /// How many routes deep it is, with itself.
+    /// Levels of nesting, including the route itself.
     depth: usize,
 }
 
@@ -177,16 +172,16 @@ impl<'a> RouteExpander<'a> {
                 if !weighted {
                     candidate.weight = 1.0;
                 }
-                // One that stands earlier for all these requests leaves nothing to do for this one.
-                let idle =
+                // An earlier candidate that covers all these requests makes this one unreachable.
+                let unreachable =
                     found.iter().any(|c| c.model == candidate.model && covers(&c.when, &candidate.when));
-                if !idle {
+                if !unreachable {
                     found.push(candidate);
                 }
             }
             if found.len() > MAX_CANDIDATES {
-                let message = format!("the route `{}` has more than {MAX_CANDIDATES} candidates", route.name);
-                self.add_error(message, "name fewer", written, &chain);
+                let message = format!("route `{}` has more than {MAX_CANDIDATES} candidates", route.name);
+                self.add_error(message, "remove some candidates", written, &chain);
                 break;
             }
         }
@@ -195,7 +190,7 @@ impl<'a> RouteExpander<'a> {
         done
     }
 
-    /// What the name of another route stands for.
+    /// Expands a reference to another route into its candidates.
     fn expand_reference(
         &mut self,
         name: &str,
@@ -204,49 +199,51 @@ impl<'a> RouteExpander<'a> {
         depth: &mut usize,
     ) -> Vec<CandidateSpec> {
         if let Some(start) = chain.iter().position(|above| *above == name) {
-            let circle = [&chain[start..], &[name]].concat().join(" → ");
+            let cycle = [&chain[start..], &[name]].concat().join(" → ");
             self.add_error(
-                format!("these routes go in a circle: {circle}"),
-                "take one of them out",
+                format!("circular reference between routes: {cycle}"),
+                "remove one of the references",
                 written,
                 chain,
             );
             return Vec::new();
         }
-        // Every reference was checked against the routes when it was read.
+        // References were already checked against the routes when they were resolved.
         let Some(other) = self.routes.get(name).copied() else { return Vec::new() };
         let inner = (chain.len() < MAX_ROUTE_DEPTH).then(|| self.expand_route(other, chain));
         let Some(ExpandedRoute { candidates, depth: inner }) =
             inner.filter(|inner| inner.depth < MAX_ROUTE_DEPTH)
         else {
-            let message =
-                format!("more than {MAX_ROUTE_DEPTH} routes in one another: {} → {name}", chain.join(" → "));
-            self.add_error(message, "name the models themselves", written, chain);
+            let message = format!(
+                "routes nested more than {MAX_ROUTE_DEPTH} levels deep: {} → {name}",
+                chain.join(" → ")
+            );
+            self.add_error(message, "list the models directly", written, chain);
             return Vec::new();
         };
         *depth = (*depth).max(inner + 1);
         let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-        let mut shared = Vec::with_capacity(candidates.len());
+        let mut expanded = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let Some(when) = intersect(&written.when, &candidate.when) else {
                 let chain = [chain, &[other.name.as_str()]].concat();
                 let message = format!(
-                    "the condition here and that of `{}` never hold together: {}",
+                    "this condition and the one of `{}` can never both match: {}",
                     candidate.model,
                     chain.join(" → ")
                 );
                 self.add_error(
                     message,
-                    "change one of the conditions, or name the models themselves",
+                    "change one of the conditions, or list the models directly",
                     written,
                     &chain,
                 );
                 continue;
             };
             let weight = if total > 0.0 { written.weight * candidate.weight / total } else { 0.0 };
-            shared.push(CandidateSpec { model: candidate.model, when, weight });
+            expanded.push(CandidateSpec { model: candidate.model, when, weight });
         }
-        shared
+        expanded
     }
 
     fn add_error(
@@ -257,7 +254,7 @@ impl<'a> RouteExpander<'a> {
         chain: &[&str],
     ) {
         let chain = chain.iter().map(|name| (*name).to_owned()).collect();
-        self.misfits.push(RouteExpansionError {
+        self.errors.push(RouteExpansionError {
             message,
             hint,
             span: written.span.clone(),
@@ -266,12 +263,12 @@ impl<'a> RouteExpander<'a> {
     }
 }
 
-/// What leaves a route without anybody to call, whatever the request; and what to do.
+/// Returns a message and a hint if no request can ever use this route.
 pub(super) fn explain_unusable_route(route: &RouteSpec, catalog: &Catalog) -> Option<(String, &'static str)> {
     let weighted = matches!(route.policy.strategy, Strategy::Weighted { .. });
     if weighted && !route.candidates.is_empty() && route.candidates.iter().all(|c| c.weight <= 0.0) {
-        let message = format!("no candidate of the route `{}` has a weight above 0", route.name);
-        return Some((message, "give one of them a weight"));
+        let message = format!("no candidate of route `{}` has a weight above 0", route.name);
+        return Some((message, "set a weight above 0 for at least one candidate"));
     }
     let requires = &route.policy.requirements.capabilities;
     if requires.is_empty() || route.candidates.is_empty() {
@@ -281,12 +278,9 @@ pub(super) fn explain_unusable_route(route: &RouteSpec, catalog: &Catalog) -> Op
     for candidate in &route.candidates {
         let facts = catalog.find(&candidate.model.provider, &candidate.model.model)?;
         let lacks = requires.iter().find(|capability| facts.supports(**capability) == Some(false))?;
-        lacking.push(format!("`{}` has no {}", candidate.model, lacks.name()));
+        lacking.push(format!("`{}` lacks {}", candidate.model, lacks.name()));
     }
-    let message = format!(
-        "no candidate of the route `{}` has all that it requires: {}",
-        route.name,
-        lacking.join(", ")
-    );
-    Some((message, "name a model that has it, or correct what is known of one under `models:`"))
+    let message =
+        format!("no candidate of route `{}` meets its `requires`: {}", route.name, lacking.join(", "));
+    Some((message, "add a model that supports it, or correct `supports` of a model under `models:`"))
 }

@@ -1,7 +1,7 @@
-//! A case, from how it is written to what is asked and held against the answer.
+//! Builds cases from their entries: request, assertions, and identities.
 //!
-//! That is done twice: when the set is read, so that everything wrong is found before the first call, and again when the
-//! case's turn has come. Between the two only what was written is kept.
+//! This happens twice, once when the set is loaded, to find all errors before the first call, and again when
+//! the case runs. In between, only a compact row is kept.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,45 +23,40 @@ use super::yaml::Spanned;
 use crate::chat::{Request, Tool};
 use crate::eval::{Assertion, Case, CaseMetadata, CaseRenderer, SourceLocation};
 
-/// What cases are made with.
 pub(super) struct CaseBuilder {
-    /// The set's folder.
     pub(super) folder: SetFolder,
-    /// The files that have cases, as the user would name them.
+    /// Files that contain cases, as the user names them.
     pub(super) files: Vec<Arc<str>>,
-    /// What the set asks, each prompt in its turn.
     pub(super) prompts: Vec<PromptTemplate>,
-    /// The request settings of the set.
     pub(super) request_defaults: RequestEntry,
-    /// What every answer must show.
+    /// Applied to every case.
     pub(super) shared_assertions: Vec<AssertionEntry>,
-    /// Who judges, where an assertion does not say.
+    /// The default judge.
     pub(super) judge: Option<String>,
-    /// Who makes vectors, where an assertion does not say.
+    /// The default embedding model.
     pub(super) embedding: Option<String>,
-    /// Request settings of single cases, which rows name by their place.
+    /// Request settings of single cases; rows refer to them by index.
     case_requests: Vec<RequestEntry>,
     file_caches: RefCell<FileCaches>,
 }
 
-/// What was read of the files that prompts, requests and assertions name.
+/// Caches of the files that prompts, requests, and assertions refer to.
 struct FileCaches {
     requests: CaseRequestBuilder,
     files: AttachmentCache,
     assertion_files: AssertionFileCache,
 }
 
-/// A case as it was made.
 pub(super) struct BuiltCase {
-    /// What is asked, by each of the prompts that were wanted.
+    /// One request per selected prompt.
     pub(super) requests: Vec<Request>,
-    /// What the answer must show, the set's assertions before the case's own.
+    /// The set's assertions come before the case's own.
     pub(super) assertions: Vec<Assertion>,
-    /// What identifies each of these.
+    /// One identity per assertion, in the same order.
     pub(super) identities: Vec<Value>,
 }
 
-/// What a row keeps of a case.
+/// The serialized form of a case in the row store.
 #[derive(Serialize, Deserialize)]
 struct StoredCase {
     vars: Map<String, Value>,
@@ -73,7 +68,6 @@ struct StoredCase {
 }
 
 impl CaseBuilder {
-    /// What a set asks, with nothing said that a set may leave out.
     pub(super) fn new(folder: &SetFolder, prompts: Vec<PromptTemplate>) -> Self {
         let (requests, files) = (CaseRequestBuilder::new(folder), AttachmentCache::new(folder));
         Self {
@@ -93,8 +87,8 @@ impl CaseBuilder {
         }
     }
 
-    /// Makes a case as some of the prompts ask it; `None` where something is wrong with it. The source stands behind its name
-    /// in what is told.
+    /// Builds a case for a range of prompts. Returns `None` if problems were added. `source` follows the
+    /// case's ID in messages.
     pub(super) fn build_case(
         &self,
         entry: &CaseEntry,
@@ -102,7 +96,7 @@ impl CaseBuilder {
         prompts: Range<usize>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<BuiltCase> {
-        let known = problems.len();
+        let problems_before = problems.len();
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
         let read = &mut *self.file_caches.borrow_mut();
@@ -111,32 +105,33 @@ impl CaseBuilder {
         let (assertions, identities) =
             self.build_assertions(entry, source, &base.tools, &read.assertion_files, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
-            let hint = "an answer that nothing is asked of would always pass; add `assert:`";
-            problems.push(Diagnostic::new(format!("case `{id}`{source} has no assertion"), span(), hint));
+            let hint = "add `assert:` (without assertions, every answer passes)";
+            problems.push(Diagnostic::new(format!("case `{id}`{source} has no assertions"), span(), hint));
         }
         let mut requests = Vec::with_capacity(prompts.len());
         for prompt in self.prompts.get(prompts)? {
-            let by = prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
+            let prompt_label =
+                prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
             let (system, messages) = match prompt.render(&entry.vars, &mut read.files) {
                 Ok(rendered) => rendered,
                 Err(error) => {
-                    let message = format!("case `{id}`{source}{by}: {}", error.message);
+                    let message = format!("case `{id}`{source}{prompt_label}: {}", error.message);
                     problems.push(Diagnostic::new(message, span(), error.hint));
                     continue;
                 }
             };
             let request = Request { system_prompt: system, messages, ..base.clone() };
             if request.last_user_text().trim().is_empty() {
-                let message = format!("case `{id}`{source}{by}: the prompt is empty");
-                let hint = "say something in `prompt:`, or give its variable a value";
+                let message = format!("case `{id}`{source}{prompt_label}: the prompt is empty");
+                let hint = "add text to `prompt:`, or give its variable a value";
                 problems.push(Diagnostic::new(message, span(), hint));
             }
             requests.push(request);
         }
-        (problems.len() == known).then_some(BuiltCase { requests, assertions, identities })
+        (problems.len() == problems_before).then_some(BuiltCase { requests, assertions, identities })
     }
 
-    /// A case's assertions, the set's before its own, with what identifies each.
+    /// Builds the set's shared assertions, then the case's own, each with its identity.
     fn build_assertions(
         &self,
         entry: &CaseEntry,
@@ -151,7 +146,7 @@ impl CaseBuilder {
         for (assertion, is_common) in
             self.shared_assertions.iter().map(|assertion| (assertion, true)).chain(own)
         {
-            let around = AssertionContext {
+            let context = AssertionContext {
                 reference: entry.reference.as_deref(),
                 folder: &self.folder,
                 tools,
@@ -160,13 +155,13 @@ impl CaseBuilder {
                 judge: self.judge.as_deref(),
                 embedding: self.embedding.as_deref(),
             };
-            match build_assertion(assertion, around) {
+            match build_assertion(assertion, context) {
                 Ok(built) => {
                     assertions.push(built.assertion);
                     identities.push(built.identity);
                 }
                 Err(AssertionDiagnostic { problem, is_case_fault: of_case }) => {
-                    // One in the set's common list is wrong once; a case that it does not fit is wrong itself.
+                    // Report a wrong shared assertion once. If a case does not fit it, report the case.
                     let span = problem.span.filter(|_| !(of_case && is_common));
                     let message = match span {
                         Some(_) => problem.message,
@@ -183,7 +178,7 @@ impl CaseBuilder {
         (assertions, identities)
     }
 
-    /// What is to be kept of a case that was made, and stands on this line of one of the files.
+    /// Serializes a valid case for later; `file` is an index into `files`.
     pub(super) fn encode_row(&mut self, entry: CaseEntry, file: usize, line: Option<u64>) -> Vec<u8> {
         let settings = entry.request.map(|own| {
             self.case_requests.push(own);
@@ -191,7 +186,7 @@ impl CaseBuilder {
         });
         let assert = entry.assert.iter().map(AssertionEntry::to_json).collect();
         let row = StoredCase { vars: entry.vars, reference: entry.reference, assert, settings, file, line };
-        // What is plain data always serialises.
+        // Plain data always serializes.
         serde_json::to_vec(&row).unwrap_or_default()
     }
 }
@@ -209,12 +204,12 @@ impl CaseRenderer for CaseBuilder {
             request: settings.and_then(|place| self.case_requests.get(place)).cloned(),
             assert: assert.into_iter().map(AssertionEntry::from_json).collect(),
         };
-        let mut made = self.build_case(&entry, &"", prompt..prompt + 1, &mut Vec::new())?;
+        let mut built = self.build_case(&entry, &"", prompt..prompt + 1, &mut Vec::new())?;
         Some(Case {
             metadata: head,
-            request: made.requests.pop()?,
+            request: built.requests.pop()?,
             reference: entry.reference,
-            assertions: made.assertions,
+            assertions: built.assertions,
             location: line
                 .zip(self.files.get(file))
                 .map(|(line, path)| SourceLocation { path: Arc::clone(path), line }),
@@ -231,7 +226,7 @@ mod tests {
     use crate::config::{FileAccess, yaml};
     use crate::eval::Digest;
 
-    /// Numbers that are easily misread, places, maps, files and settings: nothing is lost between the two times.
+    /// Covers values that could be lost between the two builds: numbers, spans, maps, files, and settings.
     const CASES: &str = r#"
 - {id: plain, vars: {q: "é \"x\"\n{{ q }}"}, assert: [contains: Paris, not-is-refusal]}
 - {id: numbers, vars: {q: [0.1, 1e-7, 5e-324, 123456789.12345679, -0.0, 9007199254740993, 18446744073709551615]}, assert: [{numeric: {equals: 0.30000000000000004, tolerance: 1%}}, {json-path: {path: $.city, equals: {a: [1.5, null]}}}]}
@@ -257,9 +252,9 @@ mod tests {
         let entries: Vec<CaseEntry> = yaml::parse("cases", CASES).unwrap();
         let mut lines = 1..;
         for entry in entries {
-            let made = rendering.build_case(&entry, &"", 0..1, &mut problems);
-            let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-            let made = made.unwrap_or_else(|| panic!("{told:?}"));
+            let built = rendering.build_case(&entry, &"", 0..1, &mut problems);
+            let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+            let built = built.unwrap_or_else(|| panic!("{messages:?}"));
             let (id, reference, line) = (entry.id.value.clone(), entry.reference.clone(), lines.next());
             let head = CaseMetadata {
                 id: id.as_str().into(),
@@ -269,8 +264,8 @@ mod tests {
             };
             let row = rendering.encode_row(entry, 0, line);
             let again = rendering.render_case(head, &row, 0).unwrap();
-            assert_eq!(again.request, made.requests[0], "{id}");
-            assert_eq!(format!("{:?}", again.assertions), format!("{:?}", made.assertions), "{id}");
+            assert_eq!(again.request, built.requests[0], "{id}");
+            assert_eq!(format!("{:?}", again.assertions), format!("{:?}", built.assertions), "{id}");
             assert_eq!((again.reference, again.location.map(|written| written.line)), (reference, line));
         }
     }

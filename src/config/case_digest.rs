@@ -1,11 +1,11 @@
-//! What makes a case the same case: what is sent, what is right, what is asked of the answer.
+//! The digest of a case: everything sent, the reference, and the assertions.
 
 use serde_json::{Map, Number, Value, json};
 
 use crate::chat::{PromptCacheTtl, Request, ResponseFormat, Tool, ToolChoice};
 use crate::eval::Digest;
 
-/// The digest of a case: contents, not paths, and nothing of how they are written.
+/// Depends on file contents, not on paths or notation.
 pub(super) fn compute_case_digest(
     request: &Request,
     reference: Option<&str>,
@@ -16,7 +16,7 @@ pub(super) fn compute_case_digest(
     Digest::of([canonicalize(identity).to_string()])
 }
 
-/// All that is sent. A field that is added to the request is to be added here: hence every one is named.
+/// Everything that is sent. Names every field, so that a new field of `Request` cannot be forgotten here.
 fn request_identity(request: &Request) -> Value {
     let Request {
         system_prompt: system,
@@ -63,7 +63,7 @@ fn request_identity(request: &Request) -> Value {
     })
 }
 
-/// One way to write what means the same: keys in order, whole numbers without a point.
+/// Normalizes JSON with the same meaning: sorted keys, and integers without a fraction.
 pub(super) fn canonicalize(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(canonicalize).collect(),
@@ -79,7 +79,7 @@ pub(super) fn canonicalize(value: Value) -> Value {
     }
 }
 
-/// A whole number that is written with a point or an exponent, where a double holds it exactly.
+/// Converts a number written with a fraction or exponent, if a double holds it exactly.
 fn as_integer(number: &Number) -> Option<Number> {
     let value =
         number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < 9e15)?;

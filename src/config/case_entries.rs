@@ -1,4 +1,4 @@
-//! Cases: written in the set, or taken from a CSV or JSONL file beside it.
+//! Case entries, from the set itself or from its CSV and JSONL files.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,7 +16,6 @@ use super::set_folder::SetFolder;
 use super::yaml::Spanned;
 use crate::eval::Digest;
 
-/// A case as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaseEntry {
@@ -32,12 +31,11 @@ pub(super) struct CaseEntry {
     pub assert: Vec<AssertionEntry>,
 }
 
-/// Where a case was written.
 #[derive(Clone, Debug)]
 pub(super) enum CaseOrigin {
-    /// In the set itself, where its place is underlined.
+    /// In the set file, where diagnostics underline it.
     SetFile,
-    /// On a line of another file.
+    /// On this line of another file.
     RowFile(Arc<str>, u64),
 }
 
@@ -50,20 +48,16 @@ impl fmt::Display for CaseOrigin {
     }
 }
 
-/// Reads the cases of a CSV or JSONL file, and hands them on one by one: there may be very many.
-///
-/// # Errors
-/// What is wrong, with the file's name and line in the message.
+/// Streams the cases of a CSV or JSONL file, because there may be very many. Errors name the file and line.
 pub(super) fn load_case_rows(
     folder: &SetFolder,
     name: &str,
     take: &mut dyn FnMut(CaseEntry, CaseOrigin, u64),
 ) -> Result<(), Diagnostic> {
-    let hint =
-        "a .csv file has a header line; a .jsonl file has one object a line; paths are relative to the set";
+    let hint = "use a .csv file with a header line or a .jsonl file with one object per line (paths are relative to the set)";
     let wrong = |message: String| Diagnostic::new(message, None, hint);
     let path = folder.file(name).map_err(wrong)?;
-    let unreadable = |error: io::Error| wrong(format!("{} cannot be read: {error}", path.display()));
+    let unreadable = |error: io::Error| wrong(format!("cannot read {}: {error}", path.display()));
     let mut file = BufReader::new(File::open(&path).map_err(unreadable)?);
     if file.fill_buf().map_err(unreadable)?.starts_with("\u{feff}".as_bytes()) {
         file.consume('\u{feff}'.len_utf8());
@@ -80,33 +74,32 @@ pub(super) fn load_case_rows(
     let read = match path.extension().and_then(|e| e.to_str()) {
         Some("csv") => read_csv_rows(file, &mut row),
         Some("jsonl" | "ndjson") => read_jsonl_rows(file, &mut row),
-        _ => return Err(wrong(format!("`{name}` is neither .csv nor .jsonl"))),
+        _ => return Err(wrong(format!("unsupported file type `{name}`: expected .csv or .jsonl"))),
     };
     read.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
-    if count == 0 { Err(wrong(format!("`{name}` has no cases"))) } else { Ok(()) }
+    if count == 0 { Err(wrong(format!("no cases in `{name}`"))) } else { Ok(()) }
 }
 
-/// The ids of cases, of which there may be very many: each is known by the first bytes of its digest.
+/// Case IDs by a prefix of their digest, to save memory in large sets.
 #[derive(Default)]
 pub(super) struct CaseIdSet(HashSet<u128>);
 
 impl CaseIdSet {
-    /// Whether the id was there before; it is from now on.
+    /// Adds the ID and returns whether it was already present.
     pub(super) fn mark_seen(&mut self, id: &str) -> bool {
         !self.0.insert(Digest::of([id]).prefix())
     }
 }
 
-/// A row's fields, in order.
+/// The fields of a row, in order.
 type CaseRow = Vec<(String, Value)>;
 
-/// Takes in one row and its line.
 type RowHandler<'a> = &'a mut dyn FnMut(u64, CaseRow) -> Result<(), String>;
 
-/// Nothing, or the line that is wrong, and how.
+/// The error is the line number and the reason.
 type RowsResult = Result<(), (u64, String)>;
 
-/// An object whose names are all kept, so that one that stands twice is seen.
+/// An object that keeps duplicate names, so that they can be reported.
 struct OrderedFields(CaseRow);
 
 impl<'de> Deserialize<'de> for OrderedFields {
@@ -121,7 +114,7 @@ impl<'de> Deserialize<'de> for OrderedFields {
                 let mut fields: CaseRow = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if fields.iter().any(|(known, _)| *known == name) {
-                        return Err(serde::de::Error::custom(format!("the field `{name}` stands twice")));
+                        return Err(serde::de::Error::custom(format!("duplicate field `{name}`")));
                     }
                     fields.push((name, value));
                 }
@@ -133,7 +126,7 @@ impl<'de> Deserialize<'de> for OrderedFields {
 }
 
 fn read_csv_rows(mut file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
-    // Of a line that ends in two characters, the reader counts the second one with the next line.
+    // The reader counts the `\ ` of a CRLF header as part of the next line.
     let start = file.fill_buf().map_err(|error| (1, error.to_string()))?;
     let first = start.split(|byte| *byte == b'\n').next().filter(|first| first.len() < start.len());
     let more = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
@@ -143,11 +136,11 @@ fn read_csv_rows(mut file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
         && let Some((_, name)) =
             [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| only.contains(*c))
     {
-        return Err((1, format!("the columns are separated by {name}; a .csv file has commas between them")));
+        return Err((1, format!("columns are separated by {name}: a .csv file must use commas")));
     }
     let mut seen = HashSet::new();
-    if let Some(twice) = headers.iter().find(|h| !seen.insert(*h)) {
-        return Err((1, format!("the column `{twice}` stands twice")));
+    if let Some(duplicate) = headers.iter().find(|h| !seen.insert(*h)) {
+        return Err((1, format!("duplicate column `{duplicate}`")));
     }
     for record in reader.records() {
         let line = |e: &csv::Error| e.position().map_or(0, |at| at.line() + more);
@@ -172,7 +165,7 @@ fn read_jsonl_rows(file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
     Ok(())
 }
 
-/// Known names are parts of the case, `assert:NAME` is that assertion, the rest are variables.
+/// Known names set parts of the case, `assert:NAME` adds an assertion, and all others are variables.
 fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
     let mut case = CaseEntry {
         id: Spanned { value: String::new(), span: None },
@@ -187,7 +180,7 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
         match name.as_str() {
-            "id" if blank => return Err("the `id` is empty".into()),
+            "id" if blank => return Err("empty `id`".into()),
             "id" => case.id.value = text(),
             "reference" => case.reference = (!value.is_null()).then(text),
             "tags" => case.tags = parse_tags(&value)?,
@@ -199,7 +192,7 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
                 }
                 None => match suggest_column(&name) {
                     Some(meant) => {
-                        return Err(format!("`{name}` is no variable's name; did you mean `{meant}`?"));
+                        return Err(format!("invalid variable name `{name}`; did you mean `{meant}`?"));
                     }
                     None => drop(case.vars.insert(name, value)),
                 },
@@ -212,8 +205,8 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
     Ok(case)
 }
 
-/// What a column was probably meant to be, where it looks like a slip: an assertion that silently becomes a variable
-/// would never be checked.
+/// The column that a misspelled name probably meant. An assertion that silently became a variable would never
+/// be checked.
 fn suggest_column(name: &str) -> Option<&'static str> {
     let lower = name.trim().to_lowercase();
     let known = ["id", "reference", "tags", "cluster"];
@@ -225,8 +218,8 @@ fn suggest_column(name: &str) -> Option<&'static str> {
     (like_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
 }
 
-/// Whether a name is a known one with a letter too many, too few or astray. Another letter in its place makes another word as
-/// a rule (`tabs`), and so does another one at its start (`preference`); of a short name every word is near.
+/// Whether a name has one letter too many, too few, or out of place. A substituted letter (`tabs`) or a
+/// different first letter (`preference`) usually makes another word, and short names resemble too many words.
 fn is_typo_of(name: &str, known: &str) -> bool {
     let sorted = |word: &str| {
         let mut letters: Vec<char> = word.chars().collect();
@@ -240,7 +233,7 @@ fn is_typo_of(name: &str, known: &str) -> bool {
         && strsim::osa_distance(name, known) == 1
 }
 
-/// Lists and maps stand in a column as JSON; all else is text.
+/// Lists and maps in a column are JSON; everything else is text.
 fn parse_cell(value: Value) -> Value {
     let parsed = value
         .as_str()
@@ -257,8 +250,8 @@ fn parse_tags(value: &Value) -> Result<Vec<String>, String> {
         }
         Value::Array(items) => items
             .iter()
-            .map(|i| i.as_str().map(str::to_owned).ok_or_else(|| "`tags` must be words".to_owned()))
+            .map(|i| i.as_str().map(str::to_owned).ok_or_else(|| "`tags` must be strings".to_owned()))
             .collect(),
-        _ => Err("`tags` must be words".into()),
+        _ => Err("`tags` must be strings".into()),
     }
 }

@@ -1,4 +1,4 @@
-//! `when`: for which requests a candidate is there.
+//! `when`: the conditions under which a candidate is used.
 
 use super::config_resolver::ConfigResolver;
 use super::route_entry::WhenEntry;
@@ -8,29 +8,32 @@ use crate::provider::ModelRef;
 use crate::route::CandidateConditions;
 
 impl ConfigResolver {
-    /// The conditions of one entry.
     pub(super) fn resolve_conditions(&mut self, entry: WhenEntry) -> CandidateConditions {
-        if let Some(most) = entry.max_input_tokens.as_ref().filter(|most| most.value == 0) {
-            self.report("no request has so few tokens", most.span.clone(), "write 1 or more");
+        if let Some(max) = entry.max_input_tokens.as_ref().filter(|max| max.value == 0) {
+            self.report("`max_input_tokens` must be at least 1", max.span.clone(), "use 1 or more");
         }
-        if let (Some(least), Some(most)) = (&entry.min_input_tokens, &entry.max_input_tokens)
-            && least.value > most.value
+        if let (Some(min), Some(max)) = (&entry.min_input_tokens, &entry.max_input_tokens)
+            && min.value > max.value
         {
             self.report(
-                format!("no request has at least {} and at most {} tokens", least.value, most.value),
-                least.span.clone(),
+                format!("no request matches: at least {} but at most {} tokens", min.value, max.value),
+                min.span.clone(),
                 "make `max_input_tokens` at least as large as `min_input_tokens`",
             );
         }
         let label = entry.label.map(|label| {
             if label.value.trim().is_empty() {
-                self.report("this label is empty", label.span.clone(), "write the word of `--label`");
+                self.report(
+                    "empty label",
+                    label.span.clone(),
+                    "use the value that callers pass with `--label`",
+                );
             }
             label.value.trim().to_owned()
         });
         CandidateConditions {
-            max_input_tokens: entry.max_input_tokens.map(|most| most.value),
-            min_input_tokens: entry.min_input_tokens.map(|least| least.value),
+            max_input_tokens: entry.max_input_tokens.map(|max| max.value),
+            min_input_tokens: entry.min_input_tokens.map(|min| min.value),
             label,
             tools: entry.tools,
             attachments: entry.attachments,
@@ -38,7 +41,7 @@ impl ConfigResolver {
         }
     }
 
-    /// A candidate that is there only for requests that its model is known not to take is never tried.
+    /// Reports a candidate whose condition requires something its model does not support.
     pub(super) fn check_can_be_tried(
         &mut self,
         model: &ModelRef,
@@ -47,9 +50,9 @@ impl ConfigResolver {
     ) {
         let Some(what) = find_unsupported_input(model, when, &self.catalog) else { return };
         self.report(
-            format!("`{model}` takes no {what}, so a candidate for requests with {what} is never tried"),
+            format!("`{model}` does not support {what}, so this candidate would never be tried"),
             place.span.clone(),
-            "name another model, or change the condition",
+            "use another model, or change the condition",
         );
     }
 }
@@ -71,7 +74,7 @@ fn find_unsupported_input(
     (when.attachments == Some(true) && blind).then_some("attachments")
 }
 
-/// Conditions that hold where both do; `None` where no request meets both.
+/// Conditions that hold where both do; `None` if no request meets both.
 pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Option<CandidateConditions> {
     fn same<T: Clone + PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<Option<T>> {
         match (a, b) {
@@ -87,7 +90,7 @@ pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Opt
         attachments: same(a.attachments.as_ref(), b.attachments.as_ref())?,
         schema: same(a.schema.as_ref(), b.schema.as_ref())?,
     };
-    let empty = joined.max_input_tokens.is_some_and(|most| joined.min_input_tokens.unwrap_or(0) > most);
+    let empty = joined.max_input_tokens.is_some_and(|max| joined.min_input_tokens.unwrap_or(0) > max);
     (!empty).then_some(joined)
 }
 
@@ -96,10 +99,8 @@ pub(super) fn covers(wide: &CandidateConditions, narrow: &CandidateConditions) -
     fn implied<T: PartialEq>(wide: Option<&T>, narrow: Option<&T>) -> bool {
         wide.is_none() || wide == narrow
     }
-    wide.max_input_tokens.is_none_or(|most| narrow.max_input_tokens.is_some_and(|other| other <= most))
-        && wide
-            .min_input_tokens
-            .is_none_or(|least| narrow.min_input_tokens.is_some_and(|other| other >= least))
+    wide.max_input_tokens.is_none_or(|max| narrow.max_input_tokens.is_some_and(|other| other <= max))
+        && wide.min_input_tokens.is_none_or(|min| narrow.min_input_tokens.is_some_and(|other| other >= min))
         && implied(wide.label.as_ref(), narrow.label.as_ref())
         && implied(wide.tools.as_ref(), narrow.tools.as_ref())
         && implied(wide.attachments.as_ref(), narrow.attachments.as_ref())
@@ -137,7 +138,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Joined conditions are covered by each of the two, and nothing is covered by less than itself.
+        /// The intersection is covered by both conditions.
         #[test]
         fn intersection_is_covered_by_both_conditions(a in conditions(), b in conditions()) {
             proptest::prop_assert!(covers(&a, &a) && covers(&CandidateConditions::default(), &a));
@@ -163,7 +164,7 @@ mod tests {
                 schema,
             })
             .prop_filter("a condition that can hold", |when| {
-                when.max_input_tokens.is_none_or(|most| when.min_input_tokens.unwrap_or(0) <= most)
+                when.max_input_tokens.is_none_or(|max| when.min_input_tokens.unwrap_or(0) <= max)
             })
     }
 }

@@ -1,4 +1,4 @@
-//! Where `routes.yaml` is.
+//! Finds `routes.yaml`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,56 +6,50 @@ use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
 use super::ConfigError;
 
-/// The repository's own `routes.yaml`, for a machine that has none.
+/// The repository's `routes.yaml`, used if no file is found.
 pub(super) const BUILT_IN_ROUTES: &str = include_str!("../../routes.yaml");
 
-/// What a search needs to know of its surroundings.
 #[derive(Clone, Copy)]
-pub struct ConfigSearch<'a> {
-    /// `--config`.
+pub(crate) struct ConfigSearch<'a> {
     pub flag: Option<&'a Path>,
-    /// The folder that the user stands in.
+    /// The current directory.
     pub folder: &'a Path,
-    /// Looks an environment variable up.
+    /// Looks up an environment variable.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Who chose a file, and so how far it is trusted.
+/// How the file was chosen, which decides how far it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigOrigin {
-    /// Named by the user, by flag or variable: that is trust.
+    /// Named by flag or variable, and therefore trusted.
     Explicit,
-    /// Found in this folder or above it: from whoever wrote the folder.
+    /// Found in the current folder or above it, possibly written by someone else.
     Project,
-    /// The user's own, in the config folder.
+    /// In the user's config directory.
     User,
-    /// The copy inside the binary.
+    /// The copy in the binary.
     BuiltIn,
 }
 
 /// A `routes.yaml` with its text.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
-    /// How the user would name it.
     pub display_name: String,
-    /// Where it is; `None` for the built-in one.
+    /// `None` for the built-in file.
     pub path: Option<PathBuf>,
-    /// What it says.
     pub text: String,
-    /// Who chose it.
     pub origin: ConfigOrigin,
 }
 
-/// Finds the file: `--config`, `SLALOM_CONFIG`, here or above, the config folder, the built-in copy.
-///
-/// # Errors
-/// When a named file cannot be read.
-pub fn find_config(look: ConfigSearch<'_>) -> Result<ConfigFile, ConfigError> {
-    let variable = (look.environment)("SLALOM_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(path) = look.flag.map(Path::to_path_buf).or(variable) {
+/// Searches `--config`, `SLALOM_CONFIG`, the current folder and its parents, the config directory, and the
+/// built-in copy, in this order.
+pub(crate) fn find_config(search: ConfigSearch<'_>) -> Result<ConfigFile, ConfigError> {
+    let variable = (search.environment)("SLALOM_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(path) = search.flag.map(Path::to_path_buf).or(variable) {
         return read_config(path, ConfigOrigin::Explicit);
     }
-    let above = look.folder.ancestors().map(|folder| folder.join("routes.yaml")).find(|path| path.is_file());
+    let above =
+        search.folder.ancestors().map(|folder| folder.join("routes.yaml")).find(|path| path.is_file());
     if let Some(path) = above {
         return read_config(path, ConfigOrigin::Project);
     }
@@ -78,12 +72,12 @@ fn read_config(path: PathBuf, origin: ConfigOrigin) -> Result<ConfigFile, Config
     }
 }
 
-/// The user's ledger, in the state folder; `None` without a home.
-pub fn user_ledger_path() -> Option<PathBuf> {
+/// In the state folder; `None` without a home directory.
+pub(crate) fn user_ledger_path() -> Option<PathBuf> {
     app_dirs().map(|f| f.state_dir().unwrap_or_else(|| f.data_dir()).join("ledger.db"))
 }
 
-/// The user's folders for this product; `None` without a home.
+/// `None` without a home directory.
 pub(super) fn app_dirs() -> Option<impl AppStrategy> {
     let names =
         AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "slalom".into() };

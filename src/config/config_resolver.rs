@@ -1,4 +1,4 @@
-//! From what `routes.yaml` says to what it means.
+//! Resolves `routes.yaml` into a checked configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -19,98 +19,82 @@ use crate::catalog::Catalog;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
 use crate::route::{DailyBudget, RoutePolicy};
 
-/// Until a connection stands, where nothing else is said.
+/// Used if `timeouts: {connect: …}` is not set.
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What `routes.yaml` means, with the built-in providers and models underneath.
+/// A resolved `routes.yaml`, including the built-in providers and models.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file it came from.
     pub source_file: ConfigFile,
-    /// All providers by name.
     pub providers: HashMap<String, Arc<Provider>>,
-    /// Other names of providers.
+    /// Alternative names of providers, such as `gemini` for `google`.
     pub provider_aliases: HashMap<String, String>,
-    /// Facts about models.
     pub catalog: Catalog,
-    /// Short names of models.
     pub aliases: HashMap<String, ModelRef>,
-    /// The routes, in the file's order.
+    /// In the file's order.
     pub routes: Vec<RouteSpec>,
-    /// The route of a call that names none.
+    /// Used by calls that name no route.
     pub default_route: Option<String>,
-    /// How failures are met where no route says otherwise.
+    /// Used where a route sets nothing else.
     pub default_policy: RoutePolicy,
-    /// How much may be spent in a day.
     pub budget: Option<DailyBudget>,
-    /// What is run when a breaker opens: a program, and a template for each argument, which may use `provider`, `model`,
-    /// `reason` and `open_seconds`. None in a file that wants trust.
+    /// The command for an open breaker: a program and templates for its arguments, with the variables
+    /// `provider`, `model`, `reason`, and `open_seconds`. `None` if the file is not trusted.
     pub on_breaker_open: Option<Vec<String>>,
-    /// What variables changed about the routes, in words.
+    /// How environment variables changed the routes, as text.
     pub override_notes: Vec<String>,
-    /// Until a connection stands.
     pub connect_timeout: Duration,
-    /// Whether the file is the user's own choice, or a project's that the user said yes to.
+    /// Whether the user chose the file or trusted it explicitly.
     pub is_trusted: bool,
-    /// What in the file needs the user's trust before it is used, in words.
+    /// What in the file needs the user's trust, as text.
     pub trust_requirements: Vec<String>,
-    /// The providers that the file adds, or moves to another host.
+    /// Providers that the file adds or moves to another host.
     pub(super) own_providers: HashSet<String>,
 }
 
-/// A route as the file has it.
 #[derive(Clone, Debug)]
 pub struct RouteSpec {
-    /// Its name.
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
-    /// Its models, in order, those of routes that it names among them.
+    /// In order, with references to routes expanded.
     pub candidates: Vec<CandidateSpec>,
-    /// How failures are met.
     pub policy: RoutePolicy,
-    /// The variable that took the place of the file's candidates.
+    /// The environment variable that replaced the file's candidates.
     pub overridden_by: Option<String>,
     pub(super) unexpanded: Vec<UnexpandedCandidate>,
 }
 
 impl Config {
-    /// Which files golden sets may read under this file.
+    /// Which files golden sets may read under this configuration.
     pub fn file_access(&self) -> FileAccess {
         file_access(self.is_trusted)
     }
 
-    /// Reads what was found.
-    ///
-    /// # Errors
-    /// The first mistake of syntax or type; else all broken references, ranges and conflicts together.
-    pub fn load(found: ConfigFile, trust: &TrustStore) -> Result<Self, ConfigError> {
-        Self::load_with_catalog(found, trust, Catalog::default())
+    /// Resolves a file. Syntax and type errors stop at the first; all other errors are reported together.
+    pub fn load(source: ConfigFile, trust: &TrustStore) -> Result<Self, ConfigError> {
+        Self::load_with_catalog(source, trust, Catalog::default())
     }
 
-    /// Reads what was found, over a catalogue of models.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
+    /// Like [`load`](Self::load), with another catalog of models.
     pub fn load_with_catalog(
-        found: ConfigFile,
+        source: ConfigFile,
         trust: &TrustStore,
         catalog: Catalog,
     ) -> Result<Self, ConfigError> {
-        let file: RoutesFile = yaml::parse(&found.display_name, &found.text)?;
-        let trusted = match (&found.path, found.origin) {
-            (Some(path), ConfigOrigin::Project) => trust.is_trusted(path, &found.text),
+        let file: RoutesFile = yaml::parse(&source.display_name, &source.text)?;
+        let trusted = match (&source.path, source.origin) {
+            (Some(path), ConfigOrigin::Project) => trust.is_trusted(path, &source.text),
             _ => true,
         };
-        let folder = found.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
-        let mut reader = ConfigResolver::new(folder, file_access(trusted), catalog);
-        let config = reader.resolve(file, found.clone(), trusted);
-        if reader.problems.is_empty() {
+        let folder = source.path.as_ref().and_then(|path| Some(path.parent()?.to_path_buf()));
+        let mut resolver = ConfigResolver::new(folder, file_access(trusted), catalog);
+        let config = resolver.resolve(file, source.clone(), trusted);
+        if resolver.problems.is_empty() {
             return Ok(config);
         }
-        // What concerns routes together is found last and belongs between what concerns each.
-        reader.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
-        Err(ConfigError { path: found.display_name, text: found.text, diagnostics: reader.problems })
+        // Problems across routes are found last; sort them into the order of the file.
+        resolver.problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        Err(ConfigError { path: source.display_name, text: source.text, diagnostics: resolver.problems })
     }
 }
 
@@ -118,29 +102,28 @@ fn file_access(trusted: bool) -> FileAccess {
     if trusted { FileAccess::Unrestricted } else { FileAccess::SetFolderOnly }
 }
 
-/// Reads entries and gathers what is wrong with them.
+/// Resolves entries and collects problems.
 pub(super) struct ConfigResolver {
     problems: Vec<Diagnostic>,
-    /// Aliases that mean nothing, said once and not at each use.
+    /// Aliases that do not resolve, reported once instead of at each use.
     broken_aliases: Vec<String>,
-    /// Other names of providers.
     provider_aliases: HashMap<String, String>,
     providers: HashMap<String, Provider>,
     aliases: HashMap<String, ModelRef>,
-    /// The providers that the file adds, or moves to another host.
+    /// Providers that the file adds or moves to another host.
     own_providers: HashSet<String>,
     pub(super) route_names: Vec<String>,
-    /// What is known of models, the file's own facts included once they were read.
+    /// Includes the file's own model facts once they are resolved.
     pub(super) catalog: Catalog,
-    /// Golden sets that were read and are right.
+    /// Golden sets already found valid.
     pub(super) valid_sets: Vec<(PathBuf, String)>,
-    /// Where the file is.
+    /// The directory of the file.
     pub(super) folder: Option<PathBuf>,
-    /// What golden sets that the file names may read.
+    /// What golden sets named in the file may read.
     pub(super) file_access: FileAccess,
 }
 
-/// Where a mistake about a route as a whole is shown.
+/// Locations for problems that concern a whole route.
 struct RouteSpans {
     requires: Option<Range<usize>>,
     candidates: Option<Range<usize>>,
@@ -222,7 +205,7 @@ impl ConfigResolver {
         }
     }
 
-    /// The providers; says what in them needs trust.
+    /// Resolves the providers and returns what in them needs trust.
     fn resolve_providers(&mut self, entries: SpannedMap<ProviderEntry>, trusted: bool) -> Vec<String> {
         let rows = built_in_providers();
         let mut providers: HashMap<String, Provider> =
@@ -255,46 +238,46 @@ impl ConfigResolver {
         let mut aliases = HashMap::new();
         for (name, target) in entries.0 {
             if name.value.contains('/') || name.value.starts_with("route:") {
-                let hint = "leave out `/` and `route:`";
-                self.report(format!("`{}` cannot be an alias", name.value), name.span.clone(), hint);
+                let hint = "remove `/` and `route:`";
+                self.report(format!("invalid alias `{}`", name.value), name.span.clone(), hint);
             }
             match self.resolve_model(&target) {
                 Some(model) => drop(aliases.insert(name.value, model)),
                 None => self.broken_aliases.push(name.value),
             }
         }
-        // Only now: an alias stands for a model, not for another alias.
+        // Set last, because an alias must refer to a model and not to another alias.
         self.aliases = aliases;
     }
 
     fn resolve_routes(&mut self, entries: SpannedMap<RouteEntry>, defaults: &RoutePolicy) -> Vec<RouteSpec> {
         self.route_names = entries.0.iter().map(|(name, _)| name.value.clone()).collect();
-        let mut places = Vec::new();
+        let mut spans = Vec::new();
         let mut routes: Vec<RouteSpec> = Vec::new();
         for (name, entry) in entries.0 {
-            places.push(RouteSpans {
+            spans.push(RouteSpans {
                 requires: entry.requires.first().and_then(|word| word.span.clone()),
                 candidates: entry.candidates.span.clone(),
             });
             routes.push(self.resolve_route(&name, entry, defaults));
         }
-        let (candidates, misfits) = expand_routes(&routes);
+        let (candidates, errors) = expand_routes(&routes);
         for (route, candidates) in routes.iter_mut().zip(candidates) {
             route.candidates = candidates;
         }
-        let whole = misfits.is_empty();
-        for misfit in misfits {
-            self.report(misfit.message, misfit.span, misfit.hint);
+        let is_expanded = errors.is_empty();
+        for error in errors {
+            self.report(error.message, error.span, error.hint);
         }
-        for (route, places) in routes.iter().zip(places).filter(|_| whole) {
+        for (route, spans) in routes.iter().zip(spans).filter(|_| is_expanded) {
             if let Some((why, hint)) = explain_unusable_route(route, &self.catalog) {
-                self.report(why, places.requires.or(places.candidates), hint);
+                self.report(why, spans.requires.or(spans.candidates), hint);
             }
         }
         routes
     }
 
-    /// A route, with what it names still to be put in its place.
+    /// Resolves a route, leaving references to other routes unexpanded.
     fn resolve_route(
         &mut self,
         name: &Spanned<String>,
@@ -304,14 +287,14 @@ impl ConfigResolver {
         if name.value.is_empty()
             || !name.value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
         {
-            let hint = "use letters, digits, `-`, `_` and `.`".to_owned();
-            self.report(format!("`{}` cannot name a route", name.value), name.span.clone(), hint);
+            let hint = "use letters, digits, `-`, `_`, and `.`".to_owned();
+            self.report(format!("invalid route name `{}`", name.value), name.span.clone(), hint);
         }
         if entry.candidates.value.is_empty() {
             self.report(
-                format!("the route `{}` has no candidates", name.value),
+                format!("route `{}` has no candidates", name.value),
                 entry.candidates.span.clone(),
-                "name at least one model",
+                "add at least one model",
             );
         }
         let policy = self.resolve_policy(&entry, defaults);
@@ -329,10 +312,10 @@ impl ConfigResolver {
     pub(super) fn report_unknown_route(&mut self, name: &str, span: Option<Range<usize>>) {
         let near = find_closest(name, self.route_names.iter().map(String::as_str));
         let hint = near.map_or("add it under `routes:`".to_owned(), |near| format!("did you mean `{near}`?"));
-        self.report(format!("there is no route `{name}`"), span, hint);
+        self.report(format!("unknown route `{name}`"), span, hint);
     }
 
-    /// A model by its reference or alias.
+    /// Resolves a model reference or alias.
     pub(super) fn resolve_model(&mut self, written: &Spanned<String>) -> Option<ModelRef> {
         if let Some(model) = self.aliases.get(&written.value) {
             return Some(model.clone());
@@ -350,13 +333,13 @@ impl ConfigResolver {
                 let near = find_closest(&model.provider, self.providers.keys().map(String::as_str));
                 let hint = near
                     .map_or("add it under `providers:`".to_owned(), |near| format!("did you mean `{near}`?"));
-                self.report(format!("there is no provider `{}`", model.provider), written.span.clone(), hint);
+                self.report(format!("unknown provider `{}`", model.provider), written.span.clone(), hint);
                 None
             }
             Err(error) => {
                 let near = find_closest(&written.value, self.aliases.keys().map(String::as_str));
                 let hint = if self.route_names.contains(&written.value) {
-                    format!("for the route of that name, write `route:{}`", written.value)
+                    format!("did you mean `route:{}`?", written.value)
                 } else if let Some(near) = near {
                     format!("did you mean the alias `{near}`?")
                 } else {

@@ -1,4 +1,4 @@
-//! Errors in files: where, what, and what to do.
+//! Diagnostics for files: message, location, and hint.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,37 +9,33 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::yaml::Spanned;
 use crate::chat::{redact_api_keys, sanitize_char};
 
-/// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What is wrong.
     pub message: String,
-    /// Where, in bytes of the file's text; `None` when it is about the file as a whole.
+    /// Byte range in the file's text; `None` if the problem concerns the whole file.
     pub span: Option<Range<usize>>,
-    /// What to do.
     pub hint: String,
 }
 
 impl Diagnostic {
-    /// A problem at a place, with what to do about it.
     pub fn new(message: impl Into<String>, span: Option<Range<usize>>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), span, hint: hint.into() }
     }
 }
 
-/// All that is wrong in one file.
+/// All problems in one file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
-    /// The file, as the user would name it.
+    /// The file as the user names it.
     pub path: String,
-    /// Its text, for the underlined lines.
+    /// The file's text, to show the affected lines.
     pub text: String,
-    /// What is wrong with it; never empty.
+    /// Never empty.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl ConfigError {
-    /// One problem about a file as a whole.
+    /// A single problem that concerns the whole file.
     pub fn for_file(path: impl Into<String>, message: impl Into<String>, hint: &str) -> Self {
         Self {
             path: path.into(),
@@ -48,14 +44,13 @@ impl ConfigError {
         }
     }
 
-    /// A file that cannot be read.
     pub(super) fn cannot_read(path: impl Into<String>, error: &std::io::Error) -> Self {
         let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "check the path; it is relative to the folder you are in",
+            std::io::ErrorKind::NotFound => "check the path (it is relative to the current folder)",
             std::io::ErrorKind::InvalidData => "save the file as UTF-8 text",
-            _ => "check that it is a file that you may read",
+            _ => "check that it is a readable file",
         };
-        Self::for_file(path, format!("the file cannot be read: {error}"), hint)
+        Self::for_file(path, format!("cannot read the file: {error}"), hint)
     }
 
     fn render_diagnostic(&self, problem: &Diagnostic) -> String {
@@ -68,12 +63,12 @@ impl ConfigError {
         if can_contain_key(self.text[line_start..].lines().next().unwrap_or_default())
             || self.is_in_secret_block(line_start)
         {
-            // A key pasted where a variable's name belongs must not be shown by the error about it.
+            // A key pasted where a variable's name belongs must not appear in the error about it.
             let row = self.text[..line_start].matches('\n').count() + 1;
             let column = self.text[line_start..span.start].chars().count() + 1;
             let (message, path) = (replace_control_chars(&redact_api_keys(&problem.message)), &self.path);
             return format!(
-                "error: {message}\n --> {path}:{row}:{column} (the line is not shown: it may hold a key)"
+                "error: {message}\n --> {path}:{row}:{column} (line hidden: it may contain a key)"
             );
         }
         let snippet =
@@ -81,7 +76,8 @@ impl ConfigError {
         Renderer::plain().render(&[title.element(snippet)])
     }
 
-    /// Whether a line stands in a block of values that are sent: the nearest line with less indent names it.
+    /// Whether a line is inside a block of values that are sent. The nearest less indented line above names
+    /// the block.
     fn is_in_secret_block(&self, line_start: usize) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let own = self.text[line_start..].lines().next().map_or(0, indent);
@@ -90,12 +86,12 @@ impl ConfigError {
         ["headers:", "query:", "auth:", "api_key:"].iter().any(|name| opener.starts_with(name))
     }
 
-    /// A span that cuts no character and is not empty where there is text.
+    /// Aligns a span to character boundaries and extends an empty one to a word.
     fn normalize_span(&self, span: Range<usize>) -> Range<usize> {
         let text = &self.text;
         let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        // The parser gives a scalar's first character; its word is what a reader looks for.
+        // The parser gives only a scalar's first character; extend it to the whole word.
         let word = text[start..line_end].find([' ', ',', ']', '}']).map_or(line_end, |at| start + at);
         let word = start + text[start..word].trim_end_matches(':').len();
         let end = if span.end <= span.start + 1 { word } else { span.end.clamp(start, line_end.max(start)) };
@@ -105,7 +101,7 @@ impl ConfigError {
 }
 
 fn can_contain_key(line: &str) -> bool {
-    // A timer of that name holds none.
+    // The `first_token` timeout is not a key.
     let lower = line.to_lowercase().replace("first_token:", "");
     let words = [
         "api_key",
@@ -135,27 +131,28 @@ fn is_key_separator(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// Long, and letters and digits in no order that words have: what a key looks like that says nothing of itself.
+/// Whether a word is long and mixes letters and digits, as unlabeled keys do.
 fn is_random_looking(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     word.len() >= 24 && digits >= 4 && digits < word.len()
 }
 
-/// What is wrong with a file's version, if anything: there is one so far.
+/// Reports a file format version other than 1, the only one so far.
 pub(super) fn check_version(version: &Spanned<u32>) -> Option<Diagnostic> {
-    let message = || format!("version {} of the file format is not known", version.value);
-    (version.value != 1).then(|| Diagnostic::new(message(), version.span.clone(), "write `version: 1`"))
+    let message = || format!("unsupported file format version {}", version.value);
+    (version.value != 1).then(|| Diagnostic::new(message(), version.span.clone(), "use `version: 1`"))
 }
 
-/// Control characters from a file must not reach a terminal.
+/// Control characters from a file must not reach the terminal.
 fn replace_control_chars(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { c } else { sanitize_char(c) }).collect()
 }
 
-/// So many problems of a kind are shown; of the others it is said how many there are.
+/// Problems shown per kind; the rest are only counted.
 const MAX_SHOWN_PER_KIND: usize = 3;
 
-/// What problems of one kind have in common: all but the first name in them, which is as a rule the case's, and the numbers.
+/// The key that groups problems of one kind: all words except the first name in backticks, usually the
+/// case's, and digits.
 fn grouping_key(problem: &Diagnostic) -> String {
     let mut parts = problem.message.splitn(3, '`');
     let (before, _, after) = (parts.next(), parts.next(), parts.next());
@@ -188,8 +185,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The known word that is nearest to one, for a "did you mean".
-pub fn find_closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The most similar known word, for "did you mean" hints.
+pub(crate) fn find_closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
     near.filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -1,33 +1,28 @@
-//! Durations as people write them.
+//! Parses durations such as `250ms` or `1h30m`.
 
 use std::time::Duration;
 
-/// Longer than anybody waits, and short enough for every clock to add up.
+/// Longer than any useful timeout, and far below what overflows a clock.
 const MAX_DURATION_DAYS: u64 = 30;
 
-/// Older scores are of other models.
+/// An older score says nothing about today's models.
 const MAX_AGE_DAYS: u64 = 3650;
 
-/// A text that is no duration, or one that is too long.
+/// A text that is not a duration, or a duration that is too long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a duration of at most {most} days")]
-pub struct DurationError {
+#[error("invalid duration `{text}`: expected a number with a unit, at most {most} days")]
+pub(crate) struct DurationError {
     text: String,
     most: u64,
 }
 
 impl DurationError {
-    /// What to write instead.
-    pub const HINT: &'static str = "write for example 250ms, 5s or 2m";
-    /// What to write instead for an age.
-    pub(super) const AGE_HINT: &'static str = "write for example 30d, 2w or 12h";
+    pub(crate) const HINT: &'static str = "use a number with a unit, for example 250ms, 5s, or 2m";
+    pub(super) const AGE_HINT: &'static str = "use a number with a unit, for example 30d, 2w, or 12h";
 }
 
-/// Reads `250ms`, `5s`, `2m`, `1h30m`.
-///
-/// # Errors
-/// When it is none, negative, or longer than 30 days.
-pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+/// Accepts `250ms`, `5s`, `2m`, or `1h30m`, up to 30 days.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let wrong = || DurationError { text: text.to_owned(), most: MAX_DURATION_DAYS };
     parse_unbounded(text).filter(|duration| *duration <= days(MAX_DURATION_DAYS)).ok_or_else(wrong)
 }
@@ -41,10 +36,7 @@ fn days(days: u64) -> Duration {
     Duration::from_secs(days * 24 * 3600)
 }
 
-/// Reads an age: `30d`, `2w`, or a duration.
-///
-/// # Errors
-/// When it is none, negative, or longer than ten years.
+/// Accepts `30d`, `2w`, or a duration, up to ten years.
 pub(super) fn parse_age(text: &str) -> Result<Duration, DurationError> {
     let wrong = || DurationError { text: text.to_owned(), most: MAX_AGE_DAYS };
     let trimmed = text.trim();
@@ -92,7 +84,10 @@ mod tests {
         for wrong in ["30", "d", "-1d", "1.5d", "3651d", "99999999999999999999w", "99999h", "old", ""] {
             assert!(parse_age(wrong).is_err(), "{wrong}");
         }
-        let said = parse_age("9999d").map_err(|error| error.to_string());
-        assert_eq!(said, Err("`9999d` is not a duration of at most 3650 days".to_owned()));
+        let message = parse_age("9999d").map_err(|error| error.to_string());
+        assert_eq!(
+            message,
+            Err("invalid duration `9999d`: expected a number with a unit, at most 3650 days".to_owned())
+        );
     }
 }

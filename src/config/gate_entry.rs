@@ -1,4 +1,4 @@
-//! What a golden set demands of a run.
+//! The `gate:` of a golden set.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,7 +8,6 @@ use super::yaml::Spanned;
 use crate::eval::statistics::ComparisonMetric;
 use crate::eval::{CountOrShare, Gate, MIN_ANSWERS_FOR_P95};
 
-/// The gate as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GateEntry {
@@ -26,7 +25,7 @@ pub(super) struct GateEntry {
 }
 
 impl GateEntry {
-    /// The gate of a set that asks for so many answers in all.
+    /// `answers` is the total of all cases and repeats.
     pub(super) fn resolve(self, answers: usize, problems: &mut Vec<Diagnostic>) -> Gate {
         let value = |written: &Option<Spanned<f64>>| written.as_ref().map(|written| written.value);
         let gate = Gate {
@@ -43,13 +42,14 @@ impl GateEntry {
         };
         for (name, must) in gate.find_invalid_fields() {
             let span = self.field(name).and_then(|written| written.span.clone());
-            let hint = if must == "0 or more" { "write a limit" } else { "write 0.9 for 90 %" };
+            let hint = if must == "0 or more" { "use a limit of 0 or more" } else { "use 0.9 for 90%" };
             problems.push(Diagnostic::new(format!("`{name}` must be {must}"), span, hint));
         }
         if let Some(limit) = self.max_p95_ms.filter(|_| answers < MIN_ANSWERS_FOR_P95) {
-            let message =
-                format!("`max_p95_ms` takes {MIN_ANSWERS_FOR_P95} answers, and this set asks for {answers}");
-            let hint = "limit the median with `max_p50_ms`, or add cases or `repeat`";
+            let message = format!(
+                "`max_p95_ms` needs at least {MIN_ANSWERS_FOR_P95} answers, but this set produces {answers}"
+            );
+            let hint = "use `max_p50_ms` instead, add cases, or raise `repeat`";
             problems.push(Diagnostic::new(message, limit.span, hint));
         }
         gate
@@ -71,7 +71,7 @@ impl GateEntry {
 
 fn parse_max_unscored(limit: &Spanned<Value>, problems: &mut Vec<Diagnostic>) -> Option<CountOrShare> {
     let text = limit.value.as_str().map_or_else(|| limit.value.to_string(), str::to_owned);
-    let hint = "write a number of cases, or a share such as `1%`";
+    let hint = "use a number of cases, or a percentage such as `1%`";
     let wrong = |why| Diagnostic::new(format!("`max_unscored`: {why}"), limit.span.clone(), hint);
     text.parse().map_err(|why: String| problems.push(wrong(why))).ok()
 }

@@ -1,4 +1,4 @@
-//! A golden set, from its file to its rendered cases.
+//! Loads a golden set and checks all of its cases.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,6 @@ use super::set_folder::{FileAccess, SetFolder};
 use super::yaml::{self, Spanned};
 use crate::eval::{CasesWriter, Digest, DigestBuilder, GoldenSet, NewCase};
 
-/// The file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GoldenSetFile {
@@ -47,10 +46,8 @@ struct GoldenSetFile {
     cases_from: Vec<Spanned<String>>,
 }
 
-/// Reads a golden set and everything it names.
-///
-/// # Errors
-/// The first mistake of syntax or type; else all others together, each at its place.
+/// Loads a golden set and every file it names. Syntax and type errors stop at the first; all other errors are
+/// reported together.
 pub fn load_golden_set(path: &Path, access: FileAccess) -> Result<GoldenSet, ConfigError> {
     let name = path.display().to_string();
     let text =
@@ -82,7 +79,7 @@ fn resolve_golden_set(
     rendering.files.push(name.as_str().into());
     (rendering.request_defaults, rendering.shared_assertions) = (file.request, file.assert);
     (rendering.judge, rendering.embedding) = (file.judge, file.embedding);
-    let mut reading = GoldenSetLoader {
+    let mut loader = GoldenSetLoader {
         digesters,
         rendering,
         cases: CasesWriter::default(),
@@ -94,18 +91,18 @@ fn resolve_golden_set(
     for entry in std::mem::take(&mut file.cases) {
         let line = |start| breaks.partition_point(|at| *at < start) as u64 + 1;
         let line = entry.id.span.as_ref().map(|span| line(span.start));
-        reading.add_case(entry, &CaseOrigin::SetFile, line);
+        loader.add_case(entry, &CaseOrigin::SetFile, line);
     }
     for listed in &file.cases_from {
-        reading.rendering.files.push(folder.path().join(&listed.value).to_string_lossy().into());
+        loader.rendering.files.push(folder.path().join(&listed.value).to_string_lossy().into());
         let rows = load_case_rows(&folder, &listed.value, &mut |entry, source, line| {
-            reading.add_case(entry, &source, Some(line));
+            loader.add_case(entry, &source, Some(line));
         });
         if let Err(problem) = rows {
-            reading.problems.push(Diagnostic { span: listed.span.clone(), ..problem });
+            loader.problems.push(Diagnostic { span: listed.span.clone(), ..problem });
         }
     }
-    let GoldenSetLoader { rendering, cases, storage_error: full, digesters, problems, .. } = reading;
+    let GoldenSetLoader { rendering, cases, storage_error: full, digesters, problems, .. } = loader;
     if file.cases_from.is_empty() && cases.is_empty() && problems.is_empty() {
         let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
         problems.push(Diagnostic::new("the golden set has no cases", None, hint));
@@ -115,7 +112,7 @@ fn resolve_golden_set(
     for (name, number) in [("repeat", &file.repeat), ("min_pass", &file.min_pass)] {
         if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
             let message = format!("`{name}` must be at least 1");
-            problems.push(Diagnostic::new(message, zero.span.clone(), "write a number of answers"));
+            problems.push(Diagnostic::new(message, zero.span.clone(), "use a number of 1 or more"));
         }
     }
     if !problems.is_empty() {
@@ -148,46 +145,41 @@ fn resolve_golden_set(
 }
 
 fn case_storage_error(error: &io::Error) -> Diagnostic {
-    let message = format!("the cases are too many for memory, and no temporary file takes them: {error}");
-    Diagnostic::new(
-        message,
-        None,
-        "make room in the folder for temporary files, or name another one in $TMPDIR",
-    )
+    let message = format!("cannot write the cases to a temporary file: {error}");
+    Diagnostic::new(message, None, "free up space in the temporary folder, or set $TMPDIR to another one")
 }
 
-/// A set whose cases are read one after the other.
 struct GoldenSetLoader<'a> {
     rendering: CaseBuilder,
     cases: CasesWriter,
-    /// Why there is no room for more of them, if there is none.
+    /// The first error from the temporary storage of cases, if any.
     storage_error: Option<io::Error>,
-    /// Of the set, by prompt.
+    /// Builds the digest of the set for each prompt.
     digesters: Vec<DigestBuilder>,
     ids: CaseIdSet,
     problems: &'a mut Vec<Diagnostic>,
 }
 
 impl GoldenSetLoader<'_> {
-    /// Takes in a case that stands on this line of the last of the files.
+    /// Adds a case from the given line of the file added last.
     fn add_case(&mut self, mut entry: CaseEntry, source: &CaseOrigin, line: Option<u64>) {
         let id = entry.id.value.clone();
         if self.ids.mark_seen(&id) {
-            let message = format!("two cases have the id `{id}`{source}");
-            let hint = "give each case an id of its own";
+            let message = format!("duplicate case ID `{id}`{source}");
+            let hint = "give each case a unique ID";
             self.problems.push(Diagnostic::new(message, entry.id.span.clone(), hint));
         }
         let prompts = 0..self.rendering.prompts.len();
-        let Some(made) = self.rendering.build_case(&entry, source, prompts, self.problems) else { return };
+        let Some(built) = self.rendering.build_case(&entry, source, prompts, self.problems) else { return };
         let reference = entry.reference.as_deref();
-        let digest = |request| compute_case_digest(request, reference, &made.identities);
-        let digests: Vec<Digest> = made.requests.iter().map(digest).collect();
+        let digest = |request| compute_case_digest(request, reference, &built.identities);
+        let digests: Vec<Digest> = built.requests.iter().map(digest).collect();
         for (digester, digest) in self.digesters.iter_mut().zip(&digests) {
             digester.update(digest.to_string());
         }
         let (tags, cluster) = (std::mem::take(&mut entry.tags), entry.cluster.take().map(Into::into));
         let row = self.rendering.encode_row(entry, self.rendering.files.len() - 1, line);
-        let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &made.assertions, row: &row };
+        let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &built.assertions, row: &row };
         if self.storage_error.is_none() {
             self.storage_error = self.cases.add(new).err();
         }

@@ -1,8 +1,7 @@
-//! What the files say: `routes.yaml` and golden sets, turned into typed policies and sets.
-//!
-//! The only room that knows YAML, and [`yaml`] is its only file that touches the parser. Everything checkable is
-//! checked here, before anything is paid for; every error names file, line and column, underlines the place and says
-//! what to do. Start with [`Config::load`] and [`load_set`].
+//! Loads `routes.yaml`, golden sets, and the other files that users write, and resolves them into the types
+//! of `route`, `provider`, and `eval`. Every check that needs no call happens here, so that errors appear
+//! before anything is paid for. Entry points are [`Config::load`] and [`load_golden_set`]; only [`yaml`]
+//! touches the YAML parser. Depends on `chat`, `catalog`, `dialect`, `provider`, `route`, and `eval`.
 
 mod assertions;
 mod attachment;
@@ -42,20 +41,22 @@ mod tools;
 mod trust_store;
 mod yaml;
 
-pub use attachment::{AttachmentError, load_attachment};
-pub use baseline_file::{BaselineSubject, load_baseline, render_baseline};
+pub(crate) use attachment::{AttachmentError, load_attachment};
+pub(crate) use baseline_file::{BaselineSubject, load_baseline, render_baseline};
 pub use candidates::CandidateSpec;
-pub use catalog_file::CatalogFile;
-pub use config_file::{ConfigFile, ConfigOrigin, ConfigSearch, find_config, user_ledger_path};
-pub use config_resolver::{Config, RouteSpec};
-pub use diagnostic::{ConfigError, Diagnostic, find_closest};
-pub use dotenv::DotEnv;
-pub use duration::{DurationError, parse_duration};
+pub(crate) use catalog_file::CatalogFile;
+pub use config_file::{ConfigFile, ConfigOrigin};
+pub(crate) use config_file::{ConfigSearch, find_config, user_ledger_path};
+pub use config_resolver::Config;
+pub(crate) use diagnostic::{ConfigError, find_closest};
+pub(crate) use dotenv::DotEnv;
+pub(crate) use duration::{DurationError, parse_duration};
 pub use golden_set_file::load_golden_set;
-pub use output_schema_file::parse_output_schema;
-pub use scenario::{ScenarioRule, ScenarioStep, load_scenario};
+pub(crate) use output_schema_file::parse_output_schema;
+pub(crate) use scenario::{ScenarioStep, load_scenario};
 pub use set_folder::FileAccess;
-pub use subject::{ResolvedSubject, SubjectError};
-pub use template::{Template, TemplateError};
-pub use tools::parse_tools;
+pub(crate) use subject::ResolvedSubject;
+pub use subject::SubjectError;
+pub(crate) use template::{Template, TemplateError};
+pub(crate) use tools::parse_tools;
 pub use trust_store::TrustStore;

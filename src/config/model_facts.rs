@@ -1,4 +1,4 @@
-//! Facts of `routes.yaml` about models, field by field over what is known already.
+//! Model facts in `routes.yaml`, which override known facts field by field.
 
 use super::config_resolver::ConfigResolver;
 use super::diagnostic::find_closest;
@@ -11,7 +11,7 @@ use crate::chat::ReasoningEffort;
 use crate::provider::ModelRef;
 
 impl ConfigResolver {
-    /// What is known of a model, with what the file says in its place.
+    /// Starts from the known facts about the model.
     pub(super) fn resolve_model_facts(&mut self, model: ModelRef, entry: ModelEntry) -> ModelFacts {
         let known = self.catalog.find(&model.provider, &model.model).unwrap_or_default();
         let mut facts = ModelFacts { provider: model.provider, model: model.model, ..known };
@@ -40,13 +40,13 @@ impl ConfigResolver {
         facts
     }
 
-    fn resolve_price(&mut self, said: PriceEntry) -> TokenPrices {
+    fn resolve_price(&mut self, entry: PriceEntry) -> TokenPrices {
         TokenPrices {
-            input: self.resolve_nano_dollars(said.input),
-            cached_input: self.resolve_nano_dollars(said.cached_input),
-            cache_write: self.resolve_nano_dollars(said.cache_write),
-            cache_write_1h: self.resolve_nano_dollars(said.cache_write_1h),
-            output: self.resolve_nano_dollars(said.output),
+            input: self.resolve_nano_dollars(entry.input),
+            cached_input: self.resolve_nano_dollars(entry.cached_input),
+            cache_write: self.resolve_nano_dollars(entry.cache_write),
+            cache_write_1h: self.resolve_nano_dollars(entry.cache_write_1h),
+            output: self.resolve_nano_dollars(entry.output),
             reasoning: None,
         }
     }
@@ -54,16 +54,16 @@ impl ConfigResolver {
     fn resolve_nano_dollars(&mut self, usd: Option<Spanned<f64>>) -> Option<NanoDollars> {
         let usd = usd?;
         if !(0.0..1e6).contains(&usd.value) {
-            let hint = "prices are dollars per million tokens";
-            self.report(format!("`{}` is no price", usd.value), usd.span, hint);
+            let hint = "use USD per million tokens";
+            self.report(format!("invalid price `{}`", usd.value), usd.span, hint);
             return None;
         }
-        // Nine decimals are kept; the bounds above keep this far inside 64 bits.
+        // Nine decimals are kept, and the bounds above keep the value far below 2^64.
         let nano = (usd.value * 1e9).round() as u64;
         if nano == 0 && usd.value > 0.0 {
-            // Kept, it would be no price at all, and what it is the price of free.
-            let hint = "prices are dollars per million tokens, to nine decimals";
-            self.report(format!("`{}` is too small a price to be kept", usd.value), usd.span, hint);
+            // Rounding it to 0 would make the model look free.
+            let hint = "use USD per million tokens, with at most nine decimals";
+            self.report(format!("invalid price `{}`: too small", usd.value), usd.span, hint);
             return None;
         }
         Some(nano)
@@ -76,21 +76,21 @@ impl ConfigResolver {
         what: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Vec<T> {
-        let mut found = Vec::new();
+        let mut parsed = Vec::new();
         for word in words {
             match read(&word.value) {
-                Some(one) => found.push(one),
+                Some(one) => parsed.push(one),
                 None => self.report_unknown_keyword(word, known, what),
             }
         }
-        found
+        parsed
     }
 
     fn report_unknown_keyword(&mut self, word: &Spanned<String>, known: &[&str], what: &str) {
         let hint = match find_closest(&word.value, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the words known here are {}", known.join(", ")),
+            None => format!("use one of {}", known.join(", ")),
         };
-        self.report(format!("`{}` is no {what}", word.value), word.span.clone(), hint);
+        self.report(format!("unknown {what} `{}`", word.value), word.span.clone(), hint);
     }
 }

@@ -1,15 +1,13 @@
-//! The shape of an answer as it is written in a file.
+//! JSON Schemas for structured output, read from files.
 
 use serde_json::{Value, json};
 
 use crate::chat::{JsonSchema, ResponseFormat};
 use crate::eval::OutputSchema;
 
-/// A JSON Schema to ask for by that name; what a vendor does not take as a name is replaced.
-///
-/// # Errors
-/// In words, when it is none.
-pub fn parse_output_schema(name: &str, schema: Value) -> Result<ResponseFormat, String> {
+/// Checks a schema and wraps it as a response format. Characters that providers reject in the name are
+/// replaced.
+pub(crate) fn parse_output_schema(name: &str, schema: Value) -> Result<ResponseFormat, String> {
     OutputSchema::new(&schema)?;
     let name: String = name.chars().map(|c| if is_name_char(c) { c } else { '_' }).take(64).collect();
     let name = if name.is_empty() { JsonSchema::DEFAULT_NAME.to_owned() } else { name };
@@ -18,7 +16,7 @@ pub fn parse_output_schema(name: &str, schema: Value) -> Result<ResponseFormat, 
     Ok(ResponseFormat::JsonSchema(JsonSchema { name, description, schema, strict }))
 }
 
-/// Vendors hold a model to a schema only if every object in it is closed and needs all its fields.
+/// Providers enforce a schema only if every object in it is closed and requires all its properties.
 fn can_be_strict(schema: &Value) -> bool {
     let here = schema.get("properties").and_then(Value::as_object).is_none_or(|properties| {
         let required = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);

@@ -1,4 +1,4 @@
-//! `SLALOM_ROUTE_NAME`: other candidates for one deploy, without an edit.
+//! `SLALOM_ROUTE_NAME` variables, which replace a route's candidates for one deployment.
 
 use super::candidates::{CandidateRef, UnexpandedCandidate, expand_routes, explain_unusable_route};
 use super::config_resolver::{Config, RouteSpec};
@@ -7,19 +7,15 @@ use super::subject::SubjectError;
 use crate::provider::Environment;
 use crate::route::CandidateConditions;
 
-/// What the name of each such variable begins with.
 const OVERRIDE_PREFIX: &str = "SLALOM_ROUTE_";
 
-/// The variable that replaces the candidates of a route.
 fn override_variable(route: &str) -> String {
     format!("{OVERRIDE_PREFIX}{}", route.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Config {
-    /// The routes with the candidates that the environment names in the place of the file's.
-    ///
-    /// # Errors
-    /// When a variable's value names no models, or two routes would take theirs from the same one.
+    /// Replaces the candidates of routes that have an override in the environment. Fails if two routes share
+    /// a variable.
     pub fn apply_overrides(mut self, environment: &dyn Environment) -> Result<Self, SubjectError> {
         let mut found: Vec<(usize, String, Vec<UnexpandedCandidate>)> = Vec::new();
         for (n, route) in self.routes.iter().enumerate() {
@@ -31,10 +27,10 @@ impl Config {
                 let other = &self.routes[*other].name;
                 return Err(SubjectError {
                     message: format!(
-                        "{variable} could mean the route `{other}` or the route `{}`",
+                        "ambiguous variable {variable}: it matches routes `{other}` and `{}`",
                         route.name
                     ),
-                    hint: Some("give one of them another name, or unset the variable".to_owned()),
+                    hint: Some("rename one of the routes, or unset the variable".to_owned()),
                 });
             }
             let written = self.parse_override(&value, route).map_err(|error| SubjectError {
@@ -49,28 +45,28 @@ impl Config {
         for (n, variable, written) in found {
             let route = &mut self.routes[n];
             self.override_notes
-                .push(format!("{variable} replaces the candidates of the route `{}`", route.name));
+                .push(format!("{variable} overrides the candidates of route `{}`", route.name));
             route.unexpanded = written;
             route.overridden_by = Some(variable);
         }
         self.reexpand_routes()
     }
 
-    /// What there is to warn of in the names of variables: one that means no route, and may be misspelt.
+    /// Warns about override variables that match no route, probably because of a typo.
     pub fn find_unknown_overrides(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
         let known: Vec<String> = self.routes.iter().map(|route| override_variable(&route.name)).collect();
-        let strange =
+        let unknown =
             names.into_iter().filter(|name| name.starts_with(OVERRIDE_PREFIX) && !known.contains(name));
-        strange
+        unknown
             .map(|name| {
                 let near = find_closest(&name, known.iter().map(String::as_str));
-                let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                format!("{name} is passed over: there is no route of that name{near}")
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                format!("ignoring {name}: unknown route{near}")
             })
             .collect()
     }
 
-    /// The variables that took the place of the file's candidates in a route, or in one that it names, in turn.
+    /// The overrides that affect a route, directly or through the routes it refers to.
     pub fn override_variables(&self, route: &str) -> Vec<&str> {
         let mut names = vec![route];
         let mut variables = Vec::new();
@@ -97,11 +93,11 @@ impl Config {
                 self.routes.iter().filter(named).filter_map(|route| route.overridden_by.as_deref()).collect();
             set.join(", ")
         };
-        let (candidates, misfits) = expand_routes(&self.routes);
-        if let Some(misfit) = misfits.into_iter().next() {
-            let chain: Vec<&str> = misfit.route_path.iter().map(String::as_str).collect();
-            let message = format!("{}: {}", variables(&chain), misfit.message);
-            return Err(SubjectError { message, hint: Some(misfit.hint.to_owned()) });
+        let (candidates, errors) = expand_routes(&self.routes);
+        if let Some(error) = errors.into_iter().next() {
+            let chain: Vec<&str> = error.route_path.iter().map(String::as_str).collect();
+            let message = format!("{}: {}", variables(&chain), error.message);
+            return Err(SubjectError { message, hint: Some(error.hint.to_owned()) });
         }
         for (route, candidates) in self.routes.iter_mut().zip(candidates) {
             route.candidates = candidates;
@@ -116,7 +112,8 @@ impl Config {
         Ok(self)
     }
 
-    /// What a list of names means as the candidates of a route. What the file says of one that it has itself stays.
+    /// Parses a list of candidates. Those that the file's route already has keep their conditions and
+    /// weights.
     fn parse_override(
         &self,
         list: &str,
@@ -126,8 +123,8 @@ impl Config {
         for name in list.split(',').map(str::trim) {
             if name.is_empty() {
                 return Err(SubjectError {
-                    message: "a name is missing beside a comma".to_owned(),
-                    hint: Some("write models as `provider/model,provider/model`".to_owned()),
+                    message: "empty name in the list".to_owned(),
+                    hint: Some("use `provider/model,provider/model`".to_owned()),
                 });
             }
             let what = match name.strip_prefix("route:").map(str::trim) {
@@ -136,7 +133,7 @@ impl Config {
             };
             if written.iter().any(|other| other.target == what) {
                 return Err(SubjectError {
-                    message: format!("`{name}` stands twice"),
+                    message: format!("duplicate candidate `{name}`"),
                     hint: Some("remove one of them".to_owned()),
                 });
             }
@@ -152,28 +149,29 @@ impl Config {
         }
         let near = find_closest(name, self.routes.iter().map(|route| route.name.as_str()));
         Err(SubjectError {
-            message: format!("there is no route `{name}`"),
+            message: format!("unknown route `{name}`"),
             hint: near.map(|near| format!("did you mean `route:{near}`?")),
         })
     }
 }
 
-/// The condition and the weight that a route's file gives to a candidate, where it has it once.
+/// The condition and weight that the route in the file gives a candidate, if it lists the candidate exactly
+/// once.
 fn find_existing_settings(what: &CandidateRef, route: &RouteSpec) -> (CandidateConditions, f64) {
-    let mut said: Vec<(CandidateConditions, f64)> = Vec::new();
+    let mut settings: Vec<(CandidateConditions, f64)> = Vec::new();
     match what {
         CandidateRef::Model(model) => {
-            said.extend(
+            settings.extend(
                 route.candidates.iter().filter(|c| c.model == *model).map(|c| (c.when.clone(), c.weight)),
             );
         }
         CandidateRef::Route(_) => {
-            said.extend(
+            settings.extend(
                 route.unexpanded.iter().filter(|w| w.target == *what).map(|w| (w.when.clone(), w.weight)),
             );
         }
     }
-    // Two conditions for one model cannot both be kept by one candidate.
-    let only = if said.len() == 1 { said.pop() } else { None };
+    // Two conditions for one model cannot be merged into one candidate.
+    let only = if settings.len() == 1 { settings.pop() } else { None };
     only.unwrap_or((CandidateConditions::default(), 1.0))
 }

@@ -1,4 +1,4 @@
-//! What a golden set asks: one prompt, or several by name, as templates.
+//! The prompts of a golden set: a single one, or several by name, as templates.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::template::{Template, TemplateError};
 use super::yaml::{Spanned, SpannedMap, StringOrMap};
 use crate::chat::{Message, Part, Role};
 
-/// What is asked, as it is written: in the set itself, or as one of its `prompts`.
+/// A prompt as written, in the set itself or under `prompts:`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PromptEntry {
@@ -38,12 +38,12 @@ enum RoleKeyword {
     Assistant,
 }
 
-/// Several prompts by name: each a text, or a map with the keys that a set has for one.
+/// Named prompts. Each is a string, or a map with the same keys as a set with one prompt.
 pub(super) type PromptEntries = SpannedMap<Spanned<StringOrMap<PromptEntry>>>;
 
-/// The templates that a case's request is made of.
+/// The templates that a case's messages are rendered from.
 pub(super) struct PromptTemplate {
-    /// Its name, where the set has several.
+    /// `None` if the set has a single prompt.
     pub(super) name: Option<String>,
     system: Option<Template>,
     messages: Vec<MessageTemplate>,
@@ -52,11 +52,10 @@ pub(super) struct PromptTemplate {
 struct MessageTemplate {
     role: Role,
     text: Template,
-    /// The names of files that go with the words.
+    /// File names, which are templates too.
     files: Vec<Template>,
 }
 
-/// What is wrong with a case's prompt, and what to do.
 pub(super) struct PromptError {
     pub(super) message: String,
     pub(super) hint: String,
@@ -67,14 +66,14 @@ impl From<TemplateError> for PromptError {
         let hint = match error.is_undefined {
             true => "add it under the case's `vars:`",
             false => {
-                "templates are Jinja's: `{{ name }}` takes a variable, `{% if name %}…{% endif %}` decides"
+                "use Jinja syntax: `{{ name }}` inserts a variable, `{% if name %}…{% endif %}` is a condition"
             }
         };
         Self { message: error.message, hint: hint.to_owned() }
     }
 }
 
-/// The files that prompts name, each read once.
+/// Caches the files that prompts refer to.
 pub(super) struct AttachmentCache {
     folder: SetFolder,
     known: HashMap<String, Part>,
@@ -89,7 +88,7 @@ impl AttachmentCache {
         if let Some(part) = self.known.get(name) {
             return Ok(part.clone());
         }
-        let hint = || "paths are relative to the set".to_owned();
+        let hint = || "check the path (it is relative to the set)".to_owned();
         let find = |name: &str| self.folder.file(name);
         let part = load_attachment(name, find)
             .map_err(|error| PromptError { message: error.message, hint: error.hint.unwrap_or_else(hint) })?;
@@ -99,24 +98,21 @@ impl AttachmentCache {
 }
 
 impl PromptTemplate {
-    /// The system prompt and the turns of a case with these variables.
-    ///
-    /// # Errors
-    /// When a variable is not defined, or a file cannot be had.
+    /// Renders the system prompt and messages. Fails on an undefined variable or an unreadable file.
     pub(super) fn render(
         &self,
         variables: &Map<String, Value>,
         files: &mut AttachmentCache,
     ) -> Result<(Option<String>, Vec<Message>), PromptError> {
         let system = self.system.as_ref().map(|system| system.render(variables)).transpose()?;
-        let turns =
-            self.messages.iter().map(|turn| turn.render(variables, files)).collect::<Result<_, _>>()?;
-        Ok((system, turns))
+        let messages =
+            self.messages.iter().map(|message| message.render(variables, files)).collect::<Result<_, _>>()?;
+        Ok((system, messages))
     }
 }
 
 impl MessageTemplate {
-    /// As `ask -f` has it: pictures and documents stand before the words, texts behind them.
+    /// Same layout as `ask -f`: images and documents come before the text, text files after it.
     fn render(
         &self,
         variables: &Map<String, Value>,
@@ -134,8 +130,8 @@ impl MessageTemplate {
     }
 }
 
-/// Reads what a set asks: its own prompt, or all of its prompts, each with the set's system prompt where it has none of its own.
-/// There is at least one, or a problem.
+/// Resolves the prompts of a set. Named prompts inherit the set's system prompt and files. Returns an empty
+/// list only if problems were added.
 pub(super) fn resolve_prompts(
     own: &PromptEntry,
     named: Option<&PromptEntries>,
@@ -143,30 +139,30 @@ pub(super) fn resolve_prompts(
 ) -> Vec<PromptTemplate> {
     let Some(named) = named else { return parse_prompt(None, own, problems).into_iter().collect() };
     let first = own.messages.as_ref().and_then(|messages| messages.first());
-    let beside = own.prompt.as_ref().or(first.map(|message| &message.content));
-    if let Some(beside) = beside {
-        let hint = "move it under `prompts:`, with a name of its own";
+    let unnamed = own.prompt.as_ref().or(first.map(|message| &message.content));
+    if let Some(unnamed) = unnamed {
+        let hint = "move the single prompt under `prompts:` and give it a name";
         problems.push(Diagnostic::new(
-            "`prompts` stands in place of `prompt` and `messages`",
-            beside.span.clone(),
+            "cannot combine `prompts` with `prompt` or `messages`",
+            unnamed.span.clone(),
             hint,
         ));
     }
     if named.0.is_empty() {
-        let hint = "name them, as in `prompts: {short: …, long: …}`, or write one `prompt:`";
-        problems.push(Diagnostic::new("`prompts` names no prompt", None, hint));
+        let hint = "add named prompts, as in `prompts: {short: …, long: …}`, or use a single `prompt:`";
+        problems.push(Diagnostic::new("`prompts` is empty", None, hint));
     }
     let mut prompts: Vec<PromptTemplate> = Vec::new();
     for (n, (name, entry)) in named.0.iter().enumerate() {
         let known = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.value.is_empty() || !name.value.chars().all(known) {
-            let message = format!("`{}` is no name for a prompt", name.value);
-            let hint = "letters, digits, `-`, `_` and `.` make a name: it stands in `MODEL#NAME`";
+            let message = format!("invalid prompt name `{}`", name.value);
+            let hint = "use letters, digits, `-`, `_`, and `.`";
             problems.push(Diagnostic::new(message, name.span.clone(), hint));
         }
         if named.0.iter().take(n).any(|(other, _)| other.value == name.value) {
-            let message = format!("two prompts have the name `{}`", name.value);
-            problems.push(Diagnostic::new(message, name.span.clone(), "give each prompt a name of its own"));
+            let message = format!("duplicate prompt name `{}`", name.value);
+            problems.push(Diagnostic::new(message, name.span.clone(), "give each prompt a unique name"));
         }
         let entry = match &entry.value {
             StringOrMap::String(text) => PromptEntry {
@@ -191,8 +187,8 @@ fn parse_prompt(
     let mut template = |text: &Spanned<String>| match Template::new(&text.value) {
         Ok(template) => Some(template),
         Err(error) => {
-            let problem = Diagnostic::new(error.message, text.span.clone(), "check the braces there");
-            // The set's system prompt is wrong once, however many prompts have it.
+            let problem = Diagnostic::new(error.message, text.span.clone(), "check the braces");
+            // Report an invalid shared system prompt once, not once per prompt.
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -200,8 +196,8 @@ fn parse_prompt(
         }
     };
     let system = entry.system.as_ref().map(&mut template);
-    let mut turn = |speaker, text: &Spanned<String>, files: &[Spanned<String>]| {
-        let role = if speaker == RoleKeyword::User { Role::User } else { Role::Assistant };
+    let mut turn = |keyword, text: &Spanned<String>, files: &[Spanned<String>]| {
+        let role = if keyword == RoleKeyword::User { Role::User } else { Role::Assistant };
         let (text, files) = (template(text), files.iter().map(&mut template).collect::<Option<Vec<_>>>());
         Some(MessageTemplate { role, text: text?, files: files? })
     };
@@ -212,8 +208,8 @@ fn parse_prompt(
             let of_assistant = messages.iter().filter(|message| message.role == RoleKeyword::Assistant);
             let misplaced = of_assistant.flat_map(|message| &message.files).chain(&entry.files).next();
             if let Some(file) = misplaced {
-                let hint = "write `files` in a turn of the user's under `messages:`";
-                let problem = Diagnostic::new("files go with what the user says", file.span.clone(), hint);
+                let hint = "move `files` to a user message under `messages:`";
+                let problem = Diagnostic::new("`files` must be in a user message", file.span.clone(), hint);
                 if !problems.contains(&problem) {
                     problems.push(problem);
                 }
@@ -221,7 +217,7 @@ fn parse_prompt(
             if messages.last().is_none_or(|message| message.role != RoleKeyword::User) {
                 let span = messages.last().and_then(|m| m.content.span.clone());
                 problems.push(Diagnostic::new(
-                    "the last turn under `messages:` must be the user's",
+                    "the last message under `messages:` must be a user message",
                     span,
                     "end with `- {role: user, content: …}`",
                 ));
@@ -229,18 +225,16 @@ fn parse_prompt(
             turns
         }
         (Some(prompt), Some(_)) => {
-            let message = "`prompt` and `messages` cannot stand together";
+            let message = "cannot combine `prompt` with `messages`";
             problems.push(Diagnostic::new(message, prompt.span.clone(), "keep one of them"));
             None
         }
         (None, None) => {
             let hint = "add `prompt:` with {{ variables }}, or `messages:`";
             problems.push(match name {
-                Some(name) => Diagnostic::new(
-                    format!("the prompt `{}` asks nothing", name.value),
-                    name.span.clone(),
-                    hint,
-                ),
+                Some(name) => {
+                    Diagnostic::new(format!("prompt `{}` is empty", name.value), name.span.clone(), hint)
+                }
                 None => Diagnostic::new("the golden set has no prompt", None, hint),
             });
             None

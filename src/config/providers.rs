@@ -1,4 +1,4 @@
-//! Providers of `routes.yaml`: built-in rows with changes, and rows of one's own.
+//! Resolves the providers of `routes.yaml`: changed built-in rows and new ones.
 
 use super::config_resolver::ConfigResolver;
 use super::provider_trust::is_loopback_url;
@@ -8,7 +8,7 @@ use crate::dialect::{Dialect, Quirks};
 use crate::provider::{AuthScheme, Hosting, Provider, SharedSigner, fill_template};
 
 impl ConfigResolver {
-    /// A provider out of its entry and, where there is one, the built-in row of its name.
+    /// Builds a provider from its entry and the built-in row with the same name, if any.
     pub(super) fn resolve_provider(
         &mut self,
         name: &Spanned<String>,
@@ -20,9 +20,9 @@ impl ConfigResolver {
             || name.value == "route"
         {
             self.report(
-                format!("`{}` cannot name a provider", name.value),
+                format!("invalid provider name `{}`", name.value),
                 name.span.clone(),
-                "leave out `/`, `,` and `#`",
+                "remove `/`, `,`, and `#`",
             );
             return None;
         }
@@ -30,10 +30,10 @@ impl ConfigResolver {
         let base_url = entry.base_url.as_ref().map(|u| u.value.trim().trim_end_matches('/').to_owned());
         let (Some(dialect), Some(url)) = (dialect, base_url.clone().or(built_in.map(|p| p.base_url.clone())))
         else {
-            let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere, ollama or bedrock) and `base_url:`"
+            let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere, ollama, or bedrock) and `base_url:`"
                 .to_owned();
             self.report(
-                format!("`{}` is no built-in provider, so its dialect and base URL must be said", name.value),
+                format!("`{}` is not a built-in provider: `dialect` and `base_url` are required", name.value),
                 name.span.clone(),
                 hint,
             );
@@ -49,25 +49,25 @@ impl ConfigResolver {
         let row = built_in.map(|row| with_dialect(row, dialect, hosting));
         let mut provider = row.unwrap_or_else(|| {
             let mut new = Provider::new(&name.value, dialect, "", usual.clone());
-            // A host of one's own often has no key; where one is named, it is needed.
+            // A custom host often needs no key, but if the entry names one, it is required.
             new.key_optional = true;
             new
         });
-        // What the built-in provider would sign with is not this one's.
+        // The built-in provider's signer must not sign for another provider.
         provider.signer = SharedSigner::default();
         provider.base_url = url;
         if base_url.is_some() {
-            // What the file says stands before the vendor's variable.
+            // The file takes precedence over the provider's environment variable.
             provider.base_url_variable = None;
             provider.base_url_by_region.clear();
         }
         if entry.dialect.is_some() {
-            // The file says what all its models speak, unless it says more below.
+            // The file's dialect applies to all models, unless `dialects` below adds exceptions.
             provider.dialects.clear();
         }
         provider.hosting = hosting;
         provider.allow_http = entry.allow_http;
-        // Only what runs here can be taken for the simulator.
+        // Only a server on this machine can count as the simulator.
         provider.simulated &= base_url.is_none() || is_loopback_url(&provider.base_url);
         if let Some(key) = entry.api_key {
             if let Some(source) = self.resolve_key_source(key) {
@@ -104,7 +104,7 @@ impl ConfigResolver {
             match provider.quirks.with_overrides(&quirks.value) {
                 Ok(merged) => provider.quirks = merged,
                 Err(why) => {
-                    self.report(why, quirks.span, "write it as for example `{max_tokens_field: max_tokens}`");
+                    self.report(why, quirks.span, "use this form: `{max_tokens_field: max_tokens}`");
                 }
             }
         }
@@ -112,10 +112,11 @@ impl ConfigResolver {
     }
 }
 
-/// A built-in row with another dialect or hosting. Of what it says, only that changes which belongs to the old wire.
+/// Copies a built-in row with another dialect or hosting, and resets only what belongs to the old wire
+/// format.
 fn with_dialect(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider {
     let mut provider = Provider { dialect, ..row.clone() };
-    // Azure, Vertex and others have a way of their own, whatever is spoken there.
+    // Azure, Vertex, and others have their own auth scheme for every dialect.
     if row.auth == default_auth(row.dialect, row.hosting) {
         provider.auth = default_auth(dialect, hosting);
     }
@@ -126,7 +127,6 @@ fn with_dialect(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider 
     provider
 }
 
-/// How requests are authorised where nothing is said.
 fn default_auth(dialect: Dialect, hosting: Hosting) -> AuthScheme {
     if hosting == Hosting::Azure {
         return AuthScheme::Header("api-key".into());
@@ -142,13 +142,13 @@ fn default_auth(dialect: Dialect, hosting: Hosting) -> AuthScheme {
     }
 }
 
-/// Whether a base URL is one, once its settings are filled in.
+/// Checks a base URL after filling in its settings.
 fn check_base_url(text: &str) -> Result<(), (String, &'static str)> {
     let known = |name: &str| match name {
         "region" | "project" | "resource" | "account" => Ok("x".to_owned()),
         name => Err((
-            format!("`{{{name}}}` is no setting that a `base_url` can hold"),
-            "the settings are {region}, {project}, {resource} and {account}",
+            format!("unknown setting `{{{name}}}` in `base_url`"),
+            "use {region}, {project}, {resource}, or {account}",
         )),
     };
     let filled = fill_template(text.trim(), known)?;
@@ -162,8 +162,8 @@ fn check_base_url(text: &str) -> Result<(), (String, &'static str)> {
     if plain {
         return Ok(());
     }
-    let hint = "write http:// or https://, a host and a path; no user name, no query";
-    Err(("the `base_url` is no plain http or https URL".to_owned(), hint))
+    let hint = "use http:// or https://, a host, and a path, without a user name or query";
+    Err(("invalid `base_url`: not a plain http or https URL".to_owned(), hint))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Names that an untrusted `routes.yaml` must not point at a provider of its own.
+//! Names that an untrusted `routes.yaml` must not redirect to its own provider.
 //!
-//! Someone who types `haiku`, or no model at all, expects the built-in meaning. A project file may change it, but a prompt
-//! goes to a server that the file itself names only once the user trusts the file.
+//! A user who types `haiku`, or no model at all, expects the built-in meaning. A project file may change it,
+//! but prompts go to a server that the file itself names only after the user trusts the file.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::yaml;
 use crate::provider::TargetError;
 use crate::route::Candidate;
 
-/// The aliases and routes of the built-in `routes.yaml`.
+/// Aliases and routes of the built-in `routes.yaml`.
 fn built_in_names() -> HashSet<String> {
     let file: Option<RoutesFile> = yaml::parse("the built-in routes.yaml", BUILT_IN_ROUTES).ok();
     let Some(file) = file else { return HashSet::new() };
@@ -21,8 +21,8 @@ fn built_in_names() -> HashSet<String> {
 }
 
 impl Config {
-    /// Blocks a candidate of the file's own provider that was reached through a name the file does not own: a built-in
-    /// alias or route, or the default route.
+    /// Blocks a candidate of the file's own provider that was reached through a built-in alias or route, or
+    /// through the default route.
     pub(super) fn block_redirected(&self, name: &str, candidate: Candidate) -> Candidate {
         let provider = &candidate.model_ref.provider;
         if self.is_trusted || candidate.target.is_err() || !self.own_providers.contains(provider) {
@@ -36,7 +36,7 @@ impl Config {
             () => return candidate,
         };
         let name = name.strip_prefix("route:").unwrap_or(name);
-        let why = format!("{} redirects `{name}`, {what}, to this provider", self.source_file.display_name);
+        let why = format!("{} redirects `{name}` ({what}) to this provider", self.source_file.display_name);
         let target = Err(TargetError::Untrusted { provider: provider.clone(), why });
         Candidate { target, ..candidate }
     }

@@ -1,4 +1,4 @@
-//! The settings with which a golden set's prompts are sent.
+//! Request settings of a golden set, such as sampling, tools, and the output schema.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::tools::parse_tools;
 use super::yaml::Spanned;
 use crate::chat::{JsonSchema, Request, ResponseFormat, Tool};
 
-/// Request settings of a set, or of one case.
+/// Settings of a set or of a single case.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RequestEntry {
@@ -27,7 +27,7 @@ pub(super) struct RequestEntry {
 }
 
 impl RequestEntry {
-    /// A case's own settings over its set's: what it does not say stays.
+    /// A case's settings, with the set's as defaults.
     pub(super) fn merge_over(&self, set: &Self) -> Self {
         Self {
             temperature: self.temperature.clone().or(set.temperature.clone()),
@@ -41,7 +41,7 @@ impl RequestEntry {
     }
 }
 
-/// Makes requests out of settings, and reads each file that they name once.
+/// Builds requests from settings and caches the files they refer to.
 pub(super) struct CaseRequestBuilder {
     folder: SetFolder,
     tools: HashMap<String, Vec<Tool>>,
@@ -53,35 +53,35 @@ impl CaseRequestBuilder {
         Self { folder: folder.clone(), tools: HashMap::new(), schemas: HashMap::new() }
     }
 
-    /// A request without its words. A mistake that is there already is not told again: one in a set's settings is wrong
-    /// once, not once a case.
+    /// Builds a request without messages. Skips problems already reported, so that a mistake in the set's
+    /// settings appears once instead of once per case.
     pub(super) fn build(&mut self, settings: &RequestEntry, problems: &mut Vec<Diagnostic>) -> Request {
-        let mut tell = |problem: Diagnostic| {
+        let mut report = |problem: Diagnostic| {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
         };
-        let mut within = |value: &Option<Spanned<f64>>, most: f64, name: &str| {
+        let mut within = |value: &Option<Spanned<f64>>, max: f64, name: &str| {
             let value = value.as_ref()?;
-            if !(0.0..=most).contains(&value.value) {
-                let message = format!("`{name}` must be between 0 and {most}");
-                tell(Diagnostic::new(message, value.span.clone(), "write a number in that range"));
+            if !(0.0..=max).contains(&value.value) {
+                let message = format!("`{name}` must be between 0 and {max}");
+                report(Diagnostic::new(message, value.span.clone(), "use a number in that range"));
             }
             Some(value.value)
         };
         let (temperature, top_p) =
             (within(&settings.temperature, 2.0, "temperature"), within(&settings.top_p, 1.0, "top_p"));
         if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
-            let hint = "write the most tokens that may come out";
-            tell(Diagnostic::new("`max_tokens` must be at least 1", limit.span.clone(), hint));
+            let hint = "use a number of output tokens of 1 or more";
+            report(Diagnostic::new("`max_tokens` must be at least 1", limit.span.clone(), hint));
         }
         let tools = match settings.tools.as_ref().map(|path| (path, self.load_tools(&path.value))) {
             None => Vec::new(),
             Some((_, Ok(tools))) => tools,
             Some((path, Err(why))) => {
                 let hint =
-                    r#"name a file with a list of {"name": "…", "description": "…", "parameters": {…}}"#;
-                tell(Diagnostic::new(why, path.span.clone(), hint));
+                    r#"use a file with a list of {"name": "…", "description": "…", "parameters": {…}}"#;
+                report(Diagnostic::new(why, path.span.clone(), hint));
                 Vec::new()
             }
         };
@@ -89,9 +89,8 @@ impl CaseRequestBuilder {
             None => None,
             Some((_, Ok(schema))) => Some(schema),
             Some((path, Err(why))) => {
-                let hint =
-                    "name a file with a JSON Schema; see https://json-schema.org for what one looks like";
-                tell(Diagnostic::new(why, path.span.clone(), hint));
+                let hint = "use a file with a JSON Schema (see https://json-schema.org for examples)";
+                report(Diagnostic::new(why, path.span.clone(), hint));
                 None
             }
         };
@@ -116,26 +115,27 @@ impl CaseRequestBuilder {
         let tools =
             parse_tools(list).map_err(|(n, why)| format!("{}: tool {}: {why}", path.display(), n + 1))?;
         if tools.is_empty() {
-            return Err(format!("{} lists no tool", path.display()));
+            return Err(format!("no tools in {}", path.display()));
         }
         self.tools.insert(name.to_owned(), tools.clone());
         Ok(tools)
     }
-    /// The schema of a file. It is asked for by a name that is always the same: a case is what it asks, wherever that is written.
+
+    /// Uses a constant schema name, so that the digest of a case does not depend on the file's name.
     fn load_schema(&mut self, name: &str) -> Result<ResponseFormat, String> {
         if let Some(schema) = self.schemas.get(name) {
             return Ok(schema.clone());
         }
         let path = self.folder.file(name)?;
         let schema = parse_output_schema(JsonSchema::DEFAULT_NAME, read_json(&path, "JSON Schema")?)
-            .map_err(|why| format!("{} is no JSON Schema: {why}", path.display()))?;
+            .map_err(|why| format!("{} is not a valid JSON Schema: {why}", path.display()))?;
         self.schemas.insert(name.to_owned(), schema.clone());
         Ok(schema)
     }
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| format!("{} is no {what}: {error}", path.display()))
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{} is not a valid {what}: {error}", path.display()))
 }

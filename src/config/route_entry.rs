@@ -1,4 +1,4 @@
-//! A route as it is written in `routes.yaml`, and what `defaults` may say for all routes.
+//! Routes and `defaults` as written in `routes.yaml`.
 
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ pub(super) struct RouteEntry {
     #[serde(default)]
     pub requires: Vec<Spanned<String>>,
     pub quality: Option<QualityEntry>,
-    /// Text, so that the decimal is exact.
+    /// A string, to keep the decimal exact.
     pub max_cost_usd: Option<Spanned<String>>,
     pub max_p50_ms: Option<Spanned<u64>>,
     pub deadline: Option<Spanned<String>>,
@@ -53,7 +53,6 @@ pub(super) struct RouteEntry {
     pub on_conversation: Option<OnConversation>,
 }
 
-/// How candidates are ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StrategyKeyword {
@@ -73,7 +72,7 @@ pub(super) struct WeighEntry {
     pub reliability: Option<Spanned<f64>>,
 }
 
-/// The long form of a candidate.
+/// The map form of a candidate.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CandidateEntry {

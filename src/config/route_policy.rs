@@ -1,4 +1,5 @@
-//! The policy of a route, and of all routes: how candidates are ordered, what they must offer, how failures are met.
+//! Resolves the policy of a route and of the defaults: strategy, requirements, timeouts, retries, and
+//! reactions to failures.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::route::{
     RetryWhen, RoutePolicy, StopOrContinue, Strategy,
 };
 
-/// What happens where both ways make sense, as it is written.
+/// The `on_…` settings as written.
 struct FailureChoices {
     midstream: Option<OnMidstream>,
     content_policy: Option<OnFailure>,
@@ -30,9 +31,9 @@ struct FailureChoices {
 }
 
 impl FailureChoices {
-    /// These over others: what is not said stays.
+    /// Applies these settings over a policy; what is not set stays.
     fn apply_to(&self, policy: RoutePolicy) -> RoutePolicy {
-        let on = |said: Option<OnFailure>, otherwise: StopOrContinue| match said {
+        let on = |choice: Option<OnFailure>, otherwise: StopOrContinue| match choice {
             None => otherwise,
             Some(OnFailure::Stop) => StopOrContinue::Stop,
             Some(OnFailure::Failover) => StopOrContinue::Continue,
@@ -57,7 +58,6 @@ impl FailureChoices {
 }
 
 impl ConfigResolver {
-    /// What holds where no route says otherwise.
     pub(super) fn resolve_default_policy(&mut self, defaults: &DefaultsEntry) -> RoutePolicy {
         let choices = FailureChoices {
             midstream: defaults.on_midstream,
@@ -77,7 +77,7 @@ impl ConfigResolver {
         })
     }
 
-    /// A default that no route can come to feel. A route with a longer deadline makes it right.
+    /// Reports a default that no route can reach. A route with a longer deadline makes it valid.
     pub(super) fn check_default_timeouts(
         &mut self,
         defaults: &DefaultsEntry,
@@ -90,17 +90,16 @@ impl ConfigResolver {
         }
     }
 
-    /// The policy of one route.
     pub(super) fn resolve_policy(&mut self, entry: &RouteEntry, defaults: &RoutePolicy) -> RoutePolicy {
         let strategy = self.resolve_strategy(entry);
-        let floors = self.resolve_floors(entry);
+        let requirements = self.resolve_floors(entry);
         let deadlines = self.resolve_deadlines(defaults.timeouts, entry.deadline.as_ref(), &entry.timeouts);
         if let (Some(first), Some(place)) = (deadlines.first_token, &entry.timeouts.first_token) {
             self.check_first_token_timeout(first, deadlines.deadline, place);
         }
         if let Some(connect) = &entry.timeouts.connect {
             let hint = "set it under `defaults: timeouts:`".to_owned();
-            self.report("`connect` holds for all routes together", connect.span.clone(), hint);
+            self.report("`connect` cannot be set for a single route", connect.span.clone(), hint);
         }
         let choices = FailureChoices {
             midstream: entry.on_midstream,
@@ -112,7 +111,7 @@ impl ConfigResolver {
         let retry = self.resolve_retry(&entry.retry, defaults.retry);
         choices.apply_to(RoutePolicy {
             strategy,
-            requirements: floors,
+            requirements,
             timeouts: deadlines,
             retry,
             ..defaults.clone()
@@ -121,14 +120,14 @@ impl ConfigResolver {
 
     fn resolve_strategy(&mut self, entry: &RouteEntry) -> Strategy {
         if let Some(weigh) = entry.weigh.as_ref().filter(|_| entry.strategy != StrategyKeyword::Balanced) {
-            let hint = "add `strategy: balanced`, or leave `weigh` out";
-            self.report("`weigh` says nothing in a route that is not balanced", weigh.span.clone(), hint);
+            let hint = "add `strategy: balanced`, or remove `weigh`";
+            self.report("`weigh` has no effect in a route that is not balanced", weigh.span.clone(), hint);
         }
         if let Some(sticky) = entry.sticky_by.as_ref().filter(|_| entry.strategy != StrategyKeyword::Weighted)
         {
-            let hint = "add `strategy: weighted`, or leave `sticky_by` out";
+            let hint = "add `strategy: weighted`, or remove `sticky_by`";
             self.report(
-                "`sticky_by` says nothing in a route that is not weighted",
+                "`sticky_by` has no effect in a route that is not weighted",
                 sticky.span.clone(),
                 hint,
             );
@@ -152,20 +151,24 @@ impl ConfigResolver {
             reliability: self.resolve_weight(entry.reliability.as_ref()),
         };
         if weigh.cost + weigh.latency + weigh.reliability <= 0.0 {
-            let hint = "let one of them be above 0";
-            self.report("nothing counts in this `weigh`", written.span.clone(), hint);
+            let hint = "set at least one of them above 0";
+            self.report("all weights in `weigh` are 0", written.span.clone(), hint);
         }
         weigh
     }
 
-    /// The name in `var:NAME`.
+    /// Parses `var:NAME`.
     fn resolve_sticky_variable(&mut self, written: &Spanned<String>) -> Option<String> {
         let name = written.value.strip_prefix("var:").map(str::trim);
         let name =
             name.filter(|name| !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '='));
         if name.is_none() {
-            let hint = "write `var:NAME`, for example `var:customer` for what comes with `-p customer=…`";
-            self.report(format!("`{}` names no variable", written.value), written.span.clone(), hint);
+            let hint = "use `var:NAME`, for example `var:customer` for the value of `-p customer=…`";
+            self.report(
+                format!("invalid variable reference `{}`", written.value),
+                written.span.clone(),
+                hint,
+            );
         }
         name.map(str::to_owned)
     }
@@ -181,26 +184,26 @@ impl ConfigResolver {
                 true
             }
         });
-        if let Some(none) = entry.max_p50_ms.as_ref().filter(|most| most.value == 0) {
-            self.report("no answer takes no time", none.span.clone(), "write milliseconds, 1 or more");
+        if let Some(zero) = entry.max_p50_ms.as_ref().filter(|limit| limit.value == 0) {
+            self.report("`max_p50_ms` must be at least 1", zero.span.clone(), "use 1 ms or more");
         }
         CandidateRequirements {
             capabilities: requires,
             quality: entry.quality.as_ref().and_then(|quality| self.resolve_quality_floor(quality)),
-            max_cost: entry.max_cost_usd.as_ref().and_then(|most| self.resolve_usd(most)),
-            max_p50: entry.max_p50_ms.as_ref().map(|most| Duration::from_millis(most.value)),
+            max_cost: entry.max_cost_usd.as_ref().and_then(|limit| self.resolve_usd(limit)),
+            max_p50: entry.max_p50_ms.as_ref().map(|limit| Duration::from_millis(limit.value)),
         }
     }
 
     fn resolve_quality_floor(&mut self, entry: &QualityEntry) -> Option<QualityFloor> {
         let rate = &entry.min_pass_rate;
         if !(0.0..=1.0).contains(&rate.value) {
-            self.report("a floor must be between 0 and 1", rate.span.clone(), "write 0.85 for 85 %");
+            self.report("`min_pass_rate` must be between 0 and 1", rate.span.clone(), "use 0.85 for 85%");
         }
         let max_age = entry.max_age.as_ref().and_then(|age| match parse_age(&age.value) {
             Ok(age) if !age.is_zero() => Some(age),
             Ok(_) => {
-                self.report("every score is older than that", age.span.clone(), DurationError::AGE_HINT);
+                self.report("`max_age` must be longer than 0", age.span.clone(), DurationError::AGE_HINT);
                 None
             }
             Err(error) => {
@@ -221,7 +224,7 @@ impl ConfigResolver {
         })
     }
 
-    /// The place and the digest of a golden set that can be read.
+    /// Returns the path and digest of a valid golden set.
     fn resolve_golden_set(&mut self, written: &Spanned<String>) -> Option<(PathBuf, String)> {
         match load_set_digest(
             &self.folder.clone().unwrap_or_default().join(&written.value),
@@ -233,22 +236,22 @@ impl ConfigResolver {
                 Some(set)
             }
             Err(why) => {
-                let hint = "it is looked for from the folder of this file; `slalom check SET` says all that is wrong with a set";
-                let message = format!("`{}` is no golden set: {why}", written.value);
+                let hint = "check the path (it is relative to this file), or run `slalom check SET` to list all errors in the set";
+                let message = format!("invalid golden set `{}`: {why}", written.value);
                 self.report(message, written.span.clone(), hint);
                 None
             }
         }
     }
 
-    /// An amount of money above nothing.
+    /// Parses an amount in USD above 0.
     pub(super) fn resolve_usd(&mut self, written: &Spanned<String>) -> Option<NanoDollars> {
-        let hint = "write dollars as a decimal above 0, for example 0.05, to nine places at most";
+        let hint = "use an amount in USD above 0 with at most nine decimals, for example 0.05";
         match parse_usd(&written.value) {
             Some(nano) if nano > 0 => return Some(nano),
-            Some(_) => self.report("an amount above 0 was expected here", written.span.clone(), hint),
+            Some(_) => self.report("the amount must be above 0", written.span.clone(), hint),
             None => {
-                let message = format!("`{}` is no amount of dollars", written.value);
+                let message = format!("invalid amount `{}`: expected USD", written.value);
                 self.report(message, written.span.clone(), hint);
             }
         }
@@ -257,11 +260,7 @@ impl ConfigResolver {
 
     fn resolve_retry(&mut self, entry: &RetryEntry, defaults: RetryPolicy) -> RetryPolicy {
         if let Some(retries) = entry.retries.as_ref().filter(|r| r.value > 10) {
-            self.report(
-                "more than 10 retries are no help to anybody",
-                retries.span.clone(),
-                "write 10 or fewer",
-            );
+            self.report("too many retries: at most 10", retries.span.clone(), "use 10 or fewer");
         }
         let retry = RetryPolicy {
             retries: entry.retries.as_ref().map_or(defaults.retries, |r| r.value),
@@ -279,8 +278,8 @@ impl ConfigResolver {
         if retry.retries == 0
             && let Some((key, span)) = when.or(base.clone()).or(cap.clone())
         {
-            let hint = format!("set `retries` to 1 or more, or leave `{key}` out");
-            self.report(format!("`{key}` says nothing where there are 0 retries"), span, hint);
+            let hint = format!("set `retries` to 1 or more, or remove `{key}`");
+            self.report(format!("`{key}` has no effect with 0 retries"), span, hint);
         }
         if retry.base > retry.cap
             && let Some((_, span)) = base.or(cap)
@@ -303,12 +302,12 @@ impl ConfigResolver {
         }
     }
 
-    /// An attempt is cut by the deadline of its call before a longer timer of its own.
+    /// The deadline of the call would end the attempt before a longer first-token timeout.
     fn check_first_token_timeout(&mut self, first: Duration, deadline: Duration, place: &Spanned<String>) {
         if first > deadline {
             self.report(
                 format!(
-                    "`first_token` is never reached: the deadline of {} s comes first",
+                    "`first_token` has no effect: the deadline of {} s expires first",
                     deadline.as_secs_f64()
                 ),
                 place.span.clone(),
@@ -321,29 +320,27 @@ impl ConfigResolver {
         let written = written?;
         match parse_duration(&written.value) {
             Ok(duration) if !duration.is_zero() => return Some(duration),
-            Ok(_) => self.report(
-                "this duration must be longer than zero",
-                written.span.clone(),
-                DurationError::HINT,
-            ),
+            Ok(_) => {
+                self.report("the duration must be longer than 0", written.span.clone(), DurationError::HINT);
+            }
             Err(error) => self.report(error.to_string(), written.span.clone(), DurationError::HINT),
         }
         None
     }
 }
 
-/// The whole path of a golden set, where it is one, and its digest; those that are known to be right are not read again.
+/// Returns the canonical path and digest of a golden set. Sets in `valid` are not loaded again.
 fn load_set_digest(
     path: &Path,
     access: FileAccess,
-    right: &[(PathBuf, String)],
+    valid: &[(PathBuf, String)],
 ) -> Result<(PathBuf, String), String> {
-    let path = path.canonicalize().map_err(|error| format!("it cannot be read: {error}"))?;
-    // Anything else might never come to an end.
+    let path = path.canonicalize().map_err(|error| format!("cannot read the file: {error}"))?;
+    // Reading anything else might never end.
     if !path.is_file() {
-        return Err("it is no file".to_owned());
+        return Err("not a file".to_owned());
     }
-    if let Some(known) = right.iter().find(|(known, _)| *known == path) {
+    if let Some(known) = valid.iter().find(|(known, _)| *known == path) {
         return Ok(known.clone());
     }
     let first = |error: ConfigError| error.diagnostics.into_iter().next().map(|problem| problem.message);

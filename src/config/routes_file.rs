@@ -1,4 +1,5 @@
-//! `routes.yaml` as it is written. No `flatten`, no `untagged`: these lose the place of an error.
+//! The types of `routes.yaml` as written. They avoid serde's `flatten` and `untagged`, which lose the
+//! location of an error.
 
 use serde::Deserialize;
 
@@ -49,7 +50,7 @@ pub(super) struct ProviderEntry {
     pub quirks: Option<Spanned<serde_json::Value>>,
 }
 
-/// One of the three.
+/// Exactly one field must be set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApiKeyEntry {
@@ -69,7 +70,7 @@ pub(super) struct ModelEntry {
     pub refuses: Option<Vec<Spanned<String>>>,
 }
 
-/// Dollars per million tokens.
+/// USD per million tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PriceEntry {
@@ -80,7 +81,6 @@ pub(super) struct PriceEntry {
     pub output: Option<Spanned<f64>>,
 }
 
-/// How much of a provider may be used at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsEntry {
@@ -92,7 +92,7 @@ pub(super) struct LimitsEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetEntry {
-    /// Text, so that the decimal is exact.
+    /// A string, to keep the decimal exact.
     pub daily_usd: Spanned<String>,
     #[serde(default)]
     pub on_exceeded: ExceededKeyword,
@@ -106,7 +106,6 @@ pub(super) enum ExceededKeyword {
     Warn,
 }
 
-/// What is run when something happens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HookEntry {

@@ -1,4 +1,4 @@
-//! A scenario of the simulator, as it is written. What a behaviour's name means is the simulator's to say.
+//! Loads scenarios of the simulator. The simulator itself defines which behaviors exist.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,25 +9,24 @@ use super::diagnostic::{ConfigError, Diagnostic, check_version};
 use super::yaml::{self, Spanned};
 use super::{DurationError, parse_duration};
 
-/// What to do with the requests that match.
+/// What to do with matching requests.
 #[derive(Clone, Debug)]
-pub struct ScenarioRule {
-    /// Found in the prompt; `None` matches every one.
+pub(crate) struct ScenarioRule {
+    /// Searched in the prompt; `None` matches every prompt.
     pub prompt: Option<regex::Regex>,
-    /// The models that it holds for; none stands for all.
+    /// Empty for all models.
     pub models: Vec<String>,
-    /// One step a request, in turn.
+    /// Used one per request, in order.
     pub steps: Vec<ScenarioStep>,
 }
 
-/// What to do with one request.
 #[derive(Clone, Debug)]
-pub struct ScenarioStep {
-    /// The name of the model to behave as.
+pub(crate) struct ScenarioStep {
+    /// The simulator model or fault to behave as.
     pub behave_as: Option<String>,
-    /// What to say.
+    /// The text of the answer.
     pub reply: Option<String>,
-    /// How long to take.
+    /// Overrides the model's latency.
     pub latency: Option<Duration>,
 }
 
@@ -57,11 +56,12 @@ struct StepEntry {
     latency: Option<Spanned<String>>,
 }
 
-/// Reads a scenario. `is_known` says whether the simulator has a behaviour of that name.
-///
-/// # Errors
-/// The first mistake of syntax or type; else all others together.
-pub fn load_scenario(path: &Path, is_known: &dyn Fn(&str) -> bool) -> Result<Vec<ScenarioRule>, ConfigError> {
+/// `is_known` tells whether the simulator has a behavior of that name. Syntax and type errors stop at the
+/// first; all others are reported together.
+pub(crate) fn load_scenario(
+    path: &Path,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Result<Vec<ScenarioRule>, ConfigError> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| ConfigError::cannot_read(name.as_str(), &error))?;
@@ -80,29 +80,29 @@ fn resolve_rule(
     let prompt = entry.prompt.and_then(|written| match regex::Regex::new(&written.value) {
         Ok(regex) => Some(regex),
         Err(_) => {
-            let message = format!("the expression `{}` is broken", written.value);
+            let message = format!("invalid regular expression `{}`", written.value);
             problems.push(Diagnostic::new(
                 message,
                 written.span,
-                "`match` is a regular expression in Rust's syntax",
+                "use a regular expression in Rust syntax for `match`",
             ));
             None
         }
     });
     if entry.steps.value.is_empty() {
         problems.push(Diagnostic::new(
-            "a rule without steps",
+            "missing steps in this rule",
             entry.steps.span.clone(),
             "add `- {reply: …}`",
         ));
     }
     let steps = entry.steps.value.into_iter().map(|step| {
         if let Some(unknown) = step.behave_as.as_ref().filter(|name| !is_known(&name.value)) {
-            let message = format!("the simulator has no behaviour `{}`", unknown.value);
+            let message = format!("unknown simulator behavior `{}`", unknown.value);
             problems.push(Diagnostic::new(
                 message,
                 unknown.span.clone(),
-                "`slalom sim` lists its models and faults; each is one",
+                "use one of the models or faults that `slalom sim` lists",
             ));
         }
         let latency = step.latency.and_then(|written| match parse_duration(&written.value) {

@@ -1,21 +1,20 @@
 //! Which files a golden set may read.
 //!
-//! What a set reads, it sends to a model. A set that runs under an untrusted `routes.yaml` may come from a stranger, so it
-//! reads only plain files inside its own folder, and none that usually holds a secret.
+//! Whatever a set reads is sent to a model. A set under an untrusted `routes.yaml` may be malicious, so it
+//! reads only regular files in its own folder, and none that usually holds a secret.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-/// Which files a golden set may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileAccess {
     /// Any file that the user can read.
     Unrestricted,
-    /// Files inside the set's folder that hold no secrets.
+    /// Regular files in the set's folder that probably hold no secrets.
     SetFolderOnly,
 }
 
-/// The folder of a golden set, to which the paths in it are relative.
+/// The folder that the paths in a golden set are relative to.
 #[derive(Clone, Debug)]
 pub(super) struct SetFolder {
     path: PathBuf,
@@ -23,7 +22,6 @@ pub(super) struct SetFolder {
 }
 
 impl SetFolder {
-    /// The folder of the golden set at `set`.
     pub(super) fn of_set(set: &Path, access: FileAccess) -> Self {
         Self { path: set.parent().unwrap_or(Path::new("")).to_owned(), access }
     }
@@ -32,10 +30,7 @@ impl SetFolder {
         &self.path
     }
 
-    /// The path of a file that the set names. A file that does not exist is left to the caller to report.
-    ///
-    /// # Errors
-    /// Says why the set may not read the file.
+    /// Resolves a file name, or returns why the set may not read the file. The caller reports a missing file.
     pub(super) fn file(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.path.join(name);
         if self.access == FileAccess::Unrestricted {
@@ -43,13 +38,13 @@ impl SetFolder {
         }
         let denied = |why: &str| {
             format!(
-                "cannot read {}: {why}, and this project is not trusted; read its files, then run `slalom check --trust`",
+                "cannot read {}: {why}, and this project is not trusted; review the project, then run `slalom check --trust`",
                 path.display()
             )
         };
         let folder = if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path };
         let folder =
-            folder.canonicalize().map_err(|error| denied(&format!("its folder cannot be read ({error})")))?;
+            folder.canonicalize().map_err(|error| denied(&format!("cannot read its folder ({error})")))?;
         let resolved = match path.canonicalize() {
             Ok(resolved) => resolved,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(path),
@@ -62,14 +57,15 @@ impl SetFolder {
             return Err(denied("it is not a regular file"));
         }
         if may_hold_secret(inside) || begins_like_private_key(&resolved) {
-            return Err(denied("it may hold a secret"));
+            return Err(denied("it may contain a secret"));
         }
-        // The resolved path, so that a symlink replaced in the meantime changes nothing.
+        // Return the resolved path, so that replacing a symlink later has no effect.
         Ok(resolved)
     }
 }
 
-/// Whether a path names a hidden file or folder (`.env`, `.aws/credentials`, `.git/config`) or a key file.
+/// Whether a path contains a hidden file or folder (`.env`, `.aws/credentials`, `.git/config`) or is a key
+/// file.
 fn may_hold_secret(path: &Path) -> bool {
     let hidden = |component: Component| component.as_os_str().as_encoded_bytes().starts_with(b".");
     let lower = |text: Option<&OsStr>| text.unwrap_or_default().to_string_lossy().to_lowercase();
@@ -96,7 +92,7 @@ fn may_hold_secret(path: &Path) -> bool {
             .any(|known| name.starts_with(known))
 }
 
-/// Whether a file holds a private key under a name of its own.
+/// Detects private keys in files with other names.
 fn begins_like_private_key(path: &Path) -> bool {
     use std::io::Read as _;
     let mut start = Vec::new();

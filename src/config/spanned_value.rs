@@ -1,4 +1,4 @@
-//! What a file says where anything may stand, each part with its place.
+//! JSON-like values that keep the span of every part.
 
 use std::fmt;
 
@@ -7,19 +7,17 @@ use serde_json::{Map, Number, Value};
 
 use super::yaml::Spanned;
 
-/// A value whose parts know where they were written.
 #[derive(Clone, Debug)]
 pub(super) enum SpannedValue {
-    /// A word, a number, true, false or nothing.
+    /// A string, number, boolean, or null.
     Scalar(Value),
-    /// A list.
     List(Vec<Spanned<SpannedValue>>),
-    /// A map, in the file's order.
+    /// In the file's order.
     Map(Vec<(Spanned<String>, Spanned<SpannedValue>)>),
 }
 
 impl SpannedValue {
-    /// The value alone.
+    /// Drops the spans.
     pub(super) fn to_json(&self) -> Value {
         match self {
             Self::Scalar(value) => value.clone(),
@@ -33,7 +31,7 @@ impl SpannedValue {
         }
     }
 
-    /// A value that came from elsewhere and has no place.
+    /// For values that do not come from the file and have no span.
     pub(super) fn from_json(value: Value) -> Spanned<Self> {
         let value = match value {
             Value::Array(items) => Self::List(items.into_iter().map(Self::from_json).collect()),

@@ -1,4 +1,4 @@
-//! What a model can be said as: `provider/model`, an alias, `route:NAME`.
+//! Resolves names of models: `provider/model`, an alias, or `route:NAME`.
 
 use std::sync::Arc;
 
@@ -8,36 +8,31 @@ use super::diagnostic::find_closest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route, Strategy};
 
-/// Something that answers prompts, by the name it was given.
+/// Something that answers prompts, together with the name it was given.
 #[derive(Clone, Debug)]
 pub struct ResolvedSubject {
-    /// The name as it was typed.
+    /// The name as typed.
     pub name: String,
-    /// The route to it; one model is a route of one.
+    /// A single model becomes a route with one candidate.
     pub route: Route,
 }
 
-/// A name that names nothing.
+/// A name that does not resolve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SubjectError {
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
 }
 
 impl Config {
-    /// The provider's own name, for it or another name of it.
+    /// Resolves a provider name or its alias; `None` if it is unknown.
     pub fn canonical_provider_name(&self, name: &str) -> Option<String> {
         let own = self.provider_aliases.get(name).map_or(name, String::as_str);
         self.providers.contains_key(own).then(|| own.to_owned())
     }
 
-    /// What a name means.
-    ///
-    /// # Errors
-    /// When it names no route, alias or model of a known provider.
+    /// Resolves a route, an alias, or a model reference.
     pub fn resolve_subject(
         &self,
         name: &str,
@@ -56,7 +51,7 @@ impl Config {
         Ok(ResolvedSubject { name: name.to_owned(), route })
     }
 
-    /// The variable of the prompt that a weighted route goes by, where the name means such a route.
+    /// The prompt variable that selects the candidate, if `name` is a weighted route with `sticky_by`.
     pub fn sticky_variable_of(&self, name: &str) -> Option<&str> {
         let name = name.trim().strip_prefix("route:")?;
         let spec = self.routes.iter().find(|route| route.name == name)?;
@@ -66,10 +61,6 @@ impl Config {
         }
     }
 
-    /// A route by its name.
-    ///
-    /// # Errors
-    /// When there is none of that name.
     pub fn build_route(&self, name: &str, environment: &dyn Environment) -> Result<Route, SubjectError> {
         let Some(spec) = self.routes.iter().find(|r| r.name == name) else {
             let names: Vec<&str> = self.routes.iter().map(|r| r.name.as_str()).collect();
@@ -78,9 +69,13 @@ impl Config {
                 None if names.is_empty() => {
                     format!("add it under `routes:` in {}", self.source_file.display_name)
                 }
-                None => format!("the routes of {} are {}", self.source_file.display_name, names.join(", ")),
+                None => format!(
+                    "use one of the routes in {}: {}",
+                    self.source_file.display_name,
+                    names.join(", ")
+                ),
             };
-            return Err(SubjectError { message: format!("there is no route `{name}`"), hint: Some(hint) });
+            return Err(SubjectError { message: format!("unknown route `{name}`"), hint: Some(hint) });
         };
         let full_name = format!("route:{name}");
         let candidate = |spec: &CandidateSpec| Candidate {
@@ -92,10 +87,7 @@ impl Config {
         Ok(Route { name: Some(spec.name.clone()), candidates, policy: spec.policy.clone() })
     }
 
-    /// A model by its reference or alias.
-    ///
-    /// # Errors
-    /// When it is neither, or its provider is unknown.
+    /// Resolves a model reference or alias.
     pub fn resolve_model_ref(&self, name: &str) -> Result<ModelRef, SubjectError> {
         if let Some(model) = self.aliases.get(name) {
             return Ok(model.clone());
@@ -106,11 +98,11 @@ impl Config {
             let is_route = self.routes.iter().any(|r| r.name == name);
             let served = || self.catalog.all().into_iter().find(|facts| facts.model == name);
             let hint = if is_route {
-                format!("for the route of that name, write `route:{name}`")
+                format!("did you mean `route:{name}`?")
             } else if let Some(facts) = served() {
-                format!("its provider stands before it: `{}/{name}`", facts.provider)
+                format!("did you mean `{}/{name}`?", facts.provider)
             } else if self.providers.contains_key(name) {
-                format!("that is a provider; name a model of it, as `{name}/MODEL`")
+                format!("add a model name to the provider: `{name}/MODEL`")
             } else if let Some(near) = near {
                 near
             } else {
@@ -126,14 +118,13 @@ impl Config {
         let near = find_closest(&model.provider, self.providers.keys().map(String::as_str));
         let hint = match near {
             Some(near) => format!("did you mean `{near}/{}`?", model.model),
-            None => {
-                "`slalom models` lists the providers; others go under `providers:` in routes.yaml".to_owned()
-            }
+            None => "run `slalom models` to list the providers, or add one under `providers:` in routes.yaml"
+                .to_owned(),
         };
-        Err(SubjectError { message: format!("there is no provider `{}`", model.provider), hint: Some(hint) })
+        Err(SubjectError { message: format!("unknown provider `{}`", model.provider), hint: Some(hint) })
     }
 
-    /// Moves the simulated providers that still have no address to a running simulator.
+    /// Points the simulated providers without an address at a running simulator.
     pub fn set_simulator_url(&mut self, url: &str) {
         for provider in self.providers.values_mut() {
             if let Some(path) = provider.base_url.strip_prefix("sim:") {
@@ -143,13 +134,13 @@ impl Config {
         }
     }
 
-    /// Whether a model is answered by a simulator that has to be started.
+    /// Whether the model needs a simulator that has not been started yet.
     pub fn has_simulator_placeholder(&self, model: &ModelRef) -> bool {
         self.providers.get(&model.provider).is_some_and(|p| p.base_url.starts_with("sim:"))
     }
 
     fn build_candidate(&self, model_ref: &ModelRef, environment: &dyn Environment) -> Candidate {
-        // Every model ref of a route was checked against the providers when the file was read.
+        // Model references in routes were checked when the file was resolved.
         let target = match self.providers.get(&model_ref.provider) {
             Some(provider) => Target::resolve(model_ref.clone(), provider, &self.catalog, environment),
             None => Err(crate::provider::TargetError::BadUrl {

@@ -1,50 +1,39 @@
-//! Prompts with variables.
+//! Prompt templates with variables.
 
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-/// A text with `{{ variables }}`.
-pub struct Template(Environment<'static>);
+/// A Jinja template such as `Hi {{ name }}`.
+pub(crate) struct Template(Environment<'static>);
 
-/// What is wrong with a template or its variables, in words.
+/// An error in a template or in its variables.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct TemplateError {
-    /// What is wrong.
+pub(crate) struct TemplateError {
     pub message: String,
-    /// Whether it is a variable that is not there, and not the template.
+    /// Whether a variable is missing, as opposed to an error in the template itself.
     pub is_undefined: bool,
 }
 
 impl Template {
-    /// Reads a template.
-    ///
-    /// # Errors
-    /// When it is broken.
-    pub fn new(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn new(text: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        // A loop in a prompt is a convenience, not a program.
+        // Limits loops, so that a template cannot run forever.
         environment.set_fuel(Some(1_000_000));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.add_template_owned("prompt", text.to_owned()).map_err(|e| to_template_error(&e))?;
         Ok(Self(environment))
     }
 
-    /// The variables that the text uses.
-    ///
-    /// # Errors
-    /// Never for a template that was read.
-    pub fn variables(&self) -> Result<Vec<String>, TemplateError> {
+    /// The variables that the template uses. Never fails for a valid template.
+    pub(crate) fn variables(&self) -> Result<Vec<String>, TemplateError> {
         let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
         Ok(template.undeclared_variables(false).into_iter().collect())
     }
 
-    /// The text with its variables put in.
-    ///
-    /// # Errors
-    /// When a variable is undefined.
-    pub fn render(&self, variables: &Map<String, Value>) -> Result<String, TemplateError> {
+    /// Fails if a variable is undefined.
+    pub(crate) fn render(&self, variables: &Map<String, Value>) -> Result<String, TemplateError> {
         let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
         template.render(minijinja::value::Serde(variables)).map_err(|error| {
             let missing =
@@ -53,7 +42,7 @@ impl Template {
             missing.sort();
             if error.kind() == minijinja::ErrorKind::UndefinedError && !missing.is_empty() {
                 return TemplateError {
-                    message: format!("the template's variable {} is not defined", missing.join(", ")),
+                    message: format!("undefined template variable {}", missing.join(", ")),
                     is_undefined: true,
                 };
             }
@@ -65,7 +54,7 @@ impl Template {
 fn to_template_error(error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     let line = error.line().map_or(String::new(), |line| format!(" (line {line} of the template)"));
-    TemplateError { message: format!("the template is broken: {detail}{line}"), is_undefined: false }
+    TemplateError { message: format!("invalid template: {detail}{line}"), is_undefined: false }
 }
 
 #[cfg(test)]
@@ -83,7 +72,7 @@ mod tests {
             "Hi x, <&>"
         );
         let error = render("{{ ticket }}", &serde_json::json!({"tickt": 1})).unwrap_err();
-        assert_eq!(error.message, "the template's variable `ticket` is not defined");
+        assert_eq!(error.message, "undefined template variable `ticket`");
         assert!(
             render(
                 "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",

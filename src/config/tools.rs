@@ -1,22 +1,20 @@
-//! Tools as they are written in a file.
+//! Parses tool definitions.
 
 use serde_json::{Value, json};
 
 use crate::chat::{FunctionTool, Tool};
 
-/// Tools out of a list: functions as `{name, description, parameters}`, or in OpenAI's or Anthropic's shape; anything
-/// else with a `type` goes to the provider as it is.
-///
-/// # Errors
-/// Which one is wrong, counted from 0, and why.
-pub fn parse_tools(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
+/// Accepts functions as `{name, description, parameters}` or in the format of OpenAI or Anthropic. Anything
+/// else with a `type` is passed to the provider unchanged. An error has the index of the tool, counted from
+/// 0.
+pub(crate) fn parse_tools(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
     let mut tools: Vec<Tool> = Vec::with_capacity(list.len());
     for (n, written) in list.into_iter().enumerate() {
         let tool = parse_tool(written).map_err(|why| (n, why))?;
         if let Some(function) = tool.as_function()
             && tools.iter().filter_map(Tool::as_function).any(|known| known.name == function.name)
         {
-            return Err((n, format!("there is another tool named `{}`", function.name)));
+            return Err((n, format!("duplicate tool name `{}`", function.name)));
         }
         tools.push(tool);
     }
@@ -28,13 +26,13 @@ fn parse_tool(mut written: Value) -> Result<Tool, String> {
         written = written["function"].take();
     }
     let own = written.get("type").is_some_and(|kind| kind != "function" && kind != "custom");
-    // Google and Amazon spell theirs `{"googleSearch": {}}`.
+    // Google and Amazon write theirs as `{"googleSearch": {}}`.
     let own =
         own || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
     if own && written.get("parameters").is_none() && written.get("input_schema").is_none() {
         return Ok(Tool::ProviderSpecific(written));
     }
-    let Value::Object(fields) = &mut written else { return Err("it is no object".to_owned()) };
+    let Value::Object(fields) = &mut written else { return Err("expected an object".to_owned()) };
     fields.shift_remove("type");
     if let Some(parameters) = fields.shift_remove("input_schema") {
         fields.insert("parameters".to_owned(), parameters);
@@ -42,7 +40,7 @@ fn parse_tool(mut written: Value) -> Result<Tool, String> {
     fields.entry("parameters").or_insert_with(|| json!({"type": "object", "properties": {}}));
     let function: FunctionTool = serde_json::from_value(written).map_err(|error| error.to_string())?;
     if function.name.is_empty() || function.name.len() > 64 || !function.name.chars().all(is_name_char) {
-        return Err("its name must be 1 to 64 letters, digits, `_` or `-`".to_owned());
+        return Err("invalid name: expected 1 to 64 letters, digits, `_`, or `-`".to_owned());
     }
     if !function.parameters.is_object() {
         return Err("`parameters` must be a JSON Schema".to_owned());

@@ -1,4 +1,4 @@
-//! Which project files the user has said yes to.
+//! The list of project files that the user has trusted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,16 @@ use super::config_file::app_dirs;
 use crate::eval::Digest;
 use etcetera::AppStrategy;
 
-/// The digests of trusted files, in the state folder.
+/// Digests of trusted files, in the state folder; `None` without a home directory.
 #[derive(Clone, Debug)]
 pub struct TrustStore(Option<PathBuf>);
 
 impl TrustStore {
-    /// The user's own store.
     pub fn for_user() -> Self {
         Self(app_dirs().map(|f| f.state_dir().unwrap_or_else(|| f.data_dir()).join("trusted")))
     }
 
-    /// Whether this very text at this path was trusted: an edit asks again.
+    /// Whether this exact text at this path was trusted. Every edit needs trust again.
     pub fn is_trusted(&self, path: &Path, text: &str) -> bool {
         let Some(listed) = self.0.as_ref().and_then(|store| std::fs::read_to_string(store).ok()) else {
             return false;
@@ -25,14 +24,9 @@ impl TrustStore {
         listed.lines().any(|line| line == trust_digest(path, text))
     }
 
-    /// Trusts a text at a path.
-    ///
-    /// # Errors
-    /// When the state folder cannot be written.
     pub fn add(&self, path: &Path, text: &str) -> io::Result<()> {
         use std::io::Write as _;
-        let store =
-            self.0.as_ref().ok_or_else(|| io::Error::other("there is no home folder to keep it in"))?;
+        let store = self.0.as_ref().ok_or_else(|| io::Error::other("no home directory"))?;
         if self.is_trusted(path, text) {
             return Ok(());
         }
@@ -43,6 +37,6 @@ impl TrustStore {
 }
 
 fn trust_digest(path: &Path, text: &str) -> String {
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    Digest::of([place.as_os_str().as_encoded_bytes(), &[0], text.as_bytes()]).to_string()
+    let canonical_path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    Digest::of([canonical_path.as_os_str().as_encoded_bytes(), &[0], text.as_bytes()]).to_string()
 }

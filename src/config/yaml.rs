@@ -1,4 +1,4 @@
-//! The one file that touches the YAML parser.
+//! The interface to the YAML parser, and the only file that uses it.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,10 +10,10 @@ use serde_yaml::{Error, Location};
 
 use super::diagnostic::{ConfigError, Diagnostic, find_closest};
 
-/// A file may be this long, in bytes.
+/// Limit for the size of a file, in bytes.
 const MAX_FILE_BYTES: usize = 64 << 20;
 
-/// A value with its place in the text.
+/// A value with its byte range in the text; `None` if it did not come from the text.
 #[derive(Clone, Debug)]
 pub(super) struct Spanned<T> {
     pub value: T,
@@ -27,7 +27,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     }
 }
 
-/// A map in the file's order, each key with its place.
+/// A map in the file's order. Every key has its span.
 #[derive(Clone, Debug)]
 pub(super) struct SpannedMap<T>(pub Vec<(Spanned<String>, T)>);
 
@@ -60,12 +60,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for SpannedMap<T> {
     }
 }
 
-/// A word, or a map with one key: the short and the long form of the same thing.
+/// The short form, a string, or the long form, a map with one key: `bearer` or `header: NAME`.
 #[derive(Clone, Debug)]
 pub(super) struct NameAndArgument {
-    /// The word, or the key.
+    /// The string, or the key of the map.
     pub name: Spanned<String>,
-    /// What the key holds.
+    /// The value of the map's key.
     pub argument: Option<Spanned<Value>>,
 }
 
@@ -75,30 +75,32 @@ impl<'de> Deserialize<'de> for NameAndArgument {
         impl<'de> Visitor<'de> for NameAndArgumentVisitor {
             type Value = NameAndArgument;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a word, or a map with one key")
+                f.write_str("a string, or a map with one key")
             }
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
                 Ok(NameAndArgument { name: Spanned { value: word.to_owned(), span: None }, argument: None })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let Some(name) = map.next_key()? else {
-                    return Err(A::Error::custom("an empty map, where one key was expected"));
+                    return Err(A::Error::custom("expected a map with one key, found an empty map"));
                 };
                 let argument = map.next_value()?;
                 if map.next_key::<String>()?.is_some() {
-                    return Err(A::Error::custom("a map with more than one key; put a `-` before each"));
+                    return Err(A::Error::custom(
+                        "expected a map with one key, found several (start each with `- `)",
+                    ));
                 }
                 Ok(NameAndArgument { name, argument: Some(argument) })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-                Err(A::Error::custom("a list, where a word or a map with one key was expected"))
+                Err(A::Error::custom("expected a string or a map with one key, found a list"))
             }
         }
         deserializer.deserialize_any(NameAndArgumentVisitor)
     }
 }
 
-/// A word, or a map that says more: the short and the long form of the same thing.
+/// The short form, a string, or the long form, a map with details.
 #[derive(Clone, Debug)]
 pub(super) enum StringOrMap<T> {
     String(String),
@@ -111,7 +113,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOrMap<T> {
         impl<'de, T: Deserialize<'de>> Visitor<'de> for NameAndArgumentVisitor<T> {
             type Value = StringOrMap<T>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a word or a map")
+                f.write_str("a string or a map")
             }
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
                 Ok(StringOrMap::String(word.to_owned()))
@@ -124,16 +126,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOrMap<T> {
     }
 }
 
-/// Reads YAML into a type.
 pub(super) fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, ConfigError> {
     if text.len() > MAX_FILE_BYTES {
         return Err(ConfigError::for_file(
             path,
             format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20),
-            "split it",
+            "split the file",
         ));
     }
-    // Large golden sets are honest uses of many nodes; the file size bounds them well enough. Aliases are not.
+    // Large golden sets legitimately have many nodes, and the file size already bounds them. The default
+    // budget still limits aliases.
     let budget = serde_yaml::budget! { max_nodes: 20_000_000, max_events: 60_000_000, max_total_scalar_bytes: MAX_FILE_BYTES };
     let options = serde_yaml::options! { strict_booleans: true, with_snippet: false, budget: budget };
     serde_yaml::from_str_with_options(text, options).map_err(|error| ConfigError {
@@ -154,45 +156,43 @@ fn explain_parse_error(error: &Error, text: &str) -> Diagnostic {
             Diagnostic::new(format!("unknown key `{field}`"), span, did_you_mean(field, expected, "keys"))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => Diagnostic::new(
-            format!("unknown word `{variant}`"),
+            format!("unknown value `{variant}`"),
             span,
-            did_you_mean(variant, expected, "words"),
+            did_you_mean(variant, expected, "values"),
         ),
         Error::SerdeMissingField { field, .. } => {
-            Diagnostic::new(format!("the key `{field}` is missing"), span, format!("add `{field}:`"))
+            Diagnostic::new(format!("missing key `{field}`"), span, format!("add `{field}:`"))
         }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
-            Diagnostic::new(
-                format!("the key `{key}` stands here twice"),
-                span,
-                "remove or rename one of them",
-            )
+            Diagnostic::new(format!("duplicate key `{key}`"), span, "remove or rename one of them")
         }
         other => {
-            let said = other.to_string();
-            // The place is shown by the underline.
-            let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+            let text_with_location = other.to_string();
+            // The underline already shows the location.
+            let message = text_with_location
+                .rsplit_once(" at line ")
+                .map_or(text_with_location.as_str(), |(message, _)| message);
             if let Some(expected) = expected_scalar(message) {
                 let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
                 let percent = found.strip_suffix('%').and_then(|found| found.trim().parse::<f64>().ok());
                 let hint = match percent {
                     Some(percent) if expected == "a number" => {
-                        format!("write {} for {percent} %", (percent * 1e7).round() / 1e9)
+                        format!("write {} for {percent}%", (percent * 1e7).round() / 1e9)
                     }
-                    _ => format!("write {expected}"),
+                    _ => format!("use {expected}"),
                 };
-                return Diagnostic::new(format!("`{found}` is not {expected}"), span, hint);
+                return Diagnostic::new(format!("invalid value `{found}`: expected {expected}"), span, hint);
             }
             match PARSER_MESSAGES.iter().find(|(theirs, _, _)| message.contains(theirs)) {
                 Some((_, ours, hint)) => Diagnostic::new(*ours, span, *hint),
-                None => Diagnostic::new(message, span, "check the indentation, quotes and brackets there"),
+                None => Diagnostic::new(message, span, "check the indentation, quotes, and brackets"),
             }
         }
     }
 }
 
-/// The first tab that indents a line: the parser names no place for it.
+/// Finds the first tab that indents a line, because the parser reports no location for it.
 fn find_tab_indent(text: &str) -> Option<Range<usize>> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -205,37 +205,37 @@ fn find_tab_indent(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Messages of the parser that speak of its own affairs, in a reader's words: theirs, ours, what to do.
+/// Replaces parser messages that use internal terms: part of the parser's message, our message, and hint.
 const PARSER_MESSAGES: &[(&str, &str, &str)] = &[
     (
-        "expected a word or a map",
-        "a name or a map was expected here",
+        "expected a string or a map",
+        "expected a model name or a map",
         "write provider/model, or {model: provider/model, …}",
     ),
-    ("null into string", "there is no text here", "write a text, or leave the key out"),
-    ("from_str_multiple", "the file holds more than one document", "split it at the `---`"),
-    ("non-finite", "this is no number", "write a number"),
-    ("expected sequence start", "a list was expected here", "write [one, two], or a line with `- ` for each"),
-    (
-        "expected mapping start",
-        "a map was expected here",
-        "write {key: value}, or indented lines of `key: value`",
-    ),
+    ("null into string", "missing value: expected a string", "add a string, or remove the key"),
+    ("from_str_multiple", "the file contains more than one YAML document", "split it at the `---`"),
+    ("non-finite", "expected a finite number", "write a number"),
+    ("expected sequence start", "expected a list", "use [one, two], or a line with `- ` for each item"),
+    ("expected mapping start", "expected a map", "use {key: value}, or indented lines of `key: value`"),
     (
         "expected string scalar",
-        "a text was expected here",
-        "write a text; quote it where it looks like something else",
+        "expected a string",
+        "use a string (quote values that look like another type)",
     ),
-    ("unexpected end of input", "the file ends too early, or is empty", "a file begins with `version: 1`"),
-    ("recursion limit", "the file is nested too deeply", "no file needs more than a few levels"),
+    (
+        "unexpected end of input",
+        "unexpected end of file, or the file is empty",
+        "start the file with `version: 1`",
+    ),
+    ("recursion limit", "the file is nested too deeply", "reduce the nesting"),
     ("tabs disallowed", "tabs cannot indent YAML", "indent with spaces"),
     ("found a tab", "tabs cannot indent YAML", "indent with spaces"),
 ];
 
-/// What the parser's words for a wrong scalar ask for.
+/// What a parser message about an invalid scalar expected.
 fn expected_scalar(message: &str) -> Option<&'static str> {
     Some(match message.strip_prefix("invalid ")? {
-        kind if kind.starts_with(['u', 'i']) => "a whole number in range",
+        kind if kind.starts_with(['u', 'i']) => "an integer in range",
         kind if kind.starts_with('f') => "a number",
         kind if kind.starts_with("bool") => "true or false",
         _ => return None,
@@ -245,7 +245,7 @@ fn expected_scalar(message: &str) -> Option<&'static str> {
 fn did_you_mean(word: &str, expected: &[&str], what: &str) -> String {
     match find_closest(word, expected.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the {what} known here are {}", expected.join(", ")),
+        None => format!("use one of these {what}: {}", expected.join(", ")),
     }
 }
 

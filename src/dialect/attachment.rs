@@ -1,8 +1,8 @@
-//! Pictures and documents on the wire: data URLs, and the short names of formats.
+//! Attachments on the wire: data URLs and short format names.
 
 use crate::chat::{Attachment, AttachmentSource};
 
-/// Where a dialect wants one URL for both: the address itself, or the bytes as a data URL.
+/// The URL itself, or the bytes as a data URL.
 pub(super) fn to_url(media: &Attachment) -> String {
     match &media.source {
         AttachmentSource::Url(url) => url.clone(),
@@ -10,7 +10,6 @@ pub(super) fn to_url(media: &Attachment) -> String {
     }
 }
 
-/// A picture or document from such a URL.
 pub(super) fn from_url(url: &str) -> Attachment {
     let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match data {
@@ -27,12 +26,11 @@ pub(super) fn from_url(url: &str) -> Attachment {
     }
 }
 
-/// Bytes with their type.
 pub(super) fn from_base64(media_type: String, data: String) -> Attachment {
     Attachment { media_type, source: AttachmentSource::Base64(data), name: None }
 }
 
-/// The short name of a media type: `png` of `image/png`, `txt` of `text/plain`.
+/// `png` for `image/png`, `txt` for `text/plain`.
 pub(super) fn short_format(media_type: &str) -> &str {
     match media_type {
         "text/plain" => "txt",
@@ -45,7 +43,7 @@ pub(super) fn short_format(media_type: &str) -> &str {
     }
 }
 
-/// The media type behind a short name of a picture or document.
+/// The media type for a short format name.
 pub(super) fn media_type_of(format: &str) -> String {
     match format {
         "png" | "jpeg" | "gif" | "webp" => format!("image/{format}"),

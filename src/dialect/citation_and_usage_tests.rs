@@ -1,4 +1,4 @@
-//! What comes beside the words of an answer: sources, the vendor's own blocks, costs and kinds of cached tokens.
+//! Tests for citations, provider-specific parts, costs, and cached tokens.
 
 use serde_json::{Value, json};
 
@@ -107,14 +107,15 @@ fn reported_cost_cases() {
         .usage
         .reported_cost_nano_usd
     };
-    // OpenRouter: dollars; with a key of one's own the fee, and beside it what the model itself cost.
+    // OpenRouter reports dollars. With the caller's own key, it reports its fee and the model's cost
+    // separately.
     assert_eq!(chat(json!({"cost": 0.00014})), Some(140_000));
     let byok = json!({"cost": 0.00001, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.0002}});
     assert_eq!(chat(byok), Some(210_000));
     let not =
         json!({"cost": 0.00001, "is_byok": false, "cost_details": {"upstream_inference_cost": 0.00001}});
     assert_eq!(chat(not), Some(10_000));
-    // Perplexity: the sum. xAI: ten-billionths, rounded half up.
+    // Perplexity reports the total; xAI reports ten-billionths of a dollar, rounded half up.
     assert_eq!(chat(json!({"cost": {"input_tokens_cost": 0.1, "total_cost": 0.006}})), Some(6_000_000));
     assert_eq!(chat(json!({"cost_in_usd_ticks": 1_466_255})), Some(146_626));
     assert_eq!(chat(json!({"cost": "free"})), None);

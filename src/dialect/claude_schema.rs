@@ -1,9 +1,10 @@
-//! JSON Schemas as Claude takes them: every object closed, and no bounds on numbers, texts and lists. What is taken out
-//! stands in the description instead; the answer is held to the schema as it was written in any case.
+//! Adapts JSON Schemas to Claude, which requires closed objects and rejects bounds on numbers, strings, and
+//! arrays. Removed keywords are moved to the description; the response is still validated against the
+//! original schema.
 
 use serde_json::{Map, Value, json};
 
-/// Words that are refused.
+/// Keywords that Claude rejects.
 const UNSUPPORTED_KEYWORDS: [&str; 14] = [
     "minimum",
     "maximum",
@@ -21,7 +22,7 @@ const UNSUPPORTED_KEYWORDS: [&str; 14] = [
     "default",
 ];
 
-/// The schema, closed and without what is refused.
+/// Closes all objects and removes unsupported keywords.
 pub(super) fn to_claude_schema(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => to_claude_object(fields),
@@ -31,11 +32,11 @@ pub(super) fn to_claude_schema(schema: &Value) -> Value {
 }
 
 fn to_claude_object(fields: &Map<String, Value>) -> Value {
-    let (mut out, mut taken) = (Map::new(), Vec::new());
+    let (mut out, mut removed) = (Map::new(), Vec::new());
     for (name, value) in fields {
         match name.as_str() {
-            refused if UNSUPPORTED_KEYWORDS.contains(&refused) => taken.push(format!("{name}: {value}")),
-            // Names of fields and values to choose from are the user's own.
+            keyword if UNSUPPORTED_KEYWORDS.contains(&keyword) => removed.push(format!("{name}: {value}")),
+            // The keys below these keywords are user-defined names, not schema keywords.
             "properties" | "$defs" | "definitions" => {
                 let inner = value.as_object().into_iter().flatten();
                 let closed: Map<String, Value> =
@@ -50,10 +51,10 @@ fn to_claude_object(fields: &Map<String, Value>) -> Value {
     if is_object {
         out.insert("additionalProperties".to_owned(), json!(false));
     }
-    if !taken.is_empty() {
-        let said = out.get("description").and_then(Value::as_str).map(|said| format!("{said} "));
-        let words = format!("{}({})", said.unwrap_or_default(), taken.join(", "));
-        out.insert("description".to_owned(), json!(words));
+    if !removed.is_empty() {
+        let description = out.get("description").and_then(Value::as_str).map(|text| format!("{text} "));
+        let note = format!("{}({})", description.unwrap_or_default(), removed.join(", "));
+        out.insert("description".to_owned(), json!(note));
     }
     Value::Object(out)
 }

@@ -1,32 +1,32 @@
-//! The many shapes that providers give an error, read into one.
+//! Parses the many error formats of providers into one.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::classify::{ErrorFields, classify_error};
+use super::classify_failure::{ErrorFields, classify_error};
 use super::response_headers::find_request_id;
 use super::{WireResponse, retry_after};
 use crate::chat::{Failure, FailurePhase, sanitize_message};
 
-/// The code that stands for a used-up daily quota, which Google says in a detail.
+/// Stands for an exhausted daily quota, which Google reports in a detail.
 const DAILY_QUOTA_CODE: &str = "quota_per_day";
 
-/// What an error body says, whoever wrote it.
+/// The fields of an error body, independent of its format.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ErrorBody {
     message: String,
     code: String,
     error_type: String,
-    /// An HTTP status inside the body: the only one there is when the error came in the middle of a stream.
+    /// The HTTP status inside the body. Errors within a stream have no other status.
     status: Option<u16>,
     request_id: Option<String>,
     retry_delay: Option<Duration>,
 }
 
 impl ErrorBody {
-    /// Reads an error out of JSON: `{"error": {…}}`, `{"error": "text"}`, a flat object, `{"detail": …}`, or any of
-    /// these in a list.
+    /// Parses `{"error": {…}}`, `{"error": "text"}`, a flat object, `{"detail": …}`, or an array of any of
+    /// these.
     pub(super) fn from_json(value: &Value) -> Self {
         let outer = value.as_array().and_then(|list| list.last()).unwrap_or(value);
         if let Value::String(text) = outer {
@@ -67,7 +67,7 @@ impl ErrorBody {
         body
     }
 
-    /// Reads the bytes of an error's body; what is no JSON is shown as text.
+    /// Parses an error body. A body that is not JSON becomes the message.
     fn from_bytes(bytes: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value) if !value.is_null() => Self::from_json(&value),
@@ -75,19 +75,18 @@ impl ErrorBody {
         }
     }
 
-    /// The failure of a reply with an error status.
     pub(super) fn decode_failure(reply: WireResponse<'_>) -> Failure {
         let mut body = Self::from_bytes(reply.body);
         if let Some(kind) = reply.headers.get("x-amzn-errortype").filter(|_| body.error_type.is_empty()) {
-            // `ThrottlingException:http://internal…`
+            // AWS sends `ThrottlingException:http://internal…`.
             kind.split(':').next().unwrap_or_default().clone_into(&mut body.error_type);
         }
         let mut failure = body.into_failure(Some(reply.status));
         failure.status = Some(reply.status);
         if (300..400).contains(&reply.status) {
-            // A redirected request would take the key along to wherever it is sent.
-            let to = reply.headers.get("location").map_or("nowhere".to_owned(), url_origin);
-            failure.message = sanitize_message(&format!("a redirect to {to}, which is not followed"));
+            // Redirects are not followed, because the request would carry the API key to the new host.
+            let target = reply.headers.get("location").map_or("an unknown location".to_owned(), url_origin);
+            failure.message = sanitize_message(&format!("redirect to {target} not followed"));
         } else if failure.message.is_empty() {
             failure.message = format!("HTTP status {} without a message", reply.status);
         }
@@ -99,7 +98,7 @@ impl ErrorBody {
         failure
     }
 
-    /// The failure of an error that came inside a 200.
+    /// Decodes an error received within a 200 response.
     pub(super) fn decode_in_band_failure(value: &Value) -> Failure {
         Self::from_json(value).into_failure(None)
     }
@@ -122,14 +121,14 @@ impl ErrorBody {
         failure
     }
 
-    /// Google's details: the reason of a refused key, which quota is used up, and how long to wait. Anthropic's: a
-    /// finer code.
+    /// Google's details contain the reason for a rejected key, the exhausted quota, and the retry delay;
+    /// Anthropic's contain a more specific code.
     fn parse_details(&mut self, details: Option<&Value>) {
         if let Some(code) = details.and_then(|d| d.get("error_code")).and_then(Value::as_str) {
             code.clone_into(&mut self.code);
         }
         for detail in details.and_then(Value::as_array).into_iter().flatten() {
-            // Quota comes before rate limit, whichever detail comes first.
+            // Quota precedes rate limit, regardless of the order of the details.
             if let Some(reason) =
                 detail.get("reason").and_then(Value::as_str).filter(|_| self.code != DAILY_QUOTA_CODE)
             {
@@ -154,7 +153,8 @@ fn string_or_number(value: &Value) -> String {
     }
 }
 
-/// A message may itself be an object or a list (FastAPI's validation errors): its texts, else its JSON.
+/// The message may be an object or an array (FastAPI's validation errors). Returns the texts in it, or else
+/// its JSON.
 fn message_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -167,7 +167,7 @@ fn parse_error_status(value: &Value) -> Option<u16> {
     u16::try_from(number).ok().filter(|n| (400..600).contains(n))
 }
 
-/// A page's text: its title where it is HTML, else its beginning.
+/// The title of an HTML page; otherwise the start of the text.
 fn html_title_or_text(body: &str) -> String {
     let lower = body.to_ascii_lowercase();
     if let Some((start, end)) = lower.find("<title>").zip(lower.find("</title>")) {
@@ -180,7 +180,8 @@ fn html_title_or_text(body: &str) -> String {
     }
 }
 
-/// Scheme and host of an address, or a path on the same host; what follows may hold a key.
+/// Scheme and host of a URL, or the path for the same host. The query is dropped because it may contain a
+/// key.
 fn url_origin(location: &str) -> String {
     match location.split_once("://") {
         Some((scheme, rest)) => {
@@ -240,17 +241,17 @@ mod tests {
 
     #[test]
     fn redirect_message_omits_credentials() {
-        for (location, said) in [
+        for (location, message) in [
             (
                 "https://me:planted@evil.example/v1?key=planted",
-                "a redirect to https://evil.example, which is not followed",
+                "redirect to https://evil.example not followed",
             ),
-            ("/login?next=planted", "a redirect to /login, which is not followed"),
+            ("/login?next=planted", "redirect to /login not followed"),
         ] {
             let headers: WireHeaders = [("location", location)].into_iter().collect();
             let failure =
                 ErrorBody::decode_failure(WireResponse { status: 307, headers: &headers, body: b"" });
-            assert_eq!(failure.message, said);
+            assert_eq!(failure.message, message);
         }
     }
 

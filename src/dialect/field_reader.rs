@@ -1,59 +1,51 @@
-//! JSON objects field by field: reading takes out what the contract can hold and leaves the rest, writing puts in what
-//! is there. What is left goes on as the caller's own options, so that nothing of a request is lost on the way.
+//! Reads JSON objects field by field: decoding takes the fields that [`chat`](crate::chat) can represent. The
+//! remaining fields become provider options, so that no part of a request is lost.
 
 use serde_json::{Map, Value};
 
-/// An object that is being read.
 #[derive(Debug, Default)]
 pub(super) struct FieldReader(Map<String, Value>);
 
 impl FieldReader {
-    /// The fields of a body.
-    ///
     /// # Errors
-    /// In words, when it is no JSON object.
+    /// If the body is not a JSON object.
     pub(super) fn from_body(body: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(body).map(Self).map_err(|error| error.to_string())
     }
 
-    /// The fields of a value; `None` when it is no object.
+    /// `None` if the value is not an object.
     pub(super) fn from_value(value: &Value) -> Option<Self> {
         value.as_object().cloned().map(Self)
     }
 
-    /// Takes a field out if `read` can hold all of it; else it stays.
+    /// Takes a field if `read` can represent all of it; otherwise the field stays.
     pub(super) fn take_with<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let read = read(self.0.get(name)?)?;
         self.0.shift_remove(name);
         Some(read)
     }
 
-    /// Takes a text.
     pub(super) fn take_string(&mut self, name: &str) -> Option<String> {
         self.take_with(name, |value| value.as_str().map(str::to_owned))
     }
 
-    /// Takes a number.
     pub(super) fn take_f64(&mut self, name: &str) -> Option<f64> {
         self.take_with(name, Value::as_f64)
     }
 
-    /// Takes a count.
     pub(super) fn take_u64(&mut self, name: &str) -> Option<u64> {
         self.take_with(name, Value::as_u64)
     }
 
-    /// Takes a yes or no.
     pub(super) fn take_bool(&mut self, name: &str) -> Option<bool> {
         self.take_with(name, Value::as_bool)
     }
 
-    /// Takes a list, whatever it holds.
     pub(super) fn take_array(&mut self, name: &str) -> Vec<Value> {
         self.take_with(name, |value| value.as_array().cloned()).unwrap_or_default()
     }
 
-    /// Takes one text or a list of texts.
+    /// Takes one string or an array of strings.
     pub(super) fn take_strings(&mut self, name: &str) -> Vec<String> {
         let read = |value: &Value| match value {
             Value::String(one) => Some(vec![one.clone()]),
@@ -63,22 +55,21 @@ impl FieldReader {
         self.take_with(name, read).unwrap_or_default()
     }
 
-    /// Whether there is such a field.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// Whether a field has just this value; it stays.
+    /// Whether a field has this value. The field stays.
     pub(super) fn has_value(&self, name: &str, expected: &Value) -> bool {
         self.0.get(name) == Some(expected)
     }
 
-    /// Takes a field whose value is just this, and says whether it was.
+    /// Takes a field if it has this value, and returns whether it did.
     pub(super) fn take_if_equal(&mut self, name: &str, expected: &Value) -> bool {
         self.take_with(name, |value| (value == expected).then_some(())).is_some()
     }
 
-    /// Reads an object inside this one. What it leaves stays; an object with nothing left is gone.
+    /// Reads a nested object. Fields that `read` leaves stay, and an empty object is removed.
     pub(super) fn read_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let mut inner = Self(self.0.get(name)?.as_object()?.clone());
         let read = read(&mut inner);
@@ -90,7 +81,7 @@ impl FieldReader {
         Some(read)
     }
 
-    /// Reads an object inside this one that is of use only as a whole: nothing of it is taken unless all of it is.
+    /// Takes a nested object only if `read` takes all of its fields.
     pub(super) fn take_object<T>(
         &mut self,
         name: &str,
@@ -99,19 +90,19 @@ impl FieldReader {
         self.take_with(name, |value| read_all_fields(value, read))
     }
 
-    /// Whether nothing is left. A null says nothing.
+    /// Whether no fields are left. Null fields do not count.
     pub(super) fn is_empty(&self) -> bool {
         self.0.values().all(Value::is_null)
     }
 
-    /// What nobody took.
+    /// The fields that were not taken.
     pub(super) fn into_remaining(mut self) -> Map<String, Value> {
         self.0.retain(|_, value| !value.is_null());
         self.0
     }
 }
 
-/// Reads an object of which everything must be understood; `None` when something is left over.
+/// Reads an object that must be understood completely; `None` if fields are left over.
 pub(super) fn read_all_fields<T>(
     value: &Value,
     read: impl FnOnce(&mut FieldReader) -> Option<T>,
@@ -121,14 +112,12 @@ pub(super) fn read_all_fields<T>(
     fields.is_empty().then_some(read)
 }
 
-/// Puts a field in where there is one.
 pub(super) fn insert_some(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         object.insert(name.to_owned(), value.into());
     }
 }
 
-/// Puts a list in unless it is empty.
 pub(super) fn insert_nonempty_array(
     object: &mut Map<String, Value>,
     name: &str,
@@ -139,14 +128,13 @@ pub(super) fn insert_nonempty_array(
     }
 }
 
-/// Puts an object in unless it is empty.
 pub(super) fn insert_nonempty_object(object: &mut Map<String, Value>, name: &str, inner: Map<String, Value>) {
     if !inner.is_empty() {
         object.insert(name.to_owned(), Value::Object(inner));
     }
 }
 
-/// Lays one object, where there is one, over another: objects are merged, anything else is replaced.
+/// Merges `over` into an object recursively. Values that are not objects are replaced.
 pub(super) fn merge_objects(object: &mut Map<String, Value>, over: Option<&Map<String, Value>>) {
     for (name, value) in over.into_iter().flatten() {
         match (object.get_mut(name), value) {

@@ -1,11 +1,10 @@
-//! Functions and their calls in the shape that OpenAI made common, which Cohere and Ollama share.
+//! Functions and tool calls in OpenAI's format, which Cohere and Ollama share.
 
 use serde_json::{Map, Value, json};
 
 use super::field_reader::{FieldReader, insert_some, read_all_fields};
 use crate::chat::{FunctionTool, JsonSchema, Tool, ToolCall};
 
-/// A tool as it is offered.
 pub(super) fn encode_tool(tool: &Tool) -> Value {
     match tool {
         Tool::ProviderSpecific(own) => own.clone(),
@@ -20,7 +19,7 @@ pub(super) fn encode_tool(tool: &Tool) -> Value {
     }
 }
 
-/// A tool as it is offered where a function cannot ask that the model be held to its schema.
+/// For dialects in which a function has no `strict` flag.
 pub(super) fn encode_tool_without_strict(tool: &Tool) -> Value {
     match tool {
         Tool::ProviderSpecific(own) => own.clone(),
@@ -30,7 +29,6 @@ pub(super) fn encode_tool_without_strict(tool: &Tool) -> Value {
     }
 }
 
-/// A tool as it was offered there.
 pub(super) fn decode_tool_without_strict(value: Value) -> Tool {
     match decode_tool(value.clone()) {
         Tool::Function(function) if function.strict.is_none() => Tool::Function(function),
@@ -38,7 +36,7 @@ pub(super) fn decode_tool_without_strict(value: Value) -> Tool {
     }
 }
 
-/// A tool as it was offered: a function, or something of one vendor's own.
+/// A function, or a provider-specific tool.
 pub(super) fn decode_tool(value: Value) -> Tool {
     let function = read_all_fields(&value, |tool| {
         (tool.take_string("type")? == "function").then_some(())?;
@@ -47,7 +45,7 @@ pub(super) fn decode_tool(value: Value) -> Tool {
     function.map_or(Tool::ProviderSpecific(value), Tool::Function)
 }
 
-/// The fields of a function, flat.
+/// Decodes a function's fields, which are not nested in another object.
 pub(super) fn decode_function(fields: &mut FieldReader) -> Option<FunctionTool> {
     Some(FunctionTool {
         name: fields.take_string("name")?,
@@ -59,21 +57,21 @@ pub(super) fn decode_function(fields: &mut FieldReader) -> Option<FunctionTool> 
     })
 }
 
-/// The schema of a function that takes nothing.
+/// The schema of a function without parameters.
 pub(super) fn empty_parameters_schema() -> Value {
     json!({"type": "object", "properties": {}})
 }
 
-/// Arguments as the JSON text that this shape wants.
+/// Encodes arguments as JSON text.
 pub(super) fn encode_arguments(arguments: &Value) -> String {
     match arguments {
-        // Text that is no JSON goes back as it came.
+        // Arguments that were not valid JSON are sent back unchanged.
         Value::String(text) => text.clone(),
         parsed => parsed.to_string(),
     }
 }
 
-/// Arguments out of JSON text, or as they stand.
+/// Parses arguments from JSON text. Other values are used as they are.
 pub(super) fn decode_arguments(written: Option<&Value>) -> Value {
     match written {
         None | Some(Value::Null) => json!({}),
@@ -83,13 +81,12 @@ pub(super) fn decode_arguments(written: Option<&Value>) -> Value {
     }
 }
 
-/// A call as the model made it.
 pub(super) fn encode_tool_call(id: &str, call: &ToolCall) -> Value {
     let function = json!({"name": call.name, "arguments": encode_arguments(&call.arguments)});
     json!({"id": id, "type": "function", "function": function})
 }
 
-/// A call; `None` where something of it has no place in the contract.
+/// `None` if the call has fields that [`ToolCall`] cannot represent.
 pub(super) fn decode_tool_call(value: &Value) -> Option<ToolCall> {
     read_all_fields(value, |call| {
         let kind = call.take_string("type");
@@ -109,7 +106,7 @@ fn empty_arguments() -> Value {
     json!({})
 }
 
-/// A schema's fields, flat, under these names.
+/// Decodes a schema's fields, which are not nested in another object.
 pub(super) fn decode_json_schema(fields: &mut FieldReader) -> Option<JsonSchema> {
     Some(JsonSchema {
         name: fields.take_string("name").unwrap_or_else(|| JsonSchema::DEFAULT_NAME.to_owned()),
@@ -119,7 +116,7 @@ pub(super) fn decode_json_schema(fields: &mut FieldReader) -> Option<JsonSchema>
     })
 }
 
-/// A schema's fields, flat.
+/// Encodes a schema's fields without nesting them in another object.
 pub(super) fn encode_json_schema(schema: &JsonSchema) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(schema.name));

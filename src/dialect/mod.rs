@@ -1,15 +1,16 @@
-//! How it is said: one folder per wire format, each with a client half and a server half, and the framing below them.
+//! Wire formats: one module per dialect, each with a client half and a server half, and the framing that they
+//! share. This module depends on `chat` only.
 //!
-//! Everything here is pure and sans-IO: bytes in, meaning out, and back. No clock, no network, no environment. The
-//! client half serves `provider`, the server half serves `sim`; recorded traffic and round trips hold the two to each
-//! other. Start with [`Client`] and [`Server`].
+//! Everything here is pure and sans-IO: it uses no clock, network, or environment. The client half serves
+//! `provider`, and the server half serves `sim`; recorded traffic and round-trip tests check them against
+//! each other.
 
 mod anthropic;
 mod attachment;
 mod bedrock;
 #[cfg(test)]
 mod citation_and_usage_tests;
-mod classify;
+mod classify_failure;
 mod claude_schema;
 mod cohere;
 mod embedding;
@@ -18,7 +19,6 @@ mod field_reader;
 mod frame;
 mod function_tools;
 mod gemini;
-mod headers;
 mod ollama;
 mod openai_chat;
 mod openai_responses;
@@ -35,47 +35,40 @@ mod round_trip_regressions;
 mod sse_stream_decoder;
 #[cfg(test)]
 mod stream_fault_tests;
+mod wire_headers;
 mod wire_json;
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub use embedding::{EmbeddingCodec, ServerEmbeddingRequest, VERTEX_EMBEDDING_CODEC};
-pub use frame::{
-    AwsDecoder, AwsFrame, AwsFrameError, FrameTooLong, NdjsonDecoder, SseDecoder, SseFrame, encode_aws_frame,
-};
-pub use headers::WireHeaders;
-pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, ResponseFormatControl, SystemRole};
-pub use response_headers::{ParsedResponseHeaders, RateLimit, parse_response_headers};
-pub use wire_json::percent_encode;
+pub(crate) use embedding::{EmbeddingCodec, VERTEX_EMBEDDING_CODEC};
+pub(crate) use frame::AwsDecoder;
+pub use frame::{AwsFrame, SseDecoder, encode_aws_frame};
+pub(crate) use quirks::ResponseFormatControl;
+pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SystemRole};
+pub(crate) use response_headers::{ParsedResponseHeaders, RateLimit, parse_response_headers};
+pub use wire_headers::WireHeaders;
+pub(crate) use wire_json::percent_encode;
 
 use crate::chat::{
     Assembler, Failure, FailureClass, Part, ReasoningEffort, Request, RequestParameter, Response, StreamEvent,
 };
 
-/// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
-    /// OpenAI Chat Completions, and everybody who speaks it.
+    /// OpenAI Chat Completions and compatible APIs.
     OpenaiChat,
-    /// OpenAI Responses.
     OpenaiResponses,
-    /// Anthropic Messages.
     Anthropic,
-    /// Gemini generateContent.
     Gemini,
-    /// Cohere Chat, version 2.
     Cohere,
-    /// Ollama's native chat.
     Ollama,
-    /// Amazon Bedrock Converse.
     Bedrock,
 }
 
 impl Dialect {
-    /// Every dialect.
     pub const ALL: [Self; 7] = [
         Self::OpenaiChat,
         Self::OpenaiResponses,
@@ -86,7 +79,7 @@ impl Dialect {
         Self::Bedrock,
     ];
 
-    /// The word for it in `routes.yaml`.
+    /// The name used in `routes.yaml`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai-chat",
@@ -99,7 +92,7 @@ impl Dialect {
         }
     }
 
-    /// What every answer of this dialect has and this one lacks, by the vendor's names: an id, the model, the counts.
+    /// Fields that every response of this dialect should have but this one lacks, under the provider's names.
     pub fn missing_response_fields(self, answer: &Response) -> Vec<&'static str> {
         let (id, model, usage) = match self {
             Self::OpenaiChat | Self::OpenaiResponses | Self::Anthropic => {
@@ -116,7 +109,6 @@ impl Dialect {
         [no_id, no_model, no_usage].into_iter().flatten().collect()
     }
 
-    /// The half that asks.
     pub fn client_codec(self) -> &'static dyn ClientCodec {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
@@ -129,7 +121,6 @@ impl Dialect {
         }
     }
 
-    /// The half that answers.
     pub fn server_codec(self) -> &'static dyn ServerCodec {
         match self {
             Self::OpenaiChat => &openai_chat::OpenaiChat,
@@ -149,91 +140,80 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// One request to one model, as the caller means it.
+/// A request to one model, ready to be encoded.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'a> {
     /// The model's name at its provider.
     pub model: &'a str,
-    /// What is asked.
     pub request: &'a Request,
-    /// Whether the answer is to come as a stream.
     pub is_streaming: bool,
-    /// What this provider does its own way.
     pub quirks: &'a Quirks,
-    /// The caller's own words for this provider, laid over the body at the end.
+    /// The caller's options for this provider, merged over the body at the end.
     pub provider_options: Option<&'a Map<String, Value>>,
 }
 
-/// A request as it goes on the wire, below the provider's base URL and without its credentials. Always a POST of JSON.
+/// An HTTP request relative to the provider's base URL, without credentials. Always a POST with a JSON body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WireRequest {
-    /// Path after the base URL, with its leading slash.
+    /// Path after the base URL, with a leading slash.
     pub path: String,
-    /// Query parameters.
     pub query: Vec<(&'static str, String)>,
-    /// Headers of the dialect itself.
+    /// Headers that the dialect requires.
     pub headers: Vec<(&'static str, &'static str)>,
-    /// The JSON body.
     pub body: Vec<u8>,
 }
 
 impl WireRequest {
-    /// A request to this path, with nothing beside its body.
     fn new(path: impl Into<String>, body: &impl serde::Serialize) -> Self {
         Self { path: path.into(), query: Vec::new(), headers: Vec::new(), body: wire_json::encode_json(body) }
     }
 }
 
-/// A whole reply as it came from the wire.
+/// A complete HTTP response.
 #[derive(Clone, Copy, Debug)]
 pub struct WireResponse<'a> {
-    /// The HTTP status.
     pub status: u16,
-    /// The headers.
     pub headers: &'a WireHeaders,
-    /// The body.
     pub body: &'a [u8],
 }
 
-/// Whether a stream has said all that matters.
+/// Whether a stream needs more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeProgress {
-    /// Read on.
     More,
-    /// Nothing after this belongs to the answer; the connection may be let go.
+    /// The response is complete, so the connection can be closed.
     Done,
 }
 
-/// The half of a dialect that asks.
+/// The client half of a dialect.
 pub trait ClientCodec: Sync {
-    /// The request in this dialect.
     fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest;
 
-    /// Parameters that the dialect has no place for.
+    /// Parameters that the dialect cannot express.
     fn unsupported_parameters(&self) -> &'static [RequestParameter] {
         &[]
     }
 
-    /// The levels of effort that the dialect has words for, where nothing is known of the model.
+    /// The effort levels that the dialect can express, for models with unknown levels.
     fn supported_efforts(&self, _quirks: &Quirks) -> &'static [ReasoningEffort] {
         &ReasoningEffort::ALL
     }
 
-    /// The highest temperature that it takes.
     fn max_temperature(&self) -> u8 {
         2
     }
 
-    /// What of a turn this dialect cannot carry, in words.
+    /// Content of this part that the dialect cannot carry, such as `images by URL`. `None` if it can carry all
+    /// of it.
     fn unsupported_part(&self, _part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         None
     }
 
-    /// A whole answer with a 2xx status, as the events it would stream as. They hold what there is even when it fails:
-    /// tokens of a broken answer are billed too.
+    /// Decodes a complete response with a 2xx status into the events of an equivalent stream. `events` is
+    /// filled even on failure, because the tokens of a broken response are billed too.
     ///
     /// # Errors
-    /// The failure that the body tells of, or `malformed` when it is not what the dialect says.
+    /// The failure that the body reports, or `malformed` if it does not match the dialect.
     fn decode_response_events(
         &self,
         reply: WireResponse<'_>,
@@ -241,10 +221,11 @@ pub trait ClientCodec: Sync {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure>;
 
-    /// A whole answer with a 2xx status.
+    /// Decodes a complete response with a 2xx status.
     ///
     /// # Errors
-    /// As [`decode_whole`](Self::decode_whole), and when the answer holds nothing.
+    /// As [`decode_response_events`](Self::decode_response_events), and `empty` if the response has no
+    /// content.
     fn decode_response(&self, reply: WireResponse<'_>, quirks: &Quirks) -> Result<Response, Failure> {
         let mut events = Vec::new();
         self.decode_response_events(reply, quirks, &mut events)?;
@@ -253,109 +234,95 @@ pub trait ClientCodec: Sync {
         assembler.finish()
     }
 
-    /// A reply with any other status.
+    /// Decodes a response with any other status.
     fn decode_failure(&self, reply: WireResponse<'_>) -> Failure {
         error_body::ErrorBody::decode_failure(reply)
     }
 
-    /// A decoder for one streamed answer.
     fn stream_decoder(&self, quirks: &Quirks) -> Box<dyn StreamDecoder>;
 }
 
-/// Turns the bytes of one streamed answer into events, wherever they are cut.
+/// Decodes one streamed response from byte chunks of any size.
 pub trait StreamDecoder: Send {
-    /// Takes bytes in and appends what they say.
+    /// Decodes bytes and appends their events.
     ///
     /// # Errors
-    /// The failure that the stream tells of, or `malformed` at the first frame that does not parse: a skipped frame
-    /// may have held text.
+    /// The failure that the stream reports, or `malformed` at the first frame that cannot be parsed: skipping
+    /// a frame could lose text.
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<DecodeProgress, Failure>;
 
-    /// The bytes ended, cleanly or by a cut connection.
+    /// Called when the stream ends, cleanly or by a broken connection.
     ///
     /// # Errors
-    /// `truncated` without the dialect's terminal event, `empty` when nothing came at all.
+    /// `truncated` without the dialect's terminal event, `empty` if no bytes arrived.
     fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
 }
 
-/// What was asked of a server.
+/// A request as a server decodes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerRequest {
-    /// The model's name.
     pub model: String,
-    /// What is asked.
     pub request: Request,
-    /// Whether the answer is to be a stream.
     pub is_streaming: bool,
-    /// What the contract has no place for, as it was written.
+    /// Fields that [`Request`] cannot represent, verbatim.
     pub provider_options: Map<String, Value>,
 }
 
-/// A server's whole reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerErrorResponse {
-    /// The HTTP status.
     pub status: u16,
-    /// Headers beside the content type.
+    /// Headers other than the content type.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
     pub body: Vec<u8>,
 }
 
-/// What a server says about itself in an answer.
+/// How a server identifies itself in a response.
 #[derive(Clone, Debug)]
 pub struct ResponseIdentity {
-    /// The id of the answer.
     pub response_id: String,
-    /// The model that serves.
     pub model: String,
 }
 
-/// The half of a dialect that answers.
+/// The server half of a dialect.
 pub trait ServerCodec: Sync {
-    /// Reads a request. `path` is what follows the dialect's base path.
+    /// Decodes a request. `path` is relative to the dialect's base path.
     ///
     /// # Errors
-    /// What is wrong with it, in words for the one who sent it.
+    /// What is wrong with the request, as a message for the client.
     fn decode_request(&self, path: &str, body: &[u8]) -> Result<ServerRequest, String>;
 
-    /// What a streamed answer says that it is.
     fn stream_content_type(&self) -> &'static str {
         "text/event-stream"
     }
 
-    /// The state that this vendor would give with thoughts, in its own shape; `None` where it gives none. The next turn
-    /// brings it back.
+    /// The reasoning state that this dialect's provider would send, or `None` if it sends none. The client
+    /// returns it with the next request.
     fn reasoning_state(&self, _seed: &str) -> Option<Value> {
         None
     }
 
-    /// A whole answer.
     fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8>;
 
-    /// The headers that come with an answer, beside its content type.
+    /// Headers of a response other than its content type.
     fn response_headers(&self, _serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
-    /// The dialect's own error for a class, with its own headers.
+    /// The dialect's error for a class, with its headers.
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse;
 
-    /// An encoder for one streamed answer.
     fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder>;
 }
 
-/// Turns events into the frames of one streamed answer.
+/// Encodes events as the frames of one streamed response.
 pub trait StreamEncoder: Send {
-    /// The frames that open the stream.
     fn encode_start(&mut self, input: &crate::chat::Usage) -> Vec<u8>;
 
-    /// The frame or frames of one event.
     fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8>;
 
-    /// The frames that close the stream after its terminal event.
+    /// The frames that follow the terminal event and close the stream.
     fn encode_end(&mut self) -> Vec<u8>;
 
-    /// An error in the middle of the stream, as the dialect sends it.
+    /// An error within the stream.
     fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8>;
 }

@@ -1,103 +1,101 @@
-//! What a provider does its own way within a dialect, as data.
-
-/// Deviations of one provider (or model) from its dialect. Filled from the provider's row; every field has the
-/// dialect's own behaviour as its default.
+/// Deviations of a provider or model from its dialect, read from the provider's row. The default of every
+/// field is the dialect's own behavior.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quirks {
-    /// Which parameter bounds the output.
+    /// The parameter that limits output tokens.
     pub max_tokens_field: MaxTokensField,
-    /// The role that carries instructions.
+    /// The role of the system prompt.
     pub system_role: SystemRole,
-    /// The provider rejects `stream_options` (it reports usage without being asked, or never).
+    /// The provider rejects `stream_options`. It reports usage without the option, or never.
     pub no_stream_options: bool,
-    /// A seed is called `random_seed` (Mistral).
+    /// The seed parameter is called `random_seed` (Mistral).
     pub random_seed: bool,
-    /// `completion_tokens` leaves the reasoning out (xAI's chat completions).
+    /// `completion_tokens` excludes reasoning tokens (xAI chat completions).
     pub completion_excludes_reasoning: bool,
-    /// How reasoning effort is asked for.
+    /// How to request a reasoning effort.
     pub effort: EffortControl,
-    /// How an answer of a given shape is asked for.
+    /// How to request structured output.
     pub schema: ResponseFormatControl,
-    /// When earlier thoughts go back to the model that had them, where the dialect leaves that open.
+    /// When reasoning is sent back to the model that produced it, where the dialect leaves that open.
     pub echo_reasoning: EchoReasoning,
-    /// Content is one string a turn: several texts are joined (SambaNova, Moonshot's text models).
+    /// A message's content must be one string, so several texts are joined (SambaNova, Moonshot's text
+    /// models).
     pub content_as_string: bool,
-    /// "Call some tool" is said `any`, not `required` (Mistral).
+    /// The tool choice "required" is called `any` (Mistral).
     pub any_tool: bool,
-    /// The provider takes no tools (Perplexity).
+    /// The provider does not support tools (Perplexity).
     pub no_tools: bool,
-    /// Only models of which levels are known take any (Mistral, xAI).
+    /// Only models with known effort levels accept one (Mistral, xAI).
     pub effort_by_model: bool,
-    /// Where a switch turns thinking off, a level says how much of it there is.
+    /// The control is a switch, but a level sets the effort while it is on.
     pub effort_levels: bool,
-    /// The provider takes no word on which tool to call (Moonshot, for `required`).
+    /// The provider cannot force a tool call (Moonshot rejects `required`).
     pub no_forced_tools: bool,
-    /// The ids of tool calls must be nine letters or digits (Mistral): others are mapped to such, always the same way.
+    /// Tool call IDs must be nine letters or digits (Mistral). Other IDs are mapped deterministically.
     pub nine_letter_call_ids: bool,
-    /// A document goes as `document_url`, not as `file` (Mistral).
+    /// A document is sent as `document_url` instead of `file` (Mistral).
     pub document_url: bool,
-    /// Vectors come as base64 of single bytes (Perplexity).
+    /// Embeddings arrive as base64 of single bytes (Perplexity).
     pub int8_embeddings: bool,
-    /// The model reasons: where the dialect needs asking for the state of its thoughts, it is asked for.
+    /// The model reasons, so its reasoning state is requested where the dialect requires asking.
     pub reasons: bool,
-    /// The model keeps prompts only where marks in them say so (Claude and Nova on Bedrock).
+    /// Prompts are cached only at explicit cache points (Claude and Nova on Bedrock).
     pub cache_points: bool,
-    /// Output bound to send where the dialect demands one and the caller gave none, in tokens.
+    /// Output token limit to send if the dialect requires one and the request has none.
     pub default_max_tokens: Option<u64>,
 }
 
 impl Quirks {
-    /// These quirks with some of them said anew; what is not said stays.
+    /// Returns these quirks with some fields overridden.
     ///
     /// # Errors
-    /// In words, when there is no such quirk or it cannot have that value.
-    pub fn with_overrides(&self, said: &serde_json::Value) -> Result<Self, String> {
+    /// If a quirk is unknown or its value is invalid.
+    pub fn with_overrides(&self, overrides: &serde_json::Value) -> Result<Self, String> {
         let mut all = serde_json::to_value(self).map_err(|error| error.to_string())?;
-        match (&mut all, said) {
-            (serde_json::Value::Object(all), serde_json::Value::Object(said)) => all.extend(said.clone()),
+        match (&mut all, overrides) {
+            (serde_json::Value::Object(all), serde_json::Value::Object(new)) => all.extend(new.clone()),
             _ => return Err("`quirks` must be a map".to_owned()),
         }
         serde_json::from_value(all).map_err(|error| format!("`quirks`: {error}"))
     }
 }
 
-/// Names of the parameter that bounds the output in openai-chat.
+/// The parameter that limits output tokens in `openai-chat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxTokensField {
-    /// What nearly all compatible servers want.
+    /// Expected by nearly all compatible servers.
     #[default]
     MaxTokens,
-    /// What OpenAI itself wants: its newer models refuse the other.
+    /// Expected by OpenAI, whose newer models reject `max_tokens`.
     MaxCompletionTokens,
 }
 
-/// Names of the role that carries instructions in openai-chat.
+/// The role of the system prompt in `openai-chat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SystemRole {
-    /// The usual one.
     #[default]
     System,
-    /// The one that OpenAI's reasoning models read `system` as.
+    /// OpenAI's reasoning models treat `system` as this role.
     Developer,
 }
 
-/// Ways to ask for more or less thinking.
+/// How to request a reasoning effort.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EffortControl {
-    /// The dialect's own, as its newest models take it.
+    /// The dialect's current format.
     #[default]
     Native,
-    /// There is none.
+    /// The effort cannot be set.
     Unsupported,
-    /// A level beside thinking that needs no switch (Claude Opus 4.5).
+    /// A level that works without enabling thinking (Claude Opus 4.5).
     Level,
-    /// A level, and thinking switched on as the model sees fit (Claude from 4.6).
+    /// A level together with adaptive thinking (Claude 4.6 and later).
     Adaptive,
-    /// A budget of tokens (Claude up to 4.5, Gemini 2.5).
+    /// A token budget (Claude up to 4.5, Gemini 2.5).
     Budget,
     /// An object with a level (OpenRouter).
     ReasoningObject,
@@ -107,30 +105,29 @@ pub enum EffortControl {
     EnableThinking,
 }
 
-/// Ways to get an answer of a given shape.
+/// How to request structured output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseFormatControl {
-    /// The dialect's own.
+    /// The dialect's own format.
     #[default]
     Native,
-    /// The provider is asked for JSON, and the prompt says which.
+    /// JSON mode, with the schema in the prompt.
     JsonObject,
-    /// A tool that the model must call, whose arguments are the answer.
+    /// A forced tool call whose arguments are the response.
     Tool,
-    /// The prompt says it.
+    /// Only the prompt contains the schema.
     Prompt,
 }
 
-/// When thoughts are sent back.
+/// When reasoning is sent back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EchoReasoning {
-    /// Not at all: most servers refuse or ignore them.
+    /// Most servers reject or ignore it.
     #[default]
     Never,
-    /// In turns that call tools (DeepSeek and Moonshot insist).
+    /// In messages with tool calls (required by DeepSeek and Moonshot).
     ToolTurns,
-    /// In every turn.
     Always,
 }

@@ -1,4 +1,4 @@
-//! Requests of every kind, for the round trips, and what of them each dialect can say.
+//! Proptest strategies for requests, and the normalization of a request to what each dialect can represent.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -48,32 +48,36 @@ fn user_message_strategy() -> impl Strategy<Value = Message> {
     let parts =
         (prop::collection::vec(text_strategy(), 1..3), prop::option::of(any::<bool>()), any::<bool>());
     parts.prop_map(|(texts, image, document)| {
-        let mut turn = Message::from_texts(Role::User, texts);
-        turn.parts.extend(image.map(|url| Part::Image(test_media("image/png", "iVBORw0KGgo=", url))));
+        let mut message = Message::from_texts(Role::User, texts);
+        message.parts.extend(image.map(|url| Part::Image(test_media("image/png", "iVBORw0KGgo=", url))));
         if document {
             let pdf = Attachment {
                 name: Some("report".into()),
                 ..test_media("application/pdf", "JVBERi0=", false)
             };
-            turn.parts.push(Part::Document(pdf));
+            message.parts.push(Part::Document(pdf));
         }
-        turn
+        message
     })
 }
 
-/// What the model says; after calls, what they gave back, and what it says then.
+/// A response text. After tool calls, also their results and the next response.
 fn assistant_messages_strategy() -> impl Strategy<Value = Vec<Message>> {
     let calls = prop::collection::vec(("[a-z0-9 ]{1,12}", any::<bool>()), 0..3);
     (prop::option::of("[a-z ]{1,20}"), text_strategy(), calls, text_strategy()).prop_map(
-        |(thought, text, calls, after)| {
-            let mut said = Message { role: Role::Assistant, parts: Vec::new(), model_ref: None };
-            said.parts.extend(thought.map(|text| Part::Reasoning { text, state: None }));
-            said.parts.push(Part::from_text(text));
+        |(reasoning, text, calls, after)| {
+            let mut message = Message { role: Role::Assistant, parts: Vec::new(), model_ref: None };
+            message.parts.extend(reasoning.map(|text| Part::Reasoning { text, state: None }));
+            message.parts.push(Part::from_text(text));
             let mut results = Message { role: Role::User, parts: Vec::new(), model_ref: None };
             for (n, (value, is_error)) in calls.into_iter().enumerate() {
                 let (id, name) = (format!("call_{n}"), format!("tool_{n}"));
                 let arguments = json!({"x": value, "n": n});
-                said.parts.push(Part::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments }));
+                message.parts.push(Part::ToolCall(ToolCall {
+                    id: id.clone(),
+                    name: name.clone(),
+                    arguments,
+                }));
                 results.parts.push(Part::ToolResult(ToolResult {
                     call_id: id,
                     name,
@@ -82,14 +86,14 @@ fn assistant_messages_strategy() -> impl Strategy<Value = Vec<Message>> {
                 }));
             }
             if results.parts.is_empty() {
-                return vec![said];
+                return vec![message];
             }
-            vec![said, results, Message::from_texts(Role::Assistant, [after])]
+            vec![message, results, Message::from_texts(Role::Assistant, [after])]
         },
     )
 }
 
-/// A conversation that begins and ends with the user.
+/// A conversation that starts and ends with the user.
 pub(super) fn request_strategy() -> impl Strategy<Value = Request> {
     let rounds = prop::collection::vec((user_message_strategy(), assistant_messages_strategy()), 0..3);
     let numbers = (
@@ -115,7 +119,7 @@ pub(super) fn request_strategy() -> impl Strategy<Value = Request> {
             let (temperature, top_p, max_tokens, stop, seed) = numbers;
             let (tools, choice, parallel, schema, effort, cached) = more;
             let mut messages: Vec<Message> =
-                rounds.into_iter().flat_map(|(user, said)| [user].into_iter().chain(said)).collect();
+                rounds.into_iter().flat_map(|(user, replies)| [user].into_iter().chain(replies)).collect();
             messages.push(last);
             let tool_choice = choice.filter(|_| !tools.is_empty()).map(|n| match n {
                 0 => ToolChoice::Auto,
@@ -144,7 +148,7 @@ pub(super) fn request_strategy() -> impl Strategy<Value = Request> {
     )
 }
 
-/// The request as this dialect can say it: what is left out here is what is lost on its wire.
+/// The request as this dialect can represent it. Everything removed here is lost on the wire.
 pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Quirks) -> Request {
     use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
     let client = dialect.client_codec();
@@ -156,7 +160,7 @@ pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Qu
         request.top_p = request.top_p.map(|p| p.clamp(0.01, 0.99));
     }
     if dialect != Anthropic {
-        // Elsewhere caching needs no asking, or marks between blocks.
+        // Other dialects cache automatically or need cache points between blocks.
         request.prompt_cache = None;
     }
     for message in &mut request.messages {
@@ -179,7 +183,7 @@ pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Qu
         _ => {}
     }
     if dialect == Bedrock && has_calls && request.tools.is_empty() {
-        // Tools that were called are named in any case.
+        // Called tools are always declared.
         let mut names: Vec<String> = Vec::new();
         for part in request.messages.iter().flat_map(|m| &m.parts) {
             if let Part::ToolCall(call) = part
@@ -225,10 +229,10 @@ pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Qu
         (Ollama, ReasoningEffort::Xhigh) => Some(ReasoningEffort::Max),
         (_, effort) => Some(effort),
     });
-    let thoughts_kept = dialect != OpenaiChat || quirks.echo_reasoning == EchoReasoning::Always;
+    let reasoning_kept = dialect != OpenaiChat || quirks.echo_reasoning == EchoReasoning::Always;
     for message in &mut request.messages {
         message.parts.retain(|part| client.unsupported_part(part, quirks).is_none());
-        message.parts.retain(|part| thoughts_kept || !matches!(part, Part::Reasoning { .. }));
+        message.parts.retain(|part| reasoning_kept || !matches!(part, Part::Reasoning { .. }));
         message.parts.iter_mut().for_each(|part| normalize_part(dialect, part));
         if dialect == Ollama {
             join_text_parts(message);
@@ -262,7 +266,7 @@ fn normalize_part(dialect: Dialect, part: &mut Part) {
     }
 }
 
-/// Thoughts as each vendor takes them back.
+/// Reasoning in the form that each provider accepts back.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
         Dialect::Cohere | Dialect::Ollama => None,
@@ -276,7 +280,7 @@ fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     }
 }
 
-/// Content is one string here, and pictures stand beside it.
+/// In this dialect content is one string, and images are separate.
 fn join_text_parts(message: &mut Message) {
     let text = message.joined_text();
     let first = message.parts.iter().position(|part| part.as_text().is_some());

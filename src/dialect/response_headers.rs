@@ -1,4 +1,4 @@
-//! What a reply's headers say beside the answer: its id, what is left of the rate limits, what it cost.
+//! Parses response headers: request ID, remaining rate limits, and cost.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::retry_after::{parse_delay_until, parse_duration};
 use super::wire_json::usd_to_nano_usd;
 use crate::chat::sanitize_message;
 
-/// The headers in which providers name a request.
+/// The headers in which providers send a request ID.
 const REQUEST_ID_HEADERS: [&str; 7] = [
     "x-request-id",
     "request-id",
@@ -18,32 +18,26 @@ const REQUEST_ID_HEADERS: [&str; 7] = [
     "x-ds-trace-id",
 ];
 
-/// What the headers of a reply say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedResponseHeaders {
-    /// The provider's id of the request, for a support ticket.
+    /// For support tickets.
     pub request_id: Option<String>,
-    /// What is left of the limit on requests.
     pub request_limit: RateLimit,
-    /// What is left of the limit on tokens.
     pub token_limit: RateLimit,
-    /// What a gateway says that the call cost, in nano-dollars (LiteLLM).
+    /// Cost reported by a gateway (LiteLLM).
     pub cost_nano_usd: Option<u64>,
 }
 
-/// One limit, as far as it is said.
+/// One rate limit. `None` for fields that the provider does not report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many there are in a period.
     pub limit: Option<u64>,
-    /// How many of these are left.
     pub remaining: Option<u64>,
-    /// Until the period ends.
+    /// Time until the period ends.
     pub reset_after: Option<Duration>,
 }
 
-/// Reads the headers of a reply.
-pub fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHeaders {
+pub(crate) fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHeaders {
     let mut account = ParsedResponseHeaders {
         request_id: find_request_id(headers),
         cost_nano_usd: headers
@@ -68,13 +62,13 @@ pub fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHeaders {
     account
 }
 
-/// The provider's id of a request.
 pub(super) fn find_request_id(headers: &WireHeaders) -> Option<String> {
     REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(name)).map(sanitize_message)
 }
 
-/// `x-ratelimit-remaining-tokens`, `anthropic-ratelimit-requests-reset`, `x-ratelimit-limit-req-minute` and kin: whether
-/// it counts tokens, and what it says of them. Limits by the day or for one kind of token are passed over.
+/// Parses a header name such as `x-ratelimit-remaining-tokens`, `anthropic-ratelimit-requests-reset`, or
+/// `x-ratelimit-limit-req-minute`. Returns whether the limit counts tokens and which field it is. `None` for
+/// daily limits and limits of one token type.
 fn parse_rate_limit_header(name: &str) -> Option<(bool, &'static str)> {
     const IGNORED_LIMIT_WORDS: [&str; 9] =
         ["input", "output", "images", "day", "month", "cost", "query", "renewalperiod", "key"];

@@ -1,4 +1,4 @@
-//! How long a provider wants to be left alone, out of its headers.
+//! How long a provider asks clients to wait, according to its headers.
 
 use std::time::Duration;
 
@@ -7,21 +7,22 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::WireHeaders;
 
-/// Longest wait that is believed: more is cut to it.
+/// Longer waits are cut to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// The wait that the headers ask for: `retry-after-ms`, then `retry-after` (seconds, or a date held against the
-/// reply's own `date`), then, where a rate limit was hit, the longest reset of a limit that has nothing left.
+/// Checks `retry-after-ms`, then `retry-after` (seconds, or a date relative to the response's `date`). If a
+/// rate limit was hit, the last resort is the longest reset of an exhausted limit.
 pub(super) fn parse_retry_after(headers: &WireHeaders, limited: bool) -> Option<Duration> {
     let milliseconds = headers.get("retry-after-ms").and_then(|v| v.trim().parse::<f64>().ok());
-    let stated = milliseconds.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).or_else(|| {
+    let requested = milliseconds.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).or_else(|| {
         headers.get("retry-after").and_then(|v| parse_duration(v).or_else(|| parse_delay_until(v, headers)))
     });
-    let wait = if limited { stated.or_else(|| longest_exhausted_reset(headers)) } else { stated };
+    let wait = if limited { requested.or_else(|| longest_exhausted_reset(headers)) } else { requested };
     wait.map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
-/// `x-ratelimit-reset-tokens`, `anthropic-ratelimit-requests-reset` and kin, of the limits whose `remaining` is 0.
+/// The longest reset of a limit whose `remaining` is 0, from headers such as `x-ratelimit-reset-tokens` or
+/// `anthropic-ratelimit-requests-reset`.
 fn longest_exhausted_reset(headers: &WireHeaders) -> Option<Duration> {
     let used_up = headers.iter().filter(|(name, value)| {
         name.contains("ratelimit") && name.contains("remaining") && value.trim() == "0"
@@ -29,12 +30,12 @@ fn longest_exhausted_reset(headers: &WireHeaders) -> Option<Duration> {
     used_up
         .filter_map(|(name, _)| headers.get(&name.replace("remaining", "reset")))
         .filter_map(|reset| parse_duration(reset).or_else(|| parse_delay_until(reset, headers)))
-        // A reset that is a point in time by a clock of its own reads as decades.
+        // An absolute timestamp in an unknown format parses as decades.
         .filter(|wait| *wait <= MAX_RETRY_AFTER)
         .max()
 }
 
-/// Seconds (`2`, `0.5`), or a sum of units as Go writes it (`1h2m3.5s`, `6ms`).
+/// Seconds (`2`, `0.5`) or a Go-style duration (`1h2m3.5s`, `6ms`).
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
@@ -60,8 +61,8 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(total).ok().filter(|_| !text.is_empty())
 }
 
-/// The time from the reply's own date to an RFC 3339 or HTTP date. This room has no clock, and the server's is the
-/// one that counts anyway.
+/// Time from the response's `date` header to an RFC 3339 or HTTP date. This module has no clock, and the
+/// server's clock is the relevant one.
 pub(super) fn parse_delay_until(text: &str, headers: &WireHeaders) -> Option<Duration> {
     let when = parse_timestamp(text)?;
     let now = parse_timestamp(headers.get("date")?)?;

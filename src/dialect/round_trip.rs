@@ -1,4 +1,4 @@
-//! The two halves of every dialect, held to each other: what one writes, the other reads.
+//! Round-trip tests: what one half of a dialect encodes, the other must decode.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn response_strategy() -> impl Strategy<Value = Response> {
     let usage = (0u64..5000, 0u64..5000, 0u64..500, 0u64..500);
     (text_strategy(), prop::option::of(text_strategy()), calls, usage, prop::bool::ANY).prop_map(
         |(text, reasoning, calls, usage, cut)| {
-            let (input, output, cached, thought) = usage;
+            let (input, output, cached, reasoning_count) = usage;
             let mut response = Response::from_text(text);
             response.reasoning = reasoning;
             response.tool_calls = calls
@@ -39,8 +39,8 @@ fn response_strategy() -> impl Strategy<Value = Response> {
             response.usage = Usage {
                 input_tokens: Some(input + cached),
                 cached_input_tokens: Some(cached),
-                output_tokens: Some(output + thought),
-                reasoning_tokens: Some(thought),
+                output_tokens: Some(output + reasoning_count),
+                reasoning_tokens: Some(reasoning_count),
                 ..Usage::default()
             };
             response
@@ -48,25 +48,25 @@ fn response_strategy() -> impl Strategy<Value = Response> {
     )
 }
 
-/// Thoughts, words and calls, in that order.
+/// Reasoning, text, and calls, in that order.
 fn ordered_parts(response: &Response) -> Vec<Part> {
-    let thoughts = response.reasoning.iter().map(|text| Part::Reasoning { text: text.clone(), state: None });
+    let reasoning = response.reasoning.iter().map(|text| Part::Reasoning { text: text.clone(), state: None });
     let calls = response.tool_calls.iter().cloned().map(Part::ToolCall);
-    thoughts.chain([Part::from_text(&response.text)]).chain(calls).collect()
+    reasoning.chain([Part::from_text(&response.text)]).chain(calls).collect()
 }
 
-/// The answer with the vendor's own state on its thoughts, and whether there is any to come back.
+/// The response with the provider's reasoning state, and whether that state must come back.
 fn with_reasoning_state(dialect: Dialect, response: &Response) -> (Response, bool) {
     let mut response = response.clone();
     let state = dialect.server_codec().reasoning_state("seed-1");
     // Gemini signs calls.
-    let kept = state.is_some()
+    let expected = state.is_some()
         && response.reasoning.is_some()
         && (dialect != Dialect::Gemini || !response.tool_calls.is_empty());
-    if let (true, Some(Part::Reasoning { state: of_thoughts, .. })) = (kept, response.parts.first_mut()) {
-        *of_thoughts = state;
+    if let (true, Some(Part::Reasoning { state: part_state, .. })) = (expected, response.parts.first_mut()) {
+        *part_state = state;
     }
-    (response, kept)
+    (response, expected)
 }
 
 fn has_reasoning_state(response: &Response) -> bool {
@@ -80,10 +80,10 @@ fn serving() -> ResponseIdentity {
     ResponseIdentity { response_id: "id-1".into(), model: "model-1".into() }
 }
 
-/// What the contract keeps of an answer, without what one vendor leaves out when it is zero.
+/// The fields that must survive a round trip, with zero counts removed that some providers omit.
 fn comparable_fields(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
     let usage = response.usage;
-    // Ollama reports neither what was cached nor what was reasoning, Bedrock not the latter.
+    // Ollama reports neither cached nor reasoning tokens, and Bedrock reports no reasoning tokens.
     let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0 && dialect != Dialect::Ollama);
     let reasoning = usage.reasoning_tokens.filter(|_| dialect != Dialect::Bedrock);
     (
@@ -109,7 +109,7 @@ fn decode_stream(dialect: Dialect, pieces: &[&[u8]]) -> Result<Response, Failure
     assembler.finish()
 }
 
-/// An answer as the events it would stream as, its text in pieces.
+/// The events of an equivalent stream, with the text in several deltas.
 fn stream_events(response: &Response) -> Vec<StreamEvent> {
     let mut events: Vec<StreamEvent> =
         response.reasoning.iter().cloned().map(StreamEvent::ReasoningDelta).collect();
@@ -162,9 +162,9 @@ proptest! {
                 provider_options: options.as_object().filter(|_| accent),
             };
             let wire = dialect.client_codec().encode_request(call);
-            let asked = dialect.server_codec().decode_request(&wire.path.replace("%2F", "/"), &wire.body).unwrap();
+            let decoded = dialect.server_codec().decode_request(&wire.path.replace("%2F", "/"), &wire.body).unwrap();
             let options = call.provider_options.cloned().unwrap_or_default();
-            prop_assert_eq!(&asked, &ServerRequest { model: "vendor/model-1.5".into(), request, is_streaming: stream, provider_options: options }, "{}", dialect);
+            prop_assert_eq!(&decoded, &ServerRequest { model: "vendor/model-1.5".into(), request, is_streaming: stream, provider_options: options }, "{}", dialect);
         }
     }
 
@@ -213,7 +213,7 @@ proptest! {
         }
     }
 
-    /// A stream that ends before its terminal event is never a success, wherever it ends.
+    /// A stream cut anywhere before its terminal event never succeeds.
     #[test]
     fn truncated_stream_never_succeeds(response in response_strategy(), share in 0.0f64..1.0) {
         for dialect in Dialect::ALL {
@@ -234,7 +234,7 @@ proptest! {
         }
     }
 
-    /// No decoder panics, whatever it is fed.
+    /// No decoder panics on arbitrary bytes.
     #[test]
     fn arbitrary_bytes_do_not_panic(noise in prop::collection::vec(any::<u8>(), 0..300), framed: bool, path in ".{0,40}") {
         let bytes = if framed { [b"data: {", &noise[..], b"}\n\n"].concat() } else { noise };
@@ -248,14 +248,14 @@ proptest! {
         }
     }
 
-    /// Nor when JSON of the right shape holds the wrong things.
+    /// No decoder panics on JSON of the right structure with wrong values.
     #[test]
     fn wrong_json_values_do_not_panic(at in 0usize..400, with in "(null|-1|1e99|\"x\"|\\[\\]|\\{\\}|true|\"\")") {
         let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) };
         let mut response = Response { tool_calls: vec![call], finish_reason: FinishReason::ToolCalls, ..Response::from_text("hello") };
         response.parts = ordered_parts(&response);
         for dialect in Dialect::ALL {
-            // Binary frames have checksums of their own; there the whole answer is changed.
+            // Binary frames have checksums, so the complete body is changed instead.
             let streamed = String::from_utf8(encode_stream(dialect, &response));
             let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &serving())).unwrap();
             let is_stream = streamed.is_ok();
@@ -276,7 +276,7 @@ proptest! {
 
 #[test]
 fn failure_classes_are_preserved() {
-    // Classes that a dialect has an error of its own for, as the simulator sends them.
+    // Classes that have their own error in each dialect, as the simulator sends them.
     let classes = [
         FailureClass::ServerError,
         FailureClass::RateLimited,

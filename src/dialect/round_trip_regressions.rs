@@ -1,20 +1,20 @@
-//! Bodies that once lost something between the two halves: each must come out as it went in.
+//! Regression tests: bodies that once lost a field between the two halves.
 
 use serde_json::{Value, json};
 
 use super::*;
 
 fn decode_then_encode(dialect: Dialect, path: &str, body: &Value) -> Value {
-    let asked = dialect.server_codec().decode_request(path, body.to_string().as_bytes()).unwrap();
+    let decoded = dialect.server_codec().decode_request(path, body.to_string().as_bytes()).unwrap();
     let quirks = Quirks { echo_reasoning: EchoReasoning::Always, ..Quirks::default() };
-    let written = dialect.client_codec().encode_request(ClientRequest {
-        model: &asked.model,
-        request: &asked.request,
-        is_streaming: asked.is_streaming,
+    let encoded = dialect.client_codec().encode_request(ClientRequest {
+        model: &decoded.model,
+        request: &decoded.request,
+        is_streaming: decoded.is_streaming,
         quirks: &quirks,
-        provider_options: Some(&asked.provider_options),
+        provider_options: Some(&decoded.provider_options),
     });
-    serde_json::from_slice(&written.body).unwrap()
+    serde_json::from_slice(&encoded.body).unwrap()
 }
 
 #[test]
@@ -35,16 +35,16 @@ fn effort_does_not_enable_thinking() {
     let mut both = level;
     both["thinking"] = json!({"type": "adaptive"});
     assert_eq!(decode_then_encode(Dialect::Anthropic, "", &both), both);
-    let asked = Dialect::Anthropic.server_codec().decode_request("", both.to_string().as_bytes()).unwrap();
-    assert_eq!(asked.request.reasoning_effort, Some(crate::chat::ReasoningEffort::High));
+    let decoded = Dialect::Anthropic.server_codec().decode_request("", both.to_string().as_bytes()).unwrap();
+    assert_eq!(decoded.request.reasoning_effort, Some(crate::chat::ReasoningEffort::High));
 }
 
 #[test]
 fn unexpected_role_is_kept() {
-    let turns = |name: &str| json!([{"role": "user", name: [{"text": "a"}]}, {"role": "system", name: [{"text": "b"}]}]);
-    let gemini = json!({"contents": turns("parts")});
+    let messages_with = |name: &str| json!([{"role": "user", name: [{"text": "a"}]}, {"role": "system", name: [{"text": "b"}]}]);
+    let gemini = json!({"contents": messages_with("parts")});
     assert_eq!(decode_then_encode(Dialect::Gemini, "/models/m:generateContent", &gemini), gemini);
-    let bedrock = json!({"messages": turns("content")});
+    let bedrock = json!({"messages": messages_with("content")});
     assert_eq!(decode_then_encode(Dialect::Bedrock, "/model/m/converse", &bedrock), bedrock);
     let messages = json!([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]);
     let anthropic = json!({"model": "m", "max_tokens": 9, "messages": messages});
@@ -53,11 +53,11 @@ fn unexpected_role_is_kept() {
 
 #[test]
 fn reasoning_keeps_its_original_fields() {
-    for said in [
+    for message in [
         json!({"role": "assistant", "content": "a", "reasoning_content": "b", "reasoning": "b"}),
         json!({"role": "assistant", "content": "a", "reasoning_content": ""}),
     ] {
-        let body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}, said]});
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}, message]});
         assert_eq!(decode_then_encode(Dialect::OpenaiChat, "", &body), body);
     }
 }
@@ -88,45 +88,45 @@ fn strict_is_sent_only_where_supported() {
     for dialect in [Dialect::Cohere, Dialect::Ollama] {
         let body = encode_body(dialect, &request);
         assert!(body["tools"][0]["function"]["strict"].is_null(), "{body}");
-        // What somebody else says there all the same is passed on.
-        let mut own = body;
-        own["tools"][0]["function"]["strict"] = json!(true);
-        assert_eq!(decode_then_encode(dialect, "", &own)["tools"], own["tools"]);
+        // A client that sends `strict` anyway gets it passed on.
+        let mut with_strict = body;
+        with_strict["tools"][0]["function"]["strict"] = json!(true);
+        assert_eq!(decode_then_encode(dialect, "", &with_strict)["tools"], with_strict["tools"]);
     }
 }
 
 #[test]
 fn cohere_top_p_is_clamped() {
-    for (asked, share) in [(0.0, 0.01), (0.5, 0.5), (1.0, 0.99)] {
-        let request = Request { top_p: Some(asked), ..Request::from_prompt("q") };
-        assert_eq!(encode_body(Dialect::Cohere, &request)["p"], share);
+    for (top_p, expected) in [(0.0, 0.01), (0.5, 0.5), (1.0, 0.99)] {
+        let request = Request { top_p: Some(top_p), ..Request::from_prompt("q") };
+        assert_eq!(encode_body(Dialect::Cohere, &request)["p"], expected);
     }
 }
 
 #[test]
 fn responses_joins_assistant_text_parts() {
-    let said =
+    let message =
         crate::chat::Message::from_texts(crate::chat::Role::Assistant, ["a".to_owned(), "b".to_owned()]);
     let mut request = Request::from_prompt("q");
-    request.messages.push(said);
+    request.messages.push(message);
     let body = encode_body(Dialect::OpenaiResponses, &request);
     assert_eq!(body["input"][1], json!({"type": "message", "role": "assistant", "content": "a"}));
-    let asked =
+    let decoded =
         Dialect::OpenaiResponses.server_codec().decode_request("", body.to_string().as_bytes()).unwrap();
-    assert_eq!(asked.request, request);
+    assert_eq!(decoded.request, request);
 }
 
-/// What another model called, with an id and arguments that this vendor would not take.
+/// A call of another model, whose ID and arguments this provider would reject.
 fn encode_foreign_call(dialect: Dialect, quirks: &Quirks) -> Value {
     use crate::chat::{Message, Role, ToolCall, ToolResult};
     let id = "call:1/with a very long tail that no vendor takes as an id, far more than sixty-four letters";
     let call = ToolCall { id: id.into(), name: "look".into(), arguments: json!("{\"x\":") };
     let result = ToolResult { call_id: id.into(), name: String::new(), content: " ".into(), is_error: true };
-    let said = vec![Part::from_text("\n\n"), Part::from_text("so"), Part::ToolCall(call)];
+    let assistant_parts = vec![Part::from_text("\n\n"), Part::from_text("so"), Part::ToolCall(call)];
     let request = Request {
         messages: vec![
             Message::from_user("hi"),
-            Message { role: Role::Assistant, parts: said, model_ref: Some("other/model".into()) },
+            Message { role: Role::Assistant, parts: assistant_parts, model_ref: Some("other/model".into()) },
             Message { role: Role::User, parts: vec![Part::ToolResult(result)], model_ref: None },
         ],
         ..Request::default()
@@ -141,7 +141,7 @@ fn foreign_tool_calls_are_adapted() {
     let quirks = Quirks::default();
     let anthropic = encode_foreign_call(Dialect::Anthropic, &quirks);
     let blocks = &anthropic["messages"][1]["content"];
-    assert_eq!(blocks.as_array().unwrap().len(), 2, "the blank text is gone");
+    assert_eq!(blocks.as_array().unwrap().len(), 2, "blank text is removed");
     let id = blocks[1]["id"].as_str().unwrap();
     assert!(id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{id}");
     assert_eq!(anthropic["messages"][2]["content"][0]["tool_use_id"], id);

@@ -1,30 +1,28 @@
-//! The part that all dialects over server-sent events share: framing, and bodies that are no stream at all.
+//! Shared by all dialects that use server-sent events: framing, and bodies that are not a stream.
 
 use super::frame::{SseDecoder, SseFrame};
 use super::wire_json::empty_body_failure;
 use super::{DecodeProgress, StreamDecoder};
 use crate::chat::{Failure, FailureClass, FailurePhase, StreamEvent};
 
-/// What a dialect does with one event of a stream, or with a whole body in its place.
+/// Decodes the events of one response, or a complete body received instead of a stream.
 pub(super) trait SseResponseDecoder: Send {
-    /// One event.
     fn decode_frame(
         &mut self,
         frame: &SseFrame,
         events: &mut Vec<StreamEvent>,
     ) -> Result<DecodeProgress, Failure>;
 
-    /// A whole body where a stream was asked for: some servers ignore the wish, some answer errors with 200.
+    /// Decodes a complete body. Some servers ignore `stream`, and some send errors with status 200.
     fn decode_body(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
 
-    /// The stream is over.
     fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure>;
 
-    /// Whether the terminal event came, so that a broken rest harms nothing.
+    /// Whether the terminal event arrived, so that later errors do not matter.
     fn is_finished(&self) -> bool;
 }
 
-/// A [`StreamDecoder`] over server-sent events.
+/// A [`StreamDecoder`] for server-sent events.
 pub(super) struct SseStreamDecoder<R> {
     response_decoder: R,
     body: DetectedBody,
@@ -38,7 +36,7 @@ enum DetectedBody {
     Json(Vec<u8>),
 }
 
-/// A whole body in place of a stream may be this long, in bytes.
+/// Maximum size of a complete body received instead of a stream: 64 MiB.
 pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 
 impl<R: SseResponseDecoder> SseStreamDecoder<R> {
@@ -58,7 +56,7 @@ impl<R: SseResponseDecoder> SseStreamDecoder<R> {
                     self.is_done = true;
                     return Ok(DecodeProgress::Done);
                 }
-                // After the terminal event the answer is whole; noise behind it does not undo it.
+                // After the terminal event the response is complete, so later errors do not matter.
                 Err(_) if self.response_decoder.is_finished() => {}
                 Err(failure) => return Err(failure),
             }
@@ -106,7 +104,8 @@ impl<R: SseResponseDecoder> StreamDecoder for SseStreamDecoder<R> {
             DetectedBody::Json(body) => self.response_decoder.decode_body(&body, events),
             DetectedBody::Sse(mut decoder) if !self.is_done => {
                 if let Some(last) = decoder.finish() {
-                    // The end may have cut this one: when it does not read, the stream was cut, not malformed.
+                    // The end of the stream may have cut this event. If it cannot be parsed, the stream is
+                    // truncated, not malformed.
                     match self.response_decoder.decode_frame(&last, events) {
                         Err(failure) if failure.class != FailureClass::Malformed => return Err(failure),
                         _ => {}
@@ -119,7 +118,7 @@ impl<R: SseResponseDecoder> StreamDecoder for SseStreamDecoder<R> {
     }
 }
 
-/// Reads a whole answer through the code that reads streams, so that both mean the same.
+/// Decodes a complete body with the stream decoder, so that both give the same result.
 pub(super) fn decode_complete_body(
     mut reader: impl SseResponseDecoder,
     body: &[u8],
@@ -135,19 +134,14 @@ fn html_page_failure() -> Failure {
     Failure::new(
         FailureClass::Malformed,
         FailurePhase::Body,
-        "the answer is an HTML page, not a stream of events",
+        "the response is an HTML page, not an event stream",
     )
 }
 
 pub(super) fn oversized_event_failure() -> Failure {
-    Failure::new(
-        FailureClass::Malformed,
-        FailurePhase::Body,
-        "one event of the stream is longer than any answer can be",
-    )
+    Failure::new(FailureClass::Malformed, FailurePhase::Body, "an event in the stream is too long")
 }
 
-/// One frame with an event name and a JSON body, as servers write it.
 pub(super) fn encode_sse_frame(event: Option<&str>, data: &impl serde::Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(160);
     if let Some(event) = event {
@@ -159,7 +153,7 @@ pub(super) fn encode_sse_frame(event: Option<&str>, data: &impl serde::Serialize
     out
 }
 
-/// The failure of a stream that ended early.
+/// The failure of a stream that ended without its terminal event.
 pub(super) fn truncated_failure(terminal: &str) -> Failure {
     let message = format!("the stream ended without {terminal}");
     Failure::new(FailureClass::Truncated, FailurePhase::Body, message)

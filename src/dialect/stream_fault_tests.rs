@@ -1,4 +1,4 @@
-//! Streams that go wrong in ways that the simulator does not play.
+//! Broken streams that the simulator does not produce.
 
 use crate::chat::{Assembler, Failure, FailureClass, FinishReason, Response, StreamEvent, Usage};
 use crate::dialect::{DecodeProgress, Dialect, Quirks, ResponseIdentity};
@@ -38,7 +38,7 @@ fn error_after_error_finish_reason_sets_class() {
     let class = |stream: String| decode_stream(Dialect::OpenaiChat, stream.as_bytes()).unwrap_err().class;
     assert_eq!(class([broke, why].concat()), FailureClass::RateLimited);
     assert_eq!(class([broke, "data: [DONE]\n\n"].concat()), FailureClass::ServerError);
-    // What comes after an answer that is whole does not undo it.
+    // Events after a complete response do not invalidate it.
     let whole = broke.replace("error", "stop");
     assert!(decode_stream(Dialect::OpenaiChat, [&whole, why].concat().as_bytes()).is_ok());
 }
@@ -56,7 +56,7 @@ fn error_finish_reason_has_message() {
     }
 }
 
-/// Only an answer of which nothing came is empty.
+/// Only a response without any bytes is empty.
 #[test]
 fn stream_cut_in_first_frame_is_truncated() {
     for dialect in Dialect::ALL {

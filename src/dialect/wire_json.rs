@@ -1,15 +1,15 @@
-//! Reading and writing wire JSON: lenient on what is read, with a note of everything unknown; strict on what is sent.
+//! Wire JSON: decoding is lenient and reports unknown fields, encoding is strict.
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_ignored::Path;
 
 use crate::chat::{Failure, FailureClass, FailurePhase, Message, Role, StreamEvent};
 
-/// Reads JSON into a dialect's struct. A field that the struct lacks is noted as unexpected, unless `known` (sorted)
-/// lists its path as one that the dialect has and this product has no use for.
+/// Parses JSON into a wire struct. Fields that the struct lacks are reported as unexpected, unless `known`
+/// (sorted) lists their path.
 ///
 /// # Errors
-/// `malformed`, with the path of what did not fit.
+/// `malformed`, with the path of the value that could not be parsed.
 pub(super) fn decode_json<'de, T: Deserialize<'de>>(
     json: &'de [u8],
     known: &[&str],
@@ -29,28 +29,28 @@ pub(super) fn decode_json<'de, T: Deserialize<'de>>(
     read.map_err(|_| explain_decode_error::<T>(json))
 }
 
-/// The slow way once more, for the path of what is wrong.
+/// Parses again with path tracking, which is slower, to report where the error is.
 fn explain_decode_error<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Failure {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let why = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    let reason = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Err(error) if error.path().to_string().starts_with(|c: char| c.is_alphanumeric()) => {
             format!("{}: {}", error.path(), error.inner())
         }
         Err(error) => error.inner().to_string(),
         Ok(_) => "more than one JSON value".to_owned(),
     };
-    let shown: String = String::from_utf8_lossy(json).chars().take(120).collect();
-    let message = format!("the answer does not parse ({why}): {shown}");
+    let excerpt: String = String::from_utf8_lossy(json).chars().take(120).collect();
+    let message = format!("cannot parse the answer ({reason}): {excerpt}");
     Failure::new(FailureClass::Malformed, FailurePhase::Body, message)
 }
 
-/// JSON text of a value. Wire structs hold nothing that JSON cannot say, so this cannot fail; should a later one, an
-/// empty body is what the server refuses.
+/// Wire structs always serialize. If one ever fails, the server rejects the empty body.
 pub(super) fn encode_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// `choices[].delta.x`: indices are left out, so that a field new in a thousand chunks is noted once.
+/// A path such as `choices[].delta.x`. Indices are omitted, so that a new field in a thousand chunks is
+/// reported once.
 fn render_path(path: &Path<'_>) -> String {
     match path {
         Path::Root => String::new(),
@@ -69,13 +69,13 @@ fn render_path(path: &Path<'_>) -> String {
     }
 }
 
-/// A count that some servers send as a float, a string or a negative number.
+/// A count that some servers send as a float, a string, or a negative number.
 pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     struct LenientCountVisitor;
     impl<'de> Visitor<'de> for LenientCountVisitor {
         type Value = Option<u64>;
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a count")
+            f.write_str("an integer")
         }
         fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
             Ok(Some(value))
@@ -84,7 +84,7 @@ pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> R
             Ok(Some(value.max(0).unsigned_abs()))
         }
         fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-            // Counts are far below 2^53, and a saturating cast is what a wild value deserves.
+            // Real counts are far below 2^53, and saturating is right for absurd values.
             Ok(Some(value.max(0.0) as u64))
         }
         fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
@@ -103,7 +103,7 @@ pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> R
     deserializer.deserialize_any(LenientCountVisitor)
 }
 
-/// A word that some servers send as a number.
+/// A string that some servers send as a number.
 pub(super) fn deserialize_string_or_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -114,18 +114,17 @@ pub(super) fn deserialize_string_or_number<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Text that comes as a string, as a list of typed parts, or not at all.
+/// Text as a string, as an array of typed parts, or absent.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct TextOrParts(pub Vec<TextPart>);
 
-/// One part of such a list.
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct TextPart {
     #[serde(rename = "type")]
     pub kind: String,
     pub text: Option<String>,
-    /// Mistral's reasoning: a list of text parts inside a part.
+    /// Mistral's reasoning: text parts nested inside a part.
     pub thinking: Option<TextOrParts>,
     /// Databricks' reasoning.
     pub summary: Option<TextOrParts>,
@@ -165,20 +164,20 @@ impl<'de> Deserialize<'de> for TextOrParts {
 }
 
 impl TextOrParts {
-    /// All text in it, at any depth.
+    /// All text at any depth.
     pub(super) fn joined_text(&self) -> String {
         self.0.iter().filter_map(|part| part.text.as_deref()).collect()
     }
 }
 
-/// Dollars as a provider reports them, in nano-dollars; a negative or wild figure is none.
+/// `None` for negative and absurd amounts.
 pub(super) fn usd_to_nano_usd(usd: f64) -> Option<u64> {
-    // Below 2^53 every whole number of nano-dollars has a double of its own.
+    // Below 2^53, every whole number of nano-dollars is exact as a double.
     (0.0..9e6).contains(&usd).then(|| (usd * 1e9).round() as u64)
 }
 
-/// A text for a URL's path, everything percent-encoded but letters, digits and `plain`.
-pub fn percent_encode(text: &str, plain: &[u8]) -> String {
+/// Percent-encodes a URL path segment, except for letters, digits, and `plain`.
+pub(crate) fn percent_encode(text: &str, plain: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
@@ -190,13 +189,13 @@ pub fn percent_encode(text: &str, plain: &[u8]) -> String {
     out
 }
 
-/// Whether a part is words and nothing else, so that they can stand for it. One with a mark on it (`cache_control`) is
-/// not.
+/// Whether a part is plain text, so that its string can replace it. Extra fields such as `cache_control`
+/// prevent that.
 pub(super) fn is_plain_text_part(part: &serde_json::Value) -> bool {
     part["type"] == "text" && part.as_object().is_some_and(|fields| fields.len() == 2)
 }
 
-/// The word for a speaker that most dialects share.
+/// The role name that most dialects share.
 pub(super) fn role_name(message: &Message) -> &'static str {
     match message.role {
         Role::User => "user",
@@ -204,7 +203,7 @@ pub(super) fn role_name(message: &Message) -> &'static str {
     }
 }
 
-/// The HTTP status of a class, where a dialect has none of its own.
+/// The HTTP status for a class, unless the dialect defines its own.
 pub(super) fn default_error_status(class: FailureClass) -> u16 {
     match class {
         FailureClass::RateLimited => 429,
@@ -218,7 +217,7 @@ pub(super) fn default_error_status(class: FailureClass) -> u16 {
     }
 }
 
-/// The failure of a 200 with nothing in it.
+/// The failure of a 200 with an empty body.
 pub(super) fn empty_body_failure() -> Failure {
-    Failure::new(FailureClass::Empty, FailurePhase::Body, "the answer's body holds nothing")
+    Failure::new(FailureClass::Empty, FailurePhase::Body, "the response body is empty")
 }

@@ -1,7 +1,7 @@
-//! Answers that were given before.
+//! The answer cache.
 //!
-//! An answer is kept by the very request that it answers, as it left for one model, and by the repeat that asked. What the
-//! simulator says is never kept: it is free, and who rehearses wants to see it happen.
+//! Answers are stored by the exact request to one model and by repeat. Simulator answers are never stored:
+//! they are free, and a rehearsal should see every call happen.
 
 use std::time::Duration;
 
@@ -14,51 +14,47 @@ use crate::ledger::CachedAnswerRow;
 use crate::provider::{ModelRef, RequestAdjustment, Target};
 use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route, Router};
 
-/// Answers are forgotten after so many milliseconds: thirty days.
+/// 30 days.
 const MAX_ANSWER_AGE_MS: i64 = 30 * 86_400_000;
 
-/// Figures of which an answer from before says nothing.
+/// Metrics that a cached answer cannot show.
 const TIMING_METRICS: [CallMetric; 2] = [CallMetric::LatencyMilliseconds, CallMetric::FirstTokenMilliseconds];
 
-/// What may be done with answers that were given before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CachePolicy {
-    /// Whether they are used.
+pub(crate) struct CachePolicy {
     pub can_read: bool,
-    /// Whether new ones are kept.
     pub can_write: bool,
 }
 
 impl CachePolicy {
-    /// What of it holds for a set: where one of its assertions looks at time, no answer from before will do.
-    pub fn restrict_for_set(self, set: &GoldenSet) -> Self {
+    /// Disables reads when an assertion of the set limits latency.
+    pub(crate) fn restrict_for_set(self, set: &GoldenSet) -> Self {
         let wants_time = TIMING_METRICS
             .into_iter()
             .any(|quantity| set.cases.has_feature(CaseFeature::HasLimitOn(quantity)));
         Self { can_read: self.can_read && !wants_time, ..self }
     }
 
-    /// What of it holds for a route: simulated models have no part in it.
+    /// Disables the cache for a route with only simulated models.
     pub(super) fn restrict_for_route(self, route: &Route) -> Self {
         let mut targets = route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().ok());
         if targets.any(|target| !target.provider.simulated) { self } else { Self::default() }
     }
 }
 
-/// Forgets what is too old.
-pub fn remove_expired_answers(router: &Router) {
+pub(crate) fn remove_expired_answers(router: &Router) {
     let before = router.health().now() - MAX_ANSWER_AGE_MS;
     router.health().ledger().enqueue(move |rows| rows.remove_answers_before(before));
 }
 
-/// One case on its way: what it asks of whom.
+/// A planned call whose answer is looked up or stored.
 pub(super) struct CacheEntry<'a> {
     pub(super) router: &'a Router,
     pub(super) plan: &'a Plan,
     pub(super) request: &'a Request,
     pub(super) repeat: u32,
     pub(super) stream: bool,
-    /// The run, the subject and the case, in words that nobody else has.
+    /// Identifies the run, subject, and case.
     pub(super) requester: String,
 }
 
@@ -75,8 +71,8 @@ impl CacheEntry<'_> {
         })
     }
 
-    /// An answer that the candidate whose turn it is gave before, as if it had been called, and whether it was this errand that
-    /// asked for it. Another candidate's would hide that this one may fail now.
+    /// The cached answer of the first planned candidate, as a call record, and whether this requester stored
+    /// it. Answers of other candidates are not used: they would hide that the first one may fail now.
     pub(super) fn load(&self) -> Option<(CallRecord, bool)> {
         let (target, adjustments) = self.planned_candidates().next()?;
         let print = self.fingerprint(target, adjustments)?;
@@ -88,18 +84,18 @@ impl CacheEntry<'_> {
         Some((row_to_call_record(&target.model_ref, &row)?, row.requested_by == self.requester))
     }
 
-    /// Keeps the answer of a call, if it came to its own end.
+    /// Stores the answer if it is complete.
     pub(super) fn store(&self, record: &CallRecord) {
         let (Ok(answer), Some(attempt)) = (&record.outcome, record.attempts.last()) else { return };
         let (response, model) = (&answer.response, &answer.model_ref);
-        let whole = matches!(response.finish_reason, FinishReason::Stop | FinishReason::ToolCalls);
+        let is_complete = matches!(response.finish_reason, FinishReason::Stop | FinishReason::ToolCalls);
         let Some((target, adjustments)) =
             self.planned_candidates().find(|(target, _)| target.model_ref == *model)
         else {
             return;
         };
         let (true, Some(print), Ok(parts), Ok(usage)) = (
-            whole,
+            is_complete,
             self.fingerprint(target, adjustments),
             serde_json::to_string(&response.parts),
             serde_json::to_string(&response.usage),
@@ -125,7 +121,6 @@ impl CacheEntry<'_> {
     }
 }
 
-/// The call that gave an answer, as far as it is known.
 fn row_to_call_record(model: &ModelRef, row: &CachedAnswerRow) -> Option<CallRecord> {
     let usage: Usage = serde_json::from_str(&row.usage).ok()?;
     let took = row.latency_ms.and_then(from_milliseconds).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What challengers are compared with, and how each stands to it.
+//! Baselines, and how challengers compare with them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,124 +8,108 @@ use super::statistics::{
 };
 use super::{CaseMetadata, CaseStats, Digest, Gate};
 
-/// Where the chance of bootstraps begins. It is always the same, so that the same results always have the same interval.
+/// Fixed, so that the same results always give the same interval.
 pub(super) const BOOTSTRAP_SEED: u64 = 0x5eed;
 
-/// What one subject answered, to compare others with.
+/// One subject's outcomes that challengers are compared with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Baseline {
-    /// The subject's name.
+pub(crate) struct Baseline {
     pub subject: String,
-    /// Where its answers come from.
     pub origin: BaselineOrigin,
-    /// Its cases, each with how its answers did.
     pub cases: Vec<CaseOutcomes>,
 }
 
-/// Where a baseline's answers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BaselineOrigin {
-    /// From the run that they are compared in.
+pub(crate) enum BaselineOrigin {
+    /// The current run.
     SameRun,
-    /// From an earlier run, with this id.
+    /// An earlier run, by ID.
     Run(String),
-    /// From a file, with this path.
+    /// A file, by path.
     File(String),
-    /// From so many earlier runs.
+    /// This many earlier runs.
     History(usize),
 }
 
-/// One case, and how a subject's answers to it did: one, or one a repeat.
+/// The outcomes of one case, one per repeat.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CaseOutcomes {
-    /// The case's id.
+pub(crate) struct CaseOutcomes {
     pub case_id: Box<str>,
-    /// The case's digest.
     pub digest: Digest,
-    /// How the answers did.
     pub outcomes: Vec<RepeatOutcome>,
 }
 
 impl CaseOutcomes {
-    /// A subject's results of these cases, case by case. The results of a case stand next to each other.
-    pub fn group_by_case(cases: &[CaseMetadata], results: &[CaseStats]) -> Vec<Self> {
+    /// Groups results by case. The results of one case must be adjacent.
+    pub(crate) fn group_by_case(cases: &[CaseMetadata], results: &[CaseStats]) -> Vec<Self> {
         let outcome = |result: &CaseStats| RepeatOutcome { verdict: result.verdict, score: result.score() };
-        let answered = |of: &[CaseStats]| {
-            let case = cases.get(of.first()?.case_index as usize)?;
-            let outcomes = of.iter().map(outcome).collect();
+        let to_outcomes = |group: &[CaseStats]| {
+            let case = cases.get(group.first()?.case_index as usize)?;
+            let outcomes = group.iter().map(outcome).collect();
             Some(Self { case_id: case.id.clone(), digest: case.digest, outcomes })
         };
-        results.chunk_by(|a, b| a.case_index == b.case_index).filter_map(answered).collect()
+        results.chunk_by(|a, b| a.case_index == b.case_index).filter_map(to_outcomes).collect()
     }
 }
 
-/// How one subject stands to a baseline.
+/// How one subject compares with a baseline.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BaselineComparison {
-    /// The baseline's name.
+pub(crate) struct BaselineComparison {
     pub baseline: String,
-    /// Where its answers come from.
     pub origin: BaselineOrigin,
-    /// The other subject's name.
     pub challenger: String,
-    /// What is compared.
     pub metric: ComparisonMetric,
-    /// The level of the interval.
     pub level: ConfidenceLevel,
-    /// What was found.
     pub result: Result<PairedComparison, CompareError>,
-    /// Ids of cases that the baseline never saw, or saw otherwise.
+    /// IDs of cases that are new or changed since the baseline.
     pub unpaired: Vec<String>,
-    /// Ids of the baseline's cases that the set no longer has, or has otherwise.
+    /// IDs of baseline cases that were removed from the set or changed since.
     pub removed: Vec<String>,
 }
 
 impl BaselineComparison {
-    /// Whether the very same answers stand on both sides.
-    pub fn is_self_comparison(&self) -> bool {
+    /// Whether both sides are the same answers.
+    pub(crate) fn is_self_comparison(&self) -> bool {
         self.origin == BaselineOrigin::SameRun && self.baseline == self.challenger
     }
 
-    /// Whether a subject does worse than it used to.
-    pub fn has_drifted(&self) -> bool {
+    /// Whether the subject is worse than in earlier runs.
+    pub(crate) fn has_drifted(&self) -> bool {
         let is_worse = self.result.as_ref().is_ok_and(|found| found.verdict == ComparisonVerdict::Worse);
         is_worse && matches!(self.origin, BaselineOrigin::History(_))
     }
 
-    /// Whether it found neither a difference nor that there is none.
-    pub fn is_unclear(&self) -> bool {
+    /// Whether the comparison showed neither a difference nor equivalence.
+    pub(crate) fn is_unclear(&self) -> bool {
         !self.is_self_comparison()
             && self.result.as_ref().is_ok_and(|found| found.verdict == ComparisonVerdict::Unclear)
     }
 }
 
-/// How a comparison is made.
 #[derive(Clone, Copy, Debug)]
-pub struct ComparisonContext<'a> {
-    /// The cases that were run.
+pub(crate) struct ComparisonContext<'a> {
     pub cases: &'a [CaseMetadata],
-    /// Whether these are all cases of the set.
+    /// False when only part of the set ran; removed cases are not reported then.
     pub is_whole_set: bool,
-    /// How many of a case's repeats must pass, where that decides.
+    /// How many repeats must pass; `None` counts every repeat by itself.
     pub min_pass: Option<MinPass>,
-    /// What the gate says of comparisons.
     pub gate: &'a Gate,
-    /// How many challengers there are in all.
+    /// Number of challengers in the run, for the Bonferroni correction.
     pub challengers: usize,
 }
 
 impl ComparisonContext<'_> {
-    /// Compares what a subject answered with a baseline.
-    pub fn compare(
+    pub(crate) fn compare(
         &self,
         baseline: &Baseline,
         challenger: &str,
-        answered: &[CaseOutcomes],
+        outcomes: &[CaseOutcomes],
     ) -> BaselineComparison {
         let metric = self.gate.metric.unwrap_or(ComparisonMetric::PassRate);
         let level = ConfidenceLevel::for_challengers(self.challengers);
         let pairing = CasePairing::match_cases(self.cases, baseline);
-        let theirs: HashMap<&str, &CaseOutcomes> = answered.iter().map(|a| (&*a.case_id, a)).collect();
+        let challenger_outcomes: HashMap<&str, &CaseOutcomes> =
+            outcomes.iter().map(|a| (&*a.case_id, a)).collect();
         let pairs: Vec<CasePair<'_>> = pairing
             .pairs
             .iter()
@@ -133,11 +117,11 @@ impl ComparisonContext<'_> {
                 case: &case.id,
                 cluster: case.cluster.as_deref(),
                 baseline: &own.outcomes,
-                // A case that was never begun counts as one that could not be scored.
-                challenger: theirs.get(&*case.id).map_or(&[], |answered| &answered.outcomes),
+                // A case that never started counts as unscored.
+                challenger: challenger_outcomes.get(&*case.id).map_or(&[], |found| &found.outcomes),
             })
             .collect();
-        let terms = CompareOptions {
+        let options = CompareOptions {
             metric,
             level,
             min_pass: self.min_pass,
@@ -151,38 +135,37 @@ impl ComparisonContext<'_> {
             challenger: challenger.to_owned(),
             metric,
             level,
-            result: compare_paired(&pairs, &terms),
+            result: compare_paired(&pairs, &options),
             unpaired: pairing.unpaired,
             removed: if self.is_whole_set { find_removed_cases(self.cases, baseline) } else { Vec::new() },
         }
     }
 }
 
-/// Which cases a baseline has answers to.
+/// The cases of a set, matched with a baseline's outcomes.
 #[derive(Debug)]
-pub struct CasePairing<'c, 'b> {
-    /// Cases, with what the baseline answered.
+pub(crate) struct CasePairing<'c, 'b> {
     pub pairs: Vec<(&'c CaseMetadata, &'b CaseOutcomes)>,
-    /// Ids of the other cases.
+    /// IDs of cases without a match.
     pub unpaired: Vec<String>,
 }
 
 impl<'c, 'b> CasePairing<'c, 'b> {
-    /// Pairs cases by their digests: a case with a new id is the same case, and one that asks for something else is another.
-    /// Of cases that are alike, those with the same id belong together. Within one run, ids are enough.
-    pub fn match_cases(cases: &'c [CaseMetadata], baseline: &'b Baseline) -> Self {
+    /// Matches cases by digest, so a renamed case still matches and a changed case does not. Among cases with
+    /// the same digest, those with the same ID match first. Within one run, cases match by ID.
+    pub(crate) fn match_cases(cases: &'c [CaseMetadata], baseline: &'b Baseline) -> Self {
         let mut found: Vec<Option<&CaseOutcomes>> = vec![None; cases.len()];
         let mut open: HashMap<MatchKey<'_>, Vec<&CaseOutcomes>> = HashMap::new();
-        let here = baseline.origin == BaselineOrigin::SameRun;
-        let key = |id, digest| if here { MatchKey::Id(id) } else { MatchKey::Digest(digest) };
-        for answered in &baseline.cases {
-            open.entry(key(&answered.case_id, answered.digest)).or_default().push(answered);
+        let is_same_run = baseline.origin == BaselineOrigin::SameRun;
+        let key = |id, digest| if is_same_run { MatchKey::Id(id) } else { MatchKey::Digest(digest) };
+        for outcomes in &baseline.cases {
+            open.entry(key(&outcomes.case_id, outcomes.digest)).or_default().push(outcomes);
         }
         for by_id in [true, false] {
             for (case, found) in cases.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-                let Some(alike) = open.get_mut(&key(&case.id, case.digest)) else { continue };
-                let at = alike.iter().position(|answered| !by_id || answered.case_id == case.id);
-                *found = at.map(|at| alike.remove(at));
+                let Some(candidates) = open.get_mut(&key(&case.id, case.digest)) else { continue };
+                let index = candidates.iter().position(|outcomes| !by_id || outcomes.case_id == case.id);
+                *found = index.map(|index| candidates.remove(index));
             }
         }
         let unpaired = cases.iter().zip(&found).filter(|(_, found)| found.is_none());
@@ -193,14 +176,12 @@ impl<'c, 'b> CasePairing<'c, 'b> {
     }
 }
 
-/// What a case is known by.
 #[derive(PartialEq, Eq, Hash)]
 enum MatchKey<'a> {
     Id(&'a str),
     Digest(Digest),
 }
 
-/// Ids of a baseline's cases that a set no longer has, or has otherwise.
 fn find_removed_cases(set: &[CaseMetadata], baseline: &Baseline) -> Vec<String> {
     let digests: HashSet<Digest> = set.iter().map(|case| case.digest).collect();
     let left = baseline.cases.iter().filter(|answered| !digests.contains(&answered.digest));
@@ -261,14 +242,14 @@ mod tests {
             cases: of([Pass, Pass, Unscored]),
         };
         let gate = Gate::default();
-        let terms = ComparisonContext {
+        let context = ComparisonContext {
             cases: &cases,
             is_whole_set: true,
             min_pass: None,
             gate: &gate,
             challengers: 1,
         };
-        let comparison = terms.compare(&baseline, "n", &of([Pass, Fail, Pass])[..2]);
+        let comparison = context.compare(&baseline, "n", &of([Pass, Fail, Pass])[..2]);
         let found = comparison.result.unwrap();
         assert_eq!((found.pairs, found.left_out, found.difference), (2, 1, -0.5));
         assert_eq!(found.regressed, ["b"]);

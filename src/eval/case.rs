@@ -1,48 +1,40 @@
-//! One case of a golden set.
-
 use std::sync::Arc;
 
 use super::{Assertion, Digest};
 use crate::chat::Request;
 
-/// What tells a case from the others.
+/// The parts of a case that are known without rendering it.
 #[derive(Clone, Debug)]
 pub struct CaseMetadata {
-    /// Its name within the set.
     pub id: Box<str>,
-    /// The digest of its rendered prompt, request, reference and assertions: its identity across edits of the file.
+    /// SHA-256 of the rendered prompt, request, reference, and assertions. It identifies the case when the
+    /// file changes.
     pub digest: Digest,
-    /// Words to choose cases by.
     pub tags: Vec<String>,
-    /// What it stands or falls with: cases of one cluster are no independent trials.
+    /// Cases of one cluster are not independent.
     pub cluster: Option<Box<str>>,
 }
 
-/// One input with what its answer must show.
+/// One input with the assertions that its answer must pass.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What tells it from the others.
     pub metadata: CaseMetadata,
-    /// What is asked.
     pub request: Request,
-    /// A right answer.
+    /// A correct answer, if the case has one.
     pub reference: Option<String>,
-    /// What the answer must show.
     pub assertions: Vec<Assertion>,
-    /// Where it is written, if that is known.
     pub location: Option<SourceLocation>,
 }
 
-/// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The file, as the user would name it.
+    /// The path as shown to the user.
     pub path: Arc<str>,
-    /// The line, from 1.
+    /// 1-based.
     pub line: u64,
 }
 
-/// A case of that name which asks nothing in particular.
+/// A minimal case for tests.
 #[cfg(test)]
 pub(crate) fn case(id: &str) -> Case {
     let head = CaseMetadata { id: id.into(), digest: Digest::of([id]), tags: Vec::new(), cluster: None };

@@ -1,4 +1,4 @@
-//! What stays of a result once the ledger has it: figures, and the words of those few that somebody will look at.
+//! The figures kept in memory once a result is in the ledger.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,37 +8,30 @@ use crate::catalog::{Cost, CostSource};
 use crate::provider::ModelRef;
 use crate::route::{BudgetExceeded, StopReason};
 
-/// A limit of the caller's own that ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitHit {
-    /// Of time.
+pub(crate) enum LimitHit {
     Time,
-    /// Of money.
     Cost,
 }
 
-/// What summaries, gates and comparisons go by of one result. A run has one for each case and repeat, however large it is, so
-/// all that can be looked up is left out: the case stands in the set.
+/// The figures of one result that summaries, gates, and comparisons need. A run keeps one per case and
+/// repeat, so it is compact and omits what the set holds.
 #[derive(Clone, Copy, Debug)]
-pub struct CaseStats {
-    /// The case's place among those that are run, from 0.
+pub(crate) struct CaseStats {
+    /// 0-based, among the cases that run.
     pub case_index: u32,
-    /// Which of its repeats, from 0.
+    /// 0-based.
     pub repeat: u32,
-    /// Pass, fail or unscored.
     pub verdict: Verdict,
-    /// What had to be put right in the form of a failed answer for it to pass.
+    /// Repairs after which the failed answer passes.
     pub repaired_by: Option<RepairSet>,
-    /// The limit that ended the call.
     pub limit_hit: Option<LimitHit>,
-    /// Whether the model came to an end of its own.
+    /// Whether the call produced an answer.
     pub has_answer: bool,
-    /// How often the call moved on to another candidate.
     pub failovers: u16,
-    /// Whether the answer was given before.
     pub is_cached: bool,
     cost_source: CostSource,
-    // What may be unknown: an `Option` of a number is twice as large as the number, so the last value stands for it.
+    // Unknown values use a sentinel: an `Option` would double the size of the number.
     score: f64,
     nano_dollars: u64,
     latency: u32,
@@ -47,41 +40,39 @@ pub struct CaseStats {
     served_by: u16,
 }
 
-/// What a result may weigh in memory, in bytes, beside the five that say whether it is there and which one is next.
+/// Keeps the memory of large runs in check.
 const _: () = assert!(size_of::<CaseStats>() <= 48);
 
-/// Latencies are kept in so many microseconds: up to twelve hours, to a hundredth of a millisecond.
+/// Latencies are stored in ticks of 10 µs, up to about twelve hours.
 const LATENCY_TICK_MICROS: u32 = 10;
 
 impl CaseStats {
-    /// The weighted mean of the assertions' scores; `None` when unscored.
-    pub fn score(&self) -> Option<f64> {
+    /// Weighted mean of the assertion scores; `None` when unscored.
+    pub(crate) fn score(&self) -> Option<f64> {
         (!self.score.is_nan()).then_some(self.score)
     }
 
-    /// From the request leaving to the last byte.
-    pub fn latency(&self) -> Option<Duration> {
+    /// From sending the request to the last byte.
+    pub(crate) fn latency(&self) -> Option<Duration> {
         let ticks = decode_optional(self.latency)?;
         Some(Duration::from_micros(u64::from(ticks) * u64::from(LATENCY_TICK_MICROS)))
     }
 
-    /// Input tokens of the answer, where they are known.
-    pub fn input_tokens(&self) -> Option<u32> {
+    pub(crate) fn input_tokens(&self) -> Option<u32> {
         decode_optional(self.input_tokens)
     }
 
-    /// Output tokens of the answer, where they are known.
-    pub fn output_tokens(&self) -> Option<u32> {
+    pub(crate) fn output_tokens(&self) -> Option<u32> {
         decode_optional(self.output_tokens)
     }
 
-    /// What the call cost: nothing, where the answer was given before.
-    pub fn cost(&self) -> Cost {
+    /// Zero for a cached answer.
+    pub(crate) fn cost(&self) -> Cost {
         if self.is_cached { Cost::ZERO } else { self.answer_cost() }
     }
 
-    /// What an answer that was given before would have cost.
-    pub fn cached_cost(&self) -> Option<Cost> {
+    /// What a cached answer originally cost.
+    pub(crate) fn cached_cost(&self) -> Option<Cost> {
         self.is_cached.then(|| self.answer_cost())
     }
 
@@ -91,38 +82,35 @@ impl CaseStats {
     }
 }
 
-/// A number, where it is one.
 fn decode_optional(number: u32) -> Option<u32> {
     (number != u32::MAX).then_some(number)
 }
 
-/// Which results are kept whole, with their answer and what each assertion found.
+/// Which results keep their answer and the outcome of each assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResultRetention {
-    /// All of them: a report shows them.
+pub(crate) enum ResultRetention {
+    /// All, for a report.
     All,
-    /// The first so many that did not pass.
+    /// The first N that did not pass.
     FirstNotPassed(usize),
 }
 
-/// All results of one subject.
 #[derive(Clone, Debug, Default)]
-pub struct SubjectResults {
-    /// One for each case and repeat that was run, in the cases' order, the repeats of each next to each other.
+pub(crate) struct SubjectResults {
+    /// One per case and repeat that ran, in case order; repeats of a case are adjacent.
     pub stats: Vec<CaseStats>,
-    /// Those that are kept whole, in the same order.
+    /// Results kept in full, in the same order.
     pub full_results: Vec<CaseResult>,
-    /// What judging the answers took.
     pub grader_usage: GraderUsage,
-    /// What was said when money ended a call and most of it was spent.
+    /// The budget error with the highest spend.
     pub cost_limit_hit: Option<BudgetExceeded>,
-    /// Who answered; figures name them by their place here.
+    /// The models that answered; `CaseStats::served_by` indexes this list.
     served: Vec<ModelRef>,
 }
 
 impl SubjectResults {
-    /// Who answered, and how many of the cases, the most first.
-    pub fn count_by_model(&self) -> Vec<(&ModelRef, usize)> {
+    /// Models with their number of answers, most first.
+    pub(crate) fn count_by_model(&self) -> Vec<(&ModelRef, usize)> {
         let mut counts: Vec<(&ModelRef, usize)> = self.served.iter().map(|model| (model, 0)).collect();
         for figure in &self.stats {
             if let Some((_, count)) = counts.get_mut(usize::from(figure.served_by)) {
@@ -133,45 +121,42 @@ impl SubjectResults {
         counts
     }
 
-    /// How many could be graded.
-    pub fn scored_count(&self) -> usize {
+    pub(crate) fn scored_count(&self) -> usize {
         self.stats.iter().filter(|figure| figure.verdict != Verdict::Unscored).count()
     }
 
-    /// How many calls such a limit ended.
-    pub fn count_limit_hits(&self, cut: LimitHit) -> usize {
-        self.stats.iter().filter(|figure| figure.limit_hit == Some(cut)).count()
+    pub(crate) fn count_limit_hits(&self, limit: LimitHit) -> usize {
+        self.stats.iter().filter(|figure| figure.limit_hit == Some(limit)).count()
     }
 }
 
-/// Results as they arrive, in whatever order.
+/// Collects results in any order of arrival.
 pub(super) struct ResultCollector {
     repeats: usize,
     keep: ResultRetention,
-    /// Which are there: the repeats of a case stand next to each other.
+    /// One slot per case and repeat; the repeats of a case are adjacent.
     is_filled: Vec<bool>,
     whole: BTreeMap<usize, CaseResult>,
     rest: SubjectResults,
 }
 
 impl ResultCollector {
-    /// Room for the results of so many cases.
     pub(super) fn new(cases: usize, repeats: usize, keep: ResultRetention) -> Self {
         let count = cases * repeats;
         let rest = SubjectResults { stats: Vec::with_capacity(count), ..SubjectResults::default() };
         Self { repeats, keep, is_filled: vec![false; count], whole: BTreeMap::new(), rest }
     }
 
-    /// Whether the result of a slot is there: the repeats of a case stand next to each other.
+    /// `slot` is `case * repeats + repeat`.
     pub(super) fn has_result(&self, slot: usize) -> bool {
         self.is_filled.get(slot).is_some_and(|there| *there)
     }
 
-    /// Takes in a result of the case at this place.
+    /// Adds the result of the case at this index; a duplicate is ignored.
     pub(super) fn add(&mut self, case: usize, result: CaseResult) {
         let slot = case * self.repeats + result.repeat as usize;
         match self.is_filled.get_mut(slot) {
-            Some(there) if !*there => *there = true,
+            Some(filled) if !*filled => *filled = true,
             _ => return,
         }
         let figure = self.compact(case, &result);
@@ -185,9 +170,9 @@ impl ResultCollector {
         match self.keep {
             ResultRetention::All => drop(self.whole.insert(slot, result)),
             ResultRetention::FirstNotPassed(_) if result.verdict == Verdict::Pass => {}
-            ResultRetention::FirstNotPassed(most) => {
+            ResultRetention::FirstNotPassed(max) => {
                 self.whole.insert(slot, result);
-                if self.whole.len() > most {
+                if self.whole.len() > max {
                     self.whole.pop_last();
                 }
             }
@@ -196,7 +181,7 @@ impl ResultCollector {
 
     fn compact(&mut self, case: usize, result: &CaseResult) -> CaseStats {
         let cost = result.cached_cost.unwrap_or(result.cost);
-        // No answer has four thousand million tokens; one that says so says nothing.
+        // A count beyond `u32` is implausible, so it is stored as unknown.
         let count =
             |tokens: Option<u64>| tokens.and_then(|tokens| u32::try_from(tokens).ok()).unwrap_or(u32::MAX);
         let ticks = |latency: Duration| {
@@ -236,17 +221,16 @@ impl ResultCollector {
         u16::try_from(place).ok()
     }
 
-    /// What arrived.
     pub(super) fn finish(mut self) -> SubjectResults {
         self.rest.stats.sort_unstable_by_key(|figure| (figure.case_index, figure.repeat));
         SubjectResults { full_results: self.whole.into_values().collect(), ..self.rest }
     }
 }
 
-/// Figures of cases with these verdicts of their repeats; what passed scores 1.
+/// Stats of cases from the verdicts of their repeats; a pass scores 1.
 #[cfg(test)]
 pub(super) fn stats_from_verdicts(cases: &[&[Verdict]]) -> Vec<CaseStats> {
-    let mut gathering = ResultCollector::new(0, 1, ResultRetention::FirstNotPassed(0));
+    let mut collector = ResultCollector::new(0, 1, ResultRetention::FirstNotPassed(0));
     let mut figures = Vec::new();
     for (place, verdicts) in cases.iter().enumerate() {
         for (repeat, verdict) in (0..).zip(*verdicts) {
@@ -259,7 +243,7 @@ pub(super) fn stats_from_verdicts(cases: &[&[Verdict]]) -> Vec<CaseStats> {
                 score,
                 ..CaseResult::unscored(&case.metadata, Duration::ZERO)
             };
-            figures.push(gathering.compact(place, &result));
+            figures.push(collector.compact(place, &result));
         }
     }
     figures
@@ -275,7 +259,7 @@ mod tests {
         CaseResult { repeat, verdict, ..CaseResult::unscored(&case.metadata, Duration::ZERO) }
     }
 
-    /// In whatever order results arrive, the figures stand in the cases' order, and the words of the first ones are kept.
+    /// Stats end up in case order and the first failures are kept, in any order of arrival.
     #[test]
     fn first_not_passed_results_are_kept_in_order() {
         let cases: Vec<Case> = (0..5).map(|n| case(&format!("c{n}"))).collect();
@@ -286,15 +270,15 @@ mod tests {
             (1, 1, Verdict::Fail),
             (1, 0, Verdict::Fail),
         ];
-        let gathered = |keep| {
-            let mut gathering = ResultCollector::new(5, 2, keep);
+        let collect = |keep| {
+            let mut collector = ResultCollector::new(5, 2, keep);
             for (place, repeat, verdict) in arrivals {
-                assert!(!gathering.has_result(place * 2 + repeat as usize));
-                gathering.add(place, result(&cases[place], repeat, verdict));
+                assert!(!collector.has_result(place * 2 + repeat as usize));
+                collector.add(place, result(&cases[place], repeat, verdict));
             }
-            gathering.finish()
+            collector.finish()
         };
-        let few = gathered(ResultRetention::FirstNotPassed(3));
+        let few = collect(ResultRetention::FirstNotPassed(3));
         let places: Vec<(u32, u32)> =
             few.stats.iter().map(|figure| (figure.case_index, figure.repeat)).collect();
         assert_eq!(places, [(0, 1), (1, 0), (1, 1), (3, 0), (4, 0)]);
@@ -302,7 +286,7 @@ mod tests {
             results.full_results.iter().map(|result| (result.case_id.clone(), result.repeat)).collect()
         };
         assert_eq!(whole(&few), [("c1".to_owned(), 0), ("c1".to_owned(), 1), ("c3".to_owned(), 0)]);
-        assert_eq!(whole(&gathered(ResultRetention::All)).len(), 5);
+        assert_eq!(whole(&collect(ResultRetention::All)).len(), 5);
         assert_eq!(few.scored_count(), 4);
     }
 
@@ -313,10 +297,10 @@ mod tests {
         let over =
             |spent| BudgetExceeded { spent, limit: 9, cost: None, is_simulated: false, is_daily: false };
         let base = result(&case("c"), 0, Verdict::Unscored);
-        let mut gathering = ResultCollector::new(4, 1, ResultRetention::FirstNotPassed(0));
-        gathering.add(0, CaseResult { cost: paid, served_by: model.clone(), ..base.clone() });
-        gathering.add(1, CaseResult { cached_cost: Some(paid), served_by: model, ..base.clone() });
-        gathering.add(
+        let mut collector = ResultCollector::new(4, 1, ResultRetention::FirstNotPassed(0));
+        collector.add(0, CaseResult { cost: paid, served_by: model.clone(), ..base.clone() });
+        collector.add(1, CaseResult { cached_cost: Some(paid), served_by: model, ..base.clone() });
+        collector.add(
             2,
             CaseResult {
                 limit_hit: Some(StopReason::BudgetExceeded(over(8))),
@@ -324,8 +308,8 @@ mod tests {
                 ..base.clone()
             },
         );
-        gathering.add(3, CaseResult { limit_hit: Some(StopReason::BudgetExceeded(over(5))), ..base });
-        let results = gathering.finish();
+        collector.add(3, CaseResult { limit_hit: Some(StopReason::BudgetExceeded(over(5))), ..base });
+        let results = collector.finish();
         let costs: Vec<Cost> = results.stats.iter().map(CaseStats::cost).collect();
         assert_eq!(costs, [paid, Cost::ZERO, Cost::UNKNOWN, Cost::ZERO]);
         assert_eq!(results.stats[1].cached_cost(), Some(paid));

@@ -1,7 +1,7 @@
-//! The cases of a set, each made anew when it is needed: a set may have more of them than memory should hold.
+//! The cases of a set, rendered on demand because a set may not fit in memory.
 //!
-//! A case stands in a row of bytes. The rows are in memory as long as they are few, else in a file without a name that is gone
-//! with the process; a set may change on disk while it is run, and the run goes on with what it read.
+//! Each case is a row of bytes. Few rows stay in memory; many move to an unnamed temporary file. A run keeps
+//! using the rows it read, even if the set changes on disk.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -14,25 +14,21 @@ use tempfile::{SpooledTempFile, spooled_tempfile};
 
 use super::{Assertion, CallMetric, Case, CaseMetadata, Digest, GraderTask, collect_grader_tasks};
 
-/// So many bytes of rows stay in memory.
+/// Larger sets move to a temporary file.
 const MAX_BYTES_IN_MEMORY: usize = 1 << 20;
 
-/// Makes cases out of their rows.
-pub trait CaseRenderer {
-    /// The case with this head, as one of the set's prompts asks it; `None` where that cannot be had any more.
+pub(crate) trait CaseRenderer {
+    /// Renders a case with one of the set's prompts; `None` if it can no longer be rendered.
     fn render_case(&self, head: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case>;
 }
 
-/// Something that some cases have, and that is known of each without making it.
+/// A property stored for each case, so that it is known without rendering the case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaseFeature {
-    /// It stands or falls with others.
     Clustered,
-    /// Judges, vectors or programs have to find out about its answer.
+    /// Needs a judge, embeddings, or a program.
     NeedsGrader,
-    /// Programs have to.
     RunsProgram,
-    /// An assertion asks for this figure.
     HasLimitOn(CallMetric),
 }
 
@@ -50,7 +46,7 @@ impl CaseFeature {
     }
 
     fn to_bits(cluster: Option<&str>, tasks: &[&GraderTask], assertions: &[Assertion]) -> u8 {
-        let asks = |quantity| assertions.iter().any(|assertion| assertion.has_limit_on(quantity));
+        let has_limit = |quantity| assertions.iter().any(|assertion| assertion.has_limit_on(quantity));
         let own = [
             (Self::Clustered, cluster.is_some()),
             (Self::NeedsGrader, !tasks.is_empty()),
@@ -58,21 +54,19 @@ impl CaseFeature {
         ];
         let all = own
             .into_iter()
-            .chain(CallMetric::ALL.map(|quantity| (Self::HasLimitOn(quantity), asks(quantity))));
+            .chain(CallMetric::ALL.map(|quantity| (Self::HasLimitOn(quantity), has_limit(quantity))));
         all.filter(|(_, has)| *has).fold(0, |bits, (feature, _)| bits | feature.bit())
     }
 }
 
-/// Whom the assertions of a set ask, as it is written.
+/// Models that the assertions of a set name, as written.
 #[derive(Debug, Default)]
 pub struct GraderModels {
-    /// Those who judge.
     pub judges: BTreeSet<String>,
-    /// Those who make vectors.
     pub embedders: BTreeSet<String>,
 }
 
-/// The head of a case, as its row begins: its digest is another one for each prompt.
+/// The first line of a row. A case has one digest per prompt.
 #[derive(Serialize, Deserialize)]
 struct CaseRowHeader {
     id: Box<str>,
@@ -81,28 +75,22 @@ struct CaseRowHeader {
     cluster: Option<Box<str>>,
 }
 
-/// A case that is to be put with the others.
-pub struct NewCase<'a> {
-    /// Its name within the set.
+pub(crate) struct NewCase<'a> {
     pub id: Box<str>,
-    /// Its digest as each of the set's prompts asks it.
+    /// One per prompt of the set.
     pub digests: Vec<Digest>,
-    /// Words to choose cases by.
     pub tags: Vec<String>,
-    /// What it stands or falls with.
     pub cluster: Option<Box<str>>,
-    /// What the answer must show.
     pub assertions: &'a [Assertion],
-    /// What it is made of, as [`Render`] reads it.
+    /// Input for [`CaseRenderer`].
     pub row: &'a [u8],
 }
 
-/// Puts the cases of a set together.
-pub struct CasesWriter {
+pub(crate) struct CasesWriter {
     rows: BufWriter<SpooledTempFile>,
     ends: Vec<u64>,
     features: Vec<u8>,
-    asked: GraderModels,
+    grader_models: GraderModels,
 }
 
 impl Default for CasesWriter {
@@ -111,23 +99,19 @@ impl Default for CasesWriter {
             rows: BufWriter::new(spooled_tempfile(MAX_BYTES_IN_MEMORY)),
             ends: Vec::new(),
             features: Vec::new(),
-            asked: GraderModels::default(),
+            grader_models: GraderModels::default(),
         }
     }
 }
 
 impl CasesWriter {
-    /// Adds a case.
-    ///
-    /// # Errors
-    /// When the file that holds many has no room.
-    pub fn add(&mut self, new: NewCase<'_>) -> io::Result<()> {
+    pub(crate) fn add(&mut self, new: NewCase<'_>) -> io::Result<()> {
         let tasks = collect_grader_tasks(new.assertions);
         self.features.push(CaseFeature::to_bits(new.cluster.as_deref(), &tasks, new.assertions));
         for task in tasks {
             let (names, name) = match task {
-                GraderTask::Judge { judge, .. } => (&mut self.asked.judges, judge),
-                GraderTask::Similarity { model, .. } => (&mut self.asked.embedders, model),
+                GraderTask::Judge { judge, .. } => (&mut self.grader_models.judges, judge),
+                GraderTask::Similarity { model, .. } => (&mut self.grader_models.embedders, model),
                 GraderTask::Program(_) => continue,
             };
             if !names.contains(name) {
@@ -144,32 +128,27 @@ impl CasesWriter {
         Ok(())
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// All of them, as the set's first prompt asks them.
-    ///
-    /// # Errors
-    /// When the file that holds many has no room.
-    pub fn finish(mut self, render: impl CaseRenderer + 'static) -> io::Result<Cases> {
+    /// The cases, with the set's first prompt selected.
+    pub(crate) fn finish(mut self, render: impl CaseRenderer + 'static) -> io::Result<Cases> {
         self.ends.shrink_to_fit();
         self.features.shrink_to_fit();
         let rows = self.rows.into_inner().map_err(|error| with_temp_dir(error.error()))?;
         let rows = RefCell::new(rows);
-        let (ends, features, asked) = (self.ends, self.features, self.asked);
-        let store = CaseStore { rows, ends, features, asked, render: Box::new(render) };
+        let (ends, features, grader_models) = (self.ends, self.features, self.grader_models);
+        let store = CaseStore { rows, ends, features, grader_models, render: Box::new(render) };
         Ok(Cases { store: Rc::new(store), selected: None, prompt: 0 })
     }
 }
 
-/// An error of the file that holds many, with the folder that it is in.
+/// Adds the temporary folder to an I/O error.
 fn with_temp_dir(error: &io::Error) -> io::Error {
     let folder = tempfile::env::temp_dir();
     io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
@@ -177,10 +156,10 @@ fn with_temp_dir(error: &io::Error) -> io::Error {
 
 struct CaseStore {
     rows: RefCell<SpooledTempFile>,
-    /// Where each row ends; the first begins at 0.
+    /// End offset of each row; the first starts at 0.
     ends: Vec<u64>,
     features: Vec<u8>,
-    asked: GraderModels,
+    grader_models: GraderModels,
     render: Box<dyn CaseRenderer>,
 }
 
@@ -196,71 +175,61 @@ impl CaseStore {
     }
 }
 
-/// Cases of a set, in its order, as one of its prompts asks them. A copy costs nothing.
+/// Cases of a set in file order, with one of its prompts selected. Cheap to clone.
 #[derive(Clone)]
 pub struct Cases {
     store: Rc<CaseStore>,
-    /// The places of those that were chosen; all, where nobody chose.
+    /// Indexes of the selected cases; `None` selects all.
     selected: Option<Rc<[u32]>>,
     prompt: usize,
 }
 
 impl Cases {
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.selected.as_ref().map_or(self.store.ends.len(), |chosen| chosen.len())
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The case at a place, from 0; `None` behind the last one, and where what was written of it cannot be read any more.
+    /// `None` past the end, or when the row can no longer be read.
     pub fn get(&self, at: usize) -> Option<Case> {
         let row = self.store.read_row(self.store_index(at)?)?;
         let (head, rest) = self.decode_row(&row)?;
         self.store.render.render_case(head, rest, self.prompt)
     }
 
-    /// The first case.
     pub fn first(&self) -> Option<Case> {
         self.get(0)
     }
 
-    /// What tells the case at a place from the others.
     pub fn head(&self, at: usize) -> Option<CaseMetadata> {
         let row = self.store.read_row(self.store_index(at)?)?;
         Some(self.decode_row(&row)?.0)
     }
 
-    /// All of them, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = Case> {
         (0..self.len()).filter_map(|at| self.get(at))
     }
 
-    /// What tells each from the others.
     pub fn heads(&self) -> impl Iterator<Item = CaseMetadata> {
         (0..self.len()).filter_map(|at| self.head(at))
     }
 
-    /// Those that have something.
     pub fn with_feature(&self, feature: CaseFeature) -> impl Iterator<Item = Case> {
         (0..self.len()).filter(move |at| self.case_has_feature(*at, feature)).filter_map(|at| self.get(at))
     }
 
-    /// Whether any of them has something.
     pub fn has_feature(&self, feature: CaseFeature) -> bool {
         (0..self.len()).any(|at| self.case_has_feature(at, feature))
     }
 
-    /// The same cases as another of the set's prompts asks them.
     #[must_use]
     pub fn with_prompt(&self, prompt: usize) -> Self {
         Self { prompt, ..self.clone() }
     }
 
-    /// Those that are wanted.
     #[must_use]
     pub fn filter(&self, mut wanted: impl FnMut(&CaseMetadata) -> bool) -> Self {
         let heads = (0..self.len()).filter_map(|at| Some((self.store_index(at)?, self.head(at)?)));
@@ -269,12 +238,12 @@ impl Cases {
         Self { selected: Some(chosen.collect()), ..self.clone() }
     }
 
-    /// Whom the assertions of the whole set ask.
+    /// Models named in the whole set, not only in the selected cases.
     pub fn grader_models(&self) -> &GraderModels {
-        &self.store.asked
+        &self.store.grader_models
     }
 
-    /// For each case the place of the first one that it stands or falls with; `None` where each stands for itself.
+    /// For each case, the index of the first case of its cluster; `None` when no case has a cluster.
     pub fn cluster_indices(&self) -> Option<Vec<u32>> {
         if !self.has_feature(CaseFeature::Clustered) {
             return None;
@@ -300,7 +269,7 @@ impl Cases {
     }
 
     fn decode_row<'r>(&self, row: &'r [u8]) -> Option<(CaseMetadata, &'r [u8])> {
-        // JSON has no bare line break.
+        // Serialized JSON contains no raw line break.
         let end = row.iter().position(|byte| *byte == b'\n')?;
         let (head, rest) = row.split_at(end);
         let CaseRowHeader { id, digests, tags, cluster } = serde_json::from_slice(head).ok()?;
@@ -316,7 +285,6 @@ impl fmt::Debug for Cases {
     }
 }
 
-/// These cases, put together.
 #[cfg(test)]
 pub(crate) fn build_cases(all: Vec<Case>) -> Cases {
     struct InMemoryRenderer(Vec<Case>);
@@ -345,7 +313,7 @@ mod tests {
         cases.iter().map(|case| case.metadata.id.into()).collect()
     }
 
-    /// Few are in memory and many in a file; what is read is the same.
+    /// Few cases stay in memory and many use a file; both read back the same.
     #[test]
     fn stored_cases_read_back_unchanged() {
         for count in [0, 1, 3, 20_000] {
@@ -379,6 +347,6 @@ mod tests {
         let none = some.filter(|head| head.cluster.is_none());
         assert_eq!((ids(&none), none.cluster_indices()), (vec!["a".to_owned(), "c".to_owned()], None));
         assert!(!none.has_feature(CaseFeature::Clustered) && !all.has_feature(CaseFeature::NeedsGrader));
-        assert!(some.with_prompt(1).get(0).is_none(), "there is no second prompt");
+        assert!(some.with_prompt(1).get(0).is_none(), "a second prompt does not exist");
     }
 }

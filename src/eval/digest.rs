@@ -1,4 +1,4 @@
-//! SHA-256, in few bytes.
+//! SHA-256 digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,36 +6,33 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
-/// What identifies something by its contents. Written as `sha256:` and hexadecimal digits.
+/// Identifies content. Written as `sha256:` and hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of some pieces, in order.
+    /// The digest of the concatenated pieces.
     pub fn of(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let mut digester = DigestBuilder::default();
         pieces.into_iter().for_each(|piece| digester.update(piece));
         digester.finish()
     }
 
-    /// Its first sixteen bytes, which are as good as all of them where nobody means harm.
+    /// The first 16 bytes: enough where no one crafts collisions.
     pub fn prefix(self) -> u128 {
         self.0.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
     }
 }
 
-/// Makes a digest of pieces that come one by one.
 #[derive(Clone, Debug, Default)]
-pub struct DigestBuilder(Sha256);
+pub(crate) struct DigestBuilder(Sha256);
 
 impl DigestBuilder {
-    /// Takes the next piece in.
-    pub fn update(&mut self, piece: impl AsRef<[u8]>) {
+    pub(crate) fn update(&mut self, piece: impl AsRef<[u8]>) {
         sha2::Digest::update(&mut self.0, piece);
     }
 
-    /// The digest of what was taken in.
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         Digest(sha2::Digest::finalize(self.0).into())
     }
 }
@@ -51,7 +48,7 @@ impl FromStr for Digest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no digest");
+        let wrong = || format!("invalid digest `{text}`");
         let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii());
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.ok_or_else(wrong)?.as_bytes().chunks(2)) {

@@ -1,40 +1,34 @@
-//! Whether an answer has the shape that was asked for.
+//! Validates structured output against its JSON Schema.
 
 use serde_json::Value;
 
-/// What came of an answer whose shape was asked for: the JSON in it, or what is wrong with it.
-pub type StructuredOutput = Result<Value, String>;
+/// The JSON of the answer, or why it is invalid.
+pub(crate) type StructuredOutput = Result<Value, String>;
 
-/// A JSON Schema, ready to be held against answers.
+/// A compiled JSON Schema.
 #[derive(Debug)]
-pub struct OutputSchema(jsonschema::Validator);
+pub(crate) struct OutputSchema(jsonschema::Validator);
 
 impl OutputSchema {
-    /// A schema, made ready.
-    ///
-    /// # Errors
-    /// In words, when it is none.
-    pub fn new(schema: &Value) -> Result<Self, String> {
+    /// Fails when the schema is invalid.
+    pub(crate) fn new(schema: &Value) -> Result<Self, String> {
         jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
     }
 
-    /// The JSON that an answer holds, if it is valid. A code fence around it is forgiven: only what is inside counts.
-    ///
-    /// # Errors
-    /// In words: what is wrong, and where.
-    pub fn parse_answer(&self, text: &str) -> StructuredOutput {
+    /// The JSON of an answer, if it is valid. A code fence around it is removed.
+    pub(crate) fn parse_answer(&self, text: &str) -> StructuredOutput {
         let value: Value = serde_json::from_str(strip_outer_fence(text))
-            .map_err(|error| format!("it is no JSON ({error})"))?;
-        let wrong = self.0.iter_errors(&value).next().map(|error| {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() { "at its root".to_owned() } else { format!("at {place}") };
-            format!("{error} ({place})")
+            .map_err(|error| format!("not valid JSON ({error})"))?;
+        let problem = self.0.iter_errors(&value).next().map(|error| {
+            let path = error.instance_path().to_string();
+            let path = if path.is_empty() { "at the root".to_owned() } else { format!("at {path}") };
+            format!("{error} ({path})")
         });
-        wrong.map_or(Ok(value), Err)
+        problem.map_or(Ok(value), Err)
     }
 }
 
-/// What stands inside a code fence, where there is one.
+/// The text inside a code fence, or the text itself.
 fn strip_outer_fence(text: &str) -> &str {
     let text = text.trim();
     let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
@@ -53,11 +47,11 @@ mod tests {
     #[test]
     fn parse_answer_cases() {
         let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
-        let shape = OutputSchema::new(&schema).unwrap();
-        assert_eq!(shape.parse_answer("{\"n\": 1}"), Ok(json!({"n": 1})));
-        assert_eq!(shape.parse_answer("```json\n{\"n\": 1}\n```"), Ok(json!({"n": 1})));
-        assert!(shape.parse_answer("{\"n\": \"x\"}").unwrap_err().contains("/n"));
-        assert!(shape.parse_answer("Sure! {\"n\": 1}").unwrap_err().contains("no JSON"));
+        let validator = OutputSchema::new(&schema).unwrap();
+        assert_eq!(validator.parse_answer("{\"n\": 1}"), Ok(json!({"n": 1})));
+        assert_eq!(validator.parse_answer("```json\n{\"n\": 1}\n```"), Ok(json!({"n": 1})));
+        assert!(validator.parse_answer("{\"n\": \"x\"}").unwrap_err().contains("/n"));
+        assert!(validator.parse_answer("Sure! {\"n\": 1}").unwrap_err().contains("not valid JSON"));
         assert!(OutputSchema::new(&json!({"type": 7})).is_err());
     }
 }

@@ -1,28 +1,29 @@
-//! Several answers to one case, and what they say of it together.
+//! Combines the repeats of a case.
 
 use super::statistics::{MinPass, combine_repeat_verdicts};
 use super::{CaseResult, CaseStats, RepairSet, Verdict};
 
-/// What the repeats of one case come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AggregateOutcome {
-    /// Whether enough of them passed.
+pub(crate) struct AggregateOutcome {
     pub verdict: Verdict,
-    /// The mean score of those that were scored, where the case is.
+    /// Mean of the scored repeats; `None` when the case is unscored.
     pub score: Option<f64>,
 }
 
-/// Decides each case: it passes where enough of its repeats did, and fails where they cannot any more. Where the ones that
-/// could not be scored, or were never asked, might tip it, it is unscored. The results of a case stand next to each other.
-pub fn aggregate_repeats(results: &[CaseStats], min_pass: MinPass) -> impl Iterator<Item = AggregateOutcome> {
+/// Decides each case: it passes when enough repeats passed and fails when enough no longer can. It is
+/// unscored when unscored or missing repeats could decide it. The results of a case must be adjacent.
+pub(crate) fn aggregate_repeats(
+    results: &[CaseStats],
+    min_pass: MinPass,
+) -> impl Iterator<Item = AggregateOutcome> {
     let of = move |of: &[CaseStats]| {
         aggregate_outcomes(of.iter().map(|result| (result.verdict, result.score())), min_pass)
     };
     results.chunk_by(|a, b| a.case_index == b.case_index).map(of)
 }
 
-/// Each case with its results, and what they come to.
-pub fn aggregate_full_results(
+/// The results of each case, with their outcome.
+pub(crate) fn aggregate_full_results(
     results: &[CaseResult],
     min_pass: MinPass,
 ) -> impl Iterator<Item = (&[CaseResult], AggregateOutcome)> {
@@ -32,7 +33,7 @@ pub fn aggregate_full_results(
     })
 }
 
-/// For each case, the repairs of all its answers, where it passes with them.
+/// For each case, the combined repairs of its answers if it passes with them.
 pub(super) fn find_case_repairs(
     results: &[CaseStats],
     min_pass: MinPass,
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(scores(2)[2], None);
         assert_eq!(aggregate_repeats(&all, quorum(3)).nth(1).unwrap().verdict, Fail);
 
-        // A failed answer that its form alone failed may make up what its case lacks.
+        // A repairable answer can supply a pass that its case lacks.
         let mut repaired = all;
         repaired[4].repaired_by = Some(Repair::StripFences.into());
         repaired[5].repaired_by = Some(Repair::Fold.into());

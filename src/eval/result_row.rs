@@ -1,4 +1,4 @@
-//! Results as the ledger keeps them.
+//! Converts results to and from ledger rows.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
 use crate::ledger::ResultRow;
 
-/// The word of something that JSON writes as one.
+/// The serialized name of an enum value.
 pub(super) fn to_keyword(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
@@ -19,27 +19,25 @@ pub(super) fn to_keyword(value: &impl Serialize) -> String {
     }
 }
 
-/// What a word means.
+/// The inverse of [`to_keyword`].
 pub(super) fn from_keyword<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(Value::String(word.to_owned())).ok()
 }
 
 fn to_json(value: &impl Serialize) -> String {
-    // What is plain data always serialises.
+    // Plain data always serializes.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// A time as rows hold it.
 pub(super) fn to_milliseconds(span: Duration) -> f64 {
     span.as_secs_f64() * 1000.0
 }
 
-/// The time that a row holds, if it is one.
+/// `None` for a negative or non-finite value.
 pub(super) fn from_milliseconds(milliseconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
 }
 
-/// A result as it is kept.
 pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
     let cost = result.cached_cost.unwrap_or(result.cost);
     let (class, message) = match &result.failure {
@@ -68,7 +66,7 @@ pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> Resu
         latency_ms: result.latency.map(to_milliseconds),
         queued_ms: to_milliseconds(result.queued),
         cached: result.cached_cost.is_some(),
-        // Of most results nothing was judged, and no words are kept of that.
+        // Most results have no grader usage; an empty string takes less space.
         judging: if result.grader_usage == GraderUsage::default() {
             String::new()
         } else {
@@ -77,7 +75,7 @@ pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> Resu
     }
 }
 
-/// The result of a case that was kept; `None` where it cannot be read.
+/// `None` when the row cannot be parsed.
 pub(super) fn decode_result(case: &CaseMetadata, row: &ResultRow) -> Option<CaseResult> {
     let cost = Cost { nano_dollars: row.nano_dollars, source: from_keyword::<CostSource>(&row.cost_source)? };
     let class = FailureClass::ALL.into_iter().find(|class| class.as_str() == row.failure_class);
@@ -111,7 +109,6 @@ mod tests {
     use crate::eval::case::case;
     use crate::eval::{AssertionKind, AssertionResult, Repair};
 
-    /// Whatever a result says is said again when it is read back.
     #[test]
     fn case_result_round_trips() {
         let cost = Cost { nano_dollars: Some(12_345), source: CostSource::Estimated };

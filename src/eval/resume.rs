@@ -1,4 +1,4 @@
-//! What of a run is there already.
+//! Loads the existing results of an interrupted run.
 
 use std::collections::HashMap;
 
@@ -10,46 +10,44 @@ use crate::catalog::Cost;
 use crate::ledger::ResultRow;
 use crate::route::Router;
 
-/// So many results are read at once: a run may have more than memory should hold.
+/// Results per read: a run may have more than fit in memory.
 const ROWS_PER_PAGE: u32 = 256;
 
-/// What a run has of a subject, held against the set as it is now.
-pub struct ResumedRun {
-    /// Results that stand.
+/// A subject's existing results, matched with the current set.
+pub(crate) struct ResumedRun {
     pub(super) results: ResultCollector,
-    /// What was spent on answers that could not be scored, by the slot that asks for another one.
+    /// Spend on unscored answers, by the slot that runs again.
     pub(super) prior_spend: HashMap<usize, PriorSpend>,
-    /// Ids of cases that were scored and are other cases now.
+    /// IDs of scored cases whose content has changed since.
     pub changed_case_ids: Vec<String>,
 }
 
-/// What was spent on an answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PriorSpend {
     pub(super) cost: Cost,
     pub(super) judging: GraderUsage,
-    /// Whether there is an answer, that only judging could not score.
+    /// Whether the answer exists and only its grading failed.
     pub(super) has_answer: bool,
 }
 
-/// The scored results of a run that still belong to a case of the set. Cases are paired by their digest, so that one with a
-/// new id keeps its results, and one that asks for something else is run anew. Answers from before the run count where they
-/// may still be used.
-pub fn load_resumed_run(
+/// Loads the scored results that still belong to a case of the set. Cases match by digest: a renamed case
+/// keeps its results, and a changed case runs again. Results of cached answers count only if the cache may be
+/// used.
+pub(crate) fn load_resumed_run(
     router: &Router,
     subject: &str,
     cases: &Cases,
     options: &RunOptions,
-    takes_cached: bool,
+    can_use_cached: bool,
     progress: &mut dyn RunProgress,
 ) -> ResumedRun {
-    let mut taking = ResumeLoader {
-        can_use_cached: takes_cached,
+    let mut loader = ResumeLoader {
+        can_use_cached,
         subject,
         cases,
         options,
         progress,
-        taken: ResumedRun::empty(cases, options),
+        resumed: ResumedRun::empty(cases, options),
         unmatched_rows: Vec::new(),
     };
     let mut places: Option<HashMap<u128, usize>> = None;
@@ -67,12 +65,12 @@ pub fn load_resumed_run(
         });
         for row in page {
             if row.repeat < options.repeats {
-                taking.add_row(row, places);
+                loader.add_row(row, places);
             }
         }
     }
-    taking.match_renamed_cases(router, &places.unwrap_or_default());
-    taking.taken
+    loader.match_renamed_cases(router, &places.unwrap_or_default());
+    loader.resumed
 }
 
 fn case_id_key(id: &str) -> u128 {
@@ -80,7 +78,6 @@ fn case_id_key(id: &str) -> u128 {
 }
 
 impl ResumedRun {
-    /// Nothing, of a run that begins.
     fn empty(cases: &Cases, options: &RunOptions) -> Self {
         Self {
             results: ResultCollector::new(cases.len(), options.repeat_count(), options.retention),
@@ -91,14 +88,13 @@ impl ResumedRun {
 }
 
 struct ResumeLoader<'a> {
-    /// Whether results with answers from before stand.
     can_use_cached: bool,
     subject: &'a str,
     cases: &'a Cases,
     options: &'a RunOptions,
     progress: &'a mut dyn RunProgress,
-    taken: ResumedRun,
-    /// Scored results of cases that have another id now, or ask for something else.
+    resumed: ResumedRun,
+    /// Scored results whose case was renamed or changed.
     unmatched_rows: Vec<ResultRow>,
 }
 
@@ -107,7 +103,7 @@ impl ResumeLoader<'_> {
         at * self.options.repeat_count() + repeat as usize
     }
 
-    /// Takes a row in where it belongs to the case of its id.
+    /// Adds a row if its case still has the same ID and digest.
     fn add_row(&mut self, row: ResultRow, places: &HashMap<u128, usize>) {
         let at = places.get(&case_id_key(&row.case_id)).copied();
         let own = at.and_then(|at| Some((at, self.cases.head(at)?)));
@@ -126,7 +122,7 @@ impl ResumeLoader<'_> {
                     let answered = result.finish_reason.is_some();
                     let spent =
                         PriorSpend { cost: result.cost, judging: result.grader_usage, has_answer: answered };
-                    self.taken.prior_spend.insert(self.result_index(at, row.repeat), spent);
+                    self.resumed.prior_spend.insert(self.result_index(at, row.repeat), spent);
                 }
             }
             None if is_scored => self.unmatched_rows.push(row),
@@ -134,21 +130,22 @@ impl ResumeLoader<'_> {
         }
     }
 
-    /// Finds out which of the others are the results of a case that has another id now.
+    /// Matches the remaining results with renamed cases.
     fn match_renamed_cases(&mut self, router: &Router, places: &HashMap<u128, usize>) {
         if self.unmatched_rows.is_empty() {
             return;
         }
-        let mut alike: HashMap<Digest, Vec<usize>> = HashMap::new();
+        let mut matching: HashMap<Digest, Vec<usize>> = HashMap::new();
         for (at, head) in self.cases.heads().enumerate() {
-            alike.entry(head.digest).or_default().push(at);
+            matching.entry(head.digest).or_default().push(at);
         }
         let mut renamed: Vec<(ResultRow, ResultRow)> = Vec::new();
         for row in std::mem::take(&mut self.unmatched_rows) {
             let digest: Option<Digest> = row.case_digest.parse().ok();
-            let alike = digest.and_then(|digest| alike.get(&digest)).map_or(&[][..], Vec::as_slice);
-            let free =
-                alike.iter().find(|at| !self.taken.results.has_result(self.result_index(**at, row.repeat)));
+            let matching = digest.and_then(|digest| matching.get(&digest)).map_or(&[][..], Vec::as_slice);
+            let free = matching
+                .iter()
+                .find(|at| !self.resumed.results.has_result(self.result_index(**at, row.repeat)));
             let found = free.and_then(|at| Some((*at, decode_result(&self.cases.head(*at)?, &row)?)));
             if let Some((at, result)) = found {
                 renamed.push((row.clone(), encode_result(self.subject, &result, row.at)));
@@ -160,14 +157,14 @@ impl ResumeLoader<'_> {
         for row in std::mem::take(&mut self.unmatched_rows) {
             let at = places.get(&case_id_key(&row.case_id)).copied();
             let is_open =
-                at.is_some_and(|at| !self.taken.results.has_result(self.result_index(at, row.repeat)));
-            if is_open && self.taken.changed_case_ids.last() != Some(&row.case_id) {
-                self.taken.changed_case_ids.push(row.case_id);
+                at.is_some_and(|at| !self.resumed.results.has_result(self.result_index(at, row.repeat)));
+            if is_open && self.resumed.changed_case_ids.last() != Some(&row.case_id) {
+                self.resumed.changed_case_ids.push(row.case_id);
             }
         }
         if !renamed.is_empty() {
             let run = self.options.run_id.clone();
-            // All old names go before any new one comes: two cases may have swapped theirs.
+            // Remove all old rows before adding new ones: two cases may have swapped IDs.
             router.health().ledger().enqueue(move |rows| {
                 renamed.iter().try_for_each(|(old, _)| rows.remove_result(&run, old))?;
                 renamed.iter().try_for_each(|(_, new)| rows.put_result(&run, new))
@@ -177,6 +174,6 @@ impl ResumeLoader<'_> {
 
     fn record_result(&mut self, at: usize, result: CaseResult) {
         self.progress.on_result(&result);
-        self.taken.results.add(at, result);
+        self.resumed.results.add(at, result);
     }
 }

@@ -1,4 +1,5 @@
-//! All cases of a set against one subject, many at once, each result in the ledger as it arrives.
+//! Runs all cases of a set against one subject concurrently and stores each result in the ledger as it
+//! arrives.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer_cache::CacheEntry;
 use super::case_stats::{ResultRetention, SubjectResults};
-use super::rate_limit_observer::RateLimitObserver;
+use super::rate_limit_warning::RateLimitObserver;
 use super::result_row::encode_result;
 use super::{
     CachePolicy, Case, CaseResult, Cases, GradableAnswer, GraderUsage, Graders, ProviderSlots, ResumedRun,
@@ -22,125 +23,105 @@ use crate::chat::FailureClass;
 use crate::ledger::LedgerTables;
 use crate::route::{CallOptions, CallRecord, Route, Router, RoutingHints, StopReason, WarningFn};
 
-/// Something that a set is run against.
 #[derive(Clone, Debug)]
-pub struct EvalSubject {
-    /// Its name as it was typed, with the prompt that it is asked by behind `#`, where the set compares several.
+pub(crate) struct EvalSubject {
+    /// As typed, with `#PROMPT` when the set compares prompts.
     pub name: String,
-    /// The route to it.
     pub route: Route,
 }
 
-/// How a set is run.
 #[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// The run's id, under which the ledger keeps its results.
+pub(crate) struct RunOptions {
     pub run_id: String,
-    /// How often each case is asked.
     pub repeats: u32,
-    /// Whether to ask for streams on the wire.
     pub stream: bool,
-    /// The limit of one call.
+    /// Limit of one call.
     pub timeout: Option<Duration>,
-    /// What may be done with answers that were given before.
     pub cache: CachePolicy,
-    /// Whether the run is one that is gone on with, which may have answers of its own without a result.
+    /// A resumed run may have stored answers without a result.
     pub is_resumed: bool,
-    /// Which results are kept whole; of the others only their figures stay once the ledger has them.
     pub retention: ResultRetention,
 }
 
 impl RunOptions {
-    /// How often each case is asked, at least once.
+    /// At least 1.
     pub(super) fn repeat_count(&self) -> usize {
         self.repeats.max(1) as usize
     }
 }
 
-/// What all subjects of a run share.
 #[derive(Clone, Copy)]
-pub struct RunContext<'a> {
-    /// Who carries out the calls.
+pub(crate) struct RunContext<'a> {
     pub router: &'a Router,
-    /// How many are in flight at once.
     pub slots: &'a ProviderSlots,
-    /// Whether the run goes on.
     pub stop_signal: &'a StopSignal,
-    /// Who finds out what assertions cannot tell by themselves.
     pub graders: &'a Graders,
-    /// Told, once a subject, that a provider has too many of its cases.
+    /// Called once per subject when a provider rate-limits it.
     pub warn: &'a WarningFn,
 }
 
-/// Told of every result as it arrives.
-pub trait RunProgress {
-    /// One case is done.
+pub(crate) trait RunProgress {
     fn on_result(&mut self, result: &CaseResult);
 }
 
-/// One of so many results is waited for until the ledger has it.
+/// Every Nth result waits until the ledger has written it.
 const LEDGER_SYNC_INTERVAL: usize = 64;
 
-/// How many first cases may end a run.
+/// A fatal failure stops the subject only within this many first cases.
 const EARLY_CASES: usize = 3;
 
-/// The turn of one case.
 #[derive(Clone, Copy)]
 struct CaseRepeat {
-    /// Which of the case's repeats, from 0.
+    /// 0-based.
     repeat: u32,
-    /// Whether an answer from before will do.
     can_read_cache: bool,
-    /// Whether it is one of the first, which may end the run.
+    /// Whether a fatal failure stops the subject.
     is_early: bool,
 }
 
-/// Where an answer is from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AnswerOrigin {
-    /// From a call that was made now.
+    /// A new call.
     Call,
-    /// From this run, before it was cut short: it is paid for by this run.
+    /// An earlier part of this run, which paid for it.
     InterruptedRun,
-    /// From before this run.
+    /// An earlier run.
     Cache,
 }
 
-/// One subject on its way through the cases.
 struct SubjectRun<'a> {
-    bench: RunContext<'a>,
+    context: RunContext<'a>,
     subject: &'a EvalSubject,
     options: &'a RunOptions,
     cache: CachePolicy,
     started: Instant,
-    /// Who failed on the first cases as on all others, if anybody did.
+    /// The subject or its judge, if it failed fatally on the first cases.
     fatal_party: OnceLock<&'static str>,
-    /// Whether it ever answered.
     has_answered: AtomicBool,
     has_warned: AtomicBool,
 }
 
-/// Runs the cases against a subject. Results come back in the cases' order, the repeats of each next to each other; those
-/// that are taken up from before are not asked for again. A subject that turns out to be hopeless on its first cases is not
-/// asked the rest; these are unscored. What was not begun when the run ended early has no result.
-pub async fn run_subject(
-    bench: RunContext<'_>,
+/// Runs the cases against a subject. Results come back in case order, with the repeats of a case adjacent;
+/// results of a resumed run are not run again. If the first cases fail in a way that will repeat, the rest do
+/// not run and stay unscored. Cases that did not start before an early stop have no result.
+pub(crate) async fn run_subject(
+    context: RunContext<'_>,
     subject: &EvalSubject,
     cases: &Cases,
     options: &RunOptions,
-    taken: ResumedRun,
+    resumed: ResumedRun,
     progress: &mut dyn RunProgress,
 ) -> SubjectResults {
     let repeats = options.repeat_count();
-    let ResumedRun { results, prior_spend: spent, .. } = taken;
-    // Each case is asked once before any is asked again, so that a run that is cut short has seen most of the set.
-    let in_turn = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
-    let open: Vec<u32> = in_turn
+    let ResumedRun { results, prior_spend: spent, .. } = resumed;
+    // Run each case once before any repeat, so that an interrupted run covers most of the set.
+    let in_order = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
+    let open: Vec<u32> = in_order
         .filter(|slot| !results.has_result(*slot))
         .filter_map(|slot| u32::try_from(slot).ok())
         .collect();
-    let way = SubjectRun {
-        bench,
+    let subject_run = SubjectRun {
+        context,
         subject,
         options,
         cache: options.cache.restrict_for_route(&subject.route),
@@ -149,89 +130,89 @@ pub async fn run_subject(
         has_answered: AtomicBool::new(false),
         has_warned: AtomicBool::new(false),
     };
-    let lane = bench.slots.for_route(&subject.route);
+    let slots = context.slots.for_route(&subject.route);
     let next = AtomicUsize::new(0);
-    let lost = AtomicBool::new(false);
-    let door = Mutex::new(());
+    let has_lost_cases = AtomicBool::new(false);
+    let start_lock = Mutex::new(());
     let arrived = RefCell::new((results, progress));
-    // Each takes one case after the other: what a call needs is there once for each place, and not once for each case.
+    // Each worker runs one case at a time, so memory for calls grows with the slots and not with the cases.
     let worker = || async {
-        while let Ok(place) = lane.semaphore.acquire().await {
+        while let Ok(permit) = slots.semaphore.acquire().await {
             let nth = next.fetch_add(1, Ordering::Relaxed);
-            let Some(slot) = open.get(nth).filter(|_| bench.stop_signal.is_running()) else { return };
+            let Some(slot) = open.get(nth).filter(|_| context.stop_signal.is_running()) else { return };
             let (case, repeat) =
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
-            let Some(asked) = cases.get(case) else {
-                if !lost.swap(true, Ordering::Relaxed) {
-                    let words =
-                        "what was put aside of the cases cannot be read any more, so they have no result";
-                    (bench.warn)(&format!("{}: {words}; --resume asks them", subject.name));
+            let Some(rendered) = cases.get(case) else {
+                if !has_lost_cases.swap(true, Ordering::Relaxed) {
+                    let message =
+                        "cannot read some cases back from the temporary folder, so they have no result";
+                    (context.warn)(&format!("{}: {message}; use --resume to run them", subject.name));
                 }
                 continue;
             };
             {
-                // One after the other, and what has arrived is read in between: where many begin at once, the latency of the
-                // first would count the time that it takes to send the others.
-                let _turn = door.lock().await;
+                // Start calls one by one and process received data in between: if many started at once, the
+                // latency of the first would include the time to send the others.
+                let _turn = start_lock.lock().await;
                 tokio::task::yield_now().await;
             }
             let before = spent.get(&(*slot as usize));
-            // What a result cost stands beside no answer that cost nothing.
-            let reads = way.cache.can_read && before.is_none_or(|before| before.cost == Cost::ZERO);
+            // A case that already cost money must not be paired with a free cached answer.
+            let reads = subject_run.cache.can_read && before.is_none_or(|before| before.cost == Cost::ZERO);
             let turn = CaseRepeat { repeat, can_read_cache: reads, is_early: nth < EARLY_CASES };
-            let (mut result, source) = way.run_case(&asked, turn, place).await;
+            let (mut result, source) = subject_run.run_case(&rendered, turn, permit).await;
             if let Some(before) = before {
-                // Where its answer is what is judged again, it is paid for already.
+                // If only grading is repeated, the answer is already paid for.
                 let is_paid = source == AnswerOrigin::InterruptedRun && before.has_answer;
                 let own = if is_paid { Cost::ZERO } else { result.cost };
                 result.cost = Cost::sum([before.cost, own]);
                 result.grader_usage = GraderUsage::sum([before.judging, result.grader_usage]);
             }
-            let receipt = way.record_result(&result, nth);
+            let receipt = subject_run.record_result(&result, nth);
             {
                 let (results, progress) = &mut *arrived.borrow_mut();
                 progress.on_result(&result);
                 results.add(case, result);
             }
             if let Some(receipt) = receipt {
-                // Where nothing came of it, the ledger says so itself.
+                // The ledger reports a failed write itself.
                 let _ = receipt.await;
             }
         }
     };
-    // While some answers are judged, others are asked for.
-    let places = lane.capacity + bench.graders.max_slots(&bench, cases);
+    // While some answers are graded, others can be requested.
+    let places = slots.capacity + context.graders.max_slots(&context, cases);
     let workers = join_all((0..places.min(open.len())).map(|_| worker()));
     tokio::select! {
         biased;
         _ = workers => {}
-        () = bench.stop_signal.wait_for_abort() => {}
+        () = context.stop_signal.wait_for_abort() => {}
     }
     arrived.into_inner().0.finish()
 }
 
 impl SubjectRun<'_> {
-    /// Asks for an answer, has it judged where its assertions want that, and grades it; and says where the answer is from.
+    /// Gets an answer, runs its graders, and grades it. Also returns the origin of the answer.
     async fn run_case(
         &self,
         case: &Case,
         turn: CaseRepeat,
-        place: SemaphorePermit<'_>,
+        permit: SemaphorePermit<'_>,
     ) -> (CaseResult, AnswerOrigin) {
         let CaseRepeat { repeat, is_early: is_first, .. } = turn;
         let queued = self.started.elapsed();
-        if let Some(who) = self.fatal_party.get() {
-            let failure = (FailureClass::Cancelled, format!("not run: {who} failed on the first cases"));
+        if let Some(party) = self.fatal_party.get() {
+            let failure = (FailureClass::Cancelled, format!("not run: {party} failed on the first cases"));
             let result =
                 CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.metadata, queued) };
             return (result, AnswerOrigin::Call);
         }
         let (record, source) = self.fetch_answer(case, turn).await;
-        // Answers come in bursts: the others that are there already are read first, or their latency would count the time
-        // that this one's grading takes.
+        // Answers arrive in bursts: process the others first, or their latency would include the grading of
+        // this one.
         tokio::task::yield_now().await;
-        // Judges have places of their own, which may be at the same provider.
-        drop(place);
+        // Graders have their own slots, possibly at the same provider.
+        drop(permit);
         if record.outcome.is_ok() {
             self.has_answered.store(true, Ordering::Relaxed);
         }
@@ -242,51 +223,49 @@ impl SubjectRun<'_> {
         }
         if let Some(mut answer) = answer {
             if source == AnswerOrigin::Cache {
-                // How long it took says nothing of now.
+                // The latency of a cached answer is out of date.
                 (answer.latency, answer.first_token) = (None, None);
             }
             self.grade(&mut result, case, &answer, is_first).await;
         }
         if source == AnswerOrigin::Cache {
-            // It was paid for when it was given.
+            // An earlier run paid for it.
             result.cached_cost = Some(std::mem::replace(&mut result.cost, Cost::ZERO));
             result.latency = None;
         }
-        // Where the money ends, nothing went wrong.
+        // Reaching the cost limit is not an error.
         if result.verdict == Verdict::Unscored
             && !matches!(result.limit_hit, Some(StopReason::BudgetExceeded(_)))
         {
-            self.bench.stop_signal.record_error();
+            self.context.stop_signal.record_error();
         }
         (result, source)
     }
 
-    /// Has an answer judged, and grades it.
     async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_first: bool) {
-        let judgement = self.bench.graders.run_tasks(&self.bench, self.options, case, answer).await;
-        if is_first && judgement.is_fatal {
+        let report = self.context.graders.run_tasks(&self.context, self.options, case, answer).await;
+        if is_first && report.is_fatal {
             let _ = self.fatal_party.set("its judge");
         }
-        (result.grader_usage, result.limit_hit) = (judgement.usage, judgement.limit);
-        result.grade(case, &GradableAnswer { grader_outcomes: &judgement.outcomes, ..*answer });
+        (result.grader_usage, result.limit_hit) = (report.usage, report.limit);
+        result.grade(case, &GradableAnswer { grader_outcomes: &report.outcomes, ..*answer });
     }
 
-    /// The call that answers a case, and where the answer is from.
     async fn fetch_answer(&self, case: &Case, turn: CaseRepeat) -> (CallRecord, AnswerOrigin) {
-        let RunContext { router, warn: tell, .. } = self.bench;
-        // A case always sees the same arm of a weighted route.
+        let RunContext { router, warn: tell, .. } = self.context;
+        // Pin each case to one candidate of a weighted route.
         let caller = RoutingHints { label: None, sticky_key: Some(case.metadata.id.to_string()) };
         let stream = self.options.stream;
-        // Where a run was cut short, an answer that waited for its judge is kept, and has no result.
+        // An interrupted run may have stored answers that were waiting for their judge.
         let has_own = self.options.is_resumed && !collect_grader_tasks(&case.assertions).is_empty();
-        let keeps = self.cache != CachePolicy::default() || has_own;
-        let plan = keeps.then(|| router.plan(&self.subject.route, &case.request, &caller));
-        let errand = plan.as_ref().map(|plan| {
-            let asker = [&*self.options.run_id, &*self.subject.name, &*case.metadata.id].join("\n");
-            CacheEntry { router, plan, request: &case.request, repeat: turn.repeat, stream, requester: asker }
+        let uses_cache = self.cache != CachePolicy::default() || has_own;
+        let plan = uses_cache.then(|| router.plan(&self.subject.route, &case.request, &caller));
+        let cache_entry = plan.as_ref().map(|plan| {
+            let requester = [&*self.options.run_id, &*self.subject.name, &*case.metadata.id].join("\n");
+            CacheEntry { router, plan, request: &case.request, repeat: turn.repeat, stream, requester }
         });
-        let finds = has_own || turn.can_read_cache;
-        match errand.as_ref().filter(|_| finds).and_then(CacheEntry::load) {
+        let can_load = has_own || turn.can_read_cache;
+        match cache_entry.as_ref().filter(|_| can_load).and_then(CacheEntry::load) {
             Some((record, true)) if has_own => return (record, AnswerOrigin::InterruptedRun),
             Some((record, _)) if turn.can_read_cache => return (record, AnswerOrigin::Cache),
             _ => {}
@@ -300,27 +279,28 @@ impl SubjectRun<'_> {
         };
         let mut refusals = RateLimitObserver { has_warned: &self.has_warned, tell };
         let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
-        if let Some(errand) = errand.filter(|_| self.cache.can_write) {
-            errand.store(&record);
+        if let Some(cache_entry) = cache_entry.filter(|_| self.cache.can_write) {
+            cache_entry.store(&record);
         }
         (record, AnswerOrigin::Call)
     }
 
-    /// Who refuses its first cases for as long as they wait, and answers nobody meanwhile, will refuse the others too.
+    /// A subject that has never answered, and rate-limits its first cases until they time out, will do the
+    /// same to the rest.
     fn is_blocked_by_rate_limit(&self, record: &CallRecord) -> bool {
-        let refused = record.outcome.as_ref().is_err_and(|none| {
-            let class = none.failure.as_ref().map(|failure| failure.class);
+        let refused = record.outcome.as_ref().is_err_and(|error| {
+            let class = error.failure.as_ref().map(|failure| failure.class);
             class == Some(FailureClass::RateLimited)
-                && matches!(none.reason, StopReason::CallerTimeout | StopReason::DeadlineExceeded)
+                && matches!(error.reason, StopReason::CallerTimeout | StopReason::DeadlineExceeded)
         });
         refused && !self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Hands a result to the ledger, whose writer has it on disk in a moment. Now and then somebody has to wait for that, so
-    /// that a slow disk is never far behind.
+    /// Queues a result for the ledger. Every [`LEDGER_SYNC_INTERVAL`] results, returns a receipt to wait for,
+    /// so that a slow disk does not fall far behind.
     fn record_result(&self, result: &CaseResult, nth: usize) -> Option<oneshot::Receiver<()>> {
-        let health = self.bench.router.health();
-        // Nobody will ever go on with a run that is kept in memory alone.
+        let health = self.context.router.health();
+        // A run that is only in memory cannot be resumed.
         if health.ledger().disabled_reason().is_some() {
             return None;
         }

@@ -1,12 +1,12 @@
-//! A part of a set, chosen by chance and always the same.
+//! Reproducible random samples of a set.
 
 use sha2::{Digest, Sha256};
 
 use super::Cases;
 
-/// So many of the cases, in their order. The same seed chooses the same cases; a case that is added or taken out changes
-/// the choice by one case at most.
-pub fn sample_cases(cases: &Cases, count: usize, seed: u64) -> Cases {
+/// Selects `count` cases in set order. The same seed selects the same cases; adding or removing a case
+/// changes the selection by at most one case.
+pub(crate) fn sample_cases(cases: &Cases, count: usize, seed: u64) -> Cases {
     if count >= cases.len() {
         return cases.clone();
     }

@@ -1,4 +1,4 @@
-//! What all results of a subject come to.
+//! Summarizes the results of a subject.
 
 use std::collections::HashSet;
 
@@ -12,71 +12,65 @@ use super::{AggregateOutcome, CaseStats, GraderUsage, RepairSet, Verdict, aggreg
 use crate::catalog::Cost;
 use crate::chat::Usage;
 
-/// The figures of one subject on one set.
 #[derive(Clone, Debug)]
-pub struct SubjectSummary {
-    /// The subject's name.
+pub(crate) struct SubjectSummary {
     pub subject: String,
-    /// Whether any of it came from the simulator.
+    /// Whether any answer came from the simulator.
     pub is_simulated: bool,
-    /// Cases that passed; where each was asked several times and nothing decides, answers that did.
+    /// Passed cases, or passed answers when cases are repeated without `min_pass`.
     pub passed: u64,
-    /// The same of those that failed.
     pub failed: u64,
-    /// Those that could not be graded: counted, shown, never averaged in as zero.
+    /// Never averaged in as zero.
     pub unscored: u64,
-    /// Passed among the scored; `None` when none was scored.
+    /// Share of passed among scored; `None` when nothing was scored.
     pub pass_rate: Option<f64>,
-    /// Its 95 % interval, after Wilson. Where cases stand in clusters, or were asked several times and nothing decides, the one
-    /// of cluster-robust means: the answers to one case, or cluster, are no independent trials.
+    /// 95% Wilson interval. With clusters, or repeats without `min_pass`, the cluster-robust interval:
+    /// answers within a case or cluster are not independent.
     pub pass_rate_interval: Option<ConfidenceInterval>,
-    /// The pass rate with those that pass once their form is put right. No gate goes by it.
+    /// Pass rate with repairable answers counted as passed. The gate does not use it.
     pub repaired_pass_rate: Option<f64>,
-    /// How many of those that failed pass after which repairs, the most first.
+    /// Number of failed units by the repairs that make them pass, most first.
     pub repair_counts: Vec<(RepairSet, u64)>,
-    /// The mean score of the scored cases.
     pub mean_score: Option<f64>,
-    /// Its 95 % interval: a smoothed bootstrap's, or in clusters as above.
+    /// 95% interval: smoothed bootstrap, or cluster-robust as for the pass rate.
     pub score_interval: Option<ConfidenceInterval>,
-    /// What all calls cost.
+    /// Cost of all calls, without graders and cached answers.
     pub cost: Cost,
-    /// What judging the answers took; no part of the cost.
+    /// Not part of `cost`.
     pub grader_usage: GraderUsage,
-    /// Judges of the subject's own family, who tend to be kinder to it.
+    /// Judges of the subject's model family, which may favor it.
     pub same_family_judges: Vec<String>,
-    /// Answers that were given before.
     pub cached_count: usize,
-    /// What these would have cost.
+    /// Original cost of the cached answers.
     pub cached_cost: Cost,
-    /// How often calls moved on to another candidate.
     pub failovers: usize,
-    /// Median, 95th and 99th percentile of the provider's latency, in milliseconds.
+    /// Median, 95th, and 99th percentile of the provider's latency.
     pub latency_ms: Option<[f64; 3]>,
-    /// Input and output tokens, where they are known.
+    /// Unknown when the count of any answer is unknown.
     pub usage: Usage,
 }
 
 impl SubjectSummary {
-    /// Sums a subject's results up. Cases stand or fall with the one that clusters name for their place. With `min_pass`, so
-    /// many of a case's repeats decide it.
-    pub fn summarize(
+    /// Summarizes a subject's results. `clusters` gives, for each case, the index of the first case of its
+    /// cluster. With `min_pass`, that many repeats decide a case.
+    pub(crate) fn summarize(
         subject: &str,
         is_simulated: bool,
         clusters: Option<&[u32]>,
         results: &[CaseStats],
         min_pass: Option<MinPass>,
     ) -> Self {
-        // A run may have very many results, so what is judged is told again and again, and never put beside them.
-        let judged = || iter_scoring_units(results, min_pass);
-        let keys = assign_cluster_keys(clusters, judged);
-        let count = |verdict| judged().filter(|(_, found)| found.verdict == verdict).count() as u64;
+        // A run may have very many results, so iterate repeatedly instead of collecting the units.
+        let units = || iter_scoring_units(results, min_pass);
+        let keys = assign_cluster_keys(clusters, units);
+        let count = |verdict| units().filter(|(_, found)| found.verdict == verdict).count() as u64;
         let (passed, failed, unscored) =
             (count(Verdict::Pass), count(Verdict::Fail), count(Verdict::Unscored));
         let scored = passed + failed;
         let repair_counts = count_repairs(results, min_pass);
         let repaired: u64 = repair_counts.iter().map(|(_, count)| count).sum();
         let clustered = |value: fn(&AggregateOutcome) -> Option<f64>| {
-            let keyed = keys.as_ref()?.iter().zip(judged());
+            let keyed = keys.as_ref()?.iter().zip(units());
             let found = clustered_mean(
                 keyed.filter_map(|(key, (_, of))| Some((key, value(&of)?))),
                 ConfidenceLevel::NOMINAL,
@@ -86,7 +80,7 @@ impl SubjectSummary {
         let pass = |of: &AggregateOutcome| {
             (of.verdict != Verdict::Unscored).then(|| f64::from(u8::from(of.verdict == Verdict::Pass)))
         };
-        let scores: Vec<f64> = judged().filter_map(|(_, found)| found.score).collect();
+        let scores: Vec<f64> = units().filter_map(|(_, found)| found.score).collect();
         let mean_score = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
         let (pass_rate_interval, score_interval) = match keys {
             Some(_) => (clustered(pass), clustered(|of| of.score)),
@@ -103,7 +97,7 @@ impl SubjectSummary {
             .collect();
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
-        // Over the answers; a sum with an unknown part is unknown.
+        // Sums over the answers; a sum with an unknown part is unknown.
         let total = |count: fn(&CaseStats) -> Option<u32>| {
             let answered = results.iter().filter(|r| r.has_answer && !r.is_cached);
             answered.map(|r| count(r).map(u64::from)).sum::<Option<u64>>().filter(|_| scored > 0)
@@ -136,7 +130,7 @@ impl SubjectSummary {
     }
 }
 
-/// What counts by itself, with its case's place: each answer, or each case where `min_pass` decides it.
+/// Scoring units with their case index: each answer, or each case when `min_pass` decides it.
 fn iter_scoring_units(
     results: &[CaseStats],
     min_pass: Option<MinPass>,
@@ -153,14 +147,15 @@ fn iter_scoring_units(
     each.iter().map(move |result| (result.case_index, own(result))).chain(cases)
 }
 
-/// What each of these stands or falls with, by the place of the first case of its kind; `None` where each stands for itself.
+/// Cluster key of each unit: the index of the first case of its cluster. `None` when all units are
+/// independent.
 fn assign_cluster_keys<I: Iterator<Item = (u32, AggregateOutcome)>>(
     clusters: Option<&[u32]>,
-    judged: impl Fn() -> I,
+    units: impl Fn() -> I,
 ) -> Option<Vec<u32>> {
     let key = |place: u32| clusters.and_then(|of| of.get(place as usize)).copied().unwrap_or(place);
-    let places = || judged().map(|(place, _)| place);
-    // Without clusters, only answers to the same case belong together, and they stand next to each other.
+    let places = || units().map(|(place, _)| place);
+    // Without clusters, only answers to the same case depend on each other, and they are adjacent.
     let is_one_each = clusters.is_none() && places().zip(places().skip(1)).all(|(a, b)| a != b);
     if is_one_each {
         return None;
@@ -170,20 +165,21 @@ fn assign_cluster_keys<I: Iterator<Item = (u32, AggregateOutcome)>>(
     (different.len() < keys.len()).then_some(keys)
 }
 
-/// Which repairs make how many of the failed ones pass. Where repeats decide a case, it is those of all its answers.
+/// Counts failed units by the repairs that make them pass. When repeats decide a case, the repairs of all its
+/// answers are combined.
 fn count_repairs(results: &[CaseStats], min_pass: Option<MinPass>) -> Vec<(RepairSet, u64)> {
-    let mut made: Vec<RepairSet> = Vec::new();
+    let mut repaired: Vec<RepairSet> = Vec::new();
     match min_pass {
-        None => made.extend(results.iter().filter_map(|result| result.repaired_by)),
+        None => repaired.extend(results.iter().filter_map(|result| result.repaired_by)),
         Some(min_pass) => {
             let cases = aggregate_repeats(results, min_pass).zip(find_case_repairs(results, min_pass));
             let failed = |case: AggregateOutcome| case.verdict == Verdict::Fail;
-            made.extend(cases.filter_map(|(case, after)| after.filter(|_| failed(case))));
+            repaired.extend(cases.filter_map(|(case, after)| after.filter(|_| failed(case))));
         }
     }
     let mut counts: Vec<(RepairSet, u64)> = Vec::new();
-    made.sort_unstable();
-    for repairs in made {
+    repaired.sort_unstable();
+    for repairs in repaired {
         match counts.last_mut() {
             Some((last, count)) if *last == repairs => *count += 1,
             _ => counts.push((repairs, 1)),

@@ -1,4 +1,4 @@
-//! Files that are held, removed, broken, or somebody else's.
+//! Files that are locked, removed, damaged, or not a ledger.
 
 use std::sync::mpsc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::*;
 
 const DAY: &str = "2026-01-01";
 
-/// A process that waits for nobody, and looks at every write whether the file is still there.
+/// Hardly waits for locks, and checks the file's identity at every write.
 const SHORT_TIMEOUTS: LedgerTimeouts =
     LedgerTimeouts { lock_wait: Duration::from_millis(20), file_check: Duration::ZERO };
 
@@ -22,12 +22,12 @@ fn total_spend(ledger: &Ledger) -> u64 {
     ledger.read(|rows| rows.spend(DAY, false)).nano_dollars
 }
 
-/// What the file itself has, as another process sees it.
+/// Spending in the file, as another process sees it.
 fn spend_in_file(path: &Path) -> u64 {
     total_spend(&Ledger::open(path))
 }
 
-/// Somebody who holds the file.
+/// Another process that locks the file.
 fn lock_file(path: &Path) -> Connection {
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -41,9 +41,9 @@ fn temp_ledger_path() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 fn disabled_reasons(ledger: &Ledger) -> mpsc::Receiver<String> {
-    let (sender, told) = mpsc::channel();
-    ledger.on_disabled(move |words| sender.send(words.to_owned()).unwrap());
-    told
+    let (sender, reasons) = mpsc::channel();
+    ledger.on_disabled(move |reason| sender.send(reason.to_owned()).unwrap());
+    reasons
 }
 
 #[tokio::test]
@@ -51,21 +51,21 @@ async fn locked_file_receives_writes_after_unlock() {
     let (_folder, path) = temp_ledger_path();
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert_eq!(ledger.write(add_spend).await, 1);
-    let told = disabled_reasons(&ledger);
+    let reasons = disabled_reasons(&ledger);
     let other = lock_file(&path);
     assert_eq!(
         (ledger.write(add_spend).await, ledger.write(add_spend).await),
         (2, 3),
-        "on top of what could be read"
+        "continues from the rows in the file"
     );
     assert_eq!((total_spend(&ledger), spend_in_file(&path)), (3, 1));
-    // Whoever held it wrote something too.
+    // The other process writes too.
     add_spend(&LedgerTables::new(&other)).unwrap();
     other.execute_batch("COMMIT").unwrap();
     ledger.flush().await;
     assert_eq!((total_spend(&ledger), spend_in_file(&path)), (4, 4));
-    assert_eq!(ledger.write(add_spend).await, 5, "back in the file");
-    assert_eq!((spend_in_file(&path), ledger.disabled_reason(), told.try_recv().ok()), (5, None, None));
+    assert_eq!(ledger.write(add_spend).await, 5, "writes go to the file again");
+    assert_eq!((spend_in_file(&path), ledger.disabled_reason(), reasons.try_recv().ok()), (5, None, None));
 }
 
 #[tokio::test]
@@ -73,18 +73,18 @@ async fn settle_on_locked_file_reports_lost_writes() {
     let (_folder, path) = temp_ledger_path();
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert_eq!(ledger.write(add_spend).await, 1);
-    let told = disabled_reasons(&ledger);
+    let reasons = disabled_reasons(&ledger);
     let other = lock_file(&path);
     ledger.enqueue(|rows| add_spend(rows).map(drop));
-    let begun = Instant::now();
+    let start = Instant::now();
     ledger.flush().await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    let words = told.try_recv().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let reason = reasons.try_recv().unwrap();
     assert!(
-        words.ends_with("another process holds it") && Some(&*words) == ledger.disabled_reason(),
-        "{words}"
+        reason.ends_with("locked by another process") && Some(&*reason) == ledger.disabled_reason(),
+        "{reason}"
     );
-    assert_eq!((ledger.write(add_spend).await, total_spend(&ledger)), (3, 3), "from then on in memory");
+    assert_eq!((ledger.write(add_spend).await, total_spend(&ledger)), (3, 3), "in memory from then on");
     drop(other);
     drop(ledger);
     assert_eq!(spend_in_file(&path), 1);
@@ -98,7 +98,10 @@ async fn file_locked_at_open_is_used_after_unlock() {
     other.execute_batch("PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE").unwrap();
     let reader = Ledger::open_with(&path, SHORT_TIMEOUTS);
     reader.flush().await;
-    assert!(reader.disabled_reason().unwrap().ends_with("another process holds it"), "it knew nothing");
+    assert!(
+        reader.disabled_reason().unwrap().ends_with("locked by another process"),
+        "nothing was read from the file"
+    );
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert_eq!((ledger.write(add_spend).await, ledger.disabled_reason()), (1, None));
     drop(other);
@@ -115,7 +118,7 @@ async fn removed_file_is_recreated() {
     assert_eq!(
         (ledger.write(add_spend).await, other.write(add_spend).await),
         (1, 2),
-        "the new one is shared again"
+        "both use the new file"
     );
     assert_eq!((total_spend(&ledger), spend_in_file(&path), ledger.disabled_reason()), (2, 2, None));
 }
@@ -137,12 +140,12 @@ fn read_only_file_keeps_rows_in_memory() {
     for end in ["-wal", "-shm"] {
         let place = format!("{}{end}", path.display());
         let _ = std::fs::remove_file(&place);
-        // As in a folder that cannot be written: what a writer needs beside the file cannot be made.
+        // As in a read-only directory: the files that a writer needs cannot be created.
         std::fs::create_dir(place).unwrap();
     }
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert!(
-        ledger.disabled_reason().unwrap().contains("name a file that you may write"),
+        ledger.disabled_reason().unwrap().contains("choose a writable file with --ledger"),
         "{:?}",
         ledger.disabled_reason()
     );
@@ -154,7 +157,7 @@ fn read_only_file_keeps_rows_in_memory() {
     assert_eq!(
         disabled_reasons(&ledger).try_recv().ok().as_deref(),
         ledger.disabled_reason(),
-        "told even to those who come later"
+        "a later callback is called immediately"
     );
 }
 
@@ -166,10 +169,10 @@ async fn foreign_database_is_left_unchanged() {
     let before = std::fs::read(&path).unwrap();
     let ledger = Ledger::open(&path);
     assert_eq!(ledger.write(add_spend).await, 1);
-    let trouble = ledger.disabled_reason().unwrap();
+    let reason = ledger.disabled_reason().unwrap();
     assert!(
-        trouble.ends_with("it is another program's database; name another file with --ledger"),
-        "{trouble}"
+        reason.ends_with("the file is another program's database; choose another file with --ledger"),
+        "{reason}"
     );
     drop(ledger);
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -182,15 +185,14 @@ fn invalid_file_error_cases() {
     let (folder, path) = temp_ledger_path();
     drop(Ledger::open(&path));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", -1).unwrap();
-    let trouble = |path: &Path| Ledger::open(path).disabled_reason().unwrap_or_default().to_owned();
-    assert!(
-        trouble(&path).contains("version -1, which no slalom writes; move it away"),
-        "{}",
-        trouble(&path)
-    );
-    assert!(trouble(folder.path()).ends_with("it is a folder; name a file with --ledger"));
+    let reason = |path: &Path| Ledger::open(path).disabled_reason().unwrap_or_default().to_owned();
+    assert!(reason(&path).contains("invalid version -1; move the file away"), "{}", reason(&path));
+    assert!(reason(folder.path()).ends_with("not a file but a directory; choose a file with --ledger"));
     #[cfg(unix)]
-    assert!(trouble(Path::new("/dev/null")).ends_with("it is a device or a pipe; name a file with --ledger"));
+    assert!(
+        reason(Path::new("/dev/null"))
+            .ends_with("not a file but a device or a pipe; choose a file with --ledger")
+    );
 }
 
 #[test]
@@ -272,7 +274,7 @@ async fn old_rows_are_removed() {
     assert_eq!((known("old"), known("new")), ((0, false, false), (1, true, true)));
 }
 
-/// Each short-lived process adds a little to the log, and none of them lives to see it grow.
+/// Each short-lived process adds to the write-ahead log and ends before SQLite would truncate it.
 #[tokio::test]
 async fn write_ahead_log_size_stays_bounded() {
     let folder = tempfile::tempdir().unwrap();
@@ -290,6 +292,6 @@ async fn write_ahead_log_size_stays_bounded() {
     assert_eq!(
         Ledger::open(&path).read(|rows| rows.route_stats("route 0")).calls,
         1.0,
-        "nothing is lost by it"
+        "truncation loses nothing"
     );
 }

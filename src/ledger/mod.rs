@@ -1,24 +1,26 @@
-//! What outlives a process: one SQLite file that every process of a user shares.
+//! The ledger: data that outlives a process, in one SQLite file shared by all processes of a user. Depends
+//! only on SQLite; `route` and `eval` decide what the rows mean.
 //!
-//! Plain rows in, plain rows out; what they mean is decided in `route` and `eval`. Reading never waits for a writer
-//! (write-ahead log). One thread writes, and gathers what has queued up into one transaction, so that nobody waits for
-//! a disk; [`Ledger::write`] is for those who have to know that it is done.
+//! Reads never wait for a writer (write-ahead log). One thread writes and batches queued changes into one
+//! transaction, so that callers do not wait for the disk; [`Ledger::write`] is for callers that need the
+//! result.
 //!
-//! A ledger that cannot be used costs nobody an answer. While another process holds the file, changes are kept, and made
-//! in it once it is free; until then calls go by a copy in memory. A file that fails for another reason is left for good:
-//! from then on everything is kept in memory, on top of what could be read, and [`Ledger::trouble`] says why.
+//! A ledger that cannot be used never fails a call. While another process holds the file, changes go to a
+//! copy in memory and are written once the file is free. A file that fails for another reason is disabled for
+//! the rest of the process: everything stays in memory, starting from what could be read, and
+//! [`Ledger::disabled_reason`] says why.
 
-mod health;
-mod limits;
+mod health_rows;
+mod ledger_state;
+mod limit_rows;
 mod route_stats;
 mod run_history;
-mod runs;
+mod run_rows;
 mod sanitize;
 mod schema;
 mod sqlite_file;
-mod state;
 mod tables;
-mod weights;
+mod weight_rows;
 mod writer;
 
 use std::path::Path;
@@ -27,81 +29,81 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub use health::{DecayedMean, HealthKey, HealthRow};
-pub use limits::{Lease, LeaseTotals, RateBucket, Spend};
-pub use route_stats::{PassRateRow, RouteStatsRow};
-pub use run_history::ResultSummaryRow;
-pub use runs::{CachedAnswerRow, ResultRow, RunRow};
-use state::{LedgerState, lock};
-pub use tables::LedgerTables;
-pub use weights::WeightRow;
+pub(crate) use health_rows::DecayedMean;
+pub use health_rows::{HealthKey, HealthRow};
+use ledger_state::{LedgerState, lock};
+pub(crate) use limit_rows::{Lease, LeaseTotals, RateBucket, Spend};
+pub(crate) use route_stats::{PassRateRow, RouteStatsRow};
+pub(crate) use run_history::ResultSummaryRow;
+pub(crate) use run_rows::{CachedAnswerRow, ResultRow, RunRow};
+pub(crate) use tables::LedgerTables;
+pub(crate) use weight_rows::WeightRow;
 use writer::{LedgerWriter, WriteJob};
 
-/// What rows are read and written with.
 pub type SqlResult<T> = rusqlite::Result<T>;
 
-/// How long things are waited for.
 #[derive(Clone, Copy, Debug)]
 struct LedgerTimeouts {
-    /// For a transaction of another process, and at the end for the file to become free.
+    /// For another process's transaction, and at the end for the file to become free.
     lock_wait: Duration,
-    /// Until it is looked again whether the file is still there.
+    /// Interval for checking whether the file is still there.
     file_check: Duration,
 }
 
 const TIMEOUTS: LedgerTimeouts =
     LedgerTimeouts { lock_wait: Duration::from_secs(2), file_check: Duration::from_secs(1) };
 
-/// The ledger of this process. Dropping it waits until everything is written, or for two seconds.
+/// The ledger of this process. Dropping it waits until everything is written, for at most two seconds.
 pub struct Ledger {
     shared: Arc<LedgerState>,
-    /// The thread that writes, started by the first write; none where everything is in memory.
+    /// The thread that writes, started by the first write; empty if everything is in memory.
     writer: OnceLock<LedgerWriter>,
 }
 
 impl Ledger {
-    /// A ledger that ends with the process.
+    /// A ledger that is discarded at the end of the process.
     pub fn in_memory() -> Self {
         Self { shared: Arc::new(LedgerState::in_memory(TIMEOUTS)), writer: OnceLock::new() }
     }
 
-    /// The ledger in a file, which is made where it is not there. One that cannot be opened is left as it is, and
-    /// everything is kept in memory.
+    /// Opens the ledger file, or creates it. A file that cannot be opened is left unchanged, and everything
+    /// is kept in memory.
     pub fn open(path: &Path) -> Self {
         Self::open_with(path, TIMEOUTS)
     }
 
-    fn open_with(path: &Path, patience: LedgerTimeouts) -> Self {
-        Self { shared: Arc::new(LedgerState::open(path, patience)), writer: OnceLock::new() }
+    fn open_with(path: &Path, timeouts: LedgerTimeouts) -> Self {
+        Self { shared: Arc::new(LedgerState::open(path, timeouts)), writer: OnceLock::new() }
     }
 
-    /// Why nothing of this outlives the process, where something went wrong; in words.
+    /// Why nothing is saved; `None` if the file can be used.
     pub fn disabled_reason(&self) -> Option<&str> {
         self.shared.disabled_reason()
     }
 
-    /// Has somebody told, once and when it happens, that the file cannot be used any more.
-    pub fn on_disabled(&self, tell: impl Fn(&str) + Send + 'static) {
-        self.shared.set_on_disabled(Box::new(tell));
+    /// Sets a callback that runs once, when the file is disabled.
+    pub fn on_disabled(&self, callback: impl Fn(&str) + Send + 'static) {
+        self.shared.set_on_disabled(Box::new(callback));
     }
 
-    /// Waits until everything is written that was posted before. Where another process holds the file for two seconds
-    /// more, that is lost, and is [trouble](Self::trouble).
+    /// Waits until all queued changes are written. If another process holds the file for two more seconds,
+    /// they are lost and the ledger is disabled.
     pub async fn flush(&self) {
         match self.writer.get() {
             Some(writer) => writer.flush().await,
-            // It was held at the beginning, so that nothing of it was read, and nobody had anything to write.
+            // The file was locked from the start, so nothing was read from it, and there was nothing to
+            // write.
             None if self.shared.is_waiting_for_file() => self.shared.disable(sqlite_file::LOCKED_REASON),
             None => {}
         }
     }
 
-    /// Reads rows. Never waits for a writer. What cannot be read is as if it were not there.
+    /// Reads rows without waiting for a writer. Rows that cannot be read count as missing.
     pub fn read<T: Default>(&self, mut read: impl FnMut(&LedgerTables<'_>) -> SqlResult<T>) -> T {
         let mut attempt = || self.shared.with_connection(|connection| read(&LedgerTables::new(connection)));
         match attempt() {
             Some(Ok(value)) => value,
-            // It is free again in a moment.
+            // The lock lasts only a moment.
             Some(Err(why)) if sqlite_file::is_busy(&why) => T::default(),
             Some(Err(why)) => {
                 self.shared.disable(&sqlite_file::describe_error(&why));
@@ -111,13 +113,13 @@ impl Ledger {
         }
     }
 
-    /// Changes rows in one transaction, some time soon: what is posted first is done first.
+    /// Queues a change for a transaction. Changes are applied in the order of their calls.
     pub fn enqueue(&self, change: impl FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send + 'static) {
         self.submit(WriteJob { write: Box::new(change), done: None });
     }
 
-    /// Changes rows in one transaction, and waits until that is done. `change` may be called more than once: where the
-    /// file fails it, or is held by another process. What it said first is what counts.
+    /// Applies a change in a transaction and waits for it. `change` may run more than once, if the file fails
+    /// or is locked; the result of the first run counts.
     pub async fn write<T: Default + Send + 'static>(
         &self,
         change: impl FnMut(&LedgerTables<'_>) -> SqlResult<T> + Send + 'static,
@@ -125,22 +127,22 @@ impl Ledger {
         self.enqueue_with_ack(change).await.unwrap_or_default()
     }
 
-    /// As [`post`](Self::post), with a receipt for what came of it.
+    /// Like [`enqueue`](Self::enqueue); the receiver gets the result.
     pub fn enqueue_with_ack<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&LedgerTables<'_>) -> SqlResult<T> + Send + 'static,
     ) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
-        let result = Arc::new(Mutex::new(None));
-        let (filled, taken) = (Arc::clone(&result), result);
+        let slot = Arc::new(Mutex::new(None));
+        let (writer_slot, reader_slot) = (Arc::clone(&slot), slot);
         let change = move |rows: &LedgerTables<'_>| {
             let value = change(rows)?;
-            *lock(&filled) = Some(value);
+            *lock(&writer_slot) = Some(value);
             Ok(())
         };
         let done = move || {
-            if let Some(value) = lock(&taken).take() {
-                // Whoever no longer waits for it does not need it.
+            if let Some(value) = lock(&reader_slot).take() {
+                // The caller may no longer be waiting.
                 let _ = sender.send(value);
             }
         };
@@ -148,14 +150,13 @@ impl Ledger {
         receiver
     }
 
-    /// Says that changes will be posted soon: what that takes is made ready meanwhile, by the thread that writes.
+    /// Starts the writer thread and lets it open the file before there is anything to write.
     pub fn start_writer(&self) {
         if self.shared.has_file() && self.writer.get().is_none() {
             self.writer.get_or_init(|| LedgerWriter::start(Arc::clone(&self.shared))).open_early();
         }
     }
 
-    /// Whether whoever writes has begun to.
     pub fn is_writer_started(&self) -> bool {
         self.writer.get().is_some()
     }

@@ -1,28 +1,27 @@
-//! What the calls of a route are like, and how models did on golden sets.
+//! Running statistics of routes, and pass rates on golden sets.
 
 use rusqlite::params;
 
 use super::sanitize::{clamp_time, in_range, skip_unreadable};
 use super::{LedgerTables, SqlResult};
 
-/// What the calls of a route are like.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteStatsRow {
-    /// The decayed mean of an answer's tokens.
+    /// Decayed mean of output tokens.
     pub output_tokens: f64,
-    /// The decayed mean of the share of the input that came from a prompt cache.
+    /// Decayed mean of the cached share of the input tokens.
     pub cached_share: f64,
-    /// How many calls these means rest on, at most [`RouteRow::MOST_CALLS`].
+    /// Number of calls behind the means, at most [`Self::MAX_CALLS`].
     pub calls: f64,
-    /// Who was its first choice, as `provider/model`; empty where nobody was.
+    /// First choice, as `provider/model`; empty if there is none.
     pub leader: String,
 }
 
 impl RouteStatsRow {
-    /// Older calls than so many count for less and less.
+    /// Beyond this many calls, older ones count less and less.
     pub const MAX_CALLS: f64 = 50.0;
 
-    /// The row, without figures that nothing can be reckoned with.
+    /// Drops the means if one is out of range.
     fn sanitized(self) -> Self {
         let sane = in_range(self.output_tokens, 0.0..=1e9).is_some()
             && in_range(self.cached_share, 0.0..=1.0).is_some()
@@ -30,7 +29,6 @@ impl RouteStatsRow {
         if sane { self } else { Self { leader: self.leader, ..Self::default() } }
     }
 
-    /// Takes a call in.
     pub fn record_call(&mut self, output_tokens: u64, cached_share: f64) {
         self.calls = (self.calls + 1.0).min(Self::MAX_CALLS);
         self.output_tokens += (output_tokens as f64 - self.output_tokens) / self.calls;
@@ -38,24 +36,19 @@ impl RouteStatsRow {
     }
 }
 
-/// The newest full run of a golden set against a model.
+/// The latest full run of a model on a golden set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassRateRow {
-    /// When it was, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub measured_at: i64,
-    /// The cases that passed.
     pub passed: u32,
-    /// The cases that could be scored.
     pub scored: u32,
-    /// The digest of the set as it was then.
+    /// Digest of the set at that time.
     pub set_digest: String,
 }
 
 impl LedgerTables<'_> {
-    /// What is known of a route's calls.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The default for a route without calls.
     pub fn route_stats(&self, name: &str) -> SqlResult<RouteStatsRow> {
         let row = self
             .0
@@ -72,10 +65,6 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
-    /// Changes what is known of a route's calls.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn update_route_stats(&self, name: &str, change: impl FnOnce(&mut RouteStatsRow)) -> SqlResult<()> {
         let mut row = self.route_stats(name)?;
         change(&mut row);
@@ -85,10 +74,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// How a model (`provider/model`) did on the set at a path, where that was measured.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The pass rate of a model (`provider/model`) on the set at a path.
     pub fn pass_rate(&self, set_path: &str, model: &str) -> SqlResult<Option<PassRateRow>> {
         let row = self
             .0
@@ -106,11 +92,8 @@ impl LedgerTables<'_> {
         skip_unreadable(row)
     }
 
-    /// Keeps how a model did on a set. A newer run is never replaced by an older one, unless it says to be newer than
-    /// `latest`.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Stores a pass rate. An older run never replaces a newer one, unless the newer one claims to be later
+    /// than `latest`.
     pub fn put_pass_rate(
         &self,
         set_path: &str,
@@ -135,10 +118,6 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Forgets how models did before a time.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn remove_pass_rates_before(&self, before: i64) -> SqlResult<()> {
         self.0.execute("DELETE FROM score WHERE at < ?1", [before])?;
         Ok(())
@@ -175,7 +154,7 @@ mod tests {
         assert_eq!(
             ledger.read(|rows| rows.pass_rate("s", "a/b")),
             Some(row(1)),
-            "the clock was ahead when the other one ended"
+            "a stored time after `latest` is replaced"
         );
         ledger.write(|rows| rows.remove_pass_rates_before(2)).await;
         assert_eq!(ledger.read(|rows| rows.pass_rate("s", "a/b")), None);

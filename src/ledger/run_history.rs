@@ -1,42 +1,32 @@
-//! What earlier runs found, for whoever compares with them.
+//! Results of earlier runs, for comparisons.
 
 use rusqlite::params;
 
-use super::runs::{RUN_COLUMNS, run_from_row};
+use super::run_rows::{RUN_COLUMNS, run_from_row};
 use super::{LedgerTables, RunRow, SqlResult};
 
-/// How one answer of an earlier run did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResultSummaryRow {
-    /// The case's id.
     pub case_id: String,
-    /// The case's digest.
     pub case_digest: String,
-    /// `pass`, `fail` or `unscored`.
+    /// `pass`, `fail`, or `unscored`.
     pub verdict: String,
-    /// The score, where there is one.
     pub score: Option<f64>,
 }
 
 impl LedgerTables<'_> {
-    /// The newest runs of a set but for one of them, the newest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn recent_runs(&self, set_path: &str, but: &str, most: u32) -> SqlResult<Vec<RunRow>> {
+    /// The latest runs of a set, newest first, without the run `except`.
+    pub fn recent_runs(&self, set_path: &str, except: &str, limit: u32) -> SqlResult<Vec<RunRow>> {
         self.0
             .prepare_cached(&format!(
                 "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND id <> ?2 ORDER BY begun DESC, id DESC LIMIT ?3"
             ))?
-            .query_map(params![set_path, but, most], run_from_row)?
+            .query_map(params![set_path, except, limit], run_from_row)?
             .collect()
     }
 
-    /// How a subject's answers did in a run, by case and repeat. Without the `cached` ones, which say nothing of the day of
-    /// the run.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// A subject's results in a run, by case and repeat. Without `cached`, answers from the cache are left
+    /// out, because they say nothing about the model at the time of the run.
     pub fn result_summaries(
         &self,
         run: &str,
@@ -68,13 +58,13 @@ mod tests {
     #[tokio::test]
     async fn query_cases() {
         let ledger = Ledger::in_memory();
-        for (id, set_path, begun) in [("a", "/s", 1), ("b", "/s", 2), ("c", "/other", 3), ("d", "/s", 4)] {
-            let row =
-                RunRow { id: id.into(), set_path: set_path.into(), started_at: begun, ..RunRow::default() };
+        for (id, set_path, started_at) in [("a", "/s", 1), ("b", "/s", 2), ("c", "/other", 3), ("d", "/s", 4)]
+        {
+            let row = RunRow { id: id.into(), set_path: set_path.into(), started_at, ..RunRow::default() };
             ledger.write(move |rows| rows.put_run(&row)).await;
         }
-        let ids = |most| -> Vec<String> {
-            ledger.read(|rows| rows.recent_runs("/s", "d", most)).into_iter().map(|run| run.id).collect()
+        let ids = |limit| -> Vec<String> {
+            ledger.read(|rows| rows.recent_runs("/s", "d", limit)).into_iter().map(|run| run.id).collect()
         };
         assert_eq!((ids(5), ids(1)), (vec!["b".to_owned(), "a".into()], vec!["b".to_owned()]));
         for (case_id, cached) in [("y", true), ("x", false)] {

@@ -1,5 +1,5 @@
-//! Rows that are not as they were written. One that cannot be read is as if it were not there, and is written anew; a
-//! figure that cannot be is one that nobody knows.
+//! Tolerance for damaged rows: a row that cannot be read counts as missing and is overwritten, and a value
+//! that is out of range counts as unknown.
 
 use std::ops::RangeInclusive;
 
@@ -7,10 +7,10 @@ use rusqlite::{Error, OptionalExtension};
 
 use super::SqlResult;
 
-/// The latest time that is believed, in milliseconds since 1970: the end of the year 9999.
+/// End of the year 9999, in milliseconds since 1970.
 const MAX_TIME_MS: i64 = 253_402_300_799_999;
 
-/// A row, where there is one that can be read.
+/// Turns a missing or unreadable row into `None`.
 pub(super) fn skip_unreadable<T>(row: SqlResult<T>) -> SqlResult<Option<T>> {
     match row.optional() {
         Err(
@@ -23,12 +23,10 @@ pub(super) fn skip_unreadable<T>(row: SqlResult<T>) -> SqlResult<Option<T>> {
     }
 }
 
-/// A figure that lies there, else `None`.
-pub(super) fn in_range(figure: f64, range: RangeInclusive<f64>) -> Option<f64> {
-    range.contains(&figure).then_some(figure)
+pub(super) fn in_range(value: f64, range: RangeInclusive<f64>) -> Option<f64> {
+    range.contains(&value).then_some(value)
 }
 
-/// A time that can be reckoned with.
 pub(super) fn clamp_time(milliseconds: i64) -> i64 {
     milliseconds.clamp(0, MAX_TIME_MS)
 }

@@ -1,6 +1,6 @@
--- Times are milliseconds since 1970; 0 is never.
+-- Times are milliseconds since 1970; 0 means never.
 
--- What calls taught of one model at one address.
+-- Health of one model at one base URL.
 CREATE TABLE health (
     provider TEXT NOT NULL,
     base_url TEXT NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE health (
     PRIMARY KEY (provider, base_url, model)
 ) WITHOUT ROWID;
 
--- Keys, and models behind them (the empty model is all of them), that want to be left alone.
+-- Cooldowns of keys, or of one model behind a key (an empty model means all).
 CREATE TABLE block (
     key TEXT NOT NULL,
     model TEXT NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE block (
     PRIMARY KEY (key, model)
 ) WITHOUT ROWID;
 
--- Calls in flight, by what they count against, and calls that wait for that. A process that died leaves no lease for ever.
+-- Leases of calls in flight and tickets of queued calls, by scope. They expire, so a process that died blocks nothing.
 CREATE TABLE lease (
     scope TEXT NOT NULL,
     holder TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE lease (
     PRIMARY KEY (scope, holder)
 ) WITHOUT ROWID;
 
--- What was begun in each second.
+-- Requests and tokens that were started in each second.
 CREATE TABLE pace (
     scope TEXT NOT NULL,
     second INTEGER NOT NULL,
@@ -58,14 +58,14 @@ CREATE TABLE pace (
     PRIMARY KEY (scope, second)
 ) WITHOUT ROWID;
 
--- How many calls a provider is given at once since it complained.
+-- A provider's adaptive concurrency limit after 429s.
 CREATE TABLE concurrency (
     scope TEXT NOT NULL PRIMARY KEY,
     allowed REAL NOT NULL,
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- What was spent on a day.
+-- Spending per UTC day.
 CREATE TABLE spend (
     day TEXT NOT NULL,
     simulated INTEGER NOT NULL,
@@ -74,7 +74,7 @@ CREATE TABLE spend (
     PRIMARY KEY (day, simulated)
 ) WITHOUT ROWID;
 
--- What the calls of a route were like, and who was its first choice.
+-- Running statistics of a route's calls, and its first choice.
 CREATE TABLE route (
     name TEXT NOT NULL PRIMARY KEY,
     output_tokens REAL NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE route (
     leader TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- The newest full run of a golden set against a model.
+-- The latest full run of a model on a golden set.
 CREATE TABLE score (
     set_path TEXT NOT NULL,
     model TEXT NOT NULL,
@@ -94,7 +94,7 @@ CREATE TABLE score (
     PRIMARY KEY (set_path, model)
 ) WITHOUT ROWID;
 
--- Golden sets that were run. One that has a result for every case and repeat is finished; the others can be taken up again.
+-- Eval runs. Unfinished ones can be resumed.
 CREATE TABLE run (
     id TEXT NOT NULL PRIMARY KEY,
     set_name TEXT NOT NULL,
@@ -108,7 +108,7 @@ CREATE TABLE run (
 
 CREATE INDEX run_of_set ON run (set_path, begun);
 
--- What became of each case of a run. The cost of a cached answer is what it would have been.
+-- The result of each case of a run. A cached answer has its original cost.
 CREATE TABLE result (
     run TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -134,7 +134,7 @@ CREATE TABLE result (
     PRIMARY KEY (run, subject, case_id, repeat)
 ) WITHOUT ROWID;
 
--- Whole answers that evals may use again, by the digest of the very request.
+-- Complete answers that evals can use again, by the digest of the request.
 CREATE TABLE answer (
     request TEXT NOT NULL,
     repeat INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- What is left of the weights of a route's candidates, after the scores of a golden set.
+-- Weight shares of a route's candidates, set from eval scores.
 CREATE TABLE weight (
     route TEXT NOT NULL,
     model TEXT NOT NULL,
@@ -8,5 +8,5 @@ CREATE TABLE weight (
     PRIMARY KEY (route, model)
 ) WITHOUT ROWID;
 
--- What had to be put right in the form of a failed answer for it to pass. Of results from before nobody knows, so nothing was.
+-- The format repair with which a failed answer would pass; empty for older results.
 ALTER TABLE result ADD COLUMN repaired_by TEXT NOT NULL DEFAULT '';

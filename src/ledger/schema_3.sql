@@ -1,2 +1,2 @@
--- What judging a case took, as JSON; empty where nothing was judged.
+-- Usage of judges, as JSON; empty without judges.
 ALTER TABLE result ADD COLUMN judging TEXT NOT NULL DEFAULT '';

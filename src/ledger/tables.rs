@@ -1,11 +1,9 @@
-//! Tables as typed rows.
-
 use rusqlite::{Connection, params};
 
 use super::SqlResult;
 use super::sanitize::skip_unreadable;
 
-/// The tables, within one read or one transaction.
+/// Typed access to the tables, within one read or one transaction.
 pub struct LedgerTables<'a>(pub(super) &'a Connection);
 
 impl<'a> LedgerTables<'a> {
@@ -13,10 +11,8 @@ impl<'a> LedgerTables<'a> {
         Self(connection)
     }
 
-    /// Until when a key, or a model behind it, is blocked, and why. A block that ends later than that does not count.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// End and reason of the longest cooldown of a key or of this model behind it. Cooldowns that end after
+    /// `latest` are implausible and ignored.
     pub fn cooldown(&self, key: &str, model: &str, latest: i64) -> SqlResult<Option<(i64, String)>> {
         let row = self
             .0
@@ -28,11 +24,8 @@ impl<'a> LedgerTables<'a> {
         skip_unreadable(row)
     }
 
-    /// Blocks a key, or a model behind it (the empty one is all of them). A block is extended, never shortened, unless it
-    /// is one that does not count.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Sets a cooldown for a key, or for one model behind it (an empty model means all). A cooldown is never
+    /// shortened, unless it ends after `latest`.
     pub fn extend_cooldown(
         &self,
         key: &str,
@@ -50,19 +43,13 @@ impl<'a> LedgerTables<'a> {
         Ok(())
     }
 
-    /// Forgets the blocks of a key that concern this model: its own, and that of the key as a whole.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Removes the cooldowns of a key that affect this model: the model's own and the key's.
     pub fn remove_cooldowns(&self, key: &str, model: &str) -> SqlResult<()> {
         self.0.execute("DELETE FROM block WHERE key = ?1 AND model IN ('', ?2)", [key, model])?;
         Ok(())
     }
 
-    /// Forgets what has ended by then, and everything of models that nobody called since another time.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Removes cooldowns that ended by `ended`, and rows that were last used before `unseen`.
     pub fn remove_stale_rows(&self, ended: i64, unseen: i64) -> SqlResult<()> {
         self.0.execute("DELETE FROM block WHERE until <= ?1", [ended])?;
         self.0.execute(

@@ -1,4 +1,4 @@
-//! The ledger under bad circumstances: nothing is lost that was there, and nobody is kept from an answer.
+//! The ledger keeps its rows under adverse conditions and never fails a call.
 
 use rusqlite::Connection;
 
@@ -25,7 +25,7 @@ async fn rows_survive_reopen() {
     let path = folder.path().join("new/folder/ledger.db");
     let ledger = Ledger::open(&path);
     assert_eq!(ledger.write(increment_trips).await, 1);
-    let whole = HealthRow {
+    let full = HealthRow {
         failures: 0.5,
         throttled: 1.5,
         events: 2.5,
@@ -46,11 +46,11 @@ async fn rows_survive_reopen() {
         last_failed_at: 10,
         last_failure_class: "timeout".into(),
     };
-    let written = whole.clone();
+    let written = full.clone();
     ledger.enqueue(move |rows| rows.update_health(&health_key(), |row| *row = written.clone()));
     drop(ledger);
     let ledger = Ledger::open(&path);
-    assert_eq!(ledger.read(|rows| rows.health(&health_key())), whole);
+    assert_eq!(ledger.read(|rows| rows.health(&health_key())), full);
     assert_eq!(ledger.disabled_reason(), None);
     #[cfg(unix)]
     {
@@ -81,7 +81,7 @@ fn concurrent_writes_are_all_kept() {
 async fn invalid_file_is_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    let text = "not a database, but somebody's own words\n".repeat(100);
+    let text = "not a database but a text file\n".repeat(100);
     std::fs::write(&path, &text).unwrap();
     let ledger = Ledger::open(&path);
     assert_eq!(
@@ -89,12 +89,16 @@ async fn invalid_file_is_left_unchanged() {
         (1, 2),
         "in memory"
     );
-    assert!(ledger.disabled_reason().unwrap().contains("move it away"), "{:?}", ledger.disabled_reason());
+    assert!(
+        ledger.disabled_reason().unwrap().contains("move the file away"),
+        "{:?}",
+        ledger.disabled_reason()
+    );
     drop(ledger);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
 
-/// A ledger of the first version, with a result in it.
+/// A ledger of schema version 1 with one result.
 fn create_version_1_ledger(path: &Path) {
     let file = Connection::open(path).unwrap();
     file.execute_batch(include_str!("schema_1.sql")).unwrap();
@@ -120,7 +124,7 @@ fn version_1_ledger_is_migrated_once() {
     }
 }
 
-/// Where it cannot be changed, what it holds counts all the same.
+/// A memory copy fills columns that the file lacks.
 #[test]
 fn version_1_rows_are_copied_into_memory() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +149,7 @@ async fn newer_ledger_is_left_unchanged() {
     assert_eq!(file.query_row("SELECT count(*) FROM health", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
-/// What an older slalom kept is still there, and says nothing of what it did not know.
+/// Rows of an older version stay, with defaults in the new columns.
 #[tokio::test]
 async fn migrated_ledger_stores_new_columns() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,15 +200,15 @@ async fn cooldown_is_never_shortened() {
     ledger.enqueue(|rows| rows.extend_cooldown("k", "", 100, "auth", 200));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "", 50, "quota", 200));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "m", 70, "gone", 200));
-    let block = |model: &'static str| ledger.read(|rows| rows.cooldown("k", model, 200));
-    assert_eq!(block("m"), Some((100, "auth".into())));
+    let cooldown = |model: &'static str| ledger.read(|rows| rows.cooldown("k", model, 200));
+    assert_eq!(cooldown("m"), Some((100, "auth".into())));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "m", 170, "gone", 200));
-    assert_eq!((block("m").unwrap().0, block("n").unwrap().0), (170, 100));
+    assert_eq!((cooldown("m").unwrap().0, cooldown("n").unwrap().0), (170, 100));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "n", 60, "gone", 200));
     ledger.enqueue(|rows| rows.remove_cooldowns("k", "m"));
     assert_eq!(
-        (block("m"), block("n")),
+        (cooldown("m"), cooldown("n")),
         (None, Some((60, "gone".into()))),
-        "another model's own block stays"
+        "the cooldown of another model stays"
     );
 }

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The thread that writes to the ledger.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,29 +12,27 @@ use tokio::sync::oneshot;
 use super::sqlite_file::{self, LedgerFileError};
 use super::{LedgerState, LedgerTables, SqlResult};
 
-/// At most so many changes go into one transaction, so that other processes get their turn.
+/// Maximum number of changes per transaction, so that other processes get their turn.
 const MAX_BATCH: usize = 256;
 
-/// Changes that nobody waits for are gathered for so long after a transaction before the next one begins: the work of one is
-/// much the same for one change and for fifty.
+/// Changes without a waiting caller are collected for this long after a transaction, because a transaction
+/// costs about the same for one change and for fifty.
 const BATCH_WINDOW: Duration = Duration::from_millis(5);
 
-/// At most so many changes are kept for a file that another process holds.
+/// Maximum number of changes kept for a file that another process holds.
 const MAX_PENDING: usize = 20_000;
 
-/// How soon, and how late at most, a file that was held is tried again; and how long each of these tries waits.
+/// Minimum and maximum pause between retries on a locked file, and the busy timeout of each retry.
 const MIN_RETRY_PAUSE: Duration = Duration::from_millis(20);
 const MAX_RETRY_PAUSE: Duration = Duration::from_millis(500);
 const RETRY_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Makes a change. Called again, on what stands in for the file, where the file fails it, and once more on the file.
+/// Applies a change. Runs again on the memory copy if the file fails, and once more on the file.
 pub(super) type WriteFn = Box<dyn FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send>;
 
-/// A change to be made.
 pub(super) struct WriteJob {
-    /// Makes it.
     pub(super) write: WriteFn,
-    /// Called once, when it is made or cannot be.
+    /// Called once, after the change was applied or given up.
     pub(super) done: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -48,20 +46,19 @@ impl WriteJob {
 
 enum WriterMessage {
     Write(WriteJob),
-    /// Changes will come soon.
+    /// Open the file; changes will follow.
     OpenFile,
-    /// Everything before this is to be written by then, or given up.
+    /// Write everything queued before, or give up at this time.
     Flush(Instant, oneshot::Sender<()>),
 }
 
 impl WriterMessage {
-    /// Whether nobody waits for it.
     fn is_fire_and_forget(&self) -> bool {
         matches!(self, Self::Write(WriteJob { done: None, .. }))
     }
 }
 
-/// A handle to the thread. Dropping it waits until everything is written, or given up.
+/// Handle to the thread. Dropping it waits until everything is written or given up.
 pub(super) struct LedgerWriter {
     shared: Arc<LedgerState>,
     messages: Option<Sender<WriterMessage>>,
@@ -71,7 +68,7 @@ pub(super) struct LedgerWriter {
 impl LedgerWriter {
     pub(super) fn start(shared: Arc<LedgerState>) -> Self {
         let (messages, received) = channel();
-        let work = WriterThread {
+        let worker = WriterThread {
             shared: Arc::clone(&shared),
             connection: None,
             last_write_at: None,
@@ -82,8 +79,9 @@ impl LedgerWriter {
         };
         let thread = std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || work.run(&received))
-            // Without a thread the receiver is gone, and with it every job: nothing is kept, nobody waits.
+            .spawn(move || worker.run(&received))
+            // Without a thread, the receiver is dropped and with it every job: nothing is saved, and nothing
+            // waits.
             .ok();
         Self { shared, messages: Some(messages), thread }
     }
@@ -94,7 +92,7 @@ impl LedgerWriter {
         }
     }
 
-    /// Hands a message to the thread, or back where there is none.
+    /// Sends a message to the thread; returns it if the thread could not be started.
     fn send_message(&self, message: WriterMessage) -> Result<(), WriterMessage> {
         let Some(messages) = &self.messages else { return Err(message) };
         let is_awaited = !message.is_fire_and_forget();
@@ -111,17 +109,17 @@ impl LedgerWriter {
         }
     }
 
-    /// Has the file opened before there is anything to write.
+    /// Opens the file before there is anything to write.
     pub(super) fn open_early(&self) {
-        // Without a thread nothing will be written either.
+        // Without a thread, nothing will be written either.
         let _ = self.send_message(WriterMessage::OpenFile);
     }
 
     pub(super) async fn flush(&self) {
-        let (done, settled) = oneshot::channel();
+        let (done, flushed) = oneshot::channel();
         let message = WriterMessage::Flush(Instant::now() + self.shared.timeouts.lock_wait, done);
         if self.send_message(message).is_ok() {
-            let _ = settled.await;
+            let _ = flushed.await;
         }
     }
 }
@@ -136,15 +134,13 @@ impl Drop for LedgerWriter {
     }
 }
 
-/// What the thread works with.
 struct WriterThread {
     shared: Arc<LedgerState>,
     connection: Option<Connection>,
-    /// When a transaction ended last.
     last_write_at: Option<Instant>,
-    /// When it was looked whether the file is still there.
+    /// When the file's identity was last checked.
     file_checked_at: Option<Instant>,
-    /// What was answered in memory, and waits for the file to be free.
+    /// Changes applied to the memory copy that wait for the file to be free.
     pending: VecDeque<WriteJob>,
     retry_pause: Duration,
     retry_at: Instant,
@@ -171,14 +167,15 @@ impl WriterThread {
         }
     }
 
-    /// What goes into one transaction: all that is there, and, while nobody waits, what comes in a moment.
+    /// Collects the messages for one transaction: everything queued, and, while no caller is waiting, what
+    /// arrives within [`BATCH_WINDOW`].
     fn collect_batch(&self, first: WriterMessage, received: &Receiver<WriterMessage>) -> Vec<WriterMessage> {
         let mut messages = vec![first];
         messages.extend(received.try_iter().take(MAX_BATCH - messages.len()));
         let has_room = messages.len() < MAX_BATCH && messages.iter().all(WriterMessage::is_fire_and_forget);
         let left = self.last_write_at.map(|written| BATCH_WINDOW.saturating_sub(written.elapsed()));
         if let Some(left) = left.filter(|left| has_room && !left.is_zero()) {
-            // Whoever waits wakes it, and so does the end.
+            // A message with a waiting caller wakes the thread, and so does the drop of the handle.
             std::thread::park_timeout(left);
             messages.extend(received.try_iter().take(MAX_BATCH - messages.len()));
         }
@@ -186,21 +183,21 @@ impl WriterThread {
     }
 
     fn process_batch(&mut self, messages: Vec<WriterMessage>) {
-        let (mut jobs, mut settled) = (Vec::new(), Vec::new());
+        let (mut jobs, mut flushes) = (Vec::new(), Vec::new());
         for message in messages {
             match message {
                 WriterMessage::Write(job) => jobs.push(job),
                 WriterMessage::OpenFile => self.open_early(),
-                WriterMessage::Flush(until, done) => settled.push((until, done)),
+                WriterMessage::Flush(until, done) => flushes.push((until, done)),
             }
         }
         if !jobs.is_empty() {
             self.apply_jobs(jobs);
             self.last_write_at = Some(Instant::now());
         }
-        for (until, done) in settled {
+        for (until, done) in flushes {
             self.flush_pending(until);
-            // Whoever went away does not wait.
+            // The caller may no longer be waiting.
             let _ = done.send(());
         }
     }
@@ -213,11 +210,11 @@ impl WriterThread {
                     jobs.iter_mut().for_each(WriteJob::acknowledge);
                     return self.truncate_wal();
                 }
-                Err(why) if why.is_busy() => {
+                Err(error) if error.is_busy() => {
                     self.shared.use_memory_copy();
                     self.schedule_retry();
                 }
-                Err(why) => self.shared.disable(&why.to_string()),
+                Err(error) => self.shared.disable(&error.to_string()),
             }
         }
         self.shared.apply_to_memory(&mut jobs);
@@ -234,13 +231,13 @@ impl WriterThread {
         }
     }
 
-    /// Opens the file, where that works at once; the first change says what is wrong with it.
+    /// Opens the file if that works immediately; otherwise, the first change reports the error.
     fn open_early(&mut self) {
         if let Some(path) =
             self.shared.path().filter(|_| self.connection.is_none() && self.shared.has_read_connection())
         {
             self.connection = sqlite_file::open_file(path, Duration::ZERO).ok().filter(|connection| {
-                // SQLite reads what tables there are when it is first asked for something in them.
+                // SQLite reads the schema at the first access.
                 connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).is_ok()
             });
         }
@@ -252,18 +249,18 @@ impl WriterThread {
         }
     }
 
-    /// Makes in the file what was put off, as far as it lets that happen.
+    /// Writes pending changes to the file, as far as it allows.
     fn retry_pending(&mut self, wait: Duration) {
         let mut pending = std::mem::take(&mut self.pending);
         while !pending.is_empty() && !self.shared.is_disabled() {
             let batch = pending.len().min(MAX_BATCH);
             match self.write_batch(&mut pending.make_contiguous()[..batch], wait) {
                 Ok(()) => drop(pending.drain(..batch)),
-                Err(why) if why.is_busy() => {
+                Err(error) if error.is_busy() => {
                     self.pending = pending;
                     return self.schedule_retry();
                 }
-                Err(why) => self.shared.disable(&why.to_string()),
+                Err(error) => self.shared.disable(&error.to_string()),
             }
         }
         self.retry_pause = MIN_RETRY_PAUSE;
@@ -275,7 +272,7 @@ impl WriterThread {
         self.retry_pause = (self.retry_pause * 2).min(MAX_RETRY_PAUSE);
     }
 
-    /// Writes what is pending, or gives it up where the file is not free by then.
+    /// Writes pending changes, or gives up if the file is not free in time.
     fn flush_pending(&mut self, until: Instant) {
         while !self.pending.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
@@ -295,8 +292,8 @@ impl WriterThread {
         let Some(path) = self.shared.path() else { return Ok(()) };
         if self.file_checked_at.is_none_or(|at| at.elapsed() >= self.shared.timeouts.file_check) {
             self.file_checked_at = Some(Instant::now());
-            // Other processes find another file there, or make one: whoever went on with this one would have limits and
-            // a budget of its own.
+            // Other processes would use the new file at the path, so continuing with the old one would mean
+            // separate limits and budgets.
             if self.shared.is_file_replaced() {
                 self.connection = None;
                 self.shared.close_file();
@@ -316,7 +313,7 @@ impl WriterThread {
     }
 }
 
-/// Makes all changes, or none.
+/// Applies all changes or none.
 pub(super) fn run_transaction(connection: &Connection, jobs: &mut [WriteJob]) -> SqlResult<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     for job in jobs {

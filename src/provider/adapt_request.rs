@@ -1,7 +1,6 @@
-//! A request as one model can take it: what it refuses is left out or said another way, and never in silence.
-//!
-//! [`Target::adjustments`] says what would change, without changing anything, so that a plan can show it and
-//! `--strict-params` can refuse it before the call; [`Target::fitted`] does it.
+//! Adapts a request to one model: what the model does not support is dropped or emulated, and always
+//! reported. [`Target::adjustments`] only reports the changes, so that a plan can show them and
+//! `--strict-params` can reject them before the call; [`Target::adapt_request`] makes them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,33 +13,28 @@ use crate::chat::{
 };
 use crate::dialect::{Dialect, EffortControl, ResponseFormatControl};
 
-/// Something of a request that one model gets otherwise than it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestAdjustment {
-    /// The parameter is left out.
     Dropped(RequestParameter),
-    /// The effort is brought to the nearest level that the model has.
+    /// The effort changes to the nearest level that the model supports.
     EffortChanged {
-        /// What was asked for.
         asked: ReasoningEffort,
-        /// What is sent.
         sent: ReasoningEffort,
     },
-    /// The temperature is brought down to the highest that is taken.
+    /// The temperature is lowered to the dialect's maximum.
     TemperatureLowered {
-        /// What is sent.
         sent: u8,
     },
-    /// The answer's shape is asked for by a tool that the model must call.
+    /// The schema becomes a tool that the model must call.
     SchemaByTool,
-    /// The answer's shape is asked for as JSON of any kind, and the prompt says which.
+    /// JSON mode, with the schema in the prompt.
     SchemaByJsonMode,
-    /// The answer's shape is asked for in the prompt alone.
+    /// The schema in the prompt only.
     SchemaByPrompt,
 }
 
 impl RequestAdjustment {
-    /// A short name, for JSON.
+    /// The name in JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dropped(parameter) => parameter.flag_name(),
@@ -50,8 +44,8 @@ impl RequestAdjustment {
         }
     }
 
-    /// Whether the model gets less than was asked for. A shape that is asked for another way is checked here all the
-    /// same, so it takes nothing away.
+    /// Whether the model gets less than was requested. Emulated structured output loses nothing because the
+    /// answer is validated anyway.
     pub fn is_lossy(self) -> bool {
         matches!(self, Self::Dropped(_) | Self::EffortChanged { .. } | Self::TemperatureLowered { .. })
     }
@@ -60,37 +54,41 @@ impl RequestAdjustment {
 impl fmt::Display for RequestAdjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dropped(parameter) => write!(f, "`{}` is not taken and left out", parameter.flag_name()),
+            Self::Dropped(parameter) => {
+                write!(f, "`{}` is not supported and is not sent", parameter.flag_name())
+            }
             Self::TemperatureLowered { sent } => {
-                write!(f, "a temperature above {sent} is not taken; {sent} is sent")
+                write!(f, "temperature above {sent} is not supported; sending {sent}")
             }
             Self::EffortChanged { asked, sent } => {
-                write!(f, "effort `{asked}` is not offered; `{sent}` is sent")
+                write!(f, "effort `{asked}` is not supported; sending `{sent}`")
             }
-            Self::SchemaByTool => f.write_str("the schema is asked for by a tool call"),
-            Self::SchemaByJsonMode => f.write_str("the schema is asked for in the prompt, beside JSON mode"),
-            Self::SchemaByPrompt => f.write_str("the schema is asked for in the prompt"),
+            Self::SchemaByTool => f.write_str("structured output is emulated with a tool call"),
+            Self::SchemaByJsonMode => {
+                f.write_str("structured output is emulated with JSON mode and the schema in the prompt")
+            }
+            Self::SchemaByPrompt => {
+                f.write_str("structured output is emulated with the schema in the prompt")
+            }
         }
     }
 }
 
-/// A request ready for one model.
 #[derive(Clone, Debug)]
 pub struct AdaptedRequest<'a> {
-    /// The request.
     pub request: Cow<'a, Request>,
     /// The tool whose arguments are the answer.
     pub answer_tool: Option<String>,
 }
 
-/// Below this share of the probability mass, Claude takes no `top_p` beside thinking.
+/// With reasoning, Claude rejects a lower `top_p`.
 const MIN_TOP_P_WITH_REASONING: f64 = 0.95;
 
-/// A budget of thought must leave room beside it: below this bound there is none.
+/// A reasoning budget is at least 1,024 tokens and must be below the output limit.
 const MIN_MAX_TOKENS_WITH_BUDGET: u64 = 1025;
 
 impl Target {
-    /// What of a request this model would get otherwise than it was asked for.
+    /// The changes that this model needs, without making them.
     pub fn adjustments(&self, request: &Request) -> Vec<RequestAdjustment> {
         let mut found = Vec::new();
         let lacks = self.dialect.client_codec().unsupported_parameters().iter();
@@ -100,12 +98,12 @@ impl Target {
                 found.push(RequestAdjustment::Dropped(parameter));
             }
         }
-        let unmarked = self.dialect == Dialect::Bedrock && !self.quirks.cache_points;
-        if request.prompt_cache.is_some() && unmarked {
+        let no_cache_points = self.dialect == Dialect::Bedrock && !self.quirks.cache_points;
+        if request.prompt_cache.is_some() && no_cache_points {
             found.push(RequestAdjustment::Dropped(RequestParameter::PromptCache));
         }
         let forced = is_set(request, RequestParameter::ToolChoice);
-        // There, tools that were called must stay on offer, so "none" cannot be said any more.
+        // Bedrock requires the tools of earlier calls in the request, so `none` is not possible.
         let called = |m: &crate::chat::Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_)));
         let cannot_forbid = self.dialect == Dialect::Bedrock
             && request.tool_choice == Some(ToolChoice::None)
@@ -115,12 +113,16 @@ impl Target {
             found.push(choice);
         }
         let effort = self.adapt_effort(request, &mut found);
-        let hard = effort.is_some_and(|effort| effort != ReasoningEffort::None);
-        let thinks = hard && self.is_claude_reasoning();
-        if hard && self.quirks.effort == EffortControl::EnableThinking && forced && !found.contains(&choice) {
+        let has_effort = effort.is_some_and(|effort| effort != ReasoningEffort::None);
+        let shows_reasoning = has_effort && self.is_claude_reasoning();
+        if has_effort
+            && self.quirks.effort == EffortControl::EnableThinking
+            && forced
+            && !found.contains(&choice)
+        {
             found.push(choice);
         }
-        if thinks {
+        if shows_reasoning {
             let low_top_p = request.top_p.is_some_and(|p| p < MIN_TOP_P_WITH_REASONING);
             for (parameter, clashes) in [
                 (RequestParameter::Temperature, request.temperature.is_some_and(|t| t != 1.0)),
@@ -137,11 +139,11 @@ impl Target {
         if request.temperature.is_some_and(|t| kept && t > f64::from(most)) {
             found.push(RequestAdjustment::TemperatureLowered { sent: most });
         }
-        found.extend(self.adapt_schema(request, thinks));
+        found.extend(self.adapt_schema(request, shows_reasoning));
         found
     }
 
-    /// The effort that is sent, with a note where it is another one.
+    /// The effort to send; records an adjustment if it differs.
     fn adapt_effort(&self, request: &Request, found: &mut Vec<RequestAdjustment>) -> Option<ReasoningEffort> {
         let asked = request.reasoning_effort?;
         let dropped = RequestAdjustment::Dropped(RequestParameter::ReasoningEffort);
@@ -149,14 +151,13 @@ impl Target {
             return None;
         }
         if self.quirks.effort == EffortControl::Unsupported && asked == ReasoningEffort::None {
-            // Not to think is what such a model does.
             return None;
         }
-        let no_room = self.is_claude_reasoning()
+        let too_few_tokens = self.is_claude_reasoning()
             && self.quirks.effort == EffortControl::Budget
             && asked != ReasoningEffort::None
             && request.max_output_tokens.is_some_and(|most| most < MIN_MAX_TOKENS_WITH_BUDGET);
-        if self.quirks.effort == EffortControl::Unsupported || no_room {
+        if self.quirks.effort == EffortControl::Unsupported || too_few_tokens {
             found.push(dropped);
             return None;
         }
@@ -171,27 +172,27 @@ impl Target {
 
     fn is_claude_reasoning(&self) -> bool {
         let claude = matches!(self.quirks.effort, EffortControl::Budget | EffortControl::Adaptive);
-        // With a level alone, as Opus 4.5 takes it, nothing is thought aloud.
+        // With effort levels alone, as in Opus 4.5, reasoning is not visible.
         let anthropic = self.dialect == Dialect::Anthropic && self.quirks.effort != EffortControl::Level;
         anthropic || self.dialect == Dialect::Bedrock && claude
     }
 
-    /// How the answer's shape is asked for, where not by the dialect's own means.
-    fn adapt_schema(&self, request: &Request, thinks: bool) -> Option<RequestAdjustment> {
+    /// How structured output is emulated; `None` if the dialect's own mechanism works.
+    fn adapt_schema(&self, request: &Request, shows_reasoning: bool) -> Option<RequestAdjustment> {
         let schema = request.response_format.as_ref()?;
-        let knows = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
+        let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
         let object = |s: &JsonSchema| s.schema.get("type").is_some_and(|kind| kind == "object");
         let ResponseFormat::JsonSchema(described) = schema else {
-            // These two have no way to ask for JSON of any kind.
+            // These two have no JSON mode.
             let lacks = matches!(self.dialect, Dialect::Anthropic | Dialect::Bedrock);
             return lacks.then_some(RequestAdjustment::SchemaByPrompt);
         };
-        // A shape and tools together are refused by these.
+        // These reject structured output together with tools.
         let clash = !request.tools.is_empty()
             && (self.dialect == Dialect::Cohere
                 || self.dialect == Dialect::Gemini && self.quirks.effort == EffortControl::Budget);
         let tool = object(described)
-            && !thinks
+            && !shows_reasoning
             && request.tools.is_empty()
             && !self.quirks.no_forced_tools
             && !self.dialect.client_codec().unsupported_parameters().contains(&RequestParameter::ToolChoice)
@@ -200,36 +201,36 @@ impl Target {
                 .facts
                 .as_ref()
                 .is_some_and(|f| f.rejected_parameters.contains(&RequestParameter::ToolChoice))
-            && knows(Capability::Tools) != Some(false);
+            && supports(Capability::Tools) != Some(false);
         let by_tool = if tool { RequestAdjustment::SchemaByTool } else { RequestAdjustment::SchemaByPrompt };
         match self.quirks.schema {
             _ if clash => Some(RequestAdjustment::SchemaByPrompt),
             ResponseFormatControl::JsonObject => Some(RequestAdjustment::SchemaByJsonMode),
             ResponseFormatControl::Tool => Some(by_tool),
             ResponseFormatControl::Prompt => Some(RequestAdjustment::SchemaByPrompt),
-            ResponseFormatControl::Native if knows(Capability::JsonSchema) == Some(false) => Some(by_tool),
+            ResponseFormatControl::Native if supports(Capability::JsonSchema) == Some(false) => Some(by_tool),
             ResponseFormatControl::Native => None,
         }
     }
 
-    /// What of a request this model cannot be given at all, in words.
+    /// Input that this model does not support at all, for messages.
     pub fn unsupported_input(&self, request: &Request) -> Option<&'static str> {
-        let knows = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
-        let no_tools = self.quirks.no_tools || knows(Capability::Tools) == Some(false);
+        let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
+        let no_tools = self.quirks.no_tools || supports(Capability::Tools) == Some(false);
         if !request.tools.is_empty() && no_tools {
             return Some("tools");
         }
         request.messages.iter().flat_map(|message| &message.parts).find_map(|part| {
             let lacked = match part {
-                Part::Image(_) => (knows(Capability::Vision) == Some(false)).then_some("pictures"),
-                Part::Document(_) => (knows(Capability::Pdf) == Some(false)).then_some("documents"),
+                Part::Image(_) => (supports(Capability::Vision) == Some(false)).then_some("images"),
+                Part::Document(_) => (supports(Capability::Pdf) == Some(false)).then_some("documents"),
                 _ => None,
             };
             lacked.or_else(|| self.dialect.client_codec().unsupported_part(part, &self.quirks))
         })
     }
 
-    /// The request with these adjustments made, and without the thoughts of other models, which none but they can read.
+    /// Makes these adjustments and removes other models' reasoning, which only they can read.
     pub fn adapt_request<'a>(
         &self,
         request: &'a Request,
@@ -237,16 +238,16 @@ impl Target {
     ) -> AdaptedRequest<'a> {
         let own = self.model_ref.to_string();
         let foreign = |m: &&crate::chat::Message| m.model_ref.as_ref().is_some_and(|from| *from != own);
-        let mut fitted = AdaptedRequest { request: Cow::Borrowed(request), answer_tool: None };
+        let mut adapted = AdaptedRequest { request: Cow::Borrowed(request), answer_tool: None };
         if request.messages.iter().any(|m| foreign(&m)) {
-            for message in fitted.request.to_mut().messages.iter_mut().filter(|m| foreign(&&**m)) {
+            for message in adapted.request.to_mut().messages.iter_mut().filter(|m| foreign(&&**m)) {
                 message
                     .parts
                     .retain(|part| !matches!(part, Part::Reasoning { .. } | Part::ProviderSpecific { .. }));
             }
         }
         for adjustment in adjustments {
-            let request = fitted.request.to_mut();
+            let request = adapted.request.to_mut();
             match adjustment {
                 RequestAdjustment::Dropped(parameter) => {
                     request.remove_parameter(*parameter);
@@ -255,7 +256,7 @@ impl Target {
                 RequestAdjustment::TemperatureLowered { sent } => {
                     request.temperature = Some(f64::from(*sent));
                 }
-                RequestAdjustment::SchemaByTool => fitted.answer_tool = request_schema_by_tool(request),
+                RequestAdjustment::SchemaByTool => adapted.answer_tool = request_schema_by_tool(request),
                 RequestAdjustment::SchemaByJsonMode => request_schema_in_prompt(request),
                 RequestAdjustment::SchemaByPrompt => {
                     request_schema_in_prompt(request);
@@ -263,12 +264,11 @@ impl Target {
                 }
             }
         }
-        fitted
+        adapted
     }
 }
 
-/// Whether a parameter is set to something that could be refused: leaving the choice of tools to the model, or asking
-/// for none, can be said to everybody.
+/// Whether a parameter is set to a value that a model may reject; not so for tool choices `auto` and `none`.
 fn is_set(request: &Request, parameter: RequestParameter) -> bool {
     match parameter {
         RequestParameter::Temperature => request.temperature.is_some(),
@@ -299,7 +299,7 @@ fn request_schema_by_tool(request: &mut Request) -> Option<String> {
 }
 
 fn request_schema_in_prompt(request: &mut Request) {
-    let words = match &request.response_format {
+    let instruction = match &request.response_format {
         Some(ResponseFormat::JsonSchema(schema)) => format!(
             "Answer with one JSON value and nothing else: no introduction, no code fence. It must be valid under this \
              JSON Schema:\n{}",
@@ -307,6 +307,7 @@ fn request_schema_in_prompt(request: &mut Request) {
         ),
         _ => "Answer with one JSON value and nothing else: no introduction, no code fence.".to_owned(),
     };
-    let above = request.system_prompt.take().filter(|system| !system.trim().is_empty());
-    request.system_prompt = Some(above.map_or(words.clone(), |above| format!("{above}\n\n{words}")));
+    let existing = request.system_prompt.take().filter(|system| !system.trim().is_empty());
+    request.system_prompt =
+        Some(existing.map_or(instruction.clone(), |existing| format!("{existing}\n\n{instruction}")));
 }

@@ -1,4 +1,4 @@
-//! What models get otherwise than it was asked for, by the shipped facts about them.
+//! Tests of request adjustments with the models of the built-in catalog.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ fn effort_mapping_cases() {
     let dropped = vec![RequestAdjustment::Dropped(RequestParameter::ReasoningEffort)];
     for (model, asked, expected) in [
         ("openai/gpt-4.1", ReasoningEffort::High, dropped.clone()),
-        // Not to think is what it does anyway.
+        // The model does not reason anyway.
         ("openai/gpt-4.1", ReasoningEffort::None, vec![]),
         ("mistral/mistral-large-latest", ReasoningEffort::High, dropped),
         ("xai/grok-4.3", ReasoningEffort::Max, sent(ReasoningEffort::Max, ReasoningEffort::High)),
@@ -72,9 +72,9 @@ fn effort_mapping_cases() {
             ReasoningEffort::None,
             sent(ReasoningEffort::None, ReasoningEffort::Minimal),
         ),
-        // A switch knows on and off.
+        // A switch has only on and off.
         ("dashscope/qwen3-max", ReasoningEffort::Max, sent(ReasoningEffort::Max, ReasoningEffort::Medium)),
-        // A model of this morning is taken at the dialect's word.
+        // For an unknown model, the dialect's own levels apply.
         ("openai/gpt-9", ReasoningEffort::Max, vec![]),
     ] {
         assert_eq!(adjustments_for(model, effort(asked)), expected, "{model} {asked}");
@@ -94,13 +94,13 @@ fn parameters_conflicting_with_reasoning_are_dropped() {
         RequestAdjustment::Dropped(RequestParameter::ToolChoice),
     ];
     assert_eq!(adjustments_for("anthropic/claude-sonnet-4-5", clash), dropped);
-    // With a level alone nothing is thought aloud, and nothing clashes.
+    // A model with effort levels alone has no visible reasoning, so nothing conflicts.
     assert_eq!(adjustments_for("anthropic/claude-opus-4-5", clash), []);
     let small = |request: &mut Request| {
         (request.reasoning_effort, request.max_output_tokens) = (Some(ReasoningEffort::High), Some(800));
     };
-    let no_room = [RequestAdjustment::Dropped(RequestParameter::ReasoningEffort)];
-    assert_eq!(adjustments_for("anthropic/claude-sonnet-4-5", small), no_room);
+    let dropped_effort = [RequestAdjustment::Dropped(RequestParameter::ReasoningEffort)];
+    assert_eq!(adjustments_for("anthropic/claude-sonnet-4-5", small), dropped_effort);
     assert_eq!(adjustments_for("gemini/gemini-2.5-flash", small), []);
 }
 
@@ -138,19 +138,16 @@ fn parameter_adjustment_cases() {
 
 #[test]
 fn structured_output_fallback_cases() {
-    let shaped = |request: &mut Request| request.response_format = Some(object_schema());
-    let beside_tools = |request: &mut Request| {
+    let with_schema = |request: &mut Request| request.response_format = Some(object_schema());
+    let with_tools = |request: &mut Request| {
         request.response_format = Some(object_schema());
         request.tools = vec![function_tool()];
     };
-    assert_eq!(adjustments_for("openai/gpt-6-luna", shaped), []);
-    assert_eq!(adjustments_for("deepseek/deepseek-chat", shaped), [RequestAdjustment::SchemaByJsonMode]);
-    assert_eq!(
-        adjustments_for("cohere/command-a-03-2025", beside_tools),
-        [RequestAdjustment::SchemaByPrompt]
-    );
-    assert_eq!(adjustments_for("gemini/gemini-2.5-flash", beside_tools), [RequestAdjustment::SchemaByPrompt]);
-    assert_eq!(adjustments_for("gemini/gemini-3.8-flash", beside_tools), []);
+    assert_eq!(adjustments_for("openai/gpt-6-luna", with_schema), []);
+    assert_eq!(adjustments_for("deepseek/deepseek-chat", with_schema), [RequestAdjustment::SchemaByJsonMode]);
+    assert_eq!(adjustments_for("cohere/command-a-03-2025", with_tools), [RequestAdjustment::SchemaByPrompt]);
+    assert_eq!(adjustments_for("gemini/gemini-2.5-flash", with_tools), [RequestAdjustment::SchemaByPrompt]);
+    assert_eq!(adjustments_for("gemini/gemini-3.8-flash", with_tools), []);
 }
 
 #[test]
@@ -158,19 +155,23 @@ fn adapted_request_drops_foreign_parts() {
     let target = target("deepseek/deepseek-chat");
     let mut request = Request::from_prompt("hi");
     request.response_format = Some(object_schema());
-    let thought = Part::Reasoning { text: "hm".into(), state: None };
-    let own = Part::ProviderSpecific { block: json!({}) };
-    let said = |from: &str| Message {
+    let reasoning = Part::Reasoning { text: "hm".into(), state: None };
+    let provider_block = Part::ProviderSpecific { block: json!({}) };
+    let assistant_message = |from: &str| Message {
         role: Role::Assistant,
-        parts: vec![thought.clone(), own.clone(), Part::from_text("so")],
+        parts: vec![reasoning.clone(), provider_block.clone(), Part::from_text("so")],
         model_ref: Some(from.into()),
     };
-    request.messages = vec![Message::from_user("hi"), said("openai/m"), said("deepseek/deepseek-chat")];
-    let fitted = target.adapt_request(&request, &target.adjustments(&request));
-    assert!(fitted.request.system_prompt.as_ref().unwrap().contains("JSON Schema"));
-    assert_eq!(fitted.request.messages[1].parts, [Part::from_text("so")]);
-    assert_eq!(fitted.request.messages[2].parts.len(), 3);
-    // Nothing to adjust, nothing to copy.
+    request.messages = vec![
+        Message::from_user("hi"),
+        assistant_message("openai/m"),
+        assistant_message("deepseek/deepseek-chat"),
+    ];
+    let adapted = target.adapt_request(&request, &target.adjustments(&request));
+    assert!(adapted.request.system_prompt.as_ref().unwrap().contains("JSON Schema"));
+    assert_eq!(adapted.request.messages[1].parts, [Part::from_text("so")]);
+    assert_eq!(adapted.request.messages[2].parts.len(), 3);
+    // Without adjustments the request is not copied.
     let plain = Request::from_prompt("hi");
     assert!(matches!(target.adapt_request(&plain, &[]).request, std::borrow::Cow::Borrowed(_)));
 }
@@ -184,17 +185,17 @@ fn responses_only_model_uses_responses_dialect() {
 
 #[test]
 fn unsupported_content_is_named() {
-    let picture = |source| {
+    let image_request = |source| {
         let image = Attachment { media_type: "image/png".into(), source, name: None };
-        let turn = Message { role: Role::User, parts: vec![Part::Image(image)], model_ref: None };
-        Request { messages: vec![turn], ..Request::default() }
+        let message = Message { role: Role::User, parts: vec![Part::Image(image)], model_ref: None };
+        Request { messages: vec![message], ..Request::default() }
     };
-    let (here, there) =
+    let (inline, by_url) =
         (AttachmentSource::Base64("AA==".into()), AttachmentSource::Url("https://a/b.png".into()));
-    assert_eq!(target("openai/gpt-4.1").unsupported_input(&picture(here.clone())), None);
-    assert_eq!(target("ollama/some-model").unsupported_input(&picture(there)), Some("pictures by URL"));
+    assert_eq!(target("openai/gpt-4.1").unsupported_input(&image_request(inline.clone())), None);
+    assert_eq!(target("ollama/some-model").unsupported_input(&image_request(by_url)), Some("images by URL"));
     let called = ToolCall { id: "c".into(), name: "look".into(), arguments: json!({}) };
-    let mut request = picture(here);
+    let mut request = image_request(inline);
     request.messages[0].parts = vec![Part::ToolCall(called)];
     request.tools = vec![function_tool()];
     assert_eq!(target("perplexity/sonar").unsupported_input(&request), Some("tools"));

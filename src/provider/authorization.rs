@@ -1,5 +1,5 @@
-//! How a target's requests are authorised: with a key at hand, or with what a signer gets when a call is about to be
-//! sent. Looking runs no command and asks no network.
+//! How a target's requests are authorized: with a known key, or with a signer that gets one when a call is
+//! sent. Resolving this runs no command and sends no request.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,23 +15,20 @@ use super::signer::{
 use super::{AuthScheme, Credential, Environment, KeySource, OutgoingRequest, Provider, TargetError};
 use crate::chat::Failure;
 
-/// What authorises requests, and where it was found.
 #[derive(Clone, Debug)]
 pub(super) struct ResolvedAuthorization {
     pub(super) authorization: Authorization,
-    /// In words.
+    /// Where it was found, for display.
     pub(super) origin: String,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Authorization {
-    /// A key at hand, and where it goes.
     Key(Credential, KeyPlacement),
-    /// What has to be got first, or computed from the request.
+    /// Gets a key or token, or signs the request, when a call is sent.
     Signer(Arc<Signer>),
 }
 
-/// Where a key goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum KeyPlacement {
     Bearer,
@@ -40,7 +37,6 @@ pub(super) enum KeyPlacement {
 }
 
 impl KeyPlacement {
-    /// Puts a key into a request.
     pub(super) fn attach(&self, key: &Credential, outgoing: &mut OutgoingRequest) {
         match self {
             Self::Bearer => {
@@ -53,15 +49,15 @@ impl KeyPlacement {
 }
 
 impl Authorization {
-    /// Authorises a request, and says which secrets it holds now.
+    /// Authorizes a request and returns the secrets that it now contains.
     pub(super) async fn authorize(
         &self,
         outgoing: &mut OutgoingRequest,
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
         match self {
-            Self::Key(key, carrier) => {
-                carrier.attach(key, outgoing);
+            Self::Key(key, placement) => {
+                placement.attach(key, outgoing);
                 Ok(vec![key.clone()])
             }
             Self::Signer(signer) => signer.authorize(outgoing, now).await,
@@ -70,7 +66,7 @@ impl Authorization {
 }
 
 impl Authorization {
-    /// Whether, after these were refused, there may be something else to put on.
+    /// Whether a retry may get other credentials than the rejected ones.
     pub(super) fn try_renew(&self, refused: &[Credential]) -> bool {
         match self {
             Self::Key(..) => false,
@@ -80,12 +76,12 @@ impl Authorization {
 }
 
 impl ResolvedAuthorization {
-    /// A mark by which the same key is known again, and from which it cannot be found out.
+    /// Identifies a key across runs without revealing it.
     pub(super) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         match &self.authorization {
             Authorization::Key(key, _) => hash.update(key.expose()),
-            // What is got at each call is known by where it comes from.
+            // A signer's keys change, so its origin identifies it.
             Authorization::Signer(_) => hash.update(&self.origin),
         }
         let digest = hash.finalize();
@@ -93,39 +89,42 @@ impl ResolvedAuthorization {
         format!("key:{hex}")
     }
 
-    /// What authorises requests to a provider; `None` where none is needed.
+    /// How requests to a provider are authorized; `None` if no key is needed.
     pub(super) fn resolve(
         provider: &Provider,
         environment: &dyn Environment,
     ) -> Result<Option<Self>, TargetError> {
-        let carrier = match &provider.auth {
+        let placement = match &provider.auth {
             AuthScheme::None => return Ok(None),
             AuthScheme::Header(name) => KeyPlacement::Header(name.clone()),
             AuthScheme::Query(name) => KeyPlacement::Query(name.clone()),
             AuthScheme::Bearer | AuthScheme::Sigv4 | AuthScheme::Google => KeyPlacement::Bearer,
         };
-        let of = |name: &str, carrier: &KeyPlacement| {
+        let from_variable = |name: &str, placement: &KeyPlacement| {
             let key = Credential::new(&environment.key(name)?)?;
-            Some(Self { authorization: Authorization::Key(key, carrier.clone()), origin: name.to_owned() })
+            Some(Self { authorization: Authorization::Key(key, placement.clone()), origin: name.to_owned() })
         };
         let found = match &provider.key_source {
-            Some(KeySource::Variable(name)) => of(name, &carrier),
+            Some(KeySource::Variable(name)) => from_variable(name, &placement),
             Some(KeySource::File(path)) => Some(Self {
-                authorization: Authorization::Key(read_key_file(path, provider, environment)?, carrier),
+                authorization: Authorization::Key(read_key_file(path, provider, environment)?, placement),
                 origin: format!("the file {path}"),
             }),
             Some(KeySource::Command(command)) => Some(Self {
-                origin: format!("the command `{}`, run at the first call", command.first().map_or("", |c| c)),
+                origin: format!("the command `{}`, run on first use", command.first().map_or("", |c| c)),
                 authorization: Authorization::Signer(provider.signer.get_or_init(|| {
-                    // A token for Google Cloud ends within the hour.
-                    let lasts = (provider.auth == AuthScheme::Google).then_some(COMMAND_TOKEN_LIFETIME);
-                    Signer::Command(KeyCommand::new(command.clone(), carrier, lasts))
+                    // Google Cloud tokens expire within an hour.
+                    let lifetime = (provider.auth == AuthScheme::Google).then_some(COMMAND_TOKEN_LIFETIME);
+                    Signer::Command(KeyCommand::new(command.clone(), placement, lifetime))
                 })),
             }),
             None => {
-                let mut keys = provider.key_variables.iter().filter_map(|name| of(name, &carrier));
-                let mut tokens =
-                    provider.bearer_variables.iter().filter_map(|name| of(name, &KeyPlacement::Bearer));
+                let mut keys =
+                    provider.key_variables.iter().filter_map(|name| from_variable(name, &placement));
+                let mut tokens = provider
+                    .bearer_variables
+                    .iter()
+                    .filter_map(|name| from_variable(name, &KeyPlacement::Bearer));
                 keys.next().or_else(|| tokens.next())
             }
         };
@@ -148,7 +147,7 @@ impl ResolvedAuthorization {
     }
 }
 
-/// Where Linux says what machine it runs on.
+/// Where Linux exposes the machine's vendor and model.
 const DMI_FOLDER: &str = "/sys/class/dmi/id";
 
 fn resolve_signer(
@@ -156,9 +155,9 @@ fn resolve_signer(
     environment: &dyn Environment,
 ) -> Result<ResolvedAuthorization, TargetError> {
     let missing = |why| TargetError::NoCredentials { provider: provider.name.clone(), why };
-    // Said otherwise by tests, which must not depend on where they run.
-    let machine = environment.variable("SLALOM_MACHINE_FOLDER").unwrap_or_else(|| DMI_FOLDER.to_owned());
-    let clouds = CloudEnvironment { environment, dmi_folder: machine.as_ref() };
+    // Tests set this variable, so that they do not depend on the machine.
+    let dmi_folder = environment.variable("SLALOM_MACHINE_FOLDER").unwrap_or_else(|| DMI_FOLDER.to_owned());
+    let clouds = CloudEnvironment { environment, dmi_folder: dmi_folder.as_ref() };
     let (signer, origin) = if provider.auth == AuthScheme::Google {
         let (source, origin) = GoogleCredentialSource::find(&clouds).map_err(missing)?;
         (provider.signer.get_or_init(|| Signer::Google(GoogleTokens::new(source))), origin)
@@ -170,7 +169,7 @@ fn resolve_signer(
     Ok(ResolvedAuthorization { authorization: Authorization::Signer(signer), origin })
 }
 
-/// The only line of a file.
+/// Reads a file with a single line.
 fn read_key_file(
     path: &str,
     provider: &Provider,
@@ -181,24 +180,24 @@ fn read_key_file(
         path: path.to_owned(),
         why: why.to_owned(),
     };
-    let place = match path.strip_prefix("~/") {
+    let file = match path.strip_prefix("~/") {
         Some(rest) => home_folder(environment)
-            .ok_or_else(|| wrong("is in a home folder, and HOME is not set"))?
+            .ok_or_else(|| wrong("needs a home directory, but HOME is not set"))?
             .join(rest),
         None => path.into(),
     };
-    let text = std::fs::read_to_string(place).map_err(|error| {
+    let text = std::fs::read_to_string(file).map_err(|error| {
         wrong(match error.kind() {
-            std::io::ErrorKind::NotFound => "is not there",
-            std::io::ErrorKind::PermissionDenied => "may not be read",
-            _ => "cannot be read as text",
+            std::io::ErrorKind::NotFound => "does not exist",
+            std::io::ErrorKind::PermissionDenied => "is not readable (permission denied)",
+            _ => "cannot be read as UTF-8 text",
         })
     })?;
     let mut lines = text.lines().filter_map(Credential::new);
     match (lines.next(), lines.next()) {
         (Some(key), None) => Ok(key),
         (None, _) => Err(wrong("is empty")),
-        (Some(_), Some(_)) => Err(wrong("holds more than one line, where the key alone belongs")),
+        (Some(_), Some(_)) => Err(wrong("contains more than one line")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys: where they come from, and a type that cannot be printed.
+//! API keys: their sources, and a type that cannot be printed.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -6,24 +6,24 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::dialect::percent_encode;
 
-/// Where `routes.yaml` says that a key is.
+/// Where `routes.yaml` says to find a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// In this environment variable.
+    /// An environment variable.
     Variable(String),
-    /// In this file, on its only line. `~/` stands for the home folder.
+    /// A file with a single line. `~/` is the home directory.
     File(String),
-    /// What this command prints: a program and its arguments, never a line for a shell.
+    /// A program and its arguments, run without a shell, that prints the key.
     Command(Vec<String>),
 }
 
-/// A key. Its only way out is [`Credential::expose`], which this room alone calls.
+/// An API key. Only the `provider` module can read it, with [`Credential::expose`].
 #[derive(Clone, Debug)]
-pub struct Credential(SecretString);
+pub(crate) struct Credential(SecretString);
 
 impl Credential {
-    /// A key, unless the text is blank: an empty variable counts as unset.
-    pub fn new(key: &str) -> Option<Self> {
+    /// `None` if the text is blank: an empty variable counts as unset.
+    pub(crate) fn new(key: &str) -> Option<Self> {
         let trimmed = key.trim();
         if trimmed.is_empty() {
             return None;
@@ -31,17 +31,16 @@ impl Credential {
         Some(Self(SecretString::from(trimmed.to_owned())))
     }
 
-    /// Whether a header can carry it.
     pub(super) fn is_header_safe(&self) -> bool {
         self.expose().bytes().all(|b| (0x20..0x7f).contains(&b))
     }
 
-    /// The key, for the header that carries it.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// The text without the key, should a provider have quoted it, whole or cut off at the text's end.
+    /// The text with the key replaced, in case a provider echoes it, whole or cut off at the end of the text.
+    /// `None` if the text does not contain the key.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
         self.encoded_forms().iter().fold(None, |clean, form| {
             let clean_again = redact_form(clean.as_deref().unwrap_or(text), form);
@@ -49,7 +48,7 @@ impl Credential {
         })
     }
 
-    /// How a provider may quote the key: as it stands, as a URL has it, and in base64.
+    /// The forms in which a provider may echo the key: plain, percent-encoded, and base64.
     pub(super) fn encoded_forms(&self) -> Vec<String> {
         let key = self.expose();
         if key.len() < MIN_REDACTED_LEN {
@@ -64,7 +63,7 @@ impl Credential {
     }
 }
 
-/// What base64 makes of a key with so many bytes before it, but for the ends, which are of its neighbours too.
+/// The base64 of a key after `lead` other bytes, without the characters that also encode neighboring bytes.
 fn base64_forms(key: &str, lead: usize) -> impl Iterator<Item = String> {
     let bytes = [&[0; 2][..lead.min(2)], key.as_bytes()].concat();
     let (from, to) = ((lead * 8).div_ceil(6), bytes.len() * 8 / 6);
@@ -73,20 +72,19 @@ fn base64_forms(key: &str, lead: usize) -> impl Iterator<Item = String> {
         .filter_map(move |base64| Some(base64.encode(&bytes).get(from..to)?.to_owned()))
 }
 
-/// The text without one form of a key.
 fn redact_form(text: &str, key: &str) -> Option<String> {
     if text.contains(key) {
         return Some(text.replace(key, REDACTED));
     }
     let body = text.trim_end_matches('…');
-    let begun = (MIN_REDACTED_LEN..key.len())
+    let prefix_len = (MIN_REDACTED_LEN..key.len())
         .rev()
         .filter(|n| key.is_char_boundary(*n))
         .find(|n| body.ends_with(&key[..*n]))?;
-    Some(format!("{}{REDACTED}", &body[..body.len() - begun]))
+    Some(format!("{}{REDACTED}", &body[..body.len() - prefix_len]))
 }
 
-/// Percent-encoded text with its hexadecimal digits in lower case, as some hosts write them.
+/// Percent-encoded text with lowercase hex digits, as some hosts write it.
 fn lowercase_escapes(escaped: &str) -> String {
     let mut parts = escaped.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -96,7 +94,7 @@ fn lowercase_escapes(escaped: &str) -> String {
     })
 }
 
-/// What is shorter may be a word of any sentence.
+/// Shorter texts could be ordinary words.
 const MIN_REDACTED_LEN: usize = 6;
 
 pub(super) const REDACTED: &str = "[redacted]";
@@ -112,7 +110,7 @@ mod tests {
         assert_eq!(key.expose(), "planted-key-123");
         assert_eq!(key.redact("bad planted-key-123!").as_deref(), Some("bad [redacted]!"));
         assert_eq!(key.redact("cut planted-key…").as_deref(), Some("cut [redacted]"));
-        assert_eq!(key.redact("nothing of it"), None);
+        assert_eq!(key.redact("no key here"), None);
         let key = Credential::new("planted+key/123").unwrap();
         for quoted in
             ["?k=planted%2Bkey%2F123", "?k=planted%2bkey%2f123", "?k=planted+key/123", "?k=planted%2Bkey…"]

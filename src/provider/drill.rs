@@ -1,7 +1,6 @@
-//! Rehearsed outages: a transport that puts faults in, below everything that has to survive them.
-//!
-//! What it breaks looks to the dialect, the timers and the route as the real thing would. A fault that stands in the
-//! answer's place asks nobody, so that it costs nothing; one that breaks an answer needs one to break.
+//! Simulated outages: a transport that injects faults below the code that has to survive them, so that
+//! dialect, timeouts, and route see what a real outage looks like. Faults that replace the response do not
+//! call the provider and cost nothing; faults that break a response need a real one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,82 +13,74 @@ use super::ModelRef;
 use super::transport::{BodyStream, IncomingResponse, OutgoingRequest, SendError, Transport};
 use crate::dialect::WireHeaders;
 
-/// What every made-up error says of itself, as its type and in words.
+/// The type and message of every injected error.
 const ERROR_TYPE: &str = "simulated_outage";
-const ERROR_MESSAGE: &str = "a drill, simulated outage";
+const ERROR_MESSAGE: &str = "drill: simulated outage";
 
-/// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DrillFault {
-    /// There is no connection.
+pub(crate) enum DrillFault {
+    /// Connections are refused.
     Down,
-    /// The provider answers with this HTTP status.
+    /// The provider responds with this status.
     Status(u16),
-    /// The request leaves only after this time.
+    /// The request is delayed by this time.
     Slow(Duration),
-    /// The answer begins, and then nothing more comes.
+    /// The response starts and then hangs.
     Stall,
-    /// The answer begins, and the connection breaks.
+    /// The response starts and then the connection breaks.
     Cut,
-    /// The answer is a page of HTML.
+    /// The response is an HTML page.
     Malformed,
-    /// The answer is empty.
+    /// The response is empty.
     Empty,
 }
 
-/// Whom a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DrillTarget {
-    /// Every model of a provider.
+pub(crate) enum DrillTarget {
     Provider(String),
-    /// One model.
     Model(ModelRef),
 }
 
 impl DrillTarget {
-    /// Whether this is the model, or one of them.
-    pub fn matches(&self, model: &ModelRef) -> bool {
+    pub(crate) fn matches(&self, model: &ModelRef) -> bool {
         match self {
             Self::Provider(provider) => model.provider == *provider,
-            Self::Model(struck) => struck == model,
+            Self::Model(target) => target == model,
         }
     }
 }
 
-/// One fault, and which requests it is put into.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DrillRule {
-    /// Whom it is for.
+pub(crate) struct DrillRule {
     pub target: DrillTarget,
-    /// What goes wrong.
     pub fault: DrillFault,
-    /// The share of the requests that it is put into, 0 to 1.
+    /// The share of matching requests that fail, from 0 to 1.
     pub share: f64,
 }
 
-/// A transport with faults put in. Everything that no fault is for goes through as it is.
-pub struct DrillTransport {
+/// A transport with injected faults. Other requests pass through unchanged.
+pub(crate) struct DrillTransport {
     inner: Arc<dyn Transport>,
     rules: Vec<DrillRule>,
     rng: Mutex<fastrand::Rng>,
 }
 
 impl DrillTransport {
-    /// Puts faults into what a transport carries. Whether one with a share strikes comes from `draw`; of several that
-    /// are for a request, the first that strikes acts.
-    pub fn new(inner: Arc<dyn Transport>, rules: Vec<DrillRule>, draw: fastrand::Rng) -> Self {
-        Self { inner, rules, rng: Mutex::new(draw) }
+    /// `rng` decides which requests fail. If several rules match, the first one that takes effect applies.
+    pub(crate) fn new(inner: Arc<dyn Transport>, rules: Vec<DrillRule>, rng: fastrand::Rng) -> Self {
+        Self { inner, rules, rng: Mutex::new(rng) }
     }
 
     fn pick_fault(&self, outgoing: &OutgoingRequest) -> Option<DrillFault> {
         let model = outgoing.model.as_ref()?;
-        let mut draw = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        // A number below 1 is under the share of every request.
-        let strikes = |drill: &&DrillRule| drill.target.matches(model) && draw.f64() < drill.share;
-        self.rules.iter().find(strikes).map(|drill| drill.fault)
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        // `f64()` is below 1, so a share of 1 always applies.
+        let applies = |drill: &&DrillRule| drill.target.matches(model) && rng.f64() < drill.share;
+        self.rules.iter().find(applies).map(|drill| drill.fault)
     }
 
-    /// Makes the real call and lets half of the answer's first piece through: a short answer may be whole in it.
+    /// Makes the real call and passes on half of the first chunk, because a short answer may fit in one
+    /// chunk.
     fn truncate_answer(
         &self,
         outgoing: OutgoingRequest,
@@ -100,12 +91,12 @@ impl DrillTransport {
             if !(200..300).contains(&incoming.status) {
                 return Ok(incoming);
             }
-            // The rest is let go with its connection: nobody is to pay for what nobody reads.
+            // Drop the rest and its connection, so that no more of the answer is billed.
             let first = async move { incoming.body.next().await };
-            let begins = stream::once(first).filter_map(|piece| {
+            let first_half = stream::once(first).filter_map(|piece| {
                 ready(piece.map(|piece| piece.map(|bytes| bytes.slice(..bytes.len() / 2))))
             });
-            Ok(IncomingResponse { body: begins.chain(ending).boxed(), ..incoming })
+            Ok(IncomingResponse { body: first_half.chain(ending).boxed(), ..incoming })
         }
         .boxed()
     }
@@ -136,7 +127,7 @@ impl Transport for DrillTransport {
     }
 }
 
-/// A reply that nobody was asked for.
+/// A response without a call to the provider.
 fn simulate_response(
     status: u16,
     content_type: &'static str,
@@ -147,7 +138,8 @@ fn simulate_response(
     ready(Ok(IncomingResponse { status, headers, body: stream::iter(pieces).boxed() })).boxed()
 }
 
-/// An error as most providers write theirs. Its words name no class, so that the status alone decides it.
+/// An error in the most common format. Its message matches no known error, so that the status alone decides
+/// the class.
 fn error_body(status: u16) -> String {
     let reason = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let message = format!("{} ({ERROR_MESSAGE})", reason.unwrap_or("Refused"));

@@ -1,4 +1,4 @@
-//! Every fault in every dialect, streamed and whole: what the exchange above makes of it, and whether anybody was asked.
+//! Every fault in every dialect, streaming and not: the outcome, and whether the provider was called.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ use crate::chat::{
 };
 use crate::dialect::{Dialect, ResponseIdentity, WireHeaders};
 
-/// A host that answers at once, the whole answer in one piece, and counts how often it was asked.
+/// A host that answers immediately, with the whole body in one piece, and counts its requests.
 struct CountingHost {
     dialect: Dialect,
     stream: bool,
@@ -57,7 +57,6 @@ struct DrillFixture {
     target: Target,
 }
 
-/// What came of one exchange.
 struct DrillOutcome {
     outcome: Result<Response, Failure>,
     request_count: usize,
@@ -74,18 +73,19 @@ impl DrillFixture {
         Self { host, target: target.unwrap() }
     }
 
-    async fn run_exchange(&self, drilled: &DrillTransport) -> DrillOutcome {
+    async fn run_exchange(&self, transport: &DrillTransport) -> DrillOutcome {
         let (start, before) = (Instant::now(), self.host.request_count.load(Ordering::Relaxed));
         let request = Request::from_prompt("hi");
-        let fitted = self.target.adapt_request(&request, &[]);
-        let timers = ExchangeTimeouts {
+        let adapted = self.target.adapt_request(&request, &[]);
+        let timeouts = ExchangeTimeouts {
             first_token: Duration::from_secs(30),
             idle: Duration::from_secs(20),
             total: None,
         };
-        let came = exchange(drilled, &self.target, &fitted, self.host.stream, timers, &mut |_| ()).await;
-        let asked = self.host.request_count.load(Ordering::Relaxed) - before;
-        DrillOutcome { outcome: came.outcome, request_count: asked, elapsed: start.elapsed() }
+        let record =
+            exchange(transport, &self.target, &adapted, self.host.stream, timeouts, &mut |_| ()).await;
+        let request_count = self.host.request_count.load(Ordering::Relaxed) - before;
+        DrillOutcome { outcome: record.outcome, request_count, elapsed: start.elapsed() }
     }
 
     fn drill_transport(&self, drills: Vec<DrillRule>) -> DrillTransport {
@@ -101,7 +101,7 @@ fn provider_drill(provider: &str, fault: DrillFault, share: f64) -> DrillRule {
     DrillRule { target: DrillTarget::Provider(provider.to_owned()), fault, share }
 }
 
-/// Every dialect, streamed and whole.
+/// Every dialect, streaming and not.
 fn all_fixtures() -> impl Iterator<Item = (String, DrillFixture)> {
     Dialect::ALL.into_iter().flat_map(|dialect| {
         [true, false]
@@ -111,31 +111,31 @@ fn all_fixtures() -> impl Iterator<Item = (String, DrillFixture)> {
 
 #[tokio::test(start_paused = true)]
 async fn exchange_without_drills_succeeds() {
-    for (name, world) in all_fixtures() {
-        let came = world.run_exchange(&world.drill_transport(Vec::new())).await;
-        assert_eq!(came.outcome.unwrap().text, "all is well here", "{name}");
-        assert_eq!(came.request_count, 1, "{name}");
+    for (name, fixture) in all_fixtures() {
+        let result = fixture.run_exchange(&fixture.drill_transport(Vec::new())).await;
+        assert_eq!(result.outcome.unwrap().text, "all is well here", "{name}");
+        assert_eq!(result.request_count, 1, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn replaced_response_sends_no_request() {
-    for (name, world) in all_fixtures() {
+    for (name, fixture) in all_fixtures() {
         for (fault, class) in [
             (DrillFault::Down, Class::Unreachable),
             (DrillFault::Malformed, Class::Malformed),
             (DrillFault::Empty, Class::Empty),
         ] {
-            let came = world.run_with_fault(fault).await;
-            assert_eq!(came.outcome.unwrap_err().class, class, "{name}, {fault:?}");
-            assert_eq!((came.request_count, came.elapsed), (0, Duration::ZERO), "{name}, {fault:?}");
+            let result = fixture.run_with_fault(fault).await;
+            assert_eq!(result.outcome.unwrap_err().class, class, "{name}, {fault:?}");
+            assert_eq!((result.request_count, result.elapsed), (0, Duration::ZERO), "{name}, {fault:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn status_fault_class_cases() {
-    for (name, world) in all_fixtures() {
+    for (name, fixture) in all_fixtures() {
         for (status, class) in [
             (400, Class::BadRequest),
             (401, Class::Auth),
@@ -153,102 +153,102 @@ async fn status_fault_class_cases() {
             (503, Class::ServerError),
             (529, Class::ServerError),
         ] {
-            let came = world.run_with_fault(DrillFault::Status(status)).await;
-            let failure = came.outcome.unwrap_err();
+            let result = fixture.run_with_fault(DrillFault::Status(status)).await;
+            let failure = result.outcome.unwrap_err();
             assert_eq!((failure.class, failure.status), (class, Some(status)), "{name}, {status}");
-            assert!(failure.message.ends_with("(a drill, simulated outage)"), "{name}: {failure}");
+            assert!(failure.message.ends_with("(drill: simulated outage)"), "{name}: {failure}");
             assert_eq!(failure.provider_code.as_deref(), Some("simulated_outage"), "{name}");
-            assert_eq!((came.request_count, came.elapsed), (0, Duration::ZERO), "{name}, {status}");
+            assert_eq!((result.request_count, result.elapsed), (0, Duration::ZERO), "{name}, {status}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn status_fault_always_has_message() {
-    let world = DrillFixture::new(Dialect::OpenaiChat, true);
+    let fixture = DrillFixture::new(Dialect::OpenaiChat, true);
     for status in 400..600 {
-        let failure = world.run_with_fault(DrillFault::Status(status)).await.outcome.unwrap_err();
+        let failure = fixture.run_with_fault(DrillFault::Status(status)).await.outcome.unwrap_err();
         assert_eq!(failure.status, Some(status));
-        assert!(failure.message.len() > " (a drill, simulated outage)".len(), "{failure}");
+        assert!(failure.message.len() > " (drill: simulated outage)".len(), "{failure}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_fault_delays_response_until_timeout() {
-    for (name, world) in all_fixtures() {
-        let came = world.run_with_fault(DrillFault::Slow(Duration::from_secs(2))).await;
-        assert_eq!(came.outcome.unwrap().text, "all is well here", "{name}");
-        assert_eq!((came.request_count, came.elapsed), (1, Duration::from_secs(2)), "{name}");
-        let came = world.run_with_fault(DrillFault::Slow(Duration::from_secs(60))).await;
-        assert_eq!(came.outcome.unwrap_err().class, Class::Timeout, "{name}");
+    for (name, fixture) in all_fixtures() {
+        let result = fixture.run_with_fault(DrillFault::Slow(Duration::from_secs(2))).await;
+        assert_eq!(result.outcome.unwrap().text, "all is well here", "{name}");
+        assert_eq!((result.request_count, result.elapsed), (1, Duration::from_secs(2)), "{name}");
+        let result = fixture.run_with_fault(DrillFault::Slow(Duration::from_secs(60))).await;
+        assert_eq!(result.outcome.unwrap_err().class, Class::Timeout, "{name}");
         assert_eq!(
-            (came.request_count, came.elapsed),
+            (result.request_count, result.elapsed),
             (0, Duration::from_secs(30)),
-            "{name}: nobody is left waiting"
+            "{name}: the request is not sent"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn midstream_fault_cases() {
-    for (name, world) in all_fixtures() {
-        let came = world.run_with_fault(DrillFault::Stall).await;
-        let failure = came.outcome.unwrap_err();
+    for (name, fixture) in all_fixtures() {
+        let result = fixture.run_with_fault(DrillFault::Stall).await;
+        let failure = result.outcome.unwrap_err();
         let idle = failure.phase == FailurePhase::Idle;
         assert_eq!(failure.class, Class::Timeout, "{name}");
         assert_eq!(
-            (came.request_count, came.elapsed),
+            (result.request_count, result.elapsed),
             (1, Duration::from_secs(if idle { 20 } else { 30 })),
             "{name}"
         );
-        let came = world.run_with_fault(DrillFault::Cut).await;
-        let failure = came.outcome.unwrap_err();
+        let result = fixture.run_with_fault(DrillFault::Cut).await;
+        let failure = result.outcome.unwrap_err();
         assert_eq!((failure.class, failure.phase), (Class::Truncated, FailurePhase::Body), "{name}");
-        assert!(failure.message.contains("a drill"), "{name}: {failure}");
-        assert_eq!((came.request_count, came.elapsed), (1, Duration::ZERO), "{name}");
+        assert!(failure.message.contains("drill:"), "{name}: {failure}");
+        assert_eq!((result.request_count, result.elapsed), (1, Duration::ZERO), "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn midstream_fault_leaves_error_status_unchanged() {
     for fault in [DrillFault::Stall, DrillFault::Cut] {
-        let mut world = DrillFixture::new(Dialect::OpenaiChat, true);
-        Arc::get_mut(&mut world.host).unwrap().status = 503;
-        let came = world.run_with_fault(fault).await;
-        assert_eq!(came.outcome.unwrap_err().status, Some(503));
-        assert_eq!(came.elapsed, Duration::ZERO);
+        let mut fixture = DrillFixture::new(Dialect::OpenaiChat, true);
+        Arc::get_mut(&mut fixture.host).unwrap().status = 503;
+        let result = fixture.run_with_fault(fault).await;
+        assert_eq!(result.outcome.unwrap_err().status, Some(503));
+        assert_eq!(result.elapsed, Duration::ZERO);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn share_sets_fault_probability() {
-    let world = DrillFixture::new(Dialect::Anthropic, true);
-    let drilled = world.drill_transport(vec![provider_drill("box", DrillFault::Status(429), 0.2)]);
-    let mut struck = 0;
+    let fixture = DrillFixture::new(Dialect::Anthropic, true);
+    let transport = fixture.drill_transport(vec![provider_drill("box", DrillFault::Status(429), 0.2)]);
+    let mut failed = 0;
     for _ in 0..500 {
-        let came = world.run_exchange(&drilled).await;
-        assert_eq!(came.request_count == 0, came.outcome.is_err());
-        struck += 1 - came.request_count;
+        let result = fixture.run_exchange(&transport).await;
+        assert_eq!(result.request_count == 0, result.outcome.is_err());
+        failed += 1 - result.request_count;
     }
-    assert!((75..125).contains(&struck), "{struck} of 500");
+    assert!((75..125).contains(&failed), "{failed} of 500");
 }
 
 #[tokio::test(start_paused = true)]
 async fn first_matching_drill_applies() {
-    let world = DrillFixture::new(Dialect::Gemini, true);
+    let fixture = DrillFixture::new(Dialect::Gemini, true);
     let model = |model: &str| ModelRef { provider: "box".to_owned(), model: model.to_owned() };
     let for_model = |name, fault| DrillRule { target: DrillTarget::Model(model(name)), fault, share: 1.0 };
     let others = vec![provider_drill("crate", DrillFault::Down, 1.0), for_model("n", DrillFault::Down)];
-    assert!(world.run_exchange(&world.drill_transport(others.clone())).await.outcome.is_ok());
+    assert!(fixture.run_exchange(&fixture.drill_transport(others.clone())).await.outcome.is_ok());
     let two = vec![for_model("m", DrillFault::Empty), provider_drill("box", DrillFault::Down, 1.0)];
-    let came = world.run_exchange(&world.drill_transport([others, two].concat())).await;
-    assert_eq!(came.outcome.unwrap_err().class, Class::Empty);
+    let result = fixture.run_exchange(&fixture.drill_transport([others, two].concat())).await;
+    assert_eq!(result.outcome.unwrap_err().class, Class::Empty);
 }
 
 #[tokio::test(start_paused = true)]
 async fn model_list_request_is_not_drilled() {
-    let world = DrillFixture::new(Dialect::OpenaiChat, false);
-    let drilled = world.drill_transport(vec![provider_drill("box", DrillFault::Down, 1.0)]);
+    let fixture = DrillFixture::new(Dialect::OpenaiChat, false);
+    let transport = fixture.drill_transport(vec![provider_drill("box", DrillFault::Down, 1.0)]);
     let outgoing = OutgoingRequest {
         model: None,
         method: HttpMethod::Get,
@@ -256,5 +256,5 @@ async fn model_list_request_is_not_drilled() {
         headers: Vec::new(),
         body: Bytes::new(),
     };
-    assert!(drilled.send(outgoing).await.is_ok());
+    assert!(transport.send(outgoing).await.is_ok());
 }

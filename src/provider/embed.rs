@@ -1,22 +1,22 @@
-//! Texts to vectors, at one model: as many exchanges as its host needs for them.
+//! Embeds texts with one model, in as many requests as its host's batch size requires.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::body::read_up_to;
 use super::exchange::{
     MAX_BODY_BYTES, authorize, body_failure, format_seconds, read_error_body, send_failure,
 };
+use super::limited_body::read_up_to;
 use super::outgoing_request::address_request;
-use super::redaction::redact_failure;
+use super::redact_secrets::redact_failure;
 use super::transport::{IncomingResponse, Transport};
 use super::{Hosting, Target};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, FailurePhase, pluralize};
 use crate::dialect::{Dialect, EmbeddingCodec, VERTEX_EMBEDDING_CODEC, WireResponse, parse_response_headers};
 
 impl Target {
-    /// How this model's host makes vectors; `None` where it does not.
+    /// `None` if this model's host does not offer embeddings.
     fn embedder(&self) -> Option<&'static dyn EmbeddingCodec> {
         match (self.provider.hosting, self.dialect) {
             (Hosting::Vertex, Dialect::Gemini) => Some(VERTEX_EMBEDDING_CODEC),
@@ -24,27 +24,26 @@ impl Target {
         }
     }
 
-    /// Whether there is a way to ask this model's host for vectors.
     pub fn can_embed(&self) -> bool {
         self.embedder().is_some()
     }
 }
 
-/// Turns texts into vectors, in their order. `limit` bounds each exchange.
+/// Embeds texts, in order. `limit` applies to each request.
 ///
 /// # Errors
-/// The first failure, by its class; `bad_request` where the host has no vectors.
-pub async fn embed_texts(
+/// The first failure; `bad_request` if the host does not offer embeddings.
+pub(crate) async fn embed_texts(
     transport: &dyn Transport,
     target: &Target,
     request: &EmbeddingRequest,
     limit: Duration,
 ) -> Result<EmbeddingResponse, Failure> {
     let Some(embedder) = target.embedder() else {
-        let message = format!("{} has no way to make vectors", target.provider.name);
+        let message = format!("{} does not offer embeddings", target.provider.name);
         return Err(Failure::new(FailureClass::BadRequest, FailurePhase::Connect, message));
     };
-    // Nothing comes out but vectors, which nobody counts in tokens.
+    // Embeddings have no output tokens.
     let mut all = EmbeddingResponse::default();
     all.usage.output_tokens = Some(0);
     for texts in request.texts.chunks(embedder.max_batch_size(&target.model_ref.model)) {
@@ -52,13 +51,13 @@ pub async fn embed_texts(
         let found = timeout(limit, embed_batch(transport, target, embedder, &part, limit))
             .await
             .unwrap_or_else(|_| {
-                let message = format!("no vectors within {}", format_seconds(limit));
+                let message = format!("no embeddings within {}", format_seconds(limit));
                 Err(Failure::new(FailureClass::Timeout, FailurePhase::Total, message))
             })?;
         if found.embeddings.len() != texts.len() {
             let message = format!(
-                "{} came for {}",
-                pluralize(found.embeddings.len(), "vector"),
+                "got {} for {}",
+                pluralize(found.embeddings.len(), "embedding"),
                 pluralize(texts.len(), "text")
             );
             return Err(Failure::new(FailureClass::Malformed, FailurePhase::Body, message));
@@ -67,7 +66,7 @@ pub async fn embed_texts(
         let costs = (all.usage.reported_cost_nano_usd, found.usage.reported_cost_nano_usd);
         all.embeddings.extend(found.embeddings);
         let tokens = (all.usage.input_tokens, found.usage.input_tokens);
-        // One count that is missing makes the sum unknown.
+        // One missing count makes the sum unknown.
         all.usage.input_tokens = match tokens {
             (_, count) if first => count,
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
@@ -99,7 +98,7 @@ async fn embed_batch(
     if answered {
         read_up_to(&mut body, &mut bytes, MAX_BODY_BYTES).await.map_err(body_failure)?;
     } else {
-        // The caller's limit is around all of this.
+        // The caller's `timeout` already enforces the limit.
         read_error_body(&mut body, &mut bytes, Instant::now() + limit).await;
     }
     let reply = WireResponse { status, headers: &headers, body: &bytes };
@@ -125,14 +124,14 @@ mod tests {
     use crate::provider::scripted_transport::{ScriptedReply, ScriptedTransport};
     use crate::provider::{AuthScheme, ModelRef, built_in_providers};
 
-    async fn run_embed(scene: ScriptedReply, limit: Duration) -> Result<EmbeddingResponse, Failure> {
+    async fn run_embed(reply: ScriptedReply, limit: Duration) -> Result<EmbeddingResponse, Failure> {
         let mut row = built_in_providers().into_iter().find(|row| row.name == "litellm").unwrap();
         (row.base_url, row.auth) = ("https://a/v1".into(), AuthScheme::None);
         let model_ref = ModelRef { provider: "litellm".into(), model: "m".into() };
         let target =
             Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None).unwrap();
         let request = EmbeddingRequest { texts: vec!["x".into()], ..EmbeddingRequest::default() };
-        embed_texts(&ScriptedTransport::new([("a", vec![scene])]), &target, &request, limit).await
+        embed_texts(&ScriptedTransport::new([("a", vec![reply])]), &target, &request, limit).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -151,9 +150,9 @@ mod tests {
         let failure =
             run_embed(ScriptedReply::Stall { status: 200 }, Duration::from_millis(1250)).await.unwrap_err();
         assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, FailurePhase::Total));
-        assert_eq!(failure.message, "no vectors within 1.3 s");
+        assert_eq!(failure.message, "no embeddings within 1.3 s");
         let failure =
             run_embed(ScriptedReply::Stall { status: 503 }, Duration::from_secs(9)).await.unwrap_err();
-        assert_eq!(failure.status, Some(503), "an error's body is not waited for long");
+        assert_eq!(failure.status, Some(503), "reading an error's body times out soon");
     }
 }

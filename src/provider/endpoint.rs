@@ -1,34 +1,33 @@
-//! Where a provider is: the base URL out of its row, its settings and the environment.
+//! Resolves a provider's base URL from its row, its settings, and the environment.
 
 use super::provider_row::BaseUrlVariable;
 use super::signer::profile_region;
 use super::target::TargetError;
 use super::{AuthScheme, Environment, Provider, is_loopback};
 
-/// Where the AWS SDKs look for a region before the profile.
+/// The AWS SDKs check these before the profile.
 const AWS_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
-/// The base URL of a provider, without a slash at its end.
+/// The base URL, without a trailing slash.
 pub(super) fn resolve_base_url(
     provider: &Provider,
     environment: &dyn Environment,
 ) -> Result<String, TargetError> {
-    let moved = match &provider.base_url_variable {
+    let overridden = match &provider.base_url_variable {
         Some(variable) => base_url_from_variable(provider, variable, environment)?,
         None => None,
     };
-    let template = moved.unwrap_or_else(|| {
-        let special = resolve_setting(provider, "region", environment)
+    let template = overridden.unwrap_or_else(|| {
+        let regional = resolve_setting(provider, "region", environment)
             .filter(|_| !provider.base_url_by_region.is_empty())
             .and_then(|region| provider.base_url_by_region.get(&region).cloned());
-        special.unwrap_or_else(|| provider.base_url.clone())
+        regional.unwrap_or_else(|| provider.base_url.clone())
     });
     let filled = fill_template(&template, |name| required_setting(provider, name, environment))?;
     validate_base_url(&filled, &provider.name)?;
     Ok(filled.trim_end_matches('/').to_owned())
 }
 
-/// A setting that must be there.
 pub(super) fn required_setting(
     provider: &Provider,
     name: &str,
@@ -39,35 +38,35 @@ pub(super) fn required_setting(
         Some(value) if is_valid_setting(name, &value) => Ok(value),
         Some(_) => Err(TargetError::BadSetting { provider: provider_name(), setting: name.to_owned() }),
         None => {
-            let moves = provider.base_url_variable.as_ref().map(|variable| variable.name.clone());
-            // A region is asked for by itself: signing needs it too.
+            let url_variable = provider.base_url_variable.as_ref().map(|variable| variable.name.clone());
+            // A missing region is reported by itself because signing needs it too.
             let whole = name != "region" && provider.base_url.contains(&format!("{{{name}}}"));
-            let mut variables: Vec<String> = moves.into_iter().filter(|_| whole).collect();
+            let mut variables: Vec<String> = url_variable.into_iter().filter(|_| whole).collect();
             variables.extend(setting_variables(provider, name).map(str::to_owned));
-            // The variable of a whole URL may be the same one that holds the setting.
+            // One variable may hold both the whole URL and the setting.
             variables.dedup();
             Err(TargetError::NoSetting { provider: provider_name(), setting: name.to_owned(), variables })
         }
     }
 }
 
-/// A setting: what the file says, else a variable, else the AWS profile's region.
+/// A setting from the file, else from a variable, else from the AWS profile (region only).
 pub(super) fn resolve_setting(
     provider: &Provider,
     name: &str,
     environment: &dyn Environment,
 ) -> Option<String> {
     let set = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-    let said = provider.settings.get(name).cloned().and_then(set);
-    let looked_up = || {
+    let configured = provider.settings.get(name).cloned().and_then(set);
+    let from_environment = || {
         setting_variables(provider, name).find_map(|variable| environment.variable(variable).and_then(set))
     };
-    let of_profile = || {
+    let from_profile = || {
         (name == "region" && provider.auth == AuthScheme::Sigv4)
             .then(|| profile_region(environment))
             .flatten()
     };
-    said.or_else(looked_up).or_else(of_profile)
+    configured.or_else(from_environment).or_else(from_profile)
 }
 
 fn setting_variables<'a>(provider: &'a Provider, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -76,18 +75,18 @@ fn setting_variables<'a>(provider: &'a Provider, name: &str) -> impl Iterator<It
     own.iter().map(String::as_str).chain(AWS_REGION.into_iter().filter(move |_| aws))
 }
 
-/// Whether a text can be put into a URL where the setting belongs, and leads to no other host by it.
-pub fn is_valid_setting(name: &str, value: &str) -> bool {
-    let more: &[char] = match name {
+/// Whether a value is safe in a URL template: it cannot change the host.
+pub(crate) fn is_valid_setting(name: &str, value: &str) -> bool {
+    let extra: &[char] = match name {
         "region" => &['-'],
         "project" => &['-', '_', '.', ':'],
         _ => &['-', '_', '.'],
     };
-    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
+    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(&c))
 }
 
-/// A template with every `{name}` replaced.
-pub fn fill_template<E>(
+/// Replaces every `{name}` in a template.
+pub(crate) fn fill_template<E>(
     template: &str,
     mut fill: impl FnMut(&str) -> Result<String, E>,
 ) -> Result<String, E> {
@@ -116,7 +115,7 @@ fn base_url_from_variable(
         return Err(TargetError::UserInfoInUrl { provider: provider.name.clone() });
     }
     let bad = || bad_url_error(value, &provider.name);
-    // Braces of the variable are no places for settings.
+    // A variable's value is not a template.
     if value.contains(['{', '}']) {
         return Err(bad());
     }
@@ -129,18 +128,18 @@ fn base_url_from_variable(
     };
     let mut url = reqwest::Url::parse(&whole).map_err(|_| bad())?;
     // OLLAMA_HOST is often the address that a server listens on.
-    let own = match url.host_str() {
+    let loopback = match url.host_str() {
         Some("0.0.0.0") => Some("127.0.0.1"),
         Some("[::]") => Some("[::1]"),
         _ => None,
     };
-    if let Some(own) = own {
-        url.set_host(Some(own)).map_err(|_| bad())?;
+    if let Some(loopback) = loopback {
+        url.set_host(Some(loopback)).map_err(|_| bad())?;
     }
     Ok(Some(format!("{}{}", url.as_str().trim_end_matches('/'), variable.completed_by)))
 }
 
-/// A host without a scheme, with its port: OLLAMA_HOST is often no more than one of the two.
+/// Adds the default port to a host without a scheme. OLLAMA_HOST is often just a host or just a port.
 fn with_default_port(value: &str, default: Option<u16>) -> String {
     let (host, path) = value.split_at(value.find(['/', '?', '#']).unwrap_or(value.len()));
     let host = match host.parse::<std::net::Ipv6Addr>() {
@@ -158,7 +157,7 @@ fn with_default_port(value: &str, default: Option<u16>) -> String {
 fn bad_url_error(base_url: &str, provider: &str) -> TargetError {
     TargetError::BadUrl {
         provider: provider.to_owned(),
-        // What follows the path may hold a key.
+        // A query may contain a key.
         base_url: base_url.split(['?', '#']).next().unwrap_or_default().to_owned(),
     }
 }
@@ -176,7 +175,7 @@ fn validate_base_url(base_url: &str, provider: &str) -> Result<(), TargetError> 
     }
 }
 
-/// Whether what is sent there can be read on its way.
+/// Whether requests to this URL can be read in transit.
 pub(super) fn is_unencrypted(base_url: &str) -> bool {
     reqwest::Url::parse(base_url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
 }

@@ -1,12 +1,11 @@
-//! Looking environment variables up.
+//! Lookup of environment variables.
 
-/// Where variables are looked up. Any function from a name to a value is one.
+/// A source of environment variables. Any function from a name to a value implements it.
 pub trait Environment {
-    /// What a variable holds.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// What a variable holds that is about to be used as a key. Keys alone may also come from a project's `.env` file: what
-    /// says where they are sent, and what is run or read on this machine, may not.
+    /// The value of a variable that is used as a key. Only keys may also come from a project's `.env` file;
+    /// settings that decide where keys are sent, or what is run or read on this machine, may not.
     fn key(&self, name: &str) -> Option<String> {
         self.variable(name)
     }

@@ -1,13 +1,13 @@
-//! One exchange with one model, under its timers.
+//! One request to one model and its response, with timeouts.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{BodyError, read_up_to};
+use super::limited_body::{BodyError, read_up_to};
 use super::outgoing_request::build_outgoing;
-use super::redaction::{redact_failure, redact_response};
+use super::redact_secrets::{redact_failure, redact_response};
 use super::tool_answer::{ToolAnswerDecoder, ToolAnswerRewriter};
 use super::transport::{BodyStream, IncomingResponse, OutgoingRequest, SendError, Transport};
 use super::{AdaptedRequest, Credential, Target};
@@ -16,101 +16,93 @@ use crate::chat::{
 };
 use crate::dialect::{DecodeProgress, ParsedResponseHeaders, WireResponse, parse_response_headers};
 
-/// A whole reply may be this long, in bytes.
+/// Maximum size of a response body.
 pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// An error's body is read this far, in bytes.
+/// Bytes read of an error's body.
 const MAX_ERROR_BODY_BYTES: usize = 256 << 10;
 
-/// An error's body is waited for no longer: its status says enough.
+/// The status usually says enough, so an error's body gets no more time than this.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long one exchange may take, and where.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ExchangeTimeouts {
-    /// Until the first content, connecting included. For a whole answer: until its end.
+pub(crate) struct ExchangeTimeouts {
+    /// Until the first content, including connecting; without streaming, until the end.
     pub first_token: Duration,
-    /// Between two pieces of content. Keep-alives and comments reset nothing.
+    /// Between two pieces of content. Keep-alives and comments do not reset it.
     pub idle: Duration,
-    /// Until the end, where the caller set a limit.
+    /// Until the end; `None` without a limit from the caller.
     pub total: Option<Duration>,
 }
 
-/// What came of an exchange.
 #[derive(Clone, Debug)]
-pub struct ExchangeRecord {
-    /// The answer, or why there is none.
+pub(crate) struct ExchangeRecord {
     pub outcome: Result<Response, Failure>,
-    /// Token counts that had come when it failed.
+    /// Token counts received before a failure.
     pub partial_usage: Usage,
-    /// Bytes of content that had come.
+    /// Bytes of content received.
     pub output_bytes: usize,
-    /// Until the first content, from the start; `None` when none came.
+    /// Time to the first content; `None` if there was none.
     pub first_content: Option<Duration>,
-    /// From the request leaving to the last byte.
+    /// From sending the request to the last byte.
     pub duration: Duration,
-    /// What the headers said beside the answer.
+    /// What the response headers report about rate limits, cost, and the request ID.
     pub account: ParsedResponseHeaders,
 }
 
-/// Sends one request and reads its answer. `sink` sees every event as it arrives.
-pub async fn exchange(
+/// Sends one request and reads the response. `sink` receives every event as it arrives.
+pub(crate) async fn exchange(
     transport: &dyn Transport,
     target: &Target,
-    fitted: &AdaptedRequest<'_>,
+    adapted: &AdaptedRequest<'_>,
     stream: bool,
-    timers: ExchangeTimeouts,
+    timeouts: ExchangeTimeouts,
     sink: &mut (dyn FnMut(&StreamEvent) + Send),
 ) -> ExchangeRecord {
-    let mut reading = TimedExchange {
-        start: Instant::now(),
-        timeouts: timers,
-        last_content: None,
-        first_content: None,
-        stream,
-    };
+    let mut timed =
+        TimedExchange { start: Instant::now(), timeouts, last_content: None, first_content: None, stream };
     let mut assembler = Assembler::default();
-    let mut told = ParsedResponseHeaders::default();
+    let mut account = ParsedResponseHeaders::default();
     let client = target.dialect.client_codec();
-    let outgoing = build_outgoing(target, &fitted.request, stream);
+    let outgoing = build_outgoing(target, &adapted.request, stream);
     let mut secrets = Vec::new();
-    let mut sent = reading.send(transport, target, outgoing.clone(), &mut secrets).await;
+    let mut sent = timed.send(transport, target, outgoing.clone(), &mut secrets).await;
     if sent.as_ref().is_ok_and(|incoming| incoming.status == 401)
         && target.authorization().is_some_and(|authorization| authorization.try_renew(&secrets))
     {
-        // A key that a command printed may have ended since; with a new one the request is the same attempt.
-        sent = reading.send(transport, target, outgoing, &mut secrets).await;
+        // A key printed by a command may have expired. The resend with a new key counts as the same attempt.
+        sent = timed.send(transport, target, outgoing, &mut secrets).await;
     }
     let outcome = match sent {
         Err(failure) => Err(failure),
         Ok(incoming) if !(200..300).contains(&incoming.status) => {
             let IncomingResponse { status, headers, mut body } = incoming;
-            // Whatever of the body comes in time helps to say what happened; the status alone is enough.
+            // The body adds detail to the failure, but the status alone is enough.
             let mut bytes = Vec::new();
-            read_error_body(&mut body, &mut bytes, reading.deadline()).await;
+            read_error_body(&mut body, &mut bytes, timed.deadline()).await;
             Err(client.decode_failure(WireResponse { status, headers: &headers, body: &bytes }))
         }
         Ok(incoming) if stream => {
-            told = parse_response_headers(&incoming.headers);
+            account = parse_response_headers(&incoming.headers);
             let mut decoder = client.stream_decoder(&target.quirks);
-            if let Some(tool) = &fitted.answer_tool {
+            if let Some(tool) = &adapted.answer_tool {
                 decoder = Box::new(ToolAnswerDecoder::new(decoder, tool));
             }
-            match reading.read_stream(incoming.body, decoder, &mut assembler, sink).await {
+            match timed.read_stream(incoming.body, decoder, &mut assembler, sink).await {
                 Ok(()) => finish_answer(&mut assembler),
                 Err(failure) => Err(failure),
             }
         }
         Ok(incoming) => {
             let IncomingResponse { status, headers, mut body } = incoming;
-            told = parse_response_headers(&headers);
+            account = parse_response_headers(&headers);
             let mut bytes = Vec::new();
-            match reading.read_to_end(&mut body, &mut bytes).await {
+            match timed.read_to_end(&mut body, &mut bytes).await {
                 Ok(()) => {
                     let mut events = Vec::new();
                     let reply = WireResponse { status, headers: &headers, body: &bytes };
                     let decoded = client.decode_response_events(reply, &target.quirks, &mut events);
-                    if let Some(tool) = &fitted.answer_tool {
+                    if let Some(tool) = &adapted.answer_tool {
                         ToolAnswerRewriter::new(tool).rewrite(&mut events, 0);
                     }
                     events.iter().for_each(|event| assembler.push(event));
@@ -120,13 +112,13 @@ pub async fn exchange(
             }
         }
     };
-    let duration = reading.start.elapsed();
+    let duration = timed.start.elapsed();
     let outcome = outcome.map(|mut answer| {
-        fill_tool_call_ids(&mut answer, &fitted.request);
+        fill_tool_call_ids(&mut answer, &adapted.request);
         answer.unexpected_fields.extend(
             target.dialect.missing_response_fields(&answer).iter().map(|name| format!("{name}: missing")),
         );
-        with_response_headers(answer, &told)
+        with_response_headers(answer, &account)
     });
     let outcome = match outcome {
         Ok(answer) => Ok(redact_response(answer, &secrets)),
@@ -136,56 +128,54 @@ pub async fn exchange(
         outcome,
         partial_usage: assembler.usage(),
         output_bytes: assembler.output_text_len(),
-        first_content: reading.first_content,
+        first_content: timed.first_content,
         duration,
-        account: told,
+        account,
     }
 }
 
-/// Gives calls that came without an id one that no other call of the conversation has, so that results can name them.
+/// Gives tool calls without an ID one that is unique in the conversation, so that results can refer to them.
 fn fill_tool_call_ids(answer: &mut Response, request: &Request) {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let before = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
-    let in_turn = answer.parts.iter_mut().filter_map(|part| match part {
+    let earlier_calls = parts.filter(|part| matches!(part, Part::ToolCall(_))).count();
+    let calls = answer.parts.iter_mut().filter_map(|part| match part {
         Part::ToolCall(call) => Some(call),
         _ => None,
     });
-    for (n, (call, listed)) in in_turn.zip(&mut answer.tool_calls).enumerate() {
+    for (n, (call, listed)) in calls.zip(&mut answer.tool_calls).enumerate() {
         if call.id.is_empty() {
-            call.id = format!("call_{}", before + n + 1);
+            call.id = format!("call_{}", earlier_calls + n + 1);
             listed.id.clone_from(&call.id);
         }
     }
 }
 
-/// The answer with what the headers said of it.
-fn with_response_headers(mut answer: Response, told: &ParsedResponseHeaders) -> Response {
-    if let Some(id) = &told.request_id {
+fn with_response_headers(mut answer: Response, headers: &ParsedResponseHeaders) -> Response {
+    if let Some(id) = &headers.request_id {
         answer.provider_fields.insert("request_id".to_owned(), id.as_str().into());
     }
-    answer.usage.reported_cost_nano_usd = answer.usage.reported_cost_nano_usd.or(told.cost_nano_usd);
+    answer.usage.reported_cost_nano_usd = answer.usage.reported_cost_nano_usd.or(headers.cost_nano_usd);
     answer
 }
 
-/// The whole answer. When it is none, everything that came stays in the assembler: it was billed.
+/// On failure the partial answer stays in the assembler, because its tokens were billed.
 fn finish_answer(assembler: &mut Assembler) -> Result<Response, Failure> {
     assembler.check_complete()?;
     std::mem::take(assembler).finish()
 }
 
-/// Puts the key, token or signature on, and says which secrets the request holds now.
+/// Adds the key, token, or signature and returns the secrets that the request now contains.
 pub(super) async fn authorize(
     target: &Target,
     outgoing: &mut OutgoingRequest,
 ) -> Result<Vec<Credential>, Failure> {
     match target.authorization() {
-        // Signatures and the ends of tokens go by the clock on the wall.
+        // Signatures and token expiry use wall-clock time.
         Some(authorization) => authorization.authorize(outgoing, std::time::SystemTime::now()).await,
         None => Ok(Vec::new()),
     }
 }
 
-/// Where one exchange stands in time.
 struct TimedExchange {
     start: Instant,
     timeouts: ExchangeTimeouts,
@@ -203,7 +193,7 @@ impl TimedExchange {
         self.timeouts.total.map_or(next, |total| next.min(self.start + total))
     }
 
-    /// Authorises a request and sends it. The secrets that it holds are added to `secrets`.
+    /// Authorizes and sends a request. Its secrets are added to `secrets`.
     async fn send(
         &self,
         transport: &dyn Transport,
@@ -211,14 +201,13 @@ impl TimedExchange {
         mut outgoing: OutgoingRequest,
         secrets: &mut Vec<Credential>,
     ) -> Result<IncomingResponse, Failure> {
-        // A timer that ends before the request has left is no time-out of the provider: nothing was asked of it yet.
+        // If time runs out before the request is sent, that is not a timeout of the provider.
         let authorized = timeout_at(self.deadline(), authorize(target, &mut outgoing)).await;
         secrets.extend(authorized.map_err(|_| self.credentials_timeout())??);
         let sent = timeout_at(self.deadline(), transport.send(outgoing)).await;
         sent.map_err(|_| self.timeout_failure())?.map_err(send_failure)
     }
 
-    /// The timer ended before there was anything to authorise the request with.
     fn credentials_timeout(&self) -> Failure {
         let limit =
             self.timeouts.total.map_or(self.timeouts.first_token, |t| t.min(self.timeouts.first_token));
@@ -230,10 +219,10 @@ impl TimedExchange {
         let total = self.timeouts.total.filter(|total| self.start.elapsed() >= *total);
         let (phase, message) = match (total, self.last_content) {
             (Some(total), _) => {
-                (FailurePhase::Total, format!("no whole answer within {}", format_seconds(total)))
+                (FailurePhase::Total, format!("no complete answer within {}", format_seconds(total)))
             }
             (None, Some(_)) => {
-                (FailurePhase::Idle, format!("nothing more came for {}", format_seconds(self.timeouts.idle)))
+                (FailurePhase::Idle, format!("stream stalled for {}", format_seconds(self.timeouts.idle)))
             }
             (None, None) if self.stream => (
                 FailurePhase::FirstToken,
@@ -241,7 +230,7 @@ impl TimedExchange {
             ),
             (None, None) => (
                 FailurePhase::Total,
-                format!("no whole answer within {}", format_seconds(self.timeouts.first_token)),
+                format!("no complete answer within {}", format_seconds(self.timeouts.first_token)),
             ),
         };
         Failure::new(FailureClass::Timeout, phase, message)
@@ -267,12 +256,12 @@ impl TimedExchange {
         sink: &mut (dyn FnMut(&StreamEvent) + Send),
     ) -> Result<(), Failure> {
         let mut events = Vec::new();
-        let mut broke = None;
+        let mut lost = None;
         while let Some(piece) = self.next_chunk(&mut body).await? {
             let bytes = match piece {
                 Ok(bytes) => bytes,
                 Err(why) => {
-                    broke = Some(why);
+                    lost = Some(why);
                     break;
                 }
             };
@@ -287,7 +276,7 @@ impl TimedExchange {
         }
         let ended = decoder.finish(&mut events);
         self.process_events(&mut events, assembler, sink);
-        match (ended, broke) {
+        match (ended, lost) {
             (Err(failure), Some(why))
                 if matches!(failure.class, FailureClass::Truncated | FailureClass::Empty) =>
             {
@@ -315,7 +304,6 @@ impl TimedExchange {
     }
 }
 
-/// An answer that did not come whole.
 pub(super) fn body_failure(why: BodyError<String>) -> Failure {
     match why {
         BodyError::ConnectionLost(why) => connection_lost(&why),
@@ -326,22 +314,23 @@ pub(super) fn body_failure(why: BodyError<String>) -> Failure {
     }
 }
 
-/// Reads what comes of an error's body until then, and within seconds.
+/// Reads an error's body until the deadline or [`ERROR_BODY_TIMEOUT`], whichever comes first.
 pub(super) async fn read_error_body(body: &mut BodyStream, bytes: &mut Vec<u8>, deadline: Instant) {
-    let patience = deadline.min(Instant::now() + ERROR_BODY_TIMEOUT);
-    let _ = timeout_at(patience, read_up_to(body, bytes, MAX_ERROR_BODY_BYTES)).await;
+    let limit = deadline.min(Instant::now() + ERROR_BODY_TIMEOUT);
+    let _ = timeout_at(limit, read_up_to(body, bytes, MAX_ERROR_BODY_BYTES)).await;
 }
 
 pub(super) fn send_failure(error: SendError) -> Failure {
     match error {
         SendError::Unreachable(why) => Failure::new(FailureClass::Unreachable, FailurePhase::Connect, why),
         SendError::ConnectTimeout => {
-            Failure::new(FailureClass::Timeout, FailurePhase::Connect, "the connection did not stand in time")
+            Failure::new(FailureClass::Timeout, FailurePhase::Connect, "connection timed out")
         }
     }
 }
 
-/// Seconds to the tenth, rounded up: a timer never ran shorter than it says. Less than that in milliseconds.
+/// Seconds rounded up to tenths, so that a timeout is never shown shorter than it was. Below 0.1 s,
+/// milliseconds.
 pub(super) fn format_seconds(duration: Duration) -> String {
     if duration < Duration::from_millis(100) {
         return format!("{} ms", duration.as_millis().max(1));
@@ -353,7 +342,7 @@ fn connection_lost(why: &str) -> Failure {
     Failure::new(
         FailureClass::Truncated,
         FailurePhase::Body,
-        format!("the connection broke in the middle of the answer ({why})"),
+        format!("connection lost in the middle of the answer ({why})"),
     )
 }
 
@@ -377,7 +366,7 @@ mod tests {
         let target =
             Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &|_: &str| None).unwrap();
         let request = Request::from_prompt("hi");
-        let fitted = target.adapt_request(&request, &[]);
+        let adapted = target.adapt_request(&request, &[]);
         let before = SystemTime::now() - Duration::from_secs(120);
         target
             .authorization()
@@ -394,13 +383,13 @@ mod tests {
         let answer =
             r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
         let second = Duration::from_secs(5);
-        let timers = ExchangeTimeouts { first_token: second, idle: second, total: None };
+        let timeouts = ExchangeTimeouts { first_token: second, idle: second, total: None };
         let transport =
             ScriptedTransport::new([("a", vec![reply(401, "{}"), reply(200, answer), reply(401, "{}")])]);
-        let found = exchange(&transport, &target, &fitted, false, timers, &mut |_| ()).await;
+        let found = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
         assert_eq!((found.outcome.unwrap().text.as_str(), transport.hosts_called().len()), ("hello", 2));
-        // It has just run: the next key would be the same.
-        let found = exchange(&transport, &target, &fitted, false, timers, &mut |_| ()).await;
+        // The command has just run, so running it again would print the same key.
+        let found = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
         assert_eq!(
             (found.outcome.unwrap_err().class, transport.hosts_called().len()),
             (FailureClass::Auth, 3)

@@ -1,13 +1,12 @@
-//! Globs over names of models: `*` stands for any text, everything else for itself.
+//! Globs for model names: `*` matches any text, every other character matches itself.
 
-/// Whether a glob names a text.
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();
     let tail = pieces.pop().unwrap_or_default();
     for piece in pieces {
-        // The first place is the best one: it leaves the most for what follows.
+        // The leftmost match is best because it leaves the most text for the rest.
         let Some(at) = left.find(piece) else { return false };
         left = &left[at + piece.len()..];
     }

@@ -1,4 +1,4 @@
-//! The transport over HTTP.
+//! The HTTP transport.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,26 +12,25 @@ use tokio::time::Instant;
 use super::transport::{HttpMethod, IncomingResponse, OutgoingRequest, SendError, Transport};
 use crate::dialect::WireHeaders;
 
-/// A connection that is not used is kept for so long: longer than a first token is usually waited for, so that one that
-/// was opened meanwhile is still there when it is needed.
+/// Longer than the usual time to first token, so that a preconnected connection is still open when it is
+/// needed.
 const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// No host is warmed more often: hosts keep idle connections for about that long.
+/// Hosts keep idle connections for about this long.
 const PRECONNECT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// One client for all providers, and one for those on loopback, each built at the first call that needs it: building it is
-/// dear next to starting up.
+/// One client for loopback and one for all other hosts. Each is built on first use because that takes long
+/// compared to startup.
 pub struct HttpTransport {
     connect_timeout: Duration,
-    /// For loopback, which is never proxied.
+    /// For loopback, which never uses a proxy.
     direct_client: OnceLock<Result<reqwest::Client, String>>,
     proxied_client: OnceLock<Result<reqwest::Client, String>>,
-    /// When which origin was warmed last.
+    /// When each origin was last preconnected to.
     preconnected_at: Mutex<HashMap<String, Instant>>,
 }
 
 impl HttpTransport {
-    /// A transport whose connections must stand within that time.
     pub fn new(connect_timeout: Duration) -> Self {
         Self {
             connect_timeout,
@@ -41,7 +40,6 @@ impl HttpTransport {
         }
     }
 
-    /// The client for a URL.
     fn client(&self, url: &reqwest::Url) -> Result<&reqwest::Client, SendError> {
         let built = |builder: reqwest::ClientBuilder| builder.build().map_err(|e| describe_causes(&e));
         let client = if super::is_loopback(url) {
@@ -52,15 +50,15 @@ impl HttpTransport {
         client.as_ref().map_err(|why| SendError::Unreachable(why.clone()))
     }
 
-    /// Whether an origin was not warmed of late; if so, it counts as warmed from now on.
+    /// Whether the origin is due for a preconnect. If so, records one now.
     fn claim_preconnect(&self, origin: String) -> bool {
-        let mut warmed = self.preconnected_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut preconnected = self.preconnected_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let cold = warmed.get(&origin).is_none_or(|last| now - *last >= PRECONNECT_INTERVAL);
-        if cold {
-            warmed.insert(origin, now);
+        let is_due = preconnected.get(&origin).is_none_or(|last| now - *last >= PRECONNECT_INTERVAL);
+        if is_due {
+            preconnected.insert(origin, now);
         }
-        cold
+        is_due
     }
 }
 
@@ -70,7 +68,7 @@ pub(super) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
     let builder = reqwest::Client::builder()
         // A redirected POST would carry the key to another host.
         .redirect(reqwest::redirect::Policy::none())
-        // Attempts are counted by `route`, so the client must not make its own.
+        // `route` counts the attempts, so the client must not retry.
         .retry(reqwest::retry::never())
         .connect_timeout(connect_timeout)
         .pool_idle_timeout(CONNECTION_IDLE_TIMEOUT)
@@ -79,7 +77,7 @@ pub(super) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
     match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
         Ok(config) => {
             let mut config = config.with_root_certificates(roots).with_no_client_auth();
-            // A configuration of one's own offers no protocol unless told to.
+            // A preconfigured TLS backend offers no protocols by default.
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             builder.tls_backend_preconfigured(config)
         }
@@ -112,8 +110,8 @@ impl Transport for HttpTransport {
         .boxed()
     }
 
-    /// The client has no way to open a connection alone. A `HEAD` of the host's root is what comes next to it: it holds
-    /// nothing, and its answer has no body that would have to be read before the connection is free again.
+    /// reqwest cannot open a connection without a request. A `HEAD` of the root comes closest: it carries no
+    /// data, and the connection is free again after its headers.
     fn preconnect<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ()> {
         async move {
             let Ok(mut url) = reqwest::Url::parse(base_url) else { return };
@@ -121,7 +119,7 @@ impl Transport for HttpTransport {
             url.set_query(None);
             let Ok(client) = self.client(&url) else { return };
             if self.claim_preconnect(url.origin().ascii_serialization()) {
-                // A host that is down will say so to the request that matters.
+                // If the host is down, the actual request reports it.
                 let _ = client.head(url).timeout(self.connect_timeout).send().await;
             }
         }
@@ -136,7 +134,7 @@ fn to_send_error(error: &reqwest::Error) -> SendError {
     SendError::Unreachable(describe_causes(error))
 }
 
-/// The innermost causes in words. The outermost one would repeat the URL, which may hold what is not for a log.
+/// The innermost causes. The outermost one would repeat the URL, which may contain secrets.
 pub(super) fn describe_causes(error: &reqwest::Error) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut cause = error.source();
@@ -148,7 +146,7 @@ pub(super) fn describe_causes(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     match words.as_slice() {
-        [] => "the connection failed".to_owned(),
+        [] => "connection failed".to_owned(),
         words => words[words.len().saturating_sub(2)..].join(": "),
     }
 }
@@ -162,15 +160,15 @@ mod tests {
 
     use super::*;
 
-    /// A host of HTTP/1.1 that keeps connections, and writes down each with the requests that came over it.
+    /// An HTTP/1.1 host that keeps connections open and records the requests of each.
     struct RecordingHost {
         url: String,
         connections: Arc<Mutex<Vec<Vec<String>>>>,
     }
 
     impl RecordingHost {
-        /// Serves two connections at most. While it does, a paused clock stands still: it passes by itself only where
-        /// nothing blocks.
+        /// Accepts at most two connections. The blocking thread stops a paused clock from advancing by
+        /// itself.
         fn start(status: &'static str) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -192,7 +190,7 @@ mod tests {
     }
 
     impl Drop for RecordingHost {
-        /// Ends the serving, which a runtime would wait for.
+        /// Unblocks the accept loop, which the runtime waits for.
         fn drop(&mut self) {
             let address = self.url.trim_start_matches("http://").trim_end_matches("/v1");
             for _ in 0..2 {
@@ -238,18 +236,18 @@ mod tests {
             let (host, http) = (RecordingHost::start(status), HttpTransport::new(Duration::from_secs(5)));
             http.preconnect(&host.url).await;
             http.preconnect(&host.url).await;
-            // As long as a first token may be waited for elsewhere.
+            // A long but realistic time to first token.
             tokio::time::advance(Duration::from_secs(290)).await;
             let reply = http.send(outgoing(&host.url)).await.unwrap();
             assert_eq!(reply.status.to_string(), status[..3]);
             let seen = host.connections();
             assert_eq!(seen.len(), 1, "one connection: {seen:?}");
-            let [warm, asked] = &seen[0][..] else { panic!("a host is warmed once: {seen:?}") };
+            let [head, post] = &seen[0][..] else { panic!("expected one preconnect: {seen:?}") };
             assert!(
-                warm.starts_with("HEAD / HTTP/1.1\r\n") && asked.starts_with("POST /v1/chat "),
+                head.starts_with("HEAD / HTTP/1.1\r\n") && post.starts_with("POST /v1/chat "),
                 "{seen:?}"
             );
-            assert!(!warm.contains("planted") && !warm.to_lowercase().contains("authorization"), "{warm}");
+            assert!(!head.contains("planted") && !head.to_lowercase().contains("authorization"), "{head}");
         }
     }
 

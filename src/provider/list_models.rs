@@ -1,7 +1,5 @@
-//! Which models a provider serves, by its own word: its list endpoint, page by page.
-//!
-//! Lists are small, the same for everybody and the same in every version of a dialect, so this reads them without a
-//! codec: whatever names its models by `id` or `name` will do.
+//! The models that a provider serves, from its list endpoint. Needs no codec: every dialect's list names its
+//! models by `id` or `name`.
 
 use std::time::Duration;
 
@@ -9,41 +7,32 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::body::{BodyError, read_up_to};
 use super::exchange::authorize;
+use super::limited_body::{BodyError, read_up_to};
 use super::outgoing_request::{append_query, azure_base_url};
 use super::transport::{HttpMethod, OutgoingRequest, SendError, Transport};
 use super::{Credential, Hosting, Target};
 use crate::dialect::{Dialect, WireResponse};
 
-/// Pages that are followed: no list is longer, and one that never ends is let go.
+/// Bounds a pagination that never ends; real lists are shorter.
 const MAX_PAGES: usize = 20;
 
-/// A list may be this long, in bytes.
 const MAX_LIST_BYTES: usize = 32 << 20;
 
-/// Why there is no list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ListModelsError {
-    /// The host that answers has none.
-    #[error("its runtime host offers no list; the console of the vendor has it")]
+pub(crate) enum ListModelsError {
+    #[error("no model list on this host; see the vendor's console")]
     NotOffered,
-    /// Nobody answered, or not in time.
     #[error("{0}")]
     Unreachable(String),
-    /// It refused.
     #[error("{0}")]
     Refused(String),
-    /// It answered something else.
-    #[error("the answer is no list of models: {0}")]
+    #[error("the response is not a list of models: {0}")]
     Malformed(String),
 }
 
-/// Asks a provider for its models, in its order. `target` may name any model of it.
-///
-/// # Errors
-/// When it does not say, or not within `limit`.
-pub async fn list_models(
+/// The models of the target's provider, in its order. The target's own model does not matter.
+pub(crate) async fn list_models(
     transport: &dyn Transport,
     target: &Target,
     limit: Duration,
@@ -51,11 +40,8 @@ pub async fn list_models(
     timeout(limit, list_pages(transport, target)).await.unwrap_or_else(|_| Err(timeout_error(limit)))
 }
 
-/// Fetches a public document: no key goes with it.
-///
-/// # Errors
-/// When there is none within `limit`.
-pub async fn fetch_document(
+/// Fetches a public document, without a key.
+pub(crate) async fn fetch_document(
     transport: &dyn Transport,
     url: String,
     limit: Duration,
@@ -67,15 +53,16 @@ pub async fn fetch_document(
         headers: Vec::new(),
         body: Bytes::new(),
     };
-    let got = timeout(limit, get(transport, outgoing)).await.unwrap_or_else(|_| Err(timeout_error(limit)))?;
-    match got.status {
-        200 => Ok(got.body),
-        status => Err(ListModelsError::Refused(format!("it answers with status {status}"))),
+    let response =
+        timeout(limit, get(transport, outgoing)).await.unwrap_or_else(|_| Err(timeout_error(limit)))?;
+    match response.status {
+        200 => Ok(response.body),
+        status => Err(ListModelsError::Refused(format!("HTTP status {status}"))),
     }
 }
 
 fn timeout_error(limit: Duration) -> ListModelsError {
-    ListModelsError::Unreachable(format!("no whole answer within {} s", limit.as_secs_f64()))
+    ListModelsError::Unreachable(format!("no complete response within {} s", limit.as_secs_f64()))
 }
 
 async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>, ListModelsError> {
@@ -84,7 +71,7 @@ async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<St
     let first = match dialect {
         Dialect::OpenaiChat | Dialect::OpenaiResponses => "/models",
         Dialect::Anthropic => {
-            // Without a version the vendor answers nothing; this one is what its list is known to take.
+            // Anthropic requires a version.
             headers.push(("anthropic-version".to_owned(), "2023-06-01".to_owned()));
             "/v1/models?limit=1000"
         }
@@ -99,23 +86,24 @@ async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<St
     let mut url = list_url(target, first);
     let (mut models, mut seen) = (Vec::new(), std::collections::HashSet::new());
     for _ in 0..MAX_PAGES {
-        let (mut got, mut secrets) = get_authorized(transport, target, url, headers.clone()).await?;
-        if got.status == 404 && first == "/models" && target.provider.hosting == Hosting::Direct {
-            // Where chats need no version in the path, lists may (Perplexity).
+        let (mut response, mut secrets) = get_authorized(transport, target, url, headers.clone()).await?;
+        if response.status == 404 && first == "/models" && target.provider.hosting == Hosting::Direct {
+            // Some hosts have a version in the path of lists only (Perplexity).
             let versioned = list_url(target, "/v1/models");
-            (got, secrets) = get_authorized(transport, target, versioned, headers.clone()).await?;
+            (response, secrets) = get_authorized(transport, target, versioned, headers.clone()).await?;
         }
-        if !(200..300).contains(&got.status) {
-            let reply = WireResponse { status: got.status, headers: &got.headers, body: &got.body };
+        if !(200..300).contains(&response.status) {
+            let reply =
+                WireResponse { status: response.status, headers: &response.headers, body: &response.body };
             let failure = target.dialect.client_codec().decode_failure(reply).to_string();
             return Err(ListModelsError::Refused(redact_secrets(failure, &secrets)));
         }
-        let page: Value = serde_json::from_slice(&got.body)
+        let page: Value = serde_json::from_slice(&response.body)
             .map_err(|error| ListModelsError::Malformed(error.to_string()))?;
-        let named =
-            model_names(&page).ok_or_else(|| ListModelsError::Malformed("it names none".to_owned()))?;
-        let named = named.into_iter().map(|name| redact_secrets(name, &secrets));
-        models.extend(named.filter(|name| seen.insert(name.clone())));
+        let names = model_names(&page)
+            .ok_or_else(|| ListModelsError::Malformed("no model names found".to_owned()))?;
+        let names = names.into_iter().map(|name| redact_secrets(name, &secrets));
+        models.extend(names.filter(|name| seen.insert(name.clone())));
         match next_page(dialect, &page) {
             Some((parameter, token)) => {
                 url = list_url(target, first);
@@ -127,13 +115,12 @@ async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<St
     Ok(models)
 }
 
-/// Where a list is, with what the host wants of every request.
 fn list_url(target: &Target, path: &str) -> String {
     let provider = &target.provider;
     let is_azure = provider.hosting == Hosting::Azure;
     let root =
         if is_azure { azure_base_url(target.base_url(), target, path) } else { target.base_url().to_owned() };
-    // The base URL may hold the version that the path begins with, where one host speaks several dialects.
+    // A host that serves several dialects may have the version of the path in its base URL.
     let path = if root.ends_with("/v1") { path.strip_prefix("/v1").unwrap_or(path) } else { path };
     let mut url = root + path;
     if let Some(version) = target.api_version().filter(|_| is_azure) {
@@ -151,7 +138,7 @@ struct ListResponse {
     body: Bytes,
 }
 
-/// Gets a page with the provider's key, and says which secrets went along.
+/// Sends the request with the provider's key and returns the secrets that it contained.
 async fn get_authorized(
     transport: &dyn Transport,
     target: &Target,
@@ -170,22 +157,18 @@ async fn get(transport: &dyn Transport, outgoing: OutgoingRequest) -> Result<Lis
     let mut incoming = transport.send(outgoing).await.map_err(|error| {
         ListModelsError::Unreachable(match error {
             SendError::Unreachable(why) => why,
-            SendError::ConnectTimeout => "the connection did not stand in time".to_owned(),
+            SendError::ConnectTimeout => "connection timed out".to_owned(),
         })
     })?;
     let mut body = Vec::new();
     read_up_to(&mut incoming.body, &mut body, MAX_LIST_BYTES).await.map_err(|why| match why {
-        BodyError::ConnectionLost(why) => {
-            ListModelsError::Unreachable(format!("the connection broke ({why})"))
-        }
-        BodyError::TooLong => {
-            ListModelsError::Malformed(format!("it is longer than {} MiB", MAX_LIST_BYTES >> 20))
-        }
+        BodyError::ConnectionLost(why) => ListModelsError::Unreachable(format!("connection lost ({why})")),
+        BodyError::TooLong => ListModelsError::Malformed(format!("longer than {} MiB", MAX_LIST_BYTES >> 20)),
     })?;
     Ok(ListResponse { status: incoming.status, headers: incoming.headers, body: body.into() })
 }
 
-/// The models of a page: `data` or `models`, or the page itself where it is a list (Together).
+/// The model names of a page, in `data`, in `models`, or in the page itself (Together).
 fn model_names(page: &Value) -> Option<Vec<String>> {
     let list = [page, &page["data"], &page["models"]].into_iter().find_map(Value::as_array)?;
     let name = |item: &Value| {
@@ -195,7 +178,7 @@ fn model_names(page: &Value) -> Option<Vec<String>> {
     Some(list.iter().filter_map(name).collect())
 }
 
-/// Where the next page is, as the parameter that asks for it.
+/// The query parameter and token of the next page.
 fn next_page(dialect: Dialect, page: &Value) -> Option<(&'static str, &str)> {
     let (parameter, token) = match dialect {
         Dialect::Anthropic if page["has_more"] == true => ("after_id", &page["last_id"]),
@@ -236,9 +219,9 @@ mod tests {
 
     async fn run_list(
         provider: &str,
-        scenes: Vec<ScriptedReply>,
+        replies: Vec<ScriptedReply>,
     ) -> (Result<Vec<String>, ListModelsError>, usize) {
-        let transport = ScriptedTransport::new([("localhost", scenes)]);
+        let transport = ScriptedTransport::new([("localhost", replies)]);
         let listed = list_models(&transport, &target(provider), LIST_TIMEOUT).await;
         (listed, transport.hosts_called().len())
     }
@@ -271,10 +254,10 @@ mod tests {
             ),
             ("ollama", vec![r#"{"models":[{"name":"a","model":"a"},{"name":"b"}]}"#]),
         ] {
-            let scenes: Vec<ScriptedReply> = pages.iter().map(|page| reply(200, page)).collect();
-            let (listed, asked) = run_list(provider, scenes).await;
+            let replies: Vec<ScriptedReply> = pages.iter().map(|page| reply(200, page)).collect();
+            let (listed, requests) = run_list(provider, replies).await;
             assert_eq!(listed.unwrap(), ["a", "b"], "{provider}");
-            assert_eq!(asked, pages.len(), "{provider}");
+            assert_eq!(requests, pages.len(), "{provider}");
         }
     }
 
@@ -309,23 +292,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn endless_pagination_stops_at_page_limit() {
         let page = reply(200, r#"{"models":[{"name":"models/a"}],"nextPageToken":"again"}"#);
-        let (listed, asked) = run_list("gemini", vec![page]).await;
-        assert_eq!((listed.unwrap(), asked), (vec!["a".to_owned()], MAX_PAGES));
+        let (listed, requests) = run_list("gemini", vec![page]).await;
+        assert_eq!((listed.unwrap(), requests), (vec!["a".to_owned()], MAX_PAGES));
     }
 
     #[tokio::test(start_paused = true)]
     async fn error_cases() {
         let quoted = r#"{"error":{"message":"bad key planted-key-123","code":"invalid_api_key"}}"#;
         let never = ScriptedReply::Stream { pieces: Vec::new(), ending: ScriptedEnding::Hang };
-        for (scene, said) in [
+        for (reply_script, expected) in [
             (reply(401, quoted), "[redacted]"),
-            (reply(200, "<html>"), "no list of models"),
-            (reply(200, "{}"), "no list of models"),
+            (reply(200, "<html>"), "not a list of models"),
+            (reply(200, "{}"), "not a list of models"),
             (ScriptedReply::RefuseConnection, "connection refused"),
-            (never, "no whole answer within 5 s"),
+            (never, "no complete response within 5 s"),
         ] {
-            let why = run_list("openai", vec![scene]).await.0.unwrap_err().to_string();
-            assert!(why.contains(said) && !why.contains("planted"), "{why}");
+            let why = run_list("openai", vec![reply_script]).await.0.unwrap_err().to_string();
+            assert!(why.contains(expected) && !why.contains("planted"), "{why}");
         }
         let transport = ScriptedTransport::new([]);
         let mut bedrock = target("openai");

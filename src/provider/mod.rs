@@ -1,14 +1,12 @@
-//! How a model is reached: providers as data, credentials and signatures, the transport and its timers, one exchange.
-//!
-//! This room does the I/O and nothing else: it decides nothing about retries or order (that is `route`), and it knows
-//! no wire format (that is `dialect`) but that of lists of models. A key never leaves it except to its provider's own
-//! host. Start with [`exchange()`].
+//! How a model is reached: providers as data, credentials and request signing, the HTTP transport, and one
+//! exchange with its timeouts. This module does the I/O. It depends on `chat`, `catalog`, and `dialect`.
+//! Retries and candidate order belong to `route` and wire formats to `dialect`, except for model lists. A key
+//! is sent only to its provider's own host.
 
 mod adapt_request;
 #[cfg(test)]
 mod adapt_request_tests;
 mod authorization;
-mod body;
 mod credential;
 mod drill;
 #[cfg(test)]
@@ -19,11 +17,12 @@ mod environment;
 mod exchange;
 mod glob;
 mod http_transport;
+mod limited_body;
 mod list_models;
 mod model_ref;
 mod outgoing_request;
 mod provider_row;
-mod redaction;
+mod redact_secrets;
 #[cfg(test)]
 pub(crate) mod scripted_transport;
 mod signer;
@@ -31,17 +30,20 @@ mod target;
 mod tool_answer;
 mod transport;
 
-pub use adapt_request::{AdaptedRequest, RequestAdjustment};
-pub use credential::{Credential, KeySource};
-pub use drill::{DrillFault, DrillRule, DrillTarget, DrillTransport};
-pub use embed::embed_texts;
-pub use endpoint::{fill_template, is_valid_setting};
-pub use environment::Environment;
-pub use exchange::{ExchangeRecord, ExchangeTimeouts, exchange};
+pub(crate) use adapt_request::{AdaptedRequest, RequestAdjustment};
+pub(crate) use credential::{Credential, KeySource};
+pub(crate) use drill::{DrillFault, DrillRule, DrillTarget, DrillTransport};
+pub(crate) use embed::embed_texts;
+pub(crate) use endpoint::{fill_template, is_valid_setting};
+pub(crate) use environment::Environment;
+pub(crate) use exchange::{ExchangeRecord, ExchangeTimeouts, exchange};
 pub use http_transport::HttpTransport;
-pub use list_models::{ListModelsError, fetch_document, list_models};
-pub use model_ref::{ModelRef, ModelRefError};
-pub use provider_row::{AuthScheme, BaseUrlVariable, Hosting, Provider, ProviderLimits, built_in_providers};
-pub use signer::SharedSigner;
-pub use target::{Target, TargetError, is_loopback};
-pub use transport::{BodyStream, HttpMethod, IncomingResponse, OutgoingRequest, SendError, Transport};
+pub(crate) use list_models::{fetch_document, list_models};
+pub use model_ref::ModelRef;
+pub(crate) use model_ref::ModelRefError;
+pub use provider_row::{AuthScheme, Provider, built_in_providers};
+pub(crate) use provider_row::{Hosting, ProviderLimits};
+pub(crate) use signer::SharedSigner;
+pub use target::Target;
+pub(crate) use target::{TargetError, is_loopback};
+pub use transport::{HttpMethod, IncomingResponse, OutgoingRequest, SendError, Transport};

@@ -4,28 +4,23 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// A model at a provider, split at the first slash: the model's own name may hold more of them.
+/// A model at a provider, split at the first slash: the model's name may contain more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelRef {
-    /// The provider's name.
     pub provider: String,
-    /// The model's name at that provider.
     pub model: String,
 }
 
-/// A text that names no model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a model")]
+#[error("invalid model `{0}`: expected provider/model or an alias")]
 pub struct ModelRefError(String);
 
 impl ModelRefError {
-    /// What to write instead.
-    pub const HINT: &'static str =
-        "write provider/model, for example anthropic/claude-haiku-5-5, or an alias";
+    pub const HINT: &'static str = "use provider/model, for example anthropic/claude-haiku-5-5, or an alias";
 }
 
 impl ModelRef {
-    /// The same model under its provider's own name, where the one it has is another one of its names.
+    /// Replaces an alias of the provider with its canonical name.
     #[must_use]
     pub fn with_canonical_provider(self, names: &HashMap<String, String>) -> Self {
         match names.get(&self.provider) {

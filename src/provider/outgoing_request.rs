@@ -1,4 +1,4 @@
-//! From what a dialect encodes to what goes over the wire of a target: the host's own paths, extra headers and query.
+//! Builds the HTTP request for a target from an encoded one: host-specific paths, extra headers, and query.
 
 use sha2::{Digest, Sha256};
 
@@ -6,10 +6,10 @@ use super::{Hosting, HttpMethod, OutgoingRequest, RequestAdjustment, Target};
 use crate::chat::Request;
 use crate::dialect::{ClientRequest, Dialect, WireRequest, percent_encode};
 
-/// The version of Anthropic's API that Vertex asks for, in the body.
+/// The `anthropic_version` that Vertex requires in the body.
 const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
 
-/// The request for a target, not authorised yet.
+/// Builds the request for a target, without authorization.
 pub(super) fn build_outgoing(target: &Target, request: &Request, stream: bool) -> OutgoingRequest {
     let options = request.provider_options.get(&target.provider.name);
     let call = ClientRequest {
@@ -22,7 +22,7 @@ pub(super) fn build_outgoing(target: &Target, request: &Request, stream: bool) -
     address_request(target, target.dialect.client_codec().encode_request(call), stream)
 }
 
-/// What a dialect encoded, with its host's address, not authorised yet.
+/// Adds the target's URL, query, and headers to an encoded request, without authorization.
 pub(super) fn address_request(target: &Target, mut wire: WireRequest, stream: bool) -> OutgoingRequest {
     let mut url = target.base_url().to_owned();
     let mut query = Vec::new();
@@ -34,14 +34,14 @@ pub(super) fn address_request(target: &Target, mut wire: WireRequest, stream: bo
         }
         Hosting::Vertex => apply_vertex_paths(&mut wire, target, stream),
     }
-    // Where one host speaks several dialects, its base URL may hold the version that the other one's path begins with.
+    // A host that serves several dialects may have the version of another dialect's path in its base URL.
     let path = match wire.path.strip_prefix("/v1/") {
         Some(rest) if url.ends_with("/v1") => format!("/{rest}"),
         _ => wire.path,
     };
     url.push_str(&path);
     for (name, value) in &wire.query {
-        // The dialect's own values are plain words.
+        // The dialect's own values need no escaping.
         append_raw_query(&mut url, name, value);
     }
     for (name, value) in query.into_iter().chain(target.provider.query.iter().map(as_str_pair)) {
@@ -59,7 +59,8 @@ pub(super) fn address_request(target: &Target, mut wire: WireRequest, stream: bo
 }
 
 impl Target {
-    /// A mark of the very request as it would leave, without key or signature, by which the same one is known again.
+    /// SHA-256 over the request as it would be sent, without key or signature. Equal requests have equal
+    /// digests.
     pub fn request_digest(
         &self,
         request: &Request,
@@ -69,7 +70,8 @@ impl Target {
         let mut outgoing = build_outgoing(self, &self.adapt_request(request, adjustments).request, stream);
         outgoing.headers.sort();
         let mut hash = Sha256::new();
-        // No piece can run into the next one: none of them but the last holds a zero.
+        // A zero byte ends every piece but the last, and no piece contains one, so that pieces cannot run
+        // together.
         for piece in [self.model_ref.to_string(), outgoing.url] {
             hash.update(piece.as_bytes());
             hash.update([0]);
@@ -90,13 +92,13 @@ fn as_str_pair<'a>((name, value): (&'a String, &'a String)) -> (&'a str, &'a str
     (name, value)
 }
 
-/// Sets a header, in place of one of its name.
+/// Sets a header and replaces any with the same name.
 pub(super) fn set_header(outgoing: &mut OutgoingRequest, name: &str, value: String) {
     outgoing.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
     outgoing.headers.push((name.to_owned(), value));
 }
 
-/// Appends a query parameter, its value escaped.
+/// Appends a query parameter and escapes its value.
 pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
     append_raw_query(url, name, &percent_encode(value, b"-_.~"));
 }
@@ -106,8 +108,8 @@ fn append_raw_query(url: &mut String, name: &str, value: &str) {
     url.push_str(&format!("{name}={value}"));
 }
 
-/// Azure's base: `/openai/v1`; with an API version that is a date, the deployment's own path. A base URL may be given with
-/// or without either.
+/// Azure's base URL: `/openai/v1`, or the deployment's own path if the API version is a date. The configured
+/// base URL may end in `/openai`, `/openai/v1`, or neither.
 pub(super) fn azure_base_url(base_url: &str, target: &Target, path: &str) -> String {
     let dated = target.api_version().is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()));
     if !dated && base_url.ends_with("/v1") {
@@ -117,7 +119,7 @@ pub(super) fn azure_base_url(base_url: &str, target: &Target, path: &str) -> Str
     if !dated {
         return format!("{root}/openai/v1");
     }
-    // Only some of the classic paths are a deployment's.
+    // Only some of the dated API's paths are per deployment.
     if path.starts_with("/chat/") || path == "/embeddings" {
         format!("{root}/openai/deployments/{}", percent_encode(&target.model_ref.model, b"-_.~"))
     } else {
@@ -125,8 +127,8 @@ pub(super) fn azure_base_url(base_url: &str, target: &Target, path: &str) -> Str
     }
 }
 
-/// Vertex's publishers. Anthropic's models are named in the path there, and their API's version in the body; everybody
-/// else's are behind one OpenAI-compatible endpoint.
+/// Rewrites the path for Vertex's publishers. Anthropic's models are named in the path, with the API version
+/// in the body; other vendors' models share one OpenAI-compatible endpoint.
 fn apply_vertex_paths(wire: &mut WireRequest, target: &Target, stream: bool) {
     match target.dialect {
         Dialect::Anthropic => {}
@@ -146,7 +148,7 @@ fn apply_vertex_paths(wire: &mut WireRequest, target: &Target, stream: bool) {
     let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&wire.body) else { return };
     body.shift_remove("model");
     body.insert("anthropic_version".to_owned(), VERTEX_ANTHROPIC.into());
-    // A map of plain JSON always serialises.
+    // Serializing a map of plain JSON cannot fail.
     wire.body = serde_json::to_vec(&body).unwrap_or_default();
 }
 
@@ -237,7 +239,7 @@ mod tests {
         assert!(!sent.headers.iter().any(|(name, _)| name == "anthropic-version"));
     }
 
-    /// A token at hand, so that no test looks for credentials.
+    /// A fixed token, so that no test searches for credentials.
     const ACCESS_TOKEN: (&str, &str) = ("GOOGLE_OAUTH_ACCESS_TOKEN", "t");
 
     #[test]

@@ -14,144 +14,130 @@ use crate::dialect::{Dialect, Quirks};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// Its name in a model ref.
+    /// The name in a model reference.
     pub name: String,
-    /// Other names that it goes by.
     #[serde(default)]
     pub aliases: Vec<String>,
-    /// The wire format that it speaks.
     pub dialect: Dialect,
-    /// Models, by glob, that speak another dialect of the same host.
+    /// Models, by glob, that use another dialect of the same host.
     #[serde(default, deserialize_with = "deserialize_dialects")]
     pub dialects: Vec<(Dialect, Vec<String>)>,
-    /// Where the dialect's path begins. May hold `{region}` and other settings.
+    /// The prefix of the dialect's paths. May contain `{region}` and other settings.
     pub base_url: String,
-    /// The base URL of regions that have one of another form.
+    /// Base URLs of regions that do not follow the template.
     #[serde(default)]
     pub base_url_by_region: BTreeMap<String, String>,
-    /// The variable by which the vendor's own SDK moves the base URL.
+    /// The variable with which the vendor's SDK overrides the base URL.
     #[serde(default)]
     pub base_url_variable: Option<BaseUrlVariable>,
-    /// What the host's URLs have that the dialect does not know of.
     #[serde(default)]
     pub hosting: Hosting,
-    /// Variables that may hold a setting, by its name; the first one set wins.
+    /// Variables for each setting; the first one set wins.
     #[serde(default)]
     pub setting_variables: BTreeMap<String, Vec<String>>,
-    /// Settings that `routes.yaml` gives: `region`, `project`, `resource`, `account`, `api_version`.
+    /// Settings from `routes.yaml`: `region`, `project`, `resource`, `account`, `api_version`.
     #[serde(skip)]
     pub settings: BTreeMap<String, String>,
-    /// Headers beside the dialect's own.
+    /// Sent in addition to the dialect's headers.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Query parameters beside the dialect's own.
+    /// Sent in addition to the dialect's parameters.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
-    /// Variables that may hold the key, the first one set wins.
+    /// Variables for the key; the first one set wins.
     #[serde(default)]
     pub key_variables: Vec<String>,
-    /// Variables that may hold a token, which goes as `Authorization: Bearer` whatever `auth` says. They come after
-    /// the key's, and before signing.
+    /// Variables for a token, sent as `Authorization: Bearer` regardless of `auth`. Checked after the key's
+    /// variables and before signing.
     #[serde(default)]
     pub bearer_variables: Vec<String>,
-    /// A key that `routes.yaml` names in place of the usual variables.
+    /// A key source from `routes.yaml`; replaces the variables.
     #[serde(skip)]
     pub key_source: Option<KeySource>,
-    /// Whether it can be called without a key.
     #[serde(default)]
     pub key_optional: bool,
-    /// How requests are authorised.
     #[serde(default)]
     pub auth: AuthScheme,
-    /// Whether the key may go over plain HTTP to a host that is not loopback.
+    /// Whether the key may be sent over plain HTTP to a host that is not loopback.
     #[serde(default)]
     pub allow_http: bool,
-    /// What it does its own way.
     #[serde(default)]
     pub quirks: Quirks,
-    /// Whether it is the simulator.
     #[serde(default)]
     pub simulated: bool,
-    /// How much of it may be used at once.
     #[serde(skip)]
     pub limits: ProviderLimits,
-    /// Why it may not be used until its `routes.yaml` is trusted; `None` when nothing is wrong.
+    /// Why it cannot be used until its `routes.yaml` is trusted; `None` if trusted.
     #[serde(skip)]
     pub untrusted_reason: Option<String>,
-    /// What gets keys and tokens for it, once for all its models.
+    /// Shared by all models of the provider.
     #[serde(skip)]
     pub signer: SharedSigner,
 }
 
-/// How much of a provider may be used at once, by all processes that share a ledger. What is not set is not limited.
+/// Limits shared by all processes that use the same ledger. `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProviderLimits {
     /// Calls in flight.
     pub concurrency: Option<u32>,
-    /// Calls begun within any minute.
     pub requests_per_minute: Option<u32>,
-    /// Tokens in and out within any minute, as estimated before each call.
+    /// Input and output tokens, as estimated before each call.
     pub tokens_per_minute: Option<u64>,
 }
 
-/// A variable for a base URL, by its SDK's convention.
+/// A variable for the base URL, by the convention of the vendor's SDK.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseUrlVariable {
-    /// The variable's name.
     pub name: String,
-    /// What the SDK appends and this product's base URL holds already.
+    /// Path that the SDK appends and that this program's base URL includes.
     #[serde(default)]
     pub completed_by: String,
-    /// The port where the value names a host without one.
+    /// The port if the value is a host without one.
     #[serde(default)]
     pub default_port: Option<u16>,
 }
 
-/// How a request is authorised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthScheme {
-    /// `Authorization: Bearer KEY`.
     #[default]
     Bearer,
-    /// A header that holds the key alone.
+    /// The name of a header that contains only the key.
     Header(String),
-    /// A query parameter that holds the key.
+    /// The name of a query parameter.
     Query(String),
-    /// No key is sent.
     None,
-    /// Signed the AWS way; a key, where there is one, goes as a bearer token instead.
+    /// AWS Signature Version 4; a key, if there is one, is sent as a bearer token instead.
     Sigv4,
-    /// With a token for Google Cloud; a key, where there is one, goes as a bearer token instead.
+    /// A Google Cloud access token; a key, if there is one, is sent as a bearer token instead.
     Google,
 }
 
 impl AuthScheme {
-    /// Whether requests are signed with credentials of a cloud.
+    /// Whether requests need cloud credentials.
     pub fn is_signed(&self) -> bool {
         matches!(self, Self::Sigv4 | Self::Google)
     }
 }
 
-/// What a host's URLs have that the dialect does not know of.
+/// How a host's URLs differ from the dialect's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hosting {
-    /// Nothing: the dialect's path follows the base URL.
+    /// The dialect's path follows the base URL.
     #[default]
     Direct,
-    /// Azure: `/openai/v1`, or `/openai/deployments/{model}` where the API version is a date.
+    /// Azure: `/openai/v1`, or `/openai/deployments/{model}` if the API version is a date.
     Azure,
-    /// Vertex AI: `/publishers/{publisher}`, and Anthropic's models by a path instead of a field.
+    /// Vertex AI: `/publishers/{publisher}`, with Anthropic's models named in the path.
     Vertex,
 }
 
-/// Variables that hold AWS credentials.
 const AWS_KEY_VARIABLES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 impl Provider {
-    /// A provider that is no built-in one, with nothing but what it must have.
+    /// A custom provider, with defaults for everything optional.
     pub fn new(
         name: impl Into<String>,
         dialect: Dialect,
@@ -185,12 +171,11 @@ impl Provider {
         }
     }
 
-    /// Whether calling it needs a key or other credentials.
     pub fn is_key_required(&self) -> bool {
         self.auth != AuthScheme::None && !self.key_optional
     }
 
-    /// Whether a key, a token or a signature of the user's may be sent to it.
+    /// Whether one of the user's keys, tokens, or signatures may be sent to it.
     pub fn can_send_key(&self) -> bool {
         let named =
             self.key_source.is_some() || !self.key_variables.is_empty() || !self.bearer_variables.is_empty();
@@ -208,21 +193,20 @@ impl Provider {
         usual.chain(source).chain(aws.iter().copied())
     }
 
-    /// The dialect that a model speaks.
     pub fn dialect_for_model(&self, model: &str) -> Dialect {
         let speaks = |globs: &[String]| globs.iter().any(|glob| glob_matches(glob, model));
         self.dialects.iter().find(|(_, globs)| speaks(globs)).map_or(self.dialect, |(dialect, _)| *dialect)
     }
 }
 
-/// A map from dialects to globs, in its order.
+/// A map from dialects to globs that keeps its order.
 fn deserialize_dialects<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<(Dialect, Vec<String>)>, D::Error> {
     let map: serde_json::Map<String, serde_json::Value> = Deserialize::deserialize(deserializer)?;
     let entry = |(name, globs): (String, serde_json::Value)| {
         let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name);
-        let dialect = dialect.ok_or_else(|| D::Error::custom(format!("there is no dialect `{name}`")))?;
+        let dialect = dialect.ok_or_else(|| D::Error::custom(format!("unknown dialect `{name}`")))?;
         Ok((dialect, serde_json::from_value(globs).map_err(D::Error::custom)?))
     };
     map.into_iter().map(entry).collect()
@@ -230,7 +214,7 @@ fn deserialize_dialects<'de, D: serde::Deserializer<'de>>(
 
 /// The providers that need no configuration beyond a key.
 pub fn built_in_providers() -> Vec<Provider> {
-    // The rows are part of the program; a test reads them.
+    // A test parses the embedded rows.
     serde_json::from_str(include_str!("providers.json")).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! A transport out of a script, for tests of everything that has to do with time: a paused runtime is its clock.
+//! A transport that plays scripted replies, for tests of timing with a paused clock.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,20 +12,27 @@ use tokio::time::Instant;
 use super::transport::{IncomingResponse, OutgoingRequest, SendError, Transport};
 use crate::dialect::WireHeaders;
 
-/// What a host does with one request.
 #[derive(Clone, Debug)]
 pub(crate) enum ScriptedReply {
-    /// Refuses the connection.
     RefuseConnection,
-    /// Answers with a status, headers and a body, after a while.
-    Reply { after: Duration, status: u16, headers: Vec<(&'static str, String)>, body: String },
-    /// Answers with a status and nothing more, ever.
-    Stall { status: u16 },
-    /// Answers 200 and sends pieces, each after a while; then ends, or breaks, or hangs.
-    Stream { pieces: Vec<(Duration, String)>, ending: ScriptedEnding },
+    /// Sends the response after a delay.
+    Reply {
+        after: Duration,
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
+    /// Sends the status and then hangs.
+    Stall {
+        status: u16,
+    },
+    /// Sends status 200 and the pieces, each after its delay.
+    Stream {
+        pieces: Vec<(Duration, String)>,
+        ending: ScriptedEnding,
+    },
 }
 
-/// How a scripted stream ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ScriptedEnding {
     Clean,
@@ -33,30 +40,29 @@ pub(crate) enum ScriptedEnding {
     Hang,
 }
 
-/// Says what a host does with its nth request (counted from 0), so long after the start.
+/// Decides what a host does with its nth request (from 0), given the time since the start.
 pub(crate) type ReplyScript = Box<dyn Fn(&str, usize, Duration) -> ScriptedReply + Send + Sync>;
 
-/// Plays scenes, and writes down what was asked when.
+/// Plays scripted replies and records each request with its time.
 pub(crate) struct ScriptedTransport {
     script: ReplyScript,
     request_counts: Mutex<HashMap<String, usize>>,
     start: Instant,
     pub(crate) requests: Mutex<Vec<(Duration, String)>>,
-    /// The hosts that were warmed. None of it ever ends by itself.
+    /// The hosts that were preconnected to. A preconnect never finishes by itself.
     pub(crate) preconnects: Mutex<Vec<(Duration, String)>>,
 }
 
 impl ScriptedTransport {
-    /// Plays the scenes of each host in turn, the last one for ever.
+    /// Plays the replies of each host in order and repeats the last one.
     pub(crate) fn new(hosts: impl IntoIterator<Item = (&'static str, Vec<ScriptedReply>)>) -> Self {
         let hosts: HashMap<&str, Vec<ScriptedReply>> = hosts.into_iter().collect();
         Self::from_script(Box::new(move |host, nth, _| {
-            let scenes = hosts.get(host).expect("a scripted host");
-            scenes[nth.min(scenes.len() - 1)].clone()
+            let replies = hosts.get(host).expect("a scripted host");
+            replies[nth.min(replies.len() - 1)].clone()
         }))
     }
 
-    /// Plays what the script says.
     pub(crate) fn from_script(script: ReplyScript) -> Self {
         Self {
             script,
@@ -67,16 +73,16 @@ impl ScriptedTransport {
         }
     }
 
-    /// The hosts that were asked, in order.
+    /// The hosts that were called, in order.
     pub(crate) fn hosts_called(&self) -> Vec<String> {
         self.requests.lock().unwrap().iter().map(|(_, host)| host.clone()).collect()
     }
 
     fn next_reply(&self, host: &str) -> ScriptedReply {
-        let mut times = self.request_counts.lock().unwrap();
-        let times = times.entry(host.to_owned()).or_default();
-        *times += 1;
-        (self.script)(host, *times - 1, self.start.elapsed())
+        let mut count = self.request_counts.lock().unwrap();
+        let count = count.entry(host.to_owned()).or_default();
+        *count += 1;
+        (self.script)(host, *count - 1, self.start.elapsed())
     }
 }
 
@@ -90,9 +96,9 @@ impl Transport for ScriptedTransport {
     fn send(&self, outgoing: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
         let host = reqwest::Url::parse(&outgoing.url).unwrap().host_str().unwrap().to_owned();
         self.requests.lock().unwrap().push((self.start.elapsed(), host.clone()));
-        let scene = self.next_reply(&host);
+        let reply = self.next_reply(&host);
         async move {
-            match scene {
+            match reply {
                 ScriptedReply::RefuseConnection => Err(SendError::Unreachable("connection refused".into())),
                 ScriptedReply::Reply { after, status, headers, body } => {
                     tokio::time::sleep(after).await;

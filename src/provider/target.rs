@@ -1,4 +1,4 @@
-//! A model, with all that is needed to call it.
+//! A model with everything needed to call it.
 
 use std::sync::Arc;
 
@@ -8,118 +8,64 @@ use super::{Environment, ModelRef, Provider};
 use crate::catalog::{Capabilities, Capability, Catalog, ModelFacts, ModelMode, ReasoningControl};
 use crate::dialect::{Dialect, EffortControl, Quirks};
 
-/// A model with its provider, key, facts and quirks.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The model.
     pub model_ref: ModelRef,
-    /// Who serves it.
     pub provider: Arc<Provider>,
-    /// The wire format that it speaks: its provider's, or another one of the same host.
+    /// The provider's default dialect, or another one of the same host.
     pub dialect: Dialect,
-    /// What is known of it; nothing for a model that came out this morning.
+    /// `None` for a model that the catalog does not know.
     pub facts: Option<ModelFacts>,
-    /// What the provider does its own way, with what the model adds.
+    /// The provider's quirks, completed with the facts about the model.
     pub quirks: Quirks,
     base_url: String,
     api_version: Option<String>,
     authorization: Option<ResolvedAuthorization>,
 }
 
-/// Why a model cannot be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// The key is not set.
-    #[error("`{provider}` has no key: {variable} is not set")]
-    NoKey {
-        /// The provider.
-        provider: String,
-        /// The variable that would hold it.
-        variable: String,
-    },
-    /// There are no credentials to sign with.
+    #[error("`{provider}` has no API key: {variable} is not set")]
+    NoKey { provider: String, variable: String },
     #[error("`{provider}` has no credentials: {why}")]
-    NoCredentials {
-        /// The provider.
-        provider: String,
-        /// Where they were looked for, and what to do.
-        why: String,
-    },
-    /// The file that holds the key cannot be used.
-    #[error("`{provider}` has no key: {path} {why}")]
-    BadKeyFile {
-        /// The provider.
-        provider: String,
-        /// The file.
-        path: String,
-        /// What is wrong with it; never its content.
-        why: String,
-    },
-    /// A part of the base URL is not known.
+    NoCredentials { provider: String, why: String },
+    #[error("`{provider}` has no API key: {path} {why}")]
+    BadKeyFile { provider: String, path: String, why: String },
+    /// Part of the base URL is unknown.
     #[error("`{provider}` has no {setting}: {}", missing_setting_hint(.variables, .setting))]
     NoSetting {
-        /// The provider.
         provider: String,
-        /// Its name in `routes.yaml`.
+        /// The setting's name in `routes.yaml`.
         setting: String,
-        /// The variables that would hold it.
         variables: Vec<String>,
     },
-    /// A part of the base URL would lead elsewhere.
-    #[error("the {setting} of `{provider}` holds characters that do not belong there")]
-    BadSetting {
-        /// The provider.
-        provider: String,
-        /// Its name in `routes.yaml`.
-        setting: String,
-    },
-    /// The key would travel in the clear.
-    #[error("`{provider}` would get its key over plain HTTP at {base_url}")]
-    PlainHttp {
-        /// The provider.
-        provider: String,
-        /// Where it is.
-        base_url: String,
-    },
-    /// The base URL is none, or holds more than a path.
-    #[error("`{provider}` has the base URL `{base_url}`, which is no plain http or https URL")]
-    BadUrl {
-        /// The provider.
-        provider: String,
-        /// What was given.
-        base_url: String,
-    },
-    /// The base URL holds a user name or a password, which would show wherever a URL does.
-    #[error("the base URL of `{provider}` holds a user name or password")]
-    UserInfoInUrl {
-        /// The provider.
-        provider: String,
-    },
-    /// It is in a project's file that nobody has trusted.
-    #[error("`{provider}` is not trusted yet: {why}")]
-    Untrusted {
-        /// The provider.
-        provider: String,
-        /// What needs trust.
-        why: String,
-    },
-    /// The key holds characters that no header can carry.
-    #[error("the key of `{provider}` holds characters that cannot be sent in a header")]
-    BadKey {
-        /// The provider.
-        provider: String,
-    },
+    /// A setting could change the host of the base URL.
+    #[error("`{provider}` is not usable: `{setting}` contains characters that are not allowed in a URL")]
+    BadSetting { provider: String, setting: String },
+    #[error("refusing to send the key of `{provider}` over plain HTTP to {base_url}")]
+    PlainHttp { provider: String, base_url: String },
+    #[error("`{provider}` is not usable: the base URL `{base_url}` is not a plain http or https URL")]
+    BadUrl { provider: String, base_url: String },
+    /// User names and passwords would be visible wherever the URL is printed.
+    #[error("`{provider}` is not usable: the base URL contains a user name or password")]
+    UserInfoInUrl { provider: String },
+    /// The provider comes from a project file that is not trusted.
+    #[error("`{provider}` is not trusted: {why}")]
+    Untrusted { provider: String, why: String },
+    /// The key contains characters that are not allowed in a header.
+    #[error("`{provider}` is not usable: the key contains characters that cannot be sent in a header")]
+    BadKey { provider: String },
 }
 
 fn missing_setting_hint(variables: &[String], setting: &str) -> String {
     match variables {
-        [] => format!("say `{setting}:` under its name in routes.yaml"),
+        [] => format!("set `{setting}:` for this provider in routes.yaml"),
         variables => format!("{} is not set", variables.join(" or ")),
     }
 }
 
 impl TargetError {
-    /// Whether something is merely not set up: a key, credentials, a region.
+    /// Whether something is only missing, such as a key, credentials, or a region.
     pub fn is_not_configured(&self) -> bool {
         match self {
             Self::NoKey { .. }
@@ -137,11 +83,8 @@ impl TargetError {
 }
 
 impl Target {
-    /// Puts together what is needed to call a model. `environment` looks a variable up. Nothing is sent and no command
-    /// is run: what has to be fetched is fetched when a call is about to be sent.
-    ///
-    /// # Errors
-    /// What is missing or not allowed.
+    /// Resolves everything needed to call a model. Sends nothing and runs no command; credentials are fetched
+    /// when a call is sent.
     pub fn resolve(
         model_ref: ModelRef,
         provider: &Arc<Provider>,
@@ -153,7 +96,7 @@ impl Target {
             return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
         }
         let base_url = match resolve_base_url(provider, environment) {
-            // Without a key, a region alone would not help: the key is named first.
+            // Report the missing key first: a region alone would not help.
             Err(missing) if missing.is_not_configured() => Err(missing),
             found => Ok(found?),
         };
@@ -181,22 +124,21 @@ impl Target {
         })
     }
 
-    /// Where the dialect's path begins.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Whether it runs on this machine, where a first call may have to load the model.
+    /// Whether it runs on this machine, where the first call may have to load the model.
     pub fn is_local(&self) -> bool {
         !self.provider.simulated && reqwest::Url::parse(&self.base_url).is_ok_and(|url| is_loopback(&url))
     }
 
-    /// What its calls are authorised with, in words: where from, never what.
+    /// Where the key or credentials come from, for display.
     pub fn authorization_origin(&self) -> Option<&str> {
         self.authorization.as_ref().map(|found| found.origin.as_str())
     }
 
-    /// A mark by which its key is known again, and from which the key cannot be found out; `None` without a key.
+    /// Identifies the key across runs without revealing it; `None` without a key.
     pub fn key_fingerprint(&self) -> Option<String> {
         self.authorization.as_ref().map(ResolvedAuthorization::fingerprint)
     }
@@ -210,36 +152,35 @@ impl Target {
     }
 }
 
-/// The provider's quirks with what is known of the model. What the provider says of itself stands first.
+/// Completes the provider's quirks with facts about the model. The provider's own quirks take precedence.
 fn merge_quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
     let mut quirks = own.clone();
     let Some(facts) = facts else { return quirks };
     let claude =
         dialect == Dialect::Anthropic || dialect == Dialect::Bedrock && facts.model.contains("claude");
-    // Where much is known of a model and nothing of its thinking, there is none to ask for.
+    // If the catalog knows the model's capabilities but not reasoning, the model does not reason.
     let unknown = facts.capabilities == Capabilities::default();
-    let thinks = unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
+    let reasons = unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
     if quirks.effort == EffortControl::Native {
         quirks.effort = match facts.reasoning_control {
             Some(ReasoningControl::None) => EffortControl::Unsupported,
             Some(ReasoningControl::Budget) => EffortControl::Budget,
             Some(ReasoningControl::Adaptive) => EffortControl::Adaptive,
-            // A level alone, without a way to think: Claude Opus 4.5.
+            // Claude Opus 4.5 takes an effort level without visible reasoning.
             None if claude && !facts.efforts.is_empty() => EffortControl::Level,
-            None if facts.efforts.is_empty() && !thinks => EffortControl::Unsupported,
+            None if facts.efforts.is_empty() && !reasons => EffortControl::Unsupported,
             Some(ReasoningControl::Level) | None => EffortControl::Native,
         };
     }
     quirks.effort_levels |= facts.efforts.len() > 1;
     quirks.reasons |= facts.supports(Capability::Reasoning) == Some(true);
-    let marks = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
-    quirks.cache_points |= marks && facts.supports(Capability::Caching) == Some(true);
+    let takes_cache_points = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    quirks.cache_points |= takes_cache_points && facts.supports(Capability::Caching) == Some(true);
     quirks.default_max_tokens = quirks.default_max_tokens.or(facts.max_output_tokens);
     quirks
 }
 
-/// Whether a URL stays on this machine.
-pub fn is_loopback(url: &reqwest::Url) -> bool {
+pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost"
         || host.ends_with(".localhost")
@@ -270,12 +211,12 @@ mod tests {
             error,
             TargetError::NoKey { provider: "openai".into(), variable: "OPENAI_API_KEY".into() }
         );
-        let moved = resolve_target(
+        let overridden = resolve_target(
             "gemini",
             |_| (),
             &[("GOOGLE_API_KEY", "k"), ("GOOGLE_GEMINI_BASE_URL", "https://g.example/")],
         );
-        assert_eq!(moved.unwrap().base_url(), "https://g.example/v1beta");
+        assert_eq!(overridden.unwrap().base_url(), "https://g.example/v1beta");
         let ollama = resolve_target("ollama", |_| (), &[("OLLAMA_HOST", "box:1234")]).unwrap();
         assert_eq!((ollama.base_url(), ollama.is_local()), ("http://box:1234", false));
         for (host, expected) in [

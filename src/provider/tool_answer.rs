@@ -1,13 +1,13 @@
-//! An answer that came as the arguments of a tool, turned back into words.
+//! Turns structured output that arrives as a tool call's arguments back into text.
 
 use crate::chat::{Failure, FinishReason, StreamEvent};
 use crate::dialect::{DecodeProgress, StreamDecoder};
 
-/// Rewrites the events of an answer that was asked for by a tool: its arguments are the text.
+/// Rewrites events so that the arguments of the answer tool become the text.
 #[derive(Debug)]
 pub(super) struct ToolAnswerRewriter {
     tool: String,
-    /// Which call of the answer it is.
+    /// Index of the answer's tool call.
     index: Option<usize>,
     has_other_calls: bool,
 }
@@ -17,7 +17,7 @@ impl ToolAnswerRewriter {
         Self { tool: tool.to_owned(), index: None, has_other_calls: false }
     }
 
-    /// Rewrites all events from this place on.
+    /// Rewrites all events from index `from` on.
     pub(super) fn rewrite(&mut self, events: &mut Vec<StreamEvent>, from: usize) {
         let rest: Vec<StreamEvent> = events.drain(from..).collect();
         events.extend(rest.into_iter().filter_map(|event| self.rewrite_event(event)));
@@ -35,7 +35,7 @@ impl ToolAnswerRewriter {
                 self.index = Some(index);
                 None
             }
-            // A second answer is none.
+            // Only the first call of the answer tool counts.
             StreamEvent::ToolCallStart { ref name, .. } if *name == self.tool => None,
             StreamEvent::ToolCallStart { .. } => {
                 self.has_other_calls = true;
@@ -52,31 +52,31 @@ impl ToolAnswerRewriter {
     }
 }
 
-/// A decoder whose events are rewritten.
+/// A decoder whose events go through a [`ToolAnswerRewriter`].
 pub(super) struct ToolAnswerDecoder {
     inner: Box<dyn StreamDecoder>,
-    shaping: ToolAnswerRewriter,
+    rewriter: ToolAnswerRewriter,
 }
 
 impl ToolAnswerDecoder {
     pub(super) fn new(inner: Box<dyn StreamDecoder>, tool: &str) -> Self {
-        Self { inner, shaping: ToolAnswerRewriter::new(tool) }
+        Self { inner, rewriter: ToolAnswerRewriter::new(tool) }
     }
 }
 
 impl StreamDecoder for ToolAnswerDecoder {
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<DecodeProgress, Failure> {
         let from = events.len();
-        let fed = self.inner.feed(bytes, events);
-        self.shaping.rewrite(events, from);
-        fed
+        let result = self.inner.feed(bytes, events);
+        self.rewriter.rewrite(events, from);
+        result
     }
 
     fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let from = events.len();
-        let ended = self.inner.finish(events);
-        self.shaping.rewrite(events, from);
-        ended
+        let result = self.inner.finish(events);
+        self.rewriter.rewrite(events, from);
+        result
     }
 }
 

@@ -1,42 +1,35 @@
-//! How a model stands, and why.
-
 use super::CapacityLimit;
 
-/// How a model stands at a moment.
+/// Whether a model can be called now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Availability {
-    /// It may be called.
     Ready,
-    /// It may be called, behind those that do better.
+    /// Available, but ranked behind others because of its error rate.
     Demoted,
-    /// Its breaker is half-open: one call may find out whether it is back.
+    /// Half-open breaker: one call may probe the model.
     HalfOpen,
-    /// It wants to be left alone.
     Unavailable {
-        /// Until then, in milliseconds since 1970.
+        /// Milliseconds since 1970.
         until: i64,
-        /// Why.
         why: Unavailable,
     },
 }
 
-/// Why a model wants to be left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// Its breaker is open.
     BreakerOpen,
-    /// Another call is finding out whether it is back.
+    /// The breaker is half-open, and another call is probing it.
     BreakerProbing,
-    /// It said when it wants to be called again.
+    /// The provider asked not to be called before a certain time.
     RetryAfter,
-    /// Its key, or the model behind it, was refused; the class of that failure.
+    /// Cooldown of the key or the model, with the class of the failure.
     Cooldown(String),
-    /// It would answer, but there is no more of it for now.
+    /// A concurrency limit, rate limit, or budget is used up.
     AtLimit(CapacityLimit),
 }
 
 impl Availability {
-    /// The word for it.
+    /// The value in JSON output.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -46,7 +39,7 @@ impl Availability {
         }
     }
 
-    /// Until when it wants to be left alone, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub fn unavailable_until(&self) -> Option<i64> {
         match self {
             Self::Unavailable { until, .. } => Some(*until),
@@ -54,12 +47,12 @@ impl Availability {
         }
     }
 
-    /// Whose turn it is, of candidates in their order: the first one that is ready, else the first one that is demoted;
-    /// nobody's, where all want to be left alone.
-    pub fn pick_first<'a>(standings: impl Iterator<Item = (usize, &'a Self)>) -> Option<usize> {
+    /// The index of the first candidate that is ready or half-open, else of the first demoted one; `None` if
+    /// all are unavailable.
+    pub fn pick_first<'a>(availabilities: impl Iterator<Item = (usize, &'a Self)>) -> Option<usize> {
         let mut demoted = None;
-        for (index, standing) in standings {
-            match standing {
+        for (index, availability) in availabilities {
+            match availability {
                 Self::Ready | Self::HalfOpen => return Some(index),
                 Self::Demoted => demoted = demoted.or(Some(index)),
                 Self::Unavailable { .. } => {}
@@ -68,14 +61,13 @@ impl Availability {
         demoted
     }
 
-    /// Whether it is called in its turn, and not left alone.
     pub fn is_available(&self) -> bool {
         !matches!(self, Self::Unavailable { .. })
     }
 }
 
 impl HealthReport {
-    /// Whether nothing is known of it.
+    /// Whether nothing is known about the model.
     pub fn is_empty(&self) -> bool {
         let never = self.last_failure.is_none() && self.trips == 0 && self.recent_calls == 0.0;
         never
@@ -86,7 +78,7 @@ impl HealthReport {
 }
 
 impl Unavailable {
-    /// The word for it.
+    /// The value in JSON output.
     pub fn code(&self) -> &'static str {
         match self {
             Self::BreakerOpen => "breaker_open",
@@ -98,23 +90,22 @@ impl Unavailable {
     }
 }
 
-/// What is known of one model, for whoever wants to see it.
+/// What the ledger says about one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthReport {
-    /// How it stands.
     pub availability: Availability,
-    /// The share of recent calls in trouble, shrunk towards none where few are known.
+    /// Share of failures and 429s among recent calls, including prior successes that pull it toward 0.
     pub error_rate: f64,
-    /// How many recent calls are known, decayed until now.
+    /// Decayed number of recent calls.
     pub recent_calls: f64,
-    /// How many of these were in trouble.
+    /// Decayed number of failures and 429s among them.
     pub recent_errors: f64,
-    /// The trips of its breaker that still count.
+    /// Trips of the breaker that still count.
     pub trips: u32,
-    /// Its typical time until the first token, and for each token after it, in milliseconds, where measured.
+    /// Typical time to the first token, in milliseconds.
     pub first_token_ms: Option<f64>,
-    /// See there.
+    /// Typical time per token after the first, in milliseconds.
     pub token_ms: Option<f64>,
-    /// When it failed last, in milliseconds since 1970, and the class of that failure.
+    /// Time in milliseconds since 1970, and the class of the failure.
     pub last_failure: Option<(i64, String)>,
 }

@@ -1,95 +1,94 @@
-//! The arithmetic of health: decay, demotion, and the breaker. Pure: rows in, rows out, time and chance by argument.
+//! Circuit breaker, demotion, and decay of health data. Pure functions: time and random numbers are
+//! arguments.
 
 use std::time::Duration;
 
 use crate::ledger::{DecayedMean, HealthRow};
 
-/// Seconds in which what was learnt counts half.
+/// Half-life of failures and other events, in seconds.
 const HEALTH_HALF_LIFE_SECS: f64 = 300.0;
 
-/// The same for measured times, which calls of one person at a shell renew only now and then.
+/// Half-life of latencies; longer, because interactive calls measure them only occasionally.
 const LATENCY_HALF_LIFE_SECS: f64 = 3600.0;
 
-/// Events in a row are forgotten after this long without one; nothing decays for longer.
+/// A failure streak expires after this time without events, and decay stops here.
 const MEMORY_MS: i64 = 3_600_000;
 
-/// Events that are thought good before any was seen. They do not decay: silence heals, and one failure does not demote.
+/// Events assumed successful in advance, so that one failure does not demote. They do not decay, so a model
+/// recovers while it is not called.
 const PRIOR_EVENTS: f64 = 8.0;
 
-/// At most so many events are remembered, however many came: a provider that was called ten thousand times in good health
-/// is not to need thousands of refusals before it stands behind the others.
+/// Maximum number of remembered events. Without it, a provider with ten thousand successes would need
+/// thousands of 429s to be demoted.
 const MAX_EVENTS: f64 = 100.0;
 
-/// Above this share of troubled events a model stands behind the others, until it is below the second one.
+/// A model is demoted above the first error rate, and promoted again below the second.
 const DEMOTE_ABOVE: f64 = 0.15;
 const PROMOTE_BELOW: f64 = 0.075;
 
-/// The breaker opens at so many sick events in a row, or at this share of so many events.
+/// The breaker opens after this many consecutive failures, or at this failure rate over a minimum number of
+/// events.
 const TRIP_CONSECUTIVE_FAILURES: f64 = 3.0;
 const TRIP_MIN_EVENTS: f64 = 5.0;
 const TRIP_FAILURE_RATE: f64 = 0.5;
 
-/// How long it stays open the first time, and at most. Doubles with each trip; give or take a fifth.
+/// Open time after the first trip, and the maximum; it doubles with each trip and varies randomly by 20%.
 const FIRST_OPEN_MS: f64 = 15_000.0;
 const MAX_BASE_OPEN_MS: f64 = 120_000.0;
 
-/// It is never open for longer than so many milliseconds.
+/// Maximum open time: [`MAX_BASE_OPEN_MS`] plus 20%.
 pub(super) const MAX_OPEN_MS: i64 = 144_000;
 
-/// A trip is forgotten after so long without another.
+/// One trip is forgotten per this much time without another trip.
 const FORGET_TRIP_MS: i64 = 600_000;
 
-/// It closes after so many successes.
 const CLOSE_AFTER_SUCCESSES: u32 = 2;
 
-/// A model that came back is given so many calls at once in the end, and then as many as there are.
+/// After recovery, concurrency doubles with each success up to this value; after that, it is unlimited.
 const MAX_RECOVERY_CONCURRENCY: u32 = 64;
 
-/// What an attempt says of a model's health.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HealthSignal {
-    /// It answered to the end.
+pub(crate) enum HealthSignal {
+    /// A complete answer.
     Success,
-    /// It failed in a way that speaks of sickness, by this weight.
+    /// A failure of the model; the weight is 1, or 0.5 for classes that say less.
     Failure(f64),
-    /// It asked for less: back-pressure, no sickness.
+    /// Rate limited: the model is demoted, but the breaker does not open.
     Throttled,
-    /// Nothing: the failure was not its own.
+    /// A failure that says nothing about the model.
     Neutral,
 }
 
-/// How a model came to be tried.
+/// Why a model is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttemptRole {
-    /// It was ready.
+    /// It was available.
     Ordinary,
-    /// Its breaker is half-open, and this is the only probe.
+    /// The single probe of a half-open breaker.
     Probe,
-    /// It wanted to be left alone, and nobody else was ready.
+    /// It was unavailable, and so was every other candidate.
     LastResort,
 }
 
-/// What became of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BreakerTransition {
-    /// It opened, for so long.
+    /// The duration is how long it stays open.
     Opened(Duration),
-    /// It closed.
     Closed,
 }
 
-/// Takes in what an attempt says. `draw` is a number between 0 and 1.
+/// Updates the row with the result of an attempt. `random` is in 0..1.
 pub(super) fn apply_signal(
     row: &mut HealthRow,
-    sign: HealthSignal,
+    signal: HealthSignal,
     role: AttemptRole,
     now: i64,
-    draw: f64,
+    random: f64,
 ) -> Option<BreakerTransition> {
     if role == AttemptRole::Probe {
         row.probe_until = 0;
     }
-    let (sick, throttled) = match sign {
+    let (failed, throttled) = match signal {
         HealthSignal::Success => (0.0, 0.0),
         HealthSignal::Failure(weight) => (weight, 0.0),
         HealthSignal::Throttled => (0.0, 1.0),
@@ -100,30 +99,35 @@ pub(super) fn apply_signal(
     if now - row.updated_at > MEMORY_MS {
         row.consecutive_failures = 0.0;
     }
-    row.failures = row.failures * factor + sick;
+    row.failures = row.failures * factor + failed;
     row.throttled = row.throttled * factor + throttled;
     row.events = row.events * factor + 1.0;
     row.updated_at = row.updated_at.max(now);
-    match sign {
+    match signal {
         HealthSignal::Success => row.consecutive_failures = 0.0,
-        _ => row.consecutive_failures += sick,
+        _ => row.consecutive_failures += failed,
     }
     let change = if row.open_until == 0 {
-        update_closed(row, sign, now, draw)
+        update_closed(row, signal, now, random)
     } else {
-        update_open(row, sign, role, now, draw)
+        update_open(row, signal, role, now, random)
     };
     row.is_demoted = is_demoted(row, now);
     change
 }
 
-fn update_closed(row: &mut HealthRow, sign: HealthSignal, now: i64, draw: f64) -> Option<BreakerTransition> {
-    let sick = matches!(sign, HealthSignal::Failure(_));
+fn update_closed(
+    row: &mut HealthRow,
+    signal: HealthSignal,
+    now: i64,
+    random: f64,
+) -> Option<BreakerTransition> {
+    let is_failure = matches!(signal, HealthSignal::Failure(_));
     let share = row.events >= TRIP_MIN_EVENTS && row.failures / row.events >= TRIP_FAILURE_RATE;
-    if sick && (row.consecutive_failures >= TRIP_CONSECUTIVE_FAILURES || share) {
-        return Some(trip(row, now, draw));
+    if is_failure && (row.consecutive_failures >= TRIP_CONSECUTIVE_FAILURES || share) {
+        return Some(trip(row, now, random));
     }
-    if sign == HealthSignal::Success && row.recovery_concurrency > 0 {
+    if signal == HealthSignal::Success && row.recovery_concurrency > 0 {
         row.recovery_concurrency = if row.recovery_concurrency >= MAX_RECOVERY_CONCURRENCY {
             0
         } else {
@@ -135,12 +139,12 @@ fn update_closed(row: &mut HealthRow, sign: HealthSignal, now: i64, draw: f64) -
 
 fn update_open(
     row: &mut HealthRow,
-    sign: HealthSignal,
+    signal: HealthSignal,
     role: AttemptRole,
     now: i64,
-    draw: f64,
+    random: f64,
 ) -> Option<BreakerTransition> {
-    match (sign, role) {
+    match (signal, role) {
         (HealthSignal::Success, AttemptRole::Probe | AttemptRole::LastResort) => {
             row.successes_since_open = row.successes_since_open.saturating_add(1);
             if row.successes_since_open < CLOSE_AFTER_SUCCESSES {
@@ -150,62 +154,60 @@ fn update_open(
                 (0.0, 0.0, 0, 0, 1);
             Some(BreakerTransition::Closed)
         }
-        (HealthSignal::Failure(_), AttemptRole::Probe) => Some(trip(row, now, draw)),
-        // What began before the breaker opened says nothing of the time after.
+        (HealthSignal::Failure(_), AttemptRole::Probe) => Some(trip(row, now, random)),
+        // Attempts that started before the breaker opened say nothing about recovery.
         _ => None,
     }
 }
 
-fn trip(row: &mut HealthRow, now: i64, draw: f64) -> BreakerTransition {
+fn trip(row: &mut HealthRow, now: i64, random: f64) -> BreakerTransition {
     row.trips = active_trips(row, now).saturating_add(1);
     row.last_trip_at = now;
     let length =
         (FIRST_OPEN_MS * 2_f64.powi(i32::try_from(row.trips - 1).unwrap_or(i32::MAX))).min(MAX_BASE_OPEN_MS);
-    let length = length * (0.8 + 0.4 * draw);
+    let length = length * (0.8 + 0.4 * random);
     row.open_until = row.open_until.max(now + length as i64);
     row.successes_since_open = 0;
     row.recovery_concurrency = 0;
     BreakerTransition::Opened(Duration::from_millis((row.open_until - now) as u64))
 }
 
-/// The trips that still count: one less for each quiet ten minutes.
+/// Trips that still count: one less per [`FORGET_TRIP_MS`] without a trip.
 pub(super) fn active_trips(row: &HealthRow, now: i64) -> u32 {
     let quiet = u32::try_from((now - row.last_trip_at).max(0) / FORGET_TRIP_MS).unwrap_or(u32::MAX);
     row.trips.saturating_sub(quiet)
 }
 
-/// Whether it stands behind the others now.
 pub(super) fn is_demoted(row: &HealthRow, now: i64) -> bool {
     let bound = if row.is_demoted { PROMOTE_BELOW } else { DEMOTE_ABOVE };
     error_rate(row, now) > bound
 }
 
-/// The share of events that were troubled, with the prior ones.
+/// Share of failures and 429s among recent events, including the [`PRIOR_EVENTS`].
 pub(super) fn error_rate(row: &HealthRow, now: i64) -> f64 {
-    let (troubled, events) = decayed_counts(row, now);
-    troubled / (events + PRIOR_EVENTS)
+    let (errors, events) = decayed_counts(row, now);
+    errors / (events + PRIOR_EVENTS)
 }
 
-/// What is left of the troubled events, and of all events.
+/// Decayed numbers of failures plus 429s, and of all events.
 pub(super) fn decayed_counts(row: &HealthRow, now: i64) -> (f64, f64) {
     let factor = decay_factor(now - row.updated_at, HEALTH_HALF_LIFE_SECS);
     ((row.failures + row.throttled) * factor, row.events * factor)
 }
 
-/// Takes in a measured time: its logarithm, whose mean is the logarithm of a typical time.
+/// Adds a measured time. The mean is taken over logarithms, so its exponential is a typical time.
 pub(super) fn add_measurement(trend: DecayedMean, milliseconds: f64, since: i64) -> DecayedMean {
     let weight = trend.weight * decay_factor(since, LATENCY_HALF_LIFE_SECS) + 1.0;
     let mean = trend.mean + (milliseconds.max(0.01).ln() - trend.mean) / weight;
     DecayedMean { mean, weight }
 }
 
-/// How much of a measurement is left.
 pub(super) fn decayed_weight(trend: DecayedMean, since: i64) -> f64 {
     trend.weight * decay_factor(since, LATENCY_HALF_LIFE_SECS)
 }
 
 fn decay_factor(milliseconds: i64, half_life: f64) -> f64 {
-    // A clock that was set back does not bring anything back.
+    // A clock that was set back must not increase a weight.
     let seconds = milliseconds.clamp(0, MEMORY_MS) as f64 / 1000.0;
     2_f64.powf(-seconds / half_life)
 }
@@ -234,7 +236,7 @@ mod tests {
             Some(BreakerTransition::Opened(Duration::from_secs(15)))
         );
         assert_eq!(row.open_until, START_MS + 15_000);
-        // Late successes of calls from before close nothing.
+        // Calls that started before the breaker opened do not close it.
         assert_eq!(record_success(&mut row, AttemptRole::Ordinary, START_MS + 1), None);
         assert_eq!(record_success(&mut row, AttemptRole::Ordinary, START_MS + 2), None);
         assert_eq!(record_success(&mut row, AttemptRole::Probe, START_MS + 16_000), None);
@@ -269,7 +271,6 @@ mod tests {
             ),
             (5, 3, 0)
         );
-        // An open time is never shortened.
         let until = row.open_until;
         apply_signal(&mut row, HealthSignal::Failure(1.0), AttemptRole::Probe, until - 100_000, 0.0);
         assert!(row.open_until >= until);
@@ -295,7 +296,7 @@ mod tests {
             );
         }
         assert!(row.is_demoted && is_demoted(&row, START_MS + 300_000));
-        // 20 of 28: silence heals it below 0.075 after a little more than four half-lives.
+        // 20 of 28: the error rate falls below 0.075 after just under five half-lives.
         assert!(!is_demoted(&row, START_MS + 5 * 300_000));
         let mut row = HealthRow::default();
         record_failure(&mut row, START_MS);
@@ -356,12 +357,12 @@ mod tests {
         #[test]
         fn random_sequences_keep_invariants(steps in proptest::collection::vec((0..5_u8, 0..3_u8, -10_000..4_000_000_i64, 0.0..1.0_f64), 0..200)) {
             let (mut row, mut now) = (HealthRow::default(), START_MS);
-            for (sign, role, later, draw) in steps {
+            for (signal, role, later, random) in steps {
                 now += later;
-                let sign = [HealthSignal::Success, HealthSignal::Failure(1.0), HealthSignal::Failure(0.5), HealthSignal::Throttled, HealthSignal::Neutral][sign as usize];
+                let signal = [HealthSignal::Success, HealthSignal::Failure(1.0), HealthSignal::Failure(0.5), HealthSignal::Throttled, HealthSignal::Neutral][signal as usize];
                 let role = [AttemptRole::Ordinary, AttemptRole::Probe, AttemptRole::LastResort][role as usize];
                 let until = row.open_until;
-                let change = apply_signal(&mut row, sign, role, now, draw);
+                let change = apply_signal(&mut row, signal, role, now, random);
                 proptest::prop_assert!(row.failures >= 0.0 && row.failures <= row.events + 1e-9 && row.events.is_finite());
                 proptest::prop_assert!(row.open_until >= until || change == Some(BreakerTransition::Closed));
                 if let Some(BreakerTransition::Opened(time)) = change {

@@ -1,5 +1,3 @@
-//! What became of a call, and everything that happened on the way.
-
 use std::time::Duration;
 
 use super::{BudgetExceeded, SkipReason};
@@ -8,124 +6,109 @@ use crate::chat::{Failure, Response, Usage};
 use crate::dialect::ParsedResponseHeaders;
 use crate::provider::ModelRef;
 
-/// One call: its answer or why there is none, every attempt, every candidate that was left out.
+/// The result of one call, with its attempts and skipped candidates.
 #[derive(Clone, Debug)]
 pub struct CallRecord {
-    /// The id of the call.
     pub id: String,
-    /// The route, where there was one.
+    /// `None` for a model named directly.
     pub route: Option<String>,
-    /// What was asked for, as it was typed.
+    /// As the user typed it.
     pub requested_model: String,
-    /// The attempts, in order.
     pub attempts: Vec<Attempt>,
-    /// Candidates that were left out by the plan.
+    /// Candidates that the plan or the execution skipped.
     pub skipped: Vec<(ModelRef, SkipReason)>,
-    /// Candidates that were in the plan and not reached.
+    /// Candidates in the plan that were not reached.
     pub untried: Vec<ModelRef>,
-    /// The answer, or why there is none.
     pub outcome: Result<CallAnswer, CallError>,
-    /// From the call's start to the first content of the attempt that answered.
+    /// From the start of the call to the first content of the attempt that answered.
     pub first_token: Option<Duration>,
-    /// From the call's start to its end.
     pub latency: Duration,
-    /// How long it waited because of limits. Part of the latency, unless its router is patient.
+    /// Time spent waiting for limits. Part of the latency, unless the router waits for limits without a time
+    /// limit.
     pub queued_time: Duration,
 }
 
-/// An answer, and who gave it.
 #[derive(Clone, Debug)]
 pub struct CallAnswer {
-    /// What was answered.
     pub response: Response,
-    /// Who answered.
     pub model_ref: ModelRef,
 }
 
-/// Why there is no answer.
 #[derive(Clone, Debug)]
 pub struct CallError {
-    /// What ended the call.
     pub reason: StopReason,
-    /// The last attempt's failure; `None` when nothing was tried.
+    /// Failure of the last attempt; `None` if there was none.
     pub failure: Option<Failure>,
-    /// Text that had been shown when the answer broke off.
+    /// Text that was already shown when the answer broke off.
     pub shown_text: String,
 }
 
-/// What ended a call without an answer.
+/// Why a call ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// The plan left nobody to try.
+    /// The plan has no candidate to try.
     NoCandidate,
-    /// A failure that no other candidate would mend.
+    /// The failure's class does not allow failover.
     FatalFailure,
-    /// Everyone failed.
     AllAttemptsFailed,
-    /// The call's deadline ran out.
     DeadlineExceeded,
-    /// The caller's own time limit ran out.
     CallerTimeout,
-    /// A shown answer broke off.
+    /// The stream broke after text was shown.
     AnswerInterrupted,
-    /// There was no more of anybody who could have been tried, and waiting for it did not help.
+    /// Every candidate left was at a limit, and the call could not wait longer.
     AtLimit,
-    /// What was left to try would cost more than is left.
+    /// Every candidate left would exceed a budget.
     BudgetExceeded(BudgetExceeded),
 }
 
 impl StopReason {
-    /// What ended the call, in words.
     pub fn message(self) -> String {
         let words = match self {
-            Self::NoCandidate => "no candidate could be tried",
-            Self::FatalFailure => "a failure of this class ends the call",
-            Self::AllAttemptsFailed => "every attempt failed",
-            Self::DeadlineExceeded => "the deadline ran out",
-            Self::CallerTimeout => "the time limit ran out",
-            Self::AnswerInterrupted => "the answer broke off after it was shown; what you see is not whole",
-            Self::AtLimit => "the limits of those that are left let no call begin in time",
+            Self::NoCandidate => "no usable candidate",
+            Self::FatalFailure => "stopped: this failure class does not fail over",
+            Self::AllAttemptsFailed => "all attempts failed",
+            Self::DeadlineExceeded => "deadline exceeded",
+            Self::CallerTimeout => "time limit exceeded",
+            Self::AnswerInterrupted => {
+                "the stream broke after output was shown; the answer above is incomplete"
+            }
+            Self::AtLimit => "the limits of the remaining candidates left no capacity in time",
             Self::BudgetExceeded(over) => return over.to_string(),
         };
         words.to_owned()
     }
 }
 
-/// One exchange with one candidate.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The model.
     pub model_ref: ModelRef,
-    /// Whether it is the simulator's.
     pub is_simulated: bool,
-    /// From the call's start to the attempt's.
+    /// From the start of the call to the start of the attempt.
     pub start_offset: Duration,
-    /// From the request leaving to the last byte.
+    /// From sending the request to the last byte.
     pub duration: Duration,
-    /// Token counts, where there are any.
+    /// `None` if the attempt used no tokens.
     pub usage: Option<Usage>,
-    /// What it cost.
     pub cost: Cost,
-    /// Why it failed; `None` when it answered.
+    /// `None` if it answered.
     pub failure: Option<Failure>,
-    /// What the reply's headers said: its id, and what is left of the rate limits.
+    /// Request id and remaining rate limits from the response headers.
     pub account: ParsedResponseHeaders,
 }
 
 impl CallRecord {
-    /// What all attempts cost together.
     pub fn total_cost(&self) -> Cost {
         let sum = Cost::sum(self.attempts.iter().map(|attempt| attempt.cost));
         let nothing_yet = sum == Cost::ZERO && self.is_simulated();
         if nothing_yet { Cost { source: CostSource::Simulated, ..sum } } else { sum }
     }
 
-    /// How often the call moved on to another candidate.
+    /// Number of times the call moved to another candidate.
     pub fn failover_count(&self) -> usize {
         self.attempts.windows(2).filter(|pair| pair[0].model_ref != pair[1].model_ref).count()
     }
 
-    /// Whether any of it came from the simulator.
+    /// Whether any attempt went to the simulator.
     pub fn is_simulated(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.is_simulated)
     }

@@ -1,5 +1,5 @@
-//! What a request may be expected to cost and to take. Nothing is guessed: what is unknown stays unknown, and what is
-//! assumed is marked.
+//! Estimates of what a request will cost and how long it will take. Unknown values stay unknown, and assumed
+//! values are marked.
 
 use std::time::Duration;
 
@@ -8,44 +8,41 @@ use crate::catalog::{Cost, NanoDollars, Pricing};
 use crate::chat::Usage;
 use crate::ledger::{DecayedMean, HealthRow, RouteStatsRow};
 
-/// An answer's tokens, where no answer of the route was measured.
+/// Output tokens of a route that has no measured answers.
 const ASSUMED_OUTPUT_TOKENS: u64 = 400;
 
-/// So many measurements are what the peers of a candidate count for in its own figure.
+/// Weight of the peers' median in a candidate's latency, in measurements.
 const PEER_WEIGHT: f64 = 3.0;
 
-/// Fewer own measurements than this say little.
+/// A latency that rests on fewer measurements is not reliable.
 pub(super) const MIN_MEASUREMENTS: f64 = 3.0;
 
-/// What one candidate may be expected to do with a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CandidateEstimate {
-    /// About the tokens that go in.
     pub input_tokens: u64,
-    /// About the tokens that come out.
     pub output_tokens: u64,
-    /// Whether the output is an assumption: no answer of the route was measured.
+    /// Whether the output tokens are an assumption because no answer of the route was measured.
     pub is_output_assumed: bool,
-    /// The cost; `None` where the price is unknown.
+    /// `None` if the price is unknown.
     pub cost: Option<NanoDollars>,
-    /// Until the first token; `None` where neither it nor a peer was measured.
+    /// Time to the first token; `None` if neither the candidate nor a peer was measured.
     pub first_token: Option<Duration>,
-    /// Until the last token.
+    /// Time to the last token.
     pub latency: Option<Duration>,
-    /// How many measurements of its own the times rest on, decayed.
+    /// Number of the candidate's own measurements, decayed.
     pub measurements: f64,
-    /// The share of its recent calls that were in trouble.
+    /// Decayed share of failures and 429s among its recent calls.
     pub error_rate: f64,
 }
 
-/// The tokens of the answer to a request with that limit, on a route with those habits; and whether they are assumed.
-pub(super) fn estimate_output_tokens(habits: &RouteStatsRow, limit: Option<u64>) -> (u64, bool) {
-    let assumed = habits.calls < 1.0;
-    let mean = if assumed { ASSUMED_OUTPUT_TOKENS } else { habits.output_tokens.round() as u64 };
+/// Output tokens of a request with this limit, and whether they are an assumption.
+pub(super) fn estimate_output_tokens(stats: &RouteStatsRow, limit: Option<u64>) -> (u64, bool) {
+    let assumed = stats.calls < 1.0;
+    let mean = if assumed { ASSUMED_OUTPUT_TOKENS } else { stats.output_tokens.round() as u64 };
     (limit.map_or(mean, |limit| mean.min(limit)), assumed)
 }
 
-/// The expected cost. A share of the input comes from a cache where the model has a price for that.
+/// Expected cost. `cached_share` of the input gets the cached-input price, if the model has one.
 pub(super) fn estimate_cost(
     pricing: Option<&Pricing>,
     input: u64,
@@ -66,41 +63,42 @@ pub(super) fn estimate_cost(
     Cost::from_usage(&usage, Some(pricing)).nano_dollars
 }
 
-/// What of a trend is left at that time: the mean and its weight.
+/// The mean and its decayed weight; `None` without measurements.
 fn decayed_mean(trend: DecayedMean, row: &HealthRow, now: i64) -> Option<(f64, f64)> {
     let weight = decayed_weight(trend, now - row.measured_at);
     (weight > 0.0).then_some((trend.mean, weight))
 }
 
-/// How much of its own was measured of a candidate.
+/// Decayed number of the candidate's own measurements.
 pub(super) fn measurement_count(row: &HealthRow, now: i64) -> f64 {
     decayed_mean(row.first_token, row, now).map_or(0.0, |(_, weight)| weight)
 }
 
-/// The time of each candidate until the first token and until the last of so many, in milliseconds: its own typical
-/// one and its peers' median, weighed. A candidate that was never measured is thought to be like its peers, so that it
-/// is neither always first nor always last.
+/// Time to the first and to the last of `output` tokens per candidate, in milliseconds: the candidate's own
+/// geometric mean, weighted with the median of its peers. A candidate without measurements is assumed to be
+/// like its peers, so that it ranks neither always first nor always last.
 pub(super) fn estimate_latencies(rows: &[HealthRow], output: u64, now: i64) -> Vec<Option<(f64, f64)>> {
     let firsts: Vec<_> = rows.iter().map(|row| decayed_mean(row.first_token, row, now)).collect();
     let tokens: Vec<_> = rows.iter().map(|row| decayed_mean(row.token, row, now)).collect();
     (0..rows.len())
         .map(|index| {
             let first = shrink_to_peers(&firsts, index)?.exp();
-            // Too short answers leave the time of a token unmeasured; it is small beside the first one's then.
+            // Very short answers do not yield a time per token, but then it hardly matters.
             let token = shrink_to_peers(&tokens, index).map_or(0.0, f64::exp);
             Some((first, first + token * output as f64))
         })
         .collect()
 }
 
-/// Its own typical time until the last of so many tokens, in milliseconds, where that rests on enough calls.
+/// The candidate's own typical time to the last of `output` tokens, in milliseconds, if it rests on enough
+/// calls.
 pub(super) fn measured_latency(row: &HealthRow, output: u64, now: i64) -> Option<f64> {
     let (first, weight) = decayed_mean(row.first_token, row, now)?;
     let token = decayed_mean(row.token, row, now).map_or(0.0, |(mean, _)| mean.exp());
     (weight >= MIN_MEASUREMENTS).then(|| first.exp() + token * output as f64)
 }
 
-/// A candidate's figure, with its peers' median as if it had been measured a few times.
+/// A candidate's mean, with the median of its peers counted as [`PEER_WEIGHT`] measurements.
 fn shrink_to_peers(figures: &[Option<(f64, f64)>], index: usize) -> Option<f64> {
     let peers = figures.iter().enumerate().filter(|(other, _)| *other != index);
     let mut peers: Vec<f64> = peers.filter_map(|(_, figure)| figure.map(|(mean, _)| mean)).collect();
@@ -153,12 +151,12 @@ mod tests {
 
     #[test]
     fn output_tokens_cases() {
-        let mut habits = RouteStatsRow::default();
-        assert_eq!(estimate_output_tokens(&habits, None), (400, true));
-        assert_eq!(estimate_output_tokens(&habits, Some(50)), (50, true));
-        habits.record_call(120, 0.0);
-        assert_eq!(estimate_output_tokens(&habits, Some(1000)), (120, false));
-        assert_eq!(estimate_output_tokens(&habits, Some(64)), (64, false));
+        let mut stats = RouteStatsRow::default();
+        assert_eq!(estimate_output_tokens(&stats, None), (400, true));
+        assert_eq!(estimate_output_tokens(&stats, Some(50)), (50, true));
+        stats.record_call(120, 0.0);
+        assert_eq!(estimate_output_tokens(&stats, Some(1000)), (120, false));
+        assert_eq!(estimate_output_tokens(&stats, Some(64)), (64, false));
     }
 
     #[test]

@@ -1,23 +1,21 @@
-//! The table of failures, as it is written: every class at every place of the chain, streamed and whole, shown and held
-//! back. What is expected is spelled out here and not asked of the code that is tested.
+//! Every row of the failure table at every position of the chain, streamed and not, shown and not. The
+//! expected outcome is computed here, not by the code under test.
 
 use super::route_fixture::*;
 use super::*;
 use crate::chat::FailureClass;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 
-/// One line of the table.
 struct ClassTableRow {
     class: FailureClass,
-    /// Whether the same candidate may be asked again.
     retried: bool,
-    /// Whether the next one is asked: under a route's usual choices, and under the opposite ones.
+    /// Under a route's default policy, and under the inverted one.
     fails_over: [bool; 2],
-    /// How a stream shows it before there was any text.
+    /// Streamed, before any text.
     streamed: ScriptedReply,
-    /// How a stream shows it after half of an answer, where it can.
+    /// Streamed, after half of the answer; `None` if the class cannot occur there.
     midstream: Option<ScriptedReply>,
-    /// How an answer that comes whole shows it.
+    /// Not streamed.
     complete: ScriptedReply,
 }
 
@@ -36,7 +34,7 @@ fn complete_reply(body: &str) -> ScriptedReply {
     ScriptedReply::Reply { after: NO_DELAY, status: 200, headers: vec![], body: body.to_owned() }
 }
 
-/// The table of docs/architecture.md, with the traffic that gives each class.
+/// The table of docs/architecture.md, with a reply that produces each class.
 fn class_table() -> Vec<ClassTableRow> {
     use FailureClass::*;
     let half = content_chunk("half");
@@ -45,13 +43,13 @@ fn class_table() -> Vec<ClassTableRow> {
     let in_band = |code: &str| {
         Some(stream_reply(&[&half, &format!("data: {}\n\n", error(code))], ScriptedEnding::Clean))
     };
-    let row = |class, retried, goes_on, scene: ScriptedReply, midway| ClassTableRow {
+    let row = |class, retried, fails_over, reply: ScriptedReply, midstream| ClassTableRow {
         class,
         retried,
-        fails_over: goes_on,
-        streamed: scene.clone(),
-        midstream: midway,
-        complete: scene,
+        fails_over,
+        streamed: reply.clone(),
+        midstream,
+        complete: reply,
     };
     vec![
         row(Unreachable, true, FAILS_OVER_ALWAYS, ScriptedReply::RefuseConnection, None),
@@ -122,10 +120,10 @@ fn class_table() -> Vec<ClassTableRow> {
     ]
 }
 
-/// Stands for a scene that is replaced.
+/// Marks a reply that is replaced.
 const PLACEHOLDER_REPLY: ScriptedReply = ScriptedReply::RefuseConnection;
 
-/// Where the candidate is that fails. Those before it have nothing to offer, those after it answer.
+/// Position of the failing candidate. Those before it have no model, and those after it answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum FailurePosition {
     Alone,
@@ -135,7 +133,7 @@ enum FailurePosition {
 }
 
 impl FailurePosition {
-    /// How many there are, and which of them fails.
+    /// The number of candidates, and the index of the failing one.
     fn candidate_count_with_failing_index(self) -> (usize, usize) {
         match self {
             Self::Alone => (1, 0),
@@ -146,14 +144,13 @@ impl FailurePosition {
     }
 }
 
-/// One way to meet it.
 #[derive(Clone, Copy, Debug)]
 struct ClassTableScenario {
     place: FailurePosition,
     stream: bool,
     shows: bool,
     midstream: bool,
-    /// The route's choices are the opposite of the usual ones.
+    /// Whether the route's policy is the opposite of the default.
     inverted_policy: bool,
     restarts: bool,
     retry: RetryPolicy,
@@ -167,20 +164,20 @@ fn all_scenarios() -> Vec<ClassTableScenario> {
     for place in
         [FailurePosition::Alone, FailurePosition::First, FailurePosition::Middle, FailurePosition::Last]
     {
-        for (stream, midway) in [(false, false), (true, false), (true, true)] {
+        for (stream, midstream) in [(false, false), (true, false), (true, true)] {
             for shows in both {
-                for turned in both {
-                    for restarts in if midway { &both[..] } else { &both[..1] } {
-                        let of = |retry| ClassTableScenario {
+                for inverted_policy in both {
+                    for restarts in if midstream { &both[..] } else { &both[..1] } {
+                        let scenario = |retry| ClassTableScenario {
                             place,
                             stream,
                             shows,
-                            midstream: midway,
-                            inverted_policy: turned,
+                            midstream,
+                            inverted_policy,
                             restarts: *restarts,
                             retry,
                         };
-                        settings.extend(retries.map(of));
+                        settings.extend(retries.map(scenario));
                     }
                 }
             }
@@ -189,16 +186,14 @@ fn all_scenarios() -> Vec<ClassTableScenario> {
     settings
 }
 
-/// What must come of it.
 #[derive(Debug, PartialEq)]
 struct ClassTableOutcome {
-    /// Who is asked, in order.
     hosts_called: Vec<&'static str>,
-    /// Who answers, or why nobody does.
+    /// The host that answers, or why there is no answer.
     outcome: Result<&'static str, StopReason>,
-    /// What is told on the way, the first two words of each.
+    /// The first two words of each notice.
     notices: Vec<String>,
-    /// What a user has seen of an answer that never came.
+    /// Text shown of an answer that was never completed.
     shown: &'static str,
     not_tried: usize,
 }
@@ -208,39 +203,39 @@ const HOSTS: [&str; 3] = ["a", "b", "c"];
 fn expected_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
     let (candidates, at) = setting.place.candidate_count_with_failing_index();
     let seen = setting.shows && setting.midstream;
-    let goes_on = row.fails_over[usize::from(setting.inverted_policy)] && (!seen || setting.restarts);
+    let can_fail_over = row.fails_over[usize::from(setting.inverted_policy)] && (!seen || setting.restarts);
     let others = at + 1 < candidates;
     let times = match setting.retry.when {
-        _ if !goes_on || !row.retried => 1,
+        _ if !can_fail_over || !row.retried => 1,
         RetryWhen::Alone if others => 1,
         _ => 1 + setting.retry.retries as usize,
     };
-    let answered = goes_on && others;
-    let mut asked = HOSTS[..at].to_vec();
-    asked.extend(vec![HOSTS[at]; times]);
-    let mut told: Vec<String> =
+    let answered = can_fail_over && others;
+    let mut hosts_called = HOSTS[..at].to_vec();
+    hosts_called.extend(vec![HOSTS[at]; times]);
+    let mut notices: Vec<String> =
         HOSTS[..at].iter().map(|host| format!("{host}/m: model_unavailable")).collect();
-    // What ends a call is not told on the way.
+    // The failure that ends a call is part of its error, not a notice.
     for _ in 0..if answered { times } else { times - 1 } {
-        told.push(format!("{}/m: {}", HOSTS[at], row.class));
+        notices.push(format!("{}/m: {}", HOSTS[at], row.class));
         if seen {
-            told.push(format!("{}/m broke", HOSTS[at]));
+            notices.push("the stream".to_owned());
         }
     }
-    let end = if answered {
-        asked.push(HOSTS[at + 1]);
+    let outcome = if answered {
+        hosts_called.push(HOSTS[at + 1]);
         Ok(HOSTS[at + 1])
     } else if seen {
         Err(StopReason::AnswerInterrupted)
-    } else if goes_on {
+    } else if can_fail_over {
         Err(StopReason::AllAttemptsFailed)
     } else {
         Err(StopReason::FatalFailure)
     };
     ClassTableOutcome {
-        hosts_called: asked,
-        outcome: end,
-        notices: told,
+        hosts_called,
+        outcome,
+        notices,
         shown: if seen && !answered { "half" } else { "" },
         not_tried: if answered { 0 } else { candidates - at - 1 },
     }
@@ -249,30 +244,30 @@ fn expected_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTa
 async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
     let (candidates, at) = setting.place.candidate_count_with_failing_index();
     let fails = match (&row.midstream, setting.stream) {
-        (Some(scene), true) if setting.midstream => scene,
+        (Some(reply), true) if setting.midstream => reply,
         (_, true) => &row.streamed,
         (_, false) => &row.complete,
     };
-    let scenes = (0..candidates).map(|index| match index {
+    let replies = (0..candidates).map(|index| match index {
         before if before < at => status_reply(404),
         this if this == at => fails.clone(),
         _ if setting.stream => text_reply("ok"),
         _ => complete_reply(r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#),
     });
-    let mut world = RouteFixture::new(HOSTS.into_iter().zip(scenes.map(|scene| vec![scene])));
+    let mut world = RouteFixture::new(HOSTS.into_iter().zip(replies.map(|reply| vec![reply])));
     world.stream = setting.stream;
-    let usual = if setting.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
+    let choice = if setting.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
     let policy = RoutePolicy {
         retry: setting.retry,
-        on_content_policy: usual,
-        on_bad_request: usual,
+        on_content_policy: choice,
+        on_bad_request: choice,
         on_unknown: if setting.inverted_policy { StopOrContinue::Stop } else { StopOrContinue::Continue },
         on_midstream: if setting.restarts { StopOrContinue::Continue } else { StopOrContinue::Stop },
         ..RoutePolicy::default()
     };
-    let mut listener =
+    let mut observer =
         RecordingObserver { shows_stream: setting.shows, text: String::new(), notices: vec![] };
-    let record = world.call_with_observer(&route(&HOSTS[..candidates], policy), &mut listener).await;
+    let record = world.call_with_observer(&route(&HOSTS[..candidates], policy), &mut observer).await;
     let failed = record.attempts.iter().filter(|attempt| attempt.model_ref.provider == HOSTS[at]);
     for attempt in failed {
         assert_eq!(attempt.failure.as_ref().unwrap().class, row.class, "{setting:?}");
@@ -293,9 +288,9 @@ async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> C
             .outcome
             .as_ref()
             .err()
-            .map_or("", |none| if none.shown_text.is_empty() { "" } else { "half" }),
-        outcome: record.outcome.map(|answer| name(&answer.model_ref.provider)).map_err(|none| none.reason),
-        notices: listener.notices.iter().map(two_words).collect(),
+            .map_or("", |error| if error.shown_text.is_empty() { "" } else { "half" }),
+        outcome: record.outcome.map(|answer| name(&answer.model_ref.provider)).map_err(|error| error.reason),
+        notices: observer.notices.iter().map(two_words).collect(),
         not_tried: record.untried.len(),
     }
 }
@@ -322,7 +317,7 @@ async fn outcome_matches_table_at_every_position() {
 fn table_covers_every_failure_class() {
     let rows: Vec<FailureClass> = class_table().iter().map(|row| row.class).collect();
     let missing: Vec<_> = FailureClass::ALL.into_iter().filter(|class| !rows.contains(class)).collect();
-    // No provider says this: it is the caller who went away.
+    // No provider reports this class; it means that the caller gave up.
     assert_eq!(missing, [FailureClass::Cancelled]);
     let policy = RoutePolicy {
         on_unknown: StopOrContinue::Continue,

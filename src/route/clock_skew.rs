@@ -1,6 +1,6 @@
-//! What of the ledger is believed. Its times are those of the clock that wrote them: one that was set back finds times
-//! that nobody can have meant, and would leave a candidate alone for as long as it had been ahead. Such a time is as if
-//! it had not been written, and every row is read through here.
+//! Corrects ledger times that cannot be right. If a clock was set back, times written earlier lie in the
+//! future and would keep a candidate unavailable for as long as the clock had been ahead. Every row is read
+//! through this module, which treats such times as if they had never been written.
 
 use std::ops::Range;
 
@@ -8,29 +8,29 @@ use super::breaker::MAX_OPEN_MS;
 use super::limits::LEASE_MS;
 use crate::ledger::HealthRow;
 
-/// Clocks of several machines over one file differ by so much.
+/// Allowed difference between the clocks of machines that share a ledger file.
 const CLOCK_SKEW_MS: i64 = 2_000;
 
-/// A probe is leased for so long, and no longer.
+/// Length of a probe's lease.
 pub(super) const PROBE_LEASE_MS: i64 = 15_000;
 
-/// Nothing is left alone for longer: neither by a block nor because its provider asked for it.
+/// Longest cooldown and longest retry-after.
 pub(super) const MAX_COOLDOWN_MS: i64 = 24 * 3_600_000;
 
-/// A time that is no longer away than that, else never.
+/// The time, or 0 if it is further in the future than `longest` allows.
 fn drop_far_future(time: i64, now: i64, longest: i64) -> i64 {
     if time > now + longest + CLOCK_SKEW_MS { 0 } else { time }
 }
 
-/// A time that has passed.
+/// For times of past events, which cannot be in the future.
 fn clamp_to_now(time: i64, now: i64) -> i64 {
     if time > now + CLOCK_SKEW_MS { now } else { time }
 }
 
-/// What is known of a model, as far as it is believed at this time.
+/// The row with implausible times corrected.
 pub(super) fn correct_health(mut row: HealthRow, now: i64) -> HealthRow {
     if drop_far_future(row.open_until, now, MAX_OPEN_MS) != row.open_until {
-        // It did open: one call may find out whether it is back.
+        // The breaker did open, so let one call probe the model.
         row.open_until = now;
     }
     row.probe_until = drop_far_future(row.probe_until, now, PROBE_LEASE_MS);
@@ -41,22 +41,20 @@ pub(super) fn correct_health(mut row: HealthRow, now: i64) -> HealthRow {
     row
 }
 
-/// The latest end of a block.
 pub(super) fn latest_cooldown_end(now: i64) -> i64 {
     now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS
 }
 
-/// The latest time at which something can have happened.
 pub(super) fn latest_past_time(now: i64) -> i64 {
     now + CLOCK_SKEW_MS
 }
 
-/// When leases end that hold something now.
+/// End times of leases that are in use now.
 pub(super) fn live_lease_ends(now: i64) -> Range<i64> {
     now + 1..now + LEASE_MS + CLOCK_SKEW_MS
 }
 
-/// The seconds of which something was begun since that one.
+/// Seconds from `second` on in which a call may have started.
 pub(super) fn seconds_since(second: i64, now: i64) -> Range<i64> {
     second..(now + CLOCK_SKEW_MS) / 1000 + 1
 }
@@ -76,20 +74,20 @@ mod tests {
             jumps in proptest::collection::vec((-5 * MAX_COOLDOWN_MS..5 * MAX_COOLDOWN_MS, 0..4_u8, 0.0..1.0_f64), 1..40)
         ) {
             let (mut row, mut now) = (HealthRow::default(), START_MS);
-            for (jump, sign, draw) in jumps {
+            for (jump, signal, random) in jumps {
                 now += jump;
                 row = correct_health(row, now);
                 proptest::prop_assert!(row.open_until <= now + MAX_OPEN_MS + CLOCK_SKEW_MS);
                 proptest::prop_assert!(row.probe_until <= now + PROBE_LEASE_MS + CLOCK_SKEW_MS);
                 proptest::prop_assert!(row.not_before <= now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS);
                 let role = if row.open_until == 0 { AttemptRole::Ordinary } else { AttemptRole::Probe };
-                match sign {
+                match signal {
                     0 => row.not_before = now + MAX_COOLDOWN_MS,
                     1 => row.probe_until = now + PROBE_LEASE_MS,
-                    2 => drop(apply_signal(&mut row, HealthSignal::Success, role, now, draw)),
-                    _ => drop(apply_signal(&mut row, HealthSignal::Failure(1.0), role, now, draw)),
+                    2 => drop(apply_signal(&mut row, HealthSignal::Success, role, now, random)),
+                    _ => drop(apply_signal(&mut row, HealthSignal::Failure(1.0), role, now, random)),
                 }
-                // An hour later nothing of it is left but what the provider itself asked for.
+                // Six hours later, only a cooldown requested by the provider can be left.
                 let later = now + Duration::from_secs(6 * 3600).as_millis() as i64;
                 let row = correct_health(row.clone(), later);
                 proptest::prop_assert!(row.open_until <= later && row.probe_until <= later);

@@ -1,21 +1,16 @@
-//! How much may be spent.
-
 use crate::catalog::NanoDollars;
 
-/// How much may be spent in a day, by all processes that share a ledger.
+/// Spending limit per UTC day, shared by all processes that use the same ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DailyBudget {
-    /// For the calls of one UTC day.
     pub limit: NanoDollars,
-    /// What happens to a call beyond it.
     pub on_exceeded: OnExceeded,
 }
 
-/// What happens to a call beyond the budget.
+/// What happens to a call that would exceed the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExceeded {
-    /// It is not made.
     Stop,
-    /// It is made, with a warning.
+    /// Make the call, with a warning.
     Warn,
 }

@@ -1,4 +1,4 @@
-//! The walk: every class, retries, deadlines, blocks, windows.
+//! Execution of plans: failure classes, retries, deadlines, cooldowns, and context windows.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::chat::{FailureClass, Request};
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 
-/// Bodies and statuses that give each class, with whether the chain goes on.
+/// Replies that produce each class, and whether the call fails over.
 fn failure_class_replies() -> Vec<(FailureClass, ScriptedReply, bool)> {
     let stream = |pieces: &[&str], ending| ScriptedReply::Stream {
         pieces: pieces.iter().map(|p| (NO_DELAY, (*p).to_owned())).collect(),
@@ -39,17 +39,17 @@ fn failure_class_replies() -> Vec<(FailureClass, ScriptedReply, bool)> {
 
 #[tokio::test(start_paused = true)]
 async fn failure_class_decides_failover() {
-    for (class, scene, goes_on) in failure_class_replies() {
-        let world = RouteFixture::new([("a", vec![scene.clone()]), ("b", vec![text_reply("ok")])]);
+    for (class, reply, fails_over) in failure_class_replies() {
+        let world = RouteFixture::new([("a", vec![reply.clone()]), ("b", vec![text_reply("ok")])]);
         let record = world.call(&route(&["a", "b"], RoutePolicy::default())).await;
-        assert_eq!(record.attempts[0].failure.as_ref().unwrap().class, class, "{scene:?}");
-        assert_eq!(record.outcome.is_ok(), goes_on, "{class}");
+        assert_eq!(record.attempts[0].failure.as_ref().unwrap().class, class, "{reply:?}");
+        assert_eq!(record.outcome.is_ok(), fails_over, "{class}");
         assert_eq!(
             world.transport.hosts_called(),
-            if goes_on { vec!["a", "b"] } else { vec!["a"] },
+            if fails_over { vec!["a", "b"] } else { vec!["a"] },
             "{class}"
         );
-        if !goes_on {
+        if !fails_over {
             assert_eq!(record.untried.len(), 1, "{class}");
             assert_eq!(record.outcome.unwrap_err().reason, StopReason::FatalFailure);
         }
@@ -64,8 +64,8 @@ async fn route_policy_overrides_failover() {
         on_unknown: StopOrContinue::Stop,
         ..RoutePolicy::default()
     };
-    for (class, scene, _) in failure_class_replies() {
-        let world = RouteFixture::new([("a", vec![scene]), ("b", vec![text_reply("ok")])]);
+    for (class, reply, _) in failure_class_replies() {
+        let world = RouteFixture::new([("a", vec![reply]), ("b", vec![text_reply("ok")])]);
         let record = world.call(&route(&["a", "b"], policy.clone())).await;
         assert_eq!(record.outcome.is_ok(), class != FailureClass::Unknown, "{class}");
     }
@@ -73,8 +73,8 @@ async fn route_policy_overrides_failover() {
 
 #[tokio::test(start_paused = true)]
 async fn only_candidate_retries_transient_failures_once() {
-    for (class, scene, _) in failure_class_replies() {
-        let world = RouteFixture::new([("a", vec![scene, text_reply("second")])]);
+    for (class, reply, _) in failure_class_replies() {
+        let world = RouteFixture::new([("a", vec![reply, text_reply("second")])]);
         let record = world.call(&route(&["a"], RoutePolicy::default())).await;
         let helps = matches!(
             class,
@@ -99,7 +99,7 @@ async fn failover_to_ready_candidate_is_immediate() {
     ]);
     let record = world.call(&route(&["a", "b", "c"], RoutePolicy::default())).await;
     assert_eq!(response_text(&record), "ok");
-    assert_eq!(record.latency, Duration::from_millis(20), "two refusals of 10 ms and no sleep");
+    assert_eq!(record.latency, Duration::from_millis(20), "two failures of 10 ms and no delay");
     assert_eq!(record.failover_count(), 2);
 }
 
@@ -136,7 +136,11 @@ async fn retry_after_is_honored_within_deadline() {
 
     let world = RouteFixture::new([("a", vec![limited("100"), text_reply("never")])]);
     let record = world.call(&route(&["a"], RoutePolicy::default())).await;
-    assert_eq!(failure_classes(&record), [FailureClass::RateLimited], "100 s do not fit in half of 120 s");
+    assert_eq!(
+        failure_classes(&record),
+        [FailureClass::RateLimited],
+        "100 s exceed half of the 120 s deadline"
+    );
     assert!(record.latency < seconds(1));
 }
 
@@ -154,39 +158,38 @@ async fn auth_cooldown_skips_candidate_in_later_calls() {
     let both = route(&["a", "b"], RoutePolicy::default());
     assert_eq!(response_text(&world.call(&both).await), "b");
     assert_eq!(response_text(&world.call(&both).await), "b");
-    assert_eq!(world.transport.hosts_called(), ["a", "b", "b"], "the second call leaves `a` alone");
-    // Named directly, it is called all the same, at once.
+    assert_eq!(world.transport.hosts_called(), ["a", "b", "b"], "the second call skips `a`");
+    // As the only candidate, it is called anyway, without a delay.
     let record = world.call(&route(&["a"], RoutePolicy::default())).await;
     assert_eq!(response_text(&record), "a");
     assert!(record.latency < seconds(1));
     tokio::time::sleep(seconds(301)).await;
-    assert_eq!(response_text(&world.call(&both).await), "a", "a key's block ends after five minutes");
+    assert_eq!(response_text(&world.call(&both).await), "a", "the key's cooldown ends after five minutes");
 }
 
 #[tokio::test(start_paused = true)]
 async fn call_deadline_bounds_time_to_first_token() {
-    // Content within the deadline: the answer runs on past it.
+    // Content arrives within the deadline, so the answer may continue after it.
     let pieces = vec![
         (seconds(100), content_chunk("slow")),
         (seconds(25), content_chunk("er")),
         (seconds(25), finish_chunk()),
     ];
-    let patient = CallTimeouts { first_token: Some(seconds(110)), ..CallTimeouts::default() };
+    let timeouts = CallTimeouts { first_token: Some(seconds(110)), ..CallTimeouts::default() };
     let world =
         RouteFixture::new([("a", vec![ScriptedReply::Stream { pieces, ending: ScriptedEnding::Clean }])]);
-    let record =
-        world.call(&route(&["a"], RoutePolicy { timeouts: patient, ..RoutePolicy::default() })).await;
+    let record = world.call(&route(&["a"], RoutePolicy { timeouts, ..RoutePolicy::default() })).await;
     assert_eq!(response_text(&record), "slower");
     assert_eq!(record.latency, seconds(150));
 
-    // No content at it: cut, and nobody else is started.
+    // Without content at the deadline, the attempt is cut off and no other one starts.
     let hang = || vec![ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang }];
     let world = RouteFixture::new([("a", hang()), ("b", hang()), ("c", hang())]);
     let short = CallTimeouts { deadline: seconds(8), ..CallTimeouts::default() };
     let record =
         world.call(&route(&["a", "b", "c"], RoutePolicy { timeouts: short, ..RoutePolicy::default() })).await;
     assert_eq!(record.latency, seconds(8));
-    assert_eq!(record.attempts.len(), 2, "5 s, then the 3 s that are left");
+    assert_eq!(record.attempts.len(), 2, "5 s, then the remaining 3 s");
     assert_eq!(record.untried.len(), 1);
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::DeadlineExceeded);
 }
@@ -201,8 +204,8 @@ async fn idle_timeout_ignores_keep_alives() {
     let failure = record.attempts[0].failure.as_ref().unwrap();
     assert_eq!((failure.class, failure.phase), (FailureClass::Timeout, crate::chat::FailurePhase::Idle));
     assert_eq!(record.attempts[0].duration, seconds(30));
-    assert!(record.attempts[0].usage.unwrap().is_estimated, "what was cut off is billed as seen");
-    assert_eq!(response_text(&record), "ok", "nothing of the dead candidate's half answer");
+    assert!(record.attempts[0].usage.unwrap().is_estimated, "a truncated answer is billed by an estimate");
+    assert_eq!(response_text(&record), "ok", "the partial answer is discarded");
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +259,7 @@ async fn non_streaming_call_ignores_first_token_timeout() {
     let mut world = RouteFixture::new([("a", vec![status_reply(503)]), ("b", vec![whole])]);
     world.stream = false;
     let record = world.call(&route(&["a", "b"], RoutePolicy::default())).await;
-    assert_eq!(response_text(&record), "whole", "no first token to wait for, so 40 s are fine");
+    assert_eq!(response_text(&record), "whole", "without streaming, the first-token timeout does not apply");
     assert_eq!(record.first_token, None);
 }
 

@@ -1,7 +1,7 @@
-//! Whatever goes wrong, in whatever order: what holds for every call.
+//! Invariants of every call under random faults.
 //!
-//! Faults, timers and pauses between calls are drawn; several calls share one health, so that breakers open and waits
-//! are remembered. What an attempt may do is worked out from the script, not from the walk.
+//! Faults, timeouts, and pauses are random. The calls of a case share a health store, so breakers and
+//! cooldowns last. The expectations come from the scripted replies.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::chat::StreamEvent;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{ModelRef, Target};
 
-/// What a host does with one request. Times are milliseconds.
+/// What a host does with one request. Times are in milliseconds.
 #[derive(Clone, Debug)]
 enum GeneratedFault {
-    /// Nothing: content after a while, more of it every so often, and a proper end.
+    /// No fault: content after a while, more at intervals, and a regular end.
     Answers {
         after: u64,
         more: u64,
@@ -33,12 +33,12 @@ enum GeneratedFault {
         after: u64,
         retry_after: Option<u64>,
     },
-    /// Ends without saying so, after some content or none.
+    /// Ends without a regular end, with or without content.
     Ends {
         content: Option<u64>,
         how: ScriptedEnding,
     },
-    /// Says nothing but that it is still there.
+    /// Sends only keep-alives.
     KeepsAlive {
         content: Option<u64>,
     },
@@ -49,14 +49,14 @@ enum GeneratedFault {
         content: Option<u64>,
         code: &'static str,
     },
-    /// A proper end of nothing.
+    /// A regular end without content.
     Empty,
 }
 
 const CONTENT_DELTA: &str = "ok ";
 
 impl GeneratedFault {
-    /// When content comes, from the request on.
+    /// Times of the content, from the start of the request.
     fn content_times(&self) -> Vec<Duration> {
         let at = Duration::from_millis;
         match self {
@@ -69,7 +69,7 @@ impl GeneratedFault {
         }
     }
 
-    /// The text of a whole answer; `None` where there is none.
+    /// The text of a complete answer; `None` if the reply is not one.
     fn complete_text(&self) -> Option<String> {
         matches!(self, Self::Answers { .. }).then(|| CONTENT_DELTA.repeat(self.content_times().len()))
     }
@@ -120,13 +120,13 @@ impl GeneratedFault {
     }
 }
 
-/// One drawn world, and the calls made in it.
+/// A random setup and the calls made in it.
 #[derive(Clone, Debug)]
 struct GeneratedCase {
     hosts: Vec<Vec<GeneratedFault>>,
     retry: RetryPolicy,
     deadlines: CallTimeouts,
-    /// What the route chooses at midstream, content policy, bad request and unknown.
+    /// Choices for midstream, content policy, bad request, and unknown.
     fails_over: [bool; 4],
     stream: bool,
     shows: bool,
@@ -177,11 +177,11 @@ fn case_strategy() -> impl Drawn<Value = GeneratedCase> {
     let pauses = proptest::collection::vec(prop_oneof![3 => 0..2_u64, 1 => 2..400_u64], 1..12);
     let stream = prop_oneof![3 => Just(true), 1 => Just(false)];
     (hosts, retry, deadlines, any::<[bool; 4]>(), stream, any::<bool>(), timeout, pauses).prop_map(
-        |(hosts, retry, deadlines, goes_on, stream, shows, timeout, pauses)| GeneratedCase {
+        |(hosts, retry, deadlines, fails_over, stream, shows, timeout, pauses)| GeneratedCase {
             hosts,
             retry,
             deadlines,
-            fails_over: goes_on,
+            fails_over,
             stream,
             shows,
             timeout,
@@ -192,7 +192,7 @@ fn case_strategy() -> impl Drawn<Value = GeneratedCase> {
 
 const HOSTS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Writes down how everybody stood when the call went on from a failure.
+/// Records the availability of every candidate whenever the call continues after a failure.
 struct AvailabilityRecorder<'a> {
     shows: bool,
     health: &'a HealthStore,
@@ -222,7 +222,7 @@ impl CallObserver for AvailabilityRecorder<'_> {
     }
 }
 
-/// What was seen at all: a test of calls that never fail would prove nothing.
+/// Counts what happened: a test in which no call fails would prove nothing.
 #[derive(Debug, Default)]
 struct FaultTally {
     calls: usize,
@@ -236,12 +236,12 @@ struct FaultTally {
     cut_at_deadline: usize,
 }
 
-async fn run_case(case: &GeneratedCase, seen: &RefCell<FaultTally>) -> Result<(), TestCaseError> {
-    let scenes = case
+async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(), TestCaseError> {
+    let replies = case
         .hosts
         .iter()
         .map(|faults| faults.iter().map(|fault| fault.scripted_reply(case.stream)).collect());
-    let mut world = RouteFixture::new(HOSTS.into_iter().zip(scenes));
+    let mut world = RouteFixture::new(HOSTS.into_iter().zip(replies));
     (world.stream, world.timeout) = (case.stream, case.timeout);
     let choice =
         |at: usize| if case.fails_over[at] { StopOrContinue::Continue } else { StopOrContinue::Stop };
@@ -258,7 +258,7 @@ async fn run_case(case: &GeneratedCase, seen: &RefCell<FaultTally>) -> Result<()
     for (n, pause) in case.pauses.iter().enumerate() {
         tokio::time::sleep(seconds(*pause)).await;
         let before = world.transport.hosts_called();
-        let mut witness = AvailabilityRecorder {
+        let mut observer = AvailabilityRecorder {
             shows: case.shows,
             health: world.router.health(),
             retries: &world.router.retry_budget,
@@ -266,17 +266,17 @@ async fn run_case(case: &GeneratedCase, seen: &RefCell<FaultTally>) -> Result<()
             availability_snapshots: vec![],
             last_resort_count: 0,
         };
-        witness.record_availability();
+        observer.record_availability();
         let start = Instant::now();
         let options = world.call_options();
         let request = crate::chat::Request::from_prompt("hi");
-        let record = world.router.call(&route, &request, &options, &mut witness).await;
+        let record = world.router.call(&route, &request, &options, &mut observer).await;
         prop_assert_eq!(record.latency, start.elapsed());
-        tally_call(&mut seen.borrow_mut(), &record, &witness);
+        tally_call(&mut tally.borrow_mut(), &record, &observer);
         check_call_invariants(
             case,
             &record,
-            &witness,
+            &observer,
             &before,
             &world.transport.hosts_called()[before.len()..],
         )
@@ -285,99 +285,100 @@ async fn run_case(case: &GeneratedCase, seen: &RefCell<FaultTally>) -> Result<()
     Ok(())
 }
 
-fn tally_call(seen: &mut FaultTally, record: &CallRecord, witness: &AvailabilityRecorder<'_>) {
-    let stood = |is: fn(&Availability) -> bool| {
-        witness.availability_snapshots.iter().flatten().filter(|s| is(s)).count()
+fn tally_call(tally: &mut FaultTally, record: &CallRecord, observer: &AvailabilityRecorder<'_>) {
+    let count_states = |is: fn(&Availability) -> bool| {
+        observer.availability_snapshots.iter().flatten().filter(|s| is(s)).count()
     };
-    seen.calls += 1;
-    seen.answers += usize::from(record.outcome.is_ok());
-    seen.sleeps += delays_before_attempts(record).filter(|pause| !pause.is_zero()).count();
-    seen.breaker_open +=
-        stood(|s| matches!(s, Availability::Unavailable { why: Unavailable::BreakerOpen, .. }));
-    seen.retry_after +=
-        stood(|s| matches!(s, Availability::Unavailable { why: Unavailable::RetryAfter, .. }));
-    seen.demoted += stood(|s| *s == Availability::Demoted);
-    seen.half_open += stood(|s| *s == Availability::HalfOpen);
-    seen.last_resort += witness.last_resort_count;
-    let at_deadline = |none: &CallError| none.reason == StopReason::DeadlineExceeded;
-    seen.cut_at_deadline += usize::from(record.outcome.as_ref().err().is_some_and(at_deadline));
+    tally.calls += 1;
+    tally.answers += usize::from(record.outcome.is_ok());
+    tally.sleeps += delays_before_attempts(record).filter(|delay| !delay.is_zero()).count();
+    tally.breaker_open +=
+        count_states(|s| matches!(s, Availability::Unavailable { why: Unavailable::BreakerOpen, .. }));
+    tally.retry_after +=
+        count_states(|s| matches!(s, Availability::Unavailable { why: Unavailable::RetryAfter, .. }));
+    tally.demoted += count_states(|s| *s == Availability::Demoted);
+    tally.half_open += count_states(|s| *s == Availability::HalfOpen);
+    tally.last_resort += observer.last_resort_count;
+    let at_deadline = |error: &CallError| error.reason == StopReason::DeadlineExceeded;
+    tally.cut_at_deadline += usize::from(record.outcome.as_ref().err().is_some_and(at_deadline));
 }
 
-/// How long nothing was under way before each attempt.
+/// Idle time before each attempt.
 fn delays_before_attempts(record: &CallRecord) -> impl Iterator<Item = Duration> {
-    let mut free = NO_DELAY;
+    let mut idle_since = NO_DELAY;
     record.attempts.iter().map(move |attempt| {
-        let pause = attempt.start_offset - free;
-        free = attempt.start_offset + attempt.duration;
-        pause
+        let delay = attempt.start_offset - idle_since;
+        idle_since = attempt.start_offset + attempt.duration;
+        delay
     })
 }
 
-/// What must hold of every call. `before` and `asked` are the hosts asked before and during it.
+/// `before` and `called` are the hosts called before and during the call.
 fn check_call_invariants(
     case: &GeneratedCase,
     record: &CallRecord,
-    witness: &AvailabilityRecorder<'_>,
+    observer: &AvailabilityRecorder<'_>,
     before: &[String],
-    asked: &[String],
+    called: &[String],
 ) -> Result<(), TestCaseError> {
     let candidates = case.hosts.len();
     let attempts = &record.attempts;
-    let who: Vec<usize> = asked.iter().map(|host| HOSTS.iter().position(|h| h == host).unwrap()).collect();
-    prop_assert!(attempts.iter().map(|a| &a.model_ref.provider).eq(asked), "every request is an attempt");
+    let tried: Vec<usize> = called.iter().map(|host| HOSTS.iter().position(|h| h == host).unwrap()).collect();
+    prop_assert!(attempts.iter().map(|a| &a.model_ref.provider).eq(called), "every request is an attempt");
     prop_assert!(attempts.len() <= (candidates + 2).max(6), "too many attempts");
     for host in HOSTS {
-        let times = asked.iter().filter(|asked| *asked == host).count();
-        prop_assert!(times <= 1 + case.retry.retries as usize, "{host} was retried too often");
+        let times = called.iter().filter(|called| *called == host).count();
+        prop_assert!(times <= 1 + case.retry.retries as usize, "{host} got too many retries");
     }
     let first_success = attempts.iter().position(|attempt| attempt.failure.is_none());
-    prop_assert!(first_success.is_none_or(|at| at + 1 == attempts.len()), "something came after the answer");
+    prop_assert!(first_success.is_none_or(|at| at + 1 == attempts.len()), "an attempt follows the answer");
     prop_assert_eq!(first_success.is_some(), record.outcome.is_ok());
     if let Some(limit) = case.timeout {
-        prop_assert!(record.latency <= limit, "longer than the caller's limit");
+        prop_assert!(record.latency <= limit, "exceeds the caller's time limit");
     }
-    for (n, pause) in delays_before_attempts(record).enumerate() {
+    for (n, delay) in delays_before_attempts(record).enumerate() {
         let attempt = &attempts[n];
-        let faults = &case.hosts[who[n]];
-        let nth = before.iter().chain(&asked[..n]).filter(|host| *host == HOSTS[who[n]]).count();
+        let faults = &case.hosts[tried[n]];
+        let nth = before.iter().chain(&called[..n]).filter(|host| *host == HOSTS[tried[n]]).count();
         check_attempt_timing(case, attempt, &faults[nth.min(faults.len() - 1)])?;
-        // Nobody is ready, or the one that comes is of those who are.
-        let ready = |index: &usize| {
-            !who[..n].contains(index)
-                && !matches!(witness.availability_snapshots[n][*index], Availability::Unavailable { .. })
+        // Either no candidate is available, or an available one is tried.
+        let is_available = |index: &usize| {
+            !tried[..n].contains(index)
+                && !matches!(observer.availability_snapshots[n][*index], Availability::Unavailable { .. })
         };
-        let retried = case.retry.when == RetryWhen::First && n > 0 && who[n] == who[n - 1];
-        if (0..candidates).any(|index| ready(&index)) && !retried {
-            prop_assert!(pause.is_zero(), "slept {pause:?} before attempt {n} while another one was ready");
-            prop_assert!(ready(&who[n]), "attempt {n} went to one that was not ready");
+        let retried = case.retry.when == RetryWhen::First && n > 0 && tried[n] == tried[n - 1];
+        if (0..candidates).any(|index| is_available(&index)) && !retried {
+            prop_assert!(delay.is_zero(), "waited {delay:?} before attempt {n} with a candidate available");
+            prop_assert!(is_available(&tried[n]), "attempt {n} went to an unavailable candidate");
         }
         let left =
-            case.deadlines.deadline - attempt.start_offset.saturating_sub(pause).min(case.deadlines.deadline);
-        prop_assert!(pause <= left / 2, "slept {pause:?} with {left:?} left");
+            case.deadlines.deadline - attempt.start_offset.saturating_sub(delay).min(case.deadlines.deadline);
+        prop_assert!(delay <= left / 2, "waited {delay:?} with {left:?} left");
     }
     match &record.outcome {
         Ok(answer) => {
-            let faults = &case.hosts[who[who.len() - 1]];
-            let nth = before.iter().chain(asked).filter(|host| *host == &asked[asked.len() - 1]).count() - 1;
+            let faults = &case.hosts[tried[tried.len() - 1]];
+            let nth =
+                before.iter().chain(called).filter(|host| *host == &called[called.len() - 1]).count() - 1;
             let text = faults[nth.min(faults.len() - 1)].complete_text();
             prop_assert_eq!(
                 Some(&answer.response.text),
                 text.as_ref(),
-                "not what was sent as a whole answer"
+                "the text differs from the complete answer"
             );
         }
-        Err(none) if none.reason == StopReason::AllAttemptsFailed => {
-            // Once a process has no second tries left, those who want to be left alone are.
-            let left_alone = |index: usize| {
-                let of = |(model, skip): &(ModelRef, SkipReason)| {
+        Err(error) if error.reason == StopReason::AllAttemptsFailed => {
+            // With an exhausted retry budget, unavailable candidates are skipped.
+            let is_skipped = |index: usize| {
+                let matches_index = |(model, skip): &(ModelRef, SkipReason)| {
                     model.provider == HOSTS[index] && matches!(skip, SkipReason::Unavailable(..))
                 };
-                witness.retries.is_exhausted() && record.skipped.iter().any(of)
+                observer.retries.is_exhausted() && record.skipped.iter().any(matches_index)
             };
-            let all = (0..candidates).all(|index| who.contains(&index) || left_alone(index));
-            prop_assert!(all || attempts.len() == (candidates + 2).max(6), "somebody was left out");
+            let all = (0..candidates).all(|index| tried.contains(&index) || is_skipped(index));
+            prop_assert!(all || attempts.len() == (candidates + 2).max(6), "a candidate was not tried");
         }
-        Err(none) if none.reason == StopReason::DeadlineExceeded => {
+        Err(error) if error.reason == StopReason::DeadlineExceeded => {
             prop_assert!(record.latency >= case.deadlines.deadline);
         }
         Err(_) => {}
@@ -385,7 +386,7 @@ fn check_call_invariants(
     Ok(())
 }
 
-/// An attempt that keeps to its timers, and whose answer counts when it keeps to them.
+/// The attempt respects its timeouts, and a good answer within them counts.
 fn check_attempt_timing(
     case: &GeneratedCase,
     attempt: &Attempt,
@@ -394,13 +395,13 @@ fn check_attempt_timing(
     let (start, end, deadline) =
         (attempt.start_offset, attempt.start_offset + attempt.duration, case.deadlines.deadline);
     let contents = fault.content_times();
-    prop_assert!(start < deadline && case.timeout.is_none_or(|limit| start < limit), "began too late");
+    prop_assert!(start < deadline && case.timeout.is_none_or(|limit| start < limit), "started too late");
     let in_time = contents.first().is_some_and(|first| case.stream && start + *first <= deadline);
-    prop_assert!(in_time || end <= deadline, "waited past the deadline: {attempt:?}");
+    prop_assert!(in_time || end <= deadline, "exceeded the deadline: {attempt:?}");
     if let (Some(last), true) = (contents.last(), case.stream) {
-        prop_assert!(attempt.duration <= *last + case.deadlines.idle, "waited past idle");
+        prop_assert!(attempt.duration <= *last + case.deadlines.idle, "exceeded the idle timeout");
     }
-    // No timer of an attempt is shorter than these: its own (a probe's at most 10 s), its share, what is left.
+    // Lower bound of the first-token timeout: own (probe: at most 10 s), minimum share, and remaining time.
     let least = case.deadlines.first_token.unwrap_or(seconds(30)).min(seconds(5)).min(deadline - start);
     let steady = contents.windows(2).all(|pair| pair[1] - pair[0] < case.deadlines.idle);
     let quick = if case.stream {
@@ -410,26 +411,26 @@ fn check_attempt_timing(
     };
     let within = |limit: Duration| contents.last().is_some_and(|last| start + *last < limit);
     if fault.complete_text().is_some() && quick && case.timeout.is_none_or(within) {
-        prop_assert!(attempt.failure.is_none(), "a good answer in time was refused: {attempt:?}");
+        prop_assert!(attempt.failure.is_none(), "a complete answer in time was rejected: {attempt:?}");
     }
     prop_assert!(
         fault.complete_text().is_some() || attempt.failure.is_some(),
-        "a fault passed for an answer"
+        "a fault was accepted as an answer"
     );
     Ok(())
 }
 
 #[test]
 fn random_faults_keep_call_invariants() {
-    let seen = RefCell::new(FaultTally::default());
+    let tally = RefCell::new(FaultTally::default());
     let config = Config { cases: 256, failure_persistence: None, ..Config::default() };
-    let played = TestRunner::new(config).run(&case_strategy(), |case| {
+    let result = TestRunner::new(config).run(&case_strategy(), |case| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().unwrap().block_on(run_case(&case, &seen))
+        builder.enable_time().start_paused(true).build().unwrap().block_on(run_case(&case, &tally))
     });
-    let seen = seen.into_inner();
-    println!("{seen:?}");
-    if let Err(why) = played {
+    let tally = tally.into_inner();
+    println!("{tally:?}");
+    if let Err(why) = result {
         panic!("{why}");
     }
     let FaultTally {
@@ -437,12 +438,12 @@ fn random_faults_keep_call_invariants() {
         answers,
         sleeps,
         breaker_open: open,
-        retry_after: asked_to_wait,
+        retry_after,
         demoted,
         half_open,
-        last_resort: forced,
+        last_resort,
         cut_at_deadline,
-    } = seen;
-    let kinds = [calls, answers, sleeps, open, asked_to_wait, demoted, half_open, forced, cut_at_deadline];
-    assert!(kinds.iter().all(|times| *times >= 10), "too little happened");
+    } = tally;
+    let kinds = [calls, answers, sleeps, open, retry_after, demoted, half_open, last_resort, cut_at_deadline];
+    assert!(kinds.iter().all(|times| *times >= 10), "some outcome occurred fewer than 10 times");
 }

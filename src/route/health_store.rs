@@ -1,4 +1,4 @@
-//! How each model stands: what earlier calls of all processes taught, and what a call adds to it.
+//! Health of each model, as learned from the calls of all processes that share a ledger.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +17,9 @@ use crate::chat::{FailureClass, Usage};
 use crate::ledger::{HealthKey, HealthRow, Ledger, LedgerTables, PassRateRow, SqlResult};
 use crate::provider::{ModelRef, Target};
 
-/// Says what time it is, in milliseconds since 1970.
+/// Returns the current time in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// What is known of every model, by all calls of all processes that share a ledger.
 #[derive(Clone)]
 pub struct HealthStore {
     ledger: Arc<Ledger>,
@@ -28,31 +27,30 @@ pub struct HealthStore {
     rng: Arc<Mutex<fastrand::Rng>>,
 }
 
-/// What an attempt taught.
+/// What an attempt tells the health store.
 pub(super) struct AttemptFeedback {
     pub(super) role: AttemptRole,
     pub(super) signal: HealthSignal,
     pub(super) cooldown: Cooldown,
     pub(super) class: Option<FailureClass>,
-    /// How long the provider wants to be left alone.
     pub(super) retry_after: Option<Duration>,
-    /// Milliseconds until the first token, and for each one after it.
+    /// Milliseconds to the first token, and per token after it.
     pub(super) latencies_ms: [Option<f64>; 2],
 }
 
-/// What is old is looked for with one attempt in so many: with those that end in such a millisecond.
+/// Old rows are removed after about one attempt in this many: after those whose time is a multiple of it.
 const CLEANUP_INTERVAL: i64 = 100;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A model that nobody called for so long is forgotten, and what it scored on golden sets after a year.
+/// A model that was not called for this long is forgotten; its pass rates are kept for a year.
 const HEALTH_RETENTION_MS: i64 = 90 * DAY_MS;
 const PASS_RATE_RETENTION_MS: i64 = 366 * DAY_MS;
 
-/// The address that the simulator goes by: its port is another one each time.
+/// Key for all simulators, whose port changes with each start.
 const SIMULATOR_BASE_URL: &str = "simulator";
 
-/// The name of a model's row, and so of everything that is kept of it and its provider.
+/// The key of a model's row in the ledger.
 pub(super) fn health_key(target: &Target) -> HealthKey {
     let base_url = if target.provider.simulated { SIMULATOR_BASE_URL } else { target.base_url() };
     let model = &target.model_ref;
@@ -67,22 +65,19 @@ fn cooldown_key(target: &Target) -> String {
 }
 
 impl HealthStore {
-    /// Health kept in a ledger.
-    pub fn new(ledger: Arc<Ledger>, clock: Clock, draw: fastrand::Rng) -> Self {
-        Self { ledger, clock, rng: Arc::new(Mutex::new(draw)) }
+    pub fn new(ledger: Arc<Ledger>, clock: Clock, rng: fastrand::Rng) -> Self {
+        Self { ledger, clock, rng: Arc::new(Mutex::new(rng)) }
     }
 
-    /// The ledger that it is kept in.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
-    /// What says the time.
     pub(super) fn clock(&self) -> Clock {
         Arc::clone(&self.clock)
     }
 
-    /// The time.
+    /// Milliseconds since 1970.
     pub fn now(&self) -> i64 {
         (self.clock)()
     }
@@ -91,13 +86,13 @@ impl HealthStore {
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
-    /// Health of its own for a rehearsal: what was measured of the route and its models, and everybody in good standing. What
-    /// it learns is gone with it.
+    /// A separate in-memory store for a drill: it copies the latencies, pass rates, and route stats, treats
+    /// every model as healthy, and is discarded afterwards.
     pub(super) fn for_drill(&self, route: &Route) -> Self {
         let ledger = Ledger::in_memory();
         let name = route.stats_key();
-        let habits = self.ledger.read(|rows| rows.route_stats(&name));
-        ledger.enqueue(move |rows| rows.update_route_stats(&name, |row| row.clone_from(&habits)));
+        let stats = self.ledger.read(|rows| rows.route_stats(&name));
+        ledger.enqueue(move |rows| rows.update_route_stats(&name, |row| row.clone_from(&stats)));
         for target in route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().ok()) {
             let key = health_key(target);
             let known = self.ledger.read(|rows| rows.health(&key));
@@ -119,7 +114,7 @@ impl HealthStore {
         Self { ledger: Arc::new(ledger), clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) }
     }
 
-    /// How the models stand, in their order.
+    /// The availability of each target, in the same order.
     pub fn availability<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) -> Vec<Availability> {
         let now = self.now();
         let keys: Vec<(HealthKey, String)> =
@@ -127,31 +122,30 @@ impl HealthStore {
         if keys.is_empty() {
             return Vec::new();
         }
-        let standings = self.ledger.read(|rows| {
+        let found = self.ledger.read(|rows| {
             keys.iter()
-                .map(|(key, block)| availability_from_rows(rows, key, block, now))
+                .map(|(key, cooldown_key)| availability_from_rows(rows, key, cooldown_key, now))
                 .collect::<SqlResult<_>>()
         });
-        // What could not be read is as if nothing were known.
-        let known: Vec<Availability> = standings;
+        // If the ledger cannot be read, assume that every model is ready.
+        let known: Vec<Availability> = found;
         if known.len() == keys.len() { known } else { vec![Availability::Ready; keys.len()] }
     }
 
-    /// What is known of a model.
     pub fn report(&self, target: &Target) -> HealthReport {
-        let (now, key, block) = (self.now(), health_key(target), cooldown_key(target));
-        let (row, standing) = self
-            .ledger
-            .read(|rows| Ok((rows.health(&key)?, Some(availability_from_rows(rows, &key, &block, now)?))));
+        let (now, key, cooldown_key) = (self.now(), health_key(target), cooldown_key(target));
+        let (row, availability) = self.ledger.read(|rows| {
+            Ok((rows.health(&key)?, Some(availability_from_rows(rows, &key, &cooldown_key, now)?)))
+        });
         let row = clock_skew::correct_health(row, now);
         let since = now - row.measured_at;
-        let (troubled, events) = decayed_counts(&row, now);
+        let (errors, events) = decayed_counts(&row, now);
         let typical = |trend| (decayed_weight(trend, since) > 0.0).then(|| trend.mean.exp());
         HealthReport {
-            availability: standing.unwrap_or(Availability::Ready),
+            availability: availability.unwrap_or(Availability::Ready),
             error_rate: error_rate(&row, now),
             recent_calls: events,
-            recent_errors: troubled,
+            recent_errors: errors,
             trips: active_trips(&row, now),
             first_token_ms: typical(row.first_token),
             token_ms: typical(row.token),
@@ -159,7 +153,6 @@ impl HealthStore {
         }
     }
 
-    /// Takes in what a route's call was like.
     pub(super) fn record_route_stats(&self, route: &str, usage: &Usage) {
         let (Some(input), Some(output)) = (usage.input_tokens, usage.output_tokens) else { return };
         let share = usage.cached_input_tokens.unwrap_or(0) as f64 / input.max(1) as f64;
@@ -169,7 +162,7 @@ impl HealthStore {
         });
     }
 
-    /// Keeps how a model did in a run of a whole golden set.
+    /// Records a model's score from a run of a whole golden set.
     pub fn record_pass_rate(&self, set: &Path, digest: &str, model: &ModelRef, passed: u64, failed: u64) {
         let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let (passed, scored) = (count(passed), count(passed + failed));
@@ -179,54 +172,54 @@ impl HealthStore {
         self.ledger.enqueue(move |rows| rows.put_pass_rate(&set, &model, &score, latest));
     }
 
-    /// Keeps a route's first choice.
     pub(super) fn record_leader(&self, route: &str, leader: &str) {
         let (route, leader) = (route.to_owned(), leader.to_owned());
         self.ledger
             .enqueue(move |rows| rows.update_route_stats(&route, |row| row.leader.clone_from(&leader)));
     }
 
-    /// What was spent today, in real dollars and in the simulator's.
+    /// Spent today, in nano-dollars: real, then simulated.
     pub fn spent_today(&self) -> [NanoDollars; 2] {
         let now = self.now();
         self.ledger.read(|rows| spend_on_day(rows, now))
     }
 
-    /// Forgets everything that is known of a model, the blocks of its key that concern it, and how much its provider takes
-    /// and has taken.
+    /// Removes the model's health, the cooldowns of its key that affect it, and its provider's rate buckets,
+    /// leases, and adaptive concurrency.
     pub async fn reset(&self, target: &Target) {
-        let (key, block) = (health_key(target), cooldown_key(target));
+        let (key, cooldown_key) = (health_key(target), cooldown_key(target));
         self.ledger
             .write(move |rows| {
                 rows.remove_health(&key)?;
                 all_scopes(&key).iter().try_for_each(|scope| rows.clear_scope(scope))?;
                 rows.put_adaptive_concurrency(&provider_scope(&key), None)?;
-                rows.remove_cooldowns(&block, &key.model)
+                rows.remove_cooldowns(&cooldown_key, &key.model)
             })
             .await;
     }
 
-    /// Takes in what an attempt taught; the receipt says what became of the breaker.
+    /// Records what an attempt taught; the receiver gets the breaker's transition, if any.
     pub(super) fn record_feedback_with_ack(
         &self,
         target: &Target,
-        lesson: AttemptFeedback,
+        feedback: AttemptFeedback,
     ) -> oneshot::Receiver<Option<BreakerTransition>> {
-        self.ledger.enqueue_with_ack(self.feedback_write(target, lesson))
+        self.ledger.enqueue_with_ack(self.feedback_write(target, feedback))
     }
 
-    /// The same, where nobody waits for what becomes of the breaker.
-    pub(super) fn record_feedback(&self, target: &Target, lesson: AttemptFeedback) {
-        let mut lesson = self.feedback_write(target, lesson);
-        self.ledger.enqueue(move |rows| lesson(rows).map(drop));
+    /// Like [`Self::record_feedback_with_ack`], for callers that do not need the transition.
+    pub(super) fn record_feedback(&self, target: &Target, feedback: AttemptFeedback) {
+        let mut write = self.feedback_write(target, feedback);
+        self.ledger.enqueue(move |rows| write(rows).map(drop));
     }
 
     fn feedback_write(
         &self,
         target: &Target,
-        lesson: AttemptFeedback,
+        feedback: AttemptFeedback,
     ) -> impl FnMut(&LedgerTables<'_>) -> SqlResult<Option<BreakerTransition>> + Send + use<> {
-        let (now, draw, key, block) = (self.now(), self.random(), health_key(target), cooldown_key(target));
+        let (now, random, key, cooldown_key) =
+            (self.now(), self.random(), health_key(target), cooldown_key(target));
         let model = key.model.clone();
         move |rows| {
             if now % CLEANUP_INTERVAL == 0 {
@@ -234,22 +227,22 @@ impl HealthStore {
                 rows.remove_pass_rates_before(now - PASS_RATE_RETENTION_MS)?;
             }
             let latest = clock_skew::latest_cooldown_end(now);
-            let why = lesson.class.map_or("", FailureClass::as_str);
-            let blocked = match lesson.cooldown {
+            let why = feedback.class.map_or("", FailureClass::as_str);
+            let cooldown = match feedback.cooldown {
                 Cooldown::None => None,
                 Cooldown::Key(span) => Some(("", span)),
                 Cooldown::Model(span) => Some((model.as_str(), span)),
             };
-            if let Some((model, span)) = blocked {
-                rows.extend_cooldown(&block, model, now + to_millis(span), why, latest)?;
+            if let Some((model, span)) = cooldown {
+                rows.extend_cooldown(&cooldown_key, model, now + to_millis(span), why, latest)?;
             }
-            rows.update_health(&key, |row| lesson.apply_to(row, now, draw))
+            rows.update_health(&key, |row| feedback.apply_to(row, now, random))
         }
     }
 }
 
 impl AttemptFeedback {
-    fn apply_to(&self, row: &mut HealthRow, now: i64, draw: f64) -> Option<BreakerTransition> {
+    fn apply_to(&self, row: &mut HealthRow, now: i64, random: f64) -> Option<BreakerTransition> {
         *row = clock_skew::correct_health(std::mem::take(row), now);
         if let Some(class) = self.class {
             row.last_failed_at = row.last_failed_at.max(now);
@@ -269,28 +262,30 @@ impl AttemptFeedback {
         if first.is_some() || token.is_some() {
             row.measured_at = row.measured_at.max(now);
         }
-        apply_signal(row, self.signal, self.role, now, draw)
+        apply_signal(row, self.signal, self.role, now, random)
     }
 }
 
 fn availability_from_rows(
     rows: &LedgerTables<'_>,
     key: &HealthKey,
-    block: &str,
+    cooldown_key: &str,
     now: i64,
 ) -> SqlResult<Availability> {
     let row = clock_skew::correct_health(rows.health(key)?, now);
-    let mut away = vec![(row.not_before, Unavailable::RetryAfter)];
+    let mut causes = vec![(row.not_before, Unavailable::RetryAfter)];
     if row.open_until != 0 {
-        away.push((row.open_until, Unavailable::BreakerOpen));
+        causes.push((row.open_until, Unavailable::BreakerOpen));
         if row.open_until <= now {
-            away.push((row.probe_until, Unavailable::BreakerProbing));
+            causes.push((row.probe_until, Unavailable::BreakerProbing));
         }
     }
-    if let Some((until, why)) = rows.cooldown(block, &key.model, clock_skew::latest_cooldown_end(now))? {
-        away.push((until, Unavailable::Cooldown(why)));
+    if let Some((until, why)) =
+        rows.cooldown(cooldown_key, &key.model, clock_skew::latest_cooldown_end(now))?
+    {
+        causes.push((until, Unavailable::Cooldown(why)));
     }
-    Ok(match away.into_iter().filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until) {
+    Ok(match causes.into_iter().filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until) {
         Some((until, why)) => Availability::Unavailable { until, why },
         None if row.open_until != 0 => Availability::HalfOpen,
         None if is_demoted(&row, now) => Availability::Demoted,

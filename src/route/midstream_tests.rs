@@ -1,4 +1,4 @@
-//! What a user sees, what is billed, and what must not be said.
+//! Broken streams: what the user sees, what is billed, and what must not be shown.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ async fn on_midstream_policy_decides_restart() {
         ending: ScriptedEnding::Broken,
     };
     let hosts = || [("a", vec![half.clone()]), ("b", vec![text_reply("whole")])];
-    let mut shown = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
     let record = RouteFixture::new(hosts())
-        .call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut shown)
+        .call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer)
         .await;
-    let none = record.outcome.unwrap_err();
+    let error = record.outcome.unwrap_err();
     assert_eq!(
-        (none.reason, none.shown_text.as_str(), shown.text.as_str()),
+        (error.reason, error.shown_text.as_str(), observer.text.as_str()),
         (StopReason::AnswerInterrupted, "half", "half")
     );
 
     let restart = RoutePolicy { on_midstream: StopOrContinue::Continue, ..RoutePolicy::default() };
-    let mut shown = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
     let record =
-        RouteFixture::new(hosts()).call_with_observer(&route(&["a", "b"], restart), &mut shown).await;
-    assert_eq!((response_text(&record), shown.text.as_str()), ("whole", "halfwhole"));
-    assert!(shown.notices.iter().any(|n| n.contains("begins anew")), "{:?}", shown.notices);
+        RouteFixture::new(hosts()).call_with_observer(&route(&["a", "b"], restart), &mut observer).await;
+    assert_eq!((response_text(&record), observer.text.as_str()), ("whole", "halfwhole"));
+    assert!(observer.notices.iter().any(|n| n.contains("restarting the answer")), "{:?}", observer.notices);
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,15 +48,16 @@ async fn last_candidate_failure_sends_no_restart_notice() {
     let retry = RetryPolicy { retries: 0, ..RetryPolicy::default() };
     for scene in [half, filtered] {
         let restart = RoutePolicy { on_midstream: StopOrContinue::Continue, retry, ..RoutePolicy::default() };
-        let mut shown = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+        let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
         let world = RouteFixture::new([("a", vec![scene])]);
-        let none = world.call_with_observer(&route(&["a"], restart), &mut shown).await.outcome.unwrap_err();
+        let error =
+            world.call_with_observer(&route(&["a"], restart), &mut observer).await.outcome.unwrap_err();
         assert_eq!(
-            (none.reason, none.shown_text.as_str()),
+            (error.reason, error.shown_text.as_str()),
             (StopReason::AnswerInterrupted, "half"),
-            "{none:?}"
+            "{error:?}"
         );
-        assert_eq!(shown.notices, Vec::<String>::new(), "what ends a call is told with its end");
+        assert_eq!(observer.notices, Vec::<String>::new(), "the failure that ends a call is not a notice");
     }
 }
 
@@ -68,10 +69,10 @@ async fn error_finish_reason_interrupts_shown_response() {
         ending: ScriptedEnding::Clean,
     };
     let world = RouteFixture::new([("a", vec![half]), ("b", vec![text_reply("whole")])]);
-    let mut shown = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let record = world.call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut shown).await;
+    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let record = world.call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer).await;
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::AnswerInterrupted);
-    assert_eq!(shown.text, "half");
+    assert_eq!(observer.text, "half");
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,13 +100,13 @@ async fn caller_timeout_midstream_is_timeout() {
     };
     let mut world = RouteFixture::new([("a", vec![stalls])]);
     world.timeout = Some(seconds(2));
-    let mut shown = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let none = world
-        .call_with_observer(&route(&["a"], RoutePolicy::default()), &mut shown)
+    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let error = world
+        .call_with_observer(&route(&["a"], RoutePolicy::default()), &mut observer)
         .await
         .outcome
         .unwrap_err();
-    assert_eq!((none.reason, none.shown_text.as_str()), (StopReason::CallerTimeout, "half"));
+    assert_eq!((error.reason, error.shown_text.as_str()), (StopReason::CallerTimeout, "half"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +165,7 @@ async fn echoed_key_is_redacted_from_attempts() {
             "a",
             vec![status_reply_with(400, vec![("x-request-id", key.to_owned())], &body)],
         )]);
-        let said = format!("{:?}", world.call(&route).await.attempts);
-        assert!(!said.contains("planted"), "{said}");
+        let attempts = format!("{:?}", world.call(&route).await.attempts);
+        assert!(!attempts.contains("planted"), "{attempts}");
     }
 }

@@ -1,8 +1,9 @@
-//! Which model, and what if it fails: the plan, and the walk along it.
+//! Decides which candidate to call and what to do when it fails: planning, ranking, limits, circuit breakers,
+//! retries, and failover. Depends on `catalog`, `chat`, `dialect`, `ledger`, and `provider`.
 //!
-//! The class of a failure alone decides whether to retry, to fail over or to stop ([`reaction`]); nothing here looks at
-//! a status or a vendor's word. One loop serves streamed and whole answers ([`Router::call`]). Time comes from the
-//! runtime's clock, chance from a generator that is handed in, so everything is tested without waiting.
+//! Only the class of a failure decides between retry, failover, and stop ([`reaction`]); nothing here looks
+//! at an HTTP status or a provider's error text. One loop serves streamed and complete answers
+//! ([`Router::call`]). Tests pass in the clock and the random generator, so they never wait.
 
 mod availability;
 mod backoff;
@@ -16,6 +17,7 @@ mod daily_budget;
 mod execute;
 #[cfg(test)]
 mod execute_tests;
+mod failure_reaction;
 #[cfg(test)]
 mod fault_tests;
 mod health_store;
@@ -34,32 +36,36 @@ mod policy;
 mod preconnect_tests;
 mod probe;
 mod ranking;
-mod reaction;
-mod reasons;
 #[cfg(test)]
 mod route_fixture;
 mod router;
+mod skip_reason;
 mod weights;
 
 pub use availability::{Availability, HealthReport, Unavailable};
-pub use breaker::HealthSignal;
-pub use call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
-pub use candidate_estimate::CandidateEstimate;
+pub(crate) use breaker::HealthSignal;
+pub(crate) use call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
+pub(crate) use candidate_estimate::CandidateEstimate;
 pub use daily_budget::{DailyBudget, OnExceeded};
-pub use execute::{max_attempts, usage_cost};
+pub(crate) use execute::{max_attempts, usage_cost};
+pub(crate) use failure_reaction::{Cooldown, FailureReaction, reaction_to};
 pub use health_store::{Clock, HealthStore};
-pub use limits::{BudgetExceeded, CapacityLimit, RunBudget, WarningFn};
-pub use observer::{CallNotice, CallObserver, SilentObserver};
-pub use plan::{Candidate, Plan, PlanStep, RoutingHints};
+pub(crate) use limits::{BudgetExceeded, CapacityLimit, RunBudget, WarningFn};
+pub use observer::SilentObserver;
+pub(crate) use observer::{CallNotice, CallObserver};
+pub use plan::{Candidate, RoutingHints};
+pub(crate) use plan::{Plan, PlanStep};
 pub use policy::{
-    BalanceWeights, CallTimeouts, CandidateConditions, CandidateRequirements, OnMissingPassRate,
-    QualityFloor, RetryPolicy, RetryWhen, Route, RoutePolicy, StopOrContinue, Strategy,
+    BalanceWeights, CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, Route, RoutePolicy,
+    StopOrContinue, Strategy,
 };
-pub use reaction::{Cooldown, FailureReaction, reaction_to};
-pub use reasons::{MissingPassRate, SkipReason, format_duration};
-pub use router::{BreakerOpened, BreakerOpenedFn, CallOptions, Router};
+pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
+pub(crate) use router::{BreakerOpened, BreakerOpenedFn};
+pub use router::{CallOptions, Router};
+pub(crate) use skip_reason::{MissingPassRate, SkipReason, format_duration};
 
-/// A span as times of the ledger are reckoned.
+/// Milliseconds for ledger times, at most half of `i64::MAX`, so that adding them to a timestamp cannot
+/// overflow.
 fn to_millis(span: std::time::Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
 }

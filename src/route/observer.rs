@@ -1,4 +1,4 @@
-//! Whoever watches a call, and what there is to tell.
+//! The observer of a call and the notices it receives.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,20 +7,18 @@ use super::{CapacityLimit, SkipReason};
 use crate::chat::{Failure, StreamEvent};
 use crate::provider::{ModelRef, RequestAdjustment};
 
-/// Whoever watches a call.
 pub trait CallObserver: Send {
-    /// Whether events are shown as they arrive. Then nothing can be taken back, and an answer that breaks off after
-    /// its first text is not failed over.
+    /// Whether events are shown as they arrive. Shown text cannot be taken back, so an answer that breaks off
+    /// after its first text is then not failed over.
     fn is_live(&self) -> bool;
 
-    /// An event of the answer, as it arrives.
+    /// Called for each event of the answer, as it arrives.
     fn on_event(&mut self, event: &StreamEvent);
 
-    /// Something worth telling on the way.
     fn on_notice(&mut self, notice: &CallNotice<'_>);
 }
 
-/// A listener that wants only the result.
+/// Ignores everything, for callers that need only the result.
 pub struct SilentObserver;
 
 impl CallObserver for SilentObserver {
@@ -31,47 +29,36 @@ impl CallObserver for SilentObserver {
     fn on_notice(&mut self, _notice: &CallNotice<'_>) {}
 }
 
-/// Something worth telling on the way.
+/// Progress of a call that the user may want to see.
 #[derive(Clone, Copy, Debug)]
 pub enum CallNotice<'a> {
-    /// An attempt failed.
     AttemptFailed {
-        /// Who failed.
         model: &'a ModelRef,
-        /// How.
         failure: &'a Failure,
     },
-    /// Everyone wants to be left alone, and the first one to be free is tried.
+    /// No candidate is available; the one that is available soonest is tried.
     LastResort {
-        /// Who is tried.
         model: &'a ModelRef,
-        /// After which wait.
         wait: Duration,
     },
-    /// It was this one's turn, but it wants to be left alone, and another one is ready.
+    /// The candidate is unavailable and another one is tried in its place.
     Skipped {
-        /// Who.
         model: &'a ModelRef,
-        /// Why.
         skip: &'a SkipReason,
     },
-    /// The model gets something otherwise than it was asked for.
+    /// The request had to be changed for this model.
     RequestAdjusted {
-        /// The model.
         model: &'a ModelRef,
-        /// What.
         adjustment: RequestAdjustment,
     },
-    /// Nobody else is ready, and it has waited for a while for a limit to let it begin.
+    /// No other candidate is available, and the call has been waiting for a limit for a while.
     WaitingForLimit {
-        /// For whom it waits.
         model: &'a ModelRef,
-        /// Why.
         full: &'a CapacityLimit,
     },
-    /// The shown answer broke off and begins anew.
+    /// The answer broke off after part of it was shown, and starts over.
     AnswerRestarted {
-        /// Who broke off.
+        /// The model whose answer broke off.
         model: &'a ModelRef,
     },
 }
@@ -85,12 +72,14 @@ impl fmt::Display for CallNotice<'_> {
                     true => "now".to_owned(),
                     false => format!("in {:.1} s", wait.as_secs_f64()),
                 };
-                write!(f, "no candidate is ready; trying {model} {when}")
+                write!(f, "no candidate is available; trying {model} {when} anyway")
             }
-            Self::Skipped { model, skip } => write!(f, "{model} is passed over: {skip}"),
+            Self::Skipped { model, skip } => write!(f, "skipping {model}: {skip}"),
             Self::RequestAdjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),
             Self::WaitingForLimit { model, full } => write!(f, "waiting for {model}: {full}"),
-            Self::AnswerRestarted { model } => write!(f, "{model} broke off; the answer begins anew"),
+            Self::AnswerRestarted { model } => {
+                write!(f, "the stream from {model} broke; restarting the answer")
+            }
         }
     }
 }

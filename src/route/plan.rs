@@ -1,75 +1,65 @@
-//! Every candidate, in order, each with *try* or *skip and why*. What `--dry-run` prints and the walk follows.
+//! The plan of a call: every candidate in order, to try or to skip with a reason. `--dry-run` prints it and
+//! the execution follows it.
 
 use super::{CandidateConditions, CandidateEstimate, MissingPassRate, SkipReason};
 use crate::provider::{ModelRef, RequestAdjustment, Target, TargetError};
 
-/// One model of a route, with all that is needed to call it, or why it cannot be.
+/// One model of a route, and how to call it or why it cannot be called.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The model.
     pub model_ref: ModelRef,
-    /// For which requests it is there.
     pub when: CandidateConditions,
-    /// Its share of the calls of a weighted route, next to the others'.
+    /// Share of a weighted route's calls, relative to the other candidates.
     pub weight: f64,
-    /// How to call it.
     pub target: Result<Target, TargetError>,
 }
 
 impl Candidate {
-    /// A candidate for every request.
+    /// A candidate for every request, with weight 1.
     pub fn new(model_ref: ModelRef, target: Result<Target, TargetError>) -> Self {
         Self { model_ref, when: CandidateConditions::default(), weight: 1.0, target }
     }
 }
 
-/// What a caller says besides the request.
+/// What a caller knows about a request beyond its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutingHints {
-    /// What kind of request it is, for the candidates' conditions.
+    /// Matched against the candidates' `label` conditions.
     pub label: Option<String>,
-    /// Who is asking: the same key sees the same order of a weighted route. Chance decides without one.
+    /// Calls with the same key get the same order on a weighted route; without a key, the order is random.
     pub sticky_key: Option<String>,
 }
 
-/// A route, decided for one request.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// One step a candidate, in order.
+    /// One step per candidate.
     pub steps: Vec<PlanStep>,
-    /// Candidates that are used although nothing new enough is known of how well they do.
+    /// Candidates that are tried despite a missing or outdated score.
     pub missing_pass_rates: Vec<(ModelRef, MissingPassRate)>,
-    /// Who spoke last in the conversation, where that is nobody of the route.
+    /// The model that wrote the conversation's last answer, if the route does not contain it.
     pub foreign_model: Option<String>,
-    /// Whether the first one is first only to be measured.
+    /// Whether the first candidate comes first only to be measured.
     pub is_exploration: bool,
-    /// The route's first choice, where that is another one than until now.
+    /// The route's first choice, if it changed.
     pub(super) new_leader: Option<String>,
 }
 
-/// What happens to one candidate.
 #[derive(Clone, Debug)]
 pub enum PlanStep {
-    /// It is tried when its turn comes.
     Try {
-        /// How to call it.
         target: Box<Target>,
-        /// What it gets otherwise than it was asked for.
         adjustments: Vec<RequestAdjustment>,
-        /// What it may be expected to do, where the route's order or floors hang on it or somebody wants to know.
+        /// `None` if neither the order, nor a requirement, nor the caller needs estimates.
         estimate: Option<CandidateEstimate>,
     },
-    /// It is left out.
     Skip {
-        /// The model.
         model_ref: ModelRef,
-        /// Why.
         skip: SkipReason,
     },
 }
 
 impl Plan {
-    /// The candidates that are tried, in order.
+    /// The candidates to try, in order.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.steps.iter().filter_map(|step| match step {
             PlanStep::Try { target, .. } => Some(&**target),
@@ -77,7 +67,6 @@ impl Plan {
         })
     }
 
-    /// The candidates that are left out, with why.
     pub fn skipped(&self) -> impl Iterator<Item = (&ModelRef, &SkipReason)> {
         self.steps.iter().filter_map(|step| match step {
             PlanStep::Skip { model_ref, skip } => Some((model_ref, skip)),
@@ -85,7 +74,6 @@ impl Plan {
         })
     }
 
-    /// The candidates that get something otherwise than it was asked for, with what.
     pub fn adjustments(&self) -> impl Iterator<Item = (&ModelRef, RequestAdjustment)> {
         self.steps.iter().flat_map(|step| match step {
             PlanStep::Try { target, adjustments, .. } => {

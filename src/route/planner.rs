@@ -1,4 +1,4 @@
-//! How a plan is made: each candidate held to the route's conditions and floors, the rest put in order.
+//! Builds a plan: checks each candidate against the route's conditions and requirements, and orders the rest.
 
 use std::time::Duration;
 
@@ -16,52 +16,54 @@ use crate::chat::Request;
 use crate::ledger::{HealthRow, PassRateRow, RouteStatsRow, SqlResult};
 use crate::provider::{ModelRef, Target};
 
-/// Far more bytes than tokens have on average in any language: a text that overflows a window by this measure does so by
-/// any other. (Single tokens may be longer: long words, runs of spaces.)
+/// Far above the average bytes per token in any language, so a text that exceeds a context window by this
+/// measure exceeds it with any tokenizer. Single tokens may be longer, for example long words or runs of
+/// spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 16;
 
-/// What earlier calls taught, as far as a plan hangs on it.
+/// The ledger data that a plan depends on.
 struct PlannerSnapshot {
     route_stats: RouteStatsRow,
-    /// One a candidate; of one that cannot be called, or where nobody wants to know, an empty one.
+    /// One row per candidate; empty if the candidate cannot be called or estimates are not needed.
     health: Vec<HealthRow>,
     pass_rates: Vec<Option<PassRateRow>>,
-    /// The share of its weight that each candidate has left.
+    /// Share of the configured weight, per candidate.
     weight_shares: Vec<f64>,
 }
 
 impl Router {
-    /// Decides for each candidate whether it is tried for this request, and in which order.
-    pub fn plan(&self, route: &Route, request: &Request, caller: &RoutingHints) -> Plan {
-        let floors = &route.policy.requirements;
-        let by_times = matches!(route.policy.strategy, Strategy::Fastest | Strategy::Balanced(_));
-        let by_cost = route.policy.strategy.is_cost_based() || floors.max_cost.is_some();
-        let estimates = by_cost || by_times || floors.max_p50.is_some();
-        self.build_plan(route, request, caller, estimates)
+    /// Decides which candidates are tried for this request, and in which order.
+    pub fn plan(&self, route: &Route, request: &Request, hints: &RoutingHints) -> Plan {
+        let requirements = &route.policy.requirements;
+        let by_latency = matches!(route.policy.strategy, Strategy::Fastest | Strategy::Balanced(_));
+        let by_cost = route.policy.strategy.is_cost_based() || requirements.max_cost.is_some();
+        let estimates = by_cost || by_latency || requirements.max_p50.is_some();
+        self.build_plan(route, request, hints, estimates)
     }
 
-    /// The same with what may be expected of every candidate, for somebody who wants to know.
-    pub fn plan_with_estimates(&self, route: &Route, request: &Request, caller: &RoutingHints) -> Plan {
-        self.build_plan(route, request, caller, true)
+    /// Like [`Self::plan`], with an estimate for every candidate.
+    pub fn plan_with_estimates(&self, route: &Route, request: &Request, hints: &RoutingHints) -> Plan {
+        self.build_plan(route, request, hints, true)
     }
 
-    /// How those stand that a plan would try, in their order; and why limits or money would not let them begin now.
+    /// The availability of each candidate that the plan would try, and the limit or budget that would keep it
+    /// from starting now.
     pub fn plan_availability(
         &self,
         route: &Route,
         plan: &Plan,
         request: &Request,
     ) -> Vec<(Availability, Option<SkipReason>)> {
-        let standings = self.health().availability(plan.targets());
-        let habits = route.stats_key();
-        let held = plan.targets().map(|target| self.limiter.denial_reason(target, request, &habits));
-        standings.into_iter().zip(held).collect()
+        let availabilities = self.health().availability(plan.targets());
+        let stats_key = route.stats_key();
+        let denials = plan.targets().map(|target| self.limiter.denial_reason(target, request, &stats_key));
+        availabilities.into_iter().zip(denials).collect()
     }
 
-    fn build_plan(&self, route: &Route, request: &Request, caller: &RoutingHints, estimates: bool) -> Plan {
+    fn build_plan(&self, route: &Route, request: &Request, hints: &RoutingHints, estimates: bool) -> Plan {
         let now = self.health().now();
-        let known = self.load_snapshot(route, estimates);
-        let estimates = estimates.then(|| estimate_candidates(route, request, &known, now));
+        let snapshot = self.load_snapshot(route, estimates);
+        let estimates = estimates.then(|| estimate_candidates(route, request, &snapshot, now));
         let mut plan = Plan {
             steps: Vec::new(),
             missing_pass_rates: Vec::new(),
@@ -72,11 +74,11 @@ impl Router {
         let mut weights = Vec::new();
         for (n, candidate) in route.candidates.iter().enumerate() {
             let estimate = estimates.as_ref().map(|estimates| estimates[n]);
-            let judged = check_requirements(candidate, &route.policy, &known, n, estimate, now);
-            let twice = plan.targets().any(|target| target.model_ref == candidate.model_ref);
-            let target = check_callable(candidate, request, caller);
-            let tried = target.and_then(|target| match judged {
-                _ if twice => Err(SkipReason::Duplicate),
+            let checked = check_requirements(candidate, &route.policy, &snapshot, n, estimate, now);
+            let is_duplicate = plan.targets().any(|target| target.model_ref == candidate.model_ref);
+            let target = check_callable(candidate, request, hints);
+            let tried = target.and_then(|target| match checked {
+                _ if is_duplicate => Err(SkipReason::Duplicate),
                 Ok(unscored) => Ok((target, unscored)),
                 Err(why) => Err(why),
             });
@@ -85,59 +87,59 @@ impl Router {
                 Ok((target, unscored)) => {
                     plan.missing_pass_rates
                         .extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
-                    weights.push(candidate.weight * known.weight_shares[n]);
+                    weights.push(candidate.weight * snapshot.weight_shares[n]);
                     let adjustments = target.adjustments(request);
                     PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
                 }
             });
         }
-        self.order_steps(&mut plan, &weights, route, caller, &known.route_stats.leader);
+        self.order_steps(&mut plan, &weights, route, hints, &snapshot.route_stats.leader);
         apply_on_conversation(&mut plan, route, request);
         plan
     }
 
     fn load_snapshot(&self, route: &Route, estimates: bool) -> PlannerSnapshot {
-        let (health, floors) = (self.health(), &route.policy.requirements);
-        let none = || PlannerSnapshot {
+        let (health, requirements) = (self.health(), &route.policy.requirements);
+        let empty = || PlannerSnapshot {
             route_stats: RouteStatsRow::default(),
             health: vec![HealthRow::default(); route.candidates.len()],
             pass_rates: vec![None; route.candidates.len()],
             weight_shares: vec![1.0; route.candidates.len()],
         };
         let weighted = route.name.as_ref().filter(|_| route.is_weighted());
-        if !estimates && floors.quality.is_none() && weighted.is_none() {
-            return none();
+        if !estimates && requirements.quality.is_none() && weighted.is_none() {
+            return empty();
         }
         let found = health.ledger().read(|rows| {
-            let mut known = none();
+            let mut snapshot = empty();
             if estimates {
-                known.route_stats = rows.route_stats(&route.stats_key())?;
+                snapshot.route_stats = rows.route_stats(&route.stats_key())?;
             }
             let weights = weighted.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
             for (n, candidate) in route.candidates.iter().enumerate() {
-                let left = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
-                known.weight_shares[n] = left.map_or(1.0, |row| row.share);
+                let stored = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
+                snapshot.weight_shares[n] = stored.map_or(1.0, |row| row.share);
                 if let Some(target) = candidate.target.as_ref().ok().filter(|_| estimates) {
-                    known.health[n] = rows.health(&super::health_store::health_key(target))?;
+                    snapshot.health[n] = rows.health(&super::health_store::health_key(target))?;
                 }
-                if let Some(quality) = &floors.quality {
+                if let Some(quality) = &requirements.quality {
                     let model = candidate.model_ref.to_string();
-                    known.pass_rates[n] = rows.pass_rate(&quality.set.to_string_lossy(), &model)?;
+                    snapshot.pass_rates[n] = rows.pass_rate(&quality.set.to_string_lossy(), &model)?;
                 }
             }
-            SqlResult::Ok(Some(known))
+            SqlResult::Ok(Some(snapshot))
         });
-        // What could not be read is as if nothing were known.
-        found.unwrap_or_else(none)
+        // If the ledger cannot be read, plan as if nothing were known.
+        found.unwrap_or_else(empty)
     }
 
-    /// Puts those who are tried, with these weights, in the order of the strategy. Who is left out stands behind them.
+    /// Sorts the steps to try by the strategy, given their weights. Skipped candidates come last.
     fn order_steps(
         &self,
         plan: &mut Plan,
         weights: &[f64],
         route: &Route,
-        caller: &RoutingHints,
+        hints: &RoutingHints,
         leader: &str,
     ) {
         let strategy = &route.policy.strategy;
@@ -147,7 +149,7 @@ impl Router {
         let (tried, skipped): (Vec<PlanStep>, Vec<PlanStep>) =
             plan.steps.drain(..).partition(|step| matches!(step, PlanStep::Try { .. }));
         let names: Vec<String> = tried.iter().map(|step| step.model_ref().to_string()).collect();
-        let runners: Vec<RankingEntry<'_>> = tried
+        let entries: Vec<RankingEntry<'_>> = tried
             .iter()
             .zip(&names)
             .zip(weights)
@@ -159,27 +161,25 @@ impl Router {
                 RankingEntry { model, weight: *weight, estimate }
             })
             .collect();
-        let (chance, drawn) = self.draw_random();
-        let key = caller.sticky_key.as_deref().unwrap_or(&drawn);
-        let draw = RankingContext {
+        let (random, random_key) = self.draw_random();
+        let sticky_key = hints.sticky_key.as_deref().unwrap_or(&random_key);
+        let context = RankingContext {
             route_name: route.name.as_deref().unwrap_or_default(),
-            sticky_key: key,
+            sticky_key,
             leader,
-            random: chance,
+            random,
         };
-        let Ranking { indices: places, is_exploration: explored } =
-            rank_candidates(strategy, &runners, &draw);
-        let first = places.get(usize::from(explored)).map(|place| names[*place].clone());
+        let Ranking { indices, is_exploration } = rank_candidates(strategy, &entries, &context);
+        let first = indices.get(usize::from(is_exploration)).map(|index| names[*index].clone());
         plan.new_leader = first.filter(|first| matches!(strategy, Strategy::Balanced(_)) && first != leader);
-        plan.is_exploration = explored;
+        plan.is_exploration = is_exploration;
         let mut tried: Vec<Option<PlanStep>> = tried.into_iter().map(Some).collect();
-        plan.steps.extend(places.into_iter().filter_map(|place| tried[place].take()));
+        plan.steps.extend(indices.into_iter().filter_map(|index| tried[index].take()));
         plan.steps.extend(skipped);
     }
 }
 
 impl PlanStep {
-    /// The model that it is about.
     pub fn model_ref(&self) -> &ModelRef {
         match self {
             Self::Try { target, .. } => &target.model_ref,
@@ -191,13 +191,13 @@ impl PlanStep {
 fn estimate_candidates(
     route: &Route,
     request: &Request,
-    known: &PlannerSnapshot,
+    snapshot: &PlannerSnapshot,
     now: i64,
 ) -> Vec<CandidateEstimate> {
     let input_tokens = estimate_input_tokens(request);
-    let (output_tokens, assumed) = estimate_output_tokens(&known.route_stats, request.max_output_tokens);
-    let times = estimate_latencies(&known.health, output_tokens, now);
-    let each = route.candidates.iter().zip(&known.health).zip(times);
+    let (output_tokens, assumed) = estimate_output_tokens(&snapshot.route_stats, request.max_output_tokens);
+    let times = estimate_latencies(&snapshot.health, output_tokens, now);
+    let each = route.candidates.iter().zip(&snapshot.health).zip(times);
     each.map(|((candidate, row), times)| {
         let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
         let price = facts.map(|facts| &facts.pricing);
@@ -205,7 +205,7 @@ fn estimate_candidates(
             input_tokens,
             output_tokens,
             is_output_assumed: assumed,
-            cost: estimate_cost(price, input_tokens, output_tokens, known.route_stats.cached_share),
+            cost: estimate_cost(price, input_tokens, output_tokens, snapshot.route_stats.cached_share),
             first_token: times.map(|(first, _)| duration_from_millis(first)),
             latency: times.map(|(_, last)| duration_from_millis(last)),
             measurements: measurement_count(row, now),
@@ -215,24 +215,24 @@ fn estimate_candidates(
     .collect()
 }
 
-/// A figure of milliseconds, whatever it is.
-fn duration_from_millis(figure: f64) -> Duration {
-    Duration::try_from_secs_f64((figure / 1000.0).clamp(0.0, 1e9)).unwrap_or_default()
+/// Clamps out-of-range estimates, which would panic in `Duration`.
+fn duration_from_millis(milliseconds: f64) -> Duration {
+    Duration::try_from_secs_f64((milliseconds / 1000.0).clamp(0.0, 1e9)).unwrap_or_default()
 }
 
-/// Whether it can be called with this request at all, and is there for it.
+/// Whether the target can take this request and the candidate's conditions match it.
 fn check_callable<'a>(
     candidate: &'a Candidate,
     request: &Request,
-    caller: &RoutingHints,
+    hints: &RoutingHints,
 ) -> Result<&'a Target, SkipReason> {
     let target = candidate.target.as_ref().map_err(|error| SkipReason::TargetError(error.clone()))?;
-    if let Some(which) = unmet_condition(&candidate.when, request, caller) {
+    if let Some(which) = unmet_condition(&candidate.when, request, hints) {
         return Err(SkipReason::ConditionNotMet(which));
     }
     let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
-    // Most prompts fit by their bytes alone. Between the two bounds only the provider's own count could tell, and it
-    // tells for free: an overflow fails over.
+    // Most prompts fit even at one token per byte. Between the two bounds only the provider can tell, and a
+    // context overflow costs nothing and fails over.
     if let Some(window) = window.filter(|window| max_input_tokens(request) > *window) {
         let least = request.prompt_text_len() as u64 / MAX_BYTES_PER_TOKEN;
         if least > window {
@@ -245,40 +245,42 @@ fn check_callable<'a>(
     }
 }
 
-/// The first condition that the request does not meet, as what the candidate is there for.
-fn unmet_condition(when: &CandidateConditions, request: &Request, caller: &RoutingHints) -> Option<String> {
+/// The first condition that the request does not meet, as a description of the requests the candidate is for.
+fn unmet_condition(when: &CandidateConditions, request: &Request, hints: &RoutingHints) -> Option<String> {
     let tokens = estimate_input_tokens(request);
-    let attached = request.messages.iter().flat_map(|turn| &turn.parts).any(|part| part.is_attachment());
+    let attached =
+        request.messages.iter().flat_map(|message| &message.parts).any(|part| part.is_attachment());
     let flags = [
         (when.tools, !request.tools.is_empty(), "tools"),
         (when.attachments, attached, "attachments"),
         (when.schema, request.response_format.is_some(), "a schema"),
     ];
     if let Some(most) = when.max_input_tokens.filter(|most| tokens > *most) {
-        return Some(format!("requests of up to {most} tokens, and this one has some {tokens}"));
+        return Some(format!("requests with at most {most} input tokens (this one has ~{tokens})"));
     }
     if let Some(least) = when.min_input_tokens.filter(|least| tokens < *least) {
-        return Some(format!("requests of {least} tokens and more, and this one has some {tokens}"));
+        return Some(format!("requests with at least {least} input tokens (this one has ~{tokens})"));
     }
-    if let Some(label) = when.label.as_ref().filter(|label| caller.label.as_ref() != Some(label)) {
-        return Some(format!("requests with the label `{label}`"));
+    if let Some(label) = when.label.as_ref().filter(|label| hints.label.as_ref() != Some(label)) {
+        return Some(format!("requests labeled `{label}`"));
     }
     let unmet = flags.into_iter().find(|(wanted, is, _)| wanted.is_some_and(|wanted| wanted != *is));
     unmet.map(|(_, is, what)| format!("requests {} {what}", if is { "without" } else { "with" }))
 }
 
-/// Holds a candidate to the route's floors; says what is missing of its score where that does not matter.
+/// Checks a candidate against the route's requirements. `Ok(Some(_))` means that a score is missing, which
+/// the route allows.
 fn check_requirements(
     candidate: &Candidate,
     policy: &RoutePolicy,
-    known: &PlannerSnapshot,
+    snapshot: &PlannerSnapshot,
     n: usize,
     estimate: Option<CandidateEstimate>,
     now: i64,
 ) -> Result<Option<MissingPassRate>, SkipReason> {
-    let floors = &policy.requirements;
+    let requirements = &policy.requirements;
     let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
-    for capability in &floors.capabilities {
+    for capability in &requirements.capabilities {
         let has = facts.and_then(|facts| facts.supports(*capability));
         if has != Some(true) {
             return Err(SkipReason::MissingCapability { capability: *capability, is_known: has.is_some() });
@@ -286,21 +288,23 @@ fn check_requirements(
     }
     if let Some(estimate) = estimate {
         let expected = estimate.cost;
-        if expected.is_none() && (floors.max_cost.is_some() || policy.strategy.is_cost_based()) {
+        if expected.is_none() && (requirements.max_cost.is_some() || policy.strategy.is_cost_based()) {
             return Err(SkipReason::PriceUnknownForRoute);
         }
-        if let Some((expected, cap)) = expected.zip(floors.max_cost).filter(|(expected, cap)| expected > cap)
+        if let Some((expected, cap)) =
+            expected.zip(requirements.max_cost).filter(|(expected, cap)| expected > cap)
         {
             return Err(SkipReason::TooExpensive { expected, cap });
         }
-        let typical = measured_latency(&known.health[n], estimate.output_tokens, now);
+        let typical = measured_latency(&snapshot.health[n], estimate.output_tokens, now);
         let typical = typical.map(duration_from_millis);
-        if let Some((typical, cap)) = typical.zip(floors.max_p50).filter(|(typical, cap)| typical > cap) {
+        if let Some((typical, cap)) = typical.zip(requirements.max_p50).filter(|(typical, cap)| typical > cap)
+        {
             return Err(SkipReason::TooSlow { typical, cap });
         }
     }
-    match &floors.quality {
-        Some(quality) => check_quality_floor(quality, known.pass_rates[n].clone(), now),
+    match &requirements.quality {
+        Some(quality) => check_quality_floor(quality, snapshot.pass_rates[n].clone(), now),
         None => Ok(None),
     }
 }
@@ -330,14 +334,16 @@ fn check_quality_floor(
     }
 }
 
-/// A conversation goes on with whoever spoke last in it: nobody else, or, where the route says so, that one first.
+/// Keeps a conversation on the model that answered last: as the only candidate, or as the first one if the
+/// route allows others.
 fn apply_on_conversation(plan: &mut Plan, route: &Route, request: &Request) {
-    let Some(speaker) = request.messages.iter().rev().find_map(|turn| turn.model_ref.as_deref()) else {
+    let Some(last_model) = request.messages.iter().rev().find_map(|message| message.model_ref.as_deref())
+    else {
         return;
     };
-    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == speaker) else {
-        // One model named directly takes a conversation over on purpose.
-        plan.foreign_model = route.name.as_ref().map(|_| speaker.to_owned());
+    let Some(at) = plan.steps.iter().position(|step| step.model_ref().to_string() == last_model) else {
+        // A model named directly takes over the conversation on purpose.
+        plan.foreign_model = route.name.as_ref().map(|_| last_model.to_owned());
         return;
     };
     if route.policy.on_conversation == StopOrContinue::Continue {
@@ -349,7 +355,7 @@ fn apply_on_conversation(plan: &mut Plan, route: &Route, request: &Request) {
     for (n, step) in plan.steps.iter_mut().enumerate() {
         if n != at && matches!(step, PlanStep::Try { .. }) {
             let model_ref = step.model_ref().clone();
-            *step = PlanStep::Skip { model_ref, skip: SkipReason::ConversationPinned(speaker.to_owned()) };
+            *step = PlanStep::Skip { model_ref, skip: SkipReason::ConversationPinned(last_model.to_owned()) };
         }
     }
 }

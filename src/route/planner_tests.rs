@@ -1,4 +1,4 @@
-//! Conditions, floors and conversations, one at a time.
+//! Conditions, requirements, and conversations.
 
 use super::route_fixture::{route, route_with_windows};
 use super::*;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
-/// What becomes of each candidate, in the plan's order: `a` is tried, `b:condition` is left out.
+/// One label per step: `a` is tried, `b:condition` is skipped.
 fn step_labels(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()
@@ -27,8 +27,8 @@ fn planned_labels(
     request: &Request,
     label: Option<&str>,
 ) -> Vec<String> {
-    let caller = RoutingHints { label: label.map(str::to_owned), sticky_key: None };
-    step_labels(&world.router.plan(route, request, &caller))
+    let hints = RoutingHints { label: label.map(str::to_owned), sticky_key: None };
+    step_labels(&world.router.plan(route, request, &hints))
 }
 
 fn three_host_fixture() -> RouteFixture {
@@ -81,21 +81,21 @@ async fn condition_cases() {
 #[tokio::test(start_paused = true)]
 async fn duplicate_model_is_skipped() {
     let world = three_host_fixture();
-    let mut twice = route(&["a", "a", "b"], RoutePolicy::default());
-    twice.candidates[0].when.label = Some("x".into());
+    let mut duplicate = route(&["a", "a", "b"], RoutePolicy::default());
+    duplicate.candidates[0].when.label = Some("x".into());
     let request = Request::from_prompt("hi");
-    assert_eq!(planned_labels(&world, &twice, &request, Some("x")), ["a", "a:duplicate", "b"]);
-    assert_eq!(planned_labels(&world, &twice, &request, None), ["a:condition", "a", "b"]);
+    assert_eq!(planned_labels(&world, &duplicate, &request, Some("x")), ["a", "a:duplicate", "b"]);
+    assert_eq!(planned_labels(&world, &duplicate, &request, None), ["a:condition", "a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn required_capability_skips_unknown_candidate() {
     let world = three_host_fixture();
-    let floors = CandidateRequirements {
+    let requirements = CandidateRequirements {
         capabilities: vec![Capability::JsonSchema],
         ..CandidateRequirements::default()
     };
-    let mut route = route(&["a", "b", "c"], RoutePolicy { requirements: floors, ..RoutePolicy::default() });
+    let mut route = route(&["a", "b", "c"], RoutePolicy { requirements, ..RoutePolicy::default() });
     edit_facts(&mut route, 0, |facts| facts.capabilities.set(Capability::JsonSchema, false));
     edit_facts(&mut route, 1, |facts| facts.capabilities.set(Capability::JsonSchema, true));
     let request = Request::from_prompt("hi");
@@ -115,11 +115,11 @@ async fn cost_strategy_cases() {
     let request = Request::from_prompt("hi");
     assert_eq!(planned_labels(&world, &route, &request, None), ["b", "a", "c:price_unknown"]);
     route.policy.strategy = Strategy::Priority;
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c"], "nothing hangs on the price");
-    // 1 token in and 400 assumed out, at $3 and $1 a million.
+    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c"], "the price does not matter");
+    // 1 input token and an assumed 400 output tokens, at $3 and $1 per million.
     route.policy.requirements.max_cost = Some(1_000_000);
     assert_eq!(planned_labels(&world, &route, &request, None), ["a:max_cost", "b", "c:price_unknown"]);
-    // The route's answers turn out to be short.
+    // The route's measured answers are short.
     let usage = Usage { input_tokens: Some(1), output_tokens: Some(10), ..Usage::default() };
     world.router.health().record_route_stats("test", &usage);
     assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c:price_unknown"]);
@@ -171,19 +171,19 @@ async fn quality_floor_cases() {
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Warn, None));
     let plan = world.router.plan(&route, &request, &RoutingHints::default());
     assert_eq!(step_labels(&plan), ["a:quality", "b", "c"]);
-    assert_eq!(plan.missing_pass_rates.len(), 1, "nobody knows how c does");
+    assert_eq!(plan.missing_pass_rates.len(), 1, "c has no score");
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Skip, None));
     assert_eq!(planned_labels(&world, &route, &request, None), ["a:quality", "b", "c:quality_unknown"]);
-    // An hour later the scores are too old to say anything.
+    // An hour later, the scores are too old.
     tokio::time::advance(Duration::from_secs(3600)).await;
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Skip, Some(Duration::from_secs(3599))));
     let all = ["a:quality_unknown", "b:quality_unknown", "c:quality_unknown"];
     assert_eq!(planned_labels(&world, &route, &request, None), all);
-    // A set that was changed since says nothing either.
+    // Scores for an older version of the set do not count.
     let changed = QualityFloor { digest: "e".into(), ..floor(OnMissingPassRate::Skip, None) };
     route.policy.requirements.quality = Some(changed);
     assert_eq!(planned_labels(&world, &route, &request, None), all);
-    // A run in which nothing could be scored says nothing.
+    // A run without scored cases does not count.
     let score = PassRateRow { measured_at: health.now() + 1, passed: 0, scored: 0, set_digest: "d".into() };
     let model = route.candidates[1].model_ref.to_string();
     health.ledger().write(move |rows| rows.put_pass_rate("/s.yaml", &model, &score, i64::MAX)).await;
@@ -202,7 +202,7 @@ async fn conversation_stays_with_last_model() {
     assert_eq!(planned_labels(&world, &route, &request, None), ["a:conversation", "b", "c:conversation"]);
     route.policy.on_conversation = StopOrContinue::Continue;
     assert_eq!(planned_labels(&world, &route, &request, None), ["b", "a", "c"]);
-    // Whom the route does not know cannot hold it.
+    // A model outside the route cannot keep the conversation.
     request.messages[1].model_ref = Some("elsewhere/m".into());
     route.policy.on_conversation = StopOrContinue::Stop;
     assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c"]);
@@ -211,24 +211,24 @@ async fn conversation_stays_with_last_model() {
 #[tokio::test(start_paused = true)]
 async fn balanced_strategy_keeps_leader_within_margin() {
     let world = three_host_fixture();
-    let weigh = BalanceWeights { cost: 1.0, latency: 0.0, reliability: 0.0 };
+    let weights = BalanceWeights { cost: 1.0, latency: 0.0, reliability: 0.0 };
     let mut route =
-        route(&["a", "b"], RoutePolicy { strategy: Strategy::Balanced(weigh), ..RoutePolicy::default() });
+        route(&["a", "b"], RoutePolicy { strategy: Strategy::Balanced(weights), ..RoutePolicy::default() });
     let request = Request::from_prompt("hi");
     set_price(&mut route, 0, 100_000_000_000);
     set_price(&mut route, 1, 90_000_000_000);
     let first = |route: &Route| planned_labels(&world, route, &request, None)[0].clone();
     world.router.health().record_leader("test", "a/m");
-    // Enough of both is measured, so that nobody is tried for that alone.
+    // Both candidates have enough measurements, so that none is explored.
     for candidate in &route.candidates {
         let key = super::health_store::health_key(candidate.target.as_ref().unwrap());
         let first_token = DecayedMean { mean: 5.0, weight: 9.0 };
         let change = move |row: &mut HealthRow| (row.first_token, row.measured_at) = (first_token, NOW_MS);
         world.router.health().ledger().write(move |rows| rows.update_health(&key, change)).await;
     }
-    assert_eq!(first(&route), "a", "11 % dearer");
+    assert_eq!(first(&route), "a", "11% more expensive");
     set_price(&mut route, 1, 80_000_000_000);
-    assert_eq!(first(&route), "b", "25 % dearer");
+    assert_eq!(first(&route), "b", "25% more expensive");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,13 +239,13 @@ async fn sticky_key_keeps_first_choice() {
         route_with_windows(&[("a", None), ("b", None)], RoutePolicy { strategy, ..RoutePolicy::default() });
     (route.candidates[0].weight, route.candidates[1].weight) = (1.0, 1.0);
     let first = |key: Option<&str>| {
-        let caller = RoutingHints { label: None, sticky_key: key.map(str::to_owned) };
-        step_labels(&world.router.plan(&route, &Request::from_prompt("hi"), &caller))[0].clone()
+        let hints = RoutingHints { label: None, sticky_key: key.map(str::to_owned) };
+        step_labels(&world.router.plan(&route, &Request::from_prompt("hi"), &hints))[0].clone()
     };
     let seen: Vec<String> = (0..64).map(|_| first(Some("customer 1"))).collect();
     assert!(seen.iter().all(|provider| *provider == seen[0]));
-    let drawn: std::collections::BTreeSet<String> = (0..64).map(|_| first(None)).collect();
-    assert_eq!(drawn.len(), 2, "chance decides for whoever has no key");
+    let first_choices: std::collections::BTreeSet<String> = (0..64).map(|_| first(None)).collect();
+    assert_eq!(first_choices.len(), 2, "without a key, the order is random");
 }
 
 #[tokio::test(start_paused = true)]

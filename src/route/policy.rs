@@ -1,24 +1,20 @@
-//! A route: a named policy over its candidates.
-
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Candidate;
 use crate::catalog::{Capability, NanoDollars};
 
-/// A named policy and the models that it may use, in order.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Its name; `None` for one model named directly.
+    /// `None` for a model named directly.
     pub name: Option<String>,
-    /// The candidates, best first.
+    /// In file order.
     pub candidates: Vec<Candidate>,
-    /// How failures are met.
     pub policy: RoutePolicy,
 }
 
 impl Route {
-    /// Under which name it is kept what its answers are like: its own, or that of the one model named directly.
+    /// The key of the route's stats in the ledger: its name, or the model ref of a model named directly.
     pub(super) fn stats_key(&self) -> String {
         match (&self.name, self.candidates.first()) {
             (Some(name), _) => name.clone(),
@@ -28,26 +24,19 @@ impl Route {
     }
 }
 
-/// How candidates are ordered, what they must offer, and how failures are met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutePolicy {
-    /// How candidates are ordered.
     pub strategy: Strategy,
-    /// What every candidate must offer.
     pub requirements: CandidateRequirements,
-    /// Timers of the call and of each attempt.
     pub timeouts: CallTimeouts,
-    /// Again on the same candidate.
     pub retry: RetryPolicy,
-    /// When a shown answer breaks off.
+    /// When the stream breaks after text was shown.
     pub on_midstream: StopOrContinue,
-    /// When a filter refuses.
+    /// When a content filter refuses the request or the answer.
     pub on_content_policy: StopOrContinue,
-    /// When the request itself is refused.
     pub on_bad_request: StopOrContinue,
-    /// When nobody can say what happened.
     pub on_unknown: StopOrContinue,
-    /// When the model that began a conversation cannot go on with it.
+    /// When the model that answered before in the conversation cannot answer.
     pub on_conversation: StopOrContinue,
 }
 
@@ -67,36 +56,35 @@ impl Default for RoutePolicy {
     }
 }
 
-/// How candidates are ordered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Strategy {
-    /// As they are written.
+    /// In file order.
     #[default]
     Priority,
-    /// By the expected cost of the request, least first.
+    /// By expected cost, lowest first.
     Cheapest,
-    /// By the expected time until the last token, least first.
+    /// By expected time to the last token, shortest first.
     Fastest,
-    /// By the weighed sum of the logarithms of each figure's ratio to the best one.
+    /// By the weighted sum of the logarithms of each metric's ratio to the best candidate.
     Balanced(BalanceWeights),
-    /// By chance, in proportion to the candidates' weights; a caller with the same key gets the same order.
+    /// Random, in proportion to the candidates' weights. The same sticky key always gets the same order.
     Weighted {
-        /// The variable of the prompt that makes the key; by chance for each call without one.
+        /// Prompt variable whose value is the sticky key; without one, the order is random for each call.
         sticky_by: Option<String>,
     },
 }
 
 impl Strategy {
-    /// Whether the order hangs on what a request costs, so that nobody can take part whose price is unknown.
+    /// Whether the order depends on cost, which excludes candidates with an unknown price.
     pub fn is_cost_based(&self) -> bool {
         match self {
             Self::Cheapest => true,
-            Self::Balanced(weigh) => weigh.cost > 0.0,
+            Self::Balanced(weights) => weights.cost > 0.0,
             Self::Priority | Self::Fastest | Self::Weighted { .. } => false,
         }
     }
 
-    /// The word for it in `routes.yaml`.
+    /// Its name in `routes.yaml`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Priority => "priority",
@@ -108,14 +96,11 @@ impl Strategy {
     }
 }
 
-/// How much each figure counts for [`Strategy::Balanced`].
+/// Weight of each metric for [`Strategy::Balanced`]; 0 ignores the metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BalanceWeights {
-    /// The expected cost.
     pub cost: f64,
-    /// The expected time until the last token.
     pub latency: f64,
-    /// The share of calls that succeed.
     pub reliability: f64,
 }
 
@@ -125,75 +110,66 @@ impl Default for BalanceWeights {
     }
 }
 
-/// What every candidate must offer to be tried at all.
+/// What every candidate must meet to be tried.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandidateRequirements {
-    /// What the model must be known to take.
     pub capabilities: Vec<Capability>,
-    /// How well it must have done on a golden set.
     pub quality: Option<QualityFloor>,
-    /// What the request may be expected to cost.
+    /// Maximum expected cost of the request.
     pub max_cost: Option<NanoDollars>,
-    /// How long its answers may typically take, where that was measured.
+    /// Maximum typical latency; candidates without enough measurements pass.
     pub max_p50: Option<Duration>,
 }
 
-/// How well a candidate must have done on a golden set.
+/// Minimum pass rate on a golden set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QualityFloor {
-    /// The set's file.
     pub set: PathBuf,
-    /// The set's digest: a score from before a change of the set says nothing of it.
+    /// Digest of the set; scores for another digest do not count.
     pub digest: String,
-    /// The least share of scored cases that passed, between 0 and 1.
+    /// Share of scored cases that must pass, 0 to 1.
     pub min_pass_rate: f64,
-    /// How old its newest run may be; any age without one.
+    /// Maximum age of the latest run; `None` for any age.
     pub max_age: Option<Duration>,
-    /// What becomes of a candidate that was never measured, or too long ago.
     pub on_missing: OnMissingPassRate,
 }
 
-/// What becomes of a candidate without a fresh score.
+/// What happens to a candidate without a current score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnMissingPassRate {
-    /// It is used, with a warning.
+    /// Use it, with a warning.
     Warn,
-    /// It is left out.
     Skip,
 }
 
-/// For which requests a candidate is there. One that is not set matches every request.
+/// The requests a candidate is for. A condition that is not set matches every request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandidateConditions {
-    /// About that many tokens go in at most.
+    /// Compared with an estimate.
     pub max_input_tokens: Option<u64>,
-    /// About that many tokens go in at least.
+    /// Compared with an estimate.
     pub min_input_tokens: Option<u64>,
-    /// The caller's label.
     pub label: Option<String>,
-    /// Whether tools are offered.
+    /// Whether the request offers tools.
     pub tools: Option<bool>,
-    /// Whether a picture or a document is attached.
+    /// Whether an image or a document is attached.
     pub attachments: Option<bool>,
-    /// Whether an answer under a schema is asked for.
+    /// Whether the request asks for structured output.
     pub schema: Option<bool>,
 }
 
-/// What to do where both ways make sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopOrContinue {
-    /// End the call.
     Stop,
-    /// Fail over; for an answer that broke off while it was shown: begin anew.
+    /// Fail over; if part of the answer was already shown, start it over.
     Continue,
 }
 
-/// Timers of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallTimeouts {
     /// Until the first content of the whole call; no attempt starts after it.
     pub deadline: Duration,
-    /// Until the first content of one attempt; `None` leaves it to the kind of model.
+    /// Until the first content of one attempt; `None` uses a default for the kind of model.
     pub first_token: Option<Duration>,
     /// Between two pieces of content.
     pub idle: Duration,
@@ -205,16 +181,14 @@ impl Default for CallTimeouts {
     }
 }
 
-/// Retries on the same candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many attempts may come after a candidate's first one; 0 turns retries off.
+    /// Attempts after a candidate's first one; 0 disables retries.
     pub retries: u32,
-    /// When they come.
     pub when: RetryWhen,
-    /// The first back-off's upper end.
+    /// Upper end of the first backoff.
     pub base: Duration,
-    /// No back-off is longer.
+    /// Upper end of every backoff.
     pub cap: Duration,
 }
 
@@ -229,11 +203,10 @@ impl Default for RetryPolicy {
     }
 }
 
-/// When a candidate is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryWhen {
-    /// Only when no other candidate is ready.
+    /// Only if no other candidate is available.
     Alone,
-    /// Before failing over: the same model or none.
+    /// Before failing over.
     First,
 }

@@ -1,4 +1,4 @@
-//! Connections that are opened while the attempt before is running long.
+//! Preconnecting to the next candidate during a slow attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::route_fixture::*;
 use super::*;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 
-/// Content after so many milliseconds, and the end 20 s later.
+/// Content after this many milliseconds, and the end 20 s later.
 fn content_after(milliseconds: u64) -> ScriptedReply {
     let content = (Duration::from_millis(milliseconds), content_chunk("ok"));
     ScriptedReply::Stream {
@@ -20,7 +20,7 @@ fn hanging_reply() -> ScriptedReply {
     ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang }
 }
 
-/// Which hosts were warmed, after which milliseconds.
+/// Preconnected hosts, with the time in milliseconds.
 fn preconnected_hosts(world: &RouteFixture) -> Vec<(u128, String)> {
     world
         .transport
@@ -63,7 +63,7 @@ async fn each_available_candidate_is_preconnected_once() {
     assert_eq!(response_text(&world.call(&three).await), "ok");
     assert_eq!(preconnected_hosts(&world), [(1000, "b".to_owned()), (31_000, "c".to_owned())]);
 
-    // `b` is blocked for its key, so that `c` comes next.
+    // The key of `b` is in cooldown, so `c` is next.
     let world = RouteFixture::new([
         ("a", vec![hanging_reply()]),
         ("b", vec![status_reply(401)]),
@@ -72,7 +72,7 @@ async fn each_available_candidate_is_preconnected_once() {
     world.call(&route(&["b"], RoutePolicy::default())).await;
     assert_eq!(response_text(&world.call(&three).await), "ok");
     assert_eq!(preconnected_hosts(&world), [(1010, "c".to_owned())]);
-    // Nobody comes after the last one.
+    // The last candidate has no successor.
     let world = RouteFixture::new([("a", vec![content_after(5000)])]);
     assert_eq!(response_text(&world.call(&route(&["a"], RoutePolicy::default())).await), "ok");
     assert_eq!(preconnected_hosts(&world), []);
@@ -80,15 +80,15 @@ async fn each_available_candidate_is_preconnected_once() {
 
 #[tokio::test(start_paused = true)]
 async fn preconnect_is_canceled_when_call_ends() {
-    // What is warmed here never ends by itself.
+    // A preconnect never ends by itself in this test.
     let world = RouteFixture::new([("a", vec![content_after(9000)]), ("b", vec![text_reply("never")])]);
     let record = world.call(&route(&["a", "b"], RoutePolicy::default())).await;
     assert_eq!((response_text(&record), record.latency, record.attempts.len()), ("ok", seconds(29), 1));
-    assert_eq!(world.transport.hosts_called(), ["a"], "it is no attempt");
+    assert_eq!(world.transport.hosts_called(), ["a"], "a preconnect is not an attempt");
     assert_eq!(preconnected_hosts(&world).len(), 1);
     tokio::task::yield_now().await;
-    // The world's own, and the router's.
-    assert_eq!(Arc::strong_count(&world.transport), 2, "it was let go");
+    // Held by the fixture and the router.
+    assert_eq!(Arc::strong_count(&world.transport), 2, "the preconnect task was canceled");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! The only call that finds out whether a model is back whose breaker is half-open.
+//! The single call that probes a half-open breaker.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use super::{clock_skew, to_millis};
 use crate::ledger::{HealthKey, LedgerTables};
 use crate::provider::Target;
 
-/// The right to be that call. Dropped before it is [over](Probe::over), it goes back, and another call may try.
+/// The right to be that call. Dropping it before [`complete`](Self::complete) releases the probe for another
+/// call.
 pub(super) struct BreakerProbe {
     health: HealthStore,
     key: HealthKey,
@@ -17,7 +18,8 @@ pub(super) struct BreakerProbe {
 }
 
 impl HealthStore {
-    /// Takes the only probe of a half-open breaker, for so long; `None` where another call has it.
+    /// Acquires the single probe of a half-open breaker for the duration of the lease; `None` if another call
+    /// holds it.
     pub(super) async fn acquire_probe(
         &self,
         target: &Target,
@@ -25,7 +27,7 @@ impl HealthStore {
         lease: Duration,
     ) -> Option<BreakerProbe> {
         let key = health_key(target);
-        // Whoever gives up while this is written gives it back too.
+        // Constructed before the write, so that a call canceled during the write releases the probe.
         let mut probe = BreakerProbe {
             health: self.clone(),
             key: key.clone(),
@@ -36,7 +38,8 @@ impl HealthStore {
         let (call, clock) = (call.to_owned(), self.clock());
         let change = move |rows: &LedgerTables<'_>| {
             rows.update_health(&key, |row| {
-                // By the time that this is written the lease of another may have ended, or its probe succeeded.
+                // When this write runs, another call's lease may have expired or its probe may have
+                // succeeded.
                 let now = clock();
                 *row = clock_skew::correct_health(std::mem::take(row), now);
                 let free = row.open_until == 0 || row.open_until <= now && row.probe_until <= now;
@@ -53,13 +56,13 @@ impl HealthStore {
 }
 
 impl BreakerProbe {
-    /// Keeps it: it is still running.
+    /// Extends the lease of a call that is still running.
     pub(super) fn renew(&self) {
         let until = self.health.now() + to_millis(self.lease);
         self.update_lease(move |probe_until| *probe_until = until.max(*probe_until));
     }
 
-    /// The call has ended: what it taught closes the breaker, or opens it again.
+    /// Keeps the drop from releasing the probe: the feedback of the attempt closes or reopens the breaker.
     pub(super) fn complete(mut self) {
         self.is_held = false;
     }
@@ -94,34 +97,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn canceled_call_releases_probe() {
         let hangs = ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang };
-        let world = RouteFixture::new([("a", vec![hangs, text_reply("back"), status_reply(503)])]);
+        let fixture = RouteFixture::new([("a", vec![hangs, text_reply("back"), status_reply(503)])]);
         let route = route(&["a"], RoutePolicy::default());
         let target = route.candidates[0].target.as_ref().unwrap();
-        let (health, key) = (world.router.health(), health_key(target));
+        let (health, key) = (fixture.router.health(), health_key(target));
         let half_open = move |rows: &LedgerTables<'_>| {
             rows.update_health(&key, |row| (row.trips, row.open_until) = (1, 1_700_000_000_000 - 1))
         };
         health.ledger().write(half_open).await;
-        let standing = || health.availability([target]).remove(0);
-        assert_eq!(standing(), Availability::HalfOpen);
-        let given_up = async {
-            assert!(tokio::time::timeout(seconds(3), world.call(&route)).await.is_err());
+        let availability = || health.availability([target]).remove(0);
+        assert_eq!(availability(), Availability::HalfOpen);
+        let canceled_call = async {
+            assert!(tokio::time::timeout(seconds(3), fixture.call(&route)).await.is_err());
         };
-        let watching = async {
+        let observe = async {
             tokio::time::sleep(seconds(1)).await;
-            assert!(matches!(standing(), Availability::Unavailable { why: Unavailable::BreakerProbing, .. }));
+            assert!(matches!(
+                availability(),
+                Availability::Unavailable { why: Unavailable::BreakerProbing, .. }
+            ));
         };
-        tokio::join!(given_up, watching);
-        assert_eq!(standing(), Availability::HalfOpen);
-        assert!(world.call(&route).await.outcome.is_ok());
-        // A probe that failed opens the breaker again, and is over too.
+        tokio::join!(canceled_call, observe);
+        assert_eq!(availability(), Availability::HalfOpen);
+        assert!(fixture.call(&route).await.outcome.is_ok());
+        // A failed probe reopens the breaker and no longer holds the lease.
         assert!(health.acquire_probe(target, "x", seconds(15)).await.is_some());
         assert!(health.acquire_probe(target, "y", seconds(15)).await.is_some(), "dropped at once");
-        assert!(world.call(&route).await.outcome.is_err());
+        assert!(fixture.call(&route).await.outcome.is_err());
         assert!(
-            matches!(standing(), Availability::Unavailable { why: Unavailable::BreakerOpen, .. }),
+            matches!(availability(), Availability::Unavailable { why: Unavailable::BreakerOpen, .. }),
             "{:?}",
-            standing()
+            availability()
         );
     }
 }

@@ -1,78 +1,73 @@
-//! In which order candidates are tried. Pure: figures in, an order out.
+//! Order in which candidates are tried. Pure functions.
 
 use sha2::{Digest, Sha256};
 
 use super::candidate_estimate::{CandidateEstimate, MIN_MEASUREMENTS};
 use super::{BalanceWeights, Strategy};
 
-/// A dollar's millionth, so that what is free can be compared too. In nano-dollars.
+/// Added to every cost, in nano-dollars, so that free models have a ratio too.
 const MIN_COST: f64 = 1_000.0;
 
-/// A balanced route keeps its first choice until another one is better by this factor.
+/// A balanced route changes its first choice only if another candidate is better by this factor.
 const SWITCH_GAIN: f64 = 1.15;
 
-/// This share of the calls goes first to whoever was measured too seldom, and this one to whoever never was.
+/// Share of calls that try a rarely measured candidate first, and a never measured one.
 const EXPLORE_RATE: f64 = 0.05;
 const DISCOVER_RATE: f64 = 0.25;
 
-/// A candidate in the race.
 pub(super) struct RankingEntry<'a> {
     /// `provider/model`.
     pub(super) model: &'a str,
-    /// Its share of a weighted route.
     pub(super) weight: f64,
-    /// What it may be expected to do.
     pub(super) estimate: CandidateEstimate,
 }
 
-/// An order, by places in the list of runners.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ranking {
-    /// Best first.
+    /// Indices into the list of entries, best first.
     pub(super) indices: Vec<usize>,
-    /// Whether the first one is there only to be measured.
+    /// Whether the first candidate comes first only to be measured.
     pub(super) is_exploration: bool,
 }
 
-/// What an order may hang on besides figures.
+/// What the order depends on besides the entries.
 pub(super) struct RankingContext<'a> {
-    /// The route's name.
     pub(super) route_name: &'a str,
-    /// Who makes the draw: the same key, the same order.
+    /// The same key gets the same order.
     pub(super) sticky_key: &'a str,
-    /// The route's first choice until now.
+    /// The route's current first choice.
     pub(super) leader: &'a str,
-    /// A number between 0 and 1.
+    /// In 0..1.
     pub(super) random: f64,
 }
 
-/// The order of the candidates. Where figures are equal or unknown, it is that of the file.
+/// Ranks the candidates. Ties and unknown values keep the file's order.
 pub(super) fn rank_candidates(
     strategy: &Strategy,
-    runners: &[RankingEntry<'_>],
-    draw: &RankingContext<'_>,
+    entries: &[RankingEntry<'_>],
+    context: &RankingContext<'_>,
 ) -> Ranking {
-    let mut places: Vec<usize> = (0..runners.len()).collect();
-    let mut explored = false;
-    let by = |places: &mut Vec<usize>, figure: &dyn Fn(&RankingEntry<'_>) -> f64| {
-        places.sort_by(|a, b| figure(&runners[*a]).total_cmp(&figure(&runners[*b])));
+    let mut indices: Vec<usize> = (0..entries.len()).collect();
+    let mut is_exploration = false;
+    let sort_by_key = |indices: &mut Vec<usize>, key: &dyn Fn(&RankingEntry<'_>) -> f64| {
+        indices.sort_by(|a, b| key(&entries[*a]).total_cmp(&key(&entries[*b])));
     };
     match strategy {
         Strategy::Priority => {}
-        Strategy::Cheapest => by(&mut places, &|runner| cost_key(&runner.estimate)),
+        Strategy::Cheapest => sort_by_key(&mut indices, &|entry| cost_key(&entry.estimate)),
         Strategy::Fastest => {
-            by(&mut places, &|runner| latency_key(&runner.estimate));
-            explored = explore(&mut places, runners, draw.random);
+            sort_by_key(&mut indices, &|entry| latency_key(&entry.estimate));
+            is_exploration = explore(&mut indices, entries, context.random);
         }
-        Strategy::Balanced(weigh) => {
-            let scores = balanced_scores(weigh, runners);
-            places.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-            keep_leader(&mut places, &scores, runners, draw.leader);
-            explored = explore(&mut places, runners, draw.random);
+        Strategy::Balanced(weights) => {
+            let scores = balanced_scores(weights, entries);
+            indices.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+            keep_leader(&mut indices, &scores, entries, context.leader);
+            is_exploration = explore(&mut indices, entries, context.random);
         }
-        Strategy::Weighted { .. } => by(&mut places, &|runner| rendezvous_key(runner, draw)),
+        Strategy::Weighted { .. } => sort_by_key(&mut indices, &|entry| rendezvous_key(entry, context)),
     }
-    Ranking { indices: places, is_exploration: explored }
+    Ranking { indices, is_exploration }
 }
 
 fn cost_key(estimate: &CandidateEstimate) -> f64 {
@@ -83,21 +78,21 @@ fn latency_key(estimate: &CandidateEstimate) -> f64 {
     estimate.latency.map_or(f64::INFINITY, |latency| latency.as_secs_f64())
 }
 
-/// The weighed mean of the logarithms of each figure's ratio to the best one: 0 is best in everything.
-fn balanced_scores(weigh: &BalanceWeights, runners: &[RankingEntry<'_>]) -> Vec<f64> {
+/// Weighted mean of the logarithms of each metric's ratio to the best candidate: 0 is best in every metric.
+fn balanced_scores(weights: &BalanceWeights, entries: &[RankingEntry<'_>]) -> Vec<f64> {
     type MetricFn = fn(&CandidateEstimate) -> Option<f64>;
-    let figures: [(f64, MetricFn); 3] = [
-        (weigh.cost, |e| e.cost.map(|cost| cost as f64 + MIN_COST)),
-        (weigh.latency, |e| e.latency.map(|latency| latency.as_secs_f64().max(1e-4))),
-        (weigh.reliability, |e| Some(1.0 / (1.0 - e.error_rate).max(1e-3))),
+    let metrics: [(f64, MetricFn); 3] = [
+        (weights.cost, |e| e.cost.map(|cost| cost as f64 + MIN_COST)),
+        (weights.latency, |e| e.latency.map(|latency| latency.as_secs_f64().max(1e-4))),
+        (weights.reliability, |e| Some(1.0 / (1.0 - e.error_rate).max(1e-3))),
     ];
-    let sum: f64 = figures.iter().map(|(weight, _)| weight).sum();
-    let mut scores = vec![0.0; runners.len()];
-    for (weight, figure) in figures.into_iter().filter(|(weight, _)| *weight > 0.0) {
-        let values: Vec<Option<f64>> = runners.iter().map(|runner| figure(&runner.estimate)).collect();
+    let sum: f64 = metrics.iter().map(|(weight, _)| weight).sum();
+    let mut scores = vec![0.0; entries.len()];
+    for (weight, metric) in metrics.into_iter().filter(|(weight, _)| *weight > 0.0) {
+        let values: Vec<Option<f64>> = entries.iter().map(|entry| metric(&entry.estimate)).collect();
         let Some(best) = values.iter().flatten().copied().min_by(f64::total_cmp) else { continue };
         for (score, value) in scores.iter_mut().zip(values) {
-            // A figure that nobody knows speaks neither for nor against.
+            // An unknown value counts as the best one.
             *score += weight / sum * value.map_or(0.0, |value| (value / best).ln());
         }
     }
@@ -105,53 +100,55 @@ fn balanced_scores(weigh: &BalanceWeights, runners: &[RankingEntry<'_>]) -> Vec<
 }
 
 /// The first choice changes only for a gain that is more than noise, so that it does not flap.
-fn keep_leader(places: &mut Vec<usize>, scores: &[f64], runners: &[RankingEntry<'_>], leader: &str) {
-    let Some(at) = places.iter().position(|place| runners[*place].model == leader) else { return };
-    if scores[places[at]] - scores[places[0]] < SWITCH_GAIN.ln() {
-        let place = places.remove(at);
-        places.insert(0, place);
+fn keep_leader(indices: &mut Vec<usize>, scores: &[f64], entries: &[RankingEntry<'_>], leader: &str) {
+    let Some(at) = indices.iter().position(|index| entries[*index].model == leader) else { return };
+    if scores[indices[at]] - scores[indices[0]] < SWITCH_GAIN.ln() {
+        let index = indices.remove(at);
+        indices.insert(0, index);
     }
 }
 
-/// Puts whoever was measured least first, now and then, while that is too little to judge it by.
-fn explore(places: &mut Vec<usize>, runners: &[RankingEntry<'_>], chance: f64) -> bool {
-    let evidence = |place: usize| runners[place].estimate.measurements;
-    let least = (1..places.len()).min_by(|a, b| evidence(places[*a]).total_cmp(&evidence(places[*b])));
+/// Sometimes puts the candidate with the fewest measurements first, while it has too few to be judged.
+fn explore(indices: &mut Vec<usize>, entries: &[RankingEntry<'_>], random: f64) -> bool {
+    let measurements = |index: usize| entries[index].estimate.measurements;
+    let least =
+        (1..indices.len()).min_by(|a, b| measurements(indices[*a]).total_cmp(&measurements(indices[*b])));
     match least {
-        Some(at) if chance < exploration_rate(evidence(places[at])) => {
-            let place = places.remove(at);
-            places.insert(0, place);
+        Some(at) if random < exploration_rate(measurements(indices[at])) => {
+            let index = indices.remove(at);
+            indices.insert(0, index);
             true
         }
         _ => false,
     }
 }
 
-fn exploration_rate(evidence: f64) -> f64 {
-    match evidence {
-        none if none < 0.5 => DISCOVER_RATE,
-        little if little < MIN_MEASUREMENTS => EXPLORE_RATE,
+fn exploration_rate(measurements: f64) -> f64 {
+    match measurements {
+        n if n < 0.5 => DISCOVER_RATE,
+        n if n < MIN_MEASUREMENTS => EXPLORE_RATE,
         _ => 0.0,
     }
 }
 
-/// Weighted rendezvous hashing: −ln(u) / weight, with u from a hash of who asks and who may answer. Each candidate comes
-/// first with a chance in proportion to its weight, the same key always sees the same order, and a changed weight moves
-/// only as many keys as it must. (Efraimidis & Spirakis 2006; Schindelhauer & Schomaker 2005.)
-fn rendezvous_key(runner: &RankingEntry<'_>, draw: &RankingContext<'_>) -> f64 {
-    if runner.weight <= 0.0 {
+/// Weighted rendezvous hashing: −ln(u) / weight, with u from a hash of the sticky key and the candidate. Each
+/// candidate comes first with a probability proportional to its weight, a key always gets the same order, and
+/// a changed weight moves as few keys as possible. (Efraimidis & Spirakis 2006; Schindelhauer & Schomaker
+/// 2005.)
+fn rendezvous_key(entry: &RankingEntry<'_>, context: &RankingContext<'_>) -> f64 {
+    if entry.weight <= 0.0 {
         return f64::INFINITY;
     }
     let hash = Sha256::new()
-        .chain_update(draw.route_name)
+        .chain_update(context.route_name)
         .chain_update([0])
-        .chain_update(draw.sticky_key)
+        .chain_update(context.sticky_key)
         .chain_update([0])
-        .chain_update(runner.model)
+        .chain_update(entry.model)
         .finalize();
     let bits = hash.iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 11;
     let u = (bits as f64 + 0.5) / 2_f64.powi(53);
-    -u.ln() / runner.weight
+    -u.ln() / entry.weight
 }
 
 #[cfg(test)]
@@ -170,10 +167,10 @@ mod tests {
         RankingEntry { model, weight: 1.0, estimate }
     }
 
-    fn ranked_indices(strategy: &Strategy, runners: &[RankingEntry<'_>], leader: &str) -> Vec<usize> {
+    fn ranked_indices(strategy: &Strategy, entries: &[RankingEntry<'_>], leader: &str) -> Vec<usize> {
         rank_candidates(
             strategy,
-            runners,
+            entries,
             &RankingContext { route_name: "r", sticky_key: "k", leader, random: 0.5 },
         )
         .indices
@@ -181,86 +178,86 @@ mod tests {
 
     #[test]
     fn strategy_cases() {
-        let runners =
+        let entries =
             [ranking_entry("a", 900, 100), ranking_entry("b", 100, 900), ranking_entry("c", 500, 50)];
-        assert_eq!(ranked_indices(&Strategy::Priority, &runners, ""), [0, 1, 2]);
-        assert_eq!(ranked_indices(&Strategy::Cheapest, &runners, ""), [1, 2, 0]);
-        assert_eq!(ranked_indices(&Strategy::Fastest, &runners, ""), [2, 0, 1]);
+        assert_eq!(ranked_indices(&Strategy::Priority, &entries, ""), [0, 1, 2]);
+        assert_eq!(ranked_indices(&Strategy::Cheapest, &entries, ""), [1, 2, 0]);
+        assert_eq!(ranked_indices(&Strategy::Fastest, &entries, ""), [2, 0, 1]);
         let only = |cost, latency| Strategy::Balanced(BalanceWeights { cost, latency, reliability: 0.0 });
-        assert_eq!(ranked_indices(&only(1.0, 0.0), &runners, ""), [1, 2, 0]);
-        assert_eq!(ranked_indices(&only(0.0, 1.0), &runners, ""), [2, 0, 1]);
+        assert_eq!(ranked_indices(&only(1.0, 0.0), &entries, ""), [1, 2, 0]);
+        assert_eq!(ranked_indices(&only(0.0, 1.0), &entries, ""), [2, 0, 1]);
     }
 
     #[test]
     fn leader_stays_until_clearly_beaten() {
-        let runners = [ranking_entry("a", 0, 114), ranking_entry("b", 0, 100), ranking_entry("c", 0, 90)];
+        let entries = [ranking_entry("a", 0, 114), ranking_entry("b", 0, 100), ranking_entry("c", 0, 90)];
         let fast = Strategy::Balanced(BalanceWeights { cost: 0.0, latency: 1.0, reliability: 0.0 });
-        assert_eq!(ranked_indices(&fast, &runners, "b"), [1, 2, 0], "11 % slower than the best");
-        assert_eq!(ranked_indices(&fast, &runners, "a"), [2, 1, 0], "27 % slower");
-        assert_eq!(ranked_indices(&fast, &runners, "gone"), [2, 1, 0]);
+        assert_eq!(ranked_indices(&fast, &entries, "b"), [1, 2, 0], "11% slower than the best");
+        assert_eq!(ranked_indices(&fast, &entries, "a"), [2, 1, 0], "27% slower");
+        assert_eq!(ranked_indices(&fast, &entries, "gone"), [2, 1, 0]);
     }
 
     #[test]
     fn error_rate_lowers_rank() {
-        let mut runners = [ranking_entry("a", 500_000, 100), ranking_entry("b", 500_000, 100)];
-        runners[0].estimate.error_rate = 0.4;
-        assert_eq!(ranked_indices(&Strategy::Balanced(BalanceWeights::default()), &runners, ""), [1, 0]);
-        assert_eq!(ranked_indices(&Strategy::Balanced(BalanceWeights::default()), &runners, "a"), [1, 0]);
+        let mut entries = [ranking_entry("a", 500_000, 100), ranking_entry("b", 500_000, 100)];
+        entries[0].estimate.error_rate = 0.4;
+        assert_eq!(ranked_indices(&Strategy::Balanced(BalanceWeights::default()), &entries, ""), [1, 0]);
+        assert_eq!(ranked_indices(&Strategy::Balanced(BalanceWeights::default()), &entries, "a"), [1, 0]);
     }
 
     #[test]
     fn unmeasured_candidate_is_explored_by_chance() {
-        let mut runners =
+        let mut entries =
             [ranking_entry("a", 1, 100), ranking_entry("b", 1, 200), ranking_entry("c", 1, 300)];
-        runners[1].estimate.measurements = 0.0;
-        runners[2].estimate.measurements = 1.0;
-        let first = |chance| {
+        entries[1].estimate.measurements = 0.0;
+        entries[2].estimate.measurements = 1.0;
+        let first = |random| {
             rank_candidates(
                 &Strategy::Fastest,
-                &runners,
-                &RankingContext { route_name: "", sticky_key: "", leader: "", random: chance },
+                &entries,
+                &RankingContext { route_name: "", sticky_key: "", leader: "", random },
             )
         };
         assert_eq!(first(0.24), Ranking { indices: vec![1, 0, 2], is_exploration: true });
         assert_eq!(first(0.26), Ranking { indices: vec![0, 1, 2], is_exploration: false });
         let some = [
             ranking_entry("a", 1, 100),
-            RankingEntry { estimate: runners[2].estimate, ..ranking_entry("c", 1, 300) },
+            RankingEntry { estimate: entries[2].estimate, ..ranking_entry("c", 1, 300) },
         ];
-        let first = |chance| {
+        let first = |random| {
             rank_candidates(
                 &Strategy::Fastest,
                 &some,
-                &RankingContext { route_name: "", sticky_key: "", leader: "", random: chance },
+                &RankingContext { route_name: "", sticky_key: "", leader: "", random },
             )
         };
         assert_eq!(first(0.04).indices, [1, 0]);
         assert_eq!(first(0.06).indices, [0, 1]);
         let measured = [ranking_entry("a", 1, 100), ranking_entry("b", 1, 200)];
-        let draw = RankingContext { route_name: "", sticky_key: "", leader: "", random: 0.0 };
-        assert!(!rank_candidates(&Strategy::Fastest, &measured, &draw).is_exploration);
+        let context = RankingContext { route_name: "", sticky_key: "", leader: "", random: 0.0 };
+        assert!(!rank_candidates(&Strategy::Fastest, &measured, &context).is_exploration);
     }
 
     #[test]
     fn sticky_keys_follow_weights() {
-        let mut runners = [ranking_entry("a", 1, 1), ranking_entry("b", 1, 1), ranking_entry("c", 1, 1)];
-        (runners[0].weight, runners[1].weight, runners[2].weight) = (95.0, 5.0, 0.0);
+        let mut entries = [ranking_entry("a", 1, 1), ranking_entry("b", 1, 1), ranking_entry("c", 1, 1)];
+        (entries[0].weight, entries[1].weight, entries[2].weight) = (95.0, 5.0, 0.0);
         let strategy = Strategy::Weighted { sticky_by: None };
-        let first = |runners: &[RankingEntry<'_>], key: &str| {
-            let draw = RankingContext { route_name: "canary", sticky_key: key, leader: "", random: 0.0 };
-            let places = rank_candidates(&strategy, runners, &draw).indices;
-            assert_eq!(places[2], 2, "no weight comes last");
-            places[0]
+        let first = |entries: &[RankingEntry<'_>], key: &str| {
+            let context = RankingContext { route_name: "canary", sticky_key: key, leader: "", random: 0.0 };
+            let indices = rank_candidates(&strategy, entries, &context).indices;
+            assert_eq!(indices[2], 2, "weight 0 comes last");
+            indices[0]
         };
         let keys: Vec<String> = (0..20_000).map(|n| format!("customer {n}")).collect();
-        let before: Vec<usize> = keys.iter().map(|key| first(&runners, key)).collect();
-        let share = before.iter().filter(|place| **place == 1).count();
-        // 1000 expected, with a standard deviation of 31.
+        let before: Vec<usize> = keys.iter().map(|key| first(&entries, key)).collect();
+        let share = before.iter().filter(|index| **index == 1).count();
+        // 1,000 expected, with a standard deviation of 31.
         assert!((880..=1120).contains(&share), "{share}");
-        assert_eq!(before, keys.iter().map(|key| first(&runners, key)).collect::<Vec<_>>());
-        // A growing canary keeps every customer that it had.
-        runners[1].weight = 20.0;
-        let kept = keys.iter().zip(&before).all(|(key, place)| *place == 0 || first(&runners, key) == 1);
+        assert_eq!(before, keys.iter().map(|key| first(&entries, key)).collect::<Vec<_>>());
+        // A larger canary weight keeps every key that the canary had.
+        entries[1].weight = 20.0;
+        let kept = keys.iter().zip(&before).all(|(key, index)| *index == 0 || first(&entries, key) == 1);
         assert!(kept);
     }
 }

@@ -1,5 +1,4 @@
-//! A small world for tests of the walk: scripted hosts under a paused clock, so that seconds pass at once and nothing
-//! touches a network.
+//! Test fixture: scripted hosts and a paused clock, so that tests neither wait nor use the network.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +46,7 @@ pub(super) fn status_reply_with(
     ScriptedReply::Reply { after: Duration::from_millis(10), status, headers, body: body.to_owned() }
 }
 
-/// A route over hosts of those names, each an openai-chat provider with one model `m` and that window.
+/// A route with one openai-chat provider per host, each with one model `m` and the given context window.
 pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: RoutePolicy) -> Route {
     let facts = hosts.iter().map(|(host, window)| ModelFacts {
         provider: (*host).into(),
@@ -112,7 +111,7 @@ impl RouteFixture {
         Self::from_parts(transport, &Arc::new(Ledger::in_memory()))
     }
 
-    /// A world whose ledger others have too, as if it were another process.
+    /// A fixture that shares its ledger with others, as a second process would.
     pub(super) fn with_shared_ledger(
         ledger: &Arc<Ledger>,
         hosts: impl IntoIterator<Item = (&'static str, Vec<ScriptedReply>)>,
@@ -150,9 +149,9 @@ impl RouteFixture {
     pub(super) async fn call_with_observer(
         &self,
         route: &Route,
-        listener: &mut RecordingObserver,
+        observer: &mut RecordingObserver,
     ) -> CallRecord {
-        self.router.call(route, &Request::from_prompt("hi"), &self.call_options(), listener).await
+        self.router.call(route, &Request::from_prompt("hi"), &self.call_options(), observer).await
     }
 }
 

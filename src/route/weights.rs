@@ -1,32 +1,32 @@
-//! Weights after scores: who does worse on a golden set is asked less.
+//! Weight shares from eval scores: candidates with a lower pass rate get fewer calls.
 
 use super::{HealthStore, Route, Strategy};
 use crate::ledger::WeightRow;
 use crate::provider::ModelRef;
 
-/// However bad its score, a candidate keeps this share of its weight: whoever wrote the route wants to hear of it.
+/// A candidate keeps at least this share of its weight, because the route's author asked for some calls to
+/// it.
 const MIN_SHARE: f64 = 0.2;
 
-/// What is left of a candidate's weight: its pass rate next to the best one's, and never less than [`LEAST_SHARE`]. Where
-/// nobody passed anything, the scores tell nobody apart.
+/// Pass rate relative to the best one, at least [`MIN_SHARE`]. If the best pass rate is 0, the scores do not
+/// distinguish the candidates and the share is 1.
 fn weight_share(pass_rate: f64, best: f64) -> f64 {
     if best > 0.0 { (pass_rate / best).clamp(MIN_SHARE, 1.0) } else { 1.0 }
 }
 
 impl Route {
-    /// Whether its calls are shared out by weight.
     pub fn is_weighted(&self) -> bool {
         matches!(self.policy.strategy, Strategy::Weighted { .. })
     }
 }
 
 impl HealthStore {
-    /// What scores left of the weights of a route's candidates.
+    /// The stored weight shares of a route's candidates.
     pub fn weights(&self, route: &str) -> Vec<WeightRow> {
         self.ledger().read(|rows| rows.weights(route))
     }
 
-    /// Weighs the candidates of a route anew, by the pass rates of a golden set, and says what is left of each.
+    /// Computes, stores, and returns the candidates' weight shares from their pass rates on a golden set.
     pub fn reweight(&self, route: &str, set_path: &str, rates: &[(ModelRef, f64)]) -> Vec<WeightRow> {
         let best = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
         let at = self.now();

@@ -1,4 +1,4 @@
-//! What weaker models do to a right answer.
+//! Realistic mistakes of weaker models, applied to a correct reply.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use serde_json::Value;
 
 use super::seeded_rng::seeded_rng;
 
-/// The reply with one defect on about 30 % of prompts, chosen by seed and prompt.
+/// Adds one defect to the reply for about 30% of prompts, chosen by seed and prompt.
 pub(super) fn add_sloppy_defect(
     prompt: &str,
     reply: &str,
     others: &HashMap<String, String>,
     seed: u64,
 ) -> String {
-    let mut draw = seeded_rng(seed, &["sloppy", prompt]);
-    if draw.f64() >= 0.3 {
+    let mut rng = seeded_rng(seed, &["sloppy", prompt]);
+    if rng.f64() >= 0.3 {
         return reply.to_owned();
     }
-    match draw.u8(0..6) {
+    match rng.u8(0..6) {
         0 => format!("```json\n{reply}\n```"),
         1 => format!("Sure! Here is what you asked for:\n\n{reply}"),
-        2 => swap_label(reply, others, &mut draw).unwrap_or_else(|| falsify_fact(reply)),
-        3 => drop_key(reply, &mut draw).unwrap_or_else(|| falsify_fact(reply)),
+        2 => swap_label(reply, others, &mut rng).unwrap_or_else(|| falsify_fact(reply)),
+        3 => drop_key(reply, &mut rng).unwrap_or_else(|| falsify_fact(reply)),
         4 => truncate_reply(reply),
         _ => "I'm sorry, but I can't help with that request.".to_owned(),
     }
 }
 
-/// Strings cut to five words, prose to its first sentence.
+/// Cuts strings in JSON to five words, and prose to its first sentence.
 pub(super) fn make_terse(reply: &str) -> String {
     match serde_json::from_str::<Value>(reply) {
         Ok(mut value @ (Value::Object(_) | Value::Array(_))) => {
@@ -38,7 +38,7 @@ pub(super) fn make_terse(reply: &str) -> String {
     }
 }
 
-/// A sentence before and after.
+/// Adds a sentence before and after the reply.
 pub(super) fn make_verbose(reply: &str) -> String {
     format!(
         "Thank you for the question, which I am happy to look into.\n\n{reply}\n\nPlease tell me if there is anything else I can do."
@@ -54,7 +54,7 @@ fn shorten_strings(value: &mut Value) {
     }
 }
 
-/// Up to the first full stop, question mark or exclamation mark that ends a word.
+/// The text up to the first `.`, `?`, or `!` that is followed by white space.
 fn first_sentence(text: &str) -> &str {
     let ends = text
         .char_indices()
@@ -63,15 +63,15 @@ fn first_sentence(text: &str) -> &str {
     ends.map_or(text, |((at, _), _)| &text[..=at])
 }
 
-/// One short string of a JSON answer, replaced by what another answer has in the same place.
-fn swap_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastrand::Rng) -> Option<String> {
+/// Replaces one short string of a JSON reply by the value that another reply has for the same key.
+fn swap_label(reply: &str, others: &HashMap<String, String>, rng: &mut fastrand::Rng) -> Option<String> {
     let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
     let labels: Vec<String> = object
         .iter()
         .filter(|(_, v)| v.as_str().is_some_and(|s| !s.contains(' ')))
         .map(|(k, _)| k.clone())
         .collect();
-    let key = draw.choice(labels)?;
+    let key = rng.choice(labels)?;
     let mut values: Vec<Value> = others
         .values()
         .filter_map(|other| {
@@ -79,22 +79,22 @@ fn swap_label(reply: &str, others: &HashMap<String, String>, draw: &mut fastrand
         })
         .filter(|value| object.get(&key) != Some(value))
         .collect();
-    // A map has no order, and the draw must not depend on one.
+    // Maps have no fixed order, and the choice must not depend on it.
     values.sort_by_key(Value::to_string);
     values.dedup();
-    let value = draw.choice(values)?;
+    let value = rng.choice(values)?;
     object.insert(key, value);
     Some(Value::Object(object).to_string())
 }
 
-fn drop_key(reply: &str, draw: &mut fastrand::Rng) -> Option<String> {
+fn drop_key(reply: &str, rng: &mut fastrand::Rng) -> Option<String> {
     let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
-    let key = draw.choice(object.keys().cloned().collect::<Vec<_>>())?;
+    let key = rng.choice(object.keys().cloned().collect::<Vec<_>>())?;
     object.shift_remove(&key);
     Some(Value::Object(object).to_string())
 }
 
-/// Prose with its fact turned round: a yes made a no, or a digit raised by one.
+/// Falsifies prose: swaps yes and no, or raises a digit by one.
 fn falsify_fact(reply: &str) -> String {
     for (from, to) in [("Yes", "No"), ("No", "Yes")] {
         if let Some(rest) = reply.strip_prefix(from) {

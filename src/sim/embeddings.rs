@@ -1,12 +1,11 @@
-//! Vectors that mean a little: texts with words in common lie near each other.
+//! Simulated embeddings: texts with common words get similar vectors.
 
 use super::seeded_rng::seeded_rng;
 use crate::chat::{EmbeddingResponse, Usage};
 
-/// How long a simulated vector is where nobody asks.
 const DEFAULT_DIMENSIONS: usize = 64;
 
-/// One vector a text: the sum of one direction a word, of length 1.
+/// One vector per text: the normalized sum of one seeded direction per word.
 pub(super) fn simulate_embeddings(texts: &[String], seed: u64) -> EmbeddingResponse {
     let bytes: usize = texts.iter().map(String::len).sum();
     let usage = Usage { input_tokens: Some((bytes as u64).div_ceil(4)), ..Usage::default() };
@@ -23,7 +22,7 @@ fn simulate_embedding(text: &str, seed: u64) -> Vec<f32> {
     if length > 0.0 {
         sum.iter_mut().for_each(|at| *at /= length);
     } else {
-        // A text without words lies in a direction of its own.
+        // A text without words gets a fixed direction, because a zero vector cannot be normalized.
         sum[0] = 1.0;
     }
     sum

@@ -1,75 +1,74 @@
-//! What can go wrong in the middle of an answer, by name, and which dialects it can happen to.
+//! Faults that the simulator can inject into a response, and the dialects that support them.
 
 use crate::dialect::Dialect;
 use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
 
-/// What goes wrong in the middle of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulatedFault {
-    /// The stream ends after some tokens as if it were whole.
+    /// The stream ends after some tokens as if it were complete.
     CutPolitely,
-    /// The answer opens, and its stream ends before any token.
+    /// The stream opens and ends before the first token.
     RoleOnly,
     /// A 200 with an empty body.
     Empty,
-    /// `[DONE]`, and nothing before it.
+    /// `[DONE]` without anything before it.
     DoneOnly,
-    /// A whole answer without the `[DONE]` that usually follows. It harms nothing.
+    /// A complete response without the usual `[DONE]`. Harmless.
     NoDone,
     /// The connection breaks after some tokens.
     Cut,
-    /// An error object in place of the stream's first frame, as gateways send it.
+    /// An error object instead of the first frame, as gateways send it.
     ErrorFirst,
-    /// The same after one token.
+    /// An error object after one token.
     ErrorInStream,
-    /// An answer whose reason to end is that it broke.
+    /// A response whose finish reason reports an error.
     FinishError,
     /// A chunk with an error and an empty list of choices.
     ErrorWithoutChoices,
-    /// A frame that does not parse, between others that do.
+    /// An invalid frame between valid ones.
     Malformed,
-    /// A whole answer with comments in its stream. They harm nothing.
+    /// A complete response with comments in its stream. Harmless.
     Comments,
-    /// The vendor's own event for an error, once the answer is open.
+    /// The provider's error event right after the start of the response.
     VendorErrorFirst,
-    /// The same after one token.
+    /// The provider's error event after one token.
     VendorErrorInStream,
-    /// All of the text, but not the event that ends the message.
+    /// The complete text without the event that ends the message.
     NoMessageStop,
-    /// All of the text, but not the reason to end.
+    /// The complete text without a finish reason.
     NoFinishReason,
-    /// A filter ends the answer half way. It is an answer all the same.
+    /// A content filter ends the response halfway. Still a valid response.
     SafetyStop,
-    /// Silence after some tokens.
+    /// The stream stops sending after some tokens but stays open.
     Stall,
 }
 
-/// The dialects over server-sent events.
+/// The dialects that use server-sent events.
 const SSE_DIALECTS: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere];
 
-/// Each fault with its name, and the dialects that it can happen to.
+/// Each fault with its name and the dialects that it is possible with.
 const FAULT_TABLE: [(SimulatedFault, &str, &[Dialect]); 18] = [
     (SimulatedFault::CutPolitely, "cut-politely", &Dialect::ALL),
     (SimulatedFault::RoleOnly, "role-only", &Dialect::ALL),
     (SimulatedFault::Empty, "empty", &Dialect::ALL),
-    // OpenAI's own Responses streams have no such line, those of others who speak the dialect do.
+    // OpenAI's own Responses streams have no such line, but those of compatible servers do.
     (SimulatedFault::DoneOnly, "done-only", &[OpenaiChat, OpenaiResponses, Cohere]),
     (SimulatedFault::NoDone, "no-done", &[OpenaiChat, Cohere]),
     (SimulatedFault::Cut, "cut", &Dialect::ALL),
     (SimulatedFault::ErrorFirst, "error-first", &Dialect::ALL),
     (SimulatedFault::ErrorInStream, "error-in-stream", &Dialect::ALL),
-    // The others have no such reason.
+    // The other dialects have no such finish reason.
     (SimulatedFault::FinishError, "finish-error", &[OpenaiChat, OpenaiResponses, Gemini, Cohere, Bedrock]),
     (SimulatedFault::ErrorWithoutChoices, "error-without-choices", &[OpenaiChat]),
     (SimulatedFault::Malformed, "malformed", &Dialect::ALL),
     (SimulatedFault::Comments, "comments", SSE_DIALECTS),
-    // Gemini and Ollama have no event for it: their error is the plain object of `error-first`.
+    // Gemini and Ollama have no error event: they send the plain object of `error-first`.
     (SimulatedFault::VendorErrorFirst, "vendor-error-first", DIALECTS_WITH_ERROR_EVENT),
     (SimulatedFault::VendorErrorInStream, "vendor-error-in-stream", DIALECTS_WITH_ERROR_EVENT),
-    // A message ends with an event of its own, or with a reason in its last chunk.
+    // A message ends with its own event or with a finish reason in the last chunk.
     (SimulatedFault::NoMessageStop, "no-message-stop", &[OpenaiResponses, Anthropic, Cohere, Bedrock]),
     (SimulatedFault::NoFinishReason, "no-finish-reason", &[OpenaiChat, Gemini, Ollama]),
-    // Ollama has no word for it.
+    // Ollama has no finish reason for it.
     (
         SimulatedFault::SafetyStop,
         "safety-stop",
@@ -81,27 +80,28 @@ const FAULT_TABLE: [(SimulatedFault, &str, &[Dialect]); 18] = [
 const DIALECTS_WITH_ERROR_EVENT: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Cohere, Bedrock];
 
 impl SimulatedFault {
-    /// The fault of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         FAULT_TABLE.iter().find(|(_, known, _)| *known == name).map(|(fault, ..)| *fault)
     }
 
-    /// The names of all faults.
     pub fn names() -> impl Iterator<Item = &'static str> {
         FAULT_TABLE.iter().map(|(_, name, _)| *name)
     }
 
-    /// Why the fault cannot happen to an answer of this dialect, in words; `None` where it can.
+    /// Why the fault is not possible with this dialect or mode; `None` if it is possible.
     pub(super) fn unsupported_reason(self, dialect: Dialect, stream: bool) -> Option<String> {
         let (_, name, dialects) = FAULT_TABLE.iter().find(|(fault, ..)| *fault == self)?;
         if !dialects.contains(&dialect) {
             let able: Vec<&str> = dialects.iter().map(|dialect| dialect.as_str()).collect();
-            return Some(format!("`{name}` cannot happen to {dialect}, only to {}", able.join(", ")));
+            return Some(format!(
+                "fault `{name}` is not possible with {dialect}, only with {}",
+                able.join(", ")
+            ));
         }
-        (!stream && self.is_stream_only()).then(|| format!("`{name}` can only happen to a stream"))
+        (!stream && self.is_stream_only()).then(|| format!("fault `{name}` needs a streaming request"))
     }
 
-    /// Whether it is about frames that an answer in one piece does not have.
+    /// Whether the fault needs frames, which a complete body does not have.
     fn is_stream_only(self) -> bool {
         matches!(
             self,
@@ -131,13 +131,13 @@ mod tests {
     #[test]
     fn unsupported_fault_error_cases() {
         let refusal = SimulatedFault::NoDone.unsupported_reason(Gemini, true).unwrap();
-        assert_eq!(refusal, "`no-done` cannot happen to gemini, only to openai-chat, cohere");
+        assert_eq!(refusal, "fault `no-done` is not possible with gemini, only with openai-chat, cohere");
         assert_eq!(SimulatedFault::NoDone.unsupported_reason(Cohere, true), None);
         assert!(
             SimulatedFault::NoDone
                 .unsupported_reason(Cohere, false)
                 .unwrap()
-                .contains("only happen to a stream")
+                .contains("needs a streaming request")
         );
         assert_eq!(SimulatedFault::Cut.unsupported_reason(Ollama, false), None);
     }

@@ -1,4 +1,4 @@
-//! The bytes of an answer, streamed or whole, with the fault that belongs in them.
+//! Encodes a response, streamed or complete, with its fault.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,9 @@ use super::simulated_response::{SimulatedOutcome, SimulatedResponse};
 use crate::chat::{FailureClass, FinishReason, Part, StreamEvent};
 use crate::dialect::{AwsDecoder, AwsFrame, Dialect, ResponseIdentity, StreamEncoder, encode_aws_frame};
 
-/// What errors in the middle of an answer say.
 const MID_STREAM_ERROR_MESSAGE: &str = "Overloaded (simulated)";
 
-/// The frames of a stream, with the fault that belongs there. About one token a frame.
+/// The frames of a stream, about one token each, with the fault applied.
 pub(super) fn encode_stream(
     dialect: Dialect,
     serving: &ResponseIdentity,
@@ -25,7 +24,7 @@ pub(super) fn encode_stream(
     encoder.encode_event(&StreamEvent::Usage(answer.response.usage));
     let mut frames = match fault {
         Some(SimulatedFault::DoneOnly | SimulatedFault::ErrorFirst) => Vec::new(),
-        // Where nothing opens an answer, a token without text does.
+        // In dialects without an opening frame, a delta without text opens the response.
         Some(SimulatedFault::RoleOnly) if opening.is_empty() => {
             vec![encoder.encode_event(&StreamEvent::TextDelta(String::new()))]
         }
@@ -35,9 +34,9 @@ pub(super) fn encode_stream(
     let (mut before, after) = events.split_at(events_before_fault(fault, events.len()));
     let in_call = matches!(after.first(), Some(StreamEvent::ToolCallDelta { .. }));
     if fault == Some(SimulatedFault::SafetyStop) && dialect == Dialect::Gemini && in_call {
-        // Here a call comes whole or not at all.
-        let begun = before.iter().rposition(|event| matches!(event, StreamEvent::ToolCallStart { .. }));
-        before = &before[..begun.unwrap_or(before.len())];
+        // This dialect sends a tool call complete or not at all.
+        let start = before.iter().rposition(|event| matches!(event, StreamEvent::ToolCallStart { .. }));
+        before = &before[..start.unwrap_or(before.len())];
     }
     frames.extend(before.iter().map(|event| encoder.encode_event(event)));
     match fault {
@@ -72,7 +71,7 @@ pub(super) fn encode_stream(
         (SimulatedOutcome::UnexpectedFields, _) => {
             frames.iter().map(|frame| inject_unexpected_fields(frame)).collect()
         }
-        // One comment stands alone, the other in the middle of an event.
+        // One comment is on its own, the other is inside an event.
         (_, Some(SimulatedFault::Comments)) => {
             frames.iter().map(|frame| [b": still here\n\n: and here\n", &frame[..]].concat()).collect()
         }
@@ -80,7 +79,7 @@ pub(super) fn encode_stream(
     }
 }
 
-/// How many of an answer's events come before its fault.
+/// How many of a response's events precede its fault.
 fn events_before_fault(fault: Option<SimulatedFault>, all: usize) -> usize {
     match fault {
         Some(
@@ -102,7 +101,6 @@ fn events_before_fault(fault: Option<SimulatedFault>, all: usize) -> usize {
     }
 }
 
-/// The frames that end a stream.
 fn encode_stream_end(
     dialect: Dialect,
     encoder: &mut dyn StreamEncoder,
@@ -112,7 +110,7 @@ fn encode_stream_end(
     let finish = encoder.encode_event(&StreamEvent::Finish(finish_reason_with_fault(answer, fault)));
     let close = encoder.encode_end();
     match fault {
-        // Here alone the reason to end and the end are two events.
+        // Only this dialect sends the finish reason and the end of the message as two events.
         Some(SimulatedFault::NoMessageStop) if dialect == Dialect::Anthropic => [finish, Vec::new()],
         Some(SimulatedFault::NoMessageStop | SimulatedFault::NoFinishReason) => {
             [drop_last_frame(dialect, &finish), close]
@@ -122,7 +120,6 @@ fn encode_stream_end(
     }
 }
 
-/// Why an answer with this fault ends.
 fn finish_reason_with_fault(answer: &SimulatedResponse, fault: Option<SimulatedFault>) -> FinishReason {
     match fault {
         Some(SimulatedFault::FinishError) => FinishReason::Error,
@@ -131,7 +128,6 @@ fn finish_reason_with_fault(answer: &SimulatedResponse, fault: Option<SimulatedF
     }
 }
 
-/// The body of a whole answer with a fault in it.
 pub(super) fn encode_faulty_body(
     fault: SimulatedFault,
     dialect: Dialect,
@@ -153,7 +149,7 @@ pub(super) fn encode_faulty_body(
     }
 }
 
-/// The parts of an answer as they would come, about one token an event.
+/// Splits parts into events of about one token each.
 fn split_into_events(parts: &[Part]) -> Vec<StreamEvent> {
     let tokens = |text: &str, event: fn(String) -> StreamEvent| -> Vec<StreamEvent> {
         text.split_inclusive(' ').map(|token| event(token.to_owned())).collect()
@@ -181,7 +177,6 @@ fn split_into_events(parts: &[Part]) -> Vec<StreamEvent> {
     events
 }
 
-/// The body of the dialect's error.
 fn encode_error_body(dialect: Dialect) -> Vec<u8> {
     dialect.server_codec().encode_failure(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE).body
 }
@@ -192,7 +187,7 @@ fn encode_error_without_choices(dialect: Dialect) -> Vec<u8> {
     error.to_string().into_bytes()
 }
 
-/// JSON as a frame without a name. In AWS' framing that is an error which no model describes.
+/// JSON as an unnamed frame. In AWS event streams this is an error without a modeled exception type.
 fn encode_plain_error(dialect: Dialect) -> Vec<u8> {
     match dialect {
         Dialect::Bedrock => encode_aws_frame(&AwsFrame {
@@ -205,13 +200,13 @@ fn encode_plain_error(dialect: Dialect) -> Vec<u8> {
     }
 }
 
-/// The vendor's own event for an error. Of OpenAI's dialects, the older has one with some vendors.
+/// The provider's error event. In `openai-chat` only some providers send a named one.
 fn encode_error_event(dialect: Dialect, encoder: &mut dyn StreamEncoder) -> Vec<u8> {
     let frame = encoder.encode_error(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE);
     if dialect == Dialect::OpenaiChat { [b"event: error\n", &frame[..]].concat() } else { frame }
 }
 
-/// JSON as a frame of a text stream, without a name.
+/// JSON as an unnamed frame of a text stream.
 fn frame_json(dialect: Dialect, json: &[u8]) -> Vec<u8> {
     match dialect {
         Dialect::Ollama => [json, b"\n"].concat(),
@@ -219,7 +214,7 @@ fn frame_json(dialect: Dialect, json: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A frame that does not parse: one with a wrong checksum, or, where there are none, with half its JSON.
+/// A frame that cannot be parsed: its checksum is wrong or, in text streams, half of its JSON is missing.
 fn corrupt_frame(dialect: Dialect, mut frame: Vec<u8>) -> Vec<u8> {
     if dialect != Dialect::Bedrock {
         return frame_json(dialect, b"{\"oops");
@@ -230,7 +225,6 @@ fn corrupt_frame(dialect: Dialect, mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// The frames without the last one of them.
 fn drop_last_frame(dialect: Dialect, bytes: &[u8]) -> Vec<u8> {
     if dialect == Dialect::Bedrock {
         let frames = decode_aws_frames(bytes);
@@ -243,7 +237,7 @@ fn drop_last_frame(dialect: Dialect, bytes: &[u8]) -> Vec<u8> {
     frames.concat().into_bytes()
 }
 
-/// The messages of an AWS event stream; none where the bytes are something else.
+/// The messages of an AWS event stream; none for other bytes.
 fn decode_aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
     let mut frames = Vec::new();
     match AwsDecoder::default().feed(bytes, &mut |frame| frames.push(frame)) {
@@ -252,11 +246,11 @@ fn decode_aws_frames(bytes: &[u8]) -> Vec<AwsFrame> {
     }
 }
 
-/// The same bytes with a field added to their JSON and another renamed, in binary frames too.
+/// Adds a field to the JSON and renames another, in binary frames too.
 pub(super) fn inject_unexpected_fields(bytes: &[u8]) -> Vec<u8> {
     let mut frames = decode_aws_frames(bytes);
     if frames.is_empty() {
-        // Several events of a stream may come in one piece.
+        // One chunk may hold several events of a stream.
         let text = String::from_utf8_lossy(bytes);
         return text
             .split_inclusive("\n\n")

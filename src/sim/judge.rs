@@ -1,5 +1,5 @@
-//! A simulated judge. It knows the same pairs of prompt and reply as the others, and finds an answer the better the more of
-//! the reply's words are in it; where it has no reply, the longer the better. That is no judgement, and it says so.
+//! A simulated judge. It scores an answer by word overlap with the configured reply, or by length if there is
+//! no reply. It cannot replace a real judge, and its reason says that it is simulated.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,20 +7,20 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{Request, ResponseFormat, Tool};
 
-/// How many words are enough where no reply is known.
+/// Word count that gets the full score if no reply is configured.
 const FULL_SCORE_WORDS: f64 = 40.0;
 
-/// A verdict of the shape that is asked for: its choices are taken to go from the worst to the best, or to be the first answer,
-/// neither, and the second one. `None` where no verdict is asked for.
+/// Returns a verdict that matches the requested schema. Its choices are taken as ordered from worst to best
+/// or, for a pair, as first answer, tie, and second answer. `None` if the request asks for no verdict.
 pub(super) fn simulate_verdict(request: &Request, replies: &HashMap<String, String>) -> Option<Value> {
     let schema = verdict_schema(request)?;
     let properties = schema.get("properties")?.as_object()?;
     let data = parse_judge_input(request)?;
-    let turns = data.get("conversation").and_then(Value::as_array);
-    let asked = turns.and_then(|turns| turns.last()?.get("content")?.as_str());
-    let right = asked.and_then(|asked| replies.get(asked).map(String::as_str));
-    let right = right.or(data.get("reference").and_then(Value::as_str));
-    let quality = |name: &str| data.get(name).map(|answer| score_answer(&value_text(answer), right));
+    let messages = data.get("conversation").and_then(Value::as_array);
+    let prompt = messages.and_then(|messages| messages.last()?.get("content")?.as_str());
+    let expected = prompt.and_then(|prompt| replies.get(prompt).map(String::as_str));
+    let expected = expected.or(data.get("reference").and_then(Value::as_str));
+    let quality = |name: &str| data.get(name).map(|answer| score_answer(&value_text(answer), expected));
     let share = match (quality("answer"), quality("first"), quality("second")) {
         (Some(quality), ..) => quality,
         (None, Some(first), Some(second)) => {
@@ -34,7 +34,7 @@ pub(super) fn simulate_verdict(request: &Request, replies: &HashMap<String, Stri
                 let at = (share * (choices.len() - 1) as f64).round() as usize;
                 choices.get(at).cloned().unwrap_or_default()
             }
-            _ => json!("simulated: this goes by words alone"),
+            _ => json!("simulated: based on word overlap only"),
         };
         (name.clone(), value)
     };
@@ -50,7 +50,7 @@ fn verdict_schema(request: &Request) -> Option<&Value> {
     }
 }
 
-/// The first JSON object of the last turn; words may follow it.
+/// The first JSON object in the last message. Text may follow it.
 fn parse_judge_input(request: &Request) -> Option<Value> {
     let text = request.last_user_text();
     let from = text.find('{')?;
@@ -61,11 +61,11 @@ fn value_text(answer: &Value) -> String {
     answer.as_str().map_or_else(|| answer.to_string(), str::to_owned)
 }
 
-fn score_answer(answer: &str, right: Option<&str>) -> f64 {
-    let said = word_set(answer);
-    match right.map(word_set).filter(|right| !right.is_empty()) {
-        Some(right) => right.intersection(&said).count() as f64 / right.len() as f64,
-        None => (said.len() as f64 / FULL_SCORE_WORDS).min(1.0),
+fn score_answer(answer: &str, expected: Option<&str>) -> f64 {
+    let answer_words = word_set(answer);
+    match expected.map(word_set).filter(|expected| !expected.is_empty()) {
+        Some(expected) => expected.intersection(&answer_words).count() as f64 / expected.len() as f64,
+        None => (answer_words.len() as f64 / FULL_SCORE_WORDS).min(1.0),
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
                 .clone()
         };
         assert_eq!(
-            [grade("the king of Spain!"), grade("the king"), grade("Nobody")],
+            [grade("the king of Spain!"), grade("the king"), grade("Someone else")],
             [json!(5), json!(3), json!(1)]
         );
         let better = |first: &str, second: &str| {

@@ -1,8 +1,8 @@
-//! A server that speaks every dialect, with faults on demand, so that everything runs on a machine without a key.
+//! A local server that speaks every dialect and injects faults on demand, so that everything can be tested
+//! without an API key. It depends on `chat` and `dialect` only, and shares no code with the graders.
 //!
-//! It is honest: whoever uses it marks what came from it as simulated, its prices are fiction, and what it is handed is
-//! plain pairs of prompt and reply, never a golden set. It shares no code with what grades its answers. Start with
-//! [`Behaviour`]; [`Simulator::start`] runs it.
+//! The simulator is never given a golden set, only pairs of prompt and reply. Callers mark its results as
+//! simulated, and its prices are fictitious.
 
 mod defect;
 mod embeddings;
@@ -18,34 +18,31 @@ mod simulated_response;
 mod simulator;
 mod tool_caller;
 
-pub use fault::SimulatedFault;
+pub(crate) use fault::SimulatedFault;
 pub use model_behavior::{LISTED_MODELS, ModelBehavior};
 pub use scenario::{SimulatorRule, SimulatorStep};
 pub use simulator::{RequestLogEntry, Simulator};
-pub use tool_caller::TOOL_CALL_ROUNDS;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Told of requests.
+/// Called for every request.
 pub type RequestLogger = Arc<dyn Fn(&RequestLogEntry) + Send + Sync>;
 
-/// How a simulator is set up.
 #[derive(Clone)]
 pub struct SimulatorConfig {
-    /// Where it listens; port 0 takes a free one.
+    /// Listening address; port 0 picks a free port.
     pub address: SocketAddr,
-    /// How long an answer takes; `None` is a seeded 20 to 400 ms.
+    /// Time per response; `None` draws 20 to 400 ms from the seed.
     pub latency: Option<Duration>,
-    /// What every choice of the simulator is drawn from, together with the prompt.
+    /// Seed of all random choices, combined with the prompt.
     pub seed: u64,
-    /// What the models say to which prompt (the text of the last user turn).
+    /// Replies by prompt (the text of the last user message).
     pub replies: HashMap<String, String>,
-    /// What to do with some requests in particular; the first rule that matches holds.
+    /// Rules for matching requests; the first match applies.
     pub scenario: Vec<SimulatorRule>,
-    /// Told of every request.
     pub log: Option<RequestLogger>,
 }
 

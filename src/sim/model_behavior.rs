@@ -1,36 +1,34 @@
-//! A model's name chooses its behaviour.
+//! Behavior of a simulated model, selected by the model name.
 
 use super::SimulatedFault;
 use crate::chat::FailureClass;
 
-/// What a simulated model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelBehavior {
-    /// The reply it was handed, or an answer that says what it is.
+    /// The configured reply, or a text that says that it is simulated.
     Good,
-    /// The reply with one realistic defect on about 30 % of prompts.
+    /// The reply with one realistic defect on about 30% of prompts.
     Sloppy,
     /// Strings cut to five words, prose to its first sentence.
     Terse,
-    /// A sentence before and after.
+    /// The reply with a sentence before and after it.
     Verbose,
-    /// A first token and a token rate from a slow profile.
+    /// Takes 1.2 to 3 seconds per response.
     Slow,
-    /// That many server errors in a hundred requests.
+    /// Percentage of requests that fail with a server error.
     Flaky(u8),
-    /// Calls the tool it is offered five times, one turn after the other, then answers.
+    /// Calls the offered tool in five successive rounds, then responds with text.
     ToolCaller,
-    /// Gives verdicts on answers, by their words alone.
+    /// Returns verdicts based on word overlap.
     Judge,
-    /// The dialect's own error.
+    /// The dialect's own error for this class.
     Error(FailureClass),
-    /// A fault in the middle of the answer.
     Fault(SimulatedFault),
-    /// A right answer, but one field is renamed and one added.
+    /// A correct response with one renamed and one added field.
     Unexpected,
 }
 
-/// The models by name, for listings. The other faults, and other shares of failures, are served where they are named.
+/// The models shown in listings. All other faults and failure percentages are available by name.
 pub const LISTED_MODELS: [&str; 22] = [
     "good",
     "sloppy",
@@ -57,7 +55,7 @@ pub const LISTED_MODELS: [&str; 22] = [
 ];
 
 impl ModelBehavior {
-    /// The behaviour of a model; `None` for a name that the simulator does not have.
+    /// `None` for an unknown model.
     pub fn from_model_name(model: &str) -> Option<Self> {
         Some(match model {
             "good" => Self::Good,

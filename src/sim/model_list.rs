@@ -1,4 +1,4 @@
-//! The simulator's models, as each dialect lists them.
+//! The simulator's models in each dialect's list format.
 
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::LISTED_MODELS;
 use crate::dialect::Dialect;
 
-/// The list that a GET asks for; `None` when it asks for something else. Three dialects list at the same path: one is
-/// known by its header, one by its parameter, and what is left is OpenAI's.
+/// The model list that a GET requests; `None` for any other path. Three dialects list at the same path: one
+/// is recognized by its header and one by its query parameter, and OpenAI is the default.
 pub(super) fn encode_model_list(uri: &Uri, headers: &HeaderMap) -> Option<(Dialect, Value)> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let dialect = if path.ends_with("/api/tags") {

@@ -1,17 +1,17 @@
-//! A value that a JSON Schema describes: what a simulated model puts where a shape is asked for. The simplest one that
-//! fits; schemas with conditions beyond types, choices and bounds may get one that does not.
+//! Generates a value for a JSON Schema, used for structured output and tool arguments. It is the simplest
+//! value that fits; it may violate schemas with conditions beyond types, enums, and bounds.
 
 use serde_json::{Map, Value, json};
 
-/// How deep a schema is followed: one that refers to itself ends here.
+/// Ends the recursion for schemas that refer to themselves.
 const MAX_DEPTH: usize = 64;
 
-/// A value of this shape. `words` go wherever text is free.
+/// Returns a value for the schema, with `words` in free-text fields.
 pub(super) fn generate_instance(schema: &Value, words: &str) -> Value {
     generate_value(schema, schema, words, 0)
 }
 
-/// From this depth on, only what a schema insists on is filled in.
+/// Deeper than this, only required fields are filled in.
 const OPTIONAL_FIELDS_DEPTH: usize = 3;
 
 fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
@@ -55,12 +55,12 @@ fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Va
         Some("null") => Value::Null,
         _ => {
             let least = usize::try_from(bound("minLength").unwrap_or(0)).unwrap_or(0).min(10_000);
-            let most =
-                bound("maxLength").map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+            let max_length =
+                bound("maxLength").map_or(usize::MAX, |bound| usize::try_from(bound).unwrap_or(usize::MAX));
             let text: String = words
                 .chars()
                 .chain(std::iter::repeat('.'))
-                .take(least.max(words.chars().count()).min(most))
+                .take(least.max(words.chars().count()).min(max_length))
                 .collect();
             json!(text)
         }

@@ -1,8 +1,6 @@
-//! Chance that can be had again: every draw comes from the seed and the words it is about.
-
-/// A generator whose draws depend on these words alone.
+/// A generator that depends only on the seed and these words, so that every choice is reproducible.
 pub(super) fn seeded_rng(seed: u64, words: &[&str]) -> fastrand::Rng {
-    // FNV-1a, by its definition: tiny, stable across versions and machines, and good enough to tell prompts apart.
+    // FNV-1a: small, stable across versions and platforms, and good enough to distinguish prompts.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
     for word in words {
         for byte in word.bytes().chain([0xff]) {

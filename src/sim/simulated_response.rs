@@ -1,4 +1,4 @@
-//! What a model answers to a request, and how long it takes.
+//! What a simulated model responds, and how long it takes.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use super::tool_caller::{forced_tool_call, next_tool_response, replace_arguments
 use super::{SimulatedFault, SimulatorConfig, SimulatorStep};
 use crate::chat::{FailureClass, FinishReason, Part, Request, Response, Usage};
 
-/// An answer with its timing and its fault.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedResponse {
     pub response: Response,
@@ -20,66 +19,64 @@ pub(super) struct SimulatedResponse {
     pub outcome: SimulatedOutcome,
 }
 
-/// What is the vendor's own in an answer.
+/// What depends on the dialect of the request.
 pub(super) struct DialectContext<'a> {
-    /// The word for its dialect.
     pub dialect_name: &'static str,
-    /// Its mark on the thoughts of a turn.
+    /// The dialect's reasoning state for the n-th tool-call round, if it has one.
     pub reasoning_state: &'a (dyn Fn(usize) -> Option<serde_json::Value> + Sync),
 }
 
-/// How an answer goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SimulatedOutcome {
     Complete,
-    /// The request lacks something, in words.
+    /// The request is invalid; holds the reason.
     InvalidRequest(String),
     Error(FailureClass),
     Fault(SimulatedFault),
-    /// Whole, with a field renamed and another added.
+    /// Complete, with one renamed and one added field.
     UnexpectedFields,
 }
 
-/// The answer of a model. `nth` counts the requests with this prompt, so that a flaky model can be asked again; `step`
-/// is what a scenario says of this one.
+/// Simulates a model's response. `nth` counts requests with this prompt, so that a retry of a flaky model can
+/// succeed; `step` is the scenario's step for this request.
 pub(super) fn simulate_response(
     settings: &SimulatorConfig,
     model: &str,
-    behaviour: ModelBehavior,
+    behavior: ModelBehavior,
     request: &Request,
     nth: u64,
     step: Option<&SimulatorStep>,
-    vendor: &DialectContext<'_>,
+    context: &DialectContext<'_>,
 ) -> SimulatedResponse {
-    let behaviour = step.and_then(|step| step.behavior).unwrap_or(behaviour);
+    let behavior = step.and_then(|step| step.behavior).unwrap_or(behavior);
     let prompt = request.last_user_text();
-    let scripted = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
+    let scripted_reply = step.and_then(|step| step.reply.as_ref()).or(settings.replies.get(&prompt)).cloned();
     let mut forced =
-        forced_tool_call(request, "simulated", vendor.dialect_name).filter(|_| scripted.is_none());
+        forced_tool_call(request, "simulated", context.dialect_name).filter(|_| scripted_reply.is_none());
     let verdict =
-        || simulate_verdict(request, &settings.replies).filter(|_| behaviour == ModelBehavior::Judge);
+        || simulate_verdict(request, &settings.replies).filter(|_| behavior == ModelBehavior::Judge);
     if let Some((call, verdict)) = forced.as_mut().zip(verdict()) {
         *call = replace_arguments(call, &verdict);
     }
-    let reply = scripted
+    let reply = scripted_reply
         .or_else(|| verdict().map(|verdict| verdict.to_string()))
         .or_else(|| structured_reply(request, "simulated"))
         .unwrap_or_else(|| default_reply(model, &prompt));
-    let text = match behaviour {
+    let text = match behavior {
         ModelBehavior::Sloppy => add_sloppy_defect(&prompt, &reply, &settings.replies, settings.seed),
         ModelBehavior::Terse => make_terse(&reply),
         ModelBehavior::Verbose => make_verbose(&reply),
         _ => reply,
     };
-    let kept = truncated_len(&text, request.max_output_tokens);
-    let mut response = Response::from_text(&text[..kept]);
-    if kept < text.len() {
+    let kept_len = truncated_len(&text, request.max_output_tokens);
+    let mut response = Response::from_text(&text[..kept_len]);
+    if kept_len < text.len() {
         response.finish_reason = FinishReason::Length;
     }
     let mut refused = None;
-    if behaviour == ModelBehavior::ToolCaller {
-        match next_tool_response(request, vendor.reasoning_state, vendor.dialect_name) {
-            Ok(turn) => response = turn,
+    if behavior == ModelBehavior::ToolCaller {
+        match next_tool_response(request, context.reasoning_state, context.dialect_name) {
+            Ok(next) => response = next,
             Err(why) => refused = Some(why),
         }
     } else if let Some(call) = forced {
@@ -92,13 +89,13 @@ pub(super) fn simulate_response(
         reasoning_tokens: response.reasoning.as_ref().map(|text| estimate_tokens(text.len())),
         ..Usage::default()
     };
-    let outcome = match behaviour {
+    let outcome = match behavior {
         ModelBehavior::Error(class) => SimulatedOutcome::Error(class),
         ModelBehavior::Fault(fault) => SimulatedOutcome::Fault(fault),
         ModelBehavior::Unexpected => SimulatedOutcome::UnexpectedFields,
         ModelBehavior::Flaky(share) => {
-            let drawn = seeded_rng(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
-            if drawn < share {
+            let roll = seeded_rng(settings.seed, &["flaky", &prompt, &nth.to_string()]).u8(0..100);
+            if roll < share {
                 SimulatedOutcome::Error(FailureClass::ServerError)
             } else {
                 SimulatedOutcome::Complete
@@ -108,12 +105,12 @@ pub(super) fn simulate_response(
     };
     let (first_token, rest) = match step.and_then(|step| step.latency) {
         Some(latency) => (latency, Duration::ZERO),
-        None => draw_timing(settings, model, behaviour, &prompt),
+        None => draw_timing(settings, model, behavior, &prompt),
     };
     SimulatedResponse { response, time_to_first_token: first_token, streaming_time: rest, outcome }
 }
 
-/// Says what it is, so that nobody takes it for a model's.
+/// Says that it is simulated, so that it cannot be mistaken for a model's output.
 fn default_reply(model: &str, prompt: &str) -> String {
     let words = prompt.split_whitespace().count();
     let begins: String = prompt.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
@@ -128,16 +125,17 @@ fn estimate_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
 
-/// Bytes of what a model reads. Thoughts of earlier turns are not counted: who signs them takes them out again.
+/// Bytes of input text. Reasoning of earlier messages is not counted, because providers that sign reasoning
+/// drop it from the prompt.
 fn input_text_len(request: &Request) -> usize {
-    let thoughts = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
+    let reasoning = request.messages.iter().flat_map(|m| &m.parts).filter_map(|part| match part {
         Part::Reasoning { text, .. } => Some(text.len()),
         _ => None,
     });
-    request.prompt_text_len() - thoughts.sum::<usize>()
+    request.prompt_text_len() - reasoning.sum::<usize>()
 }
 
-/// Bytes of a text that a limit of tokens leaves.
+/// The bytes of `text` that fit the token limit.
 fn truncated_len(text: &str, limit: Option<u64>) -> usize {
     let bytes = limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4)).unwrap_or(usize::MAX));
     (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
@@ -146,15 +144,14 @@ fn truncated_len(text: &str, limit: Option<u64>) -> usize {
 fn draw_timing(
     settings: &SimulatorConfig,
     model: &str,
-    behaviour: ModelBehavior,
+    behavior: ModelBehavior,
     prompt: &str,
 ) -> (Duration, Duration) {
     if let Some(latency) = settings.latency {
         return (latency, Duration::ZERO);
     }
-    let mut draw = seeded_rng(settings.seed, &["latency", model, prompt]);
-    let milliseconds =
-        if behaviour == ModelBehavior::Slow { draw.u64(1200..3000) } else { draw.u64(20..400) };
-    let whole = Duration::from_millis(milliseconds);
-    (whole / 2, whole - whole / 2)
+    let mut rng = seeded_rng(settings.seed, &["latency", model, prompt]);
+    let milliseconds = if behavior == ModelBehavior::Slow { rng.u64(1200..3000) } else { rng.u64(20..400) };
+    let total = Duration::from_millis(milliseconds);
+    (total / 2, total - total / 2)
 }

@@ -1,4 +1,4 @@
-//! The server: one port, every dialect, told apart by path.
+//! The HTTP server: one port for all dialects, which are distinguished by path.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,23 +25,21 @@ use super::{LISTED_MODELS, SimulatedFault, SimulatorConfig};
 use crate::chat::FailureClass;
 use crate::dialect::{Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest};
 
-/// A request may be this long, in bytes: pictures and documents come with it.
+/// 128 MiB, because requests carry attachments.
 const MAX_REQUEST_BYTES: usize = 128 << 20;
 
-/// What the simulator says of one request.
 #[derive(Clone, Debug)]
 pub struct RequestLogEntry {
-    /// The dialect spoken, where one is.
+    /// `None` if the path belongs to no dialect.
     pub dialect: Option<Dialect>,
-    /// The model asked, else the path, as it came.
+    /// The requested model; otherwise the request path.
     pub target: String,
-    /// What was asked for: `stream`, `whole`, `list` or `vectors`; or why nothing was: `unreadable`, `unknown`.
+    /// `stream`, `whole`, `list`, or `vectors`; `unreadable` or `unknown` for requests that cannot be served.
     pub kind: &'static str,
-    /// The status answered.
     pub status: u16,
 }
 
-/// A running simulator. It stops when it is dropped.
+/// A running simulator. Dropping it stops the server.
 pub struct Simulator {
     address: SocketAddr,
     request_count: Arc<AtomicU64>,
@@ -51,15 +49,11 @@ pub struct Simulator {
 struct SimulatorState {
     settings: SimulatorConfig,
     hits: Arc<AtomicU64>,
-    /// How often a flaky model was asked what, and a rule was followed.
+    /// Requests so far per scenario rule, and per flaky model and prompt.
     request_counts: Mutex<HashMap<String, u64>>,
 }
 
 impl Simulator {
-    /// Starts a simulator on the running runtime.
-    ///
-    /// # Errors
-    /// When its address cannot be listened on.
     pub async fn start(settings: SimulatorConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.address).await?;
         let address = listener.local_addr()?;
@@ -70,26 +64,22 @@ impl Simulator {
             .fallback(handle_request)
             .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
             .with_state(shared);
-        // Small frames must not wait for each other.
+        // Without this, small frames would be held back and sent together.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, request_count: hits, task })
     }
 
-    /// Where it listens, as a URL without a path.
+    /// Base URL without a path.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Requests that reached it so far.
     pub fn request_count(&self) -> u64 {
         self.request_count.load(Ordering::Relaxed)
     }
 
-    /// Serves until the process ends.
-    ///
-    /// # Errors
-    /// When serving breaks down.
+    /// Serves until the server fails or the process ends.
     pub async fn run_until_stopped(mut self) -> io::Result<()> {
         (&mut self.task).await.map_err(io::Error::other)?
     }
@@ -105,25 +95,25 @@ async fn handle_request(
     State(shared): State<Arc<SimulatorState>>,
     method: Method,
     uri: Uri,
-    asked_with: HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> HttpResponse<Body> {
     shared.hits.fetch_add(1, Ordering::Relaxed);
     let path = percent_decode(uri.path());
-    let listed = if method == Method::GET { encode_model_list(&uri, &asked_with) } else { None };
-    let (dialect, about, how, reply) = if let Some((dialect, listed)) = listed {
+    let listed = if method == Method::GET { encode_model_list(&uri, &headers) } else { None };
+    let (dialect, target, kind, reply) = if let Some((dialect, listed)) = listed {
         (Some(dialect), path, "list", json_response(200, &[], listed.to_string().into_bytes()))
     } else if let Some((dialect, model, reply)) = handle_embedding_request(&shared.settings, &path, &body) {
         (Some(dialect), model, "vectors", reply)
     } else if let Some(dialect) = dialect_for_path(&path) {
         let server = dialect.server_codec();
         match server.decode_request(&path, &body) {
-            Ok(asked) => {
-                let reply = respond_to_chat(&shared, dialect, &asked).await;
-                (Some(dialect), asked.model, if asked.is_streaming { "stream" } else { "whole" }, reply)
+            Ok(incoming) => {
+                let reply = respond_to_chat(&shared, dialect, &incoming).await;
+                (Some(dialect), incoming.model, if incoming.is_streaming { "stream" } else { "whole" }, reply)
             }
             Err(why) => {
-                let message = format!("the simulator cannot read the request: {why}");
+                let message = format!("the simulator cannot parse the request: {why}");
                 (
                     Some(dialect),
                     path,
@@ -133,40 +123,38 @@ async fn handle_request(
             }
         }
     } else {
-        let words = br#"{"error":{"message":"the simulator has no such path"}}"#;
-        (None, path, "unknown", json_response(404, &[], words.to_vec()))
+        let body_text = br#"{"error":{"message":"the simulator has no such path"}}"#;
+        (None, path, "unknown", json_response(404, &[], body_text.to_vec()))
     };
     if let Some(log) = &shared.settings.log {
-        log(&RequestLogEntry { dialect, target: about, kind: how, status: reply.status().as_u16() });
+        log(&RequestLogEntry { dialect, target, kind, status: reply.status().as_u16() });
     }
     reply
 }
 
-/// The reply to a request for vectors; `None` where it is one for something else.
+/// `None` if the request is not for embeddings.
 fn handle_embedding_request(
     settings: &SimulatorConfig,
     path: &str,
     body: &[u8],
 ) -> Option<(Dialect, String, HttpResponse<Body>)> {
-    let (dialect, embedder, asked) = Dialect::ALL.into_iter().find_map(|dialect| {
+    let (dialect, embedder, request) = Dialect::ALL.into_iter().find_map(|dialect| {
         let embedder = dialect.embedding_codec()?;
         Some((dialect, embedder, embedder.decode_request(path, body)?))
     })?;
-    let reply = match ModelBehavior::from_model_name(&asked.model) {
-        None => error_response(
-            dialect.server_codec(),
-            FailureClass::ModelUnavailable,
-            "the simulator has no such model",
-        ),
+    let reply = match ModelBehavior::from_model_name(&request.model) {
+        None => {
+            error_response(dialect.server_codec(), FailureClass::ModelUnavailable, "unknown simulator model")
+        }
         Some(ModelBehavior::Error(class)) => {
             error_response(dialect.server_codec(), class, error_message(class))
         }
         Some(_) => {
-            let found = simulate_embeddings(&asked.texts, settings.seed);
-            json_response(200, &[], embedder.encode_response(&asked.model, &found))
+            let embeddings = simulate_embeddings(&request.texts, settings.seed);
+            json_response(200, &[], embedder.encode_response(&request.model, &embeddings))
         }
     };
-    Some((dialect, asked.model, reply))
+    Some((dialect, request.model, reply))
 }
 
 fn dialect_for_path(path: &str) -> Option<Dialect> {
@@ -192,55 +180,63 @@ fn dialect_for_path(path: &str) -> Option<Dialect> {
 async fn respond_to_chat(
     shared: &SimulatorState,
     dialect: Dialect,
-    asked: &ServerRequest,
+    incoming: &ServerRequest,
 ) -> HttpResponse<Body> {
     let server = dialect.server_codec();
-    let rule = shared.settings.scenario.iter().position(|rule| rule.matches(asked));
+    let rule = shared.settings.scenario.iter().position(|rule| rule.matches(incoming));
     let step = rule.and_then(|at| {
         shared.settings.scenario[at].step_for(shared.next_request_index(format!("rule {at}")))
     });
-    let behaviour =
-        step.and_then(|step| step.behavior).or_else(|| ModelBehavior::from_model_name(&asked.model));
-    let Some(behaviour) = behaviour else {
+    let behavior =
+        step.and_then(|step| step.behavior).or_else(|| ModelBehavior::from_model_name(&incoming.model));
+    let Some(behavior) = behavior else {
         let faults = SimulatedFault::names().filter(|fault| !LISTED_MODELS.contains(fault));
         let known: Vec<&str> = LISTED_MODELS.into_iter().chain(faults).collect();
-        let message = format!("the simulator has no model `{}`; it has {}", asked.model, known.join(", "));
+        let message =
+            format!("unknown simulator model `{}`: expected one of {}", incoming.model, known.join(", "));
         return error_response(server, FailureClass::ModelUnavailable, &message);
     };
-    if asked.request.messages.is_empty() {
+    if incoming.request.messages.is_empty() {
         return error_response(
             server,
             FailureClass::BadRequest,
             "messages: at least one message is required",
         );
     }
-    if let ModelBehavior::Fault(fault) = behaviour
-        && let Some(why) = fault.unsupported_reason(dialect, asked.is_streaming)
+    if let ModelBehavior::Fault(fault) = behavior
+        && let Some(reason) = fault.unsupported_reason(dialect, incoming.is_streaming)
     {
-        return error_response(server, FailureClass::BadRequest, &why);
+        return error_response(server, FailureClass::BadRequest, &reason);
     }
-    let nth = match behaviour {
+    let nth = match behavior {
         ModelBehavior::Flaky(_) => {
-            shared.next_request_index(format!("{}\n{}", asked.model, asked.request.last_user_text()))
+            shared.next_request_index(format!("{}\n{}", incoming.model, incoming.request.last_user_text()))
         }
         _ => 0,
     };
     let state = |turn: usize| server.reasoning_state(&format!("simulated-thoughts-{turn}"));
-    let vendor = DialectContext { dialect_name: dialect.as_str(), reasoning_state: &state };
-    let answer =
-        simulate_response(&shared.settings, &asked.model, behaviour, &asked.request, nth, step, &vendor);
+    let context = DialectContext { dialect_name: dialect.as_str(), reasoning_state: &state };
+    let answer = simulate_response(
+        &shared.settings,
+        &incoming.model,
+        behavior,
+        &incoming.request,
+        nth,
+        step,
+        &context,
+    );
     sleep_unless_zero(answer.time_to_first_token).await;
     let serving = ResponseIdentity {
         response_id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)),
-        model: asked.model.clone(),
+        model: incoming.model.clone(),
     };
     let headers = server.response_headers(&serving);
     match &answer.outcome {
         SimulatedOutcome::Error(class) => error_response(server, *class, error_message(*class)),
-        SimulatedOutcome::InvalidRequest(why) => error_response(server, FailureClass::BadRequest, why),
+        SimulatedOutcome::InvalidRequest(reason) => error_response(server, FailureClass::BadRequest, reason),
         SimulatedOutcome::Fault(SimulatedFault::Empty) => json_response(200, &headers, Vec::new()),
         SimulatedOutcome::Complete | SimulatedOutcome::UnexpectedFields | SimulatedOutcome::Fault(_)
-            if asked.is_streaming =>
+            if incoming.is_streaming =>
         {
             let frames = encode_stream(dialect, &serving, &answer);
             let body =
@@ -261,10 +257,10 @@ async fn respond_to_chat(
 }
 
 impl SimulatorState {
-    /// How often this key was asked for before.
+    /// How many requests with this key came before.
     fn next_request_index(&self, key: String) -> u64 {
-        let mut asked = self.request_counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let count = asked.entry(key).or_default();
+        let mut counts = self.request_counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = counts.entry(key).or_default();
         *count += 1;
         *count - 1
     }
@@ -273,16 +269,15 @@ impl SimulatorState {
 fn error_message(class: FailureClass) -> &'static str {
     match class {
         FailureClass::RateLimited => "Rate limit reached (simulated)",
-        FailureClass::QuotaExhausted => "You have no credit left (simulated)",
-        FailureClass::Auth => "The key is not valid (simulated)",
-        FailureClass::ModelUnavailable => "The model was retired and does not exist any more (simulated)",
+        FailureClass::QuotaExhausted => "Insufficient credit balance (simulated)",
+        FailureClass::Auth => "Invalid API key (simulated)",
+        FailureClass::ModelUnavailable => "The model was retired and does not exist (simulated)",
         FailureClass::ContextOverflow => "The prompt is too long for the maximum context length (simulated)",
         FailureClass::Unreachable => "The service is down (simulated)",
         _ => "Overloaded (simulated)",
     }
 }
 
-/// A whole reply with a fault in it.
 async fn respond_with_faulty_body(
     fault: SimulatedFault,
     dialect: Dialect,
@@ -303,7 +298,6 @@ async fn respond_with_faulty_body(
     )
 }
 
-/// How a body ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ConnectionEnd {
     Closed,
@@ -321,14 +315,14 @@ impl ConnectionEnd {
     }
 }
 
-/// Sleeps, unless for no time at all: a timer's least is a millisecond.
+/// Skips the timer for zero, because it waits at least one millisecond.
 async fn sleep_unless_zero(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
     }
 }
 
-/// Frames spread over a time. What is due at once goes out in one piece.
+/// Sends the frames spread evenly over `rest`; without a delay, as one chunk.
 fn stream_over_time(
     frames: Vec<Vec<u8>>,
     rest: Duration,
@@ -343,7 +337,7 @@ fn stream_over_time(
     let last = match ending {
         ConnectionEnd::Closed => stream::empty().boxed(),
         ConnectionEnd::Stalled => stream::pending().boxed(),
-        // A pause lets what was sent reach the other side before the connection goes.
+        // The pause lets the sent bytes arrive before the connection is reset.
         ConnectionEnd::Reset => stream::once(async {
             tokio::time::sleep(Duration::from_millis(5)).await;
             Err(io::Error::other("cut on purpose"))
@@ -372,7 +366,7 @@ fn build_response(
     for (name, value) in headers {
         builder = builder.header(*name, value);
     }
-    // Names and values are the dialects' own and always fit; an empty reply would say so at once.
+    // The dialects' headers are always valid; an empty response would expose a mistake at once.
     builder.body(body).unwrap_or_default()
 }
 

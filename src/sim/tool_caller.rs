@@ -1,4 +1,5 @@
-//! A simulated model that calls tools, and insists on what real ones insist on: every call answered, thoughts given back.
+//! A simulated model that calls tools and checks what real ones check: every call has a result, and the
+//! reasoning is sent back.
 
 use serde_json::Value;
 
@@ -7,10 +8,9 @@ use crate::chat::{
     FinishReason, FunctionTool, Part, Request, Response, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
 };
 
-/// So many turns with a call come before the answer.
-pub const TOOL_CALL_ROUNDS: usize = 5;
+/// Rounds with a tool call before the final text.
+pub(crate) const TOOL_CALL_ROUNDS: usize = 5;
 
-/// The first function that may be called, where one may.
 fn first_callable_function(request: &Request) -> Option<&FunctionTool> {
     let mut functions = request.tools.iter().filter_map(Tool::as_function);
     match &request.tool_choice {
@@ -20,20 +20,19 @@ fn first_callable_function(request: &Request) -> Option<&FunctionTool> {
     }
 }
 
-/// The call that a request insists on.
-pub(super) fn forced_tool_call(request: &Request, words: &str, speaks: &str) -> Option<Response> {
+/// The tool call that `tool_choice` forces, if any.
+pub(super) fn forced_tool_call(request: &Request, words: &str, dialect_name: &str) -> Option<Response> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let function = first_callable_function(request).filter(|_| forced)?;
-    Some(tool_call_response(vec![Part::ToolCall(build_tool_call(function, 1, words, speaks))]))
+    Some(tool_call_response(vec![Part::ToolCall(build_tool_call(function, 1, words, dialect_name))]))
 }
 
-/// The same call with other arguments.
 pub(super) fn replace_arguments(response: &Response, arguments: &Value) -> Response {
     let call = |call: &ToolCall| Part::ToolCall(ToolCall { arguments: arguments.clone(), ..call.clone() });
     tool_call_response(response.tool_calls.iter().map(call).collect())
 }
 
-/// JSON of the shape that is asked for.
+/// JSON that matches the requested response format.
 pub(super) fn structured_reply(request: &Request, words: &str) -> Option<String> {
     match request.response_format.as_ref()? {
         ResponseFormat::JsonObject => Some(serde_json::json!({"answer": words}).to_string()),
@@ -41,32 +40,32 @@ pub(super) fn structured_reply(request: &Request, words: &str) -> Option<String>
     }
 }
 
-/// The next call, with the thoughts before it; after the last one an answer that says how many came back. `state` is
-/// the vendor's mark on the thoughts of a turn, `speaks` the word for its dialect.
+/// Returns the next tool call with its reasoning or, after the last round, a text that reports the number of
+/// results. `state` gives the dialect's reasoning state for a round; `dialect_name` is the dialect's name.
 ///
 /// # Errors
-/// In words, when the conversation lacks what a real provider would miss.
+/// What the conversation lacks that a real provider would reject.
 pub(super) fn next_tool_response(
     request: &Request,
     state: &dyn Fn(usize) -> Option<Value>,
-    speaks: &str,
+    dialect_name: &str,
 ) -> Result<Response, String> {
-    let done = count_tool_calls(request, state, speaks)?;
+    let done = count_tool_calls(request, state, dialect_name)?;
     let Some(function) = first_callable_function(request).filter(|_| done < TOOL_CALL_ROUNDS) else {
         return Ok(Response::from_text(format!("{done} tool calls came back.")));
     };
     let turn = done + 1;
-    let thought = Part::Reasoning { text: format!("Turn {turn} calls for a tool. "), state: state(turn) };
-    let call = Part::ToolCall(build_tool_call(function, turn, &format!("turn {turn}"), speaks));
-    Ok(tool_call_response(vec![thought, call]))
+    let reasoning = Part::Reasoning { text: format!("Turn {turn} calls for a tool. "), state: state(turn) };
+    let call = Part::ToolCall(build_tool_call(function, turn, &format!("turn {turn}"), dialect_name));
+    Ok(tool_call_response(vec![reasoning, call]))
 }
 
-/// Counts the calls made, and checks that each came back, its own ones together with the thoughts that led to them. What
-/// another model called, before a failover, has no thoughts that this one could read.
+/// Counts the tool calls and checks that each has a result and that this dialect's own calls come with their
+/// reasoning. Calls from before a failover belong to another model, whose reasoning cannot be checked.
 fn count_tool_calls(
     request: &Request,
     state: &dyn Fn(usize) -> Option<Value>,
-    speaks: &str,
+    dialect_name: &str,
 ) -> Result<usize, String> {
     let (mut open, mut done): (Vec<String>, usize) = (Vec::new(), 0);
     for message in &request.messages {
@@ -74,16 +73,16 @@ fn count_tool_calls(
             match part {
                 Part::ToolCall(call) => {
                     done += 1;
-                    let own = call.id == tool_call_id(done, speaks);
-                    let thought = |part: &Part| match (part, state(done).filter(|_| own)) {
+                    let is_own = call.id == tool_call_id(done, dialect_name);
+                    let has_state = |part: &Part| match (part, state(done).filter(|_| is_own)) {
                         (_, None) => true,
-                        (Part::Reasoning { state: Some(given), .. }, Some(mark)) => {
-                            is_same_reasoning_state(given, &mark)
+                        (Part::Reasoning { state: Some(given), .. }, Some(expected)) => {
+                            is_same_reasoning_state(given, &expected)
                         }
                         _ => false,
                     };
-                    if !message.parts.iter().any(thought) {
-                        return Err(format!("the thoughts before tool call {done} did not come back"));
+                    if !message.parts.iter().any(has_state) {
+                        return Err(format!("the reasoning before tool call {done} was not sent back"));
                     }
                     open.push(call.id.clone());
                 }
@@ -92,31 +91,31 @@ fn count_tool_calls(
             }
         }
         if message.role == Role::User && !open.is_empty() {
-            return Err(format!("the tool call `{}` has no result", open[0]));
+            return Err(format!("no result for tool call `{}`", open[0]));
         }
     }
     Ok(done)
 }
 
-/// A mark comes back inside whatever the vendor wraps around it.
-fn is_same_reasoning_state(given: &Value, mark: &Value) -> bool {
-    match (given, mark) {
-        (Value::Object(given), Value::Object(mark)) => mark
+/// The state may be wrapped in other fields when it comes back.
+fn is_same_reasoning_state(given: &Value, expected: &Value) -> bool {
+    match (given, expected) {
+        (Value::Object(given), Value::Object(expected)) => expected
             .iter()
             .filter(|(_, value)| value.is_string())
             .all(|(name, value)| given.get(name) == Some(value)),
-        (given, mark) => given == mark,
+        (given, expected) => given == expected,
     }
 }
 
-fn build_tool_call(function: &FunctionTool, turn: usize, words: &str, speaks: &str) -> ToolCall {
+fn build_tool_call(function: &FunctionTool, turn: usize, words: &str, dialect_name: &str) -> ToolCall {
     let arguments = generate_instance(&function.parameters, words);
-    ToolCall { id: tool_call_id(turn, speaks), name: function.name.clone(), arguments }
+    ToolCall { id: tool_call_id(turn, dialect_name), name: function.name.clone(), arguments }
 }
 
-/// An id that says whose call it is.
-fn tool_call_id(turn: usize, speaks: &str) -> String {
-    format!("call_{}_{turn}", speaks.replace('-', "_"))
+/// An ID that identifies the dialect and round of the call.
+fn tool_call_id(turn: usize, dialect_name: &str) -> String {
+    format!("call_{}_{turn}", dialect_name.replace('-', "_"))
 }
 
 fn tool_call_response(parts: Vec<Part>) -> Response {

@@ -1,4 +1,4 @@
-//! What an audit of a golden set found.
+//! The console output of `slalom audit`.
 
 use std::collections::BTreeMap;
 
@@ -7,37 +7,33 @@ use super::format::{pluralize, strip_control_chars, wrap_with_indent};
 use super::table::{new_table, unwrapped_width};
 use crate::eval::{AuditReport, CaseAudit, GoldenSet, Mutation, ReferenceVerdict, Verdict};
 
-/// A set with what its audit found.
 #[derive(Clone, Debug)]
-pub struct AuditedSet {
-    /// The set.
+pub(crate) struct AuditedSet {
     pub set: GoldenSet,
-    /// What was found.
     pub audit: AuditReport,
-    /// Why it is not good enough; none where it is.
+    /// Why the set does not pass; empty if it does.
     pub reasons: Vec<String>,
 }
 
-/// Cases shown for each kind of finding, unless more was asked for.
+/// Cases listed for each kind of finding without `-v`.
 const DEFAULT_SHOWN_CASES: usize = 5;
 
-/// What the uses of an assertion are good for together, by its name.
+/// Totals of all uses of one assertion.
 #[derive(Debug, Default)]
 pub(super) struct AssertionUsage {
-    /// How often it stands in a case that has a reference.
+    /// Uses in cases that have a reference.
     pub(super) uses: usize,
-    /// How many of these only a real call could answer.
+    /// Uses that need a model call.
     pub(super) unscored: usize,
-    /// How many mutants it judged, and how many of them it caught.
+    /// Mutants judged, and how many of them were caught.
     pub(super) mutants: usize,
     pub(super) caught: usize,
-    /// How many of these nothing else caught.
+    /// Mutants that only this assertion caught.
     pub(super) caught_only_here: usize,
-    /// How many of those that judged mutants caught none.
+    /// Uses that judged mutants and caught none.
     pub(super) caught_none: usize,
 }
 
-/// The assertions of an audit, by name.
 pub(super) fn count_assertion_usage(audit: &AuditReport) -> BTreeMap<&str, AssertionUsage> {
     let mut uses: BTreeMap<&str, AssertionUsage> = BTreeMap::new();
     for (case, assertion) in
@@ -55,7 +51,6 @@ pub(super) fn count_assertion_usage(audit: &AuditReport) -> BTreeMap<&str, Asser
     uses
 }
 
-/// What was left out of one kind, by reason.
 pub(super) fn count_skipped_by_reason(
     audit: &AuditReport,
     mutation: Mutation,
@@ -67,23 +62,28 @@ pub(super) fn count_skipped_by_reason(
     reasons
 }
 
-/// The tables of one set, then each finding with the cases that it is about.
-pub fn audit_table(audited: &AuditedSet, room: ConsoleWidths, verbose: bool) -> String {
+pub(crate) fn audit_table(audited: &AuditedSet, widths: ConsoleWidths, verbose: bool) -> String {
     let AuditedSet { set, audit, reasons } = audited;
-    let with = audit.cases.iter().filter(|case| case.reference != ReferenceVerdict::Missing).count();
+    let with_reference =
+        audit.cases.iter().filter(|case| case.reference != ReferenceVerdict::Missing).count();
     let passing = audit.cases.iter().filter(|case| case.reference == ReferenceVerdict::Passes).count();
     let pass = if passing == 1 { "passes its" } else { "pass their" };
-    let line = |words: &str| wrap_with_indent(words, room.line);
-    let head = format!("{} · audit of {}, nobody was asked", set.name, pluralize(audit.cases.len(), "case"));
-    let mut out = line(&head) + &line(&format!("references: {passing} of {with} {pass} own assertions"));
+    let line = |words: &str| wrap_with_indent(words, widths.line);
+    let head =
+        format!("{} · audit of {}, no model was called", set.name, pluralize(audit.cases.len(), "case"));
+    let mut out =
+        line(&head) + &line(&format!("references: {passing} of {with_reference} {pass} own assertions"));
     let tried = || audit.cases.iter().filter(|case| !case.mutants.is_empty());
-    let sound = tried().filter(|case| case.missed_mutants().next().is_none()).count();
-    let catch = if sound == 1 { "catches" } else { "catch" };
-    out += &line(&format!("mutants: {sound} of {} {catch} every one", pluralize(tried().count(), "case")));
-    out += &mutant_table(audit, room);
-    out += &assertion_table(audit, room);
-    out += &describe_skipped_mutations(audit, room);
-    let list = FindingList { room, shown: if verbose { usize::MAX } else { DEFAULT_SHOWN_CASES } };
+    let all_caught = tried().filter(|case| case.missed_mutants().next().is_none()).count();
+    let catch = if all_caught == 1 { "catches" } else { "catch" };
+    out += &line(&format!(
+        "mutants: {all_caught} of {} {catch} every mutant",
+        pluralize(tried().count(), "case")
+    ));
+    out += &mutant_table(audit, widths);
+    out += &assertion_table(audit, widths);
+    out += &describe_skipped_mutations(audit, widths);
+    let list = FindingList { widths, shown: if verbose { usize::MAX } else { DEFAULT_SHOWN_CASES } };
     let failing: Vec<String> = audit
         .failing_references()
         .map(|(case, failed)| {
@@ -93,25 +93,20 @@ pub fn audit_table(audited: &AuditedSet, room: ConsoleWidths, verbose: bool) -> 
         })
         .collect();
     out += &list.render_lines("references that fail", &failing);
-    let anything = audit.cases.iter().filter(|case| case.passes_anything());
+    let accepting = audit.cases.iter().filter(|case| case.passes_anything());
     out += &list.render_names(
-        "cases that would pass anything",
-        &anything.map(|c| c.case.as_str()).collect::<Vec<_>>(),
+        "cases that accept any answer",
+        &accepting.map(|c| c.case.as_str()).collect::<Vec<_>>(),
     );
-    out += &list.render_lines("mutants that pass", &describe_missed_mutants(audit, verbose));
+    out += &list.render_lines("mutants not caught", &describe_missed_mutants(audit, verbose));
     let duplicates = audit.duplicates.iter().map(|group| {
         let end = if group.has_same_reference { "" } else { " (with different references)" };
         format!("{}{end}", group.cases.join(", "))
     });
-    out += &list.render_lines("cases that ask the same", &duplicates.collect::<Vec<_>>());
-    out += &list.render_names(
-        "not audited for want of a reference",
-        &audit.case_ids_with(&ReferenceVerdict::Missing),
-    );
-    out += &list.render_names(
-        "not audited, since only a real call could answer",
-        &audit.case_ids_with(&ReferenceVerdict::Unscored),
-    );
+    out += &list.render_lines("duplicate cases", &duplicates.collect::<Vec<_>>());
+    out += &list.render_names("not audited (no reference)", &audit.case_ids_with(&ReferenceVerdict::Missing));
+    out += &list
+        .render_names("not audited (needs a model call)", &audit.case_ids_with(&ReferenceVerdict::Unscored));
     if reasons.is_empty() {
         return out + "audit: passed\n";
     }
@@ -122,19 +117,20 @@ fn format_caught_share(counted: usize, caught: usize) -> String {
     if counted == 0 { "–".to_owned() } else { format!("{:.3}", caught as f64 / counted as f64) }
 }
 
-fn mutant_table(audit: &AuditReport, room: ConsoleWidths) -> String {
-    let row = |name: &str, (counted, caught): (usize, usize), left: usize| {
+fn mutant_table(audit: &AuditReport, widths: ConsoleWidths) -> String {
+    let row = |name: &str, (counted, caught): (usize, usize), skipped: usize| {
         let share = format_caught_share(counted, caught);
-        vec![name.to_owned(), counted.to_string(), caught.to_string(), share, left.to_string()]
+        vec![name.to_owned(), counted.to_string(), caught.to_string(), share, skipped.to_string()]
     };
-    let left = |mutation| count_skipped_by_reason(audit, mutation).values().sum::<usize>();
-    let each = |mutation: Mutation| row(mutation.name(), audit.count_mutants(Some(mutation)), left(mutation));
+    let skipped = |mutation| count_skipped_by_reason(audit, mutation).values().sum::<usize>();
+    let each =
+        |mutation: Mutation| row(mutation.name(), audit.count_mutants(Some(mutation)), skipped(mutation));
     let mut rows: Vec<Vec<String>> = Mutation::ALL.into_iter().map(each).collect();
-    rows.push(row("all", audit.count_mutants(None), Mutation::ALL.into_iter().map(left).sum()));
-    table_or_lines(&["mutant", "tried", "caught", "share", "left out"], rows, room)
+    rows.push(row("all", audit.count_mutants(None), Mutation::ALL.into_iter().map(skipped).sum()));
+    table_or_lines(&["mutant", "tried", "caught", "share", "skipped"], rows, widths)
 }
 
-fn assertion_table(audit: &AuditReport, room: ConsoleWidths) -> String {
+fn assertion_table(audit: &AuditReport, widths: ConsoleWidths) -> String {
     let uses = count_assertion_usage(audit);
     let row = |(name, found): (&&str, &AssertionUsage)| {
         let share = format_caught_share(found.mutants, found.caught);
@@ -142,22 +138,22 @@ fn assertion_table(audit: &AuditReport, room: ConsoleWidths) -> String {
         let rest = [share, found.caught_only_here.to_string(), found.caught_none.to_string()];
         [(*name).to_owned()].into_iter().chain(figures).chain(rest).collect()
     };
-    let header = ["assertion", "uses", "left out", "tried", "caught", "share", "alone", "idle"];
-    let table = table_or_lines(&header, uses.iter().map(row).collect(), room);
-    let silent: usize = uses.values().map(|found| found.unscored).sum();
-    let note = match silent {
+    let header = ["assertion", "uses", "skipped", "tried", "caught", "share", "caught alone", "caught none"];
+    let table = table_or_lines(&header, uses.iter().map(row).collect(), widths);
+    let unscored: usize = uses.values().map(|found| found.unscored).sum();
+    let note = match unscored {
         0 => String::new(),
-        1 => "1 assertion was left out: only a real call could answer it".to_owned(),
-        more => format!("{more} assertions were left out: only a real call could answer them"),
+        1 => "1 assertion was skipped: it needs a model call".to_owned(),
+        more => format!("{more} assertions were skipped: they need a model call"),
     };
-    table + &wrap_with_indent(&note, room.line)
+    table + &wrap_with_indent(&note, widths.line)
 }
 
-/// Rows of figures behind a name: a table, or lines where there is no room for one.
-fn table_or_lines(header: &[&str], rows: Vec<Vec<String>>, room: ConsoleWidths) -> String {
-    if unwrapped_width(header, &rows) <= room.table {
+/// A table, or one line per row if the table does not fit.
+fn table_or_lines(header: &[&str], rows: Vec<Vec<String>>, widths: ConsoleWidths) -> String {
+    if unwrapped_width(header, &rows) <= widths.table {
         let numbers: Vec<usize> = (1..header.len()).collect();
-        let mut table = new_table(room.table, header, &numbers);
+        let mut table = new_table(widths.table, header, &numbers);
         table.add_rows(rows);
         return format!("{table}\n");
     }
@@ -165,24 +161,24 @@ fn table_or_lines(header: &[&str], rows: Vec<Vec<String>>, room: ConsoleWidths) 
         let mut cells = header.iter().zip(row);
         let name = cells.next().map(|(_, name)| name).unwrap_or_default();
         let figures: Vec<String> = cells.map(|(head, figure)| format!("{head} {figure}")).collect();
-        wrap_with_indent(&format!("{name}: {}", figures.join(", ")), room.line)
+        wrap_with_indent(&format!("{name}: {}", figures.join(", ")), widths.line)
     };
     rows.into_iter().map(line).collect()
 }
 
-fn describe_skipped_mutations(audit: &AuditReport, room: ConsoleWidths) -> String {
+fn describe_skipped_mutations(audit: &AuditReport, widths: ConsoleWidths) -> String {
     let mut out = String::new();
     for mutation in Mutation::ALL {
         let mut reasons: Vec<(&str, usize)> = count_skipped_by_reason(audit, mutation).into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (reason, count) in reasons {
-            out += &wrap_with_indent(&format!("  {mutation}: {count}, {reason}"), room.line);
+            out += &wrap_with_indent(&format!("  {mutation}: {count}, {reason}"), widths.line);
         }
     }
-    if out.is_empty() { out } else { format!("mutants left out:\n{out}") }
+    if out.is_empty() { out } else { format!("mutants skipped:\n{out}") }
 }
 
-/// The cases with mutants that nobody noticed, those with most of them first.
+/// Cases with missed mutants, those with the most first.
 fn describe_missed_mutants(audit: &AuditReport, verbose: bool) -> Vec<String> {
     let mut cases: Vec<&CaseAudit> =
         audit.cases.iter().filter(|case| case.missed_mutants().next().is_some()).collect();
@@ -195,7 +191,7 @@ fn describe_missed_mutants(audit: &AuditReport, verbose: bool) -> Vec<String> {
             .map(|(kind, count)| if count > 1 { format!("{kind} × {count}") } else { kind.to_string() })
             .collect();
         let texts = case.missed_mutants().filter(|_| verbose).map(|mutant| {
-            let text = if mutant.text.is_empty() { "(nothing)" } else { &mutant.text };
+            let text = if mutant.text.is_empty() { "(empty)" } else { &mutant.text };
             format!("\n      {}: {}", mutant.mutation, strip_control_chars(text).replace('\n', " "))
         });
         let (all, caught) = (case.mutants.len(), case.caught_count());
@@ -205,21 +201,20 @@ fn describe_missed_mutants(audit: &AuditReport, verbose: bool) -> Vec<String> {
     cases.into_iter().map(line).collect()
 }
 
-/// How findings are listed.
 struct FindingList {
-    room: ConsoleWidths,
+    widths: ConsoleWidths,
     shown: usize,
 }
 
 impl FindingList {
-    /// A heading and a line for each.
+    /// A heading and one line for each finding.
     fn render_lines(&self, heading: &str, lines: &[String]) -> String {
         if lines.is_empty() {
             return String::new();
         }
         let mut out = format!("{heading}:\n");
         for line in lines.iter().take(self.shown) {
-            out += &wrap_with_indent(&format!("  {line}"), self.room.line);
+            out += &wrap_with_indent(&format!("  {line}"), self.widths.line);
         }
         if lines.len() > self.shown {
             out += &format!("  … and {} more; -v shows all\n", lines.len() - self.shown);
@@ -227,7 +222,7 @@ impl FindingList {
         out
     }
 
-    /// Names on as few lines as they need.
+    /// A heading and a list of names.
     fn render_names(&self, heading: &str, names: &[&str]) -> String {
         if names.is_empty() {
             return String::new();
@@ -236,7 +231,7 @@ impl FindingList {
         let shown = names.iter().take(self.shown).copied().collect::<Vec<_>>().join(", ");
         let more = names.len().saturating_sub(self.shown);
         let rest = if more > 0 { format!(" … and {more} more; -v shows all") } else { String::new() };
-        let names = wrap_with_indent(&format!("  {shown}{rest}"), self.room.line);
+        let names = wrap_with_indent(&format!("  {shown}{rest}"), self.widths.line);
         format!("{heading}: {all}\n{names}")
     }
 }

@@ -1,12 +1,10 @@
-//! An audit as JSON.
-
 use serde_json::{Map, Value, json};
 
 use super::audit::{AuditedSet, count_assertion_usage, count_skipped_by_reason};
 use crate::eval::{AssertionResult, AuditReport, CaseAudit, Mutation, ReferenceVerdict, Verdict};
 
-/// `slalom.audit/1`: every figure of the tables, and every case.
-pub fn audit_json(audited: &[AuditedSet], min_caught: f64, seed: u64, exit_code: u8) -> Value {
+/// The object `slalom.audit/1`: all figures of the tables, and every case.
+pub(crate) fn audit_json(audited: &[AuditedSet], min_caught: f64, seed: u64, exit_code: u8) -> Value {
     let sets: Vec<Value> = audited.iter().map(set_json).collect();
     json!({"schema": "slalom.audit/1", "min_caught": min_caught, "seed": seed, "sets": sets, "exit_code": exit_code})
 }

@@ -1,32 +1,26 @@
-//! What providers say that they serve, beside what the catalogue says.
+//! The models that providers list, compared with the catalog.
 
 use serde_json::{Value, json};
 
 use super::table::new_table;
 
-/// One provider's answer.
 #[derive(Clone, Debug)]
-pub struct ProviderListing {
-    /// Who was asked.
+pub(crate) struct ProviderListing {
     pub provider: String,
-    /// Its models, and those of the catalogue that it does not list; or why it does not say.
+    /// The provider's models and those that only the catalog has; or the error.
     pub models: Result<Vec<ListedModel>, String>,
 }
 
-/// A model that somebody lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedModel {
-    /// Its name at the provider.
+pub(crate) struct ListedModel {
     pub model: String,
-    /// Whether the provider lists it.
     pub is_listed: bool,
-    /// Whether the catalogue has it.
     pub is_in_catalog: bool,
 }
 
 impl ProviderListing {
-    /// An answer, held against the catalogue's models of that provider.
-    pub fn new(provider: &str, listed: Result<Vec<String>, String>, known: &[String]) -> Self {
+    /// Merges a provider's list with the catalog's models of that provider.
+    pub(crate) fn new(provider: &str, listed: Result<Vec<String>, String>, known: &[String]) -> Self {
         let models = listed.map(|mut listed| {
             listed.sort();
             let missing = known.iter().filter(|model| !listed.contains(model));
@@ -44,9 +38,8 @@ impl ProviderListing {
     }
 }
 
-/// One row a model.
-pub fn available_models_table(answers: &[ProviderListing], width: usize) -> String {
-    let mut table = new_table(width, &["model", "provider lists it", "catalogue has it"], &[]);
+pub(crate) fn available_models_table(answers: &[ProviderListing], width: usize) -> String {
+    let mut table = new_table(width, &["model", "listed by provider", "in catalog"], &[]);
     let word = |yes: bool| if yes { "yes" } else { "no" };
     let mut rows = 0;
     for answer in answers {
@@ -59,8 +52,7 @@ pub fn available_models_table(answers: &[ProviderListing], width: usize) -> Stri
     if rows == 0 { String::new() } else { format!("{table}\n") }
 }
 
-/// The same as JSON.
-pub fn available_models_json(answers: &[ProviderListing]) -> Value {
+pub(crate) fn available_models_json(answers: &[ProviderListing]) -> Value {
     let model =
         |m: &ListedModel| json!({"model": m.model, "listed": m.is_listed, "in_catalogue": m.is_in_catalog});
     let provider = |answer: &ProviderListing| match &answer.models {

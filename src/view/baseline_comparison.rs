@@ -1,4 +1,4 @@
-//! How subjects stand to a baseline.
+//! The comparison of subjects with a baseline, as a table, as lines, and as JSON.
 
 use comfy_table::Table;
 use serde_json::{Value, json};
@@ -9,23 +9,23 @@ use super::table::{new_table, unwrapped_width};
 use crate::eval::statistics::{ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, PairedComparison, UnclearReason};
 use crate::eval::{BaselineComparison, BaselineOrigin};
 
-/// From this width on, a difference and its interval stand on one line.
+/// From this width on, a difference and its interval share one line.
 const ONE_LINE_INTERVAL_WIDTH: usize = 120;
 
-/// So many cases are named, unless all were asked for.
+/// Case IDs listed without `-v`.
 const MAX_NAMED_CASES: usize = 5;
 
-/// The comparisons of a run as a table, and what each of them means.
+/// The comparisons as a table, or as lines if it does not fit, with notes on each.
 pub(super) fn comparison_section(
     comparisons: &[BaselineComparison],
-    room: ConsoleWidths,
+    widths: ConsoleWidths,
     verbose: bool,
 ) -> String {
     let Some(first) = comparisons.first() else { return String::new() };
-    let Some(table) = widest_table(comparisons, first, room.table) else {
+    let Some(table) = widest_table(comparisons, first, widths.table) else {
         return comparison_lines(comparisons, verbose)
             .iter()
-            .map(|line| wrap_with_indent(line, room.line))
+            .map(|line| wrap_with_indent(line, widths.line))
             .collect();
     };
     let with = match comparisons {
@@ -33,26 +33,26 @@ pub(super) fn comparison_section(
         _ => baseline_name(first),
     };
     let mut out =
-        wrap_with_indent(&format!("compared with {with}, case by case"), room.line) + &format!("{table}\n");
+        wrap_with_indent(&format!("paired comparison with {with}"), widths.line) + &format!("{table}\n");
     for comparison in comparisons {
         for line in describe_comparison(comparison, verbose) {
-            out.push_str(&wrap_with_indent(&format!("{}: {line}", comparison.challenger), room.line));
+            out.push_str(&wrap_with_indent(&format!("{}: {line}", comparison.challenger), widths.line));
         }
     }
     out
 }
 
-/// The widest table that there is room for, if there is for one.
+/// The widest table that fits, if any.
 fn widest_table(
     comparisons: &[BaselineComparison],
     first: &BaselineComparison,
-    room: usize,
+    max_width: usize,
 ) -> Option<Table> {
-    let share = format!("{} %", format_percent(1.0 - first.level.alpha()));
-    let rates = format!("{}, baseline's", first.metric.name());
-    [room, room.min(ONE_LINE_INTERVAL_WIDTH - 1)].into_iter().find_map(|width| {
+    let share = format!("{}%", format_percent(1.0 - first.level.alpha()));
+    let rates = format!("{}, baseline", first.metric.name());
+    [max_width, max_width.min(ONE_LINE_INTERVAL_WIDTH - 1)].into_iter().find_map(|width| {
         let gap = if width < ONE_LINE_INTERVAL_WIDTH { "\n" } else { " " };
-        let difference = format!("difference{gap}[{share}]");
+        let difference = format!("difference{gap}[{share} CI]");
         let mut header = vec!["challenger", "verdict", &difference, "p", "better", "worse", &rates];
         if width < ONE_LINE_INTERVAL_WIDTH {
             header.pop();
@@ -60,7 +60,7 @@ fn widest_table(
         let mut rows: Vec<Vec<String>> =
             comparisons.iter().map(|comparison| comparison_row(comparison, gap)).collect();
         rows.iter_mut().for_each(|row| row.truncate(header.len()));
-        (unwrapped_width(&header, &rows) <= room).then(|| {
+        (unwrapped_width(&header, &rows) <= max_width).then(|| {
             let mut table = new_table(width, &header, &[2, 3, 4, 5, 6]);
             table.add_rows(rows);
             table
@@ -87,7 +87,7 @@ fn comparison_row(comparison: &BaselineComparison, gap: &str) -> Vec<String> {
     cells
 }
 
-/// The comparisons of a run, each with what it means, on lines of their own.
+/// The comparisons and their notes, one per line.
 pub(super) fn comparison_lines(comparisons: &[BaselineComparison], verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for comparison in comparisons {
@@ -95,8 +95,7 @@ pub(super) fn comparison_lines(comparisons: &[BaselineComparison], verbose: bool
         if let Ok(found) = &comparison.result {
             let (low, high) = found.interval;
             lines.push(format!(
-                "{name} against {}: {}; {} {:.3} against {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}] at {} %, p {}, \
-                 {} better, {} worse",
+                "{name} vs. {}: {}; {} {:.3} vs. {:.3}, difference {:+.3} [{low:+.3}, {high:+.3}] ({}% CI), p {}, {} better, {} worse",
                 baseline_name(comparison),
                 verdict_label(found.verdict),
                 comparison.metric.name(),
@@ -114,7 +113,7 @@ pub(super) fn comparison_lines(comparisons: &[BaselineComparison], verbose: bool
     lines
 }
 
-/// What a comparison is worth, in words.
+/// Notes on a comparison.
 fn describe_comparison(comparison: &BaselineComparison, verbose: bool) -> Vec<String> {
     let found = match &comparison.result {
         Ok(found) => found,
@@ -125,89 +124,88 @@ fn describe_comparison(comparison: &BaselineComparison, verbose: bool) -> Vec<St
         lines.push(format!("compared with {}", pluralize(runs, "earlier run")));
     }
     if comparison.is_self_comparison() {
-        lines.push("the very same answers stand on both sides".to_owned());
+        lines.push("both sides contain the same answers".to_owned());
     }
     if comparison.is_unclear() {
         lines.push(describe_unclear(found));
     }
-    if let Some(doubt) = found.unclear_reason {
-        lines.push(describe_unclear_reason(doubt, found));
+    if let Some(reason) = found.unclear_reason {
+        lines.push(describe_unclear_reason(reason, found));
     }
     if let Some(rate) = found.false_trip_rate {
         lines.push(format!(
-            "on a set like this, an equally good model drops beyond `max_drop` in {} % of runs",
+            "on a set like this one, an equally good model exceeds `max_drop` in {}% of runs",
             format_percent(rate)
         ));
     }
     if let Some(needed) = found.cases_needed.filter(|_| comparison.is_unclear()) {
-        lines.push(format!("{needed} cases like these would find a drop of `max_drop` in four of five runs"));
+        lines.push(format!(
+            "detecting a drop of `max_drop` with 80% power needs about {needed} cases like these"
+        ));
     }
     for (ids, what) in [(&found.regressed, "worse on"), (&found.improved, "better on")] {
         lines.extend(list_case_ids(ids, verbose).map(|names| format!("{what} {names}")));
     }
     if found.left_out > 0 {
-        lines.push(format!("{} not scored with both, and left out", pluralize(found.left_out, "case")));
+        lines.push(format!("{} excluded: not scored on both sides", pluralize(found.left_out, "case")));
     }
     let baseline = &comparison.baseline;
-    lines.extend(list_case_ids(&comparison.unpaired, verbose).map(|names| {
-        format!("not compared, since {baseline} was never asked them, or was asked otherwise: {names}")
-    }));
+    lines.extend(
+        list_case_ids(&comparison.unpaired, verbose)
+            .map(|names| format!("not compared (new, or changed since {baseline} was run): {names}")),
+    );
     lines.extend(list_case_ids(&comparison.removed, verbose).map(|names| {
-        format!("not compared, since the set no longer has them as {baseline} was asked: {names}")
+        format!("not compared (removed from the set, or changed since {baseline} was run): {names}")
     }));
     lines
 }
 
 fn describe_unclear(found: &PairedComparison) -> String {
     let detectable = match found.detectable {
-        Some(difference) => format!("a difference of {difference:.3} is found in four of five runs"),
-        None => "no difference is large enough to be found in four of five runs".to_owned(),
+        Some(difference) => format!("a difference of {difference:.3} is detectable with 80% power"),
+        None => "no difference is detectable with 80% power".to_owned(),
     };
     format!(
-        "no difference was shown, and a drop of up to {:.3} is not ruled out; with {} like these, {detectable}",
+        "no significant difference, and a drop of up to {:.3} cannot be ruled out; with {} like these, {detectable}",
         found.largest_drop,
         pluralize(found.pairs, "case")
     )
 }
 
-fn describe_unclear_reason(doubt: UnclearReason, found: &PairedComparison) -> String {
-    match doubt {
+fn describe_unclear_reason(reason: UnclearReason, found: &PairedComparison) -> String {
+    match reason {
         UnclearReason::FewPairs => {
-            format!("a verdict on scores takes {MIN_PAIRS} cases, and there are {}", found.pairs)
+            format!("a verdict on scores needs at least {MIN_PAIRS} cases, but there are {}", found.pairs)
         }
         UnclearReason::FewClusters => format!(
-            "a verdict over clusters takes {MIN_CLUSTERS}, and there are {}",
+            "a verdict over clusters needs at least {MIN_CLUSTERS} clusters, but there are {}",
             found.clusters.unwrap_or_default()
         ),
-        UnclearReason::UnevenClusters => {
-            "clusters differ so much in size that the verdict hangs on how that is reckoned with".to_owned()
-        }
+        UnclearReason::UnevenClusters => "cluster sizes are too uneven for a reliable verdict".to_owned(),
     }
 }
 
-/// Ids, as many as there is room for; `None` where there are none.
+/// `None` for an empty list.
 fn list_case_ids(ids: &[String], verbose: bool) -> Option<String> {
     let shown = if verbose { ids.len() } else { MAX_NAMED_CASES };
     let names = ids.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
     let more = ids.len().saturating_sub(shown);
-    let rest = if more > 0 { format!(" and {more} more (-v names all)") } else { String::new() };
+    let rest = if more > 0 { format!(" and {more} more (-v lists all)") } else { String::new() };
     (!ids.is_empty()).then(|| names + &rest)
 }
 
-/// The baseline's name, with where its answers come from.
 fn baseline_name(comparison: &BaselineComparison) -> String {
     let name = &comparison.baseline;
     match &comparison.origin {
         BaselineOrigin::SameRun => name.clone(),
-        BaselineOrigin::Run(id) => format!("{name} in the run {id}"),
+        BaselineOrigin::Run(id) => format!("{name} in run {id}"),
         BaselineOrigin::File(path) => format!("{name} in {path}"),
         BaselineOrigin::History(runs) => format!("{name} in {}", pluralize(*runs, "earlier run")),
     }
 }
 
-/// A verdict as one word.
-fn verdict_label(finding: ComparisonVerdict) -> &'static str {
-    match finding {
+fn verdict_label(verdict: ComparisonVerdict) -> &'static str {
+    match verdict {
         ComparisonVerdict::Equivalent => "equivalent",
         ComparisonVerdict::Better => "better",
         ComparisonVerdict::Worse => "WORSE",
@@ -219,13 +217,12 @@ fn format_p_value(p: f64) -> String {
     if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// A share in percent, with a decimal where it matters.
+/// A share in percent, with at most one decimal.
 fn format_percent(share: f64) -> String {
     let percent = (share * 1000.0).round() / 10.0;
     format!("{percent}")
 }
 
-/// A comparison, for programs.
 pub(super) fn comparison_json(comparison: &BaselineComparison) -> Value {
     let (run, file, runs) = match &comparison.origin {
         BaselineOrigin::SameRun => (None, None, None),

@@ -1,4 +1,4 @@
-//! The JSON envelope of a call: one object, the same for every provider, and for failures.
+//! The JSON object of a call, the same for every provider and for failures.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,9 +10,9 @@ use crate::dialect::{ParsedResponseHeaders, RateLimit};
 use crate::eval::StructuredOutput;
 use crate::route::{Attempt, CallRecord};
 
-/// The envelope `slalom.call/1`.
+/// The object `slalom.call/1`.
 #[derive(Debug, Serialize)]
-pub struct CallEnvelope<'a> {
+pub(crate) struct CallEnvelope<'a> {
     schema: &'static str,
     id: &'a str,
     route: Option<&'a str>,
@@ -32,27 +32,26 @@ pub struct CallEnvelope<'a> {
     cost_source: &'static str,
     first_token_ms: Option<u64>,
     latency_ms: u64,
-    /// How much of that was waiting for limits.
+    /// The part of the latency spent waiting for limits.
     queued_ms: u64,
     failovers: usize,
     attempts: Vec<AttemptObject<'a>>,
     skipped: Vec<SkippedObject<'a>>,
     not_tried: Vec<ModelObject<'a>>,
-    /// The answer as a turn to give back, with the results of its tool calls or with the next prompt.
+    /// The answer as a message to send back, with tool results or the next prompt.
     message: Option<Message>,
     unexpected: &'a [String],
     provider_fields: &'a Map<String, Value>,
     simulated: bool,
-    /// The outages that were put in; ordinary calls have none.
+    /// The injected outages; absent from ordinary calls.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     drill: &'a [String],
     error: Option<ErrorObject>,
 }
 
 impl<'a> CallEnvelope<'a> {
-    /// The envelope of a call that was part of these drills.
     #[must_use]
-    pub fn with_drills(self, drill: &'a [String]) -> Self {
+    pub(crate) fn with_drills(self, drill: &'a [String]) -> Self {
         Self { drill, ..self }
     }
 }
@@ -70,7 +69,7 @@ pub(super) struct AttemptObject<'a> {
     rate_limits: Option<RateLimitsObject>,
 }
 
-/// What is left at the provider, where its headers say so.
+/// Remaining limits at the provider, as reported by its headers.
 #[derive(Debug, Serialize)]
 struct RateLimitsObject {
     requests: RateLimitObject,
@@ -116,9 +115,9 @@ struct ErrorObject {
     hint: Option<String>,
 }
 
-/// The envelope of a call. `hint` says what to do where there is no answer; `structured` is what came of an answer whose
-/// shape was asked for: the JSON in it, or what is wrong with it.
-pub fn call_envelope<'a>(
+/// `hint` is advice for a failed call; `structured` is the JSON of a structured answer, or what is wrong with
+/// it.
+pub(crate) fn call_envelope<'a>(
     record: &'a CallRecord,
     structured: Option<&StructuredOutput>,
     hint: Option<String>,
@@ -126,7 +125,7 @@ pub fn call_envelope<'a>(
     static EMPTY_FIELDS: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let answer = record.outcome.as_ref().ok();
     let response = answer.map(|answer| &answer.response);
-    let none = record.outcome.as_ref().err();
+    let no_answer = record.outcome.as_ref().err();
     let cost = record.total_cost();
     CallEnvelope {
         schema: "slalom.call/1",
@@ -136,7 +135,7 @@ pub fn call_envelope<'a>(
         provider: answer.map(|a| a.model_ref.provider.as_str()),
         model: answer.map(|a| a.model_ref.model.as_str()),
         served_model: response.and_then(|r| r.served_model.as_deref()),
-        text: response.map_or_else(|| none.map_or("", |n| n.shown_text.as_str()), |r| r.text.as_str()),
+        text: response.map_or_else(|| no_answer.map_or("", |n| n.shown_text.as_str()), |r| r.text.as_str()),
         reasoning: response.and_then(|r| r.reasoning.as_deref()),
         tool_calls: response.map_or(&[], |r| &r.tool_calls),
         citations: response.map_or(&[], |r| &r.citations),
@@ -171,9 +170,12 @@ pub fn call_envelope<'a>(
         provider_fields: response.map_or(&EMPTY_FIELDS, |r| &r.provider_fields),
         simulated: record.is_simulated(),
         drill: &[],
-        error: none.map(|none| ErrorObject {
-            class: none.failure.as_ref().map(|f| f.class.as_str()),
-            message: none.failure.as_ref().map_or_else(|| none.reason.message(), |f| f.message.clone()),
+        error: no_answer.map(|no_answer| ErrorObject {
+            class: no_answer.failure.as_ref().map(|f| f.class.as_str()),
+            message: no_answer
+                .failure
+                .as_ref()
+                .map_or_else(|| no_answer.reason.message(), |f| f.message.clone()),
             hint,
         }),
     }
@@ -194,15 +196,16 @@ pub(super) fn attempt_object(attempt: &Attempt) -> AttemptObject<'_> {
 }
 
 fn rate_limits_object(account: &ParsedResponseHeaders) -> Option<RateLimitsObject> {
-    let limit = |said: RateLimit| RateLimitObject {
-        limit: said.limit,
-        remaining: said.remaining,
-        reset_ms: said.reset_after.map(round_milliseconds),
+    let limit_object = |limit: RateLimit| RateLimitObject {
+        limit: limit.limit,
+        remaining: limit.remaining,
+        reset_ms: limit.reset_after.map(round_milliseconds),
     };
-    let said = [account.request_limit, account.token_limit].iter().any(|said| *said != RateLimit::default());
-    said.then(|| RateLimitsObject {
-        requests: limit(account.request_limit),
-        tokens: limit(account.token_limit),
+    let is_reported =
+        [account.request_limit, account.token_limit].iter().any(|limit| *limit != RateLimit::default());
+    is_reported.then(|| RateLimitsObject {
+        requests: limit_object(account.request_limit),
+        tokens: limit_object(account.token_limit),
     })
 }
 

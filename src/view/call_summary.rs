@@ -1,4 +1,4 @@
-//! The one line after an answer: who, how much, how long, and what failed on the way.
+//! The summary line after an answer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::chat::FinishReason;
 use crate::route::{CallAnswer, CallRecord};
 
 /// `anthropic/claude-haiku-5-5 · 412 in, 96 out · $0.0009 · first token 0.31 s · 1.24 s · 1 failover`.
-pub fn call_summary_line(record: &CallRecord, answer: &CallAnswer) -> String {
+pub(crate) fn call_summary_line(record: &CallRecord, answer: &CallAnswer) -> String {
     let usage = answer.response.usage;
     let tokens = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     let mut parts = vec![answer.model_ref.to_string()];
@@ -24,7 +24,7 @@ pub fn call_summary_line(record: &CallRecord, answer: &CallAnswer) -> String {
     parts.extend(record.first_token.map(|first| format!("first token {}", format_duration(first))));
     parts.push(format_duration(record.latency));
     if record.queued_time >= Duration::from_millis(100) {
-        parts.push(format!("{} of it queued", format_duration(record.queued_time)));
+        parts.push(format!("{} queued", format_duration(record.queued_time)));
     }
     let retries = record.attempts.len() - 1 - record.failover_count();
     if retries > 0 {
@@ -34,7 +34,7 @@ pub fn call_summary_line(record: &CallRecord, answer: &CallAnswer) -> String {
         parts.push(pluralize(record.failover_count(), "failover"));
     }
     if !matches!(answer.response.finish_reason, FinishReason::Stop) {
-        parts.push(format!("ended by {}", answer.response.finish_reason.as_str()));
+        parts.push(format!("finish reason {}", answer.response.finish_reason.as_str()));
     }
     parts.join(" · ")
 }

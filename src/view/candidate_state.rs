@@ -1,4 +1,4 @@
-//! How a candidate stands, and why, in words.
+//! Descriptions of a candidate's state and the reasons for it.
 
 use std::time::Duration;
 
@@ -7,36 +7,37 @@ use crate::chat::pluralize;
 use crate::provider::{Target, TargetError};
 use crate::route::{Availability, Candidate, CandidateConditions, HealthReport, SkipReason, Unavailable};
 
-/// A failure longer ago than this says nothing of how a model stands now.
+/// Older failures say nothing about the current state.
 const RECENT_FAILURE_MS: i64 = 86_400_000;
 
-/// How a candidate stands, in a few words.
-pub fn describe_state(candidate: &Candidate, report: Option<&HealthReport>, now: i64) -> String {
-    let standing = match (&candidate.target, report) {
+pub(crate) fn describe_state(candidate: &Candidate, report: Option<&HealthReport>, now: i64) -> String {
+    let availability = match (&candidate.target, report) {
         (Err(error), _) => return describe_target_error(error).to_owned(),
         (Ok(_), None) => return "ready".to_owned(),
         (Ok(_), Some(report)) => &report.availability,
     };
-    match standing {
+    match availability {
         Availability::Ready => "ready".to_owned(),
         Availability::Demoted => "demoted".to_owned(),
-        Availability::HalfOpen => "half-open: one call may try it".to_owned(),
+        Availability::HalfOpen => "half-open: one call may probe it".to_owned(),
         Availability::Unavailable { until, why } => {
             let wait = format_remaining(until - now);
             match why {
                 Unavailable::BreakerOpen => format!("breaker open for another {wait}"),
-                Unavailable::BreakerProbing => "half-open: another call is trying it".to_owned(),
-                Unavailable::RetryAfter => format!("asked not to be called for another {wait}"),
+                Unavailable::BreakerProbing => "half-open: another call is probing it".to_owned(),
+                Unavailable::RetryAfter => {
+                    format!("in cooldown for another {wait} (requested by the provider)")
+                }
                 Unavailable::AtLimit(full) => full.to_string(),
                 Unavailable::Cooldown(class) => {
-                    format!("{} blocked for another {wait} ({class})", blocked_scope(candidate, class))
+                    format!("{} in cooldown for another {wait} ({class})", blocked_scope(candidate, class))
                 }
             }
         }
     }
 }
 
-/// What a block is of: the model, its key, or whatever stands in for one.
+/// What is in cooldown: the model, the key, or the provider if it needs no key.
 fn blocked_scope(candidate: &Candidate, class: &str) -> &'static str {
     let has_key = candidate.target.as_ref().is_ok_and(|target| target.authorization_origin().is_some());
     match class {
@@ -51,16 +52,16 @@ fn describe_target_error(error: &TargetError) -> &'static str {
         TargetError::NoKey { .. } | TargetError::BadKeyFile { .. } => "no key",
         TargetError::NoCredentials { .. } => "no credentials",
         TargetError::NoSetting { .. } => "not set up",
-        TargetError::Untrusted { .. } => "not trusted yet",
+        TargetError::Untrusted { .. } => "not trusted",
         TargetError::BadSetting { .. }
         | TargetError::PlainHttp { .. }
         | TargetError::BadUrl { .. }
         | TargetError::UserInfoInUrl { .. }
-        | TargetError::BadKey { .. } => "cannot be called",
+        | TargetError::BadKey { .. } => "not usable",
     }
 }
 
-/// The word of `--json` for how a candidate stands.
+/// The state in `--json` output.
 pub(super) fn state_code(candidate: &Candidate, report: Option<&HealthReport>) -> &'static str {
     match &candidate.target {
         Err(error) => SkipReason::TargetError(error.clone()).code(),
@@ -68,7 +69,7 @@ pub(super) fn state_code(candidate: &Candidate, report: Option<&HealthReport>) -
     }
 }
 
-/// Why it stands like that; nothing where there is nothing to say.
+/// The reason for the state; may be empty.
 pub(super) fn describe_state_reason(
     candidate: &Candidate,
     report: Option<&HealthReport>,
@@ -77,7 +78,7 @@ pub(super) fn describe_state_reason(
     let report = match (&candidate.target, report) {
         (Err(error), _) => {
             let words = error.to_string();
-            // What stands before it says the state once more.
+            // Drop the part before the colon: the state already says it.
             return words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned());
         }
         (Ok(_), None) => return String::new(),
@@ -98,7 +99,7 @@ pub(super) fn describe_state_reason(
     words.join("; ")
 }
 
-/// How many of the recent calls were in trouble. Both are decayed sums, so they are rounded for people.
+/// The share of recent calls that failed. Both counts decay over time, so they are rounded.
 fn describe_error_rate(report: &HealthReport) -> Option<String> {
     let calls = report.recent_calls.round();
     if calls < 1.0 {
@@ -107,12 +108,12 @@ fn describe_error_rate(report: &HealthReport) -> Option<String> {
     let calls_words = if calls == 1.0 { "1 recent call".to_owned() } else { format!("{calls} recent calls") };
     let share = 100.0 * report.recent_errors / report.recent_calls;
     Some(match share.round() {
-        0.0 => format!("about {calls_words} without trouble"),
-        share => format!("trouble in {share} % of about {calls_words}"),
+        0.0 => format!("about {calls_words}, no failures"),
+        share => format!("failures in {share}% of about {calls_words}"),
     })
 }
 
-/// Measured times, until the first token and for each one after it; nothing where neither was measured.
+/// Time to first token and time per token; `None` if unmeasured.
 pub(super) fn format_token_times(report: Option<&HealthReport>) -> [Option<String>; 2] {
     let first = report.and_then(|report| report.first_token_ms);
     let token = report.and_then(|report| report.token_ms);
@@ -122,21 +123,22 @@ pub(super) fn format_token_times(report: Option<&HealthReport>) -> [Option<Strin
     [first, token]
 }
 
-/// For which requests a candidate is there, a line for each condition; none where it is there for all.
+/// The requests that a candidate is for, one condition per line; empty if it is for all.
 pub(super) fn describe_conditions(when: &CandidateConditions) -> Vec<String> {
     let mut words = Vec::new();
-    words.extend(when.min_input_tokens.map(|least| format!("at least {} in", pluralize(least, "token"))));
-    words.extend(when.max_input_tokens.map(|most| format!("at most {} in", pluralize(most, "token"))));
-    words.extend(when.label.as_ref().map(|label| format!("the label {label}")));
-    let asked = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
-    for (wanted, what) in asked {
+    words.extend(
+        when.min_input_tokens.map(|least| format!("input of at least {}", pluralize(least, "token"))),
+    );
+    words.extend(when.max_input_tokens.map(|most| format!("input of at most {}", pluralize(most, "token"))));
+    words.extend(when.label.as_ref().map(|label| format!("label {label}")));
+    let contents = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
+    for (wanted, what) in contents {
         words.extend(wanted.map(|wanted| if wanted { what.to_owned() } else { format!("no {what}") }));
     }
     let line = |(n, words): (usize, String)| format!("{} {words}", if n == 0 { "when" } else { "and" });
     words.into_iter().enumerate().map(line).collect()
 }
 
-/// Whether what is called is the simulator.
 pub(super) fn is_simulated(candidate: &Candidate) -> bool {
     candidate.target.as_ref().is_ok_and(|target: &Target| target.provider.simulated)
 }

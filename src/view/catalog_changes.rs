@@ -1,4 +1,4 @@
-//! What an update of the catalogue changes.
+//! The changes of a catalog update, as a table and as JSON.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::catalog::CatalogChange;
 
 type CatalogChangeList = [(String, String, CatalogChange)];
 
-/// This many changes are shown; a list of hundreds is for `--json`.
+/// Changes shown in the table; `--json` has all of them.
 const MAX_SHOWN_CHANGES: usize = 30;
 
-/// New and changed models, one a row; what is gone is counted after them.
-pub fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -> String {
+/// New and changed models. Models that the source does not list are only counted.
+pub(crate) fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -> String {
     let count =
         |wanted: fn(&CatalogChange) -> bool| changes.iter().filter(|(_, _, change)| wanted(change)).count();
     let new = count(|change| matches!(change, CatalogChange::Added(_)));
@@ -21,7 +21,7 @@ pub fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -> Strin
     let mut text = String::new();
     if !changes.is_empty() {
         let mut table = new_table(width, &["model", "change", "$ in", "$ out"], &[2, 3]);
-        // Prices first: they are what an update is for.
+        // Price changes matter most, so they come first.
         let rank = |change: &CatalogChange| match change {
             CatalogChange::PriceChanged { .. } => 0,
             CatalogChange::Added(_) => 1,
@@ -50,16 +50,15 @@ pub fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -> Strin
     }
     let more = match changes.len().saturating_sub(MAX_SHOWN_CHANGES) {
         0 => String::new(),
-        n => format!(" ({n} of them not shown; --json has all)"),
+        n => format!(" ({n} not shown; --json lists all)"),
     };
     format!(
-        "{text}{new} new, {} changed, {gone} of the catalogue not listed there (they stay){more}\n",
+        "{text}{new} new, {} changed, {gone} in the catalog but not listed by the source (kept){more}\n",
         pluralize(priced, "price")
     )
 }
 
-/// The same as JSON, all of it.
-pub fn catalog_changes_json(changes: &CatalogChangeList, models: usize) -> Value {
+pub(crate) fn catalog_changes_json(changes: &CatalogChangeList, models: usize) -> Value {
     let dollars = |nano: Option<u64>| nano.map(|nano| nano as f64 / 1e9);
     let pair = |prices: &[Option<u64>; 2]| json!({"input": dollars(prices[0]), "output": dollars(prices[1])});
     let change = |(provider, model, change): &(String, String, CatalogChange)| match change {

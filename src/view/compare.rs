@@ -1,4 +1,4 @@
-//! Several answers to one prompt, side by side.
+//! Answers to one prompt, side by side.
 
 use serde_json::{Value, json};
 
@@ -10,11 +10,11 @@ use super::table::new_table;
 use crate::eval::StructuredOutput;
 use crate::route::CallRecord;
 
-/// A column needs this much to be read.
+/// The narrowest column that is still readable.
 const MIN_COLUMN_WIDTH: usize = 30;
 
-/// Answers in columns where there is room, one below the other where there is not.
-pub fn compare_table(
+/// Answers in columns, or in rows if the columns would be too narrow.
+pub(crate) fn compare_table(
     records: &[(CallRecord, Option<StructuredOutput>)],
     judged: Option<&PairwiseView<'_>>,
     width: usize,
@@ -48,19 +48,20 @@ fn answer_cells((record, structured): &(CallRecord, Option<StructuredOutput>)) -
                 text.push_str(&strip_control_chars(&format!("\n→ {} {}", call.name, call.arguments)));
             }
             if let Some(Err(why)) = structured {
-                text.push_str(&format!("\n\n(breaks the schema: {})", strip_control_chars(why)));
+                text.push_str(&format!("\n\n(does not match the schema: {})", strip_control_chars(why)));
             }
             (name, text.trim_start().to_owned(), call_summary_line(record, answer))
         }
-        Err(none) => {
-            let why = none.failure.as_ref().map_or_else(|| none.reason.message(), ToString::to_string);
+        Err(no_answer) => {
+            let why =
+                no_answer.failure.as_ref().map_or_else(|| no_answer.reason.message(), ToString::to_string);
             (name, format!("no answer: {}", strip_control_chars(&why)), format_duration(record.latency))
         }
     }
 }
 
-/// The envelopes of all answers, and what a judge says of them.
-pub fn compare_json(
+/// The JSON objects of all answers and the judge's verdicts.
+pub(crate) fn compare_json(
     records: &[(CallRecord, Option<StructuredOutput>)],
     judged: Option<&PairwiseView<'_>>,
     exit_code: u8,

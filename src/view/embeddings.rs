@@ -1,4 +1,4 @@
-//! Vectors, as lines and as JSON.
+//! Embeddings as text and as JSON.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::catalog::Cost;
 use crate::chat::EmbeddingResponse;
 use crate::provider::Target;
 
-/// A vector a line.
-pub fn embeddings_lines(embeddings: &EmbeddingResponse) -> String {
-    // Through text, so that a number of 32 bits is written as the shortest that means it.
+/// One embedding per line.
+pub(crate) fn embeddings_lines(embeddings: &EmbeddingResponse) -> String {
+    // serde_json writes the shortest decimal that represents the `f32`.
     let line = |vector: &Vec<f32>| serde_json::to_string(vector).unwrap_or_default() + "\n";
     embeddings.embeddings.iter().map(line).collect()
 }
 
 /// The object `slalom.embeddings/1`.
-pub fn embeddings_json(
+pub(crate) fn embeddings_json(
     target: &Target,
     embeddings: &EmbeddingResponse,
     cost: Cost,
@@ -50,8 +50,8 @@ struct EmbeddingsObject<'a> {
     simulated: bool,
 }
 
-/// The one line after the vectors.
-pub fn embeddings_summary_line(
+/// The summary line after the embeddings.
+pub(crate) fn embeddings_summary_line(
     target: &Target,
     embeddings: &EmbeddingResponse,
     cost: Cost,
@@ -61,9 +61,9 @@ pub fn embeddings_summary_line(
     let tokens = embeddings.usage.input_tokens.map_or_else(|| "?".to_owned(), |tokens| tokens.to_string());
     let simulated = if target.provider.simulated { " (simulated)" } else { "" };
     format!(
-        "{}{simulated} · {} of {length} · {tokens} in · {} · {}",
+        "{}{simulated} · {} ({length} dimensions) · {tokens} in · {} · {}",
         target.model_ref,
-        pluralize(embeddings.embeddings.len(), "vector"),
+        pluralize(embeddings.embeddings.len(), "embedding"),
         format_cost(cost),
         format_duration(latency)
     )

@@ -1,4 +1,4 @@
-//! The scores of an eval.
+//! The console output of an eval.
 
 use super::baseline_comparison::comparison_section;
 use super::failing_cases::failing_cases_section;
@@ -8,17 +8,17 @@ use super::table::{BORDERLESS_WIDTH, new_table, unwrapped_width};
 use super::{ConsoleWidths, EvalRun};
 use crate::eval::{SubjectResults, SubjectSummary};
 
-/// From this width on, a rate and its interval stand on one line.
+/// From this width on, a rate and its interval share one line.
 const ONE_LINE_INTERVAL_WIDTH: usize = 104;
 
-/// The table of one run, what failed, and what the gate says.
-pub fn eval_table(run: &EvalRun<'_>, room: ConsoleWidths, verbose: bool) -> String {
+/// The table of a run, its failing cases, comparisons, and the gate.
+pub(crate) fn eval_table(run: &EvalRun<'_>, widths: ConsoleWidths, verbose: bool) -> String {
     let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
     let cut = if run.is_complete { "" } else { " · incomplete" };
     let cases = pluralize(run.cases.len(), "case");
-    let line = |words: &str| wrap_with_indent(words, room.line);
+    let line = |words: &str| wrap_with_indent(words, widths.line);
     let mut out = line(&format!("{} · {cases}{times}{cut} · run {}", run.set.name, run.id));
-    out.push_str(&subject_table(run, room));
+    out.push_str(&subject_table(run, widths));
     for (summary, results) in run.summaries.iter().zip(run.results) {
         for words in subject_notes(summary, results) {
             out.push_str(&line(&format!("{}: {words}", summary.subject)));
@@ -29,60 +29,59 @@ pub fn eval_table(run: &EvalRun<'_>, room: ConsoleWidths, verbose: bool) -> Stri
             &ReportCases::for_subject(run, summary),
             summary,
             results,
-            room,
+            widths,
             verbose,
         ));
     }
     if is_simulated(run) {
         out.push_str(&line(SIMULATED_NOTE));
     }
-    out.push_str(&comparison_section(run.comparisons, room, verbose));
+    out.push_str(&comparison_section(run.comparisons, widths, verbose));
     out.push_str(&line(&describe_gate(run)));
     out
 }
 
-/// The figures of all subjects: in the widest table that there is room for, or in lines.
-fn subject_table(run: &EvalRun<'_>, room: ConsoleWidths) -> String {
-    for width in [room.table, room.table.min(BORDERLESS_WIDTH - 1)] {
+/// The figures of all subjects, in the widest table that fits, else as lines.
+fn subject_table(run: &EvalRun<'_>, widths: ConsoleWidths) -> String {
+    for width in [widths.table, widths.table.min(BORDERLESS_WIDTH - 1)] {
         let header: &[&str] = match width {
-            ..BORDERLESS_WIDTH => &["subject", "passed, rate\n[95 %]", "score", "cost", "p50", "p95"],
+            ..BORDERLESS_WIDTH => &["subject", "passed, rate\n[95% CI]", "score", "cost", "p50", "p95"],
             BORDERLESS_WIDTH..ONE_LINE_INTERVAL_WIDTH => {
-                &["subject", "passed", "pass rate\n[95 % interval]", "score", "cost", "p50", "p95"]
+                &["subject", "passed", "pass rate\n[95% CI]", "score", "cost", "p50", "p95"]
             }
-            _ => &["subject", "passed", "pass rate [95 % interval]", "score", "cost", "p50", "p95"],
+            _ => &["subject", "passed", "pass rate [95% CI]", "score", "cost", "p50", "p95"],
         };
         let rows: Vec<Vec<String>> =
             run.summaries.iter().map(|summary| subject_row(summary, width)).collect();
-        if unwrapped_width(header, &rows) <= room.table {
+        if unwrapped_width(header, &rows) <= widths.table {
             let mut table = new_table(width, header, &[1, 2, 3, 4, 5, 6]);
             table.add_rows(rows);
             return format!("{table}\n");
         }
     }
-    run.summaries.iter().map(|summary| wrap_with_indent(&subject_line(summary), room.line)).collect()
+    run.summaries.iter().map(|summary| wrap_with_indent(&subject_line(summary), widths.line)).collect()
 }
 
-/// A subject's row as a line.
 fn subject_line(summary: &SubjectSummary) -> String {
     let [name, passed, rate, score, cost, p50, p95] =
         subject_row(summary, ONE_LINE_INTERVAL_WIDTH).try_into().unwrap_or_default();
     format!("{name}: {passed} passed, {rate}; score {score}; {cost}; p50 {p50}, p95 {p95}")
 }
 
-/// What there is to say of a subject beside its figures.
+/// Notes on a subject below the table.
 fn subject_notes(summary: &SubjectSummary, results: &SubjectResults) -> Vec<String> {
     let mut notes: Vec<String> = describe_served_by(summary, results).into_iter().collect();
     if summary.cached_count > 0 {
         let (answers, cost) = (pluralize(summary.cached_count, "answer"), format_cost(summary.cached_cost));
-        notes.push(format!("{answers} from before, which would cost {cost}; --refresh asks anew"));
+        notes.push(format!("{answers} from the cache (would cost {cost}); --refresh reruns them"));
     }
     notes.extend(describe_grading(summary));
     if summary.failovers > 0 {
-        notes.push(format!("{} on the way", pluralize(summary.failovers, "failover")));
+        notes.push(format!("{} during the run", pluralize(summary.failovers, "failover")));
     }
     notes.extend(describe_repairs(summary));
     if summary.unscored > 0 {
-        notes.push(format!("{} unscored, which counts in no figure", pluralize(summary.unscored, "case")));
+        notes.push(format!("{} unscored, excluded from all figures", pluralize(summary.unscored, "case")));
     }
     notes
 }
@@ -113,7 +112,7 @@ fn subject_row(summary: &SubjectSummary, width: usize) -> Vec<String> {
     cells
 }
 
-/// Who gave a route's answers.
+/// How many of a route's answers each model gave.
 fn describe_served_by(summary: &SubjectSummary, results: &SubjectResults) -> Option<String> {
     let counts = results.count_by_model();
     let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
@@ -126,7 +125,10 @@ fn describe_gate(run: &EvalRun<'_>) -> String {
         let names: Vec<&str> = unclear.map(|comparison| comparison.challenger.as_str()).collect();
         return match names.as_slice() {
             [] => "gate: passed\n".to_owned(),
-            names => format!("gate: passed; neither better nor worse for certain: {}\n", names.join(", ")),
+            names => format!(
+                "gate: passed; unclear for {} (no significant difference: add cases or --repeat)\n",
+                names.join(", ")
+            ),
         };
     }
     run.gate.messages().fold(String::new(), |out, reason| out + "gate: FAILED: " + reason + "\n")

@@ -1,46 +1,45 @@
-//! The cases that do not pass, below the table of an eval.
+//! Failing and unscored cases, below the table of an eval.
 
 use super::ConsoleWidths;
 use super::format::{strip_control_chars, wrap_with_indent};
 use super::report::{ReportCases, ReportedCase, shorten};
 use crate::eval::{CaseResult, SubjectSummary, Verdict};
 
-/// Cases shown for each subject, unless more was asked for.
-pub const DEFAULT_SHOWN_CASES: usize = 3;
+/// Cases shown for each subject without `-v`.
+pub(crate) const DEFAULT_SHOWN_CASES: usize = 3;
 
-/// What a text begins under.
 const INDENT: &str = "    ";
 
-/// What was asked, what came, and which assertion that did not please: of some cases on a line each, or of all in full.
+/// Prompt, answer, and failed assertions of the first cases, one line each; of all cases in full if verbose.
 pub(super) fn failing_cases_section<'a>(
     cases: &ReportCases<'a>,
     summary: &SubjectSummary,
     results: &'a [CaseResult],
-    room: ConsoleWidths,
+    widths: ConsoleWidths,
     verbose: bool,
 ) -> String {
     let shown = if verbose { usize::MAX } else { DEFAULT_SHOWN_CASES };
     let mut out = String::new();
-    let mut told = 0;
+    let mut shown_count = 0;
     for judged in cases.not_passing(results).take(shown) {
-        told += 1;
+        shown_count += 1;
         let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
         let head = format!("{mark} {} · {}", summary.subject, strip_control_chars(&judged.display_name()));
-        out += &wrap_with_indent(&head, room.line);
-        out += &if verbose { case_details(&judged, room) } else { case_line(cases, &judged, room) };
+        out += &wrap_with_indent(&head, widths.line);
+        out += &if verbose { case_details(&judged, widths) } else { case_line(cases, &judged, widths) };
     }
-    // Not all of them may have been kept whole.
-    let more = (summary.failed + summary.unscored).saturating_sub(told);
+    // Not all results may have been kept in full.
+    let more = (summary.failed + summary.unscored).saturating_sub(shown_count);
     if more > 0 {
-        let more = format!("  … and {more} more of {}; -v shows all of them in full", summary.subject);
-        out += &wrap_with_indent(&more, room.line);
+        let more = format!("  … and {more} more for {} (-v shows all in full)", summary.subject);
+        out += &wrap_with_indent(&more, widths.line);
     }
     out
 }
 
-fn case_line<'a>(cases: &ReportCases<'a>, judged: &ReportedCase<'a>, room: ConsoleWidths) -> String {
+fn case_line<'a>(cases: &ReportCases<'a>, judged: &ReportedCase<'a>, widths: ConsoleWidths) -> String {
     let line = |name: &str, text: &str| {
-        let left = room.table.saturating_sub(INDENT.len() + name.chars().count() + 2);
+        let left = widths.table.saturating_sub(INDENT.len() + name.chars().count() + 2);
         format!("{INDENT}{name}: {}\n", strip_control_chars(&shorten(text, left)))
     };
     let mut out = String::new();
@@ -56,17 +55,17 @@ fn case_line<'a>(cases: &ReportCases<'a>, judged: &ReportedCase<'a>, room: Conso
     let whys = judged.reasons();
     if let [first, rest @ ..] = whys.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-        // Which assertion it was, and why, is what all this is for: it is shown whole.
+        // The failed assertion and its reason matter most, so they are never shortened.
         out += &wrap_with_indent(
             &format!("{INDENT}{}: {}{more}", first.name, strip_control_chars(first.reason)),
-            room.line,
+            widths.line,
         );
     }
-    out + &case_outcome_lines(judged, room)
+    out + &case_outcome_lines(judged, widths)
 }
 
-fn case_details(judged: &ReportedCase<'_>, room: ConsoleWidths) -> String {
-    // A margin: no line of a text looks like one of this program's.
+fn case_details(judged: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
+    // The margin keeps lines of a model's answer distinguishable from slalom's own.
     let text = |name: &str, text: &str| -> String {
         let text = strip_control_chars(text);
         let name = |nth: usize| if nth == 0 { name } else { "" };
@@ -80,15 +79,15 @@ fn case_details(judged: &ReportedCase<'_>, room: ConsoleWidths) -> String {
     for why in judged.reasons() {
         out += &wrap_with_indent(
             &format!("{INDENT}{}: {}", why.name, strip_control_chars(why.reason)),
-            room.line,
+            widths.line,
         );
     }
-    out + &case_outcome_lines(judged, room)
+    out + &case_outcome_lines(judged, widths)
 }
 
-/// What there is to say of a case at its end.
-fn case_outcome_lines(judged: &ReportedCase<'_>, room: ConsoleWidths) -> String {
-    let repaired = judged.repaired_by().map(|repairs| format!("passes once repaired: {repairs}"));
+/// Repeats and repairs of a case.
+fn case_outcome_lines(judged: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
+    let repaired = judged.repaired_by().map(|repairs| format!("passes after repair: {repairs}"));
     let words = judged.describe_repeats().into_iter().chain(repaired);
-    words.map(|words| wrap_with_indent(&format!("{INDENT}{words}"), room.line)).collect()
+    words.map(|words| wrap_with_indent(&format!("{INDENT}{words}"), widths.line)).collect()
 }

@@ -1,12 +1,12 @@
-//! Figures for people.
+//! Formatting for display.
 
 use std::time::Duration;
 
 use crate::catalog::{Cost, CostSource, format_usd_rounded};
 pub(super) use crate::chat::pluralize;
 
-/// A sum with three significant digits: `$0.000669`, `$1.24`; `~` before an estimate, `?` for what nobody knows.
-pub fn format_cost(cost: Cost) -> String {
+/// Three significant digits, for example `$0.000669`; `~` marks an estimate.
+pub(crate) fn format_cost(cost: Cost) -> String {
     match cost.usd() {
         None => "cost unknown".to_owned(),
         Some(usd) => {
@@ -28,12 +28,12 @@ pub(super) fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A time still to go, rounded up, so that it is over by then.
+/// Remaining time, rounded up so that it is over by then.
 pub(super) fn format_remaining(milliseconds: i64) -> String {
     crate::route::format_duration(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
 }
 
-/// A time gone by: `just now`, `12 s ago`, `4 min ago`; rounded down.
+/// Elapsed time, rounded down: `just now`, `12 s ago`, `4 min ago`.
 pub(super) fn format_elapsed(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;
     match seconds {
@@ -44,13 +44,13 @@ pub(super) fn format_elapsed(milliseconds: i64) -> String {
     }
 }
 
-/// A text in lines of that width, broken between words, with a line break at its end.
+/// Wraps a text between words and ends it with a line break.
 pub(super) fn wrap_text(text: &str, width: usize) -> String {
     wrap_from_column(text, width, 0, 0)
 }
 
-/// Each line of a text as it is where it has room; else broken between words, so that all of it stands further in than its
-/// beginning. With a line break at the end.
+/// Wraps lines that are too long and indents their continuation by two more columns. Other lines stay as they
+/// are. Ends with a line break.
 pub(super) fn wrap_with_indent(text: &str, width: usize) -> String {
     text.lines()
         .map(|line| {
@@ -64,35 +64,34 @@ pub(super) fn wrap_with_indent(text: &str, width: usize) -> String {
         .collect()
 }
 
-/// A text in lines of that width: so many columns of the first one are taken, and so many spaces stand before the others.
+/// Wraps a text whose first line has `taken` columns in use and whose other lines are indented.
 fn wrap_from_column(text: &str, width: usize, taken: usize, indent: usize) -> String {
     let mut lines = String::new();
     let mut used = taken;
-    let mut begins = true;
+    let mut is_first = true;
     for word in text.split_whitespace() {
-        let long = word.chars().count();
-        if !begins && used + 1 + long > width {
+        let length = word.chars().count();
+        if !is_first && used + 1 + length > width {
             lines.push('\n');
             lines.push_str(&" ".repeat(indent));
             used = indent;
-        } else if !begins {
+        } else if !is_first {
             lines.push(' ');
             used += 1;
         }
         lines.push_str(word);
-        used += long;
-        begins = false;
+        used += length;
+        is_first = false;
     }
     lines.push('\n');
     lines
 }
 
-/// Milliseconds, rounded as JSON shows them.
 pub(super) fn round_milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Text from outside, made harmless for a terminal: control characters but line breaks and tabs are replaced.
+/// Makes external text safe for a terminal: replaces control characters except line breaks and tabs.
 pub(super) fn strip_control_chars(text: &str) -> String {
     text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { crate::chat::sanitize_char(c) }).collect()
 }

@@ -1,4 +1,4 @@
-//! The catalogue as a table.
+//! The catalog as a table and as JSON.
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -7,31 +7,28 @@ use super::catalog_changes::format_price;
 use super::table::{BORDERLESS_WIDTH, new_table};
 use crate::catalog::{Capability, Catalog, Lifecycle, ModelFacts, ModelMode, ReasoningControl, TokenPrices};
 
-/// A model with whether it could be called now.
 #[derive(Clone, Debug)]
-pub struct ModelRow {
-    /// What is known of it.
+pub(crate) struct ModelRow {
     pub facts: ModelFacts,
-    /// Whether its provider's key is set, or it needs none.
+    /// Whether the provider's key is set or not needed.
     pub is_ready: bool,
-    /// Whether it is the simulator's.
     pub is_simulated: bool,
 }
 
-/// From this width on there is room to say what a model can do.
+/// From this width on, capabilities are shown.
 const CAPABILITIES_WIDTH: usize = 150;
 
-/// Models with windows and prices in dollars per million tokens. What they can do, until when they are served (where that
-/// is known of any) and lesser figures are shown where there is room: a name is not broken for them.
-pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
-    let roomy = width >= BORDERLESS_WIDTH;
-    let leaving = roomy && rows.iter().any(|row| row.facts.retirement_date.is_some());
-    let mut header = vec!["model", "window", "$ in", "$ out"];
-    header.extend(roomy.then_some(["$ cached", "most out"]).into_iter().flatten());
-    header.extend(leaving.then_some("until"));
-    header.extend((width >= CAPABILITIES_WIDTH).then_some("can"));
+/// Models with context windows and prices in dollars per million tokens. Narrow tables omit columns, so that
+/// names are not broken.
+pub(crate) fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
+    let is_wide = width >= BORDERLESS_WIDTH;
+    let shows_shutdown = is_wide && rows.iter().any(|row| row.facts.retirement_date.is_some());
+    let mut header = vec!["model", "context", "$ in", "$ out"];
+    header.extend(is_wide.then_some(["$ cached", "max output"]).into_iter().flatten());
+    header.extend(shows_shutdown.then_some("shutdown"));
+    header.extend((width >= CAPABILITIES_WIDTH).then_some("capabilities"));
     header.push("key");
-    let numbers: &[usize] = if roomy { &[1, 2, 3, 4, 5] } else { &[1, 2, 3] };
+    let numbers: &[usize] = if is_wide { &[1, 2, 3, 4, 5] } else { &[1, 2, 3] };
     let mut table = new_table(width, &header, numbers);
     for row in rows {
         let facts = &row.facts;
@@ -47,10 +44,10 @@ pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
             format_price(facts.pricing.base.input),
             format_price(facts.pricing.base.output),
         ];
-        if roomy {
+        if is_wide {
             cells.extend([format_price(facts.pricing.base.cached_input), count(facts.max_output_tokens)]);
         }
-        cells.extend(leaving.then(|| format_end_date(facts, today)));
+        cells.extend(shows_shutdown.then(|| format_end_date(facts, today)));
         cells.extend((width >= CAPABILITIES_WIDTH).then(|| describe_capabilities(facts)));
         cells.push(key.to_owned());
         table.add_row(cells);
@@ -58,13 +55,13 @@ pub fn models_table(rows: &[ModelRow], today: Date, width: usize) -> String {
     format!("{table}\n")
 }
 
-/// The day from which a model may not be served any more, marked when it has come or is near.
+/// The retirement date, marked if it is near or past.
 fn format_end_date(facts: &ModelFacts, today: Date) -> String {
     let Some(date) = &facts.retirement_date else { return String::new() };
     match facts.lifecycle_on(today) {
         Lifecycle::Active => date.clone(),
-        Lifecycle::RetiringSoon => format!("{date} soon"),
-        Lifecycle::Retired => format!("{date} past"),
+        Lifecycle::RetiringSoon => format!("{date} (soon)"),
+        Lifecycle::Retired => format!("{date} (past)"),
     }
 }
 
@@ -75,8 +72,7 @@ fn describe_capabilities(facts: &ModelFacts) -> String {
     facts.capabilities.supported().map(Capability::name).collect::<Vec<_>>().join(" ")
 }
 
-/// The same as JSON, with all that is known.
-pub fn models_json(rows: &[ModelRow], catalog: &Catalog, today: Date) -> Value {
+pub(crate) fn models_json(rows: &[ModelRow], catalog: &Catalog, today: Date) -> Value {
     let models: Vec<Value> = rows.iter().map(|row| model_json(row, today)).collect();
     json!({
         "schema": "slalom.models/1", "catalogue_date": catalog.as_of().to_string(), "count": models.len(),

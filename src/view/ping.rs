@@ -1,4 +1,4 @@
-//! What came of asking providers whether they are there.
+//! The results of pinging providers.
 
 use serde_json::{Value, json};
 
@@ -11,20 +11,18 @@ use crate::catalog::Cost;
 use crate::provider::{ModelRef, TargetError};
 use crate::route::{CallRecord, SkipReason};
 
-/// One provider, and what came of asking it.
 #[derive(Clone, Debug)]
-pub struct PingResult {
-    /// The model that was asked, or would have been.
+pub(crate) struct PingResult {
+    /// The model that was called, or would have been.
     pub model: ModelRef,
-    /// Whether it is the simulator's.
     pub is_simulated: bool,
-    /// The call; or why there was none.
+    /// An error if the model could not be called.
     pub record: Result<CallRecord, TargetError>,
 }
 
 impl PingResult {
-    /// Whether it was asked and did not answer.
-    pub fn has_failed(&self) -> bool {
+    /// Whether it was called and did not answer.
+    pub(crate) fn has_failed(&self) -> bool {
         self.record.as_ref().is_ok_and(|record| record.outcome.is_err())
     }
 
@@ -36,32 +34,31 @@ impl PingResult {
         }
     }
 
-    /// What went wrong, in words.
     fn describe_failure(&self) -> Option<String> {
         match &self.record {
             Err(error) => {
                 let words = error.to_string();
-                // The provider's name stands before it already.
+                // Drop the part before the colon: it repeats the provider's name.
                 Some(words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned()))
             }
             Ok(record) => {
-                let none = record.outcome.as_ref().err()?;
+                let no_answer = record.outcome.as_ref().err()?;
                 let skipped = || record.skipped.first().map(|(_, skip)| skip.to_string());
-                let failed = none.failure.as_ref().map(ToString::to_string);
-                Some(failed.or_else(skipped).unwrap_or_else(|| none.reason.message()))
+                let failed = no_answer.failure.as_ref().map(ToString::to_string);
+                Some(failed.or_else(skipped).unwrap_or_else(|| no_answer.reason.message()))
             }
         }
     }
 }
 
-/// What was owed for all of it; the simulator's prices are nobody's debt.
+/// The real cost, without simulated calls.
 fn total_cost(pinged: &[PingResult]) -> Cost {
     let real = pinged.iter().filter(|ping| !ping.is_simulated).filter_map(|ping| ping.record.as_ref().ok());
     Cost::sum(real.map(CallRecord::total_cost))
 }
 
-/// One row a provider. Where the table is narrow, what came of it stands below the name.
-pub fn ping_table(pinged: &[PingResult], width: usize) -> String {
+/// One row per provider. In a narrow table the result is below the name.
+pub(crate) fn ping_table(pinged: &[PingResult], width: usize) -> String {
     let wide = width >= BORDERLESS_WIDTH;
     let mut table = match wide {
         true => new_table(width, &["model", "result", "time", "cost"], &[2, 3]),
@@ -90,23 +87,22 @@ pub fn ping_table(pinged: &[PingResult], width: usize) -> String {
     if wide {
         reserve_name_column(&mut table, longest, wide);
     }
-    let asked = pinged.iter().filter(|ping| ping.record.is_ok()).count();
+    let called = pinged.iter().filter(|ping| ping.record.is_ok()).count();
     let failed = pinged.iter().filter(|ping| ping.has_failed()).count();
     let providers = pluralize(pinged.len(), "provider");
     let simulated = pinged.iter().any(|ping| ping.is_simulated);
-    let left_out = if simulated { " (the simulator's prices are left out)" } else { "" };
-    let owed = format_cost(total_cost(pinged));
+    let exclusion = if simulated { " (excluding simulated cost)" } else { "" };
+    let total = format_cost(total_cost(pinged));
     let mut foot =
-        wrap_text(&format!("pinged {asked} of {providers} · {failed} failed · {owed}{left_out}"), width);
+        wrap_text(&format!("pinged {called} of {providers} · {failed} failed · {total}{exclusion}"), width);
     if simulated {
-        let words = "(sim): answers, prices and latencies come from slalom's simulator, not from a model";
+        let words = "(sim): answers, prices, and latencies come from slalom's simulator, not from a model";
         foot.push_str(&wrap_text(words, width));
     }
     format!("{table}\n{foot}")
 }
 
-/// The same as JSON.
-pub fn ping_json(pinged: &[PingResult], exit_code: u8) -> Value {
+pub(crate) fn ping_json(pinged: &[PingResult], exit_code: u8) -> Value {
     let provider = |ping: &PingResult| {
         let record = ping.record.as_ref().ok();
         let cost = record.map(CallRecord::total_cost);

@@ -1,4 +1,4 @@
-//! What a route would do with a request: the plan, what may be expected of each candidate, and what becomes of failures.
+//! The plan of a route for a request: candidates, estimates, and reactions to failures.
 
 use std::time::Duration;
 
@@ -14,37 +14,35 @@ use crate::route::{
     RoutePolicy, SkipReason, StopOrContinue, Strategy, max_attempts, reaction_to,
 };
 
-/// A plan with all that explains it.
+/// A plan with the data that explains it.
 #[derive(Clone, Copy, Debug)]
-pub struct PlanView<'a> {
-    /// The route.
+pub(crate) struct PlanView<'a> {
     pub route: &'a Route,
-    /// What it would do.
     pub plan: &'a Plan,
-    /// With what.
     pub request: &'a Request,
-    /// How those stand that are tried, in their order, and why limits or money would not let them begin.
+    /// State of the candidates that the plan tries, in order, with the reason if limits or the budget exclude
+    /// one.
     pub availability: &'a [(Availability, Option<SkipReason>)],
-    /// The time, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub now: i64,
 }
 
 impl PlanView<'_> {
-    /// Every step, with how it stands where it is tried.
+    /// Every step, with the state of the candidates to try.
     fn steps_with_availability(
         &self,
     ) -> impl Iterator<Item = (&PlanStep, Option<&(Availability, Option<SkipReason>)>)> {
-        let mut outlook = self.availability.iter();
+        let mut current = self.availability.iter();
         self.plan.steps.iter().map(move |step| match step {
-            PlanStep::Try { .. } => (step, outlook.next()),
+            PlanStep::Try { .. } => (step, current.next()),
             PlanStep::Skip { .. } => (step, None),
         })
     }
 
-    /// Who of those that are tried would be first now.
+    /// Index of the candidate that would be tried first now.
     fn first_available(&self) -> Option<usize> {
-        let free = self.availability.iter().enumerate().filter(|(_, (_, held))| held.is_none());
-        Availability::pick_first(free.map(|(place, (standing, _))| (place, standing)))
+        let free = self.availability.iter().enumerate().filter(|(_, (_, blocked))| blocked.is_none());
+        Availability::pick_first(free.map(|(place, (availability, _))| (place, availability)))
     }
 
     fn first_estimate(&self) -> Option<CandidateEstimate> {
@@ -54,32 +52,33 @@ impl PlanView<'_> {
         })
     }
 
-    /// Why it would not be called now, and for how long where that is known.
+    /// Why a candidate would not be called now, and for how long if known.
     fn skip_now(
         &self,
-        (standing, held): &(Availability, Option<SkipReason>),
+        (availability, blocked): &(Availability, Option<SkipReason>),
     ) -> Option<(SkipReason, Option<Duration>)> {
-        if let Availability::Unavailable { until, why } = standing {
+        if let Availability::Unavailable { until, why } = availability {
             let wait = Duration::from_millis(u64::try_from(until - self.now).unwrap_or(0));
             return Some((SkipReason::Unavailable(why.clone(), wait), Some(wait)));
         }
-        held.clone().map(|skip| match skip {
+        blocked.clone().map(|skip| match skip {
             SkipReason::Unavailable(_, wait) => (skip, Some(wait)),
             other => (other, None),
         })
     }
 }
 
-/// The plan as tables: who is tried in which order, who is left out and why, and what follows on which failure.
-pub fn plan_table(explained: &PlanView<'_>, width: usize) -> String {
-    let mut steps = new_table(width, &["", "candidate", "decision", "cost", "first / whole"], &[0, 3, 4]);
+/// The plan as tables: the order of candidates, those that are skipped, and the next step after each failure.
+pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
+    let mut steps =
+        new_table(width, &["", "candidate", "decision", "cost", "first token / total"], &[0, 3, 4]);
     let mut tried = 0;
-    let first = explained.first_available();
-    for (n, (step, outlook)) in explained.steps_with_availability().enumerate() {
+    let first = view.first_available();
+    for (n, (step, current)) in view.steps_with_availability().enumerate() {
         let number = (n + 1).to_string();
         match step {
             PlanStep::Try { target, adjustments, estimate } => {
-                let decision = describe_step(explained, first == Some(tried), adjustments, outlook);
+                let decision = describe_step(view, first == Some(tried), adjustments, current);
                 tried += 1;
                 let (cost, time) = (describe_cost(*estimate), describe_latency(*estimate));
                 steps.add_row([number, target_name(target), decision, cost, time]);
@@ -91,50 +90,50 @@ pub fn plan_table(explained: &PlanView<'_>, width: usize) -> String {
         }
     }
     if first.is_none() && tried > 0 {
-        steps.add_row(["", "", "nobody is ready: whoever frees first is tried", "", ""]);
+        steps.add_row(["", "", "no candidate is ready: the first to become available is tried", "", ""]);
     }
     if tried == 0 {
         return format!(
-            "{}\n{steps}\n{}\n\nnobody is left to try: the call would end without an answer, and nothing was sent\n",
-            describe_order(explained),
-            describe_tokens(explained)
+            "{}\n{steps}\n{}\n\nno candidate left to try: the call would fail (nothing was sent)\n",
+            describe_order(view),
+            describe_tokens(view)
         );
     }
-    let mut failures = new_table(width, &["a failure of class", "leads to"], &[]);
-    for (classes, reaction) in group_reactions(&explained.route.policy) {
+    let mut failures = new_table(width, &["failure class", "next step"], &[]);
+    for (classes, reaction) in group_reactions(&view.route.policy) {
         let names: Vec<&str> = classes.iter().map(|class| class.as_str()).collect();
-        failures.add_row([names.join(", "), describe_reaction(&classes, reaction, &explained.route.policy)]);
+        failures.add_row([names.join(", "), describe_reaction(&classes, reaction, &view.route.policy)]);
     }
-    let shown = match explained.route.policy.on_midstream {
-        StopOrContinue::Stop => "the end of the call; what was shown stands, marked as cut",
-        StopOrContinue::Continue => "the next candidate, whose answer begins anew",
+    let shown = match view.route.policy.on_midstream {
+        StopOrContinue::Stop => "stop; keep the partial answer, marked as truncated",
+        StopOrContinue::Continue => "restart the answer with the next candidate",
     };
-    failures.add_row(["any, after a part was shown", shown]);
-    let mut text = format!("{}\n{steps}\n{}\n", describe_order(explained), describe_tokens(explained));
-    text += &format!("\n{failures}\n{}\nnothing was sent\n", describe_limits(explained.route, tried));
+    failures.add_row(["any, after output was shown", shown]);
+    let mut text = format!("{}\n{steps}\n{}\n", describe_order(view), describe_tokens(view));
+    text += &format!("\n{failures}\n{}\nnothing was sent\n", describe_limits(view.route, tried));
     text
 }
 
 fn describe_step(
-    explained: &PlanView<'_>,
+    view: &PlanView<'_>,
     first: bool,
     adjustments: &[RequestAdjustment],
-    outlook: Option<&(Availability, Option<SkipReason>)>,
+    current: Option<&(Availability, Option<SkipReason>)>,
 ) -> String {
-    let turn = match first {
-        true if explained.plan.is_exploration => "try first, to measure it",
+    let order = match first {
+        true if view.plan.is_exploration => "try first, to measure it",
         true => "try first",
-        false => "try if those before it fail",
+        false => "try if the previous ones fail",
     };
-    let away = outlook.and_then(|outlook| explained.skip_now(outlook));
-    let mut words = match (away, outlook.map(|(standing, _)| standing)) {
-        (Some((over @ SkipReason::BudgetExceeded(_), _)), _) => format!("leave out: {over}"),
-        (Some((why, _)), _) => format!("pass over while another one is ready: {why}"),
-        (None, Some(Availability::HalfOpen)) => format!("{turn}; its breaker is half-open, so it is a probe"),
+    let skipped = current.and_then(|current| view.skip_now(current));
+    let mut words = match (skipped, current.map(|(availability, _)| availability)) {
+        (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {skip}"),
+        (Some((why, _)), _) => format!("skip while another candidate is ready: {why}"),
+        (None, Some(Availability::HalfOpen)) => format!("{order}, as a probe (circuit breaker half-open)"),
         (None, Some(Availability::Demoted)) => {
-            format!("{turn}, behind the others: of late it fails too often")
+            format!("{order}, after the others (demoted: too many recent failures)")
         }
-        (None, _) => turn.to_owned(),
+        (None, _) => order.to_owned(),
     };
     for adjustment in adjustments {
         words.push_str(&format!("; {adjustment}"));
@@ -158,38 +157,38 @@ fn describe_latency(estimate: Option<CandidateEstimate>) -> String {
     let times = estimate.and_then(|estimate| estimate.first_token.zip(estimate.latency));
     match (times, estimate) {
         (Some((first, whole)), Some(estimate)) => {
-            let like = if estimate.measurements > 0.0 { "" } else { "\nlike its peers" };
-            format!("~{} / {}{like}", format_duration(first), format_duration(whole))
+            let note = if estimate.measurements > 0.0 { "" } else { "\n(from other models)" };
+            format!("~{} / {}{note}", format_duration(first), format_duration(whole))
         }
         _ => "unmeasured".to_owned(),
     }
 }
 
-fn describe_order(explained: &PlanView<'_>) -> String {
-    let strategy = &explained.route.policy.strategy;
+fn describe_order(view: &PlanView<'_>) -> String {
+    let strategy = &view.route.policy.strategy;
     let how = match strategy {
-        Strategy::Priority => "as written".to_owned(),
-        Strategy::Cheapest => "by the expected cost of the request".to_owned(),
-        Strategy::Fastest => "by the expected time until the last token".to_owned(),
+        Strategy::Priority => "in the listed order".to_owned(),
+        Strategy::Cheapest => "by expected cost".to_owned(),
+        Strategy::Fastest => "by expected total latency".to_owned(),
         Strategy::Balanced(weigh) => {
             format!("by cost {}, latency {}, reliability {}", weigh.cost, weigh.latency, weigh.reliability)
         }
         Strategy::Weighted { sticky_by: Some(variable) } => {
-            format!("by weight; the same `{variable}` always sees the same order")
+            format!("by weight, sticky: the same `{variable}` always gets the same order")
         }
-        Strategy::Weighted { sticky_by: None } => "by weight; chance decides anew for each call".to_owned(),
+        Strategy::Weighted { sticky_by: None } => "by weight, at random for each call".to_owned(),
     };
     format!("order: {}, {how}", strategy.name())
 }
 
-fn describe_tokens(explained: &PlanView<'_>) -> String {
-    let input = estimate_input_tokens(explained.request);
-    match explained.first_estimate() {
-        None => format!("the prompt has ~{}", pluralize(input, "token")),
+fn describe_tokens(view: &PlanView<'_>) -> String {
+    let input = estimate_input_tokens(view.request);
+    match view.first_estimate() {
+        None => format!("estimated input ~{}", pluralize(input, "token")),
         Some(estimate) => {
-            let how = if estimate.is_output_assumed { "assumed" } else { "as the route's answers are" };
+            let how = if estimate.is_output_assumed { "assumed" } else { "average of this route" };
             format!(
-                "the prompt has ~{}; ~{} come out ({how})",
+                "estimated input ~{}, output ~{} ({how})",
                 pluralize(input, "token"),
                 estimate.output_tokens
             )
@@ -200,31 +199,31 @@ fn describe_tokens(explained: &PlanView<'_>) -> String {
 fn describe_limits(route: &Route, tried: usize) -> String {
     let RoutePolicy { timeouts: deadlines, .. } = &route.policy;
     let first = deadlines.first_token.map_or_else(
-        || "as long as its kind of model needs".to_owned(),
-        |first| format!("{} each", format_duration(first)),
+        || "default for the model".to_owned(),
+        |first| format!("{} per attempt", format_duration(first)),
     );
     format!(
-        "first content is waited for {first}, {} in all\na stall ends after {}; at most {} attempts",
+        "first-token timeout: {first}; deadline: {}\nidle timeout: {}; at most {} attempts",
         format_duration(deadlines.deadline),
         format_duration(deadlines.idle),
         max_attempts(tried)
     )
 }
 
-/// The classes of failures in groups that lead to the same.
+/// Failure classes grouped by reaction.
 fn group_reactions(policy: &RoutePolicy) -> Vec<(Vec<FailureClass>, FailureReaction)> {
     let mut groups: Vec<(Vec<FailureClass>, FailureReaction)> = Vec::new();
     for class in FailureClass::ALL.into_iter().filter(|class| *class != FailureClass::Cancelled) {
         let reaction = reaction_to(class, policy, false);
-        let alike = |(classes, other): &(Vec<FailureClass>, FailureReaction)| {
+        let same_group = |(classes, other): &(Vec<FailureClass>, FailureReaction)| {
             let outcome = |r: &FailureReaction| (r.can_retry, r.can_fail_over, r.cooldown);
-            // A window and a wait that the provider names make a difference to whom and when.
+            // These two choose the next candidate or the wait in their own way.
             let special = [FailureClass::ContextOverflow, FailureClass::RateLimited];
             outcome(other) == outcome(&reaction)
                 && !special.contains(&class)
                 && classes.iter().all(|c| !special.contains(c))
         };
-        match groups.iter_mut().find(|group| alike(group)) {
+        match groups.iter_mut().find(|group| same_group(group)) {
             Some((classes, _)) => classes.push(class),
             None => groups.push((vec![class], reaction)),
         }
@@ -236,39 +235,36 @@ fn describe_reaction(classes: &[FailureClass], reaction: FailureReaction, policy
     let retry = policy.retry;
     let retries = reaction.can_retry && retry.retries > 0;
     let wait = match classes {
-        [FailureClass::RateLimited] => "after the wait that the provider names".to_owned(),
+        [FailureClass::RateLimited] => "after the wait that the provider requests".to_owned(),
         _ => format!("after up to {}", format_duration(retry.base)),
     };
     let times = if retry.retries == 1 { "once".to_owned() } else { format!("up to {} times", retry.retries) };
     let next = match classes {
-        [FailureClass::ContextOverflow] => "the next candidate with a larger window",
-        _ => "the next candidate at once",
+        [FailureClass::ContextOverflow] => "fail over to the next candidate with a larger context window",
+        _ => "fail over immediately",
     };
     let mut words = match (reaction.can_fail_over, retries, retry.when) {
-        (false, ..) => "the end of the call".to_owned(),
+        (false, ..) => "stop".to_owned(),
         (true, false, _) => next.to_owned(),
         (true, true, RetryWhen::Alone) => {
-            format!("{next}; the same one again {wait}, {times}, when no other is ready")
+            format!("{next}; if no other candidate is ready, retry the same one {wait}, {times}")
         }
-        (true, true, RetryWhen::First) => format!("the same one again {wait}, {times}; then {next}"),
+        (true, true, RetryWhen::First) => format!("retry the same one {wait}, {times}; then {next}"),
     };
-    let (whom, span) = match reaction.cooldown {
+    let (scope, span) = match reaction.cooldown {
         Cooldown::None => return words,
         Cooldown::Key(span) => ("this key", span),
         Cooldown::Model(span) => ("this model", span),
     };
-    words.push_str(&format!("; {whom} is left alone for {} min", span.as_secs() / 60));
+    words.push_str(&format!("; {scope} is in cooldown for {} min", span.as_secs() / 60));
     words
 }
 
-/// The same as JSON.
-pub fn plan_json(explained: &PlanView<'_>) -> Value {
-    let steps: Vec<Value> = explained
-        .steps_with_availability()
-        .map(|(step, outlook)| step_json(explained, step, outlook))
-        .collect();
-    let policy = &explained.route.policy;
-    let tried = explained.plan.targets().count();
+pub(crate) fn plan_json(view: &PlanView<'_>) -> Value {
+    let steps: Vec<Value> =
+        view.steps_with_availability().map(|(step, current)| step_json(view, step, current)).collect();
+    let policy = &view.route.policy;
+    let tried = view.plan.targets().count();
     let failures: Vec<Value> = group_reactions(policy)
         .into_iter()
         .map(|(classes, reaction)| {
@@ -285,11 +281,11 @@ pub fn plan_json(explained: &PlanView<'_>) -> Value {
             })
         })
         .collect();
-    let estimate = explained.first_estimate();
+    let estimate = view.first_estimate();
     json!({
-        "schema": "slalom.plan/1", "route": explained.route.name, "strategy": policy.strategy.name(),
-        "explored": explained.plan.is_exploration,
-        "estimated_input_tokens": estimate_input_tokens(explained.request),
+        "schema": "slalom.plan/1", "route": view.route.name, "strategy": policy.strategy.name(),
+        "explored": view.plan.is_exploration,
+        "estimated_input_tokens": estimate_input_tokens(view.request),
         "estimated_output_tokens": estimate.map(|estimate| estimate.output_tokens),
         "output_assumed": estimate.map(|estimate| estimate.is_output_assumed),
         "candidates": steps, "on_failure": failures,
@@ -301,22 +297,22 @@ pub fn plan_json(explained: &PlanView<'_>) -> Value {
 }
 
 fn step_json(
-    explained: &PlanView<'_>,
+    view: &PlanView<'_>,
     step: &PlanStep,
-    outlook: Option<&(Availability, Option<SkipReason>)>,
+    current: Option<&(Availability, Option<SkipReason>)>,
 ) -> Value {
     match step {
         PlanStep::Try { target, adjustments, estimate } => {
-            let away = outlook.and_then(|outlook| explained.skip_now(outlook));
-            let state = match (&away, outlook) {
+            let skipped = current.and_then(|current| view.skip_now(current));
+            let state = match (&skipped, current) {
                 (Some((skip, _)), _) => skip.code(),
-                (None, outlook) => outlook.map_or("ready", |(standing, _)| standing.code()),
+                (None, current) => current.map_or("ready", |(availability, _)| availability.code()),
             };
             json!({
                 "provider": target.model_ref.provider, "model": target.model_ref.model, "decision": "try", "reason": null,
                 "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": a.to_string()})).collect::<Vec<_>>(),
                 "simulated": target.provider.simulated,
-                "state": state, "ready_in_ms": away.and_then(|(_, wait)| wait).map(round_milliseconds),
+                "state": state, "ready_in_ms": skipped.and_then(|(_, wait)| wait).map(round_milliseconds),
                 "cost_usd": estimate.and_then(|e| e.cost).map(|nano| nano as f64 / 1e9),
                 "first_token_ms": estimate.and_then(|e| e.first_token).map(round_milliseconds),
                 "latency_ms": estimate.and_then(|e| e.latency).map(round_milliseconds),

@@ -1,4 +1,4 @@
-//! Progress bars, on stderr and only where a person looks on.
+//! Progress bars on stderr, only in a terminal.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -7,29 +7,26 @@ use super::format::{format_cost, format_duration};
 use crate::catalog::Cost;
 use crate::eval::{CaseResult, RunProgress, Verdict};
 
-/// One bar a subject.
-pub struct EvalProgress {
+/// One bar per subject.
+pub(crate) struct EvalProgress {
     bars: MultiProgress,
     is_visible: bool,
 }
 
-/// The bar of one subject.
-pub struct SubjectBar {
+pub(crate) struct SubjectBar {
     bar: ProgressBar,
     passed: u64,
     cost: Cost,
 }
 
 impl EvalProgress {
-    /// Bars on stderr, or none where it is no terminal.
-    pub fn new(console: &Console) -> Self {
+    pub(crate) fn new(console: &Console) -> Self {
         let is_visible = console.can_show_progress();
         let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { bars: MultiProgress::with_draw_target(target), is_visible }
     }
 
-    /// A bar for a subject with that many cases.
-    pub fn add_subject(&self, name: &str, cases: usize) -> SubjectBar {
+    pub(crate) fn add_subject(&self, name: &str, cases: usize) -> SubjectBar {
         let bar = if self.is_visible {
             self.bars.add(ProgressBar::new(cases as u64))
         } else {
@@ -43,9 +40,9 @@ impl EvalProgress {
         SubjectBar { bar, passed: 0, cost: Cost::ZERO }
     }
 
-    /// Takes all bars away, to make room for the table.
-    pub fn clear(&self) {
-        // A terminal that cannot be cleared keeps its bars, and that is all.
+    /// Removes all bars before the table is printed.
+    pub(crate) fn clear(&self) {
+        // If the terminal cannot be cleared, the bars stay.
         let _ = self.bars.clear();
     }
 }
@@ -59,13 +56,13 @@ impl RunProgress for SubjectBar {
     }
 }
 
-/// The time left at the pace so far. Cases come in bursts, which a moving estimate takes for a change of pace.
+/// Remaining time at the average pace so far. Cases finish in bursts, so a moving average would fluctuate.
 fn write_time_left(state: &ProgressState, writer: &mut dyn std::fmt::Write) {
     let (done, all) = (state.pos(), state.len().unwrap_or(0));
     let left = match done {
         0 => "?".to_owned(),
         done => format_duration(state.elapsed().mul_f64(all.saturating_sub(done) as f64 / done as f64)),
     };
-    // Writing into a line of memory cannot fail.
+    // Writing to a string cannot fail.
     let _ = writer.write_str(&left);
 }

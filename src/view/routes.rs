@@ -1,4 +1,4 @@
-//! Routes with the standing of each candidate, as tables.
+//! Routes with the state of each candidate, as tables.
 
 use std::path::Path;
 
@@ -13,46 +13,40 @@ use crate::route::{
     Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, Strategy,
 };
 
-/// From this width on, why a candidate stands as it does has a column of its own.
+/// From this width on, the reason for a candidate's state has its own column.
 const REASON_COLUMN_WIDTH: usize = 130;
 
-/// How much stands side by side.
+/// How many columns fit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RoutesTableLayout {
     Wide,
-    /// Why a candidate stands as it does is below its state, and both times are in one column.
+    /// The reason is below the state, and both times share one column.
     Medium,
     /// The state is below the name, too.
     Stacked,
 }
 
-/// Some routes, and what holds for them all.
 #[derive(Clone, Debug)]
 pub struct RoutesView<'a> {
-    /// The routes.
     pub routes: Vec<RouteView>,
-    /// How much may be spent in a day.
     pub budget: Option<DailyBudget>,
-    /// What was spent today, in real dollars and in the simulator's.
+    /// Spent today, real and simulated.
     pub spent: [NanoDollars; 2],
-    /// Where `routes.yaml` is, so that paths beside it are shown as they are written.
+    /// The directory of `routes.yaml`; paths are shown relative to it.
     pub folder: Option<&'a Path>,
-    /// The time, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub now: i64,
 }
 
-/// A route, and what is known of its candidates.
 #[derive(Clone, Debug)]
 pub struct RouteView {
-    /// The route.
     pub route: Route,
-    /// What it is for.
     pub description: Option<String>,
-    /// The variables that took the place of the file's candidates, here or in a route that is part of this one.
+    /// Variables that override the candidates of this route or of a route that it includes.
     pub overridden_by: Vec<String>,
-    /// What is known of each candidate; nothing of one that cannot be called.
+    /// Reports of the candidates, in order; `None` for one that cannot be called.
     pub reports: Vec<Option<HealthReport>>,
-    /// What scores left of the candidates' weights.
+    /// Shares of the configured weights, from eval scores.
     pub weights: Vec<WeightRow>,
 }
 
@@ -62,7 +56,7 @@ impl RouteView {
         self.route.candidates.iter().zip(known)
     }
 
-    /// What a candidate's weight is now, where scores left less of it than is written.
+    /// The candidate's reduced weight; `None` if eval scores leave it unchanged.
     pub(super) fn weight_now(&self, candidate: &Candidate) -> Option<f64> {
         let model = candidate.model_ref.to_string();
         let left = self.weights.iter().find(|row| row.model == model && row.share < 1.0)?;
@@ -70,7 +64,7 @@ impl RouteView {
     }
 }
 
-/// A table for each route: its candidates, how they stand and why, and how fast they were.
+/// One table per route: candidates, states with reasons, and times.
 pub fn routes_table(view: &RoutesView<'_>, width: usize) -> String {
     let mut parts: Vec<String> = view.routes.iter().map(|route| route_table(route, view, width)).collect();
     let simulated = view.routes.iter().flat_map(|route| &route.route.candidates).any(is_simulated);
@@ -108,17 +102,17 @@ fn route_table(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
     format!("{}{table}\n", route_heading(view, all, width))
 }
 
-/// The model, and below it what the route says of it.
+/// The model, with its weight and conditions below.
 fn candidate_name(view: &RouteView, candidate: &Candidate) -> String {
     let mut name = candidate.model_ref.to_string();
     if is_simulated(candidate) {
         name.push_str(" (sim)");
     }
-    let said = view.route.is_weighted().then(|| match view.weight_now(candidate) {
-        Some(now) => format!("weight {now:.1} by its scores, {} as written", candidate.weight),
+    let weight = view.route.is_weighted().then(|| match view.weight_now(candidate) {
+        Some(now) => format!("weight {now:.1} of {} (from eval scores)", candidate.weight),
         None => format!("weight {}", candidate.weight),
     });
-    for words in said.into_iter().chain(describe_conditions(&candidate.when)) {
+    for words in weight.into_iter().chain(describe_conditions(&candidate.when)) {
         name.push_str(&format!("\n  {words}"));
     }
     name
@@ -159,17 +153,17 @@ impl RoutesTableLayout {
     }
 }
 
-/// The route itself: its name and strategy, what it is for, and what it asks of its candidates.
+/// The route's name, strategy, description, and requirements.
 fn route_heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String {
     let route = &view.route;
     let name = route.name.as_deref().unwrap_or_default();
     let deadline = format_duration(route.policy.timeouts.deadline);
     let strategy = describe_strategy(&route.policy.strategy);
     let mut lines = wrap_text(&format!("{name} · {strategy} · deadline {deadline}"), width);
-    let floors = describe_floors(view, all.folder);
-    let asks = (!floors.is_empty()).then(|| format!("asks for {}", floors.join("; ")));
-    let overridden = view.overridden_by.iter().map(|name| format!("{name} replaces candidates of the file"));
-    for line in view.description.iter().cloned().chain(asks).chain(overridden) {
+    let requirements = describe_requirements(view, all.folder);
+    let required = (!requirements.is_empty()).then(|| format!("requires {}", requirements.join("; ")));
+    let overridden = view.overridden_by.iter().map(|name| format!("candidates overridden by {name}"));
+    for line in view.description.iter().cloned().chain(required).chain(overridden) {
         lines.push_str(&wrap_text(&line, width));
     }
     lines
@@ -186,25 +180,30 @@ fn describe_strategy(strategy: &Strategy) -> String {
     }
 }
 
-/// What every candidate must offer.
-fn describe_floors(view: &RouteView, folder: Option<&Path>) -> Vec<String> {
-    let floors = &view.route.policy.requirements;
-    let mut words: Vec<String> = floors.capabilities.iter().map(|need| need.name().to_owned()).collect();
-    words.extend(floors.quality.as_ref().map(|floor| {
+/// The requirements for every candidate.
+fn describe_requirements(view: &RouteView, folder: Option<&Path>) -> Vec<String> {
+    let requirements = &view.route.policy.requirements;
+    let mut words: Vec<String> =
+        requirements.capabilities.iter().map(|need| need.name().to_owned()).collect();
+    words.extend(requirements.quality.as_ref().map(|floor| {
         let age = floor.max_age.map_or(String::new(), |age| {
             format!(", measured in the last {}", format_remaining(round_milliseconds(age)))
         });
         let missing = match floor.on_missing {
             OnMissingPassRate::Warn => "used with a warning",
-            OnMissingPassRate::Skip => "left out",
+            OnMissingPassRate::Skip => "skipped",
         };
         let set = display_set_path(floor, folder);
-        format!("a pass rate of {} on {set}{age} (without one: {missing})", floor.min_pass_rate)
+        format!("a pass rate of {} on {set}{age} (if unmeasured: {missing})", floor.min_pass_rate)
     }));
     words.extend(
-        floors.max_cost.map(|most| format!("${} a call at most", format_usd_rounded(most as f64 / 1e9))),
+        requirements
+            .max_cost
+            .map(|most| format!("at most ${} per call", format_usd_rounded(most as f64 / 1e9))),
     );
-    words.extend(floors.max_p50.map(|most| format!("a typical time of {} at most", format_duration(most))));
+    words.extend(
+        requirements.max_p50.map(|most| format!("a median latency of at most {}", format_duration(most))),
+    );
     words
 }
 
@@ -218,12 +217,13 @@ pub(super) fn display_set_path(floor: &QualityFloor, folder: Option<&Path>) -> S
 }
 
 fn describe_budget(budget: &DailyBudget, [real, simulated]: [NanoDollars; 2]) -> String {
-    let then = match budget.on_exceeded {
-        OnExceeded::Stop => "no call beyond it is made",
-        OnExceeded::Warn => "calls beyond it are made with a warning",
+    let consequence = match budget.on_exceeded {
+        OnExceeded::Stop => "calls beyond it are refused",
+        OnExceeded::Warn => "calls beyond it only cause a warning",
     };
-    let [daily, real, fiction] =
+    let [daily, real, simulated_note] =
         [budget.limit, real, simulated].map(|nano| format_usd_rounded(nano as f64 / 1e9));
-    let fiction = if simulated > 0 { format!(" and ${fiction} of simulated money") } else { String::new() };
-    format!("budget: ${daily} a day for all calls, of which ${real}{fiction} is spent today; {then}")
+    let simulated_note =
+        if simulated > 0 { format!(" (plus ${simulated_note} simulated)") } else { String::new() };
+    format!("budget: ${daily} per day for all calls, ${real}{simulated_note} spent today; {consequence}")
 }

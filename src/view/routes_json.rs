@@ -1,4 +1,4 @@
-//! Routes with the standing of each candidate, as JSON.
+//! Routes with the state of each candidate, as JSON.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::format::round_milliseconds;
 use super::routes::{RouteView, RoutesView, display_set_path};
 use crate::route::{Candidate, CandidateConditions, HealthReport, OnExceeded, OnMissingPassRate, Strategy};
 
-/// The routes with everything that is known of their candidates.
+/// The object `slalom.routes/1`.
 pub fn routes_json(view: &RoutesView<'_>) -> Value {
     let budget = view.budget.map(|budget| {
         let word = match budget.on_exceeded {
@@ -25,16 +25,18 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
 }
 
 fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
-    let (policy, floors) = (&view.route.policy, &view.route.policy.requirements);
-    let (weigh, sticky_by) = match &policy.strategy {
-        Strategy::Balanced(weigh) => (
-            Some(json!({"cost": weigh.cost, "latency": weigh.latency, "reliability": weigh.reliability})),
+    let (policy, requirements) = (&view.route.policy, &view.route.policy.requirements);
+    let (weights, sticky_by) = match &policy.strategy {
+        Strategy::Balanced(weights) => (
+            Some(
+                json!({"cost": weights.cost, "latency": weights.latency, "reliability": weights.reliability}),
+            ),
             None,
         ),
         Strategy::Weighted { sticky_by } => (None, sticky_by.as_deref()),
         _ => (None, None),
     };
-    let quality = floors.quality.as_ref().map(|floor| {
+    let quality = requirements.quality.as_ref().map(|floor| {
         let missing = match floor.on_missing {
             OnMissingPassRate::Warn => "warn",
             OnMissingPassRate::Skip => "skip",
@@ -46,10 +48,10 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
     });
     json!({
         "route": view.route.name, "description": view.description,
-        "strategy": policy.strategy.name(), "weigh": weigh, "sticky_by": sticky_by,
-        "requires": floors.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
-        "max_cost_usd": floors.max_cost.map(|most| most as f64 / 1e9),
-        "max_p50_ms": floors.max_p50.map(round_milliseconds),
+        "strategy": policy.strategy.name(), "weigh": weights, "sticky_by": sticky_by,
+        "requires": requirements.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
+        "max_cost_usd": requirements.max_cost.map(|most| most as f64 / 1e9),
+        "max_p50_ms": requirements.max_p50.map(round_milliseconds),
         "deadline_ms": round_milliseconds(policy.timeouts.deadline), "overridden_by": view.overridden_by,
         "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),
     })
@@ -82,9 +84,9 @@ fn candidate_json(view: &RouteView, candidate: &Candidate, report: Option<&Healt
     })
 }
 
-/// The conditions that are set, as they are written in `routes.yaml`.
+/// The conditions that are set, as in `routes.yaml`.
 fn when_json(when: &CandidateConditions) -> Option<Value> {
-    let said = [
+    let conditions = [
         ("max_input_tokens", when.max_input_tokens.map(Value::from)),
         ("min_input_tokens", when.min_input_tokens.map(Value::from)),
         ("label", when.label.clone().map(Value::from)),
@@ -92,7 +94,7 @@ fn when_json(when: &CandidateConditions) -> Option<Value> {
         ("attachments", when.attachments.map(Value::from)),
         ("schema", when.schema.map(Value::from)),
     ];
-    let said: serde_json::Map<String, Value> =
-        said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    (!said.is_empty()).then_some(Value::Object(said))
+    let conditions: serde_json::Map<String, Value> =
+        conditions.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    (!conditions.is_empty()).then_some(Value::Object(conditions))
 }

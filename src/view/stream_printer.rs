@@ -1,4 +1,4 @@
-//! An answer on its way, and what happens to it.
+//! Prints an answer as it arrives, and notices about the call.
 
 use std::sync::Arc;
 
@@ -8,23 +8,21 @@ use super::Console;
 use crate::chat::StreamEvent;
 use crate::route::{CallNotice, CallObserver};
 
-/// Shows an answer as it arrives, or waits for its end; tells what fails on the way.
-pub struct StreamPrinter {
+/// Prints text while streaming, and notices in any case.
+pub(crate) struct StreamPrinter {
     console: Console,
     is_streaming: bool,
     has_printed: bool,
-    /// Whether the last text ended a line.
+    /// Whether the last text ended with a line break.
     is_at_line_start: bool,
-    /// Told once when stdout turns out to be closed: nobody reads on.
+    /// Notified when stdout cannot be written.
     stdout_closed: Arc<Notify>,
-    /// What stopped the writing, once something has.
     write_error: Option<std::io::Error>,
 }
 
 impl StreamPrinter {
-    /// A listener that prints text as it comes when `shows`, and only notices otherwise. `closed` is notified when stdout
-    /// is.
-    pub fn new(console: Console, is_streaming: bool, stdout_closed: Arc<Notify>) -> Self {
+    /// `stdout_closed` is notified when stdout cannot be written.
+    pub(crate) fn new(console: Console, is_streaming: bool, stdout_closed: Arc<Notify>) -> Self {
         Self {
             console,
             is_streaming,
@@ -35,15 +33,15 @@ impl StreamPrinter {
         }
     }
 
-    /// Ends the line that an answer left open.
-    pub fn end_line(&mut self) {
+    /// Ends an unfinished line.
+    pub(crate) fn end_line(&mut self) {
         if !self.is_at_line_start {
             self.print_text("\n");
         }
     }
 
-    /// What stopped the writing, if anything did: a reader that went away, or a full disk.
-    pub fn take_write_error(&mut self) -> Option<std::io::Error> {
+    /// The error that stopped the output, such as a closed pipe or a full disk.
+    pub(crate) fn take_write_error(&mut self) -> Option<std::io::Error> {
         self.write_error.take()
     }
 
@@ -70,7 +68,7 @@ impl CallObserver for StreamPrinter {
             StreamEvent::TextDelta(text) if self.is_streaming => self.print_text(text),
             StreamEvent::MessageRestart if self.is_streaming && self.has_printed => {
                 self.end_line();
-                self.console.warn("the provider begins its answer anew; what stands above is not part of it");
+                self.console.warn("the provider restarted its answer; ignore the text above");
             }
             _ => {}
         }

@@ -1,13 +1,13 @@
-//! One look for all tables.
+//! The common style of all tables.
 
 use comfy_table::presets::{UTF8_BORDERS_ONLY, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
-/// Below this width the lines between columns are better spent on figures.
+/// Narrower tables have no lines between columns.
 pub(super) const BORDERLESS_WIDTH: usize = 94;
 
-/// How many columns a table takes in which nothing is broken. One that has less room is better told in lines: a figure that is
-/// broken is none.
+/// Columns that a table needs to break no cell. Narrower tables are shown as lines instead, because broken
+/// figures are unreadable.
 pub(super) fn unwrapped_width(header: &[&str], rows: &[Vec<String>]) -> usize {
     let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
     let column = |(at, head): (usize, &&str)| {
@@ -17,7 +17,7 @@ pub(super) fn unwrapped_width(header: &[&str], rows: &[Vec<String>]) -> usize {
     header.iter().enumerate().map(column).sum::<usize>() + 1
 }
 
-/// A table of that width whose columns named in `numbers` stand to the right.
+/// A table of this width. The columns in `numbers` are right-aligned.
 pub(super) fn new_table(width: usize, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     let style = if width < BORDERLESS_WIDTH { UTF8_BORDERS_ONLY } else { UTF8_FULL_CONDENSED };
@@ -32,10 +32,10 @@ pub(super) fn new_table(width: usize, header: &[&str], numbers: &[usize]) -> Tab
     table
 }
 
-/// No name is given more room than this, where the table is narrow and where it is wide.
+/// Limits for the name column, in a narrow and in a wide table.
 const MAX_NAME_WIDTHS: [usize; 2] = [40, 80];
 
-/// Gives the first column the room that its names need: a name broken in the middle is no name.
+/// Makes the first column wide enough that names are not broken.
 pub(super) fn reserve_name_column(table: &mut Table, longest: usize, is_wide: bool) {
     let least = longest.min(MAX_NAME_WIDTHS[usize::from(is_wide)]) + 2;
     if let Some(column) = table.column_mut(0) {

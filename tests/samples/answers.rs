@@ -1,4 +1,4 @@
-//! Recorded answers, whole and streamed, held to what their bytes say.
+//! Compares decoded answers, complete and streamed, with the independent reading.
 
 use serde_json::Value;
 use slalom::chat::{Assembler, Failure, FinishReason, Response, StreamEvent};
@@ -8,7 +8,7 @@ use super::expected::{Call, Expected, expected_of_body, expected_of_stream};
 use super::frames;
 use super::manifest::Sample;
 
-/// What is wrong with a case's answers, if it has any.
+/// The problems of a sample's answers; `None` if it has no answers.
 pub(super) fn check_answers(sample: &Sample) -> Option<Vec<String>> {
     let (mut wrong, mut any) = (Vec::new(), false);
     for suffix in ["response.json", "error.json"] {
@@ -18,7 +18,7 @@ pub(super) fn check_answers(sample: &Sample) -> Option<Vec<String>> {
         let reply = WireResponse { status: 200, headers: &sample.headers(), body: &body };
         let read = sample.dialect.client_codec().decode_response(reply, &sample.quirks());
         let expected = expected_of_body(sample.dialect, &value);
-        wrong.extend(answer_mismatch(&expected, &read).map(|why| format!("whole: {why}")));
+        wrong.extend(answer_mismatch(&expected, &read).map(|why| format!("complete: {why}")));
     }
     for bytes in sample.streams() {
         any = true;
@@ -27,16 +27,17 @@ pub(super) fn check_answers(sample: &Sample) -> Option<Vec<String>> {
         wrong.extend(answer_mismatch(&expected, &whole).map(|why| format!("stream: {why}")));
         for pieces in chunk_variants(&sample.name, &bytes) {
             if decode(sample, &pieces) != whole {
-                wrong.push(format!("stream: reads otherwise in {} pieces", pieces.len()));
+                wrong.push(format!("stream: decodes differently in {} pieces", pieces.len()));
             }
         }
     }
     any.then_some(wrong)
 }
 
-/// The bytes in pieces of 1, 7 and 333, and three times cut at random.
+/// The bytes cut into pieces of 1, 7, and 333 bytes, and three times at random.
 fn chunk_variants<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
-    let mut ways: Vec<Vec<&[u8]>> = [1, 7, 333].iter().map(|size| bytes.chunks(*size).collect()).collect();
+    let mut variants: Vec<Vec<&[u8]>> =
+        [1, 7, 333].iter().map(|size| bytes.chunks(*size).collect()).collect();
     let seed = name.bytes().fold(17, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut random = fastrand::Rng::with_seed(seed);
     for most in [20, 200, 2000] {
@@ -46,9 +47,9 @@ fn chunk_variants<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
             pieces.push(piece);
             rest = tail;
         }
-        ways.push(pieces);
+        variants.push(pieces);
     }
-    ways
+    variants
 }
 
 fn decode(sample: &Sample, pieces: &[&[u8]]) -> Result<Response, Failure> {
@@ -98,6 +99,6 @@ fn answer_mismatch(expected: &Expected, read: &Result<Response, Failure>) -> Opt
         .or_else(|| field_mismatch("usage", &usage, &answer.usage))
 }
 
-fn field_mismatch<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, expected: &T) -> Option<String> {
-    (got != expected).then(|| format!("{what} {got:?}, expected {expected:?}"))
+fn field_mismatch<T: PartialEq + std::fmt::Debug>(name: &str, got: &T, expected: &T) -> Option<String> {
+    (got != expected).then(|| format!("{name} {got:?}, expected {expected:?}"))
 }

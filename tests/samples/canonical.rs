@@ -1,12 +1,14 @@
-//! What a request means, whichever of a vendor's spellings it is written in: two bodies of the same meaning are equal
-//! once both went through here. Only this is taken for the same, and nothing else:
+//! Canonical forms of request bodies: two bodies with the same meaning become equal.
 //!
-//! - a null, an empty list, settings without any, and a default that is said outright, and its absence;
-//! - a text, and a list of one part of text; instructions, and leading messages of the role `system` or `developer`;
-//! - arguments as JSON text, and parsed;
-//! - a field by its old and its new name (`max_tokens`, `random_seed`, `any`; snake and camel case with Gemini);
-//! - turns of one speaker in a row, where the vendor says that it joins them, and tool results before words;
-//! - the marks of an answer on an item that is sent back (`id`, `status`).
+//! Only these differences are ignored:
+//!
+//! - null, an empty list, empty settings, or an explicit default instead of a missing field
+//! - a string instead of a list with one text part
+//! - instructions instead of leading system or developer messages
+//! - tool call arguments as JSON text instead of parsed JSON
+//! - old instead of new names (`max_tokens`, `random_seed`, `any`; with Gemini, snake case for camel case)
+//! - consecutive messages with the same role where the vendor joins them; tool results after text
+//! - response fields on an item that is sent back (`id`, `status`)
 
 use serde_json::{Map, Value, json};
 use slalom::dialect::Dialect;
@@ -15,7 +17,6 @@ mod gemini;
 mod openai;
 mod other_dialects;
 
-/// The body as every body of the same meaning has it.
 pub(super) fn canonicalize(dialect: Dialect, body: &Value) -> Value {
     let mut body = drop_empty_fields(body.clone());
     let Some(fields) = body.as_object_mut() else { return body };
@@ -56,7 +57,7 @@ fn truncate_json(value: &Value) -> String {
     value.to_string().chars().take(600).collect()
 }
 
-/// Fields whose values are the caller's own: there a null and an empty list may say something.
+/// Fields with caller-defined values, where null and empty lists may have a meaning.
 const CALLER_DEFINED_FIELDS: [&str; 13] = [
     "args",
     "arguments",
@@ -73,10 +74,9 @@ const CALLER_DEFINED_FIELDS: [&str; 13] = [
     "schema",
 ];
 
-/// Objects that only hold settings: one without any says nothing.
+/// Objects that only hold settings; an empty one means the same as a missing one.
 const SETTINGS_OBJECTS: [&str; 3] = ["generationConfig", "inferenceConfig", "options"];
 
-/// Without what says nothing.
 fn drop_empty_fields(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -89,8 +89,9 @@ fn drop_empty_fields(value: Value) -> Value {
             };
             let kept = fields.into_iter().filter(|field| !empty(field));
             let inner = |(name, value): (String, Value)| {
-                let own = CALLER_DEFINED_FIELDS.contains(&name.as_str()) || is_call && name == "input";
-                (name, if own { value } else { drop_empty_fields(value) })
+                let is_caller_defined =
+                    CALLER_DEFINED_FIELDS.contains(&name.as_str()) || is_call && name == "input";
+                (name, if is_caller_defined { value } else { drop_empty_fields(value) })
             };
             Value::Object(kept.map(inner).collect())
         }
@@ -111,13 +112,12 @@ fn rename(fields: &mut Map<String, Value>, old: &str, new: &str) {
     }
 }
 
-/// The objects of a list field.
 fn for_each_object(fields: &mut Map<String, Value>, name: &str, change: impl FnMut(&mut Map<String, Value>)) {
     let items = fields.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten();
     items.filter_map(Value::as_object_mut).for_each(change);
 }
 
-/// A text as a list of one part; words that are none are no part.
+/// Turns a string into a list with one part, and drops empty text parts.
 fn as_parts(content: Value, part: impl Fn(&str) -> Value) -> Value {
     match content {
         Value::String(text) if text.is_empty() => json!([]),
@@ -133,7 +133,7 @@ fn as_parts(content: Value, part: impl Fn(&str) -> Value) -> Value {
     }
 }
 
-/// JSON text as what it says.
+/// Replaces JSON text by the parsed value; empty text means `{}`.
 fn parse_json_text(text: &mut Value) {
     let read = text.as_str().map(|text| {
         if text.trim().is_empty() {
@@ -147,17 +147,17 @@ fn parse_json_text(text: &mut Value) {
     }
 }
 
-/// The words of the messages that stand first and instruct, as one message.
+/// Merges the leading system and developer messages into one.
 fn merge_instructions(messages: &mut Vec<Value>, text_of: impl Fn(&Value) -> Option<String>) {
-    let instructs = |message: &Value| matches!(message["role"].as_str(), Some("system" | "developer"));
-    let count = messages.iter().take_while(|m| instructs(m)).count();
+    let is_instruction = |message: &Value| matches!(message["role"].as_str(), Some("system" | "developer"));
+    let count = messages.iter().take_while(|m| is_instruction(m)).count();
     let texts: Option<Vec<String>> = messages[..count].iter().map(text_of).collect();
     if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
         messages.splice(..count, [json!({"role": "system", "text": texts.join("\n\n")})]);
     }
 }
 
-/// The text of a list of parts that holds nothing else.
+/// The joined text of a list of parts; `None` if a part has no text.
 fn joined_text(content: &Value) -> Option<String> {
     let texts: Option<Vec<&str>> = content.as_array()?.iter().map(|part| part["text"].as_str()).collect();
     texts.map(|texts| texts.join("\n\n"))

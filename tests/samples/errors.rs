@@ -1,4 +1,4 @@
-//! The classes that an error may have, by what its body and status say, in words of the test's own.
+//! Checks the class of a recorded error against rules that are independent of the decoder.
 
 use FailureClass as Class;
 use regex::Regex;
@@ -8,7 +8,7 @@ use slalom::dialect::WireResponse;
 
 use super::manifest::Sample;
 
-/// Words that name a class wherever they stand, the first that is there.
+/// Patterns anywhere in the body that determine the class; the first match wins.
 const CLASSES_BY_MESSAGE: [(&str, &[Class]); 13] = [
     ("api_key_invalid|api key not valid|incorrect api key|invalid.{0,3}api.?key", &[Class::Auth]),
     (
@@ -32,7 +32,7 @@ const CLASSES_BY_MESSAGE: [(&str, &[Class]); 13] = [
     ("model .{1,60} (not found|does not exist)|model_decommissioned", &[Class::ModelUnavailable]),
 ];
 
-/// Kinds of errors, where there is no status.
+/// Patterns for the error type, used only if there is no status.
 const CLASSES_BY_TYPE: [(&str, &[Class]); 4] = [
     ("overloaded|server_error|api_error|internal|unavailable|modelstreamerror", &[Class::ServerError]),
     ("rate_limit|throttling|resource_exhausted", &[Class::RateLimited]),
@@ -40,7 +40,7 @@ const CLASSES_BY_TYPE: [(&str, &[Class]); 4] = [
     ("invalid_request|validation|invalid.argument", &[Class::BadRequest]),
 ];
 
-/// What is wrong with the class of a recorded error.
+/// The problems of a recorded error; `None` if the sample is not an error.
 pub(super) fn check_error(sample: &Sample) -> Option<Vec<String>> {
     let body = sample.file("error.json").filter(|_| sample.status >= 400)?;
     let failure = sample.dialect.client_codec().decode_failure(WireResponse {
@@ -55,26 +55,26 @@ pub(super) fn check_error(sample: &Sample) -> Option<Vec<String>> {
         wrong.push(format!("error: {failure}, expected {allowed:?}"));
     }
     if failure.message.is_empty() {
-        wrong.push("error: no message".to_owned());
+        wrong.push("error: empty message".to_owned());
     }
     Some(wrong)
 }
 
-/// The classes of an error inside a 200.
+/// The allowed classes of an error inside a response with status 200.
 pub(super) fn classes_in_band(body: &Value) -> Vec<Class> {
     allowed_classes(None, body)
 }
 
-/// The classes of an error body.
+/// The allowed classes of an error body; `status` is `None` inside a response with status 200.
 pub(super) fn allowed_classes(status: Option<u16>, body: &Value) -> Vec<Class> {
     let inner = if body["error"].is_object() { &body["error"] } else { body };
-    let said = body.to_string();
-    if let Some(classes) = first_match(&CLASSES_BY_MESSAGE, &said) {
+    let body_text = body.to_string();
+    if let Some(classes) = first_match(&CLASSES_BY_MESSAGE, &body_text) {
         return classes;
     }
-    let told =
+    let status_in_body =
         [&inner["code"], &inner["status_code"]].iter().find_map(|code| code.as_u64()).filter(|n| *n >= 400);
-    match status.or(told.and_then(|told| u16::try_from(told).ok())) {
+    match status.or(status_in_body.and_then(|status_in_body| u16::try_from(status_in_body).ok())) {
         Some(400 | 409 | 422) => vec![Class::BadRequest],
         Some(401 | 403) => vec![Class::Auth],
         Some(402) => vec![Class::QuotaExhausted],
@@ -92,10 +92,10 @@ pub(super) fn allowed_classes(status: Option<u16>, body: &Value) -> Vec<Class> {
     }
 }
 
-fn first_match(table: &[(&str, &[Class])], said: &str) -> Option<Vec<Class>> {
-    let said = said.to_lowercase();
+fn first_match(table: &[(&str, &[Class])], text: &str) -> Option<Vec<Class>> {
+    let text = text.to_lowercase();
     table
         .iter()
-        .find(|(words, _)| Regex::new(words).unwrap().is_match(&said))
+        .find(|(words, _)| Regex::new(words).unwrap().is_match(&text))
         .map(|(_, classes)| classes.to_vec())
 }

@@ -1,6 +1,5 @@
-//! What a recorded answer means, read a second time straight from its JSON by code that shares nothing with the
-//! decoders. Each dialect has a fold (a stream's objects to the body that a whole answer would have had) and a reading
-//! of that body.
+//! Reads recorded answers from their JSON with code that is independent of the decoders. For each dialect,
+//! `fold` turns the objects of a stream into the equivalent complete body, and `read` interprets that body.
 
 use serde_json::{Value, json};
 use slalom::chat::{FailureClass, FinishReason};
@@ -16,13 +15,12 @@ mod gemini;
 mod openai_chat;
 mod openai_responses;
 
-/// A call: id, name, arguments.
+/// A tool call: ID, name, and arguments.
 pub(super) type Call = (String, String, Value);
 
-/// What an answer holds, or why there is none.
 pub(super) enum Expected {
     Answer(Answer),
-    /// One of these classes.
+    /// A failure with one of these classes.
     Failure(Vec<FailureClass>),
 }
 
@@ -32,24 +30,22 @@ pub(super) struct Answer {
     pub(super) reasoning: String,
     pub(super) calls: Vec<Call>,
     pub(super) finish: Option<FinishReason>,
-    /// Everything in, everything out, read from a cache, written to one, reasoning.
+    /// Input, output, cached, cache write, and reasoning tokens.
     pub(super) usage: [Option<u64>; 5],
 }
 
-/// No answer, and its class.
+/// The allowed failure classes.
 type ExpectedFailure = Vec<FailureClass>;
 
-/// What a whole body means.
 pub(super) fn expected_of_body(dialect: Dialect, body: &Value) -> Expected {
     into_expected(read(dialect, body))
 }
 
-/// What a stream means.
 pub(super) fn expected_of_stream(dialect: Dialect, frames: &Frames) -> Expected {
     if frames.objects.is_empty() && frames.malformed == 0 {
         return Expected::Failure(vec![FailureClass::Empty]);
     }
-    // A frame that does not parse may have held text.
+    // A malformed frame may have contained text.
     if frames.malformed > 0 {
         return Expected::Failure(vec![FailureClass::Malformed, FailureClass::Truncated]);
     }
@@ -77,7 +73,7 @@ fn read(dialect: Dialect, body: &Value) -> Result<Answer, ExpectedFailure> {
     }
 }
 
-/// Nothing said without a reason for it is no answer.
+/// An empty answer counts as a failure unless its finish reason explains it.
 fn into_expected(read: Result<Answer, ExpectedFailure>) -> Expected {
     let answer = match read {
         Ok(answer) => answer,
@@ -91,7 +87,7 @@ fn into_expected(read: Result<Answer, ExpectedFailure>) -> Expected {
     Expected::Answer(answer)
 }
 
-/// An error inside a 200.
+/// The allowed failure classes of an error inside a response with status 200.
 fn in_band_failure(body: &Value) -> ExpectedFailure {
     classes_in_band(body)
 }
@@ -108,7 +104,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The texts of some field of those of a list that pass.
+/// The concatenated `field` texts of the items for which `pass` holds.
 fn texts(items: &Value, field: &str, pass: impl Fn(&Value) -> bool) -> String {
     list(items).filter(|item| pass(item)).map(|item| text(&item[field])).collect()
 }
@@ -121,22 +117,22 @@ fn sum(counts: &[Option<u64>]) -> Option<u64> {
     counts.iter().flatten().copied().reduce(|a, b| a + b)
 }
 
-/// Nothing and `null` are no arguments; what is no JSON stays a text.
+/// Empty text and `null` mean `{}`; text that is not JSON stays a string.
 fn arguments(value: &Value) -> Value {
     match value {
         Value::Null => json!({}),
-        Value::String(said) if matches!(said.trim(), "" | "null") => json!({}),
-        Value::String(said) => serde_json::from_str(said).unwrap_or_else(|_| value.clone()),
+        Value::String(text) if matches!(text.trim(), "" | "null") => json!({}),
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
         parsed => parsed.clone(),
     }
 }
 
-/// A turn that calls tools and stopped by itself is one that calls tools.
+/// A normal stop with tool calls counts as `ToolCalls`.
 fn finish_with_calls(finish: FinishReason, calls: &[Call]) -> Option<FinishReason> {
     Some(if finish == FinishReason::Stop && !calls.is_empty() { FinishReason::ToolCalls } else { finish })
 }
 
-/// Lets a text field of an object grow.
+/// Appends to a text field of an object.
 fn append_text(object: &mut Value, field: &str, more: &Value) {
     if let Some(more) = more.as_str() {
         object[field] = json!(text(&object[field]) + more);

@@ -1,9 +1,8 @@
-//! Framings, read by the simplest reading there is: the objects of a stream, and how many frames were broken.
+//! Minimal readers of stream framings: the JSON objects of a stream and the number of malformed frames.
 
 use serde_json::Value;
 use slalom::dialect::{AwsFrame, Dialect, encode_aws_frame};
 
-/// What a stream's bytes hold.
 #[derive(Default)]
 pub(super) struct Frames {
     pub(super) objects: Vec<Value>,
@@ -12,7 +11,7 @@ pub(super) struct Frames {
     pub(super) done: bool,
 }
 
-/// The frames of a stream in its dialect's own framing. Frames of AWS are wrapped in `{type of event: payload}`.
+/// Reads a stream in the framing of its dialect. AWS frames become `{event type: payload}`.
 pub(super) fn read(dialect: Dialect, bytes: &[u8]) -> Frames {
     match dialect {
         Dialect::Bedrock => read_aws(bytes),
@@ -50,14 +49,13 @@ fn read_json_lines(bytes: &[u8]) -> Frames {
     frames
 }
 
-/// The checksum of a message, bit by bit.
 fn crc32(bytes: &[u8]) -> usize {
     let step = |sum: u32, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 };
     let sum = bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), step));
     !sum as usize
 }
 
-/// Lengths, headers, payload and checksum.
+/// An AWS message consists of lengths, headers, payload, and checksum.
 fn read_aws(bytes: &[u8]) -> Frames {
     let mut frames = Frames::default();
     let number = |at: &[u8]| at.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
@@ -107,7 +105,7 @@ fn read_aws_headers(mut bytes: &[u8]) -> Vec<(String, String)> {
     headers
 }
 
-/// Payloads that were kept without their framing (`{"type of event": payload}` a line), framed again.
+/// Restores the framing of recorded payloads (one `{"event type": payload}` per line).
 pub(super) fn aws_from_json_lines(bytes: &[u8]) -> Vec<u8> {
     let events = read_json_lines(bytes)
         .objects
@@ -125,13 +123,13 @@ pub(super) fn aws_from_json_lines(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// The chunks that a server sends as one JSON list when it is not asked for SSE, as SSE.
+/// Converts the JSON array that a server sends without `alt=sse` to SSE.
 pub(super) fn sse_from_json_array(bytes: &[u8]) -> Vec<u8> {
     let chunks: Vec<Value> = serde_json::from_slice(bytes).unwrap();
     chunks.iter().flat_map(|chunk| format!("data: {chunk}\n\n").into_bytes()).collect()
 }
 
-/// Several answers that were kept in one file, each on its own.
+/// Splits a file with several recorded answers.
 pub(super) fn split_answers(bytes: &[u8]) -> Vec<Vec<u8>> {
     const MESSAGE_STOP: &[u8] = b"\"type\":\"message_stop\"";
     let mut answers = Vec::new();

@@ -1,5 +1,4 @@
-//! The cases of the manifest, and what lies on disk for each. Which dialect a case speaks is read from its address; from
-//! its folder where none was kept.
+//! Samples of the manifest and their files. The dialect follows from the URL, else from the folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +8,9 @@ use slalom::dialect::{Dialect, EchoReasoning, Quirks, WireHeaders};
 
 use super::frames;
 
-/// Folders that hold no chats. Without them the manifest has 519 cases, 449 of them recorded.
+/// Folders without chats. The rest of the manifest has 519 samples, 449 of them recorded.
 const NON_CHAT_SOURCES: [&str; 6] = ["count", "embed", "models", "rerank", "tokenize", "bedrock-invoke"];
 
-/// One row of the manifest.
 pub(super) struct Sample {
     pub(super) name: String,
     pub(super) source: String,
@@ -24,17 +22,17 @@ pub(super) struct Sample {
     files: Vec<String>,
 }
 
-/// The folder of the samples, which a user's clone does not have.
+/// `None` if the samples are missing, as in a user's clone.
 pub(super) fn samples_folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/samples");
     if folder.join("manifest.csv").is_file() {
         return Some(folder);
     }
-    println!("skipped: the recorded samples are not here");
+    println!("skipped: the recorded samples are missing");
     None
 }
 
-/// Every case that is a chat.
+/// Loads every chat sample.
 pub(super) fn load_samples(folder: &Path) -> Vec<Sample> {
     let mut reader = csv::Reader::from_path(folder.join("manifest.csv")).unwrap();
     let header = reader.headers().unwrap().clone();
@@ -59,12 +57,12 @@ pub(super) fn load_samples(folder: &Path) -> Vec<Sample> {
 }
 
 fn dialect_of(source: &str, url: &str, stem: &Path) -> Dialect {
-    // Azure serves two dialects from one address.
-    let shown = ["response.json", "stream.sse"].iter().filter(|_| url.is_empty());
-    let shown = shown.filter_map(|suffix| fs::read_to_string(format!("{}.{suffix}", stem.display())).ok());
+    // Azure serves two dialects under one URL, so without a URL the body decides.
+    let bodies = ["response.json", "stream.sse"].iter().filter(|_| url.is_empty());
+    let bodies = bodies.filter_map(|suffix| fs::read_to_string(format!("{}.{suffix}", stem.display())).ok());
     let is_response =
         |text: &str| text.contains("\"type\":\"response.") || text.contains("\"object\":\"response\"");
-    if shown.into_iter().any(|text| is_response(&text.replace("\": ", "\":"))) {
+    if bodies.into_iter().any(|text| is_response(&text.replace("\": ", "\":"))) {
         return Dialect::OpenaiResponses;
     }
     if url.contains("/chat/completions") {
@@ -84,7 +82,6 @@ fn dialect_of(source: &str, url: &str, stem: &Path) -> Dialect {
 }
 
 impl Sample {
-    /// The bytes of one of its files, where it has that one.
     pub(super) fn file(&self, suffix: &str) -> Option<Vec<u8>> {
         self.files
             .iter()
@@ -92,7 +89,7 @@ impl Sample {
             .then(|| fs::read(format!("{}.{suffix}", self.stem.display())).unwrap())
     }
 
-    /// Its streamed answers, in the framing of their dialect.
+    /// The streamed answers, in the framing of the dialect.
     pub(super) fn streams(&self) -> Vec<Vec<u8>> {
         let framed = ["stream.sse", "stream.ndjson", "eventstream.bin"];
         let mut streams: Vec<Vec<u8>> = framed.iter().filter_map(|suffix| self.file(suffix)).collect();
@@ -101,7 +98,7 @@ impl Sample {
         streams.iter().flat_map(|stream| frames::split_answers(stream)).collect()
     }
 
-    /// The headers of the answer, as far as they were kept.
+    /// The recorded response headers.
     pub(super) fn headers(&self) -> WireHeaders {
         let Some(bytes) = self.file("headers.json") else { return WireHeaders::default() };
         let object: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
@@ -111,7 +108,7 @@ impl Sample {
             .collect()
     }
 
-    /// What the built-in provider does its own way; thoughts that were sent are sent again.
+    /// The quirks of the built-in provider, with reasoning always sent back.
     pub(super) fn quirks(&self) -> Quirks {
         let provider = match self.source.as_str() {
             "openai-chat" => "openai",

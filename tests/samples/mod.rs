@@ -1,7 +1,4 @@
-//! Recorded traffic, in-process. Each case of the manifest is held to its own bytes: its request goes through both
-//! halves of its dialect and must mean what it meant, its answers and its error must say what the JSON says, which is
-//! read here a second time by code that shares nothing with the decoders. A case passes when all of its parts do.
-//! Where the samples are not there (a user's clone), this says so.
+//! Recorded provider traffic: request round trips, and answers and errors against an independent reading.
 
 mod answers;
 mod canonical;
@@ -15,25 +12,24 @@ use std::collections::BTreeMap;
 
 use manifest::Sample;
 
-/// Cases that do not pass, each with its reason. One that passes after all must leave the list.
+/// Samples that fail, each with its reason. The test fails if one of them passes.
 const EXCEPTIONS: [(&str, &str); 6] = [
     ("bedrock/vercel-amazon-bedrock-reranking.1", "a ranking, not a chat"),
     ("cohere/vercel-cohere-embedding", "an embedding, not a chat"),
     ("cohere/vercel-cohere-reranking.1", "a ranking, not a chat"),
-    ("ollama/image-input", "asks /api/generate, which completes a prompt and holds no chat"),
-    ("ollama/image-input-stream", "asks /api/generate, which completes a prompt and holds no chat"),
-    ("ollama/text-stream", "asks /api/generate, which completes a prompt and holds no chat"),
+    ("ollama/image-input", "uses /api/generate, a completion endpoint, not a chat"),
+    ("ollama/image-input-stream", "uses /api/generate, a completion endpoint, not a chat"),
+    ("ollama/text-stream", "uses /api/generate, a completion endpoint, not a chat"),
 ];
 
-/// What is wrong with a case; `None` when none of its parts could be looked at.
+/// The problems of a sample; `None` if nothing in it could be checked.
 fn check_sample(sample: &Sample) -> Option<Vec<String>> {
     let parts =
         [requests::check_request(sample), answers::check_answers(sample), errors::check_error(sample)];
-    let looked_at: Vec<Vec<String>> = parts.into_iter().flatten().collect();
-    (!looked_at.is_empty()).then(|| looked_at.concat())
+    let checked: Vec<Vec<String>> = parts.into_iter().flatten().collect();
+    (!checked.is_empty()).then(|| checked.concat())
 }
 
-/// Cases that passed, and all of them.
 type PassedOfTotal = [usize; 2];
 
 #[test]
@@ -43,14 +39,14 @@ fn recorded_traffic_decodes_as_expected() {
         Default::default();
     let mut unlisted = Vec::new();
     for sample in manifest::load_samples(&folder) {
-        let wrong = check_sample(&sample).unwrap_or_else(|| vec!["nothing of it was looked at".to_owned()]);
+        let wrong = check_sample(&sample).unwrap_or_else(|| vec!["no part could be checked".to_owned()]);
         let of_kind = if sample.recorded { &mut recorded } else { &mut synthetic };
         let tally = of_kind.entry(sample.dialect.as_str()).or_default();
         tally[0] += usize::from(wrong.is_empty());
         tally[1] += 1;
         match EXCEPTIONS.iter().find(|(name, _)| *name == sample.name) {
             Some((name, why)) if !wrong.is_empty() => println!("exception {name}: {why}"),
-            Some((name, _)) => unlisted.push(format!("{name} passes and must leave the list of exceptions")),
+            Some((name, _)) => unlisted.push(format!("{name} passes: remove it from EXCEPTIONS")),
             None => unlisted.extend(wrong.iter().map(|why| format!("{}: {why}", sample.name))),
         }
     }
@@ -63,7 +59,7 @@ fn recorded_traffic_decodes_as_expected() {
     };
     let ([passed, of], [more, of_more]) = (sum(&recorded), sum(&synthetic));
     println!("passed {} of {}; recorded {passed} of {of}", passed + more, of + of_more);
-    assert!(of + of_more >= 519 && of >= 449, "only {} cases were found", of + of_more);
+    assert!(of + of_more >= 519 && of >= 449, "found only {} samples", of + of_more);
     assert!(unlisted.is_empty(), "{}", unlisted.join("\n"));
-    assert!((passed + more) * 100 >= (of + of_more) * 97 && passed * 100 >= of * 97, "too few cases pass");
+    assert!((passed + more) * 100 >= (of + of_more) * 97 && passed * 100 >= of * 97, "too few samples pass");
 }

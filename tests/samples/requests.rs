@@ -1,5 +1,4 @@
-//! Recorded requests, read by the server halves and written again by the client halves: what goes out must mean what
-//! came in.
+//! Decodes recorded requests with the server codecs, encodes them with the client codecs, and compares both.
 
 use serde_json::{Value, json};
 use slalom::chat::{Message, Part, Request, Tool};
@@ -8,7 +7,7 @@ use slalom::dialect::{ClientRequest, Dialect, Quirks, ServerRequest};
 use super::canonical::{canonicalize, first_difference};
 use super::manifest::Sample;
 
-/// What is wrong with the round trip of a case's request, if it has one.
+/// The problems of a request's round trip; `None` if the sample has no request.
 pub(super) fn check_request(sample: &Sample) -> Option<Vec<String>> {
     let body = sample.file("request.json")?;
     Some(round_trip(sample, &body).err().into_iter().collect())
@@ -16,33 +15,35 @@ pub(super) fn check_request(sample: &Sample) -> Option<Vec<String>> {
 
 fn round_trip(sample: &Sample, body: &[u8]) -> Result<(), String> {
     let original: Value = serde_json::from_slice(body).unwrap();
-    // The catalogue says which models reason; here the request shows it.
+    // Normally the catalog says whether a model reasons; here the request shows it.
     let reasons = original["include"].to_string().contains("reasoning.encrypted_content");
     let quirks = Quirks { reasons, ..sample.quirks() };
     let path = percent_decoded(sample.url.split(['?', '#']).next().unwrap_or_default());
     let server = sample.dialect.server_codec();
-    let asked = server.decode_request(&path, body).map_err(|why| format!("request: {why}"))?;
-    let again = sample.dialect.client_codec().encode_request(ClientRequest {
-        model: &asked.model,
-        request: &asked.request,
-        is_streaming: asked.is_streaming,
+    let decoded = server.decode_request(&path, body).map_err(|why| format!("request: {why}"))?;
+    let encoded = sample.dialect.client_codec().encode_request(ClientRequest {
+        model: &decoded.model,
+        request: &decoded.request,
+        is_streaming: decoded.is_streaming,
         quirks: &quirks,
-        provider_options: Some(&asked.provider_options),
+        provider_options: Some(&decoded.provider_options),
     });
-    let written: Value = serde_json::from_slice(&again.body).unwrap();
-    let (meant, means) = (canonicalize(sample.dialect, &original), canonicalize(sample.dialect, &written));
-    first_difference(&meant, &means, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
-    let path_again = percent_decoded(&again.path);
+    let written: Value = serde_json::from_slice(&encoded.body).unwrap();
+    let (expected, actual) =
+        (canonicalize(sample.dialect, &original), canonicalize(sample.dialect, &written));
+    first_difference(&expected, &actual, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
+    let path_again = percent_decoded(&encoded.path);
     if !path.ends_with(&path_again) {
         return Err(format!("request: path {path_again}, expected {path}"));
     }
-    let settled = |asked: ServerRequest| normalize_request(sample.dialect, asked.request);
-    let back = server.decode_request(&path_again, &again.body).map(settled);
-    let (back, meant) = (back.map_err(|why| format!("request read again: {why}"))?, settled(asked));
-    if back == meant {
+    let normalized = |decoded: ServerRequest| normalize_request(sample.dialect, decoded.request);
+    let decoded_again = server.decode_request(&path_again, &encoded.body).map(normalized);
+    let (decoded_again, expected) =
+        (decoded_again.map_err(|why| format!("decoded again: {why}"))?, normalized(decoded));
+    if decoded_again == expected {
         Ok(())
     } else {
-        Err(format!("request read again: {}", first_debug_difference(&back, &meant)))
+        Err(format!("decoded again: {}", first_debug_difference(&decoded_again, &expected)))
     }
 }
 
@@ -58,8 +59,8 @@ fn percent_decoded(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The request as it is once it went over this wire: Bedrock joins turns of one speaker, Ollama names the tool beside
-/// its result, Gemini says nothing where a function takes nothing.
+/// Applies the changes that a dialect makes on the wire: Bedrock joins messages with the same role, Ollama
+/// adds the tool name to a result, and Gemini omits empty parameters.
 fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
     match dialect {
         Dialect::Bedrock => {
@@ -96,7 +97,7 @@ fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
     request
 }
 
-/// Where the words for two requests part.
+/// An excerpt of both debug outputs around their first difference.
 fn first_debug_difference(got: &Request, expected: &Request) -> String {
     let (got, expected) = (format!("{got:?}"), format!("{expected:?}"));
     let same = got.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count();

@@ -1,8 +1,8 @@
-//! Specs that are no JSON Schema, as JSON Schema: Google's discovery document and the service model of AWS.
+//! Converts Google's discovery document and the AWS service model to JSON Schema.
 
 use serde_json::{Map, Value, json};
 
-/// A schema of a discovery document: 64-bit numbers may be texts, and `any` is anything.
+/// In a discovery document, 64-bit integers may be strings, and `any` allows any value.
 pub(super) fn from_discovery(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => {
@@ -21,7 +21,7 @@ pub(super) fn from_discovery(schema: &Value) -> Value {
     }
 }
 
-/// A shape of a service model, without the members that do not go in the body.
+/// Converts a shape without the members that are not part of the body.
 pub(super) fn from_aws_shape(shape: &Value) -> Value {
     let reference = |member: &Value| json!({"$ref": member["shape"]});
     let mut out = json!({});
@@ -52,7 +52,7 @@ pub(super) fn from_aws_shape(shape: &Value) -> Value {
                 out["enum"] = shape["enum"].clone();
             }
             if let Some(pattern) = shape["pattern"].as_str() {
-                // The service takes a pattern for the whole text.
+                // In a service model, a pattern applies to the whole string.
                 out["pattern"] = json!(format!("^(?:{pattern})$"));
             }
         }
@@ -62,7 +62,7 @@ pub(super) fn from_aws_shape(shape: &Value) -> Value {
             out = json!({"type": if matches!(kind, "integer" | "long") { "integer" } else { "number" }});
             copy_bounds(shape, &mut out, ["minimum", "maximum"]);
         }
-        other => panic!("a shape of type {other}"),
+        other => panic!("unsupported shape type {other}"),
     }
     out
 }

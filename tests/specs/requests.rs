@@ -1,4 +1,4 @@
-//! Requests of every kind that a caller may make.
+//! Strategies for random requests of every kind.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -69,29 +69,29 @@ fn user_turns() -> impl Strategy<Value = Message> {
     })
 }
 
-/// What the model says; after calls, what they gave back, and what it says then.
+/// An assistant message; if it has tool calls, also their results and a final assistant message.
 fn assistant_turns(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
     let calls = prop::collection::vec((names(), "[a-z0-9 ]{0,12}", any::<bool>()), 0..3);
-    let said = (prop::option::of("[a-z ]{1,20}"), prop::option::of(texts()), calls, texts());
-    said.prop_map(move |(thought, text, calls, after)| {
-        let mut said = Message { role: Role::Assistant, parts: Vec::new(), model_ref: None };
-        said.parts
-            .extend(thought.map(|text| Part::Reasoning { state: reasoning_state(dialect, &text), text }));
-        said.parts.extend(text.or_else(|| calls.is_empty().then(|| after.clone())).map(Part::from_text));
+    let answers = (prop::option::of("[a-z ]{1,20}"), prop::option::of(texts()), calls, texts());
+    answers.prop_map(move |(reasoning, text, calls, after)| {
+        let mut turn = Message { role: Role::Assistant, parts: Vec::new(), model_ref: None };
+        turn.parts
+            .extend(reasoning.map(|text| Part::Reasoning { state: reasoning_state(dialect, &text), text }));
+        turn.parts.extend(text.or_else(|| calls.is_empty().then(|| after.clone())).map(Part::from_text));
         let mut results = Message { role: Role::User, parts: Vec::new(), model_ref: None };
         for (n, (name, value, is_error)) in calls.into_iter().enumerate() {
             let (id, arguments) = (format!("call_{n}"), json!({"x": value, "n": n}));
-            said.parts.push(Part::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments }));
+            turn.parts.push(Part::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments }));
             results.parts.push(Part::ToolResult(ToolResult { call_id: id, name, content: value, is_error }));
         }
         if results.parts.is_empty() {
-            return vec![said];
+            return vec![turn];
         }
-        vec![said, results, Message::from_texts(Role::Assistant, [after])]
+        vec![turn, results, Message::from_texts(Role::Assistant, [after])]
     })
 }
 
-/// Thoughts as each vendor marks them.
+/// The reasoning state as each vendor marks it.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
         Dialect::Cohere | Dialect::Ollama => None,
@@ -116,8 +116,8 @@ fn response_schemas() -> impl Strategy<Value = Option<ResponseFormat>> {
     ]
 }
 
-/// A conversation that begins and ends with the user, of what this dialect has a place for: the rest is taken out
-/// before a request is sent, with a warning.
+/// A conversation that begins and ends with a user message, limited to the parts and parameters that the
+/// dialect supports: slalom removes others before encoding.
 pub(super) fn requests(
     dialect: Dialect,
     efforts: &'static [ReasoningEffort],
@@ -141,9 +141,9 @@ pub(super) fn requests(
     (words, numbers, more).prop_map(move |(words, numbers, more)| {
         let ((system, rounds, last, cached), (temperature, top_p, max_tokens, stop, seed)) = (words, numbers);
         let (tools, choice, parallel_tool_calls, schema, effort) = more;
-        let turns = rounds.into_iter().flat_map(|(user, said)| [user].into_iter().chain(said));
+        let turns = rounds.into_iter().flat_map(|(user, answers)| [user].into_iter().chain(answers));
         let client = dialect.client_codec();
-        let carried = |mut turn: Message| {
+        let supported_parts = |mut turn: Message| {
             turn.parts.retain(|part| client.unsupported_part(part, &Quirks::default()).is_none());
             turn
         };
@@ -158,7 +158,7 @@ pub(super) fn requests(
         let long = |long| if long { PromptCacheTtl::OneHour } else { PromptCacheTtl::ProviderDefault };
         let mut request = Request {
             system_prompt: system,
-            messages: turns.chain([last]).map(carried).collect(),
+            messages: turns.chain([last]).map(supported_parts).collect(),
             temperature: temperature.map(|t| f64::from(t) / 10.0),
             top_p: top_p.map(|p| f64::from(p) / 10.0),
             max_output_tokens: max_tokens,

@@ -1,9 +1,9 @@
-//! A vendor's schema, made strict: an object that lists its fields has no others, even where the schema is silent.
+//! Makes a vendor's schema strict: an object that lists its properties allows no others.
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-/// A validator of a schema and all that it refers to. `lookup` finds what a reference names.
+/// Builds a strict validator. `lookup` returns the schema for a reference.
 pub(super) fn validator(root: &Value, lookup: &dyn Fn(&str) -> Value) -> Validator {
     let mut strict = StrictSchemaBuilder { lookup, definitions: Map::new() };
     let mut schema = strict.make_strict(root, false);
@@ -12,7 +12,6 @@ pub(super) fn validator(root: &Value, lookup: &dyn Fn(&str) -> Value) -> Validat
     jsonschema::validator_for(&schema).unwrap()
 }
 
-/// What is wrong with a body.
 pub(super) fn schema_errors(validator: &Validator, body: &Value) -> Vec<String> {
     validator
         .iter_errors(body)
@@ -28,7 +27,6 @@ struct StrictSchemaBuilder<'a> {
     definitions: Map<String, Value>,
 }
 
-/// Keywords that are taken over as they are.
 const COPIED_KEYWORDS: [&str; 14] = [
     "type",
     "enum",
@@ -47,7 +45,7 @@ const COPIED_KEYWORDS: [&str; 14] = [
 ];
 
 impl StrictSchemaBuilder<'_> {
-    /// `open`: it is part of a whole that says itself which fields there are.
+    /// `open` means that the schema is part of a composed schema, which restricts the properties itself.
     fn make_strict(&mut self, schema: &Value, open: bool) -> Value {
         let Some(fields) = schema.as_object() else { return schema.clone() };
         if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
@@ -69,7 +67,7 @@ impl StrictSchemaBuilder<'_> {
                 ("items" | "additionalProperties", Value::Object(_)) => {
                     out.insert(name.clone(), self.make_strict(value, false));
                 }
-                // Where several alternatives fit, one is as good as another.
+                // Treats `oneOf` as `anyOf`, because strict alternatives may overlap.
                 ("anyOf" | "oneOf", Value::Array(schemas)) => {
                     let schemas = schemas.iter().map(|schema| self.make_strict(schema, open || composed));
                     out.insert("anyOf".to_owned(), schemas.collect());

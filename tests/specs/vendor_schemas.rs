@@ -1,4 +1,4 @@
-//! The vendors' files, and of each no more than a request needs: the whole of some would take minutes to parse.
+//! Reads the needed parts of the vendors' schema files; some would take minutes to parse completely.
 
 use std::fs;
 use std::io::Read;
@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// The folder of the specs, which a user's clone does not have.
+/// `None` if the specs are missing, as in a user's clone.
 pub(super) fn specs_folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/specs");
     if folder.join("MANIFEST.md").is_file() {
         return Some(folder);
     }
-    println!("skipped: the vendors' specs are not here");
+    println!("skipped: the vendors' specs are missing");
     None
 }
 
-/// Where schemas are found by name.
 pub(super) enum SchemaSource {
-    /// A file of JSON, and where in it the schemas stand.
+    /// A JSON document and the JSON pointer to its schemas.
     Json(Value, &'static str),
-    /// A text of YAML whose schemas stand four spaces deep below `  schemas:`.
+    /// YAML text with its schemas indented by four spaces under `  schemas:`.
     Yaml(String),
 }
 
@@ -40,13 +39,12 @@ impl SchemaSource {
         Self::Yaml(text)
     }
 
-    /// The schema of that name.
     pub(super) fn schema(&self, name: &str) -> Value {
         match self {
             Self::Json(file, place) => file
                 .pointer(place)
                 .and_then(|schemas| schemas.get(name))
-                .unwrap_or_else(|| panic!("no {name}"))
+                .unwrap_or_else(|| panic!("missing schema {name}"))
                 .clone(),
             Self::Yaml(text) => {
                 let schemas = text.find("\n  schemas:\n").unwrap();
@@ -55,22 +53,22 @@ impl SchemaSource {
         }
     }
 
-    /// What stands below a line of YAML, the first after a certain other line.
+    /// The value of the first `line` after the line `after`.
     pub(super) fn yaml_value_after(&self, after: &str, line: &str) -> Value {
-        let Self::Yaml(text) = self else { panic!("no YAML") };
+        let Self::Yaml(text) = self else { panic!("not a YAML source") };
         yaml_block(&text[text.find(&format!("\n{after}\n")).unwrap() + 1..], line)
     }
 }
 
-/// The value of a key that has a line of its own: all lines below that are deeper.
+/// The value of a key on its own line: all following lines that are indented deeper.
 fn yaml_block(text: &str, line: &str) -> Value {
     let depth = line.len() - line.trim_start().len();
     let mut lines = text.lines().skip_while(|l| *l != line).skip(1);
     let deeper = |l: &&str| l.trim().is_empty() || l.len() - l.trim_start().len() > depth;
-    // A list may stand as deep as its key.
+    // A list may have the same indentation as its key.
     let mut body: Vec<&str> = lines.by_ref().take_while(deeper).collect();
     body.push("");
-    assert!(body.len() > 1, "no `{}`", line.trim());
-    // A coordinate, not the yes of older YAML.
+    assert!(body.len() > 1, "missing value of `{}`", line.trim());
+    // `y` is a coordinate here, but YAML 1.1 reads it as a boolean.
     serde_yaml::from_str(&body.join("\n").replace("- y\n", "- 'y'\n")).unwrap()
 }

@@ -1,27 +1,21 @@
-//! What an update changes.
+//! What an update of the catalog changes.
 
 use std::collections::HashSet;
 
 use super::super::{Catalog, ModelFacts, NanoDollars};
 
-/// One model that an update changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CatalogChange {
-    /// It was not known: what its input and output cost.
+pub(crate) enum CatalogChange {
+    /// Input and output price of a new model.
     Added([Option<NanoDollars>; 2]),
-    /// Input or output cost something else than before: input and output, before and after.
-    PriceChanged {
-        /// As it was.
-        before: [Option<NanoDollars>; 2],
-        /// As it is.
-        after: [Option<NanoDollars>; 2],
-    },
-    /// The list does not have it any more. What was known of it stays.
+    /// Input and output price, before and after.
+    PriceChanged { before: [Option<NanoDollars>; 2], after: [Option<NanoDollars>; 2] },
+    /// The source no longer lists it. Its facts are kept.
     Unlisted,
 }
 
-/// What these models change in a catalogue, by provider and model, sorted.
-pub fn diff_catalog(catalog: &Catalog, models: &[ModelFacts]) -> Vec<(String, String, CatalogChange)> {
+/// What these models change in a catalog, by provider and model, sorted.
+pub(crate) fn diff_catalog(catalog: &Catalog, models: &[ModelFacts]) -> Vec<(String, String, CatalogChange)> {
     let listed: HashSet<(&str, &str)> =
         models.iter().map(|facts| (facts.provider.as_str(), facts.model.as_str())).collect();
     let providers: HashSet<&str> = models.iter().map(|facts| facts.provider.as_str()).collect();

@@ -1,16 +1,16 @@
-//! A file in the shipped columns: what is shipped, and what an update writes.
+//! A CSV file with the catalog's own columns, as built in or as written by an update.
 
 use super::super::csv_rows::{self, COLUMNS};
 use super::{ImportError, ImportedCatalog, fill_from_catalog, is_csv_safe};
 use crate::catalog::Catalog;
 
-/// Reads such a file; columns may stand in any order and be left out, but for `provider` and `model`.
+/// Columns may be in any order, and all but `provider` and `model` are optional.
 pub(super) fn parse(
     text: &str,
     known: &dyn Fn(&str) -> bool,
     catalog: &Catalog,
 ) -> Result<ImportedCatalog, ImportError> {
-    // Comments stand above the header, as in the file that an update writes.
+    // Comments precede the header, as in the file that an update writes.
     let comments: usize = text.lines().take_while(|line| line.starts_with('#')).count();
     let body: usize = text.split_inclusive('\n').take(comments).map(str::len).sum();
     let line = |position: Option<&csv::Position>| {
@@ -23,12 +23,12 @@ pub(super) fn parse(
     let head = line(None);
     if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
         let columns = COLUMNS.join(", ");
-        return Err(ImportError::new(head, format!("`{unknown}` is no column; these are: {columns}")));
+        return Err(ImportError::new(head, format!("unknown column `{unknown}`: expected one of {columns}")));
     }
     if let Some(missing) = COLUMNS[..2].iter().find(|name| !header.iter().any(|have| have == **name)) {
-        return Err(ImportError::new(head, format!("the column `{missing}` is missing")));
+        return Err(ImportError::new(head, format!("missing column `{missing}`")));
     }
-    // A file with every column says all there is to say; one with fewer leaves the rest as it is known.
+    // A file with every column is complete; one with fewer keeps known values for the rest.
     let whole = COLUMNS.iter().all(|name| header.iter().any(|have| have == *name));
     let mut imported = ImportedCatalog::default();
     let mut seen = std::collections::HashSet::new();
@@ -41,26 +41,29 @@ pub(super) fn parse(
         };
         let fields: Vec<&str> = COLUMNS.iter().map(field).collect();
         if let Some(text) = fields.iter().find(|text| text.contains([',', '"', '\n', '\r'])) {
-            return Err(ImportError::new(place, format!("`{text}` holds a comma, a quote or a line break")));
+            return Err(ImportError::new(
+                place,
+                format!("`{text}` contains a comma, a quote, or a line break"),
+            ));
         }
         let facts =
             csv_rows::parse_row(&fields.join(",")).map_err(|why| ImportError::new(place.clone(), why))?;
         let facts = if whole { facts } else { fill_from_catalog(facts, catalog) };
         if !known(&facts.provider) {
-            let message = format!("there is no provider `{}`", facts.provider);
+            let message = format!("unknown provider `{}`", facts.provider);
             return Err(ImportError::new(place, message));
         }
         if !is_csv_safe(&facts) {
-            return Err(ImportError::new(place, "a name holds what no row can hold"));
+            return Err(ImportError::new(place, "a name contains unsupported characters"));
         }
         if !seen.insert((facts.provider.clone(), facts.model.clone())) {
-            let message = format!("`{}/{}` stands here twice", facts.provider, facts.model);
+            let message = format!("duplicate model `{}/{}`", facts.provider, facts.model);
             return Err(ImportError::new(place, message));
         }
         imported.models.push(facts);
     }
     if imported.models.is_empty() {
-        return Err(ImportError::new("the whole file", "it holds no model of a provider that is known here"));
+        return Err(ImportError::new("the file", "no models of a known provider"));
     }
     Ok(imported)
 }

@@ -1,7 +1,7 @@
-//! Catalogues from elsewhere: a file in the shipped columns, OpenRouter's list of models, a models.dev file.
-//!
-//! All or nothing: a file that is wrong anywhere changes nothing, and the error says where. What a list does not say of
-//! a model that is known already (which parameters it refuses, how it is told to think) stays as it was.
+//! Imports a catalog from a file: CSV with the catalog's own columns, OpenRouter's model list, or models.dev.
+//! An invalid file changes nothing, and the error says where the problem is. Facts that a list does not
+//! contain, such as rejected parameters and reasoning control, keep their known values. Depends on `chat` and
+//! the rest of `catalog`.
 
 mod catalog_change;
 mod catalog_csv;
@@ -11,27 +11,23 @@ mod openrouter;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-pub use catalog_change::{CatalogChange, diff_catalog};
+pub(crate) use catalog_change::{CatalogChange, diff_catalog};
 
 use super::decimal::parse_scaled_decimal;
 use super::{Catalog, ModelFacts, NanoDollars, TokenPrices};
 
-/// What a file says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ImportedCatalog {
-    /// Its models.
+pub(crate) struct ImportedCatalog {
     pub models: Vec<ModelFacts>,
-    /// Models that were left out: of providers not known here, or with names that no row can hold.
+    /// Models of unknown providers, or with names that a row cannot contain.
     pub skipped: usize,
 }
 
-/// Why a file is no catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{location}: {message}")]
-pub struct ImportError {
-    /// Line, column or path within the file.
+pub(crate) struct ImportError {
+    /// Line, column, or path within the file.
     pub location: String,
-    /// What is wrong there.
     pub message: String,
 }
 
@@ -41,12 +37,9 @@ impl ImportError {
     }
 }
 
-/// Reads a catalogue in any of the three shapes. `known` tells which providers there are, and `catalog` what is known
-/// of their models so far.
-///
-/// # Errors
-/// At the first thing that is wrong: its place, and what it is.
-pub fn import_catalog(
+/// Imports a catalog in any of the three formats. `known` says whether a provider exists; `catalog` supplies
+/// facts that the file does not contain.
+pub(crate) fn import_catalog(
     text: &str,
     known: &dyn Fn(&str) -> bool,
     catalog: &Catalog,
@@ -64,7 +57,7 @@ pub fn import_catalog(
     let kept = all.into_iter().filter(|facts| known(&facts.provider) && is_csv_safe(facts));
     let models: Vec<ModelFacts> = kept.map(|facts| fill_from_catalog(facts, catalog)).collect();
     if models.is_empty() {
-        return Err(ImportError::new("the whole file", "it holds no model of a provider that is known here"));
+        return Err(ImportError::new("the file", "no models of a known provider"));
     }
     Ok(ImportedCatalog { skipped: count - models.len(), models })
 }
@@ -73,13 +66,15 @@ fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, ImportError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (line, column) = (error.inner().line(), error.inner().column());
-        let said = error.inner().to_string();
-        let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+        let text_with_location = error.inner().to_string();
+        let message = text_with_location
+            .rsplit_once(" at line ")
+            .map_or(text_with_location.as_str(), |(message, _)| message);
         ImportError::new(format!("line {line}, column {column}, at `{}`", error.path()), message)
     })
 }
 
-/// Rows have neither commas nor quotes nor line breaks.
+/// Rows cannot contain commas, quotes, or line breaks.
 fn is_csv_safe(facts: &ModelFacts) -> bool {
     let fits = |name: &str| {
         !name.is_empty() && !name.contains(|c: char| c.is_control() || matches!(c, ',' | '"' | '#'))
@@ -87,8 +82,8 @@ fn is_csv_safe(facts: &ModelFacts) -> bool {
     fits(&facts.provider) && fits(&facts.model)
 }
 
-/// A price as JSON has it, a number or a string of one, in nano-dollars after `power` decimals. What is below zero
-/// (OpenRouter's word for a price that varies) is unknown.
+/// A JSON number or string scaled by `10^power` to nano-dollars. Negative prices, which OpenRouter uses for
+/// variable ones, are unknown.
 fn parse_price(raw: Option<&RawValue>, power: i32, place: &str) -> Result<Option<NanoDollars>, ImportError> {
     let text = raw.map_or("null", RawValue::get).trim_matches('"').trim();
     if matches!(text, "null" | "") || text.starts_with('-') {
@@ -96,27 +91,27 @@ fn parse_price(raw: Option<&RawValue>, power: i32, place: &str) -> Result<Option
     }
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
     if !is_number {
-        return Err(ImportError::new(format!("`{place}`"), format!("`{text}` is no price")));
+        return Err(ImportError::new(format!("`{place}`"), format!("invalid price `{text}`")));
     }
-    // Finer than a nano-dollar per million tokens is no price that can be kept exactly.
+    // A price finer than one nano-dollar per million tokens cannot be stored exactly and becomes unknown.
     Ok(parse_scaled_decimal(text, power))
 }
 
-/// Nothing for everything is an unknown price: lists say so of what they cannot price. A part that costs nothing is
-/// unknown too.
+/// Lists use zero for prices that they do not know, so zero becomes unknown. A reasoning price equal to the
+/// output price is dropped.
 fn zero_prices_to_unknown(price: TokenPrices) -> TokenPrices {
-    let real = |nano: Option<NanoDollars>| nano.filter(|nano| *nano > 0);
+    let nonzero = |nano: Option<NanoDollars>| nano.filter(|nano| *nano > 0);
     TokenPrices {
-        input: real(price.input),
-        cached_input: real(price.cached_input),
-        cache_write: real(price.cache_write),
-        cache_write_1h: real(price.cache_write_1h),
-        output: real(price.output),
-        reasoning: real(price.reasoning).filter(|nano| price.output != Some(*nano)),
+        input: nonzero(price.input),
+        cached_input: nonzero(price.cached_input),
+        cache_write: nonzero(price.cache_write),
+        cache_write_1h: nonzero(price.cache_write_1h),
+        output: nonzero(price.output),
+        reasoning: nonzero(price.reasoning).filter(|nano| price.output != Some(*nano)),
     }
 }
 
-/// What a list leaves open, filled from what is known: of the price only where input and output still cost the same.
+/// Fills missing facts from the catalog. Prices are filled only if input and output prices are unchanged.
 fn fill_from_catalog(mut facts: ModelFacts, catalog: &Catalog) -> ModelFacts {
     let Some(known) = catalog.find(&facts.provider, &facts.model) else { return facts };
     facts.mode = known.mode;

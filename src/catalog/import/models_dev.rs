@@ -1,4 +1,4 @@
-//! A models.dev file: an object of providers, each with its `models`. Prices are in dollars per million tokens.
+//! A models.dev file: an object of providers, each with its `models`. Prices are dollars per million tokens.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::super::{Capabilities, Capability, ModelFacts, Pricing, TokenPrices};
 use super::{ImportError, parse_json, parse_price, zero_prices_to_unknown};
 use crate::chat::RequestParameter;
 
-/// Providers that models.dev calls otherwise.
+/// Providers with another name in models.dev.
 const PROVIDER_NAMES: [(&str, &str); 9] = [
     ("google", "gemini"),
     ("google-vertex", "vertex"),
@@ -90,12 +90,12 @@ fn to_model_facts(
         }
     }
     let mut capabilities = Capabilities::default();
-    let said = [
+    let known = [
         (Capability::Tools, model.tool_call),
         (Capability::JsonSchema, model.structured_output),
         (Capability::Reasoning, model.reasoning),
     ];
-    for (capability, can) in said {
+    for (capability, can) in known {
         if let Some(can) = can {
             capabilities.set(capability, can);
         }
@@ -125,15 +125,15 @@ fn to_model_facts(
 }
 
 fn to_token_prices(cost: &ModelsDevPrices, place: &str) -> Result<TokenPrices, ImportError> {
-    let of = |raw: &Option<Box<RawValue>>, name: &str| {
+    let parse_field = |raw: &Option<Box<RawValue>>, name: &str| {
         parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("{place}.{name}"))
     };
     Ok(zero_prices_to_unknown(TokenPrices {
-        input: of(&cost.input, "input")?,
-        cached_input: of(&cost.cache_read, "cache_read")?,
-        cache_write: of(&cost.cache_write, "cache_write")?,
+        input: parse_field(&cost.input, "input")?,
+        cached_input: parse_field(&cost.cache_read, "cache_read")?,
+        cache_write: parse_field(&cost.cache_write, "cache_write")?,
         cache_write_1h: None,
-        output: of(&cost.output, "output")?,
-        reasoning: of(&cost.reasoning, "reasoning")?,
+        output: parse_field(&cost.output, "output")?,
+        reasoning: parse_field(&cost.reasoning, "reasoning")?,
     }))
 }

@@ -45,7 +45,7 @@ struct OpenRouterPrices {
     overrides: Option<Vec<OpenRouterPriceOverride>>,
 }
 
-/// Prices that hold under a condition: above so many tokens of prompt, or between two hours of the day.
+/// Prices that apply above a number of prompt tokens or between two hours of the day.
 #[derive(Deserialize)]
 struct OpenRouterPriceOverride {
     min_prompt_tokens: Option<f64>,
@@ -66,49 +66,49 @@ pub(super) fn parse(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
     list.data.into_iter().enumerate().map(|(at, model)| to_model_facts(model, at)).collect()
 }
 
-/// What a prompt costs above each bound: of all entries that hold there, the later ones win part by part, and what none
-/// of them says costs what it costs below.
-fn merge_tiers(longer: &[(u64, TokenPrices)], base: TokenPrices) -> Vec<(u64, TokenPrices)> {
-    let mut bounds: Vec<u64> = longer.iter().map(|(above, _)| *above).collect();
+/// The prices above each bound: of all overrides that apply, later ones win part by part; the rest comes from
+/// `base`.
+fn merge_tiers(overrides: &[(u64, TokenPrices)], base: TokenPrices) -> Vec<(u64, TokenPrices)> {
+    let mut bounds: Vec<u64> = overrides.iter().map(|(above, _)| *above).collect();
     bounds.sort_unstable();
     bounds.dedup();
     let at = |bound: u64| {
-        let holding = longer.iter().filter(|(above, _)| *above <= bound);
-        holding.fold(base, |under, (_, price)| price.or(under))
+        let applicable = overrides.iter().filter(|(above, _)| *above <= bound);
+        applicable.fold(base, |under, (_, price)| price.or(under))
     };
     bounds.into_iter().map(|bound| (bound, at(bound))).collect()
 }
 
 fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, ImportError> {
-    let said = &model.pricing;
-    let of = |raw: &Option<Box<RawValue>>, name: &str| {
+    let prices = &model.pricing;
+    let parse_field = |raw: &Option<Box<RawValue>>, name: &str| {
         parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("data[{at}].pricing.{name}"))
     };
     let base = TokenPrices {
-        input: of(&said.prompt, "prompt")?,
-        cached_input: of(&said.input_cache_read, "input_cache_read")?,
-        cache_write: of(&said.input_cache_write, "input_cache_write")?,
-        cache_write_1h: of(&said.input_cache_write_1h, "input_cache_write_1h")?,
-        output: of(&said.completion, "completion")?,
-        reasoning: of(&said.internal_reasoning, "internal_reasoning")?,
+        input: parse_field(&prices.prompt, "prompt")?,
+        cached_input: parse_field(&prices.input_cache_read, "input_cache_read")?,
+        cache_write: parse_field(&prices.input_cache_write, "input_cache_write")?,
+        cache_write_1h: parse_field(&prices.input_cache_write_1h, "input_cache_write_1h")?,
+        output: parse_field(&prices.completion, "completion")?,
+        reasoning: parse_field(&prices.internal_reasoning, "internal_reasoning")?,
     };
-    let mut longer: Vec<(u64, TokenPrices)> = Vec::new();
-    for tier in said.overrides.iter().flatten() {
-        // A price that holds on another condition than length is not one that a row can say.
+    let mut overrides: Vec<(u64, TokenPrices)> = Vec::new();
+    for tier in prices.overrides.iter().flatten() {
+        // A row can only express prices that depend on the prompt's length.
         let by_hour = tier.utc_start.or(tier.utc_end).is_some();
         let Some(above) = tier.min_prompt_tokens.filter(|least| *least >= 0.0 && !by_hour) else { continue };
         let price = TokenPrices {
-            input: of(&tier.prompt, "overrides.prompt")?,
-            cached_input: of(&tier.input_cache_read, "overrides.input_cache_read")?,
-            cache_write: of(&tier.input_cache_write, "overrides.input_cache_write")?,
-            cache_write_1h: of(&tier.input_cache_write_1h, "overrides.input_cache_write_1h")?,
-            output: of(&tier.completion, "overrides.completion")?,
+            input: parse_field(&tier.prompt, "overrides.prompt")?,
+            cached_input: parse_field(&tier.input_cache_read, "overrides.input_cache_read")?,
+            cache_write: parse_field(&tier.input_cache_write, "overrides.input_cache_write")?,
+            cache_write_1h: parse_field(&tier.input_cache_write_1h, "overrides.input_cache_write_1h")?,
+            output: parse_field(&tier.completion, "overrides.completion")?,
             reasoning: None,
         };
-        // A whole number of tokens, which the list writes as a number of any kind.
-        longer.push((above as u64, zero_prices_to_unknown(price)));
+        // The list writes this integer as any kind of number.
+        overrides.push((above as u64, zero_prices_to_unknown(price)));
     }
-    let tiers = merge_tiers(&longer, zero_prices_to_unknown(base));
+    let tiers = merge_tiers(&overrides, zero_prices_to_unknown(base));
     let mut capabilities = Capabilities::default();
     let mut refuses = Vec::new();
     if let Some(parameters) = &model.supported_parameters {

@@ -1,4 +1,4 @@
-//! Files from elsewhere, right and wrong.
+//! Valid and invalid files of all three formats.
 
 use super::*;
 use crate::catalog::{Capability, ReasoningControl};
@@ -32,11 +32,11 @@ fn openrouter_prices_are_exact() {
     assert_eq!(
         one.pricing.for_input_tokens(200_000).input,
         Some(3_000_000_000),
-        "the bound itself is below it"
+        "a tier applies above its bound"
     );
     let long = one.pricing.for_input_tokens(200_001);
     assert_eq!((long.input, long.output), (Some(6_000_000_000), Some(30_000_000_000)), "the later one wins");
-    assert_eq!(long.cached_input, Some(300_000_000), "what is not said stays");
+    assert_eq!(long.cached_input, Some(300_000_000), "missing prices are inherited");
     let longest = one.pricing.for_input_tokens(500_001);
     assert_eq!((longest.input, longest.output), (Some(9_000_000_000), Some(30_000_000_000)));
     assert_eq!(one.supports(Capability::Tools), Some(true));
@@ -44,7 +44,10 @@ fn openrouter_prices_are_exact() {
     assert_eq!(one.supports(Capability::Prefill), None);
     assert_eq!(one.rejected_parameters, [RequestParameter::TopP]);
     assert_eq!(one.retirement_date.as_deref(), Some("2027-01-02"));
-    assert!(read.models[1..].iter().all(|m| m.pricing.base == TokenPrices::default()), "nothing is no price");
+    assert!(
+        read.models[1..].iter().all(|m| m.pricing.base == TokenPrices::default()),
+        "a zero price is unknown"
+    );
 }
 
 #[test]
@@ -52,19 +55,23 @@ fn models_dev_keeps_known_facts() {
     let text = r#"{"google":{"models":{"gemini-3.8-flash":{"reasoning":true,"tool_call":true,"temperature":true,
         "limit":{"context":7,"output":0},"cost":{"input":0.75,"output":3.75}}}},
         "anthropic":{"models":{"claude-sonnet-4-5":{"cost":{"input":4,"output":20,"cache_read":0.4,
-        "context_over_200k":{"input":8,"output":30}}}}},"nobody":{"models":{"x":{}}}}"#;
+        "context_over_200k":{"input":8,"output":30}}}}},"unknown":{"models":{"x":{}}}}"#;
     let read = import_text(text).unwrap();
     assert_eq!((read.models.len(), read.skipped), (2, 1));
     let [claude, gemini] = &read.models[..] else { panic!("two models") };
     assert_eq!(gemini.context_tokens, Some(7));
-    assert_eq!(gemini.reasoning_control, Some(ReasoningControl::Level), "as it was known");
+    assert_eq!(gemini.reasoning_control, Some(ReasoningControl::Level), "from the catalog");
     assert_eq!(
         gemini.rejected_parameters,
         [RequestParameter::Temperature, RequestParameter::TopP],
-        "as it was known"
+        "from the catalog"
     );
-    assert_eq!(gemini.pricing.base.cached_input, Some(75_000_000), "as it was known: the price is the same");
-    assert_eq!(claude.pricing.base.cache_write, None, "another price: what is not said is unknown");
+    assert_eq!(
+        gemini.pricing.base.cached_input,
+        Some(75_000_000),
+        "from the catalog: the price is unchanged"
+    );
+    assert_eq!(claude.pricing.base.cache_write, None, "the price changed, so missing parts are unknown");
     assert_eq!(claude.pricing.for_input_tokens(200_001).input, Some(8_000_000_000));
 }
 
@@ -80,32 +87,35 @@ fn own_csv_format_is_imported() {
 
 #[test]
 fn error_location_cases() {
-    for (text, said) in [
-        ("", "`provider` is missing"),
-        ("provider,model,usd_imput\n", "`usd_imput` is no column"),
-        ("# two\n# lines\nprovider\nx\n", "line 3: the column `model` is missing"),
-        ("provider,model,usd_input\ngemini,m,0.1\ngemini,n,cheap\n", "line 3: `cheap`"),
-        ("provider,model\ngemini,m\ngemini,m\n", "line 3: `gemini/m` stands here twice"),
+    for (text, expected) in [
+        ("", "missing column `provider`"),
+        ("provider,model,usd_imput\n", "unknown column `usd_imput`"),
+        ("# two\n# lines\nprovider\nx\n", "line 3: missing column `model`"),
+        ("provider,model,usd_input\ngemini,m,0.1\ngemini,n,cheap\n", "line 3: invalid price `cheap`"),
+        ("provider,model\ngemini,m\ngemini,m\n", "line 3: duplicate model `gemini/m`"),
         ("provider,model\ngemini\n", "line 2"),
-        ("# one\nprovider,model,usd_input\ngemini,m,0.1\ngemini,n,-1\n", "line 4: `-1`"),
-        ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` holds a comma"),
-        ("provider,model\ngemini,m\nnobody,m\n", "line 3: there is no provider `nobody`"),
-        ("provider,model\ngemini,a#b\n", "line 2: a name holds"),
-        ("provider,model\n", "no model of a provider"),
-        ("provider,model,usd_cached_input\ngemini,m,cheap\n", "`cheap` under usd_cached_input is no price"),
+        ("# one\nprovider,model,usd_input\ngemini,m,0.1\ngemini,n,-1\n", "line 4: invalid price `-1`"),
+        ("provider,model\ngemini,\"a,b\"\n", "line 2: `a,b` contains a comma"),
+        ("provider,model\ngemini,m\nunknown,m\n", "line 3: unknown provider `unknown`"),
+        ("provider,model\ngemini,a#b\n", "line 2: a name contains"),
+        ("provider,model\n", "no models of a known provider"),
+        (
+            "provider,model,usd_cached_input\ngemini,m,cheap\n",
+            "invalid price `cheap` in column usd_cached_input",
+        ),
         ("{", "line 1"),
         ("{\"data\": 5}", "data"),
         (
             "{\"data\":[{\"id\":\"a\",\"pricing\":{\"prompt\":\"cheap\"}}]}",
-            "`data[0].pricing.prompt`: `cheap`",
+            "`data[0].pricing.prompt`: invalid price `cheap`",
         ),
         ("{\"data\":[{\"id\":\"a\"}]}", "data[0]"),
-        ("{\"data\":[]}", "no model of a provider"),
+        ("{\"data\":[]}", "no models of a known provider"),
         ("{\"gemini\":{\"models\":{\"m\":{\"cost\":{\"input\":[]}}}}}", "`gemini.models.m.cost.input`"),
         ("{\"gemini\":[]}", "gemini"),
     ] {
         let error = import_text(text).unwrap_err().to_string();
-        assert!(error.contains(said), "{text}: {error}");
+        assert!(error.contains(expected), "{text}: {error}");
     }
 }
 
@@ -116,12 +126,13 @@ fn catalog_changes_are_listed() {
     let gone = models.pop().unwrap();
     models[0].pricing.base.input = Some(1);
     models.push(ModelFacts { provider: "deepseek".into(), model: "zzz".into(), ..ModelFacts::default() });
-    let told = diff_catalog(&Catalog::default(), &models);
-    assert_eq!(told.len(), 3);
-    assert!(told.contains(&("deepseek".into(), gone.model, CatalogChange::Unlisted)));
-    assert!(told.contains(&("deepseek".into(), "zzz".into(), CatalogChange::Added([None, None]))));
+    let changes = diff_catalog(&Catalog::default(), &models);
+    assert_eq!(changes.len(), 3);
+    assert!(changes.contains(&("deepseek".into(), gone.model, CatalogChange::Unlisted)));
+    assert!(changes.contains(&("deepseek".into(), "zzz".into(), CatalogChange::Added([None, None]))));
     assert!(
-        told.iter()
+        changes
+            .iter()
             .any(|(_, _, change)| matches!(change, CatalogChange::PriceChanged { after: [Some(1), _], .. }))
     );
 }

@@ -1,4 +1,4 @@
-//! `slalom eval --audit`: the sets themselves, without a call to any model.
+//! `slalom eval --audit`: checks the golden sets themselves without any model call.
 
 use super::run_spec::CaseSelection;
 use super::{CommandContext, CommandError, CommandOutcome};
@@ -11,12 +11,12 @@ use crate::view::{AuditedSet, audit_json, audit_table};
 
 pub(super) fn run_audit(context: &CommandContext, args: &EvalArgs) -> Result<CommandOutcome, CommandError> {
     if !(0.0..=1.0).contains(&args.min_caught) {
-        let message = format!("--min-caught must be between 0 and 1, not {}", args.min_caught);
-        return Err(CommandError::usage(message).with_hint("write 0.95 for 95 %"));
+        let message = format!("invalid --min-caught `{}`: must be between 0 and 1", args.min_caught);
+        return Err(CommandError::usage(message).with_hint("use 0.95 for 95%"));
     }
     if !args.output.is_empty() {
-        return Err(CommandError::usage("--audit writes no reports: -o is for what models answer")
-            .with_hint("`--audit --json` prints all that it finds; `> FILE` keeps it"));
+        return Err(CommandError::usage("cannot combine -o with --audit")
+            .with_hint("use `--audit --json > FILE` to save the complete audit"));
     }
     let selection = CaseSelection::from_args(args, None);
     let mut audited = Vec::new();
@@ -25,9 +25,9 @@ pub(super) fn run_audit(context: &CommandContext, args: &EvalArgs) -> Result<Com
         let all: Vec<Case> = set.cases.iter().collect();
         let cases: Vec<Case> = selection.select_cases(&set)?.iter().collect();
         if cases.iter().all(|case| case.reference.is_none()) {
-            let message = format!("{}: no case that is chosen has a reference", set.path);
+            let message = format!("{}: none of the selected cases has a reference", set.path);
             return Err(CommandError::usage(message)
-                .with_hint("an audit goes by right answers: add `reference:` to the cases"));
+                .with_hint("add `reference:` to the cases: an audit needs correct answers"));
         }
         let audit = audit_of(&all, &cases, args.audit_seed);
         let reasons = failure_reasons(&audit, args.min_caught);
@@ -40,15 +40,16 @@ pub(super) fn run_audit(context: &CommandContext, args: &EvalArgs) -> Result<Com
     let text = if args.json {
         format!("{}\n", audit_json(&audited, args.min_caught, args.audit_seed, outcome.exit_code()))
     } else {
-        let (room, verbose) = (context.console.widths(), context.console.is_verbose());
-        let tables: Vec<String> = audited.iter().map(|audited| audit_table(audited, room, verbose)).collect();
+        let (widths, verbose) = (context.console.widths(), context.console.is_verbose());
+        let tables: Vec<String> =
+            audited.iter().map(|audited| audit_table(audited, widths, verbose)).collect();
         tables.join("\n")
     };
     check_printed(context.console.print(&text), outcome)
 }
 
-/// What is not as it should be, in words.
-fn failure_reasons(audit: &AuditReport, least: f64) -> Vec<String> {
+/// The reasons why the audit failed; empty if it passed.
+fn failure_reasons(audit: &AuditReport, minimum: f64) -> Vec<String> {
     let mut reasons = Vec::new();
     let failing = audit.failing_references().count();
     if failing > 0 {
@@ -57,10 +58,12 @@ fn failure_reasons(audit: &AuditReport, least: f64) -> Vec<String> {
     }
     let (all, caught) = audit.count_mutants(None);
     match audit.caught_share() {
-        // Nobody can say that such a set is any good.
-        None => reasons.push("no mutant could be judged without a call".to_owned()),
-        Some(share) if share < least => {
-            reasons.push(format!("{caught} of {all} mutants are caught, {share:.3}, under {least}"));
+        // Without any graded mutant, the quality of the set is unknown.
+        None => reasons.push("no mutant could be graded without a model call".to_owned()),
+        Some(share) if share < minimum => {
+            reasons.push(format!(
+                "{caught} of {all} mutants caught ({share:.3}), below the minimum of {minimum}"
+            ));
         }
         Some(_) => {}
     }

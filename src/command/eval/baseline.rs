@@ -1,4 +1,4 @@
-//! What the other subjects are compared with.
+//! Baselines of an eval: where they come from, comparing with them, and saving them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,23 +16,22 @@ use crate::eval::{
 use crate::ledger::ResultSummaryRow;
 use crate::view::{ReportFormat, replace_file};
 
-/// Where earlier runs are.
 pub(super) const LEDGER_HINT: &str =
-    "the ledger is the file that --ledger or $SLALOM_LEDGER names, else ledger.db in the state folder";
+    "check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)";
 
-/// What the other subjects are compared with.
+/// The source of the results that subjects are compared with.
 #[derive(Clone, Debug)]
 pub(super) enum BaselineSource {
-    /// A subject of the same run.
+    /// A subject of the same run, by name.
     Subject(String),
-    /// Answers that are there already.
+    /// Results from a file or an earlier run.
     Saved(Baseline),
-    /// How each of them did in earlier runs.
+    /// Every subject's own earlier runs, for `--drift`.
     History,
 }
 
 impl BaselineSource {
-    /// What was typed behind `--baseline`: a file of JSON, a run by its id, else a model or route.
+    /// Parses the value of `--baseline`: a JSON file, a run ID, or otherwise a model or route.
     pub(super) fn parse(context: &CommandContext, text: &str, set: &GoldenSet) -> Result<Self, CommandError> {
         let (first, subject) = match text.split_once(':') {
             Some((first, subject)) => (first, Some(subject)),
@@ -49,37 +48,35 @@ impl BaselineSource {
             load_run_baseline(context, first, subject).map(Self::Saved)
         } else if ReportFormat::from_path(Path::new(text)).is_some() || text.starts_with(['.', '/', '~']) {
             Err(CommandError::usage(format!(
-                "{text} is no baseline: that is a .json file, a run's id, a model or a route"
+                "invalid baseline `{text}`: expected a .json file, a run ID, a model, or a route"
             ))
-            .with_hint("`slalom eval SET --save-baseline FILE.json` writes one"))
+            .with_hint("create one with `slalom eval SET --save-baseline FILE.json`"))
         } else {
             let mut names = set.expand_subject(text).map_err(CommandError::usage)?;
             match (names.pop(), names.is_empty()) {
                 (Some(name), true) => Ok(Self::Subject(name)),
                 (last, _) => {
                     names.extend(last);
-                    let message =
-                        format!("{} asks {text} by several prompts, and a baseline is one of them", set.path);
-                    Err(CommandError::usage(message).with_hint(format!("name {}", names.join(" or "))))
+                    let message = format!("ambiguous baseline: {} has several prompts for {text}", set.path);
+                    Err(CommandError::usage(message).with_hint(format!("use {}", names.join(" or "))))
                 }
             }
         }
     }
 
-    /// What the ledger has of earlier runs.
+    /// Uses the ledger's earlier runs. Fails if the ledger is unavailable.
     pub(super) fn from_history(context: &CommandContext) -> Result<Self, CommandError> {
-        // It is opened by being asked for something.
+        // The ledger opens on its first read.
         context.open_health().ledger().read(|rows| rows.run(""));
         match context.take_ledger_error() {
             None => Ok(Self::History),
-            Some(trouble) => {
-                Err(CommandError::usage(format!("--drift has no earlier runs: {trouble}"))
-                    .with_hint(LEDGER_HINT))
+            Some(error) => {
+                Err(CommandError::usage(format!("cannot use --drift: {error}")).with_hint(LEDGER_HINT))
             }
         }
     }
 
-    /// The subject of the run that it is, if it is one.
+    /// The name of the baseline subject, if it is part of the run.
     pub(super) fn subject_in_run(&self) -> Option<&str> {
         match self {
             Self::Subject(name) => Some(name),
@@ -87,7 +84,7 @@ impl BaselineSource {
         }
     }
 
-    /// Whether there is anything to compare, before anything is paid for.
+    /// Checks, before any call is paid for, that a saved baseline is comparable with the cases.
     pub(super) fn check_comparable(
         &self,
         set: &GoldenSet,
@@ -96,33 +93,33 @@ impl BaselineSource {
     ) -> Result<(), CommandError> {
         let Self::Saved(baseline) = self else { return Ok(()) };
         let pairing = CasePairing::match_cases(cases, baseline);
-        let asked = |own: &CaseOutcomes| u32::try_from(own.outcomes.len()).unwrap_or(u32::MAX);
-        let odd = |of: u32| pairing.pairs.iter().find(move |(_, own)| asked(own) != of);
-        if let Some((quorum, (case, own))) = min_pass.and_then(|quorum| Some((quorum, odd(quorum.repeats)?)))
+        let answer_count = |own: &CaseOutcomes| u32::try_from(own.outcomes.len()).unwrap_or(u32::MAX);
+        let find_mismatch = |of: u32| pairing.pairs.iter().find(move |(_, own)| answer_count(own) != of);
+        if let Some((quorum, (case, own))) =
+            min_pass.and_then(|quorum| Some((quorum, find_mismatch(quorum.repeats)?)))
         {
             return Err(CommandError::usage(format!(
-                "{}: with min_pass, a case has to have as many answers on both sides; the baseline has {} to case `{}`, \
-                 and {} are asked for",
+                "{}: min_pass needs the same number of answers on both sides; the baseline has {} for case `{}`, but this run has {}",
                 set.path,
-                asked(own),
+                answer_count(own),
                 case.id,
                 quorum.repeats
             ))
-            .with_hint("measure the baseline with the same --repeat and --min-pass"));
+            .with_hint("rerun the baseline with the same --repeat and --min-pass"));
         }
         if pairing.pairs.is_empty() {
             return Err(CommandError::usage(format!(
-                "{}: the baseline has none of the {}: another set, or every prompt, reference or assertion changed",
+                "{}: none of the {} is in the baseline: it is from another set, or every prompt, reference, or assertion has changed",
                 set.path,
                 pluralize(cases.len(), "case")
             ))
-            .with_hint("measure the baseline anew: name its model behind --baseline, or write it with --save-baseline"));
+            .with_hint("rerun the baseline: pass its model to --baseline, or write a new file with --save-baseline"));
         }
         Ok(())
     }
 }
 
-/// The results of one subject of an earlier run.
+/// Loads the results of one subject of an earlier run.
 fn load_run_baseline(
     context: &CommandContext,
     id: &str,
@@ -131,29 +128,29 @@ fn load_run_baseline(
     let health = context.open_health();
     let ledger = health.ledger();
     let run = ledger.read(|rows| rows.run(id));
-    if let Some(trouble) = context.take_ledger_error() {
-        let message = format!("no earlier run can be compared with: {trouble}");
+    if let Some(error) = context.take_ledger_error() {
+        let message = format!("cannot compare with an earlier run: {error}");
         return Err(CommandError::usage(message).with_hint(LEDGER_HINT));
     }
-    let hint = "the first line that `slalom eval SET` prints has the id of its run";
-    let run = run.ok_or_else(|| CommandError::usage(format!("there is no run {id}")).with_hint(hint))?;
+    let hint = "use the run ID from the first line of `slalom eval` output";
+    let run = run.ok_or_else(|| CommandError::usage(format!("unknown run `{id}`")).with_hint(hint))?;
     let subjects: Vec<String> = serde_json::from_str(&run.subjects).unwrap_or_default();
     let list = subjects.join(", ");
     let subject = match (subject, subjects.as_slice()) {
         (None, [only]) => only,
         (Some(name), _) => subjects.iter().find(|subject| *subject == name).ok_or_else(|| {
-            let message = format!("the run {id} has no subject `{name}`");
-            CommandError::usage(message).with_hint(format!("its subjects are {list}"))
+            let message = format!("unknown subject `{name}` in run {id}");
+            CommandError::usage(message).with_hint(format!("use one of {list}"))
         })?,
         (None, _) => {
-            return Err(CommandError::usage(format!("the run {id} has several subjects"))
-                .with_hint(format!("name one as {id}:SUBJECT; its subjects are {list}")));
+            return Err(CommandError::usage(format!("run {id} has several subjects"))
+                .with_hint(format!("use {id}:SUBJECT, where SUBJECT is one of {list}")));
         }
     };
     let rows = ledger.read(|rows| rows.result_summaries(id, subject, true));
     if run.finished_at == 0 {
         context.console.warn(format_args!(
-            "the run {id} is not finished; what it has is compared ({})",
+            "run {id} is incomplete; comparing only the {} that it has",
             pluralize(rows.len(), "result")
         ));
     }
@@ -164,23 +161,23 @@ fn load_run_baseline(
     })
 }
 
-/// Rows of the ledger, case by case.
+/// Groups ledger rows by case.
 pub(super) fn group_by_case(rows: &[ResultSummaryRow]) -> Vec<CaseOutcomes> {
     let mut all: Vec<CaseOutcomes> = Vec::new();
-    let mut places: HashMap<(&str, Digest), usize> = HashMap::new();
+    let mut indexes: HashMap<(&str, Digest), usize> = HashMap::new();
     for row in rows {
         let read = Verdict::from_name(&row.verdict).zip(row.case_digest.parse().ok());
         let Some((verdict, digest)) = read else { continue };
-        let place = *places.entry((&row.case_id, digest)).or_insert_with(|| {
+        let index = *indexes.entry((&row.case_id, digest)).or_insert_with(|| {
             all.push(CaseOutcomes { case_id: row.case_id.as_str().into(), digest, outcomes: Vec::new() });
             all.len() - 1
         });
-        all[place].outcomes.push(RepeatOutcome { verdict, score: row.score });
+        all[index].outcomes.push(RepeatOutcome { verdict, score: row.score });
     }
     all
 }
 
-/// How each of the other subjects stands to the baseline, where there is one; where there are no others, how it stands to
+/// Compares the other subjects with the baseline. If the baseline is the only subject, it is compared with
 /// itself.
 pub(super) fn compare_with_baseline(
     context: &CommandContext,
@@ -188,18 +185,18 @@ pub(super) fn compare_with_baseline(
     run: &str,
     results: &[SubjectResults],
 ) -> Vec<BaselineComparison> {
-    let Some(against) = &prepared.spec.baseline else { return Vec::new() };
-    let own = against.subject_in_run();
+    let Some(source) = &prepared.spec.baseline else { return Vec::new() };
+    let own = source.subject_in_run();
     let is_alone = prepared.subjects.iter().all(|subject| own == Some(&*subject.name));
     let is_other = |subject: &EvalSubject| is_alone || own != Some(&*subject.name);
     let challengers = prepared.subjects.iter().filter(|subject| is_other(subject)).count();
     let measured = |name: &str| {
         let at = prepared.subjects.iter().position(|subject| subject.name == name)?;
-        let heads = prepared.case_metadata_for(prepared.subjects.get(at)?);
-        let answered = CaseOutcomes::group_by_case(&heads, &results.get(at)?.stats);
+        let metadata = prepared.case_metadata_for(prepared.subjects.get(at)?);
+        let answered = CaseOutcomes::group_by_case(&metadata, &results.get(at)?.stats);
         Some(Baseline { subject: name.to_owned(), origin: BaselineOrigin::SameRun, cases: answered })
     };
-    let baseline = match against {
+    let baseline = match source {
         BaselineSource::Subject(name) => measured(name),
         BaselineSource::Saved(baseline) => Some(baseline.clone()),
         BaselineSource::History => return drift::compare_with_history(context, prepared, run, results),
@@ -208,30 +205,33 @@ pub(super) fn compare_with_baseline(
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
     subjects
         .map(|(subject, results)| {
-            let heads = prepared.case_metadata_for(subject);
-            let terms = ComparisonContext {
-                cases: &heads,
+            let metadata = prepared.case_metadata_for(subject);
+            let comparison = ComparisonContext {
+                cases: &metadata,
                 is_whole_set: prepared.is_whole_set,
                 min_pass: prepared.min_pass,
                 gate: &prepared.gate,
                 challengers,
             };
-            terms.compare(&baseline, &subject.name, &CaseOutcomes::group_by_case(&heads, &results.stats))
+            comparison.compare(
+                &baseline,
+                &subject.name,
+                &CaseOutcomes::group_by_case(&metadata, &results.stats),
+            )
         })
         .collect()
 }
 
-/// Why a baseline was not written, in words.
+/// Why a baseline was not saved.
 #[derive(Debug)]
 pub(super) enum SaveBaselineError {
-    /// It would be none to compare with.
+    /// The results must not serve as a baseline.
     Rejected(String),
-    /// The file cannot be written.
     WriteFailed(String),
 }
 
-/// Keeps what a later gate compares with, where that is asked for: of a run that was measured soundly, and did not just fail
-/// against a baseline, or the next one would be held to less.
+/// Saves the results for `--save-baseline`. Rejects runs with too many unscored cases, and runs that just
+/// failed the gate against a baseline, because they would lower the bar for the next run.
 pub(super) fn save_baseline(
     context: &CommandContext,
     args: &EvalArgs,
@@ -241,12 +241,12 @@ pub(super) fn save_baseline(
     let Some(path) = &args.gate.save_baseline else { return Ok(()) };
     let name = path.display();
     if !run.gate.inconclusive.is_empty() {
-        let why = format!("{name} was not written: too much of the run could not be scored");
+        let why = format!("not writing {name}: too many cases are unscored");
         return Err(SaveBaselineError::Rejected(why));
     }
     let own = prepared.spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
     if prepared.spec.baseline.is_some() && !run.gate.is_passed() {
-        let why = format!("{name} was not written: the gate against the baseline failed");
+        let why = format!("not writing {name}: the gate against the baseline failed");
         return Err(SaveBaselineError::Rejected(why));
     }
     let all = prepared.subjects.iter().zip(&run.summaries).zip(&run.results);
@@ -273,5 +273,5 @@ pub(super) fn save_baseline(
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
     let text = render_baseline(set, &format!("{saved:.0}"), &subjects).map_err(std::io::Error::from);
     text.and_then(|text| replace_file(path, |out| out.write_all(text.as_bytes())))
-        .map_err(|error| SaveBaselineError::WriteFailed(format!("{name} cannot be written: {error}")))
+        .map_err(|error| SaveBaselineError::WriteFailed(format!("cannot write {name}: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Whether a subject does worse than it used to: today's results against those of earlier runs.
+//! Drift: compares a subject's results with its own earlier runs.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -19,20 +19,19 @@ use crate::eval::{
     Gate, GoldenSet, SubjectResults, Verdict,
 };
 
-/// So many earlier runs are a subject's history: enough to know how it usually does, and few enough that a change for good
-/// is the usual soon.
+/// Earlier runs that count as history: enough to estimate the usual results, but few enough that a lasting
+/// change soon becomes the norm.
 const MAX_HISTORY_RUNS: usize = 10;
 
-/// So many runs of a set are looked through for them.
+/// Runs of the set searched for that history.
 const MAX_RUNS_SCANNED: u32 = 100;
 
-/// The command of `--on-drift` may take so long.
 const DRIFT_HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the arguments of `--on-drift` may use.
+/// Variables available to the arguments of `--on-drift`.
 const HOOK_VARIABLES: [&str; 5] = ["subject", "set", "usual", "now", "difference"];
 
-/// What a subject answered to these cases in its last runs of the set; `None` where there was none.
+/// Collects the subject's results for these cases in its latest runs; `None` if there are none.
 pub(super) fn load_history(
     context: &CommandContext,
     set: &GoldenSet,
@@ -54,15 +53,15 @@ pub(super) fn load_history(
         let scored =
             |own: &CaseOutcomes| own.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Unscored);
         let pairing = CasePairing::match_cases(cases, &baseline);
-        // What an outage left open then says nothing of how it usually does.
+        // Unscored results, for example from an outage, say nothing about the usual results.
         let pairs: Vec<_> = pairing.pairs.into_iter().filter(|(_, own)| scored(own)).collect();
         if pairs.is_empty() {
             continue;
         }
         for (case, own) in pairs {
-            let none =
+            let empty =
                 || CaseOutcomes { case_id: case.id.clone(), digest: case.digest, outcomes: Vec::new() };
-            all.entry(&case.id).or_insert_with(none).outcomes.extend(&own.outcomes);
+            all.entry(&case.id).or_insert_with(empty).outcomes.extend(&own.outcomes);
         }
         runs += 1;
         if runs == MAX_HISTORY_RUNS {
@@ -74,33 +73,33 @@ pub(super) fn load_history(
     (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, cases: answered })
 }
 
-/// How each subject stands to how it used to do; those without a history are left out.
+/// Compares each subject with its own history. Subjects without history are omitted with a note.
 pub(super) fn compare_with_history(
     context: &CommandContext,
     prepared: &PreparedRun,
     run: &str,
     results: &[SubjectResults],
 ) -> Vec<BaselineComparison> {
-    // A drop that is allowed between two models is none that a model may have overnight; and what counts by itself is each
-    // answer, since every run gave but a few.
+    // `max_drop` is a tolerance between two models and does not apply to one model over time. Every answer
+    // counts by itself (no `min_pass`), because each run has only a few answers per case.
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
     let mut comparisons = Vec::new();
     for (subject, results) in prepared.subjects.iter().zip(results) {
-        let heads = prepared.case_metadata_for(subject);
-        match load_history(context, &prepared.set, &heads, run, &subject.name) {
-            Some(usual) => {
-                let terms = ComparisonContext {
-                    cases: &heads,
+        let metadata = prepared.case_metadata_for(subject);
+        match load_history(context, &prepared.set, &metadata, run, &subject.name) {
+            Some(history) => {
+                let comparison = ComparisonContext {
+                    cases: &metadata,
                     is_whole_set: prepared.is_whole_set,
                     min_pass: None,
                     gate: &gate,
                     challengers: prepared.subjects.len(),
                 };
-                let now = CaseOutcomes::group_by_case(&heads, &results.stats);
-                comparisons.push(terms.compare(&usual, &subject.name, &now));
+                let now = CaseOutcomes::group_by_case(&metadata, &results.stats);
+                comparisons.push(comparison.compare(&history, &subject.name, &now));
             }
             None => context.console.note(format_args!(
-                "{}: no earlier run of {} to compare with; this one is the first",
+                "{}: no earlier run of {} to compare with; this is the first",
                 subject.name, prepared.set.path
             )),
         }
@@ -108,37 +107,37 @@ pub(super) fn compare_with_history(
     comparisons
 }
 
-/// The command of `--on-drift`: a program, and a template for each argument.
+/// The `--on-drift` command: a program, and a template for each argument.
 pub(super) struct DriftHook {
     program: String,
     templates: Vec<String>,
-    /// The variables that hold keys, which it is not given.
+    /// Variables with keys, which are removed from the command's environment.
     secrets: Vec<String>,
 }
 
 impl DriftHook {
-    /// What was typed, in words as a shell would part them; no shell is asked.
+    /// Splits the command line like a shell, but runs no shell.
     pub(super) fn parse(text: &str, config: &Config) -> Result<Self, CommandError> {
         let hint = format!(
-            "write it as on a command line: --on-drift 'notify-send \"{{{{ subject }}}} fell\"'; its arguments may use {}",
+            "use a command line such as --on-drift 'notify-send \"{{{{ subject }}}} dropped\"' (variables: {})",
             HOOK_VARIABLES.join(", ")
         );
         let unquoted = |word: &String| word.contains("{{") && !word.contains("}}");
-        let wrong = |why: String| CommandError::usage(format!("--on-drift {why}")).with_hint(hint.clone());
-        let words = shell_words::split(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let wrong =
+            |why: String| CommandError::usage(format!("invalid --on-drift: {why}")).with_hint(hint.clone());
+        let words = shell_words::split(text)
+            .map_err(|error| wrong(format!("cannot split the command line: {error}")))?;
         let Some((program, templates)) = words.split_first().filter(|(program, _)| !program.is_empty())
         else {
-            return Err(wrong("names no program".into()));
+            return Err(wrong("missing program".into()));
         };
         if let Some(word) = templates.iter().find(|word| unquoted(word)) {
-            return Err(wrong(format!("parts `{word}` from the rest of its braces; put quotes around them")));
+            return Err(wrong(format!("unquoted template in `{word}`: put quotes around `{{{{ … }}}}`")));
         }
         let secrets = secret_variables(config).map(str::to_owned).collect();
         let command = Self { program: program.clone(), templates: templates.to_vec(), secrets };
         let sample = HOOK_VARIABLES.map(|name| (name.to_owned(), Value::from("x")));
-        command
-            .render_arguments(&sample.into_iter().collect())
-            .map_err(|why| wrong(format!("cannot be filled in: {why}")))?;
+        command.render_arguments(&sample.into_iter().collect()).map_err(|why| wrong(why))?;
         Ok(command)
     }
 
@@ -147,7 +146,7 @@ impl DriftHook {
         self.templates.iter().map(fill).collect::<Result<_, _>>().map_err(|error| error.message)
     }
 
-    /// Runs it once for each subject that fell, and waits for it.
+    /// Runs the command for each subject that drifted and waits for it.
     pub(super) async fn run_for_drifted(
         &self,
         context: &CommandContext,
@@ -157,7 +156,7 @@ impl DriftHook {
         for (prepared, run) in prepared.iter().zip(finished) {
             for comparison in run.comparisons.iter().filter(|comparison| comparison.has_drifted()) {
                 if let Err(why) = self.run(&prepared.set.name, comparison).await {
-                    context.console.warn(format_args!("the command of --on-drift: {why}"));
+                    context.console.warn(format_args!("--on-drift command failed: {why}"));
                 }
             }
         }
@@ -165,25 +164,23 @@ impl DriftHook {
 
     async fn run(&self, set: &str, comparison: &BaselineComparison) -> Result<(), String> {
         let Ok(found) = &comparison.result else { return Ok(()) };
-        let figure = |value: f64| format!("{value:.3}");
+        let three_decimals = |value: f64| format!("{value:.3}");
         let values = json!({
-            "subject": sanitize_argument(&comparison.challenger), "set": sanitize_argument(set), "usual": figure(found.baseline),
-            "now": figure(found.challenger), "difference": figure(found.difference),
+            "subject": sanitize_argument(&comparison.challenger), "set": sanitize_argument(set), "usual": three_decimals(found.baseline),
+            "now": three_decimals(found.challenger), "difference": three_decimals(found.difference),
         });
         let arguments = self.render_arguments(&values.as_object().cloned().unwrap_or_default())?;
         let mut command = Command::new(&self.program);
-        // What it prints goes to stderr: stdout may be one JSON object.
+        // The command's output goes to stderr, because stdout may be a single JSON object.
         command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
         for name in &self.secrets {
             command.env_remove(name);
         }
         let program = &self.program;
-        let mut child = command.spawn().map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("cannot start `{program}`: {error}"))?;
         match timeout(DRIFT_HOOK_TIMEOUT, child.wait()).await {
-            Err(_) => {
-                Err(format!("`{program}` took longer than {} s, and was ended", DRIFT_HOOK_TIMEOUT.as_secs()))
-            }
-            Ok(Err(error)) => Err(format!("`{program}` was lost: {error}")),
+            Err(_) => Err(format!("`{program}` timed out after {} s", DRIFT_HOOK_TIMEOUT.as_secs())),
+            Ok(Err(error)) => Err(format!("cannot wait for `{program}`: {error}")),
             Ok(Ok(status)) if !status.success() => Err(format!("`{program}` failed ({status})")),
             Ok(Ok(_)) => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! What would be sent, and about what it would cost.
+//! `slalom eval --dry-run`: counts calls and estimates costs.
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ use crate::provider::Target;
 use crate::route::{PlanStep, Route, Router, RoutingHints};
 use crate::view::format_cost;
 
-/// An answer that is not there yet is taken for so many tokens, or for as many as its request allows.
+/// Assumed output tokens of an answer, unless its request allows fewer.
 const DEFAULT_ANSWER_TOKENS: u64 = 400;
 
-/// What a subject's calls would cost: the prompt by its size, and the answer as its route's were, else 400 tokens, but never
-/// more than the request allows. `None` where the price of somebody who would be asked first is unknown.
+/// Estimates the cost of a subject's calls in nano-dollars. Answers are assumed to be as long as the route's
+/// earlier ones, or 400 tokens, within the request's limit. `None` if a first candidate has no known price.
 fn estimate_subject_cost(router: &Router, subject: &EvalSubject, cases: &Cases, repeat: u32) -> Option<u64> {
     let once = cases
         .iter()
@@ -26,7 +26,6 @@ fn estimate_subject_cost(router: &Router, subject: &EvalSubject, cases: &Cases, 
     Some(once.sum::<Option<u64>>()?.saturating_mul(u64::from(repeat)))
 }
 
-/// What one request would cost.
 fn estimate_request_cost(router: &Router, route: &Route, request: &Request, case: &str) -> Option<u64> {
     let caller = RoutingHints { label: None, sticky_key: Some(case.to_owned()) };
     let plan = router.plan_with_estimates(route, request, &caller);
@@ -36,12 +35,12 @@ fn estimate_request_cost(router: &Router, route: &Route, request: &Request, case
     })?
 }
 
-/// What judging one subject's answers would take.
+/// Grading work for the answers of one subject.
 #[derive(Clone, Copy)]
 struct GradingEstimate {
     calls: u64,
     programs: u64,
-    /// `None` where a price is unknown.
+    /// In nano-dollars; `None` if a price is unknown.
     cost: Option<u64>,
 }
 
@@ -55,19 +54,19 @@ impl GradingEstimate {
     }
 }
 
-fn estimate_grading(router: &Router, jury: &Graders, cases: &Cases, repeat: u32) -> GradingEstimate {
+fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u32) -> GradingEstimate {
     let (mut calls, mut programs, mut costs) = (0, 0, Vec::new());
     for case in cases.with_feature(CaseFeature::NeedsGrader) {
         let tokens = case
             .request
             .max_output_tokens
-            .map_or(DEFAULT_ANSWER_TOKENS, |most| most.min(DEFAULT_ANSWER_TOKENS));
+            .map_or(DEFAULT_ANSWER_TOKENS, |max| max.min(DEFAULT_ANSWER_TOKENS));
         let words = "word".repeat(usize::try_from(tokens).unwrap_or_default());
         for task in collect_grader_tasks(&case.assertions) {
             match task {
                 GraderTask::Judge { question, judge, votes } => {
                     let request = question.build_request(&case, &GradableAnswer::text(&words), None);
-                    let route = jury.judges.get(judge);
+                    let route = graders.judges.get(judge);
                     let cost = route
                         .and_then(|route| estimate_request_cost(router, route, &request, &case.metadata.id));
                     costs.push(cost.map(|cost| cost.saturating_mul(u64::from(*votes))));
@@ -76,7 +75,10 @@ fn estimate_grading(router: &Router, jury: &Graders, cases: &Cases, repeat: u32)
                 GraderTask::Similarity { text, model } => {
                     let bytes = words.len() + text.len();
                     costs.push(
-                        jury.embedders.get(model).and_then(|target| estimate_embedding_cost(target, bytes)),
+                        graders
+                            .embedders
+                            .get(model)
+                            .and_then(|target| estimate_embedding_cost(target, bytes)),
                     );
                     calls += 1;
                 }
@@ -90,14 +92,14 @@ fn estimate_grading(router: &Router, jury: &Graders, cases: &Cases, repeat: u32)
     GradingEstimate { calls: calls * times, programs: programs * times, cost }
 }
 
-/// What the vectors of a text of so many bytes cost.
+/// Estimates the cost of an embedding in nano-dollars.
 fn estimate_embedding_cost(target: &Target, bytes: usize) -> Option<u64> {
     let input_tokens = Some(estimate_tokens(bytes));
     let usage = Usage { input_tokens, output_tokens: Some(0), ..Usage::default() };
     cost_at_list_price(&usage, &target.facts.as_ref()?.pricing)
 }
 
-/// The first case, as each prompt asks it that a subject has.
+/// The first case, once for each prompt that a subject uses.
 fn first_case_per_prompt(prepared: &PreparedRun) -> Vec<(Option<&str>, Case)> {
     let mut firsts: Vec<(Option<&str>, Case)> = Vec::new();
     for subject in &prepared.subjects {
@@ -118,20 +120,19 @@ fn first_case_json(prompt: Option<&str>, case: &Case) -> Value {
     first
 }
 
-/// Counts, estimates, and shows one prompt.
 pub(super) fn print_dry_run(
     context: &CommandContext,
     router: &Router,
-    jury: &Graders,
+    graders: &Graders,
     prepared: &[PreparedRun],
     as_json: bool,
 ) -> Result<CommandOutcome, CommandError> {
     let mut text = String::new();
     let mut plans = Vec::new();
     for prepared in prepared {
-        let PreparedRun { set, cases, subjects, spec: choice, .. } = prepared;
+        let PreparedRun { set, cases, subjects, spec, .. } = prepared;
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
-        let repeat = choice.selection.repeat;
+        let repeat = spec.selection.repeat;
         let calls = prepared.results_per_subject() * names.len();
         let costs: Vec<Option<u64>> = subjects
             .iter()
@@ -146,19 +147,19 @@ pub(super) fn print_dry_run(
             .collect();
         let of_each = subjects
             .iter()
-            .map(|subject| estimate_grading(router, jury, &prepared.cases_for(subject), repeat));
-        let judged =
+            .map(|subject| estimate_grading(router, graders, &prepared.cases_for(subject), repeat));
+        let grading =
             of_each.fold(GradingEstimate { calls: 0, programs: 0, cost: Some(0) }, GradingEstimate::add);
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
             "estimates": estimates,
             "judging": {
-                "calls": judged.calls, "programs": judged.programs,
-                "cost_usd": judged.cost.map(|nano| nano as f64 / 1e9),
+                "calls": grading.calls, "programs": grading.programs,
+                "cost_usd": grading.cost.map(|nano| nano as f64 / 1e9),
             },
             "first": firsts.first(), "prompts": if set.prompts.is_empty() { &[] } else { firsts.as_slice() },
         }));
-        let repeats = if repeat > 1 { format!(" × {repeat} times") } else { String::new() };
+        let repeats = if repeat > 1 { format!(" × {repeat} repeats") } else { String::new() };
         text += &format!(
             "{}: {}{repeats} × {} = {}\n",
             set.name,
@@ -175,20 +176,21 @@ pub(super) fn print_dry_run(
                 format_cost(Cost { nano_dollars: cost, source: CostSource::Estimated })
             );
         }
-        if judged.calls > 0 {
-            let mark = if jury.has_simulated_model() { " (simulated)" } else { "" };
-            let cost = format_cost(Cost { nano_dollars: judged.cost, source: CostSource::Estimated });
-            text += &format!("  judging: {}: {cost}{mark}\n", pluralize(judged.calls, "more call"));
+        if grading.calls > 0 {
+            let mark = if graders.has_simulated_model() { " (simulated)" } else { "" };
+            let cost = format_cost(Cost { nano_dollars: grading.cost, source: CostSource::Estimated });
+            text += &format!("  judging: {}: {cost}{mark}\n", pluralize(grading.calls, "more call"));
         }
-        if judged.programs > 0 {
-            text += &format!("  judging: programs are run {}\n", format_times(judged.programs));
+        if grading.programs > 0 {
+            text += &format!("  judging: programs run {}\n", format_times(grading.programs));
         }
         for (prompt, case) in shown {
             let (id, request) = (&case.metadata.id, &case.request);
-            let by = prompt.map(|prompt| format!(" by prompt `{prompt}`")).unwrap_or_default();
+            let prompt_label = prompt.map(|prompt| format!(" with prompt `{prompt}`")).unwrap_or_default();
             let system =
                 request.system_prompt.as_ref().map(|s| format!("[system]\n{s}\n")).unwrap_or_default();
-            text += &format!("first case `{id}`{by}:\n{system}[user]\n{}\n", request.last_user_text());
+            text +=
+                &format!("first case `{id}`{prompt_label}:\n{system}[user]\n{}\n", request.last_user_text());
         }
         text += "nothing was sent\n";
     }

@@ -1,4 +1,4 @@
-//! The calls.
+//! Executes the prepared runs: calls, grading, and gates.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,27 +24,24 @@ use crate::ledger::RunRow;
 use crate::route::{Router, WarningFn};
 use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress};
 
-/// Calls in flight may take so long to end when a run ends early.
+/// How long calls in flight may take to finish when a run is stopped.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// What came of a set.
 pub(super) struct FinishedRun {
     pub(super) id: String,
     pub(super) summaries: Vec<SubjectSummary>,
     pub(super) results: Vec<SubjectResults>,
-    /// How subjects stand to the baseline.
     pub(super) comparisons: Vec<BaselineComparison>,
     pub(super) gate: GateReport,
-    /// Results that it does not have, or that could not be scored.
+    /// Results that are missing or unscored.
     pub(super) missing_results: usize,
-    /// Whether every case was run.
+    /// Whether every case and repeat was run.
     pub(super) is_complete: bool,
 }
 
-/// What came of all sets.
 pub(super) struct EvalExecution {
     pub(super) runs: Vec<FinishedRun>,
-    /// Why it ended early, if it did.
+    /// Why the execution ended early; `None` if it did not.
     pub(super) stop_reason: Option<RunStopReason>,
 }
 
@@ -52,31 +49,31 @@ pub(super) async fn execute_runs(
     context: &CommandContext,
     args: &EvalArgs,
     router: &Router,
-    jury: &Graders,
+    graders: &Graders,
     prepared: &[PreparedRun],
     resumed: Option<(RunRow, RunLease)>,
 ) -> Result<EvalExecution, CommandError> {
     let timeout = args.timeout.as_deref().map(parse_timeout).transpose()?;
-    let halt = StopSignal::new(args.max_errors);
-    let lanes = ProviderSlots::new(args.concurrency.map(usize::from));
+    let stop_signal = StopSignal::new(args.max_errors);
+    let slots = ProviderSlots::new(args.concurrency.map(usize::from));
     let console = context.console;
-    let tell: WarningFn = Arc::new(move |words: &str| console.warn(words));
-    let bench = RunContext { router, slots: &lanes, stop_signal: &halt, graders: jury, warn: &tell };
+    let warn: WarningFn = Arc::new(move |words: &str| console.warn(words));
+    let run_context = RunContext { router, slots: &slots, stop_signal: &stop_signal, graders, warn: &warn };
     let mut signals = context.signals.subscribe();
     remove_expired_answers(router);
     let mut resumed = resumed;
     let work = async {
         let mut finished = Vec::new();
         for prepared in prepared {
-            if !halt.is_running() {
+            if !stop_signal.is_running() {
                 break;
             }
-            // A run that goes on goes by what it has, and not by what others have.
-            let goes_on = resumed.is_some();
-            let reads = prepared.cache.can_read && (!goes_on || args.cache);
-            let (row, hold) = begin_run(context, router, prepared, resumed.take());
+            // A resumed run reuses its own results, and cached answers only with `--cache`.
+            let is_resuming = resumed.is_some();
+            let reads = prepared.cache.can_read && (!is_resuming || args.cache);
+            let (row, lease) = begin_run(context, router, prepared, resumed.take());
             let options = RunOptions {
-                is_resumed: goes_on,
+                is_resumed: is_resuming,
                 run_id: row.id,
                 repeats: prepared.spec.selection.repeat,
                 stream: !args.no_stream,
@@ -88,8 +85,8 @@ pub(super) async fn execute_runs(
                     ResultRetention::FirstNotPassed(DEFAULT_SHOWN_CASES)
                 },
             };
-            let run = run_set(context, bench, prepared, &options, &hold).await;
-            store_quality_scores(router, jury, prepared, &run);
+            let run = run_set(context, run_context, prepared, &options, &lease).await;
+            store_quality_scores(router, graders, prepared, &run);
             finished.push(run);
         }
         finished
@@ -97,72 +94,72 @@ pub(super) async fn execute_runs(
     let finished = tokio::select! {
         biased;
         finished = work => finished,
-        never = stop_on_signal(&halt, &mut signals, context.console) => match never {},
+        never = stop_on_signal(&stop_signal, &mut signals, context.console) => match never {},
     };
-    Ok(EvalExecution { runs: finished, stop_reason: halt.stop_reason() })
+    Ok(EvalExecution { runs: finished, stop_reason: stop_signal.stop_reason() })
 }
 
-/// Ends the run when its user wants that, and lets go of what takes too long to end then.
+/// Stops the run on the user's request, and aborts calls that do not finish in time.
 async fn stop_on_signal(
-    halt: &StopSignal,
+    stop_signal: &StopSignal,
     signals: &mut watch::Receiver<u32>,
     console: Console,
 ) -> Infallible {
     tokio::select! {
-        () = halt.wait_for_stop() => {}
+        () = stop_signal.wait_for_stop() => {}
         Ok(()) = signals.changed() => {
             console.note(format_args!(
-                "ending: calls in flight have {} s to come to their end; Ctrl-C again lets them go",
+                "stopping: waiting up to {} s for calls in flight (press Ctrl-C again to abort them)",
                 SHUTDOWN_GRACE.as_secs()
             ));
-            halt.stop(RunStopReason::Interrupted);
+            stop_signal.stop(RunStopReason::Interrupted);
         }
     }
     tokio::select! {
         () = sleep(SHUTDOWN_GRACE) => {}
         Ok(()) = signals.changed() => {}
     }
-    halt.abort();
+    stop_signal.abort();
     std::future::pending().await
 }
 
-/// Writes down that a run begins, or that one goes on.
+/// Records the start or the continuation of a run in the ledger.
 fn begin_run(
     context: &CommandContext,
     router: &Router,
     prepared: &PreparedRun,
     resumed: Option<(RunRow, RunLease)>,
 ) -> (RunRow, RunLease) {
-    let (set, choice, health) = (&prepared.set, &prepared.spec, router.health());
+    let (set, spec, health) = (&prepared.set, &prepared.spec, router.health());
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let (row, held) = match resumed {
-        Some((row, hold)) => (RunRow { set_digest: set.digest.clone(), ..row }, Some(hold)),
+    let (row, resumed_lease) = match resumed {
+        Some((row, lease)) => (RunRow { set_digest: set.digest.clone(), ..row }, Some(lease)),
         None => (
             RunRow {
                 id: context.new_id(),
                 set_name: set.name.clone(),
                 set_path: canonical_set_path(set),
                 set_digest: set.digest.clone(),
-                subjects: json(serde_json::to_string(&choice.subjects)),
-                options: json(serde_json::to_string(&choice.selection)),
+                subjects: json(serde_json::to_string(&spec.subjects)),
+                options: json(serde_json::to_string(&spec.selection)),
                 started_at: health.now(),
                 finished_at: 0,
             },
             None,
         ),
     };
-    let put = row.clone();
-    health.ledger().enqueue(move |rows| rows.put_run(&put));
-    let hold = held.unwrap_or_else(|| RunLease::acquire_new(context, health, &row.id));
-    (row, hold)
+    let stored = row.clone();
+    health.ledger().enqueue(move |rows| rows.put_run(&stored));
+    let lease = resumed_lease.unwrap_or_else(|| RunLease::acquire_new(context, health, &row.id));
+    (row, lease)
 }
 
 async fn run_set(
     context: &CommandContext,
-    bench: RunContext<'_>,
+    run_context: RunContext<'_>,
     prepared: &PreparedRun,
     options: &RunOptions,
-    hold: &RunLease,
+    lease: &RunLease,
 ) -> FinishedRun {
     let progress = EvalProgress::new(&context.console);
     let PreparedRun { set, subjects, .. } = prepared;
@@ -172,25 +169,31 @@ async fn run_set(
         .map(|subject| {
             let cases = prepared.cases_for(subject);
             let mut bar = progress.add_subject(&subject.name, prepared.results_per_subject());
-            let takes_cached = prepared.cache.can_read;
-            let mut taken =
-                load_resumed_run(bench.router, &subject.name, &cases, options, takes_cached, &mut bar);
-            changed.append(&mut taken.changed_case_ids);
-            async move { run_subject(bench, subject, &cases, options, taken, &mut bar).await }
+            let can_read_cache = prepared.cache.can_read;
+            let mut resumed = load_resumed_run(
+                run_context.router,
+                &subject.name,
+                &cases,
+                options,
+                can_read_cache,
+                &mut bar,
+            );
+            changed.append(&mut resumed.changed_case_ids);
+            async move { run_subject(run_context, subject, &cases, options, resumed, &mut bar).await }
         })
         .collect();
     changed.sort_unstable();
     changed.dedup();
     if !changed.is_empty() {
         context.console.warn(format_args!(
-            "{} changed since the run began; these cases are run anew: {}",
+            "{} changed since the run started; rerunning these cases: {}",
             set.path,
             changed.join(", ")
         ));
     }
     let results: Vec<SubjectResults> = tokio::select! {
         results = join_all(runs) => results,
-        never = hold.renew_forever() => match never {},
+        never = lease.renew_forever() => match never {},
     };
     progress.clear();
     let clusters = prepared.cases.cluster_indices();
@@ -200,30 +203,32 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            let kin =
-                bench.graders.same_family_judges(&subject.route, &prepared.cases.grader_models().judges);
-            let (clusters, figures) = (clusters.as_deref(), results.stats.as_slice());
+            let same_family = run_context
+                .graders
+                .same_family_judges(&subject.route, &prepared.cases.grader_models().judges);
+            let (clusters, stats) = (clusters.as_deref(), results.stats.as_slice());
             let summary =
-                SubjectSummary::summarize(&subject.name, simulated, clusters, figures, prepared.min_pass);
-            SubjectSummary { grader_usage: results.grader_usage, same_family_judges: kin, ..summary }
+                SubjectSummary::summarize(&subject.name, simulated, clusters, stats, prepared.min_pass);
+            SubjectSummary { grader_usage: results.grader_usage, same_family_judges: same_family, ..summary }
         })
         .collect();
     let comparisons = compare_with_baseline(context, prepared, &options.run_id, &results);
-    let against = prepared.spec.baseline.as_ref();
-    let baseline = against.and_then(BaselineSource::subject_in_run);
+    let source = prepared.spec.baseline.as_ref();
+    let baseline = source.and_then(BaselineSource::subject_in_run);
     let mut gate = evaluate_gate(&prepared.gate, &summaries, baseline, &comparisons);
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let run = results.stats.len();
         missing += prepared.results_per_subject() - results.scored_count();
         if run < prepared.results_per_subject() {
-            let words = format!("{}: {run} of {} were run", subject.name, prepared.results_per_subject());
+            let words =
+                format!("{}: only {run} of {} were run", subject.name, prepared.results_per_subject());
             gate.inconclusive.push(words);
         }
     }
     let is_whole = results.iter().all(|results| results.stats.len() == prepared.results_per_subject());
     if missing == 0 {
-        let health = bench.router.health();
+        let health = run_context.router.health();
         let (run, now) = (options.run_id.clone(), health.now());
         health.ledger().enqueue(move |rows| rows.finish_run(&run, now));
     }
@@ -238,21 +243,25 @@ async fn run_set(
     }
 }
 
-/// Whether its figures say how a subject does now: answers from before do not, nor does what a simulated judge thinks of a
-/// real model.
-pub(super) fn is_measured(jury: &Graders, summary: &SubjectSummary) -> bool {
-    let is_rehearsed = jury.has_simulated_model() && summary.grader_usage.calls > 0 && !summary.is_simulated;
-    summary.cached_count == 0 && !is_rehearsed
+/// Whether the results measure a subject's current quality. Cached answers do not, and neither do verdicts of
+/// a simulated judge on a real model.
+pub(super) fn is_measured(graders: &Graders, summary: &SubjectSummary) -> bool {
+    let has_simulated_grades =
+        graders.has_simulated_model() && summary.grader_usage.calls > 0 && !summary.is_simulated;
+    summary.cached_count == 0 && !has_simulated_grades
 }
 
-/// Keeps how models did, for routes that want to know. Only a run of the whole set says that, and where it compares prompts,
-/// none does: a model would be as good as the prompt that came last.
-fn store_quality_scores(router: &Router, jury: &Graders, prepared: &PreparedRun, run: &FinishedRun) {
-    let whole = prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.inconclusive.is_empty();
-    let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| whole) else { return };
+/// Stores pass rates for routes with a quality floor. Only a complete run of a set with a single prompt
+/// counts; with several prompts, the last one would decide.
+fn store_quality_scores(router: &Router, graders: &Graders, prepared: &PreparedRun, run: &FinishedRun) {
+    let is_representative =
+        prepared.is_whole_set && prepared.set.prompts.is_empty() && run.gate.inconclusive.is_empty();
+    let Some(path) = std::fs::canonicalize(&prepared.set.path).ok().filter(|_| is_representative) else {
+        return;
+    };
     for (subject, summary) in prepared.subjects.iter().zip(&run.summaries) {
         if let (None, [candidate], true) =
-            (&subject.route.name, subject.route.candidates.as_slice(), is_measured(jury, summary))
+            (&subject.route.name, subject.route.candidates.as_slice(), is_measured(graders, summary))
         {
             router.health().record_pass_rate(
                 &path,

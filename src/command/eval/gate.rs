@@ -1,11 +1,11 @@
-//! What a run is held to: the set's gate, and what was typed above it.
+//! Resolves the gate of a run from the set and the command line.
 
 use super::CommandError;
 use crate::cli::{GateArgs, MetricArg};
 use crate::eval::statistics::ComparisonMetric;
 use crate::eval::{CountOrShare, Gate, GoldenSet, MIN_ANSWERS_FOR_P95};
 
-/// The gate of a set that is asked for so many answers.
+/// `answers` is the total of all cases and repeats of one subject.
 pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> Result<Gate, CommandError> {
     let metric = args.metric.map(|metric| match metric {
         MetricArg::PassRate => ComparisonMetric::PassRate,
@@ -13,7 +13,7 @@ pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> 
     });
     let max_unscored =
         args.max_unscored.as_deref().map(str::parse::<CountOrShare>).transpose().map_err(|why| {
-            let hint = "write a number of cases, or a share such as 1%";
+            let hint = "use a number of cases, or a percentage such as 1%";
             CommandError::usage(format!("--max-unscored: {why}")).with_hint(hint)
         })?;
     let typed = Gate {
@@ -29,7 +29,8 @@ pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> 
         strict: args.strict,
     };
     if let Some((name, must)) = typed.find_invalid_fields().first() {
-        let hint = if *must == "0 or more" { "write a limit, or leave it out" } else { "write 0.9 for 90 %" };
+        let hint =
+            if *must == "0 or more" { "use a limit of 0 or more, or remove it" } else { "use 0.9 for 90%" };
         return Err(
             CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))).with_hint(hint)
         );
@@ -37,28 +38,28 @@ pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> 
     let gate = typed.merge_over(&set.gate.clone().unwrap_or_default());
     if gate.max_p95_ms.is_some() && answers < MIN_ANSWERS_FOR_P95 {
         return Err(CommandError::usage(format!(
-            "{}: a limit on the 95th percentile takes {MIN_ANSWERS_FOR_P95} answers, and {answers} are asked for",
+            "{}: a p95 limit needs at least {MIN_ANSWERS_FOR_P95} answers, but this run has {answers}",
             set.path
         ))
         .with_hint("run the whole set, raise --repeat, or limit the median with --max-p50-ms"));
     }
     if args.baseline.is_some() && gate.strict && gate.max_drop.is_none() {
-        return Err(CommandError::usage("with a baseline, strict needs the drop that must be ruled out")
-            .with_hint(
-                "give --max-drop, or `max_drop` in the set's gate; this set says what it can rule out at all",
-            ));
+        return Err(CommandError::usage("`strict` with a baseline requires `max_drop`")
+            .with_hint("pass --max-drop, or set `max_drop` in the set's `gate:`"));
     }
     if args.drift && args.max_drop.is_some() {
-        return Err(CommandError::usage("--max-drop is between two models; --drift reports what is certain")
-            .with_hint("leave --max-drop out, or compare with --baseline"));
+        return Err(CommandError::usage(
+            "cannot combine --max-drop with --drift: --max-drop applies only to --baseline",
+        )
+        .with_hint("remove --max-drop, or compare with --baseline"));
     }
     if args.metric.is_some() && args.baseline.is_none() && !args.drift {
-        return Err(CommandError::usage("--metric says what is compared, and nothing is")
-            .with_hint("give --baseline or --drift"));
+        return Err(CommandError::usage("--metric has no effect without a comparison")
+            .with_hint("add --baseline or --drift"));
     }
     if args.strict && args.baseline.is_none() && !gate.has_floor() {
-        return Err(CommandError::usage("--strict has nothing to hold")
-            .with_hint("give --min-pass-rate or --min-score, or --baseline with --max-drop"));
+        return Err(CommandError::usage("--strict has no effect without a minimum or a baseline")
+            .with_hint("add --min-pass-rate or --min-score, or --baseline with --max-drop"));
     }
     Ok(gate)
 }

@@ -1,4 +1,4 @@
-//! What a job on GitHub Actions is told without asking: annotations, and a summary of the step.
+//! Output for GitHub Actions: annotations and the step summary.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -8,12 +8,12 @@ use super::CommandContext;
 use crate::provider::Environment;
 use crate::view::{EvalRun, annotations, markdown_report};
 
-/// Annotates the sets' files, and adds the report to the step's summary. Neither is worth an exit code.
+/// Annotates the set files and adds the report to the step summary. A failure here only causes a warning.
 pub(super) fn report_to_github(context: &CommandContext, runs: &[EvalRun<'_>]) {
     let environment = context.environment();
-    let top = environment.variable("GITHUB_WORKSPACE").map(PathBuf::from);
-    let top = top.and_then(|top| top.canonicalize().ok());
-    for line in annotations(runs, &|path| path_from_workspace(top.as_deref(), path)) {
+    let workspace = environment.variable("GITHUB_WORKSPACE").map(PathBuf::from);
+    let workspace = workspace.and_then(|workspace| workspace.canonicalize().ok());
+    for line in annotations(runs, &|path| path_from_workspace(workspace.as_deref(), path)) {
         context.console.workflow_command(&line);
     }
     let Some(summary) = environment.variable("GITHUB_STEP_SUMMARY") else { return };
@@ -23,13 +23,15 @@ pub(super) fn report_to_github(context: &CommandContext, runs: &[EvalRun<'_>]) {
         .open(&summary)
         .and_then(|mut file| file.write_all(format!("{}\n", markdown_report(runs)).as_bytes()));
     if let Err(error) = added {
-        context.console.warn(format_args!("the step's summary cannot be written to {summary}: {error}"));
+        context.console.warn(format_args!("cannot write the step summary to {summary}: {error}"));
     }
 }
 
-/// A file as the repository names it; as it was typed where it lies elsewhere.
-fn path_from_workspace(top: Option<&Path>, path: &str) -> String {
-    let whole = Path::new(path).canonicalize().ok();
-    let below = top.zip(whole.as_deref()).and_then(|(top, whole)| whole.strip_prefix(top).ok());
-    below.map_or_else(|| path.to_owned(), |below| below.to_string_lossy().into_owned())
+/// Returns a path relative to the workspace, or as given if it is outside.
+fn path_from_workspace(workspace: Option<&Path>, path: &str) -> String {
+    let absolute = Path::new(path).canonicalize().ok();
+    let relative = workspace
+        .zip(absolute.as_deref())
+        .and_then(|(workspace, absolute)| absolute.strip_prefix(workspace).ok());
+    relative.map_or_else(|| path.to_owned(), |relative| relative.to_string_lossy().into_owned())
 }

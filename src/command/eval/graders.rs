@@ -1,4 +1,4 @@
-//! Who is asked about answers: judges, models that make vectors, programs. All of it is found out before the first call.
+//! Resolves graders before the first call: judges, embedding models, and programs.
 
 use super::{CommandContext, CommandError, PreparedRun, call, max_cost};
 use crate::cli::EvalArgs;
@@ -10,7 +10,7 @@ use crate::eval::{
 };
 use crate::route::{Router, RoutingHints};
 
-/// Puts everybody together whom the chosen cases ask, and says who judges his own family.
+/// Collects the graders that the selected cases need, and warns about judges of the subject's own family.
 pub(super) fn resolve_graders(
     context: &CommandContext,
     args: &EvalArgs,
@@ -18,23 +18,23 @@ pub(super) fn resolve_graders(
     router: &Router,
     prepared: &[PreparedRun],
 ) -> Result<Graders, CommandError> {
-    let mut jury = Graders::default();
+    let mut graders = Graders::default();
     let mut programs: Vec<GraderProgram> = Vec::new();
     for PreparedRun { set, cases, .. } in prepared {
-        let placed = |case: &Case, error: CommandError| {
+        let add_location = |case: &Case, error: CommandError| {
             let place = format!("{}, case `{}`", set.path, case.metadata.id);
             CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
         };
-        let asked = cases.grader_models();
+        let models = cases.grader_models();
         for case in cases.with_feature(CaseFeature::NeedsGrader) {
-            if asked.judges.iter().all(|judge| jury.judges.contains_key(judge))
-                && asked.embedders.iter().all(|model| jury.embedders.contains_key(model))
+            if models.judges.iter().all(|judge| graders.judges.contains_key(judge))
+                && models.embedders.iter().all(|model| graders.embedders.contains_key(model))
             {
                 break;
             }
             for task in collect_grader_tasks(&case.assertions) {
-                resolve_grader(context, config, router, &mut jury, &case, task)
-                    .map_err(|error| placed(&case, error))?;
+                resolve_grader(context, config, router, &mut graders, &case, task)
+                    .map_err(|error| add_location(&case, error))?;
             }
         }
         for case in cases.with_feature(CaseFeature::RunsProgram) {
@@ -42,43 +42,43 @@ pub(super) fn resolve_graders(
                 let GraderTask::Program(program) = task else { continue };
                 let same = |p: &GraderProgram| (&p.command, &p.folder) == (&program.command, &program.folder);
                 if !programs.iter().any(same) {
-                    check_program_allowed(args, program).map_err(|error| placed(&case, error))?;
+                    check_program_allowed(args, program).map_err(|error| add_location(&case, error))?;
                     programs.push(program.clone());
                 }
             }
         }
     }
     if !programs.is_empty() {
-        jury.program_runner = Some(grader_program::build_program_runner(config));
+        graders.program_runner = Some(grader_program::build_program_runner(config));
     }
     for PreparedRun { cases, subjects, .. } in prepared {
         for subject in subjects {
-            let kin = jury.same_family_judges(&subject.route, &cases.grader_models().judges);
-            if !kin.is_empty() {
+            let same_family = graders.same_family_judges(&subject.route, &cases.grader_models().judges);
+            if !same_family.is_empty() {
                 context.console.warn(format_args!(
-                    "{} is judged by {}, of its own family: judges are kinder to their own; name one of another family",
+                    "{} is judged by {} from the same model family, and judges favor their own family; use a judge from another one",
                     subject.name,
-                    kin.join(", ")
+                    same_family.join(", ")
                 ));
             }
         }
     }
-    Ok(jury)
+    Ok(graders)
 }
 
-/// Adds the model that a task asks, where it is not there yet.
+/// Adds the judge or embedding model of a task, unless it is already present.
 fn resolve_grader(
     context: &CommandContext,
     config: &Config,
     router: &Router,
-    jury: &mut Graders,
+    graders: &mut Graders,
     case: &Case,
     task: &GraderTask,
 ) -> Result<(), CommandError> {
     let environment = context.environment();
     match task {
-        GraderTask::Judge { judge, .. } if jury.judges.contains_key(judge) => {}
-        GraderTask::Similarity { model, .. } if jury.embedders.contains_key(model) => {}
+        GraderTask::Judge { judge, .. } if graders.judges.contains_key(judge) => {}
+        GraderTask::Similarity { model, .. } if graders.embedders.contains_key(model) => {}
         GraderTask::Judge { question, judge, .. } => {
             let route = config
                 .resolve_subject(judge, &environment)
@@ -89,7 +89,7 @@ fn resolve_grader(
             call::check_callable(context, &route, &plan, false)
                 .and_then(|()| max_cost::check_price_known(&plan, router.run_budget()))
                 .map_err(|error| name_grader_in_error("judge", judge, error))?;
-            jury.judges.insert(judge.clone(), route);
+            graders.judges.insert(judge.clone(), route);
         }
         GraderTask::Similarity { model, .. } => {
             let target = resolve_embedding_model(config, &environment, model)
@@ -97,7 +97,7 @@ fn resolve_grader(
                     max_cost::check_embedding_price_known(&target, router.run_budget()).map(|()| target)
                 })
                 .map_err(|error| name_grader_in_error("embedding model", model, error))?;
-            jury.embedders.insert(model.clone(), target);
+            graders.embedders.insert(model.clone(), target);
         }
         GraderTask::Program(_) => {}
     }
@@ -105,19 +105,19 @@ fn resolve_grader(
 }
 
 fn name_grader_in_error(what: &str, name: &str, error: CommandError) -> CommandError {
-    CommandError { error: anyhow::anyhow!("the {what} `{name}`: {}", error.error), ..error }
+    CommandError { error: anyhow::anyhow!("{what} `{name}`: {}", error.error), ..error }
 }
 
-/// Whether a program may be run, and is there.
+/// Checks that the program exists and that `--allow-exec` permits it.
 fn check_program_allowed(args: &EvalArgs, program: &GraderProgram) -> Result<(), CommandError> {
     let words = program.command.join(" ");
     if !args.allow_exec {
-        return Err(CommandError::usage(format!("`exec` would run `{words}`, which nobody has allowed"))
-            .with_hint("read the set and what it runs, then add --allow-exec"));
+        return Err(CommandError::usage(format!("`exec` is not allowed to run `{words}`"))
+            .with_hint("review the set and the programs it runs, then add --allow-exec"));
     }
     match grader_program::resolve_program(program) {
         Ok(_) => Ok(()),
         Err(why) => Err(CommandError::usage(format!("`exec`: {why}"))
-            .with_hint("paths begin at the set's folder; a program without a slash is looked for on $PATH")),
+            .with_hint("use a path relative to the set's folder, or the name of a program on $PATH")),
     }
 }

@@ -1,4 +1,6 @@
-//! `slalom eval`: golden sets against models or routes.
+//! `slalom eval`: runs golden sets against models and routes. Checks everything before the first call, then
+//! executes the runs, applies the gate, and writes reports. Depends on `config`, `eval`, `route`, `ledger`,
+//! and `view`.
 
 mod audit;
 mod baseline;
@@ -34,55 +36,56 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
         return audit::run_audit(context, &args);
     }
     let mut config = context.load_config()?;
-    // Everything that can be checked is checked before the first call, for all sets.
+    // Check everything for all sets before the first call.
     let sets: Vec<GoldenSet> =
         args.sets.iter().map(|path| load_golden_set(path, config.file_access())).collect::<Result<_, _>>()?;
     output::check_output_paths(context, &args, &sets)?;
     let on_drift = args.gate.on_drift.as_deref().map(|text| DriftHook::parse(text, &config)).transpose()?;
     let typed = |set: &GoldenSet| RunSpec::from_args(context, &args, set, &config);
-    let mut choices: Vec<RunSpec> = sets.iter().map(typed).collect::<Result<_, _>>()?;
-    let resumed = match (&args.resume, sets.as_slice(), choices.as_mut_slice()) {
+    let mut specs: Vec<RunSpec> = sets.iter().map(typed).collect::<Result<_, _>>()?;
+    let resumed = match (&args.resume, sets.as_slice(), specs.as_mut_slice()) {
         (None, ..) => None,
-        (Some(run), [set], [choice]) => Some(resume::find_resumable_run(context, &args, run, set, choice)?),
+        (Some(run), [set], [spec]) => Some(resume::find_resumable_run(context, &args, run, set, spec)?),
         (Some(_), ..) => {
-            return Err(CommandError::usage("--resume goes on with one run, and so with one set")
-                .with_hint("name the set whose run was cut short"));
+            return Err(CommandError::usage("--resume takes exactly one set")
+                .with_hint("pass only the set whose run was interrupted"));
         }
     };
-    let named = choices.iter().flat_map(|choice| &choice.subjects);
+    let named = specs.iter().flat_map(|spec| &spec.subjects);
     let mut named: Vec<String> = named.map(|name| split_subject_name(name).0.to_owned()).collect();
     named.extend(sets.iter().flat_map(|set| set.cases.grader_models().judges.iter().cloned()));
     start_simulator::check_simulated_models(&config, named.iter().map(String::as_str))?;
     named.extend(sets.iter().flat_map(|set| set.cases.grader_models().embedders.iter().cloned()));
     let _simulator =
         start_simulator::start_if_needed(context, &mut config, &named, || simulator_replies(&sets)).await?;
-    let purse = max_cost::parse_max_cost(args.max_cost.as_deref())?;
-    // One for all sets: what the run may cost, and how often anything is tried again, is counted over all of them.
-    let router = context.build_router(&config).with_run_budget(purse).wait_for_limits();
+    let run_budget = max_cost::parse_max_cost(args.max_cost.as_deref())?;
+    // All sets share one router, so that the cost limit and the retry budget apply to the whole command.
+    let router = context.build_router(&config).with_run_budget(run_budget).wait_for_limits();
     let prepared: Vec<PreparedRun> = sets
         .into_iter()
-        .zip(choices)
-        .map(|(set, choice)| prepare_run(context, &args, &config, &router, set, choice))
+        .zip(specs)
+        .map(|(set, spec)| prepare_run(context, &args, &config, &router, set, spec))
         .collect::<Result<_, _>>()?;
-    let jury = graders::resolve_graders(context, &args, &config, &router, &prepared)?;
+    let graders = graders::resolve_graders(context, &args, &config, &router, &prepared)?;
     if let Some(route) = &args.reweight {
         reweight::check_reweight(context, &config, route, &prepared)?;
     }
     if args.dry_run {
-        return dry_run::print_dry_run(context, &router, &jury, &prepared, args.json);
+        return dry_run::print_dry_run(context, &router, &graders, &prepared, args.json);
     }
     let resumed = match resumed {
         Some(row) => {
-            let hold = RunLease::acquire_existing(context, router.health(), &row.id).await?;
-            Some((row, hold))
+            let lease = RunLease::acquire_existing(context, router.health(), &row.id).await?;
+            Some((row, lease))
         }
         None => None,
     };
-    let executed = execute::execute_runs(context, &args, &router, &jury, &prepared, resumed).await?;
-    // Whoever reads the table may be gone, and a report may find no room: who is to be told is told all the same.
+    let executed = execute::execute_runs(context, &args, &router, &graders, &prepared, resumed).await?;
+    // If printing or a report fails, still apply weights and run the drift command, and return the error at
+    // the end.
     let shown = output::print_runs(context, &args, &prepared, &executed);
     if let (Some(route), [set], [run]) = (&args.reweight, &*prepared, &*executed.runs) {
-        reweight::apply_weights(context, &config, &jury, route, set, run);
+        reweight::apply_weights(context, &config, &graders, route, set, run);
     }
     if let Some(on_drift) = on_drift {
         on_drift.run_for_drifted(context, &prepared, &executed.runs).await;
@@ -90,12 +93,12 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
     shown
 }
 
-/// What the simulator's models say: plain pairs of prompt and reply.
+/// The replies of simulated models: each case's prompt with its reference.
 fn simulator_replies(sets: &[GoldenSet]) -> HashMap<String, String> {
-    let asked =
+    let cases_by_prompt =
         sets.iter().flat_map(|set| (0..set.prompts.len().max(1)).map(|prompt| set.cases.with_prompt(prompt)));
     let mut replies = HashMap::new();
-    for cases in asked {
+    for cases in cases_by_prompt {
         let pairs = cases.iter().map(|case| (case.request.last_user_text(), case.reference));
         replies.extend(pairs.filter_map(|(prompt, reference)| Some((prompt, reference?))));
     }

@@ -1,4 +1,4 @@
-//! One set with everything that can be found out before the first call.
+//! Prepares a run of one set: everything that can be checked before the first call.
 
 use super::gate::resolve_gate;
 use super::{CommandContext, CommandError, RunSpec, call, max_cost};
@@ -13,34 +13,33 @@ use crate::eval::{
 use crate::provider::Environment;
 use crate::route::{Route, Router, RoutingHints};
 
-/// One set with everything that was found out before the first call.
+/// A checked run, ready to execute.
 pub(super) struct PreparedRun {
-    /// The set.
     pub(super) set: GoldenSet,
-    /// Those of its cases that are run.
+    /// The selected cases.
     pub(super) cases: Cases,
-    /// Whether these are all of them.
+    /// Whether all cases of the set are selected.
     pub(super) is_whole_set: bool,
     pub(super) subjects: Vec<EvalSubject>,
     pub(super) spec: RunSpec,
-    /// How many of a case's repeats must pass, where that decides the case.
+    /// How many repeats of a case must pass; `None` if every answer counts by itself.
     pub(super) min_pass: Option<MinPass>,
     pub(super) cache: CachePolicy,
     pub(super) gate: Gate,
 }
 
 impl PreparedRun {
-    /// The cases as this subject is asked them.
+    /// The selected cases as rendered for this subject's prompt.
     pub(super) fn cases_for(&self, subject: &EvalSubject) -> Cases {
         self.set.cases_for_subject(&subject.name, &self.cases)
     }
 
-    /// What tells these from each other.
+    /// The metadata of those cases, including digests.
     pub(super) fn case_metadata_for(&self, subject: &EvalSubject) -> Vec<CaseMetadata> {
         self.cases_for(subject).heads().collect()
     }
 
-    /// How many results each subject comes to.
+    /// The number of cases times the number of repeats.
     pub(super) fn results_per_subject(&self) -> usize {
         self.spec.selection.result_count(&self.cases)
     }
@@ -52,42 +51,42 @@ pub(super) fn prepare_run(
     config: &Config,
     router: &Router,
     set: GoldenSet,
-    choice: RunSpec,
+    spec: RunSpec,
 ) -> Result<PreparedRun, CommandError> {
     let environment = context.environment();
     let count = set.cases.len();
     let cache = resolve_cache_policy(args, &environment).restrict_for_set(&set);
-    let cases = choice.selection.select_cases(&set)?;
+    let cases = spec.selection.select_cases(&set)?;
     let is_whole_set = cases.len() == count;
-    let answers = choice.selection.result_count(&cases);
+    let answers = spec.selection.result_count(&cases);
     let gate = resolve_gate(&args.gate, &set, answers)?;
-    // How long an answer from before took says nothing of today.
+    // The latency of a cached answer says nothing about today's.
     let cache = CachePolicy { can_read: cache.can_read && !gate.has_latency_limit(), ..cache };
-    let min_pass = resolve_min_pass(args, &set, choice.selection.repeat)?;
+    let min_pass = resolve_min_pass(args, &set, spec.selection.repeat)?;
     if let Some(case) =
         first_case_with_limit_on(&cases, CallMetric::FirstTokenMilliseconds).filter(|_| args.no_stream)
     {
         let message = format!(
-            "{}: case `{}` limits the time to the first token, which only a stream has",
+            "{}: case `{}` limits the time to first token, which needs streaming",
             set.path, case.metadata.id
         );
         return Err(
-            CommandError::usage(message).with_hint("leave --no-stream out, or the `first-token` assertion")
+            CommandError::usage(message).with_hint("remove --no-stream or the `first-token` assertion")
         );
     }
     let mut subjects = Vec::new();
-    for name in &choice.subjects {
-        if let Some(against) = &choice.baseline {
-            let heads: Vec<CaseMetadata> = set.cases_for_subject(name, &cases).heads().collect();
-            against.check_comparable(&set, &heads, min_pass)?;
+    for name in &spec.subjects {
+        if let Some(source) = &spec.baseline {
+            let metadata: Vec<CaseMetadata> = set.cases_for_subject(name, &cases).heads().collect();
+            source.check_comparable(&set, &metadata, min_pass)?;
         }
-        // A run that is gone on with may know a prompt that the set has no more, or none.
+        // A resumed run may have a prompt that the set no longer has, or none where the set has prompts now.
         if set.expand_subject(name).map_err(CommandError::usage)? != [name.as_str()] {
-            let message = format!("{name} was begun before {} had `prompts`", set.path);
-            return Err(CommandError::usage(message).with_hint("leave --resume out, and a new run begins"));
+            let message = format!("cannot resume {name}: the run started before {} had `prompts`", set.path);
+            return Err(CommandError::usage(message).with_hint("drop --resume to start a new run"));
         }
         let subject = config.resolve_subject(split_subject_name(name).0, &environment).map_err(|error| {
-            let place = if choice.has_set_subjects {
+            let place = if spec.has_set_subjects {
                 format!("{}, under `models:`: ", set.path)
             } else {
                 String::new()
@@ -95,9 +94,8 @@ pub(super) fn prepare_run(
             CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
         })?;
         let unreadable = || {
-            let message = format!("{}: what was put aside of its cases cannot be read any more", set.path);
-            CommandError::usage(message)
-                .with_hint("run it again; $TMPDIR names the folder that they are put in")
+            let message = format!("{}: cannot read cases from the temporary folder", set.path);
+            CommandError::usage(message).with_hint("rerun, or set $TMPDIR to another folder")
         };
         let first = set.cases_for_subject(name, &cases).first().ok_or_else(unreadable)?;
         let plan = router.plan(&subject.route, &first.request, &RoutingHints::default());
@@ -106,10 +104,10 @@ pub(super) fn prepare_run(
         max_cost::check_price_known(&plan, router.run_budget())?;
         subjects.push(EvalSubject { name: name.clone(), route: subject.route });
     }
-    Ok(PreparedRun { set, cases, is_whole_set, subjects, spec: choice, min_pass, cache, gate })
+    Ok(PreparedRun { set, cases, is_whole_set, subjects, spec, min_pass, cache, gate })
 }
 
-/// A gate that replays yesterday's answers sees no change, so CI and whoever compares use none unless they are told to.
+/// Cached answers would hide every change, so CI and comparisons read the cache only with `--cache`.
 fn resolve_cache_policy(args: &EvalArgs, environment: &dyn Environment) -> CachePolicy {
     let value = environment.variable("CI").unwrap_or_default().trim().to_ascii_lowercase();
     let in_ci = !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
@@ -123,7 +121,7 @@ fn resolve_min_pass(args: &EvalArgs, set: &GoldenSet, repeat: u32) -> Result<Opt
     match min_pass.filter(|min_pass| *min_pass > repeat) {
         None => Ok(min_pass.map(|pass| MinPass { required: pass, repeats: repeat })),
         Some(min_pass) => Err(CommandError::usage(format!(
-            "{}: {} of a case must pass, and it is asked {}",
+            "{}: min_pass requires {} to pass, but each case runs {}",
             set.path,
             pluralize(min_pass, "repeat"),
             format_times(repeat)
@@ -132,12 +130,12 @@ fn resolve_min_pass(args: &EvalArgs, set: &GoldenSet, repeat: u32) -> Result<Opt
     }
 }
 
-/// The first case that has an assertion about this figure of its call.
+/// The first case with a limit on this metric.
 fn first_case_with_limit_on(cases: &Cases, quantity: CallMetric) -> Option<Case> {
     cases.with_feature(CaseFeature::HasLimitOn(quantity)).next()
 }
 
-/// A limit on cost cannot be held against a model whose price nobody knows.
+/// A cost limit cannot be checked against a model without a known price.
 fn check_cost_limits_have_prices(
     set: &GoldenSet,
     cases: &Cases,
@@ -146,8 +144,8 @@ fn check_cost_limits_have_prices(
     route: &Route,
 ) -> Result<(), CommandError> {
     let (what, hint) = match (first_case_with_limit_on(cases, CallMetric::CostUsd), gate.max_cost_usd) {
-        (Some(case), _) => (format!("case `{}`", case.metadata.id), "leave the `cost` assertion out"),
-        (None, Some(_)) => ("the gate".to_owned(), "leave `max_cost_usd` out"),
+        (Some(case), _) => (format!("case `{}`", case.metadata.id), "remove the `cost` assertion"),
+        (None, Some(_)) => ("the gate".to_owned(), "remove `max_cost_usd`"),
         (None, None) => return Ok(()),
     };
     for candidate in &route.candidates {
@@ -158,10 +156,10 @@ fn check_cost_limits_have_prices(
             .map(|target| target.facts.as_ref().map(|f| f.pricing.base).unwrap_or_default());
         if price.is_some_and(|price| price.input.is_none() || price.output.is_none()) {
             return Err(CommandError::usage(format!(
-                "{}: {what} limits the cost, and the price of {} (subject {name}) is unknown",
+                "{}: {what} limits the cost, but the price of {} (subject {name}) is unknown",
                 set.path, candidate.model_ref
             ))
-            .with_hint(format!("say the price under `models:` in routes.yaml, or {hint}")));
+            .with_hint(format!("set the price under `models:` in routes.yaml, or {hint}")));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What the scores say of a route's weights.
+//! `--reweight`: adjusts the weights of a route to measured pass rates.
 
 use super::execute::{FinishedRun, is_measured};
 use super::resume::canonical_set_path;
@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::eval::{EvalSubject, Graders};
 use crate::provider::ModelRef;
 
-/// Whether there is anything to weigh: a weighted route, and candidates of it among the subjects.
+/// Checks that the route is weighted, the set is complete, and at least two candidates are measured.
 pub(super) fn check_reweight(
     context: &CommandContext,
     config: &Config,
@@ -16,43 +16,44 @@ pub(super) fn check_reweight(
 ) -> Result<(), CommandError> {
     let route = config.build_route(name, &context.environment())?;
     if !route.is_weighted() {
-        return Err(CommandError::usage(format!("route `{name}` shares nothing out by weight"))
-            .with_hint("give it `strategy: weighted` in routes.yaml"));
+        return Err(CommandError::usage(format!("route `{name}` is not weighted"))
+            .with_hint("set `strategy: weighted` for this route in routes.yaml"));
     }
     if prepared.len() > 1 {
-        return Err(CommandError::usage("--reweight goes by one set")
-            .with_hint("run the set that says most about the route by itself"));
+        return Err(CommandError::usage("--reweight takes exactly one set")
+            .with_hint("run only the set that best represents the route"));
     }
     if prepared.iter().any(|prepared| !prepared.set.prompts.is_empty() || !prepared.is_whole_set) {
-        return Err(CommandError::usage("--reweight goes by a whole set that asks by one prompt")
-            .with_hint("leave --filter, --tag and --sample out, and run a set without `prompts`"));
+        return Err(CommandError::usage("--reweight needs a complete set with a single prompt")
+            .with_hint("remove --filter, --tag, and --sample, and use a set without `prompts`"));
     }
     let candidates: Vec<&ModelRef> = route.candidates.iter().map(|candidate| &candidate.model_ref).collect();
-    let weighed = prepared.iter().flat_map(|prepared| &prepared.subjects);
+    let measured = prepared.iter().flat_map(|prepared| &prepared.subjects);
     let count =
-        weighed.filter(|subject| single_model(subject).is_some_and(|m| candidates.contains(&m))).count();
+        measured.filter(|subject| single_model(subject).is_some_and(|m| candidates.contains(&m))).count();
     if count < 2 {
         return Err(CommandError::usage(format!(
-            "--reweight compares candidates of route `{name}`, and {count} of them is measured here"
+            "--reweight needs at least two measured candidates of route `{name}`, but this run has {count}"
         ))
-        .with_hint(format!("measure each of them: -m route:{name} --each-candidate")));
+        .with_hint(format!("run every candidate: -m route:{name} --each-candidate")));
     }
     Ok(())
 }
 
-/// Weighs the route's candidates by what was found. Only a run whose figures are sound says anything.
+/// Adjusts the weights of the route's candidates to their pass rates. A run with too many unscored cases
+/// changes nothing.
 pub(super) fn apply_weights(
     context: &CommandContext,
     config: &Config,
-    jury: &Graders,
+    graders: &Graders,
     name: &str,
     prepared: &PreparedRun,
     run: &FinishedRun,
 ) {
     if !run.gate.inconclusive.is_empty() {
-        context.console.warn(format_args!(
-            "the weights of route `{name}` are as they were: too much of the run could not be scored"
-        ));
+        context
+            .console
+            .warn(format_args!("weights of route `{name}` unchanged: too many cases are unscored"));
         return;
     }
     let Ok(route) = config.build_route(name, &context.environment()) else { return };
@@ -60,14 +61,13 @@ pub(super) fn apply_weights(
         .subjects
         .iter()
         .zip(&run.summaries)
-        .filter(|(_, summary)| is_measured(jury, summary))
+        .filter(|(_, summary)| is_measured(graders, summary))
         .filter_map(|(subject, summary)| Some((single_model(subject)?.clone(), summary.pass_rate?)))
         .filter(|(model, _)| route.candidates.iter().any(|candidate| candidate.model_ref == *model))
         .collect();
     if rates.len() < 2 {
         context.console.warn(format_args!(
-            "the weights of route `{name}` are as they were: answers from before, and what a simulated judge says of a real \
-             model, are no measurement"
+            "weights of route `{name}` unchanged: cached answers and simulated verdicts on real models do not count as measurements"
         ));
         return;
     }
@@ -76,7 +76,7 @@ pub(super) fn apply_weights(
         let written = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
         if let Some(candidate) = written {
             context.console.note(format_args!(
-                "route `{name}`: the weight of {} is {:.1} of {} now",
+                "route `{name}`: weight of {} is now {:.1} (configured: {})",
                 row.model,
                 candidate.weight * row.share,
                 candidate.weight
@@ -85,7 +85,7 @@ pub(super) fn apply_weights(
     }
 }
 
-/// The one model that a subject is.
+/// The subject's model; `None` for a route.
 fn single_model(subject: &EvalSubject) -> Option<&ModelRef> {
     match (&subject.route.name, subject.route.candidates.as_slice()) {
         (None, [candidate]) => Some(&candidate.model_ref),

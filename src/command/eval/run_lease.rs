@@ -1,4 +1,4 @@
-//! Who is at a run: nobody else goes on with it meanwhile, or its cases would be paid twice.
+//! Leases on runs, so that no other process resumes a run in progress and pays for its cases twice.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,19 +10,18 @@ use super::{CommandContext, CommandError};
 use crate::ledger::{Lease, Ledger, LedgerTables};
 use crate::route::HealthStore;
 
-/// A run is held for so many milliseconds, so that one whose process was killed is soon free.
+/// Duration of a lease; short, so that the run of a killed process is soon available.
 const LEASE_MS: i64 = 2_000;
 
-/// It is held again this often.
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Whoever was killed a moment ago is waited for; who renews his hold in this time is alive.
+/// Longer than a lease, to outwait a process that was just killed. A process that renews within this time is
+/// alive.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// How often it is looked.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A run that this process is at. Dropped, it is free.
+/// A lease on a run, released when dropped.
 pub(super) struct RunLease {
     health: HealthStore,
     scope: String,
@@ -30,25 +29,26 @@ pub(super) struct RunLease {
 }
 
 impl RunLease {
-    /// Holds a run that nobody else knows of yet.
+    /// For a new run, whose ID no other process knows.
     pub(super) fn acquire_new(context: &CommandContext, health: &HealthStore, run: &str) -> Self {
-        let hold = Self::new(context, health, run);
-        hold.renew();
-        hold
+        let run_lease = Self::new(context, health, run);
+        run_lease.renew();
+        run_lease
     }
 
-    /// Holds a run that was begun before, once nobody else does.
+    /// Waits until the lease of an existing run is free. Fails if another process keeps renewing it.
     pub(super) async fn acquire_existing(
         context: &CommandContext,
         health: &HealthStore,
         run: &str,
     ) -> Result<Self, CommandError> {
-        let hold = Self::new(context, health, run);
-        let until = Instant::now() + ACQUIRE_TIMEOUT;
+        let run_lease = Self::new(context, health, run);
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
         loop {
-            let lease = hold.lease();
-            let take = move |rows: &LedgerTables<'_>| {
-                // One that ends later than any could was written by a clock that has gone back since.
+            let lease = run_lease.lease();
+            let try_acquire = move |rows: &LedgerTables<'_>| {
+                // A lease that ends later than any possible one was written before the clock was set back;
+                // ignore it.
                 let alive = lease.since + 1..lease.since + 2 * LEASE_MS;
                 let is_free = rows.lease_totals(&lease.scope, alive)?.count == 0;
                 if is_free {
@@ -56,18 +56,17 @@ impl RunLease {
                 }
                 Ok(is_free)
             };
-            if hold.ledger().write(take).await {
-                return Ok(hold);
+            if run_lease.ledger().write(try_acquire).await {
+                return Ok(run_lease);
             }
-            if Instant::now() >= until {
-                return Err(CommandError::usage(format!("the run {run} is under way in another process"))
-                    .with_hint("wait until it has ended, or leave out --resume to begin another one"));
+            if Instant::now() >= deadline {
+                return Err(CommandError::usage(format!("run {run} is in progress in another process"))
+                    .with_hint("wait for it to finish, or drop --resume to start a new run"));
             }
             sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Goes on holding it.
     pub(super) async fn renew_forever(&self) -> Infallible {
         loop {
             sleep(RENEW_INTERVAL).await;

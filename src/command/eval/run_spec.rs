@@ -1,4 +1,4 @@
-//! What is run: which subjects, which cases, how often.
+//! The specification of a run: subjects, cases, repeats, and baseline.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,16 @@ use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::{CaseMetadata, Cases, GoldenSet, sample_cases, split_subject_name};
 
-/// What is run of one set.
 #[derive(Clone, Debug)]
 pub(super) struct RunSpec {
-    /// The subjects' names.
     pub(super) subjects: Vec<String>,
-    /// Whether they are the set's own, so that a mistake in them is to be looked for there.
+    /// Whether the subjects come from the set's `models:`, so that errors point there.
     pub(super) has_set_subjects: bool,
     pub(super) selection: CaseSelection,
-    /// What the other subjects are compared with, if anything.
     pub(super) baseline: Option<BaselineSource>,
 }
 
-/// Which cases, and how often: all of a command line that a run which is taken up again has to share with its beginning.
+/// The options that a resumed run must share with its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CaseSelection {
@@ -33,26 +30,26 @@ pub(super) struct CaseSelection {
     pub(super) repeat: u32,
 }
 
-/// The seed of a sample, where none is given.
+/// Used without `--sample-seed`.
 const DEFAULT_SAMPLE_SEED: u64 = 1;
 
 impl RunSpec {
-    /// As it was typed, else as the set says; the default route where nobody names a subject.
+    /// Subjects come from the command line, else from the set, else from the default route.
     pub(super) fn from_args(
         context: &CommandContext,
         args: &EvalArgs,
         set: &GoldenSet,
         config: &Config,
     ) -> Result<Self, CommandError> {
-        let of_set = args.models.is_empty();
-        let chosen = if of_set { &set.default_subjects } else { &args.models };
+        let from_set = args.models.is_empty();
+        let chosen = if from_set { &set.default_subjects } else { &args.models };
         let mut subjects: Vec<String> = chosen.clone();
-        // A run that is named knows its subjects.
+        // A run to resume by ID already has its subjects.
         let known = args.resume.as_ref().is_some_and(|run| !run.is_empty());
         if subjects.is_empty() && !known {
             let route = config.default_route.as_ref().ok_or_else(|| {
-                CommandError::usage(format!("{} names no models, and there is no default route", set.path))
-                    .with_hint("name one with -m")
+                CommandError::usage(format!("{}: no `models:` in the set and no default route", set.path))
+                    .with_hint("pass a model with -m")
             })?;
             subjects.push(format!("route:{route}"));
         }
@@ -60,28 +57,28 @@ impl RunSpec {
         if args.each_candidate {
             subjects = expand_candidates(context, config, &subjects);
         }
-        let against = match &args.gate.baseline {
+        let baseline = match &args.gate.baseline {
             Some(text) => Some(BaselineSource::parse(context, text, set)?),
             None if args.gate.drift => Some(BaselineSource::from_history(context)?),
             None => None,
         };
-        // A baseline is measured with the others, first of all.
-        if let Some(own) = against.as_ref().and_then(BaselineSource::subject_in_run) {
+        // A baseline subject runs with the others, in first place.
+        if let Some(own) = baseline.as_ref().and_then(BaselineSource::subject_in_run) {
             subjects.retain(|name| name != own);
             subjects.insert(0, own.to_owned());
         }
         Ok(Self {
             subjects,
-            has_set_subjects: of_set,
+            has_set_subjects: from_set,
             selection: CaseSelection::from_args(args, set.repeat),
-            baseline: against,
+            baseline,
         })
     }
 }
 
-/// The subjects, each once; where the set compares prompts, one for each of these.
+/// Expands each subject to one per prompt and removes duplicates.
 fn expand_prompts(set: &GoldenSet, subjects: &[String]) -> Result<Vec<String>, CommandError> {
-    let hint = "a subject is a model or route; `MODEL#PROMPT` asks it by one of the set's `prompts` alone";
+    let hint = "use a model or a route, or MODEL#PROMPT for one of the set's `prompts`";
     let named = subjects.iter().map(|name| set.expand_subject(name));
     let named: Vec<Vec<String>> =
         named.collect::<Result<_, _>>().map_err(|why| CommandError::usage(why).with_hint(hint))?;
@@ -89,8 +86,7 @@ fn expand_prompts(set: &GoldenSet, subjects: &[String]) -> Result<Vec<String>, C
     Ok(named.into_iter().flatten().filter(|name| seen.insert(name.clone())).collect())
 }
 
-/// The subjects, and behind each route the models that it may call. One that cannot be called is left out, as it is in its
-/// route.
+/// Adds the candidates of each route after it. Candidates that cannot be called are skipped with a warning.
 fn expand_candidates(context: &CommandContext, config: &Config, subjects: &[String]) -> Vec<String> {
     let environment = context.environment();
     let mut all: Vec<String> = Vec::new();
@@ -100,7 +96,7 @@ fn expand_candidates(context: &CommandContext, config: &Config, subjects: &[Stri
         }
         let (route, prompt) = split_subject_name(subject);
         let Some(name) = route.strip_prefix("route:") else { continue };
-        // A route that is not there is reported where the subject is resolved.
+        // An unknown route is reported later, when the subject is resolved.
         for spec in config.routes.iter().filter(|spec| spec.name == name).flat_map(|spec| &spec.candidates) {
             let model = spec.model.to_string();
             let subject = prompt.map_or_else(|| model.clone(), |prompt| format!("{model}#{prompt}"));
@@ -111,7 +107,9 @@ fn expand_candidates(context: &CommandContext, config: &Config, subjects: &[Stri
             let why = found.and_then(|found| found.route.candidates.into_iter().next()?.target.err());
             match why.filter(|_| !config.has_simulator_placeholder(&spec.model)) {
                 None => all.push(subject),
-                Some(why) => context.console.warn(format_args!("{model} is no subject of its own: {why}")),
+                Some(why) => {
+                    context.console.warn(format_args!("skipping {model} as a separate subject: {why}"));
+                }
             }
         }
     }
@@ -119,7 +117,7 @@ fn expand_candidates(context: &CommandContext, config: &Config, subjects: &[Stri
 }
 
 impl CaseSelection {
-    /// As it was typed; how often as the set says, where nobody typed it.
+    /// Takes the set's `repeat` if the command line has none.
     pub(super) fn from_args(args: &EvalArgs, repeat: Option<u32>) -> Self {
         Self {
             filter: args.filter.clone(),
@@ -130,12 +128,11 @@ impl CaseSelection {
         }
     }
 
-    /// The cases that are chosen, in the set's order.
+    /// The selected cases, in the set's order.
     pub(super) fn select_cases(&self, set: &GoldenSet) -> Result<Cases, CommandError> {
-        let filter =
-            self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
-                CommandError::usage(format!("--filter is no regular expression: {error}"))
-            })?;
+        let filter = self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
+            CommandError::usage(format!("invalid regular expression in --filter: {error}"))
+        })?;
         let wanted = |case: &CaseMetadata| {
             filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
                 && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
@@ -153,19 +150,19 @@ impl CaseSelection {
         tags.dedup();
         let first = set.cases.head(0).map(|head| head.id).unwrap_or_default();
         let all = pluralize(set.cases.len(), "case");
-        let message = format!("the filter selects none of the {all} of {}", set.path);
+        let message = format!("--filter, --tag: no match among the {all} in {}", set.path);
         Err(CommandError::usage(message).with_hint(match tags.as_slice() {
-            [] => format!("ids look like `{first}`; no case has a tag"),
-            tags => format!("ids look like `{first}`; the tags are {}", tags.join(", ")),
+            [] => format!("use IDs such as `{first}` (no case has tags)"),
+            tags => format!("use IDs such as `{first}`, or one of the tags {}", tags.join(", ")),
         }))
     }
 
-    /// How many results so many cases come to.
+    /// The number of cases times the number of repeats.
     pub(super) fn result_count(&self, cases: &Cases) -> usize {
         cases.len() * self.repeat.max(1) as usize
     }
 
-    /// What was typed otherwise than the run has it, as the flag that says it.
+    /// The first option that was given with a value different from the run's.
     pub(super) fn conflicting_flag(&self, args: &EvalArgs) -> Option<&'static str> {
         let differs = |typed: bool, same: bool| typed && !same;
         let flags = [

@@ -1,4 +1,4 @@
-//! From an assertion's options to its check, and to what identifies it.
+//! Turns an assertion's options into its check and the value that identifies it.
 
 use serde_json::{Map, Value, json};
 
@@ -11,15 +11,15 @@ use crate::eval::{
     parse_numbers,
 };
 
-/// A reference may be so many characters long where answers are measured against it: the work grows with both.
+/// Limit in characters for references of similarity checks, because the work grows with both texts.
 const MAX_REFERENCE_CHARS: usize = 200_000;
 
 pub(super) fn parse_check(
     name: &str,
     arguments: &mut AssertionOptions,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let reference = around.reference;
+    let reference = context.reference;
     let text = |place, ignore_case, all, needles: Vec<String>| {
         let identity = json!(needles);
         Ok((Check::Text(TextMatch { place, ignore_case, needles, is_all_required: all }), identity))
@@ -57,29 +57,29 @@ pub(super) fn parse_check(
             text(MatchPosition::End, false, true, vec![arguments.take_nonempty_text_or_reference(reference)?])
         }
         "regex" => {
-            let written = arguments.take_text("value")?.ok_or("it needs an expression")?;
+            let written = arguments.take_text("value")?.ok_or("missing regular expression")?;
             let regex = compile_regex(&written)?;
             if ["", "x", "7 \u{e4}\n"].iter().all(|probe| regex.is_match(probe)) {
-                return Err(format!("the expression `{written}` is found in every answer").into());
+                return Err(format!("the regular expression `{written}` matches every answer").into());
             }
             Ok((Check::Regex(regex), json!(written)))
         }
         "word-count" => parse_length(arguments, LengthUnit::Words, "words"),
         "length" => parse_length(arguments, LengthUnit::Characters, "characters"),
         "is-json" => arguments.reject_argument(name).map(|()| (Check::IsJson, Value::Null)),
-        "contains-json" => super::json_checks::parse_contains_json(arguments, around),
-        "json-schema" => super::json_checks::parse_json_schema(arguments, around),
+        "contains-json" => super::json_checks::parse_contains_json(arguments, context),
+        "json-schema" => super::json_checks::parse_json_schema(arguments, context),
         "json-path" => super::json_checks::parse_json_path(arguments),
         "json-diff" => super::json_checks::parse_json_diff(arguments, reference),
-        "tool-call" => parse_tool_call(arguments, around.tools),
+        "tool-call" => parse_tool_call(arguments, context.tools),
         "finish-reason" => parse_finish_reason(arguments),
         "levenshtein" => parse_similarity(arguments, SimilarityMeasure::Levenshtein, reference),
         "rouge-l" => parse_similarity(arguments, SimilarityMeasure::RougeL, reference),
         "token-f1" => parse_similarity(arguments, SimilarityMeasure::TokenF1, reference),
-        "similar" => super::grader_checks::parse_similar(arguments, around),
-        "llm-rubric" => super::grader_checks::parse_rubric(arguments, around),
-        "factuality" => super::grader_checks::parse_factuality(arguments, around),
-        "exec" => super::grader_checks::parse_exec(arguments, around),
+        "similar" => super::grader_checks::parse_similar(arguments, context),
+        "llm-rubric" => super::grader_checks::parse_rubric(arguments, context),
+        "factuality" => super::grader_checks::parse_factuality(arguments, context),
+        "exec" => super::grader_checks::parse_exec(arguments, context),
         "numeric" => parse_numeric(arguments, reference),
         "choice" => parse_choice(arguments, reference),
         "is-refusal" => arguments.reject_argument(name).map(|()| (Check::Refusal, Value::Null)),
@@ -94,7 +94,7 @@ pub(super) fn compile_regex(written: &str) -> Result<regex::Regex, AssertionBuil
     regex::Regex::new(written).map_err(|error| {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        format!("the expression `{written}` is broken: {last}").into()
+        format!("invalid regular expression `{written}`: {last}").into()
     })
 }
 
@@ -108,12 +108,12 @@ fn parse_length(
         return Err(format!("every answer has at least 0 {of}").into());
     }
     if min.is_none() && max.is_none() {
-        return Err("it needs `min`, `max` or both".into());
+        return Err("missing `min` or `max`".into());
     }
     if min.zip(max).is_some_and(|(min, max)| min > max) {
         return Err("`min` is larger than `max`".into());
     }
-    // From 0 on is no bound, and so no difference.
+    // A minimum of 0 is the same as none, so both get the same identity.
     let min = min.filter(|min| *min > 0);
     Ok((Check::Length { unit, min, max }, json!([min, max])))
 }
@@ -126,14 +126,14 @@ fn parse_similarity(
     let written = arguments.take_text("value")?;
     let of_case = written.is_none();
     let Some(text) = written.or(reference.map(str::to_owned)) else {
-        return Err(AssertionBuildError::Case("it needs a text, or the case a reference".into()));
+        return Err(AssertionBuildError::Case("missing value, and the case has no reference".into()));
     };
     let wrong = |why: String| {
         if of_case { AssertionBuildError::Case(why) } else { AssertionBuildError::Assertion(why) }
     };
-    let what = if of_case { "the reference" } else { "its text" };
+    let what = if of_case { "the reference" } else { "the value" };
     if !measure.has_comparable_text(&text) {
-        return Err(wrong(format!("there is nothing in {what} that an answer could be like")));
+        return Err(wrong(format!("{what} contains nothing to compare with")));
     }
     if text.chars().nth(MAX_REFERENCE_CHARS).is_some() {
         return Err(wrong(format!("{what} has more than {MAX_REFERENCE_CHARS} characters")));
@@ -148,16 +148,16 @@ fn parse_choice(
 ) -> Result<(Check, Value), AssertionBuildError> {
     let options = arguments.take_list("options")?;
     let folded: Vec<String> = options.iter().map(|option| option.to_lowercase()).collect();
-    if let Some(twice) = (1..folded.len()).find(|n| folded[..*n].contains(&folded[*n])) {
-        return Err(format!("the option “{}” stands there twice", options[twice]).into());
+    if let Some(duplicate) = (1..folded.len()).find(|n| folded[..*n].contains(&folded[*n])) {
+        return Err(format!("duplicate option `{}`", options[duplicate]).into());
     }
     let written = arguments.take_text("equals")?;
     let of_case = written.is_none();
     let equals = written.or(reference.map(|r| r.trim().trim_end_matches('.').to_owned()));
     let equals = equals
-        .ok_or_else(|| AssertionBuildError::Case("it needs `equals`, or the case a reference".into()))?;
+        .ok_or_else(|| AssertionBuildError::Case("missing `equals`, and the case has no reference".into()))?;
     if !folded.contains(&equals.to_lowercase()) {
-        let why = format!("“{equals}” is none of its options");
+        let why = format!("`{equals}` is not one of the options");
         return Err(if of_case { AssertionBuildError::Case(why) } else { why.into() });
     }
     let identity = json!([options, equals]);
@@ -175,7 +175,7 @@ fn parse_numeric(
     let from_reference =
         || reference.map(parse_numbers).and_then(|n| n.last().copied()).filter(|n| n.is_finite());
     let equals = equals.or_else(from_reference).ok_or_else(|| {
-        AssertionBuildError::Case("it needs `equals`, or the case a reference with a number".into())
+        AssertionBuildError::Case("missing `equals`, and the case has no reference with a number".into())
     })?;
     let tolerance = match arguments.take("tolerance") {
         None => NumericTolerance::Absolute(0.0),
@@ -185,15 +185,17 @@ fn parse_numeric(
                 Some(percent) => (percent, true),
                 None => (written.trim(), false),
             };
-            let number: f64 =
-                number.trim().parse().map_err(|_| "`tolerance` is a number, or a share as `1%`")?;
+            let number: f64 = number
+                .trim()
+                .parse()
+                .map_err(|_| "`tolerance` must be a number, or a percentage such as `1%`")?;
             if share {
                 NumericTolerance::Relative(number / 100.0)
             } else {
                 NumericTolerance::Absolute(number)
             }
         }
-        Some(_) => return Err("`tolerance` is a number, or a share as `1%`".into()),
+        Some(_) => return Err("`tolerance` must be a number, or a percentage such as `1%`".into()),
     };
     let (by, how) = match tolerance {
         NumericTolerance::Absolute(by) => (by, "by"),
@@ -214,15 +216,13 @@ fn parse_tool_call(
         None => arguments.take_text("value")?,
     };
     if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
-        return Err("the tool's name is empty; leave it out where any tool will do".into());
+        return Err("the tool name is empty; remove it to accept any tool".into());
     }
     let wanted = match arguments.take("arguments") {
         None => Map::new(),
         Some(Value::Object(wanted)) if !wanted.is_empty() => wanted,
         Some(_) => {
-            return Err(
-                "`arguments` is a map of what must be in the call; leave it out where anything may be".into(),
-            );
+            return Err("`arguments` must be a non-empty map; remove it to accept any arguments".into());
         }
     };
     check_tool_is_offered(name.as_deref(), tools)?;
@@ -230,13 +230,13 @@ fn parse_tool_call(
     Ok((Check::ToolCall { name, arguments: wanted }, identity))
 }
 
-/// A tool that is not offered is never called, and `not-tool-call` of it passes every answer. What a provider's own
-/// tools are called is not known here.
+/// A tool that is not offered is never called, so `not-tool-call` would pass every answer. Provider-specific
+/// tools have unknown names, so the name is only checked if there are none.
 fn check_tool_is_offered(name: Option<&str>, tools: &[Tool]) -> Result<(), AssertionBuildError> {
     if tools.is_empty() {
-        let hint = "name a file of tools in the set, as `request: {tools: tools.json}`";
+        let hint = "add tools to the set: `request: {tools: tools.json}`";
         return Err(AssertionBuildError::WithHint(
-            "the request offers no tools, so none is ever called".into(),
+            "the request has no tools, so the model cannot call one".into(),
             hint.into(),
         ));
     }
@@ -248,9 +248,9 @@ fn check_tool_is_offered(name: Option<&str>, tools: &[Tool]) -> Result<(), Asser
     };
     let hint = match find_closest(name, functions()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the tools are {}", functions().collect::<Vec<_>>().join(", ")),
+        None => format!("use one of {}", functions().collect::<Vec<_>>().join(", ")),
     };
-    Err(AssertionBuildError::WithHint(format!("the request offers no tool `{name}`"), hint))
+    Err(AssertionBuildError::WithHint(format!("unknown tool `{name}`"), hint))
 }
 
 fn parse_finish_reason(arguments: &mut AssertionOptions) -> Result<(Check, Value), AssertionBuildError> {
@@ -258,11 +258,11 @@ fn parse_finish_reason(arguments: &mut AssertionOptions) -> Result<(Check, Value
         Some(Value::String(word)) => vec![word],
         Some(Value::Array(words)) if !words.is_empty() => {
             let word = |word: &Value| word.as_str().map(str::to_owned);
-            words.iter().map(word).collect::<Option<_>>().ok_or("its reasons must be words")?
+            words.iter().map(word).collect::<Option<_>>().ok_or("finish reasons must be strings")?
         }
-        _ => return Err("it needs a reason, or a list of them".into()),
+        _ => return Err("expected a finish reason, or a list of finish reasons".into()),
     };
-    // An answer that broke is a failure and not graded.
+    // A response that failed is an error and is never graded.
     let known: Vec<FinishReason> =
         FinishReason::ALL.into_iter().filter(|r| *r != FinishReason::Error).collect();
     let reason = |word: &String| {
@@ -270,14 +270,14 @@ fn parse_finish_reason(arguments: &mut AssertionOptions) -> Result<(Check, Value
             let names = || known.iter().map(|reason| reason.as_str());
             let hint = match find_closest(word, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the reasons are {}", names().collect::<Vec<_>>().join(", ")),
+                None => format!("use one of {}", names().collect::<Vec<_>>().join(", ")),
             };
-            AssertionBuildError::WithHint(format!("there is no finish reason `{word}`"), hint)
+            AssertionBuildError::WithHint(format!("unknown finish reason `{word}`"), hint)
         })
     };
     let reasons: Vec<FinishReason> = words.iter().map(reason).collect::<Result<_, _>>()?;
     if known.iter().all(|reason| reasons.contains(reason)) {
-        return Err("every answer ends for one of all reasons".into());
+        return Err("every answer passes: all finish reasons are listed".into());
     }
     Ok((Check::FinishReason(reasons), json!(words)))
 }
@@ -291,11 +291,11 @@ fn parse_upper_limit(
         Some(limit) => Some(limit),
         None => arguments.take_number("value")?,
     };
-    let limit = limit.ok_or_else(|| format!("it needs `{name}`"))?;
+    let limit = limit.ok_or_else(|| format!("missing `{name}`"))?;
     if limit < 0.0 {
         return Err(format!("`{name}` must not be negative").into());
     }
-    // A free model does cost nothing. Nothing takes no time.
+    // A free model costs 0, but every answer takes time and tokens.
     if limit == 0.0 && quantity != CallMetric::CostUsd {
         return Err(format!("`{name}` must be above 0").into());
     }

@@ -1,4 +1,4 @@
-//! What assertions read of files: schemas, and what programs are.
+//! Caches of the files that assertions refer to: schemas and grader programs.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use super::options::AssertionOptions;
 use crate::config::set_folder::SetFolder;
 use crate::eval::Digest;
 
-/// Files that were read for other cases: a set has many cases and few files.
+/// Caches files across cases: a set has many cases but few files.
 #[derive(Debug, Default)]
 pub(in crate::config) struct AssertionFileCache {
     schemas: RefCell<HashMap<PathBuf, Value>>,
@@ -22,9 +22,9 @@ pub(in crate::config) struct AssertionFileCache {
 }
 
 impl AssertionFileCache {
-    /// The digest of a file; `None` where there is none that can be read.
+    /// `None` if the path is not a readable regular file.
     pub(super) fn file_digest(&self, path: &Path) -> Option<Digest> {
-        // What is no file, such as a pipe, might never end.
+        // Reading from a pipe or device might never end.
         let read =
             || path.is_file().then(|| std::fs::read(path).ok()).flatten().map(|bytes| Digest::of([bytes]));
         *self.digests.borrow_mut().entry(path.to_owned()).or_insert_with(read)
@@ -36,9 +36,9 @@ impl AssertionFileCache {
             return Ok(schema.clone());
         }
         let text =
-            std::fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+            std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         let schema: Value =
-            serde_json::from_str(&text).map_err(|e| format!("{} is not JSON: {e}", path.display()))?;
+            serde_json::from_str(&text).map_err(|e| format!("{} is not valid JSON: {e}", path.display()))?;
         self.schemas.borrow_mut().insert(path.clone(), schema.clone());
         Ok(schema)
     }
@@ -48,14 +48,13 @@ impl AssertionFileCache {
         if let Some(validator) = self.validators.borrow().get(&text) {
             return Ok(Arc::clone(validator));
         }
-        let validator =
-            jsonschema::validator_for(schema).map_err(|e| format!("the schema is broken: {e}"))?;
+        let validator = jsonschema::validator_for(schema).map_err(|e| format!("invalid schema: {e}"))?;
         let validator = Arc::new(validator);
         self.validators.borrow_mut().insert(text, Arc::clone(&validator));
         Ok(validator)
     }
 
-    /// The schema of an assertion, out of a file or written in place.
+    /// The schema is given inline, or as a path to a file.
     pub(super) fn take_schema(
         &self,
         arguments: &mut AssertionOptions,
@@ -65,7 +64,7 @@ impl AssertionFileCache {
             (None, None) => return Ok(None),
             (Some(schema), None) => schema,
             (None, Some(Value::String(path))) => self.load_schema(folder, &path)?,
-            _ => return Err("it takes a path, or {schema: {…}}".into()),
+            _ => return Err("expected a path, or {schema: {…}}".into()),
         };
         Ok(Some((self.compile_schema(&schema)?, schema)))
     }

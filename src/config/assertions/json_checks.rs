@@ -9,18 +9,18 @@ use crate::eval::{Check, JsonPathTest};
 
 pub(super) fn parse_json_schema(
     arguments: &mut AssertionOptions,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let found = around.files_read.take_schema(arguments, around.folder)?;
-    let (validator, schema) = found.ok_or("it needs a path, or {schema: {…}}")?;
+    let found = context.files_read.take_schema(arguments, context.folder)?;
+    let (validator, schema) = found.ok_or("missing schema: expected a path, or {schema: {…}}")?;
     Ok((Check::JsonSchema(validator), schema))
 }
 
 pub(super) fn parse_contains_json(
     arguments: &mut AssertionOptions,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let (validator, schema) = around.files_read.take_schema(arguments, around.folder)?.unzip();
+    let (validator, schema) = context.files_read.take_schema(arguments, context.folder)?.unzip();
     Ok((Check::ContainsJson(validator), json!(schema)))
 }
 
@@ -29,10 +29,10 @@ pub(super) fn parse_json_path(
 ) -> Result<(Check, Value), AssertionBuildError> {
     let written = match arguments.take_text("path")? {
         Some(path) => path,
-        None => arguments.take_text("value")?.ok_or("it needs `path`")?,
+        None => arguments.take_text("value")?.ok_or("missing `path`")?,
     };
     let path = serde_json_path::JsonPath::parse(&written)
-        .map_err(|e| format!("the path `{written}` is broken: {e}"))?;
+        .map_err(|e| format!("invalid JSONPath `{written}`: {e}"))?;
     let tests = [arguments.take("equals"), arguments.take("matches"), arguments.take("exists")];
     let (test, identity) = match tests {
         [Some(value), None, None] => (JsonPathTest::Equals(value.clone()), json!([written, "equals", value])),
@@ -43,7 +43,7 @@ pub(super) fn parse_json_path(
         [None, None, None] => (JsonPathTest::Exists(true), json!([written, "exists", true])),
         _ => {
             return Err(
-                "it takes one of `equals`, `matches` (an expression) and `exists` (true or false)".into()
+                "expected exactly one of `equals`, `matches` (a regular expression), or `exists` (true or false)".into()
             );
         }
     };
@@ -56,14 +56,16 @@ pub(super) fn parse_json_diff(
 ) -> Result<(Check, Value), AssertionBuildError> {
     let of_text = |text: &str| serde_json::from_str::<Value>(text.trim());
     let wanted = match arguments.take("value") {
-        Some(Value::String(text)) => of_text(&text).map_err(|e| format!("its text is not JSON: {e}"))?,
+        Some(Value::String(text)) => {
+            of_text(&text).map_err(|e| format!("the value is not valid JSON: {e}"))?
+        }
         Some(value) => value,
         None => {
             let reference = reference.ok_or_else(|| {
-                AssertionBuildError::Case("it needs `value`, or the case a reference".into())
+                AssertionBuildError::Case("missing `value`, and the case has no reference".into())
             })?;
             of_text(reference)
-                .map_err(|e| AssertionBuildError::Case(format!("the reference is not JSON: {e}")))?
+                .map_err(|e| AssertionBuildError::Case(format!("the reference is not valid JSON: {e}")))?
         }
     };
     let identity = wanted.clone();

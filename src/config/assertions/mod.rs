@@ -1,4 +1,5 @@
-//! Assertions, from one-key maps to checks.
+//! Parses assertions of golden sets, from one-key maps to checks with an identity for the case digest.
+//! Depends on the check types in `eval` and on the diagnostics and spanned values of `config`.
 
 mod checks;
 mod file_cache;
@@ -23,7 +24,7 @@ use super::yaml::Spanned;
 use crate::chat::Tool;
 use crate::eval::{Assertion, AssertionKind, Check, Combination};
 
-/// An assertion as it is written: `- is-json`, `- contains: Paris`, `- contains: {value: Paris, weight: 2}`.
+/// An assertion as written: `- is-json`, `- contains: Paris`, or `- contains: {value: Paris, weight: 2}`.
 #[derive(Clone, Debug)]
 pub(super) struct AssertionEntry(Spanned<SpannedValue>);
 
@@ -34,23 +35,21 @@ impl<'de> Deserialize<'de> for AssertionEntry {
 }
 
 impl AssertionEntry {
-    /// The assertion of a column `assert:NAME`.
+    /// From a column `assert:NAME` of a CSV or JSONL file.
     pub(super) fn from_column(name: &str, argument: Value) -> Self {
         let key = Spanned { value: name.to_owned(), span: None };
         Self(Spanned { value: SpannedValue::Map(vec![(key, SpannedValue::from_json(argument))]), span: None })
     }
 
-    /// All that it says.
     pub(super) fn to_json(&self) -> Value {
         self.0.value.to_json()
     }
 
-    /// One that says this.
     pub(super) fn from_json(value: Value) -> Self {
         Self(SpannedValue::from_json(value))
     }
 
-    /// Its name and what stands after it.
+    /// Splits the entry into the assertion's name and its options.
     fn split_name(&self) -> Result<(Spanned<String>, Option<Spanned<SpannedValue>>), Diagnostic> {
         let hint = "write `- contains: Paris`, or `- contains: {value: Paris, weight: 2}`";
         let wrong =
@@ -61,51 +60,45 @@ impl AssertionEntry {
             }
             SpannedValue::Map(fields) => match fields.as_slice() {
                 [(name, argument)] => Ok((name.clone(), Some(argument.clone()))),
-                [] => wrong("an empty map, where an assertion was expected", self.0.span.clone(), hint),
+                [] => wrong("expected an assertion, found an empty map", self.0.span.clone(), hint),
                 [_, (second, _), ..] => wrong(
-                    "an assertion is a map with one key",
+                    "an assertion must be a map with a single key",
                     second.span.clone(),
-                    "put a `- ` before the next assertion; options stand in a map, as in `- contains: {value: Paris, weight: 2}`",
+                    "start the next assertion with `- `, or put options in a map: `- contains: {value: Paris, weight: 2}`",
                 ),
             },
             SpannedValue::Scalar(_) | SpannedValue::List(_) => {
-                wrong("an assertion was expected here", self.0.span.clone(), hint)
+                wrong("expected an assertion", self.0.span.clone(), hint)
             }
         }
     }
 }
 
-/// An assertion that was read.
 #[derive(Debug)]
 pub(super) struct BuiltAssertion {
-    /// The assertion.
     pub assertion: Assertion,
-    /// All that identifies it: file contents, not paths, and nothing of how it is written.
+    /// Identifies the assertion in the case digest: file contents instead of paths, independent of notation.
     pub identity: Value,
-    /// What decides whether an answer passes it, but for `not-`.
+    /// What decides whether an answer passes, ignoring `not-`. Detects contradictory members.
     pass_condition: Value,
 }
 
-/// Why an assertion was not read.
 #[derive(Debug)]
 pub(super) struct AssertionDiagnostic {
-    /// What is wrong.
     pub problem: Diagnostic,
-    /// Whether it is the case that lacks something, rather than the assertion.
+    /// Whether the case lacks something that the assertion needs; otherwise the assertion itself is wrong.
     pub is_case_fault: bool,
 }
 
-/// What is wrong with an assertion, before it is known where to say so.
+/// An error in an assertion, before it has a location.
 enum AssertionBuildError {
-    /// The assertion itself.
+    /// The assertion is wrong; the hint shows an example of it.
     Assertion(String),
-    /// The assertion itself, with what to do.
     WithHint(String, String),
-    /// The case that it belongs to.
+    /// The case is wrong: it lacks something that the assertion needs.
     Case(String),
-    /// This.
     Diagnostic(Diagnostic),
-    /// An assertion within it.
+    /// An error in a member of `any-of` or `all-of`.
     Member(AssertionDiagnostic),
 }
 
@@ -121,32 +114,25 @@ impl From<&str> for AssertionBuildError {
     }
 }
 
-/// What an assertion is made from, beside its own words.
+/// Everything besides its own options that an assertion is built from.
 #[derive(Clone, Copy)]
 pub(super) struct AssertionContext<'a> {
-    /// The case's reference.
     pub reference: Option<&'a str>,
-    /// The set's folder.
     pub folder: &'a SetFolder,
-    /// The tools that the model may call.
+    /// The tools that the request offers.
     pub tools: &'a [Tool],
-    /// The case's variables.
     pub variables: &'a Map<String, Value>,
-    /// Who judges, where the assertion does not say.
+    /// The set's default judge.
     pub judge: Option<&'a str>,
-    /// Who makes vectors, where the assertion does not say.
+    /// The set's default embedding model.
     pub embedding: Option<&'a str>,
-    /// What was read for other cases.
     pub files_read: &'a AssertionFileCache,
 }
 
-/// Builds an assertion.
-///
-/// # Errors
-/// What is wrong with it, at its name or at the option that is wrong.
+/// Errors point to the assertion's name or to the invalid option.
 pub(super) fn build_assertion(
     entry: &AssertionEntry,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<BuiltAssertion, AssertionDiagnostic> {
     let of_assertion = |problem| AssertionDiagnostic { problem, is_case_fault: false };
     let (name, argument) = entry.split_name().map_err(of_assertion)?;
@@ -159,16 +145,19 @@ pub(super) fn build_assertion(
         .find(|known| known.name == plain)
         .ok_or_else(|| of_assertion(unknown_assertion(&name, negated, plain)))?;
     let mut arguments = AssertionOptions::new(argument);
-    parse_assertion(known, &name.value, negated, &mut arguments, around).map_err(|wrong| {
+    parse_assertion(known, &name.value, negated, &mut arguments, context).map_err(|wrong| {
         let here = |why: String, hint: String| {
             Diagnostic::new(format!("`{}`: {why}", name.value), name.span.clone(), hint)
         };
         match wrong {
-            AssertionBuildError::Assertion(why) => of_assertion(here(why, format!("write it as for example `- {}`", known.example))),
+            AssertionBuildError::Assertion(why) => {
+                of_assertion(here(why, format!("use this form: `- {}`", known.example)))
+            }
             AssertionBuildError::WithHint(why, hint) => of_assertion(here(why, hint)),
             AssertionBuildError::Diagnostic(problem) => of_assertion(problem),
             AssertionBuildError::Case(why) => {
-                let hint = "give the case a fitting `reference:`, or say in the assertion what the answer is held against";
+                let hint =
+                    "add a suitable `reference:` to the case, or set the expected value in the assertion";
                 AssertionDiagnostic { problem: here(why, hint.to_owned()), is_case_fault: true }
             }
             AssertionBuildError::Member(refused) => refused,
@@ -179,12 +168,11 @@ pub(super) fn build_assertion(
 fn unknown_assertion(name: &Spanned<String>, negated: bool, plain: &str) -> Diagnostic {
     let hint = match find_closest(plain, assertion_names()) {
         _ if plain == "pairwise" => {
-            "two answers are held against each other by `slalom compare -m MODEL,MODEL --judge MODEL`"
-                .to_owned()
+            "run `slalom compare -m MODEL,MODEL --judge MODEL` to compare two answers".to_owned()
         }
         Some(near) => format!("did you mean `{}{near}`?", if negated { "not-" } else { "" }),
         None => format!(
-            "the assertions are {}, each also with `not-` before it",
+            "use one of {}, optionally with the prefix `not-`",
             assertion_names().collect::<Vec<_>>().join(", ")
         ),
     };
@@ -196,34 +184,32 @@ fn parse_assertion(
     name: &str,
     negated: bool,
     arguments: &mut AssertionOptions,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<BuiltAssertion, AssertionBuildError> {
     let common: &[&str] = if known.scores == ScoringMode::PassFail {
         &["weight", "kind"]
     } else {
         &["weight", "kind", "threshold"]
     };
-    // A misspelt option is why another one seems to be missing, so it is named first.
+    // Report a misspelled option first, because it often makes another one look missing.
     arguments.reject_unknown(name, &[known.options, common].concat())?;
     let weight = arguments.take_number("weight")?.unwrap_or(1.0);
     if !(0.0..=1e6).contains(&weight) {
-        return Err("`weight` must be between 0 and a million".into());
+        return Err("`weight` must be between 0 and 1,000,000".into());
     }
     let kind = match arguments.take("kind") {
         None => None,
         Some(Value::String(kind)) if kind == "format" => Some(AssertionKind::Format),
         Some(Value::String(kind)) if kind == "content" => Some(AssertionKind::Content),
-        Some(_) => return Err("`kind` is `format` or `content`".into()),
+        Some(_) => return Err("`kind` must be `format` or `content`".into()),
     };
     let threshold = match arguments.take_number("threshold")? {
         Some(0.0) => {
-            return Err(
-                "every answer reaches a `threshold` of 0; it must be above that, and at most 1".into()
-            );
+            return Err("`threshold` must be above 0 and at most 1: every answer reaches 0".into());
         }
         Some(written) if !(0.0..=1.0).contains(&written) => {
             let why = "`threshold` must be above 0 and at most 1".to_owned();
-            return Err(AssertionBuildError::WithHint(why, "write 0.8 for 80 %".to_owned()));
+            return Err(AssertionBuildError::WithHint(why, "use 0.8 for 80%".to_owned()));
         }
         Some(written) => Some(written),
         None => match known.scores {
@@ -232,9 +218,9 @@ fn parse_assertion(
         },
     };
     let (check, parts, usual_kind) = if known.scores == ScoringMode::FromMembers {
-        parse_combination(known.name, arguments, threshold, around)?
+        parse_combination(known.name, arguments, threshold, context)?
     } else {
-        let (check, parts) = checks::parse_check(known.name, arguments, around)?;
+        let (check, parts) = checks::parse_check(known.name, arguments, context)?;
         (check, parts, known.kind)
     };
     arguments.reject_unused(name)?;
@@ -248,21 +234,21 @@ fn parse_assertion(
     })
 }
 
-/// `any-of` and `all-of`: about the form where all of their members are.
+/// `any-of` and `all-of`: the kind is format only if all members are about the format.
 fn parse_combination(
     name: &str,
     arguments: &mut AssertionOptions,
     threshold: Option<f64>,
-    around: AssertionContext<'_>,
+    context: AssertionContext<'_>,
 ) -> Result<(Check, Value, AssertionKind), AssertionBuildError> {
     let any = name == "any-of";
     let members = match arguments.take_spanned("value") {
         Some(SpannedValue::List(members)) if !members.is_empty() => members,
-        _ => return Err("it needs a list of assertions".into()),
+        _ => return Err("expected a list of assertions".into()),
     };
     let members: Vec<BuiltAssertion> = members
         .into_iter()
-        .map(|member| build_assertion(&AssertionEntry(member), around).map_err(AssertionBuildError::Member))
+        .map(|member| build_assertion(&AssertionEntry(member), context).map_err(AssertionBuildError::Member))
         .collect::<Result<_, _>>()?;
     let opposites = members.iter().enumerate().any(|(n, one)| {
         members[..n].iter().any(|other| {
@@ -271,11 +257,11 @@ fn parse_combination(
     });
     if opposites && threshold.is_none() {
         let which = if any { "every answer passes" } else { "no answer passes both" };
-        return Err(format!("it lists an assertion and its opposite, of which {which}").into());
+        return Err(format!("contains an assertion and its negation: {which}").into());
     }
     let weights: f64 = members.iter().map(|member| member.assertion.weight).sum();
     if threshold.is_some() && !any && weights == 0.0 {
-        return Err("a `threshold` needs a member whose `weight` is not 0".into());
+        return Err("`threshold` needs at least one member with a `weight` above 0".into());
     }
     let identities: Vec<Value> = members.iter().map(|member| member.identity.clone()).collect();
     let is_format = members.iter().all(|member| member.assertion.kind == AssertionKind::Format);

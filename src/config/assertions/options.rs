@@ -1,5 +1,3 @@
-//! The options of an assertion.
-
 use serde_json::Value;
 
 use super::AssertionBuildError;
@@ -7,7 +5,7 @@ use crate::config::diagnostic::{Diagnostic, find_closest};
 use crate::config::spanned_value::SpannedValue;
 use crate::config::yaml::Spanned;
 
-/// The options of an assertion. What is no map is its main argument, `value`.
+/// Options as written. An argument that is not a map becomes the option `value`.
 pub(super) struct AssertionOptions(Vec<(Spanned<String>, Spanned<SpannedValue>)>);
 
 impl AssertionOptions {
@@ -20,34 +18,33 @@ impl AssertionOptions {
         }
     }
 
-    /// Refuses options that are none of these.
     pub(super) fn reject_unknown(&self, assertion: &str, known: &[&str]) -> Result<(), AssertionBuildError> {
         match self.0.iter().find(|(key, _)| !known.contains(&key.value.as_str())) {
             None => Ok(()),
-            Some((key, _)) if key.value == "value" => Err("what it needs stands in a map".into()),
+            Some((key, _)) if key.value == "value" => Err("expected a map of options".into()),
             Some((key, _)) if key.value == "threshold" => {
-                let message = format!("`{assertion}`: it passes or fails, and has no `threshold`");
-                let hint = "leave it out; what a failure costs in the score is its `weight`";
+                let message = format!("`{assertion}`: takes no `threshold`: it only passes or fails");
+                let hint = "remove it, or set `weight` to change the effect on the score";
                 Err(AssertionBuildError::Diagnostic(Diagnostic::new(message, key.span.clone(), hint)))
             }
             Some((key, _)) => {
                 let shown: Vec<&str> = known.iter().copied().filter(|option| *option != "value").collect();
                 let hint = match find_closest(&key.value, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("its options are {}", shown.join(", ")),
+                    None => format!("use one of {}", shown.join(", ")),
                 };
-                let message = format!("`{assertion}`: it has no option `{}`", key.value);
+                let message = format!("`{assertion}`: unknown option `{}`", key.value);
                 Err(AssertionBuildError::Diagnostic(Diagnostic::new(message, key.span.clone(), hint)))
             }
         }
     }
 
-    /// Refuses what nobody took: an option that another one has made useless.
+    /// Rejects options that no check consumed, because another option made them redundant.
     pub(super) fn reject_unused(&self, assertion: &str) -> Result<(), AssertionBuildError> {
         match self.0.first() {
             None => Ok(()),
             Some((key, _)) => {
-                let message = format!("`{assertion}`: `{}` says again what another option says", key.value);
+                let message = format!("`{assertion}`: `{}` duplicates another option", key.value);
                 Err(AssertionBuildError::Diagnostic(Diagnostic::new(
                     message,
                     key.span.clone(),
@@ -57,7 +54,7 @@ impl AssertionOptions {
         }
     }
 
-    /// Takes an option out, its parts with their places.
+    /// Keeps the spans, for nested assertions.
     pub(super) fn take_spanned(&mut self, name: &str) -> Option<SpannedValue> {
         let at = self.0.iter().position(|(key, _)| key.value == name)?;
         Some(self.0.remove(at).1.value)
@@ -76,34 +73,34 @@ impl AssertionOptions {
         }
     }
 
-    /// The text that an answer is held against: the one that is written, else the case's reference.
+    /// The expected text: the assertion's value, else the case's reference.
     pub(super) fn take_text_or_reference(
         &mut self,
         reference: Option<&str>,
     ) -> Result<String, AssertionBuildError> {
         match self.take_text("value")? {
             Some(text) => Ok(text),
-            None => reference
-                .map(str::to_owned)
-                .ok_or_else(|| AssertionBuildError::Case("it needs a text, or the case a reference".into())),
+            None => reference.map(str::to_owned).ok_or_else(|| {
+                AssertionBuildError::Case("missing value, and the case has no reference".into())
+            }),
         }
     }
 
-    /// The same, where an empty one would be in every answer.
+    /// Like `take_text_or_reference`, but rejects an empty text, which every answer would contain.
     pub(super) fn take_nonempty_text_or_reference(
         &mut self,
         reference: Option<&str>,
     ) -> Result<String, AssertionBuildError> {
         match self.take_text("value")? {
-            Some(text) if text.trim().is_empty() => Err("an empty text is in every answer".into()),
+            Some(text) if text.trim().is_empty() => Err("every answer contains an empty string".into()),
             Some(text) => Ok(text),
             None => {
                 let reference = reference.ok_or_else(|| {
-                    AssertionBuildError::Case("it needs a text, or the case a reference".into())
+                    AssertionBuildError::Case("missing value, and the case has no reference".into())
                 })?;
                 if reference.trim().is_empty() {
                     return Err(AssertionBuildError::Case(
-                        "the reference is empty, and an empty text is in every answer".into(),
+                        "the reference is empty, and every answer contains an empty string".into(),
                     ));
                 }
                 Ok(reference.to_owned())
@@ -130,32 +127,31 @@ impl AssertionOptions {
             Some(number) if number >= 0.0 && number.fract() == 0.0 && number < 1e9 => {
                 Ok(Some(number as usize))
             }
-            Some(_) => Err(format!("`{name}` must be a whole number").into()),
+            Some(_) => Err(format!("`{name}` must be an integer of 0 or more").into()),
         }
     }
 
     pub(super) fn take_list(&mut self, name: &str) -> Result<Vec<String>, AssertionBuildError> {
         let items = match self.take(name) {
             Some(Value::Array(items)) if !items.is_empty() => items,
-            _ if name == "value" => return Err("it needs a list of texts".into()),
-            _ => return Err(format!("`{name}` must be a list of texts").into()),
+            _ if name == "value" => return Err("expected a list of strings".into()),
+            _ => return Err(format!("`{name}` must be a list of strings").into()),
         };
-        let text = |item: Value| {
-            match item {
+        let text = |item: Value| match item {
             Value::String(text) if !text.trim().is_empty() => Ok(text),
             Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
-            _ => Err("every item of its list must be a text that is not empty; quote what looks like something else".into()),
-        }
+            _ => Err("every list item must be a non-empty string (quote values that look like another type)"
+                .into()),
         };
         items.into_iter().map(text).collect()
     }
 
-    /// An assertion that takes no argument: `- is-json:` and `- is-json: true` say the same.
+    /// For assertions without an argument: `- is-json:` and `- is-json: true` are equivalent.
     pub(super) fn reject_argument(&mut self, assertion: &str) -> Result<(), AssertionBuildError> {
         match self.take("value") {
             None | Some(Value::Bool(true)) => Ok(()),
             Some(Value::String(text)) if text == "true" => Ok(()),
-            Some(_) => Err(format!("it takes no argument; its opposite is `not-{assertion}`").into()),
+            Some(_) => Err(format!("takes no argument; use `not-{assertion}` for the opposite").into()),
         }
     }
 }
@@ -163,8 +159,8 @@ impl AssertionOptions {
 fn expected_text_error(name: &str, found: &Value) -> AssertionBuildError {
     match found {
         Value::Number(_) | Value::Bool(_) => {
-            format!("`{name}` must be a text, and {found} is none; quote it as it should be read").into()
+            format!("`{name}` must be a string, not {found} (add quotes)").into()
         }
-        _ => format!("`{name}` must be a text").into(),
+        _ => format!("`{name}` must be a string").into(),
     }
 }

@@ -1,29 +1,25 @@
-//! Every assertion by name, with what is known of it before one is written.
+//! The table of all assertions.
 
 use crate::eval::AssertionKind;
 
-/// What is known of an assertion.
 pub(super) struct AssertionSpec {
-    /// Its name, without `not-`.
+    /// Without the prefix `not-`.
     pub name: &'static str,
-    /// How one is written.
+    /// Shown in hints.
     pub example: &'static str,
-    /// The options that it takes beside `weight`, `kind` and `threshold`.
+    /// Options besides `weight`, `kind`, and `threshold`.
     pub options: &'static [&'static str],
-    /// What it is about, where nothing else is said.
+    /// The default kind.
     pub kind: AssertionKind,
-    /// Whether it has a score between right and wrong.
     pub scores: ScoringMode,
 }
 
-/// Whether an assertion has a score between right and wrong.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum ScoringMode {
-    /// It passes or fails.
     PassFail,
-    /// It passes from this score on, where nothing else is said.
+    /// Passes from this score on, unless `threshold` is set.
     Threshold(f64),
-    /// It passes as its members do, unless a threshold is set.
+    /// Passes as its members do, unless `threshold` is set.
     FromMembers,
 }
 
@@ -40,7 +36,7 @@ const fn spec(
 use AssertionKind::{Content, Format};
 use ScoringMode::{FromMembers, PassFail, Threshold};
 
-/// All of them, in the order of the documentation.
+/// In the order of the documentation.
 pub(super) const ASSERTIONS: &[AssertionSpec] = &[
     spec("equals", "equals: Paris", &["value"], Content, PassFail),
     spec("iequals", "iequals: paris", &["value"], Content, PassFail),
@@ -104,7 +100,6 @@ pub(super) const ASSERTIONS: &[AssertionSpec] = &[
     spec("all-of", "all-of: [contains: Paris, not-contains: Lyon]", &["value"], Content, FromMembers),
 ];
 
-/// All names.
 pub(super) fn assertion_names() -> impl Iterator<Item = &'static str> {
     ASSERTIONS.iter().map(|known| known.name)
 }

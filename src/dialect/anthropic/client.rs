@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::AnthropicDecoder;
 use super::{API_VERSION, Anthropic, request};
 use crate::chat::{Failure, ReasoningEffort, RequestParameter, StreamEvent};

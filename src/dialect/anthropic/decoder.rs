@@ -1,4 +1,4 @@
-//! Named events to events. A whole answer is read block by block through the same code.
+//! Decodes named events. A complete body is decoded block by block through the same code.
 
 use serde_json::{Value, json};
 
@@ -13,14 +13,13 @@ use crate::dialect::frame::SseFrame;
 use crate::dialect::sse_stream_decoder::{SseResponseDecoder, truncated_failure};
 use crate::dialect::wire_json::decode_json;
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct AnthropicDecoder {
     has_started: bool,
     usage: AnthropicUsage,
-    /// Content blocks that are tool calls of ours: the wire's index of each.
+    /// Wire index of each tool call's content block.
     tool_call_indices: Vec<u64>,
-    /// A block that only this vendor has, still to be filled: its index, the block, and its input so far.
+    /// An unfinished provider-specific block: its index, the block, and its input so far.
     provider_block: Option<(u64, Value, String)>,
     finish_reason: Option<FinishReason>,
     is_finished: bool,
@@ -48,7 +47,7 @@ impl AnthropicDecoder {
         }
     }
 
-    /// A block, or the beginning of one. `raw` is the block as it came.
+    /// Decodes a complete block or the start of one. `raw` returns the block as received.
     fn decode_block(
         &mut self,
         index: u64,
@@ -72,7 +71,7 @@ impl AnthropicDecoder {
                 let call = self.tool_call_indices.len() - 1;
                 let (id, name) = (block.id.unwrap_or_default(), block.name.unwrap_or_default());
                 events.push(StreamEvent::ToolCallStart { index: call, id, name });
-                // A stream opens with an empty input and sends the real one in pieces.
+                // A stream starts with an empty input and sends the real one in deltas.
                 let input = block.input.filter(|i| whole || i.as_object().is_some_and(|o| !o.is_empty()));
                 events.extend(
                     input.map(|i| StreamEvent::ToolCallDelta { index: call, arguments_delta: i.to_string() }),
@@ -91,7 +90,7 @@ impl AnthropicDecoder {
         }
     }
 
-    /// Says the vendor's own block that has come to its end: it must go back as it came.
+    /// Emits the finished provider-specific block, which must be sent back verbatim.
     fn emit_provider_block(&mut self, events: &mut Vec<StreamEvent>) {
         let Some((_, mut block, input)) = self.provider_block.take() else { return };
         if let Ok(input) = serde_json::from_str::<Value>(&input) {
@@ -194,7 +193,7 @@ impl SseResponseDecoder for AnthropicDecoder {
                 self.record_stop_reason(delta.stop_reason.as_deref(), delta.stop_sequence.as_deref(), events);
                 emit_stop_details(delta.stop_details, events);
             }
-            // A stop without a reason is no end that the model meant, yet it is the vendor's own terminal event.
+            // A stop without a reason is unusual, but `message_stop` is the terminal event.
             "message_stop" => {
                 self.emit_finish(events);
                 return Ok(DecodeProgress::Done);
@@ -252,7 +251,7 @@ impl SseResponseDecoder for AnthropicDecoder {
     }
 }
 
-/// Blocks of tools that the vendor runs itself, and marks between blocks.
+/// Tools that the provider runs itself, and markers between blocks.
 fn is_provider_block(kind: &str) -> bool {
     kind.ends_with("_tool_result")
         || matches!(kind, "server_tool_use" | "mcp_tool_use" | "container_upload" | "compaction" | "fallback")
@@ -263,12 +262,12 @@ fn signature_event(signature: &str) -> Option<StreamEvent> {
 }
 
 fn emit_stop_details(details: Option<Value>, events: &mut Vec<StreamEvent>) {
-    let said = details.filter(|d| !d.is_null());
-    events.extend(said.map(|value| StreamEvent::ProviderField { name: "stop_details", value }));
+    let details = details.filter(|d| !d.is_null());
+    events.extend(details.map(|value| StreamEvent::ProviderField { name: "stop_details", value }));
 }
 
-fn parse_citation(said: &Value) -> Option<Citation> {
-    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+fn parse_citation(value: &Value) -> Option<Citation> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let citation = Citation {
         url: text("url").or_else(|| text("source")),
         title: text("title").or_else(|| text("document_title")),

@@ -1,4 +1,4 @@
-//! Turns and their content blocks, written and read side by side.
+//! Messages and their content blocks, encoded and decoded.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,12 @@ use crate::dialect::parsed_message::{
 };
 use crate::dialect::wire_json::{is_plain_text_part, role_name};
 
-/// One turn.
 pub(super) fn encode_message(message: &Message) -> Value {
-    if let Some(turn) = provider_specific_message(message) {
-        return turn.clone();
+    if let Some(block) = provider_specific_message(message) {
+        return block.clone();
     }
     let mut blocks: Vec<Value> = nonblank_parts(message).filter_map(encode_block).collect();
-    // What tools gave back must stand first.
+    // Tool results must come first.
     blocks.sort_by_key(|block| block["type"] != "tool_result" && message.role == Role::User);
     let content = match &mut blocks[..] {
         [one] if is_plain_text_part(one) => one["text"].take(),
@@ -25,21 +24,20 @@ pub(super) fn encode_message(message: &Message) -> Value {
     json!({"role": role_name(message), "content": content})
 }
 
-/// A turn as it was sent.
-pub(super) fn decode_message(turn: &Value) -> Message {
-    let role = match turn["role"].as_str() {
+pub(super) fn decode_message(message: &Value) -> Message {
+    let role = match message["role"].as_str() {
         Some("assistant") => Role::Assistant,
         Some("user") => Role::User,
-        // Newer models take instructions between turns too.
+        // Newer models also accept system messages within the conversation.
         _ => {
             return Message {
                 role: Role::User,
-                parts: vec![Part::ProviderSpecific { block: turn.clone() }],
+                parts: vec![Part::ProviderSpecific { block: message.clone() }],
                 model_ref: None,
             };
         }
     };
-    let parts = match &turn["content"] {
+    let parts = match &message["content"] {
         Value::String(text) => vec![Part::from_text(text)],
         Value::Array(blocks) => blocks.iter().map(decode_block).collect(),
         _ => Vec::new(),
@@ -47,7 +45,7 @@ pub(super) fn decode_message(turn: &Value) -> Message {
     Message { role, parts, model_ref: None }
 }
 
-/// One content block; `None` where the part has no place in this dialect.
+/// `None` if the dialect cannot represent the part.
 pub(super) fn encode_block(part: &Part) -> Option<Value> {
     Some(match part {
         Part::Text { text } => json!({"type": "text", "text": text}),
@@ -59,7 +57,7 @@ pub(super) fn encode_block(part: &Part) -> Option<Value> {
             }
             block
         }
-        // Thoughts without the vendor's mark on them are refused.
+        // Reasoning without its signature is rejected.
         Part::Reasoning { text, state } => {
             let state = state.as_ref()?;
             match (state.get("signature"), state.get("data")) {
@@ -93,7 +91,7 @@ fn encode_source(media: &Attachment) -> Value {
     }
 }
 
-/// A block; one with something in it that the contract has no place for is kept as it is.
+/// A block with fields that [`Part`] cannot represent is kept verbatim.
 fn decode_block(block: &Value) -> Part {
     let known = read_all_fields(block, |fields| match fields.take_string("type")?.as_str() {
         "text" => Some(Part::Text { text: fields.take_string("text")? }),
@@ -143,7 +141,7 @@ fn decode_source(source: &Value) -> Option<Attachment> {
     })
 }
 
-/// A result's words: a text, or one block of it.
+/// The text of a result that is a string or a single text block.
 fn decode_tool_result_text(content: &Value) -> Option<String> {
     match content {
         Value::String(text) => Some(text.clone()),

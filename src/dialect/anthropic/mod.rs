@@ -1,4 +1,4 @@
-//! Anthropic Messages.
+//! The dialect `anthropic` (Anthropic Messages). It depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -7,11 +7,10 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `anthropic`.
 pub(super) struct Anthropic;
 
-/// The version that recorded traffic speaks; newer ones take sampling parameters away from older models.
+/// The version used in recorded traffic. Newer versions reject sampling parameters for older models.
 const API_VERSION: &str = "2023-06-01";
 
-/// Output bound sent for a model of unknown size: the dialect demands one, and every model takes this much.
+/// Sent for models of unknown size: the dialect requires a limit, and every model accepts this one.
 const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 4096;

@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -14,10 +14,10 @@ use crate::dialect::field_reader::{
 use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// The least that the vendor takes as a budget of thought.
+/// The provider's minimum for a thinking budget.
 const MIN_THINKING_BUDGET: u64 = 1024;
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let max_tokens =
@@ -26,8 +26,8 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body.insert("model".to_owned(), json!(model));
     body.insert("max_tokens".to_owned(), json!(max_tokens));
     insert_some(&mut body, "system", request.system_prompt.clone());
-    let turns: Vec<Value> = request.messages.iter().map(encode_message).collect();
-    body.insert("messages".to_owned(), Value::Array(turns));
+    let messages: Vec<Value> = request.messages.iter().map(encode_message).collect();
+    body.insert("messages".to_owned(), Value::Array(messages));
     insert_some(&mut body, "temperature", request.temperature);
     insert_some(&mut body, "top_p", request.top_p);
     insert_nonempty_array(&mut body, "stop_sequences", request.stop_sequences.clone());
@@ -50,12 +50,11 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body
 }
 
-/// A body as it was sent.
 pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
     let mut body = FieldReader::from_body(body)?;
-    let model = body.take_string("model").ok_or("`model` is missing")?;
+    let model = body.take_string("model").ok_or("missing `model`")?;
     let mut request = Request {
-        max_output_tokens: Some(body.take_u64("max_tokens").ok_or("`max_tokens` is missing")?),
+        max_output_tokens: Some(body.take_u64("max_tokens").ok_or("missing `max_tokens`")?),
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
         stop_sequences: body.take_strings("stop_sequences"),
@@ -67,11 +66,11 @@ pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> 
         (request.tool_choice, request.parallel_tool_calls) = (Some(choice), parallel);
     }
     let adaptive = json!({"type": "adaptive"});
-    // A level without thinking means something else: it stays the caller's own.
-    let thinks = body.has_value("thinking", &adaptive);
+    // Without adaptive thinking, the effort level means something else and stays a provider option.
+    let adaptive_thinking = body.has_value("thinking", &adaptive);
     body.read_object("output_config", |output| {
         request.response_format = output.take_with("format", decode_response_format);
-        if thinks {
+        if adaptive_thinking {
             request.reasoning_effort = output.take_with("effort", |word| word.as_str()?.parse().ok());
         }
     });
@@ -115,7 +114,8 @@ fn decode_tool(tool: Value) -> Tool {
     function.map_or(Tool::ProviderSpecific(tool), Tool::Function)
 }
 
-/// Whether several calls may come at once is said beside the choice, and a choice is only taken where there are tools.
+/// `disable_parallel_tool_use` is part of the tool choice, and a tool choice is only accepted together with
+/// tools.
 fn encode_tool_choice(request: &Request) -> Option<Value> {
     let at_once = request.parallel_tool_calls.filter(|_| !request.tools.is_empty());
     let mut choice = match &request.tool_choice {
@@ -145,8 +145,8 @@ fn decode_tool_choice(choice: &Value) -> Option<(ToolChoice, Option<bool>)> {
     })
 }
 
-/// Newer models think as they see fit under a level of effort; older ones take a budget of tokens, which must leave room
-/// for the answer.
+/// Newer models use adaptive thinking with an effort level. Older ones take a token budget, which must be
+/// below the output limit.
 fn encode_reasoning_effort(
     effort: ReasoningEffort,
     control: EffortControl,
@@ -165,7 +165,7 @@ fn encode_reasoning_effort(
             json!({"type": "enabled", "budget_tokens": budget})
         }
         (control, _) => {
-            // The lowest level that the vendor has is `low`.
+            // The provider's lowest level is `low`.
             let level = if effort == ReasoningEffort::Minimal { ReasoningEffort::Low } else { effort };
             output.insert("effort".to_owned(), json!(level.as_str()));
             if control == EffortControl::Level {
@@ -193,8 +193,8 @@ fn encode_cache_control(lifetime: PromptCacheTtl) -> Value {
     }
 }
 
-fn decode_cache_control(mark: &Value) -> Option<PromptCacheTtl> {
+fn decode_cache_control(cache_control: &Value) -> Option<PromptCacheTtl> {
     [PromptCacheTtl::ProviderDefault, PromptCacheTtl::OneHour]
         .into_iter()
-        .find(|lifetime| encode_cache_control(*lifetime) == *mark)
+        .find(|lifetime| encode_cache_control(*lifetime) == *cache_control)
 }

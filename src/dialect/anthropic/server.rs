@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::messages::encode_block;
@@ -84,7 +82,7 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// The vendor's convention: `input_tokens` leaves both cache figures out.
+/// In this dialect, `input_tokens` excludes both cache counts.
 fn encode_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
     let mut wire = json!({
@@ -114,7 +112,7 @@ struct AnthropicEncoder {
 }
 
 impl AnthropicEncoder {
-    /// Opens a block of that kind unless it is open already, closing the one before it.
+    /// Closes the open block and opens one of this kind, unless it is already open.
     fn open_block(&mut self, kind: AnthropicOpenBlock, block: &Value) -> Vec<u8> {
         if self.current_block == Some(kind) {
             return Vec::new();

@@ -1,12 +1,10 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
 use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
-/// Fields that the dialect has and this product has no use for. Sorted.
+/// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "container",
     "content[].caller",
@@ -38,7 +36,7 @@ pub(super) const IGNORED_FIELDS: &[&str] = &[
     "type",
 ];
 
-/// One event of a stream, or a whole answer: the fields of all kinds in one struct, told apart by `type`.
+/// One event of a stream or a complete body: the fields of all kinds, distinguished by `type`.
 #[derive(Debug, Deserialize)]
 pub(super) struct AnthropicEvent {
     #[serde(rename = "type", default)]
@@ -51,7 +49,7 @@ pub(super) struct AnthropicEvent {
     pub error: Option<Value>,
 }
 
-/// A whole answer, or the skeleton that opens a stream.
+/// A complete response, or the skeleton that opens a stream.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct AnthropicMessage {
@@ -63,7 +61,7 @@ pub(super) struct AnthropicMessage {
     pub stop_sequence: Option<String>,
     pub stop_details: Option<Value>,
     pub usage: Option<AnthropicUsage>,
-    /// A whole error body instead of an answer.
+    /// A complete error body instead of a response.
     pub error: Option<Value>,
 }
 
@@ -77,9 +75,9 @@ pub(super) struct AnthropicContentBlock {
     pub id: Option<String>,
     pub name: Option<String>,
     pub input: Option<Value>,
-    /// The vendor's mark on thoughts, without which they are not taken back.
+    /// The provider rejects reasoning that is sent back without its signature.
     pub signature: Option<String>,
-    /// Redacted thinking.
+    /// Encrypted content of redacted thinking.
     pub data: Option<Value>,
     pub citations: Option<Vec<Value>>,
 }
@@ -92,7 +90,7 @@ pub(super) struct AnthropicDelta {
     pub text: Option<String>,
     pub thinking: Option<String>,
     pub partial_json: Option<String>,
-    /// A summary that takes the place of what came before.
+    /// A summary that replaces the preceding content.
     pub content: Option<Value>,
     pub encrypted_content: Option<Value>,
     pub signature: Option<String>,
@@ -102,7 +100,7 @@ pub(super) struct AnthropicDelta {
     pub stop_details: Option<Value>,
 }
 
-/// Counts; what else the object holds (service tier, iterations, server tools) is passed over.
+/// Token counts. Other usage fields (service tier, iterations, server tools) are ignored.
 #[derive(Debug, Default)]
 pub(super) struct AnthropicUsage(AnthropicTokenCounts);
 
@@ -128,7 +126,7 @@ struct AnthropicOutputDetails {
     thinking_tokens: Option<u64>,
 }
 
-/// What was written to a cache, by how long it is kept.
+/// Cache-write tokens by lifetime.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AnthropicCacheCreation {
@@ -138,14 +136,14 @@ struct AnthropicCacheCreation {
 
 impl<'de> Deserialize<'de> for AnthropicUsage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Through a value, so that the many usage fields of no use here are not noted as unexpected one by one.
+        // Deserializes through a value so that the many unused usage fields are not reported as unexpected.
         let value = Value::deserialize(deserializer)?;
         AnthropicTokenCounts::deserialize(value).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
 impl AnthropicUsage {
-    /// Takes over every count that `newer` has: the figures of `message_delta` are totals, not increments.
+    /// Replaces counts by those set in `newer`: the counts of `message_delta` are totals, not increments.
     pub(super) fn merge(&mut self, newer: Self) {
         let (old, new) = (&mut self.0, newer.0);
         old.input_tokens = new.input_tokens.or(old.input_tokens);
@@ -156,7 +154,7 @@ impl AnthropicUsage {
         old.output_tokens_details = new.output_tokens_details.or(old.output_tokens_details.take());
     }
 
-    /// By our convention: `input_tokens` of the vendor leaves both cache figures out.
+    /// In this dialect, `input_tokens` excludes both cache counts, so they are added.
     pub(super) fn to_usage(&self) -> Usage {
         let counts = &self.0;
         Usage {
@@ -175,7 +173,7 @@ impl AnthropicUsage {
     }
 }
 
-/// The vendor's word for a stop reason; `None` when it is not a known one.
+/// `None` for an unknown stop reason.
 pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "end_turn" | "stop_sequence" => FinishReason::Stop,

@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::BedrockDecoder;
 use super::{Bedrock, request};
 use crate::chat::{Attachment, AttachmentSource, Failure, Part, RequestParameter, StreamEvent};
@@ -15,7 +13,7 @@ impl ClientCodec for Bedrock {
         } else {
             ("converse", Vec::new())
         };
-        // An id may be an ARN: its colons and slashes are part of one path segment.
+        // A model ID may be an ARN, whose colons and slashes belong to one path segment.
         let path = format!("/model/{}/{method}", wire_json::percent_encode(model, b"-_.~"));
         WireRequest { headers, ..WireRequest::new(path, &request::encode_request_body(call)) }
     }
@@ -26,7 +24,7 @@ impl ClientCodec for Bedrock {
 
     fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
-            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("pictures by URL"),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("images by URL"),
             Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) => Some("documents by URL"),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Frames to events, and whole answers block by block.
+//! Decodes event-stream frames, and complete bodies block by block.
 
 use serde_json::json;
 
@@ -12,20 +12,19 @@ use crate::dialect::sse_stream_decoder::{MAX_BODY_BYTES, oversized_event_failure
 use crate::dialect::wire_json::{decode_json, empty_body_failure};
 use crate::dialect::{DecodeProgress, StreamDecoder};
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct BedrockDecoder {
     frame_decoder: AwsDecoder,
-    /// A whole body in place of a stream, as far as it came.
+    /// A complete body received instead of a stream, so far.
     body: Option<Vec<u8>>,
-    /// Content blocks that are tool calls of ours: the wire's index of each.
+    /// Wire index of each tool call's content block.
     tool_call_indices: Vec<u64>,
     has_input: bool,
     is_finished: bool,
 }
 
 impl BedrockDecoder {
-    /// A block, or a piece of one.
+    /// Decodes a complete block, the start of one, or a delta.
     fn decode_block(&mut self, at: u64, block: BedrockContentBlock, events: &mut Vec<StreamEvent>) {
         let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
         if let Some(reasoning) = block.reasoning_content {
@@ -73,7 +72,7 @@ impl BedrockDecoder {
             }
             BedrockFinishReason::Known(reason) => reason,
             BedrockFinishReason::MalformedOutput => {
-                let message = format!("the model's own output was broken ({word})");
+                let message = format!("the model produced malformed output ({word})");
                 return Err(
                     Failure::new(FailureClass::Malformed, FailurePhase::Body, message).with_code(word)
                 );
@@ -100,10 +99,10 @@ impl BedrockDecoder {
                 ));
             }
             _ => {
-                let mut said: serde_json::Value =
+                let mut error: serde_json::Value =
                     serde_json::from_slice(&frame.payload).unwrap_or_else(|_| json!({}));
-                said["type"] = json!(frame.event_type);
-                return Err(ErrorBody::decode_in_band_failure(&said));
+                error["type"] = json!(frame.event_type);
+                return Err(ErrorBody::decode_in_band_failure(&error));
             }
         }
         let event: wire::BedrockEvent = decode_json(&frame.payload, IGNORED_FIELDS, events)?;
@@ -119,7 +118,6 @@ impl BedrockDecoder {
         Ok(())
     }
 
-    /// Reads a whole answer.
     pub(super) fn decode_body(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let answer: BedrockResponse = decode_json(body, IGNORED_FIELDS, events)?;
         let Some(word) = answer.stop_reason else {
@@ -147,9 +145,9 @@ impl StreamDecoder for BedrockDecoder {
             self.has_input = true;
             match first {
                 b'{' => self.body = Some(Vec::new()),
-                // A frame begins with its length, and no frame is that long.
+                // A frame starts with its length as a big-endian `u32`, and no frame is that long.
                 2.. => {
-                    let message = "the answer is no stream of events";
+                    let message = "the response is not an event stream";
                     return Err(Failure::new(FailureClass::Malformed, FailurePhase::Body, message));
                 }
                 _ => {}
@@ -167,7 +165,8 @@ impl StreamDecoder for BedrockDecoder {
         let fed = self.frame_decoder.feed(bytes, &mut |frame| frames.push(frame));
         for frame in frames {
             match self.decode_frame(&frame, events) {
-                // After the terminal event the answer is whole; usage may follow, and noise undoes nothing.
+                // After the terminal event the response is complete. Usage may follow, but later errors do
+                // not matter.
                 Err(_) if self.is_finished => {}
                 other => other?,
             }
@@ -192,8 +191,8 @@ impl StreamDecoder for BedrockDecoder {
     }
 }
 
-fn parse_citation(said: &serde_json::Value) -> Option<Citation> {
-    let text = |pointer: &str| said.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
+fn parse_citation(value: &serde_json::Value) -> Option<Citation> {
+    let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
     let citation = Citation {
         url: text("/location/web/url"),
         title: text("/title").or_else(|| text("/source")),

@@ -1,4 +1,4 @@
-//! Turns and their content blocks, written and read side by side.
+//! Messages and their content blocks, encoded and decoded.
 
 use serde_json::{Value, json};
 
@@ -10,50 +10,49 @@ use crate::dialect::parsed_message::{
 };
 use crate::dialect::wire_json::role_name;
 
-/// What stands for a result without words.
+/// Sent for an empty tool result, because blank texts are rejected.
 pub(in crate::dialect) const EMPTY_RESULT_TEXT: &str = "(no output)";
 
-/// All turns. Speakers must alternate, so what one says in several turns is one of them here.
+/// Roles must alternate, so consecutive messages of one role are merged.
 pub(super) fn encode_messages(messages: &[Message]) -> Vec<Value> {
-    let mut turns: Vec<Value> = Vec::with_capacity(messages.len());
+    let mut encoded: Vec<Value> = Vec::with_capacity(messages.len());
     for message in messages {
-        if let Some(turn) = provider_specific_message(message) {
-            turns.push(turn.clone());
+        if let Some(block) = provider_specific_message(message) {
+            encoded.push(block.clone());
             continue;
         }
         let mut blocks: Vec<Value> = nonblank_parts(message).filter_map(encode_block).collect();
-        // What tools gave back must stand first.
+        // Tool results must come first.
         blocks.sort_by_key(|block| block.get("toolResult").is_none() && message.role == Role::User);
-        match turns.last_mut().filter(|turn| turn["role"] == role_name(message)) {
-            Some(turn) => {
-                if let Some(content) = turn["content"].as_array_mut() {
+        match encoded.last_mut().filter(|last| last["role"] == role_name(message)) {
+            Some(last) => {
+                if let Some(content) = last["content"].as_array_mut() {
                     content.extend(blocks);
                 }
             }
-            None => turns.push(json!({"role": role_name(message), "content": blocks})),
+            None => encoded.push(json!({"role": role_name(message), "content": blocks})),
         }
     }
-    turns
+    encoded
 }
 
-/// A turn as it was sent.
-pub(super) fn decode_message(turn: &Value) -> Message {
-    let role = match turn["role"].as_str() {
+pub(super) fn decode_message(message: &Value) -> Message {
+    let role = match message["role"].as_str() {
         Some("assistant") => Role::Assistant,
         Some("user") => Role::User,
         _ => {
             return Message {
                 role: Role::User,
-                parts: vec![Part::ProviderSpecific { block: turn.clone() }],
+                parts: vec![Part::ProviderSpecific { block: message.clone() }],
                 model_ref: None,
             };
         }
     };
-    let parts = turn["content"].as_array().into_iter().flatten().map(decode_block).collect();
+    let parts = message["content"].as_array().into_iter().flatten().map(decode_block).collect();
     Message { role, parts, model_ref: None }
 }
 
-/// One content block; `None` where the part has no place in this dialect.
+/// `None` if the dialect cannot represent the part.
 pub(super) fn encode_block(part: &Part) -> Option<Value> {
     Some(match part {
         Part::Text { text } => json!({"text": text}),
@@ -69,8 +68,8 @@ pub(super) fn encode_block(part: &Part) -> Option<Value> {
             let state = state.as_ref()?;
             match (state.get("signature"), state.get("redactedContent")) {
                 (Some(signature), _) => {
-                    let thoughts = json!({"text": text, "signature": signature});
-                    json!({"reasoningContent": {"reasoningText": thoughts}})
+                    let reasoning = json!({"text": text, "signature": signature});
+                    json!({"reasoningContent": {"reasoningText": reasoning}})
                 }
                 (None, Some(data)) => json!({"reasoningContent": {"redactedContent": data}}),
                 (None, None) => return None,
@@ -81,7 +80,7 @@ pub(super) fn encode_block(part: &Part) -> Option<Value> {
             json!({"toolUse": {"toolUseId": portable_call_id(&call.id), "name": call.name, "input": arguments}})
         }
         Part::ToolResult(result) => {
-            // A blank text is refused.
+            // Bedrock rejects blank texts.
             let text = if result.content.trim().is_empty() { EMPTY_RESULT_TEXT } else { &result.content };
             let mut object =
                 json!({"toolUseId": portable_call_id(&result.call_id), "content": [{"text": text}]});
@@ -95,14 +94,14 @@ pub(super) fn encode_block(part: &Part) -> Option<Value> {
     })
 }
 
-/// The host takes letters, digits, single spaces, hyphens and brackets.
+/// Bedrock accepts letters, digits, single spaces, hyphens, parentheses, and square brackets.
 fn sanitize_document_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '(' | ')' | '[' | ']');
     let words: Vec<&str> = name.split(|c: char| !allowed(c)).filter(|word| !word.is_empty()).collect();
     if words.is_empty() { "document".to_owned() } else { words.join(" ") }
 }
 
-/// A block; one with something in it that the contract has no place for is kept as it is.
+/// A block with fields that [`Part`] cannot represent is kept verbatim.
 fn decode_block(block: &Value) -> Part {
     let known = read_all_fields(block, |fields| {
         if let Some(text) = fields.take_string("text") {
@@ -155,9 +154,9 @@ fn decode_reasoning(fields: &mut FieldReader) -> Option<Part> {
         let state = Some(json!({"redactedContent": data}));
         return Some(Part::Reasoning { text: String::new(), state });
     }
-    fields.take_object("reasoningText", |thoughts| {
-        let text = thoughts.take_string("text")?;
-        let state = thoughts.take_string("signature").map(|signature| json!({"signature": signature}));
+    fields.take_object("reasoningText", |text_fields| {
+        let text = text_fields.take_string("text")?;
+        let state = text_fields.take_string("signature").map(|signature| json!({"signature": signature}));
         Some(Part::Reasoning { text, state })
     })
 }

@@ -1,4 +1,4 @@
-//! Amazon Bedrock Converse.
+//! The dialect `bedrock` (Amazon Bedrock Converse). It depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -10,5 +10,4 @@ mod wire;
 #[cfg(test)]
 pub(super) use messages::EMPTY_RESULT_TEXT;
 
-/// The dialect `bedrock`.
 pub(super) struct Bedrock;

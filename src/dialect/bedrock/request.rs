@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -14,25 +14,25 @@ use crate::dialect::field_reader::{
 use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// Output that budgets of thought are shares of where the request names no bound, in tokens.
+/// Thinking budgets are a share of this if the request has no output limit.
 const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 16_384;
-/// The least that Claude takes as a budget of thought.
+/// Claude's minimum for a thinking budget.
 const MIN_THINKING_BUDGET: u64 = 1024;
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, quirks, provider_options: options, .. } = call;
     let mut body = Map::new();
-    let mark = request.prompt_cache.filter(|_| quirks.cache_points).map(encode_cache_point);
-    let mut turns = encode_messages(&request.messages);
-    if let (Some(mark), Some(content)) =
-        (&mark, turns.last_mut().and_then(|turn| turn["content"].as_array_mut()))
+    let cache_point = request.prompt_cache.filter(|_| quirks.cache_points).map(encode_cache_point);
+    let mut messages = encode_messages(&request.messages);
+    if let (Some(cache_point), Some(content)) =
+        (&cache_point, messages.last_mut().and_then(|message| message["content"].as_array_mut()))
     {
-        content.push(mark.clone());
+        content.push(cache_point.clone());
     }
-    body.insert("messages".to_owned(), Value::Array(turns));
+    body.insert("messages".to_owned(), Value::Array(messages));
     let mut system: Vec<Value> = request.system_prompt.iter().map(|text| json!({"text": text})).collect();
-    system.extend(mark.filter(|_| request.system_prompt.is_some()));
+    system.extend(cache_point.filter(|_| request.system_prompt.is_some()));
     insert_nonempty_array(&mut body, "system", system);
     let mut config = Map::new();
     insert_some(&mut config, "maxTokens", request.max_output_tokens);
@@ -46,23 +46,23 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
         body.insert("outputConfig".to_owned(), json!({"textFormat": format}));
     }
     if let Some(effort) = request.reasoning_effort {
-        let most = request.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
+        let output_limit = request.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
         insert_some(
             &mut body,
             "additionalModelRequestFields",
-            encode_reasoning_effort(effort, quirks.effort, most, model),
+            encode_reasoning_effort(effort, quirks.effort, output_limit, model),
         );
     }
     merge_objects(&mut body, options);
     body
 }
 
-/// A body as it was sent to this path.
+/// Decodes a body that was sent to `path`, which names the model.
 pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerRequest, String> {
     let (model, method) = path
         .rsplit_once("model/")
         .and_then(|(_, rest)| rest.rsplit_once('/'))
-        .ok_or("the path names no model and method")?;
+        .ok_or("missing model and method in the path")?;
     let mut body = FieldReader::from_body(body)?;
     let mut request = Request {
         messages: body.take_array("messages").iter().map(decode_message).collect(),
@@ -104,16 +104,17 @@ fn decode_system_prompt(blocks: &Value) -> Option<String> {
     texts.filter(|texts| !texts.is_empty()).map(|texts| texts.join("\n\n"))
 }
 
-/// "None" is said by offering none, unless calls were made before: then the tools must stay named.
+/// The dialect has no tool choice `none`, so the tools are omitted. If the conversation contains tool calls,
+/// they must stay declared.
 fn encode_tool_config(request: &Request) -> Option<Value> {
     let calls = |m: &Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_) | Part::ToolResult(_)));
-    let none = request.tool_choice == Some(ToolChoice::None) && !request.messages.iter().any(calls);
+    let omit_tools = request.tool_choice == Some(ToolChoice::None) && !request.messages.iter().any(calls);
     let mut tools: Vec<Value> = request.tools.iter().map(encode_tool).collect();
     if tools.is_empty() {
-        // Calls in the conversation want their tools named, even if none may be called any more.
+        // Called tools must be declared even if the request offers none.
         tools = called_tool_names(request).map(encode_tool_stub).collect();
     }
-    if tools.is_empty() || none {
+    if tools.is_empty() || omit_tools {
         return None;
     }
     let mut config = json!({"tools": tools});
@@ -129,7 +130,7 @@ fn encode_tool_config(request: &Request) -> Option<Value> {
     Some(config)
 }
 
-/// The names of the tools that were called, each once.
+/// Each name once, in order of first use.
 fn called_tool_names(request: &Request) -> impl Iterator<Item = &str> {
     let mut seen = Vec::new();
     request.messages.iter().flat_map(|m| &m.parts).filter_map(move |part| match part {
@@ -151,7 +152,7 @@ fn encode_tool(tool: &Tool) -> Value {
         Tool::Function(function) => {
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(function.name));
-            // An empty description is refused.
+            // An empty description is rejected.
             insert_some(&mut object, "description", function.description.clone().filter(|d| !d.is_empty()));
             object.insert("inputSchema".to_owned(), json!({"json": function.parameters}));
             insert_some(&mut object, "strict", function.strict);
@@ -191,7 +192,7 @@ fn decode_tool_choice(choice: &Value) -> Option<ToolChoice> {
 fn encode_response_format(schema: &JsonSchema, claude: bool) -> Value {
     let mut object = Map::new();
     let written = if claude { to_claude_schema(&schema.schema) } else { schema.schema.clone() };
-    // The schema goes as text.
+    // The schema is sent as JSON text.
     object.insert("schema".to_owned(), json!(written.to_string()));
     object.insert("name".to_owned(), json!(schema.name));
     insert_some(&mut object, "description", schema.description.clone());
@@ -214,11 +215,11 @@ fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
     })
 }
 
-/// The host passes each family's own words on.
+/// Bedrock passes on the fields of each model family unchanged.
 fn encode_reasoning_effort(
     effort: ReasoningEffort,
     control: EffortControl,
-    most: u64,
+    output_limit: u64,
     model: &str,
 ) -> Option<Value> {
     let level = if effort == ReasoningEffort::Minimal { ReasoningEffort::Low } else { effort };
@@ -229,13 +230,13 @@ fn encode_reasoning_effort(
             Some(json!({"thinking": {"type": "disabled"}}))
         }
         EffortControl::Budget => {
-            let budget = effort.token_budget(most).max(MIN_THINKING_BUDGET);
-            (budget < most).then(|| json!({"thinking": {"type": "enabled", "budget_tokens": budget}}))
+            let budget = effort.token_budget(output_limit).max(MIN_THINKING_BUDGET);
+            (budget < output_limit).then(|| json!({"thinking": {"type": "enabled", "budget_tokens": budget}}))
         }
         EffortControl::Adaptive => {
             Some(json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": level.as_str()}}))
         }
-        // Without thinking unless asked: there is nothing to switch off.
+        // These models do not reason by default, so there is nothing to switch off.
         EffortControl::Level => (!off).then(|| json!({"output_config": {"effort": level.as_str()}})),
         _ if model.contains("amazon.nova") => Some(match effort {
             ReasoningEffort::None => json!({"reasoningConfig": {"type": "disabled"}}),

@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::messages::encode_block;
@@ -76,7 +74,7 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// The vendor's convention: `inputTokens` leaves both cache figures out.
+/// In this dialect, `inputTokens` excludes both cache counts.
 fn encode_usage(usage: &Usage) -> Value {
     let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
@@ -117,7 +115,7 @@ impl BedrockEncoder {
         encode_event_frame("contentBlockStop", &json!({"contentBlockIndex": self.block_index - 1}))
     }
 
-    /// Moves on to a block of that kind. Only tool calls announce themselves.
+    /// Starts a block of this kind. Only tool calls have a start event.
     fn open_block(&mut self, open: BedrockOpenBlock) -> Vec<u8> {
         if self.current_block == Some(open) {
             return Vec::new();
@@ -140,8 +138,8 @@ impl StreamEncoder for BedrockEncoder {
         encode_event_frame("messageStart", &json!({"role": "assistant"}))
     }
 
-    fn encode_event(&mut self, said: &StreamEvent) -> Vec<u8> {
-        match said {
+    fn encode_event(&mut self, event: &StreamEvent) -> Vec<u8> {
+        match event {
             StreamEvent::TextDelta(text) => {
                 let mut out = self.open_block(BedrockOpenBlock::Text);
                 out.extend(self.encode_delta(&json!({"text": text})));

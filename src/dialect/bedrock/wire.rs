@@ -1,12 +1,10 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
 use crate::dialect::wire_json::deserialize_count;
 
-/// Fields that the dialect has and this product has no use for. Sorted.
+/// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "additionalModelResponseFields",
     "delta.image",
@@ -27,7 +25,6 @@ pub(super) const IGNORED_FIELDS: &[&str] = &[
     "usage.totalTokens",
 ];
 
-/// A whole answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct BedrockResponse {
@@ -56,11 +53,11 @@ pub(super) struct BedrockContentBlock {
     pub tool_use: Option<BedrockToolUse>,
     pub reasoning_content: Option<BedrockReasoning>,
     pub citations_content: Option<BedrockCitationsContent>,
-    /// A source, as a stream says it.
+    /// A citation as it arrives in a stream.
     pub citation: Option<Value>,
 }
 
-/// Text whose sources are named beside it.
+/// Text with its citations.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct BedrockCitationsContent {
@@ -79,9 +76,9 @@ pub(super) struct BedrockCitedText {
 pub(super) struct BedrockToolUse {
     pub tool_use_id: String,
     pub name: String,
-    /// An object in a whole answer, pieces of JSON text in a stream.
+    /// An object in a complete body, fragments of JSON text in a stream.
     pub input: Option<Value>,
-    /// `server_tool_use` is run by the vendor.
+    /// `server_tool_use` marks a tool that the provider runs.
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -102,7 +99,7 @@ pub(super) struct BedrockReasoningText {
     pub signature: Option<String>,
 }
 
-/// The payload of an event, the fields of all kinds in one struct.
+/// The payload of an event: the fields of all kinds.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct BedrockEvent {
@@ -132,7 +129,7 @@ pub(super) struct BedrockUsage {
     cache_details: Option<Vec<BedrockCacheDetail>>,
 }
 
-/// What was written to a cache with one lifetime.
+/// Cache-write tokens of one lifetime.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct BedrockCacheDetail {
@@ -153,14 +150,14 @@ impl BedrockUsage {
         Usage::sum_known(&long)
     }
 
-    /// By our convention: `inputTokens` of the vendor leaves both cache figures out.
+    /// In this dialect, `inputTokens` excludes both cache counts, so they are added.
     pub(super) fn to_usage(&self) -> Usage {
         let cached = self.cache_read_input_tokens.or(self.cache_read_input_token_count);
-        let written = self.cache_write_input_tokens.or(self.cache_write_input_token_count);
+        let cache_write = self.cache_write_input_tokens.or(self.cache_write_input_token_count);
         Usage {
-            input_tokens: Usage::sum_known(&[self.input_tokens, cached, written]),
+            input_tokens: Usage::sum_known(&[self.input_tokens, cached, cache_write]),
             cached_input_tokens: cached,
-            cache_write_tokens: written,
+            cache_write_tokens: cache_write,
             cache_write_1h_tokens: self.cache_write_1h_tokens(),
             output_tokens: self.output_tokens,
             reasoning_tokens: None,
@@ -169,15 +166,13 @@ impl BedrockUsage {
     }
 }
 
-/// What a stop reason means.
 pub(super) enum BedrockFinishReason {
     Known(FinishReason),
-    /// The model's own broken output: an attempt that failed.
+    /// The model produced invalid output, so the attempt failed.
     MalformedOutput,
     Unknown,
 }
 
-/// The vendor's word for a stop reason.
 pub(super) fn decode_finish_reason(word: &str) -> BedrockFinishReason {
     BedrockFinishReason::Known(match word {
         "end_turn" | "stop_sequence" => FinishReason::Stop,

@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::CohereDecoder;
 use super::{Cohere, request};
 use crate::chat::{Failure, Part, RequestParameter, StreamEvent};

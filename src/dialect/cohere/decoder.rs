@@ -1,4 +1,4 @@
-//! Named events to events, and whole answers through the same parts.
+//! Decodes named events, and complete bodies through the same functions.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,11 @@ use crate::dialect::frame::SseFrame;
 use crate::dialect::sse_stream_decoder::{SseResponseDecoder, truncated_failure};
 use crate::dialect::wire_json::decode_json;
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct CohereDecoder {
-    /// The wire's index of each tool call, in order.
+    /// Wire index of each tool call, in order.
     tool_call_indices: Vec<u64>,
-    /// What the model said before it calls tools, not yet marked as such.
+    /// A tool plan was received, but its reasoning state is not emitted yet.
     has_pending_tool_plan: bool,
     is_finished: bool,
 }
@@ -28,7 +27,6 @@ impl CohereDecoder {
         events.extend(text("text").map(StreamEvent::TextDelta));
     }
 
-    /// A call, or the beginning of one.
     fn start_tool_call(&mut self, at: u64, call: &Value, events: &mut Vec<StreamEvent>) {
         let text =
             |pointer: &str| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -39,7 +37,7 @@ impl CohereDecoder {
         Self::emit_tool_call_delta(index, call, events);
     }
 
-    /// Marks what was said before the tools: it goes back in a field of its own.
+    /// Marks the preceding reasoning as a tool plan, which is sent back in its own field.
     fn emit_tool_plan_state(&mut self, events: &mut Vec<StreamEvent>) {
         if std::mem::take(&mut self.has_pending_tool_plan) {
             events.push(StreamEvent::ReasoningState(json!({"tool_plan": true})));
@@ -192,11 +190,11 @@ impl SseResponseDecoder for CohereDecoder {
     }
 }
 
-/// The sources of one marked stretch of the text.
-fn parse_citations(said: &Value) -> Vec<Citation> {
+/// The sources of one cited passage.
+fn parse_citations(value: &Value) -> Vec<Citation> {
     let text = |from: &Value, name: &str| from.get(name).and_then(Value::as_str).map(str::to_owned);
-    let quoted = text(said, "text");
-    let sources = said.get("sources").and_then(Value::as_array).into_iter().flatten();
+    let quoted = text(value, "text");
+    let sources = value.get("sources").and_then(Value::as_array).into_iter().flatten();
     sources
         .map(|source| {
             let document = source.get("document").unwrap_or(source);

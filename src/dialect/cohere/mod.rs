@@ -1,4 +1,4 @@
-//! Cohere Chat, version 2.
+//! The dialect `cohere` (Cohere Chat v2). It depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -6,5 +6,4 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `cohere`.
 pub(super) struct Cohere;

@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -18,14 +18,14 @@ use crate::dialect::parsed_message::{
 use crate::dialect::wire_json::is_plain_text_part;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// Output that budgets of thought are shares of where the request names no bound, in tokens.
+/// Thinking budgets are a share of this if the request has no output limit.
 const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 8192;
 
-/// The vendor takes neither nothing nor everything as a share of probability mass.
+/// The provider accepts neither 0 nor 1 for `p`.
 const MIN_TOP_P: f64 = 0.01;
 const MAX_TOP_P: f64 = 0.99;
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -47,8 +47,8 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
         let thinking = match effort {
             ReasoningEffort::None => json!({"type": "disabled"}),
             effort => {
-                let most = request.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
-                json!({"type": "enabled", "token_budget": effort.token_budget(most)})
+                let output_limit = request.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
+                json!({"type": "enabled", "token_budget": effort.token_budget(output_limit)})
             }
         };
         body.insert("thinking".to_owned(), thinking);
@@ -58,7 +58,7 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body
 }
 
-/// One tool cannot be named: it alone is offered, and some tool must be called.
+/// The dialect cannot name a tool, so only that tool is sent and a tool call is required.
 fn select_tools(request: &Request) -> (Vec<&Tool>, Option<&'static str>) {
     let all = || request.tools.iter().collect();
     match &request.tool_choice {
@@ -72,10 +72,9 @@ fn select_tools(request: &Request) -> (Vec<&Tool>, Option<&'static str>) {
     }
 }
 
-/// A body as it was sent.
 pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
     let mut body = FieldReader::from_body(body)?;
-    let model = body.take_string("model").ok_or("`model` is missing")?;
+    let model = body.take_string("model").ok_or("missing `model`")?;
     let choice = |word: &Value| match word.as_str()? {
         "REQUIRED" => Some(ToolChoice::Required),
         "NONE" => Some(ToolChoice::None),
@@ -120,10 +119,10 @@ fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
     })
 }
 
-/// Appends a turn: what tools gave back comes first, each in a message of its own.
+/// Tool results come first, each in its own message.
 fn encode_message(message: &Message, out: &mut Vec<Value>) {
-    if let Some(turn) = provider_specific_message(message) {
-        out.push(turn.clone());
+    if let Some(block) = provider_specific_message(message) {
+        out.push(block.clone());
         return;
     }
     let (mut content, mut calls, mut plan) = (Vec::new(), Vec::new(), String::new());
@@ -133,7 +132,7 @@ fn encode_message(message: &Message, out: &mut Vec<Value>) {
             Part::Image(image) => {
                 content.push(json!({"type": "image_url", "image_url": {"url": attachment::to_url(image)}}));
             }
-            // What the model says before it calls tools has a field of its own.
+            // The tool plan goes in a separate field.
             Part::Reasoning { text, state: Some(state) } if state["tool_plan"] == true => {
                 plan.push_str(text);
             }
@@ -163,7 +162,7 @@ fn encode_message(message: &Message, out: &mut Vec<Value>) {
     out.push(Value::Object(object));
 }
 
-/// Takes one message into a request. One with something in it that the contract has no place for is kept whole.
+/// A message with fields that the request types cannot represent is kept verbatim.
 fn decode_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
     let known = read_all_fields(&message, |fields| match fields.take_string("role")?.as_str() {
@@ -185,7 +184,7 @@ fn decode_message(message: Value, request: &mut Request) {
             let plan = fields
                 .take_string("tool_plan")
                 .map(|text| Part::Reasoning { text, state: Some(json!({"tool_plan": true})) });
-            let said = take_content(fields).unwrap_or_default();
+            let content = take_content(fields).unwrap_or_default();
             let calls: Option<Vec<Part>> = fields
                 .take_array("tool_calls")
                 .iter()
@@ -193,7 +192,7 @@ fn decode_message(message: Value, request: &mut Request) {
                 .collect();
             Some(ParsedMessage::Message(
                 Role::Assistant,
-                plan.into_iter().chain(said).chain(calls?).collect(),
+                plan.into_iter().chain(content).chain(calls?).collect(),
             ))
         }
         _ => None,

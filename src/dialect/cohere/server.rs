@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::{Cohere, request};
@@ -80,10 +78,10 @@ fn encode_usage(usage: &Usage) -> Value {
 struct CohereEncoder {
     serving: ResponseIdentity,
     usage: Usage,
-    /// The kind of content block that is open.
+    /// The type of the open content block.
     current_block: Option<&'static str>,
     block_index: usize,
-    /// The tool call that is open.
+    /// The index of the open tool call.
     open_tool_call: Option<usize>,
 }
 
@@ -99,7 +97,6 @@ impl CohereEncoder {
         encode_sse_frame(Some(kind), &event)
     }
 
-    /// Closes whatever is open.
     fn close_block(&mut self) -> Vec<u8> {
         if self.current_block.take().is_some() {
             self.block_index += 1;

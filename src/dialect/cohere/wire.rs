@@ -1,12 +1,10 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::{FinishReason, Usage};
 use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
-/// Fields that the dialect has and this product has no use for. Sorted.
+/// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "api_version",
     "delta.message.content.citations",
@@ -21,7 +19,6 @@ pub(super) const IGNORED_FIELDS: &[&str] = &[
     "usage.tokens.image_tokens",
 ];
 
-/// One event of a stream.
 #[derive(Debug, Deserialize)]
 pub(super) struct CohereEvent {
     #[serde(rename = "type", default)]
@@ -41,18 +38,19 @@ pub(super) struct CohereDelta {
     pub error: Option<Value>,
 }
 
-/// A message, whole or a piece of one: content and calls are lists in the one and single things in the other.
+/// A complete message or a delta. Content and tool calls are arrays in the first and single objects in the
+/// second.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct CohereMessage {
     pub content: Option<Value>,
     pub tool_plan: Option<String>,
     pub tool_calls: Option<Value>,
-    /// A list in a whole answer, one in a stream.
+    /// An array in a complete body, one object in a stream.
     pub citations: Option<Value>,
 }
 
-/// A whole answer. An error has text where the message would be.
+/// A complete response. In an error body, `message` is a string.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct CohereResponse {
@@ -85,7 +83,7 @@ struct CohereTokenCounts {
 }
 
 impl CohereUsage {
-    /// By our convention. `tokens` counts the vendor's own template too; `billed_units` is what is paid for.
+    /// `tokens` includes the provider's prompt template; `billed_units` is what the provider bills.
     pub(super) fn to_usage(&self) -> Usage {
         let counted = self.tokens.as_ref().or(self.billed_units.as_ref());
         let billed = self.billed_units.as_ref();
@@ -101,7 +99,7 @@ impl CohereUsage {
     }
 }
 
-/// The vendor's word for a finish reason; `None` when it is not a known one.
+/// `None` for an unknown finish reason.
 pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "COMPLETE" | "STOP_SEQUENCE" => FinishReason::Stop,

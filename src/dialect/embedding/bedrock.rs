@@ -1,5 +1,5 @@
-//! Bedrock's InvokeModel, where each family of models has a body of its own: Cohere's, or else Amazon Titan's, which
-//! takes one text a request.
+//! Bedrock's InvokeModel, whose body format depends on the model family: Cohere's, or Amazon Titan's with one text
+//! per request.
 
 use serde_json::{Value, json};
 
@@ -38,18 +38,18 @@ impl EmbeddingCodec for BedrockEmbeddingCodec {
         reply: WireResponse<'_>,
         _quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let found = match said.get("embedding") {
+        let body = parse_body(reply.body)?;
+        let embeddings = match body.get("embedding") {
             Some(one) => parse_embedding(one, false).map(|one| vec![one]),
-            // Older Cohere models leave the type out.
-            None => said
+            // Older Cohere models return a plain array of embeddings.
+            None => body
                 .pointer("/embeddings/float")
-                .or(said.get("embeddings"))
+                .or(body.get("embeddings"))
                 .and_then(Value::as_array)
                 .and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect()),
         };
         let header = reply.headers.get("x-amzn-bedrock-input-token-count").and_then(|n| n.parse().ok());
-        build_response(found, parse_count(said.get("inputTextTokenCount")).or(header), &said)
+        build_response(embeddings, parse_count(body.get("inputTextTokenCount")).or(header), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

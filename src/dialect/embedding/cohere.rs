@@ -9,7 +9,7 @@ use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
 pub(super) struct CohereEmbeddingCodec;
 
-/// The vendor's word for a purpose, which it demands.
+/// The required `input_type`.
 pub(super) fn input_type(purpose: EmbeddingPurpose) -> &'static str {
     match purpose {
         EmbeddingPurpose::Similarity => "clustering",
@@ -39,10 +39,10 @@ impl EmbeddingCodec for CohereEmbeddingCodec {
         reply: WireResponse<'_>,
         _quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let all = said.pointer("/embeddings/float").and_then(Value::as_array);
-        let found = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
-        build_response(found, parse_count(said.pointer("/meta/billed_units/input_tokens")), &said)
+        let body = parse_body(reply.body)?;
+        let all = body.pointer("/embeddings/float").and_then(Value::as_array);
+        let embeddings = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
+        build_response(embeddings, parse_count(body.pointer("/meta/billed_units/input_tokens")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

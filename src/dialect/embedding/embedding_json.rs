@@ -1,4 +1,4 @@
-//! Vectors in JSON.
+//! JSON helpers for embeddings.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,16 +7,15 @@ use serde_json::Value;
 use crate::chat::{EmbeddingResponse, Failure, FailureClass, FailurePhase, Usage};
 use crate::dialect::error_body::ErrorBody;
 
-/// A body as JSON.
 pub(super) fn parse_body(body: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(body)
-        .map_err(|error| malformed_failure(&format!("the vectors do not parse ({error})")))
+        .map_err(|error| malformed_failure(&format!("cannot parse the embeddings ({error})")))
 }
 
-/// Numbers, or base64 of little-endian floats; with `int8` of single bytes.
+/// An array of numbers, or base64 of little-endian floats or, with `int8`, of single bytes.
 pub(super) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
     match value {
-        // The wire has doubles, and no vendor's vector needs them.
+        // JSON numbers are doubles, but embeddings do not need that precision.
         Value::Array(numbers) => numbers.iter().map(|n| n.as_f64().map(|n| n as f32)).collect(),
         Value::String(text) => {
             let bytes = STANDARD.decode(text).ok()?;
@@ -31,20 +30,20 @@ pub(super) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
     }
 }
 
-/// The vectors found, or why they are none.
+/// Fails with `malformed` if the embeddings are missing.
 pub(super) fn build_response(
     vectors: Option<Vec<Vec<f32>>>,
     input_tokens: Option<u64>,
-    said: &Value,
+    body: &Value,
 ) -> Result<EmbeddingResponse, Failure> {
     match vectors.filter(|all| !all.is_empty() && all.iter().all(|one| !one.is_empty())) {
         Some(vectors) => {
             Ok(EmbeddingResponse { embeddings: vectors, usage: Usage { input_tokens, ..Usage::default() } })
         }
-        None if said.get("error").is_some_and(|error| !error.is_null()) => {
-            Err(ErrorBody::decode_in_band_failure(said))
+        None if body.get("error").is_some_and(|error| !error.is_null()) => {
+            Err(ErrorBody::decode_in_band_failure(body))
         }
-        None => Err(malformed_failure("the answer holds no vectors")),
+        None => Err(malformed_failure("the response contains no embeddings")),
     }
 }
 
@@ -58,7 +57,7 @@ pub(super) fn parse_count(value: Option<&Value>) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
 }
 
-/// Texts in a list, or a single one.
+/// An array of strings, or a single string.
 pub(super) fn parse_texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(one) => Some(vec![one.clone()]),

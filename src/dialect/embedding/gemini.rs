@@ -9,7 +9,6 @@ use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
 pub(super) struct GeminiEmbeddingCodec;
 
-/// The vendor's word for a purpose.
 pub(super) fn task_type(purpose: EmbeddingPurpose) -> &'static str {
     match purpose {
         EmbeddingPurpose::Similarity => "SEMANTIC_SIMILARITY",
@@ -44,11 +43,11 @@ impl EmbeddingCodec for GeminiEmbeddingCodec {
         reply: WireResponse<'_>,
         _quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let all = said["embeddings"].as_array();
-        let found =
+        let body = parse_body(reply.body)?;
+        let all = body["embeddings"].as_array();
+        let embeddings =
             all.and_then(|all| all.iter().map(|one| parse_embedding(&one["values"], false)).collect());
-        build_response(found, parse_count(said.pointer("/usageMetadata/promptTokenCount")), &said)
+        build_response(embeddings, parse_count(body.pointer("/usageMetadata/promptTokenCount")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

@@ -1,4 +1,5 @@
-//! Texts to vectors: one file per wire format that has them, both halves in it.
+//! Embeddings: one file per wire format, each with its client and server half. Depends on `chat` and on the
+//! shared code of `dialect`.
 
 mod bedrock;
 mod cohere;
@@ -11,41 +12,38 @@ mod vertex;
 use super::{Dialect, Quirks, WireRequest, WireResponse};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 
-pub use vertex::VERTEX_EMBEDDING_CODEC;
+pub(crate) use vertex::VERTEX_EMBEDDING_CODEC;
 
-/// What was asked of a server.
+/// An embedding request as a server decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerEmbeddingRequest {
-    /// The model's name.
     pub model: String,
-    /// The texts.
     pub texts: Vec<String>,
 }
 
-/// A wire format for vectors.
+/// A wire format for embeddings.
 pub trait EmbeddingCodec: Sync {
-    /// How many texts one request takes.
+    /// The maximum number of texts per request.
     fn max_batch_size(&self, model: &str) -> usize;
 
-    /// The request in this format.
     fn encode_request(&self, model: &str, request: &EmbeddingRequest, quirks: &Quirks) -> WireRequest;
 
-    /// A reply with a 2xx status.
+    /// Decodes a response with a 2xx status.
     ///
     /// # Errors
-    /// `malformed` when it is not what the format says.
+    /// `malformed` if the body does not match the format.
     fn decode_response(&self, reply: WireResponse<'_>, quirks: &Quirks)
     -> Result<EmbeddingResponse, Failure>;
 
-    /// The other half: reads a request. `None` when the path or the body is another one.
+    /// Server half: decodes a request. `None` if the path or body belongs to another format.
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest>;
 
-    /// The other half: an answer.
+    /// Server half: encodes a response.
     fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8>;
 }
 
 impl Dialect {
-    /// How this dialect's providers make vectors; `None` where they do not.
+    /// `None` if the dialect has no embeddings.
     pub fn embedding_codec(self) -> Option<&'static dyn EmbeddingCodec> {
         match self {
             Self::OpenaiChat | Self::OpenaiResponses => Some(&openai::OpenaiEmbeddingCodec),
@@ -66,8 +64,8 @@ mod tests {
 
     #[test]
     fn embeddings_round_trip_in_every_dialect() {
-        let own = Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec);
-        for embedder in own.chain([VERTEX_EMBEDDING_CODEC]) {
+        let codecs = Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec);
+        for embedder in codecs.chain([VERTEX_EMBEDDING_CODEC]) {
             for model in ["text-embedding-3-small", "amazon.titan-embed-text-v2:0", "cohere.embed-v4:0"] {
                 let texts: Vec<String> = ["one", "two"]
                     .into_iter()
@@ -80,8 +78,8 @@ mod tests {
                     dimensions: Some(2),
                 };
                 let wire = embedder.encode_request(model, &request, &Quirks::default());
-                let asked = embedder.decode_request(&wire.path.replace("%3A", ":"), &wire.body).unwrap();
-                assert_eq!(asked, ServerEmbeddingRequest { model: model.into(), texts: texts.clone() });
+                let decoded = embedder.decode_request(&wire.path.replace("%3A", ":"), &wire.body).unwrap();
+                assert_eq!(decoded, ServerEmbeddingRequest { model: model.into(), texts: texts.clone() });
                 let vectors = texts.iter().map(|text| vec![0.5, text.len() as f32]).collect();
                 let sent = EmbeddingResponse {
                     embeddings: vectors,

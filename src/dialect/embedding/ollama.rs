@@ -27,10 +27,10 @@ impl EmbeddingCodec for OllamaEmbeddingCodec {
         reply: WireResponse<'_>,
         _quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let all = said["embeddings"].as_array();
-        let found = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
-        build_response(found, parse_count(said.get("prompt_eval_count")), &said)
+        let body = parse_body(reply.body)?;
+        let all = body["embeddings"].as_array();
+        let embeddings = all.and_then(|all| all.iter().map(|one| parse_embedding(one, false)).collect());
+        build_response(embeddings, parse_count(body.get("prompt_eval_count")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

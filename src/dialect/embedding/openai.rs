@@ -1,4 +1,4 @@
-//! OpenAI's `/embeddings`, and everybody who speaks it.
+//! OpenAI's `/embeddings`, which many providers share.
 
 use serde_json::{Value, json};
 
@@ -27,9 +27,9 @@ impl EmbeddingCodec for OpenaiEmbeddingCodec {
         reply: WireResponse<'_>,
         quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let data = said["data"].as_array();
-        let found = data.and_then(|data| {
+        let body = parse_body(reply.body)?;
+        let data = body["data"].as_array();
+        let embeddings = data.and_then(|data| {
             let mut ordered: Vec<&Value> = data.iter().collect();
             ordered.sort_by_key(|one| one["index"].as_u64().unwrap_or(0));
             ordered
@@ -37,7 +37,7 @@ impl EmbeddingCodec for OpenaiEmbeddingCodec {
                 .map(|one| parse_embedding(&one["embedding"], quirks.int8_embeddings))
                 .collect()
         });
-        build_response(found, parse_count(said.pointer("/usage/prompt_tokens")), &said)
+        build_response(embeddings, parse_count(body.pointer("/usage/prompt_tokens")), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

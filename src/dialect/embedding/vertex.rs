@@ -1,4 +1,4 @@
-//! Vertex's `:predict`, which takes one text a request for its newer models.
+//! Vertex AI's `:predict`, which takes one text per request for newer models.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,7 @@ use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, Usage};
 use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
 
-/// Vectors of models on Vertex.
-pub const VERTEX_EMBEDDING_CODEC: &dyn EmbeddingCodec = &VertexEmbeddingCodec;
+pub(crate) const VERTEX_EMBEDDING_CODEC: &dyn EmbeddingCodec = &VertexEmbeddingCodec;
 
 struct VertexEmbeddingCodec;
 
@@ -33,12 +32,13 @@ impl EmbeddingCodec for VertexEmbeddingCodec {
         reply: WireResponse<'_>,
         _quirks: &Quirks,
     ) -> Result<EmbeddingResponse, Failure> {
-        let said = parse_body(reply.body)?;
-        let all = || said["predictions"].as_array().into_iter().flatten().map(|one| &one["embeddings"]);
-        let found: Option<Vec<Vec<f32>>> = all().map(|one| parse_embedding(&one["values"], false)).collect();
+        let body = parse_body(reply.body)?;
+        let all = || body["predictions"].as_array().into_iter().flatten().map(|one| &one["embeddings"]);
+        let vectors: Option<Vec<Vec<f32>>> =
+            all().map(|one| parse_embedding(&one["values"], false)).collect();
         let tokens: Vec<Option<u64>> =
             all().map(|one| parse_count(one.pointer("/statistics/token_count"))).collect();
-        build_response(found, Usage::sum_known(&tokens), &said)
+        build_response(vectors, Usage::sum_known(&tokens), &body)
     }
 
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest> {

@@ -1,43 +1,47 @@
-//! AWS event-stream framing (`application/vnd.amazon.eventstream`): binary messages with headers and checksums.
+//! AWS event-stream framing (`application/vnd.amazon.eventstream`): binary messages with headers and
+//! checksums.
 
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder, write_message_to};
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::BytesMut;
 
-/// Longest message, in bytes: more than any that the service sends.
+/// 32 MiB, more than any message that the service sends.
 const MAX_MESSAGE_BYTES: usize = 32 << 20;
 
-/// One message of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsFrame {
-    /// `event`, `exception` or `error`.
+    /// `event`, `exception`, or `error`.
     pub message_type: String,
-    /// What kind of event, exception or error.
+    /// The type of the event, exception, or error.
     pub event_type: String,
-    /// The words of an `error`, which has no payload.
+    /// The message of an `error`, which has no payload.
     pub error_message: String,
-    /// The payload: JSON.
+    /// JSON.
     pub payload: Vec<u8>,
 }
 
-/// Splits a byte stream into messages, wherever it is cut.
+/// Splits a byte stream, received in chunks of any size, into messages.
 #[derive(Debug, Default)]
-pub struct AwsDecoder {
+pub(crate) struct AwsDecoder {
     decoder: MessageFrameDecoder,
     buffer: BytesMut,
 }
 
-/// Bytes that are no event stream, with what is wrong.
+/// The bytes are not a valid event stream. Holds the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no event stream: {0}")]
-pub struct AwsFrameError(String);
+#[error("the response is not an event stream: {0}")]
+pub(crate) struct AwsFrameError(String);
 
 impl AwsDecoder {
-    /// Takes bytes in and hands every finished message to `sink`.
+    /// Passes every complete message to `sink`.
     ///
     /// # Errors
-    /// When a checksum is wrong or a message too long: after that no message can be found any more.
-    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(AwsFrame)) -> Result<(), AwsFrameError> {
+    /// If a checksum is wrong or a message is too long. Later messages cannot be located then.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut impl FnMut(AwsFrame),
+    ) -> Result<(), AwsFrameError> {
         self.buffer.extend_from_slice(bytes);
         loop {
             match self.decoder.decode_frame(&mut self.buffer) {
@@ -66,7 +70,6 @@ fn to_aws_frame(message: &Message) -> AwsFrame {
     }
 }
 
-/// The bytes of one message.
 pub fn encode_aws_frame(frame: &AwsFrame) -> Vec<u8> {
     let kind = match frame.message_type.as_str() {
         "exception" => ":exception-type",
@@ -83,7 +86,7 @@ pub fn encode_aws_frame(frame: &AwsFrame) -> Vec<u8> {
         message = message.add_header(Header::new(name, HeaderValue::String(value.clone().into())));
     }
     let mut bytes = Vec::new();
-    // The limits of the format are far above anything that is written here.
+    // Cannot fail: the format's limits are far above what slalom writes.
     let _ = write_message_to(&message, &mut bytes);
     bytes
 }

@@ -1,9 +1,12 @@
-//! Framing: bytes, cut anywhere, into the frames that a dialect is made of.
+//! Framing: splits byte chunks of any size into SSE events, NDJSON lines, or AWS event-stream messages.
+//! Depends on no other module.
 
 mod aws_event_stream;
 mod ndjson;
 mod sse;
 
-pub use aws_event_stream::{AwsDecoder, AwsFrame, AwsFrameError, encode_aws_frame};
-pub use ndjson::NdjsonDecoder;
-pub use sse::{FrameTooLong, SseDecoder, SseFrame};
+pub(crate) use aws_event_stream::AwsDecoder;
+pub use aws_event_stream::{AwsFrame, encode_aws_frame};
+pub(crate) use ndjson::NdjsonDecoder;
+pub use sse::SseDecoder;
+pub(crate) use sse::{FrameTooLong, SseFrame};

@@ -1,22 +1,25 @@
-//! Newline-delimited JSON: one object a line, split at line feeds alone.
+//! Newline-delimited JSON: one object per line, split only at line feeds.
 
 use super::FrameTooLong;
 
-/// Longest line, in bytes.
 const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// Splits a byte stream into lines, whatever way it is cut. Blank lines are nothing.
+/// Splits a byte stream, received in chunks of any size, into lines. Blank lines are skipped.
 #[derive(Debug, Default)]
-pub struct NdjsonDecoder {
+pub(crate) struct NdjsonDecoder {
     buffer: Vec<u8>,
 }
 
 impl NdjsonDecoder {
-    /// Takes bytes in and hands every finished line to `sink`. No byte is looked at twice.
+    /// Passes every complete line to `sink`. Each byte is scanned once.
     ///
     /// # Errors
-    /// When a line outgrows 32 MiB.
-    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(Vec<u8>)) -> Result<(), FrameTooLong> {
+    /// If a line exceeds 32 MiB.
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        sink: &mut impl FnMut(Vec<u8>),
+    ) -> Result<(), FrameTooLong> {
         while let Some(at) = bytes.iter().position(|b| *b == b'\n') {
             self.buffer.extend_from_slice(&bytes[..at]);
             bytes = &bytes[at + 1..];
@@ -29,8 +32,8 @@ impl NdjsonDecoder {
         if self.buffer.len() > MAX_LINE_BYTES { Err(FrameTooLong) } else { Ok(()) }
     }
 
-    /// The bytes ended. A last line without its line feed comes out here.
-    pub fn finish(&mut self) -> Option<Vec<u8>> {
+    /// Returns the last line if the stream ended without a line feed.
+    pub(crate) fn finish(&mut self) -> Option<Vec<u8>> {
         Some(std::mem::take(&mut self.buffer)).filter(|line| !line.trim_ascii().is_empty())
     }
 }

@@ -1,32 +1,31 @@
-//! Server-sent events, after the WHATWG HTML standard (section 9.2, "Server-sent events").
+//! Server-sent events, based on the WHATWG HTML standard (section 9.2, "Server-sent events").
 //!
-//! Deviations, each for a reason: an event that the end of the stream leaves unterminated is reported instead of
-//! dropped (some servers omit the last blank line, and a cut must be told from an end); bad UTF-8 is replaced; and
-//! lines are bounded, because a server must not be able to take all memory. Scanning never goes back over bytes that
-//! were looked at, so one line of many MiB costs linear time however it is cut.
+//! Deviations from the standard: an event that the end of the stream leaves unterminated is reported, because
+//! some servers omit the last blank line and a cut must be distinguished from an end; invalid UTF-8 is
+//! replaced; and lines are limited in length so that a server cannot exhaust memory. No byte is scanned
+//! twice, so a line of many MiB takes linear time however it is split.
 
 use std::borrow::Cow;
 
-/// Longest line, and longest data of one event, in bytes.
+/// Maximum length of a line and of an event's data, in bytes.
 const MAX_EVENT_BYTES: usize = 32 << 20;
 
-/// One event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SseFrame {
-    /// The `event:` field; empty where there was none.
+    /// The `event:` field; empty if there is none.
     pub event: String,
     /// The `data:` lines, joined by newlines.
     pub data: String,
 }
 
-/// Splits a byte stream into events.
+/// Splits a byte stream, received in chunks of any size, into events.
 #[derive(Debug, Default)]
 pub struct SseDecoder {
-    /// Bytes of a line that has no end yet.
+    /// Bytes of an incomplete line.
     buffer: Vec<u8>,
-    /// The last byte was a carriage return: a line feed right after it ends no second line.
+    /// The last byte was a carriage return, so a line feed right after it does not end another line.
     after_carriage_return: bool,
-    /// A byte order mark may still come.
+    /// False while a byte order mark may still follow.
     has_started: bool,
     event: String,
     data: String,
@@ -34,10 +33,10 @@ pub struct SseDecoder {
 }
 
 impl SseDecoder {
-    /// Takes bytes in and hands every finished event to `sink`.
+    /// Passes every complete event to `sink`.
     ///
     /// # Errors
-    /// When a line or an event outgrows 32 MiB.
+    /// If a line or an event exceeds 32 MiB.
     pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(SseFrame)) -> Result<(), FrameTooLong> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_carriage_return) && bytes[0] == b'\n' {
@@ -66,7 +65,7 @@ impl SseDecoder {
         Ok(())
     }
 
-    /// The bytes ended. What the last blank line should have closed comes out here.
+    /// Returns the last event if the stream ended without a blank line.
     pub fn finish(&mut self) -> Option<SseFrame> {
         let line = std::mem::take(&mut self.buffer);
         let mut closed = None;
@@ -98,7 +97,8 @@ impl SseDecoder {
                 self.data.push_str(&lossy_utf8(value));
             }
             b"event" => lossy_utf8(value).as_ref().clone_into(&mut self.event),
-            // Comments have an empty name; `id` and `retry` serve reconnection, which an answer does not have.
+            // Comments have an empty name. `id` and `retry` are for reconnecting, which responses do not
+            // support.
             _ => {}
         }
     }
@@ -109,7 +109,7 @@ impl SseDecoder {
     }
 }
 
-/// A line or an event outgrew the limit.
+/// A line or an event exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line or an event of the stream is longer than 32 MiB")]
 pub struct FrameTooLong;
@@ -161,28 +161,28 @@ mod tests {
         fn split_input_decodes_identically(raw in "(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|: note|\u{feff})?(\r\n|\n|\r)", more in
             prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{0,4}|:x)?(\r\n|\n|\r)", 0..12),
             cuts in prop::collection::vec(1usize..7, 1..60)) {
-            let whole = format!("{raw}{}", more.concat()).into_bytes();
+            let input = format!("{raw}{}", more.concat()).into_bytes();
             let mut pieces = Vec::new();
-            let mut rest = &whole[..];
+            let mut rest = &input[..];
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() { break }
                 let (head, tail) = rest.split_at((*cut).min(rest.len()));
                 pieces.push(head);
                 rest = tail;
             }
-            prop_assert_eq!(decode_frames(&pieces), decode_frames(&[&whole]));
+            prop_assert_eq!(decode_frames(&pieces), decode_frames(&[&input]));
         }
 
         #[test]
         fn frames_match_sse_stream_crate(lines in prop::collection::vec("(data: ?[a-zä]{0,9}|event: [a-z]{1,4}|:x)?\n", 0..12)) {
             use futures_util::{FutureExt, StreamExt};
-            let whole = lines.concat() + "\n";
-            let body = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(whole.clone()))]);
+            let input = lines.concat() + "\n";
+            let body = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(input.clone()))]);
             let theirs: Vec<SseFrame> = sse_stream::SseStream::from_bytes_stream(body)
                 .filter_map(|e| async move { e.ok() })
                 .filter_map(|e| async move { e.data.map(|data| SseFrame { event: e.event.unwrap_or_default(), data }) })
                 .collect::<Vec<_>>().now_or_never().unwrap();
-            prop_assert_eq!(decode_frames(&[whole.as_bytes()]), theirs);
+            prop_assert_eq!(decode_frames(&[input.as_bytes()]), theirs);
         }
     }
 }

@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::GeminiDecoder;
 use super::{Gemini, request};
 use crate::chat::{Failure, ReasoningEffort, RequestParameter, StreamEvent};

@@ -1,4 +1,4 @@
-//! Chunks to events. A whole answer is one chunk.
+//! Decodes chunks. A complete body is one chunk.
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,13 @@ use crate::dialect::frame::SseFrame;
 use crate::dialect::sse_stream_decoder::{SseResponseDecoder, truncated_failure};
 use crate::dialect::wire_json::decode_json;
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct GeminiDecoder {
     model: Option<String>,
     has_id: bool,
     usage: GeminiUsage,
     tool_call_count: usize,
-    /// A call whose arguments come in pieces.
+    /// A tool call whose arguments arrive in fragments.
     partial_call: Option<PartialToolCall>,
     finish_reason: Option<FinishReason>,
 }
@@ -72,7 +71,7 @@ impl GeminiDecoder {
         for metadata in [&candidate.citation_metadata, &candidate.grounding_metadata].into_iter().flatten() {
             events.extend(parse_citations(metadata).map(StreamEvent::Citation));
         }
-        // An extra chunk with usage alone may follow the one that ends the answer.
+        // A chunk with only usage may follow the last one.
         let Some(word) = candidate.finish_reason.filter(|_| self.finish_reason.is_none()) else {
             return Ok(());
         };
@@ -83,8 +82,8 @@ impl GeminiDecoder {
             }
             GeminiFinishReason::Known(reason) => reason,
             GeminiFinishReason::MalformedOutput => {
-                let said = candidate.finish_message.unwrap_or_default();
-                let message = format!("the model's own output was broken ({word}) {said}");
+                let detail = candidate.finish_message.unwrap_or_default();
+                let message = format!("the model produced malformed output ({word}) {detail}");
                 return Err(
                     Failure::new(FailureClass::Malformed, FailurePhase::Body, message.trim()).with_code(word)
                 );
@@ -123,7 +122,8 @@ impl GeminiDecoder {
         }
     }
 
-    /// A call comes whole, or begins with its name, grows by parts without one, and ends with a part that holds nothing.
+    /// A call arrives complete, or it starts with its name, continues in parts without a name, and ends with
+    /// an empty part.
     fn decode_function_call(&mut self, call: GeminiFunctionCall, events: &mut Vec<StreamEvent>) {
         let pieces = call.partial_args.unwrap_or_default();
         if let Some(name) = call.name.filter(|n| !n.is_empty()) {
@@ -140,8 +140,8 @@ impl GeminiDecoder {
             }
             self.partial_call = Some(PartialToolCall::new(call.args));
         }
-        if let Some(growing) = &mut self.partial_call {
-            pieces.iter().for_each(|piece| growing.apply(piece));
+        if let Some(partial) = &mut self.partial_call {
+            pieces.iter().for_each(|piece| partial.apply(piece));
         }
         if !call.will_continue && pieces.is_empty() {
             self.finish_partial_call(events);
@@ -149,10 +149,10 @@ impl GeminiDecoder {
     }
 
     fn finish_partial_call(&mut self, events: &mut Vec<StreamEvent>) {
-        if let Some(whole) = self.partial_call.take() {
+        if let Some(call) = self.partial_call.take() {
             events.push(StreamEvent::ToolCallDelta {
                 index: self.tool_call_count - 1,
-                arguments_delta: whole.arguments_json(),
+                arguments_delta: call.arguments_json(),
             });
         }
     }
@@ -169,7 +169,7 @@ impl SseResponseDecoder for GeminiDecoder {
     }
 
     fn decode_body(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
-        // Streaming without `alt=sse` gives a list of chunks; one error may come wrapped the same way.
+        // Without `alt=sse`, a stream is an array of chunks. An error may be wrapped in an array too.
         if body.trim_ascii_start().starts_with(b"[") {
             let chunks: Vec<&serde_json::value::RawValue> = decode_json(body, IGNORED_FIELDS, events)?;
             for chunk in chunks {
@@ -202,7 +202,7 @@ impl SseResponseDecoder for GeminiDecoder {
     }
 }
 
-/// What was searched or quoted: `citations` (older: `citationSources`), or `groundingChunks`.
+/// Cited sources: `citations` (formerly `citationSources`) or `groundingChunks`.
 fn parse_citations(metadata: &Value) -> impl Iterator<Item = Citation> + '_ {
     let lists = ["citations", "citationSources", "groundingChunks"];
     lists.into_iter().filter_map(|name| metadata.get(name)?.as_array()).flatten().filter_map(|source| {

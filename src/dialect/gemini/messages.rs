@@ -1,4 +1,4 @@
-//! Turns and their parts, written and read side by side.
+//! Messages and their parts, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -8,20 +8,20 @@ use crate::dialect::field_reader::read_all_fields;
 use crate::dialect::parsed_message::{arguments_as_object, provider_specific_message, tool_result_name};
 use crate::dialect::{EffortControl, Quirks};
 
-/// One turn.
 pub(super) fn encode_message(request: &Request, message: &Message, quirks: &Quirks) -> Value {
-    if let Some(turn) = provider_specific_message(message) {
-        return turn.clone();
+    if let Some(block) = provider_specific_message(message) {
+        return block.clone();
     }
     let role = match message.role {
         Role::User => "user",
         Role::Assistant => "model",
     };
     let mut parts = encode_parts(&message.parts, Some(request));
-    // Models from 3 on want a signature on the first call of a turn. Another model's calls have none, and this word says so.
-    let called = parts.iter_mut().find(|part| part.get("functionCall").is_some());
+    // Gemini 3 and later require a signature on the first call of a message. Calls of other models have none,
+    // and this value skips the validation.
+    let first_call = parts.iter_mut().find(|part| part.get("functionCall").is_some());
     if let (Some(call), true) =
-        (called, message.model_ref.is_some() && quirks.effort != EffortControl::Budget)
+        (first_call, message.model_ref.is_some() && quirks.effort != EffortControl::Budget)
         && call.get("thoughtSignature").is_none()
     {
         call["thoughtSignature"] = json!("skip_thought_signature_validator");
@@ -29,11 +29,10 @@ pub(super) fn encode_message(request: &Request, message: &Message, quirks: &Quir
     json!({"role": role, "parts": parts})
 }
 
-/// The parts of a turn, or of an answer.
 pub(super) fn encode_parts(parts: &[Part], request: Option<&Request>) -> Vec<Value> {
     let mut out = Vec::with_capacity(parts.len());
-    // The signature of a call comes just before it.
-    let mut of_call = None;
+    // The state with a call's signature precedes the call.
+    let mut call_signature = None;
     for part in parts {
         match part {
             Part::Text { text } => out.push(json!({"text": text})),
@@ -43,7 +42,7 @@ pub(super) fn encode_parts(parts: &[Part], request: Option<&Request>) -> Vec<Val
                 let on = state.as_ref().and_then(|s| s.get("on")).and_then(Value::as_str);
                 let mut thought = json!({"text": text, "thought": true});
                 match (signature, on) {
-                    (Some(signature), Some("call")) => of_call = Some(signature),
+                    (Some(signature), Some("call")) => call_signature = Some(signature),
                     (Some(_), Some(_)) | (None, _) => {}
                     (Some(signature), None) => thought["thoughtSignature"] = signature.clone(),
                 }
@@ -62,7 +61,7 @@ pub(super) fn encode_parts(parts: &[Part], request: Option<&Request>) -> Vec<Val
                 function.insert("name".to_owned(), json!(call.name));
                 function.insert("args".to_owned(), arguments_as_object(&call.arguments).into_owned());
                 let mut part = json!({"functionCall": function});
-                if let Some(signature) = of_call.take() {
+                if let Some(signature) = call_signature.take() {
                     part["thoughtSignature"] = signature.clone();
                 }
                 out.push(part);
@@ -94,7 +93,7 @@ fn encode_attachment(media: &Attachment) -> Value {
     }
 }
 
-/// The vendor wants an object: one that a tool gave is passed on, anything else is wrapped.
+/// The provider requires an object, so any other result is wrapped.
 fn encode_tool_result(result: &ToolResult) -> Value {
     let object = serde_json::from_str::<Value>(&result.content).ok().filter(Value::is_object);
     match object {
@@ -104,29 +103,28 @@ fn encode_tool_result(result: &ToolResult) -> Value {
     }
 }
 
-/// A turn as it was sent.
-pub(super) fn decode_message(turn: &Value) -> Message {
-    let role = match turn.get("role").and_then(Value::as_str) {
+pub(super) fn decode_message(message: &Value) -> Message {
+    let role = match message.get("role").and_then(Value::as_str) {
         Some("model") => Role::Assistant,
-        // Who speaks may be left out, and what a function gave back was once said by it.
+        // The role is optional, and function results once had the role `function`.
         None | Some("user" | "function") => Role::User,
         Some(_) => {
             return Message {
                 role: Role::User,
-                parts: vec![Part::ProviderSpecific { block: turn.clone() }],
+                parts: vec![Part::ProviderSpecific { block: message.clone() }],
                 model_ref: None,
             };
         }
     };
-    Message { role, parts: decode_parts(turn), model_ref: None }
+    Message { role, parts: decode_parts(message), model_ref: None }
 }
 
-/// The parts of a turn, or of an instruction.
-pub(super) fn decode_parts(turn: &Value) -> Vec<Part> {
-    turn["parts"].as_array().into_iter().flatten().flat_map(decode_part).collect()
+/// The parts of a message or of a system instruction.
+pub(super) fn decode_parts(message: &Value) -> Vec<Part> {
+    message["parts"].as_array().into_iter().flatten().flat_map(decode_part).collect()
 }
 
-/// A part; one with something in it that the contract has no place for is kept as it is.
+/// A part with fields that [`Part`] cannot represent is kept verbatim.
 fn decode_part(part: &Value) -> Vec<Part> {
     let known = read_all_fields(part, |fields| {
         let signature = fields.take_string("thoughtSignature");
@@ -169,11 +167,11 @@ fn decode_function_call(call: &Value) -> Option<ToolCall> {
 fn decode_function_response(response: &Value) -> Option<ToolResult> {
     read_all_fields(response, |fields| {
         let (content, is_error) = fields.take_with("response", |response| {
-            let said = |name: &str| {
+            let field = |name: &str| {
                 let only = response.as_object().filter(|object| object.len() == 1)?;
                 only.get(name).and_then(Value::as_str).map(str::to_owned)
             };
-            Some(match (said("output"), said("error")) {
+            Some(match (field("output"), field("error")) {
                 (Some(output), _) => (output, false),
                 (None, Some(error)) => (error, true),
                 (None, None) => (response.to_string(), false),
@@ -203,7 +201,7 @@ fn decode_file_data(file: &Value) -> Option<Part> {
     attachment_part(media)
 }
 
-/// A picture or a document; sound and film are the vendor's own.
+/// Only images and documents; audio and video stay provider-specific.
 fn attachment_part(media: Attachment) -> Option<Part> {
     match media.media_type.split('/').next() {
         Some("image") => Some(Part::Image(media)),
@@ -212,7 +210,7 @@ fn attachment_part(media: Attachment) -> Option<Part> {
     }
 }
 
-/// Field names in the vendor's usual spelling. What users fill in (arguments, schemas, results) stays as it is.
+/// Converts field names to camel case. User-defined content (arguments, schemas, results) stays unchanged.
 pub(super) fn to_camel_case_keys(value: Value) -> Value {
     const USERS_OWN: [&str; 6] =
         ["args", "response", "parametersJsonSchema", "parameters", "responseJsonSchema", "responseSchema"];

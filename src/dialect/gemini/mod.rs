@@ -1,4 +1,4 @@
-//! Gemini generateContent.
+//! The dialect `gemini` (Gemini generateContent). It depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -8,5 +8,4 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `gemini`.
 pub(super) struct Gemini;

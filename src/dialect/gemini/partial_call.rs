@@ -1,22 +1,21 @@
-//! Tool arguments that arrive by JSON paths (`streamFunctionCallArguments`): `$.location` gets "Bos", then "ton".
+//! Tool arguments that arrive by JSON path (`streamFunctionCallArguments`): `$.location` gets "Bos", then
+//! "ton".
 
 use serde_json::{Map, Value};
 
 use super::wire::GeminiPartialArg;
 
-/// A tool call whose arguments are still growing.
 #[derive(Debug, Default)]
 pub(super) struct PartialToolCall {
     arguments: Value,
 }
 
 impl PartialToolCall {
-    /// A call that begins with these arguments.
     pub(super) fn new(arguments: Option<Value>) -> Self {
         Self { arguments: arguments.unwrap_or_else(|| Value::Object(Map::new())) }
     }
 
-    /// Puts one piece where its path says; text is appended to text.
+    /// Sets the value at the fragment's path. A string is appended to an existing string.
     pub(super) fn apply(&mut self, piece: &GeminiPartialArg) {
         let value = match (&piece.string_value, &piece.number_value, piece.bool_value) {
             (Some(text), _, _) => Value::String(text.clone()),
@@ -53,7 +52,6 @@ impl PartialToolCall {
         }
     }
 
-    /// The arguments, whole.
     pub(super) fn arguments_json(&self) -> String {
         self.arguments.to_string()
     }
@@ -64,10 +62,10 @@ enum JsonPathStep {
     Index(usize),
 }
 
-/// A list of this length is no tool argument but an attack.
+/// Bounds memory: a longer array is an attack, not a tool argument.
 const MAX_ARRAY_LEN: usize = 10_000;
 
-/// The steps of `$.a.b[0]['c d']`; `None` for a path that leads out of reach.
+/// Parses a path such as `$.a.b[0]['c d']`. `None` if the path is invalid or an index is too large.
 fn parse_json_path(path: &str) -> Option<Vec<JsonPathStep>> {
     let mut steps = Vec::new();
     let mut rest = path.trim_start_matches('$');

@@ -1,4 +1,4 @@
-//! Requests, written and read side by side. The vendor takes snake_case too, so that is read as well.
+//! Request bodies, encoded and decoded. The provider also accepts snake_case, so the decoder does too.
 
 use serde_json::{Map, Value, json};
 
@@ -10,19 +10,19 @@ use crate::dialect::field_reader::{
 use crate::dialect::function_tools::empty_parameters_schema;
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// Output that budgets of thought are shares of where the request names no bound, in tokens.
+/// Thinking budgets are a share of this if the request has no output limit.
 const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 24_576;
 
-/// The least that Gemini 2.5 Pro takes as a budget of thought.
+/// Gemini 2.5 Pro's minimum for a thinking budget.
 const MIN_PRO_THINKING_BUDGET: u64 = 128;
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, quirks, provider_options: options, .. } = call;
     let mut body = Map::new();
-    let turns: Vec<Value> =
-        request.messages.iter().map(|turn| encode_message(request, turn, quirks)).collect();
-    body.insert("contents".to_owned(), Value::Array(turns));
+    let contents: Vec<Value> =
+        request.messages.iter().map(|message| encode_message(request, message, quirks)).collect();
+    body.insert("contents".to_owned(), Value::Array(contents));
     let system = request.system_prompt.as_ref().map(|text| json!({"parts": [{"text": text}]}));
     insert_some(&mut body, "systemInstruction", system);
     insert_nonempty_array(&mut body, "tools", encode_tools(&request.tools));
@@ -55,14 +55,15 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body
 }
 
-/// A body as it was sent to this path.
+/// Decodes a body that was sent to `path`, which names the model.
 pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerRequest, String> {
     let (model, method) = path
         .rsplit_once("models/")
         .and_then(|(_, rest)| rest.rsplit_once(':'))
-        .ok_or("the path names no model and method")?;
+        .ok_or("missing model and method in the path")?;
     let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let mut body = FieldReader::from_value(&to_camel_case_keys(body)).ok_or("the body is no JSON object")?;
+    let mut body =
+        FieldReader::from_value(&to_camel_case_keys(body)).ok_or("the body is not a JSON object")?;
     let mut request = Request {
         messages: body.take_array("contents").iter().map(decode_message).collect(),
         system_prompt: body.take_with("systemInstruction", decode_system_prompt),
@@ -90,7 +91,8 @@ pub(super) fn decode_request_body(path: &str, body: &[u8]) -> Result<ServerReque
     })
 }
 
-/// All functions stand in one declaration, where the first of them is; the vendor's own tools beside it.
+/// All functions share one declaration at the position of the first function. Provider-specific tools stay
+/// separate.
 fn encode_tools(tools: &[Tool]) -> Vec<Value> {
     let mut functions: Vec<Value> = tools.iter().filter_map(Tool::as_function).map(encode_function).collect();
     let declared = |tool: &Tool| match tool {
@@ -104,11 +106,11 @@ fn encode_tools(tools: &[Tool]) -> Vec<Value> {
 fn encode_function(function: &FunctionTool) -> Value {
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(function.name));
-    // A function must say what it does.
+    // The description is required.
     object.insert("description".to_owned(), json!(function.description.as_deref().unwrap_or_default()));
     let properties = function.parameters.get("properties").and_then(Value::as_object);
     let open = function.parameters.get("additionalProperties").is_some_and(|more| *more != json!(false));
-    // Older models refuse an object without properties.
+    // Older models reject an object schema without properties.
     if open || properties.is_none_or(|p| !p.is_empty()) {
         object.insert("parametersJsonSchema".to_owned(), function.parameters.clone());
     }
@@ -132,7 +134,7 @@ fn decode_tools(tool: Value) -> Vec<Tool> {
 
 fn decode_function(fields: &mut FieldReader) -> Option<FunctionTool> {
     let schema = fields.take_with("parametersJsonSchema", |schema| Some(schema.clone()));
-    // The vendor's older way: a subset of OpenAPI, its types in capitals.
+    // The older format: a subset of OpenAPI with upper-case types.
     let older = fields.take_with("parameters", |schema| Some(lowercase_schema_types(schema.clone())));
     Some(FunctionTool {
         name: fields.take_string("name")?,
@@ -199,31 +201,32 @@ fn decode_response_format(config: &mut FieldReader) -> Option<ResponseFormat> {
     })
 }
 
-/// Gemini 2.5 takes a budget of tokens, later models a level. The thoughts are asked for: they cost the same unseen.
+/// Gemini 2.5 takes a token budget, later models take a level. Thoughts are requested because they cost the
+/// same if hidden.
 fn encode_thinking_config(
     effort: ReasoningEffort,
     control: EffortControl,
-    most: u64,
+    output_limit: u64,
     model: &str,
 ) -> Option<Value> {
-    let shown = effort != ReasoningEffort::None;
+    let include_thoughts = effort != ReasoningEffort::None;
     match control {
         EffortControl::Unsupported => None,
         EffortControl::Budget => {
-            let budget = effort.token_budget(most.min(DEFAULT_MAX_OUTPUT_TOKENS));
-            // The large model thinks at least a little.
+            let budget = effort.token_budget(output_limit.min(DEFAULT_MAX_OUTPUT_TOKENS));
+            // Pro models cannot switch thinking off.
             let budget = if model.contains("pro") { budget.max(MIN_PRO_THINKING_BUDGET) } else { budget };
-            Some(json!({"thinkingBudget": budget, "includeThoughts": shown}))
+            Some(json!({"thinkingBudget": budget, "includeThoughts": include_thoughts}))
         }
         _ => {
-            // The vendor's levels go from minimal to high: what cannot be said is brought to the nearest of them.
+            // The provider's levels are minimal to high, so other levels map to the nearest one.
             let level = match effort {
                 ReasoningEffort::None | ReasoningEffort::Minimal => "MINIMAL",
                 ReasoningEffort::Low => "LOW",
                 ReasoningEffort::Medium => "MEDIUM",
                 ReasoningEffort::High | ReasoningEffort::Xhigh | ReasoningEffort::Max => "HIGH",
             };
-            Some(json!({"thinkingLevel": level, "includeThoughts": shown}))
+            Some(json!({"thinkingLevel": level, "includeThoughts": include_thoughts}))
         }
     }
 }

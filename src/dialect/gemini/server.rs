@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::messages::encode_parts;
@@ -84,15 +82,15 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// The vendor's convention: `candidatesTokenCount` leaves the thoughts out.
+/// In this dialect, `candidatesTokenCount` excludes reasoning tokens.
 fn encode_usage(usage: &Usage) -> Value {
     let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
-    let thoughts = usage.reasoning_tokens.unwrap_or(0);
+    let reasoning = usage.reasoning_tokens.unwrap_or(0);
     let mut wire = json!({
-        "promptTokenCount": input, "candidatesTokenCount": output.saturating_sub(thoughts), "totalTokenCount": input + output,
+        "promptTokenCount": input, "candidatesTokenCount": output.saturating_sub(reasoning), "totalTokenCount": input + output,
     });
-    if thoughts > 0 {
-        wire["thoughtsTokenCount"] = json!(thoughts);
+    if reasoning > 0 {
+        wire["thoughtsTokenCount"] = json!(reasoning);
     }
     if let Some(cached) = usage.cached_input_tokens.filter(|c| *c > 0) {
         wire["cachedContentTokenCount"] = json!(cached);
@@ -121,7 +119,7 @@ fn encode_chunk(
 struct GeminiEncoder {
     serving: ResponseIdentity,
     usage: Usage,
-    /// Calls go out whole, with the marks on them, so they are held back: the part, and its arguments so far.
+    /// Calls are sent complete and with their signatures, so parts are held back with their arguments so far.
     pending_parts: Vec<(Part, String)>,
 }
 

@@ -1,5 +1,4 @@
-//! The wire structs, spelled as the vendor spells them. Proto3 JSON leaves out what is zero or empty, so everything
-//! read is optional.
+//! Wire structs. Proto3 JSON omits zero and empty values, so every field is optional.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,7 +6,7 @@ use serde_json::Value;
 use crate::chat::{FinishReason, Usage};
 use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
-/// Fields that the dialect has and this product has no use for. Sorted.
+/// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "candidates[].avgLogprobs",
     "candidates[].content.parts[].functionCall.partialArgs[].nullValue",
@@ -73,7 +72,7 @@ pub(super) struct GeminiPart {
 }
 
 impl GeminiPart {
-    /// A part that only this vendor has, as it goes back.
+    /// Takes a part that only this provider has, as it must be sent back.
     pub(super) fn take_provider_specific(&mut self) -> Option<Value> {
         let fields = [
             ("executableCode", self.executable_code.take()),
@@ -94,11 +93,11 @@ pub(super) struct GeminiFunctionCall {
     pub name: Option<String>,
     pub args: Option<Value>,
     pub partial_args: Option<Vec<GeminiPartialArg>>,
-    /// More of this call follows in later parts.
+    /// Later parts continue this call.
     pub will_continue: bool,
 }
 
-/// A piece of a call's arguments.
+/// A fragment of a call's arguments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct GeminiPartialArg {
@@ -131,7 +130,8 @@ pub(super) struct GeminiUsage {
 }
 
 impl GeminiUsage {
-    /// By our convention: tool prompts stand beside the prompt, thoughts beside the candidates.
+    /// In this dialect, the prompt count excludes tool-use prompts and the candidate count excludes
+    /// reasoning, so they are added.
     pub(super) fn to_usage(&self) -> Usage {
         Usage {
             input_tokens: Usage::sum_known(&[self.prompt_token_count, self.tool_use_prompt_token_count]),
@@ -143,7 +143,7 @@ impl GeminiUsage {
         }
     }
 
-    /// Takes over every count that `newer` has: figures are cumulative, and late chunks leave some out.
+    /// Replaces counts by those set in `newer`: counts are cumulative, and late chunks omit some.
     pub(super) fn merge(&mut self, newer: &Self) {
         self.prompt_token_count = newer.prompt_token_count.or(self.prompt_token_count);
         self.tool_use_prompt_token_count =
@@ -155,20 +155,18 @@ impl GeminiUsage {
     }
 }
 
-/// What a finish reason means.
 pub(super) enum GeminiFinishReason {
     Known(FinishReason),
-    /// The model's own broken output: an attempt that failed.
+    /// The model produced invalid output, so the attempt failed.
     MalformedOutput,
     Unknown,
 }
 
-/// The vendor's word for a finish reason.
 pub(super) fn decode_finish_reason(word: &str) -> GeminiFinishReason {
     GeminiFinishReason::Known(match word {
-        // Servers asked for integer enums send these for STOP, MAX_TOKENS and SAFETY.
+        // Servers configured for integer enums send these numbers for STOP, MAX_TOKENS, and SAFETY.
         "STOP" | "1" => FinishReason::Stop,
-        // A long answer that could be taken up again, which the contract has no way to ask for.
+        // `CONTINUATION` marks a long response that could be continued, which slalom does not support.
         "MAX_TOKENS" | "2" | "CONTINUATION" => FinishReason::Length,
         "SAFETY"
         | "3"

@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::OllamaDecoder;
 use super::{Ollama, request};
 use crate::chat::{
@@ -21,7 +19,7 @@ impl ClientCodec for Ollama {
     fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
         match part {
             Part::Document(_) => Some("documents"),
-            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("pictures by URL"),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("images by URL"),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Lines to events. A whole answer is one line.
+//! Decodes lines. A complete body is one line.
 
 use super::wire::{IGNORED_FIELDS, OllamaLine};
 use crate::chat::{Failure, FailureClass, FailurePhase, FinishReason, StreamEvent, Usage};
@@ -8,7 +8,6 @@ use crate::dialect::sse_stream_decoder::truncated_failure;
 use crate::dialect::wire_json::{decode_json, empty_body_failure};
 use crate::dialect::{DecodeProgress, StreamDecoder};
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct OllamaDecoder {
     line_decoder: NdjsonDecoder,
@@ -19,7 +18,6 @@ pub(super) struct OllamaDecoder {
 }
 
 impl OllamaDecoder {
-    /// Reads one object.
     pub(super) fn decode_line(&mut self, json: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         self.has_input = true;
         let line: OllamaLine = decode_json(json, IGNORED_FIELDS, events)?;
@@ -66,7 +64,7 @@ impl OllamaDecoder {
         Ok(())
     }
 
-    /// Calls end with `stop` too.
+    /// Responses with tool calls end with `stop` too.
     fn decode_finish_reason(&self, word: Option<&str>, events: &mut Vec<StreamEvent>) -> FinishReason {
         match word.unwrap_or_default() {
             "stop" | "" if self.tool_call_count > 0 => FinishReason::ToolCalls,
@@ -103,7 +101,8 @@ impl StreamDecoder for OllamaDecoder {
 
     fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         if let Some(last) = self.line_decoder.finish().filter(|_| !self.is_finished) {
-            // The end may have cut this line: when it does not read, the stream was cut, not malformed.
+            // The end of the stream may have cut this line. If it cannot be parsed, the stream is truncated,
+            // not malformed.
             match self.decode_line(&last, events) {
                 Err(failure) if failure.class != FailureClass::Malformed => return Err(failure),
                 _ => {}

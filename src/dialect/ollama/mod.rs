@@ -1,4 +1,4 @@
-//! Ollama's native chat.
+//! The dialect `ollama` (Ollama's native chat API). It depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -6,5 +6,4 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `ollama`.
 pub(super) struct Ollama;

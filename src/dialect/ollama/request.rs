@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ use crate::dialect::parsed_message::{
 };
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -26,7 +26,7 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
         request.system_prompt.iter().map(|text| json!({"role": "system", "content": text})).collect();
     request.messages.iter().for_each(|message| encode_message(request, message, &mut messages));
     body.insert("messages".to_owned(), Value::Array(messages));
-    // There is no word on which tool to call; "none" is said by offering none.
+    // The dialect has no tool choice, so `none` omits the tools.
     if request.tool_choice != Some(ToolChoice::None) {
         insert_nonempty_array(
             &mut body,
@@ -41,7 +41,7 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     insert_some(&mut body, "format", format);
     let effort = request.reasoning_effort.filter(|_| quirks.effort != EffortControl::Unsupported);
     insert_some(&mut body, "think", effort.map(encode_think));
-    // The server streams unless it is told not to.
+    // The server streams by default.
     body.insert("stream".to_owned(), json!(stream));
     let mut settings = Map::new();
     insert_some(&mut settings, "temperature", request.temperature);
@@ -54,10 +54,9 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body
 }
 
-/// A body as it was sent.
 pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
     let mut body = FieldReader::from_body(body)?;
-    let model = body.take_string("model").ok_or("`model` is missing")?;
+    let model = body.take_string("model").ok_or("missing `model`")?;
     let mut request = Request {
         tools: body.take_array("tools").into_iter().map(decode_tool_without_strict).collect(),
         response_format: body.take_with("format", decode_response_format),
@@ -86,7 +85,7 @@ fn decode_response_format(format: &Value) -> Option<ResponseFormat> {
     Some(ResponseFormat::JsonSchema(JsonSchema { name, description: None, schema, strict: None }))
 }
 
-/// The vendor has four levels, and off.
+/// The provider has four levels and off.
 fn encode_think(effort: ReasoningEffort) -> Value {
     match effort {
         ReasoningEffort::None => json!(false),
@@ -109,9 +108,9 @@ fn decode_think(think: &Value) -> Option<ReasoningEffort> {
     .find(|level| encode_think(*level) == *think)
 }
 
-/// Appends a turn. Content is one string: several texts are joined by a blank line.
+/// Content is one string, so several texts are joined by a blank line.
 fn encode_message(request: &Request, message: &Message, out: &mut Vec<Value>) {
-    let (mut texts, mut thoughts, mut images, mut calls) =
+    let (mut texts, mut reasoning, mut images, mut calls) =
         (Vec::new(), String::new(), Vec::new(), Vec::new());
     let mut others = message.parts.is_empty();
     for part in &message.parts {
@@ -121,7 +120,7 @@ fn encode_message(request: &Request, message: &Message, out: &mut Vec<Value>) {
             Part::Image(Attachment { source: AttachmentSource::Base64(data), .. }) => {
                 images.push(data.clone());
             }
-            Part::Reasoning { text, .. } => thoughts.push_str(text),
+            Part::Reasoning { text, .. } => reasoning.push_str(text),
             Part::ToolCall(call) => {
                 let function = json!({"name": call.name, "arguments": arguments_as_object(&call.arguments)});
                 calls.push(match call.id.as_str() {
@@ -149,13 +148,13 @@ fn encode_message(request: &Request, message: &Message, out: &mut Vec<Value>) {
     let mut object = Map::new();
     object.insert("role".to_owned(), json!(crate::dialect::wire_json::role_name(message)));
     object.insert("content".to_owned(), json!(texts.join("\n\n")));
-    insert_some(&mut object, "thinking", (!thoughts.is_empty()).then_some(thoughts));
+    insert_some(&mut object, "thinking", (!reasoning.is_empty()).then_some(reasoning));
     insert_nonempty_array(&mut object, "images", images);
     insert_nonempty_array(&mut object, "tool_calls", calls);
     out.push(Value::Object(object));
 }
 
-/// Takes one message into a request. One with something in it that the contract has no place for is kept whole.
+/// A message with fields that the request types cannot represent is kept verbatim.
 fn decode_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
     let known = read_all_fields(&message, |fields| {
@@ -170,7 +169,7 @@ fn decode_message(message: Value, request: &mut Request) {
                 is_error: false,
             }),
             "user" | "assistant" => {
-                let thoughts =
+                let reasoning =
                     fields.take_string("thinking").map(|text| Part::Reasoning { text, state: None });
                 let images = fields.take_strings("images").into_iter().map(decode_image);
                 let calls: Option<Vec<Part>> = fields
@@ -178,11 +177,11 @@ fn decode_message(message: Value, request: &mut Request) {
                     .iter()
                     .map(|call| decode_tool_call(call).map(Part::ToolCall))
                     .collect();
-                let said = (!content.is_empty()).then(|| Part::from_text(content));
+                let text = (!content.is_empty()).then(|| Part::from_text(content));
                 let role = if role == "user" { Role::User } else { Role::Assistant };
                 ParsedMessage::Message(
                     role,
-                    thoughts.into_iter().chain(said).chain(images).chain(calls?).collect(),
+                    reasoning.into_iter().chain(text).chain(images).chain(calls?).collect(),
                 )
             }
             _ => return None,
@@ -191,7 +190,7 @@ fn decode_message(message: Value, request: &mut Request) {
     push_message(known, message, request);
 }
 
-/// The vendor names no type; a picture's first bytes do.
+/// The provider sends no media type, so it is detected from the image's first bytes.
 fn decode_image(data: String) -> Part {
     let media_type = match data.get(..4) {
         Some("iVBO") => "image/png",

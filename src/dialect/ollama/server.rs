@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::{Ollama, request};
@@ -8,7 +6,7 @@ use crate::dialect::{
     ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
 };
 
-/// The simulator's answers have no date of their own.
+/// The simulator's responses have no real date.
 const FIXED_CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 impl ServerCodec for Ollama {
@@ -67,7 +65,7 @@ fn encode_final_object(model: &str, message: &Value, reason: FinishReason, usage
 struct OllamaEncoder {
     model: String,
     usage: Usage,
-    /// Calls go out whole, so their pieces are held back: id, name, arguments.
+    /// Calls are sent complete, so ID, name, and arguments are held back until then.
     pending_tool_calls: Vec<(String, String, String)>,
 }
 

@@ -1,11 +1,9 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::dialect::wire_json::{deserialize_count, deserialize_string_or_number};
 
-/// Fields that the dialect has and this product has no use for. Sorted.
+/// Known fields that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "created_at",
     "eval_duration",
@@ -21,7 +19,7 @@ pub(super) const IGNORED_FIELDS: &[&str] = &[
     "total_duration",
 ];
 
-/// One line of a stream, or a whole answer.
+/// One line of a stream, or a complete response.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OllamaLine {

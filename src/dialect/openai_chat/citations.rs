@@ -1,10 +1,10 @@
-//! Where an answer's words come from, as the dialect's speakers say it.
+//! Citations in the formats of this dialect's providers.
 
 use serde_json::Value;
 
 use crate::chat::Citation;
 
-/// A mark on the text (OpenAI's web search, OpenRouter, Azure).
+/// A text annotation (OpenAI's web search, OpenRouter, Azure).
 pub(super) fn parse_annotation(annotation: &Value) -> Option<Citation> {
     let source = annotation.get("url_citation").unwrap_or(annotation);
     let text = |name: &str| source.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -16,7 +16,8 @@ pub(super) fn parse_annotation(annotation: &Value) -> Option<Citation> {
     (citation != Citation::default()).then_some(citation)
 }
 
-/// Sources beside the text: with titles where there are such (Perplexity), else addresses (Perplexity, xAI).
+/// Sources listed beside the text: with titles if there are any (Perplexity), otherwise URLs (Perplexity,
+/// xAI).
 pub(super) fn parse_sources(results: Option<&[Value]>, addresses: Option<&[Value]>) -> Vec<Citation> {
     let results: Vec<Citation> = results.unwrap_or_default().iter().filter_map(parse_annotation).collect();
     if !results.is_empty() {

@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::OpenaiChatDecoder;
 use super::{OpenaiChat, request};
 use crate::chat::{Attachment, AttachmentSource, Failure, Part, ReasoningEffort, StreamEvent};
@@ -24,7 +22,7 @@ impl ClientCodec for OpenaiChat {
 
     fn supported_efforts(&self, quirks: &Quirks) -> &'static [ReasoningEffort] {
         match quirks.effort {
-            // A switch knows off and on; on is as hard as the model thinks unasked.
+            // A switch has only off and on, and on is the model's default effort.
             EffortControl::ThinkingSwitch if !quirks.effort_levels => {
                 &[ReasoningEffort::None, ReasoningEffort::Medium]
             }

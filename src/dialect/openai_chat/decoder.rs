@@ -1,4 +1,4 @@
-//! Chunks to events. A whole answer is read as one chunk that holds everything, so both mean the same.
+//! Decodes chunks. A complete body is decoded as one chunk, so both give the same result.
 
 use serde_json::{Value, json};
 
@@ -15,22 +15,21 @@ use crate::dialect::sse_stream_decoder::{SseResponseDecoder, truncated_failure};
 use crate::dialect::wire_json::{TextOrParts, decode_json};
 use crate::dialect::{DecodeProgress, Quirks};
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct OpenaiChatDecoder {
     completion_excludes_reasoning: bool,
     model: Option<String>,
     has_id: bool,
-    /// The tool calls seen, in order: the wire's index, where it gives one, and the call's id.
+    /// Tool calls in order: the wire index, if there is one, and the call's ID.
     tool_calls: Vec<(Option<u64>, String)>,
     has_content: bool,
     has_refusal: bool,
-    /// The plain field in which reasoning came, so that the parts that repeat it are left out.
+    /// The field that carried reasoning text, so that `reasoning_details` that repeat it are skipped.
     reasoning_field: Option<&'static str>,
     reasoning_details: ReasoningDetails,
     has_sources: bool,
     finish_reason: Option<FinishReason>,
-    /// A finish reason was given as null and never as a word.
+    /// A finish reason was null and never a string.
     has_null_finish_reason: bool,
     has_done_marker: bool,
 }
@@ -50,7 +49,7 @@ impl OpenaiChatDecoder {
         let error = chunk.error.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.error.as_ref()));
         if let Some(error) = error.filter(|e| is_error_value(e)) {
             if !self.is_finished() || whole {
-                // The code may stand beside the `error` string, so the whole chunk is read.
+                // The code may be next to an `error` string, so the whole chunk is parsed.
                 let value: Value = serde_json::from_slice(json).unwrap_or_else(|_| error.clone());
                 return Err(ErrorBody::decode_in_band_failure(&value));
             }
@@ -107,18 +106,18 @@ impl OpenaiChatDecoder {
         if let Some(error) = choice.error.as_ref().filter(|e| is_error_value(e)) {
             return Err(ErrorBody::decode_in_band_failure(error));
         }
-        // Perplexity sends both: in a chunk the message is cumulative, in a whole answer the delta is empty.
-        let said = if whole { choice.message.or(choice.delta) } else { choice.delta.or(choice.message) };
-        if let Some(said) = said {
-            self.decode_delta(said, events);
+        // Perplexity sends both: in a chunk the message is cumulative, in a complete body the delta is empty.
+        let message = if whole { choice.message.or(choice.delta) } else { choice.delta.or(choice.message) };
+        if let Some(message) = message {
+            self.decode_delta(message, events);
         }
         match choice.finish_reason {
-            // OpenRouter repeats the reason in the chunk that carries usage.
+            // OpenRouter repeats the reason in the chunk with usage.
             NullableField::Value(word) if self.finish_reason.is_none() && !word.is_empty() => {
                 self.emit_finish(&word, choice.native_finish_reason, events);
             }
             NullableField::Null => self.has_null_finish_reason = true,
-            // An empty reason after nulls is a server's way of saying nothing in particular.
+            // Some servers end a series of nulls with an empty reason that means nothing in particular.
             NullableField::Value(_) => self.has_null_finish_reason = false,
             NullableField::Absent => {}
         }
@@ -151,7 +150,7 @@ impl OpenaiChatDecoder {
         for call in delta.tool_calls.into_iter().flatten() {
             self.decode_tool_call_delta(call, events);
         }
-        // The functions API of old: one call, without index or id.
+        // The deprecated functions API: one call, without index or ID.
         if let Some(function) = delta.function_call.filter(|f| f.name.is_some() || f.arguments.is_some()) {
             let (index, id, custom, extra_content) = (Some(0), None, None, None);
             self.decode_tool_call_delta(
@@ -183,8 +182,8 @@ impl OpenaiChatDecoder {
         }
     }
 
-    /// Pieces of a call carry its index; the first one carries its id and name. Where the index is missing, or is used
-    /// again for a call with another id, a new call begins.
+    /// Deltas of a call carry its index, and the first one carries its ID and name. A new call starts if the
+    /// index is missing or is reused with another ID.
     fn decode_tool_call_delta(&mut self, call: OpenaiChatToolCallDelta, events: &mut Vec<StreamEvent>) {
         let id = call.id.unwrap_or_default();
         let (name, arguments) = match (call.function, call.custom) {
@@ -198,7 +197,7 @@ impl OpenaiChatDecoder {
                 && *index == call.index
                 && !(begins && !known_id.is_empty() && *known_id != id)
         });
-        // A piece without index and id belongs to the call before it.
+        // A delta without index and ID belongs to the last call.
         let known = known.or_else(|| {
             if call.index.is_none() && !begins && name.is_empty() {
                 self.tool_calls.len().checked_sub(1)
@@ -244,7 +243,7 @@ impl OpenaiChatDecoder {
         events.push(StreamEvent::Finish(self.effective_finish_reason(reason)));
     }
 
-    /// Says what the model needs to take its thoughts up again.
+    /// Emits the state that the model needs to continue its reasoning.
     fn emit_reasoning_state(&mut self, events: &mut Vec<StreamEvent>) {
         events.extend(
             std::mem::take(&mut self.reasoning_details)
@@ -253,7 +252,7 @@ impl OpenaiChatDecoder {
         );
     }
 
-    /// A refusal arrives as `stop`; calls that a named tool choice forced do too.
+    /// Refusals and calls that a named tool choice forced both arrive as `stop`.
     fn effective_finish_reason(&self, reason: FinishReason) -> FinishReason {
         match reason {
             FinishReason::Stop if self.has_refusal => FinishReason::Refusal,
@@ -274,9 +273,9 @@ impl SseResponseDecoder for OpenaiChatDecoder {
             return Ok(DecodeProgress::Done);
         }
         if frame.event == "error" && !self.is_finished() {
-            let said =
+            let error =
                 serde_json::from_str(&frame.data).unwrap_or_else(|_| Value::String(frame.data.clone()));
-            return Err(ErrorBody::decode_in_band_failure(&said));
+            return Err(ErrorBody::decode_in_band_failure(&error));
         }
         self.decode_chunk(frame.data.as_bytes(), false, events)?;
         Ok(DecodeProgress::More)
@@ -285,7 +284,7 @@ impl SseResponseDecoder for OpenaiChatDecoder {
     fn decode_body(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         self.decode_chunk(body, true, events)?;
         if self.finish_reason.is_none() {
-            // A whole body has its own end; which one, some servers leave unsaid.
+            // A complete body is finished even if the server omits the reason.
             self.finish_reason = Some(FinishReason::Stop);
             self.emit_reasoning_state(events);
             events.push(StreamEvent::Finish(self.effective_finish_reason(FinishReason::Stop)));
@@ -303,7 +302,7 @@ impl SseResponseDecoder for OpenaiChatDecoder {
             self.emit_reasoning_state(events);
             events.push(StreamEvent::Finish(match self.effective_finish_reason(FinishReason::Stop) {
                 FinishReason::Stop => FinishReason::Other,
-                meant => meant,
+                other => other,
             }));
             return Ok(());
         }
@@ -311,7 +310,7 @@ impl SseResponseDecoder for OpenaiChatDecoder {
     }
 
     fn is_finished(&self) -> bool {
-        // An answer that broke is not finished: an error may follow that says why.
+        // A broken response is not finished: an error that gives the reason may follow.
         self.finish_reason.is_some_and(|reason| reason != FinishReason::Error)
     }
 }
@@ -325,7 +324,7 @@ fn is_error_value(value: &Value) -> bool {
     }
 }
 
-/// A 200 without choices: an error in some other shape, or nothing of this dialect.
+/// A 200 without choices: an error in another format, or a response of another dialect.
 fn missing_choices_failure(json: &[u8]) -> Failure {
     let value: Value = serde_json::from_slice(json).unwrap_or_default();
     let body = value.get("base_resp").unwrap_or(&value);

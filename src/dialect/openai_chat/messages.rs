@@ -1,5 +1,5 @@
-//! Turns of a conversation, written and read side by side. A turn with something in it that the contract has no place
-//! for is kept whole, as the vendor's own.
+//! Messages of a conversation, encoded and decoded. A message with fields that the request types cannot
+//! represent is kept verbatim.
 
 use serde_json::{Map, Value, json};
 
@@ -14,10 +14,10 @@ use crate::dialect::parsed_message::{
 use crate::dialect::wire_json::is_plain_text_part;
 use crate::dialect::{EchoReasoning, Quirks};
 
-/// Appends a turn: what tools gave back comes first, each in a message of its own.
+/// Tool results come first, each in its own message.
 pub(super) fn encode_message(message: &Message, quirks: &Quirks, out: &mut Vec<Value>) {
-    if let Some(turn) = provider_specific_message(message) {
-        out.push(turn.clone());
+    if let Some(block) = provider_specific_message(message) {
+        out.push(block.clone());
         return;
     }
     let mut content = Vec::new();
@@ -34,7 +34,7 @@ pub(super) fn encode_message(message: &Message, quirks: &Quirks, out: &mut Vec<V
     }
 }
 
-/// One text is a plain string: some speakers of the dialect know nothing else.
+/// A single text is sent as a string, because some compatible servers accept nothing else.
 fn encode_content(mut content: Vec<Value>, quirks: &Quirks) -> Value {
     let text = |part: &Value| part["text"].as_str().filter(|_| part["type"] == "text").map(str::to_owned);
     if quirks.content_as_string && content.iter().all(|part| text(part).is_some()) {
@@ -98,7 +98,7 @@ fn encode_assistant_message(message: &Message, content: Vec<Value>, quirks: &Qui
     let mut object = Map::new();
     object.insert("role".to_owned(), json!("assistant"));
     let mut calls = Vec::new();
-    // What a gateway hangs on a call comes just before it.
+    // A gateway's extra data for a call is in the reasoning state before the call.
     let mut extra = None;
     for part in &message.parts {
         match part {
@@ -128,41 +128,42 @@ fn encode_assistant_message(message: &Message, content: Vec<Value>, quirks: &Qui
     Value::Object(object)
 }
 
-/// Thoughts go back in the field in which they came.
+/// Reasoning is sent back in the field in which it arrived.
 fn encode_reasoning(message: &Message, quirks: &Quirks, object: &mut Map<String, Value>) {
-    let said = |state: &Option<Value>| match state.as_ref()?["field"].as_str()? {
+    let state_field = |state: &Option<Value>| match state.as_ref()?["field"].as_str()? {
         "reasoning" => Some("reasoning"),
         _ => Some("reasoning_content"),
     };
-    let thoughts = message.parts.iter().filter_map(|part| match part {
+    let reasoning = message.parts.iter().filter_map(|part| match part {
         Part::Reasoning { text, state } => Some((text, state)),
         _ => None,
     });
-    // The state may come after the words.
-    let usual = thoughts.clone().find_map(|(_, state)| said(state)).unwrap_or("reasoning_content");
+    // The state may come after the text.
+    let default_field =
+        reasoning.clone().find_map(|(_, state)| state_field(state)).unwrap_or("reasoning_content");
     let mut details = Vec::new();
-    for (text, state) in thoughts {
-        let field = said(state);
-        match object.get_mut(field.unwrap_or(usual)) {
+    for (text, state) in reasoning {
+        let field = state_field(state);
+        match object.get_mut(field.unwrap_or(default_field)) {
             Some(Value::String(so_far)) => so_far.push_str(text),
-            // A server that insists on the field takes an empty one too.
+            // Servers that require the field also accept an empty string.
             _ if field.is_some() || !text.is_empty() => {
-                object.insert(field.unwrap_or(usual).to_owned(), json!(text));
+                object.insert(field.unwrap_or(default_field).to_owned(), json!(text));
             }
             _ => {}
         }
         let more = state.as_ref().and_then(|s| s["reasoning_details"].as_array().cloned());
         details.extend(more.unwrap_or_default());
     }
-    // Who insists on thoughts in turns that call tools takes empty ones for those of another model.
-    let none = !object.contains_key("reasoning_content") && !object.contains_key("reasoning");
-    if quirks.echo_reasoning == EchoReasoning::ToolTurns && none {
+    // Servers that require reasoning in messages with tool calls accept an empty string, which replaces
+    // another model's reasoning.
+    let no_reasoning = !object.contains_key("reasoning_content") && !object.contains_key("reasoning");
+    if quirks.echo_reasoning == EchoReasoning::ToolTurns && no_reasoning {
         object.insert("reasoning_content".to_owned(), json!(""));
     }
     insert_nonempty_array(object, "reasoning_details", details);
 }
 
-/// Takes one message into a request.
 pub(super) fn decode_message(message: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
     let known = crate::dialect::field_reader::read_all_fields(&message, |fields| {
@@ -216,7 +217,7 @@ fn decode_assistant_parts(fields: &mut FieldReader) -> Option<Vec<Part>> {
     Some(parts)
 }
 
-/// An id that the provider accepts. Nine letters or digits out of any other id, always the same ones.
+/// An ID that the provider accepts. Any other ID is mapped to nine letters or digits, always the same ones.
 fn adapt_call_id(id: &str, quirks: &Quirks) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     if !quirks.nine_letter_call_ids || id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric()) {

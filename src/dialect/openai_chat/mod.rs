@@ -1,4 +1,5 @@
-//! OpenAI Chat Completions, and the many who speak it with an accent of their own (see [`Quirks`](super::Quirks)).
+//! The dialect `openai-chat`: OpenAI Chat Completions and compatible APIs, whose deviations are
+//! [`Quirks`](super::Quirks). It depends on `chat` and on the shared code of `dialect`.
 
 mod citations;
 mod client;
@@ -9,5 +10,4 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `openai-chat`.
 pub(super) struct OpenaiChat;

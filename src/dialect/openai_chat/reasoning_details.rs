@@ -1,15 +1,15 @@
-//! The state of a model's thoughts, gathered from its pieces, as it goes back on the next turn.
+//! Collects a model's reasoning state from its deltas, to be sent back with the next request.
 
 use serde_json::{Value, json};
 
-/// OpenRouter's `reasoning_details`. Pieces of one detail have its index and type.
+/// OpenRouter's `reasoning_details`. Deltas of one detail share its index and type.
 #[derive(Debug, Default)]
 pub(super) struct ReasoningDetails {
     details: Vec<Value>,
 }
 
 impl ReasoningDetails {
-    /// Takes a detail, or a piece of one.
+    /// Adds a complete detail or a delta of one.
     pub(super) fn push_delta(&mut self, piece: Value) {
         let same = |known: &&mut Value| {
             !piece["index"].is_null() && known["index"] == piece["index"] && known["type"] == piece["type"]
@@ -32,7 +32,7 @@ impl ReasoningDetails {
         }
     }
 
-    /// The state, where there is any; `field` is the plain field in which the thoughts came.
+    /// `None` without any state. `field` is the field that carried reasoning text.
     pub(super) fn into_state(self, field: Option<&str>) -> Option<Value> {
         if field.is_none() && self.details.is_empty() {
             return None;
@@ -48,7 +48,7 @@ impl ReasoningDetails {
     }
 }
 
-/// Fields that come in pieces; the others say the same thing each time.
+/// These fields arrive in deltas; all others repeat the same value.
 fn is_appended_field(name: &str) -> bool {
     matches!(name, "text" | "summary" | "data")
 }
@@ -59,14 +59,14 @@ mod tests {
 
     #[test]
     fn deltas_of_same_index_are_merged() {
-        let mut thoughts = ReasoningDetails::default();
+        let mut details = ReasoningDetails::default();
         for text in ["he", "llo"] {
-            thoughts
+            details
                 .push_delta(json!({"type": "reasoning.text", "text": text, "index": 0, "signature": null}));
         }
-        thoughts.push_delta(json!({"type": "reasoning.text", "signature": "s", "index": 0}));
-        thoughts.push_delta(json!({"type": "reasoning.encrypted", "data": "x", "index": 1}));
-        let state = thoughts.into_state(Some("reasoning")).unwrap();
+        details.push_delta(json!({"type": "reasoning.text", "signature": "s", "index": 0}));
+        details.push_delta(json!({"type": "reasoning.encrypted", "data": "x", "index": 1}));
+        let state = details.into_state(Some("reasoning")).unwrap();
         assert_eq!(state["reasoning_details"][0]["text"], "hello");
         assert_eq!(state["reasoning_details"][0]["signature"], "s");
         assert_eq!(state["reasoning_details"][1]["data"], "x");

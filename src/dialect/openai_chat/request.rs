@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::dialect::{
     ClientRequest, EffortControl, MaxTokensField, Quirks, ResponseFormatControl, ServerRequest, SystemRole,
 };
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -36,9 +36,9 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     insert_some(&mut body, max_tokens, request.max_output_tokens);
     insert_nonempty_array(&mut body, "stop", request.stop_sequences.clone());
     insert_some(&mut body, if quirks.random_seed { "random_seed" } else { "seed" }, request.seed);
-    // Who takes no word on which tool to call is told "none" by being offered none.
-    let offered = !(quirks.no_forced_tools && request.tool_choice == Some(ToolChoice::None));
-    if offered {
+    // If the provider has no tool choice, `none` omits the tools.
+    let send_tools = !(quirks.no_forced_tools && request.tool_choice == Some(ToolChoice::None));
+    if send_tools {
         insert_nonempty_array(&mut body, "tools", request.tools.iter().map(encode_tool).collect());
         insert_some(
             &mut body,
@@ -65,10 +65,9 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     body
 }
 
-/// A body as it was sent.
 pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
     let mut body = FieldReader::from_body(body)?;
-    let model = body.take_string("model").ok_or("`model` is missing")?;
+    let model = body.take_string("model").ok_or("missing `model`")?;
     let mut request = Request {
         temperature: body.take_f64("temperature"),
         top_p: body.take_f64("top_p"),
@@ -114,7 +113,7 @@ fn decode_tool_choice(choice: &Value) -> Option<ToolChoice> {
     }
 }
 
-/// JSON alone where the provider knows no schemas: the prompt says the rest.
+/// Plain JSON mode if the provider does not support schemas; the prompt then contains the schema.
 fn encode_response_format(schema: &ResponseFormat, quirks: &Quirks) -> Value {
     match schema {
         ResponseFormat::JsonSchema(schema) if quirks.schema != ResponseFormatControl::JsonObject => {

@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::{OpenaiChat, request};

@@ -1,5 +1,3 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,7 +6,7 @@ use crate::dialect::wire_json::{
     TextOrParts, deserialize_count, deserialize_string_or_number, usd_to_nano_usd,
 };
 
-/// Fields that the dialect or one of its speakers has and this product has no use for. Sorted.
+/// Fields of the dialect or its providers that slalom does not use, sorted.
 pub(super) const IGNORED_FIELDS: &[&str] = &[
     "base_resp",
     "choices[].content_filter_offsets",
@@ -83,17 +81,17 @@ pub(super) struct OpenaiChatChunk {
     pub choices: Option<Vec<OpenaiChatChoice>>,
     pub usage: Option<OpenaiChatUsage>,
     pub error: Option<Value>,
-    /// Words beside no choices: an error in its flat form (older vLLM).
+    /// A flat error has a message but no choices (older vLLM).
     pub message: Option<Value>,
     pub object: Option<String>,
     pub x_groq: Option<OpenaiChatGroqExtension>,
-    /// Perplexity's and xAI's sources: addresses.
+    /// Source URLs (Perplexity, xAI).
     pub citations: Option<Vec<Value>>,
-    /// Perplexity's sources with their titles.
+    /// Sources with titles (Perplexity).
     pub search_results: Option<Vec<Value>>,
 }
 
-/// Groq repeats usage here, and only here on older servers.
+/// Groq repeats usage here; older servers send it only here.
 #[derive(Debug, Deserialize)]
 pub(super) struct OpenaiChatGroqExtension {
     pub usage: Option<OpenaiChatUsage>,
@@ -105,7 +103,7 @@ pub(super) struct OpenaiChatChoice {
     #[serde(default, deserialize_with = "deserialize_count")]
     pub index: Option<u64>,
     pub delta: Option<OpenaiChatDelta>,
-    /// Whole answers; some servers send it in chunks too, cumulative, beside the delta.
+    /// Set in complete bodies. Some servers also send it in chunks, cumulative, next to the delta.
     pub message: Option<OpenaiChatDelta>,
     #[serde(default, deserialize_with = "deserialize_nullable")]
     pub finish_reason: NullableField,
@@ -113,7 +111,7 @@ pub(super) struct OpenaiChatChoice {
     pub error: Option<Value>,
 }
 
-/// A finish reason that may be absent, null or a word: these three mean different things at the end of a stream.
+/// A finish reason that may be absent, null, or a string, which mean different things at the end of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub(super) enum NullableField {
     #[default]
@@ -133,13 +131,13 @@ fn deserialize_nullable<'de, D: serde::Deserializer<'de>>(
 pub(super) struct OpenaiChatDelta {
     pub content: Option<TextOrParts>,
     pub refusal: Option<String>,
-    /// DeepSeek's name for reasoning, and most others'.
+    /// Reasoning at DeepSeek and most other providers.
     pub reasoning_content: Option<TextOrParts>,
-    /// Groq's, OpenRouter's and newer vLLM's.
+    /// Reasoning at Groq, OpenRouter, and newer vLLM.
     pub reasoning: Option<TextOrParts>,
-    /// OpenRouter's parts, which repeat `reasoning` where that is there.
+    /// OpenRouter's details, which repeat `reasoning` if it is set.
     pub reasoning_details: Option<Vec<Value>>,
-    /// Where things in the text come from.
+    /// Citations.
     pub annotations: Option<Vec<Value>>,
     pub tool_calls: Option<Vec<OpenaiChatToolCallDelta>>,
     pub function_call: Option<OpenaiChatFunctionDelta>,
@@ -152,16 +150,16 @@ pub(super) struct OpenaiChatToolCallDelta {
     #[serde(default, deserialize_with = "deserialize_string_or_number")]
     pub id: Option<String>,
     pub function: Option<OpenaiChatFunctionDelta>,
-    /// A custom tool's call: free text in place of arguments.
+    /// A custom tool's call, with free text instead of arguments.
     pub custom: Option<OpenaiChatCustomToolDelta>,
-    /// What a gateway hangs on a call and wants back (Google's thought signatures).
+    /// Extra data of a gateway that must be sent back with the call (Google's thought signatures).
     pub extra_content: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OpenaiChatFunctionDelta {
     pub name: Option<String>,
-    /// A string of JSON; an object with some servers.
+    /// JSON text; some servers send an object.
     pub arguments: Option<Value>,
 }
 
@@ -188,7 +186,7 @@ pub(super) struct OpenaiChatUsage {
     /// Together and Moonshot.
     #[serde(deserialize_with = "deserialize_count")]
     cached_tokens: Option<u64>,
-    /// Gateways that pass Anthropic's names on.
+    /// Gateways that keep Anthropic's names.
     #[serde(deserialize_with = "deserialize_count")]
     cache_read_input_tokens: Option<u64>,
     #[serde(deserialize_with = "deserialize_count")]
@@ -196,12 +194,13 @@ pub(super) struct OpenaiChatUsage {
     /// Perplexity.
     #[serde(deserialize_with = "deserialize_count")]
     reasoning_tokens: Option<u64>,
-    /// Dollars (OpenRouter), or an object with their sum (Perplexity).
+    /// US dollars (OpenRouter), or an object with a total (Perplexity).
     cost: Option<Value>,
     cost_details: Option<Value>,
-    /// OpenRouter: the model itself is paid for with the caller's own key, and `cost` is the fee alone.
+    /// OpenRouter with the caller's own key: the model is billed separately, and `cost` is only OpenRouter's
+    /// fee.
     is_byok: Option<bool>,
-    /// xAI: ten-billionths of a dollar.
+    /// xAI: ten-billionths of a US dollar.
     cost_in_usd_ticks: Option<Value>,
 }
 
@@ -225,8 +224,8 @@ struct OpenaiChatCompletionDetails {
 }
 
 impl OpenaiChatUsage {
-    /// By our convention. `prompt_tokens` holds the cached and written ones, `completion_tokens` the reasoning, except
-    /// where the provider leaves it out: then the total says so.
+    /// `prompt_tokens` includes cached and cache-write tokens. `completion_tokens` includes reasoning, unless
+    /// the provider excludes it, which the total reveals.
     pub(super) fn to_usage(&self, completion_excludes_reasoning: bool) -> Usage {
         let inward = self.prompt_tokens_details.as_ref();
         let reasoning = self
@@ -235,13 +234,13 @@ impl OpenaiChatUsage {
             .and_then(|d| d.reasoning_tokens)
             .or(self.reasoning_tokens);
         let mut output = self.completion_tokens;
-        if let (Some(input), Some(out), Some(thought)) = (self.prompt_tokens, output, reasoning) {
-            let all = input.saturating_add(out).saturating_add(thought);
-            if thought > 0
+        if let (Some(input), Some(out), Some(reasoning_count)) = (self.prompt_tokens, output, reasoning) {
+            let all = input.saturating_add(out).saturating_add(reasoning_count);
+            if reasoning_count > 0
                 && (self.total_tokens == Some(all)
                     || completion_excludes_reasoning && self.total_tokens.is_none())
             {
-                output = Some(out.saturating_add(thought));
+                output = Some(out.saturating_add(reasoning_count));
             }
         }
         Usage {
@@ -261,21 +260,20 @@ impl OpenaiChatUsage {
         }
     }
 
-    /// What the provider says that the exchange cost, in nano-dollars.
     fn reported_cost_nano_usd(&self) -> Option<u64> {
         let ticks = self.cost_in_usd_ticks.as_ref().and_then(Value::as_u64);
         if let Some(ticks) = ticks {
             return Some(ticks.saturating_add(5) / 10);
         }
         let cost = self.cost.as_ref()?;
-        let said = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64())?;
+        let usd = cost.as_f64().or_else(|| cost.get("total_cost")?.as_f64())?;
         let upstream = self.cost_details.as_ref().and_then(|d| d.get("upstream_inference_cost")?.as_f64());
         let upstream = upstream.filter(|_| self.is_byok == Some(true)).unwrap_or(0.0);
-        usd_to_nano_usd(said + upstream)
+        usd_to_nano_usd(usd + upstream)
     }
 }
 
-/// The vendor's word for a finish reason; `None` when it is not a known one.
+/// `None` for an unknown finish reason.
 pub(super) fn decode_finish_reason(word: &str) -> Option<FinishReason> {
     Some(match word {
         "stop" | "eos" => FinishReason::Stop,

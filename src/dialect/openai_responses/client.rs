@@ -1,5 +1,3 @@
-//! The half that asks.
-
 use super::decoder::OpenaiResponsesDecoder;
 use super::{OpenaiResponses, request};
 use crate::chat::{Failure, RequestParameter, StreamEvent};

@@ -1,4 +1,5 @@
-//! Events to events. Items of a whole answer, and those that a stream never showed in pieces, take the same way.
+//! Decodes named events. Items of a complete body, and items without deltas in a stream, go through the same
+//! code.
 
 use std::collections::HashMap;
 
@@ -12,23 +13,23 @@ use crate::dialect::frame::SseFrame;
 use crate::dialect::sse_stream_decoder::{SseResponseDecoder, truncated_failure};
 use crate::dialect::wire_json::decode_json;
 
-/// Which of the two accounts of its reasoning a model gives. Where it gives both, the first one seen counts.
+/// A model may send a summary of its reasoning, the raw text, or both. The first one that arrives is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReasoningSource {
     Summary,
     Raw,
 }
 
-/// What is known of the answer so far.
 #[derive(Debug, Default)]
 pub(super) struct OpenaiResponsesDecoder {
     model: Option<String>,
     has_id: bool,
-    /// The tool calls by the wire's output index, and whether arguments of it came.
+    /// Tool calls by output index: the call's position, and whether arguments have arrived.
     tool_calls: HashMap<u64, (usize, bool)>,
-    /// Items whose text came in pieces.
+    /// Output indices of items whose text arrived in deltas.
     streamed_items: Vec<u64>,
-    /// Items that came whole: what goes back on the next turn is said once.
+    /// Output indices of items that arrived complete, so that reasoning state and provider-specific items are
+    /// emitted once.
     completed_items: Vec<u64>,
     reasoning_source: Option<ReasoningSource>,
     has_refusal: bool,
@@ -50,7 +51,6 @@ impl OpenaiResponsesDecoder {
         }
     }
 
-    /// Takes down that an item's text came in pieces.
     fn mark_streamed(&mut self, at: u64) {
         if !self.streamed_items.contains(&at) {
             self.streamed_items.push(at);
@@ -86,18 +86,18 @@ impl OpenaiResponsesDecoder {
         }
     }
 
-    /// A whole item; what its pieces showed already is left out.
+    /// Decodes a complete item, without what its deltas already contained.
     fn decode_item(&mut self, at: u64, item: &Value, events: &mut Vec<StreamEvent>) {
         let parts = |name: &str| item.get(name).and_then(Value::as_array).into_iter().flatten();
         let text = |part: &Value, name: &str| part.get(name).and_then(Value::as_str).map(str::to_owned);
-        let shown = self.streamed_items.contains(&at);
+        let streamed = self.streamed_items.contains(&at);
         let first = !self.completed_items.contains(&at);
         if first {
             self.completed_items.push(at);
         }
         let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind {
-            "message" if !shown => {
+            "message" if !streamed => {
                 self.streamed_items.push(at);
                 for part in parts("content") {
                     let sources = part.get("annotations").and_then(Value::as_array).into_iter().flatten();
@@ -109,7 +109,7 @@ impl OpenaiResponsesDecoder {
                     );
                 }
             }
-            "reasoning" if !shown => {
+            "reasoning" if !streamed => {
                 self.streamed_items.push(at);
                 for part in parts("content") {
                     self.emit_reasoning(ReasoningSource::Raw, text(part, "text").as_deref(), events);
@@ -130,13 +130,13 @@ impl OpenaiResponsesDecoder {
                 }
             }
             "message" | "reasoning" | "" => {}
-            // What the vendor did on its own way to the answer.
+            // An item of a tool that the provider ran itself.
             _ if first => events.push(StreamEvent::ProviderSpecific(item.clone())),
             _ => {}
         }
     }
 
-    /// The response object that ends an answer, or is all of it.
+    /// Decodes the response object that ends a stream or is the complete body.
     fn decode_response_object(
         &mut self,
         response: &Value,
@@ -280,7 +280,8 @@ impl SseResponseDecoder for OpenaiResponsesDecoder {
     }
 }
 
-/// A reasoning item that the model can take up again: one that holds its thoughts, encrypted or plain.
+/// A reasoning item that the model can continue from, because it contains the reasoning in encrypted or plain
+/// form.
 fn reasoning_state(item: &Value) -> Option<Value> {
     let plain = item.get("content").and_then(Value::as_array).is_some_and(|parts| !parts.is_empty());
     let encrypted = item.get("encrypted_content").is_some_and(Value::is_string);

@@ -1,4 +1,4 @@
-//! Streams as the vendor sends them: every item and every part of one opens, grows and is closed whole.
+//! Encodes streams as the provider does: every item and each of its parts is opened, filled, and closed.
 
 use serde_json::{Value, json};
 
@@ -8,19 +8,18 @@ use crate::chat::{FailureClass, FinishReason, StreamEvent, ToolCall, Usage};
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
 use crate::dialect::{ResponseIdentity, StreamEncoder};
 
-/// The item under way, with what it holds so far.
+/// The open item with its content so far.
 enum OpenaiResponsesOpenItem {
     Text(String),
     Reasoning { text: String, state: Option<Value> },
     ToolCall { index: usize, call: ToolCall, arguments: String },
 }
 
-/// Encodes one streamed answer.
 pub(super) struct OpenaiResponsesEncoder {
     serving: ResponseIdentity,
     usage: Usage,
     current_item: Option<OpenaiResponsesOpenItem>,
-    /// Items that are whole.
+    /// Completed items.
     items: Vec<Value>,
     sequence_number: u64,
 }
@@ -37,7 +36,7 @@ impl OpenaiResponsesEncoder {
         encode_sse_frame(Some(kind), &event)
     }
 
-    /// A frame about the item under way.
+    /// Encodes a frame about the open item.
     fn encode_item_frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
         let at = self.items.len();
         let id =
@@ -47,7 +46,7 @@ impl OpenaiResponsesEncoder {
         self.encode_frame(kind, event)
     }
 
-    /// Closes what is open and opens this item.
+    /// Closes the open item and opens this one.
     fn open_item(&mut self, open: OpenaiResponsesOpenItem) -> Vec<u8> {
         let mut out = self.close_item();
         let at = self.items.len();
@@ -80,7 +79,7 @@ impl OpenaiResponsesEncoder {
         out
     }
 
-    /// Closes what is open, part by part.
+    /// Closes the open item and its parts.
     fn close_item(&mut self) -> Vec<u8> {
         let closing = match &self.current_item {
             None => return Vec::new(),
@@ -118,7 +117,6 @@ impl OpenaiResponsesEncoder {
     }
 }
 
-/// The item with what it holds so far.
 fn encode_open_item(open: &OpenaiResponsesOpenItem) -> Value {
     match open {
         OpenaiResponsesOpenItem::Text(text) => encode_message_item(text, false),

@@ -1,5 +1,5 @@
-//! Items of a conversation: messages, calls and their outputs, thoughts; written and read side by side. Here they are a
-//! flat list; a turn is a run of items of one speaker.
+//! Conversation items (messages, calls, call outputs, reasoning), encoded and decoded. The dialect uses a flat
+//! list of items, and consecutive items of one role form a message.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,12 @@ use crate::dialect::parsed_message::{
     ParsedMessage, all_texts, decode_content, portable_call_id, push_message, tool_result_text,
 };
 
-/// Appends the items of a turn.
 pub(super) fn encode_items(message: &Message, out: &mut Vec<Value>) {
-    let begun = out.len();
+    let start = out.len();
     let mut content = Vec::new();
     for part in &message.parts {
         let item = match part {
-            // What the model said goes back as plain text: as parts it would need the id of the answer's own item.
+            // Model text is sent back as plain text, because parts would need the ID of the original item.
             Part::Text { text } if message.role == Role::Assistant => {
                 Some(json!({"type": "message", "role": "assistant", "content": text}))
             }
@@ -25,7 +24,7 @@ pub(super) fn encode_items(message: &Message, out: &mut Vec<Value>) {
                 content.push(encode_part(part));
                 continue;
             }
-            // Thoughts go back as the item in which they came, and only if that holds them.
+            // Reasoning is sent back as the item in which it arrived, if the state holds that item.
             Part::Reasoning { state, .. } => state.clone().filter(|s| s["type"] == "reasoning"),
             Part::ToolCall(call) => Some(encode_tool_call(call)),
             Part::ToolResult(result) => Some(
@@ -37,8 +36,9 @@ pub(super) fn encode_items(message: &Message, out: &mut Vec<Value>) {
         out.extend(item);
     }
     flush_content(message.role, &mut content, out);
-    // Thoughts must be followed by what they led to: an answer that was cut while thinking has nothing to go back.
-    while out.len() > begun && out.last().is_some_and(|item| item["type"] == "reasoning") {
+    // A reasoning item must be followed by its output. If a response was cut while reasoning, that item is
+    // dropped.
+    while out.len() > start && out.last().is_some_and(|item| item["type"] == "reasoning") {
         out.pop();
     }
 }
@@ -53,7 +53,6 @@ fn flush_content(role: Role, content: &mut Vec<Value>, out: &mut Vec<Value>) {
     }
 }
 
-/// A call of the model.
 pub(super) fn encode_tool_call(call: &ToolCall) -> Value {
     let arguments = encode_arguments(&call.arguments);
     json!({"type": "function_call", "call_id": portable_call_id(&call.id), "name": call.name, "arguments": arguments})
@@ -77,13 +76,12 @@ fn encode_part(part: &Part) -> Value {
     }
 }
 
-/// Takes one item into a request.
 pub(super) fn decode_item(item: Value, request: &mut Request) {
     let begins = request.messages.is_empty();
     let known = read_all_fields(&item, |fields| {
         match fields.take_string("type").as_deref().unwrap_or("message") {
             "message" => {
-                // What the answer called it is of no use to the next one.
+                // The ID of the item in the response is not needed in the request.
                 fields.take_string("id");
                 fields.take_string("status");
                 let role = fields.take_string("role")?;
@@ -124,7 +122,7 @@ pub(super) fn decode_item(item: Value, request: &mut Request) {
     });
     let of_user = matches!(item["role"].as_str(), Some("user" | "system" | "developer"));
     match known {
-        // What one person says twice is two turns; what the model says and does in a row is one.
+        // Consecutive user items stay separate messages; consecutive items of the model are one message.
         Some(ParsedMessage::Message(Role::Assistant, parts)) => push_assistant_parts(parts, request),
         None if item["type"] == "reasoning" => {
             push_assistant_parts(
@@ -138,13 +136,13 @@ pub(super) fn decode_item(item: Value, request: &mut Request) {
 }
 
 fn push_assistant_parts(parts: Vec<Part>, request: &mut Request) {
-    match request.messages.last_mut().filter(|turn| turn.role == Role::Assistant) {
-        Some(turn) => turn.parts.extend(parts),
+    match request.messages.last_mut().filter(|message| message.role == Role::Assistant) {
+        Some(message) => message.parts.extend(parts),
         None => request.messages.push(Message { role: Role::Assistant, parts, model_ref: None }),
     }
 }
 
-/// The thoughts of an item as far as they are shown.
+/// The visible reasoning of an item.
 fn reasoning_text(item: &Value) -> String {
     let texts = |name: &str| item[name].as_array().into_iter().flatten().filter_map(|p| p["text"].as_str());
     texts("content").chain(texts("summary")).collect()

@@ -1,4 +1,5 @@
-//! OpenAI Responses, stateless: nothing is stored at the provider.
+//! The dialect `openai-responses` (OpenAI Responses), used statelessly: nothing is stored at the provider. It
+//! depends on `chat` and on the shared code of `dialect`.
 
 mod client;
 mod decoder;
@@ -8,5 +9,4 @@ mod request;
 mod server;
 mod wire;
 
-/// The dialect `openai-responses`.
 pub(super) struct OpenaiResponses;

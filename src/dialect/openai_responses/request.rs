@@ -1,4 +1,4 @@
-//! Requests, written and read side by side.
+//! Request bodies, encoded and decoded.
 
 use serde_json::{Map, Value, json};
 
@@ -10,10 +10,10 @@ use crate::dialect::field_reader::{
 use crate::dialect::function_tools::{decode_function, decode_json_schema, encode_json_schema};
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// What must be asked for so that thoughts can be taken up again although nothing is stored.
+/// Must be requested so that a model can continue its reasoning although nothing is stored at the provider.
 const INCLUDE_ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
-/// The body, in the order in which a reader would look for things.
+/// The field order is chosen for readers of the body.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -38,17 +38,16 @@ pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value>
     if quirks.reasons {
         body.insert("include".to_owned(), json!([INCLUDE_ENCRYPTED_REASONING]));
     }
-    // Nothing is left behind at the provider.
+    // The provider stores responses by default.
     body.insert("store".to_owned(), json!(false));
     insert_some(&mut body, "stream", stream.then_some(true));
     merge_objects(&mut body, options);
     body
 }
 
-/// A body as it was sent.
 pub(super) fn decode_request_body(body: &[u8]) -> Result<ServerRequest, String> {
     let mut body = FieldReader::from_body(body)?;
-    let model = body.take_string("model").ok_or("`model` is missing")?;
+    let model = body.take_string("model").ok_or("missing `model`")?;
     let mut request = Request {
         system_prompt: body.take_string("instructions"),
         temperature: body.take_f64("temperature"),
@@ -84,7 +83,7 @@ fn encode_tool(tool: &Tool) -> Value {
             object.insert("name".to_owned(), json!(function.name));
             insert_some(&mut object, "description", function.description.clone());
             object.insert("parameters".to_owned(), function.parameters.clone());
-            // Unsaid it would mean true here, and false in every other dialect.
+            // This dialect's default is true, all others have false.
             object.insert("strict".to_owned(), json!(function.strict.unwrap_or(false)));
             Value::Object(object)
         }

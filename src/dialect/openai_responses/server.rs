@@ -1,5 +1,3 @@
-//! The half that answers.
-
 use serde_json::{Value, json};
 
 use super::encoder::OpenaiResponsesEncoder;
@@ -41,7 +39,7 @@ impl ServerCodec for OpenaiResponses {
     }
 }
 
-/// An answer's items. What the model says between thoughts and calls is a message of its own.
+/// Text between reasoning and calls becomes a message item of its own.
 fn encode_output_items(response: &Response) -> Vec<Value> {
     let refusal = response.finish_reason == FinishReason::Refusal;
     let item = |part: &Part| match part {
@@ -55,7 +53,7 @@ fn encode_output_items(response: &Response) -> Vec<Value> {
     response.parts.iter().filter_map(item).enumerate().map(named).collect()
 }
 
-/// The item with an id of its own, by its place in the answer; one of the vendor's own has its id already.
+/// Adds an ID derived from the item's position. Provider-specific items already have one.
 pub(super) fn assign_item_id(mut item: Value, at: usize) -> Value {
     let prefix = match item["type"].as_str() {
         Some("message") => "msg",
@@ -69,8 +67,8 @@ pub(super) fn assign_item_id(mut item: Value, at: usize) -> Value {
 
 pub(super) fn encode_reasoning_item(text: &str, state: Option<&Value>) -> Value {
     let mut item = state.cloned().unwrap_or_else(|| json!({"type": "reasoning"}));
-    let shown = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
-    item["summary"] = shown.into_iter().collect();
+    let summary = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
+    item["summary"] = summary.into_iter().collect();
     item
 }
 

@@ -1,12 +1,10 @@
-//! The wire structs, spelled as the vendor spells them.
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::chat::Usage;
 use crate::dialect::wire_json::{deserialize_count, usd_to_nano_usd};
 
-/// Fields of events that this product has no use for. Sorted.
+/// Event fields that slalom does not use, sorted.
 pub(super) const IGNORED_EVENT_FIELDS: &[&str] = &[
     "annotation_index",
     "arguments",
@@ -26,7 +24,7 @@ pub(super) const IGNORED_EVENT_FIELDS: &[&str] = &[
     "text",
 ];
 
-/// Fields of the response object that are known, whether of use or not. Sorted.
+/// All known fields of the response object, used or not, sorted.
 pub(super) const KNOWN_RESPONSE_FIELDS: &[&str] = &[
     "background",
     "billing",
@@ -73,7 +71,6 @@ pub(super) const KNOWN_RESPONSE_FIELDS: &[&str] = &[
     "user",
 ];
 
-/// One event of a stream.
 #[derive(Debug, Deserialize)]
 pub(super) struct OpenaiResponsesEvent {
     #[serde(rename = "type", default)]
@@ -98,9 +95,9 @@ pub(super) struct OpenaiResponsesUsage {
     output_tokens: Option<u64>,
     input_tokens_details: Option<OpenaiResponsesInputDetails>,
     output_tokens_details: Option<OpenaiResponsesOutputDetails>,
-    /// OpenRouter: dollars.
+    /// OpenRouter: US dollars.
     cost: Option<Value>,
-    /// xAI: ten-billionths of a dollar.
+    /// xAI: ten-billionths of a US dollar.
     #[serde(deserialize_with = "deserialize_count")]
     cost_in_usd_ticks: Option<u64>,
 }
@@ -127,7 +124,7 @@ impl OpenaiResponsesUsage {
         ticks.or_else(|| usd_to_nano_usd(self.cost.as_ref()?.as_f64()?))
     }
 
-    /// By our convention, which is this dialect's own: every part is inside its whole.
+    /// This dialect already counts as [`Usage`] does: every partial count is included in its total.
     pub(super) fn to_usage(&self) -> Usage {
         let inward = self.input_tokens_details.as_ref();
         Usage {

@@ -1,4 +1,4 @@
-//! What an answer did rather than said: tools it called, why it ended, what it took.
+//! Checks on tool calls, the finish reason, and metrics of the call.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::{CallMetric, CheckOutcome, truncate};
 use crate::chat::{FinishReason, ToolCall, pluralize};
 use crate::eval::GradableAnswer;
 
-/// One call must have the name and all the arguments; other calls and other arguments may be there too.
+/// Passes if one call matches the name and all arguments; further calls and arguments are allowed.
 pub(super) fn check_tool_call(
     name: Option<&str>,
     arguments: &Map<String, Value>,
@@ -20,7 +20,7 @@ pub(super) fn check_tool_call(
                 .all(|(key, wanted)| call.arguments.get(key).is_some_and(|v| is_equal_json(v, wanted)))
     };
     let Some(calls) = answer.tool_calls else {
-        return CheckOutcome::Unscored("nobody said which tools this answer calls".into());
+        return CheckOutcome::Unscored("the tool calls of this answer are unknown".into());
     };
     let shown = |call: &ToolCall| format!("{}({})", call.name, truncate(&call.arguments.to_string()));
     match calls.iter().find(fits) {
@@ -35,11 +35,10 @@ pub(super) fn check_tool_call(
 
 pub(super) fn check_finish_reason(reasons: &[FinishReason], answer: &GradableAnswer<'_>) -> CheckOutcome {
     match answer.finish_reason {
-        Some(reason) => CheckOutcome::PassFail(
-            reasons.contains(&reason),
-            format!("the finish reason is {}", reason.as_str()),
-        ),
-        None => CheckOutcome::Unscored("nobody said why this answer ended".into()),
+        Some(reason) => {
+            CheckOutcome::PassFail(reasons.contains(&reason), format!("finish reason {}", reason.as_str()))
+        }
+        None => CheckOutcome::Unscored("the finish reason of this answer is unknown".into()),
     }
 }
 
@@ -50,7 +49,7 @@ impl CallMetric {
             Self::LatencyMilliseconds => answer.latency.map(milliseconds),
             Self::FirstTokenMilliseconds => answer.first_token.map(milliseconds),
             Self::CostUsd => answer.cost_usd,
-            // An estimate is no count.
+            // An estimated count does not qualify.
             Self::OutputTokens => {
                 answer.usage.output_tokens.filter(|_| !answer.usage.is_estimated).map(|count| count as f64)
             }
@@ -58,21 +57,21 @@ impl CallMetric {
         let Some(found) = found else {
             return CheckOutcome::Unscored(
                 match self {
-                    Self::LatencyMilliseconds => "the time of this answer is unknown",
-                    Self::FirstTokenMilliseconds => "the time of this answer's first token is unknown",
+                    Self::LatencyMilliseconds => "the latency of this answer is unknown",
+                    Self::FirstTokenMilliseconds => "the time to first token of this answer is unknown",
                     Self::CostUsd => "the cost of this answer is unknown",
-                    Self::OutputTokens => "the provider gave no count of output tokens",
+                    Self::OutputTokens => "the provider did not report output tokens",
                 }
                 .into(),
             );
         };
-        let said = match self {
+        let reason = match self {
             Self::LatencyMilliseconds | Self::FirstTokenMilliseconds => {
-                format!("{found:.0} ms, at most {limit} ms")
+                format!("{found:.0} ms (limit {limit} ms)")
             }
-            Self::CostUsd => format!("${found:.6}, at most ${limit}"),
-            Self::OutputTokens => format!("{}, at most {limit}", pluralize(found as u64, "token")),
+            Self::CostUsd => format!("${found:.6} (limit ${limit})"),
+            Self::OutputTokens => format!("{} (limit {limit})", pluralize(found as u64, "token")),
         };
-        CheckOutcome::PassFail(found <= limit, said)
+        CheckOutcome::PassFail(found <= limit, reason)
     }
 }

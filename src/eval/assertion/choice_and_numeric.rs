@@ -1,16 +1,14 @@
-//! The one label, or the one number, that an answer comes to.
+//! Checks for one label or one number.
 
 use std::ops::Range;
 
 use super::{CheckOutcome, quote};
 use crate::eval::parse_numbers;
 
-/// How far off a number may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NumericTolerance {
-    /// By so much.
     Absolute(f64),
-    /// By that share of the right number.
+    /// A share of the expected number.
     Relative(f64),
 }
 
@@ -23,14 +21,15 @@ impl NumericTolerance {
             Self::Absolute(by) => by,
             Self::Relative(share) => share * equals.abs(),
         };
-        // A hair of slack for what binary fractions do to decimal ones.
+        // Slack for decimal fractions stored in binary.
         let slack = 1e-9 * equals.abs().max(1.0);
         let near = (number - equals).abs() <= allowed + slack;
         CheckOutcome::PassFail(near, format!("the last number is {number}, expected {equals}"))
     }
 }
 
-/// One option named as a whole word, and no other: `**B**`, `Answer: B.` and `"b"` all choose B.
+/// Passes if exactly one option occurs as a whole word, and it is the right one: `**B**`, `Answer: B.`, and
+/// `"b"` all choose B.
 pub(super) fn check_choice(text: &str, options: &[String], equals: &str) -> CheckOutcome {
     let lower = text.to_lowercase();
     let mut places: Vec<(Range<usize>, &String)> = Vec::new();
@@ -38,28 +37,31 @@ pub(super) fn check_choice(text: &str, options: &[String], equals: &str) -> Chec
         let found = find_whole_words(&lower, &option.to_lowercase());
         places.extend(found.into_iter().map(|place| (place, option)));
     }
-    // Longer ones first where two begin together, so that what stands inside another comes after it.
+    // Longer options first at the same start, so that contained options come later.
     places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
-    let mut reached = 0;
+    let mut covered_end = 0;
     let mut named: Vec<&String> = Vec::new();
     for (place, option) in places {
-        // An option that stands only inside a longer one ("low" in "very low") is not named by that.
-        if place.end > reached {
-            reached = place.end;
+        // An option that occurs only inside a longer one ("low" in "very low") does not count.
+        if place.end > covered_end {
+            covered_end = place.end;
             if !named.contains(&option) {
                 named.push(option);
             }
         }
     }
     match named.as_slice() {
-        [] => CheckOutcome::PassFail(false, "none of the options is named".into()),
+        [] => CheckOutcome::PassFail(false, "the answer contains none of the options".into()),
         [one] => CheckOutcome::PassFail(
             one.to_lowercase() == equals.to_lowercase(),
             format!("chose {}", quote(one)),
         ),
         many => {
             let many: Vec<String> = many.iter().map(|option| quote(option)).collect();
-            CheckOutcome::PassFail(false, format!("more than one option is named: {}", many.join(", ")))
+            CheckOutcome::PassFail(
+                false,
+                format!("the answer contains more than one option: {}", many.join(", ")),
+            )
         }
     }
 }

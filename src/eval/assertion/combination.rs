@@ -1,24 +1,23 @@
-//! Several assertions as one.
+//! Combines several assertions into one.
 
 use super::{Assertion, CheckOutcome};
 use crate::eval::{AssertionResult, GradableAnswer, Verdict};
 
-/// What several assertions must show together.
 #[derive(Clone, Debug)]
 pub struct Combination {
-    /// Whether one of them is enough.
     pub is_any_of: bool,
-    /// The assertions; never none.
+    /// Never empty.
     pub members: Vec<Assertion>,
-    /// The score at which it passes; without one the members' verdicts decide.
+    /// Minimum score to pass; `None` means that the members' verdicts decide.
     pub threshold: Option<f64>,
 }
 
 impl Combination {
-    /// A member that has nothing to say could have said anything: the whole is known only where that changes nothing.
+    /// An unscored member could have had any result, so the combination is scored only if that does not
+    /// matter.
     pub(super) fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
         let results: Vec<AssertionResult> = self.members.iter().map(|member| member.grade(answer)).collect();
-        let silent: Vec<&AssertionResult> =
+        let unscored: Vec<&AssertionResult> =
             results.iter().filter(|result| result.verdict == Verdict::Unscored).collect();
         let verdict = match self.threshold {
             Some(threshold) => {
@@ -29,10 +28,10 @@ impl Combination {
             None => self.combine_verdicts(&results),
         };
         let Some(pass) = verdict else {
-            let first = silent.first().map(|s| format!("{}: {}", s.name, s.reason)).unwrap_or_default();
+            let first = unscored.first().map(|s| format!("{}: {}", s.name, s.reason)).unwrap_or_default();
             return CheckOutcome::Unscored(first);
         };
-        // Weights may all be zero; then the verdict is all there is.
+        // With all weights zero, the verdict is the score.
         let score = self.combine_scores(&results, None).unwrap_or(f64::from(u8::from(pass)));
         CheckOutcome::ScoredPassFail(pass, score, self.explain(&results))
     }
@@ -50,7 +49,8 @@ impl Combination {
         }
     }
 
-    /// The best score of any, or the weighted mean of all, with a score for those who have none, or without them.
+    /// The best score for any-of, else the weighted mean. An unscored member counts with the score `unknown`,
+    /// or not at all if it is `None`.
     fn combine_scores(&self, results: &[AssertionResult], unknown: Option<f64>) -> Option<f64> {
         let score = |result: &AssertionResult| match result.verdict {
             Verdict::Unscored => unknown,
@@ -64,7 +64,8 @@ impl Combination {
         (weights > 0.0).then(|| known().map(|(score, weight)| score * weight).sum::<f64>() / weights)
     }
 
-    /// How many pass, and the one that is to blame or to thank for the verdict; where any would have done, the nearest.
+    /// The number of passing members and the member that decided the verdict; for a failed any-of, the
+    /// closest member.
     fn explain(&self, results: &[AssertionResult]) -> String {
         let passed = results.iter().filter(|result| result.verdict == Verdict::Pass).count();
         let counts = format!("{passed} of {} pass", results.len());

@@ -1,4 +1,4 @@
-//! Whether there is JSON, and what it holds.
+//! Checks on JSON.
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -6,32 +6,31 @@ use serde_json_path::JsonPath;
 
 use super::{CheckOutcome, truncate};
 
-/// What a place in the JSON must hold.
+/// Test of the values at a JSONPath.
 #[derive(Clone, Debug)]
 pub enum JsonPathTest {
-    /// Something, or nothing.
+    /// Whether any value must exist.
     Exists(bool),
-    /// This very value.
     Equals(Value),
-    /// A string in which this is found.
+    /// Finds a match in a string, or in the JSON text of any other value.
     Matches(regex::Regex),
 }
 
-/// The whole text as JSON; a fence or a word around it, and it is none.
+/// Parses the whole text; anything around the JSON, such as a code fence, is an error.
 pub(super) fn parse_json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text.trim()).map_err(|error| format!("the answer is not JSON: {error}"))
+    serde_json::from_str(text.trim()).map_err(|error| format!("the answer is not valid JSON: {error}"))
 }
 
 pub(super) fn check_is_json(text: &str) -> CheckOutcome {
     match parse_json(text) {
-        Ok(_) => CheckOutcome::PassFail(true, "the answer is JSON".into()),
+        Ok(_) => CheckOutcome::PassFail(true, "the answer is valid JSON".into()),
         Err(why) => CheckOutcome::PassFail(false, why),
     }
 }
 
 pub(super) fn check_schema(schema: &Validator, text: &str) -> CheckOutcome {
     match parse_json(text).and_then(|value| find_schema_error(schema, &value).map_or(Ok(()), Err)) {
-        Ok(()) => CheckOutcome::PassFail(true, "the answer fits the schema".into()),
+        Ok(()) => CheckOutcome::PassFail(true, "the answer matches the schema".into()),
         Err(why) => CheckOutcome::PassFail(false, why),
     }
 }
@@ -44,8 +43,8 @@ fn find_schema_error(schema: &Validator, value: &Value) -> Option<String> {
     })
 }
 
-/// Looks for an object or a list that stands anywhere in the text. What is found is not searched for more inside it, so
-/// the work grows with the text's length and not with its square.
+/// Looks for a JSON object or array anywhere in the text. Values found are not searched again, so the time
+/// grows linearly with the text.
 pub(super) fn check_contains_json(schema: Option<&Validator>, text: &str) -> CheckOutcome {
     let mut why = None;
     let mut at = 0;
@@ -59,20 +58,19 @@ pub(super) fn check_contains_json(schema: Option<&Validator>, text: &str) -> Che
         at = start + values.byte_offset();
         let wrong = match schema {
             Some(schema) => find_schema_error(schema, &value),
-            None => is_number_list(&value).then(|| "there is no JSON but a list of bare numbers".to_owned()),
+            None => {
+                is_number_list(&value).then(|| "the only JSON in the answer is a list of numbers".to_owned())
+            }
         };
         match wrong {
             None => return CheckOutcome::PassFail(true, format!("found {}", truncate(&value.to_string()))),
             Some(wrong) => why = Some(wrong),
         }
     }
-    CheckOutcome::PassFail(
-        false,
-        why.unwrap_or_else(|| "there is no JSON object or list in the answer".to_owned()),
-    )
+    CheckOutcome::PassFail(false, why.unwrap_or_else(|| "no JSON object or array in the answer".to_owned()))
 }
 
-/// `[1]` and `[2, 3]`, which in prose point to a source.
+/// `[1]` and `[2, 3]` are footnotes in prose.
 fn is_number_list(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.iter().all(Value::is_number))
 }
@@ -86,10 +84,10 @@ impl JsonPathTest {
         let nodes = path.query(&value).all();
         match (self, nodes.as_slice()) {
             (Self::Exists(wanted), nodes) => {
-                let what = if nodes.is_empty() { "nothing" } else { "something" };
+                let what = if nodes.is_empty() { "no value" } else { "a value" };
                 CheckOutcome::PassFail(nodes.is_empty() != *wanted, format!("{what} at that path"))
             }
-            (_, []) => CheckOutcome::PassFail(false, "nothing at that path".into()),
+            (_, []) => CheckOutcome::PassFail(false, "no value at that path".into()),
             (Self::Equals(wanted), nodes) => {
                 let same = nodes.iter().any(|found| is_equal_json(found, wanted));
                 CheckOutcome::PassFail(same, format!("found {}, expected {wanted}", format_nodes(nodes)))
@@ -107,7 +105,7 @@ impl JsonPathTest {
     }
 }
 
-/// Equal as JSON means it: 1 and 1.0 are one number, and the order of keys says nothing.
+/// JSON equality: 1 equals 1.0, and key order does not matter.
 pub(super) fn is_equal_json(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {

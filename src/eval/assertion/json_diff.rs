@@ -1,12 +1,12 @@
-//! How much of two JSON values is the same.
+//! Compares two JSON values leaf by leaf.
 
 use serde_json::Value;
 
 use super::json::{is_equal_json, parse_json};
 use super::{CheckOutcome, truncate};
 
-/// Every value that holds no others counts once, at its place: a key of an object, a position of a list. The score is
-/// the share of places, of both sides together, where both hold the same.
+/// Each leaf counts once, at its object key or list position. The score is the share of equal leaves among
+/// all places on both sides.
 pub(super) fn evaluate(reference: &Value, text: &str) -> CheckOutcome {
     let answer = match parse_json(text) {
         Ok(answer) => answer,
@@ -14,7 +14,7 @@ pub(super) fn evaluate(reference: &Value, text: &str) -> CheckOutcome {
     };
     let mut diff = DiffCounts::default();
     diff.compare(&mut String::new(), Some(&answer), Some(reference));
-    let counts = format!("{} of {} values agree", diff.same, diff.all);
+    let counts = format!("{} of {} values match", diff.same, diff.all);
     let reason = diff.first.map_or_else(|| counts.clone(), |first| format!("{counts}; {first}"));
     CheckOutcome::Scored(diff.same as f64 / diff.all as f64, reason)
 }
@@ -52,7 +52,7 @@ impl DiffCounts {
             }
             (a, b) => {
                 let shown =
-                    |value: Option<&Value>| value.map_or("nothing".into(), |v| truncate(&v.to_string()));
+                    |value: Option<&Value>| value.map_or("missing".into(), |v| truncate(&v.to_string()));
                 self.all += a.map_or(0, count_leaves).max(b.map_or(0, count_leaves));
                 self.first.get_or_insert_with(|| {
                     let place = if path.is_empty() { "the answer" } else { path.as_str() };
@@ -108,11 +108,11 @@ mod tests {
         assert_eq!(score(&json!({}), &json!({})), 1.0);
         assert_eq!(score(&json!({"a": {}}), &json!({"a": []})), 0.0);
         let CheckOutcome::Scored(0.0, why) = evaluate(&ticket, "Sure! {}") else {
-            panic!("prose is no JSON")
+            panic!("prose is not JSON")
         };
-        assert!(why.contains("not JSON"), "{why}");
+        assert!(why.contains("not valid JSON"), "{why}");
         let CheckOutcome::Scored(_, why) = evaluate(&ticket, "{\"category\": \"other\"}") else { panic!() };
-        assert_eq!(why, "0 of 4 values agree; /category is \"other\", expected \"billing\"");
+        assert_eq!(why, "0 of 4 values match; /category is \"other\", expected \"billing\"");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

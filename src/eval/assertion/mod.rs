@@ -1,12 +1,13 @@
-//! One check on an answer. Each family of checks has a file of its own.
+//! Assertions: single checks on an answer, with one file per family of checks. It depends on `chat` and on
+//! the answer and verdict types of its parent module.
 
 mod behavior;
 mod choice_and_numeric;
 mod combination;
-mod fold;
 mod grader_task;
 mod json;
 mod json_diff;
+mod normalize_text;
 mod refusal;
 mod sequence_distance;
 mod similarity;
@@ -17,139 +18,109 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
 
-pub use choice_and_numeric::NumericTolerance;
-pub use combination::Combination;
-pub use grader_task::{
+pub(crate) use choice_and_numeric::NumericTolerance;
+pub(crate) use combination::Combination;
+pub(crate) use grader_task::{
     GradeScale, GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion, collect_grader_tasks,
 };
-pub use json::JsonPathTest;
-pub use similarity::SimilarityMeasure;
-pub use text::{LengthUnit, MatchPosition, TextMatch};
+pub(crate) use json::JsonPathTest;
+pub(crate) use similarity::SimilarityMeasure;
+pub(crate) use text::{LengthUnit, MatchPosition, TextMatch};
 
 use super::{AssertionResult, GradableAnswer, Verdict};
 use crate::chat::FinishReason;
 
-/// One check on an answer, with what it counts for.
+/// A check with its negation, threshold, and weight.
 #[derive(Clone, Debug)]
 pub struct Assertion {
-    /// The name as it is written, `not-` included.
+    /// As written, including `not-`.
     pub name: String,
-    /// Whether it passes where the check fails.
     pub negated: bool,
-    /// The check.
     pub check: Check,
-    /// The score at which it passes, where it has one.
+    /// Minimum score to pass, for checks that give a score; `None` means 1.
     pub threshold: Option<f64>,
-    /// What it counts for in the case's score; never in whether it passes.
+    /// Weight in the case's score; it does not affect the verdict.
     pub weight: f64,
-    /// Whether it is about the form of an answer or about what it says.
     pub kind: AssertionKind,
 }
 
-/// What an assertion is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssertionKind {
-    /// The form.
+    /// The form of the answer.
     Format,
-    /// What is said.
+    /// What the answer says.
     Content,
 }
 
-/// A check without its weight.
 #[derive(Clone, Debug)]
 pub enum Check {
-    /// The text is, contains, starts or ends with others.
     Text(TextMatch),
-    /// A regular expression is found in the text.
     Regex(regex::Regex),
-    /// The text is so long.
     Length {
-        /// What is counted.
         unit: LengthUnit,
-        /// At least so many.
         min: Option<usize>,
-        /// At most so many.
         max: Option<usize>,
     },
-    /// The text is JSON.
     IsJson,
-    /// Somewhere in the text is JSON, which fits a schema where there is one.
+    /// JSON anywhere in the text; it must match the schema, if there is one.
     ContainsJson(Option<Arc<jsonschema::Validator>>),
-    /// The text is JSON that fits a schema.
     JsonSchema(Arc<jsonschema::Validator>),
-    /// A place in the JSON holds what it should.
     JsonPath(JsonPath, JsonPathTest),
-    /// How much of the JSON is as in this one. Scores.
+    /// Share of JSON leaves equal to those of this reference. Gives a score.
     JsonDiff(Value),
-    /// How like the text is to another. Scores.
+    /// Similarity to a reference text. Gives a score.
     Similarity(SimilarityMeasure, String),
-    /// One label out of several, tolerant of decoration.
+    /// One label out of several, ignoring decoration.
     Choice {
-        /// All labels.
         options: Vec<String>,
-        /// The right one.
         equals: String,
     },
-    /// The last number of the text.
+    /// The last number in the text.
     Numeric {
-        /// The right one.
         equals: f64,
-        /// How far off it may be.
         tolerance: NumericTolerance,
     },
-    /// A tool is called.
     ToolCall {
-        /// The tool; any where there is no name.
+        /// `None` means any tool.
         name: Option<String>,
-        /// What its arguments must hold, beside whatever else they hold.
+        /// Required arguments; others are allowed.
         arguments: Map<String, Value>,
     },
-    /// The answer ended for one of these reasons.
     FinishReason(Vec<FinishReason>),
-    /// The answer declines to answer.
     Refusal,
-    /// A figure of the call is at most so much.
     UpperLimit(CallMetric, f64),
-    /// What a judge, a program or vectors say. Scores.
+    /// Judge, program, or embeddings. Gives a score.
     Grader(GraderTask),
-    /// What several other assertions say together. Scores.
+    /// Several assertions together. Gives a score.
     Combined(Combination),
 }
 
-/// A figure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallMetric {
-    /// Milliseconds from the request leaving to the last byte.
+    /// From sending the request to the last byte.
     LatencyMilliseconds,
-    /// Milliseconds from the request leaving to the first content.
+    /// From sending the request to the first content.
     FirstTokenMilliseconds,
-    /// Dollars.
     CostUsd,
-    /// Tokens that came out, reasoning included.
+    /// Includes reasoning tokens.
     OutputTokens,
 }
 
 impl CallMetric {
-    /// All of them.
     pub const ALL: [Self; 4] =
         [Self::LatencyMilliseconds, Self::FirstTokenMilliseconds, Self::CostUsd, Self::OutputTokens];
 }
 
-/// What a check found, and why.
 enum CheckOutcome {
-    /// Right or wrong, nothing between.
     PassFail(bool, String),
-    /// 0 to 1, with whatever else there is to say; a threshold says what passes.
+    /// 0 to 1, with optional details; the threshold decides what passes.
     Scored(f64, String),
-    /// Right or wrong, with a score that says how far.
     ScoredPassFail(bool, f64, String),
-    /// It cannot be said.
     Unscored(String),
 }
 
 impl Assertion {
-    /// Grades an answer.
     pub fn grade(&self, answer: &GradableAnswer<'_>) -> AssertionResult {
         let share = |pass| f64::from(u8::from(pass));
         let (judged, reason) = match self.check.evaluate(answer) {
@@ -157,12 +128,12 @@ impl Assertion {
             CheckOutcome::ScoredPassFail(pass, score, reason) => (Some((pass, score)), reason),
             CheckOutcome::Scored(score, reason) => {
                 let wanted = self.threshold.unwrap_or(1.0);
-                let than = if self.negated { "under" } else { "at least" };
+                let than = if self.negated { "below" } else { "at least" };
                 let reason = if reason.is_empty() { reason } else { format!("; {reason}") };
-                // Room for the last bit of a quotient.
+                // Tolerates rounding in the last bit.
                 (
                     Some((score + 1e-12 >= wanted, score)),
-                    format!("{score:.3}, wanted {than} {wanted}{reason}"),
+                    format!("{score:.3}, expected {than} {wanted}{reason}"),
                 )
             }
             CheckOutcome::Unscored(reason) => (None, reason),
@@ -184,19 +155,18 @@ impl Assertion {
         }
     }
 
-    /// Whether it, or one within it, looks at this figure of the call.
-    pub fn has_limit_on(&self, quantity: CallMetric) -> bool {
+    /// Includes nested assertions.
+    pub fn has_limit_on(&self, metric: CallMetric) -> bool {
         match &self.check {
-            Check::UpperLimit(own, _) => *own == quantity,
+            Check::UpperLimit(own, _) => *own == metric,
             Check::Combined(combination) => {
-                combination.members.iter().any(|member| member.has_limit_on(quantity))
+                combination.members.iter().any(|member| member.has_limit_on(metric))
             }
             _ => false,
         }
     }
 
-    /// Whether it looks at the text at once, so that the same answer in another form may fare otherwise. What a repair
-    /// cannot change stands as it was found.
+    /// Whether the assertion reads the text itself, so that a repair may change its result.
     pub(super) fn is_text_based(&self) -> bool {
         match &self.check {
             Check::Text(_)
@@ -211,7 +181,7 @@ impl Assertion {
             | Check::Choice { .. }
             | Check::Numeric { .. }
             | Check::Refusal => true,
-            // A judge has seen the answer as it came, and is not asked again.
+            // Graders are not called again for a repaired answer.
             Check::ToolCall { .. } | Check::FinishReason(_) | Check::UpperLimit(..) | Check::Grader(_) => {
                 false
             }

@@ -1,4 +1,4 @@
-//! Whether an answer declines to answer.
+//! Detects refusals.
 
 use std::sync::LazyLock;
 
@@ -8,11 +8,11 @@ use super::{CheckOutcome, quote};
 use crate::chat::FinishReason;
 use crate::eval::GradableAnswer;
 
-/// A refusal says so early; further on the same words are part of an answer.
+/// A refusal comes early; later, the same words are part of an answer.
 const REFUSAL_SEARCH_CHARS: usize = 300;
 
-/// English alone: what a model says when it declines. "I cannot find it in the excerpt" is an answer, so being unable
-/// counts only with a verb of helping, or after an apology together with one of making.
+/// English only. "I cannot find it in the excerpt" is an answer, so inability counts only with a verb of
+/// helping, or after an apology with a verb of making.
 const REFUSAL_PATTERNS: [&str; 6] = [
     r"\bi (?:really |simply |just )?(?:can't|cannot|can not|won't|will not|am unable to|am not able to|am not going to|am not comfortable|must decline to|have to decline to|need to decline to) (?:be able to |in good conscience )?(?:help|assist|comply|fulfil|fulfill|support|participate|engage|do that|do this|continue with|go along|cooperate|(?:provid|giv|writ|creat|generat|produc|discuss|shar|help|assist)ing)\b",
     r"^(?:i am |i'm )?(?:very |so |terribly )?(?:sorry|i apologi[sz]e|apologies|my apologies|unfortunately|regrettably)\b[^.!?\n]{0,60}\bi (?:can't|cannot|can not|won't|will not|am unable to|am not able to|must decline)\b(?: to)? (?:help|assist|comply|fulfil|fulfill|support|provide|give|write|create|generate|produce|discuss|share|do|answer|continue|engage|offer|respond)\b",
@@ -23,21 +23,21 @@ const REFUSAL_PATTERNS: [&str; 6] = [
 ];
 
 static REFUSAL_REGEXES: LazyLock<RegexSet> = LazyLock::new(|| {
-    // They are held to by a test; a set that finds nothing is what is left of broken ones.
+    // A test compiles all patterns; an empty set matches nothing.
     RegexSet::new(REFUSAL_PATTERNS).unwrap_or_else(|_| RegexSet::empty())
 });
 
 pub(super) fn check_refusal(answer: &GradableAnswer<'_>) -> CheckOutcome {
     if let Some(reason @ (FinishReason::Refusal | FinishReason::ContentFilter)) = answer.finish_reason {
-        return CheckOutcome::PassFail(true, format!("the finish reason is {}", reason.as_str()));
+        return CheckOutcome::PassFail(true, format!("finish reason {}", reason.as_str()));
     }
     let start: String = answer.text.trim_start().chars().take(REFUSAL_SEARCH_CHARS).collect();
-    // One spelling of each form, so that the expressions need no other.
+    // Normalizes spelling, so that the patterns need only one form.
     let plain = start.to_lowercase().replace(['\u{2019}', '\u{2bc}'], "'").replace("i'm ", "i am ");
     if REFUSAL_REGEXES.is_match(plain.trim_start_matches(['*', '_', '"', '#', '>', ' '])) {
-        return CheckOutcome::PassFail(true, format!("it begins {}", quote(&start)));
+        return CheckOutcome::PassFail(true, format!("the answer starts with {}", quote(&start)));
     }
-    CheckOutcome::PassFail(false, "nothing in it declines".into())
+    CheckOutcome::PassFail(false, "no refusal found".into())
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
         assert!(is_refusal("", Some(FinishReason::ContentFilter)));
         assert!(is_refusal("Half an answ", Some(FinishReason::Refusal)));
         assert!(!is_refusal("Whole.", Some(FinishReason::Stop)));
-        // Deep in an answer the same words are about something else.
+        // Late in an answer, the same words are about something else.
         assert!(!is_refusal(&format!("{} I can't help with that.", "word ".repeat(80)), None));
     }
 }

@@ -1,13 +1,13 @@
-//! How alike two sequences are, 64 places at a step.
+//! Longest common subsequence and edit distance, 64 positions per step.
 //!
-//! A table with a row for each symbol of one and a column for each of the other takes minutes where both are long. Here
-//! a column is a row of bits, worked on a machine word at a time: the longest common subsequence after Hyyrö (2004),
-//! the edit distance after Myers (1999) in Hyyrö's blocks (2003).
+//! A table with a row for each symbol of one sequence and a column for each of the other takes minutes for
+//! long sequences. Here a column is a bit vector, processed one machine word at a time: the longest common
+//! subsequence after Hyyrö (2004), and the edit distance after Myers (1999) in Hyyrö's blocks (2003).
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// How many symbols stand in both, in the same order, with any others between them.
+/// Length of the longest common subsequence.
 pub(super) fn common_subsequence_length<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
     let (a, b, around) = trim_common_ends(a, b);
     let pattern = SymbolPositions::new(a);
@@ -25,14 +25,14 @@ pub(super) fn common_subsequence_length<T: Eq + Hash>(a: &[T], b: &[T]) -> usize
     around + row.iter().map(|bits| bits.count_zeros() as usize).sum::<usize>()
 }
 
-/// The fewest symbols to put in, take out or replace that make one of the other.
+/// Levenshtein distance.
 pub(super) fn edit_distance<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
     let (a, b, _) = trim_common_ends(a, b);
     if a.is_empty() {
         return b.len();
     }
     let pattern = SymbolPositions::new(a);
-    // The last symbol's bit in the last block: the foot of the column, where the distance is read off.
+    // The bit of the last symbol in the last block: the bottom of the column, where the distance is read.
     let foot = 1_u64 << ((a.len() - 1) % 64);
     let mut blocks = vec![BitBlock { rises: u64::MAX, falls: 0 }; pattern.blocks];
     let mut scratch = vec![0; pattern.blocks];
@@ -54,14 +54,14 @@ pub(super) fn edit_distance<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
     distance
 }
 
-/// 64 rows of a column: where it rises by one from row to row, and where it falls.
+/// 64 rows of a column: where its values rise by one from row to row, and where they fall.
 #[derive(Clone, Copy)]
 struct BitBlock {
     rises: u64,
     falls: u64,
 }
 
-/// How a row changes from one column to the next.
+/// Change of a row from one column to the next.
 #[derive(Clone, Copy, PartialEq)]
 enum RowDelta {
     Up,
@@ -70,7 +70,7 @@ enum RowDelta {
 }
 
 impl BitBlock {
-    /// Goes on to the next column; `foot` is the bit of the row whose change is given back.
+    /// Advances to the next column and returns the change in the row of the bit `foot`.
     fn advance(&mut self, places: u64, above: RowDelta, foot: u64) -> RowDelta {
         let (up, down) = (u64::from(above == RowDelta::Up), u64::from(above == RowDelta::Down));
         let vertical = places | self.falls;
@@ -92,14 +92,14 @@ impl BitBlock {
     }
 }
 
-/// Where each symbol of a sequence stands, as bits.
+/// Positions of each symbol of a sequence, as bits.
 struct SymbolPositions<'a, T> {
     blocks: usize,
     places: HashMap<&'a T, PositionSet>,
 }
 
-/// A symbol that stands in many places keeps its bits; for a rare one they are made when they are asked for, because
-/// the bits of all symbols at once would be as large as the table.
+/// Frequent symbols store their bits. For rare ones, bits are made on demand: the bits of all symbols would
+/// take as much memory as the table.
 enum PositionSet {
     Indices(Vec<usize>),
     Bits(Vec<u64>),
@@ -141,7 +141,7 @@ fn set_bits(bits: &mut [u64], places: &[usize]) {
     places.iter().for_each(|at| bits[at / 64] |= 1 << (at % 64));
 }
 
-/// What is left between what both begin and end with, and how much that was.
+/// What remains without the common prefix and suffix, and the length of both together.
 fn trim_common_ends<'a, T: Eq>(a: &'a [T], b: &'a [T]) -> (&'a [T], &'a [T], usize) {
     let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[start..], &b[start..]);
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// The table itself.
+    /// The plain table algorithm.
     fn naive_common_subsequence_length(a: &[u8], b: &[u8]) -> usize {
         let mut row = vec![0; b.len() + 1];
         for x in a {

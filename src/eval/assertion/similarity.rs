@@ -1,4 +1,4 @@
-//! How like an answer is to the reference, 0 to 1.
+//! Text similarity, 0 to 1.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,18 @@ use unicode_normalization::char::is_combining_mark;
 use super::CheckOutcome;
 use super::sequence_distance::{common_subsequence_length, edit_distance};
 
-/// A way to compare two texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimilarityMeasure {
-    /// 1 less the share of characters that must be changed: the edit distance by the longer text's length.
+    /// 1 − edit distance / length of the longer text, in characters.
     Levenshtein,
-    /// The F-measure of ROUGE-L: words in the same order, as `rouge-score` counts them without its stemmer.
+    /// The F-measure of ROUGE-L on words, as in `rouge-score` without its stemmer.
     RougeL,
-    /// The F1 of the words in both, in any order, after the normalisation of SQuAD.
+    /// F1 on the words of both texts in any order, with SQuAD's normalization.
     TokenF1,
 }
 
 impl SimilarityMeasure {
-    /// How alike two texts are, 0 to 1; the same the other way round.
+    /// 0 to 1; symmetric.
     pub fn score(self, a: &str, b: &str) -> f64 {
         match self {
             Self::Levenshtein => {
@@ -48,7 +47,6 @@ impl SimilarityMeasure {
         }
     }
 
-    /// Whether there is anything in a text that can be compared.
     pub fn has_comparable_text(self, text: &str) -> bool {
         match self {
             Self::Levenshtein => !text.trim().is_empty(),
@@ -60,26 +58,26 @@ impl SimilarityMeasure {
         CheckOutcome::Scored(self.score(text, reference), String::new())
     }
 
-    /// The words of a text: runs of letters, digits and the marks upon them, in small letters. Where a script puts no
-    /// spaces between words, each of its characters is one. Any other character ends a word for ROUGE, as an apostrophe
-    /// does in `don't`; for SQuAD it is not there at all, and neither are the English articles.
+    /// Lowercase words: runs of letters, digits, and combining marks. In a script without spaces, each
+    /// character is a word. For ROUGE, any other character ends a word, such as the apostrophe in `don't`;
+    /// for SQuAD it is removed, and so are English articles.
     fn tokenize(self, text: &str) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut word = String::new();
-        let mut stands_alone = false;
+        let mut after_unspaced = false;
         for c in text.nfc().flat_map(char::to_lowercase) {
             if is_combining_mark(c) && !word.is_empty() {
                 word.push(c);
             } else if c.is_alphanumeric() {
                 let unspaced = is_script_without_spaces(c);
-                if stands_alone || unspaced {
+                if after_unspaced || unspaced {
                     words.push(std::mem::take(&mut word));
                 }
-                stands_alone = unspaced;
+                after_unspaced = unspaced;
                 word.push(c);
             } else if self == Self::RougeL || c.is_whitespace() {
                 words.push(std::mem::take(&mut word));
-                stands_alone = false;
+                after_unspaced = false;
             }
         }
         words.push(word);
@@ -89,17 +87,17 @@ impl SimilarityMeasure {
     }
 }
 
-/// Letters by the shortest way to write them, so that an `é` of two code points is that of one.
+/// NFC, so that a decomposed `é` equals a composed one.
 fn normalize_chars(text: &str) -> Vec<char> {
     text.trim().nfc().collect()
 }
 
-/// 2PR / (P + R), in one division: exact where both are the same.
+/// 2PR / (P + R) in one division: exact when both are equal.
 fn f1_score(shared: usize, a: usize, b: usize) -> f64 {
     if shared == 0 { 0.0 } else { 2.0 * shared as f64 / (a + b) as f64 }
 }
 
-/// Scripts that are written without spaces: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
+/// Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, and Chinese characters.
 fn is_script_without_spaces(c: char) -> bool {
     matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
         | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
@@ -124,7 +122,7 @@ mod tests {
             (Levenshtein, "cafe\u{301}", "caf\u{e9}", 1.0),
             (Levenshtein, "", "", 1.0),
             (Levenshtein, "", "abc", 0.0),
-            // The example of Lin's paper on ROUGE: of four words three are in order, then two.
+            // The example of Lin's ROUGE paper: of four words, three are in order, then two.
             (RougeL, "police kill the gunman", "police killed the gunman", 3.0 / 4.0),
             (RougeL, "the gunman kill police", "police killed the gunman", 2.0 / 4.0),
             (RougeL, "I don't know!", "i DON T know", 1.0),
@@ -145,7 +143,7 @@ mod tests {
         }
     }
 
-    /// Figures of `rouge-score` 0.1.2 without its stemmer, and of SQuAD's own script.
+    /// Expected values are from `rouge-score` 0.1.2 without its stemmer, and from SQuAD's own script.
     #[test]
     fn scores_match_reference_implementations() {
         let mut figures = csv::Reader::from_reader(include_bytes!("similarity_oracle.csv").as_slice());
@@ -185,20 +183,20 @@ mod tests {
         }
     }
 
-    /// A table of 100,000 by 100,000 would keep everyone waiting for minutes.
+    /// A table of 100,000 by 100,000 would take minutes.
     #[test]
     fn long_texts_finish_within_60_seconds() {
         let mut random = fastrand::Rng::with_seed(7);
         let mut text =
             || -> String { (0..100_000).map(|_| random.choice(['a', 'b', 'c', ' ']).unwrap()).collect() };
         let (a, b) = (text(), text());
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         for measure in ALL_MEASURES {
             assert!((0.0..1.0).contains(&measure.score(&a, &b)));
         }
         let same = "x ".repeat(50_000);
         let twice = format!("{same} y {same}");
         assert_eq!(RougeL.score(&same, &twice), 100_000.0 / 150_001.0);
-        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 }

@@ -1,4 +1,4 @@
-//! What an unknown, a negation, a threshold and a combination come to; and that no text makes a check panic.
+//! Unknown values, negation, thresholds, and combinations; and no text makes a check panic.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn contains(needle: &str, weight: f64) -> Assertion {
     Assertion { weight, ..assertion("contains", Check::Text(test), None) }
 }
 
-/// Of an answer whose cost is unknown, this can never be said.
+/// Always unscored for an answer with unknown cost.
 fn cost_limit() -> Assertion {
     assertion("cost", Check::UpperLimit(CallMetric::CostUsd, 1.0), None)
 }
@@ -102,7 +102,7 @@ fn combination_cases() {
     assert_eq!(grade_text(&weightless, "a"), (Verdict::Pass, 1.0));
 }
 
-/// A member that has nothing to say decides nothing, and hides nothing that is decided without it.
+/// An unscored member decides nothing and hides nothing that is decided without it.
 #[test]
 fn combination_with_unscored_member_cases() {
     let with_cost = |any, threshold| {
@@ -113,7 +113,7 @@ fn combination_with_unscored_member_cases() {
     assert_eq!(grade_text(&with_cost(true, None), "x"), unscored);
     assert_eq!(grade_text(&with_cost(false, None), "a"), (Verdict::Fail, 0.5));
     assert_eq!(grade_text(&with_cost(false, None), "ab"), unscored);
-    // Two of three are enough for 0.6, one could be with the third, and none is never.
+    // Two of three suffice for 0.6, one would need the unscored member, and none cannot pass.
     assert_eq!(grade_text(&with_cost(false, Some(0.6)), "ab"), (Verdict::Pass, 1.0));
     assert_eq!(grade_text(&with_cost(false, Some(0.6)), "a"), unscored);
     assert_eq!(grade_text(&with_cost(false, Some(0.6)), "x"), (Verdict::Fail, 0.0));
@@ -133,7 +133,7 @@ fn tool_call_cases() {
         let answer = GradableAnswer { tool_calls: Some(&calls), ..GradableAnswer::text("") };
         let none = GradableAnswer { tool_calls: Some(&[]), ..answer };
         let assertion = assertion("tool-call", check, None);
-        // Of a text alone nobody knows which tools it called.
+        // The tool calls of a plain text are unknown.
         assert_eq!(assertion.grade(&GradableAnswer::text("")).verdict, Verdict::Unscored);
         [answer, none].map(|answer| assertion.grade(&answer).verdict == Verdict::Pass)
     };
@@ -163,21 +163,21 @@ fn contains_json_cases() {
     assert!(found("[1, 2]", Some(json!({"type": "array"}))));
     let wants_b = || Some(json!({"type": "object", "required": ["b"]}));
     assert!(found("{\"a\": 1} or rather {\"b\": 1}", wants_b()));
-    assert!(!found("{\"a\": {\"b\": 1}}", wants_b()), "the object around it is what was written");
+    assert!(!found("{\"a\": {\"b\": 1}}", wants_b()), "only the outer object counts");
     assert!(!found("no {json, here", None));
 }
 
-/// What would be searched again from every place in it.
+/// Inputs that a naive search would scan again from every position.
 #[test]
 fn repetitive_text_finishes_within_60_seconds() {
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     for text in ["[", "[1,", "{\"a\":", "{\"a\":[", "[[1],", "{\"\\\"", "a b "] {
         let text = text.repeat(10_000 / text.len());
         grade_text(&assertion("contains-json", Check::ContainsJson(None), None), &text);
         let options = vec!["a".to_owned(), "a b".to_owned(), "b a b a".to_owned()];
         grade_text(&assertion("choice", Check::Choice { options, equals: "a".into() }, None), &text);
     }
-    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
 fn every_check() -> Vec<Check> {

@@ -1,40 +1,31 @@
-//! What the text is, holds, and how long it is.
+//! Checks on text and its length.
 
 use super::{CheckOutcome, quote, truncate};
 use crate::chat::pluralize;
 
-/// How a text is compared.
 #[derive(Clone, Debug)]
 pub struct TextMatch {
-    /// Where the needle must be.
     pub place: MatchPosition,
-    /// Whether capital and small letters are the same.
     pub ignore_case: bool,
-    /// The texts to look for.
     pub needles: Vec<String>,
-    /// Whether all of them must be there, or any.
+    /// False when one needle is enough.
     pub is_all_required: bool,
 }
 
-/// Where a text must be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchPosition {
-    /// The whole answer, but for white space around it.
+    /// The whole answer, ignoring whitespace around it.
     Whole,
-    /// Anywhere.
     Anywhere,
-    /// At its start.
     Start,
-    /// At its end.
     End,
 }
 
-/// What a length is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LengthUnit {
-    /// What white space separates.
+    /// Separated by whitespace.
     Words,
-    /// Unicode code points, as Python counts them; white space around the answer is not counted.
+    /// Unicode code points, as in Python, without whitespace around the answer.
     Characters,
 }
 
@@ -71,17 +62,17 @@ impl TextMatch {
 pub(super) fn check_regex(regex: &regex::Regex, text: &str) -> CheckOutcome {
     match regex.find(text) {
         Some(found) => CheckOutcome::PassFail(true, format!("found {}", quote(found.as_str()))),
-        None => CheckOutcome::PassFail(false, format!("nothing matches {}", truncate(regex.as_str()))),
+        None => CheckOutcome::PassFail(false, format!("no match for {}", truncate(regex.as_str()))),
     }
 }
 
 impl LengthUnit {
     pub(super) fn check_length(self, min: Option<usize>, max: Option<usize>, text: &str) -> CheckOutcome {
-        let (count, of) = match self {
+        let (count, noun) = match self {
             Self::Words => (text.split_whitespace().count(), "word"),
             Self::Characters => (text.trim().chars().count(), "character"),
         };
         let fits = min.is_none_or(|min| count >= min) && max.is_none_or(|max| count <= max);
-        CheckOutcome::PassFail(fits, pluralize(count, of))
+        CheckOutcome::PassFail(fits, pluralize(count, noun))
     }
 }

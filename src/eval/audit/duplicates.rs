@@ -1,4 +1,4 @@
-//! Cases that ask the same: they count twice what is only there once.
+//! Finds duplicate cases, which count the same evidence twice.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use super::normalize::normalize;
 use crate::chat::Part;
 use crate::eval::Case;
 
-/// Cases whose prompts are the same but for white space, capitals and punctuation.
+/// Cases whose prompts differ only in whitespace, case, or punctuation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DuplicateGroup {
-    /// Their ids, in the set's order.
+pub(crate) struct DuplicateGroup {
+    /// IDs in set order.
     pub cases: Vec<String>,
-    /// Whether they also want the same answer; if not, one of them contradicts another.
+    /// False when their references contradict each other.
     pub has_same_reference: bool,
 }
 
-/// Groups of cases that ask the same, by the first of each.
+/// Groups in order of their first case.
 pub(super) fn find_duplicates(cases: &[Case]) -> Vec<DuplicateGroup> {
     let mut groups: Vec<Vec<&Case>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -39,15 +39,15 @@ pub(super) fn find_duplicates(cases: &[Case]) -> Vec<DuplicateGroup> {
         .collect()
 }
 
-/// What a case asks, in its normal form.
+/// The normalized system prompt and messages.
 pub(super) fn normalize_prompt(case: &Case) -> String {
     let request = &case.request;
     let system = request.system_prompt.as_deref().unwrap_or_default();
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    // A part that is no text (an image) is compared as it is.
-    let said = |part: &Part| match part.as_text() {
+    // Non-text parts such as images are compared as serialized.
+    let normalize_part = |part: &Part| match part.as_text() {
         Some(text) => normalize(text),
         None => serde_json::to_string(part).unwrap_or_default(),
     };
-    [normalize(system)].into_iter().chain(parts.map(said)).collect::<Vec<_>>().join("\u{0}")
+    [normalize(system)].into_iter().chain(parts.map(normalize_part)).collect::<Vec<_>>().join("\u{0}")
 }

@@ -1,4 +1,4 @@
-//! Right answers in JSON, made wrong.
+//! Mutations of JSON answers.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,14 @@ use serde_json::{Number, Value};
 
 use super::text_mutations::swap_numbers;
 
-/// What stands at one place in all answers of a set, with how often.
+/// Strings with their number of occurrences.
 type WordCounts = BTreeMap<String, usize>;
 
-/// The words that stand at each place (a JSON pointer) in the answers of a set.
+/// The strings at each place (a JSON pointer) in the references of a set.
 #[derive(Debug, Default)]
 pub(super) struct LabelVocabulary(BTreeMap<String, WordCounts>);
 
 impl LabelVocabulary {
-    /// Takes in one right answer.
     pub(super) fn add(&mut self, value: &Value) {
         for (place, leaf) in collect_leaves(value) {
             if let Value::String(word) = leaf {
@@ -24,8 +23,8 @@ impl LabelVocabulary {
         }
     }
 
-    /// What else could stand at this place, where what does is a label: one word that has no digit, or one of a few that
-    /// several answers share. An order number is none.
+    /// Other labels for this place, if `word` is a label: one word without digits, or one of a few words that
+    /// several references share. An order number is not a label.
     fn find_alternatives(&self, place: &str, word: &str) -> Vec<&String> {
         let Some(words) = self.0.get(place) else { return Vec::new() };
         let uses: usize = words.values().sum();
@@ -46,7 +45,7 @@ fn is_one_word(text: &str) -> bool {
     !text.is_empty() && !text.contains(char::is_whitespace)
 }
 
-/// Every value that holds no others, with its place.
+/// All leaves with their JSON pointers.
 fn collect_leaves(value: &Value) -> Vec<(String, &Value)> {
     fn walk<'a>(place: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
         match value {
@@ -68,7 +67,7 @@ fn collect_leaves(value: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-/// Puts something else at some places; `None` where that changes nothing.
+/// `None` when the changes have no effect.
 fn replace_at(value: &Value, changes: Vec<(String, Value)>) -> Option<Value> {
     let mut changed = value.clone();
     for (place, new) in changes {
@@ -79,14 +78,15 @@ fn replace_at(value: &Value, changes: Vec<(String, Value)>) -> Option<Value> {
     (changed != *value).then_some(changed)
 }
 
-/// One label made another one that the set knows there, or a yes made a no; each label once, and so many of them at most.
-pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, most: usize, draw: &mut Rng) -> Vec<Value> {
+/// Variants with one label replaced by another one known at that place, or one boolean flipped; at most
+/// `most`.
+pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, most: usize, rng: &mut Rng) -> Vec<Value> {
     let mut labels = collect_leaves(value);
-    draw.shuffle(&mut labels);
+    rng.shuffle(&mut labels);
     let wrong = |(place, leaf): (String, &Value)| {
         let other = match leaf {
             Value::Bool(is) => Value::Bool(!is),
-            Value::String(word) => Value::String(draw.choice(known.find_alternatives(&place, word))?.clone()),
+            Value::String(word) => Value::String(rng.choice(known.find_alternatives(&place, word))?.clone()),
             _ => return None,
         };
         replace_at(value, vec![(place, other)])
@@ -94,31 +94,30 @@ pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, most: usize, d
     labels.into_iter().filter_map(wrong).take(most).collect()
 }
 
-/// Every number swapped for another one, those within its strings too.
-pub(super) fn swap_json_numbers(value: &Value, draw: &mut Rng) -> Option<Value> {
+/// Replaces every number, including those inside strings.
+pub(super) fn swap_json_numbers(value: &Value, rng: &mut Rng) -> Option<Value> {
     let other = |leaf: &Value| match leaf {
         Value::Number(number) => {
-            swap_numbers(&number.to_string(), draw)?.parse::<Number>().ok().map(Value::Number)
+            swap_numbers(&number.to_string(), rng)?.parse::<Number>().ok().map(Value::Number)
         }
-        Value::String(text) => swap_numbers(text, draw).map(Value::String),
+        Value::String(text) => swap_numbers(text, rng).map(Value::String),
         _ => None,
     };
     replace_at(value, map_leaves(value, other))
 }
 
-/// What some leaves become.
 fn map_leaves(value: &Value, mut other: impl FnMut(&Value) -> Option<Value>) -> Vec<(String, Value)> {
     collect_leaves(value).into_iter().filter_map(|(place, leaf)| Some((place, other(leaf)?))).collect()
 }
 
-/// One key left out, of the object or of the first one in a list; each key once, and so many of them at most. A key that
-/// holds null is as good as none.
-pub(super) fn drop_keys(value: &Value, most: usize, draw: &mut Rng) -> Vec<Value> {
+/// Variants without one key of the object, or of the first object in a list; at most `most`. A key with null
+/// is not dropped, because null equals a missing key.
+pub(super) fn drop_keys(value: &Value, most: usize, rng: &mut Rng) -> Vec<Value> {
     let place = if value.is_array() { "/0" } else { "" };
     let Some(Value::Object(fields)) = value.pointer(place) else { return Vec::new() };
     let mut keys: Vec<&String> =
         fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key).collect();
-    draw.shuffle(&mut keys);
+    rng.shuffle(&mut keys);
     let without = |key: &String| {
         let mut less = fields.clone();
         less.shift_remove(key);
@@ -127,16 +126,16 @@ pub(super) fn drop_keys(value: &Value, most: usize, draw: &mut Rng) -> Vec<Value
     keys.into_iter().filter_map(without).take(most).collect()
 }
 
-/// Every sentence in it replaced by this one; labels, names and numbers as they are.
+/// Replaces every sentence; labels, names, and numbers stay.
 pub(super) fn replace_sentences(value: &Value, sentence: &str) -> Option<Value> {
     replace_at(value, map_leaves(value, |leaf| is_sentence(leaf).then(|| Value::String(sentence.to_owned()))))
 }
 
-/// What is left of it without its sentences: two answers that are alike in this say the same in other words. `None` where
-/// nothing is left.
+/// The JSON without its sentences: two answers that agree in it differ only in wording. `None` when nothing
+/// is left.
 pub(super) fn remove_sentences(value: &Value) -> Option<Value> {
-    let says = |leaf: &Value| !leaf.is_null() && !is_sentence(leaf);
-    collect_leaves(value).iter().any(|(_, leaf)| says(leaf)).then(|| {
+    let is_kept = |leaf: &Value| !leaf.is_null() && !is_sentence(leaf);
+    collect_leaves(value).iter().any(|(_, leaf)| is_kept(leaf)).then(|| {
         let without = map_leaves(value, |leaf| is_sentence(leaf).then_some(Value::Null));
         replace_at(value, without).unwrap_or_else(|| value.clone())
     })

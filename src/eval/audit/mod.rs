@@ -1,7 +1,8 @@
-//! Is the golden set itself any good? Every right answer must pass its own assertions, and wrong ones made of it must fail.
+//! Audits a golden set: each reference must pass its own assertions, and wrong answers made from it must
+//! fail. It depends on the assertions and cases of its parent module.
 //!
-//! No model is asked, so what only a real call can answer (what it cost, how long it took, which tools it called) is
-//! neither passed nor failed here: it is counted as left out.
+//! No model is called, so checks that need a real call (cost, latency, tool calls) neither pass nor fail;
+//! they are counted as left out.
 
 mod duplicates;
 mod json_mutations;
@@ -13,93 +14,74 @@ mod tests;
 mod text_mutations;
 
 use mutant_factory::MutantFactory;
-pub use {duplicates::DuplicateGroup, mutant::Mutation};
+pub(crate) use {duplicates::DuplicateGroup, mutant::Mutation};
 
 use super::{Assertion, AssertionKind, AssertionResult, Case, Check, Digest, GradableAnswer, Verdict};
 
-/// What an audit found.
 #[derive(Clone, Debug)]
-pub struct AuditReport {
-    /// Every case, in the set's order.
+pub(crate) struct AuditReport {
+    /// In set order.
     pub cases: Vec<CaseAudit>,
-    /// Cases that ask the same.
     pub duplicates: Vec<DuplicateGroup>,
 }
 
-/// What it found of a case.
 #[derive(Clone, Debug)]
-pub struct CaseAudit {
-    /// The case's id.
+pub(crate) struct CaseAudit {
     pub case: String,
-    /// The case's digest.
     pub digest: Digest,
-    /// What became of its reference.
     pub reference: ReferenceVerdict,
-    /// The mutants that count.
     pub mutants: Vec<MutantResult>,
-    /// The mutants that do not, and why; one entry for each.
+    /// Mutations without a usable mutant, and why; one entry for each.
     pub left_out: Vec<(Mutation, &'static str)>,
-    /// Its assertions, in their order.
     pub assertions: Vec<AssertionAudit>,
 }
 
-/// What became of a reference under its own assertions.
+/// The verdict of a case's own assertions on its reference.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ReferenceVerdict {
-    /// There is none, and nothing to audit by.
+pub(crate) enum ReferenceVerdict {
+    /// The case has no reference.
     Missing,
-    /// There is, but only a real call could say anything about it.
+    /// Only a real call could be graded.
     Unscored,
-    /// It passes.
     Passes,
-    /// These fail.
     Fails(Vec<AssertionResult>),
 }
 
-/// A wrong answer, and whether anybody noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MutantResult {
-    /// How it was made.
+pub(crate) struct MutantResult {
     pub mutation: Mutation,
-    /// The answer.
     pub text: String,
-    /// Whether an assertion failed it.
     pub is_caught: bool,
 }
 
-/// What an assertion is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssertionAudit {
-    /// Its name as it is written.
+pub(crate) struct AssertionAudit {
     pub name: String,
-    /// What it says of the reference; where that is not a pass, it does not judge the mutants.
+    /// Unless this is a pass, the assertion does not count for mutants.
     pub reference_verdict: Verdict,
-    /// How many mutants it caught.
     pub caught_count: usize,
-    /// How many of these no other assertion caught.
+    /// Mutants that no other assertion caught.
     pub caught_alone: usize,
 }
 
 impl CaseAudit {
-    /// How many mutants were caught.
-    pub fn caught_count(&self) -> usize {
+    pub(crate) fn caught_count(&self) -> usize {
         self.mutants.iter().filter(|mutant| mutant.is_caught).count()
     }
 
-    /// The mutants that nobody noticed.
-    pub fn missed_mutants(&self) -> impl Iterator<Item = &MutantResult> {
+    pub(crate) fn missed_mutants(&self) -> impl Iterator<Item = &MutantResult> {
         self.mutants.iter().filter(|mutant| !mutant.is_caught)
     }
 
-    /// Whether nothing that was tried fails it.
-    pub fn passes_anything(&self) -> bool {
+    /// Whether no mutant failed.
+    pub(crate) fn passes_anything(&self) -> bool {
         !self.mutants.is_empty() && self.caught_count() == 0
     }
 }
 
 impl AuditReport {
-    /// How many mutants count, and how many of them were caught: of one mutation, or of all.
-    pub fn count_mutants(&self, mutation: Option<Mutation>) -> (usize, usize) {
+    /// Number of mutants, and how many of them were caught, for one mutation or for all.
+    pub(crate) fn count_mutants(&self, mutation: Option<Mutation>) -> (usize, usize) {
         let mutants = || {
             let all = self.cases.iter().flat_map(|case| &case.mutants);
             all.filter(|mutant| mutation.is_none_or(|mutation| mutant.mutation == mutation))
@@ -107,34 +89,33 @@ impl AuditReport {
         (mutants().count(), mutants().filter(|mutant| mutant.is_caught).count())
     }
 
-    /// The share of mutants that were caught, 0 to 1; `None` where none counts.
-    pub fn caught_share(&self) -> Option<f64> {
+    /// 0 to 1; `None` without mutants.
+    pub(crate) fn caught_share(&self) -> Option<f64> {
         let (counted, caught) = self.count_mutants(None);
         (counted > 0).then(|| caught as f64 / counted as f64)
     }
 
-    /// The cases whose reference fails its own assertions.
-    pub fn failing_references(&self) -> impl Iterator<Item = (&CaseAudit, &[AssertionResult])> {
+    pub(crate) fn failing_references(&self) -> impl Iterator<Item = (&CaseAudit, &[AssertionResult])> {
         self.cases.iter().filter_map(|case| match &case.reference {
             ReferenceVerdict::Fails(failed) => Some((case, failed.as_slice())),
             ReferenceVerdict::Missing | ReferenceVerdict::Unscored | ReferenceVerdict::Passes => None,
         })
     }
 
-    /// The ids of the cases of which nothing can be said.
-    pub fn case_ids_with(&self, why: &ReferenceVerdict) -> Vec<&str> {
-        self.cases.iter().filter(|case| case.reference == *why).map(|case| case.case.as_str()).collect()
+    pub(crate) fn case_ids_with(&self, verdict: &ReferenceVerdict) -> Vec<&str> {
+        self.cases.iter().filter(|case| case.reference == *verdict).map(|case| case.case.as_str()).collect()
     }
 }
 
-/// Audits the cases that are chosen of a set; the others lend their answers. The same seed makes the same mutants.
-pub fn audit_set(set: &[Case], chosen: &[Case], seed: u64) -> AuditReport {
-    let stock = MutantFactory::of(set, seed);
-    let cases = chosen.iter().map(|case| audit_case(case, &stock)).collect();
+/// Audits the chosen cases; the rest of the set only supplies wrong answers. The same seed makes the same
+/// mutants.
+pub(crate) fn audit_set(set: &[Case], chosen: &[Case], seed: u64) -> AuditReport {
+    let factory = MutantFactory::of(set, seed);
+    let cases = chosen.iter().map(|case| audit_case(case, &factory)).collect();
     AuditReport { cases, duplicates: duplicates::find_duplicates(chosen) }
 }
 
-fn audit_case(case: &Case, stock: &MutantFactory<'_>) -> CaseAudit {
+fn audit_case(case: &Case, factory: &MutantFactory<'_>) -> CaseAudit {
     let mut found = CaseAudit {
         case: case.metadata.id.to_string(),
         digest: case.metadata.digest,
@@ -164,9 +145,9 @@ fn audit_case(case: &Case, stock: &MutantFactory<'_>) -> CaseAudit {
     if found.reference == ReferenceVerdict::Unscored {
         return found;
     }
-    let brood = stock.make_mutants(case);
-    found.left_out = brood.left_out;
-    for mutant in brood.mutants {
+    let mutant_set = factory.make_mutants(case);
+    found.left_out = mutant_set.left_out;
+    for mutant in mutant_set.mutants {
         let results = grade_text(case, &mutant.text);
         let catchers: Vec<usize> = results
             .iter()
@@ -185,7 +166,7 @@ fn audit_case(case: &Case, stock: &MutantFactory<'_>) -> CaseAudit {
         }
         let caught = !catchers.is_empty();
         if !caught && can_be_caught(case, &results, mutant.mutation) {
-            found.left_out.push((mutant.mutation, "only a real call can say whether it is caught"));
+            found.left_out.push((mutant.mutation, "needs a model call to grade"));
         } else {
             found.mutants.push(MutantResult {
                 mutation: mutant.mutation,
@@ -201,13 +182,16 @@ fn grade_text(case: &Case, text: &str) -> Vec<AssertionResult> {
     case.assertions.iter().map(|assertion| assertion.grade(&GradableAnswer::text(text))).collect()
 }
 
-/// Whether an assertion that has nothing to say here might have caught it: one about what is said, or, for an answer that
-/// breaks off, one about why it ended.
+/// Whether an unscored assertion might have caught the mutant: one about content or, for a truncated answer,
+/// one about the finish reason.
 fn can_be_caught(case: &Case, results: &[AssertionResult], mutation: Mutation) -> bool {
-    let tells = |assertion: &Assertion| {
+    let is_relevant = |assertion: &Assertion| {
         assertion.kind == AssertionKind::Content
             || matches!(assertion.check, Check::FinishReason(_)) && mutation == Mutation::Cut
     };
-    let silent = |result: &AssertionResult| result.verdict == Verdict::Unscored;
-    case.assertions.iter().zip(results).any(|(assertion, result)| silent(result) && tells(assertion))
+    let is_unscored = |result: &AssertionResult| result.verdict == Verdict::Unscored;
+    case.assertions
+        .iter()
+        .zip(results)
+        .any(|(assertion, result)| is_unscored(result) && is_relevant(assertion))
 }

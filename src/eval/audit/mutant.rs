@@ -1,37 +1,30 @@
-//! Ways to make a right answer wrong. They share no code with the simulator's defects: whoever makes the tests and the answers
-//! with one hand proves nothing.
+//! Mutations that turn a correct answer into a wrong one. They share no code with the simulator's defects, so
+//! that the audit stays independent of the simulator.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How an answer is made wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mutation {
-    /// Nothing is said.
+pub(crate) enum Mutation {
     Empty,
-    /// It breaks off before anything is said to its end.
+    /// Truncated before it states anything complete.
     Cut,
-    /// It declines.
     Refusal,
-    /// A label is another one of the set, or a yes is a no.
+    /// A label is replaced by another one of the set, or yes becomes no.
     WrongLabel,
-    /// Every number is swapped for another one.
     SwappedNumbers,
-    /// A key of the JSON is left out.
     DroppedKey,
-    /// It is the right answer to another case.
+    /// The reference of another case.
     OtherAnswer,
-    /// It is about something else.
     OffTopic,
-    /// It stands in a code fence.
     Fenced,
 }
 
 impl Mutation {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    /// In display order.
+    pub(crate) const ALL: [Self; 9] = [
         Self::Empty,
         Self::Cut,
         Self::Refusal,
@@ -43,8 +36,7 @@ impl Mutation {
         Self::Fenced,
     ];
 
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
             Self::Cut => "cut",
@@ -58,18 +50,18 @@ impl Mutation {
         }
     }
 
-    /// Why there is none of a reference, where nothing says it better.
+    /// Default reason why a reference has no such mutant.
     pub(super) fn unavailable_reason(self) -> &'static str {
         match self {
             Self::Empty => "the reference is empty",
-            Self::Cut => "too short before its first stop to be cut so that it is surely wrong",
-            Self::Refusal => "the reference declines, too",
-            Self::WrongLabel => "no label of which the set knows another",
-            Self::SwappedNumbers => "no number",
-            Self::DroppedKey => "no JSON object with a key",
-            Self::OtherAnswer => "no other case with an answer that is surely another",
+            Self::Cut => "too short to truncate into a clearly wrong answer",
+            Self::Refusal => "the reference is itself a refusal",
+            Self::WrongLabel => "no label with an alternative in the set",
+            Self::SwappedNumbers => "no number to swap",
+            Self::DroppedKey => "no JSON key to drop",
+            Self::OtherAnswer => "no other case with a clearly different answer",
             Self::OffTopic => "no words",
-            Self::Fenced => "no assertion that wants JSON with nothing around it",
+            Self::Fenced => "no assertion that requires bare JSON",
         }
     }
 }
@@ -80,14 +72,13 @@ impl fmt::Display for Mutation {
     }
 }
 
-/// A wrong answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mutant {
     pub(super) mutation: Mutation,
     pub(super) text: String,
 }
 
-/// The mutants of a case, and why there are none of the other kinds.
+/// The mutants of a case, and why others are missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct MutantSet {
     pub(super) mutants: Vec<Mutant>,

@@ -1,4 +1,4 @@
-//! The right answers of a set, and the wrong ones that are made of them.
+//! Makes wrong answers from the references of a set.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,9 @@ use super::normalize::{normalize, parse_object_or_list};
 use super::text_mutations;
 use crate::eval::{Assertion, AssertionKind, Case, Check, Combination, GradableAnswer, Verdict};
 
-/// Where a mutation can be had in several ways, so many of them are taken by chance.
+/// A mutation with more variants gets a random selection of this size.
 const MAX_PER_MUTATION: usize = 3;
 
-/// No label has more words.
 const MAX_LABEL_WORDS: usize = 3;
 
 const REFUSALS: [&str; 3] = [
@@ -33,15 +32,15 @@ const OFF_TOPIC: [&str; 3] = [
     "Choirs like to rehearse in the evening, when the hall is quiet.",
 ];
 
-/// A right answer, as mutations look at it.
+/// A parsed reference.
 struct ParsedReference<'a> {
     case: &'a Case,
     text: &'a str,
     value: Option<Value>,
     normal: String,
-    /// What it comes to, whatever else it says: the JSON without its sentences, or a leading yes or no.
+    /// What the answer decides: the JSON without its sentences, or a leading yes or no.
     label: Option<String>,
-    /// What its case asks.
+    /// The normalized prompt of its case.
     question: String,
 }
 
@@ -56,8 +55,8 @@ impl<'a> ParsedReference<'a> {
         Some(Self { case, text, label, value, normal: normalize(text), question: normalize_prompt(case) })
     }
 
-    /// Whether another answer is surely not right here: it says something else, not the same label with other words around
-    /// it, and is no answer to the same question.
+    /// Whether the other answer is certainly wrong for this case: different question, different label, and,
+    /// in prose, neither text contains the other.
     fn is_different_answer(&self, other: &Self) -> bool {
         let same_label = self.label.is_some() && self.label == other.label;
         let prose = self.value.is_none() && other.value.is_none();
@@ -66,7 +65,7 @@ impl<'a> ParsedReference<'a> {
         !same_label && self.question != other.question && self.normal != other.normal && !(prose && holds())
     }
 
-    /// Whether it is a label in words: one to three of them.
+    /// Whether it is a label of one to three words.
     fn is_label(&self) -> bool {
         (1..=MAX_LABEL_WORDS).contains(&self.text.split_whitespace().count())
             && self.value.is_none()
@@ -75,16 +74,16 @@ impl<'a> ParsedReference<'a> {
     }
 }
 
-/// Whether all words of a text stand in another one, next to each other.
+/// Whether `text` occurs in `other` at word boundaries.
 fn is_contained_in(text: &str, other: &str) -> bool {
-    let apart = |c: Option<char>| c.is_none_or(|c| c == ' ');
+    let is_boundary = |c: Option<char>| c.is_none_or(|c| c == ' ');
     !text.is_empty()
         && other.match_indices(text).any(|(at, found)| {
-            apart(other[..at].chars().next_back()) && apart(other[at + found.len()..].chars().next())
+            is_boundary(other[..at].chars().next_back())
+                && is_boundary(other[at + found.len()..].chars().next())
         })
 }
 
-/// The right answers of a set, of which mutants are made.
 pub(super) struct MutantFactory<'a> {
     references: Vec<ParsedReference<'a>>,
     vocabulary: LabelVocabulary,
@@ -102,31 +101,29 @@ impl<'a> MutantFactory<'a> {
         Self { references, vocabulary, seed }
     }
 
-    /// The mutants of a case: the same for a seed, none of them the reference in other clothes, no two the same.
+    /// Deterministic for a seed. No mutant equals the reference or another mutant after normalization.
     pub(super) fn make_mutants(&self, case: &Case) -> MutantSet {
-        let mut brood = MutantSet::default();
-        let Some(reference) = ParsedReference::parse(case) else { return brood };
+        let mut mutant_set = MutantSet::default();
+        let Some(reference) = ParsedReference::parse(case) else { return mutant_set };
         let mut seen = HashSet::from([reference.normal.clone()]);
         for mutation in Mutation::ALL {
-            let mut draw = self.seeded_rng(&case.metadata.id, mutation);
-            let texts = self.mutate(&reference, mutation, &mut draw);
+            let mut rng = self.seeded_rng(&case.metadata.id, mutation);
+            let texts = self.mutate(&reference, mutation, &mut rng);
             if texts.is_empty() {
-                brood.left_out.push((mutation, mutation.unavailable_reason()));
+                mutant_set.left_out.push((mutation, mutation.unavailable_reason()));
             }
             for text in texts {
                 let form = normalize(&text);
                 if form == reference.normal {
-                    brood
-                        .left_out
-                        .push((mutation, "it is the reference but for white space, capitals and the like"));
+                    mutant_set.left_out.push((mutation, "identical to the reference after normalization"));
                 } else if seen.insert(form) {
-                    brood.mutants.push(Mutant { mutation, text });
+                    mutant_set.mutants.push(Mutant { mutation, text });
                 } else {
-                    brood.left_out.push((mutation, "the same as another mutant of the case"));
+                    mutant_set.left_out.push((mutation, "identical to another mutant of the case"));
                 }
             }
         }
-        brood
+        mutant_set
     }
 
     fn seeded_rng(&self, id: &str, mutation: Mutation) -> Rng {
@@ -139,34 +136,34 @@ impl<'a> MutantFactory<'a> {
         Rng::with_seed(hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
     }
 
-    fn mutate(&self, reference: &ParsedReference<'_>, mutation: Mutation, draw: &mut Rng) -> Vec<String> {
+    fn mutate(&self, reference: &ParsedReference<'_>, mutation: Mutation, rng: &mut Rng) -> Vec<String> {
         let (text, value) = (reference.text, reference.value.as_ref());
         let written = |values: Vec<Value>| values.iter().map(Value::to_string).collect();
         match mutation {
             Mutation::Empty if reference.normal.is_empty() => Vec::new(),
             Mutation::Empty => vec![String::new()],
-            // Without its end an object is no JSON any more.
+            // A truncated object is not valid JSON.
             Mutation::Cut if value.is_some() => {
                 let kept = text.trim().chars().count() * 3 / 5;
                 vec![text.trim().chars().take(kept).collect()]
             }
             Mutation::Cut => text_mutations::truncate_clause(text).into_iter().collect(),
             Mutation::Refusal if is_refusal(text) => Vec::new(),
-            Mutation::Refusal => draw.choice(REFUSALS).map(str::to_owned).into_iter().collect(),
+            Mutation::Refusal => rng.choice(REFUSALS).map(str::to_owned).into_iter().collect(),
             Mutation::WrongLabel => match value {
-                Some(value) => written(swap_labels(value, &self.vocabulary, MAX_PER_MUTATION, draw)),
-                None => self.swap_text_label(reference, draw),
+                Some(value) => written(swap_labels(value, &self.vocabulary, MAX_PER_MUTATION, rng)),
+                None => self.swap_text_label(reference, rng),
             },
             Mutation::SwappedNumbers => match value {
-                Some(value) => written(swap_json_numbers(value, draw).into_iter().collect()),
-                None => text_mutations::swap_numbers(text, draw).into_iter().collect(),
+                Some(value) => written(swap_json_numbers(value, rng).into_iter().collect()),
+                None => text_mutations::swap_numbers(text, rng).into_iter().collect(),
             },
             Mutation::DroppedKey => {
-                written(value.map(|value| drop_keys(value, MAX_PER_MUTATION, draw)).unwrap_or_default())
+                written(value.map(|value| drop_keys(value, MAX_PER_MUTATION, rng)).unwrap_or_default())
             }
-            Mutation::OtherAnswer => self.pick_other_references(reference, draw, |_| true),
+            Mutation::OtherAnswer => self.pick_other_references(reference, rng, |_| true),
             Mutation::OffTopic => {
-                let Some(sentence) = draw.choice(OFF_TOPIC) else { return Vec::new() };
+                let Some(sentence) = rng.choice(OFF_TOPIC) else { return Vec::new() };
                 let within =
                     value.and_then(|value| replace_sentences(value, sentence)).map(|value| value.to_string());
                 [sentence.to_owned()].into_iter().chain(within).collect()
@@ -178,35 +175,35 @@ impl<'a> MutantFactory<'a> {
         }
     }
 
-    /// In prose, a label is one of the options that an assertion names, a yes or no, or an answer of a word or three among
-    /// others of the kind.
-    fn swap_text_label(&self, reference: &ParsedReference<'_>, draw: &mut Rng) -> Vec<String> {
+    /// In prose, a label is an option that an assertion names, a yes or no, or an answer of one to three
+    /// words if other references are labels too.
+    fn swap_text_label(&self, reference: &ParsedReference<'_>, rng: &mut Rng) -> Vec<String> {
         let mut options = Vec::new();
         reference.case.assertions.iter().for_each(|assertion| collect_wrong_options(assertion, &mut options));
         if !options.is_empty() {
-            return pick_random(options, draw);
+            return pick_random(options, rng);
         }
-        if let Some(turned) = text_mutations::flip_yes_no(reference.text) {
-            return vec![turned];
+        if let Some(flipped) = text_mutations::flip_yes_no(reference.text) {
+            return vec![flipped];
         }
         if reference.is_label() {
-            self.pick_other_references(reference, draw, |other| other.is_label())
+            self.pick_other_references(reference, rng, |other| other.is_label())
         } else {
             Vec::new()
         }
     }
 
-    /// The answers to some other cases, of those that are wanted, looked for from places that chance chooses.
+    /// References of other cases that pass `wanted`, searched from random positions.
     fn pick_other_references(
         &self,
         reference: &ParsedReference<'_>,
-        draw: &mut Rng,
+        rng: &mut Rng,
         wanted: impl Fn(&ParsedReference<'_>) -> bool,
     ) -> Vec<String> {
         let count = self.references.len();
         let mut found: Vec<&ParsedReference<'_>> = Vec::new();
         for _ in 0..MAX_PER_MUTATION {
-            let start = draw.usize(0..count.max(1));
+            let start = rng.usize(0..count.max(1));
             let mut turn = (0..count).filter_map(|n| self.references.get((start + n) % count));
             let is_new = |other: &ParsedReference<'_>| found.iter().all(|known| known.normal != other.normal);
             let fits = |other: &&ParsedReference<'_>| {
@@ -219,9 +216,8 @@ impl<'a> MutantFactory<'a> {
     }
 }
 
-/// So many of them as are taken, by chance.
-fn pick_random<T>(mut all: Vec<T>, draw: &mut Rng) -> Vec<T> {
-    draw.shuffle(&mut all);
+fn pick_random<T>(mut all: Vec<T>, rng: &mut Rng) -> Vec<T> {
+    rng.shuffle(&mut all);
     all.truncate(MAX_PER_MUTATION);
     all
 }
@@ -238,7 +234,7 @@ fn is_refusal(text: &str) -> bool {
     refusal.grade(&GradableAnswer::text(text)).verdict == Verdict::Pass
 }
 
-/// The options of a `choice`, in it or within it, that are wrong.
+/// The wrong options of `choice` assertions, including nested ones.
 fn collect_wrong_options(assertion: &Assertion, found: &mut Vec<String>) {
     match &assertion.check {
         Check::Choice { options, equals } if !assertion.negated => {
@@ -251,7 +247,7 @@ fn collect_wrong_options(assertion: &Assertion, found: &mut Vec<String>) {
     }
 }
 
-/// Whether it is about the form of an answer, and wants JSON with nothing around it: only then is a fence a fault.
+/// Whether the assertion requires bare JSON: only then is a code fence an error.
 fn is_bare_json_assertion(assertion: &Assertion) -> bool {
     if assertion.negated || assertion.kind != AssertionKind::Format {
         return false;

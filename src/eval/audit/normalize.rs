@@ -1,17 +1,17 @@
-//! What an answer is once everything is taken away that makes no difference: only what still differs is another answer.
+//! Normal forms of answers: answers with the same form count as equal.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 use unicode_normalization::UnicodeNormalization;
 
-/// The text as JSON, where it is an object or a list with nothing around it.
+/// `None` unless the whole text is a JSON object or array.
 pub(super) fn parse_object_or_list(text: &str) -> Option<Value> {
     serde_json::from_str(text.trim()).ok().filter(|value: &Value| value.is_object() || value.is_array())
 }
 
-/// A text in its normal form. Prose: one form of each letter, small letters, one space between words, no punctuation around
-/// them. JSON: the same for its strings, keys in order, 1 and 1.0 alike, and a null as good as a key that is not there.
+/// Prose: NFKC, lowercase, single spaces, and no punctuation around words. JSON: the same for strings, sorted
+/// keys, 1 equal to 1.0, and null equal to a missing key.
 pub(super) fn normalize(text: &str) -> String {
     match parse_object_or_list(text) {
         Some(value) => format!("json:{}", normalize_value(&value)),
@@ -24,7 +24,7 @@ fn normalize_prose(text: &str) -> String {
     folded.split_whitespace().map(strip_punctuation).collect::<Vec<_>>().join(" ")
 }
 
-/// A word without the punctuation and decoration around it; but what is all punctuation stays as it is.
+/// Removes punctuation around a word; a word of only punctuation stays.
 fn strip_punctuation(word: &str) -> &str {
     let inner = word.trim_matches(|c| ".,;:!?…()[]{}\"'`*_~“”„‘’«»".contains(c));
     if inner.is_empty() { word } else { inner }

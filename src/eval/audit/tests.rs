@@ -1,4 +1,4 @@
-//! Audits of small sets, and what holds of mutants whatever the set.
+//! Audits of small sets, and properties of mutants for any set.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -56,9 +56,9 @@ fn assertion_strength_cases() {
     let [strong, weak, none, wrong] = found.cases.as_slice() else { panic!("four cases") };
     assert_eq!((strong.missed_mutants().count(), &strong.reference), (0, &ReferenceVerdict::Passes));
     assert!(strong.caught_count() >= 4 && !strong.passes_anything());
-    assert_eq!(weak.caught_count(), 1, "the refusal alone: {weak:?}");
+    assert_eq!(weak.caught_count(), 1, "only the refusal: {weak:?}");
     assert_eq!((&none.reference, none.mutants.len()), (&ReferenceVerdict::Missing, 0));
-    // An assertion that fails what is right says nothing about what is wrong.
+    // An assertion that fails the reference does not count for mutants.
     assert!(
         matches!(&wrong.reference, ReferenceVerdict::Fails(failed) if failed.len() == 1 && failed[0].name == "contains")
     );
@@ -94,11 +94,11 @@ fn checks_needing_real_call_are_left_out() {
         (mixed.missed_mutants().count(), mixed.assertions[0].reference_verdict),
         (0, Verdict::Unscored)
     );
-    // A limit of time would never have seen what is wrong with an answer.
+    // A latency limit could not have caught a wrong answer.
     assert!(anything.passes_anything() && anything.mutants.len() > 3);
     // The tool might have been called.
     assert_eq!((&either.reference, either.mutants.len()), (&ReferenceVerdict::Passes, 0));
-    assert!(either.left_out.iter().filter(|(_, why)| why.contains("real call")).count() > 3);
+    assert!(either.left_out.iter().filter(|(_, why)| why.contains("model call")).count() > 3);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn truncation_is_left_out_with_finish_reason() {
     assert_eq!(mutant_texts(&without, Mutation::Cut), ["The capital of"]);
 }
 
-/// Blame must be fair: what may be right after all is no mutant.
+/// An answer that may be correct is not a mutant.
 #[test]
 fn possibly_correct_mutants_are_left_out() {
     let others = |references: &[&str]| {
@@ -132,16 +132,16 @@ fn possibly_correct_mutants_are_left_out() {
         [r#"{"kind":"bug","why":"it is down again"}"#, r#"{"kind":"bug","why":"it never came up"}"#];
     assert!(others(&same_label).is_empty());
     let words = [r#"{"note":"it is down again"}"#, r#"{"note":"it never came up"}"#];
-    assert_eq!(others(&words), [words[1]], "there is no label to be the same");
+    assert_eq!(others(&words), [words[1]], "without a label, the answers differ");
     let null = audit_all(&[case("a", r#"{"a":"x","b":null}"#, vec![is_json()])]);
     assert_eq!(mutant_texts(&null, Mutation::DroppedKey), ["{\"b\":null}"]);
-    // A refusal that is right is not made a wrong one, and nothing is made out of nothing.
+    // A reference that is a refusal gets no refusal mutant, and an empty one no empty mutant.
     let declines = audit_all(&[case("a", "I can't help with that.", vec![contains("")])]);
     assert!(mutant_texts(&declines, Mutation::Refusal).is_empty());
     assert!(mutant_texts(&audit_all(&[case("a", " ", vec![contains("")])]), Mutation::Empty).is_empty());
 }
 
-/// A fence is wrong only where the form is asked for.
+/// A fence is wrong only if an assertion requires bare JSON.
 #[test]
 fn fenced_mutant_cases() {
     let fenced = |assertions: Vec<Assertion>| {
@@ -204,7 +204,7 @@ fn duplicate_questions_are_grouped() {
     };
     assert_eq!(audit_all(&cases).duplicates, [group(&["a", "c", "e"], false)]);
     assert_eq!(audit_all(&cases[..4]).duplicates, [group(&["a", "c"], true)]);
-    // Nor is an answer to the same question a wrong one.
+    // An answer to the same question is not a wrong answer either.
     let twice = [ask("a", "q", "left"), ask("b", "Q", "right")];
     assert!(mutant_texts(&audit_all(&twice), Mutation::OtherAnswer).is_empty());
 }
@@ -224,8 +224,8 @@ fn any_reference() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever the references are: the same seed makes the same mutants, none of them the reference in other clothes and no
-    /// two alike, and nothing panics.
+    /// For any references: the same seed makes the same mutants, none equals the reference or another mutant,
+    /// and nothing panics.
     #[test]
     fn mutant_invariants_hold_for_any_references(
         references in prop::collection::vec(any_reference(), 1..8), seed in any::<u64>(),
@@ -233,19 +233,19 @@ proptest! {
         let cases: Vec<Case> = (0..).zip(&references)
             .map(|(n, text): (i32, _)| case(&n.to_string(), text, vec![is_json(), contains("")]))
             .collect();
-        let stock = MutantFactory::of(&cases, seed);
+        let factory = MutantFactory::of(&cases, seed);
         for case in &cases {
-            let brood = stock.make_mutants(case);
-            prop_assert_eq!(&brood, &MutantFactory::of(&cases, seed).make_mutants(case));
-            let mut forms: Vec<String> = brood.mutants.iter().map(|mutant| normalize(&mutant.text)).collect();
+            let mutant_set = factory.make_mutants(case);
+            prop_assert_eq!(&mutant_set, &MutantFactory::of(&cases, seed).make_mutants(case));
+            let mut forms: Vec<String> = mutant_set.mutants.iter().map(|mutant| normalize(&mutant.text)).collect();
             forms.push(normalize(case.reference.as_deref().unwrap_or_default()));
             forms.sort();
             let count = forms.len();
             forms.dedup();
             prop_assert_eq!(forms.len(), count);
             for mutation in Mutation::ALL {
-                let made = brood.mutants.iter().any(|mutant| mutant.mutation == mutation);
-                prop_assert!(made || brood.left_out.iter().any(|(left, _)| *left == mutation), "{}", mutation);
+                let made = mutant_set.mutants.iter().any(|mutant| mutant.mutation == mutation);
+                prop_assert!(made || mutant_set.left_out.iter().any(|(left, _)| *left == mutation), "{}", mutation);
             }
         }
         audit_all(&cases);

@@ -1,12 +1,12 @@
-//! Right answers in prose, made wrong.
+//! Mutations of prose answers.
 
 use fastrand::Rng;
 
-/// An answer of fewer words before its first stop may have said everything there.
+/// A shorter clause may already be the whole answer.
 const MIN_CLAUSE_WORDS: usize = 6;
 
-/// The beginning of the text, broken off within its first clause, before anything is said to its end. `None` where so
-/// little stands before the first stop that it may be the whole answer already.
+/// The text truncated within its first clause. `None` when the clause is so short that it may be the whole
+/// answer.
 pub(super) fn truncate_clause(text: &str) -> Option<String> {
     let text = text.trim();
     let stop = |(at, c): (usize, char)| {
@@ -18,19 +18,20 @@ pub(super) fn truncate_clause(text: &str) -> Option<String> {
     (words.len() >= MIN_CLAUSE_WORDS).then(|| words[..words.len() / 3].join(" "))
 }
 
-/// The word of a yes or no that begins an answer, and stands there for itself.
+/// A leading yes or no that is not part of a longer phrase.
 pub(super) fn leading_yes_no(text: &str) -> Option<&str> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
-    let alone = rest.trim_end().is_empty() || rest.starts_with([',', '.', ';', ':', '!', '?', '–', '—']);
+    let is_separate =
+        rest.trim_end().is_empty() || rest.starts_with([',', '.', ';', ':', '!', '?', '–', '—']);
     let known = OPPOSITES.iter().any(|(a, b)| word.eq_ignore_ascii_case(a) || word.eq_ignore_ascii_case(b));
-    (alone && known).then_some(word)
+    (is_separate && known).then_some(word)
 }
 
 const OPPOSITES: [(&str, &str); 2] = [("yes", "no"), ("true", "false")];
 
-/// A yes made a no, or the other way round; the rest as it was.
+/// Replaces a leading yes or no by its opposite.
 pub(super) fn flip_yes_no(text: &str) -> Option<String> {
     let word = leading_yes_no(text)?;
     let opposite = OPPOSITES.iter().find_map(|(a, b)| match word {
@@ -49,9 +50,9 @@ pub(super) fn flip_yes_no(text: &str) -> Option<String> {
     Some(format!("{as_written}{rest}"))
 }
 
-/// The text with every number swapped for another one, about twice as large or half as large at least, so that no tolerance
-/// that anybody would allow lets it pass. Digits that belong to a name (`MP3`) stay. `None` where there is no number.
-pub(super) fn swap_numbers(text: &str, draw: &mut Rng) -> Option<String> {
+/// Replaces every number by one at least about twice or half as large, beyond any reasonable tolerance.
+/// Digits in a name (`MP3`) stay. `None` for a text without numbers.
+pub(super) fn swap_numbers(text: &str, rng: &mut Rng) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut changed = false;
     let mut rest = text;
@@ -62,7 +63,7 @@ pub(super) fn swap_numbers(text: &str, draw: &mut Rng) -> Option<String> {
         if out.ends_with(char::is_alphabetic) {
             out.push_str(number);
         } else {
-            out.push_str(&swap_number(number, draw));
+            out.push_str(&swap_number(number, rng));
             changed = true;
         }
         rest = &from[number.len()..];
@@ -71,7 +72,7 @@ pub(super) fn swap_numbers(text: &str, draw: &mut Rng) -> Option<String> {
     changed.then_some(out)
 }
 
-/// How long the number is that the text begins with: points and commas belong to it where digits follow.
+/// Length of the number at the start of `text`. Periods and commas belong to it when digits follow.
 fn number_length(text: &str) -> usize {
     let mut end = 0;
     let mut characters = text.char_indices().peekable();
@@ -86,12 +87,12 @@ fn number_length(text: &str) -> usize {
     end
 }
 
-/// The number with its first digit that counts made another one: 1 to 4 become 6 to 9, and 5 to 9 become 1 to 5, less than
-/// 0.6 of what they were. A number that is zero becomes one that is not.
-fn swap_number(number: &str, draw: &mut Rng) -> String {
+/// Changes the first significant digit: 1 to 4 become 6 to 9, and 5 to 9 become 1 to 5, less than 0.6 of the
+/// original. Zero becomes a nonzero number.
+fn swap_number(number: &str, rng: &mut Rng) -> String {
     let at = number.find(|c: char| c.is_ascii_digit() && c != '0').unwrap_or(0);
     let digit = match number.as_bytes().get(at).map_or(0, |digit| digit.wrapping_sub(b'0')) {
-        0 => draw.u8(3..=9),
+        0 => rng.u8(3..=9),
         digit @ 1..=4 => digit + 5,
         digit => digit - 4,
     };
@@ -143,8 +144,8 @@ mod tests {
         fn mutating_any_text_does_not_panic(text in "\\PC{0,40}", digits in "[0-9.,Ye s–\\n-]{0,20}", seed in any::<u64>()) {
             for text in [&text, &digits, &format!("{text}{digits}")] {
                 let _ = (truncate_clause(text), flip_yes_no(text), leading_yes_no(text));
-                let mut draw = Rng::with_seed(seed);
-                if let Some(other) = swap_numbers(text, &mut draw) {
+                let mut rng = Rng::with_seed(seed);
+                if let Some(other) = swap_numbers(text, &mut rng) {
                     prop_assert_ne!(&other, text);
                 }
             }

@@ -1,20 +1,17 @@
-//! A number of cases, or a share of them.
-
-/// A number of cases, or a share of them.
+/// A limit given as a number of cases or as a share of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CountOrShare {
-    /// So many.
     Count(u64),
-    /// That share, 0 to 1.
+    /// 0 to 1.
     Share(f64),
 }
 
 impl CountOrShare {
-    /// How many of so many cases that is.
+    /// The limit as a number out of `cases`.
     pub fn to_count(self, cases: u64) -> u64 {
         match self {
             Self::Count(count) => count,
-            // Shares are written in decimals; one that comes to a whole number must not lose a case by a rounding.
+            // A share that gives a whole number must not lose a case by rounding.
             Self::Share(share) => (share * cases as f64 + 1e-9).floor() as u64,
         }
     }
@@ -25,12 +22,12 @@ impl std::str::FromStr for CountOrShare {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || match text.trim().parse::<f64>() {
-            // Half a percent, or half of them: nobody knows which was meant.
+            // `0.5` could mean 0.5% or half of the cases.
             Ok(share) if share > 0.0 && share < 1.0 => {
                 let percent = (share * 1e9).round() / 1e7;
-                format!("`{text}` is no number of cases; as a share of them, that is `{percent}%`")
+                format!("invalid limit `{text}`: write `{percent}%` for a share of the cases")
             }
-            _ => format!("`{text}` is neither a number of cases nor a share such as `1%`"),
+            _ => format!("invalid limit `{text}`: expected a number of cases or a percentage such as `1%`"),
         };
         match text.trim().strip_suffix('%') {
             None => text.trim().parse().map(Self::Count).map_err(|_| wrong()),

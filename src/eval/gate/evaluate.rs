@@ -1,4 +1,4 @@
-//! What a gate says of a run.
+//! Applies a gate to the results of a run.
 
 use super::Gate;
 use crate::catalog::Cost;
@@ -6,30 +6,29 @@ use crate::chat::pluralize;
 use crate::eval::statistics::ComparisonVerdict;
 use crate::eval::{BaselineComparison, BaselineOrigin, SubjectSummary};
 
-/// What the gate says of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct GateReport {
-    /// Why it fails; empty when it passes.
+pub(crate) struct GateReport {
+    /// Reasons to fail; empty when the gate passes.
     pub reasons: Vec<String>,
-    /// What was measured too badly for any judgement to be sound: too many cases that could not be scored.
+    /// Reasons why too few cases were scored to decide.
     pub inconclusive: Vec<String>,
 }
 
 impl GateReport {
-    /// Whether every subject passes.
-    pub fn is_passed(&self) -> bool {
+    pub(crate) fn is_passed(&self) -> bool {
         self.reasons.is_empty() && self.inconclusive.is_empty()
     }
 
-    /// Why it does not pass, the gravest first.
-    pub fn messages(&self) -> impl Iterator<Item = &str> {
+    /// All reasons not to pass, inconclusive ones first.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
         self.inconclusive.iter().chain(&self.reasons).map(String::as_str)
     }
 }
 
-/// Judges every subject by the floors, except for the baseline, which is measured and no more; then how each of the others
-/// stands to it. Where there is no floor, and nothing to compare a subject with, any failed case fails the run.
-pub fn evaluate_gate(
+/// Checks unscored cases of every subject, minimums and limits of every subject except the baseline, and then
+/// each challenger against the baseline. For a subject without a minimum and without a comparison, any failed
+/// case fails the run.
+pub(crate) fn evaluate_gate(
     gate: &Gate,
     summaries: &[SubjectSummary],
     baseline: Option<&str>,
@@ -38,18 +37,18 @@ pub fn evaluate_gate(
     let mut report = GateReport::default();
     let is_challenger = |subject: &str| comparisons.iter().any(|comparison| comparison.challenger == subject);
     for summary in summaries {
-        // A baseline that could not be measured is none.
+        // A baseline that could not be measured cannot be compared with, so it is checked too.
         report.inconclusive.extend(check_unscored(gate, summary));
-        // One that is its own baseline is judged as any other.
+        // A subject that is its own baseline is checked like any other.
         if baseline == Some(summary.subject.as_str()) && !is_challenger(&summary.subject) {
             continue;
         }
         report.reasons.extend(check_floors(gate, summary));
-        // A baseline or a history stands in for a floor, where there is one.
+        // A comparison with a baseline or a history replaces the minimum.
         if !gate.has_floor() && !is_challenger(&summary.subject) && summary.failed > 0 {
             let cases = summary.passed + summary.failed + summary.unscored;
             report.reasons.push(format!(
-                "{}: {} of {} failed, and the set sets no floor",
+                "{}: {} of {} failed (no minimum is set, so every case must pass)",
                 summary.subject,
                 summary.failed,
                 pluralize(cases, "case")
@@ -66,41 +65,40 @@ fn check_unscored(gate: &Gate, summary: &SubjectSummary) -> Option<String> {
     let cases = summary.passed + summary.failed + summary.unscored;
     let (name, allowed) = (&summary.subject, gate.max_unscored_cases(cases));
     if summary.passed + summary.failed == 0 {
-        return Some(format!("{name}: not one of {} could be scored", pluralize(cases, "case")));
+        return Some(format!("{name}: none of {} could be scored", pluralize(cases, "case")));
     }
     (summary.unscored > allowed).then(|| {
-        format!(
-            "{name}: {} of {} could not be scored, {allowed} allowed",
-            summary.unscored,
-            pluralize(cases, "case")
-        )
+        format!("{name}: {} of {} unscored, {allowed} allowed", summary.unscored, pluralize(cases, "case"))
     })
 }
 
-/// The floors and limits that a subject does not hold.
+/// The minimums and limits that a subject violates.
 fn check_floors(gate: &Gate, summary: &SubjectSummary) -> Vec<String> {
     let name = &summary.subject;
     let lowest = |interval: Option<(f64, f64)>| interval.filter(|_| gate.strict).map(|(low, _)| low);
     let floor = |what: &str, figure: Option<f64>, low: Option<f64>, floor: Option<f64>| {
         let (figure, floor) = figure.zip(floor)?;
-        // Floors are written in decimals; a rate that equals one as a fraction must not fail by a rounding.
-        // What is no number clears no floor.
+        // Minimums are decimal; a rate that equals one as a fraction must not fail by rounding. NaN never
+        // passes.
         let misses = |value: f64| value.is_nan() || value < floor - 1e-12;
         if misses(figure) {
-            return Some(format!("{name}: {what} {figure:.3} is under {floor}"));
+            return Some(format!("{name}: {what} {figure:.3} is below the minimum of {floor}"));
         }
         let low = low.filter(|low| misses(*low))?;
-        Some(format!("{name}: {what} {figure:.3} may be as low as {low:.3}, under {floor} (strict)"))
+        Some(format!(
+            "{name}: {what} {figure:.3} may be as low as {low:.3}, below the minimum of {floor} (strict)"
+        ))
     };
     let spent = Cost::sum([summary.cost, summary.cached_cost]).usd();
     let most = |what: &str, unit: &str, figure: Option<f64>, most: Option<f64>| match (figure, most?) {
-        // Where nothing was scored, that is said already.
+        // `check_unscored` already reports that.
         (None, _) if summary.passed + summary.failed == 0 => None,
-        (None, most) => {
-            Some(format!("{name}: {what} is unknown, and so cannot be held to {}", format_limit(unit, most)))
-        }
+        (None, most) => Some(format!(
+            "{name}: {what} is unknown, so the limit of {} cannot be checked",
+            format_limit(unit, most)
+        )),
         (Some(figure), most) if figure > most * (1.0 + 1e-12) => Some(format!(
-            "{name}: {what} {} is over {}",
+            "{name}: {what} {} exceeds the limit of {}",
             format_limit(unit, figure),
             format_limit(unit, most)
         )),
@@ -110,7 +108,7 @@ fn check_floors(gate: &Gate, summary: &SubjectSummary) -> Vec<String> {
     [
         floor("pass rate", summary.pass_rate, lowest(summary.pass_rate_interval), gate.min_pass_rate),
         floor("mean score", summary.mean_score, lowest(summary.score_interval), gate.min_score),
-        most("the cost", "$", spent, gate.max_cost_usd),
+        most("cost", "$", spent, gate.max_cost_usd),
         most("p50", "ms", p50, gate.max_p50_ms),
         most("p95", "ms", p95, gate.max_p95_ms),
     ]
@@ -126,14 +124,14 @@ fn format_limit(unit: &str, value: f64) -> String {
     }
 }
 
-/// How a challenger stands to the baseline: worse fails, then an observed drop beyond what is allowed, then with `strict` one
-/// that cannot be ruled out.
+/// Fails a challenger that is worse than the baseline, else one whose observed drop exceeds the limit, else,
+/// with `strict`, one whose drop cannot be ruled out.
 fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut GateReport) {
     let (name, baseline) = (&comparison.challenger, &comparison.baseline);
     let found = match &comparison.result {
         Ok(found) => found,
         Err(error) => {
-            report.inconclusive.push(format!("{name} against {baseline}: {error}"));
+            report.inconclusive.push(format!("{name} vs. {baseline}: {error}"));
             return;
         }
     };
@@ -141,7 +139,7 @@ fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut G
     let allowed = gate.max_unscored_cases(pairs);
     if found.left_out as u64 > allowed {
         report.inconclusive.push(format!(
-            "{name} against {baseline}: {} of {} could not be scored with both, {allowed} allowed",
+            "{name} vs. {baseline}: {} of {} not scored on both sides, {allowed} allowed",
             found.left_out,
             pluralize(pairs, "case")
         ));
@@ -150,29 +148,28 @@ fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut G
     let (low, high) = found.interval;
     let drop = -found.difference;
     let is_history = matches!(comparison.origin, BaselineOrigin::History(_));
-    // What a model may lose to another one says nothing of what it may lose overnight.
+    // `max_drop` applies to a change of models, not to the drift of one model.
     let max_drop = gate.max_drop.filter(|_| !is_history);
     if found.verdict == ComparisonVerdict::Worse {
         let (lead, usual) = match is_history {
-            true => (format!("{name} has drifted"), " as usual"),
+            true => (format!("{name} has drifted"), " in earlier runs"),
             false => (format!("{name} is worse than {baseline}"), ""),
         };
         report.reasons.push(format!(
-            "{lead}: {what} {:.3} against {:.3}{usual}, difference {:+.3} [{low:+.3}, {high:+.3}]",
+            "{lead}: {what} {:.3} vs. {:.3}{usual}, difference {:+.3} [{low:+.3}, {high:+.3}]",
             found.challenger, found.baseline, found.difference
         ));
     } else if let Some(allowed) = max_drop.filter(|allowed| drop > allowed + 1e-12) {
         report.reasons.push(format!(
-            "{name}: {what} {:.3} is {drop:.3} under {baseline}'s {:.3}, and the drop may be {allowed} at most",
+            "{name}: {what} {:.3} is {drop:.3} below {baseline}'s {:.3}, which exceeds the allowed drop of {allowed}",
             found.challenger, found.baseline
         ));
     } else if let Some(allowed) = max_drop.filter(|allowed| {
-        // What is compared with itself has not dropped.
+        // A self-comparison has no drop.
         gate.strict && !comparison.is_self_comparison() && found.largest_drop > allowed + 1e-12
     }) {
         report.reasons.push(format!(
-            "{name}: a drop of {:.3} against {baseline} cannot be ruled out, and {allowed} is allowed (strict); this set \
-             rules out no less than {:.3}",
+            "{name}: a drop of {:.3} vs. {baseline} cannot be ruled out, but only {allowed} is allowed (strict); the smallest margin that this set can clear is {:.3}",
             found.largest_drop, found.clearable_margin
         ));
     }
@@ -204,7 +201,7 @@ mod tests {
         assert_eq!(
             evaluate(&lenient, summary(0, 0, 10)).inconclusive.len(),
             1,
-            "nothing scored is never green"
+            "a run with nothing scored must not pass"
         );
         assert!(!evaluate(&Gate::default(), summary(9, 1, 0)).is_passed());
         assert!(evaluate(&Gate::default(), summary(9, 0, 0)).is_passed());
@@ -216,8 +213,11 @@ mod tests {
         let unknown =
             SubjectSummary { cost: Cost::UNKNOWN, latency_ms: Some([99.0, 1.0, 1.0]), ..summary(1, 0, 0) };
         let reasons = evaluate(&gate, unknown).reasons;
-        assert_eq!(reasons, ["m: the cost is unknown, and so cannot be held to $1"]);
+        assert_eq!(reasons, ["m: cost is unknown, so the limit of $1 cannot be checked"]);
         let untimed = SubjectSummary { latency_ms: None, ..summary(1, 0, 0) };
-        assert_eq!(evaluate(&gate, untimed).reasons, ["m: p50 is unknown, and so cannot be held to 100 ms"]);
+        assert_eq!(
+            evaluate(&gate, untimed).reasons,
+            ["m: p50 is unknown, so the limit of 100 ms cannot be checked"]
+        );
     }
 }

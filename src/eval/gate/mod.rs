@@ -1,45 +1,46 @@
-//! The rule that turns a run into an exit code.
+//! Gates: the rule that turns the results of a run into pass or fail. It depends on `statistics` and on the
+//! summaries and comparisons of its parent module.
 
 mod count_or_share;
 mod evaluate;
 #[cfg(test)]
 mod false_alarm_tests;
 
-pub use count_or_share::CountOrShare;
-pub use evaluate::{GateReport, evaluate_gate};
+pub(crate) use count_or_share::CountOrShare;
+pub(crate) use evaluate::{GateReport, evaluate_gate};
 
 use super::statistics::ComparisonMetric;
 
-/// A limit on the 95th percentile takes so many answers: with fewer, one slow answer more or less moves it.
-pub const MIN_ANSWERS_FOR_P95: usize = 200;
+/// Answers needed for a limit on the 95th percentile: with fewer, a single slow answer moves it.
+pub(crate) const MIN_ANSWERS_FOR_P95: usize = 200;
 
-/// What is demanded of a run. Floors hold for every subject but a baseline; the rest is about how subjects stand to one.
+/// Requirements for a run. Minimums and limits apply to every subject except the baseline; `metric`,
+/// `max_drop`, and `margin` apply to comparisons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gate {
-    /// What is compared with a baseline; the pass rate, where nothing is said.
+    /// `None` means the pass rate.
     pub metric: Option<ComparisonMetric>,
-    /// The least pass rate, 0 to 1.
+    /// 0 to 1.
     pub min_pass_rate: Option<f64>,
-    /// The least mean score, 0 to 1.
+    /// 0 to 1.
     pub min_score: Option<f64>,
-    /// The most that a subject's answers may cost together, in dollars.
+    /// Limit on the cost of all answers of a subject, including cached ones.
     pub max_cost_usd: Option<f64>,
-    /// The longest median latency, in milliseconds.
     pub max_p50_ms: Option<f64>,
-    /// The longest 95th percentile of the latency, in milliseconds.
     pub max_p95_ms: Option<f64>,
-    /// The most cases that may go unscored; none, where nothing is said.
+    /// `None` allows none.
     pub max_unscored: Option<CountOrShare>,
-    /// The largest drop against a baseline that may be observed.
+    /// The largest observed drop allowed against a baseline.
     pub max_drop: Option<f64>,
-    /// The difference to a baseline that does not matter.
+    /// Differences up to this size count as equivalent.
     pub margin: Option<f64>,
-    /// Whether floors must be cleared by the lower end of the interval, and a drop beyond `max_drop` be ruled out.
+    /// Requires the lower end of the interval to meet the minimums, and a drop above `max_drop` to be ruled
+    /// out.
     pub strict: bool,
 }
 
 impl Gate {
-    /// This one, and what it does not say as the other has it.
+    /// Fields of `self`, falling back to those of `other`.
     pub fn merge_over(&self, other: &Self) -> Self {
         Self {
             metric: self.metric.or(other.metric),
@@ -55,7 +56,7 @@ impl Gate {
         }
     }
 
-    /// Figures that no run could be held to: each by its field, with what it must be.
+    /// Names of invalid fields, each with the expected range.
     pub fn find_invalid_fields(&self) -> Vec<(&'static str, &'static str)> {
         let shares = [
             ("min_pass_rate", self.min_pass_rate),
@@ -77,17 +78,16 @@ impl Gate {
         [wrong(&shares, share, "between 0 and 1"), wrong(&amounts, amount, "0 or more")].concat()
     }
 
-    /// Whether it has a floor for how well subjects do.
     pub fn has_floor(&self) -> bool {
         self.min_pass_rate.is_some() || self.min_score.is_some()
     }
 
-    /// Whether it looks at time, of which answers from before say nothing.
+    /// Whether it limits latency, which cached answers cannot show.
     pub fn has_latency_limit(&self) -> bool {
         self.max_p50_ms.is_some() || self.max_p95_ms.is_some()
     }
 
-    /// How many of so many cases may go unscored.
+    /// How many of `cases` may be unscored.
     pub fn max_unscored_cases(&self, cases: u64) -> u64 {
         self.max_unscored.map_or(0, |limit| limit.to_count(cases))
     }

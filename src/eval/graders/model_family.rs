@@ -1,9 +1,9 @@
-//! Whether two models are of one family: judges are kinder to their own.
+//! Model families. Judges tend to favor models of their own family.
 
 use crate::provider::ModelRef;
 use crate::route::Route;
 
-/// How the models of a family are named, family by family.
+/// Name prefixes, one row per family.
 const FAMILY_PREFIXES: [&[&str]; 14] = [
     &["gpt", "chatgpt", "o1", "o3", "o4", "codex"],
     &["claude"],
@@ -21,14 +21,13 @@ const FAMILY_PREFIXES: [&[&str]; 14] = [
     &["minimax"],
 ];
 
-/// Which of the families a model's name tells.
 fn find_family(model: &str) -> Option<usize> {
     let lower = model.to_lowercase();
     let words = || lower.split(|c: char| !c.is_ascii_alphanumeric());
     FAMILY_PREFIXES.iter().position(|names| {
         words().any(|word| {
             names.iter().any(|name| {
-                // `llama3` and `qwen2` are named without a break before their number.
+                // Names such as `llama3` and `qwen2` have no separator before the number.
                 word.strip_prefix(name).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
             })
         })
@@ -38,13 +37,12 @@ fn find_family(model: &str) -> Option<usize> {
 fn is_same_family(a: &ModelRef, b: &ModelRef) -> bool {
     match (find_family(&a.model), find_family(&b.model)) {
         (Some(a), Some(b)) => a == b,
-        // What is not told by the name may be told by who serves it.
+        // For unknown names, compare providers.
         _ => a.provider == b.provider,
     }
 }
 
-/// Whether any model of one route is of one family with any of another.
-pub fn has_common_family(a: &Route, b: &Route) -> bool {
+pub(crate) fn has_common_family(a: &Route, b: &Route) -> bool {
     a.candidates.iter().any(|a| b.candidates.iter().any(|b| is_same_family(&a.model_ref, &b.model_ref)))
 }
 

@@ -1,4 +1,4 @@
-//! All answers to one prompt against each other, before a judge.
+//! Judges every pair of answers to one prompt.
 
 use futures_util::future::join_all;
 
@@ -8,36 +8,34 @@ use crate::catalog::Cost;
 use crate::chat::Response;
 use crate::route::{CallOptions, CallRecord, Route, Router, SilentObserver, StopReason};
 
-/// What a judge said of two answers in one order.
+/// A judge's preference between two answers in one order.
 #[derive(Clone, Debug)]
-pub struct OrderedPreference {
-    /// Which of the answers stood first.
+pub(crate) struct OrderedPreference {
+    /// Number of the answer shown first.
     pub first: usize,
-    /// Which stood second.
     pub second: usize,
-    /// What it said of these two, and why; or why nothing can be read.
+    /// The preference and its reason, or why there is none.
     pub preference: Result<(Preference, String), String>,
 }
 
-/// Two answers that were held against each other in both orders.
+/// Two answers compared in both orders.
 #[derive(Clone, Debug)]
-pub struct JudgedPair {
-    /// The two orders; the earlier answer stands first in the first one.
+pub(crate) struct JudgedPair {
+    /// In the first order, the earlier answer comes first.
     pub orders: [OrderedPreference; 2],
-    /// What they come to; `None` where one of them cannot be read.
+    /// `None` when either order has no preference.
     pub verdict: Option<PairwiseVerdict>,
 }
 
 impl JudgedPair {
-    /// The better answer; `None` for a tie, and where nobody knows.
-    pub fn winner(&self) -> Option<usize> {
+    /// `None` for a tie, and without a verdict.
+    pub(crate) fn winner(&self) -> Option<usize> {
         self.orders[0].winner_of(self.verdict?.preference())
     }
 }
 
 impl OrderedPreference {
-    /// The answer that was said to be the better one.
-    pub fn winner(&self) -> Option<usize> {
+    pub(crate) fn winner(&self) -> Option<usize> {
         self.winner_of(self.preference.as_ref().ok()?.0)
     }
 
@@ -50,59 +48,54 @@ impl OrderedPreference {
     }
 }
 
-/// What became of all pairs.
 #[derive(Clone, Debug)]
-pub struct PairwiseResults {
-    /// Every pair of answers.
+pub(crate) struct PairwiseResults {
     pub pairs: Vec<JudgedPair>,
-    /// How many calls the judge took.
     pub calls: usize,
-    /// What they cost.
     pub cost: Cost,
-    /// Whether any of it came from the simulator.
     pub is_simulated: bool,
-    /// Whether the caller's own limit, of time or of money, kept it from a verdict.
+    /// Whether the caller's own time or cost limit prevented a verdict.
     pub has_hit_limit: bool,
 }
 
 impl PairwiseResults {
-    /// Whether there is a verdict on every pair.
-    pub fn has_all_verdicts(&self) -> bool {
+    pub(crate) fn has_all_verdicts(&self) -> bool {
         self.pairs.iter().all(|pair| pair.verdict.is_some())
     }
 }
 
-/// Holds every answer against every other one, in both orders. `answers` has each with its number.
-pub async fn judge_all_pairs(
+/// Compares every pair of answers in both orders. `answers` has each answer with its number.
+pub(crate) async fn judge_all_pairs(
     router: &Router,
     judge: &Route,
     options: &CallOptions,
-    asked: PairwiseQuestion<'_>,
+    question: PairwiseQuestion<'_>,
     answers: &[(usize, &Response)],
 ) -> PairwiseResults {
     let later = |at: usize| answers.iter().skip(at + 1);
     let pairs = answers.iter().enumerate().flat_map(|(at, one)| later(at).map(move |other| (*one, *other)));
     let one = |first: (usize, &Response), second: (usize, &Response)| {
-        let request = build_pairwise_request(asked, first.1, second.1);
+        let request = build_pairwise_request(question, first.1, second.1);
         let (first, second) = (first.0, second.0);
         async move {
             let record = router.call(judge, &request, options, &mut SilentObserver).await;
-            let said = match &record.outcome {
+            let preference = match &record.outcome {
                 Ok(answer) => Preference::parse(&answer.response.text)
-                    .map_err(|why| format!("its verdict cannot be read: {why}")),
-                Err(none) => Err(format!("it {}", describe_grader_error(&record, none))),
+                    .map_err(|why| format!("cannot parse the verdict: {why}")),
+                Err(error) => Err(format!("the judge {}", describe_grader_error(&record, error))),
             };
-            (OrderedPreference { first, second, preference: said }, record)
+            (OrderedPreference { first, second, preference }, record)
         }
     };
     let both = |(a, b)| async move { tokio::join!(one(a, b), one(b, a)) };
-    let heard = join_all(pairs.map(both)).await;
+    let judged = join_all(pairs.map(both)).await;
     let mut records: Vec<CallRecord> = Vec::new();
     let mut pairs = Vec::new();
-    for ((one, first), (other, second)) in heard {
-        let said =
-            |heard: &OrderedPreference| heard.preference.as_ref().ok().map(|(preference, _)| *preference);
-        let verdict = said(&one).zip(said(&other)).map(|(a, b)| PairwiseVerdict::combine(a, b));
+    for ((one, first), (other, second)) in judged {
+        let preference_of =
+            |judged: &OrderedPreference| judged.preference.as_ref().ok().map(|(preference, _)| *preference);
+        let verdict =
+            preference_of(&one).zip(preference_of(&other)).map(|(a, b)| PairwiseVerdict::combine(a, b));
         pairs.push(JudgedPair { orders: [one, other], verdict });
         records.extend([first, second]);
     }
@@ -112,8 +105,8 @@ pub async fn judge_all_pairs(
         cost: Cost::sum(records.iter().map(CallRecord::total_cost)),
         is_simulated: records.iter().any(CallRecord::is_simulated),
         has_hit_limit: records.iter().any(|record| {
-            record.outcome.as_ref().is_err_and(|none| {
-                matches!(none.reason, StopReason::CallerTimeout | StopReason::BudgetExceeded(_))
+            record.outcome.as_ref().is_err_and(|error| {
+                matches!(error.reason, StopReason::CallerTimeout | StopReason::BudgetExceeded(_))
             })
         }),
     }

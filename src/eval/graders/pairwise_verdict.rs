@@ -1,4 +1,4 @@
-//! Two answers to one prompt, and which one a judge likes better, asked in both orders.
+//! Pairwise verdicts: a judge compares two answers to one prompt in both orders.
 
 use serde_json::json;
 
@@ -8,14 +8,10 @@ use super::judge_prompt::{
 };
 use crate::chat::{Request, Response};
 
-/// What a judge says of two answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preference {
-    /// The first one is better.
+pub(crate) enum Preference {
     First,
-    /// Neither is.
     Tie,
-    /// The second one is better.
     Second,
 }
 
@@ -23,9 +19,8 @@ const PREFERENCE_WORDS: [(&str, Preference); 3] =
     [("first", Preference::First), ("tie", Preference::Tie), ("second", Preference::Second)];
 
 impl Preference {
-    /// The same with the answers exchanged.
     #[must_use]
-    pub fn swapped(self) -> Self {
+    pub(crate) fn swapped(self) -> Self {
         match self {
             Self::First => Self::Second,
             Self::Tie => Self::Tie,
@@ -34,21 +29,19 @@ impl Preference {
     }
 }
 
-/// What both orders come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PairwiseVerdict {
-    /// Both orders say this.
+pub(crate) enum PairwiseVerdict {
     Agreed(Preference),
-    /// They do not say the same, so neither counts: a tie. With `by_place`, each order preferred the answer at the same place.
+    /// The orders disagree, which counts as a tie.
     Disagreed {
-        /// Whether the place decided.
+        /// Whether both orders preferred the same position.
         is_position_bias: bool,
     },
 }
 
 impl PairwiseVerdict {
-    /// Of what was said in one order, and in the other, each of its own first and second.
-    pub fn combine(one: Preference, other: Preference) -> Self {
+    /// Combines the preferences in both orders, each relative to its own first and second answer.
+    pub(crate) fn combine(one: Preference, other: Preference) -> Self {
         if one == other.swapped() {
             Self::Agreed(one)
         } else {
@@ -56,8 +49,7 @@ impl PairwiseVerdict {
         }
     }
 
-    /// What counts.
-    pub fn preference(self) -> Preference {
+    pub(crate) fn preference(self) -> Preference {
         match self {
             Self::Agreed(preference) => preference,
             Self::Disagreed { .. } => Preference::Tie,
@@ -65,22 +57,22 @@ impl PairwiseVerdict {
     }
 }
 
-/// What answers are held against each other by.
 #[derive(Clone, Copy, Debug)]
-pub struct PairwiseQuestion<'a> {
-    /// What was asked.
+pub(crate) struct PairwiseQuestion<'a> {
     pub request: &'a Request,
-    /// What makes an answer better; what a careful reader would want, where nothing is said.
+    /// `None` means `DEFAULT_RUBRIC`.
     pub rubric: Option<&'a str>,
 }
 
-/// What makes an answer better, where nothing is said.
 const DEFAULT_RUBRIC: &str = "The better answer is the one that is right, does what was asked, and wastes no words. Length by itself is no merit.";
 
-/// The request for a verdict on two answers in this order.
-pub fn build_pairwise_request(contest: PairwiseQuestion<'_>, first: &Response, second: &Response) -> Request {
+pub(crate) fn build_pairwise_request(
+    question: PairwiseQuestion<'_>,
+    first: &Response,
+    second: &Response,
+) -> Request {
     let data = json!({
-        "conversation": conversation_json(contest.request),
+        "conversation": conversation_json(question.request),
         "first": answer_json(&first.text, &first.tool_calls),
         "second": answer_json(&second.text, &second.tool_calls),
     });
@@ -90,7 +82,7 @@ pub fn build_pairwise_request(contest: PairwiseQuestion<'_>, first: &Response, s
          Compare them by this, and by nothing else:\n<rubric>\n{}\n</rubric>\n\n\
          Say why in one or two sentences (`reason`), then which is better (`better`): `first`, `second`, or `tie` where neither \
          is. Answer in JSON: {{\"reason\": \"…\", \"better\": \"…\"}}",
-        contest.rubric.unwrap_or(DEFAULT_RUBRIC).trim()
+        question.rubric.unwrap_or(DEFAULT_RUBRIC).trim()
     );
     Request {
         temperature: Some(0.0),
@@ -103,11 +95,8 @@ fn choices() -> Vec<String> {
 }
 
 impl Preference {
-    /// What a judge's answer says, and why.
-    ///
-    /// # Errors
-    /// In words, when it is no verdict.
-    pub fn parse(text: &str) -> Result<(Self, String), String> {
+    /// Parses a verdict into the preference and its reason.
+    pub(crate) fn parse(text: &str) -> Result<(Self, String), String> {
         let (at, reason) = parse_verdict_choice("better", &choices(), text)?;
         let preference = PREFERENCE_WORDS.get(at).map_or(Self::Tie, |(_, preference)| *preference);
         Ok((preference, reason))

@@ -1,11 +1,11 @@
-//! What a program is told of an answer, and what it says of it.
+//! Input and output of grader programs.
 
 use serde_json::{Value, json};
 
 use super::super::{Case, GradableAnswer};
 use super::judge_prompt::{conversation_json, truncate_reason};
 
-/// What a program reads: the case and the answer, as one line of JSON.
+/// The case and the answer, as one line of JSON.
 pub(super) fn encode_program_input(case: &Case, answer: &GradableAnswer<'_>) -> String {
     let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
     let input = json!({
@@ -25,18 +25,18 @@ pub(super) fn encode_program_input(case: &Case, answer: &GradableAnswer<'_>) -> 
     format!("{input}\n")
 }
 
-/// What a program prints: `{"score": 0.8, "reason": "…"}`.
+/// Expects `{"score": 0.8, "reason": "…"}`.
 pub(super) fn parse_program_output(printed: &str) -> Result<(f64, String), String> {
     let wrong = |why: &str| format!("the program must print {{\"score\": 0.8, \"reason\": \"…\"}}: {why}");
     let value: Value =
-        serde_json::from_str(printed.trim()).map_err(|error| wrong(&format!("it is no JSON ({error})")))?;
+        serde_json::from_str(printed.trim()).map_err(|error| wrong(&format!("invalid JSON ({error})")))?;
     let score = value.get("score").and_then(Value::as_f64);
     let score = score.filter(|score| (0.0..=1.0).contains(score));
-    let score = score.ok_or_else(|| wrong("there is no `score` from 0 to 1"))?;
+    let score = score.ok_or_else(|| wrong("missing `score` between 0 and 1"))?;
     match value.get("reason") {
         None | Some(Value::Null) => Ok((score, String::new())),
         Some(Value::String(reason)) => Ok((score, truncate_reason(reason))),
-        Some(_) => Err(wrong("its `reason` is no text")),
+        Some(_) => Err(wrong("`reason` is not a string")),
     }
 }
 

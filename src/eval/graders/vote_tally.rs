@@ -1,35 +1,32 @@
-//! Several votes on one answer.
+//! Combines several votes on one answer.
 
 use super::judge_prompt::JudgeVote;
 
-/// What came of asking once: a vote, or why there is none.
+/// A vote, or why there is none.
 pub(super) type VoteResult = Result<JudgeVote, String>;
 
-/// What the votes come to.
 pub(super) struct VoteTally {
-    /// The score and why, or why there is none.
     pub(super) decided: Result<(f64, String), String>,
-    /// How many votes could be read.
     pub(super) readable: u64,
-    /// How many of these gave the score that decided.
+    /// Votes with the deciding score.
     pub(super) agreed: u64,
 }
 
-/// The median of an odd number of votes: wherever it passes, more than half of them do. A vote that cannot be read could
-/// have been any: it leaves the whole open unless the others settle the median without it.
+/// The median of an odd number of votes: if it passes, more than half of them do. An unreadable vote could
+/// have been anything, so the result is unscored unless the other votes fix the median.
 pub(super) fn tally_votes(ballots: &[VoteResult]) -> VoteTally {
     let mut votes: Vec<&JudgeVote> = ballots.iter().filter_map(|ballot| ballot.as_ref().ok()).collect();
-    // Votes with one score keep their order, so that the first one's reason is told.
+    // The sort is stable, so the first vote's reason is reported.
     votes.sort_by(|a, b| a.score.total_cmp(&b.score));
     let read = votes.len() as u64;
     let middle = ballots.len() / 2;
-    // With those that are missing below all others, and above.
+    // The median with all missing votes at the bottom, and at the top.
     let missing = ballots.len() - votes.len();
     let least = middle.checked_sub(missing).and_then(|at| votes.get(at));
     let median = least.zip(votes.get(middle)).filter(|(a, b)| a.score == b.score).map(|(a, _)| a.score);
     let Some(median) = median else {
         let first = ballots.iter().find_map(|ballot| ballot.as_ref().err()).cloned();
-        let why = first.unwrap_or_else(|| "nobody was asked".into());
+        let why = first.unwrap_or_else(|| "no judge was called".into());
         let are = if missing == 1 { "is" } else { "are" };
         let why = match ballots.len() {
             0 | 1 => why,
@@ -92,15 +89,15 @@ mod tests {
     }
 
     proptest! {
-        /// What is decided with votes missing is what would be decided whatever they had said.
+        /// A decision with missing votes does not depend on what they would have been.
         #[test]
         fn partial_votes_never_contradict_full_votes(
             scores in prop::collection::vec(0..5_u8, 5),
-            gone in prop::collection::vec(any::<bool>(), 5),
+            missing in prop::collection::vec(any::<bool>(), 5),
         ) {
             let whole: Vec<Option<f64>> = scores.iter().map(|s| Some(f64::from(*s))).collect();
             let partly: Vec<Option<f64>> =
-                whole.iter().zip(&gone).map(|(s, gone)| s.filter(|_| !gone)).collect();
+                whole.iter().zip(&missing).map(|(s, missing)| s.filter(|_| !missing)).collect();
             if let Some(score) = decided_score(&partly) {
                 prop_assert_eq!(decided_score(&whole), Some(score));
             }

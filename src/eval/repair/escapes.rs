@@ -1,7 +1,6 @@
-//! Characters that are written as something else.
+//! Decodes escaped answers.
 
-/// A text as it was meant: what a JSON string holds, else without HTML's entities, else without backslashes before
-/// characters. `None` where there is nothing of the kind.
+/// Decodes a JSON string, else HTML entities, else backslash escapes. `None` when there is nothing to decode.
 pub(super) fn unescape(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.starts_with('"')
@@ -9,15 +8,15 @@ pub(super) fn unescape(text: &str) -> Option<String> {
     {
         return Some(inside);
     }
-    let made = if has_entity(text) { decode_entities(text) } else { decode_backslashes(text) };
-    (made != text).then_some(made)
+    let decoded = if has_entity(text) { decode_entities(text) } else { decode_backslashes(text) };
+    (decoded != text).then_some(decoded)
 }
 
 fn has_entity(text: &str) -> bool {
     text.match_indices('&').any(|(at, _)| parse_entity(&text[at..]).is_some())
 }
 
-/// The entity that a text begins with: what it stands for, and its length.
+/// The HTML entity at the start of `text`: its character and its length.
 fn parse_entity(text: &str) -> Option<(char, usize)> {
     let name = text.strip_prefix('&')?;
     let end = name.bytes().take(10).position(|byte| byte == b';')?;

@@ -1,6 +1,6 @@
 //! Code fences.
 
-/// The mark of a fence that a line opens or closes: three or more backticks or tildes.
+/// The marker of a fence line: three or more backticks or tildes.
 fn fence_marker(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let sign = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
@@ -8,7 +8,7 @@ fn fence_marker(line: &str) -> Option<&str> {
     (run.len() >= 3).then_some(run)
 }
 
-/// Where the first line begins that opens a fence.
+/// Offset of the first line that opens a fence.
 pub(super) fn find_fence(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -20,7 +20,7 @@ pub(super) fn find_fence(text: &str) -> Option<usize> {
     None
 }
 
-/// Of a text that begins with a fence: where the line ends that closes it.
+/// Offset after the line that closes the fence at the start of `text`.
 pub(super) fn find_fence_end(text: &str) -> Option<usize> {
     let mut lines = text.split_inclusive('\n');
     let opening = lines.next()?;
@@ -40,7 +40,7 @@ fn is_closing_line(line: &str, open: &str) -> bool {
     fence_marker(line).is_some_and(|run| run.len() == line.len() && run.starts_with(open))
 }
 
-/// What stands inside the one fence that a text consists of. A fence that nobody closed ends with the text.
+/// The content, if the whole text is one fence. An unclosed fence ends with the text.
 pub(super) fn strip_fence(text: &str) -> Option<&str> {
     let text = text.trim();
     let open = fence_marker(text)?;
@@ -59,12 +59,12 @@ pub(super) fn strip_fence(text: &str) -> Option<&str> {
     Some(body.strip_suffix(open).unwrap_or(body))
 }
 
-/// A language, or nothing.
+/// Also true for an empty string.
 fn is_language_tag(text: &str) -> bool {
     text.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '#' | '.'))
 }
 
-/// What follows the language on the line of the fence: `json {"a": 1}`.
+/// The rest of a fence line after the language, as in `json {"a": 1}`.
 fn strip_language_tag(line: &str) -> &str {
     let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_alphanumeric());
     if rest.starts_with(['{', '[']) || rest.starts_with(char::is_whitespace) {

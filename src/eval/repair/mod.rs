@@ -1,8 +1,9 @@
-//! What a failed answer lacks in form alone.
+//! Repairs: whether a failed answer fails only because of its form. It depends on the assertions of its
+//! parent module.
 //!
-//! A model can do worse than another only because it fences its JSON, greets before it answers, escapes otherwise or runs
-//! long. So each failed answer is graded again after such repairs, and what passes then is a mismatch of the harness. The
-//! verdict stays what it was: repairs say why a model failed, and never that it did not.
+//! A model may fail only because it fences its JSON, adds a greeting, escapes differently, or exceeds a
+//! length. So each failed answer is graded again after such repairs, and an answer that then passes is a
+//! mismatch of the harness. The verdict does not change: repairs explain why a model failed.
 
 mod escapes;
 mod fences;
@@ -15,30 +16,26 @@ use std::fmt;
 
 use super::{Assertion, AssertionResult, Check, GradableAnswer, LengthUnit, Verdict};
 
-/// One thing that is put right in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repair {
-    /// What comes before the answer is cut: a greeting, a line that announces it, prose before JSON or a code fence.
+pub(crate) enum Repair {
+    /// Removes a greeting, an announcing line, or prose before JSON or a code fence.
     CutPreamble,
-    /// What comes after it is cut.
     CutEnding,
-    /// A code fence around it is taken away.
     StripFences,
-    /// Entities and backslashes become what they stand for.
+    /// Decodes HTML entities and backslash escapes.
     Unescape,
-    /// What goes beyond the most words or characters that the case allows is cut.
+    /// Truncates to the length limits of the case.
     CutLength,
-    /// Capitals and white space say nothing.
+    /// Ignores case and whitespace.
     Fold,
 }
 
 impl Repair {
-    /// All of them, in the order in which they are made.
-    pub const ALL: [Self; 6] =
+    /// In order of application.
+    pub(crate) const ALL: [Self; 6] =
         [Self::CutPreamble, Self::CutEnding, Self::StripFences, Self::Unescape, Self::CutLength, Self::Fold];
 
-    /// Its word in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::CutPreamble => "cut-preamble",
             Self::CutEnding => "cut-ending",
@@ -49,15 +46,15 @@ impl Repair {
         }
     }
 
-    /// What is done, for a sentence: `once …`.
-    pub fn describe(self) -> &'static str {
+    /// Completes a sentence after `once`.
+    pub(crate) fn describe(self) -> &'static str {
         match self {
-            Self::CutPreamble => "the preamble is cut",
-            Self::CutEnding => "what follows the answer is cut",
-            Self::StripFences => "fences are stripped",
-            Self::Unescape => "escapes are undone",
-            Self::CutLength => "they are cut at length",
-            Self::Fold => "capitals and white space do not count",
+            Self::CutPreamble => "the preamble is removed",
+            Self::CutEnding => "trailing text is removed",
+            Self::StripFences => "code fences are stripped",
+            Self::Unescape => "escapes are decoded",
+            Self::CutLength => "they are truncated to the length limit",
+            Self::Fold => "case and whitespace are ignored",
         }
     }
 
@@ -65,44 +62,42 @@ impl Repair {
         1 << (self as u8)
     }
 
-    /// The text after this repair; `None` where there is nothing to put right, or nothing would be left.
+    /// `None` when there is nothing to repair or nothing would remain.
     fn apply(self, text: &str, limits: &[(LengthUnit, usize)]) -> Option<String> {
-        let made = match self {
+        let repaired = match self {
             Self::CutPreamble => trim::trim_preamble(text).map(str::to_owned),
             Self::CutEnding => trim::trim_ending(text).map(str::to_owned),
             Self::StripFences => fences::strip_fence(text).map(str::to_owned),
             Self::Unescape => escapes::unescape(text),
             Self::CutLength => trim::truncate_to_limits(text, limits).map(str::to_owned),
-            // It is the assertions that forgive; the text stays.
+            // The assertions ignore the differences; the text stays.
             Self::Fold => return Some(text.to_owned()),
         };
-        made.filter(|made| !made.trim().is_empty() && made != text)
+        repaired.filter(|repaired| !repaired.trim().is_empty() && repaired != text)
     }
 }
 
-/// One or several repairs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepairSet(u8);
+pub(crate) struct RepairSet(u8);
 
 impl RepairSet {
-    /// The repairs, in the order in which they are made.
-    pub fn iter(self) -> impl Iterator<Item = Repair> {
+    /// In order of application.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Repair> {
         Repair::ALL.into_iter().filter(move |repair| self.0 & repair.bit() != 0)
     }
 
-    /// The only one, where it is one.
-    pub fn single(self) -> Option<Repair> {
+    /// The repair, if there is exactly one.
+    pub(crate) fn single(self) -> Option<Repair> {
         self.iter().next().filter(|_| self.0.is_power_of_two())
     }
 
-    /// These and those.
     #[must_use]
-    pub fn union(self, other: Self) -> Self {
+    pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Reads what `Display` writes; `None` for anything else.
-    pub fn parse(words: &str) -> Option<Self> {
+    /// Parses the output of `Display`; `None` for anything else.
+    pub(crate) fn parse(words: &str) -> Option<Self> {
         let bit = |word: &str| Repair::ALL.into_iter().find(|repair| repair.name() == word).map(Repair::bit);
         words.split('+').map(bit).try_fold(0, |bits, bit| Some(bits | bit?)).map(Self)
     }
@@ -127,16 +122,16 @@ impl fmt::Debug for RepairSet {
     }
 }
 
-/// At most so many repairs are made to one answer: what takes more is no mismatch of form.
+/// An answer that needs more repairs is not a mismatch of form.
 const MAX_REPAIRS: u32 = 3;
 
-/// Once so many bytes were graded, no more combinations are tried: a long answer that is compared with a long text would hold
-/// up all others meanwhile.
+/// Bytes of graded text after which no more combinations are tried: comparing long texts would delay all
+/// other cases.
 const MAX_GRADED_BYTES: usize = 64 << 10;
 
-/// The fewest repairs after which a failed answer passes all assertions of its case; of several the first by
-/// [`Repair::ALL`]. What does not look at the text, such as cost and latency, stands as it was found, and where that is no
-/// pass, no repair will do.
+/// The smallest set of repairs after which a failed answer passes all assertions of its case; ties go to the
+/// first in [`Repair::ALL`]. Assertions that do not read the text, such as cost and latency, keep their
+/// result. If one of them did not pass, no repair helps.
 pub(super) fn find_repairs<A: Borrow<Assertion>>(
     assertions: &[A],
     found: &[AssertionResult],
@@ -154,23 +149,23 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
     if open.iter().all(|(passed, _)| *passed) {
         return None;
     }
-    // An answer that is wrong and not only ill-formed is mostly seen to be by what failed before.
+    // Check failed assertions first: a wrong answer mostly fails them again.
     open.sort_by_key(|(passed, _)| *passed);
     let limits: Vec<(LengthUnit, usize)> = assertions.iter().map(A::borrow).filter_map(max_length).collect();
-    let mut ways: Vec<u8> =
-        (1..1 << Repair::ALL.len()).filter(|way: &u8| way.count_ones() <= MAX_REPAIRS).collect();
-    ways.sort_by_key(|way| (way.count_ones(), *way));
-    // Each way is one that is shorter by its last repair, and that one came before it.
+    let mut masks: Vec<u8> =
+        (1..1 << Repair::ALL.len()).filter(|mask: &u8| mask.count_ones() <= MAX_REPAIRS).collect();
+    masks.sort_by_key(|mask| (mask.count_ones(), *mask));
+    // Each combination extends a shorter one by its last repair, and the shorter one comes first.
     let mut texts: [Option<Cow<'_, str>>; 1 << Repair::ALL.len()] = [const { None }; 1 << Repair::ALL.len()];
     texts[0] = Some(Cow::Borrowed(answer.text));
     let mut seen: HashSet<(String, bool)> = HashSet::new();
     let mut graded = 0;
-    for way in ways {
-        if way.count_ones() > 1 && graded > MAX_GRADED_BYTES {
+    for mask in masks {
+        if mask.count_ones() > 1 && graded > MAX_GRADED_BYTES {
             break;
         }
-        let Some(last) = RepairSet(way).iter().last() else { continue };
-        let before = texts.get(usize::from(way & !last.bit())).and_then(Option::as_ref);
+        let Some(last) = RepairSet(mask).iter().last() else { continue };
+        let before = texts.get(usize::from(mask & !last.bit())).and_then(Option::as_ref);
         let Some(text) = before.and_then(|before| last.apply(before, &limits)) else { continue };
         let folds = last == Repair::Fold;
         if seen.insert((text.clone(), folds)) {
@@ -181,17 +176,16 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
                 false => assertion.grade(&repaired).verdict == Verdict::Pass,
             };
             if open.iter().all(|(_, assertion)| passes(assertion)) {
-                return Some(RepairSet(way));
+                return Some(RepairSet(mask));
             }
         }
-        if let Some(place) = texts.get_mut(usize::from(way)) {
+        if let Some(place) = texts.get_mut(usize::from(mask)) {
             *place = Some(Cow::Owned(text));
         }
     }
     None
 }
 
-/// The most that a case allows.
 fn max_length(assertion: &Assertion) -> Option<(LengthUnit, usize)> {
     match &assertion.check {
         Check::Length { unit, max: Some(max), .. } if !assertion.negated => Some((*unit, *max)),

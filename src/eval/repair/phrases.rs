@@ -1,6 +1,6 @@
-//! Sentences that only announce an answer or take leave after it. English, but for a line that ends in a colon.
+//! Phrases that announce or close an answer. English only, except for lines that end in a colon.
 
-/// What such a sentence begins with, in small letters.
+/// Lowercase starts of sentences.
 const PREAMBLE_PHRASES: [&str; 26] = [
     "sure",
     "certainly",
@@ -51,14 +51,13 @@ const CLOSING_PHRASES: [&str; 18] = [
     "note that",
 ];
 
-/// Nouns before a colon that say that the answer comes.
+/// Nouns that announce the answer when a colon follows.
 const ANSWER_LABELS: [&str; 9] =
     ["answer", "result", "output", "response", "label", "category", "verdict", "translation", "summary"];
 
-/// A label has at most so many words.
 const MAX_LABEL_WORDS: usize = 6;
 
-/// Whether a text begins with one of these, in whatever capitals and with whichever apostrophe.
+/// Ignores case and the kind of apostrophe.
 fn has_phrase_prefix(text: &str, phrases: &[&str]) -> bool {
     let head: String = text.chars().take(24).flat_map(char::to_lowercase).collect();
     let head = head.replace('’', "'");
@@ -68,7 +67,7 @@ fn has_phrase_prefix(text: &str, phrases: &[&str]) -> bool {
     })
 }
 
-/// Where the first sentence or line of a text ends, the sign that ends it included.
+/// Offset after the first sentence or line, including its last character.
 fn find_sentence_end(text: &str) -> usize {
     let ends = |(at, c): (usize, char)| {
         let next = at + c.len_utf8();
@@ -79,7 +78,7 @@ fn find_sentence_end(text: &str) -> usize {
     text.char_indices().find_map(ends).unwrap_or(text.len())
 }
 
-/// Where the sentence, line or label that announces the answer ends, where a text begins with one and goes on after it.
+/// Offset after the sentence, line, or label that announces the answer; `None` when nothing follows it.
 pub(super) fn find_preamble_end(text: &str) -> Option<usize> {
     let goes_on = |end: &usize| !text[*end..].trim().is_empty();
     if has_phrase_prefix(text, &PREAMBLE_PHRASES) {
@@ -97,13 +96,13 @@ pub(super) fn find_preamble_end(text: &str) -> Option<usize> {
         .collect();
     let noun = words.iter().rev().find(|word| *word != "is")?;
     let is_label = words.len() <= MAX_LABEL_WORDS && ANSWER_LABELS.contains(&noun.as_str());
-    // A label may stand in bold type, which ends behind the colon.
+    // A label may be bold, which ends after the colon.
     let decoration =
         line[label.len() + 1..].len() - line[label.len() + 1..].trim_start_matches(['*', '_']).len();
     is_label.then_some(label.len() + 1 + decoration).filter(goes_on)
 }
 
-/// Where the first sentence begins that takes leave.
+/// Offset of the first closing sentence.
 pub(super) fn find_closing_start(text: &str) -> Option<usize> {
     let mut at = 0;
     while at < text.len() {

@@ -1,5 +1,3 @@
-//! What repairs put right, and what they leave alone.
-
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -126,7 +124,7 @@ fn fold_repair_cases() {
     );
 }
 
-/// What a call cost or how it ended is no matter of form.
+/// Cost and finish reason are not matters of form.
 #[test]
 fn cost_limit_is_not_repaired() {
     let cheap = format_assertion(Check::UpperLimit(CallMetric::CostUsd, 0.01));
@@ -137,10 +135,10 @@ fn cost_limit_is_not_repaired() {
         Some(Repair::StripFences.into())
     );
     assert_eq!(find_repairs_in_answer(&assertions, &GradableAnswer { cost_usd: Some(0.1), ..fenced }), None);
-    assert_eq!(find_repairs_in_answer(&assertions, &fenced), None, "an unknown cost is no pass");
+    assert_eq!(find_repairs_in_answer(&assertions, &fenced), None, "an unknown cost is not a pass");
 }
 
-/// A long answer is repaired as others are, but for combinations that would take too long to try.
+/// Long answers are repaired too, except by combinations that would take too long to try.
 #[test]
 fn long_answers_skip_repair_combinations() {
     let fenced = |words: usize| {
@@ -172,7 +170,7 @@ fn repair_names_round_trip() {
     assert_eq!(RepairSet::from(Repair::Fold).single(), Some(Repair::Fold));
 }
 
-/// Pieces of which answers are made that go wrong in many ways at once.
+/// Random answers with many malformations at once.
 fn any_answer() -> impl Strategy<Value = String> {
     let pieces = prop_oneof![
         Just("```"),
@@ -210,7 +208,7 @@ fn any_answer() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever an answer is: no panic, twice the same, and never anything for one that passes.
+    /// Never panics, is deterministic, and finds no repairs for an answer that passes.
     #[test]
     fn repair_invariants_hold_for_any_answer(answer in any_answer(), max in 0usize..6) {
         let sets = [
@@ -228,7 +226,7 @@ proptest! {
         }
     }
 
-    /// A right answer in a fence, behind a greeting or before a farewell is always found to be right.
+    /// A correct answer inside a fence, after a greeting, or before a farewell is always found.
     #[test]
     fn wrapped_json_gets_exact_repairs(key in "x[a-z]{0,8}", greets in any::<bool>(), fences in any::<bool>(), leaves in any::<bool>()) {
         let core = json!({"city": "paris", key: [1, {"x": "```"}]}).to_string();

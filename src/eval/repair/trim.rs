@@ -1,4 +1,4 @@
-//! What stands around an answer, and what goes beyond its length.
+//! Removes text around an answer and text beyond its length limits.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::super::LengthUnit;
 use super::fences;
 use super::phrases::{find_closing_start, find_preamble_end};
 
-/// So many brackets are tried before a text is taken to hold no JSON.
+/// Brackets to try before deciding that a text has no JSON.
 const MAX_JSON_STARTS: usize = 50;
 
-/// The text from where the answer begins: at a code fence, at JSON, else after the sentences that only announce it.
+/// The text from the start of the answer: at a code fence, at JSON, or after sentences that only announce it.
 pub(super) fn trim_preamble(text: &str) -> Option<&str> {
     let text = text.trim();
     let start = match fences::find_fence(text) {
@@ -28,7 +28,7 @@ pub(super) fn trim_preamble(text: &str) -> Option<&str> {
     (rest.len() < text.len() && !rest.is_empty()).then_some(rest)
 }
 
-/// The text up to where the answer ends: with its code fence, with its JSON, else before the sentences that take leave.
+/// The text up to the end of the answer: after its code fence, after its JSON, or before closing sentences.
 pub(super) fn trim_ending(text: &str) -> Option<&str> {
     let text = text.trim();
     let json_end = || find_json(text).filter(|(start, _)| *start == 0).map(|(_, end)| end);
@@ -40,8 +40,8 @@ pub(super) fn trim_ending(text: &str) -> Option<&str> {
     (kept.len() < text.len() && !kept.is_empty()).then_some(kept)
 }
 
-/// The first object or list in a text that is one as it stands: where it begins and ends. A list of bare numbers is a
-/// footnote, unless the text begins with it.
+/// Range of the first valid JSON object or array. An array of only numbers is a footnote, unless the text
+/// starts with it.
 fn find_json(text: &str) -> Option<(usize, usize)> {
     text.match_indices(['{', '[']).take(MAX_JSON_STARTS).find_map(|(start, _)| {
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
@@ -51,7 +51,7 @@ fn find_json(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// The text cut at the most words and characters that it may have; `None` where it has no more.
+/// The text truncated to its limits; `None` when it does not exceed them.
 pub(super) fn truncate_to_limits<'a>(text: &'a str, limits: &[(LengthUnit, usize)]) -> Option<&'a str> {
     let whole = text.trim();
     let mut kept = whole;
@@ -59,7 +59,7 @@ pub(super) fn truncate_to_limits<'a>(text: &'a str, limits: &[(LengthUnit, usize
         kept = match unit {
             LengthUnit::Characters => kept.char_indices().nth(*most).map_or(kept, |(at, _)| &kept[..at]),
             LengthUnit::Words => match kept.split_whitespace().nth(*most) {
-                // A word is a part of the text that it was found in.
+                // The word is a slice of `kept`, so pointer distance gives its offset.
                 Some(next) => kept.get(..next.as_ptr() as usize - kept.as_ptr() as usize).unwrap_or(kept),
                 None => kept,
             },

@@ -1,4 +1,4 @@
-//! Values that stand or fall together: the repeats of a case, or cases of one kind.
+//! Estimates for dependent values: the repeats of a case, or cases of one cluster.
 
 use std::collections::BTreeMap;
 
@@ -7,46 +7,45 @@ use super::paired_estimate::{ValueRange, estimate_equal_differences};
 use super::sample_stats::ROUNDING_TOLERANCE;
 use super::{ConfidenceInterval, ConfidenceLevel, IntervalMethod, MeanSpread, PairedEstimate, PowerAnalysis};
 
-/// A mean of values in clusters.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClusteredMean {
-    /// The mean over all values.
+pub(crate) struct ClusteredMean {
     pub mean: f64,
-    /// Its cluster-robust standard error; `None` for a single cluster, from which there is no telling.
+    /// Cluster-robust; `None` for a single cluster.
     pub standard_error: Option<f64>,
-    /// How many clusters there are.
     pub clusters: usize,
-    /// Its interval.
     pub interval: ConfidenceInterval,
-    /// Where clusters differ in size, the wider of that interval and one with the bias-reduced variance
-    /// V = Σ_g (Σ_{i in g} (x_i − mean))² / (1 − n_g/n) / n² and the degrees of freedom of Bell and McCaffrey ("Bias
-    /// reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002) for
-    /// values that are as good as equal within a cluster. Elsewhere the two are one formula.
+    /// For clusters of different sizes, the wider of `interval` and one with the bias-reduced variance V =
+    /// Σ_g (Σ_{i in g} (x_i − mean))² / (1 − n_g/n) / n² and the degrees of freedom of Bell and McCaffrey
+    /// ("Bias reduction in standard errors for linear regression with multi-stage samples", Survey
+    /// Methodology 28, 2002) for values that are nearly equal within a cluster. For equal sizes, both
+    /// formulas are the same.
     ///
-    /// The usual interval misses the truth more often than it says where sizes differ: in 6 % of samples with 15
-    /// clusters of 1 to 5 values, in 10 % with 30 of which five are ten times as large. This one keeps to 5 %.
+    /// The usual interval misses the true value more often than its level says when sizes differ: in 6% of
+    /// samples with 15 clusters of 1 to 5 values, and in 10% with 30 clusters of which five are ten times as
+    /// large. This one keeps to 5%.
     pub conservative_interval: ConfidenceInterval,
 }
 
 /// The mean score or pass rate (passes as 0 and 1) of values in clusters, each given with its cluster's key.
 ///
-/// The interval is mean ± t(G − 1)·√V with V = G/(G − 1) · Σ_g (Σ_{i in g} (x_i − mean))² / n²: that of a regression on
-/// nothing but a constant with clustered covariance, as `statsmodels` reports it by default. Liang and Zeger,
+/// The interval is mean ± t(G − 1)·√V with V = G/(G − 1) · Σ_g (Σ_{i in g} (x_i − mean))² / n²: that of a
+/// regression on a constant with clustered covariance, the default in `statsmodels`. Liang and Zeger,
 /// "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986); Cameron and Miller, "A
 /// practitioner's guide to cluster-robust inference", Journal of Human Resources 50 (2015).
 ///
-/// Where every cluster has the same sum of residuals, V is 0 and means nothing: then as many independent values as
-/// there are clusters stand in. One cluster rules nothing out. `None` for no values, or one that is no number.
-pub fn clustered_mean<K: Ord>(
+/// If every cluster has the same sum of residuals, V is 0 and means nothing; the interval is then that of as
+/// many independent values as there are clusters. A single cluster rules nothing out. `None` for no values or
+/// a mean that is not finite.
+pub(crate) fn clustered_mean<K: Ord>(
     values: impl IntoIterator<Item = (K, f64)>,
     level: ConfidenceLevel,
 ) -> Option<ClusteredMean> {
     fit_clusters(values, ValueRange::Score, level).map(|found| found.mean)
 }
 
-/// Compares two subjects by their differences in clusters: [`clustered_mean`] of the differences, with the p-value of
-/// its t statistic. `None` for no differences, or one that is no number.
-pub fn clustered_difference<K: Ord>(
+/// Compares two subjects by their differences in clusters: [`clustered_mean`] of the differences, with the
+/// p-value of its t statistic. `None` for no differences or a mean that is not finite.
+pub(crate) fn clustered_difference<K: Ord>(
     differences: impl IntoIterator<Item = (K, f64)>,
     level: ConfidenceLevel,
 ) -> Option<PairedEstimate> {
@@ -66,7 +65,7 @@ pub fn clustered_difference<K: Ord>(
                 power: PowerAnalysis::Means(spread),
             })
         }
-        // One cluster, or clusters without spread: no more is known than of so many equal values.
+        // A single cluster, or clusters without spread, tell no more than that many equal values.
         _ => Some(PairedEstimate {
             interval,
             conservative_interval: interval,
@@ -75,7 +74,6 @@ pub fn clustered_difference<K: Ord>(
     }
 }
 
-/// A mean in clusters, and what its power rests on.
 struct ClusterFit {
     mean: ClusteredMean,
     n: f64,
@@ -93,7 +91,7 @@ fn fit_clusters<K: Ord>(
     scale: ValueRange,
     level: ConfidenceLevel,
 ) -> Option<ClusterFit> {
-    // Ordered by key, so that the same clusters add up to the same sum in every run.
+    // Ordered by key, so that sums are the same in every run.
     let mut sums: BTreeMap<K, (f64, f64)> = BTreeMap::new();
     for (key, value) in values {
         let (count, sum) = sums.entry(key).or_default();
@@ -133,7 +131,7 @@ fn fit_clusters<K: Ord>(
     Some(ClusterFit { mean, n, careful })
 }
 
-/// The usual standard error and the careful one, from each cluster's size and sum of residuals.
+/// The usual and the bias-reduced standard error, from each cluster's size and sum of residuals.
 fn compute_standard_errors(residuals: &[(f64, f64)], n: f64) -> (ClusterStandardError, ClusterStandardError) {
     let clusters = residuals.len() as f64;
     if residuals.iter().all(|(_, residual)| residual.abs() <= ROUNDING_TOLERANCE) {
@@ -158,9 +156,9 @@ fn compute_standard_errors(residuals: &[(f64, f64)], n: f64) -> (ClusterStandard
     (usual, careful)
 }
 
-/// (tr M)² / tr M² for the variance as a quadratic form in the clusters' own effects, whose matrix is
-/// M_gh = √(v_g·v_h)·(δ_gh − a_g − a_h + q) with a_g = n_g/n, q = Σ a_g² and v_g = n_g² / (1 − a_g); its double sum is
-/// multiplied out, so that it takes one pass.
+/// (tr M)² / tr M² for the variance as a quadratic form in the cluster effects, whose matrix is M_gh =
+/// √(v_g·v_h)·(δ_gh − a_g − a_h + q) with a_g = n_g/n, q = Σ a_g², and v_g = n_g² / (1 − a_g). The double sum
+/// is expanded into a single pass.
 fn degrees_of_freedom(residuals: &[(f64, f64)], n: f64) -> f64 {
     let shares = || residuals.iter().map(|(count, _)| count / n);
     let q: f64 = shares().map(|a| a * a).sum();
@@ -192,8 +190,11 @@ mod tests {
         assert_eq!(one.interval, (-1.0, 1.0));
         let same = clustered_difference((0..40).map(|i| (i / 2, 0.0)), ConfidenceLevel::NOMINAL).unwrap();
         assert_eq!(same.method, IntervalMethod::Equal);
-        assert_eq!(Some(same.interval), super::super::tango_interval(0, 0, 20, ConfidenceLevel::NOMINAL));
-        // Each case passes one of two: no spread between cases, though the answers differ.
+        assert_eq!(
+            Some(same.interval),
+            super::super::paired_verdicts::tango_interval(0, 0, 20, ConfidenceLevel::NOMINAL)
+        );
+        // Each case passes once in two repeats: cases do not differ, although answers do.
         let even =
             clustered_mean((0..40).map(|i| (i / 2, f64::from(i % 2))), ConfidenceLevel::NOMINAL).unwrap();
         assert_eq!(Some(even.interval), super::super::wilson_interval(10, 20));
@@ -201,14 +202,14 @@ mod tests {
         assert_eq!(clustered_mean([(1, f64::NAN), (2, 0.0)], ConfidenceLevel::NOMINAL), None);
     }
 
-    /// The degrees from the matrix M itself, by NumPy.
+    /// Expected values are computed by NumPy from the matrix M.
     #[test]
     fn unequal_clusters_match_numpy_degrees_of_freedom() {
         let sized = |sizes: Vec<f64>| {
             let n = sizes.iter().sum();
             degrees_of_freedom(&sizes.into_iter().map(|size| (size, 0.0)).collect::<Vec<_>>(), n)
         };
-        assert!((sized(vec![3.0; 12]) - 11.0).abs() < 1e-9, "equal ones have G − 1");
+        assert!((sized(vec![3.0; 12]) - 11.0).abs() < 1e-9, "equal sizes give G − 1");
         for (sizes, degrees) in UNEQUAL_CLUSTER_SIZES {
             assert!((sized(sizes.to_vec()) - degrees).abs() < 1e-9, "{sizes:?}: {}", sized(sizes.to_vec()));
         }

@@ -1,42 +1,41 @@
-//! What an interval means.
+//! Classifies intervals.
 
 use super::ConfidenceInterval;
 
-/// A verdict on scores takes so many pairs: with fewer, a bootstrap sees too little of their distribution.
-pub const MIN_PAIRS: usize = 20;
+/// Pairs needed for a verdict on scores: with fewer, a bootstrap sees too little of the distribution.
+pub(crate) const MIN_PAIRS: usize = 20;
 
-/// A verdict over clusters takes so many: with fewer, the cluster-robust interval is too narrow.
-pub const MIN_CLUSTERS: usize = 10;
+/// Clusters needed for a verdict: with fewer, the cluster-robust interval is too narrow.
+pub(crate) const MIN_CLUSTERS: usize = 10;
 
-/// What a comparison found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ComparisonVerdict {
+pub(crate) enum ComparisonVerdict {
     /// The whole interval lies within the margin.
     Equivalent,
     /// The whole interval lies above 0.
     Better,
     /// The whole interval lies below 0.
     Worse,
-    /// None of these: no difference was shown, and none ruled out but what lies outside the interval.
+    /// Neither a difference nor equivalence was shown.
     Unclear,
 }
 
-/// Why a comparison is unclear whatever its interval says.
+/// Why a comparison is unclear regardless of its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum UnclearReason {
+pub(crate) enum UnclearReason {
     /// Fewer than [`MIN_PAIRS`] pairs of scores.
     FewPairs,
     /// Fewer than [`MIN_CLUSTERS`] clusters.
     FewClusters,
-    /// Clusters so unequal in size that the interval's verdict cannot be relied on.
+    /// Clusters so unequal in size that the verdict is unreliable.
     UnevenClusters,
 }
 
-/// Judges an interval, in this order: equivalent (within ± `margin`, where one is given), better, worse, unclear.
-/// Equivalence comes first: a difference that is certain and too small to matter is no reason to fail anybody.
-pub fn classify_interval((low, high): ConfidenceInterval, margin: Option<f64>) -> ComparisonVerdict {
+/// Classifies an interval as equivalent (within ±`margin`, if given), better, worse, or unclear, in this
+/// order. Equivalence comes first: a certain difference that is too small to matter must not fail a run.
+pub(crate) fn classify_interval((low, high): ConfidenceInterval, margin: Option<f64>) -> ComparisonVerdict {
     if margin.is_some_and(|margin| low >= -margin && high <= margin) {
         ComparisonVerdict::Equivalent
     } else if low > 0.0 {
@@ -48,8 +47,8 @@ pub fn classify_interval((low, high): ConfidenceInterval, margin: Option<f64>) -
     }
 }
 
-/// The largest drop that an interval does not rule out; 0 where it rules out any.
-pub fn largest_drop((low, _): ConfidenceInterval) -> f64 {
+/// The largest drop that the interval does not rule out; 0 if it rules out any.
+pub(crate) fn largest_drop((low, _): ConfidenceInterval) -> f64 {
     (-low).max(0.0)
 }
 

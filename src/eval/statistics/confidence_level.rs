@@ -1,41 +1,40 @@
-//! How often a judgement may be wrong.
+//! Confidence levels.
 
 use super::distribution::{normal_quantile, t_quantile};
 
-/// The share α of intervals that may miss the truth; an interval at this level covers it with probability 1 − α.
+/// α is the share of intervals that may miss the true value: an interval covers it with probability 1 − α.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConfidenceLevel {
+pub(crate) struct ConfidenceLevel {
     alpha: f64,
 }
 
 impl ConfidenceLevel {
-    /// α = 0.05: intervals of 95 %.
-    pub const NOMINAL: Self = Self { alpha: 0.05 };
+    /// α = 0.05: 95% intervals.
+    pub(crate) const NOMINAL: Self = Self { alpha: 0.05 };
 
-    /// α = 0.05 / k, so that all comparisons of k challengers together raise a false alarm in at most 5 % of runs
-    /// (Bonferroni). None counts as one.
-    pub fn for_challengers(challengers: usize) -> Self {
+    /// α = 0.05 / k, so that the comparisons of k challengers together raise a false alarm in at most 5% of
+    /// runs (Bonferroni). Zero challengers count as one.
+    pub(crate) fn for_challengers(challengers: usize) -> Self {
         Self { alpha: Self::NOMINAL.alpha / challengers.max(1) as f64 }
     }
 
-    /// Any α between 0 and 1, both excluded; `None` for what is no such number.
-    pub fn with_alpha(alpha: f64) -> Option<Self> {
+    #[cfg(test)]
+    pub(crate) fn with_alpha(alpha: f64) -> Option<Self> {
         (alpha > 0.0 && alpha < 1.0).then_some(Self { alpha })
     }
 
-    /// α.
-    pub fn alpha(self) -> f64 {
+    pub(crate) fn alpha(self) -> f64 {
         self.alpha
     }
 
-    /// The normal quantile at 1 − α/2: 1.96 for 95 %.
-    pub fn z(self) -> f64 {
-        // From the lower tail: α/2 keeps its digits where 1 − α/2 would round them away.
+    /// The normal quantile at 1 − α/2: 1.96 for 95%.
+    pub(crate) fn z(self) -> f64 {
+        // Uses the lower tail, because 1 − α/2 would round away digits of α/2.
         -normal_quantile(self.alpha / 2.0)
     }
 
     /// The quantile of Student's t at 1 − α/2.
-    pub fn t(self, degrees: f64) -> f64 {
+    pub(crate) fn t(self, degrees: f64) -> f64 {
         -t_quantile(self.alpha / 2.0, degrees)
     }
 }

@@ -1,30 +1,31 @@
-//! Distribution functions and their inverses, good to 1e-10. `statrs` computes them; here its panics on impossible
-//! arguments become NaN. Its quantile of Student's t strays from 10,000 degrees of freedom on and at 1e8 never returns,
-//! and its binomial tail does not converge for many trials: these two are solved and summed here.
+//! Distribution functions and their inverses, accurate to 1e-10. `statrs` computes them; here its panics on
+//! invalid arguments become NaN. Its quantile of Student's t is inaccurate from 10,000 degrees of freedom on
+//! and never returns at 1e8, and its binomial tail does not converge for many trials, so these two are
+//! computed here.
 
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 use statrs::function::factorial::ln_binomial;
 
-/// Φ(x): the share of a standard normal distribution at or below `x`.
-pub fn normal_cdf(x: f64) -> f64 {
+/// Φ(x), the standard normal CDF.
+pub(crate) fn normal_cdf(x: f64) -> f64 {
     Normal::standard().cdf(x)
 }
 
-/// Φ⁻¹(p). Infinite at 0 and 1; NaN for what is no probability.
-pub fn normal_quantile(p: f64) -> f64 {
+/// Φ⁻¹(p). Infinite at 0 and 1; NaN unless 0 ≤ p ≤ 1.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     guarded_quantile(p, |p| Normal::standard().inverse_cdf(p))
 }
 
-/// The share of Student's t distribution with `degrees` of freedom at or below `x`. NaN unless `degrees` is positive.
-pub fn t_cdf(x: f64, degrees: f64) -> f64 {
+/// The CDF of Student's t distribution. NaN unless `degrees` is positive.
+pub(crate) fn t_cdf(x: f64, degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
         Ok(student) if !x.is_nan() => student.cdf(x),
         _ => f64::NAN,
     }
 }
 
-/// The inverse of [`t_cdf`]. Infinite at 0 and 1; NaN for what is no probability, or unless `degrees` is positive.
-pub fn t_quantile(p: f64, degrees: f64) -> f64 {
+/// The inverse of [`t_cdf`]. Infinite at 0 and 1; NaN unless 0 ≤ p ≤ 1 and `degrees` is positive.
+pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
         Ok(student) => guarded_quantile(p, |p| {
             if p > 0.5 { -lower_t_quantile(1.0 - p, &student) } else { lower_t_quantile(p, &student) }
@@ -33,8 +34,8 @@ pub fn t_quantile(p: f64, degrees: f64) -> f64 {
     }
 }
 
-/// For p up to ½: the expansion of Cornish and Fisher (1937), exact enough for many degrees and for few a place to start
-/// Newton's method from, which is kept between two bounds.
+/// For p ≤ ½: the expansion of Cornish and Fisher (1937), which is exact enough for many degrees of freedom.
+/// For few, it is the starting point of Newton's method, bracketed by bisection.
 fn lower_t_quantile(p: f64, student: &StudentsT) -> f64 {
     let (z, v) = (normal_quantile(p), student.freedom());
     let expanded = z
@@ -81,12 +82,12 @@ pub(super) fn binomial_pmf(k: u64, n: u64, p: f64) -> f64 {
     if k > n {
         return 0.0;
     }
-    // 0 · ln 0 is 0 here: what cannot happen does not, and what must happen does.
+    // 0 · ln 0 counts as 0.
     let power = |count: u64, p: f64| if count == 0 { 0.0 } else { count as f64 * p.ln() };
     (ln_binomial(n, k) + power(k, p) + power(n - k, 1.0 - p)).exp()
 }
 
-/// P(X ≤ k) for X binomial with `n` trials of probability ½, by adding up from the largest term down.
+/// P(X ≤ k) for X binomial with `n` trials of probability ½, summed from the largest term down.
 pub(super) fn fair_coin_cdf(k: u64, n: u64) -> f64 {
     if k >= n {
         return 1.0;
@@ -129,7 +130,7 @@ mod tests {
             for degrees in [0.5, 1.0, 2.0, 9.0, 30.0, 63.0, 1999.0, 9999.0, 1e4, 1e5] {
                 assert!((t_cdf(t_quantile(p, degrees), degrees) - p).abs() < 1e-10, "{p} {degrees}");
             }
-            // Normal in the end, and there at once.
+            // Close to normal for many degrees, and fast.
             assert!(
                 (t_quantile(p, 1e12) - normal_quantile(p)).abs() < 1e-9 && t_quantile(p, 1e8).is_finite()
             );
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(fair_coin_cdf(0, 0), 1.0);
         assert!((fair_coin_cdf(0, 5) - 1.0 / 32.0).abs() < 1e-15);
         assert!((fair_coin_cdf(3, 5) - 26.0 / 32.0).abs() < 1e-15);
-        // The median of an odd number of trials, far beyond where a continued fraction stops in time.
+        // The median of an odd number of trials, where a continued fraction would converge too slowly.
         assert!((fair_coin_cdf(500_000, 1_000_001) - 0.5).abs() < 1e-8);
         assert_eq!(
             (binomial_pmf(0, 4, 0.0), binomial_pmf(4, 4, 1.0), binomial_pmf(5, 4, 0.5)),

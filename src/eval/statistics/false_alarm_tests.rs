@@ -1,9 +1,9 @@
-//! Counts false alarms over 10,000 simulated swaps of a model for an equally good one, and the power behind what is
-//! printed as detectable.
+//! Counts false alarms over 10,000 simulated swaps of a model for an equally good one, and checks the power
+//! behind the printed detectable difference.
 //!
-//! At a rate of exactly 5 % the count of alarms in 10,000 is binomial with a standard deviation of 21.8; so the limit is
-//! 500 + 3 · 21.8 = 565, and 250 + 3 · 15.6 = 297 for false `worse` alone, which is what fails a gate. Exact rates are
-//! summed where there are few enough outcomes to sum.
+//! At a rate of exactly 5%, the number of alarms in 10,000 is binomial with a standard deviation of 21.8, so
+//! the limit is 500 + 3 · 21.8 = 565, and 250 + 3 · 15.6 = 297 for false `worse` alone, which fails a gate.
+//! Exact rates are summed if there are few enough outcomes.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,6 @@ use super::*;
 
 const SIMULATED_RUNS: usize = 10_000;
 
-/// Better and worse among the swaps.
 #[derive(Debug, Default)]
 struct FalseAlarmCounts {
     better: usize,
@@ -45,14 +44,14 @@ impl FalseAlarmCounts {
     }
 }
 
-/// How likely a case is passed: most are easy, some hard, the same for both models.
-fn random_pass_probability(chance: &mut fastrand::Rng) -> f64 {
-    let hard = chance.f64() < 0.3;
-    if hard { chance.f64() } else { 0.9 + 0.1 * chance.f64() }
+/// Probability to pass a case: most cases are easy, some hard, and equally so for both models.
+fn random_pass_probability(rng: &mut fastrand::Rng) -> f64 {
+    let hard = rng.f64() < 0.3;
+    if hard { rng.f64() } else { 0.9 + 0.1 * rng.f64() }
 }
 
-fn simulate_pass(chance: &mut fastrand::Rng, easiness: f64) -> f64 {
-    f64::from(u8::from(chance.f64() < easiness))
+fn simulate_pass(rng: &mut fastrand::Rng, easiness: f64) -> f64 {
+    f64::from(u8::from(rng.f64() < easiness))
 }
 
 #[test]
@@ -61,11 +60,11 @@ fn pass_rate_false_alarms_stay_nominal() {
         let level = ConfidenceLevel::for_challengers(challengers);
         let mut known = HashMap::new();
         let alarms = FalseAlarmCounts::count(|seed| {
-            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut rng = fastrand::Rng::with_seed(seed);
             let (mut b, mut c) = (0, 0);
             for _ in 0..n {
-                let easiness = random_pass_probability(&mut chance);
-                let moved = simulate_pass(&mut chance, easiness) - simulate_pass(&mut chance, easiness);
+                let easiness = random_pass_probability(&mut rng);
+                let moved = simulate_pass(&mut rng, easiness) - simulate_pass(&mut rng, easiness);
                 b += u64::from(moved > 0.0);
                 c += u64::from(moved < 0.0);
             }
@@ -78,7 +77,8 @@ fn pass_rate_false_alarms_stay_nominal() {
     }
 }
 
-/// The rate of a verdict when each of `n` pairs is won or lost with these probabilities, summed over all outcomes.
+/// The rate of a verdict if each of `n` pairs is won or lost with these probabilities, summed over all
+/// outcomes.
 fn exact_verdict_rate(wanted: ComparisonVerdict, n: u64, won: f64, lost: f64, level: ConfidenceLevel) -> f64 {
     let mut rate = 0.0;
     for disagree in 0..=n {
@@ -87,7 +87,7 @@ fn exact_verdict_rate(wanted: ComparisonVerdict, n: u64, won: f64, lost: f64, le
             continue;
         }
         for c in 0..=disagree {
-            // Whether 0 is excluded does not hang on n, and is quick to say.
+            // Whether 0 is excluded does not depend on n, and is fast to compute.
             let distance = (2.0 * c as f64 - disagree as f64).abs() - 0.125;
             let sure = distance > 0.0 && distance * distance > level.z().powi(2) * disagree as f64;
             let finding = match (sure, 2 * c > disagree) {
@@ -137,15 +137,15 @@ fn pass_rate_detectable_drop_has_80_percent_power() {
             ConfidenceLevel::NOMINAL,
         );
         println!("{n} pairs, {disagree} disagree: {delta:.3} is found with {power:.3}");
-        // Where few disagree, the steps of small counts make it more than was promised.
+        // If few pairs disagree, the discreteness of small counts adds power.
         assert!((0.795..=0.9).contains(&power), "{n} {disagree}: {delta} {power}");
         assert!(estimate.power.cases_needed(delta).unwrap().abs_diff(n) <= 1);
     }
 }
 
-/// A verdict on scores as 10,000 resamples would give it, from as few as leave it no doubt. A verdict needs a share of
-/// 2.5 % at most beyond 0: 15 of 100 resamples there, or 18 of 300, are more than four, and nearly four, standard
-/// deviations too many.
+/// The verdict on scores that 10,000 resamples would give, from fewer where the result is clear. A verdict
+/// needs at most 2.5% of the means beyond 0: 15 of 100 resamples, or 18 of 300, are more than four, and
+/// nearly four, standard deviations too many.
 fn verdict_from_few_resamples(differences: &[f64], seed: u64) -> ComparisonVerdict {
     let judge = |resamples| {
         let resampling = BootstrapOptions { seed, resamples };
@@ -157,21 +157,21 @@ fn verdict_from_few_resamples(differences: &[f64], seed: u64) -> ComparisonVerdi
     classify_interval(judge(1_000).interval, None)
 }
 
-/// Scores as assertions give them: mostly full marks, else a share of the weights.
-fn simulate_score(chance: &mut fastrand::Rng, easiness: f64) -> f64 {
+/// Scores like those of assertions: mostly full marks, else a share of the weights.
+fn simulate_score(rng: &mut fastrand::Rng, easiness: f64) -> f64 {
     let parts = 4;
-    (0..parts).map(|_| simulate_pass(chance, easiness)).sum::<f64>() / f64::from(parts)
+    (0..parts).map(|_| simulate_pass(rng, easiness)).sum::<f64>() / f64::from(parts)
 }
 
 #[test]
 fn score_false_alarms_stay_nominal() {
     for n in [20, 40] {
         let alarms = FalseAlarmCounts::count(|seed| {
-            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut rng = fastrand::Rng::with_seed(seed);
             let differences: Vec<f64> = (0..n)
                 .map(|_| {
-                    let easiness = random_pass_probability(&mut chance);
-                    simulate_score(&mut chance, easiness) - simulate_score(&mut chance, easiness)
+                    let easiness = random_pass_probability(&mut rng);
+                    simulate_score(&mut rng, easiness) - simulate_score(&mut rng, easiness)
                 })
                 .collect();
             verdict_from_few_resamples(&differences, seed)
@@ -190,9 +190,8 @@ fn mean_detectable_drop_has_80_percent_power() {
     let found = |power: PowerAnalysis, judge: fn(&[f64], u64) -> ComparisonVerdict| {
         let delta = power.detectable().unwrap();
         let worse = (0..1_000).filter(|seed| {
-            let mut chance = fastrand::Rng::with_seed(*seed);
-            let differences: Vec<f64> =
-                (0..40).map(|_| width * sample_gaussian(&mut chance) - delta).collect();
+            let mut rng = fastrand::Rng::with_seed(*seed);
+            let differences: Vec<f64> = (0..40).map(|_| width * sample_gaussian(&mut rng) - delta).collect();
             judge(&differences, *seed) == ComparisonVerdict::Worse
         });
         let share = worse.count() as f64 / 1_000.0;
@@ -214,13 +213,12 @@ fn mean_detectable_drop_has_80_percent_power() {
 fn repeat_false_alarms_stay_nominal() {
     for cases in [10, 40] {
         let alarms = FalseAlarmCounts::count(|seed| {
-            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut rng = fastrand::Rng::with_seed(seed);
             let differences: Vec<_> = (0..cases)
                 .flat_map(|case| {
-                    let easiness = random_pass_probability(&mut chance);
-                    let chance = &mut chance;
-                    let repeat =
-                        |_| (case, simulate_pass(chance, easiness) - simulate_pass(chance, easiness));
+                    let easiness = random_pass_probability(&mut rng);
+                    let rng = &mut rng;
+                    let repeat = |_| (case, simulate_pass(rng, easiness) - simulate_pass(rng, easiness));
                     (0..3).map(repeat).collect::<Vec<_>>()
                 })
                 .collect();
@@ -239,37 +237,36 @@ fn cluster_false_alarms_stay_nominal() {
     for (sizes, clusters) in [(&equal[..], 10), (&mixed[..], 12), (&uneven[..], 24)] {
         let (mut usual, mut careful) = (FalseAlarmCounts::default(), FalseAlarmCounts::default());
         for seed in 0..SIMULATED_RUNS as u64 {
-            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut rng = fastrand::Rng::with_seed(seed);
             let mut differences = Vec::new();
             for cluster in 0..clusters {
-                // What a cluster's cases share moves all of them one way or the other.
-                let shared = 0.2 * sample_gaussian(&mut chance);
+                // The effect shared by a cluster moves all its cases in the same direction.
+                let shared = 0.2 * sample_gaussian(&mut rng);
                 for _ in 0..sizes[cluster % sizes.len()] {
-                    differences
-                        .push((cluster, (shared + 0.1 * sample_gaussian(&mut chance)).clamp(-1.0, 1.0)));
+                    differences.push((cluster, (shared + 0.1 * sample_gaussian(&mut rng)).clamp(-1.0, 1.0)));
                 }
             }
             let estimate = clustered_difference(differences, ConfidenceLevel::NOMINAL).unwrap();
             usual.record(classify_interval(estimate.interval, None));
             careful.record(classify_interval(estimate.conservative_interval, None));
         }
-        println!("{clusters} clusters of {sizes:?}, by the interval alone: {usual:?}");
+        println!("{clusters} clusters of {sizes:?}, with the plain interval: {usual:?}");
         careful.assert_nominal(&format!("{clusters} clusters of {sizes:?}"));
     }
 }
 
-/// Most cases pass as good as always, so that a fall shows as a few large differences and a rise as many small ones: false
-/// falls, which are what fails a run, are the rarer of the two.
+/// Most cases almost always pass, so a drop shows as a few large differences and a rise as many small ones.
+/// False drops, which fail a run, are the rarer of the two.
 #[test]
 fn multi_run_history_false_worse_stays_nominal() {
     for (n, runs) in [(20, 3), (64, 2), (64, 10), (200, 5)] {
         let alarms = FalseAlarmCounts::count(|seed| {
-            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut rng = fastrand::Rng::with_seed(seed);
             let differences = (0..n).map(|case| {
-                let easiness = random_pass_probability(&mut chance);
+                let easiness = random_pass_probability(&mut rng);
                 let usual =
-                    (0..runs).map(|_| simulate_pass(&mut chance, easiness)).sum::<f64>() / f64::from(runs);
-                (case, simulate_pass(&mut chance, easiness) - usual)
+                    (0..runs).map(|_| simulate_pass(&mut rng, easiness)).sum::<f64>() / f64::from(runs);
+                (case, simulate_pass(&mut rng, easiness) - usual)
             });
             classify_interval(
                 clustered_difference(differences, ConfidenceLevel::NOMINAL).unwrap().conservative_interval,

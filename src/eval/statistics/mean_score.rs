@@ -1,35 +1,34 @@
-//! Mean scores, and paired differences of scores.
+//! Mean scores and paired differences of scores.
 
 use super::distribution::t_cdf;
 use super::paired_estimate::{ValueRange, estimate_equal_differences};
 use super::sample_stats::{has_equal_values, mean, percentile, standard_deviation};
 use super::{ConfidenceInterval, ConfidenceLevel, IntervalMethod, MeanSpread, PairedEstimate, PowerAnalysis};
 
-/// Above so many values the mean is normal for all that matters, and a t interval is the bootstrap's for a fraction of
-/// its work.
+/// Above this size the mean is close to normal, and a t interval equals the bootstrap's at a fraction of the
+/// work.
 const MAX_BOOTSTRAP_VALUES: usize = 2_000;
 
-/// How a bootstrap draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BootstrapOptions {
-    /// Where its chance begins: the same seed and values give the same interval.
+pub(crate) struct BootstrapOptions {
+    /// The same seed and values give the same interval.
     pub seed: u64,
-    /// How many samples are drawn; none counts as one.
+    /// 0 counts as 1.
     pub resamples: usize,
 }
 
 impl BootstrapOptions {
-    /// 10,000 samples: the ends of a 95 % interval are then within some 2 % of its width of where more would put them.
-    pub fn with_seed(seed: u64) -> Self {
+    /// 10,000 resamples: more would move the ends of a 95% interval by about 2% of its width at most.
+    pub(crate) fn with_seed(seed: u64) -> Self {
         Self { seed, resamples: 10_000 }
     }
 }
 
-/// The interval of a mean score: a smoothed bootstrap, above 2,000 values Student's t interval
-/// mean ± t(n − 1)·s/√n, and where all values are equal the pass-rate interval of that many cases with that mean.
+/// The interval of a mean score: a smoothed bootstrap; above 2,000 values, Student's t interval mean ± t(n −
+/// 1)·s/√n; and for equal values, the pass-rate interval of that many cases with that mean.
 ///
-/// Scores are 0 to 1, and so is the interval. `None` for no values, or one that is no number.
-pub fn mean_interval(
+/// Scores are 0 to 1, and so is the interval. `None` for no values or a mean that is not finite.
+pub(crate) fn mean_interval(
     scores: &[f64],
     level: ConfidenceLevel,
     resampling: BootstrapOptions,
@@ -45,15 +44,16 @@ pub fn mean_interval(
     Some(ValueRange::Score.clamp(interval))
 }
 
-/// Compares scores by their paired differences, challenger less baseline, with the methods of [`mean_interval`]. The
-/// p-value is twice the share of resampled means on the far side of 0, so that it agrees with the interval.
+/// Compares scores by their paired differences, challenger minus baseline, with the methods of
+/// [`mean_interval`]. The p-value is twice the share of resampled means on the far side of 0, so it agrees
+/// with the interval.
 ///
-/// False alarms are nominal where either model may as well have had the other's score, which is what equally good
-/// models do. Differences that are lopsided and yet 0 in the mean, such as +0.1 nine times and −0.9 once, raise one
-/// in 5 % of samples of 100 on the side of the many, and in 1 % on the other; every interval by percentiles or t does.
+/// False alarms are nominal if the two scores of a case are exchangeable, as for equally good models. Skewed
+/// differences with mean 0, such as +0.1 nine times and −0.9 once, raise one in 5% of samples of 100 on the
+/// side of the many, and in 1% on the other; so does every percentile or t interval.
 ///
-/// `None` for no differences, or one that is no number.
-pub fn compare_scores(
+/// `None` for no differences or a mean that is not finite.
+pub(crate) fn compare_scores(
     differences: &[f64],
     level: ConfidenceLevel,
     resampling: BootstrapOptions,
@@ -88,54 +88,53 @@ fn t_interval(values: &[f64], mean: f64, level: ConfidenceLevel) -> ConfidenceIn
     (mean - reach, mean + reach)
 }
 
-/// Scott's factor in one dimension: the kernel's width in standard deviations, n^(−1/5).
-/// Scott, "Multivariate Density Estimation" (1992).
+/// Scott's factor in one dimension: the kernel width in standard deviations, n^(−1/5). Scott, "Multivariate
+/// Density Estimation" (1992).
 fn scott_factor(n: f64) -> f64 {
     n.powf(-0.2)
 }
 
-/// How much wider the smoothed bootstrap of `n` values is than their standard error: √((n − 1)/n + h²/s²).
+/// Ratio of the smoothed bootstrap's spread for `n` values to their standard error: √((n − 1)/n + h²/s²).
 pub(super) fn bootstrap_widening(n: f64) -> f64 {
     (1.0 - 1.0 / n + scott_factor(n).powi(2)).sqrt()
 }
 
-/// The sorted means of samples drawn from a Gaussian kernel density estimate of the values, with bandwidth
-/// h = s·n^(−1/5). Silverman and Young, "The bootstrap: to smooth or not to smooth?", Biometrika 74 (1987).
+/// The sorted means of samples from a Gaussian kernel density estimate of the values, with bandwidth h =
+/// s·n^(−1/5). Silverman and Young, "The bootstrap: to smooth or not to smooth?", Biometrika 74 (1987).
 ///
-/// A draw is a value plus Gaussian noise of width h; the mean of n such noises is one Gaussian of width h/√n, so one is
-/// drawn in place of n.
+/// A sampled value is a value plus Gaussian noise of width h. The mean of n such noises is Gaussian with
+/// width h/√n, so one number replaces n.
 fn resample_means(values: &[f64], mean: f64, resampling: BootstrapOptions) -> Vec<f64> {
     let n = values.len() as f64;
     let noise = standard_deviation(values, mean) * scott_factor(n) / n.sqrt();
-    let mut chance = fastrand::Rng::with_seed(resampling.seed);
+    let mut rng = fastrand::Rng::with_seed(resampling.seed);
     let mut means: Vec<f64> = (0..resampling.resamples.max(1))
         .map(|_| {
             let mut sum = 0.0;
             for _ in values {
-                sum += values[chance.usize(..values.len())];
+                sum += values[rng.usize(..values.len())];
             }
-            sum / n + noise * sample_gaussian(&mut chance)
+            sum / n + noise * sample_gaussian(&mut rng)
         })
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     means
 }
 
-/// A standard normal number, after Box and Muller (1958).
-pub(super) fn sample_gaussian(chance: &mut fastrand::Rng) -> f64 {
-    // 1 − u is never 0, whose logarithm would be infinite.
-    let radius = (-2.0 * (1.0 - chance.f64()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * chance.f64()).cos()
+/// A standard normal number (Box and Muller, 1958).
+pub(super) fn sample_gaussian(rng: &mut fastrand::Rng) -> f64 {
+    // 1 − u is never 0, whose logarithm is infinite.
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
-/// The percentile interval.
 fn percentile_interval(means: &[f64], level: ConfidenceLevel) -> Option<ConfidenceInterval> {
     let tail = 50.0 * level.alpha();
     percentile(means, tail).zip(percentile(means, 100.0 - tail))
 }
 
-/// Twice the smaller share of means at or beyond 0, the observed sample counted among the resampled (Davison and
-/// Hinkley, "Bootstrap Methods and their Application", 1997).
+/// Twice the smaller share of means at or beyond 0, with the observed sample counted among the resamples
+/// (Davison and Hinkley, "Bootstrap Methods and their Application", 1997).
 fn bootstrap_p_value(means: &[f64]) -> f64 {
     let below = means.iter().filter(|mean| **mean <= 0.0).count();
     let above = means.iter().filter(|mean| **mean >= 0.0).count();

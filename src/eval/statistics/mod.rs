@@ -1,8 +1,9 @@
-//! No number without its uncertainty: intervals, paired comparisons, and what a set of this size can tell at all.
+//! Statistics: intervals, paired comparisons, and power. All functions are pure: no clock, no files, and
+//! randomness only from the caller's seed. The module depends only on the verdicts of its parent.
 //!
-//! Everything here is pure: no clock, no file, and chance only by the seed that the caller hands in. Each function names
-//! its formula and where it comes from; `oracle/` holds the figures of SciPy, statsmodels and evalstats that they are
-//! held to, and `calibration` counts false alarms. Start with [`compare`].
+//! Each function names its formula and source. `oracle/` holds the values of SciPy, statsmodels, and
+//! evalstats that tests compare with, and `false_alarm_tests` counts false alarms. The entry point is
+//! [`compare_paired`].
 
 mod cluster;
 mod comparison_verdict;
@@ -12,9 +13,9 @@ mod mean_score;
 mod paired_comparison;
 mod paired_estimate;
 mod paired_verdicts;
-mod pass_rate;
 mod power;
 mod sample_stats;
+mod wilson_interval;
 
 #[cfg(test)]
 mod false_alarm_tests;
@@ -23,22 +24,21 @@ mod oracle_tests;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{ClusteredMean, clustered_difference, clustered_mean};
-pub use comparison_verdict::{
+pub(crate) use cluster::{clustered_difference, clustered_mean};
+pub(crate) use comparison_verdict::{
     ComparisonVerdict, MIN_CLUSTERS, MIN_PAIRS, UnclearReason, classify_interval, largest_drop,
 };
-pub use confidence_level::ConfidenceLevel;
-pub use distribution::{normal_cdf, normal_quantile, t_cdf, t_quantile};
-pub use mean_score::{BootstrapOptions, compare_scores, mean_interval};
-pub use paired_comparison::{
+pub(crate) use confidence_level::ConfidenceLevel;
+pub(crate) use mean_score::{BootstrapOptions, compare_scores, mean_interval};
+pub(crate) use paired_comparison::{
     CasePair, CompareError, CompareOptions, ComparisonMetric, MinPass, PairedComparison, RepeatOutcome,
     combine_repeat_verdicts, compare_paired,
 };
-pub use paired_estimate::{IntervalMethod, PairedEstimate};
-pub use paired_verdicts::{compare_verdicts, mcnemar_mid_p, tango_interval};
-pub use pass_rate::{wilson_interval, wilson_interval_at};
-pub use power::{DiscordantPairs, MeanSpread, PowerAnalysis};
-pub use sample_stats::percentile;
+pub(crate) use paired_estimate::{IntervalMethod, PairedEstimate};
+pub(crate) use paired_verdicts::compare_verdicts;
+pub(crate) use power::{DiscordantPairs, MeanSpread, PowerAnalysis};
+pub(crate) use sample_stats::percentile;
+pub(crate) use wilson_interval::wilson_interval;
 
-/// The lower and the upper end of an interval.
-pub type ConfidenceInterval = (f64, f64);
+/// Lower and upper end.
+pub(crate) type ConfidenceInterval = (f64, f64);

@@ -1,11 +1,14 @@
-//! Holds this room to SciPy, statsmodels and evalstats: `oracle/expected.csv`, written once by `oracle/make.py`.
+//! Compares this module with SciPy, statsmodels, and evalstats: `oracle/expected.csv`, written once by
+//! `oracle/make.py`.
 
-use super::paired_verdicts::tango_p_value;
+use super::distribution::{normal_cdf, normal_quantile, t_cdf, t_quantile};
+use super::paired_verdicts::{mcnemar_mid_p, tango_interval, tango_p_value};
+use super::wilson_interval::wilson_interval_at;
 use super::*;
 
 const EXPECTED_CSV: &str = include_str!("oracle/expected.csv");
 
-/// What was computed elsewhere: the input and the output of every row of a kind.
+/// Input and expected output of every row of a kind.
 fn expected_rows(kind: &str) -> Vec<(Vec<&'static str>, Vec<f64>)> {
     let rows: Vec<_> = EXPECTED_CSV
         .lines()
@@ -21,7 +24,6 @@ fn parse_numbers(words: &[&str]) -> Vec<f64> {
     words.iter().map(|word| word.parse().unwrap()).collect()
 }
 
-/// Holds all rows of a kind to their figures.
 fn assert_matches_oracle(kind: &str, tolerance: f64, ours: impl Fn(&[f64]) -> Vec<f64>) {
     for (given, theirs) in expected_rows(kind) {
         let found = ours(&parse_numbers(&given));
@@ -66,7 +68,7 @@ fn mid_p_agrees_with_statsmodels() {
     assert_matches_oracle("mid_p", 1e-10, |x| vec![mcnemar_mid_p(x[0] as u64, x[1] as u64)]);
 }
 
-/// The p-value of equal differences is the statistic's, not mid-p; the two must stay near each other.
+/// Equal differences use the p-value of Tango's statistic, not mid-p; the two must stay close.
 #[test]
 fn tango_p_value_is_near_mid_p() {
     for (given, theirs) in expected_rows("mid_p") {
@@ -106,8 +108,9 @@ fn mean_interval_agrees_with_scipy() {
     });
 }
 
-/// The percentile at p of B draws from a normal distribution of width s has the standard error s·√(p(1 − p)/B) / φ(z):
-/// 0.027·s at 2.5 % and 0.039·s at 0.83 % for 10,000. Four of them are allowed, and a little for the skewed.
+/// The percentile at p of B samples from a normal distribution of width s has the standard error s·√(p(1 −
+/// p)/B) / φ(z): 0.027·s at 2.5% and 0.039·s at 0.83% for 10,000. The test allows four of them, plus a margin
+/// for skewed samples.
 #[test]
 fn bootstrap_agrees_with_evalstats_within_sampling_error() {
     for (given, theirs) in expected_rows("bootstrap") {

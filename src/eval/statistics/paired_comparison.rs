@@ -1,4 +1,4 @@
-//! Two subjects on the same cases.
+//! Compares two subjects on the same cases.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,14 @@ use super::{
 };
 use crate::eval::Verdict;
 
-/// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonMetric {
-    /// Whether cases pass.
     PassRate,
-    /// How well they score.
     Score,
 }
 
 impl ComparisonMetric {
-    /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::PassRate => "pass rate",
@@ -29,152 +25,130 @@ impl ComparisonMetric {
     }
 }
 
-/// One answer to a case.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RepeatOutcome {
-    /// Pass, fail or unscored.
+pub(crate) struct RepeatOutcome {
     pub verdict: Verdict,
     /// 0 to 1; `None` when unscored.
     pub score: Option<f64>,
 }
 
-/// A case as two subjects answered it: once each, or once per repeat.
+/// One case with the outcomes of both subjects, one per repeat.
 #[derive(Clone, Copy, Debug)]
-pub struct CasePair<'a> {
-    /// The case's id.
+pub(crate) struct CasePair<'a> {
     pub case: &'a str,
-    /// What it stands or falls with, where the set says so.
     pub cluster: Option<&'a str>,
-    /// The baseline's answers.
     pub baseline: &'a [RepeatOutcome],
-    /// The challenger's answers; as many or not.
+    /// May differ in length from `baseline`.
     pub challenger: &'a [RepeatOutcome],
 }
 
-/// So many of so many answers to a case must pass for it to pass.
+/// How many repeats of a case must pass for the case to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MinPass {
-    /// So many must pass.
+pub(crate) struct MinPass {
     pub required: u32,
-    /// So many are asked for.
     pub repeats: u32,
 }
 
-/// How two subjects are compared.
 #[derive(Clone, Copy, Debug)]
-pub struct CompareOptions {
-    /// What is compared.
+pub(crate) struct CompareOptions {
     pub metric: ComparisonMetric,
-    /// The level of the interval and of the verdict.
     pub level: ConfidenceLevel,
-    /// How many repeats must pass for the case to pass. Without it repeats count one by one, clustered by case.
+    /// `None` counts repeats one by one, clustered by case.
     pub min_pass: Option<MinPass>,
-    /// The difference that does not matter.
+    /// Differences up to this size count as equivalent.
     pub margin: Option<f64>,
     /// The drop that the gate allows.
     pub max_drop: Option<f64>,
-    /// The chance of a bootstrap.
     pub resampling: BootstrapOptions,
 }
 
-/// How a challenger stands to a baseline.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PairedComparison {
-    /// The cases that both were scored on.
+pub(crate) struct PairedComparison {
+    /// Cases scored for both subjects.
     pub pairs: usize,
-    /// The cases left out, since one of them was not scored.
+    /// Cases unscored for either subject.
     pub left_out: usize,
-    /// How many clusters the pairs make, where clusters or repeats make some stand together.
+    /// `None` if all pairs are independent.
     pub clusters: Option<usize>,
-    /// How the interval was found.
     pub method: IntervalMethod,
-    /// What the baseline's cases come to in the mean, over the pairs.
+    /// Mean over the pairs.
     pub baseline: f64,
-    /// The same of the challenger's.
+    /// Mean over the pairs.
     pub challenger: f64,
-    /// Challenger less baseline.
+    /// Challenger minus baseline.
     pub difference: f64,
-    /// Its interval at the level of the terms.
+    /// At the level of the options.
     pub interval: ConfidenceInterval,
-    /// How often equally good subjects would differ at least as much.
+    /// Probability that equally good subjects differ at least this much.
     pub p_value: f64,
-    /// What it comes to.
     pub verdict: ComparisonVerdict,
-    /// Why that is unclear whatever the interval says.
+    /// Why the verdict is unclear regardless of the interval.
     pub unclear_reason: Option<UnclearReason>,
-    /// The largest drop that cannot be ruled out, by the careful interval where clusters are uneven.
+    /// The largest drop that the conservative interval does not rule out.
     pub largest_drop: f64,
-    /// The difference that a set like this finds in four of five runs; `None` where there is none.
+    /// The difference that a set like this detects with 80% power; `None` if there is none.
     pub detectable: Option<f64>,
-    /// How many cases find a drop of `max_drop` in four of five runs, where it is given.
+    /// Cases needed to detect a drop of `max_drop` with 80% power.
     pub cases_needed: Option<u64>,
-    /// How often an equally good model would drop beyond `max_drop` on a set like this, where it is given.
+    /// Probability that an equally good model drops by more than `max_drop` on a set like this.
     pub false_trip_rate: Option<f64>,
-    /// The smallest `max_drop` that a set like this clears when no difference is observed.
+    /// The smallest `max_drop` that a set like this passes if no difference is observed.
     pub clearable_margin: f64,
-    /// The cases that the challenger does better, by id.
+    /// IDs of cases where the challenger is better.
     pub improved: Vec<String>,
-    /// The cases that it does worse.
+    /// IDs of cases where the challenger is worse.
     pub regressed: Vec<String>,
 }
 
-/// Why there is nothing to compare.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum CompareError {
-    /// No case was scored with both.
-    #[error("not one of {0} cases was scored with both subjects")]
+pub(crate) enum CompareError {
+    #[error("none of {0} cases was scored for both subjects")]
     NothingScored(usize),
-    /// A score that is none.
-    #[error("case `{case}` has a score of {score}; scores are 0 to 1")]
-    InvalidScore {
-        /// The case's id.
-        case: String,
-        /// What it has.
-        score: f64,
-    },
+    #[error("case `{case}` has an invalid score of {score}: expected 0 to 1")]
+    InvalidScore { case: String, score: f64 },
 }
 
-/// Compares a challenger with a baseline, case by case. A case that either was not scored on is left out for both, and
+/// Compares a challenger with a baseline, case by case. A case that is unscored for either is left out and
 /// counted.
 ///
-/// Verdicts are compared by [`paired_verdicts`], scores by [`paired_scores`]; where repeats without `min_pass`, or
-/// clusters of more than one case, make values stand together, both are compared by [`clustered_difference`] of each
-/// case's mean. A case counts once however often it was repeated.
-pub fn compare_paired(
+/// Verdicts are compared by [`compare_verdicts`], scores by [`compare_scores`]. If values depend on each
+/// other (repeats without `min_pass`, or clusters of more than one case), both are compared by
+/// [`clustered_difference`] of each case's mean. A case counts once, however many repeats it has.
+pub(crate) fn compare_paired(
     pairs: &[CasePair<'_>],
-    terms: &CompareOptions,
+    options: &CompareOptions,
 ) -> Result<PairedComparison, CompareError> {
     let mut kept = Vec::with_capacity(pairs.len());
     let mut sum_of_baseline = 0.0;
     for pair in pairs {
-        if let Some((baseline, challenger)) = compute_case_value(pair, pair.baseline, terms)?
-            .zip(compute_case_value(pair, pair.challenger, terms)?)
+        if let Some((baseline, challenger)) = compute_case_value(pair, pair.baseline, options)?
+            .zip(compute_case_value(pair, pair.challenger, options)?)
         {
             kept.push((pair, challenger - baseline));
             sum_of_baseline += baseline;
         }
     }
     let nothing = CompareError::NothingScored(pairs.len());
-    let clusters = count_clusters(&kept, terms.min_pass.is_none());
-    let estimate = match (clusters, terms.metric) {
+    let clusters = count_clusters(&kept, options.min_pass.is_none());
+    let estimate = match (clusters, options.metric) {
         (Some(_), _) => {
             let keyed = kept.iter().enumerate().map(|(index, (pair, d))| (ClusterKey::of(pair, index), *d));
-            clustered_difference(keyed, terms.level)
+            clustered_difference(keyed, options.level)
         }
         (None, ComparisonMetric::PassRate) => {
             let count = |moved: fn(f64) -> bool| kept.iter().filter(|(_, d)| moved(*d)).count() as u64;
             let (improved, regressed) =
                 (count(|d| d > ROUNDING_TOLERANCE), count(|d| d < -ROUNDING_TOLERANCE));
-            compare_verdicts(improved, regressed, kept.len() as u64, terms.level)
+            compare_verdicts(improved, regressed, kept.len() as u64, options.level)
         }
         (None, ComparisonMetric::Score) => {
             let differences: Vec<f64> = kept.iter().map(|(_, difference)| *difference).collect();
-            compare_scores(&differences, terms.level, terms.resampling)
+            compare_scores(&differences, options.level, options.resampling)
         }
     }
     .ok_or(nothing)?;
     let baseline = sum_of_baseline / kept.len() as f64;
-    Ok(build_comparison(&estimate, &kept, pairs.len(), baseline, clusters, terms))
+    Ok(build_comparison(&estimate, &kept, pairs.len(), baseline, clusters, options))
 }
 
 fn build_comparison(
@@ -183,19 +157,20 @@ fn build_comparison(
     cases: usize,
     baseline: f64,
     clusters: Option<usize>,
-    terms: &CompareOptions,
+    options: &CompareOptions,
 ) -> PairedComparison {
     let few = match clusters {
         Some(clusters) => (clusters < MIN_CLUSTERS).then_some(UnclearReason::FewClusters),
-        None => (terms.metric == ComparisonMetric::Score && kept.len() < MIN_PAIRS)
+        None => (options.metric == ComparisonMetric::Score && kept.len() < MIN_PAIRS)
             .then_some(UnclearReason::FewPairs),
     };
     let (printed, careful) = (
-        classify_interval(estimate.interval, terms.margin),
-        classify_interval(estimate.conservative_interval, terms.margin),
+        classify_interval(estimate.interval, options.margin),
+        classify_interval(estimate.conservative_interval, options.margin),
     );
     let doubt = few.or_else(|| (printed != careful).then_some(UnclearReason::UnevenClusters));
-    // Two intervals that agree on no verdict support none: a wider one may turn equivalent into worse.
+    // If the two intervals disagree, neither verdict is supported: a wider interval may turn equivalent into
+    // worse.
     let verdict = if doubt.is_some() { ComparisonVerdict::Unclear } else { careful };
     let moved = |up: f64| {
         let ids = kept.iter().filter(|(_, difference)| up * difference > ROUNDING_TOLERANCE);
@@ -215,15 +190,15 @@ fn build_comparison(
         unclear_reason: doubt,
         largest_drop: largest_drop(estimate.conservative_interval),
         detectable: estimate.power.detectable(),
-        cases_needed: terms.max_drop.and_then(|drop| estimate.power.cases_needed(drop)),
-        false_trip_rate: terms.max_drop.map(|drop| estimate.power.false_trip_rate(drop)),
+        cases_needed: options.max_drop.and_then(|drop| estimate.power.cases_needed(drop)),
+        false_trip_rate: options.max_drop.map(|drop| estimate.power.false_trip_rate(drop)),
         clearable_margin: estimate.power.clearable_margin(),
         improved: moved(1.0),
         regressed: moved(-1.0),
     }
 }
 
-/// What a case stands together with: its cluster, else nothing but its own repeats.
+/// The cluster of a case: the declared one, or the case alone with its repeats.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum ClusterKey<'a> {
     Cluster(&'a str),
@@ -236,7 +211,7 @@ impl<'a> ClusterKey<'a> {
     }
 }
 
-/// How many clusters there are; `None` where every value stands for itself.
+/// `None` if all values are independent.
 fn count_clusters(kept: &[(&CasePair<'_>, f64)], repeats_count: bool) -> Option<usize> {
     let keys: BTreeSet<_> =
         kept.iter().enumerate().map(|(index, (pair, _))| ClusterKey::of(pair, index)).collect();
@@ -246,24 +221,24 @@ fn count_clusters(kept: &[(&CasePair<'_>, f64)], repeats_count: bool) -> Option<
     (keys.len() < kept.len() || repeats_count && repeated()).then_some(keys.len())
 }
 
-/// What a case is worth to a subject: 0 or 1, or the mean of its repeats. `None` when unscored.
+/// The value of a case for one subject: 0 or 1, or the mean of its repeats. `None` when unscored.
 fn compute_case_value(
     pair: &CasePair<'_>,
     outcomes: &[RepeatOutcome],
-    terms: &CompareOptions,
+    options: &CompareOptions,
 ) -> Result<Option<f64>, CompareError> {
     let pass = |verdict| match verdict {
         Verdict::Pass => Some(1.0),
         Verdict::Fail => Some(0.0),
         Verdict::Unscored => None,
     };
-    if let (ComparisonMetric::PassRate, Some(min_pass)) = (terms.metric, terms.min_pass) {
+    if let (ComparisonMetric::PassRate, Some(min_pass)) = (options.metric, options.min_pass) {
         let verdicts: Vec<_> = outcomes.iter().map(|outcome| outcome.verdict).collect();
         return Ok(pass(combine_repeat_verdicts(&verdicts, min_pass)));
     }
     let (mut sum, mut count) = (0.0, 0.0);
     for outcome in outcomes {
-        let value = match terms.metric {
+        let value = match options.metric {
             ComparisonMetric::PassRate => pass(outcome.verdict),
             ComparisonMetric::Score => outcome.score.filter(|_| outcome.verdict != Verdict::Unscored),
         };
@@ -277,9 +252,9 @@ fn compute_case_value(
     Ok((count > 0.0).then(|| sum / count))
 }
 
-/// The verdict on a case that was asked several times and passes when enough of its repeats do. Repeats that could not be
-/// scored, and those that were never asked, leave it unscored only where they could have decided it.
-pub fn combine_repeat_verdicts(repeats: &[Verdict], quorum: MinPass) -> Verdict {
+/// The verdict on a repeated case, which passes if enough repeats do. Unscored and missing repeats leave it
+/// unscored only if they could decide it.
+pub(crate) fn combine_repeat_verdicts(repeats: &[Verdict], quorum: MinPass) -> Verdict {
     let count = |verdict| repeats.iter().filter(|repeat| **repeat == verdict).count();
     let missing = (quorum.repeats as usize).saturating_sub(repeats.len());
     let (passed, unscored) = (count(Verdict::Pass), count(Verdict::Unscored) + missing);

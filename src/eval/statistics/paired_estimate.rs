@@ -1,32 +1,29 @@
-//! What every paired method comes to, and what holds where a sample says nothing about its own spread.
+//! The result of every paired method, and the fallback for a sample without spread.
 
 use super::paired_verdicts::{tango_bounds, tango_p_value};
-use super::pass_rate::wilson_bounds;
+use super::wilson_interval::wilson_bounds;
 use super::{ConfidenceInterval, ConfidenceLevel, DiscordantPairs, PowerAnalysis};
 
-/// The difference of two subjects on the same cases, challenger less baseline.
+/// The difference of two subjects on the same cases, challenger minus baseline.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PairedEstimate {
-    /// The observed difference, −1 to 1.
+pub(crate) struct PairedEstimate {
+    /// −1 to 1.
     pub difference: f64,
-    /// Its interval at the level asked for.
+    /// At the requested level.
     pub interval: ConfidenceInterval,
-    /// The interval that a verdict may rest on: the same but for clusters of unequal sizes, where it is the wider one
-    /// of [`ClusteredMean::careful`](super::ClusteredMean::careful).
+    /// The interval that verdicts use: the same as `interval`, except for clusters of unequal sizes, where it
+    /// is the wider `ClusteredMean::conservative_interval`.
     pub conservative_interval: ConfidenceInterval,
-    /// How often two equally good subjects would differ at least as much, in either direction. It is not adjusted for
-    /// several challengers: compare it with [`Level::alpha`].
+    /// Probability that two equally good subjects differ at least this much, in either direction. It is not
+    /// adjusted for several challengers: compare it with [`ConfidenceLevel::alpha`].
     pub p_value: f64,
-    /// How the interval was found.
     pub method: IntervalMethod,
-    /// What pairs like these can show.
     pub power: PowerAnalysis,
 }
 
-/// How an interval was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum IntervalMethod {
+pub(crate) enum IntervalMethod {
     /// Tango's score interval of paired verdicts; the p-value is McNemar's mid-p.
     Tango,
     /// The smoothed bootstrap of paired scores.
@@ -35,21 +32,21 @@ pub enum IntervalMethod {
     T,
     /// The cluster-robust t interval.
     ClusterT,
-    /// Tango's interval of as many verdicts as there are equal differences, which show no spread of their own.
+    /// Tango's interval for that many verdicts, used for equal differences, which show no spread of their
+    /// own.
     Equal,
 }
 
-/// What a mean is a mean of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueRange {
     /// Scores and passes, 0 to 1.
     Score,
-    /// Their differences, −1 to 1.
+    /// Differences of those, −1 to 1.
     Difference,
 }
 
 impl ValueRange {
-    /// The values that a mean can have at all.
+    /// The possible range of a mean.
     pub(super) fn bounds(self) -> ConfidenceInterval {
         match self {
             Self::Score => (0.0, 1.0),
@@ -57,17 +54,16 @@ impl ValueRange {
         }
     }
 
-    /// The part of an interval that is possible.
     pub(super) fn clamp(self, (low, high): ConfidenceInterval) -> ConfidenceInterval {
         let (least, most) = self.bounds();
         (low.clamp(least, most), high.clamp(least, most))
     }
 
-    /// The interval of `n` independent values that are all equal. Their spread is 0, and taking that at its word would
-    /// claim certainty from three cases that all scored 1. The pass-rate interval of the same mean stands in: with 1.0
-    /// or 0.0 it is exactly that of all passed or all failed; in between it assumes p(1 − p), the largest variance
-    /// that values of this mean can have (Bhatia and Davis, 2000), and so is never too narrow. For differences it is
-    /// Tango's interval of n·d pairs that all moved the same way.
+    /// The interval of `n` independent, equal values. Their spread is 0, which would claim certainty from
+    /// three cases that all scored 1, so the pass-rate interval of the same mean is used. For 1.0 or 0.0 it
+    /// is exactly that of all passed or all failed; in between it assumes p(1 − p), the largest variance that
+    /// values of this mean can have (Bhatia and Davis, 2000), so it is never too narrow. For differences it
+    /// is Tango's interval of n·d pairs that all moved the same way.
     pub(super) fn interval_of_equal_values(
         self,
         value: f64,
@@ -83,12 +79,12 @@ impl ValueRange {
     }
 }
 
-/// So many of `n` pairs, all moved the same way, make this difference.
+/// How many of `n` pairs, all moved the same way, make this difference.
 fn moved_pairs(difference: f64, n: f64) -> f64 {
     n * difference.max(0.0)
 }
 
-/// The estimate of `n` independent differences that are all equal ([`Method::Equal`]).
+/// The estimate of `n` independent, equal differences ([`IntervalMethod::Equal`]).
 pub(super) fn estimate_equal_differences(difference: f64, n: f64, level: ConfidenceLevel) -> PairedEstimate {
     let (improved, regressed) = (moved_pairs(difference, n), moved_pairs(-difference, n));
     let interval = ValueRange::Difference.interval_of_equal_values(difference, n, level);

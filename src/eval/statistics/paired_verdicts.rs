@@ -1,14 +1,16 @@
-//! Two subjects that pass or fail the same cases: only the pairs that disagree say anything.
+//! Compares two subjects that pass or fail the same cases; only discordant pairs matter.
 //!
-//! The interval and the p-value agree. At a difference of 0 Tango's statistic is (|b − c| − 1/8) / √(b + c) whatever
-//! the number of cases, so the whole agreement can be counted: over all b + c ≤ 500 at the levels for 1, 2, 3, 5 and 10
-//! challengers, the interval never excludes 0 where mid-p is not under α. The other way round they part in 17 of 63,001
-//! tables for one challenger, from 66 disagreeing pairs on and with mid-p above 0.0494 (25 against 41: 0.0498), and in at
-//! most 33 for more, with mid-p above 0.78·α (none against 8, for ten challengers: 0.0039 against α = 0.005). The
-//! verdict follows the interval, so where they part it is the careful one.
+//! The interval and the p-value agree. At a difference of 0, Tango's statistic is (|b − c| − 1/8) / √(b + c)
+//! for any number of cases, so the agreement can be checked for every table. Over all b + c ≤ 500 at the
+//! levels for 1, 2, 3, 5, and 10 challengers, the interval never excludes 0 unless mid-p is below α. The
+//! reverse fails in 17 of 63,001 tables for one challenger, from 66 discordant pairs on and with mid-p above
+//! 0.0494 (25 against 41: 0.0498), and in at most 33 tables for more challengers, with mid-p above 0.78·α (0
+//! against 8 for ten challengers: 0.0039 against α = 0.005). The verdict follows the interval, which is the
+//! more conservative one in these tables.
 //!
-//! Its false-alarm rate, better and worse together, is at most 0.0495 where up to half of the pairs disagree, for any
-//! number of cases from 5 to 1,000, and passes 0.05 only where 79 % do, for 20 cases and more.
+//! Its false-alarm rate, better and worse together, is at most 0.0495 if up to half of the pairs are
+//! discordant, for any number of cases from 5 to 1,000. It exceeds 0.05 only if 79% are, for 20 or more
+//! cases.
 
 use super::distribution::{binomial_pmf, fair_coin_cdf, normal_cdf};
 use super::{
@@ -18,9 +20,9 @@ use super::{
 /// The small-sample correction c of Chang et al.
 const TANGO_CORRECTION: f64 = 0.125;
 
-/// Compares verdicts: `improved` pairs where the challenger alone passes, `regressed` where the baseline alone does.
-/// `None` for no pairs, or more that disagree than there are.
-pub fn compare_verdicts(
+/// Compares verdicts: `improved` pairs where only the challenger passes, `regressed` pairs where only the
+/// baseline does. `None` for no pairs, or if more are discordant than exist.
+pub(crate) fn compare_verdicts(
     improved: u64,
     regressed: u64,
     pairs: u64,
@@ -38,15 +40,16 @@ pub fn compare_verdicts(
     })
 }
 
-/// The score interval of a difference of paired proportions with the small-sample correction c = 1/8: all δ with
-/// |b − c − nδ| − 1/8 ≤ z·√(n(2q + δ(1 − δ))), where q is the likeliest share of regressed pairs if δ is true,
-/// (√(B² + 8ncδ(1 − δ)) − B) / 4n with B = (2n − b + c)δ − b − c.
+/// The score interval of a difference of paired proportions with the small-sample correction c = 1/8: all δ
+/// with |b − c − nδ| − 1/8 ≤ z·√(n(2q + δ(1 − δ))), where q is the maximum-likelihood share of regressed
+/// pairs for δ, (√(B² + 8ncδ(1 − δ)) − B) / 4n with B = (2n − b + c)δ − b − c.
 ///
-/// Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design",
-/// Statistics in Medicine 17 (1998); Chang, Liu, Hou, Yan and Shan, "Continuity corrected score confidence interval for
-/// the difference in proportions in paired data", Journal of Applied Statistics 51 (2024). They solve a quartic; here
-/// its root is found by halving, which agrees to 1e-11. `None` for no pairs, or more that disagree than there are.
-pub fn tango_interval(
+/// Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
+/// design", Statistics in Medicine 17 (1998); Chang, Liu, Hou, Yan, and Shan, "Continuity corrected score
+/// confidence interval for the difference in proportions in paired data", Journal of Applied Statistics 51
+/// (2024). They solve a quartic; here its root is found by bisection, which agrees to 1e-11. `None` for no
+/// pairs, or if more are discordant than exist.
+pub(crate) fn tango_interval(
     improved: u64,
     regressed: u64,
     pairs: u64,
@@ -56,10 +59,10 @@ pub fn tango_interval(
     sound.then(|| tango_bounds(improved as f64, regressed as f64, pairs as f64, level))
 }
 
-/// [`tango_interval`] of counts that need not be whole.
+/// [`tango_interval`] of counts that need not be whole numbers.
 pub(super) fn tango_bounds(b: f64, c: f64, n: f64, level: ConfidenceLevel) -> ConfidenceInterval {
     let z = level.z();
-    // The same pairs seen from the other side have the mirrored interval.
+    // Swapping the sides mirrors the interval.
     (-tango_upper_bound(c, b, n, z), tango_upper_bound(b, c, n, z))
 }
 
@@ -70,7 +73,8 @@ fn tango_upper_bound(b: f64, c: f64, n: f64, z: f64) -> f64 {
         let q = ((linear * linear + 8.0 * n * c * spread).max(0.0).sqrt() - linear) / (4.0 * n);
         n * delta - (b - c) - TANGO_CORRECTION <= z * (n * (2.0 * q + spread)).max(0.0).sqrt()
     };
-    // All pairs moved up: the statistic is 0/0 at the end, and the interval reaches it (Yang, Sun and Hardin, 2012).
+    // If all pairs improved, the statistic is 0/0 at the end, and the interval includes it (Yang, Sun, and
+    // Hardin, 2012).
     if inside(1.0) {
         return 1.0;
     }
@@ -82,18 +86,18 @@ fn tango_upper_bound(b: f64, c: f64, n: f64, z: f64) -> f64 {
     (low + high) / 2.0
 }
 
-/// The two-sided p-value of the score test at a difference of 0: what [`tango`] excludes 0 by.
+/// The two-sided p-value of the score test at a difference of 0, consistent with [`tango_interval`].
 pub(super) fn tango_p_value(b: f64, c: f64) -> f64 {
     let distance = (b - c).abs() - TANGO_CORRECTION;
     if distance <= 0.0 { 1.0 } else { (2.0 * normal_cdf(-distance / (b + c).sqrt())).min(1.0) }
 }
 
-/// McNemar's mid-p: 2·P(X < m) + P(X = m) for X binomial of b + c trials at ½ and m the smaller of the two. With b = c
-/// this is 1; no pair that disagrees is no evidence, and 1 too.
+/// McNemar's mid-p: 2·P(X < m) + P(X = m) for X binomial with b + c trials of probability ½ and m the smaller
+/// count. It is 1 for b = c, also without discordant pairs.
 ///
-/// Fagerland, Lydersen and Laake, "The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than
-/// exact conditional", BMC Medical Research Methodology 13 (2013).
-pub fn mcnemar_mid_p(improved: u64, regressed: u64) -> f64 {
+/// Fagerland, Lydersen, and Laake, "The McNemar test for binary matched-pairs data: mid-p and asymptotic are
+/// better than exact conditional", BMC Medical Research Methodology 13 (2013).
+pub(crate) fn mcnemar_mid_p(improved: u64, regressed: u64) -> f64 {
     let (less, all) = (improved.min(regressed), improved.saturating_add(regressed));
     if improved == regressed {
         return 1.0;
@@ -105,7 +109,7 @@ pub fn mcnemar_mid_p(improved: u64, regressed: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Whether 0 is outside the interval, by the statistic itself: fast enough for every table.
+    /// Whether the interval excludes 0, by the statistic itself: fast enough for every table.
     fn is_significant(b: u64, c: u64, level: ConfidenceLevel) -> bool {
         tango_p_value(b as f64, c as f64) < level.alpha()
     }
@@ -136,12 +140,12 @@ mod tests {
                 for less in 0..=all / 2 {
                     let distance = (all - 2 * less) as f64 - TANGO_CORRECTION;
                     let by_interval = distance > 0.0 && distance * distance > z2 * all as f64;
-                    // Far from the border both are plain; the tail is worth its sum only near it.
+                    // Far from the threshold, both are clear; the slow tail sum is needed only near it.
                     if !by_interval && (distance + 2.0).powi(2) < z2 * all as f64 {
                         continue;
                     }
                     let p = mcnemar_mid_p(less, all - less);
-                    assert!(!by_interval || p < alpha, "{less} {all}: the interval alone is sure, p {p}");
+                    assert!(!by_interval || p < alpha, "{less} {all}: only the interval excludes 0, p {p}");
                     if !by_interval && p < alpha {
                         only_p.push((less, all - less, p));
                     }

@@ -1,54 +1,54 @@
-//! What a set can tell at all: how large a difference shows, how many cases a smaller one needs, how often luck looks
-//! like a drop.
+//! Statistical power: how large a difference a set detects, how many cases a smaller one needs, and how often
+//! chance looks like a drop.
 
 use super::ConfidenceLevel;
 use super::distribution::{binomial_pmf, fair_coin_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
 use super::paired_verdicts::tango_bounds;
 
-/// How often a difference of the detectable size is found.
+/// Probability to detect a difference of the detectable size.
 const TARGET_POWER: f64 = 0.8;
 
-/// What pairs like those observed can show.
+/// The power of pairs like those observed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PowerAnalysis {
-    /// Of verdicts: decided by how many pairs disagree.
+pub(crate) enum PowerAnalysis {
+    /// Depends on the number of discordant pairs.
     Verdicts(DiscordantPairs),
-    /// Of means: decided by their standard error.
+    /// Depends on the standard error.
     Means(MeanSpread),
 }
 
 impl PowerAnalysis {
-    /// The true difference, up or down, that a set like this finds in four of five runs. `None` where no difference
-    /// is large enough.
-    pub fn detectable(&self) -> Option<f64> {
+    /// The true difference, in either direction, that a set like this detects with 80% power. `None` if no
+    /// difference is large enough.
+    pub(crate) fn detectable(&self) -> Option<f64> {
         match self {
             Self::Verdicts(pairs) => pairs.detectable(),
             Self::Means(spread) => spread.detectable(),
         }
     }
 
-    /// How many cases like these find a drop of this size in four of five runs. `None` for a drop that is not above 0
-    /// and at most 1.
-    pub fn cases_needed(&self, drop: f64) -> Option<u64> {
+    /// Cases needed to detect a drop of this size with 80% power. `None` unless the drop is above 0 and at
+    /// most 1.
+    pub(crate) fn cases_needed(&self, drop: f64) -> Option<u64> {
         let cases = (drop > 0.0 && drop <= 1.0).then(|| match self {
             Self::Verdicts(pairs) => pairs.pairs_needed(drop),
             Self::Means(spread) => spread.cases_needed(drop),
         })?;
-        // A hair over a whole number is rounding.
+        // Ignores rounding just above a whole number.
         Some((cases - 1e-9).ceil() as u64)
     }
 
-    /// How often an equally good model would show a drop beyond `max_drop` on a set like this.
-    pub fn false_trip_rate(&self, max_drop: f64) -> f64 {
+    /// Probability that an equally good model drops by more than `max_drop` on a set like this.
+    pub(crate) fn false_trip_rate(&self, max_drop: f64) -> f64 {
         match self {
             Self::Verdicts(pairs) => pairs.false_trip_rate(max_drop),
             Self::Means(spread) => spread.probability_below(-max_drop),
         }
     }
 
-    /// The smallest `max_drop` that an observed difference of 0 rules out on a set like this: stricter ones fail
-    /// equally good models half the time and more.
-    pub fn clearable_margin(&self) -> f64 {
+    /// The smallest `max_drop` that an observed difference of 0 rules out on a set like this. Stricter limits
+    /// fail equally good models at least half the time.
+    pub(crate) fn clearable_margin(&self) -> f64 {
         match self {
             Self::Verdicts(pairs) => pairs.clearable_margin(),
             Self::Means(spread) => (spread.critical_value() * spread.standard_error).min(1.0),
@@ -56,12 +56,11 @@ impl PowerAnalysis {
     }
 }
 
-/// Pairs of verdicts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DiscordantPairs {
-    /// How many pairs disagree, b + c.
+pub(crate) struct DiscordantPairs {
+    /// b + c.
     disagree: f64,
-    /// How many there are, n.
+    /// n.
     pairs: f64,
     level: ConfidenceLevel,
 }
@@ -71,17 +70,18 @@ impl DiscordantPairs {
         Self { disagree, pairs, level }
     }
 
-    /// ψ = (b + c + 1) / (n + 2), the share of pairs that is expected to disagree: never 0 or 1.
-    pub fn expected_share(&self) -> f64 {
+    /// ψ = (b + c + 1) / (n + 2), the expected share of discordant pairs; never 0 or 1.
+    pub(crate) fn expected_share(&self) -> f64 {
         (self.disagree + 1.0) / (self.pairs + 2.0)
     }
 
-    /// The pairs that find a difference δ with 80 % power: n = (z·√ψ + 0.84·√(ψ − δ²))² / δ², z being 1.96 at 95 %.
-    /// Miettinen, "The matched pairs design in the case of all-or-none responses", Biometrics 24 (1968); Connor, "Sample
-    /// size for testing differences in proportions for the paired-sample design", Biometrics 43 (1987).
+    /// The pairs needed to detect a difference δ with 80% power: n = (z·√ψ + 0.84·√(ψ − δ²))² / δ², with z =
+    /// 1.96 at 95%. Miettinen, "The matched pairs design in the case of all-or-none responses", Biometrics 24
+    /// (1968); Connor, "Sample size for testing differences in proportions for the paired-sample design",
+    /// Biometrics 43 (1987).
     ///
-    /// A drop of δ makes at least the share δ of pairs disagree. Where ψ is smaller, two models that hardly disagree
-    /// would be promised a power that no true drop of that size can have; so ψ is then δ.
+    /// A drop of δ makes at least the share δ of pairs discordant. A smaller ψ would promise two models that
+    /// rarely disagree a power that no true drop of that size can have, so ψ is at least δ.
     fn pairs_needed(&self, delta: f64) -> f64 {
         let share = self.expected_share().max(delta);
         let root = self.level.z() * share.sqrt()
@@ -101,14 +101,15 @@ impl DiscordantPairs {
         Some(high)
     }
 
-    /// Exact: the disagreeing pairs of equally good models are binomial of n at ψ, and each is a loss by a fair coin.
+    /// Exact: the discordant pairs of equally good models are binomial with n trials of probability ψ, and
+    /// each is a loss with probability ½.
     fn false_trip_rate(&self, max_drop: f64) -> f64 {
         let (pairs, share) = (self.pairs.round() as u64, self.expected_share());
-        // What lies further out than nine standard deviations adds less than is printed of any figure.
+        // Terms beyond nine standard deviations are smaller than any printed digit.
         let (mean, reach) = (self.pairs * share, 9.0 * (self.pairs * share * (1.0 - share)).sqrt() + 9.0);
         let least = (mean - reach).max(0.0) as u64;
         let most = ((mean + reach) as u64).min(pairs);
-        // The drop is net losses over n, and must be beyond the limit: one that equals it as a fraction is not.
+        // The drop is net losses over n and must exceed the limit: one that equals it as a fraction does not.
         let limit = (self.pairs * max_drop + 1e-9).floor();
         let rate: f64 = (least..=most)
             .map(|disagree| binomial_pmf(disagree, pairs, share) * probability_of_net_losses(limit, disagree))
@@ -122,7 +123,7 @@ impl DiscordantPairs {
     }
 }
 
-/// How often `disagree` fair coins make more than `limit` losses net: 2X − disagree > limit.
+/// Probability of more than `limit` net losses in `disagree` fair coin tosses: 2X − disagree > limit.
 fn probability_of_net_losses(limit: f64, disagree: u64) -> f64 {
     let least = ((disagree as f64 + limit) / 2.0).floor() + 1.0;
     if least <= 0.0 {
@@ -134,22 +135,19 @@ fn probability_of_net_losses(limit: f64, disagree: u64) -> f64 {
     }
 }
 
-/// Means of paired differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MeanSpread {
-    /// The standard error of the mean difference.
+pub(crate) struct MeanSpread {
     pub(super) standard_error: f64,
-    /// Degrees of freedom; `None` where the distribution is normal.
+    /// `None` means a normal distribution.
     pub(super) degrees: Option<f64>,
-    /// How much wider the method's interval is than its standard error says: the smoothing of the bootstrap.
+    /// Ratio of the method's interval to its standard error, from the smoothing of the bootstrap.
     pub(super) widening: f64,
-    /// How many values there are.
     pub(super) n: f64,
     pub(super) level: ConfidenceLevel,
 }
 
 impl MeanSpread {
-    /// How many standard errors the interval reaches.
+    /// Half width of the interval, in standard errors.
     fn critical_value(&self) -> f64 {
         self.widening * self.degrees.map_or_else(|| self.level.z(), |degrees| self.level.t(degrees))
     }
@@ -165,12 +163,12 @@ impl MeanSpread {
         Some(self.detectable_difference()).filter(|delta| *delta <= 1.0)
     }
 
-    /// The standard error shrinks with the root of the cases, clusters keeping their size.
+    /// The standard error shrinks with the square root of the number of cases, if clusters keep their size.
     fn cases_needed(&self, delta: f64) -> f64 {
         (self.n * (self.detectable_difference() / delta).powi(2)).max(1.0)
     }
 
-    /// How often a mean with a true difference of 0 is observed below this.
+    /// Probability that a mean with a true difference of 0 is observed below `difference`.
     fn probability_below(&self, difference: f64) -> f64 {
         let distance = difference / self.standard_error;
         self.degrees.map_or_else(|| normal_cdf(distance), |degrees| t_cdf(distance, degrees))

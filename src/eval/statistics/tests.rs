@@ -1,7 +1,9 @@
-//! Comparisons as a whole.
+//! Tests of whole comparisons.
 
 use proptest::prelude::*;
 
+use super::distribution::{normal_quantile, t_cdf, t_quantile};
+use super::paired_verdicts::{mcnemar_mid_p, tango_interval};
 use super::*;
 use crate::eval::Verdict;
 
@@ -16,7 +18,7 @@ fn terms(metric: ComparisonMetric) -> CompareOptions {
     }
 }
 
-/// Answers from a word: `p`ass, `f`ail, `u`nscored, one letter a repeat.
+/// Outcomes from letters: `p`ass, `f`ail, `u`nscored, one per repeat.
 fn parse_outcomes(word: &str) -> Vec<RepeatOutcome> {
     let outcome = |letter| match letter {
         'p' => RepeatOutcome { verdict: Verdict::Pass, score: Some(1.0) },
@@ -26,7 +28,7 @@ fn parse_outcomes(word: &str) -> Vec<RepeatOutcome> {
     word.chars().map(outcome).collect()
 }
 
-/// A case: its id, its cluster, and the answers of the baseline and of the challenger.
+/// ID, cluster, baseline outcomes, and challenger outcomes.
 type PairedCase = (String, Option<String>, Vec<RepeatOutcome>, Vec<RepeatOutcome>);
 
 fn pairs(cases: &[PairedCase]) -> Vec<CasePair<'_>> {
@@ -37,7 +39,7 @@ fn to_pair((case, cluster, baseline, challenger): &PairedCase) -> CasePair<'_> {
     CasePair { case, cluster: cluster.as_deref(), baseline, challenger }
 }
 
-/// So many cases of each kind.
+/// `count` cases of each kind.
 fn cases(kinds: &[(usize, &str, &str)]) -> Vec<PairedCase> {
     let all = kinds.iter().flat_map(|(count, baseline, challenger)| {
         (0..*count).map(move |i| {
@@ -164,7 +166,7 @@ fn cluster_size_cases() {
         (uneven.verdict, uneven.unclear_reason),
         (ComparisonVerdict::Unclear, Some(UnclearReason::UnevenClusters))
     );
-    // Clusters of one case each are no clusters.
+    // Clusters of one case each do not count as clusters.
     let single = compare_cases(&clustered(&[1; 30], 2), &terms(ComparisonMetric::PassRate));
     assert_eq!((single.method, single.clusters), (IntervalMethod::Tango, None));
 }
@@ -178,7 +180,7 @@ fn combine_repeat_verdicts_cases() {
     assert_eq!(combine_repeat_verdicts(&[Fail, Fail, Unscored], two), Fail);
     assert_eq!(combine_repeat_verdicts(&[Unscored, Unscored], MinPass { required: 0, repeats: 2 }), Unscored);
     assert_eq!(combine_repeat_verdicts(&[], MinPass { required: 1, repeats: 0 }), Unscored);
-    // What was never asked might have passed.
+    // A missing repeat might have passed.
     assert_eq!(combine_repeat_verdicts(&[Pass], two), Unscored);
     assert_eq!(combine_repeat_verdicts(&[Fail], two), Unscored);
     assert_eq!(combine_repeat_verdicts(&[Fail, Fail], two), Fail);

@@ -1,4 +1,4 @@
-//! AWS credentials, in the order in which the AWS tools look for them: environment, profile, container, instance.
+//! AWS credentials, in the order of the AWS tools: environment, profile, container, instance.
 
 use std::time::SystemTime;
 
@@ -12,33 +12,36 @@ use super::{CloudEnvironment, auth_failure, aws_profile, process};
 use crate::chat::Failure;
 use crate::provider::{Credential, OutgoingRequest, is_loopback};
 
-/// Where credentials come from.
 #[derive(Clone, Debug)]
 pub(in crate::provider) enum AwsCredentialSource {
-    /// They are at hand.
     Keys(Box<AwsKeys>),
-    /// A program prints them.
+    /// `credential_process`: a program that prints them.
     Process(Vec<String>),
-    /// The container's agent gives them.
-    Container { url: String, token: ContainerToken },
-    /// The machine's metadata service gives them.
-    Instance { endpoint: String },
+    /// The container's credential agent.
+    Container {
+        url: String,
+        token: ContainerToken,
+    },
+    /// The instance metadata service.
+    Instance {
+        endpoint: String,
+    },
 }
 
-/// What a container's agent wants to see.
+/// How requests to a container's agent are authorized.
 #[derive(Clone, Debug)]
 pub(in crate::provider) enum ContainerToken {
     None,
     Text(Credential),
-    /// Read anew each time: the agent exchanges it.
+    /// Read for every request because the agent rotates it.
     File(String),
 }
 
-/// Addresses of container agents that are not loopback.
+/// Allowed addresses of container agents that are not loopback.
 const CONTAINER_AGENT_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 impl AwsCredentialSource {
-    /// Finds the source, and says what it is. Nothing is run and nobody is asked.
+    /// Finds the source and describes it, without running a command or sending a request.
     pub(in crate::provider) fn find(clouds: &CloudEnvironment<'_>) -> Result<(Self, String), String> {
         let variable = |name: &str| clouds.variable(name);
         let key = |name: &str| clouds.key(name);
@@ -58,7 +61,7 @@ impl AwsCredentialSource {
         if let Some(url) = relative.map(|path| format!("http://169.254.170.2{path}")).or(full) {
             if !is_allowed_endpoint(&url) {
                 return Err(format!(
-                    "AWS_CONTAINER_CREDENTIALS_{source}_URI leads neither to an https address nor to one of this machine or of a container agent"
+                    "AWS_CONTAINER_CREDENTIALS_{source}_URI must be an https, loopback, or container agent address"
                 ));
             }
             let token = match (
@@ -80,7 +83,7 @@ impl AwsCredentialSource {
             let endpoint = endpoint.trim_end_matches('/').to_owned();
             return Ok((Self::Instance { endpoint }, "the instance's role".to_owned()));
         }
-        Err("neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY nor a profile with keys is set; a Bedrock key goes into AWS_BEARER_TOKEN_BEDROCK".to_owned())
+        Err("no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and no profile with keys (for a Bedrock API key, set AWS_BEARER_TOKEN_BEDROCK)".to_owned())
     }
 }
 
@@ -92,13 +95,17 @@ fn build_keys(access_key_id: String, secret: &str, token: Option<&str>) -> Resul
     };
     let plain = keys.access_key_id.bytes().all(|b| b.is_ascii_graphic())
         && keys.session_token.as_ref().is_none_or(Credential::is_header_safe);
-    if plain { Ok(keys) } else { Err("the keys hold characters that cannot be sent in a header".to_owned()) }
+    if plain {
+        Ok(keys)
+    } else {
+        Err("the keys contain characters that cannot be sent in a header".to_owned())
+    }
 }
 
-/// What gives the keys of a profile that gets them in a way that is not built in.
+/// How to use a profile whose kind of credentials is not supported.
 fn export_hint(profile: &str) -> String {
     format!(
-        "in ~/.aws/config, give a profile `credential_process = aws configure export-credentials --profile {profile} --format process` and name that one in AWS_PROFILE"
+        "in ~/.aws/config, add a profile with `credential_process = aws configure export-credentials --profile {profile} --format process` and set AWS_PROFILE to it"
     )
 }
 
@@ -107,7 +114,7 @@ fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentia
     let origin = format!("the AWS profile `{}`", profile.name);
     if !profile.is_found {
         return match profile.is_explicit {
-            true => Err(format!("there is no AWS profile `{}`", profile.name)),
+            true => Err(format!("unknown AWS profile `{}`", profile.name)),
             false => Ok(None),
         };
     }
@@ -119,27 +126,24 @@ fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentia
         "web_identity_token_file",
         "login_session",
     ];
-    let assumes = profile.get("role_arn").is_some();
+    let assumes_role = profile.get("role_arn").is_some();
     if let (false, Some(id), Some(secret)) =
-        (assumes, profile.get("aws_access_key_id"), profile.get("aws_secret_access_key"))
+        (assumes_role, profile.get("aws_access_key_id"), profile.get("aws_secret_access_key"))
     {
         let keys = build_keys(id.to_owned(), secret, profile.get("aws_session_token"))
             .map_err(|why| format!("{origin}: {why}"))?;
         return Ok(Some((AwsCredentialSource::Keys(Box::new(keys)), origin)));
     }
-    if let (false, Some(line)) = (assumes, profile.get("credential_process")) {
+    if let (false, Some(line)) = (assumes_role, profile.get("credential_process")) {
         let command = aws_profile::split_command_line(line)
-            .ok_or_else(|| format!("the `credential_process` of {origin} has an open quote"))?;
-        return Ok(Some((
-            AwsCredentialSource::Process(command),
-            format!("{origin}, by its credential_process"),
-        )));
+            .ok_or_else(|| format!("unclosed quote in the `credential_process` of {origin}"))?;
+        return Ok(Some((AwsCredentialSource::Process(command), format!("{origin} (credential_process)"))));
     }
     match others.into_iter().find(|key| profile.get(key).is_some()) {
         Some(key) => {
             Err(format!("{origin} uses `{key}`, which is not supported; {}", export_hint(&profile.name)))
         }
-        // A profile that only names a region leaves the question to what comes next.
+        // A profile with only a region does not end the search.
         None => Ok(None),
     }
 }
@@ -152,14 +156,15 @@ fn is_allowed_endpoint(url: &str) -> bool {
     })
 }
 
-/// Whether the machine says that it is one of EC2's: elsewhere nobody waits for an address that does not answer.
+/// Whether this machine is an EC2 instance. Elsewhere the metadata address does not answer and would only
+/// cost time.
 fn is_ec2(clouds: &CloudEnvironment<'_>) -> bool {
     clouds.read_dmi("sys_vendor") == "Amazon EC2"
         || clouds.read_dmi("product_uuid").to_lowercase().starts_with("ec2")
         || clouds.read_dmi("board_asset_tag").starts_with("i-")
 }
 
-/// Signs with credentials that are got when they are needed.
+/// Signs requests with credentials that are fetched on first use.
 #[derive(Debug)]
 pub(in crate::provider) struct AwsSigner {
     source: AwsCredentialSource,
@@ -173,7 +178,7 @@ impl AwsSigner {
         Self { source, region, cache: ExpiringCache::default(), fetch: CredentialClient::default() }
     }
 
-    /// Signs a request, and says which secrets it holds now.
+    /// Signs a request and returns the secrets that it now contains.
     pub(super) async fn sign(
         &self,
         outgoing: &mut OutgoingRequest,
@@ -199,7 +204,7 @@ impl AwsSigner {
                     ContainerToken::File(path) => {
                         let text = std::fs::read_to_string(path).map_err(|error| {
                             auth_failure(format!(
-                                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read: {error}"
+                                "cannot read AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: {error}"
                             ))
                         })?;
                         Credential::new(&text)
@@ -214,7 +219,7 @@ impl AwsSigner {
         }
     }
 
-    /// The second version of the metadata service: a token first, then the role's name, then its keys.
+    /// IMDSv2: fetches a token, the role's name, and the role's keys.
     async fn fetch_instance_keys(&self, endpoint: &str) -> Result<ExpiringValue<AwsKeys>, Failure> {
         let seconds = [("x-aws-ec2-metadata-token-ttl-seconds", "21600")];
         let url = format!("{endpoint}/latest/api/token");
@@ -223,14 +228,14 @@ impl AwsSigner {
         let url = format!("{endpoint}/latest/meta-data/iam/security-credentials/");
         let roles = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
         let role = roles.lines().map(str::trim).find(|line| !line.is_empty());
-        let role = role.ok_or_else(|| auth_failure("the instance has no role"))?;
+        let role = role.ok_or_else(|| auth_failure("the instance has no IAM role"))?;
         let url = format!("{url}{role}");
         let text = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
         AwsCredentialsJson::parse(&text, "the instance's metadata", false)
     }
 }
 
-/// Credentials as programs print them and as services give them.
+/// Credentials in the JSON format of programs and services.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AwsCredentialsJson {
@@ -243,24 +248,26 @@ struct AwsCredentialsJson {
 }
 
 impl AwsCredentialsJson {
-    fn parse(text: &str, whose: &str, versioned: bool) -> Result<ExpiringValue<AwsKeys>, Failure> {
-        // The parser's words could quote a secret.
-        let given: Self = serde_json::from_str(text)
-            .map_err(|_| auth_failure(format!("{whose} gave no JSON with credentials")))?;
-        if versioned && given.version != Some(1) {
-            return Err(auth_failure(format!("{whose} gave credentials of another version than 1")));
+    fn parse(text: &str, source: &str, versioned: bool) -> Result<ExpiringValue<AwsKeys>, Failure> {
+        // The parser's message could quote a secret.
+        let credentials: Self = serde_json::from_str(text)
+            .map_err(|_| auth_failure(format!("{source} returned no JSON credentials")))?;
+        if versioned && credentials.version != Some(1) {
+            return Err(auth_failure(format!(
+                "{source} returned credentials of an unsupported version (expected 1)"
+            )));
         }
-        let (Some(id), Some(secret)) = (given.access_key_id, given.secret_access_key) else {
-            return Err(auth_failure(format!("{whose} gave no `AccessKeyId` and `SecretAccessKey`")));
+        let (Some(id), Some(secret)) = (credentials.access_key_id, credentials.secret_access_key) else {
+            return Err(auth_failure(format!("{source} returned no `AccessKeyId` and `SecretAccessKey`")));
         };
-        let keys = build_keys(id, &secret, given.session_token.as_deref())
-            .map_err(|why| auth_failure(format!("{whose}: {why}")))?;
-        let end = match given.expiration {
+        let keys = build_keys(id, &secret, credentials.session_token.as_deref())
+            .map_err(|why| auth_failure(format!("{source}: {why}")))?;
+        let end = match credentials.expiration {
             None => None,
             Some(text) => {
                 let time = text.parse::<jiff::Timestamp>();
                 Some(
-                    time.map_err(|_| auth_failure(format!("{whose} gave an `Expiration` that is no time")))?
+                    time.map_err(|_| auth_failure(format!("{source} returned an invalid `Expiration`")))?
                         .into(),
                 )
             }

@@ -1,4 +1,4 @@
-//! The profile files of the AWS tools: `~/.aws/credentials` and `~/.aws/config`.
+//! The AWS profile files `~/.aws/credentials` and `~/.aws/config`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::home_folder;
 use crate::provider::Environment;
 
-/// What a profile's two sections say together.
+/// A profile, merged from both files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AwsProfile {
     pub(super) name: String,
-    /// Whether the user named it.
+    /// Whether the user selected it with a variable.
     pub(super) is_explicit: bool,
-    /// Whether a section of that name is there.
+    /// Whether either file has a section for it.
     pub(super) is_found: bool,
     values: HashMap<String, String>,
 }
@@ -23,7 +23,6 @@ impl AwsProfile {
     }
 }
 
-/// The profile in use.
 pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
     let set = |name: &str| environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
     let named = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE"));
@@ -45,7 +44,7 @@ pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
     let config = text("AWS_CONFIG_FILE", "config").unwrap_or_default();
     let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
     let in_config = [format!("profile {}", profile.name), profile.name.clone()];
-    // In the config file only the default profile goes without the word `profile`.
+    // In the config file, only the default profile may omit the word `profile`.
     let names = if profile.name == "default" { &in_config[..] } else { &in_config[..1] };
     for (section, key, value) in parse_ini(&config) {
         if names.contains(&section) {
@@ -62,12 +61,11 @@ pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
     profile
 }
 
-/// The region of the profile in use.
 pub(in crate::provider) fn profile_region(environment: &dyn Environment) -> Option<String> {
     load_profile(environment).get("region").map(str::to_owned)
 }
 
-/// Each section with each of its keys, and once with none.
+/// Every section with each of its keys, and once without a key.
 fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
     let mut section = String::new();
     let mut found = Vec::new();
@@ -90,13 +88,14 @@ fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
     found
 }
 
-/// The words of a `credential_process` line: quotes and backslashes as in a shell, and nothing else of one.
+/// Splits a `credential_process` line: quotes and backslashes work as in a shell, nothing else does. `None`
+/// for an empty line or a quote that is not closed.
 pub(super) fn split_command_line(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
     let mut characters = line.chars();
-    // On Windows a backslash is a part of a path.
+    // On Windows a backslash is part of a path.
     let escapes = !cfg!(windows);
     while let Some(c) = characters.next() {
         match (quote, c) {
@@ -167,7 +166,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-        /// What is quoted comes back as it was, and no text makes the readers panic.
+        /// Quoted words survive unchanged, and no input panics.
         #[test]
         fn quoted_arguments_are_preserved(words in proptest::collection::vec("[^']{0,10}", 1..4), noise in ".{0,40}") {
             let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! Credentials from every source, against a host on loopback and folders of the tests' own.
+//! Credentials from every source, with a loopback host and temporary directories.
 
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,7 +24,6 @@ async fn fetch_keys(source: AwsCredentialSource) -> Result<AwsKeys, Failure> {
     aws.cache.get_or_fetch(UNIX_EPOCH, aws.fetch_keys()).await
 }
 
-/// A home with these profiles.
 fn home_with_config(config: &str) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join(".aws")).unwrap();
@@ -63,8 +62,8 @@ async fn credential_process_supplies_keys() {
     assert_eq!((keys.access_key_id.as_str(), keys.session_token.unwrap().expose()), ("ID", "t"));
     assert_eq!(end, Some(UNIX_EPOCH + Duration::from_secs(1_893_456_000)));
     let failure = fetch_keys(of("b").unwrap().0).await.unwrap_err();
-    assert!(failure.message.contains("another version"), "{failure}");
-    assert!(of("c").unwrap_err().contains("no AWS profile `c`"));
+    assert!(failure.message.contains("unsupported version"), "{failure}");
+    assert!(of("c").unwrap_err().contains("unknown AWS profile `c`"));
 }
 
 #[test]
@@ -75,20 +74,20 @@ fn unsupported_profile_error_suggests_credential_process() {
     let home = ("HOME", home.path().to_str().unwrap());
     for (name, key) in [("a", "role_arn"), ("b", "sso_session")] {
         let why = find_source(&[home, ("AWS_PROFILE", name)], missing_folder()).unwrap_err();
-        let way = format!(
+        let line = format!(
             "credential_process = aws configure export-credentials --profile {name} --format process"
         );
-        assert!(why.contains(key) && why.contains(&way), "{why}");
+        assert!(why.contains(key) && why.contains(&line), "{why}");
     }
-    // A laptop with no more than a region never waits for a metadata address.
+    // A laptop with only a region configured does not wait for the metadata address.
     assert!(find_source(&[home], missing_folder()).unwrap_err().contains("AWS_BEARER_TOKEN_BEDROCK"));
 }
 
 #[tokio::test]
 async fn container_endpoint_supplies_keys() {
-    let given =
+    let response =
         r#"{"AccessKeyId":"ID","SecretAccessKey":"s","Token":"t","Expiration":"2030-01-01T00:00:00Z"}"#;
-    let host = TestHost::start(vec![("GET /creds", 200, given.into())]);
+    let host = TestHost::start(vec![("GET /creds", 200, response.into())]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "agent-token\n").unwrap();
@@ -101,14 +100,14 @@ async fn container_endpoint_supplies_keys() {
     .unwrap();
     assert_eq!(fetch_keys(source).await.unwrap().session_token.unwrap().expose(), "t");
     assert!(host.requests()[0].contains("authorization: agent-token\r\n"), "{:?}", host.requests());
-    for (url, may) in [
+    for (url, allowed) in [
         ("http://169.254.170.23/v1", true),
         ("https://agent.example/", true),
         ("http://agent.example/", false),
         ("http://169.254.170.2.evil.example/", false),
         ("file:///etc/passwd", false),
     ] {
-        assert_eq!(is_allowed_endpoint(url), may, "{url}");
+        assert_eq!(is_allowed_endpoint(url), allowed, "{url}");
     }
     let (source, _) =
         find_source(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")], missing_folder()).unwrap();
@@ -119,18 +118,18 @@ async fn container_endpoint_supplies_keys() {
 
 #[tokio::test]
 async fn instance_role_supplies_keys() {
-    let given = r#"{"Code":"Success","AccessKeyId":"ID","SecretAccessKey":"s","Token":"t","Expiration":"2030-01-01T00:00:00Z"}"#;
+    let response = r#"{"Code":"Success","AccessKeyId":"ID","SecretAccessKey":"s","Token":"t","Expiration":"2030-01-01T00:00:00Z"}"#;
     let host = TestHost::start(vec![
         ("PUT /latest/api/token", 200, "imds-token".into()),
-        ("GET /latest/meta-data/iam/security-credentials/my-role", 200, given.into()),
+        ("GET /latest/meta-data/iam/security-credentials/my-role", 200, response.into()),
         ("GET /latest/meta-data/iam/security-credentials/", 200, "my-role\n".into()),
     ]);
     let endpoint = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", host.url.as_str());
     let (source, _) = find_source(&[endpoint], missing_folder()).unwrap();
     assert_eq!(fetch_keys(source).await.unwrap().access_key_id, "ID");
-    let asked = host.requests();
-    assert!(asked[0].contains("x-aws-ec2-metadata-token-ttl-seconds: 21600"));
-    assert!(asked[1].contains("x-aws-ec2-metadata-token: imds-token"));
+    let requests = host.requests();
+    assert!(requests[0].contains("x-aws-ec2-metadata-token-ttl-seconds: 21600"));
+    assert!(requests[1].contains("x-aws-ec2-metadata-token: imds-token"));
     assert!(find_source(&[endpoint, ("AWS_EC2_METADATA_DISABLED", "true")], missing_folder()).is_err());
     let machine = tempfile::tempdir().unwrap();
     assert!(find_source(&[], machine.path()).is_err());

@@ -1,4 +1,4 @@
-//! Small requests for credentials: to a metadata address, which is never proxied, or to a token host.
+//! Small requests for credentials: to a metadata address, without a proxy, or to a token endpoint.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,25 +7,24 @@ use reqwest::{Method, Url};
 
 use super::auth_failure;
 use crate::chat::{Failure, FailureClass, FailurePhase, sanitize_message};
-use crate::provider::body::{BodyError, read_up_to};
 use crate::provider::http_transport::{client_builder, describe_causes};
 use crate::provider::is_loopback;
+use crate::provider::limited_body::{BodyError, read_up_to};
 
-/// A metadata address answers at once or is not there.
+/// A metadata address answers immediately or does not exist.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Until the whole answer.
+/// For the complete response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An answer may be this long, in bytes.
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
 
-/// Sends the requests.
 #[derive(Debug, Default)]
 pub(super) struct CredentialClient(OnceLock<Result<[reqwest::Client; 2], String>>);
 
 impl CredentialClient {
-    /// The body of a 200. Nothing that was sent or received is in a failure's words, but the status and the host.
+    /// The body of a successful response. Failures mention only the status and the host, never anything sent
+    /// or received, except OAuth error fields.
     pub(super) async fn fetch_text(
         &self,
         method: Method,
@@ -33,7 +32,7 @@ impl CredentialClient {
         headers: &[(&str, &str)],
         body: String,
     ) -> Result<String, Failure> {
-        let url = Url::parse(url).map_err(|_| auth_failure("the address for credentials is no URL"))?;
+        let url = Url::parse(url).map_err(|_| auth_failure("invalid credentials URL"))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let unreachable = |why: String| {
             let message = format!("no credentials from {host}: {why}");
@@ -57,14 +56,16 @@ impl CredentialClient {
         let mut bytes = Vec::new();
         read_up_to(&mut pieces, &mut bytes, MAX_RESPONSE_BYTES).await.map_err(|why| match why {
             BodyError::ConnectionLost(error) => failed(error),
-            BodyError::TooLong => auth_failure(format!("{host} sent more than credentials are long")),
+            BodyError::TooLong => {
+                auth_failure(format!("the response from {host} is too large for credentials"))
+            }
         })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
             return Ok(text);
         }
         let message =
-            format!("no credentials from {host}: it answered {}{}", status.as_u16(), oauth_error(&text));
+            format!("no credentials from {host}: HTTP status {}{}", status.as_u16(), oauth_error(&text));
         let class = match status.as_u16() {
             429 | 500.. => FailureClass::ServerError,
             _ => FailureClass::Auth,
@@ -84,12 +85,12 @@ impl CredentialClient {
             Ok([direct, proxied])
         });
         let [direct, proxied] = clients.as_ref().map_err(Clone::clone)?;
-        // Metadata addresses speak plain HTTP; what they say is not for a proxy.
+        // Metadata addresses use plain HTTP, and their credentials must not pass through a proxy.
         Ok(if url.scheme() == "http" || is_loopback(url) { direct } else { proxied })
     }
 }
 
-/// The error's name and words, as OAuth hosts put them.
+/// The error fields of an OAuth response.
 fn oauth_error(body: &str) -> String {
     let Ok(body) = serde_json::from_str::<serde_json::Value>(body) else { return String::new() };
     let words: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Access tokens for Google Cloud: from a credentials file, the machine's metadata service, or the `gcloud` program.
+//! Access tokens for Google Cloud: from a credentials file, the metadata service, or `gcloud`.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,33 +17,41 @@ use crate::chat::Failure;
 use crate::dialect::percent_encode;
 use crate::provider::{Credential, is_loopback};
 
-/// What tokens are asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Where tokens are asked for when a file does not say.
+/// Used if a credentials file does not name one.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
-/// A token of `gcloud` is its own cached one, which has some minutes left; how many it does not say. With the margin
-/// that is kept before every end, it is asked again after a few minutes.
+/// `gcloud` prints a cached token without its expiry. With [`ExpiringCache`]'s margin, it is run again after
+/// four minutes.
 const GCLOUD_TOKEN_LIFETIME: Duration = Duration::from_secs(9 * 60);
 
-/// A token that some other command prints is taken for one of `gcloud`'s, and asked again as soon.
+/// For a token that another command prints, refreshed as often as one from `gcloud`.
 pub(in crate::provider) const COMMAND_TOKEN_LIFETIME: Duration = Duration::from_secs(4 * 60);
 
-/// Where tokens come from.
 #[derive(Clone, Debug)]
 pub(in crate::provider) enum GoogleCredentialSource {
-    /// A service account's key signs for them.
-    ServiceAccount { email: String, key_id: Option<String>, key: Credential, token_uri: String },
-    /// A user's refresh token is exchanged for them.
-    User { client_id: String, client_secret: Credential, refresh_token: Credential, token_uri: String },
-    /// The machine's metadata service gives them.
-    Metadata { host: String },
-    /// The program prints them.
+    /// A service account whose key signs the token request.
+    ServiceAccount {
+        email: String,
+        key_id: Option<String>,
+        key: Credential,
+        token_uri: String,
+    },
+    /// A user login whose refresh token is exchanged.
+    User {
+        client_id: String,
+        client_secret: Credential,
+        refresh_token: Credential,
+        token_uri: String,
+    },
+    /// The metadata service.
+    Metadata {
+        host: String,
+    },
     Gcloud,
 }
 
-/// A credentials file.
 #[derive(Deserialize)]
 struct GoogleCredentialsFile {
     r#type: String,
@@ -57,17 +65,18 @@ struct GoogleCredentialsFile {
 }
 
 impl GoogleCredentialSource {
-    /// Finds the source, and says what it is. Nothing is run and nobody is asked.
+    /// Finds the source and describes it, without running a command or sending a request.
     pub(in crate::provider) fn find(clouds: &CloudEnvironment<'_>) -> Result<(Self, String), String> {
         if let Some(path) = clouds.variable("GOOGLE_APPLICATION_CREDENTIALS") {
             let text = std::fs::read_to_string(&path)
-                .map_err(|_| "the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read".to_owned())?;
+                .map_err(|_| "cannot read the file in GOOGLE_APPLICATION_CREDENTIALS".to_owned())?;
             return parse_credentials_file(&text, "GOOGLE_APPLICATION_CREDENTIALS");
         }
-        let usual = clouds.variable("CLOUDSDK_CONFIG").map(PathBuf::from);
-        let usual = usual.or_else(|| Some(home_folder(clouds.environment)?.join(".config/gcloud")));
-        let usual = usual.map(|folder| folder.join("application_default_credentials.json"));
-        if let Some(text) = usual.and_then(|path| std::fs::read_to_string(path).ok()) {
+        let default_path = clouds.variable("CLOUDSDK_CONFIG").map(PathBuf::from);
+        let default_path =
+            default_path.or_else(|| Some(home_folder(clouds.environment)?.join(".config/gcloud")));
+        let default_path = default_path.map(|folder| folder.join("application_default_credentials.json"));
+        if let Some(text) = default_path.and_then(|path| std::fs::read_to_string(path).ok()) {
             return parse_credentials_file(&text, "gcloud's application default credentials");
         }
         let host = clouds.variable("GCE_METADATA_HOST");
@@ -77,9 +86,9 @@ impl GoogleCredentialSource {
         }
         let path = clouds.variable("PATH").unwrap_or_default();
         if std::env::split_paths(&path).any(|folder| folder.join(gcloud_program()).is_file()) {
-            return Ok((Self::Gcloud, "`gcloud auth print-access-token`, run at the first call".to_owned()));
+            return Ok((Self::Gcloud, "`gcloud auth print-access-token`, run on first use".to_owned()));
         }
-        Err("GOOGLE_APPLICATION_CREDENTIALS is not set, and there are no application default credentials (`gcloud auth application-default login` makes them)".to_owned())
+        Err("no GOOGLE_APPLICATION_CREDENTIALS and no application default credentials (run `gcloud auth application-default login`)".to_owned())
     }
 }
 
@@ -88,12 +97,12 @@ fn gcloud_program() -> &'static str {
 }
 
 fn parse_credentials_file(text: &str, origin: &str) -> Result<(GoogleCredentialSource, String), String> {
-    // The parser's words could quote a secret.
+    // The parser's message could quote a secret.
     let file: GoogleCredentialsFile =
-        serde_json::from_str(text).map_err(|_| format!("the file of {origin} is no credentials file"))?;
+        serde_json::from_str(text).map_err(|_| format!("the file in {origin} is not a credentials file"))?;
     let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
     if !is_google_host(&token_uri) {
-        return Err(format!("the `token_uri` in the file of {origin} is no https address of googleapis.com"));
+        return Err(format!("the `token_uri` in the file of {origin} is not an https URL on googleapis.com"));
     }
     let secret = |text: Option<String>| text.as_deref().and_then(Credential::new);
     let lacks = |field: &str| format!("the file of {origin} has no `{field}`");
@@ -117,12 +126,12 @@ fn parse_credentials_file(text: &str, origin: &str) -> Result<(GoogleCredentialS
             Ok((source, format!("a user's login, {origin}")))
         }
         _ => Err(format!(
-            "the file of {origin} is of a type that is not supported; write `api_key: {{command: [gcloud, auth, print-access-token]}}` instead"
+            "unsupported credentials type in the file of {origin}; use `api_key: {{command: [gcloud, auth, print-access-token]}}` instead"
         )),
     }
 }
 
-/// Whether an address may see what proves who somebody is: Google's own, or this machine's.
+/// Whether credentials may be sent to this address: only Google's hosts and loopback.
 fn is_google_host(token_uri: &str) -> bool {
     reqwest::Url::parse(token_uri).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default();
@@ -131,7 +140,7 @@ fn is_google_host(token_uri: &str) -> bool {
     })
 }
 
-/// Gets tokens and holds them while they last.
+/// Gets tokens and caches them until they expire.
 #[derive(Debug)]
 pub(in crate::provider) struct GoogleTokens {
     source: GoogleCredentialSource,
@@ -139,7 +148,6 @@ pub(in crate::provider) struct GoogleTokens {
     fetch: CredentialClient,
 }
 
-/// A token as it is given.
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: String,
@@ -204,15 +212,15 @@ impl GoogleTokens {
 }
 
 fn parse_token_response(text: &str, now: SystemTime) -> Result<ExpiringValue<Credential>, Failure> {
-    // The parser's words could quote the token.
-    let token: TokenResponse =
-        serde_json::from_str(text).map_err(|_| auth_failure("the token host gave no access token"))?;
+    // The parser's message could quote the token.
+    let token: TokenResponse = serde_json::from_str(text)
+        .map_err(|_| auth_failure("the token endpoint returned no access token"))?;
     let end = token.expires_in.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
     let token = Credential::new(&token.access_token).filter(Credential::is_header_safe);
-    Ok((token.ok_or_else(|| auth_failure("the token host gave an empty access token"))?, end))
+    Ok((token.ok_or_else(|| auth_failure("the token endpoint returned an empty access token"))?, end))
 }
 
-/// The signed statement by which a service account asks for a token.
+/// The signed JWT with which a service account requests a token.
 fn sign_assertion(
     email: &str,
     key_id: Option<&str>,
@@ -227,13 +235,13 @@ fn sign_assertion(
     }
     let claims = json!({"iss": email, "scope": SCOPE, "aud": token_uri, "iat": issued, "exp": issued + 3600});
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let said = format!("{}.{}", part(&header), part(&claims));
-    let unusable = || auth_failure("the service account's `private_key` is no RSA key in PEM form");
+    let signing_input = format!("{}.{}", part(&header), part(&claims));
+    let unusable = || auth_failure("the service account's `private_key` is not a PEM-encoded RSA key");
     let pair = parse_rsa_key(key.expose()).ok_or_else(unusable)?;
     let mut signature = vec![0; pair.public().modulus_len()];
-    pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), said.as_bytes(), &mut signature)
+    pair.sign(&RSA_PKCS1_SHA256, &ring::rand::SystemRandom::new(), signing_input.as_bytes(), &mut signature)
         .map_err(|_| unusable())?;
-    Ok(format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    Ok(format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 fn parse_rsa_key(pem: &str) -> Option<RsaKeyPair> {

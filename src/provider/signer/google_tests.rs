@@ -1,4 +1,4 @@
-//! Tokens from a file, a metadata host and a program, against a host on loopback.
+//! Tokens from a file, a metadata host, and a program, with a loopback host.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use super::super::test_host::TestHost;
 use super::*;
 use crate::chat::FailureClass;
 
-/// A key made for these tests, which opens nothing. Kept without its PEM lines: scanners for lost keys would cry.
+/// A key made for these tests; it grants no access. Stored without its PEM lines, so that secret scanners do
+/// not report it.
 fn test_private_key() -> String {
     let word = "PRIVATE KEY-----";
     format!("-----BEGIN {word}\n{}-----END {word}\n", include_str!("test_key.txt"))
@@ -47,10 +48,10 @@ async fn service_account_token_is_cached() {
         let now = UNIX_EPOCH + SINCE_EPOCH + Duration::from_secs(60 * minutes);
         assert_eq!(google.token(now).await.unwrap().expose(), "planted-token-1");
     }
-    let asked = host.requests();
-    assert_eq!(asked.len(), 1, "the token was held");
-    let assertion = asked[0].rsplit_once("assertion=").unwrap().1;
-    assert!(asked[0].contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
+    let requests = host.requests();
+    assert_eq!(requests.len(), 1, "the token is cached");
+    let assertion = requests[0].rsplit_once("assertion=").unwrap().1;
+    assert!(requests[0].contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
     let parts: Vec<&str> = assertion.split('.').collect();
     let read = |part: &str| -> serde_json::Value {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
@@ -62,10 +63,12 @@ async fn service_account_token_is_cached() {
             "iat": SINCE_EPOCH.as_secs(), "exp": SINCE_EPOCH.as_secs() + 3600})
     );
     let public = parse_rsa_key(&test_private_key()).unwrap().public_key().as_ref().to_vec();
-    let said = format!("{}.{}", parts[0], parts[1]);
+    let signing_input = format!("{}.{}", parts[0], parts[1]);
     let signature = URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public).verify(said.as_bytes(), &signature).unwrap();
-    // Four minutes before its end it is got anew.
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public)
+        .verify(signing_input.as_bytes(), &signature)
+        .unwrap();
+    // Within five minutes of its expiry, the token is refreshed.
     google.token(UNIX_EPOCH + SINCE_EPOCH + Duration::from_secs(60 * 56)).await.unwrap();
     assert_eq!(host.requests().len(), 2);
 }
@@ -82,9 +85,10 @@ async fn user_login_exchanges_refresh_token() {
         json!({"type": "authorized_user", "client_id": "id", "client_secret": "planted-secret",
             "refresh_token": "planted/refresh", "token_uri": format!("{}{path}", host.url)})
     };
-    let usual = folder.path().join(".config/gcloud");
-    std::fs::create_dir_all(&usual).unwrap();
-    std::fs::write(usual.join("application_default_credentials.json"), login("/token").to_string()).unwrap();
+    let gcloud_folder = folder.path().join(".config/gcloud");
+    std::fs::create_dir_all(&gcloud_folder).unwrap();
+    std::fs::write(gcloud_folder.join("application_default_credentials.json"), login("/token").to_string())
+        .unwrap();
     let (source, _) = find_source(&[("HOME", folder.path().to_str().unwrap())], folder.path()).unwrap();
     assert_eq!(GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
     assert!(host.requests()[0].ends_with(
@@ -111,9 +115,7 @@ async fn metadata_host_is_used_only_on_gcp() {
     let (source, _) = find_source(&[("GCE_METADATA_HOST", address)], machine.path()).unwrap();
     assert_eq!(GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap().expose(), "t");
     assert!(host.requests()[0].to_lowercase().contains("metadata-flavor: google"));
-    assert!(
-        find_source(&[], machine.path()).unwrap_err().contains("GOOGLE_APPLICATION_CREDENTIALS is not set")
-    );
+    assert!(find_source(&[], machine.path()).unwrap_err().contains("no GOOGLE_APPLICATION_CREDENTIALS"));
     std::fs::write(machine.path().join("product_name"), "Google Compute Engine\n").unwrap();
     assert!(matches!(find_source(&[], machine.path()), Ok((GoogleCredentialSource::Metadata { .. }, _))));
     let gone = GoogleTokens::new(GoogleCredentialSource::Metadata { host: "127.0.0.1:1".into() });
@@ -124,12 +126,12 @@ async fn metadata_host_is_used_only_on_gcp() {
 fn credentials_file_error_omits_content() {
     let folder = tempfile::tempdir().unwrap();
     for (value, words) in [
-        (json!({"type": "external_account", "private_key": "planted"}), "not supported"),
+        (json!({"type": "external_account", "private_key": "planted"}), "unsupported credentials type"),
         (json!({"type": "service_account", "client_email": "e"}), "no `private_key`"),
         (json!({"type": "authorized_user", "token_uri": "https://evil.example/token"}), "googleapis.com"),
         (json!({"type": "authorized_user", "token_uri": "http://oauth2.googleapis.com/"}), "googleapis.com"),
         (json!({"type": "authorized_user", "token_uri": "https://evilgoogleapis.com/"}), "googleapis.com"),
-        (json!(["planted"]), "no credentials file"),
+        (json!(["planted"]), "not a credentials file"),
     ] {
         let path = write_credentials_file(&folder, &value);
         let why = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap_err();

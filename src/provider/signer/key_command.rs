@@ -1,4 +1,5 @@
-//! A key that a command prints, run when the first call is about to be sent; again only where the key ends or is refused.
+//! A key that a command prints. The command runs on first use, and again only after the key expires or is
+//! rejected.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -15,16 +16,16 @@ use crate::provider::{Credential, OutgoingRequest};
 
 type SharedRun = Shared<BoxFuture<'static, Result<Credential, Failure>>>;
 
-/// A command that ran less long ago is not run again for a key that is refused: the next one would be the same.
+/// A rejected key does not rerun a command that ran more recently: it would print the same key.
 const MIN_RERUN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The command, and what came of it.
 pub(in crate::provider) struct KeyCommand {
     command: Vec<String>,
-    carrier: KeyPlacement,
-    /// How long what it prints is good for, where that is not for ever.
+    placement: KeyPlacement,
+    /// How long a printed key is valid; `None` is indefinitely.
     key_lifetime: Option<Duration>,
-    /// The last run and when it began. Kept past an attempt that gave up waiting: the next one waits on for the same run.
+    /// The last run and its start. Outlives an attempt that gives up, so that the next one waits for the same
+    /// run.
     running: Mutex<Option<(SystemTime, SharedRun)>>,
 }
 
@@ -37,14 +38,14 @@ impl fmt::Debug for KeyCommand {
 impl KeyCommand {
     pub(in crate::provider) fn new(
         command: Vec<String>,
-        carrier: KeyPlacement,
+        placement: KeyPlacement,
         key_lifetime: Option<Duration>,
     ) -> Self {
-        Self { command, carrier, key_lifetime, running: Mutex::new(None) }
+        Self { command, placement, key_lifetime, running: Mutex::new(None) }
     }
 
-    /// Forgets a key that was refused, so that the next use runs the command again. Says whether that, or another run
-    /// in the meantime, may give another key.
+    /// Forgets a rejected key, so that the next use runs the command again. Returns whether that, or another
+    /// run since then, may yield another key.
     pub(super) fn try_renew(&self, refused: &[Credential], now: SystemTime) -> bool {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let other = |key: &Credential| refused.iter().all(|refused| refused.expose() != key.expose());
@@ -58,11 +59,12 @@ impl KeyCommand {
         }
     }
 
-    /// The run that counts now.
+    /// The current run; starts one if there is none or the key has expired.
     fn current_run(&self, now: SystemTime) -> SharedRun {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = |begun: SystemTime| {
-            self.key_lifetime.is_some_and(|lasts| now.duration_since(begun).unwrap_or_default() >= lasts)
+            self.key_lifetime
+                .is_some_and(|lifetime| now.duration_since(begun).unwrap_or_default() >= lifetime)
         };
         match running.as_ref() {
             Some((begun, run)) if !ended(*begun) => run.clone(),
@@ -76,7 +78,7 @@ impl KeyCommand {
         now: SystemTime,
     ) -> Result<Vec<Credential>, Failure> {
         let key = self.current_run(now).await?;
-        self.carrier.attach(&key, outgoing);
+        self.placement.attach(&key, outgoing);
         Ok(vec![key])
     }
 }
@@ -135,15 +137,15 @@ mod tests {
     async fn canceled_attempt_leaves_command_running() {
         let folder = tempfile::tempdir().unwrap();
         let count = folder.path().join("count");
-        // The command waits for what is written into this pipe.
+        // The command blocks until this pipe is written to.
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let script = format!("echo x >> '{}'; cat '{}'", count.display(), pipe.display());
         let command = KeyCommand::new(command_args(&["sh", "-c", &script]), KeyPlacement::Bearer, None);
-        let hurried =
+        let canceled =
             tokio::time::timeout(std::time::Duration::ZERO, command.authorize(&mut empty_request(), NOW))
                 .await;
-        assert!(hurried.is_err());
+        assert!(canceled.is_err());
         let writer = std::thread::spawn(move || std::fs::write(pipe, "planted-key-123\n").unwrap());
         command.authorize(&mut empty_request(), NOW).await.unwrap();
         writer.join().unwrap();
@@ -156,25 +158,25 @@ mod tests {
         let count = folder.path().join("count");
         let script = format!("echo x >> '{0}'; wc -l < '{0}'", count.display());
         let at = |seconds| NOW + Duration::from_secs(seconds);
-        async fn used(command: &KeyCommand, seconds: u64) -> String {
+        async fn key_at(command: &KeyCommand, seconds: u64) -> String {
             let now = NOW + Duration::from_secs(seconds);
             command.authorize(&mut empty_request(), now).await.unwrap()[0].expose().to_owned()
         }
         let refused = |key| [Credential::new(key).unwrap()];
         let command = KeyCommand::new(command_args(&["sh", "-c", &script]), KeyPlacement::Bearer, None);
-        assert_eq!(used(&command, 0).await, "1");
-        assert!(!command.try_renew(&refused("1"), at(59)), "it ran a moment ago");
+        assert_eq!(key_at(&command, 0).await, "1");
+        assert!(!command.try_renew(&refused("1"), at(59)), "it has just run");
         assert!(command.try_renew(&refused("1"), at(60)));
-        assert_eq!(used(&command, 60).await, "2");
-        assert!(command.try_renew(&refused("1"), at(61)), "somebody else has run it since");
-        assert_eq!(used(&command, 9999).await, "2");
-        let ending = KeyCommand::new(
+        assert_eq!(key_at(&command, 60).await, "2");
+        assert!(command.try_renew(&refused("1"), at(61)), "another call has rerun it since");
+        assert_eq!(key_at(&command, 9999).await, "2");
+        let expiring = KeyCommand::new(
             command_args(&["sh", "-c", &script]),
             KeyPlacement::Bearer,
             Some(Duration::from_secs(9)),
         );
-        assert_eq!(used(&ending, 0).await, "3");
-        assert_eq!((used(&ending, 8).await, used(&ending, 9).await), ("3".into(), "4".into()));
+        assert_eq!(key_at(&expiring, 0).await, "3");
+        assert_eq!((key_at(&expiring, 8).await, key_at(&expiring, 9).await), ("3".into(), "4".into()));
     }
 
     #[tokio::test]

@@ -1,8 +1,7 @@
-//! Keys and tokens that have to be got before a call is sent, and signatures over what is sent.
-//!
-//! Finding out *where* they would come from runs nothing and asks nobody: a plan and `check` do it. Getting them happens
-//! under the attempt's deadline, once for all attempts, and is held in memory until shortly before it expires. Start
-//! with [`Signer`].
+//! Keys and tokens that are fetched before a call is sent, and request signing. Finding out *where* they come
+//! from runs no command and sends no request, so a plan and `check` can do it. They are fetched once for all
+//! attempts, within the attempt's deadline, and stay in memory until shortly before they expire. Depends on
+//! `chat`, `dialect`, and the rest of `provider`.
 
 mod aws;
 mod aws_profile;
@@ -29,19 +28,16 @@ use super::authorization::KeyPlacement;
 use super::{Credential, Environment, OutgoingRequest};
 use crate::chat::{Failure, FailureClass, FailurePhase};
 
-/// What authorises requests with something that is not at hand.
+/// Authorizes requests with a key, token, or signature that is not known in advance.
 #[derive(Debug)]
 pub(super) enum Signer {
-    /// A key that a command prints.
     Command(KeyCommand),
-    /// Signatures with AWS credentials.
     Aws(AwsSigner),
-    /// Access tokens for Google Cloud.
     Google(GoogleTokens),
 }
 
 impl Signer {
-    /// Authorises a request, and says which secrets it holds now.
+    /// Authorizes a request and returns the secrets that it now contains.
     pub(super) async fn authorize(
         &self,
         outgoing: &mut OutgoingRequest,
@@ -60,7 +56,7 @@ impl Signer {
 }
 
 impl Signer {
-    /// Whether, after these were refused, there may be something else to put on.
+    /// Whether a retry may get other credentials than the rejected ones.
     pub(super) fn try_renew(&self, refused: &[Credential], now: SystemTime) -> bool {
         match self {
             Self::Command(command) => command.try_renew(refused, now),
@@ -69,7 +65,7 @@ impl Signer {
     }
 }
 
-/// A place for a provider's signer: made at the first use, and the same for all its models.
+/// A provider's signer, created on first use and shared by all its models.
 #[derive(Clone, Default)]
 pub struct SharedSigner(Arc<OnceLock<Arc<Signer>>>);
 
@@ -85,33 +81,30 @@ impl fmt::Debug for SharedSigner {
     }
 }
 
-/// What finding credentials of a cloud needs to know of its surroundings.
+/// The environment that cloud credentials are searched in.
 #[derive(Clone, Copy)]
 pub(super) struct CloudEnvironment<'a> {
-    /// Looks an environment variable up.
     pub(super) environment: &'a dyn Environment,
-    /// Where the machine says what it is.
+    /// Where Linux exposes the machine's vendor and model.
     pub(super) dmi_folder: &'a Path,
 }
 
 impl CloudEnvironment<'_> {
-    /// A variable that is set to something.
+    /// A variable that is set and not empty.
     fn variable(&self, name: &str) -> Option<String> {
         self.environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
-    /// A variable that is set to a key.
+    /// A key variable that is set and not empty.
     fn key(&self, name: &str) -> Option<String> {
         self.environment.key(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
-    /// What the machine says under a name.
     fn read_dmi(&self, name: &str) -> String {
         std::fs::read_to_string(self.dmi_folder.join(name)).unwrap_or_default().trim().to_owned()
     }
 }
 
-/// The user's home folder.
 pub(super) fn home_folder(environment: &dyn Environment) -> Option<PathBuf> {
     ["HOME", "USERPROFILE"]
         .iter()
@@ -119,7 +112,7 @@ pub(super) fn home_folder(environment: &dyn Environment) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// No credentials, for a reason that the user has to mend.
+/// Missing or invalid credentials, which the user has to fix.
 fn auth_failure(message: impl AsRef<str>) -> Failure {
     Failure::new(FailureClass::Auth, FailurePhase::Connect, message)
 }

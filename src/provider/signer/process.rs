@@ -1,4 +1,4 @@
-//! Runs a program for what it prints: an argument list, never a line for a shell.
+//! Runs a program for its output: an argument list, without a shell.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,16 +9,15 @@ use super::auth_failure;
 use crate::chat::{Failure, FailureClass, FailurePhase, sanitize_message};
 use crate::provider::Credential;
 
-/// A program may take this long.
 pub(super) const PROCESS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Of what it prints, this much is read, in bytes.
+/// Bytes read of each of stdout and stderr.
 const MAX_OUTPUT_BYTES: u64 = 256 << 10;
 
-/// What a program prints on stdout. Its stderr is shown only where it fails, shortened and without what looks like a key.
+/// A program's stdout. Its stderr is shown only if it fails, shortened and with secrets removed.
 pub(super) async fn capture_stdout(command: &[String], limit: Duration) -> Result<String, Failure> {
     let Some((program, arguments)) = command.split_first() else {
-        return Err(auth_failure("the command for the key is empty"));
+        return Err(auth_failure("the key command is empty"));
     };
     let mut process = tokio::process::Command::new(program);
     process
@@ -28,21 +27,22 @@ pub(super) async fn capture_stdout(command: &[String], limit: Duration) -> Resul
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let mut child =
-        process.spawn().map_err(|error| auth_failure(format!("`{program}` cannot be run: {error}")))?;
+        process.spawn().map_err(|error| auth_failure(format!("cannot start `{program}`: {error}")))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let whole = async { tokio::join!(read_pipe(stdout), read_pipe(stderr), child.wait()) };
     let Ok((stdout, stderr, status)) = tokio::time::timeout(limit, whole).await else {
-        let message = format!("`{program}` took longer than {} s", limit.as_secs());
+        let message = format!("`{program}` timed out after {} s", limit.as_secs());
         return Err(Failure::new(FailureClass::Timeout, FailurePhase::Connect, message));
     };
-    let status = status.map_err(|error| auth_failure(format!("`{program}` was lost: {error}")))?;
+    let status = status.map_err(|error| auth_failure(format!("cannot wait for `{program}`: {error}")))?;
     if !status.success() {
-        let said = stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        // What it printed may be the key, and a program may say it a second time.
+        let detail = stderr.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        // The output may be the key, and the program may repeat it on stderr.
         let secrets = stdout.lines().filter_map(Credential::new);
-        let said = secrets.fold(said.to_owned(), |said, secret| secret.redact(&said).unwrap_or(said));
-        let said = if said.is_empty() { said } else { format!(": {}", sanitize_message(&said)) };
-        return Err(auth_failure(format!("`{program}` failed ({status}){said}")));
+        let detail =
+            secrets.fold(detail.to_owned(), |detail, secret| secret.redact(&detail).unwrap_or(detail));
+        let detail = if detail.is_empty() { detail } else { format!(": {}", sanitize_message(&detail)) };
+        return Err(auth_failure(format!("`{program}` failed ({status}){detail}")));
     }
     Ok(stdout)
 }
@@ -50,7 +50,7 @@ pub(super) async fn capture_stdout(command: &[String], limit: Duration) -> Resul
 async fn read_pipe(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        // What was read before an error still says something.
+        // Keep what was read before an error.
         let _ = pipe.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -83,7 +83,7 @@ mod tests {
                 .await
                 .unwrap_err()
                 .message
-                .contains("cannot be run")
+                .contains("cannot start")
         );
         assert!(run_command(&[], PROCESS_TIMEOUT).await.is_err());
         let slow = run_command(&["sleep", "60"], Duration::from_millis(20)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Signature Version 4 over a request as it goes out.
+//! AWS Signature Version 4.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::chat::Failure;
 use crate::provider::outgoing_request::set_header;
 use crate::provider::{Credential, HttpMethod, OutgoingRequest};
 
-/// Keys to sign with. Their `Debug` shows none of the secrets.
+/// Signing keys. Their `Debug` output shows no secrets.
 #[derive(Clone, Debug)]
 pub(in crate::provider) struct AwsKeys {
     pub(super) access_key_id: String,
@@ -19,10 +19,10 @@ pub(in crate::provider) struct AwsKeys {
     pub(super) session_token: Option<Credential>,
 }
 
-/// The name under which Bedrock's run-time service is signed for.
+/// The signing name of Bedrock's runtime service.
 const SIGNING_SERVICE: &str = "bedrock";
 
-/// Adds the signature's headers. Everything that the request has by now is signed.
+/// Adds the signature headers. Signs every header that is set so far.
 pub(super) fn sign_request(
     outgoing: &mut OutgoingRequest,
     keys: &AwsKeys,
@@ -36,9 +36,8 @@ pub(super) fn sign_request(
         None,
         "slalom",
     );
-    // The secret is no part of any error here, so the words of the crate may be shown.
-    let failed =
-        |error: &dyn std::fmt::Display| auth_failure(format!("the request cannot be signed: {error}"));
+    // The crate's errors never contain the secret.
+    let failed = |error: &dyn std::fmt::Display| auth_failure(format!("cannot sign the request: {error}"));
     let identity = credentials.into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
@@ -48,7 +47,7 @@ pub(super) fn sign_request(
         .settings(SigningSettings::default())
         .build()
         .map_err(|error| failed(&error))?;
-    // The URL as the client will send it.
+    // Sign the URL as the client sends it.
     let url = reqwest::Url::parse(&outgoing.url).map_err(|error| failed(&error))?;
     let headers = outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let method = match outgoing.method {
@@ -75,7 +74,8 @@ mod tests {
     use super::*;
     use crate::dialect::percent_encode;
 
-    /// Signature Version 4 as its documentation tells it, independent of the crate: the signature over these headers.
+    /// Signature Version 4 as documented by AWS, independent of the crate. Returns the signed headers and the
+    /// signature.
     fn reference_signature(
         outgoing: &OutgoingRequest,
         host: &str,
@@ -126,7 +126,7 @@ mod tests {
             ],
             body: bytes::Bytes::from_static(br#"{"messages":[]}"#),
         };
-        // 2015-08-30T12:36:00Z, the hour of the published examples.
+        // 2015-08-30T12:36:00Z, the time of AWS's published examples.
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
         sign_request(&mut outgoing, &keys, "eu-west-1", now).unwrap();
         let header = |name: &str| {
@@ -140,7 +140,7 @@ mod tests {
         let (names, expected) = reference_signature(
             &outgoing,
             "bedrock-runtime.eu-west-1.amazonaws.com",
-            // Each segment of the path is encoded once more.
+            // Each path segment is encoded twice.
             &format!("/model/{}/converse-stream", percent_encode(model, b"-_.~")),
             "",
             secret,
@@ -152,7 +152,7 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/bedrock/aws4_request, SignedHeaders={names}, Signature={expected}"
             )
         );
-        // What botocore 1.43.11 makes of the same request.
+        // The result of botocore 1.43.11 for the same request.
         assert_eq!(expected, "ada03181b5600f4b53f8150f37f9c352738bb592990804bf211e9f90c59c5fa6");
         assert!(names.contains("host;") && names.contains("content-type;"), "{names}");
         assert!(!format!("{keys:?}").contains("wJalr"));
@@ -175,7 +175,7 @@ mod tests {
         assert_ne!(signed(HttpMethod::Get), signed(HttpMethod::Post));
     }
 
-    /// The published example `post-vanilla` of the test suite, which the signer of these tests must meet as well.
+    /// AWS's published example `post-vanilla` checks the reference implementation itself.
     #[test]
     fn reference_signature_matches_published_example() {
         let outgoing = OutgoingRequest {

@@ -1,22 +1,22 @@
-//! A host on loopback for tests: answers each request by what its path begins with, and writes down what came.
+//! A loopback host for tests: answers by path prefix and records its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-/// The host. Its thread ends with the process.
+/// Its thread runs until the process ends.
 pub(crate) struct TestHost {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestHost {
-    /// Answers with the first row whose beginning fits `METHOD /path`; else with 404.
+    /// Answers with the first row whose prefix matches `METHOD /path`, else with 404.
     pub(crate) fn start(rows: Vec<(&'static str, u16, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&requests);
+        let recorded = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = BufReader::new(stream.unwrap());
@@ -37,12 +37,12 @@ impl TestHost {
                 stream.read_exact(&mut body).unwrap();
                 let row = rows.iter().find(|(start, _, _)| head.starts_with(start));
                 let (status, text) = row.map_or((404, ""), |(_, status, text)| (*status, text));
-                heard.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+                recorded.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
                 let reply = format!(
                     "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
                     text.len()
                 );
-                // A client that hung up has what it wanted.
+                // The client may already have closed the connection.
                 let _ = stream.into_inner().write_all(reply.as_bytes());
             }
         });

@@ -1,4 +1,4 @@
-//! Who may begin: limits, money and the budget of second tries.
+//! Admission of attempts: limits, budgets, and the retry budget.
 
 use std::time::Duration;
 
@@ -15,92 +15,92 @@ use crate::route::{
     Availability, BudgetExceeded, CallNotice, CapacityLimit, SkipReason, StopReason, Unavailable, to_millis,
 };
 
-/// Somebody who waits for longer is told why.
+/// A call that waits longer reports it.
 const QUEUE_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
 impl CallExecution<'_> {
-    /// Lets this candidate begin; `None` where it cannot, and then it is noted why.
+    /// Requests a permit for this candidate; `None`, with the reason recorded, if it cannot start.
     pub(super) async fn admit(&mut self, index: usize) -> Option<Permit> {
-        // What another one queued for goes back.
-        if let Some((_, permit)) = self.queued_permit.take().filter(|(held, _)| *held == index) {
+        // A permit that another candidate queued for is released.
+        if let Some((_, permit)) = self.queued_permit.take().filter(|(queued, _)| *queued == index) {
             return Some(permit);
         }
         let target = self.candidates[index].target;
-        let begun = Instant::now();
+        let started = Instant::now();
         let admission = self.router.limiter.try_admit(target, self.request, &self.stats_key).await;
-        // Where there are limits, this waits for the ledger's writer, and so for whoever else is at the disk.
-        self.record_wait(begun);
+        // With limits, admission waits for the ledger's writer thread, and so for other processes that write.
+        self.record_wait(started);
         self.record_admission(index, admission)
     }
 
-    /// Takes the time that was spent waiting out of the call's own, where its router is patient.
-    fn record_wait(&mut self, begun: Instant) {
-        let waited = begun.elapsed();
+    /// Excludes the wait from the call's own time, if the router waits for limits.
+    fn record_wait(&mut self, started: Instant) {
+        let waited = started.elapsed();
         self.queued_time += waited;
         if self.router.limiter.wait_for_limits {
-            // The call's clock goes on where it was.
+            // Move the start, so that the call's timers do not count the wait.
             self.start += waited;
         }
     }
 
-    /// As [`waited_since`](Self::waited_since), for what a provider asked a patient router to wait. That counts against the
-    /// caller's own limit and against nothing else.
-    pub(super) fn record_rate_limit_wait(&mut self, begun: Instant) {
-        self.rate_limited_time += begun.elapsed();
-        self.record_wait(begun);
+    /// Like [`record_wait`](Self::record_wait), for a wait that a provider requested from a router that waits
+    /// for limits. It counts only toward the caller's own limit.
+    pub(super) fn record_rate_limit_wait(&mut self, started: Instant) {
+        self.rate_limited_time += started.elapsed();
+        self.record_wait(started);
     }
 
-    /// The attempts that count: under a patient router a provider that has too many takes none away.
+    /// Attempts that count toward the maximum: without 429s, if the router waits for limits.
     pub(super) fn counted_attempts(&self) -> usize {
-        let refusals: usize =
-            self.candidates.iter().map(|runner| runner.uncounted_rate_limits as usize).sum();
-        self.attempts.len().saturating_sub(refusals)
+        let uncounted: usize =
+            self.candidates.iter().map(|candidate| candidate.uncounted_rate_limits as usize).sum();
+        self.attempts.len().saturating_sub(uncounted)
     }
 
-    /// Waits until one of those that are held back by limits can begin, or somebody else is ready, or for half of what is
-    /// left. Who can begin keeps what it got until its turn.
+    /// Waits until a candidate at a limit can start, another one becomes available, or half of the remaining
+    /// time is over. A candidate that can start keeps its permit until its turn.
     pub(super) async fn wait_in_queue(&mut self) {
-        // Nobody waits for one thing and keeps others waiting for another.
+        // Do not hold one permit while waiting for another.
         self.queued_permit = None;
-        let begun = Instant::now();
-        let patience = (!self.router.limiter.wait_for_limits).then(|| self.time_left() / 2);
-        let limited = self.queueable_candidates(patience);
+        let started = Instant::now();
+        let max_wait = (!self.router.limiter.wait_for_limits).then(|| self.time_left() / 2);
+        let limited = self.queueable_candidates(max_wait);
         if limited.is_empty() {
             self.admission_failure.get_or_insert(StopReason::AtLimit);
             return;
         }
-        let ready = self.time_until_available().map(|wait| begun + wait);
-        let (limiter, request, habits) = (&self.router.limiter, self.request, &self.stats_key);
+        let ready = self.time_until_available().map(|wait| started + wait);
+        let (limiter, request, stats_key) = (&self.router.limiter, self.request, &self.stats_key);
         let targets = limited.iter().map(|(index, ..)| (*index, self.candidates[*index].target));
         let mut waiting: FuturesUnordered<_> =
             targets
                 .map(|(index, target)| async move {
-                    (index, limiter.admit_in_turn(target, request, habits).await)
+                    (index, limiter.admit_in_turn(target, request, stats_key).await)
                 })
                 .collect();
-        let end = patience.map(|patience| begun + patience);
-        let mut told = Some(begun + QUEUE_NOTICE_DELAY);
+        let end = max_wait.map(|max_wait| started + max_wait);
+        let mut notice_at = Some(started + QUEUE_NOTICE_DELAY);
         let first = loop {
-            let until = told.into_iter().chain(end).chain(ready).min();
+            let until = notice_at.into_iter().chain(end).chain(ready).min();
             tokio::select! {
                 first = waiting.next() => break first,
-                () = sleep_until(until.unwrap_or(begun)), if until.is_some() => {}
+                () = sleep_until(until.unwrap_or(started)), if until.is_some() => {}
             }
-            let passed = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-            if passed(ready) {
+            let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+            if is_past(ready) {
                 drop(waiting);
-                return self.record_wait(begun);
+                return self.record_wait(started);
             }
-            if passed(end) {
+            if is_past(end) {
                 break None;
             }
-            told = None;
+            notice_at = None;
             if let Some((_, model, full)) = limited.first() {
                 self.observer.on_notice(&CallNotice::WaitingForLimit { model, full });
             }
         };
         drop(waiting);
-        self.record_wait(begun);
+        self.record_wait(started);
         match first {
             Some((index, admission)) => {
                 self.candidates[index].limit = None;
@@ -115,59 +115,63 @@ impl CallExecution<'_> {
         }
     }
 
-    /// Those that are held back by limits, without those whose minute is known to last for longer than anybody waits.
-    fn queueable_candidates(&mut self, patience: Option<Duration>) -> Vec<(usize, ModelRef, CapacityLimit)> {
+    /// Candidates at a limit, without those whose rate window stays full for longer than `max_wait`.
+    fn queueable_candidates(&mut self, max_wait: Option<Duration>) -> Vec<(usize, ModelRef, CapacityLimit)> {
         let now = self.router.health.now();
-        let most = patience.map(|patience| now.saturating_add(to_millis(patience)));
-        let mut worth = Vec::new();
+        let latest = max_wait.map(|max_wait| now.saturating_add(to_millis(max_wait)));
+        let mut queueable = Vec::new();
         for index in 0..self.candidates.len() {
-            let runner = &self.candidates[index];
-            let Some((full, until)) = runner.limit.clone().filter(|_| !runner.is_excluded) else { continue };
-            let known =
+            let candidate = &self.candidates[index];
+            let Some((full, until)) = candidate.limit.clone().filter(|_| !candidate.is_excluded) else {
+                continue;
+            };
+            let is_rate_limit =
                 matches!(full, CapacityLimit::RequestsPerMinute(_) | CapacityLimit::TokensPerMinute(_));
-            if known && most.is_some_and(|most| until > most) {
+            if is_rate_limit && latest.is_some_and(|latest| until > latest) {
                 self.drop_limited(index, full);
             } else {
-                worth.push((index, self.candidates[index].target.model_ref.clone(), full));
+                queueable.push((index, self.candidates[index].target.model_ref.clone(), full));
             }
         }
-        worth
+        queueable
     }
 
-    /// How long until somebody is ready whom no limit holds back.
+    /// Time until a candidate that is not at a limit becomes available.
     fn time_until_available(&self) -> Option<Duration> {
         let now = self.router.health.now();
-        let until = self.untried_availability().into_iter().filter_map(|(_, standing)| match standing {
-            Availability::Unavailable { why: Unavailable::AtLimit(_), .. } => None,
-            Availability::Unavailable { until, .. } => Some(until),
-            Availability::Ready | Availability::Demoted | Availability::HalfOpen => Some(now),
-        });
+        let until =
+            self.untried_availability().into_iter().filter_map(|(_, availability)| match availability {
+                Availability::Unavailable { why: Unavailable::AtLimit(_), .. } => None,
+                Availability::Unavailable { until, .. } => Some(until),
+                Availability::Ready | Availability::Demoted | Availability::HalfOpen => Some(now),
+            });
         until.min().map(|until| Duration::from_millis(u64::try_from(until - now).unwrap_or(0)))
     }
 
-    /// Leaves a candidate out whose limit takes too long.
+    /// Excludes a candidate whose limit takes too long.
     fn drop_limited(&mut self, index: usize, full: CapacityLimit) {
         self.candidates[index].is_excluded = true;
         let model = self.candidates[index].target.model_ref.clone();
-        self.skipped.retain(|(passed, _)| *passed != model);
+        self.skipped.retain(|(skipped, _)| *skipped != model);
         self.skipped.push((model, SkipReason::Unavailable(Unavailable::AtLimit(full), Duration::ZERO)));
     }
 
-    /// Whether this attempt may be made as far as second tries go. The first attempt of a call always may; it counts where
-    /// nobody was ready for it.
+    /// Whether the retry budget allows this attempt. The first attempt of a call is always allowed, but a
+    /// last resort spends budget too.
     pub(super) fn try_spend_retry(&mut self, next: &NextStep) -> bool {
-        let runner = &mut self.candidates[next.index];
-        let forced = next.role == AttemptRole::LastResort;
-        // Who was refused and waited for its turn tries nothing a second time.
-        if next.is_rate_limit_wait || runner.has_retry_credit || runner.attempts == 0 && !forced {
+        let candidate = &mut self.candidates[next.index];
+        let is_last_resort = next.role == AttemptRole::LastResort;
+        // Waiting for a rate limit is not a retry.
+        if next.is_rate_limit_wait || candidate.has_retry_credit || candidate.attempts == 0 && !is_last_resort
+        {
             return true;
         }
         if self.router.retry_budget.try_spend() || self.attempts.is_empty() {
-            runner.has_retry_credit = true;
+            candidate.has_retry_credit = true;
             return true;
         }
-        let away = self.untried_availability().into_iter().find(|(index, _)| *index == next.index);
-        if let Some((_, Availability::Unavailable { until, why })) = away {
+        let state = self.untried_availability().into_iter().find(|(index, _)| *index == next.index);
+        if let Some((_, Availability::Unavailable { until, why })) = state {
             self.report_unavailable(next.index, why, until);
         }
         self.candidates[next.index].is_excluded = true;
@@ -187,19 +191,19 @@ impl CallExecution<'_> {
         None
     }
 
-    /// Leaves a candidate out of what is left of the call.
+    /// Excludes a candidate for the rest of the call.
     fn skip_candidate(&mut self, index: usize, skip: SkipReason) {
-        let runner = &mut self.candidates[index];
-        runner.is_excluded = true;
-        let model = &runner.target.model_ref;
-        // Where nobody is left, the end of the call says it.
-        if self.candidates.iter().any(|runner| !runner.is_excluded) {
+        let candidate = &mut self.candidates[index];
+        candidate.is_excluded = true;
+        let model = &candidate.target.model_ref;
+        // If no candidate is left, the call's error says why.
+        if self.candidates.iter().any(|candidate| !candidate.is_excluded) {
             self.observer.on_notice(&CallNotice::Skipped { model, skip: &skip });
         }
         self.skipped.push((model.clone(), skip));
     }
 
-    /// The money of the cheapest one that could not be paid says most.
+    /// Keeps the denial with the lowest cost, which says most.
     fn record_budget_exceeded(&mut self, over: BudgetExceeded) {
         match self.admission_failure {
             Some(StopReason::BudgetExceeded(other)) if other.cost <= over.cost => {}

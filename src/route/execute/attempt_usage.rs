@@ -1,15 +1,14 @@
-//! What an attempt used and cost.
-
 use crate::catalog::{Cost, CostSource, estimate_usage};
 use crate::chat::{FailureClass, FailurePhase, Request, Usage};
 use crate::provider::{ExchangeRecord, Target};
 
-/// The tokens that an attempt used: as reported, else, where it was cut off, estimated. A refusal used none.
+/// The tokens that an attempt used, as reported, or estimated if it was cut off. `None` if it was refused or
+/// used none.
 pub(super) fn attempt_usage(exchanged: &ExchangeRecord, request: &Request) -> Option<Usage> {
     match &exchanged.outcome {
         Ok(response) => Some(response.usage),
         Err(failure) if failure.status.is_some() || failure.phase == FailurePhase::Connect => None,
-        // The provider closed its own account of it: that is what it bills.
+        // The provider completed its own count, so it bills this usage as reported.
         Err(failure)
             if matches!(failure.class, FailureClass::Empty)
                 && exchanged.partial_usage.output_tokens.is_some() =>
@@ -30,9 +29,9 @@ pub(super) fn attempt_usage(exchanged: &ExchangeRecord, request: &Request) -> Op
     }
 }
 
-/// What tokens of a model cost, marked where it is the simulator's.
-pub fn usage_cost(target: &Target, usage: &Usage) -> Cost {
+/// Cost of a usage; for the simulator, the cost is marked as simulated.
+pub(crate) fn usage_cost(target: &Target, usage: &Usage) -> Cost {
     let cost = Cost::from_usage(usage, target.facts.as_ref().map(|facts| &facts.pricing));
-    let fictional = target.provider.simulated && cost.nano_dollars.is_some();
-    if fictional { Cost { source: CostSource::Simulated, ..cost } } else { cost }
+    let is_simulated = target.provider.simulated && cost.nano_dollars.is_some();
+    if is_simulated { Cost { source: CostSource::Simulated, ..cost } } else { cost }
 }

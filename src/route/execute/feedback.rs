@@ -1,4 +1,4 @@
-//! What an attempt teaches.
+//! Feeds the result of each attempt back into health and retry state.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -13,11 +13,12 @@ use super::{CallExecution, CandidateState};
 use crate::chat::{Failure, FailureClass, FailurePhase, Usage};
 use crate::route::{BreakerOpened, Cooldown, HealthSignal, reaction_to};
 
-/// Below so many tokens, the time for each of them cannot be told from noise.
+/// With fewer output tokens, the time per token is mostly noise.
 const MIN_TOKENS_FOR_RATE: u64 = 8;
 
 impl CallExecution<'_> {
-    /// Whether a timer ran out that was the caller's and not the candidate's own.
+    /// Whether a caller's time limit or the shared deadline, not the candidate's own timeout, ended the
+    /// attempt.
     fn is_cut_by_caller(&self, next: &NextStep, failure: &Failure) -> bool {
         let duration = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.duration);
         failure.class == FailureClass::Timeout
@@ -36,7 +37,7 @@ impl CallExecution<'_> {
         usage: &Usage,
     ) {
         let times = latencies_ms(first, whole, usage);
-        let lesson = AttemptFeedback {
+        let feedback = AttemptFeedback {
             role: next.role,
             signal: HealthSignal::Success,
             cooldown: Cooldown::None,
@@ -46,81 +47,82 @@ impl CallExecution<'_> {
         };
         let (health, target) = (&self.router.health, self.candidates[next.index].target);
         match next.role {
-            AttemptRole::Ordinary => health.record_feedback(target, lesson),
-            // Others wait to hear that the breaker is closed.
+            AttemptRole::Ordinary => health.record_feedback(target, feedback),
+            // Other calls wait to see the breaker close.
             AttemptRole::Probe | AttemptRole::LastResort => {
-                drop(health.record_feedback_with_ack(target, lesson));
+                drop(health.record_feedback_with_ack(target, feedback));
             }
         }
     }
 
-    /// Draws the conclusions of a failure; says whether the call goes on.
+    /// Updates health and retry state after a failure; returns whether the call may fail over.
     pub(super) fn record_failure(&mut self, next: &NextStep, failure: &Failure) -> bool {
         let now = Instant::now();
-        let runner = &self.candidates[next.index];
+        let candidate = &self.candidates[next.index];
         let reaction = reaction_to(failure.class, self.policy, failure.is_model_retired);
-        let sign = if self.is_cut_by_caller(next, failure) {
+        let signal = if self.is_cut_by_caller(next, failure) {
             HealthSignal::Failure(0.5)
         } else {
             reaction.health_signal
         };
-        let lesson = AttemptFeedback {
+        let feedback = AttemptFeedback {
             role: next.role,
-            signal: sign,
+            signal,
             cooldown: reaction.cooldown,
             class: Some(failure.class),
             retry_after: failure.retry_after.filter(|_| reaction.can_retry),
             latencies_ms: [None, None],
         };
-        let receipt = self.router.health.record_feedback_with_ack(runner.target, lesson);
-        self.breaker_acks.push((runner.target.model_ref.clone(), failure.class, receipt));
-        let may_come_back = reaction.can_retry && failure.should_retry != Some(false);
-        let refused = may_come_back
-            && failure.class == FailureClass::RateLimited
-            && self.router.limiter.wait_for_limits;
-        let counted = runner.attempts.saturating_sub(runner.uncounted_rate_limits + u32::from(refused));
-        let may = may_come_back && counted <= self.policy.retry.retries;
-        let mut draw = self.router.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = failure
+        let ack = self.router.health.record_feedback_with_ack(candidate.target, feedback);
+        self.breaker_acks.push((candidate.target.model_ref.clone(), failure.class, ack));
+        let can_retry = reaction.can_retry && failure.should_retry != Some(false);
+        let is_rate_limited =
+            can_retry && failure.class == FailureClass::RateLimited && self.router.limiter.wait_for_limits;
+        let counted =
+            candidate.attempts.saturating_sub(candidate.uncounted_rate_limits + u32::from(is_rate_limited));
+        let may_retry = can_retry && counted <= self.policy.retry.retries;
+        let mut rng = self.router.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        let delay = failure
             .retry_after
-            .unwrap_or_else(|| full_jitter_delay(&self.policy.retry, runner.attempts - 1, &mut draw));
-        drop(draw);
+            .unwrap_or_else(|| full_jitter_delay(&self.policy.retry, candidate.attempts - 1, &mut rng));
+        drop(rng);
         if failure.class == FailureClass::ContextOverflow {
             self.drop_smaller_windows(next.index);
         }
-        let runner = &mut self.candidates[next.index];
-        runner.is_rate_limited = refused;
-        runner.uncounted_rate_limits += u32::from(refused);
-        runner.retry_at = may.then(|| now + pause);
-        runner.is_excluded = !may;
+        let candidate = &mut self.candidates[next.index];
+        candidate.is_rate_limited = is_rate_limited;
+        candidate.uncounted_rate_limits += u32::from(is_rate_limited);
+        candidate.retry_at = may_retry.then(|| now + delay);
+        candidate.is_excluded = !may_retry;
         reaction.can_fail_over
     }
 
-    /// Tells of breakers that this call opened. By now that is known, or will be in a moment.
+    /// Reports the breakers that this call opened; their writes are done or about to be.
     pub(super) async fn report_opened_breakers(&mut self) {
-        for (model, class, receipt) in std::mem::take(&mut self.breaker_acks) {
-            if let (Ok(Some(BreakerTransition::Opened(time))), Some(watch)) =
-                (receipt.await, &self.router.breaker_opened_fn)
+        for (model, class, ack) in std::mem::take(&mut self.breaker_acks) {
+            if let (Ok(Some(BreakerTransition::Opened(time))), Some(callback)) =
+                (ack.await, &self.router.breaker_opened_fn)
             {
-                watch(&BreakerOpened { model, duration: time, class });
+                callback(&BreakerOpened { model, duration: time, class });
             }
         }
     }
 
-    /// What overflowed one window overflows every window that is no larger.
+    /// A prompt that overflowed one context window overflows every window that is not larger.
     fn drop_smaller_windows(&mut self, index: usize) {
-        let window =
-            |runner: &CandidateState<'_>| runner.target.facts.as_ref().and_then(|facts| facts.context_tokens);
+        let window = |candidate: &CandidateState<'_>| {
+            candidate.target.facts.as_ref().and_then(|facts| facts.context_tokens)
+        };
         let Some(overflowed) = window(&self.candidates[index]) else { return };
-        for runner in &mut self.candidates {
-            if window(runner).is_some_and(|own| own <= overflowed) {
-                runner.is_excluded = true;
+        for candidate in &mut self.candidates {
+            if window(candidate).is_some_and(|own| own <= overflowed) {
+                candidate.is_excluded = true;
             }
         }
     }
 }
 
-/// Milliseconds until the first token, and for each one after it, where they can be told.
+/// Milliseconds to the first token and per token after it, where measurable.
 fn latencies_ms(first: Option<Duration>, whole: Duration, usage: &Usage) -> [Option<f64>; 2] {
     let Some(first) = first else { return [None, None] };
     let milliseconds = |span: Duration| span.as_secs_f64() * 1000.0;

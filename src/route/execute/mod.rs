@@ -1,4 +1,4 @@
-//! The walk along a plan: attempt, retry, fail over, stop.
+//! Executes a plan: attempts, retries, failover, and stopping.
 
 mod admission;
 mod attempt_usage;
@@ -27,37 +27,36 @@ use crate::catalog::Cost;
 use crate::chat::{Failure, FailureClass, Request, StreamEvent};
 use crate::provider::{ExchangeRecord, ModelRef, RequestAdjustment, Target, exchange};
 use attempt_usage::attempt_usage;
-pub use attempt_usage::usage_cost;
+pub(crate) use attempt_usage::usage_cost;
 use next_step::NextStep;
 use preconnect::Preconnector;
 use timeouts::probe_lease;
 
-/// How many attempts a call may make over so many candidates.
-pub fn max_attempts(candidates: usize) -> usize {
+/// Maximum number of attempts of a call with this many candidates.
+pub(crate) fn max_attempts(candidates: usize) -> usize {
     (candidates + 2).max(6)
 }
 
-/// A candidate on the way.
+/// State of a candidate during the call.
 struct CandidateState<'a> {
     target: &'a Target,
     adjustments: &'a [RequestAdjustment],
     attempts: u32,
-    /// No more attempts, whatever happens.
+    /// Set once no further attempt is allowed.
     is_excluded: bool,
-    /// Attempts that the provider refused because there were too many, and that a patient router does not count.
+    /// Attempts refused with 429 that a router that waits for limits does not count.
     uncounted_rate_limits: u32,
-    /// Whether the last attempt was such a one.
+    /// Whether the last attempt was one of those.
     is_rate_limited: bool,
-    /// When it may be tried again, after a failure that allows that.
+    /// Earliest retry, after a failure that allows one.
     retry_at: Option<Instant>,
-    /// Why it could not begin, and until when at most, in milliseconds since 1970.
+    /// The limit that kept it from starting, and the latest end of that limit in milliseconds since 1970.
     limit: Option<(CapacityLimit, i64)>,
-    /// Whether its next attempt is paid for out of the budget of second tries.
+    /// Whether its next attempt was already paid for from the retry budget.
     has_retry_credit: bool,
 }
 
 impl CandidateState<'_> {
-    /// Whether it was not tried yet, and may be.
     fn is_untried(&self) -> bool {
         self.attempts == 0 && !self.is_excluded
     }
@@ -66,7 +65,7 @@ impl CandidateState<'_> {
 pub(super) struct CallExecution<'a> {
     router: &'a Router,
     policy: &'a RoutePolicy,
-    /// Under which name it is kept what such answers are like.
+    /// Key of the route's stats in the ledger.
     stats_key: String,
     request: &'a Request,
     options: &'a CallOptions,
@@ -76,19 +75,19 @@ pub(super) struct CallExecution<'a> {
     max_attempts: usize,
     start: Instant,
     first_token: Option<Duration>,
-    /// Text that a user has seen: the commit point is behind it.
+    /// Text that the user has seen; after that, failover restarts the answer.
     shown_text: String,
-    /// Who was left alone while another one was ready.
+    /// Candidates that were unavailable while another one was available.
     skipped: Vec<(ModelRef, SkipReason)>,
-    /// What will be known of breakers that attempts may have moved.
+    /// Pending breaker transitions of this call's attempts.
     breaker_acks: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<BreakerTransition>>)>,
     preconnector: Preconnector,
-    /// Who has queued to the end, and what it got.
+    /// A candidate that got through the queue, and its permit.
     queued_permit: Option<(usize, Permit)>,
-    /// Why somebody could not be tried at all.
+    /// Why a candidate could not be tried at all.
     admission_failure: Option<StopReason>,
     queued_time: Duration,
-    /// How much of that it waited because providers refused it, under a patient router.
+    /// Part of `queued_time` spent on 429s, if the router waits for limits.
     rate_limited_time: Duration,
 }
 
@@ -143,7 +142,6 @@ impl<'a> CallExecution<'a> {
         }
     }
 
-    /// Walks to the end, and says what became of it.
     pub(super) async fn run(mut self, route: &Route, plan: &Plan) -> CallRecord {
         let outcome = self.run_attempts().await;
         let (latency, first_token) = (self.start.elapsed(), self.first_token);
@@ -152,17 +150,18 @@ impl<'a> CallExecution<'a> {
             self.router.health.record_route_stats(&self.stats_key, &answer.response.usage);
         }
         let reached = |model: &ModelRef| self.attempts.iter().any(|a| a.model_ref == *model);
-        let passed_over: Vec<(ModelRef, SkipReason)> =
+        let skipped_candidates: Vec<(ModelRef, SkipReason)> =
             self.skipped.iter().filter(|(model, _)| !reached(model)).cloned().collect();
-        let not_tried = |model: &&ModelRef| !reached(model) && !passed_over.iter().any(|(m, _)| m == *model);
-        let not_tried = plan.targets().map(|t| &t.model_ref).filter(not_tried).cloned().collect();
+        let untried =
+            |model: &&ModelRef| !reached(model) && !skipped_candidates.iter().any(|(m, _)| m == *model);
+        let untried = plan.targets().map(|t| &t.model_ref).filter(untried).cloned().collect();
         let skipped = plan.skipped().map(|(model, skip)| (model.clone(), skip.clone()));
         CallRecord {
             id: self.options.id.clone(),
             route: route.name.clone(),
             requested_model: self.options.requested_model.clone(),
-            untried: if outcome.is_ok() { Vec::new() } else { not_tried },
-            skipped: skipped.chain(passed_over).collect(),
+            untried: if outcome.is_ok() { Vec::new() } else { untried },
+            skipped: skipped.chain(skipped_candidates).collect(),
             attempts: self.attempts,
             outcome,
             first_token,
@@ -173,8 +172,8 @@ impl<'a> CallExecution<'a> {
 
     async fn run_attempts(&mut self) -> Result<CallAnswer, CallError> {
         let mut last: Option<(usize, Failure)> = None;
-        // A failure is told once the call goes on from it; the one that ends it is told with the rest.
-        let mut untold = false;
+        // A failure is reported when the call continues after it; the last one is part of the call's error.
+        let mut is_unreported = false;
         loop {
             if let Some(why) = self.time_limit_reached() {
                 return Err(self.call_error(why, last));
@@ -189,7 +188,7 @@ impl<'a> CallExecution<'a> {
                     if last.is_some() { StopReason::AllAttemptsFailed } else { StopReason::NoCandidate };
                 return Err(self.call_error(self.admission_failure.unwrap_or(why), last));
             };
-            if let (Some((index, failure)), true) = (&last, std::mem::take(&mut untold)) {
+            if let (Some((index, failure)), true) = (&last, std::mem::take(&mut is_unreported)) {
                 let model = &self.candidates[*index].target.model_ref;
                 self.observer.on_notice(&CallNotice::AttemptFailed { model, failure });
                 if !self.shown_text.is_empty() {
@@ -210,11 +209,11 @@ impl<'a> CallExecution<'a> {
                     .on_notice(&CallNotice::LastResort { model: &target.model_ref, wait: next.wait });
             }
             if !next.wait.is_zero() {
-                let begun = Instant::now();
+                let started = Instant::now();
                 sleep(next.wait).await;
                 if next.is_rate_limit_wait {
-                    self.record_rate_limit_wait(begun);
-                    // Others may have been refused meanwhile. How everybody stands is looked at again.
+                    self.record_rate_limit_wait(started);
+                    // Availability may have changed during the wait.
                     continue;
                 }
             }
@@ -222,29 +221,29 @@ impl<'a> CallExecution<'a> {
             let probe = if next.role == AttemptRole::Probe {
                 match self.router.health.acquire_probe(target, &self.options.id, probe_lease()).await {
                     Some(probe) => Some(probe),
-                    // Another call was faster. How everybody stands is looked at again.
+                    // Another call was faster, so check availability again.
                     None => continue,
                 }
             } else {
                 None
             };
-            let exchanged = self.run_attempt(&next, permit, probe.as_ref()).await;
-            // What it taught follows at once.
+            let record = self.run_attempt(&next, permit, probe.as_ref()).await;
+            // The feedback of the attempt is recorded right below.
             if let Some(probe) = probe {
                 probe.complete();
             }
-            let failure = match exchanged.outcome {
+            let failure = match record.outcome {
                 Ok(response) => {
-                    self.record_success(&next, exchanged.first_content, exchanged.duration, &response.usage);
+                    self.record_success(&next, record.first_content, record.duration, &response.usage);
                     return Ok(CallAnswer { response, model_ref: target.model_ref.clone() });
                 }
                 Err(failure) => failure,
             };
-            let goes_on = self.record_failure(&next, &failure);
-            untold = true;
+            let can_fail_over = self.record_failure(&next, &failure);
+            is_unreported = true;
             let broke_off = !self.shown_text.is_empty() && self.policy.on_midstream == StopOrContinue::Stop;
             last = Some((next.index, failure));
-            if broke_off || !goes_on {
+            if broke_off || !can_fail_over {
                 let why = self.time_limit_reached().unwrap_or(StopReason::FatalFailure);
                 return Err(self.call_error(why, last));
             }
@@ -252,7 +251,7 @@ impl<'a> CallExecution<'a> {
     }
 
     fn call_error(&self, why: StopReason, last: Option<(usize, Failure)>) -> CallError {
-        // Whoever saw a part of an answer must hear that it is one, whatever ended the call.
+        // A user who saw part of an answer must learn that it is incomplete, whatever ended the call.
         let why = if self.shown_text.is_empty() || why == StopReason::CallerTimeout {
             why
         } else {
@@ -272,27 +271,27 @@ impl<'a> CallExecution<'a> {
         probe: Option<&BreakerProbe>,
     ) -> ExchangeRecord {
         let timers = self.attempt_timeouts(next);
-        let runner = &mut self.candidates[next.index];
-        runner.attempts += 1;
-        runner.retry_at = None;
-        runner.has_retry_credit = false;
-        let target = runner.target;
-        if runner.attempts == 1 {
-            for adjustment in runner.adjustments {
+        let candidate = &mut self.candidates[next.index];
+        candidate.attempts += 1;
+        candidate.retry_at = None;
+        candidate.has_retry_credit = false;
+        let target = candidate.target;
+        if candidate.attempts == 1 {
+            for adjustment in candidate.adjustments {
                 let (model, adjustment) = (&target.model_ref, *adjustment);
                 self.observer.on_notice(&CallNotice::RequestAdjusted { model, adjustment });
             }
         }
-        let fitted = target.adapt_request(self.request, runner.adjustments);
-        let started = self.start.elapsed();
-        let (listener, shown) = (&mut *self.observer, &mut self.shown_text);
-        let mut kept = probe.map(|probe| (probe, Instant::now()));
-        let content = AtomicBool::new(false);
+        let adapted = target.adapt_request(self.request, candidate.adjustments);
+        let start_offset = self.start.elapsed();
+        let (observer, shown) = (&mut *self.observer, &mut self.shown_text);
+        let mut probe_renewal = probe.map(|probe| (probe, Instant::now()));
+        let has_content = AtomicBool::new(false);
         let mut sink = |event: &StreamEvent| {
             if event.is_content() {
-                content.store(true, Ordering::Relaxed);
+                has_content.store(true, Ordering::Relaxed);
             }
-            if let Some((probe, last)) = &mut kept
+            if let Some((probe, last)) = &mut probe_renewal
                 && event.is_content()
                 && last.elapsed() >= Duration::from_secs(1)
             {
@@ -300,41 +299,41 @@ impl<'a> CallExecution<'a> {
                 *last = Instant::now();
             }
             if let StreamEvent::TextDelta(text) = event
-                && listener.is_live()
+                && observer.is_live()
             {
                 shown.push_str(text);
             }
-            listener.on_event(event);
+            observer.on_event(event);
         };
-        let exchanging =
-            exchange(&*self.router.transport, target, &fitted, self.options.stream, timers, &mut sink);
-        let warming =
-            self.preconnector.preconnect_next(self.router, &self.candidates, timers.first_token, &content);
+        let exchange =
+            exchange(&*self.router.transport, target, &adapted, self.options.stream, timers, &mut sink);
+        let preconnect = self.preconnector.preconnect_next(
+            self.router,
+            &self.candidates,
+            timers.first_token,
+            &has_content,
+        );
         let work = async {
-            match select(pin!(exchanging), pin!(warming)).await {
+            match select(pin!(exchange), pin!(preconnect)).await {
                 Either::Left((exchanged, _)) => exchanged,
                 Either::Right((never, _)) => match never {},
             }
         };
         let exchanged = permit.run(work).await;
-        let usage = attempt_usage(&exchanged, &fitted.request);
+        let usage = attempt_usage(&exchanged, &adapted.request);
         let cost = usage.map_or(Cost::ZERO, |usage| usage_cost(target, &usage));
         let failure = exchanged.outcome.as_ref().err().cloned();
-        let refused = failure.as_ref().is_some_and(|failure| failure.class == FailureClass::RateLimited);
-        permit.settle(&AttemptSettlement {
-            is_answered: failure.is_none(),
-            is_rate_limited: refused,
-            usage,
-            cost,
-        });
+        let is_rate_limited =
+            failure.as_ref().is_some_and(|failure| failure.class == FailureClass::RateLimited);
+        permit.settle(&AttemptSettlement { is_answered: failure.is_none(), is_rate_limited, usage, cost });
         if failure.is_none() {
             self.router.retry_budget.credit_success();
-            self.first_token = exchanged.first_content.map(|first| started + first);
+            self.first_token = exchanged.first_content.map(|first| start_offset + first);
         }
         self.attempts.push(Attempt {
             model_ref: target.model_ref.clone(),
             is_simulated: target.provider.simulated,
-            start_offset: started,
+            start_offset,
             duration: exchanged.duration,
             usage,
             cost,

@@ -1,4 +1,4 @@
-//! Who comes next.
+//! Chooses the next attempt.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use super::super::breaker::AttemptRole;
 use super::{CallExecution, CandidateState};
 use crate::route::{Availability, CallNotice, HealthStore, RetryWhen, SkipReason, Unavailable};
 
-/// Who comes next, and after which wait.
 pub(super) struct NextStep {
     pub(super) index: usize,
     pub(super) wait: Duration,
     pub(super) role: AttemptRole,
-    /// How many others could be tried at once, were it not for this one.
+    /// Number of other candidates that could be tried immediately.
     pub(super) other_available: usize,
-    /// Whether nobody can begin, and somebody could wait for that.
+    /// Whether every candidate is at a limit and the call should queue.
     pub(super) is_queueing: bool,
-    /// Whether it waits because the provider asked a patient router to: that is no second try.
+    /// Whether the provider requested the wait and the router waits for limits; then the attempt is not a
+    /// retry.
     pub(super) is_rate_limit_wait: bool,
 }
 
-/// Something that a limit holds back comes before what would be free later than this by other reasons.
+/// A candidate at a limit ranks ahead of one that becomes available later than this for other reasons.
 const MAX_RANKED_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
 impl NextStep {
@@ -38,30 +38,35 @@ impl NextStep {
 }
 
 impl CallExecution<'_> {
-    /// Who comes next. A fresh candidate that is ready comes first, in order; with `when: first` the one that just
-    /// failed comes before it. When nobody is ready, whoever frees first.
+    /// Chooses the next step: an untried available candidate in order, or first the one that just failed if
+    /// the policy says `when: first`. If none is available, the candidate that becomes available soonest.
     pub(super) fn next_step(&mut self, last: Option<usize>) -> Option<NextStep> {
-        let standings = self.untried_availability();
-        let mut next = self.choose_step(last, &standings)?;
-        let ready = |(index, standing): &&(usize, Availability)| {
-            *index != next.index && !matches!(standing, Availability::Unavailable { .. })
+        let availabilities = self.untried_availability();
+        let mut next = self.choose_step(last, &availabilities)?;
+        let is_available = |(index, availability): &&(usize, Availability)| {
+            *index != next.index && !matches!(availability, Availability::Unavailable { .. })
         };
-        next.other_available = standings.iter().filter(ready).count();
+        next.other_available = availabilities.iter().filter(is_available).count();
         Some(next)
     }
 
-    fn choose_step(&mut self, last: Option<usize>, standings: &[(usize, Availability)]) -> Option<NextStep> {
+    fn choose_step(
+        &mut self,
+        last: Option<usize>,
+        availabilities: &[(usize, Availability)],
+    ) -> Option<NextStep> {
         let half = self.time_left() / 2;
-        let patience = self.rate_limit_wait_left();
+        let rate_limit_wait = self.rate_limit_wait_left();
         let now = Instant::now();
-        let retry = |runner: &CandidateState<'_>, index: usize| {
-            let wait = runner.retry_at?.saturating_duration_since(now);
-            let patience = patience.filter(|_| runner.is_rate_limited);
-            let (most, back_in_line) = (patience.unwrap_or(half), patience.is_some());
-            let ready = !runner.is_excluded && runner.limit.is_none() && (back_in_line || wait <= half);
+        let retry = |candidate: &CandidateState<'_>, index: usize| {
+            let wait = candidate.retry_at?.saturating_duration_since(now);
+            let rate_limit_wait = rate_limit_wait.filter(|_| candidate.is_rate_limited);
+            let (max_wait, is_rate_limit_wait) = (rate_limit_wait.unwrap_or(half), rate_limit_wait.is_some());
+            let ready =
+                !candidate.is_excluded && candidate.limit.is_none() && (is_rate_limit_wait || wait <= half);
             ready.then(|| NextStep {
-                wait: wait.min(most),
-                is_rate_limit_wait: back_in_line,
+                wait: wait.min(max_wait),
+                is_rate_limit_wait,
                 ..NextStep::immediate(index, AttemptRole::Ordinary)
             })
         };
@@ -70,69 +75,66 @@ impl CallExecution<'_> {
         {
             return Some(next);
         }
-        if let Some(index) = pick_first_available(standings) {
-            let half_open = standings.contains(&(index, Availability::HalfOpen));
+        if let Some(index) = pick_first_available(availabilities) {
+            let half_open = availabilities.contains(&(index, Availability::HalfOpen));
             let role = if half_open { AttemptRole::Probe } else { AttemptRole::Ordinary };
-            self.report_skipped(standings, index);
+            self.report_skipped(availabilities, index);
             return Some(NextStep::immediate(index, role));
         }
-        let again = self.candidates.iter().enumerate().filter_map(|(index, runner)| retry(runner, index));
+        let retries =
+            self.candidates.iter().enumerate().filter_map(|(index, candidate)| retry(candidate, index));
         let now = self.router.health.now();
-        let freed = standings.iter().filter_map(|(index, standing)| {
-            let Availability::Unavailable { until, why } = standing else { return None };
+        let unavailable = availabilities.iter().filter_map(|(index, availability)| {
+            let Availability::Unavailable { until, why } = availability else { return None };
             if matches!(why, Unavailable::AtLimit(_)) {
                 return None;
             }
-            let free_in = duration_until(*until, now);
-            // Only what a provider asked for is worth waiting for: it answers then. Too long, it is asked at once, but
-            // for a router that has all the time that its caller gives it.
-            let asked = *why == Unavailable::RetryAfter;
-            let wait = match patience.filter(|_| asked) {
-                Some(patience) => free_in.min(patience),
-                None if asked && free_in <= half => free_in,
+            let available_in = duration_until(*until, now);
+            // Only a wait that the provider requested is worth it, because then the model will answer. If it
+            // is too long, the model is called at once, unless the router waits for limits.
+            let is_retry_after = *why == Unavailable::RetryAfter;
+            let wait = match rate_limit_wait.filter(|_| is_retry_after) {
+                Some(rate_limit_wait) => available_in.min(rate_limit_wait),
+                None if is_retry_after && available_in <= half => available_in,
                 None => Duration::ZERO,
             };
-            let back_in_line = asked && patience.is_some();
+            let is_rate_limit_wait = is_retry_after && rate_limit_wait.is_some();
             Some((
-                free_in,
-                NextStep {
-                    wait,
-                    is_rate_limit_wait: back_in_line,
-                    ..NextStep::immediate(*index, AttemptRole::LastResort)
-                },
+                available_in,
+                NextStep { wait, is_rate_limit_wait, ..NextStep::immediate(*index, AttemptRole::LastResort) },
             ))
         });
-        let limited = self.candidates.iter().enumerate().filter_map(|(index, runner)| {
-            let (_, until) = runner.limit.as_ref().filter(|_| !runner.is_excluded)?;
+        let limited = self.candidates.iter().enumerate().filter_map(|(index, candidate)| {
+            let (_, until) = candidate.limit.as_ref().filter(|_| !candidate.is_excluded)?;
             let next = NextStep { is_queueing: true, ..NextStep::immediate(index, AttemptRole::Ordinary) };
             Some((duration_until(*until, now).min(MAX_RANKED_LIMIT_WAIT), next))
         });
-        again
+        retries
             .map(|next| (next.wait, next))
             .chain(limited)
-            .chain(freed)
+            .chain(unavailable)
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, next)| next)
     }
 
-    /// How the candidates stand that were not tried yet.
+    /// Availability of the candidates that have not been tried.
     pub(super) fn untried_availability(&self) -> Vec<(usize, Availability)> {
         untried_availability(&self.router.health, &self.candidates)
     }
 
-    /// Tells, once each, who is left alone before this one is tried.
-    fn report_skipped(&mut self, standings: &[(usize, Availability)], chosen: usize) {
-        for (index, standing) in standings.iter().filter(|(index, _)| *index <= chosen) {
-            if let Availability::Unavailable { until, why } = standing {
+    /// Reports, once each, the unavailable candidates that precede the chosen one.
+    fn report_skipped(&mut self, availabilities: &[(usize, Availability)], chosen: usize) {
+        for (index, availability) in availabilities.iter().filter(|(index, _)| *index <= chosen) {
+            if let Availability::Unavailable { until, why } = availability {
                 self.report_unavailable(*index, why.clone(), *until);
             }
         }
     }
 
-    /// Tells, once, that somebody is left alone, and why.
+    /// Reports, once, that a candidate is unavailable.
     pub(super) fn report_unavailable(&mut self, index: usize, why: Unavailable, until: i64) {
         let model = &self.candidates[index].target.model_ref;
-        if self.skipped.iter().any(|(passed, _)| passed == model) {
+        if self.skipped.iter().any(|(skipped, _)| skipped == model) {
             return;
         }
         let skip = SkipReason::Unavailable(why, duration_until(until, self.router.health.now()));
@@ -141,23 +143,26 @@ impl CallExecution<'_> {
     }
 }
 
-/// How the candidates stand that were not tried yet.
+/// Availability of the candidates that have not been tried.
 pub(super) fn untried_availability(
     health: &HealthStore,
-    runners: &[CandidateState<'_>],
+    candidates: &[CandidateState<'_>],
 ) -> Vec<(usize, Availability)> {
-    let fresh: Vec<usize> = (0..runners.len()).filter(|index| runners[*index].is_untried()).collect();
-    let standings = health.availability(fresh.iter().map(|index| runners[*index].target));
+    let untried: Vec<usize> = (0..candidates.len()).filter(|index| candidates[*index].is_untried()).collect();
+    let availabilities = health.availability(untried.iter().map(|index| candidates[*index].target));
     let limited = |index: usize| {
-        let (full, until) = runners[index].limit.clone()?;
+        let (full, until) = candidates[index].limit.clone()?;
         Some(Availability::Unavailable { until, why: Unavailable::AtLimit(full) })
     };
-    fresh.into_iter().zip(standings).map(|(i, standing)| (i, limited(i).unwrap_or(standing))).collect()
+    untried
+        .into_iter()
+        .zip(availabilities)
+        .map(|(i, availability)| (i, limited(i).unwrap_or(availability)))
+        .collect()
 }
 
-/// Whose turn it is, by these standings.
-pub(super) fn pick_first_available(standings: &[(usize, Availability)]) -> Option<usize> {
-    Availability::pick_first(standings.iter().map(|(index, standing)| (*index, standing)))
+pub(super) fn pick_first_available(availabilities: &[(usize, Availability)]) -> Option<usize> {
+    Availability::pick_first(availabilities.iter().map(|(index, availability)| (*index, availability)))
 }
 
 fn duration_until(until: i64, now: i64) -> Duration {

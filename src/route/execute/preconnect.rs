@@ -1,4 +1,4 @@
-//! The next candidate's connection, opened while the one before it is running long.
+//! Opens the next candidate's connection while the current attempt is slow.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -13,10 +13,10 @@ use super::CandidateState;
 use super::next_step::{pick_first_available, untried_availability};
 use crate::route::Router;
 
-/// An attempt runs long when it has had no content for so long, or for a quarter of its first-token timer.
+/// An attempt is slow after this long without content, or after a quarter of its first-token timeout.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Connections that a call has opened ahead of need. What is not done by the call's end is let go with it.
+/// Connections opened in advance. Dropping it at the end of the call cancels unfinished ones.
 #[derive(Default)]
 pub(super) struct Preconnector {
     base_urls: Vec<String>,
@@ -24,21 +24,21 @@ pub(super) struct Preconnector {
 }
 
 impl Preconnector {
-    /// Waits until an attempt runs long, and then opens the next candidate's connection, once in a call for each host.
+    /// Waits until the attempt is slow, then connects to the next candidate, at most once per host and call.
     pub(super) async fn preconnect_next(
         &mut self,
         router: &Router,
-        runners: &[CandidateState<'_>],
+        candidates: &[CandidateState<'_>],
         first_token: Duration,
-        content: &AtomicBool,
+        has_content: &AtomicBool,
     ) -> Infallible {
-        if runners.iter().any(CandidateState::is_untried) {
+        if candidates.iter().any(CandidateState::is_untried) {
             sleep(SLOW_AFTER.min(first_token / 4)).await;
-            let standings = untried_availability(&router.health, runners);
-            if let Some(index) = pick_first_available(&standings)
-                && !content.load(Ordering::Relaxed)
+            let availabilities = untried_availability(&router.health, candidates);
+            if let Some(index) = pick_first_available(&availabilities)
+                && !has_content.load(Ordering::Relaxed)
             {
-                self.preconnect(router, runners[index].target.base_url());
+                self.preconnect(router, candidates[index].target.base_url());
             }
         }
         pending().await

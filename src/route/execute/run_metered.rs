@@ -1,4 +1,4 @@
-//! Work that is no call along a route, under the same limits and the same budget.
+//! Work that is not a call along a route, under the same limits and budgets.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,69 +14,68 @@ use crate::route::limits::{AdmissionOutcome, AttemptSettlement};
 use crate::route::{RoutePolicy, Router, StopReason, reaction_to};
 
 impl Router {
-    /// Turns texts into vectors when limits and budget let it. What fails in a way that passes is tried once more, and a
-    /// patient router asks again for as long as it is refused. `limit` bounds all of that together, but for the wait that limits
-    /// and budget ask for before an exchange.
+    /// Embeds texts once limits and budget allow it. A temporary failure is retried once; a router that waits
+    /// for limits retries 429s without counting them. `limit` bounds all of this except the wait for limits
+    /// and budget before each exchange.
     ///
-    /// # Errors
-    /// Why nothing was sent; within it, what failed.
+    /// The outer error means that nothing was sent.
     pub async fn embed(
         &self,
         target: &Target,
         request: &EmbeddingRequest,
         limit: Duration,
     ) -> Result<Result<EmbeddingResponse, Failure>, StopReason> {
-        // For limits and the budget it is a prompt that nothing comes out of.
+        // For limits and budget, embeddings count as a prompt without output.
         let amount = Request { max_output_tokens: Some(0), ..Request::from_prompt(request.texts.concat()) };
-        let bill = |made: &EmbeddingResponse| (made.usage, usage_cost(target, &made.usage));
+        let usage_of = |response: &EmbeddingResponse| (response.usage, usage_cost(target, &response.usage));
         let (policy, deadline) = (RoutePolicy::default(), Instant::now() + limit);
-        let (mut tried, mut counted, mut before) = (0, 0, None::<Failure>);
+        let (mut attempts, mut counted, mut previous) = (0, 0, None::<Failure>);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let work = embed_texts(&*self.transport, target, request, left);
-            let failure = match self.run_metered(target, &amount, left, work, bill).await? {
-                Ok(made) => return Ok(Ok(made)),
+            let failure = match self.run_metered(target, &amount, left, work, usage_of).await? {
+                Ok(response) => return Ok(Ok(response)),
                 Err(failure) => failure,
             };
-            // Where the last exchange had but a moment, what failed before says more.
+            // If the last exchange timed out because little time was left, the earlier failure says more.
             let is_late = failure.class == FailureClass::Timeout;
-            if let Some(before) = before.take_if(|_| is_late) {
-                return Ok(Err(before));
+            if let Some(previous) = previous.take_if(|_| is_late) {
+                return Ok(Err(previous));
             }
-            let may_pass =
+            let can_retry =
                 reaction_to(failure.class, &policy, false).can_retry && failure.should_retry != Some(false);
             let waits = self.limiter.wait_for_limits && failure.class == FailureClass::RateLimited;
             counted += u32::from(!waits);
-            let pause = {
-                let mut draw = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-                full_jitter_delay(&policy.retry, tried, &mut draw)
+            let delay = {
+                let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+                full_jitter_delay(&policy.retry, attempts, &mut rng)
             };
-            let pause = failure.retry_after.map_or(pause, |wanted| wanted.max(pause));
-            if !may_pass || counted > policy.retry.retries || Instant::now() + pause >= deadline {
+            let delay = failure.retry_after.map_or(delay, |retry_after| retry_after.max(delay));
+            if !can_retry || counted > policy.retry.retries || Instant::now() + delay >= deadline {
                 return Ok(Err(failure));
             }
-            (tried, before) = (tried + 1, Some(failure));
-            tokio::time::sleep(pause).await;
+            (attempts, previous) = (attempts + 1, Some(failure));
+            tokio::time::sleep(delay).await;
         }
     }
 
-    /// Does work at a model when limits and budget let it, waiting for no longer than `patience`. `request` is what the work
-    /// amounts to, for what it may use and cost; `bill` says what it did.
+    /// Runs work at a model once limits and budget allow it, waiting at most `max_wait` for limits. `request`
+    /// estimates the work's tokens and cost for admission; `usage_of` reports the actual ones.
     ///
-    /// # Errors
-    /// Why it was not done.
+    /// The outer error means that the work was not started.
     pub async fn run_metered<T>(
         &self,
         target: &Target,
         request: &Request,
-        patience: Duration,
+        max_wait: Duration,
         work: impl Future<Output = Result<T, Failure>>,
-        bill: impl FnOnce(&T) -> (Usage, Cost),
+        usage_of: impl FnOnce(&T) -> (Usage, Cost),
     ) -> Result<Result<T, Failure>, StopReason> {
         let mut admission = self.limiter.try_admit(target, request, "").await;
         if let AdmissionOutcome::AtLimit(..) = admission {
-            let turn = tokio::time::timeout(patience, self.limiter.admit_in_turn(target, request, "")).await;
-            admission = turn.map_err(|_| StopReason::AtLimit)?;
+            let admitted =
+                tokio::time::timeout(max_wait, self.limiter.admit_in_turn(target, request, "")).await;
+            admission = admitted.map_err(|_| StopReason::AtLimit)?;
         }
         let mut permit = match admission {
             AdmissionOutcome::Admitted(permit) => permit,
@@ -84,22 +83,18 @@ impl Router {
             AdmissionOutcome::BudgetExceeded(over) => return Err(StopReason::BudgetExceeded(over)),
             AdmissionOutcome::PriceUnknown => return Err(StopReason::NoCandidate),
         };
-        let done = permit.run(work).await;
-        let refused = done.as_ref().is_err_and(|failure| failure.class == FailureClass::RateLimited);
-        let (usage, cost) = match &done {
+        let result = permit.run(work).await;
+        let is_rate_limited =
+            result.as_ref().is_err_and(|failure| failure.class == FailureClass::RateLimited);
+        let (usage, cost) = match &result {
             Ok(value) => {
-                let (usage, cost) = bill(value);
+                let (usage, cost) = usage_of(value);
                 (Some(usage), cost)
             }
             Err(_) => (None, Cost::ZERO),
         };
-        permit.settle(&AttemptSettlement {
-            is_answered: done.is_ok(),
-            is_rate_limited: refused,
-            usage,
-            cost,
-        });
-        Ok(done)
+        permit.settle(&AttemptSettlement { is_answered: result.is_ok(), is_rate_limited, usage, cost });
+        Ok(result)
     }
 }
 
@@ -116,10 +111,10 @@ mod tests {
         status_reply_with(200, vec![("content-type", "application/json".to_owned())], body)
     }
 
-    /// Whether vectors came, and how often they were asked for.
-    async fn run_embed(scenes: Vec<ScriptedReply>, limit: u64, patient: bool) -> (bool, usize) {
-        let world = RouteFixture::new([("a", scenes)]);
-        let router = if patient { world.router.wait_for_limits() } else { world.router };
+    /// Whether the embeddings arrived, and the number of requests.
+    async fn run_embed(replies: Vec<ScriptedReply>, limit: u64, wait_for_limits: bool) -> (bool, usize) {
+        let fixture = RouteFixture::new([("a", replies)]);
+        let router = if wait_for_limits { fixture.router.wait_for_limits() } else { fixture.router };
         let route = route(&["a"], RoutePolicy::default());
         let target = route.candidates[0].target.as_ref().unwrap();
         let request = EmbeddingRequest {
@@ -127,8 +122,8 @@ mod tests {
             purpose: EmbeddingPurpose::Similarity,
             dimensions: None,
         };
-        let done = router.embed(target, &request, Duration::from_secs(limit)).await.unwrap();
-        (done.is_ok(), world.transport.hosts_called().len())
+        let result = router.embed(target, &request, Duration::from_secs(limit)).await.unwrap();
+        (result.is_ok(), fixture.transport.hosts_called().len())
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,13 +135,20 @@ mod tests {
             (false, 2)
         );
         assert_eq!(run_embed(vec![status_reply(400), embeddings_reply()], 60, false).await, (false, 1));
-        let refused = || status_reply_with(429, vec![("retry-after", "20".to_owned())], "{}");
-        let scenes = || vec![refused(), refused(), embeddings_reply()];
-        assert_eq!(run_embed(scenes(), 60, true).await, (true, 3), "an eval waits");
-        assert_eq!(run_embed(scenes(), 60, false).await, (false, 2));
-        assert_eq!(run_embed(scenes(), 30, true).await, (false, 2), "for as long as it may");
+        let rate_limited = || status_reply_with(429, vec![("retry-after", "20".to_owned())], "{}");
+        let replies = || vec![rate_limited(), rate_limited(), embeddings_reply()];
+        assert_eq!(
+            run_embed(replies(), 60, true).await,
+            (true, 3),
+            "a router that waits for limits retries 429s"
+        );
+        assert_eq!(run_embed(replies(), 60, false).await, (false, 2));
+        assert_eq!(run_embed(replies(), 30, true).await, (false, 2), "stops at the time limit");
         let hasty = || status_reply_with(429, vec![("retry-after", "0".to_owned())], "{}");
-        let (came, asked) = run_embed((0..99).map(|_| hasty()).collect(), 60, true).await;
-        assert!(!came && asked < 60, "who says nothing of when is asked ever less often: {asked} times");
+        let (is_ok, requests) = run_embed((0..99).map(|_| hasty()).collect(), 60, true).await;
+        assert!(
+            !is_ok && requests < 60,
+            "retries must back off even with `retry-after: 0`: {requests} requests"
+        );
     }
 }

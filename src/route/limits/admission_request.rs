@@ -1,4 +1,4 @@
-//! What a call asks for before it begins.
+//! What a call needs to be admitted.
 
 use super::permit::LEASE_MS;
 use crate::catalog::{NanoDollars, cost_at_list_price, estimate_input_tokens};
@@ -9,48 +9,43 @@ use crate::route::DailyBudget;
 use crate::route::candidate_estimate::estimate_output_tokens;
 use crate::route::health_store::health_key;
 
-/// The scopes in which money is set aside, and whether it is the simulator's.
+/// Scopes for reservations, and whether they hold simulated money.
 pub(super) const RESERVATION_SCOPES: [(&str, bool); 2] = [("money", false), ("simulated money", true)];
 
-/// What a call asks for before it begins.
 #[derive(Clone, Debug)]
 pub(super) struct AdmissionRequest {
-    /// Who asks: another name each time that something is to be taken.
+    /// A new random name for each acquisition.
     pub(super) lease_holder: String,
-    /// The model's row of health.
     pub(super) health_key: HealthKey,
-    /// Since when it waits for its turn; the end of time while it does not.
+    /// When the call joined the queue; `i64::MAX` if it is not queued.
     pub(super) queued_since: i64,
-    /// What all calls of a provider count against.
     pub(super) provider_scope: String,
-    /// Where those wait that are first in line in their process.
+    /// Holds the tickets of the first call in each process's queue.
     pub(super) queue_scope: String,
-    /// What all calls of a model count against.
     pub(super) model_scope: String,
     pub(super) limits: ProviderLimits,
-    /// Calls of this process in flight at the provider: before it complained, none of them took a lease.
+    /// Calls of this process in flight at the provider; without an adaptive limit, they hold no leases.
     pub(super) in_flight: u64,
-    /// Tokens that it is thought to use.
     pub(super) expected_tokens: u64,
-    /// What it is thought to cost; `None` where nobody knows, or where it does not matter.
+    /// `None` if the price is unknown.
     pub(super) expected_cost: Option<NanoDollars>,
     pub(super) daily_budget: Option<DailyBudget>,
     pub(super) is_simulated: bool,
 }
 
 impl AdmissionRequest {
-    /// `habits` says what the answers are like that such calls get, where that matters.
+    /// `stats` is called only if the expected usage is needed.
     pub(super) fn new(
         target: &Target,
         request: &Request,
         daily_budget: Option<DailyBudget>,
-        purse: bool,
-        habits: impl FnOnce() -> RouteStatsRow,
+        has_run_budget: bool,
+        stats: impl FnOnce() -> RouteStatsRow,
     ) -> Self {
         let health_key = health_key(target);
         let limits = target.provider.limits;
-        let counts = limits.tokens_per_minute.is_some() || daily_budget.is_some() || purse;
-        let expected = if counts { expected_usage(request, &habits()) } else { Usage::default() };
+        let needs_usage = limits.tokens_per_minute.is_some() || daily_budget.is_some() || has_run_budget;
+        let expected = if needs_usage { expected_usage(request, &stats()) } else { Usage::default() };
         Self {
             lease_holder: String::new(),
             queued_since: i64::MAX,
@@ -67,19 +62,16 @@ impl AdmissionRequest {
         }
     }
 
-    /// A lease of it in one scope, from now on.
     pub(super) fn lease_in(&self, scope: &str, nano_dollars: NanoDollars, now: i64) -> Lease {
         let (scope, holder) = (scope.to_owned(), self.lease_holder.clone());
         Lease { scope, holder, since: now, until: now + LEASE_MS, nano_dollars, tokens: 0 }
     }
 
-    /// The scope in which money is set aside.
     pub(super) fn reservation_scope(&self) -> &'static str {
         RESERVATION_SCOPES[usize::from(self.is_simulated)].0
     }
 }
 
-/// What all calls of a provider count against.
 pub(in crate::route) fn provider_scope(key: &HealthKey) -> String {
     format!("{} at {}", key.provider, key.base_url)
 }
@@ -92,15 +84,15 @@ fn model_scope(key: &HealthKey) -> String {
     format!("{}/{} at {}", key.provider, key.model, key.base_url)
 }
 
-/// Everything that calls of a model count against, but money.
+/// All scopes of a model's calls, except for money.
 pub(in crate::route) fn all_scopes(key: &HealthKey) -> [String; 3] {
     [provider_scope(key), queue_scope(key), model_scope(key)]
 }
 
-/// What a request is thought to use: its text by its size, and the most that it lets come out; where it bounds nothing,
-/// twice what such answers have.
-pub(in crate::route) fn expected_usage(request: &Request, habits: &RouteStatsRow) -> Usage {
-    let (mean, assumed) = estimate_output_tokens(habits, None);
+/// Expected usage: the input estimated from the text, and the output limit; without a limit, twice the
+/// route's mean output.
+pub(in crate::route) fn expected_usage(request: &Request, stats: &RouteStatsRow) -> Usage {
+    let (mean, assumed) = estimate_output_tokens(stats, None);
     let output = request.max_output_tokens.unwrap_or(if assumed { mean } else { mean.saturating_mul(2) });
     Usage {
         input_tokens: Some(estimate_input_tokens(request)),

@@ -1,4 +1,4 @@
-//! Budgets: of the day, by the ledger, and of one run.
+//! The daily budget and the run budget.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::provider::scripted_transport::ScriptedReply;
 use crate::route::route_fixture::{RouteFixture, route, seconds, text_reply};
 use crate::route::{CallOptions, Route, RoutePolicy, RoutingHints, SilentObserver, StopReason};
 
-/// The day on which the paused clock begins.
+/// The day on which the paused clock starts.
 const START_DAY: &str = "2023-11-14";
 
-/// A route whose output costs so many nano-dollars a token; `None` is not known.
+/// A route with an output price in nano-dollars per token; `None` means unknown.
 fn priced_route(hosts: &[(&'static str, Option<NanoDollars>)]) -> Route {
     let names: Vec<&'static str> = hosts.iter().map(|(host, _)| *host).collect();
     let mut route = route(&names, RoutePolicy::default());
@@ -31,7 +31,7 @@ fn priced_route(hosts: &[(&'static str, Option<NanoDollars>)]) -> Route {
     route
 }
 
-/// The same whole answer, after so long.
+/// The same complete answer, after a delay.
 fn delayed_reply_with_usage(span: u64) -> ScriptedReply {
     match reply_with_usage() {
         ScriptedReply::Reply { status, headers, body, .. } => {
@@ -41,19 +41,19 @@ fn delayed_reply_with_usage(span: u64) -> ScriptedReply {
     }
 }
 
-/// A world under a budget, and what it tells.
+/// A fixture with a daily budget, and its warnings.
 fn with_daily_budget(
     world: RouteFixture,
     daily: NanoDollars,
     on_exceeded: OnExceeded,
 ) -> (RouteFixture, Arc<Mutex<Vec<String>>>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell: WarningFn = {
-        let told = Arc::clone(&told);
-        Arc::new(move |words: &str| told.lock().unwrap().push(words.to_owned()))
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let warning_fn: WarningFn = {
+        let warnings = Arc::clone(&warnings);
+        Arc::new(move |message: &str| warnings.lock().unwrap().push(message.to_owned()))
     };
-    let router = world.router.with_daily_budget(Some(DailyBudget { limit: daily, on_exceeded }), tell);
-    (RouteFixture { router, ..world }, told)
+    let router = world.router.with_daily_budget(Some(DailyBudget { limit: daily, on_exceeded }), warning_fn);
+    (RouteFixture { router, ..world }, warnings)
 }
 
 fn recorded_spend(world: &RouteFixture, simulated: bool) -> Spend {
@@ -62,7 +62,7 @@ fn recorded_spend(world: &RouteFixture, simulated: bool) -> Spend {
 
 #[tokio::test(start_paused = true)]
 async fn daily_budget_stops_calls_until_next_day() {
-    let (world, told) = with_daily_budget(
+    let (world, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         500_000,
         OnExceeded::Stop,
@@ -83,12 +83,12 @@ async fn daily_budget_stops_calls_until_next_day() {
         (StopReason::BudgetExceeded(over), 0)
     );
     assert_eq!(record.skipped[0].1.code(), "over_budget");
-    let words = "today's budget: $0.0002 of $0.0005 is spent, and the call may cost $0.0004";
-    assert_eq!(over.to_string(), words);
+    let message = "daily budget: $0.0002 of $0.0005 spent, and this call may cost $0.0004";
+    assert_eq!(over.to_string(), message);
     tokio::time::advance(seconds(2 * 3600)).await;
     assert!(world.call(&route).await.outcome.is_ok());
     assert_eq!(ledger(&world).read(|rows| rows.spend("2023-11-15", false)).nano_dollars, 2000);
-    assert!(told.lock().unwrap().is_empty());
+    assert!(warnings.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,10 +101,10 @@ async fn processes_reserve_daily_budget_in_turn() {
         with_daily_budget(world, 500_000, OnExceeded::Stop).0
     });
     let records = join_all(worlds.iter().map(|world| world.call(&route))).await;
-    assert!(records.iter().all(|record| record.outcome.is_ok()), "they turned out to be cheap");
-    let mut begun: Vec<u64> = worlds.iter().flat_map(request_seconds).collect();
-    begun.sort_unstable();
-    assert_eq!(begun, [0, 1, 2], "one at a time, since each could have used it up");
+    assert!(records.iter().all(|record| record.outcome.is_ok()), "the actual costs are low");
+    let mut started: Vec<u64> = worlds.iter().flat_map(request_seconds).collect();
+    started.sort_unstable();
+    assert_eq!(started, [0, 1, 2], "one at a time, because each could use up the budget");
     assert_eq!((recorded_spend(&worlds[0], false).nano_dollars, lease_count(&shared, "money")), (6000, 0));
 }
 
@@ -119,20 +119,20 @@ async fn free_candidate_fits_any_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn on_exceeded_warn_warns_once() {
-    let (world, told) = with_daily_budget(
+    let (world, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         100,
         OnExceeded::Warn,
     );
     let records = run_calls(&world, &priced_route(&[("a", Some(1000))]), 3).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
-    assert_eq!(told.lock().unwrap().len(), 1, "{told:?}");
+    assert_eq!(warnings.lock().unwrap().len(), 1, "{warnings:?}");
     assert_eq!(recorded_spend(&world, false), Spend { nano_dollars: 6000, unpriced_calls: 0 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_price_is_counted_as_unknown_spend() {
-    let (world, told) = with_daily_budget(
+    let (world, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         1000,
         OnExceeded::Stop,
@@ -140,9 +140,9 @@ async fn unknown_price_is_counted_as_unknown_spend() {
     let route = priced_route(&[("a", None)]);
     run_calls(&world, &route, 3).await;
     assert_eq!(recorded_spend(&world, false), Spend { nano_dollars: 0, unpriced_calls: 3 });
-    let told = told.lock().unwrap().clone();
-    assert!(told.len() == 1 && told[0].contains("its price is unknown"), "{told:?}");
-    // Once nothing is left, it may cost something.
+    let warnings = warnings.lock().unwrap().clone();
+    assert!(warnings.len() == 1 && warnings[0].contains("unknown price"), "{warnings:?}");
+    // With an exhausted budget, a call with an unknown price is not made.
     ledger(&world)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 1000, unpriced_calls: 0 }));
     let why = world.call(&route).await.outcome.unwrap_err().reason;
@@ -165,24 +165,25 @@ async fn simulated_spend_is_tracked_separately() {
     assert_eq!(recorded_spend(&world, true).nano_dollars, 2000);
     ledger(&world)
         .enqueue(|rows| rows.add_spend(START_DAY, true, Spend { nano_dollars: 498_000, unpriced_calls: 0 }));
-    // Two tokens came out, so twice as many are set aside.
+    // The measured answer has two tokens, and twice the mean is reserved.
     let why = world.call(&simulated).await.outcome.unwrap_err().reason;
-    assert!(why.message().ends_with("the call may cost $0.000004 (simulated)"), "{}", why.message());
+    assert!(why.message().ends_with("this call may cost $0.000004 (simulated)"), "{}", why.message());
 }
 
 #[tokio::test(start_paused = true)]
 async fn run_budget_caps_total_cost() {
-    let purse = |world: RouteFixture, limit| RouteFixture {
+    let with_budget = |world: RouteFixture, limit| RouteFixture {
         router: world.router.with_run_budget(Some(RunBudget::new(limit))),
         ..world
     };
     let route = priced_route(&[("a", Some(1000))]);
-    let world = with_limit_waiting(without_streaming(purse(
+    let world = with_limit_waiting(without_streaming(with_budget(
         RouteFixture::new([("a", vec![reply_with_usage()])]),
         408_000,
     )));
     let records = run_calls(&world, &route, 10).await;
-    // Each may cost 400,000 and costs 2,000: they wait for each other, and the fifth leaves too little for a sixth.
+    // Each call may cost 400,000 and costs 2,000. They wait for each other, and after the fifth the rest does
+    // not suffice for a sixth.
     assert_eq!(records.iter().filter(|record| record.outcome.is_ok()).count(), 5);
     let why = records[9].outcome.as_ref().unwrap_err().reason;
     assert!(
@@ -192,7 +193,7 @@ async fn run_budget_caps_total_cost() {
     assert_eq!(request_seconds(&world).len(), 5);
 
     let world =
-        purse(RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]), 400_000);
+        with_budget(RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]), 400_000);
     let record = world.call(&priced_route(&[("a", None), ("b", Some(1000))])).await;
     assert_eq!(
         (world.transport.hosts_called(), record.skipped[0].1.code()),
@@ -221,7 +222,7 @@ async fn expired_reservation_counts_as_spent() {
         1_000_000,
         OnExceeded::Stop,
     );
-    let killed = |holder: &str, until| Lease {
+    let lease = |holder: &str, until| Lease {
         scope: "money".into(),
         holder: holder.into(),
         since: START_MS - 31_000,
@@ -229,13 +230,14 @@ async fn expired_reservation_counts_as_spent() {
         nano_dollars: 300_000,
         tokens: 0,
     };
-    // One has ended; of the other nobody can have meant the end that it has.
-    let (ended, absurd) = (killed("x", START_MS - 1000), killed("y", START_MS + 5 * 86_400_000));
-    ledger(&world)
-        .enqueue(move |rows| [&ended, &absurd].into_iter().try_for_each(|lease| rows.acquire_lease(lease)));
+    // One has expired, and the end of the other is implausible.
+    let (expired, implausible) = (lease("x", START_MS - 1000), lease("y", START_MS + 5 * 86_400_000));
+    ledger(&world).enqueue(move |rows| {
+        [&expired, &implausible].into_iter().try_for_each(|lease| rows.acquire_lease(lease))
+    });
     assert_eq!(recorded_spend(&world, false).nano_dollars, 0);
     assert!(world.call(&priced_route(&[("a", Some(1000))])).await.outcome.is_ok());
-    assert_eq!(recorded_spend(&world, false).nano_dollars, 602_000, "once, and the call's own");
+    assert_eq!(recorded_spend(&world, false).nano_dollars, 602_000, "both leases, plus the call");
     ledger(&world)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 397_000, unpriced_calls: 0 }));
     let why = world.call(&priced_route(&[("a", Some(1000))])).await.outcome.unwrap_err().reason;
@@ -254,11 +256,11 @@ async fn late_completion_corrects_expired_reservation() {
         1_000_000,
         OnExceeded::Stop,
     );
-    // From the same seed, each has the same names: one has used its first.
+    // Both have the same seed and therefore the same holder names, so one uses up its first name.
     assert!(other.call(&route).await.outcome.is_ok());
     let asleep = async {
         tokio::time::sleep(seconds(35)).await;
-        // As if it had not been there to renew it.
+        // Expire the lease as if its process had been suspended.
         let holder = ledger(&other).read(|rows| rows.expired_leases("money", 0..1))[0].clone();
         ledger(&other)
             .enqueue(move |rows| rows.acquire_lease(&Lease { until: START_MS + 35_000, ..holder.clone() }));
@@ -266,7 +268,7 @@ async fn late_completion_corrects_expired_reservation() {
         assert_eq!(
             recorded_spend(&other, false).nano_dollars,
             8000,
-            "it is taken for dead: twice what such answers cost"
+            "the expired reservation of twice the mean cost counts as spent"
         );
     };
     let (record, ()) = tokio::join!(sleeper.call(&route), asleep);
@@ -293,7 +295,7 @@ async fn small_call_waits_behind_larger_reservation() {
         assert!(router.call(route, &request, &options, &mut SilentObserver).await.outcome.is_ok());
         tokio::time::Instant::now()
     };
-    // The second one has to wait for the first. The third would fit beside it, and waits for the second all the same.
+    // The second call waits for the first. The third would fit beside the first, but waits its turn.
     let (first, second, third) = tokio::join!(call(None, 0), call(None, 100), call(Some(5), 200));
     assert!(first < second && second <= third, "{first:?} {second:?} {third:?}");
 }

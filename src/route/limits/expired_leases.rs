@@ -1,25 +1,25 @@
-//! What processes left behind that did not live to give it back.
+//! Cleans up after processes that died or stalled while holding leases.
 
 use super::admission_request::RESERVATION_SCOPES;
 use super::{LEASE_MS, utc_day};
 use crate::ledger::{Lease, LedgerTables, Spend, SqlResult};
 use crate::route::clock_skew::live_lease_ends;
 
-/// Forgets leases that have ended. Money that was set aside for a call is spent then: its request had left.
+/// Removes expired leases. Their reservations are counted as spent, because the requests were sent.
 pub(super) fn settle_expired(rows: &LedgerTables<'_>, now: i64) -> SqlResult<()> {
-    for (money, simulated) in RESERVATION_SCOPES {
-        for lease in rows.expired_leases(money, live_lease_ends(now))? {
+    for (scope, simulated) in RESERVATION_SCOPES {
+        for lease in rows.expired_leases(scope, live_lease_ends(now))? {
             let spent = Spend { nano_dollars: lease.nano_dollars, unpriced_calls: 0 };
             rows.add_spend(&utc_day(lease.since), simulated, spent)?;
-            rows.release_lease(money, &lease.holder)?;
-            // It may only have slept, and go on to say what its call did cost.
-            rows.acquire_lease(&Lease { scope: booked_scope(money), until: now + LEASE_MS, ..lease })?;
+            rows.release_lease(scope, &lease.holder)?;
+            // The process may only be suspended and report the actual cost later.
+            rows.acquire_lease(&Lease { scope: booked_scope(scope), until: now + LEASE_MS, ..lease })?;
         }
     }
     rows.remove_expired_leases(live_lease_ends(now))
 }
 
-/// Keeps a lease that is still in use. One that was counted as spent stays that.
+/// Extends a lease that is still in use; one that was already counted as spent stays so.
 pub(super) fn renew_lease(rows: &LedgerTables<'_>, lease: &Lease) -> SqlResult<()> {
     if rows.extend_lease(&booked_scope(&lease.scope), &lease.holder, lease.until)? {
         return Ok(());
@@ -27,7 +27,7 @@ pub(super) fn renew_lease(rows: &LedgerTables<'_>, lease: &Lease) -> SqlResult<(
     rows.acquire_lease(lease)
 }
 
-/// Counts what a call cost, in place of what was counted when its lease ended, where that happened.
+/// Records the cost of a call, and replaces the amount counted when its lease expired, if it did.
 pub(super) fn record_final_spend(
     rows: &LedgerTables<'_>,
     call: &Lease,
@@ -41,7 +41,7 @@ pub(super) fn record_final_spend(
     rows.add_spend(day, simulated, more)
 }
 
-/// Where calls are remembered whose money was counted as spent before they ended.
+/// The scope of calls whose reservation was counted as spent before they ended.
 fn booked_scope(scope: &str) -> String {
     format!("{scope}, counted")
 }

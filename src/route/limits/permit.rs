@@ -1,4 +1,4 @@
-//! The right to make one attempt, given back when it is dropped.
+//! The right to make one attempt; dropping it releases what it holds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,34 +12,30 @@ use crate::catalog::Cost;
 use crate::chat::Usage;
 use crate::ledger::{RateBucket, Spend};
 
-/// A lease lasts so many milliseconds: by then the calls of a process that died are forgotten.
+/// Leases last this long, in milliseconds; calls of a process that died are forgotten after it.
 pub(in crate::route) const LEASE_MS: i64 = 30_000;
 
-/// A call that runs for longer renews its leases this often.
+/// Longer calls renew their leases at this interval.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The right to make one attempt.
 pub(in crate::route) struct Permit {
     limiter: Arc<LimiterState>,
     request: Arc<AdmissionRequest>,
     grant: AdmissionGrant,
     reservation: Option<Reservation>,
     started_at: i64,
-    /// Whether it is among this process's calls in flight.
+    /// Whether it counts among this process's calls in flight.
     is_in_flight: bool,
-    /// Whether something was sent whose cost is not known yet.
+    /// Whether a request was sent whose cost is not yet known.
     has_unsettled_cost: bool,
-    /// Whether its work was begun.
     has_started: bool,
-    /// Whether what it was given is known: while that is being written, nobody knows.
+    /// False while the grant is being written and is therefore not yet known.
     is_granted: bool,
 }
 
-/// How an attempt ended.
 pub(in crate::route) struct AttemptSettlement {
-    /// Whether it answered.
     pub(in crate::route) is_answered: bool,
-    /// Whether the provider refused it because there were too many.
+    /// Whether the provider answered with 429.
     pub(in crate::route) is_rate_limited: bool,
     pub(in crate::route) usage: Option<Usage>,
     pub(in crate::route) cost: Cost,
@@ -65,24 +61,23 @@ impl Permit {
         }
     }
 
-    /// Notes what it has to give back.
+    /// Sets what the permit has to release.
     pub(super) fn set_grant(&mut self, grant: AdmissionGrant) {
         self.grant = grant;
     }
 
-    /// Counts it among the calls in flight.
     pub(super) fn mark_in_flight(&mut self) {
         self.is_in_flight = true;
         self.is_granted = true;
         let mut in_flight = lock(&self.limiter.in_flight);
-        // The usual provider is there already, and costs no new name.
+        // Most calls find the provider's entry, which saves cloning the name.
         match in_flight.get_mut(&self.request.provider_scope) {
             Some(count) => *count += 1,
             None => drop(in_flight.insert(self.request.provider_scope.clone(), 1)),
         }
     }
 
-    /// Does the attempt's work, and keeps the leases for as long as it takes.
+    /// Runs the attempt and renews its leases while it runs.
     pub(in crate::route) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
         self.has_unsettled_cost = true;
         self.has_started = true;
@@ -93,32 +88,33 @@ impl Permit {
         let mut work = pin!(work);
         loop {
             match tokio::time::timeout(RENEW_INTERVAL, &mut work).await {
-                Ok(done) => return done,
+                Ok(output) => return output,
                 Err(_) => self.renew_leases(),
             }
         }
     }
 
     fn renew_leases(&self) {
-        let (ask, grant, now) = (Arc::clone(&self.request), self.grant, self.limiter.now());
+        let (request, grant, now) = (Arc::clone(&self.request), self.grant, self.limiter.now());
         self.limiter.ledger.enqueue(move |rows| {
-            lease_scopes(&ask, grant).try_for_each(|(scope, nano)| {
-                expired_leases::renew_lease(rows, &ask.lease_in(scope, nano, now))
+            lease_scopes(&request, grant).try_for_each(|(scope, nano)| {
+                expired_leases::renew_lease(rows, &request.lease_in(scope, nano, now))
             })
         });
     }
 
-    /// Says how the attempt ended, and what it used and cost.
+    /// Records how the attempt ended, its usage, and its cost.
     pub(in crate::route) fn settle(mut self, settled: &AttemptSettlement) {
         self.has_unsettled_cost = false;
         let in_flight = self.limiter.in_flight(&self.request.provider_scope);
-        let (began, now, scope) = (self.started_at, self.limiter.now(), self.request.provider_scope.clone());
+        let (started_at, now, scope) =
+            (self.started_at, self.limiter.now(), self.request.provider_scope.clone());
         if self.limiter.is_drill {
-            // What is played says nothing of how much the provider takes.
+            // A drill's simulated faults say nothing about the provider's limits.
         } else if settled.is_rate_limited {
             self.limiter
                 .ledger
-                .enqueue(move |rows| aimd::record_rate_limit(rows, &scope, began, in_flight, now));
+                .enqueue(move |rows| aimd::record_rate_limit(rows, &scope, started_at, in_flight, now));
         } else if settled.is_answered && self.grant.is_adaptive {
             self.limiter.ledger.enqueue(move |rows| aimd::record_success(rows, &scope, now));
         }
@@ -131,11 +127,11 @@ impl Permit {
         }
     }
 
-    /// The minute has what was used, in place of what was thought.
+    /// Replaces the expected tokens in the rate bucket with the actual ones.
     fn correct_rate_bucket(&self, usage: Option<&Usage>, answered: bool) {
         let used = match usage {
             Some(usage) => usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input + output),
-            // A refusal uses no tokens.
+            // A refused request uses no tokens.
             None => (!answered).then_some(0),
         };
         let Some(used) = used else { return };
@@ -147,8 +143,8 @@ impl Permit {
     }
 
     fn charge(&self, nano_dollars: u64) {
-        if let Some(kept) = &self.reservation {
-            kept.charge(nano_dollars);
+        if let Some(reservation) = &self.reservation {
+            reservation.charge(nano_dollars);
         }
         if nano_dollars > 0 || self.grant.reservation {
             self.record_spend(Spend { nano_dollars, unpriced_calls: 0 });
@@ -159,11 +155,11 @@ impl Permit {
         self.record_spend(Spend { nano_dollars: 0, unpriced_calls: 1 });
         if self.request.daily_budget.is_some() {
             let key = &self.request.health_key;
-            let words = format!(
-                "the budget does not count calls of {}/{}: its price is unknown; say it under `models:` in routes.yaml",
+            let message = format!(
+                "calls to {}/{} do not count toward the budget: unknown price; set it under `models:` in routes.yaml",
                 key.provider, key.model
             );
-            self.limiter.notify_once(&self.limiter.has_warned_price, &words);
+            self.limiter.notify_once(&self.limiter.has_warned_price, &message);
         }
     }
 
@@ -175,14 +171,14 @@ impl Permit {
         if !self.grant.reservation {
             return self.limiter.ledger.enqueue(move |rows| rows.add_spend(&day, simulated, more));
         }
-        let call = self.request.lease_in(
+        let lease = self.request.lease_in(
             self.request.reservation_scope(),
             self.request.expected_cost.unwrap_or(0),
             self.started_at,
         );
         self.limiter
             .ledger
-            .enqueue(move |rows| expired_leases::record_final_spend(rows, &call, simulated, &day, more));
+            .enqueue(move |rows| expired_leases::record_final_spend(rows, &lease, simulated, &day, more));
     }
 }
 
@@ -195,19 +191,19 @@ impl Drop for Permit {
         if self.has_unsettled_cost
             && let Some(cost) = self.request.expected_cost
         {
-            // Nobody waits for the answer any more, but its request has left: it is billed.
+            // The caller gave up, but the request was sent and will be billed.
             self.charge(cost);
         }
         self.reservation = None;
         if self.is_granted && self.grant.rate && !self.has_started {
-            // Nothing was sent, so nothing of the minute was used.
-            let less = RateBucket {
+            // Nothing was sent, so take back what was counted.
+            let correction = RateBucket {
                 second: self.started_at / 1000,
                 requests: -1,
                 tokens: -signed(self.request.expected_tokens),
             };
             let scope = self.request.provider_scope.clone();
-            self.limiter.ledger.enqueue(move |rows| rows.add_to_rate_bucket(&scope, less));
+            self.limiter.ledger.enqueue(move |rows| rows.add_to_rate_bucket(&scope, correction));
         }
         if self.is_in_flight {
             let mut in_flight = lock(&self.limiter.in_flight);
@@ -217,14 +213,14 @@ impl Drop for Permit {
             drop(in_flight);
         }
         if lease_scopes(&self.request, self.grant).next().is_some() {
-            let (ask, grant) = (Arc::clone(&self.request), self.grant);
+            let (request, grant) = (Arc::clone(&self.request), self.grant);
             self.limiter.ledger.enqueue(move |rows| {
-                lease_scopes(&ask, grant)
-                    .try_for_each(|(scope, _)| rows.release_lease(scope, &ask.lease_holder).map(drop))
+                lease_scopes(&request, grant)
+                    .try_for_each(|(scope, _)| rows.release_lease(scope, &request.lease_holder).map(drop))
             });
         }
         if self.is_in_flight {
-            // Those that wait look again.
+            // Waiting calls check again.
             self.limiter.capacity_freed.notify_waiters();
         }
     }

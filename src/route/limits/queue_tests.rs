@@ -1,4 +1,4 @@
-//! What is worth waiting for, and what a call that is not made leaves behind.
+//! Waiting for limits, and releasing what a call did not use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,7 @@ async fn call_waits_for_soonest_available_candidate() {
     ledger(&world).write(move |rows| rows.update_health(&key, open)).await;
     let records = run_calls(&world, &route, 2).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
-    assert_eq!(
-        request_seconds(&world),
-        [0, 4],
-        "the second one waits for the breaker, and not for the place"
-    );
+    assert_eq!(request_seconds(&world), [0, 4], "the second call waits for b's breaker, not for a's limit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +35,7 @@ async fn wait_beyond_deadline_fails_immediately() {
     let second = world.call(&route).await;
     assert!(first.outcome.is_ok());
     assert_eq!((second.outcome.unwrap_err().reason, second.latency), (StopReason::AtLimit, Duration::ZERO));
-    assert_eq!(second.skipped[0].1.to_string(), "it has had its one request a minute");
+    assert_eq!(second.skipped[0].1.to_string(), "at its limit of 1 request per minute");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,8 +50,8 @@ async fn dropped_permit_returns_requests_per_minute() {
         panic!()
     };
     drop(permit);
-    let begun = ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX));
-    assert_eq!(begun.iter().map(|pace| (pace.requests, pace.tokens)).collect::<Vec<_>>(), [(0, 0)]);
+    let buckets = ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX));
+    assert_eq!(buckets.iter().map(|bucket| (bucket.requests, bucket.tokens)).collect::<Vec<_>>(), [(0, 0)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,15 +59,15 @@ async fn drill_respects_limits_without_recording_state() {
     let world = RouteFixture::new([("a", vec![slow_reply(1), slow_reply(1), status_reply(429)])]);
     let route = route_with_limits(&["a"], concurrency_limit(1));
     let shared = Arc::clone(ledger(&world));
-    let draw = fastrand::Rng::with_seed(1);
-    let router = Router::for_drill(world.transport.clone(), world.router.health(), &route, draw);
-    let rehearsed = RouteFixture { router, ..world };
-    run_calls(&rehearsed, &route, 3).await;
-    assert_eq!(request_seconds(&rehearsed)[..3], [0, 1, 2], "one at once, for a drill too");
+    let rng = fastrand::Rng::with_seed(1);
+    let router = Router::for_drill(world.transport.clone(), world.router.health(), &route, rng);
+    let drill = RouteFixture { router, ..world };
+    run_calls(&drill, &route, 3).await;
+    assert_eq!(request_seconds(&drill)[..3], [0, 1, 2], "a drill respects the concurrency limit");
     assert_eq!(
         shared.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)),
         None,
-        "a refusal that is played says nothing"
+        "a simulated 429 does not change the limit"
     );
     let key = crate::route::health_store::health_key(route.candidates[0].target.as_ref().unwrap());
     assert_eq!(shared.read(|rows| rows.health(&key)).events, 0.0);

@@ -1,4 +1,4 @@
-//! What one run may cost, and the words for money that does not reach.
+//! The budget of one run, and the message for exceeded budgets.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -6,18 +6,16 @@ use std::sync::{Arc, Mutex};
 use super::lock;
 use crate::catalog::{NanoDollars, format_usd_exact};
 
-/// Why a call is not made: it would cost more than is left.
+/// A call was not made because its cost would exceed a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetExceeded {
-    /// What is spent.
     pub spent: NanoDollars,
-    /// What may be.
     pub limit: NanoDollars,
-    /// What the call may cost; `None` where nobody knows.
+    /// Estimated cost of the call; `None` if unknown.
     pub cost: Option<NanoDollars>,
-    /// Whether all this is the simulator's money.
+    /// Whether the amounts are simulated money.
     pub is_simulated: bool,
-    /// Whether it is the day's budget, and not the run's.
+    /// Whether it is the daily budget, not the run's.
     pub is_daily: bool,
 }
 
@@ -25,19 +23,19 @@ impl fmt::Display for BudgetExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (spent, limit) = (format_usd_exact(self.spent), format_usd_exact(self.limit));
         if self.is_daily {
-            write!(f, "today's budget: ${spent} of ${limit} is spent, and ")?;
+            write!(f, "daily budget: ${spent} of ${limit} spent, and ")?;
         } else {
-            write!(f, "this run has spent ${spent} of ${limit}, and ")?;
+            write!(f, "cost limit: ${spent} of ${limit} spent, and ")?;
         }
         match self.cost {
-            Some(cost) => write!(f, "the call may cost ${}", format_usd_exact(cost))?,
-            None => f.write_str("nobody knows what the call would cost")?,
+            Some(cost) => write!(f, "this call may cost ${}", format_usd_exact(cost))?,
+            None => f.write_str("the cost of this call is unknown")?,
         }
         f.write_str(if self.is_simulated { " (simulated)" } else { "" })
     }
 }
 
-/// What one run may cost. Real money and the simulator's are counted apart, each up to the limit.
+/// The budget of one run. Real and simulated money are counted separately, each up to the limit.
 #[derive(Clone, Debug)]
 pub struct RunBudget {
     limit: NanoDollars,
@@ -47,11 +45,11 @@ pub struct RunBudget {
 #[derive(Clone, Copy, Debug, Default)]
 struct BudgetTally {
     spent: NanoDollars,
-    /// What calls in flight may cost.
+    /// Estimated cost of calls in flight.
     reserved: NanoDollars,
 }
 
-/// Money set aside for one call. Dropped, it goes back.
+/// Money reserved for one call; dropping it releases the reservation.
 pub(super) struct Reservation {
     budget: RunBudget,
     nano_dollars: NanoDollars,
@@ -59,22 +57,21 @@ pub(super) struct Reservation {
 }
 
 impl RunBudget {
-    /// A purse for one run.
     pub fn new(limit: NanoDollars) -> Self {
         Self { limit, tallies: Arc::default() }
     }
 
-    /// Sets the cost of a call aside. `Err(None)` where it may reach once calls in flight are paid.
+    /// Reserves the cost of a call. `Err(None)` means that it may fit once calls in flight are settled.
     pub(super) fn reserve(
         &self,
         cost: NanoDollars,
         simulated: bool,
     ) -> Result<Reservation, Option<BudgetExceeded>> {
-        let mut counts = lock(&self.tallies);
-        let count = &mut counts[usize::from(simulated)];
+        let mut tallies = lock(&self.tallies);
+        let tally = &mut tallies[usize::from(simulated)];
         let over = |sum: NanoDollars| cost > 0 && sum.saturating_add(cost) > self.limit;
-        if over(count.spent) {
-            let (spent, limit) = (count.spent, self.limit);
+        if over(tally.spent) {
+            let (spent, limit) = (tally.spent, self.limit);
             return Err(Some(BudgetExceeded {
                 spent,
                 limit,
@@ -83,27 +80,26 @@ impl RunBudget {
                 is_daily: false,
             }));
         }
-        if over(count.spent.saturating_add(count.reserved)) {
+        if over(tally.spent.saturating_add(tally.reserved)) {
             return Err(None);
         }
-        count.reserved = count.reserved.saturating_add(cost);
+        tally.reserved = tally.reserved.saturating_add(cost);
         Ok(Reservation { budget: self.clone(), nano_dollars: cost, simulated })
     }
 }
 
 impl Reservation {
-    /// The call is paid.
     pub(super) fn charge(&self, nano_dollars: NanoDollars) {
-        let mut counts = lock(&self.budget.tallies);
-        let count = &mut counts[usize::from(self.simulated)];
-        count.spent = count.spent.saturating_add(nano_dollars);
+        let mut tallies = lock(&self.budget.tallies);
+        let tally = &mut tallies[usize::from(self.simulated)];
+        tally.spent = tally.spent.saturating_add(nano_dollars);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut counts = lock(&self.budget.tallies);
-        let count = &mut counts[usize::from(self.simulated)];
-        count.reserved = count.reserved.saturating_sub(self.nano_dollars);
+        let mut tallies = lock(&self.budget.tallies);
+        let tally = &mut tallies[usize::from(self.simulated)];
+        tally.reserved = tally.reserved.saturating_sub(self.nano_dollars);
     }
 }

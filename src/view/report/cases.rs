@@ -1,4 +1,4 @@
-//! The cases of a run as reports show them.
+//! The cases of a run, prepared for reports.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -10,42 +10,43 @@ use crate::eval::{
     self, AggregateOutcome, Case, CaseResult, RepairSet, SubjectSummary, Verdict, aggregate_full_results,
 };
 
-/// An answer; or a case with all its answers, where so many of them decide it.
+/// One result, or a case with all its repeats if `min_pass` decides it.
 pub(in crate::view) struct ReportedCase<'a> {
     pub(in crate::view) verdict: Verdict,
     pub(in crate::view) score: Option<f64>,
-    /// The answers, never none.
+    /// Never empty.
     pub(in crate::view) results: &'a [CaseResult],
-    /// The first that says why the verdict is what it is.
+    /// The first result with the case's verdict.
     pub(in crate::view) decisive: &'a CaseResult,
-    /// Which of a case's answers it is, from 1, where there are several and each counts by itself.
+    /// The repeat, from 1, if there are several and each counts separately.
     pub(in crate::view) repeat: Option<u32>,
-    /// How many answers pass and how many must, where that decides.
+    /// How many repeats pass and how many must, if `min_pass` decides.
     pub(in crate::view) passed_of_required: Option<(usize, u32)>,
-    /// The place of its case among these.
+    /// Index of its case in the run.
     index: Option<usize>,
     prompts: Rc<SubjectPrompts>,
 }
 
-/// So many bytes that all prompts begin with are shown in each.
+/// Shorter shared prefixes are not cut off.
 const MIN_SHARED_BYTES: usize = 60;
 
-/// One reason for a verdict: the assertion or the class of failure, and what it says.
+/// A failed assertion or a failure class, with its reason.
 #[derive(PartialEq)]
 pub(in crate::view) struct CaseReason<'a> {
     pub(in crate::view) name: &'a str,
     pub(in crate::view) reason: &'a str,
 }
 
-/// Of a set with more cases than that nobody reads what all of them have in common.
+/// In larger sets, shared prompts are not searched for.
 const MAX_COMPARED_CASES: usize = 10_000;
 
-/// What a subject was asked.
+/// The prompts of one subject.
 struct SubjectPrompts {
     cases: eval::Cases,
-    /// The prompts of the first cases.
+    /// Prompts of the first [`MAX_COMPARED_CASES`] cases.
     prompts: OnceCell<Vec<String>>,
-    /// How many bytes of its prompt are those of all cases, where they differ in nothing else.
+    /// Length of the prefix that all prompts share; `None` if the requests differ in more than the prompt's
+    /// text.
     shared_bytes: OnceCell<Option<usize>>,
 }
 
@@ -68,32 +69,32 @@ impl SubjectPrompts {
     }
 }
 
-/// The cases of a run as one of its subjects was asked them.
+/// The cases of a run with the prompts of one subject.
 pub(in crate::view) struct ReportCases<'a> {
     run: EvalRun<'a>,
-    asked: Rc<SubjectPrompts>,
-    /// Where the last one was found: results come in the order of the cases.
+    prompts: Rc<SubjectPrompts>,
+    /// The last index found. Results are in the order of cases, so the search starts here.
     last_index: Cell<usize>,
 }
 
 impl<'a> ReportCases<'a> {
     pub(in crate::view) fn for_subject(run: &EvalRun<'a>, summary: &SubjectSummary) -> Self {
         let all = run.set.cases_for_subject(&summary.subject, run.cases);
-        let asked = SubjectPrompts { cases: all, prompts: OnceCell::new(), shared_bytes: OnceCell::new() };
-        Self { run: *run, asked: Rc::new(asked), last_index: Cell::new(0) }
+        let prompts = SubjectPrompts { cases: all, prompts: OnceCell::new(), shared_bytes: OnceCell::new() };
+        Self { run: *run, prompts: Rc::new(prompts), last_index: Cell::new(0) }
     }
 
-    /// What is asked in all cases, where that is left out of each.
+    /// The part of the prompt that all cases share and that is omitted from each.
     pub(in crate::view) fn shared_prompt(&self) -> Option<String> {
-        let first = self.asked.cases.first()?.request;
+        let first = self.prompts.cases.first()?.request;
         let mut text = first.last_user_text();
-        text.truncate(self.asked.shared()?);
+        text.truncate(self.prompts.shared()?);
         let system = first.system_prompt.as_ref().map(|system| format!("[system]\n{system}\n[user]\n"));
         let preface = system.unwrap_or_default() + &text;
         (!preface.is_empty()).then_some(preface)
     }
 
-    /// What is judged of a subject's results, in their order.
+    /// A subject's results, or its cases if `min_pass` decides.
     pub(in crate::view) fn reported(
         &self,
         results: &'a [CaseResult],
@@ -101,12 +102,11 @@ impl<'a> ReportCases<'a> {
         let each = if self.run.min_pass.is_none() { results } else { &[] };
         let by_repeats = self.run.min_pass.into_iter().flat_map(move |min_pass| {
             let decided = aggregate_full_results(results, min_pass);
-            decided.filter_map(move |(of, decided)| self.from_repeats(of, decided, min_pass))
+            decided.filter_map(move |(of, decided)| self.report_case(of, decided, min_pass))
         });
-        each.iter().map(|result| self.from_answer(result)).chain(by_repeats)
+        each.iter().map(|result| self.report_answer(result)).chain(by_repeats)
     }
 
-    /// Those of them that do not pass.
     pub(in crate::view) fn not_passing(
         &self,
         results: &'a [CaseResult],
@@ -114,11 +114,11 @@ impl<'a> ReportCases<'a> {
         self.reported(results).filter(|judged| judged.verdict != Verdict::Pass)
     }
 
-    /// What a case asks, from where no other case asks the same: what tells it from its neighbours.
+    /// The prompt from where it differs from all others.
     pub(in crate::view) fn distinct_prompt(&self, judged: &ReportedCase<'a>) -> String {
         let Some(own) = judged.case() else { return String::new() };
         let mut text = own.request.last_user_text();
-        let others = self.asked.prompts().iter().enumerate().filter(|(at, _)| Some(*at) != judged.index);
+        let others = self.prompts.prompts().iter().enumerate().filter(|(at, _)| Some(*at) != judged.index);
         let longest = others.map(|(_, other)| common_prefix_bytes(&text, other)).max().unwrap_or(0);
         match back_to_word_start(&text, longest) {
             0 => text,
@@ -127,29 +127,29 @@ impl<'a> ReportCases<'a> {
         }
     }
 
-    fn from_repeats(
+    fn report_case(
         &self,
-        of: &'a [CaseResult],
-        decided: AggregateOutcome,
+        results: &'a [CaseResult],
+        outcome: AggregateOutcome,
         min_pass: MinPass,
     ) -> Option<ReportedCase<'a>> {
-        let first = of.first()?;
+        let first = results.first()?;
         Some(ReportedCase {
-            verdict: decided.verdict,
-            score: decided.score,
-            results: of,
-            decisive: of.iter().find(|result| result.verdict == decided.verdict).unwrap_or(first),
+            verdict: outcome.verdict,
+            score: outcome.score,
+            results,
+            decisive: results.iter().find(|result| result.verdict == outcome.verdict).unwrap_or(first),
             repeat: None,
             passed_of_required: Some((
-                of.iter().filter(|result| result.verdict == Verdict::Pass).count(),
+                results.iter().filter(|result| result.verdict == Verdict::Pass).count(),
                 min_pass.required,
             )),
             index: self.find_index(first),
-            prompts: Rc::clone(&self.asked),
+            prompts: Rc::clone(&self.prompts),
         })
     }
 
-    fn from_answer(&self, result: &'a CaseResult) -> ReportedCase<'a> {
+    fn report_answer(&self, result: &'a CaseResult) -> ReportedCase<'a> {
         ReportedCase {
             verdict: result.verdict,
             score: result.score,
@@ -158,12 +158,12 @@ impl<'a> ReportCases<'a> {
             repeat: (self.run.repeats > 1).then_some(result.repeat + 1),
             passed_of_required: None,
             index: self.find_index(result),
-            prompts: Rc::clone(&self.asked),
+            prompts: Rc::clone(&self.prompts),
         }
     }
 
     fn find_index(&self, result: &CaseResult) -> Option<usize> {
-        let all = &self.asked.cases;
+        let all = &self.prompts.cases;
         let last = self.last_index.get();
         let mut places = (last..all.len()).chain(0..last);
         let at = places.find(|at| all.head(*at).is_some_and(|head| *head.id == *result.case_id))?;
@@ -173,44 +173,41 @@ impl<'a> ReportCases<'a> {
 }
 
 impl<'a> ReportedCase<'a> {
-    /// The case as the set has it.
     pub(in crate::view) fn case(&self) -> Option<Case> {
         self.prompts.cases.get(self.index?)
     }
 
-    /// The case's id.
     pub(in crate::view) fn id(&self) -> &'a str {
         &self.decisive.case_id
     }
 
-    /// The case's id, with which of its answers it is where that must be said.
+    /// The case's ID, with the repeat if there are several.
     pub(in crate::view) fn display_name(&self) -> String {
         self.repeat.map_or_else(|| self.id().to_owned(), |nth| format!("{} #{nth}", self.id()))
     }
 
-    /// Why it does not pass: the failure that left nothing to grade, or each assertion that failed.
+    /// Why it does not pass: the failure of the call, or every failed assertion.
     pub(in crate::view) fn reasons(&self) -> Vec<CaseReason<'a>> {
         failure_reasons(self.decisive)
     }
 
-    /// How many of its answers pass, where that decides.
+    /// How many repeats pass, if `min_pass` decides.
     pub(in crate::view) fn describe_repeats(&self) -> Option<String> {
-        let (passed, must) = self.passed_of_required?;
-        Some(format!("{passed} of {} answers pass, {must} must", self.results.len()))
+        let (passed, required) = self.passed_of_required?;
+        Some(format!("{passed} of {} answers pass, {required} required", self.results.len()))
     }
 
-    /// What had to be put right for the answer to pass.
+    /// The repairs after which the answer would pass.
     pub(in crate::view) fn repaired_by(&self) -> Option<RepairSet> {
         self.decisive.repaired_by
     }
 
-    /// All that was asked: system prompt and turns, each under who says it; the user's words alone where there is nothing
-    /// else.
+    /// System prompt and messages, each under its role; a single prompt without a heading.
     pub(in crate::view) fn full_prompt(&self) -> String {
         self.case().map(|case| whole_prompt(&case.request)).unwrap_or_default()
     }
 
-    /// What was asked in this case, without what is asked in all.
+    /// The prompt without the part that all cases share.
     pub(in crate::view) fn unshared_prompt(&self) -> String {
         let Some(Case { request, .. }) = self.case() else { return String::new() };
         match self.prompts.shared() {
@@ -228,14 +225,14 @@ fn whole_prompt(request: &Request) -> String {
     let mut turns: Vec<String> =
         request.system_prompt.iter().map(|system| format!("[system]\n{system}")).collect();
     turns.extend(request.messages.iter().map(|message| {
-        let who = if message.role == Role::User { "user" } else { "assistant" };
-        format!("[{who}]\n{}", message.joined_text())
+        let role = if message.role == Role::User { "user" } else { "assistant" };
+        format!("[{role}]\n{}", message.joined_text())
     }));
     turns.join("\n")
 }
 
-/// How many bytes the prompts of all cases have in common, up to a word; `None` where they differ in more than the words of
-/// one turn.
+/// Length of the prefix that all prompts share, up to a word; `None` if the requests differ in more than the
+/// text of a single message.
 fn shared_prefix_bytes(mut cases: impl Iterator<Item = Request>) -> Option<usize> {
     let first = cases.next()?;
     if first.messages.len() != 1 {
@@ -253,16 +250,15 @@ fn shared_prefix_bytes(mut cases: impl Iterator<Item = Request>) -> Option<usize
         count += 1;
     }
     let length = if count == 1 { 0 } else { back_to_word_start(&text, length) };
-    // A prompt of which nothing would be left has to stay whole.
+    // Never cut off a whole prompt.
     Some(if shortest == length { 0 } else { length })
 }
 
-/// How many bytes two texts begin with alike.
 fn common_prefix_bytes(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
-/// The end of that many bytes, moved to where a line or a word begins; 0 where so little may as well be shown.
+/// Moves an offset back to the start of a line or a word; 0 if less than [`MIN_SHARED_BYTES`] remain.
 fn back_to_word_start(text: &str, mut length: usize) -> usize {
     while !text.is_char_boundary(length) {
         length -= 1;
@@ -274,7 +270,7 @@ fn back_to_word_start(text: &str, mut length: usize) -> usize {
     if start < MIN_SHARED_BYTES { 0 } else { start }
 }
 
-/// Why a result does not pass, each reason once.
+/// Why a result does not pass, without repetition.
 pub(in crate::view) fn failure_reasons(result: &CaseResult) -> Vec<CaseReason<'_>> {
     if let Some((class, message)) = &result.failure {
         return vec![CaseReason { name: class.as_str(), reason: message }];
@@ -282,7 +278,7 @@ pub(in crate::view) fn failure_reasons(result: &CaseResult) -> Vec<CaseReason<'_
     let failed = result.assertions.iter().filter(|assertion| assertion.verdict == Verdict::Fail);
     let mut whys: Vec<CaseReason<'_>> =
         failed.map(|assertion| CaseReason { name: &assertion.name, reason: &assertion.reason }).collect();
-    // Whatever asks for JSON says the same of an answer that is none.
+    // Every JSON assertion gives the same reason for an answer that is not JSON.
     whys.dedup();
     whys
 }
@@ -299,20 +295,20 @@ mod tests {
     fn shared_prefix_cases() {
         let head = "é".repeat(40);
         let [one, two, three] = ["one", "onto", "é"].map(|word| format!("{head}\n{word}"));
-        assert_eq!(shared_prefix_bytes(requests_for_prompts(&[&one, &two])), Some(81), "a word is whole");
+        assert_eq!(shared_prefix_bytes(requests_for_prompts(&[&one, &two])), Some(81), "cut at a word");
         assert_eq!(shared_prefix_bytes(requests_for_prompts(&[&one, &two, &three])), Some(81));
         let line = format!("{head}\nthe same words ");
         assert_eq!(
             shared_prefix_bytes(requests_for_prompts(&[&format!("{line}one"), &format!("{line}two")])),
             Some(81),
-            "so is a line"
+            "cut at a line"
         );
         assert_eq!(shared_prefix_bytes(requests_for_prompts(&[&one, "è"])), Some(0));
-        assert_eq!(shared_prefix_bytes(requests_for_prompts(&["a b", "a c"])), Some(0), "short");
+        assert_eq!(shared_prefix_bytes(requests_for_prompts(&["a b", "a c"])), Some(0), "too short");
         assert_eq!(
             shared_prefix_bytes(requests_for_prompts(&[&one, &format!("{head}\n")])),
             Some(0),
-            "nothing would be left"
+            "a prompt would be empty"
         );
         assert_eq!(shared_prefix_bytes(requests_for_prompts(&[&one])), Some(0));
         assert_eq!(shared_prefix_bytes(requests_for_prompts(&[])), None);

@@ -1,18 +1,17 @@
-//! What GitHub Actions reads from a job's output: annotations as workflow commands.
+//! Annotations for GitHub Actions, as workflow commands.
 
 use super::report_text::shorten;
 use super::{EvalRun, ReportCases};
 use crate::eval::{SourceLocation, Verdict};
 
-/// GitHub shows so many annotations of each kind for a step, and leaves out the rest without a word.
+/// GitHub silently drops more annotations of one kind in a step.
 const MAX_ANNOTATIONS: usize = 10;
 
-/// Annotations show so many characters of an answer.
 const MAX_ANSWER_CHARS: usize = 300;
 
-/// The commands that annotate the sets' files: why the gates fail, then the cases that do not pass. `place` makes a path
-/// one from the top of the repository.
-pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<String> {
+/// Annotates the sets' files with the gates' reasons and the cases that do not pass. `place` makes a path
+/// relative to the repository's root.
+pub(crate) fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     for run in runs {
@@ -31,14 +30,14 @@ pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<
                     words += &format!("\nanswer: {}", shorten(&judged.decisive.text, MAX_ANSWER_CHARS));
                 }
                 let title = format!("{} · {}", judged.display_name(), summary.subject);
-                let written = judged.case().and_then(|case| case.location);
-                let written =
-                    written.unwrap_or_else(|| SourceLocation { path: run.set.path.as_str().into(), line: 1 });
-                // Where the gate passes, a failed case is one that it allows.
+                let location = judged.case().and_then(|case| case.location);
+                let location = location
+                    .unwrap_or_else(|| SourceLocation { path: run.set.path.as_str().into(), line: 1 });
+                // If the gate passes, it allows this failure.
                 let fails = judged.verdict == Verdict::Fail && !run.gate.reasons.is_empty();
                 let (kind, list) = if fails { ("error", &mut errors) } else { ("warning", &mut warnings) };
                 if list.len() < MAX_ANNOTATIONS {
-                    list.push(workflow_command(kind, &written, place, &title, &words));
+                    list.push(workflow_command(kind, &location, place, &title, &words));
                 }
             }
         }
@@ -50,16 +49,16 @@ pub fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<
 
 fn workflow_command(
     kind: &str,
-    written: &SourceLocation,
+    location: &SourceLocation,
     place: &dyn Fn(&str) -> String,
     title: &str,
     words: &str,
 ) -> String {
-    let (file, line) = (escape_property(&place(&written.path)), written.line);
+    let (file, line) = (escape_property(&place(&location.path)), location.line);
     format!("::{kind} file={file},line={line},title={}::{}", escape_property(title), escape_data(words))
 }
 
-/// What stands behind a command: on one line, so that no other command can stand in it.
+/// Escapes a message so that it stays on one line and cannot contain another command.
 fn escape_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -68,9 +67,9 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Output in which no line is a workflow command: they are read from everything that a step prints, and a model's answer
-/// must not set the job's outputs. Both spellings are broken, `::name::` at a line's start and `##[name]` anywhere.
-pub fn neutralize_workflow_commands(text: &str) -> String {
+/// Neutralizes workflow commands: GitHub executes them in all output of a step, and a model's answer must not
+/// set the job's outputs. Covers both forms, `::name::` at the start of a line and `##[name]` anywhere.
+pub(crate) fn neutralize_workflow_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let words = line.trim_start();
@@ -91,9 +90,9 @@ mod tests {
 
     #[test]
     fn text_is_escaped_in_workflow_commands() {
-        let written = SourceLocation { path: "a,b:c.yaml".into(), line: 7 };
+        let location = SourceLocation { path: "a,b:c.yaml".into(), line: 7 };
         let command =
-            workflow_command("error", &written, &str::to_owned, "x::y", "50%\r\n::set-output name=a::b");
+            workflow_command("error", &location, &str::to_owned, "x::y", "50%\r\n::set-output name=a::b");
         assert_eq!(
             command,
             "::error file=a%2Cb%3Ac.yaml,line=7,title=x%3A%3Ay::50%25%0D%0A::set-output name=a::b"

@@ -1,4 +1,5 @@
-//! The results of an eval as one page: no script, nothing from outside, everything escaped by the template.
+//! The results of an eval as one HTML page, without scripts or external resources. The template escapes all
+//! text.
 
 use std::io::{self, Write};
 
@@ -28,9 +29,10 @@ fn run_value(run: &EvalRun<'_>) -> Value {
     let subjects: Vec<Value> = run
         .subjects()
         .map(|(summary, results)| {
-            let of = ReportCases::for_subject(run, summary);
-            let cases: Vec<Value> = of.reported(results).map(|judged| case_value(&judged)).collect();
-            let preface = of.shared_prompt().map(|preface| strip_control_chars(&preface));
+            let report_cases = ReportCases::for_subject(run, summary);
+            let cases: Vec<Value> =
+                report_cases.reported(results).map(|judged| case_value(&judged)).collect();
+            let preface = report_cases.shared_prompt().map(|preface| strip_control_chars(&preface));
             context! { cases, preface, ..subject_value(summary) }
         })
         .collect();

@@ -1,4 +1,4 @@
-//! The results of an eval as JSON. A report is written as it goes, so that no copy of all results is in memory.
+//! The results of an eval as JSON, serialized without a copy of all results in memory.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use crate::catalog::Cost;
 use crate::eval::{CaseResult, SubjectSummary, Verdict};
 use crate::view::baseline_comparison::comparison_json;
 
-/// `slalom.eval/1`.
+/// The object `slalom.eval/1`.
 #[derive(Serialize)]
 struct JsonReport<'a> {
     schema: &'static str,
@@ -19,7 +19,6 @@ struct JsonReport<'a> {
     exit_code: u8,
 }
 
-/// One run of it, with or without every case.
 struct JsonRun<'a> {
     run: &'a EvalRun<'a>,
     has_results: bool,
@@ -50,7 +49,7 @@ impl Serialize for JsonRun<'_> {
     }
 }
 
-/// What is said of a run as a whole.
+/// Everything but the results.
 fn run_header(run: &EvalRun<'_>) -> Map<String, Value> {
     let set = json!({
         "name": run.set.name, "description": run.set.description, "digest": run.set.digest, "cases": run.cases.len(),
@@ -74,15 +73,12 @@ fn build_report<'a>(runs: &'a [EvalRun<'a>], exit_code: u8, results: bool) -> Js
     JsonReport { schema: "slalom.eval/1", runs, exit_code }
 }
 
-/// The figures of all runs, on one line.
-///
-/// # Errors
-/// None that plain data could meet.
-pub fn eval_json(runs: &[EvalRun<'_>], exit_code: u8) -> serde_json::Result<String> {
+/// All runs on one line, without results.
+pub(crate) fn eval_json(runs: &[EvalRun<'_>], exit_code: u8) -> serde_json::Result<String> {
     serde_json::to_string(&build_report(runs, exit_code, false))
 }
 
-/// The figures, and every case.
+/// All runs with their results.
 pub(super) fn write(runs: &[EvalRun<'_>], exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &build_report(runs, exit_code, true))?;
     out.write_all(b"\n")

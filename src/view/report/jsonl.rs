@@ -1,4 +1,4 @@
-//! The results of an eval, one JSON object a line.
+//! The results of an eval, one JSON object per line.
 
 use std::io::{self, Write};
 

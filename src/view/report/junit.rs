@@ -1,4 +1,4 @@
-//! The results of an eval as JUnit's XML: a suite for each subject, a test for each case.
+//! The results of an eval as JUnit XML: one suite per subject, one test per case.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::view::baseline_comparison::comparison_lines;
 
 type XmlWriter<'a> = Writer<&'a mut dyn Write>;
 
-/// A message in an attribute has at most so many characters; all of it is in the text.
+/// Limit for the `message` attribute; the element's text has the whole message.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()> {
@@ -30,7 +30,6 @@ pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()>
     xml.into_inner().write_all(b"\n")
 }
 
-/// How the cases of a subject, or of all of them, fared.
 #[derive(Default)]
 struct JunitCounts {
     tests: u64,
@@ -61,7 +60,7 @@ fn write_suites(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>) -> io::Result<()> {
     for (summary, results) in run.subjects() {
         let cases = ReportCases::for_subject(run, summary);
         let name = strip_invalid_xml_chars(&format!("{} · {}", run.set.name, summary.subject));
-        // A dot would part a package from a class, and models have dots in their names.
+        // Dots separate packages from classes, but model names contain dots.
         let class = strip_invalid_xml_chars(&format!(
             "{}.{}",
             run.set.name.replace('.', "_"),
@@ -83,13 +82,11 @@ fn write_suites(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// How the subject stands to the baseline.
 fn describe_comparison(run: &EvalRun<'_>, summary: &SubjectSummary) -> Option<String> {
     let own = run.comparisons.iter().find(|comparison| comparison.challenger == summary.subject)?;
     comparison_lines(std::slice::from_ref(own), false).into_iter().next()
 }
 
-/// What is known of the subject and of the run as a whole.
 fn write_properties(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>, summary: &SubjectSummary) -> io::Result<()> {
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let mut all: Vec<(&str, Option<String>)> = vec![
@@ -135,7 +132,7 @@ fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, judged: &ReportedCase<'
     let kind = match judged.verdict {
         Verdict::Pass => return element.write_empty().map(drop),
         Verdict::Fail => "failure",
-        // An error is no failure: nobody knows what the answer would have been.
+        // Without a verdict the case is an error, not a failure.
         Verdict::Unscored => "error",
     };
     element
@@ -154,12 +151,11 @@ fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, judged: &ReportedCase<'
         .map(drop)
 }
 
-/// All that there is to say of a case that does not pass.
 fn failure_body(judged: &ReportedCase<'_>) -> String {
     let mut lines: Vec<String> =
         judged.reasons().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
     lines.extend(judged.describe_repeats());
-    lines.extend(judged.repaired_by().map(|repairs| format!("passes once repaired: {repairs}")));
+    lines.extend(judged.repaired_by().map(|repairs| format!("passes after repair: {repairs}")));
     lines.push(format!("prompt:\n{}", judged.unshared_prompt()));
     if judged.verdict == Verdict::Fail {
         lines.push(format!("answer:\n{}", judged.decisive.text));
@@ -167,20 +163,20 @@ fn failure_body(judged: &ReportedCase<'_>) -> String {
     lines.join("\n")
 }
 
-/// What the calls took together; nothing where that is not known of all of them.
+/// Total time of the calls; `None` if one of them is unknown.
 fn total_seconds(results: &[CaseResult]) -> Option<String> {
     let known: Option<Vec<f64>> =
         results.iter().map(|r| r.latency.map(|latency| latency.as_secs_f64())).collect();
     known.map(|all| format!("{:.3}", all.iter().sum::<f64>()))
 }
 
-/// A text without the characters that XML 1.0 cannot hold, not even escaped.
+/// Replaces characters that XML 1.0 does not allow even when escaped.
 fn strip_invalid_xml_chars(text: &str) -> String {
     let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
     text.chars().map(|c| if is_allowed(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// An attribute's value: a parser would make spaces of its line breaks anyway.
+/// For attribute values, in which XML parsers replace line breaks with spaces.
 fn collapse_whitespace(text: &str) -> String {
     strip_invalid_xml_chars(text).replace(['\n', '\r', '\t'], " ")
 }

@@ -1,26 +1,23 @@
-//! The results of an eval as Markdown: a comment for a pull request, the verdict first.
-//!
-//! What a model said is set in code, behind a fence that is longer than any in it: it can neither end a table or a fence,
-//! nor be HTML, a link or the name of somebody who is told of it then.
+//! The results of an eval as Markdown for a pull request comment, with the verdict first. Model output is set
+//! in code, in fences longer than any in the output, so that it cannot end a table or a fence, add HTML or
+//! links, or mention a user.
 
 use super::report_text::{
     describe_grading, describe_repairs, describe_run, format_pass_rate, format_percentile,
     format_three_decimals, is_simulated, shorten,
 };
 use super::{EvalRun, ReportCases, ReportedCase};
-use crate::chat::sanitize_char as harmless_char;
+use crate::chat::sanitize_char;
 use crate::eval::Verdict;
 use crate::view::baseline_comparison::comparison_lines;
 use crate::view::format::{format_cost, pluralize, strip_control_chars};
 
-/// GitHub takes comments of 65,536 characters; one that is full is not left out as a whole.
+/// GitHub allows 65,536 characters and rejects longer comments.
 const MAX_REPORT_CHARS: usize = 60_000;
 
-/// Prompts and answers are cut at so many characters.
 const MAX_TEXT_CHARS: usize = 2_000;
 
-/// The report of all runs.
-pub fn markdown_report(runs: &[EvalRun<'_>]) -> String {
+pub(crate) fn markdown_report(runs: &[EvalRun<'_>]) -> String {
     let mut out = runs.iter().map(overview).collect::<Vec<_>>().join("\n");
     for run in runs {
         write_cases(run, &mut out);
@@ -28,12 +25,11 @@ pub fn markdown_report(runs: &[EvalRun<'_>]) -> String {
     out
 }
 
-/// Verdict and figures of a run.
 fn overview(run: &EvalRun<'_>) -> String {
     let verdict = if run.gate.is_passed() {
         "✅ the gate passed"
     } else if run.gate.reasons.is_empty() {
-        "⚠️ the gate cannot judge this"
+        "⚠️ the gate is inconclusive"
     } else {
         "❌ the gate failed"
     };
@@ -42,7 +38,7 @@ fn overview(run: &EvalRun<'_>) -> String {
     if !reasons.is_empty() {
         out += &format!("{}\n", fenced_block(&reasons.join("\n")));
     }
-    out += "| subject | passed | pass rate [95 %] | after repair | score | cost | p50 | p95 |\n";
+    out += "| subject | passed | pass rate [95% CI] | after repair | score | cost | p50 | p95 |\n";
     out += "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     for summary in run.summaries {
         let mark = if summary.is_simulated { " (sim)" } else { "" };
@@ -61,13 +57,13 @@ fn overview(run: &EvalRun<'_>) -> String {
     }
     let compared = comparison_lines(run.comparisons, false);
     if !compared.is_empty() {
-        out += &format!("\nCompared case by case:\n\n{}", fenced_block(&compared.join("\n")));
+        out += &format!("\nPaired comparison:\n\n{}", fenced_block(&compared.join("\n")));
     }
     out += &format!("\n{}", run_notes(run));
     out
 }
 
-/// What the figures alone do not say.
+/// Notes below the figures.
 fn run_notes(run: &EvalRun<'_>) -> String {
     let mut notes = Vec::new();
     for summary in run.summaries {
@@ -78,10 +74,10 @@ fn run_notes(run: &EvalRun<'_>) -> String {
         );
         if summary.unscored > 0 {
             let count = pluralize(summary.unscored, "case");
-            notes.push(format!("- {subject}: {count} unscored, which counts in no figure"));
+            notes.push(format!("- {subject}: {count} unscored, excluded from all figures"));
         }
         if summary.cached_count > 0 {
-            notes.push(format!("- {subject}: {} from before", pluralize(summary.cached_count, "answer")));
+            notes.push(format!("- {subject}: {} from the cache", pluralize(summary.cached_count, "answer")));
         }
     }
     if is_simulated(run) {
@@ -91,7 +87,7 @@ fn run_notes(run: &EvalRun<'_>) -> String {
     notes.join("\n") + "\n"
 }
 
-/// The cases that do not pass, for as long as there is room.
+/// Failing and unscored cases, as long as they fit.
 fn write_cases(run: &EvalRun<'_>, out: &mut String) {
     for (summary, results) in run.subjects() {
         let cases = ReportCases::for_subject(run, summary);
@@ -116,12 +112,12 @@ fn write_cases(run: &EvalRun<'_>, out: &mut String) {
             }
         }
         if left_out > 0 {
-            out.push_str(&format!("… and {left_out} more; the .json report has all of them\n"));
+            out.push_str(&format!("… and {left_out} more (see the .json report)\n"));
         }
     }
 }
 
-/// A case that does not pass, folded up.
+/// A collapsed section for a case that does not pass.
 fn case_details(judged: &ReportedCase<'_>) -> String {
     let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
     let whys = judged.reasons();
@@ -134,7 +130,7 @@ fn case_details(judged: &ReportedCase<'_>) -> String {
         out += &format!("\n{words}.\n");
     }
     if let Some(repairs) = judged.repaired_by() {
-        out += &format!("\nPasses once repaired: {}.\n", inline_code(&repairs.to_string()));
+        out += &format!("\nPasses after repair: {}.\n", inline_code(&repairs.to_string()));
     }
     out += &format!("\nPrompt:\n\n{}", fenced_block(&judged.unshared_prompt()));
     if judged.verdict == Verdict::Fail {
@@ -143,13 +139,13 @@ fn case_details(judged: &ReportedCase<'_>) -> String {
     out + "\n</details>\n\n"
 }
 
-/// A text on one line, as code. Written as HTML with everything that means anything to Markdown as an entity, so that it
-/// stays one cell of a table, and so that nobody is mentioned: no name is looked for in code.
+/// A single-line text as HTML code. Characters with a meaning in Markdown become entities, so that the text
+/// stays in its table cell. GitHub does not expand mentions in code.
 fn inline_code(text: &str) -> String {
     let mut out = String::from("<code>");
     let mut last = ' ';
-    for c in shorten(text, 200).chars().map(harmless_char) {
-        // Letters, digits and what joins them mean nothing by themselves, unless they make an address.
+    for c in shorten(text, 200).chars().map(sanitize_char) {
+        // Letters, digits, and separators are safe unless they form a URL.
         let plain = match c {
             ' ' | '-' | ',' | ':' => true,
             '/' => last != ':',
@@ -166,7 +162,7 @@ fn inline_code(text: &str) -> String {
     out + "</code>"
 }
 
-/// A text behind fences of its own.
+/// A code block whose fence is longer than any in the text.
 fn fenced_block(text: &str) -> String {
     let text = strip_control_chars(text);
     let cut = text.chars().nth(MAX_TEXT_CHARS).is_some();

@@ -1,19 +1,18 @@
-//! Files that are written whole or not at all.
+//! Writes files completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Where a report goes.
 enum WriteTarget {
-    /// Beside the file, whose place it takes once it is whole.
+    /// A new file next to the target that is then renamed.
     TempAndRename(PathBuf),
-    /// Into what is there: a device, a pipe, a link to nothing yet, or a file in a folder that may not be written to.
+    /// Directly, for a device, a pipe, a dangling symlink, or a file in a read-only directory.
     InPlace(PathBuf),
 }
 
 fn resolve_write_target(path: &Path) -> io::Result<WriteTarget> {
-    // A link stays a link: what it points to is replaced.
+    // Follow symlinks, so that the link itself stays.
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
         Err(_) if path.is_symlink() => return Ok(WriteTarget::InPlace(path.to_owned())),
@@ -21,12 +20,12 @@ fn resolve_write_target(path: &Path) -> io::Result<WriteTarget> {
     };
     let metadata = fs::metadata(&target)?;
     if metadata.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
     Ok(if metadata.is_file() { WriteTarget::TempAndRename(target) } else { WriteTarget::InPlace(target) })
 }
 
-/// A name beside a file that no other process uses.
+/// A path next to the target that no other process uses.
 fn temp_path(target: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
@@ -34,14 +33,11 @@ fn temp_path(target: &Path) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// Whether a report can be written there, found out without changing anything that is there.
-///
-/// # Errors
-/// Why it cannot.
-pub fn probe_writable(path: &Path) -> io::Result<()> {
+/// Checks that a report can be written, without changing existing files.
+pub(crate) fn probe_writable(path: &Path) -> io::Result<()> {
     let target = match resolve_write_target(path)? {
         WriteTarget::TempAndRename(target) => target,
-        // Opening a pipe would wait for its reader, and opening a link to nothing would make what it points to.
+        // Opening a pipe would block, and opening a dangling symlink would create its target.
         WriteTarget::InPlace(_) => return Ok(()),
     };
     if target.exists() {
@@ -54,17 +50,17 @@ pub fn probe_writable(path: &Path) -> io::Result<()> {
     fs::remove_file(&probe)
 }
 
-/// Writes a file in the place of what was there: whole or not at all, but where it is no plain file.
+/// Replaces a file completely or not at all. A target that is not a regular file is written in place.
 ///
 /// # Errors
-/// When it cannot be written; what was there is there still.
-pub fn replace_file(path: &Path, write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+/// If writing fails; an existing file is then unchanged.
+pub(crate) fn replace_file(path: &Path, write: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let target = match resolve_write_target(path)? {
         WriteTarget::TempAndRename(target) => target,
         WriteTarget::InPlace(target) => return write_in_place(&target, write),
     };
     let new = temp_path(&target);
-    // A process of the same number may have left one behind when it was killed.
+    // A killed process with the same ID may have left one behind.
     let _ = fs::remove_file(&new);
     let file = match OpenOptions::new().write(true).create_new(true).open(&new) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && target.exists() => {
@@ -84,7 +80,7 @@ fn write_and_sync(
     target: &Path,
     write: impl Fn(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    // Who could not read the old file shall not read the new one.
+    // Keep the old file's permissions, so that the new one is not readable by more users.
     if let Ok(old) = fs::metadata(target) {
         file.set_permissions(old.permissions())?;
     }
@@ -112,18 +108,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.md");
         probe_writable(&path).unwrap();
-        assert!(!path.exists(), "asking changes nothing");
+        assert!(!path.exists(), "probing changes nothing");
         replace_file(&path, text_writer("old")).unwrap();
         let fails = |out: &mut dyn Write| {
             out.write_all(b"half")?;
-            Err(io::Error::other("no room"))
+            Err(io::Error::other("disk full"))
         };
-        assert_eq!(replace_file(&path, fails).unwrap_err().to_string(), "no room");
+        assert_eq!(replace_file(&path, fails).unwrap_err().to_string(), "disk full");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         probe_writable(&path).unwrap();
         replace_file(&path, text_writer("new")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
         assert!(probe_writable(folder.path()).is_err());
         assert!(probe_writable(&folder.path().join("no/such/folder.md")).is_err());
     }

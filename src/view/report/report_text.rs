@@ -1,11 +1,11 @@
-//! What all reports say in the same words.
+//! Text that all reports share.
 
 use super::EvalRun;
 use crate::catalog::CostSource;
 use crate::eval::SubjectSummary;
 use crate::view::format::{format_cost, pluralize};
 
-/// A share with three digits; a dash where there is none.
+/// Three decimals, or a dash without a value.
 pub(super) fn format_three_decimals(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
 }
@@ -17,13 +17,14 @@ pub(super) fn format_pass_rate(summary: &SubjectSummary) -> String {
     format_three_decimals(summary.pass_rate) + &interval
 }
 
-/// `212 ms`, of the median or another of the three percentiles.
+/// `212 ms`; `at` selects p50, p95, or p99.
 pub(super) fn format_percentile(summary: &SubjectSummary, at: usize) -> String {
     let figure = summary.latency_ms.and_then(|all| all.get(at).copied());
     figure.map_or_else(|| "–".to_owned(), |milliseconds| format!("{milliseconds:.0} ms"))
 }
 
-/// What the failures of a subject are, where some of them are a matter of form: mismatch of the harness, or the model.
+/// How many failures pass after a repair of their form, and are thus a mismatch of the harness rather than a
+/// regression.
 pub(in crate::view) fn describe_repairs(summary: &SubjectSummary) -> Option<String> {
     let repaired: u64 = summary.repair_counts.iter().map(|(_, count)| count).sum();
     let (first, _) = summary.repair_counts.first()?;
@@ -39,46 +40,44 @@ pub(in crate::view) fn describe_repairs(summary: &SubjectSummary) -> Option<Stri
     let pass = if repaired == 1 { "passes" } else { "pass" };
     let failures = pluralize(summary.failed, "failure");
     Some(format!(
-        "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate}, the gate goes by {raw}"
+        "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate} (the gate uses {raw})"
     ))
 }
 
-/// What judging took, and what there is to know of the judges.
+/// Cost and agreement of the judges, and whether they are from the subject's family.
 pub(in crate::view) fn describe_grading(summary: &SubjectSummary) -> Vec<String> {
     let judging = &summary.grader_usage;
     let mut words = Vec::new();
     if judging.calls > 0 {
         let mark = if judging.cost.source == CostSource::Simulated { " (sim)" } else { "" };
         let calls = pluralize(judging.calls, "call");
-        let agree = judging.agreement().map(|share| format!("; {:.0} % of votes agree", share * 100.0));
+        let agree = judging.agreement().map(|share| format!("; {:.0}% of votes agree", share * 100.0));
         let (cost, agree) = (format_cost(judging.cost), agree.unwrap_or_default());
-        words.push(format!("judged by {calls}, {cost}{mark}, which is no part of its cost{agree}"));
+        words.push(format!("judging: {calls}, {cost}{mark}, not included in its cost{agree}"));
     }
     if !summary.same_family_judges.is_empty() {
-        let kin = summary.same_family_judges.join(", ");
-        words.push(format!("judged by its own family ({kin}), which tends to be kinder"));
+        let judges = summary.same_family_judges.join(", ");
+        words.push(format!("judged by its own model family ({judges}), which may favor it"));
     }
     words
 }
 
-/// Whether the simulator had a part in it, as a subject or as a judge.
+/// Whether a subject or a judge was simulated.
 pub(in crate::view) fn is_simulated(run: &EvalRun<'_>) -> bool {
     let judged = |summary: &SubjectSummary| summary.grader_usage.cost.source == CostSource::Simulated;
     run.summaries.iter().any(|summary| summary.is_simulated || judged(summary))
 }
 
-/// What a run was, on a line.
 pub(super) fn describe_run(run: &EvalRun<'_>) -> String {
     let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
     let cut = if run.is_complete { "" } else { ", incomplete" };
     format!("{}{times}{cut} · run {} · {}", pluralize(run.cases.len(), "case"), run.id, run.set.digest)
 }
 
-/// Said wherever a subject was simulated.
 pub(in crate::view) const SIMULATED_NOTE: &str =
-    "(sim): answers, prices and latencies come from slalom's simulator, not from a model";
+    "(sim): answers, prices, and latencies come from slalom's simulator, not from a model";
 
-/// A text on one line and no longer than that, in characters.
+/// Joins a text into one line of at most `most` characters.
 pub(in crate::view) fn shorten(text: &str, most: usize) -> String {
     let mut words = text.split_whitespace();
     let mut line = words.next().unwrap_or_default().to_owned();
@@ -123,7 +122,7 @@ mod tests {
         assert_eq!(
             describe_repairs(&one).as_deref(),
             Some(
-                "11 of 13 failures pass once fences are stripped: harness mismatch, not a regression; pass rate after repair 0.930, the gate goes by 0.820"
+                "11 of 13 failures pass once code fences are stripped: harness mismatch, not a regression; pass rate after repair 0.930 (the gate uses 0.820)"
             )
         );
         let both = RepairSet::from(Repair::CutPreamble).union(Repair::StripFences.into());

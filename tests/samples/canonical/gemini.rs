@@ -1,4 +1,4 @@
-//! Gemini, on both of its hosts.
+//! Canonical Gemini requests.
 
 use serde_json::{Map, Value, json};
 
@@ -25,12 +25,12 @@ pub(super) fn gemini(body: &mut Fields) {
     join_declarations(body);
 }
 
-/// A schema is said in JSON Schema, or in the vendor's older way with its types in capitals.
+/// Parameters are either JSON Schema or the vendor's older format with upper-case types.
 fn canonicalize_function(function: &mut Fields) {
     drop_default(function, "description", &json!(""));
     let older = function.remove("parameters").map(lowercase_types);
     let schema = function.remove("parametersJsonSchema").or(older);
-    // A function that takes nothing says so, or says nothing.
+    // A function without parameters may have an empty schema or none.
     let open = |schema: &Value| schema.get("additionalProperties").is_some_and(|more| *more != json!(false));
     let takes =
         |schema: &Value| open(schema) || schema["properties"].as_object().is_none_or(|p| !p.is_empty());
@@ -39,7 +39,7 @@ fn canonicalize_function(function: &mut Fields) {
     }
 }
 
-/// All functions stand in one tool, before the vendor's own.
+/// Moves all functions into one tool, before the built-in tools.
 fn join_declarations(body: &mut Fields) {
     let Some(tools) = body.get_mut("tools").and_then(Value::as_array_mut) else { return };
     let mut functions = Vec::new();

@@ -1,4 +1,4 @@
-//! OpenAI's two dialects.
+//! Canonical requests of OpenAI Chat Completions and Responses.
 
 use serde_json::{Map, Value, json};
 
@@ -87,8 +87,8 @@ fn canonicalize_item(item: &mut Fields) {
             item.remove("type");
             item.remove("id");
             item.remove("status");
-            let said = item.get("role") == Some(&json!("assistant"));
-            let kind = if said { "output_text" } else { "input_text" };
+            let is_assistant = item.get("role") == Some(&json!("assistant"));
+            let kind = if is_assistant { "output_text" } else { "input_text" };
             if let Some(content) = item.remove("content") {
                 item.insert(
                     "content".to_owned(),
@@ -110,12 +110,12 @@ fn canonicalize_item(item: &mut Fields) {
     }
 }
 
-/// What the model said in several messages in a row is one of them.
+/// Joins consecutive assistant messages.
 fn merge_assistant_messages(input: &mut Vec<Value>) {
     let mut joined: Vec<Value> = Vec::new();
     for item in input.drain(..) {
-        let said = |item: &Value| item["role"] == "assistant" && item["content"].is_array();
-        match joined.last_mut().filter(|last| said(last) && said(&item)) {
+        let is_assistant = |item: &Value| item["role"] == "assistant" && item["content"].is_array();
+        match joined.last_mut().filter(|last| is_assistant(last) && is_assistant(&item)) {
             Some(last) => {
                 let more = item["content"].as_array().cloned().unwrap_or_default();
                 if let Some(content) = last["content"].as_array_mut() {

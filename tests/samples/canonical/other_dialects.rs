@@ -1,4 +1,4 @@
-//! Anthropic, Bedrock, Cohere and Ollama.
+//! Canonical requests of Anthropic, Bedrock, Cohere, and Ollama.
 
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,8 @@ pub(super) fn bedrock(body: &mut Fields) {
     });
 }
 
-/// The vendor joins turns of one speaker; in a turn of the user, tool results stand first.
+/// Joins consecutive messages with the same role, as the vendor does. Puts tool results first in user
+/// messages.
 fn merge_turns(body: &mut Fields, is_result: impl Fn(&Value) -> bool) {
     let Some(messages) = body.get_mut("messages").and_then(Value::as_array_mut) else { return };
     let mut joined: Vec<Value> = Vec::new();
@@ -91,15 +92,15 @@ pub(super) fn ollama(body: &mut Fields) {
     }
 }
 
-/// A tool's name beside what it gave back is that of the call before it.
+/// Fills a missing `tool_name` with the name of the preceding call.
 fn fill_tool_names(messages: &mut [Value]) {
-    let mut named = Value::Null;
+    let mut last_name = Value::Null;
     for message in messages {
         if let Some(name) = message.pointer("/tool_calls/0/function/name") {
-            named = name.clone();
+            last_name = name.clone();
         }
-        if message["role"] == "tool" && message["tool_name"].is_null() && !named.is_null() {
-            message["tool_name"] = named.clone();
+        if message["role"] == "tool" && message["tool_name"].is_null() && !last_name.is_null() {
+            message["tool_name"] = last_name.clone();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Anthropic Messages.
+//! Independent reading of Anthropic Messages.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) fn fold(events: &[Value]) -> Result<Value, ExpectedFailure> {
     for event in events {
         let at = event["index"].as_u64().unwrap_or(0);
         match event["type"].as_str().unwrap_or_default() {
-            // A second one begins the message anew.
+            // A second `message_start` restarts the message.
             "message_start" => (body, blocks) = (event["message"].clone(), BTreeMap::new()),
             "content_block_start" => {
                 blocks.insert(at, event["content_block"].clone());

@@ -1,4 +1,4 @@
-//! Bedrock Converse.
+//! Independent reading of Bedrock Converse.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
         return Err(in_band_failure(body));
     }
     let blocks = &body["output"]["message"]["content"];
-    let said = |block: &Value| {
+    let block_text = |block: &Value| {
         let cited = list(&block["citationsContent"]["content"]).map(|cited| text(&cited["text"]));
         text(&block["text"]) + &cited.collect::<String>()
     };
@@ -70,7 +70,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     let (cached, written) = (either("cacheReadInputTokens"), either("cacheWriteInputTokens"));
     let into = sum(&[count(&usage["inputTokens"]), cached, written]);
     Ok(Answer {
-        text: list(blocks).map(said).collect(),
+        text: list(blocks).map(block_text).collect(),
         reasoning: list(blocks).map(|b| text(&b["reasoningContent"]["reasoningText"]["text"])).collect(),
         finish: super::finish_with_calls(finish, &calls),
         calls,

@@ -1,4 +1,4 @@
-//! Cohere and Ollama.
+//! Independent reading of Cohere and Ollama.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub(super) fn read_cohere(body: &Value) -> Result<Answer, ExpectedFailure> {
     let tokens = if usage["tokens"].is_object() { &usage["tokens"] } else { &usage["billed_units"] };
     Ok(Answer {
         text: texts(&message["content"], "text", |_| true),
-        // What the model says before it calls tools are thoughts.
+        // The tool plan counts as reasoning.
         reasoning: text(&message["tool_plan"]) + &texts(&message["content"], "thinking", |_| true),
         finish: finish_with_calls(finish, &calls),
         calls,

@@ -1,4 +1,4 @@
-//! Gemini generateContent.
+//! Independent reading of Gemini generateContent.
 
 use serde_json::{Map, Value, json};
 use slalom::chat::{FailureClass, FinishReason};
@@ -33,7 +33,7 @@ pub(super) fn fold(chunks: &[Value]) -> Result<Value, ExpectedFailure> {
     Ok(json!({"candidates": candidates, "promptFeedback": feedback, "usageMetadata": usage}))
 }
 
-/// A call begins with a name, grows piece by piece and ends with one without a name.
+/// A streamed call starts with a name; the following parts without a name extend its arguments.
 fn join_partial_calls(parts: Vec<Value>) -> Vec<Value> {
     let mut whole: Vec<Value> = Vec::new();
     for part in parts {
@@ -51,7 +51,7 @@ fn join_partial_calls(parts: Vec<Value>) -> Vec<Value> {
     whole
 }
 
-/// Puts a piece where its path says.
+/// Sets or extends the argument at the JSON path of `piece`.
 fn set_at_path(arguments: &mut Value, piece: &Value) {
     let path = text(&piece["jsonPath"]).replace(['[', ']', '\'', '$'], ".");
     let mut place = arguments;
@@ -69,10 +69,10 @@ fn set_at_path(arguments: &mut Value, piece: &Value) {
             Err(_) => &mut place[step],
         };
     }
-    let said = ["stringValue", "numberValue", "boolValue"].iter().find_map(|kind| piece.get(kind));
-    match (place.as_str(), said.and_then(Value::as_str)) {
+    let value = ["stringValue", "numberValue", "boolValue"].iter().find_map(|kind| piece.get(kind));
+    match (place.as_str(), value.and_then(Value::as_str)) {
         (Some(so_far), Some(more)) => *place = json!(so_far.to_owned() + more),
-        _ => *place = said.cloned().unwrap_or_default(),
+        _ => *place = value.cloned().unwrap_or_default(),
     }
 }
 

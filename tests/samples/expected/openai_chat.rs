@@ -1,4 +1,4 @@
-//! OpenAI Chat Completions.
+//! Independent reading of OpenAI Chat Completions.
 
 use serde_json::{Value, json};
 use slalom::chat::{FailureClass, FinishReason};
@@ -11,15 +11,15 @@ use super::{
 
 pub(super) fn fold(frames: &Frames) -> Result<Value, ExpectedFailure> {
     let (mut message, mut calls) = (json!({"content": []}), Vec::<(Value, Value)>::new());
-    let (mut finish, mut usage, mut unsaid) = (Value::Null, Value::Null, false);
+    let (mut finish, mut usage, mut missing_reason) = (Value::Null, Value::Null, false);
     for chunk in &frames.objects {
         let failed = |error: &Value| !error.is_null() && finish.is_null();
         if failed(&chunk["error"]) || failed(&chunk["x_groq"]["error"]) {
             return Err(in_band_failure(chunk));
         }
-        for said in [&chunk["usage"], &chunk["x_groq"]["usage"]] {
-            if said.is_object() {
-                usage = said.clone();
+        for reported in [&chunk["usage"], &chunk["x_groq"]["usage"]] {
+            if reported.is_object() {
+                usage = reported.clone();
                 break;
             }
         }
@@ -28,7 +28,7 @@ pub(super) fn fold(frames: &Frames) -> Result<Value, ExpectedFailure> {
                 return Err(in_band_failure(choice));
             }
             let reason = choice.get("finish_reason");
-            unsaid |= reason.is_none() || reason == Some(&json!(""));
+            missing_reason |= reason.is_none() || reason == Some(&json!(""));
             if finish.is_null() && reason.and_then(Value::as_str).is_some_and(|word| !word.is_empty()) {
                 finish = choice["finish_reason"].clone();
             }
@@ -50,15 +50,15 @@ pub(super) fn fold(frames: &Frames) -> Result<Value, ExpectedFailure> {
             list(&delta["tool_calls"]).for_each(|piece| append_call_delta(&mut calls, piece));
         }
     }
-    if finish.is_null() && !(frames.done && unsaid) {
+    if finish.is_null() && !(frames.done && missing_reason) {
         return Err(truncated());
     }
-    let word = if finish.is_null() { json!("unsaid") } else { finish };
+    let word = if finish.is_null() { json!("missing_reason") } else { finish };
     message["tool_calls"] = calls.into_iter().map(|(_, call)| call).collect();
     Ok(json!({"choices": [{"message": message, "finish_reason": word}], "usage": usage}))
 }
 
-/// A piece of a call: of the one with its index, unless it brings another id and a name.
+/// Appends to the call with the same index; a piece with a new ID and a name starts a new call.
 fn append_call_delta(calls: &mut Vec<(Value, Value)>, piece: &Value) {
     let function = &piece["function"];
     let begins = !text(&piece["id"]).is_empty() && !text(&function["name"]).is_empty();
@@ -87,17 +87,18 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     }
     let message = &choice["message"];
     let parts = match &message["content"] {
-        Value::String(said) => json!([{"type": "text", "text": said}]),
+        Value::String(text) => json!([{"type": "text", "text": text}]),
         other => other.clone(),
     };
     let thinking = list(&parts).filter(|p| matches!(p["type"].as_str(), Some("thinking" | "reasoning")));
-    let thoughts: String = thinking
+    let thinking_text: String = thinking
         .map(|p| texts(&p["thinking"], "text", |_| true) + &texts(&p["summary"], "text", |_| true))
         .collect();
     let details = list(&message["reasoning_details"]);
     let details: String = details.map(|d| text(&d["text"]) + &text(&d["summary"])).collect();
     let plain = [&message["reasoning_content"], &message["reasoning"]].map(text);
-    let reasoning = plain.into_iter().chain([thoughts, details]).find(|r| !r.is_empty()).unwrap_or_default();
+    let reasoning =
+        plain.into_iter().chain([thinking_text, details]).find(|r| !r.is_empty()).unwrap_or_default();
     let mut calls: Vec<Call> = list(&message["tool_calls"]).filter_map(read_call).collect();
     let legacy = &message["function_call"];
     if legacy["name"].is_string() {
@@ -107,7 +108,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     let finish = match choice["finish_reason"].as_str().unwrap_or_default() {
         "stop" | "eos" | "" if !refusal.is_empty() => FinishReason::Refusal,
         "stop" | "eos" | "" => FinishReason::Stop,
-        "unsaid" if !calls.is_empty() => FinishReason::ToolCalls,
+        "missing_reason" if !calls.is_empty() => FinishReason::ToolCalls,
         "length" | "model_length" => FinishReason::Length,
         "tool_calls" | "function_call" => FinishReason::ToolCalls,
         "content_filter" | "sensitive" => FinishReason::ContentFilter,
@@ -136,10 +137,10 @@ fn read_call(call: &Value) -> Option<Call> {
 fn read_usage(usage: &Value) -> [Option<u64>; 5] {
     let first = |paths: &[&str]| paths.iter().find_map(|path| count(usage.pointer(path)?));
     let (into, mut out) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
-    let thought = first(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
-    // xAI leaves the reasoning out of the completion: the total says so.
-    if thought.is_some_and(|t| t > 0) && sum(&[into, out, thought]) == count(&usage["total_tokens"]) {
-        out = sum(&[out, thought]);
+    let reasoning = first(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
+    // xAI does not count reasoning as completion tokens, which shows in the total.
+    if reasoning.is_some_and(|t| t > 0) && sum(&[into, out, reasoning]) == count(&usage["total_tokens"]) {
+        out = sum(&[out, reasoning]);
     }
     let cached = first(&[
         "/prompt_tokens_details/cached_tokens",
@@ -152,5 +153,5 @@ fn read_usage(usage: &Value) -> [Option<u64>; 5] {
         "/prompt_tokens_details/cache_creation_input_tokens",
         "/cache_creation_input_tokens",
     ]);
-    [into, out, cached, written, thought]
+    [into, out, cached, written, reasoning]
 }

@@ -1,4 +1,4 @@
-//! OpenAI Responses.
+//! Independent reading of OpenAI Responses.
 
 use serde_json::{Value, json};
 use slalom::chat::FinishReason;
@@ -10,7 +10,7 @@ pub(super) fn fold(events: &[Value]) -> Result<Value, ExpectedFailure> {
     for event in events {
         match event["type"].as_str().unwrap_or_default() {
             "error" => {
-                // `type: error` names the event.
+                // `type: error` is the event name, not the error type.
                 let inner = if event["error"].is_object() { &event["error"] } else { event };
                 return Err(in_band_failure(
                     &json!({"code": inner["code"], "message": inner["message"], "kind": inner["type"]}),
@@ -36,14 +36,14 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     if !body["error"].is_null() || matches!(status, "failed" | "cancelled") || body["output"].is_null() {
         return Err(in_band_failure(body));
     }
-    let (mut said, mut calls, mut refused) = (String::new(), Vec::<Call>::new(), false);
+    let (mut output_text, mut calls, mut refused) = (String::new(), Vec::<Call>::new(), false);
     let (mut raw, mut summary) = (String::new(), String::new());
     for item in list(&body["output"]) {
         match item["type"].as_str().unwrap_or_default() {
             "message" => {
                 for part in list(&item["content"]) {
                     refused |= part["refusal"].is_string();
-                    said += part["text"].as_str().or(part["refusal"].as_str()).unwrap_or_default();
+                    output_text += part["text"].as_str().or(part["refusal"].as_str()).unwrap_or_default();
                 }
             }
             "reasoning" => {
@@ -61,7 +61,7 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
         ("incomplete", Some("max_output_tokens")) => FinishReason::Length,
         ("incomplete", Some("content_filter")) => FinishReason::ContentFilter,
         ("incomplete", _) => FinishReason::Other,
-        // A background answer that is still to come.
+        // A background answer that is not complete yet.
         ("queued" | "in_progress", _) => FinishReason::Pause,
         _ if refused => FinishReason::Refusal,
         _ if !calls.is_empty() => FinishReason::ToolCalls,
@@ -77,5 +77,5 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
         &out["reasoning_tokens"],
     ];
     let reasoning = if raw.is_empty() { summary } else { raw };
-    Ok(Answer { text: said, reasoning, calls, finish: Some(finish), usage: counts.map(count) })
+    Ok(Answer { text: output_text, reasoning, calls, finish: Some(finish), usage: counts.map(count) })
 }

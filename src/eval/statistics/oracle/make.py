@@ -1,9 +1,9 @@
-"""Writes similarity_oracle.csv: what other people's statistics say, for the tests of this room to agree with.
+"""Writes expected.csv: values from other statistics libraries that the tests of this module compare with.
 
     pip install scipy==1.17.1 statsmodels==0.15.0 evalstats==0.3.3
-    python make.py > similarity_oracle.csv
+    python make.py > expected.csv
 
-A row is a kind, its input and its output, numbers apart by spaces. Run it again only to add rows.
+A row is a kind, its input, and its output; numbers are separated by spaces. Run it again only to add rows.
 """
 
 import numpy as np
@@ -54,16 +54,16 @@ def pairs():
 
 
 def clusters():
-    chance = np.random.default_rng(11)
+    rng = np.random.default_rng(11)
     for sizes, kind in [([3] * 12, "repeats"), ([1, 2, 5, 3, 1, 8, 2, 2, 4, 1, 6], "scores"), ([2] * 10, "differences"), ([1] * 15, "scores"), ([4, 9], "differences"), ([1, 2, 3] * 7, "differences")]:
         keys = np.repeat(np.arange(len(sizes)), sizes)
-        shared = chance.normal(0, 0.2, len(sizes))[keys]
+        shared = rng.normal(0, 0.2, len(sizes))[keys]
         if kind == "repeats":
-            values = (chance.random(len(keys)) < 0.6 + shared).astype(float)
+            values = (rng.random(len(keys)) < 0.6 + shared).astype(float)
         elif kind == "scores":
-            values = np.clip(0.7 + shared + chance.normal(0, 0.1, len(keys)), 0, 1).round(3)
+            values = np.clip(0.7 + shared + rng.normal(0, 0.1, len(keys)), 0, 1).round(3)
         else:
-            values = np.clip(shared / 2 + chance.normal(0, 0.1, len(keys)), -1, 1).round(3)
+            values = np.clip(shared / 2 + rng.normal(0, 0.1, len(keys)), -1, 1).round(3)
         fit = sm.OLS(values, np.ones(len(keys))).fit(cov_type="cluster", cov_kwds={"groups": keys}, use_t=True)
         for alpha in [0.05, 0.01]:
             low, high = fit.conf_int(alpha)[0]
@@ -79,14 +79,14 @@ def many_scores():
 
 
 def bootstraps():
-    """A million resamples: their own error is a tenth of that of the 10,000 held to them. The standard deviation is kept too: errors are counted in it."""
-    chance = np.random.default_rng(5)
-    samples = [np.clip(chance.normal(0.7, 0.15, 20), 0, 1), chance.choice([0.25, 0.5, 0.75, 1.0], 64, p=[0.1, 0.1, 0.2, 0.6]),
-               chance.beta(5, 1, 30), chance.choice([0.0, 0.0, 0.0, 0.5, -0.5, 1.0], 40), chance.normal(-0.05, 0.2, 25),
-               chance.choice([0.1, -0.9], 50, p=[0.9, 0.1]), np.array([0.2, 0.9])]
+    """One million resamples: their own error is a tenth of that of the 10,000 under test. The standard deviation is the unit for errors."""
+    rng = np.random.default_rng(5)
+    samples = [np.clip(rng.normal(0.7, 0.15, 20), 0, 1), rng.choice([0.25, 0.5, 0.75, 1.0], 64, p=[0.1, 0.1, 0.2, 0.6]),
+               rng.beta(5, 1, 30), rng.choice([0.0, 0.0, 0.0, 0.5, -0.5, 1.0], 40), rng.normal(-0.05, 0.2, 25),
+               rng.choice([0.1, -0.9], 50, p=[0.9, 0.1]), np.array([0.2, 0.9])]
     for values in samples:
         values = values.round(3)
-        means = np.concatenate([smooth_bootstrap_means_1d(values, 50_000, chance) for _ in range(20)])
+        means = np.concatenate([smooth_bootstrap_means_1d(values, 50_000, rng) for _ in range(20)])
         for alpha in [0.05, 0.05 / 3]:
             low, high = np.percentile(means, [50 * alpha, 100 - 50 * alpha])
             row("bootstrap", [alpha] + [f"{v:g}" for v in values], [low, high, means.std()])

@@ -1,28 +1,24 @@
-//! What scores left of the weights of a route's candidates.
+//! Weight shares of route candidates, set from eval scores.
 
 use rusqlite::params;
 
 use super::sanitize::{clamp_time, in_range};
 use super::{LedgerTables, SqlResult};
 
-/// What is left of a candidate's weight.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WeightRow {
-    /// The candidate, as `provider/model`.
+    /// `provider/model`
     pub model: String,
-    /// The share of its written weight that it has, 0 to 1.
+    /// Share of the configured weight, 0 to 1.
     pub share: f64,
-    /// Since when, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub at: i64,
-    /// The golden set whose scores say so, whole path.
+    /// Absolute path of the golden set whose scores set the share.
     pub set_path: String,
 }
 
 impl LedgerTables<'_> {
-    /// What is left of the weights of a route; nothing of candidates that have all of theirs.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The stored shares of a route; candidates with their full weight have none.
     pub fn weights(&self, route: &str) -> SqlResult<Vec<WeightRow>> {
         let mut rows: Vec<WeightRow> = self
             .0
@@ -40,10 +36,7 @@ impl LedgerTables<'_> {
         Ok(rows)
     }
 
-    /// Keeps what is left of a candidate's weight, in place of what was kept of it.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Inserts or replaces a candidate's share.
     pub fn put_weight(&self, route: &str, row: &WeightRow) -> SqlResult<()> {
         self.0
             .prepare_cached("INSERT OR REPLACE INTO weight VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -51,10 +44,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Gives the candidates of a route back what is written, and says of how many.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Restores the full weights of a route; returns the number of removed shares.
     pub fn remove_weights(&self, route: &str) -> SqlResult<usize> {
         self.0.execute("DELETE FROM weight WHERE route = ?1", [route])
     }
@@ -74,7 +64,7 @@ mod tests {
         }
         ledger.write(move |rows| rows.put_weight("broken", &row(7.0))).await;
         assert_eq!(ledger.read(|rows| rows.weights("r")), [row(0.5)]);
-        assert!(ledger.read(|rows| rows.weights("broken")).is_empty(), "no share is above 1");
+        assert!(ledger.read(|rows| rows.weights("broken")).is_empty(), "a share above 1 is invalid");
         assert_eq!(ledger.write(|rows| rows.remove_weights("r")).await, 1);
         assert!(ledger.read(|rows| rows.weights("r")).is_empty());
     }

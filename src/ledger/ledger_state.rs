@@ -1,4 +1,4 @@
-//! What the threads of a process share of its ledger, and what stands in for a file that cannot be used.
+//! State that the threads of a process share, including the memory copy that replaces an unusable file.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,20 +9,18 @@ use rusqlite::Connection;
 use super::writer::{WriteJob, run_transaction};
 use super::{LedgerTimeouts, sqlite_file};
 
-/// Told why a file cannot be used any more.
+/// Called with the reason when the file is disabled.
 type DisabledCallback = Box<dyn Fn(&str) + Send>;
 
 pub(super) struct LedgerState {
-    /// Where the file is; `None` where everything is to be in memory.
+    /// `None` if everything is in memory.
     path: Option<PathBuf>,
     pub(super) timeouts: LedgerTimeouts,
-    /// For reading the file.
     read_connection: Mutex<Option<Connection>>,
-    /// Which file that is.
+    /// Identity of the open file.
     file_id: Mutex<Option<sqlite_file::FileId>>,
-    /// What stands in for it: for good where it has fallen, else until whoever holds it is done.
+    /// Replaces the file: permanently if it is disabled, otherwise until it is free again.
     memory_copy: Mutex<Option<Connection>>,
-    /// Whether the file is out of use for good.
     is_disabled: AtomicBool,
     disabled_reason: OnceLock<String>,
     on_disabled: Mutex<Option<DisabledCallback>>,
@@ -42,18 +40,18 @@ impl LedgerState {
         }
     }
 
-    pub(super) fn in_memory(patience: LedgerTimeouts) -> Self {
-        let shared = Self::new(None, patience);
+    pub(super) fn in_memory(timeouts: LedgerTimeouts) -> Self {
+        let shared = Self::new(None, timeouts);
         *lock(&shared.memory_copy) = sqlite_file::open_in_memory().ok();
         shared
     }
 
-    pub(super) fn open(path: &Path, patience: LedgerTimeouts) -> Self {
-        let shared = Self::new(Some(path.to_owned()), patience);
-        match sqlite_file::open_file(path, patience.lock_wait) {
+    pub(super) fn open(path: &Path, timeouts: LedgerTimeouts) -> Self {
+        let shared = Self::new(Some(path.to_owned()), timeouts);
+        match sqlite_file::open_file(path, timeouts.lock_wait) {
             Ok(connection) => shared.set_read_connection(connection),
-            Err(why) if why.is_busy() => shared.use_memory_copy(),
-            Err(why) => shared.disable(&why.to_string()),
+            Err(error) if error.is_busy() => shared.use_memory_copy(),
+            Err(error) => shared.disable(&error.to_string()),
         }
         shared
     }
@@ -75,15 +73,15 @@ impl LedgerState {
         self.disabled_reason.get().map(String::as_str)
     }
 
-    pub(super) fn set_on_disabled(&self, tell: DisabledCallback) {
-        let mut place = lock(&self.on_disabled);
+    pub(super) fn set_on_disabled(&self, callback: DisabledCallback) {
+        let mut slot = lock(&self.on_disabled);
         match self.disabled_reason() {
-            Some(trouble) => tell(trouble),
-            None => *place = Some(tell),
+            Some(reason) => callback(reason),
+            None => *slot = Some(callback),
         }
     }
 
-    /// The file is read through this connection from now on.
+    /// Uses this connection for reads from now on.
     pub(super) fn set_read_connection(&self, connection: Connection) {
         *lock(&self.file_id) = self.path().and_then(sqlite_file::file_id);
         *lock(&self.read_connection) = Some(connection);
@@ -93,19 +91,19 @@ impl LedgerState {
         lock(&self.read_connection).is_some()
     }
 
-    /// Whether another file, or none, is where the one was that is read.
+    /// Whether the path now leads to another file or to none.
     pub(super) fn is_file_replaced(&self) -> bool {
         let identity = lock(&self.file_id);
         identity.is_some() && *identity != self.path().and_then(sqlite_file::file_id)
     }
 
-    /// Leaves the file that is read: it is not the one that other processes find.
+    /// Closes the file, because other processes would not find it at the path.
     pub(super) fn close_file(&self) {
         *lock(&self.read_connection) = None;
         *lock(&self.file_id) = None;
     }
 
-    /// Goes on in memory, with what the file says where that can still be read, until it is free again.
+    /// Continues in memory, with a copy of what can be read from the file, until the file is free again.
     pub(super) fn use_memory_copy(&self) {
         let mut memory = lock(&self.memory_copy);
         if memory.is_none() {
@@ -113,19 +111,18 @@ impl LedgerState {
         }
     }
 
-    /// Whether something stands in for a file that may be free again.
+    /// Whether a memory copy replaces a file that may become free again.
     pub(super) fn is_waiting_for_file(&self) -> bool {
         self.has_file() && lock(&self.memory_copy).is_some()
     }
 
-    /// Goes back to the file.
     pub(super) fn return_to_file(&self) {
         if !self.is_disabled() {
             *lock(&self.memory_copy) = None;
         }
     }
 
-    /// Goes on in memory for good, and says so.
+    /// Continues in memory permanently, and reports why.
     pub(super) fn disable(&self, why: &str) {
         let mut memory = lock(&self.memory_copy);
         if memory.is_none() {
@@ -133,12 +130,12 @@ impl LedgerState {
         }
         self.is_disabled.store(true, Ordering::Relaxed);
         drop(memory);
-        let place = self.path().map_or_else(String::new, |path| format!(" {}", path.display()));
-        // Whoever asks to be told from here on hears it at once.
-        if self.disabled_reason.set(format!("the ledger{place} cannot be used: {why}")).is_ok() {
-            let tell = lock(&self.on_disabled).take();
-            if let (Some(tell), Some(trouble)) = (tell, self.disabled_reason()) {
-                tell(trouble);
+        let path = self.path().map_or_else(String::new, |path| format!(" {}", path.display()));
+        // A callback that is set after this is called immediately.
+        if self.disabled_reason.set(format!("cannot use the ledger{path}: {why}")).is_ok() {
+            let callback = lock(&self.on_disabled).take();
+            if let (Some(callback), Some(reason)) = (callback, self.disabled_reason()) {
+                callback(reason);
             }
         }
     }
@@ -151,7 +148,7 @@ impl LedgerState {
         Some(connection)
     }
 
-    /// Works with what is to be read now.
+    /// Runs `work` with the memory copy if there is one, else with the file.
     pub(super) fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Option<T> {
         let memory = lock(&self.memory_copy);
         if let Some(connection) = &*memory {
@@ -161,7 +158,7 @@ impl LedgerState {
         lock(&self.read_connection).as_ref().map(work)
     }
 
-    /// Makes changes in memory, as far as they can be made there.
+    /// Applies changes to the memory copy, ignoring errors.
     pub(super) fn apply_to_memory(&self, jobs: &mut [WriteJob]) {
         if let Some(connection) = &*lock(&self.memory_copy) {
             let _ = run_transaction(connection, jobs);

@@ -1,4 +1,4 @@
-//! Answers and failures without the secrets of their requests: a provider may quote them anywhere.
+//! Removes a request's secrets from responses and failures, because a provider may echo them anywhere.
 
 use serde_json::Value;
 
@@ -6,7 +6,6 @@ use super::Credential;
 use super::credential::REDACTED;
 use crate::chat::{AttachmentSource, Failure, Part, Response};
 
-/// A failure without these secrets.
 pub(super) fn redact_failure(mut failure: Failure, secrets: &[Credential]) -> Failure {
     let texts = [Some(&mut failure.message), failure.provider_code.as_mut(), failure.request_id.as_mut()];
     for text in texts.into_iter().flatten() {
@@ -19,7 +18,7 @@ pub(super) fn redact_failure(mut failure: Failure, secrets: &[Credential]) -> Fa
     failure
 }
 
-/// An answer without these secrets. Only what is one as a whole is taken out: an answer may well end in how keys begin.
+/// Redacts complete secrets only: an answer may well end in the first characters of a key.
 pub(super) fn redact_response(mut answer: Response, secrets: &[Credential]) -> Response {
     let forms: Vec<String> = secrets.iter().flat_map(Credential::encoded_forms).collect();
     if !forms.is_empty() {
@@ -34,7 +33,7 @@ pub(super) fn redact_response(mut answer: Response, secrets: &[Credential]) -> R
     answer
 }
 
-/// All texts that a provider put into an answer.
+/// Visits all texts of a response that come from the provider.
 fn visit_texts(answer: &mut Response, clean: &mut dyn FnMut(&mut String)) {
     let Response {
         served_model,
@@ -82,7 +81,7 @@ fn visit_part_texts(part: &mut Part, clean: &mut dyn FnMut(&mut String)) {
         Part::ToolResult(result) => clean(&mut result.content),
         Part::Image(media) | Part::Document(media) => match &mut media.source {
             AttachmentSource::Url(url) => clean(url),
-            // Bytes of a picture that read as a key are none.
+            // Image bytes that happen to match a key are not an echo.
             AttachmentSource::Base64(_) => {}
         },
         Part::ProviderSpecific { block } => visit_json_texts(block, clean),

@@ -1,18 +1,15 @@
-//! Reading a body whole.
+//! Reads a body up to a size limit.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-/// Why a body is not whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BodyError<E> {
-    /// The connection broke.
     ConnectionLost(E),
-    /// It is longer than anybody wants it.
     TooLong,
 }
 
-/// Reads a body up to a limit, in bytes. What had come by an error, or by the end of a caller's patience, is in `bytes`.
+/// Reads a body up to `limit` bytes. After an error or a timeout, `bytes` contains what was read so far.
 pub(super) async fn read_up_to<E>(
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     bytes: &mut Vec<u8>,

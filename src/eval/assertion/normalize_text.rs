@@ -1,4 +1,4 @@
-//! Assertions to which capitals and white space say nothing.
+//! Grading that ignores case and whitespace.
 
 use serde_json::Value;
 
@@ -6,14 +6,15 @@ use super::{Assertion, Check, JsonPathTest, TextMatch};
 use crate::eval::{GradableAnswer, Verdict};
 
 impl Assertion {
-    /// Whether it passes where capitals and white space say nothing. What passes as it is passes so too.
+    /// Whether the assertion passes when case and whitespace are ignored. An answer that passes as is also
+    /// passes here.
     pub(in crate::eval) fn can_pass_folded(&self, answer: &GradableAnswer<'_>) -> bool {
         if self.grade(answer).verdict == Verdict::Pass {
             return true;
         }
         if let Check::Combined(combination) = &self.check {
             let mut members = combination.members.iter().map(|member| member.can_pass_folded(answer));
-            // Where a score decides, or the contrary is asked for, it is not plain what forgiving would be.
+            // With a threshold or a negation, it is unclear what ignoring differences means.
             return match (self.negated || combination.threshold.is_some(), combination.is_any_of) {
                 (true, _) => false,
                 (false, true) => members.any(|passes| passes),
@@ -21,7 +22,7 @@ impl Assertion {
             };
         }
         let Some((check, text)) = fold_check(&self.check, answer.text) else { return false };
-        let forgiving = Self {
+        let folded = Self {
             name: String::new(),
             negated: self.negated,
             check,
@@ -29,11 +30,11 @@ impl Assertion {
             weight: self.weight,
             kind: self.kind,
         };
-        forgiving.grade(&GradableAnswer { text: &text, ..*answer }).verdict == Verdict::Pass
+        folded.grade(&GradableAnswer { text: &text, ..*answer }).verdict == Verdict::Pass
     }
 }
 
-/// A check with what it compares with, and the text, both folded; `None` where there is nothing to fold.
+/// The check and the text, both folded; `None` when there is nothing to fold.
 fn fold_check(check: &Check, text: &str) -> Option<(Check, String)> {
     Some(match check {
         Check::Text(comparison) => {
@@ -44,7 +45,7 @@ fn fold_check(check: &Check, text: &str) -> Option<(Check, String)> {
             )
         }
         Check::Regex(regex) => (Check::Regex(ignore_case(regex)?), collapse_whitespace(text)),
-        // A schema names its values in capitals or small letters; only the answer can be folded.
+        // A schema may spell its values in any case; only the answer can be folded.
         Check::JsonSchema(schema) => (Check::JsonSchema(schema.clone()), fold_json_text(text)?),
         Check::JsonPath(path, test) => {
             let test = match test {
@@ -66,7 +67,7 @@ fn fold_check(check: &Check, text: &str) -> Option<(Check, String)> {
     })
 }
 
-/// Each run of white space as one space, and none around.
+/// Replaces each run of whitespace by one space and trims.
 fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -79,7 +80,7 @@ fn ignore_case(regex: &regex::Regex) -> Option<regex::Regex> {
     regex::RegexBuilder::new(regex.as_str()).case_insensitive(true).build().ok()
 }
 
-/// JSON whose texts are folded; its keys stay, since paths and schemas name them.
+/// Folds strings. Keys stay, since paths and schemas name them.
 fn fold_json_value(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(fold_text(text)),

@@ -1,4 +1,4 @@
-//! Why a candidate is left out.
+//! Reasons for skipping a candidate.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,72 +8,61 @@ use super::{BudgetExceeded, Unavailable};
 use crate::catalog::{Capability, NanoDollars, format_usd_rounded};
 use crate::provider::TargetError;
 
-/// Why a candidate is left out of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SkipReason {
-    /// It cannot be called: no key, no trust, no usable address.
+    /// The candidate cannot be called, for example without a key.
     TargetError(TargetError),
-    /// The prompt is larger than its window, whatever the tokenizer.
+    /// The prompt exceeds the context window with any tokenizer.
     WindowTooSmall {
-        /// About the least tokens that the request can have.
+        /// Lower bound of the request's tokens.
         least: u64,
-        /// The model's window in tokens.
         window: u64,
     },
-    /// It cannot take something of the request at all; in words.
+    /// The model cannot accept a part of the request; the text names it.
     UnsupportedInput(&'static str),
-    /// It is there for other requests; for which, in words.
+    /// The candidate is for other requests; the text describes them.
     ConditionNotMet(String),
-    /// It stands further up already.
+    /// The same model comes earlier in the route.
     Duplicate,
-    /// The route requires what it lacks, or what nobody says that it has.
+    /// The model lacks a capability that the route requires, or its support is unknown.
     MissingCapability {
-        /// What.
         capability: Capability,
-        /// Whether it is known to lack it.
+        /// Whether the model is known to lack it.
         is_known: bool,
     },
-    /// It did worse on a golden set than the route's floor.
     BelowQualityFloor {
-        /// The share of cases that passed.
         pass_rate: f64,
-        /// The least that the route takes.
         floor: f64,
     },
-    /// Nothing new enough is known of how it does on a golden set.
+    /// The candidate lacks a current score on the route's golden set.
     MissingPassRate(MissingPassRate),
-    /// The request may be expected to cost more than the route's cap. Both in nano-dollars.
+    /// The expected cost exceeds the route's limit.
     TooExpensive {
-        /// What it may be expected to cost.
         expected: NanoDollars,
-        /// The cap.
         cap: NanoDollars,
     },
-    /// Its price is unknown, and the route goes by cost.
+    /// The price is unknown, and the route depends on cost.
     PriceUnknownForRoute,
-    /// Its answers typically take longer than the route's cap.
+    /// The typical latency exceeds the route's limit.
     TooSlow {
-        /// How long they take.
         typical: Duration,
-        /// The cap.
         cap: Duration,
     },
-    /// The conversation stays with the model that answered before.
+    /// The conversation stays with this model.
     ConversationPinned(String),
-    /// It wanted to be left alone for so long, and another one was ready.
+    /// The candidate was unavailable for this long, and another one was available.
     Unavailable(Unavailable, Duration),
-    /// It would cost more than is left of the day's budget, or of what the run may cost.
+    /// The cost would exceed the daily budget or the run's budget.
     BudgetExceeded(BudgetExceeded),
-    /// Nobody knows what it costs, and the run may cost only so much.
+    /// The price is unknown, and the run has a budget.
     PriceUnknownForBudget,
 }
 
-/// What is missing of a candidate's score.
+/// Why a candidate has no current score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPassRate {
-    /// The golden set's file.
     pub set: PathBuf,
-    /// How long ago it was measured; `None` for never.
+    /// `None` if it was never measured.
     pub age: Option<Duration>,
     /// Whether the set was changed since.
     pub is_set_changed: bool,
@@ -83,15 +72,15 @@ impl fmt::Display for MissingPassRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = self.set.display();
         match self.age {
-            Some(_) if self.is_set_changed => write!(f, "{set} was changed since it was measured on it"),
-            None => write!(f, "it was never measured on {set}"),
-            Some(age) => write!(f, "it was last measured on {set} {} ago", format_duration(age)),
+            Some(_) if self.is_set_changed => write!(f, "measured on an older version of {set}"),
+            None => write!(f, "never measured on {set}"),
+            Some(age) => write!(f, "last measured on {set} {} ago", format_duration(age)),
         }
     }
 }
 
-/// A span in the unit that people would use, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
-pub fn format_duration(span: Duration) -> String {
+/// A duration in a readable unit, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
+pub(crate) fn format_duration(span: Duration) -> String {
     let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -102,7 +91,7 @@ pub fn format_duration(span: Duration) -> String {
 }
 
 impl SkipReason {
-    /// The envelope's word for it.
+    /// The value in JSON output.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TargetError(error) if error.is_not_configured() => "no_key",
@@ -125,7 +114,7 @@ impl SkipReason {
         }
     }
 
-    /// Whether it is what the route's author meant to happen, and nobody has to mend anything.
+    /// Whether the route's author intended it, so that there is nothing to fix.
     pub fn is_intended(&self) -> bool {
         matches!(self, Self::ConditionNotMet(_) | Self::Duplicate | Self::ConversationPinned(_))
     }
@@ -136,43 +125,42 @@ impl fmt::Display for SkipReason {
         match self {
             Self::TargetError(error) => error.fmt(f),
             Self::WindowTooSmall { least, window } => {
-                write!(
-                    f,
-                    "by its size the request has at least some {least} tokens, and the model's window is {window}"
-                )
+                write!(f, "the request has at least ~{least} tokens, but the context window is {window}")
             }
-            Self::UnsupportedInput(what) => write!(f, "it takes no {what}"),
-            Self::ConditionNotMet(which) => write!(f, "it is there only for {which}"),
-            Self::Duplicate => f.write_str("it stands further up already"),
+            Self::UnsupportedInput(what) => write!(f, "does not support {what}"),
+            Self::ConditionNotMet(which) => write!(f, "only for {which}"),
+            Self::Duplicate => f.write_str("already listed above"),
             Self::MissingCapability { capability, is_known: true } => {
-                write!(f, "the route requires {}, which it lacks", capability.name())
+                write!(f, "lacks {}, which the route requires", capability.name())
             }
             Self::MissingCapability { capability, is_known: false } => {
                 let name = capability.name();
                 write!(
                     f,
-                    "the route requires {name}, and nothing says that it has it; if it does, say so under `models:` with `supports: [{name}]`"
+                    "the route requires {name}, but support is unknown; if the model has it, add `supports: [{name}]` under `models:`"
                 )
             }
             Self::BelowQualityFloor { pass_rate, floor } => {
                 write!(
                     f,
-                    "it passed {:.1} % of the golden set, and the route wants {:.1} %",
+                    "passed {:.1}% of the golden set, below the route's minimum of {:.1}%",
                     pass_rate * 100.0,
                     floor * 100.0
                 )
             }
-            Self::MissingPassRate(missing) => write!(f, "{missing}; `slalom eval` measures it"),
+            Self::MissingPassRate(missing) => {
+                write!(f, "no current score ({missing}); run `slalom eval` to measure it")
+            }
             Self::TooExpensive { expected, cap } => {
                 let [expected, cap] = [*expected, *cap].map(|nano| format_usd_rounded(nano as f64 / 1e9));
-                write!(f, "the request may cost some ${expected}, and the route's cap is ${cap}")
+                write!(f, "estimated cost ${expected} exceeds the route's limit of ${cap}")
             }
-            Self::PriceUnknownForRoute => f.write_str(
-                "its price is unknown, and the route goes by cost; say it under `models:` with `price:`",
-            ),
+            Self::PriceUnknownForRoute => {
+                f.write_str("unknown price, but the route selects by cost; set `price:` under `models:`")
+            }
             Self::TooSlow { typical, cap } => write!(
                 f,
-                "its answers typically take {:.1} s, and the route's cap is {:.1} s",
+                "typical latency {:.1} s exceeds the route's limit of {:.1} s",
                 typical.as_secs_f64(),
                 cap.as_secs_f64()
             ),
@@ -180,21 +168,21 @@ impl fmt::Display for SkipReason {
             Self::Unavailable(why, wait) => {
                 let wait = format_duration(*wait);
                 match why {
-                    Unavailable::BreakerOpen => write!(f, "its breaker is open for another {wait}"),
+                    Unavailable::BreakerOpen => write!(f, "circuit breaker open for another {wait}"),
                     Unavailable::BreakerProbing => {
-                        f.write_str("its breaker is half-open, and another call is probing it")
+                        f.write_str("circuit breaker half-open; another call is probing it")
                     }
-                    Unavailable::RetryAfter => write!(f, "it asked not to be called for another {wait}"),
+                    Unavailable::RetryAfter => {
+                        write!(f, "in cooldown for another {wait} (requested by the provider)")
+                    }
                     Unavailable::Cooldown(class) => {
-                        write!(f, "blocked for another {wait} after a failure ({class})")
+                        write!(f, "in cooldown for another {wait} ({class})")
                     }
                     Unavailable::AtLimit(full) => full.fmt(f),
                 }
             }
             Self::BudgetExceeded(over) => over.fmt(f),
-            Self::PriceUnknownForBudget => {
-                f.write_str("nobody knows what it costs, and there is a limit on cost")
-            }
+            Self::PriceUnknownForBudget => f.write_str("unknown price, but a cost limit is set"),
         }
     }
 }

@@ -1,16 +1,13 @@
-//! Reply headers: names in lower case, looked up by name.
-
-/// The headers of a reply.
+/// Response headers with lower-case names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WireHeaders(Vec<(String, String)>);
 
 impl WireHeaders {
-    /// The first header of that name (in lower case), if it is there.
+    /// The first header with this name, which must be in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// All headers.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -1,4 +1,4 @@
-//! What calls in flight hold, what was begun within the minute, and what was spent.
+//! Leases of calls in flight, rate buckets, adaptive concurrency, and spending.
 
 use std::ops::Range;
 
@@ -7,69 +7,57 @@ use rusqlite::params;
 use super::sanitize::{clamp_time, skip_unreadable};
 use super::{LedgerTables, SqlResult};
 
-/// The leases of one scope that have not ended.
+/// Totals of a scope's leases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaseTotals {
-    /// How many.
     pub count: u64,
-    /// When the first of them ends by itself; 0 without any.
+    /// When the first of them expires; 0 if there are none.
     pub earliest_expiry: i64,
-    /// What all of them may cost together.
+    /// Reserved money.
     pub nano_dollars: u64,
-    /// The tokens that all of them may use together.
+    /// Expected tokens.
     pub tokens: u64,
 }
 
-/// A lease to take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
-    /// What it counts against.
     pub scope: String,
-    /// Whose it is.
     pub holder: String,
-    /// When it was taken first.
+    /// When it was first acquired.
     pub since: i64,
-    /// When it ends by itself.
+    /// When it expires.
     pub until: i64,
-    /// What the call may cost.
+    /// Reserved money.
     pub nano_dollars: u64,
-    /// The tokens that it may use.
+    /// Expected tokens.
     pub tokens: u64,
 }
 
-/// What was begun within one second.
+/// Requests and tokens that were started within one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateBucket {
-    /// The second since 1970.
+    /// Seconds since 1970.
     pub second: i64,
-    /// Requests.
     pub requests: i64,
-    /// Tokens.
     pub tokens: i64,
 }
 
-/// What was spent on a day.
+/// Spending of a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spend {
-    /// What is known of it.
+    /// Sum of the known costs.
     pub nano_dollars: u64,
-    /// Calls whose cost nobody knows.
+    /// Number of calls with an unknown cost.
     pub unpriced_calls: u64,
 }
 
 impl LedgerTables<'_> {
-    /// The leases of a scope that end within a span of time.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Totals of a scope's leases that expire within a time range.
     pub fn lease_totals(&self, scope: &str, ends: Range<i64>) -> SqlResult<LeaseTotals> {
         self.lease_totals_before(scope, ends, i64::MAX, "")
     }
 
-    /// Those of them that are older than what this holder took then. Of the same age, the holder's name decides.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Like [`lease_totals`](Self::lease_totals), only for leases older than `since`; the holder breaks ties.
     pub fn lease_totals_before(
         &self,
         scope: &str,
@@ -95,10 +83,7 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
-    /// Takes a lease, or extends one that this holder has.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Acquires a lease, or extends the one that this holder has.
     pub fn acquire_lease(&self, lease: &Lease) -> SqlResult<()> {
         let Lease { scope, holder, since, until, nano_dollars, tokens } = lease;
         self.0
@@ -109,10 +94,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Extends a lease, where this holder has it; says whether it does.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Extends a lease if this holder has it; returns whether it does.
     pub fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> SqlResult<bool> {
         let extended = self
             .0
@@ -121,10 +103,7 @@ impl LedgerTables<'_> {
         Ok(extended > 0)
     }
 
-    /// Gives back what a holder has in a scope; says whether it had something.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Releases a holder's lease; returns whether there was one.
     pub fn release_lease(&self, scope: &str, holder: &str) -> SqlResult<bool> {
         let removed = self
             .0
@@ -133,21 +112,15 @@ impl LedgerTables<'_> {
         Ok(removed > 0)
     }
 
-    /// Forgets everything that counts against a scope: its leases, and what was begun within the minute.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Removes all leases and rate buckets of a scope.
     pub fn clear_scope(&self, scope: &str) -> SqlResult<()> {
         self.0.execute("DELETE FROM lease WHERE scope = ?1", [scope])?;
         self.0.execute("DELETE FROM pace WHERE scope = ?1", [scope])?;
         Ok(())
     }
 
-    /// The leases of a scope that do not end within a span of time, but before it, or so late that nobody can have meant
-    /// it. Their processes did not live to give them back.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The leases of a scope that do not end within the range: expired ones, and ones with an implausible
+    /// end. Their processes died or stalled before they released them.
     pub fn expired_leases(&self, scope: &str, alive: Range<i64>) -> SqlResult<Vec<Lease>> {
         let mut found = self.0.prepare_cached(
             "SELECT scope, holder, since, until, nano_dollars, tokens FROM lease \
@@ -166,10 +139,6 @@ impl LedgerTables<'_> {
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
-    /// Forgets leases that do not end within a span of time.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn remove_expired_leases(&self, alive: Range<i64>) -> SqlResult<()> {
         self.0
             .prepare_cached("DELETE FROM lease WHERE NOT (until >= ?1 AND until < ?2)")?
@@ -177,10 +146,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// What was begun in a scope within these seconds, the oldest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The rate buckets of a scope within a range of seconds, oldest first.
     pub fn rate_buckets(&self, scope: &str, seconds: Range<i64>) -> SqlResult<Vec<RateBucket>> {
         let mut found = self.0.prepare_cached(
             "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 AND second < ?3 \
@@ -193,35 +159,25 @@ impl LedgerTables<'_> {
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
-    /// Adds to what was begun in a scope.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_to_rate_bucket(&self, scope: &str, more: RateBucket) -> SqlResult<()> {
+    pub fn add_to_rate_bucket(&self, scope: &str, amount: RateBucket) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "INSERT INTO pace VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
                  SET requests = CAST(requests + ?3 AS INTEGER), tokens = CAST(tokens + ?4 AS INTEGER)",
             )?
-            .execute(params![scope, more.second, more.requests, more.tokens])?;
+            .execute(params![scope, amount.second, amount.requests, amount.tokens])?;
         Ok(())
     }
 
-    /// Forgets what was begun in other seconds than these.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn retain_rate_buckets(&self, but: Range<i64>) -> SqlResult<()> {
+    /// Removes the rate buckets of all scopes outside the range.
+    pub fn retain_rate_buckets(&self, range: Range<i64>) -> SqlResult<()> {
         self.0
             .prepare_cached("DELETE FROM pace WHERE NOT (second >= ?1 AND second < ?2)")?
-            .execute([but.start, but.end])?;
+            .execute([range.start, range.end])?;
         Ok(())
     }
 
-    /// How many calls at once a provider is given since it complained, and when it did last.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The adaptive concurrency limit, and the time of the last 429.
     pub fn adaptive_concurrency(&self, scope: &str) -> SqlResult<Option<(f64, i64)>> {
         let row = self
             .0
@@ -230,25 +186,19 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(row)?.filter(|(allowed, _): &(f64, i64)| allowed.is_finite()))
     }
 
-    /// Says how many calls at once a provider is given; `None` forgets it.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn put_adaptive_concurrency(&self, scope: &str, allowed: Option<(f64, i64)>) -> SqlResult<()> {
-        match allowed {
-            Some((allowed, at)) => self
+    /// Stores the adaptive concurrency limit; `None` removes it.
+    pub fn put_adaptive_concurrency(&self, scope: &str, limit: Option<(f64, i64)>) -> SqlResult<()> {
+        match limit {
+            Some((limit, at)) => self
                 .0
                 .prepare_cached("INSERT OR REPLACE INTO concurrency VALUES (?1, ?2, ?3)")?
-                .execute(params![scope, allowed, at])?,
+                .execute(params![scope, limit, at])?,
             None => self.0.prepare_cached("DELETE FROM concurrency WHERE scope = ?1")?.execute([scope])?,
         };
         Ok(())
     }
 
-    /// What was spent on a day, of real money or of the simulator's.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Spending of a day, real or simulated.
     pub fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
         let found = self
             .0
@@ -259,24 +209,17 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(found)?.unwrap_or_default())
     }
 
-    /// Adds to what was spent on a day.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn add_spend(&self, day: &str, simulated: bool, more: Spend) -> SqlResult<()> {
+    pub fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {
         self.0
             .prepare_cached(
                 "INSERT INTO spend VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
                  SET nano_dollars = CAST(nano_dollars + ?3 AS INTEGER), unknown = CAST(unknown + ?4 AS INTEGER)",
             )?
-            .execute(params![day, simulated, signed(more.nano_dollars), signed(more.unpriced_calls)])?;
+            .execute(params![day, simulated, signed(amount.nano_dollars), signed(amount.unpriced_calls)])?;
         Ok(())
     }
 
-    /// Takes back some of what was spent on a day.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Subtracts from a day's spending, down to 0.
     pub fn subtract_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> SqlResult<()> {
         self.0
             .prepare_cached(
@@ -287,10 +230,10 @@ impl LedgerTables<'_> {
     }
 }
 
-/// No second of ours has begun more: what says so is believed only this far, so that sums stay sums.
+/// Counts are clamped to this, so that sums cannot overflow.
 const MAX_BUCKET_COUNT: i64 = 1_000_000_000_000_000;
 
-/// SQLite's integers are signed; no count or sum of ours comes near their end.
+/// SQLite's integers are signed; no real count or sum reaches the maximum.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

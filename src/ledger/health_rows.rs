@@ -1,70 +1,59 @@
-//! What calls taught of one model at one address.
+//! Health rows: what calls tell about one model at one base URL.
 
 use rusqlite::{Row, params};
 
 use super::sanitize::{clamp_time, in_range, skip_unreadable};
 use super::{LedgerTables, SqlResult};
 
-/// One model at one address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthKey {
-    /// The provider's name.
     pub provider: String,
-    /// Where it is.
     pub base_url: String,
-    /// The model there.
     pub model: String,
 }
 
-/// What calls taught of it. Times are milliseconds since 1970; 0 is never.
+/// Times are milliseconds since 1970; 0 means never.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HealthRow {
-    /// Decayed sum of the weights of failures that speak of sickness.
+    /// Decayed sum of the weights of failures.
     pub failures: f64,
-    /// Decayed number of times that it asked for less.
+    /// Decayed number of 429s.
     pub throttled: f64,
     /// Decayed number of all events.
     pub events: f64,
-    /// Weights of sick events since the last success.
+    /// Sum of the weights of failures since the last success.
     pub consecutive_failures: f64,
-    /// When these held.
+    /// Time of the last event, for decay.
     pub updated_at: i64,
-    /// Whether it stands behind the others.
     pub is_demoted: bool,
-    /// Until when the breaker is open; past that, until it closes, it is half-open; 0 when it is closed.
+    /// When the breaker becomes half-open; 0 if it is closed.
     pub open_until: i64,
-    /// How often the breaker tripped; falls with quiet time.
+    /// Number of trips that count; it decreases with time.
     pub trips: u32,
-    /// When it tripped last.
     pub last_trip_at: i64,
-    /// Successes since the breaker opened.
     pub successes_since_open: u32,
-    /// Until when a process has the only probe.
+    /// End of the lease of the current probe.
     pub probe_until: i64,
-    /// Which call that is.
+    /// The call that holds the probe.
     pub probe_call_id: String,
-    /// It asked not to be called before.
+    /// Earliest next call, as requested by the provider.
     pub not_before: i64,
-    /// How many calls at once it is given while it comes back; 0 is no limit.
+    /// Maximum of calls in flight during recovery; 0 means no limit.
     pub recovery_concurrency: u32,
-    /// The logarithm of the milliseconds until the first token.
+    /// Mean of the logarithm of the milliseconds to the first token.
     pub first_token: DecayedMean,
-    /// The logarithm of the milliseconds for each token after it.
+    /// Mean of the logarithm of the milliseconds per token after the first.
     pub token: DecayedMean,
-    /// When these two were last measured.
+    /// Time of the last measurement of these two.
     pub measured_at: i64,
-    /// When it failed last.
     pub last_failed_at: i64,
-    /// The class of that failure.
     pub last_failure_class: String,
 }
 
-/// A decayed mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DecayedMean {
-    /// The mean.
     pub mean: f64,
-    /// The decayed number of measurements behind it; 0 when nothing was measured.
+    /// Decayed number of measurements; 0 if there are none.
     pub weight: f64,
 }
 
@@ -72,10 +61,10 @@ const HEALTH_COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted,
     probe_until, probe_by, not_before, ramp, first_token_log, first_token_weight, token_log, token_weight, measured, \
     failed, failed_as";
 
-/// No decayed sum of ours comes near this.
+/// Far above any real decayed sum.
 const MAX_DECAYED_SUM: f64 = 1e6;
 
-/// Logarithms of milliseconds lie here: from a hundredth of one to some months.
+/// Range of logarithms of milliseconds: from a hundredth of a millisecond to some months.
 const LOG_MS_RANGE: std::ops::RangeInclusive<f64> = -5.0..=24.0;
 
 impl DecayedMean {
@@ -87,7 +76,7 @@ impl DecayedMean {
 }
 
 impl HealthRow {
-    /// The row, without figures that nothing can be reckoned with.
+    /// Replaces values that are out of range.
     fn sanitized(mut self) -> Self {
         for sum in [&mut self.failures, &mut self.throttled, &mut self.events, &mut self.consecutive_failures]
         {
@@ -135,10 +124,7 @@ fn health_from_row(row: &Row<'_>) -> SqlResult<HealthRow> {
 }
 
 impl LedgerTables<'_> {
-    /// What is known of a model; nothing, if nothing is.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The default for an unknown model.
     pub fn health(&self, key: &HealthKey) -> SqlResult<HealthRow> {
         let found = self
             .0
@@ -149,19 +135,16 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(found)?.unwrap_or_default())
     }
 
-    /// Changes what is known of a model, and hands on what `change` says.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Changes a model's row, and returns the result of `change`.
     pub fn update_health<T>(
         &self,
         key: &HealthKey,
         change: impl FnOnce(&mut HealthRow) -> T,
     ) -> SqlResult<T> {
         let mut row = self.health(key)?;
-        let said = change(&mut row);
+        let result = change(&mut row);
         self.put_health(key, &row)?;
-        Ok(said)
+        Ok(result)
     }
 
     fn put_health(&self, key: &HealthKey, row: &HealthRow) -> SqlResult<()> {
@@ -200,10 +183,6 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Forgets what is known of a model.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn remove_health(&self, key: &HealthKey) -> SqlResult<()> {
         self.0.execute(
             "DELETE FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3",

@@ -1,15 +1,13 @@
-//! Refusals that a run waits for.
+//! Warns about rate limits during a run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::chat::{FailureClass, StreamEvent};
 use crate::route::{CallNotice, CallObserver, WarningFn};
 
-/// Listens for refusals: a run that waits should say why, once.
+/// Reports the first rate limit, so that a run that waits says why.
 pub(super) struct RateLimitObserver<'a> {
-    /// Whether it was said.
     pub(super) has_warned: &'a AtomicBool,
-    /// Who is told.
     pub(super) tell: &'a WarningFn,
 }
 
@@ -26,7 +24,7 @@ impl CallObserver for RateLimitObserver<'_> {
             && !self.has_warned.swap(true, Ordering::Relaxed)
         {
             (self.tell)(&format!(
-                "{model} has too many requests ({failure}); its cases wait in line, and fewer are sent at once"
+                "{model} is rate limited ({failure}); queuing its cases and reducing concurrency"
             ));
         }
     }

@@ -1,101 +1,89 @@
-//! Runs of golden sets, the result of each case, and answers that may be used again.
+//! Eval runs, their results, and cached answers.
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{LedgerTables, SqlResult};
 
-/// A golden set that was run against subjects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunRow {
-    /// Its id.
     pub id: String,
-    /// The set's name.
     pub set_name: String,
-    /// The set's file, whole path.
+    /// Absolute path of the set's file.
     pub set_path: String,
-    /// The set's digest when the run was begun, or taken up last.
+    /// Digest of the set when the run started or was last resumed.
     pub set_digest: String,
-    /// The subjects' names, as JSON.
+    /// Names of the subjects, as JSON.
     pub subjects: String,
-    /// Which cases were chosen and how often each is run, as JSON.
+    /// Selected cases and number of repeats, as JSON.
     pub options: String,
-    /// When it was begun, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub started_at: i64,
-    /// When every case had its result; 0 until then.
+    /// When every case had a result; 0 until then.
     pub finished_at: i64,
 }
 
-/// What became of one case with one subject. Words are those of the JSON reports; an empty one is none.
+/// Result of one repeat of a case with one subject. Strings hold the values of the JSON reports; an empty
+/// string means none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResultRow {
-    /// The subject's name.
     pub subject: String,
-    /// The case's id.
     pub case_id: String,
-    /// Which of its repeats, from 0.
+    /// Counts from 0.
     pub repeat: u32,
-    /// The case's digest.
     pub case_digest: String,
-    /// When it arrived, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub at: i64,
-    /// `pass`, `fail` or `unscored`.
+    /// `pass`, `fail`, or `unscored`.
     pub verdict: String,
-    /// The score, where there is one.
     pub score: Option<f64>,
-    /// The answer.
     pub text: String,
-    /// What each assertion found, as JSON.
+    /// Result of each assertion, as JSON.
     pub assertions: String,
-    /// What had to be put right in a failed answer's form for it to pass.
+    /// The format repair with which a failed answer would pass.
     pub repaired_by: String,
-    /// The class of the failure that left it unscored.
+    /// Class of the failure that left the case unscored.
     pub failure_class: String,
-    /// The words of that failure.
+    /// Message of that failure.
     pub failure: String,
-    /// Why the answer ended.
     pub finish_reason: String,
-    /// Who answered, as `provider/model`.
+    /// The model that answered, as `provider/model`.
     pub served_by: String,
-    /// How often the call moved on.
     pub failovers: u32,
-    /// What it cost, or, where it was cached, would have; `None` where nobody knows.
+    /// Cost, or, for a cached answer, its original cost; `None` if unknown.
     pub nano_dollars: Option<u64>,
-    /// Where that figure comes from.
     pub cost_source: String,
-    /// Token counts, as JSON.
+    /// As JSON.
     pub usage: String,
-    /// The provider's latency, in milliseconds.
+    /// Latency of the provider.
     pub latency_ms: Option<f64>,
-    /// Time in this process's queues, in milliseconds.
+    /// Time spent in this process's queues.
     pub queued_ms: f64,
-    /// Whether the answer is one that was given before.
+    /// Whether the answer came from the cache.
     pub cached: bool,
-    /// What judging it took, as JSON; empty where nothing was judged.
+    /// Usage of judges, as JSON; empty without judges.
     pub judging: String,
 }
 
-/// A whole answer that may be used again.
+/// A complete answer that can be used again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CachedAnswerRow {
-    /// When it was given, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub at: i64,
-    /// The model that the provider says gave it.
+    /// The model that the provider reported.
     pub served_model: String,
-    /// Its parts, as JSON.
+    /// Parts of the answer, as JSON.
     pub parts: String,
-    /// Why it ended.
     pub finish_reason: String,
-    /// Token counts, as JSON.
+    /// As JSON.
     pub usage: String,
-    /// What it cost; `None` where nobody knows.
+    /// `None` if unknown.
     pub nano_dollars: Option<u64>,
-    /// Where that figure comes from.
     pub cost_source: String,
-    /// Who asked for it: the run, the subject and the case, in words that nobody else has.
+    /// Unique key of the run, subject, and case that requested the answer.
     pub requested_by: String,
-    /// From the request leaving to the last byte, in milliseconds.
+    /// From sending the request to the last byte.
     pub latency_ms: Option<f64>,
-    /// From the request leaving to the first content, in milliseconds.
+    /// From sending the request to the first content.
     pub first_token_ms: Option<f64>,
 }
 
@@ -144,16 +132,13 @@ fn result_from_row(row: &Row<'_>) -> SqlResult<ResultRow> {
     })
 }
 
-/// SQLite's integers are signed; no cost comes near their end.
+/// SQLite's integers are signed; no real cost reaches the maximum.
 fn signed(nano_dollars: Option<u64>) -> Option<i64> {
     nano_dollars.map(|nano| i64::try_from(nano).unwrap_or(i64::MAX))
 }
 
 impl LedgerTables<'_> {
-    /// Keeps a run, in place of what was kept of it.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Inserts or replaces a run.
     pub fn put_run(&self, row: &RunRow) -> SqlResult<()> {
         self.0
             .prepare_cached(&format!(
@@ -172,29 +157,19 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Says that every case of a run has its result.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Marks a run as complete.
     pub fn finish_run(&self, id: &str, at: i64) -> SqlResult<()> {
         self.0.execute("UPDATE run SET finished = ?2 WHERE id = ?1", params![id, at])?;
         Ok(())
     }
 
-    /// A run by its id.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn run(&self, id: &str) -> SqlResult<Option<RunRow>> {
         self.0
             .query_row(&format!("SELECT {RUN_COLUMNS} FROM run WHERE id = ?1"), [id], run_from_row)
             .optional()
     }
 
-    /// The runs of a set that are not finished, the newest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The unfinished runs of a set, newest first.
     pub fn unfinished_runs(&self, set_path: &str) -> SqlResult<Vec<RunRow>> {
         let newest = format!(
             "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND finished = 0 ORDER BY begun DESC, id DESC"
@@ -202,10 +177,7 @@ impl LedgerTables<'_> {
         self.0.prepare(&newest)?.query_map([set_path], run_from_row)?.collect()
     }
 
-    /// Keeps what became of a case, in place of what was kept of it.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Inserts or replaces a result.
     pub fn put_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
         self.0
             .prepare_cached(&format!(
@@ -240,17 +212,14 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// What became of a run's cases with a subject so far: so many results, in the order of case ids and repeats, behind the
-    /// one of this case and repeat; from the first one on where no repeat is said.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// At most `limit` results of a subject in a run, ordered by case id and repeat, after the given case and
+    /// repeat; from the case's first repeat if the repeat is `None`.
     pub fn results_page(
         &self,
         run: &str,
         subject: &str,
         after: (&str, Option<u32>),
-        most: u32,
+        limit: u32,
     ) -> SqlResult<Vec<ResultRow>> {
         let (case, repeat) = (after.0, after.1.map_or(-1, i64::from));
         self.0
@@ -258,23 +227,15 @@ impl LedgerTables<'_> {
                 "SELECT {RESULT_COLUMNS} FROM result WHERE run = ?1 AND subject = ?2 AND (case_id, repeat) > (?3, ?4) \
                  ORDER BY case_id, repeat LIMIT ?5"
             ))?
-            .query_map(params![run, subject, case, repeat, most], result_from_row)?
+            .query_map(params![run, subject, case, repeat, limit], result_from_row)?
             .collect()
     }
 
-    /// How many results a run has that could be scored.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn count_scored_results(&self, run: &str) -> SqlResult<u64> {
         let count = "SELECT count(*) FROM result WHERE run = ?1 AND verdict <> 'unscored'";
         self.0.query_row(count, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
     }
 
-    /// Forgets one result.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn remove_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
         self.0
             .prepare_cached(
@@ -284,10 +245,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// An answer to the very same request, given to that repeat of it.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// The answer stored for this digest of a request and this repeat.
     pub fn cached_answer(&self, request: &str, repeat: u32) -> SqlResult<Option<CachedAnswerRow>> {
         self.0
             .prepare_cached(
@@ -311,10 +269,7 @@ impl LedgerTables<'_> {
             .optional()
     }
 
-    /// Keeps an answer to a request, in place of an older one.
-    ///
-    /// # Errors
-    /// What SQLite says.
+    /// Inserts or replaces an answer.
     pub fn put_answer(&self, request: &str, repeat: u32, row: &CachedAnswerRow) -> SqlResult<()> {
         self.0
             .prepare_cached(
@@ -337,10 +292,6 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Forgets answers that were given before a time.
-    ///
-    /// # Errors
-    /// What SQLite says.
     pub fn remove_answers_before(&self, before: i64) -> SqlResult<()> {
         self.0.execute("DELETE FROM answer WHERE at < ?1", [before])?;
         Ok(())
@@ -352,15 +303,15 @@ mod tests {
     use super::*;
     use crate::ledger::Ledger;
 
-    fn run(id: &str, begun: i64) -> RunRow {
-        RunRow { id: id.into(), set_path: "/s".into(), started_at: begun, ..RunRow::default() }
+    fn run(id: &str, started_at: i64) -> RunRow {
+        RunRow { id: id.into(), set_path: "/s".into(), started_at, ..RunRow::default() }
     }
 
     #[tokio::test]
     async fn finished_run_is_no_longer_listed() {
         let ledger = Ledger::in_memory();
-        for (id, begun) in [("a", 1), ("c", 3), ("b", 2)] {
-            ledger.write(move |rows| rows.put_run(&run(id, begun))).await;
+        for (id, started_at) in [("a", 1), ("c", 3), ("b", 2)] {
+            ledger.write(move |rows| rows.put_run(&run(id, started_at))).await;
         }
         let unfinished = || -> Vec<String> {
             ledger.read(|rows| rows.unfinished_runs("/s")).into_iter().map(|run| run.id).collect()
@@ -375,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn result_is_unique_per_repeat() {
         let ledger = Ledger::in_memory();
-        let whole = ResultRow {
+        let full = ResultRow {
             subject: "s".into(),
             case_id: "c".into(),
             repeat: 1,
@@ -399,12 +350,12 @@ mod tests {
             cached: true,
             judging: "{}".into(),
         };
-        let other = ResultRow { repeat: 0, verdict: "unscored".into(), nano_dollars: None, ..whole.clone() };
-        for row in [other.clone(), other.clone(), ResultRow { score: None, ..whole.clone() }, whole.clone()] {
+        let other = ResultRow { repeat: 0, verdict: "unscored".into(), nano_dollars: None, ..full.clone() };
+        for row in [other.clone(), other.clone(), ResultRow { score: None, ..full.clone() }, full.clone()] {
             ledger.write(move |rows| rows.put_result("r", &row)).await;
         }
-        let results = |run: &str, after, most| ledger.read(|rows| rows.results_page(run, "s", after, most));
-        let all = [other.clone(), whole];
+        let results = |run: &str, after, limit| ledger.read(|rows| rows.results_page(run, "s", after, limit));
+        let all = [other.clone(), full];
         assert_eq!(results("r", ("", None), 9), all);
         assert_eq!(
             (results("r", ("", None), 1), results("r", ("c", Some(0)), 9)),

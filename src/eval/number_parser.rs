@@ -1,8 +1,8 @@
 //! Numbers in prose.
 
-/// All numbers of a text, in order: `1,250.50` and `-3` and `12%` as people write them. A comma or full stop counts as
-/// part of a number only between digits, a comma only before a group of three.
-pub fn parse_numbers(text: &str) -> Vec<f64> {
+/// All numbers of a text in order, such as `1,250.50`, `-3`, and `12%`. A comma or period is part of a number
+/// only between digits, and a comma only before a group of three digits.
+pub(crate) fn parse_numbers(text: &str) -> Vec<f64> {
     let characters: Vec<char> = text.chars().collect();
     let mut numbers = Vec::new();
     let mut at = 0;
@@ -37,21 +37,21 @@ pub fn parse_numbers(text: &str) -> Vec<f64> {
     numbers
 }
 
-/// The length of `e23`, `E-7` and the like.
+/// Length of an exponent such as `e23` or `E-7` at the start of `rest`.
 fn exponent_length(rest: &[char]) -> Option<usize> {
     let sign = usize::from(matches!(rest.get(1), Some('+' | '-')));
     let digits = rest.iter().skip(1 + sign).take_while(|c| c.is_ascii_digit()).count();
     (matches!(rest.first(), Some('e' | 'E')) && digits > 0).then_some(1 + sign + digits)
 }
 
-/// Three digits, and not a fourth.
+/// Exactly three digits.
 fn is_thousands_group(rest: &[char]) -> bool {
     rest.len() >= 3
         && rest[..3].iter().all(char::is_ascii_digit)
         && !rest.get(3).is_some_and(char::is_ascii_digit)
 }
 
-/// A minus, unless it joins two words or numbers (`2025-11`, `A-3`).
+/// Whether `before` ends with a minus sign that does not join two words or numbers (`2025-11`, `A-3`).
 fn has_minus_sign(before: &[char]) -> bool {
     match before {
         [.., other, '-' | '−'] => !other.is_alphanumeric(),

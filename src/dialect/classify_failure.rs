@@ -1,36 +1,32 @@
-//! From what a provider says to the class of a failure.
+//! Maps a provider's error to a failure class.
 //!
-//! The order is fixed: a structured code that names one class; a phrase, where the code and status are generic; the
-//! HTTP status; the error's type, alone in-band where there is no status; then `unknown`. A structured code beats
-//! prose, because some hosts write "insufficient quota" for a concurrency limit; and quota comes before rate limit.
+//! The order is fixed: a structured code that names one class; a phrase, if code and status are generic; the
+//! HTTP status; for errors in a stream without a status, the error type; then `unknown`. A structured code
+//! precedes phrases because some providers write "insufficient quota" for a concurrency limit. Quota precedes
+//! rate limit.
 
 use crate::chat::FailureClass;
 use FailureClass as Class;
 
-/// What a failure shows on the outside.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ErrorFields<'a> {
-    /// The HTTP status, or the one that the body tells of.
+    /// The HTTP status or, within a stream, the status that the error body names.
     pub status: Option<u16>,
-    /// The provider's code.
     pub code: &'a str,
-    /// The provider's error type.
     pub error_type: &'a str,
-    /// The provider's words.
     pub message: &'a str,
 }
 
-/// The class of a failure.
-pub(super) fn classify_error(signs: ErrorFields<'_>) -> FailureClass {
-    let coded = class_by_code(signs.code).or_else(|| class_by_code(signs.error_type));
-    coded
-        .or_else(|| if has_ambiguous_status(signs) { class_by_phrase(signs) } else { None })
-        .or_else(|| signs.status.and_then(class_by_status))
-        .or_else(|| if signs.status.is_none() { class_by_type(signs) } else { None })
+pub(super) fn classify_error(fields: ErrorFields<'_>) -> FailureClass {
+    let by_code = class_by_code(fields.code).or_else(|| class_by_code(fields.error_type));
+    by_code
+        .or_else(|| if has_ambiguous_status(fields) { class_by_phrase(fields) } else { None })
+        .or_else(|| fields.status.and_then(class_by_status))
+        .or_else(|| if fields.status.is_none() { class_by_type(fields) } else { None })
         .unwrap_or(Class::Unknown)
 }
 
-/// Codes that name one class, in lower case. Types stand here too where they are as specific as a code.
+/// Codes that name one class, in lower case. Includes error types that are as specific as a code.
 const CODE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::ContextOverflow,
@@ -131,7 +127,7 @@ const CODE_TABLE: &[(Class, &[&str])] = &[
     ),
 ];
 
-/// Phrases, in lower case, that refine generic refusals.
+/// Phrases, in lower case, that refine generic errors.
 const PHRASE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::Auth,
@@ -220,7 +216,7 @@ const PHRASE_TABLE: &[(Class, &[&str])] = &[
     (Class::RateLimited, &["rate limit", "too many requests", "requests per minute", "tokens per minute"]),
 ];
 
-/// Error types that say no more than a status does. They count only where there is no status.
+/// Error types that are only as specific as a status, used only if there is no status.
 const TYPE_TABLE: &[(Class, &[&str])] = &[
     (
         Class::ServerError,
@@ -260,26 +256,26 @@ fn class_by_code(code: &str) -> Option<Class> {
     CODE_TABLE.iter().find(|(_, codes)| codes.contains(&code.as_str())).map(|(class, _)| *class)
 }
 
-/// Whether the status leaves room for words to say what is meant. In-band there is no status at all.
-fn has_ambiguous_status(signs: ErrorFields<'_>) -> bool {
-    matches!(signs.status, None | Some(400 | 403 | 422 | 429))
+/// Whether the status is too generic to decide alone. Errors within a stream have no status.
+fn has_ambiguous_status(fields: ErrorFields<'_>) -> bool {
+    matches!(fields.status, None | Some(400 | 403 | 422 | 429))
 }
 
-fn class_by_phrase(signs: ErrorFields<'_>) -> Option<Class> {
-    let message = signs.message.to_lowercase();
+fn class_by_phrase(fields: ErrorFields<'_>) -> Option<Class> {
+    let message = fields.message.to_lowercase();
     let found = PHRASE_TABLE
         .iter()
         .find(|(_, phrases)| phrases.iter().any(|p| message.contains(p)))
         .map(|(class, _)| *class);
     let class = found
-        .or_else(|| is_missing_model_message(&message, signs.status).then_some(Class::ModelUnavailable))?;
-    // A 429 is about rates or quota whatever else its text mentions.
-    let about_rates = matches!(class, Class::QuotaExhausted | Class::RateLimited);
-    (about_rates || signs.status != Some(429)).then_some(class)
+        .or_else(|| is_missing_model_message(&message, fields.status).then_some(Class::ModelUnavailable))?;
+    // A 429 is always about rate or quota, even if its text mentions something else.
+    let is_limit = matches!(class, Class::QuotaExhausted | Class::RateLimited);
+    (is_limit || fields.status != Some(429)).then_some(class)
 }
 
-/// Whether the words say that the model is missing ("the model `x` does not exist"), or a 403 is about the model or the
-/// region rather than the key.
+/// Whether the message says that the model is missing ("the model `x` does not exist"), or a 403 is about the
+/// model or region instead of the API key.
 fn is_missing_model_message(message: &str, status: Option<u16>) -> bool {
     let about = |word: &str| message.contains(word);
     if status == Some(403) && (about("model") || about("region") || about("country")) {
@@ -287,7 +283,7 @@ fn is_missing_model_message(message: &str, status: Option<u16>) -> bool {
     }
     let after_model = message.find("model").map(|at| &message[at..]).unwrap_or_default();
     let near: String = after_model.chars().take(90).collect();
-    ["not found", "does not exist", "no longer available"].iter().any(|said| near.contains(said))
+    ["not found", "does not exist", "no longer available"].iter().any(|phrase| near.contains(phrase))
 }
 
 fn class_by_status(status: u16) -> Option<Class> {
@@ -304,11 +300,11 @@ fn class_by_status(status: u16) -> Option<Class> {
     })
 }
 
-fn class_by_type(signs: ErrorFields<'_>) -> Option<Class> {
-    let words = format!("{} {}", signs.code, signs.error_type).to_ascii_lowercase();
+fn class_by_type(fields: ErrorFields<'_>) -> Option<Class> {
+    let words = format!("{} {}", fields.code, fields.error_type).to_ascii_lowercase();
     let found =
         TYPE_TABLE.iter().find(|(_, types)| types.iter().any(|t| words.contains(t))).map(|(class, _)| *class);
-    // An error in the middle of an answer that says nothing about itself is the server's.
+    // An error within a stream without any details is the server's fault.
     found.or_else(|| words.trim().is_empty().then_some(Class::ServerError))
 }
 

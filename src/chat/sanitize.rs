@@ -1,15 +1,14 @@
-//! Messages of providers, made safe to show and to keep.
+//! Makes provider messages safe to display and store.
 
-/// Longest message that is kept, in characters.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Beginnings that only keys have; what follows them without a break is taken out.
+/// Prefixes that only API keys have. The word that starts with one is redacted.
 const API_KEY_PREFIXES: [&str; 12] =
     ["sk-", "sk_", "gsk_", "xai-", "AIza", "hf_", "r8_", "pplx-", "fw_", "csk-", "nvapi-", "key-"];
 
-/// A provider's message, cut at 500 characters, with what looks like a key taken out and control characters replaced,
-/// so that neither a terminal nor a log can be harmed by it.
-pub fn sanitize_message(message: &str) -> String {
+/// Truncates a provider's message to 500 characters, redacts probable API keys, and replaces control
+/// characters, so that it cannot harm a terminal or a log.
+pub(crate) fn sanitize_message(message: &str) -> String {
     let cleaned = redact_api_keys(message);
     let mut out: String = cleaned.chars().map(sanitize_char).take(MAX_MESSAGE_CHARS).collect();
     out.truncate(out.trim_end().len());
@@ -20,8 +19,7 @@ pub fn sanitize_message(message: &str) -> String {
     out
 }
 
-/// A text with everything that looks like a key taken out.
-pub fn redact_api_keys(text: &str) -> String {
+pub(crate) fn redact_api_keys(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| !is_api_key_char(c)) {
         let body = word.trim_end_matches(|c: char| !is_api_key_char(c));
@@ -39,7 +37,7 @@ fn is_api_key_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
 }
 
-/// A key is long and starts as keys do. Starred-out remains of one (`sk-ab***yz`) count as well.
+/// An API key is long and has a known prefix. Masked keys (`sk-ab***yz`) count too.
 fn is_probable_api_key(word: &str) -> bool {
     let begins = API_KEY_PREFIXES.iter().find(|b| word.starts_with(*b));
     begins.is_some_and(|b| {
@@ -47,13 +45,13 @@ fn is_probable_api_key(word: &str) -> bool {
     })
 }
 
-/// A character that harms no terminal: line breaks and tabs become spaces, control characters and direction overrides
-/// the replacement character.
-pub fn sanitize_char(c: char) -> char {
+/// Makes a character safe for terminals: line breaks and tabs become spaces; control characters and
+/// bidirectional overrides become U+FFFD.
+pub(crate) fn sanitize_char(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' => ' ',
         c if c.is_control() => '\u{fffd}',
-        // Direction overrides can make a message read as something else.
+        // Bidirectional overrides can make a message read differently from its bytes.
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c => c,
     }
