@@ -52,9 +52,9 @@ fn main() {
         println!("  {cases} cases");
         println!(
             "    wall time         {:9.3} s     × {:.3} vs. bare reqwest {:.3} s (target: 1.04), ideal {:.1} s",
-            eval.took.as_secs_f64(),
-            eval.took.as_secs_f64() / bare.took.as_secs_f64(),
-            bare.took.as_secs_f64(),
+            eval.elapsed.as_secs_f64(),
+            eval.elapsed.as_secs_f64() / bare.elapsed.as_secs_f64(),
+            bare.elapsed.as_secs_f64(),
             ideal.as_secs_f64()
         );
         print_peak_memory(&eval);
@@ -74,12 +74,12 @@ fn main() {
     for cases in [1_000, 10_000, 100_000] {
         let eval = run_eval(folder.path(), &server.url, cases);
         let bare = run_bare_client(&server.url, cases.min(20_000));
-        let per_second = |count: usize, took: Duration| count as f64 / took.as_secs_f64();
+        let per_second = |count: usize, elapsed: Duration| count as f64 / elapsed.as_secs_f64();
         println!("  {cases} cases");
         println!(
             "    cases per second  {:9.0}       vs. bare reqwest {:.0} on one thread (target: 5000)",
-            per_second(cases, eval.took),
-            per_second(cases.min(20_000), bare.took)
+            per_second(cases, eval.elapsed),
+            per_second(cases.min(20_000), bare.elapsed)
         );
         println!(
             "    CPU time          {:9.1} µs    per case, all threads of the eval",
@@ -123,7 +123,7 @@ impl Drop for SimProcess {
 }
 
 struct EvalRun {
-    took: Duration,
+    elapsed: Duration,
     peak_kib: f64,
     cpu_us: f64,
     /// The JSON report of the only subject.
@@ -165,13 +165,13 @@ fn run_eval(folder: &Path, url: &str, cases: usize) -> EvalRun {
         cpu_us = cpu_time_us(&status).unwrap_or(cpu_us);
         std::thread::sleep(Duration::from_millis(2));
     }
-    let took = start.elapsed();
+    let elapsed = start.elapsed();
     let output = child.wait_with_output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let report = report["runs"][0]["subjects"][0].clone();
     assert_eq!(report["unscored"], 0, "{report}");
     assert_eq!(report["passed"].as_u64().unwrap() + report["failed"].as_u64().unwrap(), cases as u64);
-    EvalRun { took, peak_kib, cpu_us, report }
+    EvalRun { elapsed, peak_kib, cpu_us, report }
 }
 
 fn peak_memory_kib(process: &Path) -> Option<f64> {
@@ -205,7 +205,7 @@ fn write_set(folder: &Path, cases: usize) -> PathBuf {
 }
 
 struct BareClientRun {
-    took: Duration,
+    elapsed: Duration,
     /// Sorted, in milliseconds.
     latencies: Vec<f64>,
 }
@@ -226,9 +226,9 @@ fn run_bare_client(url: &str, cases: usize) -> BareClientRun {
         let start = Instant::now();
         let mut latencies: Vec<f64> =
             stream::iter(0..cases).map(|_| send()).buffer_unordered(CONCURRENCY).collect().await;
-        let took = start.elapsed();
+        let elapsed = start.elapsed();
         latencies.sort_by(f64::total_cmp);
-        BareClientRun { took, latencies }
+        BareClientRun { elapsed, latencies }
     })
 }
 

@@ -104,27 +104,27 @@ async fn time_call(router: &Router, route: &Route, stream: bool) -> Duration {
     let request = Request::from_prompt("hi");
     let start = Instant::now();
     let record = router.call(route, &request, &options(stream), &mut SilentObserver).await;
-    let took = start.elapsed();
+    let elapsed = start.elapsed();
     assert!(record.outcome.is_ok(), "{:?}", record.outcome);
-    took
+    elapsed
 }
 
 /// Compares one call, to a server without latency, with the same bytes sent by plain `reqwest`.
 async fn compare_with_bare_client(url: &str, ledger: Option<&Path>) {
     let client = bare::client();
     let route = route(&[url]);
-    for (name, stream) in [("streamed", true), ("whole", false)] {
+    for (name, stream) in [("streamed", true), ("not streamed", false)] {
         let recorder = Arc::new(RecordingTransport::new());
         time_call(&router(Arc::clone(&recorder) as Arc<dyn Transport>, None), &route, stream).await;
         let outgoing = recorder.take_last_request();
         let router = router(Arc::new(http()), ledger);
-        let (mut plain, mut whole) = (Vec::new(), Vec::new());
+        let (mut direct, mut routed) = (Vec::new(), Vec::new());
         for _ in 0..CALLS_PER_MEASUREMENT + 50 {
-            plain.push(bare::time_request(&client, outgoing.clone()).await);
-            whole.push(time_call(&router, &route, stream).await);
+            direct.push(bare::time_request(&client, outgoing.clone()).await);
+            routed.push(time_call(&router, &route, stream).await);
         }
-        let (plain, whole) = (median(&mut plain[50..]), median(&mut whole[50..]));
-        print_measurement(&format!("call, {name}"), whole, "bare reqwest", plain, 0.35);
+        let (direct, routed) = (median(&mut direct[50..]), median(&mut routed[50..]));
+        print_measurement(&format!("call, {name}"), routed, "bare reqwest", direct, 0.35);
     }
 }
 
@@ -138,26 +138,26 @@ async fn measure_failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     let router = router(Arc::new(http()), ledger);
     let (two, one) = (route(&[dead, alive]), route(&[alive]));
     let target = two.candidates[0].target.as_ref().unwrap();
-    let (mut over, mut own) = (Vec::new(), Vec::new());
+    let (mut failover, mut baseline) = (Vec::new(), Vec::new());
     for _ in 0..CALLS_PER_MEASUREMENT {
         // Reset the health, or the breaker would open.
         router.health().reset(target).await;
-        over.push(time_call(&router, &two, true).await);
-        own.push(time_call(&router, &one, true).await);
+        failover.push(time_call(&router, &two, true).await);
+        baseline.push(time_call(&router, &one, true).await);
     }
-    print_measurement("failover", median(&mut over), "second alone", median(&mut own), 5.0);
+    print_measurement("failover", median(&mut failover), "second alone", median(&mut baseline), 5.0);
     let until = jiff::Timestamp::now().as_millisecond() + 600_000;
     let base_url = format!("{dead}/v1");
     edit_health_row(router.health().ledger(), PROVIDER_NAMES[0], &base_url, move |row| {
         row.open_until = until;
     })
     .await;
-    (over, own) = (Vec::new(), Vec::new());
+    (failover, baseline) = (Vec::new(), Vec::new());
     for _ in 0..CALLS_PER_MEASUREMENT {
-        over.push(time_call(&router, &two, true).await);
-        own.push(time_call(&router, &one, true).await);
+        failover.push(time_call(&router, &two, true).await);
+        baseline.push(time_call(&router, &one, true).await);
     }
-    print_measurement("breaker open", median(&mut over), "second alone", median(&mut own), 1.0);
+    print_measurement("breaker open", median(&mut failover), "second alone", median(&mut baseline), 1.0);
     router.health().reset(target).await;
 }
 
@@ -196,9 +196,9 @@ fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, fo
     run("one");
     for (name, open, target) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
         let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
-        let (mut over, mut own) = (Vec::new(), Vec::new());
+        let (mut failover, mut baseline) = (Vec::new(), Vec::new());
         for _ in 0..PROCESSES_PER_MEASUREMENT {
-            for (route, all) in [("two", &mut over), ("one", &mut own)] {
+            for (route, all) in [("two", &mut failover), ("one", &mut baseline)] {
                 runtime.block_on(edit_health_row(
                     &Ledger::open(&ledger),
                     "sim-openai",
@@ -210,16 +210,16 @@ fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, fo
                 all.push(run(route));
             }
         }
-        print_measurement(name, median(&mut over), "second alone", median(&mut own), target);
+        print_measurement(name, median(&mut failover), "second alone", median(&mut baseline), target);
     }
 }
 
-fn print_measurement(name: &str, took: Duration, baseline: &str, ideal: Duration, target: f64) {
+fn print_measurement(name: &str, measured: Duration, baseline: &str, ideal: Duration, target: f64) {
     let ms = |span: Duration| span.as_secs_f64() * 1000.0;
-    let more = ms(took) - ms(ideal);
+    let overhead = ms(measured) - ms(ideal);
     println!(
-        "  {name:18} {:7.3} ms   {more:+7.3} ms vs. {baseline} {:.3} ms (target: {target} ms)",
-        ms(took),
+        "  {name:18} {:7.3} ms   {overhead:+7.3} ms vs. {baseline} {:.3} ms (target: {target} ms)",
+        ms(measured),
         ms(ideal)
     );
 }

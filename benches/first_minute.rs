@@ -34,8 +34,8 @@ fn main() {
 }
 
 fn print_startup(name: &str, program: &str, arguments: &[&str], idle: Duration) {
-    let took = median(|| time_process(program, arguments));
-    println!("  {name:24} {:6.2} ms   {:+.2} ms above /bin/true", ms(took), ms(took) - ms(idle));
+    let elapsed = median(|| time_process(program, arguments));
+    println!("  {name:24} {:6.2} ms   {:+.2} ms above /bin/true", ms(elapsed), ms(elapsed) - ms(idle));
 }
 
 /// Measures one prompt to a simulator with 200 ms latency.
@@ -54,25 +54,25 @@ fn measure_prompt() {
     println!(
         "one prompt to a server with {ideal:?} latency, median of {RUNS} (wall time of the whole process)"
     );
-    let peer = measure_curl(&url);
-    match peer {
-        Some(took) => {
+    let curl = measure_curl(&url);
+    match curl {
+        Some(elapsed) => {
             println!(
                 "  curl                     {:6.2} ms   {:+.2} ms above the server",
-                ms(took),
-                ms(took) - ms(ideal)
+                ms(elapsed),
+                ms(elapsed) - ms(ideal)
             );
         }
         None => println!("  curl                     not installed"),
     }
     for (name, more) in [("streamed", &[][..]), ("not streamed", &["--no-stream"][..])] {
         let arguments = [&["--config", config, "ask", "-m", "sim-openai/good", "hi"][..], more].concat();
-        let took = median(|| time_process(SLALOM, &arguments));
-        let versus_curl = peer.map(|peer| format!(", {:+.2} ms vs. curl", ms(took) - ms(peer)));
+        let elapsed = median(|| time_process(SLALOM, &arguments));
+        let versus_curl = curl.map(|curl| format!(", {:+.2} ms vs. curl", ms(elapsed) - ms(curl)));
         println!(
             "  {name:24} {:6.2} ms   {:+.2} ms above the server{} (target: 206 ms)",
-            ms(took),
-            ms(took) - ms(ideal),
+            ms(elapsed),
+            ms(elapsed) - ms(ideal),
             versus_curl.unwrap_or_default()
         );
     }
@@ -84,8 +84,8 @@ fn measure_curl(url: &str) -> Option<Duration> {
     let body = r#"{"model":"good","messages":[{"role":"user","content":"hi"}]}"#;
     let url = format!("{url}/v1/chat/completions");
     let arguments = ["-s", "-H", "content-type: application/json", "-d", body, &url];
-    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
-    found.then(|| median(|| time_process("curl", &arguments)))
+    let is_installed = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+    is_installed.then(|| median(|| time_process("curl", &arguments)))
 }
 
 fn time_process(program: &str, arguments: &[&str]) -> Duration {

@@ -3,7 +3,7 @@
 use crate::assertions::set_with_assertions;
 use crate::harness::{CliHarness, CountingSimulator};
 
-/// Limits that this run could never measure.
+/// A limit that the run cannot measure is an error.
 #[test]
 fn unmeasurable_limit_exits_2() {
     let set = "version: 1
@@ -14,16 +14,17 @@ assert: [{contains: yes}]
 cases:
   - {id: alone, vars: {q: a}, reference: yes, assert: [{first-token: {max_ms: 60000}}]}
 ";
-    let tool = CliHarness::new().with_file("set.yaml", &set.replace("yes", "'yes'"));
-    tool.run(&["eval", "set.yaml"]).assert_exit_code(0);
-    let ran = tool.run(&["eval", "set.yaml", "--no-stream"]).assert_exit_code(2);
-    ran.assert_stderr_contains(&["case `alone` limits the time to first token", "hint: remove --no-stream"]);
+    let cli = CliHarness::new().with_file("set.yaml", &set.replace("yes", "'yes'"));
+    cli.run(&["eval", "set.yaml"]).assert_exit_code(0);
+    let output = cli.run(&["eval", "set.yaml", "--no-stream"]).assert_exit_code(2);
+    output
+        .assert_stderr_contains(&["case `alone` limits the time to first token", "hint: remove --no-stream"]);
     let priced = set_with_assertions("any-of: [contains: x, cost: {max_usd: 1}]");
-    let ran = CliHarness::new()
+    let output = CliHarness::new()
         .with_file("set.yaml", &priced)
         .run(&["eval", "set.yaml", "-m", "vllm/mine"])
         .assert_exit_code(2);
-    ran.assert_stderr_contains(&["the price of vllm/mine"]);
+    output.assert_stderr_contains(&["the price of vllm/mine"]);
 }
 
 /// Assertions that every answer passes are errors.
@@ -61,11 +62,11 @@ fn vacuous_or_invalid_assertion_exits_2() {
         ("not-tool-call", "the request has no tools, so the model cannot call one"),
         ("contains: {value: a, weight: 1e308}", "`weight` must be between 0 and 1,000,000"),
     ];
-    for (assertion, words) in cases {
-        let ran = CliHarness::new()
+    for (assertion, expected) in cases {
+        let output = CliHarness::new()
             .with_file("set.yaml", &set_with_assertions(assertion))
             .run(&["eval", "set.yaml"]);
-        ran.assert_exit_code(2).assert_stderr_contains(&[words, "set.yaml:8:", "hint:"]);
+        output.assert_exit_code(2).assert_stderr_contains(&[expected, "set.yaml:8:", "hint:"]);
     }
 }
 
@@ -73,7 +74,7 @@ fn vacuous_or_invalid_assertion_exits_2() {
 fn invalid_tools_file_is_reported_once() {
     let set = "version: 1\nname: s\nprompt: '{{ q }}'\nrequest: {tools: tools.json}\nassert: [is-json]\ncases: [{id: a, vars: {q: x}}, {id: b, vars: {q: y}}]\n";
     let function = r#"{"name": "f"}"#;
-    for (text, words) in [
+    for (text, expected) in [
         (None, "cannot read tools.json"),
         (Some("{}".to_owned()), "tools.json is not a valid list of tools"),
         (Some("[]".to_owned()), "no tools in tools.json"),
@@ -83,16 +84,16 @@ fn invalid_tools_file_is_reported_once() {
             "tools.json: tool 1: unknown field `nam`",
         ),
     ] {
-        let tool = CliHarness::new().with_file("set.yaml", set);
-        let tool = match &text {
-            Some(text) => tool.with_file("tools.json", text),
-            None => tool,
+        let cli = CliHarness::new().with_file("set.yaml", set);
+        let cli = match &text {
+            Some(text) => cli.with_file("tools.json", text),
+            None => cli,
         };
-        let ran = tool
+        let output = cli
             .run(&["eval", "set.yaml", "-m", "sim-openai/good"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&[words, "set.yaml:4:18"]);
-        assert_eq!(ran.stderr.matches("error:").count(), 1, "{}", ran.stderr);
+            .assert_stderr_contains(&[expected, "set.yaml:4:18"]);
+        assert_eq!(output.stderr.matches("error:").count(), 1, "{}", output.stderr);
     }
 }
 
@@ -134,13 +135,13 @@ cases:
       - [contains, x]
 ";
     let simulator = CountingSimulator::start();
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("set.yaml", set)
         .with_file("tools.json", "[{\"name\": \"weather\"}]");
     insta::assert_snapshot!(
-        "mistakes_of_assertions",
-        tool.run(&["eval", "set.yaml"]).assert_exit_code(2).stderr
+        "all_assertion_errors",
+        cli.run(&["eval", "set.yaml"]).assert_exit_code(2).stderr
     );
     assert_eq!(simulator.request_count(), 0);
 }
@@ -161,9 +162,9 @@ fn case_file_errors_show_line_number() {
             "the reference is not valid JSON:",
         ),
     ];
-    for (line, words) in jsonl {
-        let tool = CliHarness::new().with_file("set.yaml", set).with_file("a.jsonl", &format!("\n{line}\n"));
-        let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(2);
-        ran.assert_stderr_contains(&[words, "case `a` (a.jsonl, line 2)", "hint:"]);
+    for (line, expected) in jsonl {
+        let cli = CliHarness::new().with_file("set.yaml", set).with_file("a.jsonl", &format!("\n{line}\n"));
+        let output = cli.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(2);
+        output.assert_stderr_contains(&[expected, "case `a` (a.jsonl, line 2)", "hint:"]);
     }
 }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::harness::{CliHarness, CountingSimulator};
 
-fn run_and_load_results(tool: &CliHarness, more: &[&str]) -> Vec<Value> {
-    tool.run(&[&["eval", "set.yaml", "--max-unscored", "100%", "-o", "out.json"][..], more].concat());
+fn run_and_load_results(cli: &CliHarness, more: &[&str]) -> Vec<Value> {
+    cli.run(&[&["eval", "set.yaml", "--max-unscored", "100%", "-o", "out.json"][..], more].concat());
     let report: Value =
-        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(cli.path("out.json")).unwrap()).unwrap();
     report["runs"][0]["results"].as_array().unwrap().clone()
 }
 
@@ -111,10 +111,10 @@ fn verdict_and_negation_cases() {
             case("not-wrong", wrong, "not-");
         }
     }
-    let tool = CliHarness::new().with_file("set.yaml", &set);
-    tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(1);
+    let cli = CliHarness::new().with_file("set.yaml", &set);
+    cli.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(1);
     let report: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(cli.path("out.json")).unwrap()).unwrap();
     for result in report["runs"][0]["results"].as_array().unwrap() {
         let id = result["case"].as_str().unwrap();
         let n: usize = id.split('-').next().unwrap().parse().unwrap();
@@ -136,10 +136,10 @@ prompt: Where does the river rise?
 assert: [levenshtein, rouge-l, {token-f1: {threshold: 0.9, kind: format}}]
 cases: [{id: a, reference: It rises in the hills near Bern. It is a very long river.}]
 ";
-    let tool = CliHarness::new().with_file("set.yaml", set);
-    let good = &run_and_load_results(&tool, &["-m", "sim-openai/good"])[0];
+    let cli = CliHarness::new().with_file("set.yaml", set);
+    let good = &run_and_load_results(&cli, &["-m", "sim-openai/good"])[0];
     assert_eq!((&good["verdict"], &good["score"]), (&"pass".into(), &1.0.into()));
-    let terse = &run_and_load_results(&tool, &["-m", "sim-openai/terse"])[0];
+    let terse = &run_and_load_results(&cli, &["-m", "sim-openai/terse"])[0];
     assert_eq!(terse["verdict"], "fail");
     for assertion in terse["assertions"].as_array().unwrap() {
         let score = assertion["score"].as_f64().unwrap();
@@ -162,9 +162,9 @@ cases:
   - {id: not-called, vars: {city: Oslo}, assert: [not-tool-call]}
   - {id: otherwise, vars: {city: Bern}, assert: [{tool-call: {name: weather, arguments: {days: 1234}}}]}
 ";
-    let tool = CliHarness::new().with_file("set.yaml", set).with_file("tools.json", tools);
+    let cli = CliHarness::new().with_file("set.yaml", set).with_file("tools.json", tools);
     let verdicts = |model: &str| {
-        let results = run_and_load_results(&tool, &["-m", model]);
+        let results = run_and_load_results(&cli, &["-m", model]);
         results.iter().map(|r| r["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     for dialect in ["sim-openai", "sim-anthropic", "sim-gemini", "sim-responses"] {
@@ -182,9 +182,9 @@ request: {max_tokens: 2}
 cases:
   - {id: cut, vars: {what: rivers}, reference: a great many words, assert: [{finish-reason: length}, not-is-refusal]}
 ";
-    let tool = CliHarness::new().with_file("set.yaml", set);
-    assert_eq!(run_and_load_results(&tool, &["-m", "sim-openai/good"])[0]["verdict"], "pass");
-    let filtered = run_and_load_results(&tool, &["-m", "sim-openai/safety-stop"]);
+    let cli = CliHarness::new().with_file("set.yaml", set);
+    assert_eq!(run_and_load_results(&cli, &["-m", "sim-openai/good"])[0]["verdict"], "pass");
+    let filtered = run_and_load_results(&cli, &["-m", "sim-openai/safety-stop"]);
     let reasons: Vec<&str> =
         filtered[0]["assertions"].as_array().unwrap().iter().map(|a| a["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["finish reason content_filter"; 2]);
@@ -209,11 +209,11 @@ cases:
   - {id: all, vars: {n: 7}, assert: [{all-of: [is-json, output-tokens: {max: 9}]}]}
   - {id: all-silent, vars: {n: 8}, assert: [{not-all-of: [is-refusal, output-tokens: {max: 9}]}]}
 ";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("tools.json", "[{\"name\": \"f\"}]")
         .with_file("set.yaml", &set.replace("cases:", "request: {tools: tools.json}\ncases:"));
-    let results = run_and_load_results(&tool, &[]);
+    let results = run_and_load_results(&cli, &[]);
     let verdicts: Vec<_> =
         results.iter().map(|r| (r["case"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
     let expected = [
@@ -248,8 +248,8 @@ cases:
           <<: *heavy
           value: Lyon
 ";
-    let tool = CliHarness::new().with_file("set.yaml", set);
-    let results = run_and_load_results(&tool, &[]);
+    let cli = CliHarness::new().with_file("set.yaml", set);
+    let results = run_and_load_results(&cli, &[]);
     let scores: Vec<_> =
         results.iter().map(|r| (r["verdict"].as_str().unwrap(), r["score"].as_f64().unwrap())).collect();
     assert_eq!(scores, [("pass", 1.0), ("pass", 1.0), ("fail", 0.25)]);
@@ -265,12 +265,12 @@ cases:
 #[test]
 fn case_digest_depends_only_on_content() {
     let digests = |set: &str, schema: &str| {
-        let tool = CliHarness::new()
+        let cli = CliHarness::new()
             .with_file("set.yaml", set)
             .with_file("a.json", schema)
             .with_file("b.json", schema)
             .with_file("cases.csv", "id,q,reference,assert:contains\nc,two,2,x\n");
-        let results = run_and_load_results(&tool, &["-m", "sim-openai/good"]);
+        let results = run_and_load_results(&cli, &["-m", "sim-openai/good"]);
         results.iter().map(|r| r["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let schema = r#"{"type": "object", "required": ["a"]}"#;
@@ -338,12 +338,12 @@ fn documentation_matches_implementation() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md");
     let text = std::fs::read_to_string(path).unwrap();
     let example = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let tool = CliHarness::new().with_file("set.yaml", example);
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
+    let cli = CliHarness::new().with_file("set.yaml", example);
+    cli.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
     let csv = text.split("```csv\n").nth(1).unwrap().split("```").next().unwrap();
     let set = example.split("cases:").next().unwrap().to_owned() + "cases_from: [more.csv]\n";
-    let tool = CliHarness::new().with_file("set.yaml", &set).with_file("more.csv", csv);
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
+    let cli = CliHarness::new().with_file("set.yaml", &set).with_file("more.csv", csv);
+    cli.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(0);
 
     let rows: Vec<Vec<&str>> = text
         .lines()
@@ -381,11 +381,11 @@ fn documentation_matches_implementation() {
     // Documented kinds and thresholds match the report.
     let set = set.replace("reference: '{}'", "reference: '{\"city\": 1}'");
     let program = "#!/bin/sh\necho '{\"score\": 0.5}'\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", &set)
         .with_file("tools.json", "[{\"name\": \"weather\"}]")
         .with_executable("check.py", program);
-    let results = run_and_load_results(&tool, &["--allow-exec"]);
+    let results = run_and_load_results(&cli, &["--allow-exec"]);
     for (row, found) in rows.iter().zip(results[0]["assertions"].as_array().unwrap()) {
         assert!(
             row[3].starts_with("the same") || row[3].starts_with(found["kind"].as_str().unwrap()),
@@ -397,8 +397,8 @@ fn documentation_matches_implementation() {
         let value = if name == "exec" { "[./check.py]" } else { "'{\"a\": [7]}'" };
         let set = set_with_assertions(&format!("{name}: {{value: {value}}}"))
             .replace("prompt:", &format!("{judged}prompt:"));
-        let tool = CliHarness::new().with_file("set.yaml", &set).with_executable("check.py", program);
-        let results = self::run_and_load_results(&tool, &["--allow-exec"]);
+        let cli = CliHarness::new().with_file("set.yaml", &set).with_executable("check.py", program);
+        let results = run_and_load_results(&cli, &["--allow-exec"]);
         let reason = results[0]["assertions"][0]["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains(&format!("expected at least {}", row[4])), "{name}: {reason}");
     }

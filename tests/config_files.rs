@@ -5,14 +5,15 @@ use proptest::prelude::*;
 use crate::harness::{CliHarness, CountingSimulator};
 
 pub(crate) fn routes_yaml_error(routes: &str) -> String {
-    let ran = CliHarness::new().with_file("routes.yaml", routes).run(&["route"]).assert_exit_code(2);
-    let start = ran.stderr.find("--> ").map(|at| at + 4);
+    let output = CliHarness::new().with_file("routes.yaml", routes).run(&["route"]).assert_exit_code(2);
+    let start = output.stderr.find("--> ").map(|at| at + 4);
     // The folder is temporary, so its path is removed.
-    let folder = start
-        .and_then(|at| ran.stderr[at..].find("routes.yaml").map(|end| ran.stderr[at..at + end].to_owned()));
+    let folder = start.and_then(|at| {
+        output.stderr[at..].find("routes.yaml").map(|end| output.stderr[at..at + end].to_owned())
+    });
     match folder {
-        Some(folder) => ran.stderr.replace(&folder, ""),
-        None => ran.stderr,
+        Some(folder) => output.stderr.replace(&folder, ""),
+        None => output.stderr,
     }
 }
 
@@ -29,7 +30,7 @@ routes:
   empty: {candidates: []}
 defaults: {route: sumarize}
 ";
-    insta::assert_snapshot!("all_problems_of_one_file", routes_yaml_error(routes));
+    insta::assert_snapshot!("all_errors_in_one_file", routes_yaml_error(routes));
     insta::assert_snapshot!(
         "unknown_key",
         routes_yaml_error("version: 1\nroutes:\n  a: {candidates: [sim-openai/good], strategi: priority}\n")
@@ -56,14 +57,19 @@ defaults: {route: sumarize}
 #[test]
 fn check_accepts_unknown_model_with_suggestion() {
     let simulator = CountingSimulator::start();
-    let tool = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml());
-    let ran = tool.run(&["check"]).assert_exit_code(0);
-    assert!(!ran.stdout.contains("is not in the catalog, so its price and context window are unknown"));
+    let routes =
+        simulator.routes_yaml() + "routes:\n  known: {candidates: [openai/gpt-6-luna, sim-openai/good]}\n";
+    let output = CliHarness::new().with_file("routes.yaml", &routes).run(&["check"]).assert_exit_code(0);
+    assert!(!output.stdout.contains("is not in the catalog"), "{}", output.stdout);
     let routes =
         simulator.routes_yaml() + "routes:\n  new: {candidates: [openai/gpt-6-lunar, sim-openai/good]}\n";
-    let ran = CliHarness::new().with_file("routes.yaml", &routes).run(&["check"]).assert_exit_code(0);
-    assert!(ran.stdout.contains("openai/gpt-6-lunar is not in the catalog, so its price"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("closest match: openai/gpt-6-luna\n"), "{}", ran.stdout);
+    let output = CliHarness::new().with_file("routes.yaml", &routes).run(&["check"]).assert_exit_code(0);
+    assert!(
+        output.stdout.contains("openai/gpt-6-lunar is not in the catalog, so its price"),
+        "{}",
+        output.stdout
+    );
+    assert!(output.stdout.contains("closest match: openai/gpt-6-luna\n"), "{}", output.stdout);
 }
 
 #[test]
@@ -73,50 +79,50 @@ fn untrusted_project_config_sends_no_key() {
         "version: 1\nproviders:\n  openai: {{base_url: '{}/v1'}}\nroutes:\n  two: {{candidates: [openai/good, sim-gemini/good]}}\n",
         simulator.url()
     );
-    let tool = CliHarness::new().with_file("routes.yaml", &routes).with_env("OPENAI_API_KEY", "planted");
-    tool.run(&["ask", "-m", "openai/good", "hi"])
+    let cli = CliHarness::new().with_file("routes.yaml", &routes).with_env("OPENAI_API_KEY", "planted");
+    cli.run(&["ask", "-m", "openai/good", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["is not trusted", "slalom check --trust"]);
-    let ran = tool.run(&["route", "two", "--json", "hi"]).assert_exit_code(0);
-    assert_eq!(ran.json()["skipped"][0]["reason"], "untrusted");
+    let output = cli.run(&["route", "two", "--json", "hi"]).assert_exit_code(0);
+    assert_eq!(output.json()["skipped"][0]["reason"], "untrusted");
     assert_eq!(simulator.request_count(), 0);
-    tool.run(&["check", "--trust"])
+    cli.run(&["check", "--trust"])
         .assert_exit_code(0)
         .assert_stderr_contains(&["is now trusted; run `slalom check --trust` again after each edit"]);
-    tool.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(0);
+    cli.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(0);
     assert_eq!(simulator.request_count(), 1);
     // An edit revokes trust; a file named with --config is trusted.
-    let tool = tool.with_file("routes.yaml", &(routes + "# edited\n"));
-    tool.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(2);
-    let named = tool.path("routes.yaml");
-    tool.run(&["--config", named.to_str().unwrap(), "ask", "-m", "openai/good", "hi"]).assert_exit_code(0);
+    let cli = cli.with_file("routes.yaml", &(routes + "# edited\n"));
+    cli.run(&["ask", "-m", "openai/good", "hi"]).assert_exit_code(2);
+    let named = cli.path("routes.yaml");
+    cli.run(&["--config", named.to_str().unwrap(), "ask", "-m", "openai/good", "hi"]).assert_exit_code(0);
 }
 
 #[test]
 fn check_lists_key_status_without_values() {
-    let tool = CliHarness::new().with_env("OPENAI_API_KEY", "planted-5f2c9b7d");
-    let ran = tool.run(&["check"]).assert_exit_code(0);
-    for words in
+    let cli = CliHarness::new().with_env("OPENAI_API_KEY", "planted-5f2c9b7d");
+    let output = cli.run(&["check"]).assert_exit_code(0);
+    for expected in
         ["openai key set", "anthropic no API key: ANTHROPIC_API_KEY is not set", "ollama needs no key"]
     {
-        assert!(ran.collapsed_stdout().contains(words), "{}", ran.stdout);
+        assert!(output.collapsed_stdout().contains(expected), "{}", output.stdout);
     }
-    assert!(!ran.stdout.contains("planted"));
+    assert!(!output.stdout.contains("planted"));
 }
 
 #[test]
 fn models_search_cases() {
-    let tool = CliHarness::new();
-    let ran = tool.run(&["models", "claude-haiku"]).assert_exit_code(0);
-    assert!(ran.stdout.contains("anthropic/claude-haiku-5-5"), "{}", ran.stdout);
-    let json = tool.run(&["models", "--json"]).assert_exit_code(0).json();
+    let cli = CliHarness::new();
+    let output = cli.run(&["models", "claude-haiku"]).assert_exit_code(0);
+    assert!(output.stdout.contains("anthropic/claude-haiku-5-5"), "{}", output.stdout);
+    let json = cli.run(&["models", "--json"]).assert_exit_code(0).json();
     assert!(json["models"].as_array().unwrap().len() > 150);
-    tool.run(&["models", "no-such-model"]).assert_exit_code(2).assert_stderr_contains(&["no known model"]);
+    cli.run(&["models", "no-such-model"]).assert_exit_code(2).assert_stderr_contains(&["no known model"]);
 }
 
 #[test]
 fn usage_error_exits_2_without_stdout() {
-    let tool = CliHarness::new();
+    let cli = CliHarness::new();
     for arguments in [
         &["ask", "--nope"][..],
         &["nope"],
@@ -126,9 +132,9 @@ fn usage_error_exits_2_without_stdout() {
         &["ask", "-m", "sim-openai/good"],
         &["ask", "-m", "sim-openai/good", "-p", "x", "hi"],
     ] {
-        let ran = tool.run(arguments).assert_exit_code(2);
-        assert!(ran.stderr.contains("error: "), "{arguments:?}: {}", ran.stderr);
-        assert_eq!(ran.stdout, "", "{arguments:?}");
+        let output = cli.run(arguments).assert_exit_code(2);
+        assert!(output.stderr.contains("error: "), "{arguments:?}: {}", output.stderr);
+        assert_eq!(output.stdout, "", "{arguments:?}");
     }
 }
 

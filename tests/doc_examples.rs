@@ -28,30 +28,30 @@ fn console_commands(document: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Splits a command line into words and honors single and double quotes.
+/// Splits a command line into words, honoring single and double quotes.
 fn split_shell_words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut any = false;
+    let mut is_quoted = false;
     for c in command.chars() {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
-            (None, '\'' | '"') => (quote, any) = (Some(c), true),
+            (None, '\'' | '"') => (quote, is_quoted) = (Some(c), true),
             (None, ' ') => {
-                if any || !word.is_empty() {
+                if is_quoted || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                 }
-                any = false;
+                is_quoted = false;
             }
             (_, c) => word.push(c),
         }
     }
-    if any || !word.is_empty() {
+    if is_quoted || !word.is_empty() {
         words.push(word);
     }
     words
 }
 
-/// Words of an output line without numbers, which differ between machines.
+/// The words of an output line that contain no digits, because numbers differ between machines.
 fn stable_words(line: &str) -> Vec<String> {
     line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '/' | '-' | ':' | '_' | '`')))
         .filter(|w| w.len() > 3 && !w.chars().any(|c| c.is_ascii_digit()))
@@ -64,9 +64,9 @@ fn console_blocks_print_documented_output() {
     let mut commands = console_commands("README.md");
     assert!(commands.iter().any(|(c, _)| c == "cargo test"), "the README shows `cargo test`");
     for document in ["docs/requests.md", "docs/routing.md"] {
-        commands.extend(self::console_commands(document));
+        commands.extend(console_commands(document));
     }
-    let mut ran_any = 0;
+    let mut commands_run = 0;
     for (command, shown) in commands {
         // `; echo $?` documents the exit code.
         let (command, code) = match command.split_once("; echo ") {
@@ -82,25 +82,25 @@ fn console_blocks_print_documented_output() {
         };
         let rest = command.strip_prefix("cargo run --release -- ").or(command.strip_prefix("slalom "));
         let Some(rest) = rest else { continue };
-        ran_any += 1;
-        let tool = CliHarness::new();
+        commands_run += 1;
+        let cli = CliHarness::new();
         for folder in ["golden-sets", "examples"] {
-            let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-            std::os::unix::fs::symlink(here, tool.path(folder)).unwrap();
+            let target = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            std::os::unix::fs::symlink(target, cli.path(folder)).unwrap();
         }
         let arguments = split_shell_words(rest);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let ran = match input {
-            Some(input) => tool.run_with_input(&arguments, &input),
-            None => tool.run(&arguments),
+        let output = match input {
+            Some(input) => cli.run_with_input(&arguments, &input),
+            None => cli.run(&arguments),
         };
-        let ran = ran.assert_exit_code(code);
-        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        let output = output.assert_exit_code(code);
+        let printed = format!("{}{}", output.stdout, output.stderr);
         for line in shown.lines() {
             for word in stable_words(line) {
                 assert!(printed.contains(&word), "`{command}` shows {word:?}, but prints\n{printed}");
             }
         }
     }
-    assert!(ran_any >= 6, "only {ran_any} commands ran");
+    assert!(commands_run >= 6, "only {commands_run} commands ran");
 }

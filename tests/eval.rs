@@ -21,21 +21,21 @@ cases:
     assert: [equals]
 ";
 
-fn with_capitals_set(tool: CliHarness) -> CliHarness {
-    tool.with_file("set.yaml", SET)
+fn with_capitals_set(cli: CliHarness) -> CliHarness {
+    cli.with_file("set.yaml", SET)
 }
 
 #[test]
 fn table_shows_subject_statistics() {
-    let ran = with_capitals_set(CliHarness::new()).run(&[
+    let output = with_capitals_set(CliHarness::new()).run(&[
         "eval",
         "set.yaml",
         "-m",
         "sim-openai/good,sim-anthropic/terse",
     ]);
     // `terse` drops the second sentence, and without a minimum any failed case fails the run.
-    let ran = ran.assert_exit_code(1);
-    for words in [
+    let output = output.assert_exit_code(1);
+    for expected in [
         "sim-openai/good (sim)",
         "2/2",
         "1.000 [0.342, 1.000]",
@@ -45,27 +45,27 @@ fn table_shows_subject_statistics() {
         "ms",
         "gate: FAILED",
     ] {
-        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+        assert!(output.stdout.contains(expected), "no {expected:?} in {}", output.stdout);
     }
 }
 
 #[test]
 fn gate_minimum_exit_code_cases() {
-    let tool = with_capitals_set(CliHarness::new());
+    let cli = with_capitals_set(CliHarness::new());
     let terse = ["eval", "set.yaml", "-m", "sim-anthropic/terse"];
-    tool.run(&[&terse[..], &["--min-pass-rate", "0.5"]].concat()).assert_exit_code(0);
-    tool.run(&[&terse[..], &["--min-pass-rate", "0.51"]].concat()).assert_exit_code(1);
-    tool.run(&[&terse[..], &["--min-score", "0.6"]].concat()).assert_exit_code(0);
-    tool.run(&[&terse[..], &["--min-score", "0.63"]].concat()).assert_exit_code(1);
+    cli.run(&[&terse[..], &["--min-pass-rate", "0.5"]].concat()).assert_exit_code(0);
+    cli.run(&[&terse[..], &["--min-pass-rate", "0.51"]].concat()).assert_exit_code(1);
+    cli.run(&[&terse[..], &["--min-score", "0.6"]].concat()).assert_exit_code(0);
+    cli.run(&[&terse[..], &["--min-score", "0.63"]].concat()).assert_exit_code(1);
 }
 
 #[test]
 fn all_cases_unscored_exits_3() {
-    let tool = with_capitals_set(CliHarness::new());
-    let ran = tool
+    let cli = with_capitals_set(CliHarness::new());
+    let output = cli
         .run(&["eval", "set.yaml", "-m", "sim-openai/overloaded", "--min-pass-rate", "0.1", "--json"])
         .assert_exit_code(3);
-    let json = ran.json();
+    let json = output.json();
     let subject = &json["runs"][0]["subjects"][0];
     assert_eq!(
         (&subject["unscored"], &subject["failed"], &subject["passed"]),
@@ -75,7 +75,7 @@ fn all_cases_unscored_exits_3() {
     assert_eq!(json["exit_code"], 3);
     // If no case is scored, the gate cannot pass, whatever --max-unscored allows.
     let lenient = ["--max-unscored", "100%", "--min-pass-rate", "0.1"];
-    tool.run(&[&["eval", "set.yaml", "-m", "sim-openai/overloaded"][..], &lenient].concat())
+    cli.run(&[&["eval", "set.yaml", "-m", "sim-openai/overloaded"][..], &lenient].concat())
         .assert_exit_code(3);
 }
 
@@ -84,33 +84,33 @@ fn bad_key_stops_subject_after_first_case() {
     let simulator = CountingSimulator::start();
     let rows: String = (0..40).map(|n| format!("c{n},country {n},Paris\n")).collect();
     let set = "version: 1\nname: many\nprompt: Capital of {{ country }}?\nassert: [contains]\ncases_from: [cases.csv]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("set.yaml", set)
         .with_file("cases.csv", &format!("id,country,reference\n{rows}"));
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/bad-key", "-j", "1"]).assert_exit_code(3);
+    cli.run(&["eval", "set.yaml", "-m", "sim-openai/bad-key", "-j", "1"]).assert_exit_code(3);
     assert_eq!(simulator.request_count(), 1, "the first case fails with a bad key");
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-j", "8"]);
+    cli.run(&["eval", "set.yaml", "-m", "sim-openai/good", "-j", "8"]);
     assert_eq!(simulator.request_count(), 41);
 }
 
 #[test]
 fn route_subject_reports_failovers() {
     let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-anthropic/overloaded, sim-openai/good]}\n";
-    let tool = with_capitals_set(CliHarness::new()).with_file("routes.yaml", routes);
-    let json = tool.run(&["eval", "set.yaml", "-m", "route:demo", "--json"]).assert_exit_code(0).json();
+    let cli = with_capitals_set(CliHarness::new()).with_file("routes.yaml", routes);
+    let json = cli.run(&["eval", "set.yaml", "-m", "route:demo", "--json"]).assert_exit_code(0).json();
     assert_eq!(json["runs"][0]["subjects"][0]["failovers"], 2);
 }
 
 #[test]
 fn report_files_list_every_case() {
-    let tool = with_capitals_set(CliHarness::new());
-    let ran = tool
+    let cli = with_capitals_set(CliHarness::new());
+    let output = cli
         .run(&["eval", "set.yaml", "-m", "sim-anthropic/terse", "-o", "out.json", "-o", "out.csv", "--json"])
         .assert_exit_code(1);
-    assert_eq!(ran.json()["runs"][0]["results"], serde_json::json!([]), "stdout has only the statistics");
+    assert_eq!(output.json()["runs"][0]["results"], serde_json::json!([]), "stdout has only the statistics");
     let report: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(cli.path("out.json")).unwrap()).unwrap();
     let results = report["runs"][0]["results"].as_array().unwrap();
     assert_eq!(results[0]["verdict"], "fail");
     assert_eq!(results[0]["score"], 0.25);
@@ -118,17 +118,17 @@ fn report_files_list_every_case() {
     assert_eq!(results[1]["verdict"], "pass");
     assert_eq!(results[1]["served_by"], "sim-anthropic/terse");
     assert!(results[0]["digest"].as_str().unwrap().starts_with("sha256:"));
-    let csv = std::fs::read_to_string(tool.path("out.csv")).unwrap();
+    let csv = std::fs::read_to_string(cli.path("out.csv")).unwrap();
     assert_eq!(csv.lines().count(), 3);
     assert!(csv.contains("capitals,france,sim-anthropic/terse,fail,0.25"), "{csv}");
 }
 
 #[test]
 fn filter_and_tag_select_cases() {
-    let tool = with_capitals_set(CliHarness::new());
+    let cli = with_capitals_set(CliHarness::new());
     let count = |more: &[&str]| {
         let arguments = [&["eval", "set.yaml", "--json"][..], more].concat();
-        tool.run(&arguments).assert_exit_code(0).json()["runs"][0]["set"]["cases"].as_u64().unwrap()
+        cli.run(&arguments).assert_exit_code(0).json()["runs"][0]["set"]["cases"].as_u64().unwrap()
     };
     assert_eq!(count(&[]), 2);
     assert_eq!(count(&["--filter", "^fr"]), 1);
@@ -141,11 +141,11 @@ fn cases_from_loads_csv_and_jsonl() {
     let set = "version: 1\nname: mixed\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\ncases_from: [a.csv, b.jsonl]\n";
     let csv = "id,q,reference,tags,assert:contains,assert:icontains-any\none,first question,\"Yes, one\",x y,one,\ntwo,second question,two,,,\"[\"\"TWO\"\"]\"\n";
     let jsonl = "{\"id\": \"three\", \"q\": \"third\", \"reference\": \"3\", \"assert:numeric\": {\"equals\": 3}}\n\n{\"q\": \"fourth\", \"reference\": \"4\", \"assert:equals\": \"4\"}\n";
-    let tool =
+    let cli =
         CliHarness::new().with_file("set.yaml", set).with_file("a.csv", csv).with_file("b.jsonl", jsonl);
-    tool.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(0);
+    cli.run(&["eval", "set.yaml", "-o", "out.json"]).assert_exit_code(0);
     let report: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(cli.path("out.json")).unwrap()).unwrap();
     let ids: Vec<_> =
         report["runs"][0]["results"].as_array().unwrap().iter().map(|r| r["case"].clone()).collect();
     assert_eq!(ids, ["one", "two", "three", "b-2"]);
@@ -163,21 +163,21 @@ fn invalid_case_file_exits_2() {
         (
             "a.jsonl",
             "{\"id\": \"a\", \"q\": \"x\", \"assert\": [{\"equals\": \"zzz\"}]}\n",
-            "invalid variable name `assert`",
+            "a.jsonl, line 1: unknown field `assert`",
         ),
         ("a.jsonl", "{\"id\": \"a\", \"q\": \"x\", \"q\": \"y\"}\n", "duplicate field `q`"),
-        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "invalid variable name `asert:equals`"),
-        ("a.csv", "ID,q\na,x\n", "did you mean `id`?"),
+        ("a.csv", "id,q,asert:equals\na,x,zzz\n", "a.csv, line 1: unknown column `asert:equals`"),
+        ("a.csv", "ID,q\na,x\n", "hint: did you mean `id`?"),
         ("a.csv", "id,q\n,x\n", "empty `id`"),
         ("a.csv", "id,q,q\na,x,y\n", "duplicate column `q`"),
         ("a.csv", "id,q\na\n", "a.csv, line 2"),
         ("a.csv", "id,q\na,\n", "the prompt is empty"),
     ];
-    for (name, text, words) in files {
-        let tool = CliHarness::new().with_file("set.yaml", &set(name)).with_file(name, text);
-        tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"])
+    for (name, text, expected) in files {
+        let cli = CliHarness::new().with_file("set.yaml", &set(name)).with_file(name, text);
+        cli.run(&["eval", "set.yaml", "-m", "sim-openai/good"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&[words, "hint:"]);
+            .assert_stderr_contains(&[expected, "hint:"]);
     }
 }
 
@@ -185,7 +185,7 @@ fn invalid_case_file_exits_2() {
 fn invalid_usage_fails_before_any_request() {
     let simulator = CountingSimulator::start();
     let good = SET.to_owned();
-    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+    let cases: Vec<(&str, String, &[&str], &[&str])> = vec![
         (
             "unknown key",
             good.replace("request:", "reqeust:"),
@@ -204,8 +204,18 @@ fn invalid_usage_fails_before_any_request() {
             &[],
             &["the golden set has no cases", "set.yaml"],
         ),
-        ("empty filter", good.clone(), &["--filter", "nowhere"], &["no match among the 2 cases", "hint:"]),
-        ("empty tag", good.clone(), &["--tag", "africa"], &["no match among the", "asia, europe"]),
+        (
+            "empty filter",
+            good.clone(),
+            &["--filter", "nowhere"],
+            &["set.yaml matches --filter `nowhere`\n", "hint:"],
+        ),
+        (
+            "empty tag",
+            good.clone(),
+            &["--tag", "africa"],
+            &["set.yaml matches --tag `africa`\n", "asia, europe"],
+        ),
         (
             "misspelled assertion",
             good.replace("{contains: Paris}", "{contians: Paris}"),
@@ -225,14 +235,24 @@ fn invalid_usage_fails_before_any_request() {
             &["case `japan` has no assertions"],
         ),
         ("duplicate id", good.replace("id: japan", "id: france"), &[], &["duplicate case ID `france`"]),
-        ("invalid regex", good.replace("[equals]", "[{regex: '('}]"), &[], &["unclosed group"]),
+        (
+            "invalid regex",
+            good.replace("[equals]", "[{regex: '('}]"),
+            &[],
+            &["unclosed group", r"hint: escape special characters, as in `\(`"],
+        ),
         (
             "invalid schema",
             good.replace("[equals]", "[{json-schema: {schema: {type: 7}}}]"),
             &[],
-            &["invalid schema:"],
+            &["invalid schema: `type` cannot be 7", "hint: correct the schema"],
         ),
-        ("missing file", good.replace("[equals]", "[{json-schema: no.json}]"), &[], &["cannot read no.json"]),
+        (
+            "missing file",
+            good.replace("[equals]", "[{json-schema: no.json}]"),
+            &[],
+            &["cannot read no.json", "relative to the set"],
+        ),
         (
             "missing case file",
             good.replace("cases:\n", "cases_from: [no.csv]\ncases:\n"),
@@ -273,31 +293,37 @@ fn invalid_usage_fails_before_any_request() {
             &["use a file name that ends in .json, .jsonl, .csv, .xml, .md, or .html"],
         ),
         ("missing second set", good.clone(), &["missing.yaml"], &["missing.yaml", "cannot read the file"]),
-        ("invalid template", good.replace("{{ country }}", "{{ country"), &[], &["invalid template:"]),
+        (
+            "invalid template",
+            good.replace("{{ country }}", "{{ country"),
+            &[],
+            &["invalid template: unexpected character"],
+        ),
     ];
-    for (name, text, more, words) in mistakes {
-        let tool =
+    for (name, text, more, expected) in cases {
+        let cli =
             CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &text);
-        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
-        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
-        ran.assert_stderr_contains(words);
+        let output = cli.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(output.code, 2, "{name}: {}{}", output.stdout, output.stderr);
+        assert!(output.stderr.starts_with("error: "), "{name}: {}", output.stderr);
+        output.assert_stderr_contains(expected);
     }
     assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
-    let tool =
+    let cli =
         CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &good);
-    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    cli.run(&["eval", "set.yaml"]).assert_exit_code(1);
     assert_eq!(simulator.request_count(), 2, "a valid set sends its requests");
 }
 
 #[test]
 fn dry_run_sends_no_request() {
     let simulator = CountingSimulator::start();
-    let tool = with_capitals_set(CliHarness::new()).with_file("routes.yaml", &simulator.routes_yaml());
-    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
-    for words in ["2 cases × sim-openai/good = 2 calls", "What is the capital of France?", "nothing was sent"]
+    let cli = with_capitals_set(CliHarness::new()).with_file("routes.yaml", &simulator.routes_yaml());
+    let output = cli.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
+    for expected in
+        ["2 cases × sim-openai/good = 2 calls", "What is the capital of France?", "nothing was sent"]
     {
-        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+        assert!(output.stdout.contains(expected), "{}", output.stdout);
     }
     assert_eq!(simulator.request_count(), 0);
 }

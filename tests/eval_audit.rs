@@ -22,16 +22,16 @@ cases:
 "#;
 
 fn run_audit(text: &str, more: &[&str]) -> CliOutput {
-    let tool = CliHarness::new().with_file("set.yaml", text);
-    tool.run(&[&["eval", "set.yaml", "--audit"], more].concat())
+    let cli = CliHarness::new().with_file("set.yaml", text);
+    cli.run(&[&["eval", "set.yaml", "--audit"], more].concat())
 }
 
 #[test]
 fn findings_list_affected_cases() {
-    let ran = run_audit(SET, &[]).assert_exit_code(1);
-    for words in [
+    let output = run_audit(SET, &[]).assert_exit_code(1);
+    for expected in [
         "mixed · audit of 6 cases, no model was called",
-        "references: 3 of 5 pass their own assertions",
+        "references that pass their assertions: 3 of 5\n",
         "references that fail:\n  wrong\n      contains: the answer does not contain “Bergen”",
         "cases that accept any answer: 1\n  anything\n",
         "mutants not caught:\n  anything: 0 of ",
@@ -42,9 +42,9 @@ fn findings_list_affected_cases() {
         "audit: FAILED: 1 reference fails its own assertions\n",
         "), below the minimum of 0.95\n",
     ] {
-        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+        assert!(output.stdout.contains(expected), "no {expected:?} in {}", output.stdout);
     }
-    assert_eq!(ran.stderr, "");
+    assert_eq!(output.stderr, "");
     let verbose = run_audit(SET, &["-v"]).assert_exit_code(1);
     assert!(verbose.stdout.contains("      empty: (empty)\n"), "{}", verbose.stdout);
 }
@@ -52,18 +52,18 @@ fn findings_list_affected_cases() {
 #[test]
 fn table_fits_terminal_width() {
     for width in [80, 200] {
-        let tool = CliHarness::new().with_file("set.yaml", SET).with_env("COLUMNS", &width.to_string());
-        let ran = tool.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
-        let widest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(widest <= width, "{widest} of {width}: {}", ran.stdout);
+        let cli = CliHarness::new().with_file("set.yaml", SET).with_env("COLUMNS", &width.to_string());
+        let output = cli.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+        let widest = output.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= width, "{widest} of {width}: {}", output.stdout);
     }
 }
 
 #[test]
 fn json_reports_all_findings() {
-    let found = run_audit(SET, &["--json"]).assert_exit_code(1).json();
-    assert_eq!((&found["schema"], &found["exit_code"]), (&json!("slalom.audit/1"), &json!(1)));
-    let set = &found["sets"][0];
+    let report = run_audit(SET, &["--json"]).assert_exit_code(1).json();
+    assert_eq!((&report["schema"], &report["exit_code"]), (&json!("slalom.audit/1"), &json!(1)));
+    let set = &report["sets"][0];
     let references = json!({"passed": 3, "failed": 1, "missing": ["without"], "unscored": ["call"]});
     assert_eq!(set["references"], references);
     assert_eq!(set["duplicates"], json!([{"cases": ["sound", "again"], "same_reference": true}]));
@@ -78,8 +78,8 @@ fn json_reports_all_findings() {
     let tried: u64 =
         set["cases"].as_array().unwrap().iter().map(|case| case["tried"].as_u64().unwrap()).sum();
     assert_eq!(set["mutants"]["tried"], tried);
-    assert_eq!(found, run_audit(SET, &["--json"]).json(), "the same seed gives the same findings");
-    assert_ne!(found, run_audit(SET, &["--json", "--audit-seed", "7"]).json());
+    assert_eq!(report, run_audit(SET, &["--json"]).json(), "the same seed gives the same findings");
+    assert_ne!(report, run_audit(SET, &["--json", "--audit-seed", "7"]).json());
 }
 
 #[test]
@@ -93,14 +93,14 @@ fn exit_code_cases() {
     // A failing reference is an error in the set, even with --min-caught 0.
     run_audit(SET, &["--filter", "wrong", "--min-caught", "0"]).assert_exit_code(1);
     // If no mutant can be graded, the audit fails.
-    let ran = run_audit(SET, &["--filter", "call", "--min-caught", "0"]).assert_exit_code(1);
-    assert!(ran.stdout.contains("no mutant could be graded without a model call"), "{}", ran.stdout);
+    let output = run_audit(SET, &["--filter", "call", "--min-caught", "0"]).assert_exit_code(1);
+    assert!(output.stdout.contains("no mutant could be graded without a model call"), "{}", output.stdout);
     run_audit(SET, &["--filter", "without"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["has a reference", "hint: "]);
     run_audit(SET, &["--filter", "nowhere"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["--filter, --tag: no match among the"]);
+        .assert_stderr_contains(&["matches --filter `nowhere`\n"]);
     run_audit(SET, &["--min-caught", "95"]).assert_exit_code(2).assert_stderr_contains(&["between 0 and 1"]);
     run_audit(&SET.replace("equals]", "equal]"), &[])
         .assert_exit_code(2)
@@ -120,8 +120,8 @@ fn exit_code_cases() {
     run_audit(SET, &["-o", "x.json"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["cannot combine -o with --audit", "--audit --json"]);
-    let tool = CliHarness::new().with_file("set.yaml", SET);
-    tool.run(&["eval", "set.yaml", "--min-caught", "0.5"])
+    let cli = CliHarness::new().with_file("set.yaml", SET);
+    cli.run(&["eval", "set.yaml", "--min-caught", "0.5"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["--audit"]);
 }
@@ -129,9 +129,8 @@ fn exit_code_cases() {
 #[test]
 fn audit_sends_no_request() {
     let simulator = CountingSimulator::start();
-    let tool =
-        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
-    tool.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+    let cli = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
+    cli.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
     assert_eq!(simulator.request_count(), 0);
 }
 
@@ -141,15 +140,15 @@ fn shipped_sets_pass_for_multiple_seeds() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/golden-sets/");
     let sets = ["support-triage.yaml", "handbook-answers.yaml"].map(|name| format!("{root}{name}"));
     for seed in ["1", "2", "3"] {
-        let found = CliHarness::new()
+        let report = CliHarness::new()
             .run(&["eval", &sets[0], &sets[1], "--audit", "--json", "--audit-seed", seed])
             .assert_exit_code(0)
             .json();
-        for set in found["sets"].as_array().unwrap() {
+        for set in report["sets"].as_array().unwrap() {
             let cases = set["set"]["cases"].as_u64().unwrap();
             assert_eq!(set["references"]["passed"], cases, "every reference passes its own assertions");
             assert!(set["mutants"]["share"].as_f64().unwrap() >= 0.95, "{:#}", set["mutants"]);
-            assert!(set["mutants"]["tried"].as_u64().unwrap() >= 5 * cases, "{:#}", set["mutations"]);
+            assert!(set["mutants"]["tried"].as_u64().unwrap() >= 5 * cases, "{:#}", set["mutants"]);
             assert_eq!(set["duplicates"], json!([]));
         }
     }
@@ -160,7 +159,7 @@ fn documented_example_matches_output() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/golden-sets.md")).unwrap();
     let section = text.split("\n## Auditing a set\n").nth(1).unwrap();
     let block = |fence: &str| section.split(fence).nth(1).unwrap().split("```").next().unwrap();
-    let tool = CliHarness::new().with_file("tickets.yaml", block("```yaml\n")).with_env("COLUMNS", "100");
-    let ran = tool.run(&["eval", "tickets.yaml", "--audit"]).assert_exit_code(1);
-    assert_eq!(block("```text\n$ slalom eval tickets.yaml --audit\n"), ran.stdout);
+    let cli = CliHarness::new().with_file("tickets.yaml", block("```yaml\n")).with_env("COLUMNS", "100");
+    let output = cli.run(&["eval", "tickets.yaml", "--audit"]).assert_exit_code(1);
+    assert_eq!(block("```text\n$ slalom eval tickets.yaml --audit\n"), output.stdout);
 }

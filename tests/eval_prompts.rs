@@ -28,9 +28,9 @@ fn set_with_one_prompt() -> String {
     format!("{}cases:{cases}", first.replace("prompts:\n  short: ", "prompt: "))
 }
 
-fn report_results(tool: &CliHarness) -> Vec<Value> {
+fn report_results(cli: &CliHarness) -> Vec<Value> {
     let report: Value =
-        serde_json::from_str(&std::fs::read_to_string(tool.path("out.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(cli.path("out.json")).unwrap()).unwrap();
     report["runs"][0]["results"].as_array().unwrap().clone()
 }
 
@@ -41,10 +41,10 @@ fn subject_names(json: &Value) -> Vec<&str> {
 
 #[test]
 fn every_model_runs_every_prompt() {
-    let tool = CliHarness::new().with_file("set.yaml", SET);
+    let cli = CliHarness::new().with_file("set.yaml", SET);
     let models = "sim-openai/good,sim-anthropic/terse";
     let json =
-        tool.run(&["eval", "set.yaml", "-m", models, "-o", "out.json", "--json"]).assert_exit_code(1).json();
+        cli.run(&["eval", "set.yaml", "-m", models, "-o", "out.json", "--json"]).assert_exit_code(1).json();
     let expected = [
         "sim-openai/good#short",
         "sim-openai/good#long",
@@ -57,8 +57,8 @@ fn every_model_runs_every_prompt() {
     let passed: Vec<&Value> =
         json["runs"][0]["subjects"].as_array().unwrap().iter().map(|subject| &subject["passed"]).collect();
     assert_eq!(passed, [2, 2, 2, 1, 1, 1]);
-    // A case has one id, used to compare prompts, and one digest per prompt.
-    let results = report_results(&tool);
+    // A case has one ID, which is used to compare prompts, and one digest per prompt.
+    let results = report_results(&cli);
     let values = |subject: &str, key: &str| {
         let results = results.iter().filter(|result| result["subject"] == subject);
         results.map(|result| result[key].clone()).collect::<Vec<_>>()
@@ -71,18 +71,17 @@ fn every_model_runs_every_prompt() {
     digests.dedup();
     assert_eq!(digests.len(), 6);
     // A prompt's name does not change the digest.
-    let tool = tool.with_file("one.yaml", &set_with_one_prompt());
-    tool.run(&["eval", "one.yaml", "-o", "out.json"]).assert_exit_code(0);
-    let alone: Vec<Value> = report_results(&tool).iter().map(|result| result["digest"].clone()).collect();
+    let cli = cli.with_file("one.yaml", &set_with_one_prompt());
+    cli.run(&["eval", "one.yaml", "-o", "out.json"]).assert_exit_code(0);
+    let alone: Vec<Value> = report_results(&cli).iter().map(|result| result["digest"].clone()).collect();
     assert_eq!(alone, values(expected[0], "digest"));
 }
 
 #[test]
 fn model_with_prompt_suffix_runs_one_prompt() {
-    let tool = CliHarness::new().with_file("set.yaml", SET);
-    let eval = |more: &[&str]| {
-        tool.run(&[&["eval", "set.yaml", "--json"], more].concat()).assert_exit_code(0).json()
-    };
+    let cli = CliHarness::new().with_file("set.yaml", SET);
+    let eval =
+        |more: &[&str]| cli.run(&[&["eval", "set.yaml", "--json"], more].concat()).assert_exit_code(0).json();
     assert_eq!(subject_names(&eval(&["-m", "sim-openai/good#long"])), ["sim-openai/good#long"]);
     let both = eval(&["-m", "sim-openai/good#turns,sim-openai/good"]);
     let order = ["sim-openai/good#turns", "sim-openai/good#short", "sim-openai/good#long"];
@@ -93,19 +92,19 @@ fn model_with_prompt_suffix_runs_one_prompt() {
         (&json!(1), &json!(1))
     );
     let routes = "version: 1\nroutes:\n  demo: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-    let tool = CliHarness::new().with_file("routes.yaml", routes).with_file("set.yaml", SET);
-    let ran = tool
+    let cli = CliHarness::new().with_file("routes.yaml", routes).with_file("set.yaml", SET);
+    let output = cli
         .run(&["eval", "set.yaml", "-m", "route:demo#short", "--each-candidate", "--json"])
         .assert_exit_code(0);
     assert_eq!(
-        subject_names(&ran.json()),
+        subject_names(&output.json()),
         ["route:demo#short", "sim-openai/good#short", "sim-gemini/good#short"]
     );
     let set_models = SET.replace("models: [sim-openai/good]", "models: ['sim-openai/good#long']");
-    let tool = tool.with_file("set.yaml", &set_models);
-    tool.run(&["check", "set.yaml"]).assert_exit_code(0);
+    let cli = cli.with_file("set.yaml", &set_models);
+    cli.run(&["check", "set.yaml"]).assert_exit_code(0);
     assert_eq!(
-        subject_names(&tool.run(&["eval", "set.yaml", "--json"]).assert_exit_code(0).json()),
+        subject_names(&cli.run(&["eval", "set.yaml", "--json"]).assert_exit_code(0).json()),
         ["sim-openai/good#long"]
     );
 }
@@ -113,19 +112,18 @@ fn model_with_prompt_suffix_runs_one_prompt() {
 #[test]
 fn dry_run_shows_each_prompt() {
     let simulator = CountingSimulator::start();
-    let tool =
-        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
-    let ran = tool.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
-    for words in [
+    let cli = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
+    let output = cli.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(0);
+    for expected in [
         "= 6 calls",
         "  sim-openai/good#long: ~$",
         "first case `france` with prompt `short`:\n[system]\nBe brief.\n[user]\nCapital of France?\n",
         "first case `france` with prompt `long`:\n[system]\nYou are a geographer.\n[user]\nWhich city is the capital of France?\n",
         "with prompt `turns`:\n[system]\nBe brief.\n",
     ] {
-        assert!(ran.stdout.contains(words), "no {words:?} in {}", ran.stdout);
+        assert!(output.stdout.contains(expected), "no {expected:?} in {}", output.stdout);
     }
-    let plan = tool
+    let plan = cli
         .run(&["eval", "set.yaml", "--dry-run", "--json", "-m", "sim-openai/good#long"])
         .assert_exit_code(0)
         .json();
@@ -142,20 +140,20 @@ fn resume_reruns_only_changed_prompts() {
             "version: 1\nname: s\nmodels: [sim-openai/good]\nprompts: {{plain: '{{{{ q }}}}', other: '{other} {{{{ q }}}}'}}\nassert: [contains]\ncases:\n  - {{id: a, vars: {{q: A}}, reference: no model was called}}\n  - {{id: b, vars: {{q: {last}}}, reference: no model was called}}\n"
         )
     };
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("set.yaml", &set("Say:", "refuse this"));
     let eval = ["--ledger", "ledger.db", "eval", "set.yaml", "-j", "1", "-o", "out.json"];
-    tool.run(&eval).assert_exit_code(3).assert_stderr_contains(&[
+    cli.run(&eval).assert_exit_code(3).assert_stderr_contains(&[
         "1 result missing; to complete the run: slalom --ledger ledger.db eval set.yaml --resume ",
     ]);
     assert_eq!(simulator.request_count(), 4);
-    let tool = tool.with_file("set.yaml", &set("Tell:", "B"));
+    let cli = cli.with_file("set.yaml", &set("Tell:", "B"));
     // Case `a` with prompt `plain` is kept. Case `b` changed for both prompts, and `a` for prompt `other`.
-    let ran = tool.run(&[&eval[..], &["--resume"]].concat()).assert_exit_code(0);
-    ran.assert_stderr_contains(&["rerunning these cases: a, b\n"]);
+    let output = cli.run(&[&eval[..], &["--resume"]].concat()).assert_exit_code(0);
+    output.assert_stderr_contains(&["rerunning these cases: a, b\n"]);
     assert_eq!(simulator.request_count(), 7);
-    assert_eq!(report_results(&tool).len(), 4);
+    assert_eq!(report_results(&cli).len(), 4);
 }
 
 #[test]
@@ -168,12 +166,12 @@ fn resume_with_different_prompts_exits_2() {
     };
     let (one, two) = (set("prompt: '{{ q }}'\n"), set("prompts: {a: '{{ q }}', b: '{{ q }}'}\n"));
     let run = |before: &str, after: &str| {
-        let tool = CliHarness::new()
+        let cli = CliHarness::new()
             .with_file("routes.yaml", &simulator.routes_yaml())
             .with_file("set.yaml", before);
-        let ran = tool.run(&["--ledger", "ledger.db", "eval", "set.yaml"]).assert_exit_code(3);
-        let id = ran.stderr.split("--resume ").nth(1).unwrap().trim().to_owned();
-        tool.with_file("set.yaml", after).run(&["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &id])
+        let output = cli.run(&["--ledger", "ledger.db", "eval", "set.yaml"]).assert_exit_code(3);
+        let id = output.stderr.split("--resume ").nth(1).unwrap().trim().to_owned();
+        cli.with_file("set.yaml", after).run(&["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &id])
     };
     run(&one, &two).assert_exit_code(2).assert_stderr_contains(&[
         "cannot resume sim-openai/good: the run started before set.yaml had `prompts`",
@@ -189,7 +187,7 @@ fn resume_with_different_prompts_exits_2() {
 #[test]
 fn invalid_prompts_fail_before_any_request() {
     let simulator = CountingSimulator::start();
-    let mistakes: Vec<(&str, String, &[&str], &[&str])> = vec![
+    let cases: Vec<(&str, String, &[&str], &[&str])> = vec![
         (
             "unknown prompt",
             SET.into(),
@@ -224,7 +222,7 @@ fn invalid_prompts_fail_before_any_request() {
             "invalid template",
             SET.replace("Capital of {{ country }}", "Capital of {{ country"),
             &[],
-            &["invalid template:", "set.yaml:6:"],
+            &["invalid template: unexpected character", "set.yaml:6:"],
         ),
         (
             "unknown key",
@@ -258,41 +256,41 @@ fn invalid_prompts_fail_before_any_request() {
             &["the last message under `messages:` must be a user message"],
         ),
     ];
-    for (name, text, more, words) in mistakes {
-        let tool =
+    for (name, text, more, expected) in cases {
+        let cli =
             CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", &text);
-        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
-        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stderr.starts_with("error: "), "{name}: {}", ran.stderr);
-        ran.assert_stderr_contains(words);
+        let output = cli.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(output.code, 2, "{name}: {}{}", output.stdout, output.stderr);
+        assert!(output.stderr.starts_with("error: "), "{name}: {}", output.stderr);
+        output.assert_stderr_contains(expected);
     }
     let (before, rest) = SET.split_once("prompts:").unwrap();
     let no_prompts = format!("{before}prompts: {{}}\ncases:{}", rest.split_once("cases:").unwrap().1);
-    let tool = CliHarness::new().with_file("set.yaml", &no_prompts);
-    tool.run(&["eval", "set.yaml"]).assert_exit_code(2).assert_stderr_contains(&["`prompts` is empty"]);
+    let cli = CliHarness::new().with_file("set.yaml", &no_prompts);
+    cli.run(&["eval", "set.yaml"]).assert_exit_code(2).assert_stderr_contains(&["`prompts` is empty"]);
     assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
 }
 
 #[test]
 fn baseline_compares_prompts_of_one_model() {
-    let tool = CliHarness::new().with_file("set.yaml", SET);
-    let words =
+    let cli = CliHarness::new().with_file("set.yaml", SET);
+    let arguments =
         ["eval", "set.yaml", "-m", "sim-openai/good#long", "--baseline", "sim-openai/good#short", "--json"];
-    let json = tool.run(&words).assert_exit_code(0).json();
-    let found = &json["runs"][0]["comparison"][0];
+    let json = cli.run(&arguments).assert_exit_code(0).json();
+    let comparison = &json["runs"][0]["comparison"][0];
     assert_eq!(
-        (&found["baseline"], &found["challenger"]),
-        (&json!("sim-openai/good#short"), &json!(words[3]))
+        (&comparison["baseline"], &comparison["challenger"]),
+        (&json!("sim-openai/good#short"), &json!(arguments[3]))
     );
-    assert_eq!((&found["pairs"], &found["difference"]), (&json!(2), &json!(0.0)));
+    assert_eq!((&comparison["pairs"], &comparison["difference"]), (&json!(2), &json!(0.0)));
     // A saved baseline identifies the prompt by its case digests.
     let save = ["eval", "set.yaml", "-m", "sim-openai/good#long", "--save-baseline", "long.json"];
-    tool.run(&save).assert_exit_code(0);
-    let against = |subject: &str| tool.run(&["eval", "set.yaml", "-m", subject, "--baseline", "long.json"]);
+    cli.run(&save).assert_exit_code(0);
+    let against = |subject: &str| cli.run(&["eval", "set.yaml", "-m", subject, "--baseline", "long.json"]);
     against("sim-openai/good#long").assert_exit_code(0);
     against("sim-openai/good#short")
         .assert_exit_code(2)
         .assert_stderr_contains(&["none of the 2 cases is in the baseline"]);
-    let ran = tool.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).assert_exit_code(2);
-    assert!(ran.stderr.contains("has several prompts for"), "{}", ran.stderr);
+    let output = cli.run(&["eval", "set.yaml", "--baseline", "sim-openai/good"]).assert_exit_code(2);
+    assert!(output.stderr.contains("has several prompts for"), "{}", output.stderr);
 }

@@ -23,8 +23,8 @@ fn hostile_harness() -> CliHarness {
     CliHarness::new().with_file("set.yaml", &set)
 }
 
-fn read_file(tool: &CliHarness, name: &str) -> String {
-    fs::read_to_string(tool.path(name)).unwrap()
+fn read_file(cli: &CliHarness, name: &str) -> String {
+    fs::read_to_string(cli.path(name)).unwrap()
 }
 
 /// Replaces characters that terminals and XML cannot show with U+FFFD.
@@ -34,14 +34,14 @@ fn replace_controls(text: &str) -> String {
 
 #[test]
 fn json_jsonl_csv_keep_answer_verbatim() {
-    let tool = hostile_harness();
-    tool.run(&["eval", "set.yaml", "-o", "r.json", "-o", "r.JSONL", "-o", "r.csv"]).assert_exit_code(1);
-    let json: Value = serde_json::from_str(&read_file(&tool, "r.json")).unwrap();
+    let cli = hostile_harness();
+    cli.run(&["eval", "set.yaml", "-o", "r.json", "-o", "r.JSONL", "-o", "r.csv"]).assert_exit_code(1);
+    let json: Value = serde_json::from_str(&read_file(&cli, "r.json")).unwrap();
     let results = json["runs"][0]["results"].as_array().unwrap();
     assert_eq!((results.len(), &results[0]["text"]), (2, &HOSTILE_ANSWER.into()));
     assert_eq!(json["exit_code"], 1);
     let lines: Vec<Value> =
-        read_file(&tool, "r.JSONL").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        read_file(&cli, "r.JSONL").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     for (line, result) in lines.iter().zip(results) {
         assert_eq!((&line["set"], &line["run"]), (&HOSTILE_NAME.into(), &json["runs"][0]["run"]));
@@ -49,7 +49,7 @@ fn json_jsonl_csv_keep_answer_verbatim() {
             assert_eq!(&line[key], value, "{key}");
         }
     }
-    let csv = read_file(&tool, "r.csv");
+    let csv = read_file(&cli, "r.csv");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let headers = reader.headers().unwrap().clone();
     let text = headers.iter().position(|name| name == "text").unwrap();
@@ -127,10 +127,10 @@ fn parse_xml(xml: &str) -> XmlElement {
 
 #[test]
 fn junit_has_one_suite_per_subject() {
-    let tool = hostile_harness();
-    tool.run(&["eval", "set.yaml", "-m", "sim-openai/good,sim-gemini/good", "-o", "r.xml"])
+    let cli = hostile_harness();
+    cli.run(&["eval", "set.yaml", "-m", "sim-openai/good,sim-gemini/good", "-o", "r.xml"])
         .assert_exit_code(1);
-    let xml = read_file(&tool, "r.xml");
+    let xml = read_file(&cli, "r.xml");
     assert!(!xml.contains(['\u{0}', '\u{fffe}', '\u{1b}']), "{xml}");
     let root = parse_xml(&xml);
     assert_eq!((root.name.as_str(), root.attr("tests"), root.attr("failures")), ("testsuites", "4", "4"));
@@ -166,10 +166,9 @@ fn junit_has_one_suite_per_subject() {
 fn junit_reports_unscored_case_as_error() {
     let simulator = CountingSimulator::start();
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: called]\ncases:\n  - {id: a, vars: {q: one}}\n  - {id: b, vars: {q: refuse this}}\n";
-    let tool =
-        CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", set);
-    tool.run(&["eval", "set.yaml", "-o", "r.xml"]).assert_exit_code(3);
-    let root = parse_xml(&read_file(&tool, "r.xml"));
+    let cli = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", set);
+    cli.run(&["eval", "set.yaml", "-o", "r.xml"]).assert_exit_code(3);
+    let root = parse_xml(&read_file(&cli, "r.xml"));
     let suite = root.child("testsuite");
     assert_eq!((suite.attr("tests"), suite.attr("failures"), suite.attr("errors")), ("2", "0", "1"));
     let cases: Vec<&XmlElement> = suite.children_named("testcase").collect();
@@ -179,15 +178,15 @@ fn junit_reports_unscored_case_as_error() {
 /// With `min_pass`, the repeats of a case are one test.
 #[test]
 fn junit_merges_repeats_with_min_pass() {
-    let tool = hostile_harness();
+    let cli = hostile_harness();
     let arguments = ["eval", "set.yaml", "--repeat", "3", "--min-pass", "2", "-o", "r.xml"];
-    tool.run(&arguments).assert_exit_code(1);
-    let root = parse_xml(&read_file(&tool, "r.xml"));
+    cli.run(&arguments).assert_exit_code(1);
+    let root = parse_xml(&read_file(&cli, "r.xml"));
     let cases: Vec<&XmlElement> = root.child("testsuite").children_named("testcase").collect();
     assert_eq!(cases.len(), 2);
     assert!(cases[0].child("failure").text.contains("0 of 3 answers pass, 2 required"));
-    tool.run(&["eval", "set.yaml", "--repeat", "3", "-o", "r.xml"]).assert_exit_code(1);
-    let root = parse_xml(&read_file(&tool, "r.xml"));
+    cli.run(&["eval", "set.yaml", "--repeat", "3", "-o", "r.xml"]).assert_exit_code(1);
+    let root = parse_xml(&read_file(&cli, "r.xml"));
     let names: Vec<&str> =
         root.child("testsuite").children_named("testcase").map(|case| case.attr("name")).collect();
     assert_eq!(&names[3..], ["fine #1", "fine #2", "fine #3"]);
@@ -211,9 +210,9 @@ fn outside_fences(text: &str) -> Vec<&str> {
 
 #[test]
 fn markdown_escapes_hostile_text() {
-    let tool = hostile_harness();
-    tool.run(&["eval", "set.yaml", "-o", "r.md"]).assert_exit_code(1);
-    let text = read_file(&tool, "r.md");
+    let cli = hostile_harness();
+    cli.run(&["eval", "set.yaml", "-o", "r.md"]).assert_exit_code(1);
+    let text = read_file(&cli, "r.md");
     let outside = outside_fences(&text);
     assert!(
         outside[0].starts_with("## <code>evil") && outside[0].ends_with(": ❌ the gate failed"),
@@ -239,19 +238,19 @@ fn markdown_escapes_hostile_text() {
 fn markdown_fits_github_comment_limit() {
     let rows: String = (0..400).map(|n| format!("c{n},{},x\n", "word ".repeat(100))).collect();
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: nowhere]\ncases_from: [c.csv]\n";
-    let tool =
+    let cli =
         CliHarness::new().with_file("set.yaml", set).with_file("c.csv", &format!("id,q,reference\n{rows}"));
-    tool.run(&["eval", "set.yaml", "-o", "r.md"]).assert_exit_code(1);
-    let text = read_file(&tool, "r.md");
+    cli.run(&["eval", "set.yaml", "-o", "r.md"]).assert_exit_code(1);
+    let text = read_file(&cli, "r.md");
     assert!(text.chars().count() < 65_536, "{}", text.len());
     assert!(outside_fences(&text).last().unwrap().starts_with("… and "));
 }
 
 #[test]
 fn html_escapes_hostile_text() {
-    let tool = hostile_harness();
-    tool.run(&["eval", "set.yaml", "-o", "r.html"]).assert_exit_code(1);
-    let page = read_file(&tool, "r.html");
+    let cli = hostile_harness();
+    cli.run(&["eval", "set.yaml", "-o", "r.html"]).assert_exit_code(1);
+    let page = read_file(&cli, "r.html");
     // Every tag is one that the report itself writes.
     for (at, _) in page.match_indices('<') {
         let tag: String = page[at + 1..]
@@ -280,8 +279,8 @@ fn html_escapes_hostile_text() {
 #[test]
 fn failed_case_shows_prompt_answer_reason() {
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: Paris, contains: Seine]\ncases:\n  - {id: a, vars: {q: \"Capital of\\nFrance?\"}, reference: \"It is Rome,\\nwhich lies on the Tiber\\e[2J.\"}\n";
-    let tool = CliHarness::new().with_file("set.yaml", set);
-    let short = tool.run(&["eval", "set.yaml"]).assert_exit_code(1).stdout;
+    let cli = CliHarness::new().with_file("set.yaml", set);
+    let short = cli.run(&["eval", "set.yaml"]).assert_exit_code(1).stdout;
     for line in [
         "    prompt: Capital of France?\n",
         "    answer: It is Rome, which lies on the Tiber\u{fffd}[2J.\n",
@@ -289,7 +288,7 @@ fn failed_case_shows_prompt_answer_reason() {
     ] {
         assert!(short.contains(line), "no {line:?} in {short}");
     }
-    let full = tool.run(&["eval", "set.yaml", "-v"]).assert_exit_code(1).stdout;
+    let full = cli.run(&["eval", "set.yaml", "-v"]).assert_exit_code(1).stdout;
     for line in [
         "    prompt │ Capital of\n           │ France?\n",
         "    answer │ It is Rome,\n           │ which lies on the Tiber\u{fffd}[2J.\n",
@@ -297,27 +296,27 @@ fn failed_case_shows_prompt_answer_reason() {
     ] {
         assert!(full.contains(line), "no {line:?} in {full}");
     }
-    let narrow = tool.with_env("COLUMNS", "40").run(&["eval", "set.yaml"]).assert_exit_code(1).stdout;
+    let narrow = cli.with_env("COLUMNS", "40").run(&["eval", "set.yaml"]).assert_exit_code(1).stdout;
     assert!(narrow.contains("    answer: It is Rome, which lies on t…\n"), "{narrow}");
 }
 
 #[test]
 fn annotations_are_off_outside_github_actions() {
-    let tool = hostile_harness().with_file("summary.md", "before\n");
-    let path = tool.path("summary.md").display().to_string();
+    let cli = hostile_harness().with_file("summary.md", "before\n");
+    let path = cli.path("summary.md").display().to_string();
     for value in ["", "false"] {
-        let tool = hostile_harness().with_env("GITHUB_ACTIONS", value).with_env("GITHUB_STEP_SUMMARY", &path);
-        let ran = tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
-        assert!(!ran.stderr.contains("::error"), "{}", ran.stderr);
+        let cli = hostile_harness().with_env("GITHUB_ACTIONS", value).with_env("GITHUB_STEP_SUMMARY", &path);
+        let output = cli.run(&["eval", "set.yaml"]).assert_exit_code(1);
+        assert!(!output.stderr.contains("::error"), "{}", output.stderr);
     }
-    assert_eq!(read_file(&tool, "summary.md"), "before\n");
+    assert_eq!(read_file(&cli, "summary.md"), "before\n");
 }
 
-fn with_github_env(tool: CliHarness) -> CliHarness {
-    let (summary, top) = (tool.path("summary.md"), tool.home().to_owned());
-    tool.with_env("GITHUB_ACTIONS", "true")
+fn with_github_env(cli: CliHarness) -> CliHarness {
+    let (summary, workspace) = (cli.path("summary.md"), cli.home().to_owned());
+    cli.with_env("GITHUB_ACTIONS", "true")
         .with_env("GITHUB_STEP_SUMMARY", &summary.display().to_string())
-        .with_env("GITHUB_WORKSPACE", &top.display().to_string())
+        .with_env("GITHUB_WORKSPACE", &workspace.display().to_string())
 }
 
 /// Output lines that a GitHub runner treats as workflow commands.
@@ -327,14 +326,14 @@ fn workflow_commands(output: &str) -> Vec<&str> {
 
 #[test]
 fn github_actions_enables_annotations() {
-    let tool = with_github_env(hostile_harness().with_file("summary.md", "before\n"));
+    let cli = with_github_env(hostile_harness().with_file("summary.md", "before\n"));
     for arguments in
         [&["eval", "set.yaml"][..], &["eval", "set.yaml", "-v"], &["eval", "set.yaml", "-q", "--json"]]
     {
-        let ran = tool.run(arguments).assert_exit_code(1);
-        assert_eq!(workflow_commands(&ran.stdout), Vec::<&str>::new(), "{arguments:?}");
-        let annotations = workflow_commands(&ran.stderr);
-        assert_eq!(annotations.len(), 3, "{}", ran.stderr);
+        let output = cli.run(arguments).assert_exit_code(1);
+        assert_eq!(workflow_commands(&output.stdout), Vec::<&str>::new(), "{arguments:?}");
+        let annotations = workflow_commands(&output.stderr);
+        assert_eq!(annotations.len(), 3, "{}", output.stderr);
         assert!(
             annotations[0].starts_with("::error file=project/set.yaml,line=1,title=golden set evil")
                 && annotations[0].ends_with(
@@ -350,10 +349,10 @@ fn github_actions_enables_annotations() {
             "{annotations:?}"
         );
         if arguments.contains(&"--json") {
-            assert_eq!(ran.json()["schema"], "slalom.eval/1");
+            assert_eq!(output.json()["schema"], "slalom.eval/1");
         }
     }
-    let summary = read_file(&tool, "summary.md");
+    let summary = read_file(&cli, "summary.md");
     assert!(summary.starts_with("before\n## <code>evil"), "{summary}");
     assert_eq!(summary.matches("the gate failed").count(), 3, "each step appends its own summary");
     outside_fences(&summary);
@@ -364,11 +363,11 @@ fn github_actions_enables_annotations() {
 fn annotations_are_limited_to_ten() {
     let rows: String = (0..30).map(|n| format!("c{n},question {n},x\n")).collect();
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: nowhere]\ncases_from: [more/c.csv]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", set)
         .with_file("more/c.csv", &format!("id,q,reference\n{rows}"));
-    let tool = with_github_env(tool);
-    let failed = tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    let cli = with_github_env(cli);
+    let failed = cli.run(&["eval", "set.yaml"]).assert_exit_code(1);
     let annotations = workflow_commands(&failed.stderr);
     assert_eq!(annotations.len(), 10);
     assert!(
@@ -376,7 +375,7 @@ fn annotations_are_limited_to_ten() {
             && annotations[1].starts_with("::error file=project/more/c.csv,line=2,")
     );
     // Failures that the gate allows are warnings.
-    let passed = tool.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
+    let passed = cli.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
     let annotations = workflow_commands(&passed.stderr);
     assert_eq!(annotations.len(), 10);
     assert!(annotations.iter().all(|line| line.starts_with("::warning ")), "{annotations:?}");
@@ -384,13 +383,13 @@ fn annotations_are_limited_to_ten() {
 
 #[test]
 fn unwritable_step_summary_is_warning() {
-    let tool = with_github_env(hostile_harness());
-    let nowhere = tool.path("no/such/folder/summary.md").display().to_string();
-    let tool = tool.with_env("GITHUB_STEP_SUMMARY", &nowhere);
-    tool.run(&["eval", "set.yaml"])
+    let cli = with_github_env(hostile_harness());
+    let missing = cli.path("no/such/folder/summary.md").display().to_string();
+    let cli = cli.with_env("GITHUB_STEP_SUMMARY", &missing);
+    cli.run(&["eval", "set.yaml"])
         .assert_exit_code(1)
         .assert_stderr_contains(&["warning: cannot write the step summary to "]);
-    tool.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
+    cli.run(&["eval", "set.yaml", "--min-pass-rate", "0"]).assert_exit_code(0);
 }
 
 /// An unwritable report path fails before the first call and leaves no temporary files.
@@ -398,20 +397,20 @@ fn unwritable_step_summary_is_warning() {
 fn unwritable_output_path_fails_before_any_request() {
     let simulator = CountingSimulator::start();
     let set = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: '{{ q }}'\nassert: [contains: called]\ncases:\n  - {id: a, vars: {q: one}}\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("set.yaml", set)
         .with_file("old.md", "old");
-    fs::create_dir(tool.path("folder.json")).unwrap();
+    fs::create_dir(cli.path("folder.json")).unwrap();
     for bad in ["no/such/r.md", "folder.json", "r.txt", "r"] {
-        tool.run(&["eval", "set.yaml", "-o", "old.md", "-o", bad])
+        cli.run(&["eval", "set.yaml", "-o", "old.md", "-o", bad])
             .assert_exit_code(2)
             .assert_stderr_contains(&["error: ", "hint: "]);
     }
-    assert_eq!((simulator.request_count(), read_file(&tool, "old.md").as_str()), (0, "old"));
-    tool.run(&["eval", "set.yaml", "-o", "old.md", "-o", "new.xml"]).assert_exit_code(0);
-    assert!(read_file(&tool, "old.md").contains("✅ the gate passed"));
-    let mut names: Vec<String> = fs::read_dir(tool.path(""))
+    assert_eq!((simulator.request_count(), read_file(&cli, "old.md").as_str()), (0, "old"));
+    cli.run(&["eval", "set.yaml", "-o", "old.md", "-o", "new.xml"]).assert_exit_code(0);
+    assert!(read_file(&cli, "old.md").contains("✅ the gate passed"));
+    let mut names: Vec<String> = fs::read_dir(cli.path(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();

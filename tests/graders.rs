@@ -26,12 +26,12 @@ fn harness(assertions: &str) -> CliHarness {
 }
 
 /// The CLI output and the run from its JSON report.
-fn run_eval(tool: &CliHarness, more: &[&str]) -> (CliOutput, Value) {
-    let ran = tool.run(&[&["eval", "set.yaml", "-o", "out.json"][..], more].concat());
-    let report = std::fs::read_to_string(tool.path("out.json"))
-        .unwrap_or_else(|why| panic!("{why}: {}{}", ran.stdout, ran.stderr));
+fn run_eval(cli: &CliHarness, more: &[&str]) -> (CliOutput, Value) {
+    let output = cli.run(&[&["eval", "set.yaml", "-o", "out.json"][..], more].concat());
+    let report = std::fs::read_to_string(cli.path("out.json"))
+        .unwrap_or_else(|error| panic!("{error}: {}{}", output.stdout, output.stderr));
     let report: Value = serde_json::from_str(&report).unwrap();
-    (ran, report["runs"][0].clone())
+    (output, report["runs"][0].clone())
 }
 
 fn first_reason(run: &Value, case: usize) -> &str {
@@ -40,20 +40,20 @@ fn first_reason(run: &Value, case: usize) -> &str {
 
 #[test]
 fn llm_rubric_grade_sets_score() {
-    let tool = harness("{llm-rubric: 'Names the capital of {{ country }}'}");
-    let (ran, run) = run_eval(&tool, &[]);
-    ran.assert_exit_code(0);
+    let cli = harness("{llm-rubric: 'Names the capital of {{ country }}'}");
+    let (output, run) = run_eval(&cli, &[]);
+    output.assert_exit_code(0);
     assert_eq!(run["results"][0]["score"], 1.0);
     assert!(
-        first_reason(&run, 0).contains("sim-openai/judge: 5 of 1 to 5: simulated"),
+        first_reason(&run, 0).contains("sim-openai/judge: 5 on a scale of 1 to 5: simulated"),
         "{}",
         first_reason(&run, 0)
     );
-    let (ran, run) = run_eval(&tool, &["-m", "sim-anthropic/terse"]);
-    let ran = ran.assert_exit_code(1);
+    let (output, run) = run_eval(&cli, &["-m", "sim-anthropic/terse"]);
+    let output = output.assert_exit_code(1);
     let score = run["results"][0]["score"].as_f64().unwrap();
     assert!(0.0 < score && score < 0.75, "{score}");
-    assert!(ran.stdout.contains("expected at least 0.75"), "{}", ran.stdout);
+    assert!(output.stdout.contains("expected at least 0.75"), "{}", output.stdout);
     let lenient = CliHarness::new().with_file(
         "set.yaml",
         &set_with_assertions("{llm-rubric: {value: Short, scale: [0, 1], threshold: 1}}"),
@@ -62,10 +62,10 @@ fn llm_rubric_grade_sets_score() {
 }
 
 #[test]
-fn factuality_similarity_compare_with_reference() {
-    let tool = harness("factuality, similar, {not-factuality: It is Rome}");
-    let (ran, run) = run_eval(&tool, &[]);
-    let ran = ran.assert_exit_code(1);
+fn factuality_similar_cases() {
+    let cli = harness("factuality, similar, {not-factuality: It is Rome}");
+    let (output, run) = run_eval(&cli, &[]);
+    let output = output.assert_exit_code(1);
     let found: Vec<(&Value, &Value)> = run["results"][0]["assertions"]
         .as_array()
         .unwrap()
@@ -81,8 +81,8 @@ fn factuality_similarity_compare_with_reference() {
     let all = &run["results"][0]["assertions"];
     assert!(all[0]["reason"].as_str().unwrap().contains("agrees"), "{all}");
     assert!(all[1]["reason"].as_str().unwrap().contains("1.000, expected at least 0.75"), "{all}");
-    assert!(ran.stdout.contains("judging: 6 calls"), "{}", ran.stdout);
-    let (_, terse) = run_eval(&tool, &["-m", "sim-anthropic/terse"]);
+    assert!(output.stdout.contains("judging: 6 calls"), "{}", output.stdout);
+    let (_, terse) = run_eval(&cli, &["-m", "sim-anthropic/terse"]);
     let cosine = terse["results"][0]["assertions"][1]["score"].as_f64().unwrap();
     assert!(0.0 < cosine && cosine < 0.95, "{cosine}");
     assert!(terse["results"][0]["assertions"][0]["reason"].as_str().unwrap().contains("says nothing"));
@@ -91,35 +91,31 @@ fn factuality_similarity_compare_with_reference() {
 /// If the judge gives no verdict, the case is unscored, not failed.
 #[test]
 fn judge_without_verdict_exits_3() {
-    for (judge, words) in [
+    for (judge, expected) in [
         ("sim-openai/verbose", "cannot parse the verdict of sim-openai/verbose: not valid JSON"),
-        ("sim-openai/overloaded", "gave no verdict"),
-        ("sim-openai/cut", "gave no verdict"),
-        ("sim-openai/bad-key", "gave no verdict"),
+        ("sim-openai/overloaded", "sim-openai/overloaded failed: "),
+        ("sim-openai/cut", "sim-openai/cut failed: "),
+        ("sim-openai/bad-key", "sim-openai/bad-key failed: "),
     ] {
-        let tool = harness(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
-        let (ran, run) = run_eval(&tool, &[]);
-        ran.assert_exit_code(3);
+        let cli = harness(&format!("{{llm-rubric: {{value: Good, judge: {judge}}}}}"));
+        let (output, run) = run_eval(&cli, &[]);
+        output.assert_exit_code(3);
         let subject = &run["subjects"][0];
         assert_eq!((&subject["failed"], &subject["unscored"]), (&0.into(), &2.into()), "{judge}");
         assert_eq!(subject["mean_score"], Value::Null);
         assert!(run["results"][0]["text"].as_str().unwrap().contains("Paris"), "the answer is kept");
         let message = run["results"][0]["failure"]["message"].as_str().unwrap();
-        assert!(message.contains(words), "{judge}: {message}");
+        assert!(message.contains(expected), "{judge}: {message}");
     }
-    let tool = harness("{similar: {model: sim-gemini/overloaded}}");
-    let (ran, run) = run_eval(&tool, &[]);
-    ran.assert_exit_code(3);
+    let cli = harness("{similar: {model: sim-gemini/overloaded}}");
+    let (output, run) = run_eval(&cli, &[]);
+    output.assert_exit_code(3);
     assert!(run["results"][0]["failure"]["message"].as_str().unwrap().contains("no embeddings from"));
     // Another assertion can still fail the case, and a combination may not need the verdict.
     let broken = "{llm-rubric: {value: Good, judge: sim-openai/verbose}}";
-    run_eval(&self::harness(&format!("{broken}, {{contains: Rome}}")), &[]).0.assert_exit_code(1);
-    run_eval(&self::harness(&format!("{{any-of: [{broken}, {{contains: 'It is'}}]}}")), &[])
-        .0
-        .assert_exit_code(0);
-    run_eval(&self::harness(&format!("{{all-of: [{broken}, {{contains: 'It is'}}]}}")), &[])
-        .0
-        .assert_exit_code(3);
+    run_eval(&harness(&format!("{broken}, {{contains: Rome}}")), &[]).0.assert_exit_code(1);
+    run_eval(&harness(&format!("{{any-of: [{broken}, {{contains: 'It is'}}]}}")), &[]).0.assert_exit_code(0);
+    run_eval(&harness(&format!("{{all-of: [{broken}, {{contains: 'It is'}}]}}")), &[]).0.assert_exit_code(3);
 }
 
 /// After a fatal judge error, the remaining cases are not run.
@@ -129,39 +125,42 @@ fn judge_with_bad_key_stops_subject() {
     let rows: String = (0..40).map(|n| format!("c{n},country {n},x\n")).collect();
     let set = "version: 1\nname: s\nmodels: [sim-anthropic/good]\njudge: sim-openai/bad-key\nprompt: '{{ country }}?'\n\
                assert: [factuality]\ncases_from: [cases.csv]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_file("set.yaml", set)
         .with_file("cases.csv", &format!("id,country,reference\n{rows}"));
-    let (ran, run) = run_eval(&tool, &["-j", "1"]);
-    ran.assert_exit_code(3);
+    let (output, run) = run_eval(&cli, &["-j", "1"]);
+    output.assert_exit_code(3);
     assert!(simulator.request_count() < 12, "{}", simulator.request_count());
-    assert_eq!(run["results"][39]["failure"]["message"], "not run: its judge failed on the first cases");
+    assert_eq!(run["results"][39]["failure"]["message"], "its judge failed on the first cases");
 }
 
 #[test]
 fn judge_outage_makes_score_null() {
-    let tool = harness("{contains: nowhere}, {llm-rubric: Names the capital}");
-    let up = run_eval(&tool, &[]).1;
+    let cli = harness("{contains: nowhere}, {llm-rubric: Names the capital}");
+    let up = run_eval(&cli, &[]).1;
     assert_eq!((&up["results"][0]["verdict"], &up["results"][0]["score"]), (&"fail".into(), &0.5.into()));
     let set = set_with_assertions("{contains: nowhere}, {llm-rubric: Names the capital}");
-    let tool =
+    let cli =
         CliHarness::new().with_file("set.yaml", &set.replace("sim-openai/judge", "sim-openai/overloaded"));
-    let out = run_eval(&tool, &[]).1;
-    assert_eq!((&out["results"][0]["verdict"], &out["results"][0]["score"]), (&"fail".into(), &Value::Null));
-    assert_eq!(out["subjects"][0]["mean_score"], Value::Null);
-    assert_eq!(out["subjects"][0]["failed"], 2);
+    let down = run_eval(&cli, &[]).1;
+    assert_eq!(
+        (&down["results"][0]["verdict"], &down["results"][0]["score"]),
+        (&"fail".into(), &Value::Null)
+    );
+    assert_eq!(down["subjects"][0]["mean_score"], Value::Null);
+    assert_eq!(down["subjects"][0]["failed"], 2);
 }
 
 #[test]
 fn unknown_embedding_model_stops_subject() {
     let rows: String = (0..40).map(|n| format!("c{n},country {n},It is a city.\n")).collect();
     let set = "version: 1\nname: s\nembedding: sim-gemini/no-such\nprompt: Capital of {{ country }}?\nassert: [similar]\ncases_from: [c.csv]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", set)
         .with_file("c.csv", &format!("id,country,reference\n{rows}"));
-    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good", "-j", "1"]);
-    ran.assert_exit_code(3);
+    let (output, run) = run_eval(&cli, &["-m", "sim-openai/good", "-j", "1"]);
+    output.assert_exit_code(3);
     let calls = run["subjects"][0]["judge_calls"].as_u64().unwrap();
     assert!((1..=6).contains(&calls), "{calls} embedding calls");
 }
@@ -169,7 +168,7 @@ fn unknown_embedding_model_stops_subject() {
 #[test]
 fn judge_cost_is_reported_separately() {
     let (_, plain) = run_eval(&harness("{contains: It}"), &[]);
-    let (ran, run) =
+    let (output, run) =
         run_eval(&harness("{contains: It}, {llm-rubric: {value: Good, votes: 3}}, similar"), &[]);
     let (plain, subject) = (&plain["subjects"][0], &run["subjects"][0]);
     assert_eq!(subject["cost_usd"], plain["cost_usd"]);
@@ -179,16 +178,20 @@ fn judge_cost_is_reported_separately() {
     let sum: f64 =
         run["results"].as_array().unwrap().iter().map(|r| r["judge_cost_usd"].as_f64().unwrap()).sum();
     assert!(cost > 0.0 && (cost - sum).abs() < 1e-9, "{cost} {sum}");
-    assert!(ran.stdout.contains("judging: 8 calls, $"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("(sim), not included in its cost; 100% of votes agree"), "{}", ran.stdout);
+    assert!(output.stdout.contains("judging: 8 calls, $"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains("(sim), not included in its cost; 100% of votes agree"),
+        "{}",
+        output.stdout
+    );
 }
 
 /// Judge calls count toward --max-cost: once it is reached, cases are unscored and the run stops.
 #[test]
 fn judge_over_max_cost_exits_4() {
-    let tool = harness("{llm-rubric: {value: Good, votes: 15}}");
-    let (ran, run) = run_eval(&tool, &["--max-cost", "0.0005", "-j", "1"]);
-    ran.assert_exit_code(4).assert_stderr_contains(&["cases were not completed", "cost limit: $"]);
+    let cli = harness("{llm-rubric: {value: Good, votes: 15}}");
+    let (output, run) = run_eval(&cli, &["--max-cost", "0.0005", "-j", "1"]);
+    output.assert_exit_code(4).assert_stderr_contains(&["cases were not completed", "cost limit: $"]);
     assert!(run["subjects"][0]["unscored"].as_u64().unwrap() > 0);
     let spent = run["subjects"][0]["judge_cost_usd"].as_f64().unwrap();
     assert!(spent <= 0.0005, "{spent}");
@@ -197,82 +200,93 @@ fn judge_over_max_cost_exits_4() {
 #[test]
 fn each_vote_sends_one_request() {
     let simulator = CountingSimulator::start();
-    let tool =
+    let cli =
         harness("{llm-rubric: {value: Good, votes: 5}}").with_file("routes.yaml", &simulator.routes_yaml());
-    let (_, run) = run_eval(&tool, &["--filter", "spain"]);
+    let (_, run) = run_eval(&cli, &["--filter", "spain"]);
     assert_eq!(simulator.request_count(), 6);
     assert!(
-        first_reason(&run, 0).contains("5 of 5 votes agree (2, 2, 2, 2, 2); 2 of 1 to 5: simulated"),
+        first_reason(&run, 0)
+            .contains("5 of 5 votes agree (2, 2, 2, 2, 2); 2 on a scale of 1 to 5: simulated"),
         "{}",
         first_reason(&run, 0)
     );
     assert_eq!(run["subjects"][0]["judge_agreement"], 1.0);
     // Identical judge requests are sent once.
     let twice = "{llm-rubric: Good}, {any-of: [{llm-rubric: {value: Good, threshold: 0.1}}, is-json]}";
-    let tool = self::harness(twice).with_file("routes.yaml", &simulator.routes_yaml());
-    run_eval(&tool, &["--filter", "spain"]);
+    let cli = harness(twice).with_file("routes.yaml", &simulator.routes_yaml());
+    run_eval(&cli, &["--filter", "spain"]);
     assert_eq!(simulator.request_count(), 8);
 }
 
 #[test]
 fn same_family_judge_is_reported() {
-    let tool = harness("{llm-rubric: Good}");
-    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good,sim-anthropic/good"]);
+    let cli = harness("{llm-rubric: Good}");
+    let (output, run) = run_eval(&cli, &["-m", "sim-openai/good,sim-anthropic/good"]);
     assert_eq!(
-        ran.stderr
+        output
+            .stderr
             .matches(
-                "from the same model family, and judges favor their own family; use a judge from another one"
+                "is from the same model family as sim-openai/good and may favor it; use a judge from another family"
             )
             .count(),
         1,
         "{}",
-        ran.stderr
+        output.stderr
     );
     assert!(
-        ran.stdout.contains("sim-openai/good: judged by its own model family (sim-openai/judge)"),
+        output.stdout.contains("sim-openai/good: judged by its own model family (sim-openai/judge)"),
         "{}",
-        ran.stdout
+        output.stdout
     );
     assert_eq!(run["subjects"][0]["judged_by_family"][0], "sim-openai/judge");
     assert_eq!(run["subjects"][1]["judged_by_family"], Value::Array(Vec::new()));
-    let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--dry-run"]).assert_exit_code(0);
-    ran.assert_stderr_contains(&["sim-openai/good is judged by sim-openai/judge from the same model family"]);
+    let output = cli.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--dry-run"]).assert_exit_code(0);
+    output.assert_stderr_contains(&[
+        "the judge sim-openai/judge is from the same model family as sim-openai/good and may favor it",
+    ]);
 }
 
 #[test]
 fn route_judge_fails_over() {
     let routes = "version: 1\nroutes:\n  jury: {candidates: [sim-openai/overloaded, sim-gemini/judge]}\n";
-    let tool = harness("{llm-rubric: {value: Good, judge: 'route:jury'}}").with_file("routes.yaml", routes);
-    let (ran, run) = run_eval(&tool, &[]);
-    ran.assert_exit_code(0);
-    assert!(first_reason(&run, 0).contains("route:jury: 5 of 1 to 5"), "{}", first_reason(&run, 0));
+    let cli = harness("{llm-rubric: {value: Good, judge: 'route:jury'}}").with_file("routes.yaml", routes);
+    let (output, run) = run_eval(&cli, &[]);
+    output.assert_exit_code(0);
+    assert!(
+        first_reason(&run, 0).contains("route:jury: 5 on a scale of 1 to 5"),
+        "{}",
+        first_reason(&run, 0)
+    );
 }
 
 #[test]
 fn concurrency_1_does_not_deadlock_judge() {
-    let tool = harness("{llm-rubric: {value: Good, votes: 3}}, factuality, similar");
-    let (ran, run) = run_eval(&tool, &["-m", "sim-openai/good,sim-openai/terse", "-j", "1", "--repeat", "2"]);
-    ran.assert_exit_code(1);
+    let cli = harness("{llm-rubric: {value: Good, votes: 3}}, factuality, similar");
+    let (output, run) =
+        run_eval(&cli, &["-m", "sim-openai/good,sim-openai/terse", "-j", "1", "--repeat", "2"]);
+    output.assert_exit_code(1);
     assert_eq!(run["subjects"][0]["passed"], 4);
 }
 
 #[test]
 fn dry_run_lists_judge_calls_separately() {
     let simulator = CountingSimulator::start();
-    let tool = harness("{llm-rubric: {value: Good, votes: 3}}, similar, {exec: [./check.sh]}")
+    let cli = harness("{llm-rubric: {value: Good, votes: 3}}, similar, {exec: [./check.sh]}")
         .with_file("routes.yaml", &simulator.routes_yaml())
         .with_executable("check.sh", "#!/bin/sh\ntouch ran\n");
     let dry = ["eval", "set.yaml", "--dry-run", "--allow-exec", "--repeat", "2"];
-    let ran = tool.run(&dry).assert_exit_code(0);
-    for words in ["= 4 calls", "judging: 16 more calls: ~$", "(simulated)", "judging: programs run 4 times"] {
-        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    let output = cli.run(&dry).assert_exit_code(0);
+    for expected in
+        ["= 4 calls", "judging: 16 more calls: ~$", "(simulated)", "judging: programs run 4 times"]
+    {
+        assert!(output.stdout.contains(expected), "{expected}: {}", output.stdout);
     }
-    let plan = tool.run(&[&dry[..], &["--json"]].concat()).assert_exit_code(0).json();
+    let plan = cli.run(&[&dry[..], &["--json"]].concat()).assert_exit_code(0).json();
     let judging = &plan["runs"][0]["judging"];
     assert_eq!((&judging["calls"], &judging["programs"]), (&16.into(), &4.into()));
     assert!(judging["cost_usd"].as_f64().unwrap() > 0.0);
     assert_eq!(simulator.request_count(), 0);
-    assert!(!tool.path("ran").exists());
+    assert!(!cli.path("ran").exists());
 }
 
 #[test]
@@ -361,15 +375,15 @@ fn invalid_config_fails_before_any_request() {
             &["expected a list with a program and its arguments"],
         ),
     ];
-    for (set, more, words) in cases {
-        let tool = CliHarness::new()
+    for (set, more, expected) in cases {
+        let cli = CliHarness::new()
             .with_file("routes.yaml", &simulator.routes_yaml())
             .with_file("set.yaml", &set)
             .with_executable("check.sh", "#!/bin/sh\ntouch ran\n");
-        let ran = tool.run(&[&["eval", "set.yaml"][..], more].concat());
-        assert_eq!(ran.code, 2, "{words:?}: {}{}", ran.stdout, ran.stderr);
-        ran.assert_stderr_contains(words);
-        assert!(!tool.path("ran").exists());
+        let output = cli.run(&[&["eval", "set.yaml"][..], more].concat());
+        assert_eq!(output.code, 2, "{expected:?}: {}{}", output.stdout, output.stderr);
+        output.assert_stderr_contains(expected);
+        assert!(!cli.path("ran").exists());
     }
     assert_eq!(simulator.request_count(), 0, "a request was sent before the error");
 }
@@ -378,8 +392,8 @@ fn invalid_config_fails_before_any_request() {
 #[test]
 fn case_digest_depends_on_grader_options() {
     let digest = |assertion: &str, program: &str| {
-        let tool = harness(assertion).with_executable("check.sh", program);
-        let (_, run) = run_eval(&tool, &["--allow-exec", "--filter", "spain"]);
+        let cli = harness(assertion).with_executable("check.sh", program);
+        let (_, run) = run_eval(&cli, &["--allow-exec", "--filter", "spain"]);
         run["results"][0]["digest"].as_str().unwrap().to_owned()
     };
     let rubric = |options: &str| digest(&format!("{{llm-rubric: {{value: Good, {options}}}}}"), "");

@@ -52,13 +52,13 @@ impl CliHarness {
     }
 
     pub(crate) fn with_executable(self, name: &str, text: &str) -> Self {
-        let tool = self.with_file(name, text);
+        let cli = self.with_file(name, text);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(tool.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::set_permissions(cli.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        tool
+        cli
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -120,9 +120,9 @@ impl From<Output> for CliOutput {
 impl CliOutput {
     /// Stdout with runs of spaces collapsed, so that column widths do not matter.
     pub(crate) fn collapsed_stdout(&self) -> String {
-        let words =
+        let collapse =
             |line: &str| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        self.stdout.lines().map(|line| words(line) + "\n").collect()
+        self.stdout.lines().map(|line| collapse(line) + "\n").collect()
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -136,9 +136,9 @@ impl CliOutput {
     }
 
     #[track_caller]
-    pub(crate) fn assert_stderr_contains(self, words: &[&str]) -> Self {
-        for word in words {
-            assert!(self.stderr.contains(word), "missing {word:?} in: {}", self.stderr);
+    pub(crate) fn assert_stderr_contains(self, expected: &[&str]) -> Self {
+        for text in expected {
+            assert!(self.stderr.contains(text), "missing {text:?} in: {}", self.stderr);
         }
         self
     }
@@ -168,7 +168,7 @@ impl CountingSimulator {
                 ..Default::default()
             }],
         };
-        let settings = slalom::sim::SimulatorConfig {
+        let config = slalom::sim::SimulatorConfig {
             latency: Some(latency),
             scenario: vec![
                 rule("^refuse this", slalom::chat::FailureClass::BadRequest),
@@ -176,7 +176,7 @@ impl CountingSimulator {
             ],
             ..Default::default()
         };
-        let simulator = runtime.block_on(slalom::sim::Simulator::start(settings)).unwrap();
+        let simulator = runtime.block_on(slalom::sim::Simulator::start(config)).unwrap();
         Self { simulator, _runtime: runtime }
     }
 

@@ -54,21 +54,21 @@ fn long_help_shows_two_examples_or_more() {
 }
 
 #[test]
-fn help_topics_and_commands() {
-    let tool = CliHarness::new();
-    for (topic, words) in [
+fn help_subcommand_cases() {
+    let cli = CliHarness::new();
+    for (topic, expected) in [
         ("exit-codes", "4    Stopped by --timeout"),
         ("environment", "SLALOM_ROUTE_<NAME>"),
         ("eval", "Usage: slalom eval [OPTIONS] <SET>..."),
     ] {
-        let ran = tool.run(&["help", topic]).assert_exit_code(0);
-        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+        let output = cli.run(&["help", topic]).assert_exit_code(0);
+        assert!(output.stdout.contains(expected), "{}", output.stdout);
     }
     assert_eq!(
-        tool.run(&["help"]).assert_exit_code(0).stdout,
-        tool.run(&["--help"]).assert_exit_code(0).stdout
+        cli.run(&["help"]).assert_exit_code(0).stdout,
+        cli.run(&["--help"]).assert_exit_code(0).stdout
     );
-    tool.run(&["help", "evl"])
+    cli.run(&["help", "evl"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unknown command or help topic `evl`", "did you mean `eval`?"]);
 }

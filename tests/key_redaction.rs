@@ -39,15 +39,16 @@ impl EchoServer {
     }
 }
 
-/// The headers that carry a key and the URL: verbatim, percent-encoded, and in base64.
+/// The key headers and the URL, verbatim; also the key percent-encoded and in Base64.
 fn encode_request_secrets(headers: &HeaderMap, uri: &Uri) -> String {
     let names = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
-    let whole: Vec<&str> = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).collect();
-    let whole = whole.join(" ");
-    let key = whole.trim_start_matches("Bearer ");
+    let header_values: Vec<&str> =
+        names.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).collect();
+    let header_values = header_values.join(" ");
+    let key = header_values.trim_start_matches("Bearer ");
     let escaped = key.replace('+', "%2B").replace('/', "%2F");
-    let in_base64 = [STANDARD_NO_PAD.encode(&whole), URL_SAFE_NO_PAD.encode(key)];
-    format!("{whole} {uri}?key={escaped}&k={} {}", escaped.to_lowercase(), in_base64.join(" "))
+    let in_base64 = [STANDARD_NO_PAD.encode(&header_values), URL_SAFE_NO_PAD.encode(key)];
+    format!("{header_values} {uri}?key={escaped}&k={} {}", escaped.to_lowercase(), in_base64.join(" "))
 }
 
 async fn echo_request(
@@ -59,16 +60,16 @@ async fn echo_request(
     request_count.fetch_add(1, Ordering::SeqCst);
     let secrets = encode_request_secrets(&headers, &uri);
     let quoted = serde_json::json!(secrets);
-    let is = |word: &str| body.contains(word) || uri.path().contains(word);
-    let (status, text) = if is("denied") {
+    let mentions = |word: &str| body.contains(word) || uri.path().contains(word);
+    let (status, text) = if mentions("denied") {
         (401, format!(r#"{{"error":{{"message":{quoted},"type":{quoted},"code":{quoted}}}}}"#))
-    } else if is("refused") {
+    } else if mentions("refused") {
         (400, format!(r#"{{"error":{{"message":{quoted},"param":{quoted}}},"more":{quoted}}}"#))
-    } else if is("page") {
+    } else if mentions("page") {
         (502, format!("<html><title>{secrets}</title><body>{secrets}</body></html>"))
-    } else if is("garbled") {
+    } else if mentions("garbled") {
         (200, format!("{secrets} is not JSON"))
-    } else if is("broken") && is(r#""stream":true"#) {
+    } else if mentions("broken") && mentions(r#""stream":true"#) {
         (200, format!("data: {{\"error\":{{\"message\":{quoted},\"code\":{quoted}}}}}\n\n"))
     } else if uri.path().ends_with("/models") {
         (200, format!(r#"{{"data":[{{"id":"m"}},{{"id":{quoted}}}]}}"#))
@@ -87,14 +88,14 @@ async fn echo_request(
     reply.body(Body::from(text)).unwrap()
 }
 
-/// Fails if `bytes` contain a part of a key, plain, percent-encoded, or in base64.
+/// Fails if `bytes` contain part of a key in plain text, percent-encoded, or in Base64.
 #[track_caller]
-fn assert_no_key(place: &str, bytes: &[u8]) {
+fn assert_no_key(source: &str, bytes: &[u8]) {
     let mut forms: Vec<String> = vec!["pl4nt".into(), "pl4nt%2bed".into()];
     for key in KEYS {
         forms.push(key.replace('+', "%2B").replace('/', "%2F"));
         for lead in 0..3 {
-            // Without its ends, which also depend on the neighboring bytes.
+            // Omit the ends, which also depend on the neighboring bytes.
             let encoded = STANDARD_NO_PAD.encode([&[b' '; 2][..lead], key.as_bytes()].concat());
             forms.push(encoded[4..encoded.len() - 4].to_owned());
         }
@@ -103,7 +104,7 @@ fn assert_no_key(place: &str, bytes: &[u8]) {
         let at = bytes.windows(form.len()).position(|window| window.eq_ignore_ascii_case(form.as_bytes()));
         if let Some(at) = at {
             let around = &bytes[at.saturating_sub(200)..(at + 100).min(bytes.len())];
-            panic!("{place} has {form}: …{}…", String::from_utf8_lossy(around));
+            panic!("{source} contains {form}: …{}…", String::from_utf8_lossy(around));
         }
     }
 }
@@ -129,7 +130,7 @@ routes:
 "
     );
     let set = "version: 1\nname: s\nprompt: '{{ q }}'\nassert: [not-is-refusal, {contains: Paris}]\ncases: [{id: a, vars: {q: hi}}, {id: b, vars: {q: there}}]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &routes)
         .with_file("set.yaml", set)
         .with_env("OPENAI_API_KEY", KEYS[0])
@@ -138,8 +139,8 @@ routes:
         .with_file("printed.txt", &format!("{}\n", KEYS[3]))
         .with_file("out/empty", "");
     // A `.env` file that other users can read is ignored.
-    fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
-    tool
+    fs::set_permissions(cli.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
+    cli
 }
 
 const KEY_FILES: [&str; 3] = [".env", "key.txt", "printed.txt"];
@@ -147,18 +148,18 @@ const KEY_FILES: [&str; 3] = [".env", "key.txt", "printed.txt"];
 #[test]
 fn echoed_keys_are_redacted_in_all_output() {
     let echo = EchoServer::start();
-    let tool = harness(&echo.url);
+    let cli = harness(&echo.url);
     let runs = AtomicUsize::new(0);
     let run = |arguments: &[&str]| {
         // One ledger per run, because a rejected key goes into cooldown.
         let ledger = format!("state/{}.db", runs.fetch_add(1, Ordering::SeqCst));
         let all = [&["--config", "routes.yaml", "--ledger", &ledger][..], arguments].concat();
-        let ran = tool.run(&all);
-        for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        let output = cli.run(&all);
+        for (stream, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
             assert_no_key(&format!("{stream} of {arguments:?}"), text.as_bytes());
         }
-        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        assert_ne!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+        assert_ne!(output.code, 2, "{arguments:?}: {}", output.stderr);
     };
     let providers = ["openai", "anthropic", "gemini", "mine"];
     let behaviors = ["m", "denied", "refused", "page", "garbled", "broken"];
@@ -190,7 +191,7 @@ fn echoed_keys_are_redacted_in_all_output() {
     let request_count = echo.request_count.load(Ordering::SeqCst);
     assert!(request_count > 100, "only {request_count} requests");
     let mut checked = 0;
-    visit_files(tool.home(), &mut |path| {
+    visit_files(cli.home(), &mut |path| {
         if KEY_FILES.iter().all(|name| path.file_name().is_none_or(|found| found != *name)) {
             assert_no_key(&path.display().to_string(), &fs::read(path).unwrap());
             checked += 1;

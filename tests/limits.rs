@@ -29,8 +29,8 @@ fn harness_with_limits(simulator: &CountingSimulator, limits: &str) -> CliHarnes
     harness(simulator, "").with_file("routes.yaml", &routes.replace(&at, &format!("{at}, limits: {limits}")))
 }
 
-fn run_in_parallel(tool: &CliHarness, n: usize, arguments: &[&str]) -> Vec<CliOutput> {
-    let run = |_| tool.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn run_in_parallel(cli: &CliHarness, n: usize, arguments: &[&str]) -> Vec<CliOutput> {
+    let run = |_| cli.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let children: Vec<_> = (0..n).map(run).collect();
     children.into_iter().map(|child| child.wait_with_output().unwrap().into()).collect()
 }
@@ -41,26 +41,27 @@ const ASK_ARGS: &[&str] = &["ask", "-m", "sim-openai/good", "--json", "hello"];
 fn concurrency_1_serializes_processes() {
     let latency = Duration::from_millis(250);
     let simulator = CountingSimulator::with_latency(latency);
-    let tool = harness_with_limits(&simulator, "{concurrency: 1}");
-    let begun = Instant::now();
-    let ran = run_in_parallel(&tool, 4, ASK_ARGS);
-    assert!(begun.elapsed() >= 4 * latency, "{:?}", begun.elapsed());
+    let cli = harness_with_limits(&simulator, "{concurrency: 1}");
+    let start = Instant::now();
+    let outputs = run_in_parallel(&cli, 4, ASK_ARGS);
+    assert!(start.elapsed() >= 4 * latency, "{:?}", start.elapsed());
     assert_eq!(simulator.request_count(), 4);
-    for ran in ran {
-        let envelope = ran.assert_exit_code(0).json();
-        let [whole, queued] = ["latency_ms", "queued_ms"].map(|name| envelope[name].as_u64().unwrap());
+    for output in outputs {
+        let envelope = output.assert_exit_code(0).json();
+        let [total, queued] = ["latency_ms", "queued_ms"].map(|name| envelope[name].as_u64().unwrap());
         let attempt = envelope["attempts"][0]["duration_ms"].as_u64().unwrap();
-        assert!(queued + attempt <= whole + 2, "queue time is counted as provider time: {envelope}");
+        assert!(queued + attempt <= total + 2, "queue time is counted as provider time: {envelope}");
     }
 }
 
 #[test]
 fn queue_time_does_not_count_toward_timeout() {
     let simulator = CountingSimulator::with_latency(Duration::from_millis(40));
-    let tool = harness_with_limits(&simulator, "{concurrency: 1}");
+    let cli = harness_with_limits(&simulator, "{concurrency: 1}");
     // 40 cases in sequence take at least 1.6 s; the timeout of each is 0.8 s.
-    let ran = tool.run(&["eval", "set.yaml", "--timeout", "800ms", "-j", "40", "--json"]).assert_exit_code(0);
-    let json = ran.json();
+    let output =
+        cli.run(&["eval", "set.yaml", "--timeout", "800ms", "-j", "40", "--json"]).assert_exit_code(0);
+    let json = output.json();
     assert_eq!(json["runs"][0]["subjects"][0]["passed"], 40, "{json}");
     assert_eq!(simulator.request_count(), 40);
 }
@@ -69,16 +70,16 @@ fn queue_time_does_not_count_toward_timeout() {
 fn candidate_at_request_limit_is_skipped() {
     let simulator = CountingSimulator::start();
     let routes = "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-    let tool = harness_with_limits(&simulator, "{requests_per_minute: 1}");
-    let written = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
-    let tool = tool.with_file("routes.yaml", &(written + routes));
+    let cli = harness_with_limits(&simulator, "{requests_per_minute: 1}");
+    let written = std::fs::read_to_string(cli.path("routes.yaml")).unwrap();
+    let cli = cli.with_file("routes.yaml", &(written + routes));
     let route = ["route", "two", "--json", "hello"];
-    assert_eq!(tool.run(&route).assert_exit_code(0).json()["provider"], "sim-openai");
-    let ran = tool
+    assert_eq!(cli.run(&route).assert_exit_code(0).json()["provider"], "sim-openai");
+    let output = cli
         .run(&route)
         .assert_exit_code(0)
         .assert_stderr_contains(&["skipping sim-openai/good: at its limit of 1 request per minute"]);
-    let envelope = ran.json();
+    let envelope = output.json();
     assert_eq!((&envelope["provider"], &envelope["failovers"]), (&"sim-gemini".into(), &0.into()));
     assert_eq!(envelope["skipped"][0]["reason"], "limited");
 }
@@ -87,42 +88,47 @@ fn candidate_at_request_limit_is_skipped() {
 fn daily_budget_shared_by_processes_exits_4() {
     let simulator = CountingSimulator::start();
     // Each call is estimated at up to $0.00021 and costs $0.000059.
-    let tool = harness(&simulator, "budget: {daily_usd: 0.0005, on_exceeded: stop}\n");
+    let cli = harness(&simulator, "budget: {daily_usd: 0.0005, on_exceeded: stop}\n");
     let ask = ["ask", "-m", "sim-openai/good", "--max-tokens", "104", "--json", "hello"];
-    let ran = run_in_parallel(&tool, 8, &ask);
-    let answered = ran.iter().filter(|ran| ran.code == 0).count();
-    assert_eq!((answered, ran.iter().filter(|ran| ran.code == 4).count()), (5, 3));
+    let outputs = run_in_parallel(&cli, 8, &ask);
+    let exited_with = |code: i32| outputs.iter().filter(|output| output.code == code).count();
+    assert_eq!((exited_with(0), exited_with(4)), (5, 3));
     assert_eq!(simulator.request_count(), 5, "a call over budget was sent");
-    let ran = tool.run(&ask).assert_exit_code(4).assert_stderr_contains(&[
-        "no answer from sim-openai/good: its estimated cost exceeds the rest of today's budget",
+    let output = cli.run(&ask).assert_exit_code(4).assert_stderr_contains(&[
+        "no answer from sim-openai/good: the estimated cost exceeds what is left of today's budget",
         "daily budget: $0.000295 of $0.0005 spent, and this call may cost $0.000209 (simulated)",
         "hint: raise `budget: daily_usd`",
     ]);
-    let error = &ran.json()["error"];
+    let error = &output.json()["error"];
     assert!(
         error["message"].as_str().unwrap().starts_with("daily budget: $0.000295 of $0.0005 spent"),
         "{error}"
     );
-    assert_eq!(ran.json()["skipped"][0]["reason"], "over_budget");
-    // A drill neither uses nor obeys the budget.
-    let routes = std::fs::read_to_string(tool.path("routes.yaml")).unwrap();
+    assert_eq!(output.json()["skipped"][0]["reason"], "over_budget");
+    // A drill does not count toward the budget and is not limited by it.
+    let routes = std::fs::read_to_string(cli.path("routes.yaml")).unwrap();
     let two = "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-    let tool = tool.with_file("routes.yaml", &(routes.clone() + two));
-    tool.run(&["route", "two", "--drill", "sim-openai=down", "hello"]).assert_exit_code(0);
+    let cli = cli.with_file("routes.yaml", &(routes.clone() + two));
+    cli.run(&["route", "two", "--drill", "sim-openai=down", "hello"]).assert_exit_code(0);
     // `on_exceeded: warn` warns once per run.
-    let tool = tool.with_file("routes.yaml", &routes.replace("on_exceeded: stop", "on_exceeded: warn"));
-    let ran = tool.run(&["eval", "set.yaml"]).assert_exit_code(0);
-    assert_eq!(ran.stderr.matches("; calling anyway (`on_exceeded: warn`)").count(), 1, "{}", ran.stderr);
+    let cli = cli.with_file("routes.yaml", &routes.replace("on_exceeded: stop", "on_exceeded: warn"));
+    let output = cli.run(&["eval", "set.yaml"]).assert_exit_code(0);
+    assert_eq!(
+        output.stderr.matches("; calling anyway (`on_exceeded: warn`)").count(),
+        1,
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn embed_over_daily_budget_exits_4() {
     let simulator = CountingSimulator::start();
     let models = "models:\n  sim-openai/good: {price: {input: 1000}}\nbudget: {daily_usd: 0.012}\n";
-    let tool = harness(&simulator, models);
+    let cli = harness(&simulator, models);
     let embed = ["embed", "-m", "sim-openai/good", &"word ".repeat(8)];
-    tool.run(&embed).assert_exit_code(0);
-    tool.run(&embed).assert_exit_code(4).assert_stderr_contains(&[
+    cli.run(&embed).assert_exit_code(0);
+    cli.run(&embed).assert_exit_code(4).assert_stderr_contains(&[
         "sim-openai/good was not called: daily budget: $0.0",
         "hint: raise `budget",
     ]);
@@ -133,7 +139,7 @@ fn embed_over_daily_budget_exits_4() {
 fn call_over_max_cost_exits_4() {
     let simulator = CountingSimulator::start();
     let routes = "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-    let tool = harness(&simulator, routes);
+    let cli = harness(&simulator, routes);
     for arguments in [
         &["ask", "-m", "sim-openai/good"][..],
         &["route", "two"],
@@ -141,37 +147,36 @@ fn call_over_max_cost_exits_4() {
         &["compare", "-m", "sim-openai/good,sim-gemini/good"],
         &["eval", "set.yaml"],
     ] {
-        let mut whole = [arguments, &["--max-cost", "0.0001"]].concat();
-        whole.extend((arguments[0] != "eval").then_some("hello"));
-        let ran = tool.run(&whole).assert_exit_code(4);
-        let words = "cost limit: $0 of $0.0001 spent, and this call may cost $0.000";
+        let mut command_line = [arguments, &["--max-cost", "0.0001"]].concat();
+        command_line.extend((arguments[0] != "eval").then_some("hello"));
+        let output = cli.run(&command_line).assert_exit_code(4);
+        let expected = "cost limit: $0 of $0.0001 spent, and this call may cost $0.000";
         // Tables may wrap the message.
-        let output = format!("{}{}", ran.stdout, ran.stderr);
-        let output =
-            output.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "").replace("┆ ", "");
-        assert!(output.contains(words) || arguments[0] == "compare", "{output}");
+        let text = format!("{}{}", output.stdout, output.stderr);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "").replace("┆ ", "");
+        assert!(text.contains(expected) || arguments[0] == "compare", "{text}");
     }
     assert_eq!(simulator.request_count(), 0);
-    let ran = tool
+    let output = cli
         .run(&["ask", "-m", "sim-openai/good", "--max-cost", "0.0001", "--json", "hello"])
         .assert_exit_code(4);
-    assert_eq!(ran.json()["skipped"][0]["reason"], "over_max_cost");
-    ran.assert_stderr_contains(&[
-        "its estimated cost exceeds --max-cost",
+    assert_eq!(output.json()["skipped"][0]["reason"], "over_max_cost");
+    output.assert_stderr_contains(&[
+        "the estimated cost exceeds --max-cost",
         "hint: raise --max-cost, lower --max-tokens",
     ]);
     // A lower --max-tokens brings the estimate below the limit.
-    tool.run(&["ask", "-m", "sim-openai/good", "--max-cost", "0.0001", "--max-tokens", "40", "hello"])
+    cli.run(&["ask", "-m", "sim-openai/good", "--max-cost", "0.0001", "--max-tokens", "40", "hello"])
         .assert_exit_code(0);
 }
 
 #[test]
 fn eval_reaching_max_cost_exits_4() {
     let simulator = CountingSimulator::start();
-    let ran = harness(&simulator, "")
+    let output = harness(&simulator, "")
         .run(&["eval", "set.yaml", "--max-cost", "0.0005", "--json"])
         .assert_exit_code(4);
-    let json = ran.json();
+    let json = output.json();
     let subject = &json["runs"][0]["subjects"][0];
     let (passed, cost) = (subject["passed"].as_u64().unwrap(), subject["cost_usd"].as_f64().unwrap());
     assert!(
@@ -181,11 +186,11 @@ fn eval_reaching_max_cost_exits_4() {
     );
     assert!(cost <= 0.0005 && cost > 0.0002, "{cost}");
     let stopped = format!("{} of 40 cases were not completed: cost limit: $", 40 - passed);
-    ran.assert_stderr_contains(&[&stopped]);
+    output.assert_stderr_contains(&[&stopped]);
     // A lenient --max-unscored does not change the exit code.
     let lenient = ["eval", "set.yaml", "--max-cost", "0.0005", "--max-unscored", "100%"];
-    let ran = harness(&simulator, "").run(&lenient).assert_exit_code(4);
-    assert!(ran.stdout.contains("not run: cost limit: $0.000"), "{}", ran.stdout);
+    let output = harness(&simulator, "").run(&lenient).assert_exit_code(4);
+    assert!(output.stdout.contains(": cost limit: $0.000"), "{}", output.stdout);
 }
 
 #[test]
@@ -194,32 +199,32 @@ fn max_cost_with_unknown_price_exits_2() {
     let url = simulator.url();
     let own = format!("  mine: {{dialect: openai-chat, base_url: {url}/v1, auth: none}}\n");
     let routes = "routes:\n  mixed: {candidates: [mine/good, sim-openai/good]}\n";
-    let tool = harness(&simulator, &format!("{own}{routes}"));
+    let cli = harness(&simulator, &format!("{own}{routes}"));
     let unknown = "cannot enforce --max-cost: the price of mine/good is unknown";
     for arguments in
         [&["ask", "-m", "mine/good", "hi"][..], &["compare", "-m", "mine/good,sim-openai/good", "hi"]]
     {
-        let whole = [arguments, &["--max-cost", "1"]].concat();
-        tool.run(&whole)
+        let command_line = [arguments, &["--max-cost", "1"]].concat();
+        cli.run(&command_line)
             .assert_exit_code(2)
             .assert_stderr_contains(&[unknown, "`models: {mine/good: {price:"]);
     }
-    tool.run(&["eval", "set.yaml", "-m", "mine/good", "--max-cost", "1"])
+    cli.run(&["eval", "set.yaml", "-m", "mine/good", "--max-cost", "1"])
         .assert_exit_code(2)
         .assert_stderr_contains(&[unknown]);
     assert_eq!(simulator.request_count(), 0);
     // A route falls back to a candidate with a known price.
-    let ran = tool.run(&["route", "mixed", "--max-cost", "1", "--json", "hi"]).assert_exit_code(0);
-    assert_eq!(ran.json()["skipped"][0]["reason"], "price_unknown");
-    ran.assert_stderr_contains(&["skipping mine/good: unknown price, but a cost limit is set"]);
+    let output = cli.run(&["route", "mixed", "--max-cost", "1", "--json", "hi"]).assert_exit_code(0);
+    assert_eq!(output.json()["skipped"][0]["reason"], "price_unknown");
+    output.assert_stderr_contains(&["skipping mine/good: unknown price, but a cost limit is set"]);
     for wrong in ["-1", "NaN", "0", "abc", "", "1e3"] {
         for command in [
             &["ask", "-m", "sim-openai/good", "hi"][..],
             &["route", "mixed", "--dry-run", "hi"],
             &["eval", "set.yaml"],
         ] {
-            let whole = [command, &["--max-cost", wrong]].concat();
-            tool.run(&whole)
+            let command_line = [command, &["--max-cost", wrong]].concat();
+            cli.run(&command_line)
                 .assert_exit_code(2)
                 .assert_stderr_contains(&["--max-cost", "hint: use an amount in USD above 0"]);
         }

@@ -64,7 +64,7 @@ fn last_count(objects: &[&Value], pointers: &[&str]) -> Option<u128> {
 
 fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Option<BilledUsage> {
     let all: Vec<&Value> = objects.iter().collect();
-    let of = |pointers: &[&str]| last_count(&all, pointers);
+    let last = |pointers: &[&str]| last_count(&all, pointers);
     let billed = |input: u128, cached: u128, short: u128, long: u128, output: u128| {
         let plain = input.saturating_sub(cached + short + long);
         let parts = vec![
@@ -78,31 +78,31 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
     };
     match dialect {
         Dialect::OpenaiChat => {
-            let cached = of(&[
+            let cached = last(&[
                 "/usage/prompt_tokens_details/cached_tokens",
                 "/usage/prompt_cache_hit_tokens",
                 "/usage/cached_tokens",
             ]);
-            let written = of(&[
+            let written = last(&[
                 "/usage/prompt_tokens_details/cache_write_tokens",
                 "/usage/prompt_tokens_details/cache_creation_input_tokens",
             ]);
-            let reasoning = of(&["/usage/completion_tokens_details/reasoning_tokens"]).unwrap_or(0);
+            let reasoning = last(&["/usage/completion_tokens_details/reasoning_tokens"]).unwrap_or(0);
             let separate = if provider == "xai" { reasoning } else { 0 };
-            let output = of(&["/usage/completion_tokens", "/x_groq/usage/completion_tokens"])? + separate;
-            let input = of(&["/usage/prompt_tokens", "/x_groq/usage/prompt_tokens"])?;
-            let mut counted = billed(input, cached.unwrap_or(0), written.unwrap_or(0), 0, output)?;
-            counted.parts.push((reasoning.min(output), "usd_reasoning"));
-            Some(counted)
+            let output = last(&["/usage/completion_tokens", "/x_groq/usage/completion_tokens"])? + separate;
+            let input = last(&["/usage/prompt_tokens", "/x_groq/usage/prompt_tokens"])?;
+            let mut billed_usage = billed(input, cached.unwrap_or(0), written.unwrap_or(0), 0, output)?;
+            billed_usage.parts.push((reasoning.min(output), "usd_reasoning"));
+            Some(billed_usage)
         }
         Dialect::OpenaiResponses => {
-            let at = |name: &str| of(&[&format!("/response/usage/{name}"), &format!("/usage/{name}")]);
+            let at = |name: &str| last(&[&format!("/response/usage/{name}"), &format!("/usage/{name}")]);
             let cached = at("input_tokens_details/cached_tokens").unwrap_or(0);
             let written = at("input_tokens_details/cache_write_tokens").unwrap_or(0);
             billed(at("input_tokens")?, cached, written, 0, at("output_tokens")?)
         }
         Dialect::Anthropic => {
-            let at = |name: &str| of(&[&format!("/usage/{name}"), &format!("/message/usage/{name}")]);
+            let at = |name: &str| last(&[&format!("/usage/{name}"), &format!("/message/usage/{name}")]);
             let cached = at("cache_read_input_tokens").unwrap_or(0);
             let written = at("cache_creation_input_tokens").unwrap_or(0);
             let long = at("cache_creation/ephemeral_1h_input_tokens").unwrap_or(0);
@@ -110,29 +110,29 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             billed(input, cached, written - long, long, at("output_tokens")?)
         }
         Dialect::Gemini => {
-            let at = |name: &str| of(&[&format!("/usageMetadata/{name}")]);
+            let at = |name: &str| last(&[&format!("/usageMetadata/{name}")]);
             let input = at("promptTokenCount")? + at("toolUsePromptTokenCount").unwrap_or(0);
             let output = at("candidatesTokenCount").unwrap_or(0) + at("thoughtsTokenCount").unwrap_or(0);
             billed(input, at("cachedContentTokenCount").unwrap_or(0), 0, 0, output)
         }
         Dialect::Cohere => {
             let at = |name: &str| {
-                of(&[&format!("/usage/billed_units/{name}"), &format!("/delta/usage/billed_units/{name}")])
+                last(&[&format!("/usage/billed_units/{name}"), &format!("/delta/usage/billed_units/{name}")])
             };
             billed(at("input_tokens")?, 0, 0, 0, at("output_tokens")?)
         }
-        Dialect::Ollama => billed(of(&["/prompt_eval_count"])?, 0, 0, 0, of(&["/eval_count"])?),
+        Dialect::Ollama => billed(last(&["/prompt_eval_count"])?, 0, 0, 0, last(&["/eval_count"])?),
         Dialect::Bedrock => {
-            let cached = of(&["/usage/cacheReadInputTokens"]).unwrap_or(0);
-            let written = of(&["/usage/cacheWriteInputTokens"]).unwrap_or(0);
+            let cached = last(&["/usage/cacheReadInputTokens"]).unwrap_or(0);
+            let written = last(&["/usage/cacheWriteInputTokens"]).unwrap_or(0);
             let hour = |usage: &Value| -> Option<u128> {
                 let of_ttl = |d: &&Value| d["ttl"] == "1h";
                 let details = usage["cacheDetails"].as_array()?.iter().filter(of_ttl);
                 Some(details.filter_map(|d| parse_count(d, "/inputTokens")).sum())
             };
             let long = objects.iter().rev().find_map(|o| hour(&o["usage"])).unwrap_or(0);
-            let input = of(&["/usage/inputTokens"])? + cached + written;
-            billed(input, cached, written - long, long, of(&["/usage/outputTokens"])?)
+            let input = last(&["/usage/inputTokens"])? + cached + written;
+            billed(input, cached, written - long, long, last(&["/usage/outputTokens"])?)
         }
     }
 }
@@ -170,27 +170,27 @@ fn resolve_tier_price(row: &BTreeMap<String, String>, input: u128, column: &str)
     let at = TIER_PRICE_COLUMNS.iter().position(|name| *name == column).unwrap();
     let mut text = row[column].as_str();
     for tier in row["tiers"].split(';').filter(|tier| !tier.is_empty()) {
-        let words: Vec<&str> = tier.split(' ').collect();
-        if input > words[0].parse().unwrap() {
-            text = words[at + 1];
+        let fields: Vec<&str> = tier.split(' ').collect();
+        if input > fields[0].parse().unwrap() {
+            text = fields[at + 1];
         }
     }
     parse_billionths(text)
 }
 
-fn compute_cost_nano_dollars(row: &BTreeMap<String, String>, counted: &BilledUsage) -> Option<u128> {
-    let mut parts = counted.parts.clone();
-    let own = resolve_tier_price(row, counted.input, "usd_reasoning");
-    let reasoned: u128 = parts.iter().filter(|(_, column)| *column == "usd_reasoning").map(|(n, _)| n).sum();
+fn compute_cost_nano_dollars(row: &BTreeMap<String, String>, usage: &BilledUsage) -> Option<u128> {
+    let mut parts = usage.parts.clone();
+    let reasoning_price = resolve_tier_price(row, usage.input, "usd_reasoning");
+    let reasoning: u128 = parts.iter().filter(|(_, column)| *column == "usd_reasoning").map(|(n, _)| n).sum();
     parts.retain(|(_, column)| *column != "usd_reasoning");
-    if own.is_some() {
+    if reasoning_price.is_some() {
         let output = parts.iter_mut().find(|(_, column)| *column == "usd_output").unwrap();
-        output.0 -= reasoned;
-        parts.push((reasoned, "usd_reasoning"));
+        output.0 -= reasoning;
+        parts.push((reasoning, "usd_reasoning"));
     }
     let mut millionths = 0;
     for (tokens, column) in parts.into_iter().filter(|(tokens, _)| *tokens > 0) {
-        millionths += tokens * resolve_tier_price(row, counted.input, column)?;
+        millionths += tokens * resolve_tier_price(row, usage.input, column)?;
     }
     let (whole, rest) = (millionths / 1_000_000, millionths % 1_000_000);
     Some(if rest >= 500_000 { whole + 1 } else { whole })
@@ -227,8 +227,13 @@ fn parse_json_objects(bytes: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-fn decode_sample(dialect: Dialect, quirks: &Quirks, bytes: &[u8], whole: bool) -> Result<Response, Failure> {
-    if whole {
+fn decode_sample(
+    dialect: Dialect,
+    quirks: &Quirks,
+    bytes: &[u8],
+    is_complete: bool,
+) -> Result<Response, Failure> {
+    if is_complete {
         let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: bytes };
         return dialect.client_codec().decode_response(reply, quirks);
     }
@@ -271,8 +276,8 @@ fn decoded_usage_price_matches_independent_calculation() {
                 continue;
             }
             let bytes = fs::read(folder.join(format!("{}.{suffix}", row["sample"]))).unwrap();
-            let whole = suffix == "response.json";
-            let objects = if whole {
+            let is_complete = suffix == "response.json";
+            let objects = if is_complete {
                 serde_json::from_slice(&bytes).into_iter().collect()
             } else {
                 parse_json_objects(&bytes)
@@ -281,7 +286,7 @@ fn decoded_usage_price_matches_independent_calculation() {
                 continue; // several answers in one file
             }
             let quirks = quirks.get(provider).cloned().unwrap_or_default();
-            let Ok(response) = decode_sample(dialect, &quirks, &bytes, whole) else { continue };
+            let Ok(response) = decode_sample(dialect, &quirks, &bytes, is_complete) else { continue };
             let name = format!("{} ({suffix})", row["sample"]);
             if let Some(reported_in_body) = parse_reported_cost(&objects) {
                 by_provider += 1;
@@ -292,8 +297,8 @@ fn decoded_usage_price_matches_independent_calculation() {
                 }
                 continue;
             }
-            let Some(counted) = parse_billed_usage(provider, dialect, &objects) else { continue };
-            let expected = compute_cost_nano_dollars(prices, &counted);
+            let Some(usage) = parse_billed_usage(provider, dialect, &objects) else { continue };
+            let expected = compute_cost_nano_dollars(prices, &usage);
             let got = cost_at_list_price(&response.usage, &facts.pricing).map(u128::from);
             if got != expected {
                 wrong.push(format!("{name}: {got:?}, expected {expected:?}"));

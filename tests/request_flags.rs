@@ -34,16 +34,16 @@ fn comparable_envelope(envelope: &Value) -> Value {
 
 /// Continues the conversation until the model calls no more tools. Returns the comparable part of each
 /// envelope.
-fn run_tool_conversation(tool: &CliHarness, model: &str, stream: bool) -> Vec<Value> {
+fn run_tool_conversation(cli: &CliHarness, model: &str, stream: bool) -> Vec<Value> {
     let mut messages = vec![json!({"role": "user", "content": "Will it be warm?"})];
     let mut seen = Vec::new();
     loop {
-        let file = tool.path("messages.json");
+        let file = cli.path("messages.json");
         std::fs::write(&file, json!(messages).to_string()).unwrap();
         let mut arguments =
             vec!["ask", "-m", model, "--tools", "tools.json", "--messages", "messages.json", "--json"];
         arguments.extend((!stream).then_some("--no-stream"));
-        let envelope = tool.run(&arguments).assert_exit_code(0).json();
+        let envelope = cli.run(&arguments).assert_exit_code(0).json();
         seen.push(comparable_envelope(&envelope));
         assert!(seen.len() < 10, "{model} does not stop calling tools");
         let calls = envelope["tool_calls"].as_array().unwrap().clone();
@@ -63,8 +63,8 @@ fn run_tool_conversation(tool: &CliHarness, model: &str, stream: bool) -> Vec<Va
 /// each turn.
 #[test]
 fn five_tool_turns_match_across_dialects() {
-    let tool = CliHarness::new().with_file("tools.json", TOOLS);
-    let expected = run_tool_conversation(&tool, "sim-anthropic/tool-caller", true);
+    let cli = CliHarness::new().with_file("tools.json", TOOLS);
+    let expected = run_tool_conversation(&cli, "sim-anthropic/tool-caller", true);
     assert_eq!(expected.len(), 6);
     for (turn, envelope) in expected[..5].iter().enumerate() {
         let call = json!(["get_weather", {"city": format!("turn {}", turn + 1), "days": 1}]);
@@ -73,7 +73,7 @@ fn five_tool_turns_match_across_dialects() {
     assert_eq!(expected[5]["text"], "5 tool calls came back.");
     for provider in DIALECTS {
         for stream in [true, false] {
-            let envelopes = run_tool_conversation(&tool, &format!("{provider}/tool-caller"), stream);
+            let envelopes = run_tool_conversation(&cli, &format!("{provider}/tool-caller"), stream);
             assert_eq!(envelopes, expected, "{provider}, streamed: {stream}");
         }
     }
@@ -85,10 +85,10 @@ fn incomplete_tool_conversation_is_rejected() {
     let reasoning = json!({"type": "reasoning", "text": "hm", "state": {"signature": "somebody else's"}});
     let result = json!({"type": "tool_result", "call_id": "call_anthropic_1", "content": "21"});
     let user = json!({"role": "user", "content": "Warm?"});
-    let ask = |parts: Value, results: Value, code: i32, why: &str| {
+    let ask = |parts: Value, results: Value, code: i32, expected: &str| {
         let messages =
             json!([user, {"role": "assistant", "content": parts}, {"role": "user", "content": results}]);
-        let tool = CliHarness::new()
+        let cli = CliHarness::new()
             .with_file("tools.json", TOOLS)
             .with_file("messages.json", &messages.to_string());
         let arguments = [
@@ -100,14 +100,18 @@ fn incomplete_tool_conversation_is_rejected() {
             "--messages",
             "messages.json",
         ];
-        tool.run(&arguments).assert_exit_code(code).assert_stderr_contains(&[why]);
+        cli.run(&arguments).assert_exit_code(code).assert_stderr_contains(&[expected]);
     };
-    let refused = |parts: Value, results: Value, why: &str| ask(parts, results, 3, why);
-    let broken = |parts: Value, results: Value, why: &str| ask(parts, results, 2, why);
-    refused(json!([call]), json!([result]), "the reasoning before tool call 1 was not sent back");
-    refused(json!([reasoning, call]), json!([result]), "the reasoning before tool call 1 was not sent back");
+    let rejected = |parts: Value, results: Value, expected: &str| ask(parts, results, 3, expected);
+    let invalid = |parts: Value, results: Value, expected: &str| ask(parts, results, 2, expected);
+    rejected(json!([call]), json!([result]), "the reasoning before tool call 1 was not sent back");
+    rejected(json!([reasoning, call]), json!([result]), "the reasoning before tool call 1 was not sent back");
     let reasoning = json!({"type": "reasoning", "state": {"signature": "simulated-thoughts-1"}});
-    broken(json!([reasoning, call]), json!("21"), "no result for the preceding tool call `call_anthropic_1`");
+    invalid(
+        json!([reasoning, call]),
+        json!("21"),
+        "no result for the preceding tool call `call_anthropic_1`",
+    );
 }
 
 #[test]
@@ -123,12 +127,12 @@ fn reasoning_of_other_models_is_not_sent() {
     assert_eq!(body["messages"][2]["content"], "And then?");
 }
 
-fn ask_with_schema(tool: &CliHarness, provider: &str, more: &[&str]) -> CliOutput {
+fn ask_with_schema(cli: &CliHarness, provider: &str, more: &[&str]) -> CliOutput {
     let model = format!("{provider}/good");
     let mut arguments = vec!["ask", "-m", &model, "--schema", "schema.json"];
     arguments.extend(more);
     arguments.push("Is Rome warm?");
-    tool.run(&arguments)
+    cli.run(&arguments)
 }
 
 #[test]
@@ -138,15 +142,15 @@ fn answer_is_validated_for_every_schema_mode() {
         for provider in DIALECTS {
             routes.push_str(&format!("  {provider}: {{quirks: {{schema: {mode}}}}}\n"));
         }
-        let tool = CliHarness::new().with_file("schema.json", SCHEMA).with_file("routes.yaml", &routes);
+        let cli = CliHarness::new().with_file("schema.json", SCHEMA).with_file("routes.yaml", &routes);
         for provider in DIALECTS {
             for stream in [&["--json"][..], &["--json", "--no-stream"]] {
-                let ran = ask_with_schema(&tool, provider, stream);
+                let output = ask_with_schema(&cli, provider, stream);
                 // The simulator ignores a schema that is only in the prompt, so validation must fail.
                 let by_tool = mode == "tool" && provider != "sim-ollama";
                 let by_json = mode == "json_object" && matches!(provider, "sim-openai");
                 if mode == "native" || by_tool || mode == "json_object" && !by_json {
-                    let envelope = ran.assert_exit_code(0).json();
+                    let envelope = output.assert_exit_code(0).json();
                     assert_eq!(
                         envelope["structured"],
                         json!({"city": "simulated", "warm": true}),
@@ -155,7 +159,7 @@ fn answer_is_validated_for_every_schema_mode() {
                     assert_eq!(envelope["finish_reason"], "stop", "{provider} {mode}");
                     assert!(envelope["tool_calls"].as_array().unwrap().is_empty(), "{provider}");
                 } else {
-                    let envelope = ran.assert_exit_code(1).json();
+                    let envelope = output.assert_exit_code(1).json();
                     assert!(envelope["structured"].is_null(), "{provider}");
                     assert!(envelope["schema_error"].is_string(), "{provider} {mode}");
                 }
@@ -167,11 +171,11 @@ fn answer_is_validated_for_every_schema_mode() {
 #[test]
 fn answer_violating_schema_exits_1() {
     let schema = r#"{"type": "object", "properties": {"year": {"type": "string", "pattern": "^[0-9]{4}$"}}}"#;
-    let tool = CliHarness::new().with_file("schema.json", schema);
-    let ran = ask_with_schema(&tool, "sim-gemini", &[]).assert_exit_code(1);
-    assert_eq!(ran.stdout, "{\"year\":\"simulated\"}\n");
-    ran.assert_stderr_contains(&["error: the answer does not match the schema", "at /year", "hint:"]);
-    tool.run(&["compare", "-m", "sim-openai/good,sim-gemini/good", "--schema", "schema.json", "hi"])
+    let cli = CliHarness::new().with_file("schema.json", schema);
+    let output = ask_with_schema(&cli, "sim-gemini", &[]).assert_exit_code(1);
+    assert_eq!(output.stdout, "{\"year\":\"simulated\"}\n");
+    output.assert_stderr_contains(&["error: the answer does not match the schema", "at /year", "hint:"]);
+    cli.run(&["compare", "-m", "sim-openai/good,sim-gemini/good", "--schema", "schema.json", "hi"])
         .assert_exit_code(1);
 }
 
@@ -182,17 +186,17 @@ fn sent_body(dialect: &str, arguments: &[&str], messages: &Value) -> Value {
         "version: 1\nproviders:\n  host: {{dialect: {dialect}, base_url: '{}', auth: none}}\nroutes:\n  r: {{candidates: [host/m], retry: {{retries: 0}}}}\n",
         host.url
     );
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("routes.yaml", &routes)
         .with_file("tools.json", TOOLS)
         .with_file("schema.json", SCHEMA)
         .with_file("messages.json", &messages.to_string());
-    std::fs::write(tool.path("dot.png"), PNG).unwrap();
-    std::fs::write(tool.path("page.pdf"), "%PDF-1.4 page").unwrap();
-    let path = tool.path("routes.yaml");
+    std::fs::write(cli.path("dot.png"), PNG).unwrap();
+    std::fs::write(cli.path("page.pdf"), "%PDF-1.4 page").unwrap();
+    let path = cli.path("routes.yaml");
     let mut all = vec!["--config", path.to_str().unwrap(), "ask", "-m", "route:r", "--no-stream"];
     all.extend(arguments);
-    tool.run(&all).assert_exit_code(3);
+    cli.run(&all).assert_exit_code(3);
     let requests = host.requests();
     assert_eq!(requests.len(), 1);
     serde_json::from_str(requests[0].split_once("\r\n\r\n").unwrap().1).unwrap()
@@ -231,14 +235,14 @@ fn attachments_are_encoded_per_dialect() {
 
 #[test]
 fn candidate_without_document_support_is_skipped() {
-    let tool = CliHarness::new();
-    std::fs::write(tool.path("page.pdf"), "%PDF-1.4 page").unwrap();
-    let ran =
-        tool.run(&["ask", "-m", "sim-cohere/good", "-f", "page.pdf", "hi", "--json"]).assert_exit_code(3);
-    assert_eq!(ran.json()["skipped"][0]["reason"], "lacks_capability");
-    ran.assert_stderr_contains(&["sim-cohere/good skipped: does not support documents"]);
-    std::fs::write(tool.path("noise.bin"), [0xfe, 0xff, 0x00]).unwrap();
-    tool.run(&["ask", "-m", "sim-openai/good", "-f", "noise.bin", "hi"])
+    let cli = CliHarness::new();
+    std::fs::write(cli.path("page.pdf"), "%PDF-1.4 page").unwrap();
+    let output =
+        cli.run(&["ask", "-m", "sim-cohere/good", "-f", "page.pdf", "hi", "--json"]).assert_exit_code(3);
+    assert_eq!(output.json()["skipped"][0]["reason"], "lacks_capability");
+    output.assert_stderr_contains(&["sim-cohere/good skipped: does not support documents"]);
+    std::fs::write(cli.path("noise.bin"), [0xfe, 0xff, 0x00]).unwrap();
+    cli.run(&["ask", "-m", "sim-openai/good", "-f", "noise.bin", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unsupported file type `noise.bin`: expected text, an image, or a PDF"]);
 }
@@ -278,86 +282,95 @@ fn option_is_sent_only_to_named_provider() {
 
 #[test]
 fn unsupported_parameter_warns_unless_strict() {
-    let tool = CliHarness::new();
+    let cli = CliHarness::new();
     let seeded = ["ask", "-m", "sim-anthropic/good", "--seed", "7", "hi"];
-    tool.run(&seeded)
+    cli.run(&seeded)
         .assert_exit_code(0)
         .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not supported and is not sent"]);
     let strict = [&seeded[..], &["--strict-params"]].concat();
-    tool.run(&strict).assert_exit_code(2).assert_stderr_contains(&[
+    cli.run(&strict).assert_exit_code(2).assert_stderr_contains(&[
         "sim-anthropic/good: `seed` is not supported and is not sent",
         "hint: remove these parameters",
     ]);
     let routes = "version: 1\nmodels:\n  sim-openai/good: {efforts: [low, high]}\n";
-    let tool = tool.with_file("routes.yaml", routes);
+    let cli = cli.with_file("routes.yaml", routes);
     let effort = ["ask", "-m", "sim-openai/good", "--effort", "xhigh", "hi"];
-    tool.run(&effort)
+    cli.run(&effort)
         .assert_exit_code(0)
         .assert_stderr_contains(&["effort `xhigh` is not supported; sending `high`"]);
-    tool.run(&["ask", "-m", "sim-openai/good", "--effort", "much", "hi"])
+    cli.run(&["ask", "-m", "sim-openai/good", "--effort", "much", "hi"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["invalid effort `much`"]);
+        .assert_stderr_contains(&["invalid --effort `much`: expected none, minimal,"]);
 }
 
 #[test]
 fn invalid_input_file_exits_2() {
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("schema.json", "{\"type\": 7}")
         .with_file("half.json", "[{\"name\": \"a\"")
         .with_file("twice.json", r#"[{"name": "a"}, {"name": "a"}]"#)
         .with_file("bad.json", r#"[{"name": "a b"}]"#)
         .with_file("turns.json", r#"[{"role": "user", "content": "hi", "form": "x"}]"#)
+        .with_file("system.json", r#"[{"role": "system", "content": "hi"}]"#)
         .with_file("tools.json", TOOLS);
-    for (arguments, words) in [
+    for (arguments, expected) in [
         (&["--schema", "schema.json"][..], "schema.json is not a valid JSON Schema"),
         (&["--tools", "half.json"], "cannot parse half.json as JSON"),
         (&["--tools", "twice.json"], "tool 2: duplicate tool name `a`"),
         (&["--tools", "bad.json"], "tool 1: invalid name: expected 1 to 64 letters"),
-        (&["--messages", "turns.json"], "cannot parse turns.json as JSON at [0]"),
+        (&["--tools", "half.json"], ": it ends too early (line 1)"),
+        (&["--messages", "turns.json"], "turns.json: message 1: unknown field `form`"),
         (&["--tools", "tools.json", "--tool-choice", "get_whether"], "` in --tool-choice"),
         (&["--cache-prompt=2h"], "invalid --cache-prompt `"),
         (&["--schema", "missing.json"], "cannot read missing.json: "),
+        (&["--schema", "missing.json"], "hint: check the path"),
+        (&["--messages", "tools.json"], "tools.json: message 1: "),
+        (
+            &["--messages", "system.json"],
+            "system.json: message 1: unknown role `system`: expected user or assistant",
+        ),
+        (&["--messages", "schema.json"], "schema.json is not a list of messages: expected a JSON array"),
     ] {
         let all = [&["ask", "-m", "sim-openai/good", "hi"], arguments].concat();
-        tool.run(&all).assert_exit_code(2).assert_stderr_contains(&[words]);
+        cli.run(&all).assert_exit_code(2).assert_stderr_contains(&[expected]);
     }
 }
 
 #[test]
 fn embed_returns_embeddings_per_dialect() {
-    let tool = CliHarness::new();
+    let cli = CliHarness::new();
     for provider in DIALECTS {
         let model = format!("{provider}/good");
-        let ran =
-            tool.run(&["embed", "-m", &model, "--json", "the cat sat", "a cat sat down", "markets fell"]);
+        let output =
+            cli.run(&["embed", "-m", &model, "--json", "the cat sat", "a cat sat down", "markets fell"]);
         if provider == "sim-anthropic" {
-            ran.assert_exit_code(2).assert_stderr_contains(&["sim-anthropic does not offer embeddings"]);
+            output.assert_exit_code(2).assert_stderr_contains(&["sim-anthropic does not offer embeddings"]);
             continue;
         }
-        let output = ran.assert_exit_code(0).json();
-        let embeddings: Vec<Vec<f64>> = serde_json::from_value(output["vectors"].clone()).unwrap();
+        let json = output.assert_exit_code(0).json();
+        let embeddings: Vec<Vec<f64>> = serde_json::from_value(json["vectors"].clone()).unwrap();
         let similarity =
             |a: usize, b: usize| embeddings[a].iter().zip(&embeddings[b]).map(|(a, b)| a * b).sum::<f64>();
         assert!(embeddings.len() == 3 && similarity(0, 1) > similarity(0, 2), "{provider}");
-        assert_eq!((&output["simulated"], &output["schema"]), (&json!(true), &json!("slalom.embeddings/1")));
+        assert_eq!((&json["simulated"], &json["schema"]), (&json!(true), &json!("slalom.embeddings/1")));
     }
-    let ran = tool.run_with_input(&["embed", "-m", "sim-openai/good"], "one\ntwo\n").assert_exit_code(0);
-    assert_eq!(ran.stdout.lines().count(), 2);
-    tool.run_with_input(&["embed", "-m", "sim-openai/good"], "one\n\ntwo\n")
+    let output = cli.run_with_input(&["embed", "-m", "sim-openai/good"], "one\ntwo\n").assert_exit_code(0);
+    assert_eq!(output.stdout.lines().count(), 2);
+    cli.run_with_input(&["embed", "-m", "sim-openai/good"], "one\n\ntwo\n")
         .assert_exit_code(2)
         .assert_stderr_contains(&["text 2 is empty"]);
-    tool.run(&["embed", "-m", "sim-openai/rate-limited", "hi"])
+    cli.run(&["embed", "-m", "sim-openai/rate-limited", "hi"])
         .assert_exit_code(3)
         .assert_stderr_contains(&["rate_limited"]);
 }
 
 #[test]
 fn unexpected_fields_are_reported_without_failure() {
-    let tool = CliHarness::new();
+    let cli = CliHarness::new();
     for provider in DIALECTS {
         for stream in [&[][..], &["--no-stream"]] {
             let model = format!("{provider}/unexpected");
-            let envelope = tool
+            let envelope = cli
                 .run(&[&["ask", "-m", &model, "--json", "hi"], stream].concat())
                 .assert_exit_code(0)
                 .json();
@@ -372,32 +385,32 @@ fn unexpected_fields_are_reported_without_failure() {
             let missing = if provider == "sim-gemini" { "responseId: missing" } else { "id: missing" };
             assert_eq!(unexpected.contains(&missing), has_id, "{provider} {unexpected:?}");
         }
-        let whole =
-            tool.run(&["ask", "-m", &format!("{provider}/good"), "--json", "hi"]).assert_exit_code(0).json();
-        assert_eq!(whole["unexpected"], json!([]), "{provider}");
+        let plain =
+            cli.run(&["ask", "-m", &format!("{provider}/good"), "--json", "hi"]).assert_exit_code(0).json();
+        assert_eq!(plain["unexpected"], json!([]), "{provider}");
     }
 }
 
 /// A route may fail over to another provider between a tool call and its result.
 #[test]
 fn tool_conversation_continues_across_dialects() {
-    let tool = CliHarness::new().with_file("tools.json", TOOLS);
+    let cli = CliHarness::new().with_file("tools.json", TOOLS);
     let ask = |provider: &str, messages: &[Value]| {
-        std::fs::write(tool.path("messages.json"), json!(messages).to_string()).unwrap();
+        std::fs::write(cli.path("messages.json"), json!(messages).to_string()).unwrap();
         let model = format!("{provider}/tool-caller");
         let arguments =
             ["ask", "-m", &model, "--tools", "tools.json", "--messages", "messages.json", "--json"];
-        let envelope = tool.run(&arguments).assert_exit_code(0).json();
+        let envelope = cli.run(&arguments).assert_exit_code(0).json();
         let id = envelope["tool_calls"][0]["id"].clone();
         assert!(id.as_str().is_some_and(|id| !id.is_empty()), "{provider} {envelope}");
         let result = json!([{"type": "tool_result", "call_id": id, "content": "21", "is_error": true}]);
         [envelope["message"].clone(), json!({"role": "user", "content": result})]
     };
     for first in DIALECTS {
-        let mut begun = vec![json!({"role": "user", "content": "Warm?"})];
-        begun.extend(ask(first, &begun));
+        let mut conversation = vec![json!({"role": "user", "content": "Warm?"})];
+        conversation.extend(ask(first, &conversation));
         for second in DIALECTS.into_iter().filter(|second| *second != first) {
-            let mut messages = begun.clone();
+            let mut messages = conversation.clone();
             messages.extend(ask(second, &messages));
             // Back on the first provider, its own reasoning is still in the messages.
             ask(first, &messages);

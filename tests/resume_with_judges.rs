@@ -85,12 +85,12 @@ impl JudgeProvider {
 const EVAL_ARGS: [&str; 7] =
     ["--config", "routes.yaml", "--ledger", "ledger.db", "eval", "set.yaml", "--no-stream"];
 
-fn resume_subject(tool: &CliHarness) -> Value {
-    let ran = tool.run(&[&EVAL_ARGS[..], &["--resume", "--json"]].concat()).assert_exit_code(0);
-    ran.json()["runs"][0]["subjects"][0].clone()
+fn resume_subject(cli: &CliHarness) -> Value {
+    let output = cli.run(&[&EVAL_ARGS[..], &["--resume", "--json"]].concat()).assert_exit_code(0);
+    output.json()["runs"][0]["subjects"][0].clone()
 }
 
-/// The total cost and the judge cost of a subject, in millionths of a dollar.
+/// The cost of a subject's answers and the cost of its judge calls, in millionths of a dollar.
 fn spent_microdollars(subject: &Value) -> [i64; 2] {
     ["cost_usd", "judge_cost_usd"].map(|name| (subject[name].as_f64().unwrap() * 1e6).round() as i64)
 }
@@ -99,11 +99,11 @@ fn spent_microdollars(subject: &Value) -> [i64; 2] {
 #[test]
 fn unjudged_answers_are_not_requested_again() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
+    let cli = provider.harness();
     provider.judge.hangs.store(true, Ordering::SeqCst);
-    let mut child = tool.command(&EVAL_ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = cli.command(&EVAL_ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let stored_answers = || {
-        let ledger = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+        let ledger = rusqlite::Connection::open(cli.path("ledger.db")).unwrap();
         ledger.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap_or(0)
     };
     while stored_answers() < 4 {
@@ -114,7 +114,7 @@ fn unjudged_answers_are_not_requested_again() {
     child.wait().unwrap();
     assert_eq!(provider.answer_count(), 4);
     provider.judge.hangs.store(false, Ordering::SeqCst);
-    let subject = resume_subject(&tool);
+    let subject = resume_subject(&cli);
     assert_eq!(provider.answer_count(), 4, "an answer was requested again");
     assert_eq!((&subject["passed"], &subject["cached"]), (&4.into(), &0.into()));
     assert_eq!(spent_microdollars(&subject), [4 * 14, 4 * 14], "the answers count as this run's own cost");
@@ -125,14 +125,14 @@ fn unjudged_answers_are_not_requested_again() {
 #[test]
 fn cost_includes_answers_before_resume() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
+    let cli = provider.harness();
     *provider.judge.fails_on.lock().unwrap() = Some("word");
-    let first = tool.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
+    let first = cli.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
     let first = first.json()["runs"][0]["subjects"][0].clone();
     assert_eq!((&first["unscored"], provider.answer_count()), (&4.into(), 4));
     assert_eq!(first["cost_usd"], 4.0 * 14e-6);
     *provider.judge.fails_on.lock().unwrap() = None;
-    let subject = resume_subject(&tool);
+    let subject = resume_subject(&cli);
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
     assert_eq!(spent_microdollars(&subject)[0], 4 * 14);
     assert!(
@@ -145,31 +145,31 @@ fn cost_includes_answers_before_resume() {
 #[test]
 fn latency_of_original_answer_is_kept() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
-    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap();
+    let cli = provider.harness();
+    let set = std::fs::read_to_string(cli.path("set.yaml")).unwrap();
     let set = set.replace("assert: [", "gate: {max_p50_ms: 60000}\nassert: [{latency: {max_ms: 60000}}, ");
-    let tool = tool.with_file("set.yaml", &set);
+    let cli = cli.with_file("set.yaml", &set);
     *provider.judge.fails_on.lock().unwrap() = Some("word");
-    tool.run(&EVAL_ARGS).assert_exit_code(3);
+    cli.run(&EVAL_ARGS).assert_exit_code(3);
     *provider.judge.fails_on.lock().unwrap() = None;
-    let subject = resume_subject(&tool);
+    let subject = resume_subject(&cli);
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 4));
 }
 
 #[test]
 fn answers_of_other_runs_are_not_reused() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
+    let cli = provider.harness();
     *provider.judge.fails_on.lock().unwrap() = Some("word");
-    tool.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
+    cli.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
     *provider.judge.fails_on.lock().unwrap() = None;
-    let runs = rusqlite::Connection::open(tool.path("ledger.db")).unwrap();
+    let runs = rusqlite::Connection::open(cli.path("ledger.db")).unwrap();
     let run: String = runs.query_row("SELECT id FROM run", [], |row| row.get(0)).unwrap();
-    tool.run(&[&EVAL_ARGS[..], &["--refresh"]].concat()).assert_exit_code(0);
+    cli.run(&[&EVAL_ARGS[..], &["--refresh"]].concat()).assert_exit_code(0);
     assert_eq!(provider.answer_count(), 8);
     let resume = ["--resume", &run, "--no-cache", "--json"];
-    let ran = tool.run(&[&EVAL_ARGS[..], &resume].concat()).assert_exit_code(0);
-    let subject = ran.json()["runs"][0]["subjects"][0].clone();
+    let output = cli.run(&[&EVAL_ARGS[..], &resume].concat()).assert_exit_code(0);
+    let subject = output.json()["runs"][0]["subjects"][0].clone();
     assert_eq!((&subject["passed"], provider.answer_count()), (&4.into(), 12));
     assert_eq!(spent_microdollars(&subject)[0], 8 * 14, "the first answers are not in the cost");
 }
@@ -178,26 +178,27 @@ fn answers_of_other_runs_are_not_reused() {
 #[test]
 fn cost_counts_answers_replaced_by_cached_ones() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
-    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    let cli = provider.harness();
+    cli.run(&EVAL_ARGS).assert_exit_code(0);
     *provider.judge.fails_on.lock().unwrap() = Some("word");
-    tool.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
+    cli.run(&[&EVAL_ARGS[..], &["--no-cache"]].concat()).assert_exit_code(3);
     *provider.judge.fails_on.lock().unwrap() = None;
-    let ran = tool.run(&[&EVAL_ARGS[..], &["--cache", "--resume", "--json"]].concat()).assert_exit_code(0);
-    let spent = spent_microdollars(&ran.json()["runs"][0]["subjects"][0])[0];
+    let output = cli.run(&[&EVAL_ARGS[..], &["--cache", "--resume", "--json"]].concat()).assert_exit_code(0);
+    let spent = spent_microdollars(&output.json()["runs"][0]["subjects"][0])[0];
     assert_eq!(spent, (provider.answer_count() as i64 - 4) * 14);
     // Judge calls count even when the answer comes from the cache.
-    let tool = provider.harness();
-    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    let cli = provider.harness();
+    cli.run(&EVAL_ARGS).assert_exit_code(0);
     *provider.judge.fails_on.lock().unwrap() = Some("word");
-    let set = std::fs::read_to_string(tool.path("set.yaml")).unwrap().replace("Good", "Better");
-    let tool = tool.with_file("set.yaml", &set);
-    let ran = tool.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
-    let first = &ran.json()["runs"][0]["subjects"][0];
+    let set = std::fs::read_to_string(cli.path("set.yaml")).unwrap().replace("Good", "Better");
+    let cli = cli.with_file("set.yaml", &set);
+    let output = cli.run(&[&EVAL_ARGS[..], &["--json"]].concat()).assert_exit_code(3);
+    let first = &output.json()["runs"][0]["subjects"][0];
     assert_eq!(first["cached"], 4);
     *provider.judge.fails_on.lock().unwrap() = None;
-    let ran = tool.run(&[&EVAL_ARGS[..], &["--resume", "--no-cache", "--json"]].concat()).assert_exit_code(0);
-    let calls = ran.json()["runs"][0]["subjects"][0]["judge_calls"].as_u64();
+    let output =
+        cli.run(&[&EVAL_ARGS[..], &["--resume", "--no-cache", "--json"]].concat()).assert_exit_code(0);
+    let calls = output.json()["runs"][0]["subjects"][0]["judge_calls"].as_u64();
     assert_eq!(calls, Some(first["judge_calls"].as_u64().unwrap() + 4));
 }
 
@@ -205,16 +206,16 @@ fn cost_counts_answers_replaced_by_cached_ones() {
 #[test]
 fn cached_answers_are_requested_again_in_ci() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
-    tool.run(&EVAL_ARGS).assert_exit_code(0);
+    let cli = provider.harness();
+    cli.run(&EVAL_ARGS).assert_exit_code(0);
     let (answers, more) = (provider.answer_count(), "c9,more\n");
-    let cases = std::fs::read_to_string(tool.path("cases.csv")).unwrap();
-    let tool = tool.with_file("cases.csv", &(cases + more));
+    let cases = std::fs::read_to_string(cli.path("cases.csv")).unwrap();
+    let cli = cli.with_file("cases.csv", &(cases + more));
     *provider.judge.fails_on.lock().unwrap() = Some("Say more");
-    tool.run(&EVAL_ARGS).assert_exit_code(3);
+    cli.run(&EVAL_ARGS).assert_exit_code(3);
     assert_eq!(provider.answer_count(), answers + 1, "expected four cached answers and one new one");
     *provider.judge.fails_on.lock().unwrap() = None;
-    let subject = resume_subject(&tool.with_env("CI", "true"));
+    let subject = resume_subject(&cli.with_env("CI", "true"));
     assert_eq!((&subject["passed"], &subject["cached"]), (&5.into(), &0.into()));
     assert_eq!(provider.answer_count(), answers + 1 + 4);
 }
@@ -223,22 +224,22 @@ fn cached_answers_are_requested_again_in_ci() {
 #[test]
 fn simulated_judge_does_not_change_route_weights() {
     let provider = JudgeProvider::start();
-    let tool = provider.harness();
-    let read = |name: &str| std::fs::read_to_string(tool.path(name)).unwrap();
+    let cli = provider.harness();
+    let read = |name: &str| std::fs::read_to_string(cli.path(name)).unwrap();
     let routes =
         read("routes.yaml") + "routes:\n  shared: {strategy: weighted, candidates: [mine/m, mine/n]}\n";
     let routes = routes.replace("  mine/judge:", "  mine/n: {price: {input: 1, output: 2}}\n  mine/judge:");
     let set = read("set.yaml").replace("judge: mine/judge", "judge: sim-gemini/judge, threshold: 0.1");
-    let reweigh = ["-m", "mine/m,mine/n", "--reweight", "shared"];
+    let reweight = ["-m", "mine/m,mine/n", "--reweight", "shared"];
     let simulated = provider.harness().with_file("routes.yaml", &routes).with_file("set.yaml", &set);
-    let ran = simulated.run(&[&EVAL_ARGS[..], &reweigh].concat());
-    let ran = ran.assert_stderr_contains(&[
+    let output = simulated.run(&[&EVAL_ARGS[..], &reweight].concat());
+    let output = output.assert_stderr_contains(&[
         "weights of route `shared` unchanged: cached answers and simulated verdicts on real models",
     ]);
-    assert!(!ran.stderr.contains("`: weight of"), "{}", ran.stderr);
+    assert!(!output.stderr.contains("`: weight of"), "{}", output.stderr);
     let judged = provider.harness().with_file("routes.yaml", &routes);
     judged
-        .run(&[&EVAL_ARGS[..], &reweigh].concat())
+        .run(&[&EVAL_ARGS[..], &reweight].concat())
         .assert_exit_code(0)
         .assert_stderr_contains(&["route `shared`: weight of mine/n is now 1.0 (configured: 1)"]);
 }

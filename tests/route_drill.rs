@@ -56,13 +56,13 @@ fn every_fault_fails_over_to_next_candidate() {
 
 #[test]
 fn target_accepts_provider_model_or_alias() {
-    for (drill, by) in [
+    for (drill, provider) in [
         ("sim-openai=down", "sim-gemini"),
         ("sim-openai/good=down", "sim-gemini"),
         ("spare=down", "sim-openai"),
         ("sim-openai=slow:10ms:50%", "sim-openai"),
     ] {
-        assert_eq!(run_drill("two", &[drill]).assert_exit_code(0).json()["provider"], by, "{drill}");
+        assert_eq!(run_drill("two", &[drill]).assert_exit_code(0).json()["provider"], provider, "{drill}");
     }
     // Without --drill, the envelope has no `drill` key.
     let ordinary = harness_with_routes().run(&["route", "two", "--json", "hello"]).assert_exit_code(0).json();
@@ -71,40 +71,40 @@ fn target_accepts_provider_model_or_alias() {
 
 #[test]
 fn stderr_marks_simulated_outage() {
-    let ran = harness_with_routes()
+    let output = harness_with_routes()
         .run(&["route", "two", "--drill", "sim-openai=503:100%", "hello"])
         .assert_exit_code(0);
-    assert!(ran.stdout.starts_with("This is slalom's simulator"), "{}", ran.stdout);
-    ran.assert_stderr_contains(&[
-        "drill: sim-openai=503:100% (simulated outage)\n",
-        "warning: sim-openai/good: server_error (503): Service Unavailable (drill: simulated outage)",
-        "1 failover · drill: sim-openai=503:100% (simulated outage)",
+    assert!(output.stdout.starts_with("This is slalom's simulator"), "{}", output.stdout);
+    output.assert_stderr_contains(&[
+        "drill: sim-openai=503:100% (simulated)\n",
+        "warning: sim-openai/good: server_error (503): Service Unavailable (simulated by --drill)",
+        "1 failover · drill: sim-openai=503:100% (simulated)",
     ]);
 }
 
 #[test]
 fn unanswered_call_exits_1() {
-    let ran = run_drill("two", &["sim-openai=down", "spare=empty"]).assert_exit_code(1);
-    assert_eq!(ran.json()["drill"], json!(["sim-openai=down", "spare=empty"]));
-    ran.assert_stderr_contains(&[
-        "(simulated outage): no answer from route:two: all attempts failed",
+    let output = run_drill("two", &["sim-openai=down", "spare=empty"]).assert_exit_code(1);
+    assert_eq!(output.json()["drill"], json!(["sim-openai=down", "spare=empty"]));
+    output.assert_stderr_contains(&[
+        "no answer from route:two during the drill (sim-openai=down, spare=empty): all attempts failed\n",
         "hint: add a candidate",
     ]);
     // A bad request stops the route, as it does without a drill.
-    let ran = run_drill("two", &["sim-openai=400"]).assert_exit_code(1);
-    assert_eq!(failure_classes(&ran.json()), ["bad_request"]);
+    let output = run_drill("two", &["sim-openai=400"]).assert_exit_code(1);
+    assert_eq!(failure_classes(&output.json()), ["bad_request"]);
     let schema = r#"{"type":"object","required":["x"],"properties":{"x":{"type":"string"}}}"#;
-    let tool = harness_with_routes().with_file("s.json", schema);
-    tool.run(&["route", "two", "--drill", "sim-openai=down", "--schema", "s.json", "hi"]).assert_exit_code(0);
+    let cli = harness_with_routes().with_file("s.json", schema);
+    cli.run(&["route", "two", "--drill", "sim-openai=down", "--schema", "s.json", "hi"]).assert_exit_code(0);
     let limit = ["route", "two", "--drill", "sim-openai=slow:9s", "--timeout", "50ms", "hi"];
-    tool.run(&limit).assert_exit_code(1).assert_stderr_contains(&["time limit exceeded"]);
+    cli.run(&limit).assert_exit_code(1).assert_stderr_contains(&["time limit exceeded"]);
 }
 
 #[test]
 fn each_takes_down_every_candidate_then_all() {
-    let ran =
+    let output =
         CliHarness::new().run(&["route", "demo", "--drill", "each", "--json", "Hello"]).assert_exit_code(0);
-    let report = ran.json();
+    let report = output.json();
     assert_eq!((&report["schema"], &report["route"]), (&"slalom.drill/1".into(), &"demo".into()));
     assert_eq!((&report["simulated_outage"], &report["exit_code"]), (&true.into(), &0.into()));
     let drills = report["drills"].as_array().unwrap();
@@ -134,10 +134,10 @@ fn each_takes_down_every_candidate_then_all() {
 #[test]
 fn each_table_is_complete_at_every_width() {
     for columns in ["80", "110", "200"] {
-        let tool = CliHarness::new().with_env("COLUMNS", columns);
-        let ran = tool.run(&["route", "demo", "--drill", "each", "Hello"]).assert_exit_code(0);
-        let output = ran.collapsed_stdout();
-        for words in [
+        let cli = CliHarness::new().with_env("COLUMNS", columns);
+        let output = cli.run(&["route", "demo", "--drill", "each", "Hello"]).assert_exit_code(0);
+        let stdout = output.collapsed_stdout();
+        for expected in [
             "drill of route `demo` · 4 calls with simulated outages · $",
             "│ all 3 ",
             "no answer (expected)",
@@ -145,49 +145,49 @@ fn each_table_is_complete_at_every_width() {
             "(sim): answers, prices, and latencies come from slalom's simulator",
             "drill: passed",
         ] {
-            assert!(output.contains(words), "{columns}, {words}: {output}");
+            assert!(stdout.contains(expected), "{columns}, {expected}: {stdout}");
         }
         let arrow = if columns == "200" {
             "sim-openai/good ┆ sim-gemini/good (sim)"
         } else {
             "→ sim-gemini/good (sim)"
         };
-        assert!(output.contains(arrow), "{output}");
+        assert!(stdout.contains(arrow), "{stdout}");
         let columns: usize = columns.parse().unwrap();
-        assert!(ran.stdout.lines().filter(|l| l.starts_with('│')).all(|l| l.chars().count() <= columns));
+        assert!(output.stdout.lines().filter(|l| l.starts_with('│')).all(|l| l.chars().count() <= columns));
     }
 }
 
 #[test]
 fn each_without_working_fallback_exits_1() {
-    let ran =
+    let output =
         harness_with_routes().run(&["route", "fragile", "--drill", "each", "hello"]).assert_exit_code(1);
     assert!(
-        ran.stdout.contains(
+        output.stdout.contains(
             "drill: FAILED: with sim-openai/good down: no answer: all attempts failed; sim-anthropic/overloaded: server_error (529)"
         ),
         "{}",
-        ran.stdout
+        output.stdout
     );
-    let found = run_drill("fragile", &["each"]).assert_exit_code(1).json();
-    assert_eq!((&found["drills"][0]["outcome"], &found["exit_code"]), (&"broken".into(), &1.into()));
-    let found = run_drill("late", &["each"]).assert_exit_code(1).json();
+    let report = run_drill("fragile", &["each"]).assert_exit_code(1).json();
+    assert_eq!((&report["drills"][0]["outcome"], &report["exit_code"]), (&"broken".into(), &1.into()));
+    let report = run_drill("late", &["each"]).assert_exit_code(1).json();
     assert_eq!(
-        (&found["drills"][0]["outcome"], &found["drills"][0]["deadline_met"]),
+        (&report["drills"][0]["outcome"], &report["drills"][0]["deadline_met"]),
         (&"broken".into(), &false.into())
     );
-    assert_eq!(found["drills"][1]["outcome"], "kept");
+    assert_eq!(report["drills"][1]["outcome"], "kept");
 }
 
 #[test]
 fn each_schema_violation_exits_1() {
-    let tool = harness_with_routes()
+    let cli = harness_with_routes()
         .with_file("s.json", r#"{"type":"object","required":["x"],"properties":{"x":{"type":"string"}}}"#);
     let arguments = ["route", "shapeless", "--drill", "each", "--schema", "s.json", "--json", "hello"];
-    let found: Vec<Value> =
-        (0..8).map(|n| tool.run(&[&arguments[..], &[&n.to_string()]].concat()).json()).collect();
-    for found in &found {
-        for drill in found["drills"].as_array().unwrap() {
+    let reports: Vec<Value> =
+        (0..8).map(|n| cli.run(&[&arguments[..], &[&n.to_string()]].concat()).json()).collect();
+    for report in &reports {
+        for drill in report["drills"].as_array().unwrap() {
             let expected = match &drill["schema_met"] {
                 Value::Bool(true) => "kept",
                 Value::Bool(false) => "broken",
@@ -196,7 +196,7 @@ fn each_schema_violation_exits_1() {
             assert_eq!(drill["outcome"], expected);
         }
     }
-    let broken = found.iter().find(|found| found["exit_code"] == 1).unwrap();
+    let broken = reports.iter().find(|report| report["exit_code"] == 1).unwrap();
     assert!(
         broken["drills"][0]["why"].as_str().unwrap().contains("the answer does not match the schema:"),
         "{broken}"
@@ -205,8 +205,9 @@ fn each_schema_violation_exits_1() {
 
 #[test]
 fn each_with_single_candidate_exits_1() {
-    let ran = harness_with_routes().run(&["route", "one", "--drill", "each", "hello"]).assert_exit_code(1);
-    ran.assert_stderr_contains(&["cannot drill route:one: sim-openai/good is the only usable candidate\n"]);
+    let output = harness_with_routes().run(&["route", "one", "--drill", "each", "hello"]).assert_exit_code(1);
+    output
+        .assert_stderr_contains(&["cannot drill route:one: sim-openai/good is the only usable candidate\n"]);
 }
 
 #[test]
@@ -215,10 +216,10 @@ fn each_skips_candidates_below_min_pass_rate() {
                   candidates: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\n";
     let set = "version: 1\nname: s\nmodels: [sim-gemini/terse, sim-openai/good, sim-anthropic/good]\nprompt: \"{{ w }}\"\n\
                cases:\n  - {id: a, vars: {w: Hello}, reference: First comes this. Then comes that., assert: [contains: that]}\n";
-    let tool = harness_with_routes().with_file("routes.yaml", routes).with_file("set.yaml", set);
-    tool.run(&["route", "q", "--drill", "each", "hi"]).assert_exit_code(3);
-    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
-    let drill = tool.run(&["route", "q", "--drill", "each", "--json", "hi"]).assert_exit_code(0).json();
+    let cli = harness_with_routes().with_file("routes.yaml", routes).with_file("set.yaml", set);
+    cli.run(&["route", "q", "--drill", "each", "hi"]).assert_exit_code(3);
+    cli.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    let drill = cli.run(&["route", "q", "--drill", "each", "--json", "hi"]).assert_exit_code(0).json();
     assert_eq!(drill["left_out"], json!([{"model": "sim-gemini/terse", "reason": "quality"}]));
 }
 
@@ -235,15 +236,16 @@ fn insufficient_max_cost_exits_4() {
 
 #[test]
 fn drill_of_skipped_candidate_exits_2() {
-    let found = run_drill("keyless", &["each"]).assert_exit_code(0).json();
-    assert_eq!(found["drills"].as_array().unwrap().len(), 3);
-    assert_eq!(found["left_out"], json!([{"model": "anthropic/claude-haiku-5-5", "reason": "no_key"}]));
+    let report = run_drill("keyless", &["each"]).assert_exit_code(0).json();
+    assert_eq!(report["drills"].as_array().unwrap().len(), 3);
+    assert_eq!(report["left_out"], json!([{"model": "anthropic/claude-haiku-5-5", "reason": "no_key"}]));
     // A drill that affects no candidate must not pass.
     run_drill("keyless", &["anthropic=down"]).assert_exit_code(2).assert_stderr_contains(&[
         "`--drill anthropic=down` has no effect: its target is skipped in this plan",
     ]);
-    let ran = CliHarness::new().run(&["route", "everyday", "--drill", "each", "hello"]).assert_exit_code(2);
-    ran.assert_stderr_contains(&["no usable candidate in route `"]);
+    let output =
+        CliHarness::new().run(&["route", "everyday", "--drill", "each", "hello"]).assert_exit_code(2);
+    output.assert_stderr_contains(&["no usable candidate in route `"]);
 }
 
 #[test]
@@ -251,14 +253,17 @@ fn invalid_usage_fails_before_any_request() {
     let simulator = CountingSimulator::start();
     let routes =
         simulator.routes_yaml() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-    let tool = CliHarness::new().with_file("routes.yaml", &routes);
+    let cli = CliHarness::new().with_file("routes.yaml", &routes);
     for (drill, expected) in [
-        ("sim-openai", "missing fault in `--drill"),
+        ("sim-openai", "missing fault in `--drill sim-openai`"),
+        ("sim-openai", "use `each` or TARGET=FAULT"),
         ("sim-openai=dwon", "did you mean `down`?"),
         ("sim-openai=slow", "did you mean `slow:2s`?"),
         ("sim-openai=slow:fast", "`--drill sim-openai=slow:fast`: invalid duration `fast`"),
         ("sim-openai=slow:0s", "invalid delay in `--drill"),
         ("sim-openai=down:2s", "unknown fault `"),
+        ("sim-openai=down:50", "invalid share `50` in `--drill sim-openai=down:50`"),
+        ("sim-openai=429:50", "write the share with `%`: 429:50%"),
         ("sim-openai=200", "invalid status `200` in `--drill sim-openai=200`: not an error status"),
         ("sim-openai=600", "use a status from 400 to 599"),
         ("sim-openai=down:0%", "invalid share `"),
@@ -268,19 +273,18 @@ fn invalid_usage_fails_before_any_request() {
         ("sim-openai/terse=down", "use one of sim-openai/good, sim-gemini/good"),
         ("each=down", "unknown candidate `each` in route `two`"),
     ] {
-        tool.run(&["route", "two", "--drill", drill, "hello"])
+        cli.run(&["route", "two", "--drill", drill, "hello"])
             .assert_exit_code(2)
             .assert_stderr_contains(&[expected]);
     }
-    let route =
-        |more: &[&str]| tool.run(&[&["route", "two", "hello"][..], more].concat()).assert_exit_code(2);
+    let route = |more: &[&str]| cli.run(&[&["route", "two", "hello"][..], more].concat()).assert_exit_code(2);
     route(&["--drill", "each", "--drill", "sim-openai=down"])
         .assert_stderr_contains(&["cannot combine --drill each with other drills"]);
     route(&["--drill", "each", "--stream"])
         .assert_stderr_contains(&["cannot combine --stream with --drill each, which prints a table"]);
     route(&["--drill", "each", "--dry-run"]).assert_stderr_contains(&["cannot be used with"]);
-    tool.run(&["route", "--drill", "each"]).assert_exit_code(2).assert_stderr_contains(&["<NAME>"]);
-    tool.run(&["route", "two", "--drill", "each"])
+    cli.run(&["route", "--drill", "each"]).assert_exit_code(2).assert_stderr_contains(&["<NAME>"]);
+    cli.run(&["route", "two", "--drill", "each"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["missing prompt"]);
     assert_eq!(simulator.request_count(), 0);
@@ -292,8 +296,8 @@ fn fault_request_count_cases() {
         let simulator = CountingSimulator::start();
         let routes =
             simulator.routes_yaml() + "routes:\n  two: {candidates: [sim-openai/good, sim-gemini/good]}\n";
-        let tool = CliHarness::new().with_file("routes.yaml", &routes);
-        tool.run(&["route", "two", "--drill", &format!("sim-openai={drill}"), "hello"]).assert_exit_code(0);
+        let cli = CliHarness::new().with_file("routes.yaml", &routes);
+        cli.run(&["route", "two", "--drill", &format!("sim-openai={drill}"), "hello"]).assert_exit_code(0);
         assert_eq!(simulator.request_count(), hits + 1, "{drill}");
     }
 }

@@ -13,7 +13,7 @@ const STATUS_CONFIG: &str = "version: 1
 budget: {daily_usd: 20}
 routes:
   summarize:
-    description: short summaries; cheap first, and whoever is up when the first ones are not
+    description: short summaries; cheap models first, others only if those are unavailable
     requires: [tools]
     max_cost_usd: 0.05
     max_p50_ms: 4000
@@ -99,11 +99,11 @@ fn sample_reports() -> Vec<(&'static str, HealthReport)> {
 
 fn routes_view(config: &Config) -> RoutesView<'static> {
     let key = |name: &str| matches!(name, "GEMINI_API_KEY" | "OPENROUTER_API_KEY").then(|| "k".to_owned());
-    let known = sample_reports();
+    let samples = sample_reports();
     let routes = config.routes.iter().map(|spec| {
         let route = config.build_route(&spec.name, &key).unwrap();
-        let of =
-            |model: &str| known.iter().find(|(name, _)| *name == model).map(|(_, report)| report.clone());
+        let find =
+            |model: &str| samples.iter().find(|(name, _)| *name == model).map(|(_, report)| report.clone());
         RouteView {
             description: spec.description.clone(),
             overridden_by: (spec.name == "canary")
@@ -111,7 +111,7 @@ fn routes_view(config: &Config) -> RoutesView<'static> {
                 .into_iter()
                 .collect(),
             weights: Vec::new(),
-            reports: route.candidates.iter().map(|c| of(&c.model_ref.to_string())).collect(),
+            reports: route.candidates.iter().map(|c| find(&c.model_ref.to_string())).collect(),
             route,
         }
     });
@@ -166,13 +166,13 @@ fn json_reports_every_state() {
             "daily_usd": 20.0, "on_exceeded": "stop", "spent_usd": 0.3, "spent_simulated_usd": 0.0,
         })
     );
-    let words = |route: usize, field: &str| -> Vec<Value> {
+    let values = |route: usize, field: &str| -> Vec<Value> {
         json["routes"][route]["candidates"].as_array().unwrap().iter().map(|c| c[field].clone()).collect()
     };
     let states = ["no_key", "not_before", "ready", "breaker_open", "blocked", "blocked", "demoted"];
-    assert_eq!(words(0, "state"), states);
-    assert_eq!(words(0, "ready"), [false, false, true, false, false, false, true]);
-    assert_eq!(words(2, "state"), ["blocked", "half_open"]);
+    assert_eq!(values(0, "state"), states);
+    assert_eq!(values(0, "ready"), [false, false, true, false, false, false, true]);
+    assert_eq!(values(2, "state"), ["blocked", "half_open"]);
     let summarize = &json["routes"][0];
     assert_eq!((&summarize["requires"][0], &summarize["max_p50_ms"]), (&"tools".into(), &4000.into()));
     let (ready, open) = (&summarize["candidates"][2], &summarize["candidates"][3]);
@@ -206,154 +206,159 @@ fn harness() -> CliHarness {
     CliHarness::new().with_file("routes.yaml", ROUTES)
 }
 
-fn candidate_states(ran: CliOutput) -> Vec<String> {
-    let json = ran.assert_exit_code(0).json();
+fn candidate_states(output: CliOutput) -> Vec<String> {
+    let json = output.assert_exit_code(0).json();
     let candidates = json["routes"][0]["candidates"].as_array().unwrap();
     candidates.iter().map(|c| c["state"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn recent_failures_are_shown_with_reason() {
-    let tool = harness().with_env("COLUMNS", "200");
-    assert_eq!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
-    tool.run(&["route", "sick", "hi"]).assert_exit_code(3).assert_stderr_contains(&[
-        "circuit breaker for sim-anthropic/overloaded opened for ",
-        " s (server_error)\n",
+    let cli = harness().with_env("COLUMNS", "200");
+    assert_eq!(candidate_states(cli.run(&["route", "sick", "--json"])), ["ready"]);
+    cli.run(&["route", "sick", "hi"]).assert_exit_code(3).assert_stderr_contains(&[
+        "circuit breaker for sim-anthropic/overloaded opened (server_error); skipping it for ",
     ]);
-    tool.run(&["route", "poor", "hi"]).assert_exit_code(0);
-    let shown = tool.run(&["route", "sick"]).assert_exit_code(0).collapsed_stdout();
-    let open = "│ sim-anthropic/overloaded (sim) ┆ breaker open for another ";
-    for words in
+    cli.run(&["route", "poor", "hi"]).assert_exit_code(0);
+    let shown = cli.run(&["route", "sick"]).assert_exit_code(0).collapsed_stdout();
+    let open = "│ sim-anthropic/overloaded (sim) ┆ circuit breaker open for another ";
+    for expected in
         [open, "server_error", " ago", "failures in 100% of about 3 recent calls; 1 trip", "unmeasured"]
     {
-        assert!(shown.contains(words) || words == " ago" && shown.contains("just now"), "{words}: {shown}");
+        assert!(
+            shown.contains(expected) || expected == " ago" && shown.contains("just now"),
+            "{expected}: {shown}"
+        );
     }
-    assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
-    let all = tool.run(&["route"]).assert_exit_code(0).collapsed_stdout();
+    assert_eq!(candidate_states(cli.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
+    let all = cli.run(&["route"]).assert_exit_code(0).collapsed_stdout();
     let ready = "│ sim-openai/good (sim) ┆ ready ┆ about 1 recent call, no failures ┆ ";
     assert!(all.matches(ready).count() == 2 && !all.contains(&format!("{ready}unmeasured")), "{all}");
     assert!(
-        all.contains("│ openai/gpt-6-luna ┆ no key ┆ OPENAI_API_KEY is not set ┆ unmeasured ┆ unmeasured"),
+        all.contains(
+            "│ openai/gpt-6-luna ┆ no API key ┆ OPENAI_API_KEY is not set ┆ unmeasured ┆ unmeasured"
+        ),
         "{all}"
     );
 }
 
 #[test]
 fn reset_clears_only_named_route() {
-    let tool = harness();
-    tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
-    tool.run(&["route", "poor", "hi"]).assert_exit_code(0);
-    let ran = tool.run(&["route", "sick", "--reset"]).assert_exit_code(0);
-    assert_eq!(ran.stdout, "");
-    ran.assert_stderr_contains(&[
-        "reset 1 candidate of `sick`:\n",
-        "  sim-anthropic/overloaded: was breaker open for another ",
+    let cli = harness();
+    cli.run(&["route", "sick", "hi"]).assert_exit_code(3);
+    cli.run(&["route", "poor", "hi"]).assert_exit_code(0);
+    let output = cli.run(&["route", "sick", "--reset"]).assert_exit_code(0);
+    assert_eq!(output.stdout, "");
+    output.assert_stderr_contains(&[
+        "reset 1 candidate of `sick`; previous state:\n",
+        "  sim-anthropic/overloaded: circuit breaker open for another ",
     ]);
-    assert_eq!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
-    assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
-    tool.run(&["route", "--reset"]).assert_exit_code(0).assert_stderr_contains(&[
+    assert_eq!(candidate_states(cli.run(&["route", "sick", "--json"])), ["ready"]);
+    assert_eq!(candidate_states(cli.run(&["route", "poor", "--json"])), ["blocked", "blocked", "ready"]);
+    cli.run(&["route", "--reset"]).assert_exit_code(0).assert_stderr_contains(&[
         "reset 3 candidates of the 3 routes in ",
-        "  sim-gemini/no-quota: was provider in cooldown for another 15 min (quota_exhausted)\n",
-        "  sim-openai/gone: was model in cooldown for another 10 min (model_unavailable)\n",
-        "  sim-openai/good: was ready\n",
+        "; previous state:\n",
+        "  sim-gemini/no-quota: provider in cooldown for another 15 min (quota_exhausted)\n",
+        "  sim-openai/gone: model in cooldown for another 10 min (model_unavailable)\n",
+        "  sim-openai/good: ready\n",
     ]);
-    assert_eq!(candidate_states(tool.run(&["route", "poor", "--json"])), ["ready", "ready", "ready"]);
-    tool.run(&["route", "--reset"])
+    assert_eq!(candidate_states(cli.run(&["route", "poor", "--json"])), ["ready", "ready", "ready"]);
+    cli.run(&["route", "--reset"])
         .assert_exit_code(0)
         .assert_stderr_contains(&["nothing to reset: no recorded health for the candidates of the 3 routes"]);
 }
 
 #[test]
 fn reset_unblocks_rejected_key() {
-    let served = crate::harness::CountingSimulator::start();
+    let simulator = crate::harness::CountingSimulator::start();
     let routes = format!(
         "version: 1\nproviders:\n  mine: {{dialect: openai-chat, base_url: '{}/v1', api_key: {{env: MINE_KEY}}}}\n\
          routes:\n  refused: {{candidates: [mine/bad-key, mine/good]}}\n  other: {{candidates: [mine/good]}}\n",
-        served.url()
+        simulator.url()
     );
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("named.yaml", &routes)
         .with_env("SLALOM_CONFIG", "named.yaml")
         .with_env("MINE_KEY", "k");
-    tool.run(&["route", "refused", "hi"]).assert_exit_code(0);
+    cli.run(&["route", "refused", "hi"]).assert_exit_code(0);
     // Both models share the key.
-    assert_eq!(candidate_states(tool.run(&["route", "other", "--json"])), ["blocked"]);
-    let words = ["mine/good: was key in cooldown for another 5 min (auth)"];
-    tool.run(&["route", "other", "--reset"]).assert_exit_code(0).assert_stderr_contains(&words);
-    assert_eq!(candidate_states(tool.run(&["route", "refused", "--json"])), ["ready", "ready"]);
+    assert_eq!(candidate_states(cli.run(&["route", "other", "--json"])), ["blocked"]);
+    let expected = ["mine/good: key in cooldown for another 5 min (auth)"];
+    cli.run(&["route", "other", "--reset"]).assert_exit_code(0).assert_stderr_contains(&expected);
+    assert_eq!(candidate_states(cli.run(&["route", "refused", "--json"])), ["ready", "ready"]);
 }
 
 #[test]
 fn reset_with_conflicting_arguments_exits_2() {
-    let tool = harness();
+    let cli = harness();
     let reset =
-        |more: &[&str]| tool.run(&[&["route", "sick", "--reset"][..], more].concat()).assert_exit_code(2);
+        |more: &[&str]| cli.run(&[&["route", "sick", "--reset"][..], more].concat()).assert_exit_code(2);
     reset(&["a prompt"]).assert_stderr_contains(&["--reset", "[PROMPT]"]);
     reset(&["--dry-run"]).assert_stderr_contains(&["--dry-run"]);
     reset(&["--drill", "each"]).assert_stderr_contains(&["--drill"]);
     reset(&["--json"]).assert_stderr_contains(&["--json"]);
-    tool.run(&["route", "sikc", "--reset"])
+    cli.run(&["route", "sikc", "--reset"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unknown route `sikc`", "did you mean `sick`?"]);
-    tool.run(&["route", "sikc"]).assert_exit_code(2).assert_stderr_contains(&["did you mean `sick`?"]);
+    cli.run(&["route", "sikc"]).assert_exit_code(2).assert_stderr_contains(&["did you mean `sick`?"]);
 }
 
 #[test]
 fn reset_with_unusable_ledger_exits_2() {
-    let tool = harness().with_file("no-folder", "");
+    let cli = harness().with_file("no-folder", "");
     let ledger = ["--ledger", "no-folder/ledger.db"];
-    let ran = tool.run(&[&ledger[..], &["route", "--reset"]].concat()).assert_exit_code(2);
-    assert_eq!(ran.stderr.matches("no-folder/ledger.db").count(), 1, "{}", ran.stderr);
-    ran.assert_stderr_contains(&[
+    let output = cli.run(&[&ledger[..], &["route", "--reset"]].concat()).assert_exit_code(2);
+    assert_eq!(output.stderr.matches("no-folder/ledger.db").count(), 1, "{}", output.stderr);
+    output.assert_stderr_contains(&[
         "error: cannot reset health: cannot use the ledger no-folder/ledger.db: ",
         "hint: check the ledger file",
     ]);
-    let ran = tool.run(&[&ledger[..], &["route", "sick"]].concat()).assert_exit_code(0);
-    assert_eq!(ran.stderr.matches("no-folder/ledger.db").count(), 1, "{}", ran.stderr);
-    ran.assert_stderr_contains(&["; showing what could be read"]);
+    let output = cli.run(&[&ledger[..], &["route", "sick"]].concat()).assert_exit_code(0);
+    assert_eq!(output.stderr.matches("no-folder/ledger.db").count(), 1, "{}", output.stderr);
+    output.assert_stderr_contains(&["; showing what could be read"]);
 }
 
 #[test]
 fn reset_failing_midway_exits_2() {
-    let tool = harness().with_env("SLALOM_LEDGER", "ledger.db");
-    tool.run(&["route", "sick", "hi"]).assert_exit_code(3);
-    let fails = "CREATE TRIGGER kept BEFORE DELETE ON health BEGIN SELECT RAISE(FAIL, 'no room'); END";
-    rusqlite::Connection::open(tool.path("ledger.db")).unwrap().execute_batch(fails).unwrap();
-    let ran = tool
+    let cli = harness().with_env("SLALOM_LEDGER", "ledger.db");
+    cli.run(&["route", "sick", "hi"]).assert_exit_code(3);
+    let trigger = "CREATE TRIGGER kept BEFORE DELETE ON health BEGIN SELECT RAISE(FAIL, 'disk full'); END";
+    rusqlite::Connection::open(cli.path("ledger.db")).unwrap().execute_batch(trigger).unwrap();
+    let output = cli
         .run(&["route", "sick", "--reset"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["error: cannot reset health: ", "no room"]);
-    assert!(!ran.stderr.contains("reset 1 candidate"), "{}", ran.stderr);
-    assert_ne!(candidate_states(tool.run(&["route", "sick", "--json"])), ["ready"]);
+        .assert_stderr_contains(&["error: cannot reset health: ", "disk full"]);
+    assert!(!output.stderr.contains("reset 1 candidate"), "{}", output.stderr);
+    assert_ne!(candidate_states(cli.run(&["route", "sick", "--json"])), ["ready"]);
 }
 
 #[test]
 fn stdin_prompt_cases() {
-    let tool = harness();
-    let answered = tool.run_with_input(&["route", "well"], "from the pipe").assert_exit_code(0);
+    let cli = harness();
+    let answered = cli.run_with_input(&["route", "well"], "from the pipe").assert_exit_code(0);
     assert!(answered.stdout.contains("from the pipe"), "{}", answered.stdout);
-    tool.run_with_input(&["route", "well"], "")
+    cli.run_with_input(&["route", "well"], "")
         .assert_exit_code(2)
         .assert_stderr_contains(&["missing prompt"]);
-    tool.run(&["route", "well", ""]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
-    tool.run(&["route", "well", "--dry-run"]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
-    let shown = tool.run_with_input(&["route", "well", "--no-stdin"], "from the pipe").assert_exit_code(0);
+    cli.run(&["route", "well", ""]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
+    cli.run(&["route", "well", "--dry-run"]).assert_exit_code(2).assert_stderr_contains(&["missing prompt"]);
+    let shown = cli.run_with_input(&["route", "well", "--no-stdin"], "from the pipe").assert_exit_code(0);
     assert!(shown.stdout.starts_with("well · priority · deadline 120 s\n"), "{}", shown.stdout);
-    let listed = tool.run_with_input(&["route"], "from the pipe").assert_exit_code(0);
+    let listed = cli.run_with_input(&["route"], "from the pipe").assert_exit_code(0);
     assert!(listed.stdout.starts_with("sick · priority"), "{}", listed.stdout);
 }
 
 #[test]
 fn env_override_is_shown_with_variable() {
     let routes = ROUTES.to_owned() + "  whole: {candidates: [sim-cohere/good, \"route:well\"]}\n";
-    let tool =
+    let cli =
         CliHarness::new().with_file("routes.yaml", &routes).with_env("SLALOM_ROUTE_WELL", "sim-gemini/good");
     for route in ["well", "whole"] {
-        let shown = tool.run(&["route", route]).assert_exit_code(0).stdout;
+        let shown = cli.run(&["route", route]).assert_exit_code(0).stdout;
         assert!(shown.contains("candidates overridden by SLALOM_ROUTE_WELL"), "{shown}");
         assert!(shown.contains("sim-gemini/good") && !shown.contains("sim-openai/good"), "{shown}");
     }
-    let json = tool.run(&["route", "--json"]).assert_exit_code(0).json();
+    let json = cli.run(&["route", "--json"]).assert_exit_code(0).json();
     let variables: Vec<&Value> =
         json["routes"].as_array().unwrap().iter().map(|r| &r["overridden_by"]).collect();
     let well = serde_json::json!(["SLALOM_ROUTE_WELL"]);

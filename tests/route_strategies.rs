@@ -1,4 +1,4 @@
-//! Candidate order, quality and cost floors, conditions, and conversations in routes.
+//! Candidate order, quality floors, cost limits, conditions, and conversations in routes.
 
 use serde_json::Value;
 
@@ -47,89 +47,89 @@ fn harness() -> CliHarness {
     CliHarness::new().with_file("routes.yaml", ROUTES).with_file("set.yaml", SET)
 }
 
-fn run_json(tool: &CliHarness, arguments: &[&str]) -> Value {
-    tool.run(arguments).assert_exit_code(0).json()
+fn run_json(cli: &CliHarness, arguments: &[&str]) -> Value {
+    cli.run(arguments).assert_exit_code(0).json()
 }
 
-fn model_name(ran: &Value) -> String {
-    format!("{}/{}", ran["provider"].as_str().unwrap(), ran["model"].as_str().unwrap())
+fn model_name(output: &Value) -> String {
+    format!("{}/{}", output["provider"].as_str().unwrap(), output["model"].as_str().unwrap())
 }
 
-/// The candidates in the plan's order, skipped ones with their reason.
-fn planned_candidates(tool: &CliHarness, arguments: &[&str]) -> Vec<String> {
+/// The candidates in the order of the plan; skipped ones include the reason.
+fn planned_candidates(cli: &CliHarness, arguments: &[&str]) -> Vec<String> {
     let mut all = vec!["route"];
     all.extend(arguments);
     all.extend(["--dry-run", "--json"]);
-    let plan = run_json(tool, &all);
-    let word = |step: &Value| match step["reason"].as_str() {
+    let plan = run_json(cli, &all);
+    let describe = |step: &Value| match step["reason"].as_str() {
         Some(reason) => format!("{} {reason}", model_name(step)),
         None => model_name(step),
     };
-    plan["candidates"].as_array().unwrap().iter().map(word).collect()
+    plan["candidates"].as_array().unwrap().iter().map(describe).collect()
 }
 
 #[test]
 fn cheapest_orders_eligible_candidates_by_price() {
-    let tool = harness();
+    let cli = harness();
     let without = ["sim-openai/good", "sim-anthropic/good", "sim-gemini/good condition"];
-    assert_eq!(planned_candidates(&tool, &["cheap", "hi"]), without);
+    assert_eq!(planned_candidates(&cli, &["cheap", "hi"]), without);
     let with = ["sim-gemini/good", "sim-openai/good", "sim-anthropic/good"];
-    assert_eq!(planned_candidates(&tool, &["cheap", "--label", "simple", "hi"]), with);
-    let answer = run_json(&tool, &["route", "cheap", "--label", "simple", "--json", "hi"]);
+    assert_eq!(planned_candidates(&cli, &["cheap", "--label", "simple", "hi"]), with);
+    let answer = run_json(&cli, &["route", "cheap", "--label", "simple", "--json", "hi"]);
     assert_eq!(model_name(&answer), "sim-gemini/good");
-    tool.run(&["route", "cheap", "--label", "simpel", "hi"])
+    cli.run(&["route", "cheap", "--label", "simpel", "hi"])
         .assert_exit_code(0)
         .assert_stderr_contains(&["no candidate of `cheap` matches label `simpel`; did you mean `simple`?"]);
-    tool.run(&["route", "cheap", "--label", " ", "hi"])
+    cli.run(&["route", "cheap", "--label", " ", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["empty --label"]);
     // A candidate skipped by its own condition causes no warning.
-    let quiet = tool.run(&["route", "cheap", "hi"]).assert_exit_code(0);
+    let quiet = cli.run(&["route", "cheap", "hi"]).assert_exit_code(0);
     assert!(!quiet.stderr.contains("warning"), "{}", quiet.stderr);
 }
 
 #[test]
 fn weighted_sticky_by_keeps_candidate() {
-    let tool = harness();
+    let cli = harness();
     let first = |customer: &str| {
-        planned_candidates(&tool, &["canary", "hi", "-p", &format!("customer={customer}")])[0].clone()
+        planned_candidates(&cli, &["canary", "hi", "-p", &format!("customer={customer}")])[0].clone()
     };
     let candidates: Vec<String> = (0..12).map(|n| first(&n.to_string())).collect();
     assert_eq!(candidates, (0..12).map(|n| first(&n.to_string())).collect::<Vec<_>>());
     assert!(candidates.iter().any(|candidate| *candidate != candidates[0]), "{candidates:?}");
     let missing = &["missing variable `customer`: route:canary uses it", "-p customer="];
-    tool.run(&["route", "canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
-    tool.run(&["ask", "-m", "route:canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
-    tool.run(&["compare", "-m", "route:canary,sim-openai/good", "hi"])
+    cli.run(&["route", "canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
+    cli.run(&["ask", "-m", "route:canary", "hi"]).assert_exit_code(2).assert_stderr_contains(missing);
+    cli.run(&["compare", "-m", "route:canary,sim-openai/good", "hi"])
         .assert_exit_code(2)
         .assert_stderr_contains(missing);
     // With only the `sticky_by` variable set, a prompt that is not a template is sent as it is.
-    tool.run(&["route", "canary", "fn main() { {{", "-p", "customer=7"]).assert_exit_code(0);
+    cli.run(&["route", "canary", "fn main() { {{", "-p", "customer=7"]).assert_exit_code(0);
     let filled =
-        tool.run(&["route", "canary", "for {{ customer }}", "-p", "customer=seven"]).assert_exit_code(0);
+        cli.run(&["route", "canary", "for {{ customer }}", "-p", "customer=seven"]).assert_exit_code(0);
     assert!(filled.stdout.contains("“for seven”"), "{}", filled.stdout);
-    tool.run(&["route", "canary", "hi", "-p", "customer=7", "-p", "other=1"])
+    cli.run(&["route", "canary", "hi", "-p", "customer=7", "-p", "other=1"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unused variable `other`"]);
 }
 
 #[test]
 fn quality_floor_skips_failing_candidate() {
-    let tool = harness();
+    let cli = harness();
     let unknown = ["sim-openai/terse quality_unknown", "sim-openai/good quality_unknown"];
-    assert_eq!(planned_candidates(&tool, &["strict", "hi"]), unknown);
-    tool.run(&["route", "strict", "hi"])
+    assert_eq!(planned_candidates(&cli, &["strict", "hi"]), unknown);
+    cli.run(&["route", "strict", "hi"])
         .assert_exit_code(3)
         .assert_stderr_contains(&["no usable candidate", "never measured on"]);
-    let warned = tool.run(&["route", "good", "hi"]).assert_exit_code(0);
+    let warned = cli.run(&["route", "good", "hi"]).assert_exit_code(0);
     assert!(warned.stderr.contains("using sim-openai/terse without a current score (never measured on "));
-    tool.run(&["eval", "set.yaml"]).assert_exit_code(1);
-    assert_eq!(planned_candidates(&tool, &["strict", "hi"]), ["sim-openai/terse quality", "sim-openai/good"]);
+    cli.run(&["eval", "set.yaml"]).assert_exit_code(1);
+    assert_eq!(planned_candidates(&cli, &["strict", "hi"]), ["sim-openai/terse quality", "sim-openai/good"]);
     assert_eq!(
-        planned_candidates(&tool, &["good", "hi"]),
+        planned_candidates(&cli, &["good", "hi"]),
         ["sim-openai/overloaded", "sim-openai/terse quality", "sim-openai/good"]
     );
-    tool.run(&["route", "strict", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
+    cli.run(&["route", "strict", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
         "skipping sim-openai/terse: passed 0.0% of the golden set, below the route's minimum of 50.0%",
     ]);
 }
@@ -138,20 +138,20 @@ fn quality_floor_skips_failing_candidate() {
 fn filtered_eval_leaves_quality_unknown() {
     let more =
         SET.to_owned() + "  - {id: short, vars: {word: Hi}, reference: yes, assert: [{contains: yes}]}\n";
-    let tool = harness().with_file("set.yaml", &more);
-    tool.run(&["eval", "set.yaml", "--filter", "long"]).assert_exit_code(1);
-    assert_eq!(planned_candidates(&tool, &["strict", "hi"])[0], "sim-openai/terse quality_unknown");
+    let cli = harness().with_file("set.yaml", &more);
+    cli.run(&["eval", "set.yaml", "--filter", "long"]).assert_exit_code(1);
+    assert_eq!(planned_candidates(&cli, &["strict", "hi"])[0], "sim-openai/terse quality_unknown");
 }
 
 #[test]
 fn candidates_over_max_cost_usd_exit_3() {
-    let tool = harness();
+    let cli = harness();
     assert_eq!(
-        planned_candidates(&tool, &["capped", "hi"]),
+        planned_candidates(&cli, &["capped", "hi"]),
         ["sim-openai/good max_cost", "sim-gemini/good max_cost"]
     );
-    let ran = tool.run(&["route", "capped", "--json", "hi"]).assert_exit_code(3);
-    let envelope = ran.json();
+    let output = cli.run(&["route", "capped", "--json", "hi"]).assert_exit_code(3);
+    let envelope = output.json();
     assert_eq!(envelope["attempts"].as_array().unwrap().len(), 0);
     assert_eq!(envelope["skipped"][0]["reason"], "max_cost");
 }
@@ -160,43 +160,43 @@ fn candidates_over_max_cost_usd_exit_3() {
 fn conversation_keeps_its_model() {
     let turns = r#"[{"role":"user","content":"hi"},
         {"role":"assistant","content":"yes","from":"sim-openai/good"}]"#;
-    let tool = harness().with_file("talk.json", turns);
+    let cli = harness().with_file("talk.json", turns);
     let arguments = |route: &'static str| ["route", route, "--messages", "talk.json", "--json", "go on"];
-    let stayed = run_json(&tool, &arguments("talk"));
+    let stayed = run_json(&cli, &arguments("talk"));
     assert_eq!(model_name(&stayed), "sim-openai/good");
     assert_eq!(stayed["skipped"][0]["reason"], "conversation");
-    let loose = run_json(&tool, &arguments("loose"));
+    let loose = run_json(&cli, &arguments("loose"));
     assert_eq!((model_name(&loose).as_str(), loose["failovers"].as_u64()), ("sim-openai/good", Some(0)));
 }
 
 #[test]
 fn nested_route_uses_env_override() {
-    let tool = harness();
+    let cli = harness();
     let flat = ["sim-anthropic/good", "sim-openai/good", "sim-gemini/good"];
-    assert_eq!(planned_candidates(&tool, &["two", "hi"]), flat);
+    assert_eq!(planned_candidates(&cli, &["two", "hi"]), flat);
     let misspelled = harness().with_env("SLALOM_ROUTE_TALKS", "sim-gemini/terse");
     misspelled.run(&["route", "talk", "hi"]).assert_exit_code(0).assert_stderr_contains(&[
         "ignoring SLALOM_ROUTE_TALKS: unknown route; did you mean `SLALOM_ROUTE_TALK`?",
     ]);
-    let tool = harness().with_env("SLALOM_ROUTE_TALK", "sim-gemini/terse");
-    assert_eq!(planned_candidates(&tool, &["two", "hi"]), ["sim-gemini/terse", "sim-gemini/good"]);
+    let cli = harness().with_env("SLALOM_ROUTE_TALK", "sim-gemini/terse");
+    assert_eq!(planned_candidates(&cli, &["two", "hi"]), ["sim-gemini/terse", "sim-gemini/good"]);
 }
 
 /// In a new home directory nothing has been measured, so the snapshots are deterministic.
 #[test]
 fn dry_run_shows_plan() {
-    let tool = harness().with_env("COLUMNS", "80");
-    let show = |ran: CliOutput| ran.assert_exit_code(0).stdout;
+    let cli = harness().with_env("COLUMNS", "80");
+    let show = |output: CliOutput| output.assert_exit_code(0).stdout;
     insta::assert_snapshot!(
         "plan_at_80",
-        show(tool.run(&["route", "cheap", "--dry-run", "Why is the sky blue?"]))
+        show(cli.run(&["route", "cheap", "--dry-run", "Why is the sky blue?"]))
     );
-    let tool = harness().with_env("COLUMNS", "200");
+    let cli = harness().with_env("COLUMNS", "200");
     insta::assert_snapshot!(
         "plan_at_200",
-        show(tool.run(&["route", "good", "--dry-run", "Why is the sky blue?"]))
+        show(cli.run(&["route", "good", "--dry-run", "Why is the sky blue?"]))
     );
-    let plan = run_json(&tool, &["route", "good", "--dry-run", "--json", "Why is the sky blue?"]);
+    let plan = run_json(&cli, &["route", "good", "--dry-run", "--json", "Why is the sky blue?"]);
     let classes =
         plan["on_failure"].as_array().unwrap().iter().flat_map(|group| group["classes"].as_array().unwrap());
     assert_eq!(classes.count(), 14, "expected every class except `cancelled` once");
@@ -206,16 +206,16 @@ fn dry_run_shows_plan() {
 
 #[test]
 fn dry_run_shows_open_breaker() {
-    let tool = harness().with_env("COLUMNS", "200");
+    let cli = harness().with_env("COLUMNS", "200");
     for _ in 0..2 {
-        tool.run(&["ask", "-m", "sim-openai/overloaded", "hi"]).assert_exit_code(3);
+        cli.run(&["ask", "-m", "sim-openai/overloaded", "hi"]).assert_exit_code(3);
     }
-    tool.run(&["route", "good", "hi"]).assert_exit_code(0);
-    let plan = run_json(&tool, &["route", "good", "--dry-run", "--json", "hi"]);
+    cli.run(&["route", "good", "hi"]).assert_exit_code(0);
+    let plan = run_json(&cli, &["route", "good", "--dry-run", "--json", "hi"]);
     assert_eq!(plan["candidates"][0]["state"], "breaker_open");
     assert!(plan["candidates"][0]["ready_in_ms"].as_u64().unwrap() <= 18_000);
     assert_eq!(plan["candidates"][1]["measured"], true);
-    let table = tool.run(&["route", "good", "--dry-run", "hi"]).assert_exit_code(0).stdout;
+    let table = cli.run(&["route", "good", "--dry-run", "hi"]).assert_exit_code(0).stdout;
     assert!(
         table.contains("skip while another candidate is ready: circuit breaker open for another "),
         "{table}"

@@ -9,39 +9,39 @@ fn set_yaml(prompt: &str) -> String {
 }
 
 fn dry_run_with_cases(cases: &str) -> CliOutput {
-    let tool =
+    let cli =
         CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
-    tool.run(&["eval", "set.yaml", "--dry-run"])
+    cli.run(&["eval", "set.yaml", "--dry-run"])
 }
 
 /// The same error in many cases is shown three times, then counted.
 #[test]
 fn repeated_errors_are_summarized() {
     let cases: String = (0..40).map(|n| format!("c{},a\n", n % 20)).collect();
-    let ran = dry_run_with_cases(&format!("id,place\n{cases}")).assert_exit_code(2);
-    let count = |words: &str| ran.stderr.matches(words).count();
+    let output = dry_run_with_cases(&format!("id,place\n{cases}")).assert_exit_code(2);
+    let count = |text: &str| output.stderr.matches(text).count();
     assert_eq!(
         (count("undefined template variable `q`"), count("duplicate case ID `")),
         (3, 3),
         "{}",
-        ran.stderr
+        output.stderr
     );
-    assert_eq!((count("and 37 more like it"), count("and 17 more like it")), (1, 1), "{}", ran.stderr);
+    assert_eq!((count("and 37 more like it"), count("and 17 more like it")), (1, 1), "{}", output.stderr);
     // Three errors of one kind are all shown; a different variable is a different error.
-    let ran = dry_run_with_cases("id,place\na,a\nb,b\nc,c\n").assert_exit_code(2);
-    assert!(!ran.stderr.contains("more like it"), "{}", ran.stderr);
+    let output = dry_run_with_cases("id,place\na,a\nb,b\nc,c\n").assert_exit_code(2);
+    assert!(!output.stderr.contains("more like it"), "{}", output.stderr);
 }
 
 #[test]
 fn invalid_template_error_omits_vars_hint() {
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", &set_yaml("{{ q | shout }}"))
         .with_file("cases.csv", "q\na\n");
-    let ran = tool
-        .run(&["eval", "set.yaml", "--dry-run"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["invalid template:", "hint: use Jinja syntax: "]);
-    assert!(!ran.stderr.contains("vars:"), "{}", ran.stderr);
+    let output = cli.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(2).assert_stderr_contains(&[
+        "invalid template:",
+        "hint: use only the built-in filters, tests, and functions of Jinja",
+    ]);
+    assert!(!output.stderr.contains("vars:"), "{}", output.stderr);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn misspelled_column_error_suggests_name() {
         ("clusters", "cluster"),
         ("assrt:contains", "assert:NAME"),
     ] {
-        let words = format!("did you mean `{meant}`?");
+        let expected = format!("did you mean `{meant}`?");
         dry_run_with_cases(&format!("q,{wrong}\na,b\n"))
             .assert_exit_code(2)
-            .assert_stderr_contains(&["cases.csv, line 2", &words]);
+            .assert_stderr_contains(&["cases.csv, line 1", &expected]);
     }
     for valid in ["preference", "tabs", "closer", "ids", "customer", "inference", "referee", "stage"] {
         dry_run_with_cases(&format!("q,{valid}\na,b\n")).assert_exit_code(0);
@@ -82,11 +82,11 @@ fn misspelled_column_error_suggests_name() {
 #[test]
 fn audit_counts_use_singular() {
     let cases = "q,reference\na,It is Paris.\n";
-    let tool =
+    let cli =
         CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
-    let text = tool.run(&["eval", "set.yaml", "--audit"]).stdout;
+    let text = cli.run(&["eval", "set.yaml", "--audit"]).stdout;
     let [one, two] =
-        ["references: 1 of 1 passes its own assertions\n", "mutants: 1 of 1 case catches every mutant\n"];
+        ["references that pass their assertions: 1 of 1\n", "cases that catch every mutant: 1 of 1\n"];
     assert!(text.contains(one) && text.contains(two), "{text}");
 }
 
@@ -94,38 +94,39 @@ fn audit_counts_use_singular() {
 #[test]
 fn counts_of_one_use_singular() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/good]\nprompt: Which?\nmin_pass: 2\nassert:\n  - word-count: {min: 2}\n  - length: {max: 0}\n  - exec: [./check.sh]\ncases: [{id: a, reference: a}]\n";
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", text)
         .with_executable("check.sh", "#!/bin/sh\necho '{\"score\": 1}'\n");
-    let eval = |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--allow-exec"], more].concat());
+    let eval = |more: &[&str]| cli.run(&[&["eval", "set.yaml", "--allow-exec"], more].concat());
     eval(&[])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["min_pass requires 2 repeats to pass, but each case runs once"]);
+        .assert_stderr_contains(&["set.yaml: invalid `min_pass: 2`: each case runs once"]);
     let plan = eval(&["--min-pass", "1", "--dry-run"]).assert_exit_code(0).stdout;
-    for words in ["s: 1 case × sim-openai/good = 1 call\n", "programs run once\n"] {
-        assert!(plan.contains(words), "no {words:?} in {plan}");
+    for expected in ["s: 1 case × sim-openai/good = 1 call\n", "programs run once\n"] {
+        assert!(plan.contains(expected), "no {expected:?} in {plan}");
     }
     let table = eval(&["--min-pass", "1", "-v"]).assert_exit_code(1).stdout;
-    for words in ["word-count: 1 word\n", "length: 1 character\n", "1 of 1 case failed"] {
-        assert!(table.contains(words), "no {words:?} in {table}");
+    for expected in ["word-count: 1 word\n", "length: 1 character\n", "the only case failed"] {
+        assert!(table.contains(expected), "no {expected:?} in {table}");
     }
     let down = eval(&["--min-pass", "1", "-m", "sim-openai/down"]).assert_exit_code(3);
     down.assert_stderr_contains(&["1 result missing; to complete the run: slalom"]);
     eval(&["--filter", "z"])
         .assert_exit_code(2)
-        .assert_stderr_contains(&["no match among the 1 case in set.yaml", "` (no case has tags)"]);
+        .assert_stderr_contains(&["no case of set.yaml matches --filter `z`", "` (no case has tags)"]);
 }
 
 #[test]
 fn invalid_gate_value_error_suggests_format() {
     let text = set_yaml("Where is {{ q }}?");
-    let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
-    for (flag, value, words) in [
+    let cli = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
+    for (flag, value, expected) in [
         ("--max-unscored", "0.5", "write `50%` for a share of the cases"),
         ("--max-unscored", "0.005", "write `0.5%` for a share of the cases"),
         ("--max-unscored", "-1", "`: expected a number of cases or a percentage such as `1%`"),
         ("--min-pass-rate", "90%", "write 0.9 for 90%"),
         ("--min-pass-rate", "90", "use 0.9 for 90%"),
+        ("--min-pass-rate", "90", "invalid --min-pass-rate `90`: must be between 0 and 1"),
         ("--min-score", "99.9 %", "write 0.999 for 99.9%"),
         ("--margin", "much", "a number from 0 to 1"),
         ("--max-cost-usd", "$5", "write 5 for $5"),
@@ -133,51 +134,58 @@ fn invalid_gate_value_error_suggests_format() {
         ("--max-p95-ms", "250 ms", "write 250 for 250 ms"),
         ("--max-p50-ms", "long", "such as 2000 for 2 s"),
     ] {
-        tool.run(&["eval", "set.yaml", "--dry-run", flag, value])
+        cli.run(&["eval", "set.yaml", "--dry-run", flag, value])
             .assert_exit_code(2)
-            .assert_stderr_contains(&[flag, words]);
+            .assert_stderr_contains(&[flag, expected]);
     }
-    tool.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"])
+    cli.run(&["eval", "set.yaml", "--dry-run", "--baseline", "sim-openai/good", "--max-drop", "2"])
+        .assert_exit_code(2)
+        .assert_stderr_contains(&["--max-drop", "use 0.05 for 5 percentage points"]);
+    cli.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["write 0.95 for 95%"]);
-    for (gate, words) in [
+    for (gate, expected) in [
         ("max_unscored: 0.5", "write `50%` for a share of the cases"),
         ("max_unscored: most", "`: expected a number of cases or a percentage such as `1%`"),
         ("min_pass_rate: 90%", "hint: write 0.9 for 90%"),
     ] {
         let text = text.replace("name: s", &format!("name: s\ngate: {{{gate}}}"));
-        let tool = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
-        tool.run(&["eval", "set.yaml", "--dry-run"])
+        let cli = CliHarness::new().with_file("set.yaml", &text).with_file("cases.csv", "q\na\n");
+        cli.run(&["eval", "set.yaml", "--dry-run"])
             .assert_exit_code(2)
-            .assert_stderr_contains(&["set.yaml:3:", words]);
+            .assert_stderr_contains(&["set.yaml:3:", expected]);
     }
 }
 
 #[test]
 fn invalid_file_argument_error_suggests_format() {
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("set.yaml", &set_yaml("Where is {{ q }}?"))
         .with_file("cases.csv", "q\na\n");
     let eval =
-        |more: &[&str]| tool.run(&[&["eval", "set.yaml", "--dry-run"], more].concat()).assert_exit_code(2);
+        |more: &[&str]| cli.run(&[&["eval", "set.yaml", "--dry-run"], more].concat()).assert_exit_code(2);
     for file in ["cases.csv", "./cases.csv", "../report", "/tmp/report.xml"] {
         eval(&["--baseline", file]).assert_stderr_contains(&[
-            &format!("invalid baseline `{file}`"),
+            &format!("invalid --baseline `{file}`"),
             ".json",
             "--save-baseline",
         ]);
     }
+    eval(&["--baseline", "nowhere"]).assert_stderr_contains(&[
+        "invalid --baseline `nowhere`: expected a .json file, a run ID, a model, or a route",
+        "hint: use provider/model, route:NAME, a run ID, or a file from --save-baseline",
+    ]);
     // A model name may contain a dot, so it is not taken for a file.
-    eval(&["--baseline", "nobody/x-4.1"]).assert_stderr_contains(&["unknown provider `nobody`"]);
+    eval(&["--baseline", "nobody/x-4.1"]).assert_stderr_contains(&["--baseline: unknown provider `nobody`"]);
     eval(&["-o", "-"])
         .assert_stderr_contains(&["`-o -`", "use --json for JSON on stdout, or a file name that ends in"]);
 }
 
-/// A judge call over the cost limit is reported as cancelled, not as a judge failure.
+/// A judge call over the cost limit is reported as `cancelled`, not as a judge failure.
 #[test]
 fn judge_over_max_cost_exits_4() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/judge\nrequest: {max_tokens: 40}\nprompt: Which?\ncases: [{id: a, reference: a, assert: [ASSERT]}]\n";
-    for (assertion, cost, words) in [
+    for (assertion, cost, expected) in [
         ("llm-rubric: Is kind", "0.0005", "llm-rubric: sim-anthropic/judge was not called: cost limit: $0."),
         (
             "llm-rubric: {value: Is kind, votes: 3}",
@@ -185,33 +193,33 @@ fn judge_over_max_cost_exits_4() {
             "llm-rubric: 3 of 3 votes are missing: sim-anthropic/judge was not called: cost limit: $0.",
         ),
     ] {
-        let tool =
+        let cli =
             CliHarness::new().with_file("set.yaml", &text.replace("ASSERT", &format!("{{{assertion}}}")));
-        let ran =
-            tool.run(&["eval", "set.yaml", "--max-cost", cost, "-o", "report.json"]).assert_exit_code(4);
-        assert!(ran.stdout.contains(&format!("    cancelled: {words}")), "{}", ran.stdout);
-        let report = std::fs::read_to_string(tool.path("report.json")).unwrap();
-        assert!(report.contains(words) && report.contains("\"cancelled\""), "{report}");
-        ran.assert_stderr_contains(&["1 of 1 case was not completed: cost limit: $0."]);
+        let output =
+            cli.run(&["eval", "set.yaml", "--max-cost", cost, "-o", "report.json"]).assert_exit_code(4);
+        assert!(output.stdout.contains(&format!("    cancelled: {expected}")), "{}", output.stdout);
+        let report = std::fs::read_to_string(cli.path("report.json")).unwrap();
+        assert!(report.contains(expected) && report.contains("\"cancelled\""), "{report}");
+        output.assert_stderr_contains(&["1 of 1 case was not completed: cost limit: $0."]);
     }
 }
 
 #[test]
 fn timeout_exits_4() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/stall]\nprompt: Which?\nassert: [{latency: {max_ms: 100}}]\ncases: [{id: a}]\n";
-    let tool = CliHarness::new().with_file("set.yaml", text);
-    let ran = tool.run(&["eval", "set.yaml", "--timeout", "73ms"]).assert_exit_code(4);
-    let words = "    timeout: --timeout expired before the answer was complete\n";
-    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    let cli = CliHarness::new().with_file("set.yaml", text);
+    let output = cli.run(&["eval", "set.yaml", "--timeout", "73ms"]).assert_exit_code(4);
+    let expected = "    timeout: --timeout expired before the answer was complete\n";
+    assert!(output.stdout.contains(expected), "{}", output.stdout);
 }
 
 /// Misspelled simulated models and judges are found before the first call, also by --dry-run.
 #[test]
 fn unknown_simulated_model_exits_2() {
     let text = "version: 1\nname: s\nmodels: [sim-openai/good]\njudge: sim-anthropic/juge\nprompt: Which?\ncases: [{id: a, reference: a, assert: [llm-rubric: Is kind]}]\n";
-    let tool = CliHarness::new().with_file("set.yaml", text);
+    let cli = CliHarness::new().with_file("set.yaml", text);
     for more in [&[][..], &["--dry-run"]] {
-        let eval = |own: &[&str]| tool.run(&[&["eval", "set.yaml"], own, more].concat());
+        let eval = |own: &[&str]| cli.run(&[&["eval", "set.yaml"], own, more].concat());
         eval(&[]).assert_exit_code(2).assert_stderr_contains(&[
             "unknown simulator model `juge`",
             "did you mean `sim-anthropic/judge`?",
@@ -224,11 +232,11 @@ fn unknown_simulated_model_exits_2() {
             .assert_stderr_contains(&["hint: use one of good, sloppy"]);
     }
     // For embeddings, any simulated model name is valid.
-    let vectors = text
+    let embeddings = text
         .replace("judge: sim-anthropic/juge", "embedding: sim-openai/any")
         .replace("llm-rubric: Is kind", "similar");
     CliHarness::new()
-        .with_file("set.yaml", &vectors)
+        .with_file("set.yaml", &embeddings)
         .run(&["eval", "set.yaml", "--dry-run", "-m", "sim-openai/flaky-7"])
         .assert_exit_code(0);
 }

@@ -77,7 +77,7 @@ impl DeadProviderState {
 
 /// A route whose first candidate is the dead provider.
 struct SharedBreakerFixture {
-    tool: CliHarness,
+    cli: CliHarness,
     alive: CountingSimulator,
 }
 
@@ -88,11 +88,11 @@ impl SharedBreakerFixture {
         let routes = format!(
             "version: 1\nproviders:\n  sim-openai: {{base_url: 'http://{dead}/v1'}}\n  sim-anthropic: {{base_url: '{url}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n"
         );
-        Self { tool: CliHarness::new().with_file("routes.yaml", &routes), alive }
+        Self { cli: CliHarness::new().with_file("routes.yaml", &routes), alive }
     }
 
     fn run_route(&self) -> CliOutput {
-        self.tool.run(&["--ledger", "ledger.db", "route", "two", "--json", "hi"])
+        self.cli.run(&["--ledger", "ledger.db", "route", "two", "--json", "hi"])
     }
 
     /// Runs the processes, `CONCURRENCY` at a time. Each must get an answer.
@@ -113,7 +113,7 @@ impl SharedBreakerFixture {
     }
 
     fn health(&self, provider: &str) -> HealthRow {
-        edit_health_row(&self.tool.path("ledger.db"), provider, |row| row.clone())
+        edit_health_row(&self.cli.path("ledger.db"), provider, |row| row.clone())
     }
 }
 
@@ -139,7 +139,7 @@ fn now() -> i64 {
 fn assert_breaker_is_shared(fixture: &SharedBreakerFixture, dead_requests: impl Fn() -> Option<usize>) {
     let start = Instant::now();
     fixture.run_route_in_parallel(PROCESSES);
-    let (dead, alive, took) =
+    let (dead, alive, elapsed) =
         (fixture.health("sim-openai"), fixture.health("sim-anthropic"), start.elapsed());
 
     // No failure was lost: consecutive failures add up and do not decay.
@@ -151,12 +151,12 @@ fn assert_breaker_is_shared(fixture: &SharedBreakerFixture, dead_requests: impl 
     // Each trip after the first is a failed probe.
     let probes = dead.trips.saturating_sub(1) as usize;
     println!(
-        "{PROCESSES} processes in {took:.1?}: {calls} calls to the dead provider, {probes} of them probes"
+        "{PROCESSES} processes in {elapsed:.1?}: {calls} calls to the dead provider, {probes} of them probes"
     );
     assert!(calls <= 3 + (CONCURRENCY - 1) + probes, "{calls} calls, {probes} probes");
     // No success was lost either. Their weight decays with a half-life of one hour.
-    assert_eq!(fixture.alive.request_count(), PROCESSES as u64, "not one answer per process");
-    let min_weight = PROCESSES as f64 * 2_f64.powf(-took.as_secs_f64() / 3600.0);
+    assert_eq!(fixture.alive.request_count(), PROCESSES as u64, "expected one answer per process");
+    let min_weight = PROCESSES as f64 * 2_f64.powf(-elapsed.as_secs_f64() / 3600.0);
     let weight = alive.first_token.weight;
     assert!(
         weight >= min_weight - 1e-6 && weight <= PROCESSES as f64,
@@ -189,7 +189,7 @@ fn status_503_opens_breaker_for_all_processes() {
     assert_breaker_is_shared(&fixture, || Some(dead.request_count()));
 
     // Half-open: of 16 concurrent processes, one sends the probe; the others use the next candidate.
-    let ledger = fixture.tool.path("ledger.db");
+    let ledger = fixture.cli.path("ledger.db");
     let due = now() - 1;
     edit_health_row(&ledger, "sim-openai", move |row| row.open_until = due);
     let before = dead.request_count();
@@ -199,9 +199,9 @@ fn status_503_opens_breaker_for_all_processes() {
         for _ in 0..CONCURRENCY {
             let (fixture, done) = (&fixture, done.clone());
             scope.spawn(move || {
-                let ran = fixture.run_route();
+                let output = fixture.run_route();
                 done.send(()).unwrap();
-                ran.assert_exit_code(0);
+                output.assert_exit_code(0);
             });
         }
         (1..CONCURRENCY).for_each(|_| ended.recv().unwrap());

@@ -20,8 +20,8 @@ pub(crate) struct SimProcess {
 }
 
 impl SimProcess {
-    pub(crate) fn start(tool: &CliHarness, arguments: &[&str]) -> Self {
-        let mut command = tool.command(&[&["sim", "--port", "0", "--log"][..], arguments].concat());
+    pub(crate) fn start(cli: &CliHarness, arguments: &[&str]) -> Self {
+        let mut command = cli.command(&[&["sim", "--port", "0", "--log"][..], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
@@ -49,11 +49,11 @@ impl Drop for SimProcess {
 
 #[test]
 fn scenario_steps_run_in_order() {
-    let tool = CliHarness::new().with_file("scenario.yaml", SCENARIO);
-    let mut served = SimProcess::start(&tool, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
-    let tool = tool.with_file("routes.yaml", &served.routes_yaml());
+    let cli = CliHarness::new().with_file("scenario.yaml", SCENARIO);
+    let mut sim = SimProcess::start(&cli, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
+    let cli = cli.with_file("routes.yaml", &sim.routes_yaml());
     let envelope =
-        tool.run(&["ask", "-m", "sim-anthropic/good", "--json", "flaky, please"]).assert_exit_code(0).json();
+        cli.run(&["ask", "-m", "sim-anthropic/good", "--json", "flaky, please"]).assert_exit_code(0).json();
     assert_eq!(envelope["text"], "back again");
     assert_eq!(envelope["attempts"][0]["failure"]["status"], 529);
     assert_eq!(
@@ -61,11 +61,8 @@ fn scenario_steps_run_in_order() {
         2,
         "expected one retry, because there is no other candidate"
     );
-    assert_eq!(
-        tool.run(&["ask", "-m", "sim-openai/terse", "hi"]).assert_exit_code(0).stdout,
-        "as scripted\n"
-    );
-    let log = BufReader::new(served.child.stdout.take().unwrap());
+    assert_eq!(cli.run(&["ask", "-m", "sim-openai/terse", "hi"]).assert_exit_code(0).stdout, "as scripted\n");
+    let log = BufReader::new(sim.child.stdout.take().unwrap());
     let lines: Vec<String> = log.lines().take(3).map(Result::unwrap).collect();
     assert_eq!(
         lines,
@@ -75,25 +72,25 @@ fn scenario_steps_run_in_order() {
 
 #[test]
 fn invalid_scenario_exits_2() {
-    let tool = CliHarness::new()
+    let cli = CliHarness::new()
         .with_file("scenario.yaml", "version: 1\nrules:\n  - {match: '(', steps: [{as: bettr}]}\n");
-    tool.run(&["sim", "--port", "0", "--scenario", "scenario.yaml"])
+    cli.run(&["sim", "--port", "0", "--scenario", "scenario.yaml"])
         .assert_exit_code(2)
         .assert_stderr_contains(&[
             "unknown simulator behavior `bettr`",
             "scenario.yaml:3:",
-            "invalid regular expression `(`",
+            "invalid regular expression `(`: unclosed group",
         ]);
 }
 
 #[test]
 fn answers_are_deterministic() {
-    let tool = CliHarness::new();
-    let ask = || tool.run(&["ask", "-m", "sim-gemini/sloppy", "the same prompt"]).assert_exit_code(0).stdout;
+    let cli = CliHarness::new();
+    let ask = || cli.run(&["ask", "-m", "sim-gemini/sloppy", "the same prompt"]).assert_exit_code(0).stdout;
     assert_eq!(ask(), ask());
-    let flaky = |n: u32| tool.run(&["ask", "-m", "sim-openai/flaky-100", &format!("prompt {n}")]).code;
+    let flaky = |n: u32| cli.run(&["ask", "-m", "sim-openai/flaky-100", &format!("prompt {n}")]).code;
     assert_eq!(flaky(1), 3);
-    assert_eq!(tool.run(&["ask", "-m", "sim-openai/flaky-0", "prompt"]).code, 0);
+    assert_eq!(cli.run(&["ask", "-m", "sim-openai/flaky-0", "prompt"]).code, 0);
 }
 
 /// Sends one raw request and reads the response to its end.
@@ -109,17 +106,17 @@ fn send_request(url: &str, head: &str, body: &str) {
 
 #[test]
 fn log_lists_requests_with_controls_escaped() {
-    let mut served = SimProcess::start(&CliHarness::new(), &["--latency", "0ms"]);
-    send_request(&served.url, "GET /v1/models", "");
-    send_request(&served.url, "POST /v1/embeddings", r#"{"model":"good","input":["x"]}"#);
-    send_request(&served.url, "POST /no%1b[31m/path", "{}");
-    send_request(&served.url, "POST /v1/chat/completions", "no json");
+    let mut sim = SimProcess::start(&CliHarness::new(), &["--latency", "0ms"]);
+    send_request(&sim.url, "GET /v1/models", "");
+    send_request(&sim.url, "POST /v1/embeddings", r#"{"model":"good","input":["x"]}"#);
+    send_request(&sim.url, "POST /no%1b[31m/path", "{}");
+    send_request(&sim.url, "POST /v1/chat/completions", "no json");
     send_request(
-        &served.url,
+        &sim.url,
         "POST /v1/chat/completions",
         r#"{"model":"a\u001b[2J\nb","messages":[{"role":"user","content":"x"}]}"#,
     );
-    let log = BufReader::new(served.child.stdout.take().unwrap());
+    let log = BufReader::new(sim.child.stdout.take().unwrap());
     let lines: Vec<String> = log.lines().take(5).map(Result::unwrap).collect();
     assert_eq!(
         lines,

@@ -72,10 +72,13 @@ fn expected_outcome(fault: &str, outcome: FaultOutcome, provider: &str) -> Fault
 }
 
 fn fault_provider_cases() -> Vec<(&'static str, &'static str, FaultOutcome)> {
-    let of = |(fault, outcome, providers): (&'static str, FaultOutcome, &'static [&'static str])| {
-        providers.iter().map(move |provider| (*provider, fault, expected_outcome(fault, outcome, provider)))
-    };
-    FAULTS.into_iter().flat_map(of).collect()
+    let per_provider =
+        |(fault, outcome, providers): (&'static str, FaultOutcome, &'static [&'static str])| {
+            providers
+                .iter()
+                .map(move |provider| (*provider, fault, expected_outcome(fault, outcome, provider)))
+        };
+    FAULTS.into_iter().flat_map(per_provider).collect()
 }
 
 /// Runs `check` for every case, four at a time, and reports all failures.
@@ -83,26 +86,26 @@ fn fault_provider_cases() -> Vec<(&'static str, &'static str, FaultOutcome)> {
 fn for_each_case(check: impl Fn(&str, &str, FaultOutcome) -> Result<(), String> + Sync) {
     let cases = fault_provider_cases();
     assert_eq!(cases.len(), 95);
-    let (left, wrong) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));
+    let (remaining, failures) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let Some((provider, fault, outcome)) = left.lock().unwrap().next() else { break };
-                    if let Err(why) = check(provider, fault, *outcome) {
-                        wrong.lock().unwrap().push(format!("{provider} {fault}: {why}"));
+                    let Some((provider, fault, outcome)) = remaining.lock().unwrap().next() else { break };
+                    if let Err(problem) = check(provider, fault, *outcome) {
+                        failures.lock().unwrap().push(format!("{provider} {fault}: {problem}"));
                     }
                 }
             });
         }
     });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-fn check_equal(name: &str, found: &Value, expected: &Value, ran: &CliOutput) -> Result<(), String> {
-    let message = || format!("{name} is {found}, expected {expected}: {}{}", ran.stdout, ran.stderr);
-    if found == expected { Ok(()) } else { Err(message()) }
+fn check_equal(name: &str, actual: &Value, expected: &Value, output: &CliOutput) -> Result<(), String> {
+    let message = || format!("{name} is {actual}, expected {expected}: {}{}", output.stdout, output.stderr);
+    if actual == expected { Ok(()) } else { Err(message()) }
 }
 
 /// The answer of a simulated model to `hello`.
@@ -121,9 +124,9 @@ fn timeouts_yaml(fault: &str) -> &'static str {
 fn routes_yaml(second: bool) -> String {
     let route = |(provider, fault, _): (&str, &str, FaultOutcome)| {
         let more = if second { format!(", {provider}/good") } else { String::new() };
-        let timers = timeouts_yaml(fault);
+        let timeouts = timeouts_yaml(fault);
         format!(
-            "  {provider}-{fault}: {{candidates: [{provider}/{fault}{more}], retry: {{retries: 0}}, {timers}}}\n"
+            "  {provider}-{fault}: {{candidates: [{provider}/{fault}{more}], retry: {{retries: 0}}, {timeouts}}}\n"
         )
     };
     "version: 1\nroutes:\n".to_owned() + &fault_provider_cases().into_iter().map(route).collect::<String>()
@@ -131,18 +134,18 @@ fn routes_yaml(second: bool) -> String {
 
 #[test]
 fn every_fault_yields_specified_outcome() {
-    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
+    let cli = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
     for_each_case(|provider, fault, outcome| {
-        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
-        let envelope = ran.json();
+        let output = cli.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
+        let envelope = output.json();
         let (code, finish) = match outcome {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => {
-                check_equal("the class", &envelope["error"]["class"], &class.into(), &ran)?;
-                check_equal("the text", &envelope["text"], &"".into(), &ran)?;
+                check_equal("the class", &envelope["error"]["class"], &class.into(), &output)?;
+                check_equal("the text", &envelope["text"], &"".into(), &output)?;
                 (3, "error")
             }
             FullAnswer(finish) => {
-                check_equal("the text", &envelope["text"], &sim_answer_text(fault).into(), &ran)?;
+                check_equal("the text", &envelope["text"], &sim_answer_text(fault).into(), &output)?;
                 (0, finish)
             }
             TruncatedAnswer(finish) => {
@@ -152,35 +155,35 @@ fn every_fault_yields_specified_outcome() {
                     "the truncation check",
                     &json!(half && sim_answer_text(fault).starts_with(text)),
                     &true.into(),
-                    &ran,
+                    &output,
                 )?;
                 (0, finish)
             }
         };
-        check_equal("the list of unexpected fields", &envelope["unexpected"], &json!([]), &ran)?;
+        check_equal("the list of unexpected fields", &envelope["unexpected"], &json!([]), &output)?;
         if fault == "stall" {
-            check_equal("the phase", &envelope["attempts"][0]["failure"]["phase"], &"idle".into(), &ran)?;
+            check_equal("the phase", &envelope["attempts"][0]["failure"]["phase"], &"idle".into(), &output)?;
         }
-        check_equal("the finish reason", &envelope["finish_reason"], &finish.into(), &ran)?;
-        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+        check_equal("the finish reason", &envelope["finish_reason"], &finish.into(), &output)?;
+        check_equal("the exit code", &output.code.into(), &code.into(), &output)
     });
 }
 
 #[test]
 fn first_candidate_fault_still_exits_0() {
-    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
+    let cli = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
     for_each_case(|provider, fault, outcome| {
-        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
-        let envelope = ran.json();
+        let output = cli.run(&["route", &format!("{provider}-{fault}"), "--json", "hello"]);
+        let envelope = output.json();
         let (class, failovers) = match outcome {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => (class.into(), 1),
             FullAnswer(_) | TruncatedAnswer(_) => (Value::Null, 0),
         };
-        check_equal("the exit code", &ran.code.into(), &0.into(), &ran)?;
-        check_equal("the class", &envelope["attempts"][0]["failure"]["class"], &class, &ran)?;
-        check_equal("the failovers", &envelope["failovers"], &failovers.into(), &ran)?;
+        check_equal("the exit code", &output.code.into(), &0.into(), &output)?;
+        check_equal("the class", &envelope["attempts"][0]["failure"]["class"], &class, &output)?;
+        check_equal("the failovers", &envelope["failovers"], &failovers.into(), &output)?;
         if failovers == 1 {
-            check_equal("the text", &envelope["text"], &sim_answer_text("good").into(), &ran)?;
+            check_equal("the text", &envelope["text"], &sim_answer_text("good").into(), &output)?;
         }
         Ok(())
     });
@@ -188,10 +191,10 @@ fn first_candidate_fault_still_exits_0() {
 
 #[test]
 fn fault_after_streamed_output_exits_3() {
-    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
+    let cli = CliHarness::new().with_file("routes.yaml", &routes_yaml(true));
     for_each_case(|provider, fault, outcome| {
-        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--stream", "hello"]);
-        let shown = ran.stdout.trim_end();
+        let output = cli.run(&["route", &format!("{provider}-{fault}"), "--stream", "hello"]);
+        let shown = output.stdout.trim_end();
         let (code, is_correct) = match outcome {
             // Nothing was shown yet, so failover is invisible.
             FailsBeforeOutput(_) => (0, shown == sim_answer_text("good")),
@@ -200,10 +203,10 @@ fn fault_after_streamed_output_exits_3() {
             TruncatedAnswer(_) => (0, !shown.is_empty() && sim_answer_text(fault).starts_with(shown)),
         };
         let warned =
-            ran.stderr.contains("the stream broke after output was shown; the answer above is incomplete");
-        check_equal("the incomplete-answer warning", &warned.into(), &(code == 3).into(), &ran)?;
-        check_equal("the text check", &is_correct.into(), &true.into(), &ran)?;
-        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+            output.stderr.contains("the stream broke after output was shown; the answer above is incomplete");
+        check_equal("the incomplete-answer warning", &warned.into(), &(code == 3).into(), &output)?;
+        check_equal("the text check", &is_correct.into(), &true.into(), &output)?;
+        check_equal("the exit code", &output.code.into(), &code.into(), &output)
     });
 }
 
@@ -213,22 +216,24 @@ fn scenario_accepts_every_fault() {
         format!("  - {{match: '^{fault}$', models: [good], steps: [{{as: {fault}}}]}}\n")
     };
     let scenario = "version: 1\nrules:\n".to_owned() + &FAULTS.map(rule).concat();
-    let tool = CliHarness::new().with_file("scenario.yaml", &scenario);
-    let served = SimProcess::start(&tool, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
-    let routes = served.routes_yaml()
+    let cli = CliHarness::new().with_file("scenario.yaml", &scenario);
+    let sim = SimProcess::start(&cli, &["--scenario", "scenario.yaml", "--latency", "0ms"]);
+    let routes = sim.routes_yaml()
         + "routes:\n"
         + &SIM_PROVIDERS
             .iter()
             .map(|provider| {
-                let timers = timeouts_yaml("stall");
-                format!("  {provider}: {{candidates: [{provider}/good], retry: {{retries: 0}}, {timers}}}\n")
+                let timeouts = timeouts_yaml("stall");
+                format!(
+                    "  {provider}: {{candidates: [{provider}/good], retry: {{retries: 0}}, {timeouts}}}\n"
+                )
             })
             .collect::<String>();
-    let tool = tool.with_file("routes.yaml", &routes);
+    let cli = cli.with_file("routes.yaml", &routes);
     // One dialect per fault is enough here; the other tests cover all of them.
     for (at, (fault, outcome, providers)) in FAULTS.into_iter().enumerate() {
         let provider = providers[at % providers.len()];
-        let envelope = tool.run(&["route", provider, "--json", fault]).json();
+        let envelope = cli.run(&["route", provider, "--json", fault]).json();
         let found = match expected_outcome(fault, outcome, provider) {
             FailsBeforeOutput(class) | FailsAfterOutput(class) => (&envelope["error"]["class"], class),
             FullAnswer(finish) | TruncatedAnswer(finish) => (&envelope["finish_reason"], finish),
@@ -236,23 +241,23 @@ fn scenario_accepts_every_fault() {
         assert_eq!(found.0, found.1, "{provider} {fault}: {envelope}");
     }
     // An impossible combination is an error that names the possible dialects.
-    let ran = tool.run(&["route", "sim-ollama", "--json", "comments"]).assert_exit_code(3);
-    assert_eq!(ran.json()["error"]["class"], "bad_request");
-    ran.assert_stderr_contains(&[
+    let output = cli.run(&["route", "sim-ollama", "--json", "comments"]).assert_exit_code(3);
+    assert_eq!(output.json()["error"]["class"], "bad_request");
+    output.assert_stderr_contains(&[
         "fault `comments` is not possible with ollama, only with openai-chat, openai-responses, anthropic",
     ]);
 }
 
 #[test]
 fn no_stream_fault_cases() {
-    let tool = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
+    let cli = CliHarness::new().with_file("routes.yaml", &routes_yaml(false));
     for_each_case(|provider, fault, outcome| {
         if fault == "stall" {
-            // Without streaming, any response is silent until its end.
+            // Without streaming, every response is silent until it is complete.
             return Ok(());
         }
-        let ran = tool.run(&["route", &format!("{provider}-{fault}"), "--no-stream", "--json", "hello"]);
-        let envelope = ran.json();
+        let output = cli.run(&["route", &format!("{provider}-{fault}"), "--no-stream", "--json", "hello"]);
+        let envelope = output.json();
         let needs_stream = matches!(
             fault,
             "role-only" | "done-only" | "no-done" | "comments" | "no-message-stop" | "no-finish-reason"
@@ -266,21 +271,21 @@ fn no_stream_fault_cases() {
             }
             (_, FullAnswer(finish) | TruncatedAnswer(finish)) => (0, &envelope["finish_reason"], finish),
         };
-        check_equal("the outcome", actual, &expected.into(), &ran)?;
-        check_equal("the exit code", &ran.code.into(), &code.into(), &ran)
+        check_equal("the outcome", actual, &expected.into(), &output)?;
+        check_equal("the exit code", &output.code.into(), &code.into(), &output)
     });
 }
 
 #[test]
 fn filtered_tool_call_is_discarded() {
     let tools = r#"[{"name": "delete", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}]"#;
-    let tool = CliHarness::new().with_file("tools.json", tools);
+    let cli = CliHarness::new().with_file("tools.json", tools);
     for (_, outcome, providers) in FAULTS.into_iter().filter(|(fault, ..)| *fault == "safety-stop") {
         for provider in providers {
             let model = format!("{provider}/safety-stop");
             let arguments =
                 ["ask", "-m", &model, "--json", "--tools", "tools.json", "--tool-choice", "delete", "hello"];
-            let envelope = tool.run(&arguments).assert_exit_code(0).json();
+            let envelope = cli.run(&arguments).assert_exit_code(0).json();
             assert_eq!(envelope["tool_calls"], json!([]), "{provider}: {envelope}");
             let (FullAnswer(finish)
             | TruncatedAnswer(finish)

@@ -16,9 +16,9 @@ const ROUTES: &str =
     "version: 1\nroutes:\n  one-with-a-name-that-goes-on-and-on: {candidates: [sim-anthropic/terse]}\n";
 
 fn eval_stdout(columns: Option<&str>, more: &[&str]) -> String {
-    let tool = CliHarness::new().with_file("set.yaml", SET).with_file("routes.yaml", ROUTES);
-    let tool = columns.into_iter().fold(tool, |tool, columns| tool.with_env("COLUMNS", columns));
-    tool.run(&[&["eval", "set.yaml"], more].concat()).stdout
+    let cli = CliHarness::new().with_file("set.yaml", SET).with_file("routes.yaml", ROUTES);
+    let cli = columns.into_iter().fold(cli, |cli, columns| cli.with_env("COLUMNS", columns));
+    cli.run(&[&["eval", "set.yaml"], more].concat()).stdout
 }
 
 fn longest_line(text: &str) -> usize {
@@ -34,14 +34,14 @@ fn output_fits_columns() {
             let more = [more, &["--config", "routes.yaml"]].concat();
             let text = eval_stdout(Some(columns), &more);
             // A long name cannot be broken.
-            let fits = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
-            assert_eq!(text.lines().find(fits), None, "{more:?} at {columns}:\n{text}");
+            let overflows = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
+            assert_eq!(text.lines().find(overflows), None, "{more:?} at {columns}:\n{text}");
         }
     }
     let text = eval_stdout(Some("80"), &["--config", "routes.yaml"]);
     assert!(
         text.contains(
-            "\ngate: FAILED: sim-gemini/error-without-choices: none of 2 cases could be scored\n\
+            "\ngate: FAILED: sim-gemini/error-without-choices: none of the 2 cases could be\n  scored\n\
              gate: FAILED: sim-openai/good: 1 of 2 cases failed (no minimum is set, so every\n  case must pass)\n"
         ),
         "{text}"
@@ -71,7 +71,7 @@ fn narrow_table_becomes_lines() {
 /// Output to a pipe is not wrapped; an implausible COLUMNS value is ignored.
 #[test]
 fn output_without_valid_columns_is_not_wrapped() {
-    let unwrapped = "gate: FAILED: sim-gemini/error-without-choices: none of 2 cases could be scored\n";
+    let unwrapped = "gate: FAILED: sim-gemini/error-without-choices: none of the 2 cases could be scored\n";
     let more = ["-m", "sim-gemini/error-without-choices"];
     for columns in [None, Some("0"), Some("10"), Some("-1"), Some("wide")] {
         let text = eval_stdout(columns, &more);
@@ -82,13 +82,14 @@ fn output_without_valid_columns_is_not_wrapped() {
 /// `--resume` and `--baseline` take a run ID, so the header shows it.
 #[test]
 fn header_shows_run_id() {
-    let tool = CliHarness::new().with_file("set.yaml", SET);
-    let text = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(1).stdout;
+    let cli = CliHarness::new().with_file("set.yaml", SET);
+    let text = cli.run(&["eval", "set.yaml", "-m", "sim-openai/good"]).assert_exit_code(1).stdout;
     let id = text.lines().next().unwrap().rsplit_once(" · 2 cases · run ").unwrap().1.to_owned();
-    let ran = tool.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--baseline", &id]).assert_exit_code(0);
+    let output =
+        cli.run(&["eval", "set.yaml", "-m", "sim-openai/good", "--baseline", &id]).assert_exit_code(0);
     assert!(
-        ran.stdout.contains(&format!("paired comparison with sim-openai/good in run {id}\n")),
+        output.stdout.contains(&format!("paired comparison with sim-openai/good in run {id}\n")),
         "{}",
-        ran.stdout
+        output.stdout
     );
 }

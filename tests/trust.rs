@@ -1,4 +1,4 @@
-//! What untrusted project files may and may not do.
+//! Restrictions on untrusted project files.
 
 use std::fs;
 
@@ -8,29 +8,29 @@ use crate::test_host::TestHost;
 /// A project with these two files; a dead proxy blocks HTTPS requests to other hosts.
 fn project_harness(routes: &str, env: &str) -> CliHarness {
     let routes = format!("version: 1\nproviders:\n  {routes}\n");
-    let tool = CliHarness::new().with_file("routes.yaml", &routes).with_file(".env", env);
+    let cli = CliHarness::new().with_file("routes.yaml", &routes).with_file(".env", env);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(tool.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(cli.path(".env"), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    tool.with_env("HTTPS_PROXY", "http://127.0.0.1:1")
+    cli.with_env("HTTPS_PROXY", "http://127.0.0.1:1")
 }
 
 #[test]
 fn env_file_cannot_set_base_url() {
     let host = TestHost::start(vec![("POST ", 200, "{}".into())]);
     let env = format!("OPENAI_BASE_URL={}/v1\nGROQ_API_KEY=planted\n", host.url);
-    let tool = project_harness("groq: {api_key: {env: OPENAI_BASE_URL}}", &env)
+    let cli = project_harness("groq: {api_key: {env: OPENAI_BASE_URL}}", &env)
         .with_env("OPENAI_API_KEY", "planted");
-    let output = tool.run(&["check"]).assert_exit_code(0).collapsed_stdout();
+    let stdout = cli.run(&["check"]).assert_exit_code(0).collapsed_stdout();
     assert!(
-        output.contains(".env: provides GROQ_API_KEY (variables already set take precedence)"),
-        "{output}"
+        stdout.contains(".env: provides GROQ_API_KEY (variables already set take precedence)"),
+        "{stdout}"
     );
-    tool.run(&["ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
+    cli.run(&["ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
     // In a trusted file, the variable is only used as a key, not as a base URL.
-    tool.run(&["--config", "routes.yaml", "ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
+    cli.run(&["--config", "routes.yaml", "ask", "-m", "openai/gpt-6", "hi"]).assert_exit_code(3);
     assert!(host.requests().is_empty());
 }
 
@@ -41,17 +41,15 @@ fn env_file_cannot_set_aws_config_file() {
         "groq: {api_key: {env: AWS_CONFIG_FILE}}",
         "box: {dialect: openai-chat, base_url: 'https://box/v1', auth: none, api_key: {env: AWS_CONFIG_FILE}}",
     ] {
-        let tool = project_harness(entry, "AWS_CONFIG_FILE=evil\n");
-        let marker = tool.path("ran");
-        let tool = tool
+        let cli = project_harness(entry, "AWS_CONFIG_FILE=evil\n");
+        let marker = cli.path("ran");
+        let cli = cli
             .with_file("evil", &format!("[default]\ncredential_process = touch {}\n", marker.display()))
             .with_env("AWS_REGION", "eu-west-1")
             .with_env("AWS_EC2_METADATA_DISABLED", "true");
         for config in [&["ask"][..], &["--config", "routes.yaml", "ask"]] {
             let arguments = [config, &["-m", "bedrock/m", "hi"]].concat();
-            tool.run(&arguments)
-                .assert_exit_code(2)
-                .assert_stderr_contains(&["`bedrock` has no credentials"]);
+            cli.run(&arguments).assert_exit_code(2).assert_stderr_contains(&["`bedrock` has no credentials"]);
         }
         assert!(!marker.exists());
     }
@@ -75,9 +73,9 @@ fn changed_provider_hosts_are_untrusted() {
         ("box: {dialect: openai-chat, base_url: 'http://box/v1'}", "send prompts to http://box"),
         ("box: {dialect: openai-chat, auth: none, base_url: 'https://evil.example/v1'}", "send prompts to"),
     ];
-    for (entry, words) in cases {
-        let tool = project_harness(entry, "");
-        tool.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted", words]);
+    for (entry, expected) in cases {
+        let cli = project_harness(entry, "");
+        cli.run(&["check"]).assert_exit_code(0).assert_stderr_contains(&["is not trusted", expected]);
     }
     for entry in [
         "openai: {base_url: 'HTTPS://API.openai.com:443/v2'}",
@@ -85,37 +83,37 @@ fn changed_provider_hosts_are_untrusted() {
         "sim-openai: {base_url: 'http://localhost:1/v1'}",
         "box: {dialect: openai-chat, base_url: 'http://127.0.0.1:1/v1'}",
     ] {
-        let ran = project_harness(entry, "").run(&["check"]);
-        assert!(!ran.stderr.contains("not trusted"), "{entry}: {}", ran.stderr);
+        let output = project_harness(entry, "").run(&["check"]);
+        assert!(!output.stderr.contains("not trusted"), "{entry}: {}", output.stderr);
     }
 }
 
 #[test]
 fn check_trust_omits_untrusted_warning() {
-    let tool = project_harness(
+    let cli = project_harness(
         "box: {dialect: openai-chat, base_url: 'https://box/v1', api_key: {env: BOX_KEY}}",
         "",
     );
-    let ran = tool
+    let output = cli
         .run(&["check", "--trust"])
         .assert_exit_code(0)
         .assert_stderr_contains(&["is now trusted; run `slalom check --trust` again after each edit"]);
-    assert!(!ran.stderr.contains("not trusted"), "{}", ran.stderr);
+    assert!(!output.stderr.contains("not trusted"), "{}", output.stderr);
 }
 
 #[test]
 fn env_file_skips_empty_or_invalid_values() {
-    let tool = project_harness("groq: {}", "");
+    let cli = project_harness("groq: {}", "");
     let text = b"GROQ_API_KEY=\nXAI_API_KEY=planted\nXAI_API_KEY=\nnote=\xff\nMISTRAL_API_KEY=planted\n";
-    fs::write(tool.path(".env"), text).unwrap();
-    let ran = tool
+    fs::write(cli.path(".env"), text).unwrap();
+    let output = cli
         .run(&["check"])
         .assert_exit_code(0)
         .assert_stderr_contains(&[".env, line 4: expected NAME=VALUE"]);
     assert!(
-        ran.stdout.contains(".env: provides MISTRAL_API_KEY (variables already set take precedence)"),
+        output.stdout.contains(".env: provides MISTRAL_API_KEY (variables already set take precedence)"),
         "{}",
-        ran.stdout
+        output.stdout
     );
 }
 
@@ -141,7 +139,7 @@ fn untrusted_project(host: &TestHost, set_lines: &str) -> CliHarness {
 
 #[cfg(unix)]
 #[test]
-fn untrusted_golden_set_reads_only_plain_files_in_its_folder() {
+fn untrusted_set_reads_only_plain_files_in_folder() {
     const CASE: &str = "cases: [{id: one, vars: {q: x, where: '../secret.txt'}}]";
     for line in [
         "files: [../secret.txt]",
@@ -162,22 +160,22 @@ fn untrusted_golden_set_reads_only_plain_files_in_its_folder() {
     ] {
         let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
         let own_prompt = if line.starts_with("prompts") { "prompt: 'hi {{ q }}'\n" } else { "" };
-        let tool = untrusted_project(&host, &format!("{line}\n{CASE}"));
-        let text = fs::read_to_string(tool.path("sets/set.yaml")).unwrap().replace(own_prompt, "");
-        let tool = tool.with_file("sets/set.yaml", &text).with_file("sets/sub/x", "");
-        std::os::unix::fs::symlink("../secret.txt", tool.path("sets/link.txt")).unwrap();
-        std::os::unix::fs::symlink("..", tool.path("sets/linked")).unwrap();
-        std::process::Command::new("mkfifo").arg(tool.path("sets/fifo")).status().unwrap();
-        let ran = tool
+        let cli = untrusted_project(&host, &format!("{line}\n{CASE}"));
+        let text = fs::read_to_string(cli.path("sets/set.yaml")).unwrap().replace(own_prompt, "");
+        let cli = cli.with_file("sets/set.yaml", &text).with_file("sets/sub/x", "");
+        std::os::unix::fs::symlink("../secret.txt", cli.path("sets/link.txt")).unwrap();
+        std::os::unix::fs::symlink("..", cli.path("sets/linked")).unwrap();
+        std::process::Command::new("mkfifo").arg(cli.path("sets/fifo")).status().unwrap();
+        let output = cli
             .run(&["eval", "sets/set.yaml"])
             .assert_exit_code(2)
             .assert_stderr_contains(&["slalom check --trust"]);
-        assert!(host.requests().is_empty(), "{line}: {}", ran.stderr);
+        assert!(host.requests().is_empty(), "{line}: {}", output.stderr);
     }
 }
 
 #[test]
-fn untrusted_golden_set_takes_no_cases_or_schemas_from_outside() {
+fn untrusted_set_rejects_cases_schemas_outside_folder() {
     for lines in [
         "cases_from: [../secret.csv]",
         "cases: [{id: one, vars: {q: x}, assert: [json-schema: ../secret.json]}]",
@@ -185,23 +183,23 @@ fn untrusted_golden_set_takes_no_cases_or_schemas_from_outside() {
         "cases: [{id: one, vars: {q: x}, request: {schema: ../secret.json}}]",
     ] {
         let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
-        let tool = untrusted_project(&host, lines);
-        let ran = tool
+        let cli = untrusted_project(&host, lines);
+        let output = cli
             .run(&["eval", "sets/set.yaml"])
             .assert_exit_code(2)
             .assert_stderr_contains(&["slalom check --trust"]);
-        assert!(host.requests().is_empty(), "{lines}: {}", ran.stderr);
-        tool.run(&["check", "sets/set.yaml"]).assert_exit_code(2);
+        assert!(host.requests().is_empty(), "{lines}: {}", output.stderr);
+        cli.run(&["check", "sets/set.yaml"]).assert_exit_code(2);
     }
 }
 
 #[test]
-fn trusted_golden_set_reads_files_outside_its_folder() {
+fn trusted_set_reads_files_outside_folder() {
     let host = TestHost::start(vec![("POST ", 200, COMPLETION.into())]);
     let lines = "files: [../secret.txt, plain.txt]\ncases: [{id: one, vars: {q: x}}]";
-    let tool = untrusted_project(&host, lines);
-    tool.run(&["check", "--trust"]).assert_exit_code(0);
-    tool.run(&["eval", "sets/set.yaml"]).assert_exit_code(0);
+    let cli = untrusted_project(&host, lines);
+    cli.run(&["check", "--trust"]).assert_exit_code(0);
+    cli.run(&["eval", "sets/set.yaml"]).assert_exit_code(0);
     assert_eq!(host.requests().len(), 1);
     let untrusted = untrusted_project(&host, "files: [plain.txt]\ncases: [{id: one, vars: {q: x}}]");
     untrusted.run(&["eval", "sets/set.yaml"]).assert_exit_code(0);
@@ -218,7 +216,7 @@ fn untrusted_file_cannot_redirect_built_in_names() {
         host.url
     );
     let set = "version: 1\nname: s\nprompt: hi\nassert: [contains: ok]\ncases: [{id: a}]\n";
-    let tool = project_harness(&routes, "").with_file("set.yaml", set);
+    let cli = project_harness(&routes, "").with_file("set.yaml", set);
     for arguments in [
         &["ask", "-m", "haiku", "secret"][..],
         &["ask", "-m", " haiku ", "secret"],
@@ -230,25 +228,25 @@ fn untrusted_file_cannot_redirect_built_in_names() {
         &["eval", "set.yaml", "-m", "haiku"],
         &["embed", "-m", "haiku", "secret"],
     ] {
-        let ran = tool.run(arguments).assert_exit_code(2).assert_stderr_contains(&["not trusted"]);
-        assert!(host.requests().is_empty(), "{arguments:?}: {}", ran.stderr);
+        let output = cli.run(arguments).assert_exit_code(2).assert_stderr_contains(&["not trusted"]);
+        assert!(host.requests().is_empty(), "{arguments:?}: {}", output.stderr);
     }
     for name in ["mine", "helper/x", "route:own"] {
-        tool.run(&["ask", "-m", name, "hi"]).assert_exit_code(0);
+        cli.run(&["ask", "-m", name, "hi"]).assert_exit_code(0);
     }
     assert_eq!(host.requests().len(), 3);
-    tool.run(&["check", "--trust"]).assert_exit_code(0);
-    tool.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
-    tool.run(&["ask", "hi"]).assert_exit_code(0);
+    cli.run(&["check", "--trust"]).assert_exit_code(0);
+    cli.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
+    cli.run(&["ask", "hi"]).assert_exit_code(0);
     assert_eq!(host.requests().len(), 5);
 }
 
 #[test]
-fn untrusted_file_keeps_built_in_names_on_built_in_providers() {
-    let tool = CliHarness::new().with_file(
+fn untrusted_alias_to_built_in_provider_works() {
+    let cli = CliHarness::new().with_file(
         "routes.yaml",
         "version: 1\ndefaults: {route: everyday}\naliases: {haiku: sim-openai/good}\nroutes: {everyday: {candidates: [haiku]}}\n",
     );
-    tool.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
-    tool.run(&["ask", "hi"]).assert_exit_code(0);
+    cli.run(&["ask", "-m", "haiku", "hi"]).assert_exit_code(0);
+    cli.run(&["ask", "hi"]).assert_exit_code(0);
 }

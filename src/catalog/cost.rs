@@ -62,13 +62,15 @@ impl Cost {
 
     /// The sum of several costs, with the least reliable of their sources. Unknown if one of them is.
     pub fn sum(costs: impl IntoIterator<Item = Cost>) -> Cost {
-        let owed = costs.into_iter().filter(|cost| *cost != Self::ZERO);
-        let weaker = |a: CostSource, b: CostSource| if source_rank(a) >= source_rank(b) { a } else { b };
-        owed.reduce(|sum, cost| Cost {
-            nano_dollars: sum.nano_dollars.zip(cost.nano_dollars).map(|(a, b)| a.saturating_add(b)),
-            source: weaker(sum.source, cost.source),
-        })
-        .unwrap_or(Self::ZERO)
+        let nonzero = costs.into_iter().filter(|cost| *cost != Self::ZERO);
+        let less_reliable =
+            |a: CostSource, b: CostSource| if source_rank(a) >= source_rank(b) { a } else { b };
+        nonzero
+            .reduce(|sum, cost| Cost {
+                nano_dollars: sum.nano_dollars.zip(cost.nano_dollars).map(|(a, b)| a.saturating_add(b)),
+                source: less_reliable(sum.source, cost.source),
+            })
+            .unwrap_or(Self::ZERO)
     }
 
     pub fn usd(self) -> Option<f64> {
@@ -86,8 +88,8 @@ fn source_rank(source: CostSource) -> u8 {
     }
 }
 
-/// The billed tokens at these prices, rounded once, half up. `None` if a token count is unknown, or the price
-/// of a part that is not zero. Ignores a cost that the provider reports.
+/// The billed tokens at these prices, rounded once, half up. `None` if a token count is unknown, or if the
+/// price of a nonzero part is unknown. Ignores a cost that the provider reports.
 pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollars> {
     let reported = usage.input_tokens.zip(usage.output_tokens);
     let (input, output) = usage.billed_tokens.or(reported)?;
@@ -100,14 +102,14 @@ pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollar
     // Some providers report more cached tokens than input.
     let plain = input.saturating_sub(cached).saturating_sub(short).saturating_sub(long);
     // Reasoning is part of the output and has its price unless it has one of its own.
-    let reasoned = price.reasoning.map_or(0, |_| part(usage.reasoning_tokens).min(output));
+    let reasoning = price.reasoning.map_or(0, |_| part(usage.reasoning_tokens).min(output));
     let parts = [
         (plain, price.input),
         (cached, price.cached_input),
         (short, price.cache_write),
         (long, price.cache_write_1h),
-        (output - reasoned, price.output),
-        (reasoned, price.reasoning),
+        (output - reasoning, price.output),
+        (reasoning, price.reasoning),
     ];
     let mut total: u128 = 0;
     for (tokens, per_million) in parts {

@@ -11,11 +11,11 @@ enum ExamplePrices {
     /// A built-in model.
     Model(&'static str),
     /// Input, cached, cache write, one-hour cache write, output, reasoning: nano-dollars per million.
-    Price([Option<u64>; 6]),
+    Custom([Option<u64>; 6]),
 }
-use ExamplePrices::{Model, Price as Made};
+use ExamplePrices::{Custom, Model};
 
-/// Input, cached, written to a cache, of these for one hour, output, reasoning.
+/// Input, cached, cache write (in total), one-hour cache write, output, reasoning.
 type ExampleTokens = [u64; 6];
 
 const UNREPORTED: u64 = u64::MAX;
@@ -34,9 +34,9 @@ fn example_usage(tokens: ExampleTokens) -> Usage {
     }
 }
 
-const HALF_NANO_PER_TOKEN: ExamplePrices = Made([Some(500_000), None, None, None, Some(500_000), None]);
-const ONE_NANO_PER_MILLION: ExamplePrices = Made([Some(1), None, None, None, Some(1), None]);
-const FREE: ExamplePrices = Made([Some(0), None, None, None, Some(0), None]);
+const HALF_NANO_PER_TOKEN: ExamplePrices = Custom([Some(500_000), None, None, None, Some(500_000), None]);
+const ONE_NANO_PER_MILLION: ExamplePrices = Custom([Some(1), None, None, None, Some(1), None]);
+const FREE: ExamplePrices = Custom([Some(0), None, None, None, Some(0), None]);
 
 /// Name, price, usage, nano-dollars.
 const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
@@ -171,21 +171,21 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ("embedding", Model("openai/text-embedding-3-small"), [1_000_000, 0, 0, 0, 0, 0], Some(20_000_000)),
     (
         "no price for cached tokens",
-        Made([Some(1), None, Some(1), None, Some(1), None]),
+        Custom([Some(1), None, Some(1), None, Some(1), None]),
         [10, 1, 0, 0, 1, 0],
         None,
     ),
     (
         "no price for written tokens",
-        Made([Some(1), Some(1), None, None, Some(1), None]),
+        Custom([Some(1), Some(1), None, None, Some(1), None]),
         [10, 0, 1, 0, 1, 0],
         None,
     ),
-    ("no price for output", Made([Some(1), None, None, None, None, None]), [10, 0, 0, 0, 1, 0], None),
+    ("no price for output", Custom([Some(1), None, None, None, None, None]), [10, 0, 0, 0, 1, 0], None),
     // An unknown price of an unused part does not matter: 10 × 1,000 = 10,000
     (
         "unknown and unused",
-        Made([Some(1_000_000_000), None, None, None, None, None]),
+        Custom([Some(1_000_000_000), None, None, None, None, None]),
         [10, 0, 0, 0, 0, 0],
         Some(10_000),
     ),
@@ -206,20 +206,20 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     // 10^15 × 1,000
     (
         "huge",
-        Made([Some(1_000_000_000), None, None, None, None, None]),
+        Custom([Some(1_000_000_000), None, None, None, None, None]),
         [1_000_000_000_000_000, 0, 0, 0, 0, 0],
         Some(1_000_000_000_000_000_000),
     ),
     // 10^18 × 1,000 = 10^21 does not fit in 64 bits
     (
         "beyond 64 bits",
-        Made([Some(1_000_000_000), None, None, None, None, None]),
+        Custom([Some(1_000_000_000), None, None, None, None, None]),
         [1_000_000_000_000_000_000, 0, 0, 0, 0, 0],
         None,
     ),
     (
         "beyond 128 bits",
-        Made([Some(u64::MAX), Some(u64::MAX), None, None, Some(u64::MAX), None]),
+        Custom([Some(u64::MAX), Some(u64::MAX), None, None, Some(u64::MAX), None]),
         [UNREPORTED - 1, UNREPORTED - 1, 0, 0, UNREPORTED - 1, 0],
         None,
     ),
@@ -227,7 +227,7 @@ const COST_EXAMPLES: &[(&str, ExamplePrices, ExampleTokens, Option<u64>)] = &[
     ("more cached than input", Model("anthropic/claude-haiku-4-5"), [100, 150, 0, 0, 10, 0], Some(65_000)),
     // More cached and written than input: 80 × 100 + 40 × 1,250 + 0 = 8,000 + 50,000
     ("more of both than input", Model("anthropic/claude-haiku-4-5"), [100, 80, 40, 0, 0, 0], Some(58_000)),
-    // A vendor that does not report caching: 412 × 1,000 + 96 × 5,000
+    // A provider that does not report caching: 412 × 1,000 + 96 × 5,000
     (
         "caches not counted",
         Model("anthropic/claude-haiku-4-5"),
@@ -242,7 +242,7 @@ fn example_pricing(prices: &ExamplePrices) -> Pricing {
             let (provider, model) = name.split_once('/').unwrap();
             Catalog::default().find(provider, model).unwrap_or_else(|| panic!("{name}")).pricing
         }
-        Made([input, cached_input, cache_write, cache_write_1h, output, reasoning]) => {
+        Custom([input, cached_input, cache_write, cache_write_1h, output, reasoning]) => {
             let (input, cached_input, output) = (*input, *cached_input, *output);
             let (cache_write, cache_write_1h, reasoning) = (*cache_write, *cache_write_1h, *reasoning);
             let base = TokenPrices { input, cached_input, cache_write, cache_write_1h, output, reasoning };
@@ -253,34 +253,34 @@ fn example_pricing(prices: &ExamplePrices) -> Pricing {
 
 #[test]
 fn cost_matches_hand_calculation() {
-    let mut wrong = Vec::new();
+    let mut mismatches = Vec::new();
     for (name, prices, tokens, expected) in COST_EXAMPLES {
         let cost = Cost::from_usage(&example_usage(*tokens), Some(&example_pricing(prices)));
         if cost.nano_dollars != *expected {
-            wrong.push(format!("{name}: {:?}, by hand {expected:?}", cost.nano_dollars));
+            mismatches.push(format!("{name}: {:?}, by hand {expected:?}", cost.nano_dollars));
         }
         let source = if expected.is_some() { CostSource::Catalog } else { CostSource::Unknown };
         assert_eq!(cost.source, source, "{name}");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
     println!("{} costs calculated by hand", COST_EXAMPLES.len());
 }
 
 #[test]
 fn billed_tokens_override_reported_usage() {
-    let command = example_pricing(&Model("cohere/command-r7b-12-2024"));
+    let pricing = example_pricing(&Model("cohere/command-r7b-12-2024"));
     // 8 × 37.5 + 10 × 150 = 300 + 1,500; the 503 input tokens include Cohere's own template.
     let billed = Usage { billed_tokens: Some((8, 10)), ..example_usage([503, 400, 0, 0, 12, 0]) };
-    assert_eq!(Cost::from_usage(&billed, Some(&command)).nano_dollars, Some(1_800));
+    assert_eq!(Cost::from_usage(&billed, Some(&pricing)).nano_dollars, Some(1_800));
     // 1 × 37.5 = 37.5: rounds up
     let one = Usage {
         billed_tokens: Some((1, 0)),
         ..example_usage([496, UNREPORTED, UNREPORTED, UNREPORTED, 0, UNREPORTED])
     };
-    assert_eq!(Cost::from_usage(&one, Some(&command)).nano_dollars, Some(38));
+    assert_eq!(Cost::from_usage(&one, Some(&pricing)).nano_dollars, Some(38));
     // Billed tokens suffice without reported ones.
     let alone = Usage { billed_tokens: Some((2, 0)), ..Usage::default() };
-    assert_eq!(Cost::from_usage(&alone, Some(&command)).nano_dollars, Some(75));
+    assert_eq!(Cost::from_usage(&alone, Some(&pricing)).nano_dollars, Some(75));
 }
 
 #[test]
@@ -299,8 +299,8 @@ fn provider_cost_overrides_list_price() {
     // A reported cost of zero counts.
     let free = Cost::from_usage(&Usage { reported_cost_nano_usd: Some(0), ..Usage::default() }, Some(&price));
     assert_eq!(free, Cost { nano_dollars: Some(0), source: CostSource::Provider });
-    let guessed = Usage { is_estimated: true, ..example_usage([10, 0, 0, 0, 1, 0]) };
-    assert_eq!(Cost::from_usage(&guessed, Some(&price)).source, CostSource::Estimated);
+    let estimated = Usage { is_estimated: true, ..example_usage([10, 0, 0, 0, 1, 0]) };
+    assert_eq!(Cost::from_usage(&estimated, Some(&price)).source, CostSource::Estimated);
 }
 
 #[test]

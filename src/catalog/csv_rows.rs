@@ -53,7 +53,7 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
         model,
         mode,
         context,
-        most,
+        max_output,
         prices @ ..,
         refuses,
         efforts,
@@ -72,7 +72,7 @@ pub(super) fn parse_row(line: &str) -> Result<ModelFacts, String> {
         model: model.to_owned(),
         mode: parse_choice(mode, "mode", ModelMode::ALL, ModelMode::name)?.unwrap_or_default(),
         context_tokens: parse_count(context, "context_tokens")?,
-        max_output_tokens: parse_count(most, "max_output_tokens")?,
+        max_output_tokens: parse_count(max_output, "max_output_tokens")?,
         pricing: Pricing { base: parse_prices(prices, |at| COLUMNS[5 + at])?, tiers: parse_tiers(tiers)? },
         rejected_parameters: parse_words(refuses, "refuses", parse_parameter)?,
         efforts: parse_words(efforts, "efforts", |word| word.parse().ok())?,
@@ -131,14 +131,14 @@ fn parse_prices(written: [&str; 6], column: impl Fn(usize) -> &'static str) -> R
 fn parse_tiers(written: &str) -> Result<Vec<(u64, TokenPrices)>, String> {
     let mut tiers: Vec<(u64, TokenPrices)> = Vec::new();
     for tier in written.split(';').filter(|tier| !tier.is_empty()) {
-        let wrong = || {
+        let invalid = || {
             format!("invalid tier `{tier}`: expected a number of tokens and six prices, in ascending order")
         };
         let fields: Vec<&str> = tier.split(' ').collect();
-        let [above, prices @ ..]: [&str; 7] = fields.try_into().map_err(|_| wrong())?;
-        let above = above.parse().map_err(|_| wrong())?;
+        let [above, prices @ ..]: [&str; 7] = fields.try_into().map_err(|_| invalid())?;
+        let above = above.parse().map_err(|_| invalid())?;
         if tiers.last().is_some_and(|(before, _)| *before >= above) {
-            return Err(wrong());
+            return Err(invalid());
         }
         tiers.push((above, parse_prices(prices, |_| "tiers")?));
     }
@@ -178,8 +178,8 @@ fn parse_date(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = |_| format!("invalid date `{text}` in column deprecated");
-    text.parse::<jiff::civil::Date>().map_err(wrong)?;
+    let invalid = |_| format!("invalid date `{text}` in column deprecated");
+    text.parse::<jiff::civil::Date>().map_err(invalid)?;
     Ok(Some(text.to_owned()))
 }
 

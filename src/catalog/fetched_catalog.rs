@@ -72,7 +72,7 @@ pub(crate) fn built_in_date() -> Date {
     BUILT_IN_DATE.parse().unwrap_or_default()
 }
 
-/// Where a model is before its retirement date.
+/// The state of a model relative to its retirement date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
     /// The date is unknown or more than 30 days away.

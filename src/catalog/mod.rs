@@ -90,12 +90,15 @@ impl Catalog {
 
     /// The most similar model name at a provider, for "did you mean".
     pub fn nearest_model(&self, provider: &str, model: &str) -> Option<String> {
-        let near = self
+        let similar = self
             .all()
             .into_iter()
             .filter(|f| f.provider == provider)
             .map(|f| (strsim::jaro_winkler(&f.model, model), f.model));
-        near.filter(|(likeness, _)| *likeness > 0.85).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+        similar
+            .filter(|(similarity, _)| *similarity > 0.85)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name)
     }
 
     pub fn fetched(&self) -> Option<&FetchedCatalog> {

@@ -18,7 +18,7 @@ pub struct ModelFacts {
     /// Supported effort levels; empty if unknown.
     pub efforts: Vec<ReasoningEffort>,
     pub capabilities: Capabilities,
-    /// How the model is told to reason, if the dialect has several ways.
+    /// How reasoning is controlled, if the dialect has several ways.
     pub reasoning_control: Option<ReasoningControl>,
     /// The date from which the provider may stop serving it (ISO 8601).
     pub retirement_date: Option<String>,

@@ -21,16 +21,16 @@ pub struct TokenPrices {
 }
 
 impl TokenPrices {
-    /// These prices, with unknown ones taken from `under`.
+    /// These prices, with unknown ones taken from `fallback`.
     #[must_use]
-    pub fn or(self, under: Self) -> Self {
+    pub fn or(self, fallback: Self) -> Self {
         Self {
-            input: self.input.or(under.input),
-            cached_input: self.cached_input.or(under.cached_input),
-            cache_write: self.cache_write.or(under.cache_write),
-            cache_write_1h: self.cache_write_1h.or(under.cache_write_1h),
-            output: self.output.or(under.output),
-            reasoning: self.reasoning.or(under.reasoning),
+            input: self.input.or(fallback.input),
+            cached_input: self.cached_input.or(fallback.cached_input),
+            cache_write: self.cache_write.or(fallback.cache_write),
+            cache_write_1h: self.cache_write_1h.or(fallback.cache_write_1h),
+            output: self.output.or(fallback.output),
+            reasoning: self.reasoning.or(fallback.reasoning),
         }
     }
 }
@@ -38,7 +38,7 @@ impl TokenPrices {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pricing {
     pub base: TokenPrices,
-    /// Prices for the whole request above a number of input tokens, ascending. For a vendor with price
+    /// Prices for the whole request above a number of input tokens, ascending. For a provider with price
     /// ranges, each range but the first is a tier, and a last tier of unknown prices follows the last range.
     pub tiers: Vec<(u64, TokenPrices)>,
 }

@@ -2,7 +2,7 @@
 
 use crate::chat::{Request, Usage};
 
-/// Upper bound of the tokens that a vendor adds to each message.
+/// Upper bound of the tokens that a provider adds to each message.
 const FRAMING_TOKENS_PER_MESSAGE: u64 = 16;
 
 /// An upper bound of a request's input tokens. In every tokenizer in use, a token covers at least one byte,

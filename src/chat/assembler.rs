@@ -106,11 +106,11 @@ impl Assembler {
         let mut pieces = self.parts;
         // If the response was cut off, its last tool call may be incomplete, and an incomplete call must
         // never be passed on. A reported refusal can also be a filter that stopped the model midway.
-        let cut = matches!(
+        let truncated = matches!(
             finish_reason,
             FinishReason::Length | FinishReason::ContentFilter | FinishReason::Refusal
         );
-        if let (true, Some(PartialPart::ToolCall { name, arguments, .. })) = (cut, pieces.last())
+        if let (true, Some(PartialPart::ToolCall { name, arguments, .. })) = (truncated, pieces.last())
             && serde_json::from_str::<Value>(arguments).is_err()
         {
             unexpected.push(format!("dropped the truncated call of tool `{name}`"));

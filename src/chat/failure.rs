@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::sanitize_message;
 
-/// The classes of failures. The class alone decides about retry, failover, and health; no module above
-/// `dialect` looks at a status code or a provider's error string.
+/// The classes of failures. The class alone determines retry, failover, and health; no module above `dialect`
+/// looks at a status code or a provider's error string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
@@ -29,11 +29,11 @@ pub enum FailureClass {
     ContentPolicy,
     /// The request itself is invalid, so another candidate would reject it too.
     BadRequest,
-    /// A 200 whose body does not match the dialect.
+    /// A 200 response whose body does not match the dialect.
     Malformed,
     /// The stream ended without the dialect's terminal event.
     Truncated,
-    /// A 200 without content and without a reason for that.
+    /// A 200 response without content and without a finish reason that explains it.
     Empty,
     /// The caller canceled the call.
     Cancelled,

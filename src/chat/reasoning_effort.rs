@@ -31,18 +31,18 @@ impl ReasoningEffort {
     }
 
     /// Returns the level in `offered` nearest to this one, or the lower one of two equally near levels.
-    /// Reasoning is never switched off, or on, by this unless nothing else is offered.
+    /// Switches reasoning on or off only if no other level is offered.
     pub fn nearest_supported(self, offered: &[Self]) -> Option<Self> {
-        let far = |level: &Self| {
+        let distance = |level: &Self| {
             let steps = (*level as i16 - self as i16).abs();
             let across = (*level == Self::None) != (self == Self::None);
             (across, steps, *level)
         };
-        offered.iter().copied().min_by_key(far)
+        offered.iter().copied().min_by_key(distance)
     }
 
     /// Reasoning tokens for providers that take a budget instead of a level: a share of the output limit
-    /// `most`, so that the response still fits after the reasoning.
+    /// `output_limit`, so that the response still fits after the reasoning.
     pub fn token_budget(self, output_limit: u64) -> u64 {
         let share = match self {
             Self::None => return 0,
@@ -70,11 +70,11 @@ pub struct ParseReasoningEffortError(String);
 impl FromStr for ReasoningEffort {
     type Err = ParseReasoningEffortError;
 
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
-            .find(|level| level.as_str() == word)
-            .ok_or_else(|| ParseReasoningEffortError(word.to_owned()))
+            .find(|level| level.as_str() == name)
+            .ok_or_else(|| ParseReasoningEffortError(name.to_owned()))
     }
 }
 

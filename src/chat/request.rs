@@ -29,8 +29,8 @@ pub struct Request {
     pub reasoning_effort: Option<ReasoningEffort>,
     /// Asks the provider to cache the prompt, where caching is not automatic.
     pub prompt_cache: Option<PromptCacheTtl>,
-    /// Options of individual providers, by provider name, in that provider's own fields. They are merged into
-    /// the body when it is sent.
+    /// Provider-specific options by provider name, as fields of that provider's API. They are merged into the
+    /// body when it is sent.
     pub provider_options: BTreeMap<String, Map<String, Value>>,
 }
 

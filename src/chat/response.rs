@@ -5,7 +5,7 @@ use super::{FinishReason, Message, Part, Role, Usage};
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolCall {
-    /// The provider's ID of the call; empty if it gives none.
+    /// The provider's ID for the call; empty if it gives none.
     pub id: String,
     pub name: String,
     /// The parsed arguments. Invalid JSON is kept as a string.
@@ -16,7 +16,7 @@ pub struct ToolCall {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Citation {
     pub url: Option<String>,
-    /// The source's title, or the provider's ID of it.
+    /// The source's title, or the provider's ID for it.
     pub title: Option<String>,
     /// The quoted source text, or the passage of the response that the source supports.
     pub text: Option<String>,
@@ -36,7 +36,7 @@ pub struct Response {
     pub parts: Vec<Part>,
     pub finish_reason: FinishReason,
     pub usage: Usage,
-    /// Paths of fields and values that this version does not know or misses.
+    /// Paths of unknown fields and values, and of expected fields that are missing.
     pub unexpected_fields: Vec<String>,
     /// Provider fields worth keeping, under the provider's names.
     pub provider_fields: serde_json::Map<String, Value>,

@@ -39,9 +39,10 @@ fn is_api_key_char(c: char) -> bool {
 
 /// An API key is long and has a known prefix. Masked keys (`sk-ab***yz`) count too.
 fn is_probable_api_key(word: &str) -> bool {
-    let begins = API_KEY_PREFIXES.iter().find(|b| word.starts_with(*b));
-    begins.is_some_and(|b| {
-        word.len() >= b.len() + 8 && word[b.len()..].bytes().any(|c| c.is_ascii_digit() || c == b'*')
+    let prefix = API_KEY_PREFIXES.iter().find(|prefix| word.starts_with(**prefix));
+    prefix.is_some_and(|prefix| {
+        word.len() >= prefix.len() + 8
+            && word[prefix.len()..].bytes().any(|c| c.is_ascii_digit() || c == b'*')
     })
 }
 

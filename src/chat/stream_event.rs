@@ -21,7 +21,7 @@ pub enum StreamEvent {
     ToolCallStart {
         /// Position among the response's tool calls, in order of first appearance.
         index: usize,
-        /// The provider's ID of the call; empty if it gives none.
+        /// The provider's ID for the call; empty if it gives none.
         id: String,
         name: String,
     },
@@ -38,7 +38,7 @@ pub enum StreamEvent {
         name: &'static str,
         value: Value,
     },
-    /// Path of a field or value that this version does not know or misses.
+    /// Path of an unknown field or value, or of an expected field that is missing.
     UnexpectedField(String),
     /// The dialect's terminal event.
     Finish(FinishReason),

@@ -38,7 +38,7 @@ pub enum ToolChoice {
     Named(String),
 }
 
-/// The structured output that a request demands.
+/// The structured output that a request requires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResponseFormat {
     /// Any valid JSON.

@@ -16,7 +16,7 @@ pub struct Usage {
     pub cache_write_1h_tokens: Option<u64>,
     pub output_tokens: Option<u64>,
     pub reasoning_tokens: Option<u64>,
-    /// Billed input and output tokens, where the provider bills other counts than it reports (Cohere).
+    /// Billed input and output tokens, where they differ from the reported counts (Cohere).
     #[serde(skip)]
     pub billed_tokens: Option<(u64, u64)>,
     /// Cost reported by the provider, in billionths of a US dollar.
@@ -28,7 +28,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Takes over every count that is set in `newer` and keeps the others.
+    /// Overwrites every count that is set in `newer` and keeps the others.
     pub fn merge(&mut self, newer: &Usage) {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);
         self.cached_input_tokens = newer.cached_input_tokens.or(self.cached_input_tokens);

@@ -29,11 +29,11 @@ pub(crate) struct EmbedArgs {
     /// Embedding length, if the model supports a choice
     ///
     /// If the model returns another length, slalom prints a warning.
-    #[arg(long, value_name = "N", help_heading = "Embedding")]
+    #[arg(long, value_name = "N", value_parser = super::parse_whole_number, help_heading = "Embedding")]
     pub dimensions: Option<u64>,
     /// Print a JSON object with embeddings, tokens, and cost
     ///
-    /// The object has the schema `slalom.embeddings/1`. Without --json, each line is one embedding, as a JSON array.
+    /// The object has the schema `slalom.embeddings/1`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Time limit, such as 90s

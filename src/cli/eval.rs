@@ -11,7 +11,7 @@ Examples:
   slalom eval golden-sets/support-triage.yaml -m luna --save-baseline luna.json
   slalom eval golden-sets/support-triage.yaml -m haiku --baseline luna.json";
 
-/// Options about models, calls, and the gate, which an audit does not use.
+/// Arguments that conflict with `--audit`: those about models, calls, and the gate.
 const AUDIT_CONFLICTS: [&str; 29] = [
     "models",
     "repeat",
@@ -74,7 +74,7 @@ pub(crate) struct EvalArgs {
     /// Run only cases whose ID matches
     #[arg(long, value_name = "REGEX", display_order = 2, help_heading = "Evaluation")]
     pub filter: Option<String>,
-    /// Run only cases with this tag (repeatable: any of them)
+    /// Run only cases with this tag (repeatable; any may match)
     #[arg(long = "tag", value_name = "TAG", help_heading = "Evaluation")]
     pub tags: Vec<String>,
     /// Run a random sample of N cases
@@ -83,7 +83,7 @@ pub(crate) struct EvalArgs {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..),
+        value_parser = super::parse_count::<u32>,
         help_heading = "Evaluation"
     )]
     pub sample: Option<u32>,
@@ -97,12 +97,10 @@ pub(crate) struct EvalArgs {
     )]
     pub sample_seed: Option<u64>,
     /// Run each case N times [default: the set's, else 1]
-    ///
-    /// The default is the set's `repeat`, else 1.
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..),
+        value_parser = super::parse_count::<u32>,
         help_heading = "Evaluation"
     )]
     pub repeat: Option<u32>,
@@ -113,7 +111,7 @@ pub(crate) struct EvalArgs {
     #[arg(
         long,
         value_name = "K",
-        value_parser = clap::value_parser!(u32).range(1..),
+        value_parser = super::parse_count::<u32>,
         help_heading = "Evaluation"
     )]
     pub min_pass: Option<u32>,
@@ -131,8 +129,8 @@ pub(crate) struct EvalArgs {
     pub dry_run: bool,
     /// Check the set itself, without calling a model
     ///
-    /// Each reference must pass its own assertions, and wrong answers derived from it (mutants) must fail them. Exits 1 if
-    /// not. Takes --filter, --tag, --sample, --sample-seed, --min-caught, --audit-seed, and --json, and cannot be combined
+    /// Each reference must pass its own assertions, and wrong answers derived from it (mutants) must fail them. Exits 1
+    /// otherwise. Takes --filter, --tag, --sample, --sample-seed, --min-caught, --audit-seed, and --json, and cannot be combined
     /// with options about models, calls, the gate, or reports.
     #[arg(long, conflicts_with_all = AUDIT_CONFLICTS, help_heading = "Evaluation")]
     pub audit: bool,
@@ -162,7 +160,7 @@ pub(crate) struct EvalArgs {
         help_heading = "Evaluation"
     )]
     pub audit_seed: u64,
-    /// Resume a run [default: the latest unfinished match]
+    /// Resume a run [default: the latest unfinished one]
     ///
     /// Without RUN, resumes the latest unfinished run of this set with these subjects. Cases already scored are not run
     /// again; unscored ones are. The selection of cases and --repeat stay as they were. Takes one set. Put SET before
@@ -197,10 +195,10 @@ pub(crate) struct EvalArgs {
     /// Not possible for cases with a `first-token` assertion.
     #[arg(long, hide_short_help = true, help_heading = "Evaluation")]
     pub no_stream: bool,
-    /// Adjust the weights of a weighted route to the results
+    /// Adjust the weights of a weighted route based on the results
     ///
     /// The weights are stored in the ledger, not in routes.yaml. A weight is multiplied by the candidate's pass rate
-    /// relative to the best one, and never falls below a fifth. Needs one complete set, without `prompts:`, and two
+    /// relative to the best one, and never falls below one fifth of its configured value. Needs one complete set, without `prompts:`, and two
     /// candidates of the route among the subjects. `slalom route ROUTE --reset` restores the weights.
     #[arg(long, value_name = "ROUTE", hide_short_help = true, help_heading = "Evaluation")]
     pub reweight: Option<String>,
@@ -212,7 +210,7 @@ pub(crate) struct EvalArgs {
         short = 'j',
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..),
+        value_parser = super::parse_count::<u16>,
         help_heading = "Limits"
     )]
     pub concurrency: Option<u16>,
@@ -234,7 +232,7 @@ pub(crate) struct EvalArgs {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..),
+        value_parser = super::parse_count::<u64>,
         help_heading = "Limits"
     )]
     pub max_errors: Option<u64>,

@@ -52,7 +52,7 @@ pub(crate) struct GateArgs {
     /// Compare with a model, route, run ID, or saved file
     ///
     /// A model or route is run along with the other subjects. ID:SUBJECT selects one subject of an earlier run. The gate
-    /// fails if a subject is worse than the baseline with statistical confidence. Minimum rates do not apply to the baseline
+    /// fails if a subject is significantly worse than the baseline. Minimum rates do not apply to the baseline
     /// itself.
     #[arg(long, value_name = "BASELINE")]
     pub baseline: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) struct GateArgs {
     /// The default is the set's `metric`, else pass_rate. Requires --baseline or --drift.
     #[arg(long, value_name = "METRIC", hide_short_help = true)]
     pub metric: Option<MetricArg>,
-    /// Largest drop from the baseline to allow, 0 to 1
+    /// Largest allowed drop from the baseline, 0 to 1
     ///
     /// Fails on a larger observed drop, even one that is not statistically significant. Requires --baseline.
     #[arg(
@@ -78,7 +78,7 @@ pub(crate) struct GateArgs {
         requires = "baseline"
     )]
     pub max_drop: Option<f64>,
-    /// Differences this small count as equivalent, 0 to 1
+    /// Largest difference that counts as equivalent, 0 to 1
     ///
     /// Requires --baseline.
     #[arg(
@@ -106,8 +106,8 @@ pub(crate) struct GateArgs {
     /// Run a command for each subject that got worse
     ///
     /// A program with arguments; no shell is used. Arguments may contain template variables, as in '{{ subject }}':
-    /// `subject`, `set`, `usual` (earlier value), `now` (current value), and `difference`. It gets no API keys, and at most
-    /// one minute. Requires --drift.
+    /// `subject`, `set`, `usual` (value in earlier runs), `now` (current value), and `difference`. It receives no API keys
+    /// and is stopped after one minute. Requires --drift.
     #[arg(long, value_name = "COMMAND", requires = "drift", hide_short_help = true)]
     pub on_drift: Option<String>,
 }

@@ -36,7 +36,7 @@ Examples:
   slalom compare -m sim-openai/good,sim-gemini/terse \"Why is the sky blue?\"
 
 Exit codes: 0 success, 1 check failed, 2 invalid usage, 3 no answer, 4 stopped
-by a limit. Details: slalom help exit-codes, slalom help environment";
+by a limit. See also: slalom help exit-codes, slalom help environment";
 
 /// Print help for a command or a topic: exit-codes, environment
 #[derive(Clone, Debug, Args)]
@@ -64,14 +64,15 @@ Exit codes
 If several apply, the first of these wins: 129, 130, or 143; 2; 4; 3; 1; 0.
 
 Notes:
-  - An answer that ended at the token limit, at a content filter, as a refusal,
-    or as a pause is an answer: exit 0, with a warning. A stream that breaks
-    before its end is not: exit 3.
+  - An answer that was cut off at the token limit or by a content filter, a
+    refusal, and a paused turn count as answers: exit 0, with a warning. A
+    stream that breaks before its end does not: exit 3.
   - --timeout exits 4; the `deadline` of a route exits 3.
   - A missing API key exits 2 if no candidate is left, so that a CI job with a
     missing secret never passes.
-  - A result or report that cannot be written exits 3 or worse. A closed pipe
-    on stdout (as in `slalom models | head`) is not an error.
+  - If a result or report cannot be written, the exit code is 3, or one that
+    wins over it. A closed pipe on stdout (as in `slalom models | head`) is not
+    an error.
   - compare: 3 if any model gives no answer or a verdict is missing.
   - check: 2 if a file is invalid; with --ping, 3 if a provider fails and 2 if
     none can be called.

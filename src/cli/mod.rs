@@ -1,6 +1,6 @@
 //! The command line as clap structs, and the texts of `--help`.
 //!
-//! This module only parses. `command` decides what the arguments mean.
+//! This module only parses. `command` interprets the arguments.
 
 mod ask;
 mod check;
@@ -69,7 +69,7 @@ pub(crate) struct GlobalArgs {
     /// other than the built-in ones.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// State database
+    /// State database (the ledger)
     ///
     /// SQLite file with provider health, limits, budgets, eval results, and cached answers. All processes that use the
     /// same file share them [default: `ledger.db` in the user state folder]. If the file cannot be used, slalom warns
@@ -100,6 +100,26 @@ pub(crate) struct GlobalArgs {
     /// Response time of the built-in simulator, instead of a seeded 20 to 400 ms
     #[arg(long, global = true, env = "SLALOM_SIM_LATENCY", value_name = "DURATION", hide = true)]
     pub sim_latency: Option<String>,
+}
+
+fn parse_number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number".to_owned())
+}
+
+fn parse_integer(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "expected an integer".to_owned())
+}
+
+fn parse_whole_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
+fn parse_count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    match text.parse::<u64>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) => T::try_from(count).map_err(|_| "the number is too large".to_owned()),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

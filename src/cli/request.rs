@@ -9,8 +9,8 @@ pub(crate) struct RequestArgs {
     /// Add a text file, image, or PDF (repeatable)
     ///
     /// Text files are inserted into the prompt. PNG, JPEG, GIF, WebP, and PDF files are attached. The URL of an image
-    /// or PDF is passed on, and the provider fetches it. Candidates that do not support an attachment are skipped. A
-    /// file may have at most 64 MiB.
+    /// or PDF is passed on, and the provider fetches it. Candidates that do not support an attachment are skipped. Files are
+    /// limited to 64 MiB.
     #[arg(short, long, value_name = "FILE|URL", help_heading = "Prompt")]
     pub file: Vec<String>,
     /// System prompt
@@ -50,19 +50,19 @@ pub(crate) struct RequestArgs {
     )]
     pub cache_prompt: Option<String>,
     /// Sampling temperature, 0 to 2
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::parse_number, help_heading = "Sampling")]
     pub temperature: Option<f64>,
     /// Nucleus sampling (top-p), 0 to 1
-    #[arg(long, value_name = "P", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = super::parse_number, help_heading = "Sampling")]
     pub top_p: Option<f64>,
     /// Maximum output tokens
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::parse_whole_number, help_heading = "Sampling")]
     pub max_tokens: Option<u64>,
     /// Stop sequence (repeatable)
     #[arg(long, value_name = "TEXT", help_heading = "Sampling")]
     pub stop: Vec<String>,
     /// Random seed, where the provider supports one
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::parse_integer, help_heading = "Sampling")]
     pub seed: Option<i64>,
     /// Reasoning: none, minimal, low, medium, high, xhigh, max
     ///

@@ -29,14 +29,14 @@ pub(crate) struct RouteArgs {
     /// follows each class of failure. Requires NAME and a prompt.
     #[arg(long, requires = "name", display_order = 1, help_heading = "Routing")]
     pub dry_run: bool,
-    /// Simulate an outage, or `each` in turn (repeatable)
+    /// Simulate an outage; `each` takes down each in turn
     ///
     /// TARGET is a provider, a provider/model, or an alias among the candidates. FAULT is one of `down`, an HTTP status
     /// from 400 to 599, `slow:DURATION`, `stall`, `cut`, `malformed`, and `empty`; `429:20%` affects 20% of the
     /// attempts.
     ///
     /// `--drill each` takes every candidate down in turn, then all of them, and prints a table. It cannot be combined
-    /// with other drills or --stream. The exit code is 1 if the route does not survive. Candidates that are not down are
+    /// with other drills or --stream. The exit code is 1 if an outage leaves the route without an answer. Candidates that are not down are
     /// called and billed as usual. Drills change neither stored health nor the daily budget. Requires NAME; cannot be
     /// combined with --dry-run.
     #[arg(

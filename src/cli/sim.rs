@@ -21,7 +21,7 @@ pub(crate) struct SimArgs {
     pub port: u16,
     /// Print one line per request
     ///
-    /// Each line on stdout has the dialect, the model, whether the response is streamed, and the status.
+    /// Each line on stdout shows the dialect, the model, whether the response is streamed, and the status.
     #[arg(long, help_heading = "Server")]
     pub log: bool,
     /// Response time [default: 20 to 400 ms, by seed]

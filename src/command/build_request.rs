@@ -26,14 +26,15 @@ pub(super) async fn build_request(
     let prompt = prompt_words.join(" ");
     let system = args.system.as_deref().unwrap_or_default();
     // A variable that only sets the sticky key does not have to appear in the prompt.
-    let keys: Vec<&str> = subjects.iter().filter_map(|name| config.sticky_variable_of(name)).collect();
+    let sticky_variables: Vec<&str> =
+        subjects.iter().filter_map(|name| config.sticky_variable_of(name)).collect();
     if variables
         .keys()
-        .all(|name| keys.contains(&name.as_str()) && !is_variable_used(&[&prompt, system], name))
+        .all(|name| sticky_variables.contains(&name.as_str()) && !is_variable_used(&[&prompt, system], name))
     {
         variables.clear();
     }
-    check_variables_used(&variables, &keys, &[&prompt, system])?;
+    check_variables_used(&variables, &sticky_variables, &[&prompt, system])?;
     let render = |text: &str| -> Result<String, CommandError> {
         // Without variables, the prompt is not a template: braces are common in code.
         if variables.is_empty() { Ok(text.to_owned()) } else { Ok(Template::new(text)?.render(&variables)?) }
@@ -44,7 +45,8 @@ pub(super) async fn build_request(
     }
     let mut attached = Vec::new();
     for name in &args.file {
-        match load_attachment(name, |name| Ok(PathBuf::from(name)))? {
+        let hint = "check the path (it is relative to the current folder)";
+        match load_attachment(name, |name| Ok(PathBuf::from(name))).map_err(|error| error.or_hint(hint))? {
             Part::Text { text } => texts.push(text),
             other => attached.push(other),
         }
@@ -82,9 +84,12 @@ pub(super) async fn build_request(
         return Err(CommandError::usage("invalid --max-tokens `0`: must be at least 1"));
     }
     let tools = args.tools.as_deref().map(request_flags::load_tools).transpose()?.unwrap_or_default();
-    let tool_choice =
-        args.tool_choice.as_deref().map(|word| request_flags::parse_tool_choice(word, &tools)).transpose()?;
-    let effort = args.effort.as_deref().map(str::parse::<ReasoningEffort>).transpose();
+    let tool_choice = args
+        .tool_choice
+        .as_deref()
+        .map(|value| request_flags::parse_tool_choice(value, &tools))
+        .transpose()?;
+    let effort = args.effort.as_deref().map(parse_effort).transpose();
     Ok(Request {
         system_prompt: args.system.as_deref().map(render).transpose()?,
         messages,
@@ -97,11 +102,19 @@ pub(super) async fn build_request(
         tool_choice,
         parallel_tool_calls: args.no_parallel_tool_calls.then_some(false),
         response_format: args.schema.as_deref().map(request_flags::load_schema).transpose()?,
-        reasoning_effort: effort.map_err(|error| CommandError::usage(error.to_string()))?,
+        reasoning_effort: effort?,
         prompt_cache: args.cache_prompt.as_deref().map(request_flags::parse_cache_lifetime).transpose()?,
         provider_options: request_flags::parse_provider_options(&args.options, &|name| {
             config.canonical_provider_name(name)
         })?,
+    })
+}
+
+fn parse_effort(text: &str) -> Result<ReasoningEffort, CommandError> {
+    text.parse().map_err(|_| {
+        CommandError::usage(format!(
+            "invalid --effort `{text}`: expected none, minimal, low, medium, high, xhigh, or max"
+        ))
     })
 }
 
@@ -127,21 +140,30 @@ fn is_variable_used(texts: &[&str], name: &str) -> bool {
     texts.iter().any(|text| used(text).iter().any(|used| used == name))
 }
 
-/// Rejects a variable that no text uses, unless it is a sticky key (`keys`): it is probably a typo.
+/// Rejects a variable that no text uses, unless it is a sticky variable: it is probably a typo.
 fn check_variables_used(
     variables: &Map<String, Value>,
-    keys: &[&str],
+    sticky_variables: &[&str],
     texts: &[&str],
 ) -> Result<(), CommandError> {
     let mut used = Vec::new();
     for text in texts.iter().filter(|_| !variables.is_empty()) {
         used.extend(Template::new(text)?.variables()?);
     }
-    match variables.keys().find(|name| !used.contains(name) && !keys.contains(&name.as_str())) {
+    match variables.keys().find(|name| !used.contains(name) && !sticky_variables.contains(&name.as_str())) {
         None => Ok(()),
+        Some(name) if !is_template_name(name) => {
+            Err(CommandError::usage(format!("invalid variable name `{name}`"))
+                .with_hint("use letters, digits, and `_`, and do not start with a digit"))
+        }
         Some(name) => Err(CommandError::usage(format!("unused variable `{name}`"))
             .with_hint(format!("add {{{{ {name} }}}} to the prompt, or remove the variable"))),
     }
+}
+
+/// Whether a template can contain the name.
+fn is_template_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_numeric())
 }
 
 fn parse_variables(flags: &[String]) -> Result<Map<String, Value>, CommandError> {

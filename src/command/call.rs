@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::call_error::{
+    FAILED_DRILL_HINT, call_error_hint, describe_call_error, no_callable_candidate_error,
+};
 use super::context::{CommandContext, parse_timeout};
 use super::max_cost;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use crate::catalog::Lifecycle;
-use crate::chat::{Failure, FailureClass, FailurePhase, FinishReason, Request, ResponseFormat};
+use crate::chat::{FinishReason, Request, ResponseFormat};
 use crate::cli::RequestArgs;
 use crate::config::{Config, ResolvedSubject};
 use crate::eval::{OutputSchema, StructuredOutput};
-use crate::provider::{ModelRef, TargetError};
 use crate::route::{
-    CallError, CallObserver, CallOptions, CallRecord, Plan, Route, Router, RoutingHints, SilentObserver,
-    SkipReason, StopReason,
+    CallObserver, CallOptions, CallRecord, Plan, Route, Router, RoutingHints, SilentObserver, SkipReason,
+    StopReason,
 };
 use crate::view::{StreamPrinter, call_envelope, call_summary_line};
 
@@ -70,7 +72,7 @@ pub(super) struct DrillLabel<'a>(pub(super) &'a [String]);
 
 impl std::fmt::Display for DrillLabel<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "drill: {} (simulated outage)", self.0.join(", "))
+        write!(f, "drill: {} (simulated)", self.0.join(", "))
     }
 }
 
@@ -109,15 +111,15 @@ pub(super) fn check_callable(
     plan: &Plan,
     strict: bool,
 ) -> Result<(), CommandError> {
-    let lost: Vec<String> = plan
+    let lossy: Vec<String> = plan
         .adjustments()
         .filter(|(_, adjustment)| strict && adjustment.is_lossy())
         .map(|(model, adjustment)| format!("{model}: {adjustment}"))
         .collect();
-    if !lost.is_empty() {
+    if !lossy.is_empty() {
         return Err(CommandError::usage(format!(
             "--strict-params: the request would be changed:\n  {}",
-            lost.join("\n  ")
+            lossy.join("\n  ")
         ))
         .with_hint("remove these parameters, or drop --strict-params"));
     }
@@ -132,8 +134,8 @@ pub(super) fn check_callable(
         return Err(no_callable_candidate_error(route, error));
     }
     // If no candidate is left, the final error says why.
-    let left = plan.targets().next().is_some();
-    for (model, skip) in skipped.into_iter().filter(|(_, skip)| left && !skip.is_intended()) {
+    let has_target = plan.targets().next().is_some();
+    for (model, skip) in skipped.into_iter().filter(|(_, skip)| has_target && !skip.is_intended()) {
         context.console.warn(format_args!("skipping {model}: {skip}"));
     }
     if let Some(foreign_model) = &plan.foreign_model {
@@ -160,54 +162,6 @@ pub(super) fn check_callable(
     }
     Ok(())
 }
-
-const TRY_SIMULATOR_HINT: &str = "the simulator, which needs no key: slalom ask -m sim-openai/good \"…\"";
-
-pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) -> CommandError {
-    let message = match &route.name {
-        Some(name) => format!("no usable candidate in route `{name}`: {error}"),
-        None => error.to_string(),
-    };
-    let usage = CommandError::usage(message);
-    match error {
-        TargetError::NoKey { .. } | TargetError::NoSetting { .. } => {
-            let variables: Vec<&str> = route
-                .candidates
-                .iter()
-                .flat_map(|c| match &c.target {
-                    Err(TargetError::NoKey { variable, .. }) => std::slice::from_ref(variable),
-                    Err(TargetError::NoSetting { variables, .. }) => variables.as_slice(),
-                    _ => &[],
-                })
-                .map(String::as_str)
-                .collect();
-            let advice = match variables.as_slice() {
-                [] => "set it in routes.yaml".to_owned(),
-                variables => format!("set {}", variables.join(" or ")),
-            };
-            usage.with_hint(format!("{advice}; or try {TRY_SIMULATOR_HINT}"))
-        }
-        TargetError::NoCredentials { .. } => usage.with_hint(format!(
-            "run `slalom check` to see which credentials were found, or try {TRY_SIMULATOR_HINT}"
-        )),
-        TargetError::BadKeyFile { .. } => usage
-            .with_hint("put only the key on one line of that file, or set another source under `api_key:`"),
-        TargetError::BadSetting { .. } => usage.with_hint("use letters, digits, and `-` only"),
-        TargetError::PlainHttp { .. } => {
-            usage.with_hint("use https, or set `allow_http: true` for that provider")
-        }
-        TargetError::Untrusted { .. } => {
-            usage.with_hint("review routes.yaml, then run `slalom check --trust`")
-        }
-        TargetError::UserInfoInUrl { .. } => {
-            usage.with_hint("remove the credentials from the URL and set `api_key: {env: NAME}`")
-        }
-        TargetError::BadUrl { .. } => usage.with_hint("use a URL that starts with https:// or http://"),
-        TargetError::BadKey { .. } => usage.with_hint("check the variable for line breaks or quotes"),
-    }
-}
-
-const FAILED_DRILL_HINT: &str = "add a candidate from another provider, or adjust the route's `deadline`, `timeouts`, `retry`, and `on_…` settings, which decide what fails over";
 
 fn print_call(
     context: &CommandContext,
@@ -265,11 +219,7 @@ fn print_call(
         let envelope = call_envelope(record, structured, hint.clone()).with_drills(drills);
         check_printed(console.print_line(&to_json_line(&envelope)), outcome)?;
     }
-    let mut message = describe_call_error(record, call_error);
-    if let Some(drill_label) = drill_label {
-        message = format!("{drill_label}: {message}");
-    }
-    let error = CommandError::new(outcome, message);
+    let error = CommandError::new(outcome, describe_call_error(record, call_error, drills));
     Err(match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -290,109 +240,6 @@ fn finish_reason_warning(reason: FinishReason) -> Option<&'static str> {
         FinishReason::Pause => Some("the provider paused this turn; send the conversation back to continue"),
         FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Error | FinishReason::Other => None,
     }
-}
-
-/// Lists the attempts, the skipped candidates, and the untried ones, one per line.
-fn describe_call_error(record: &CallRecord, call_error: &CallError) -> String {
-    let reason = match call_error.reason {
-        StopReason::AllAttemptsFailed if record.attempts.len() == 1 => "the only attempt failed".to_owned(),
-        // The lines of the skipped candidates give the amounts.
-        StopReason::BudgetExceeded(over) if over.is_daily => {
-            "its estimated cost exceeds the rest of today's budget".to_owned()
-        }
-        StopReason::BudgetExceeded(_) => "its estimated cost exceeds --max-cost".to_owned(),
-        why => why.message(),
-    };
-    let mut message = format!("no answer from {}: {reason}", record.requested_model);
-    for attempt in &record.attempts {
-        if let Some(failure) = &attempt.failure {
-            message.push_str(&format!(
-                "\n  {} after {:.2} s: {failure}",
-                attempt.model_ref,
-                attempt.duration.as_secs_f64()
-            ));
-            if let Some(id) = &failure.request_id {
-                message.push_str(&format!(" [request {id}]"));
-            }
-        }
-    }
-    for (model, skip) in &record.skipped {
-        message.push_str(&format!("\n  {model} skipped: {skip}"));
-    }
-    for model in &record.untried {
-        message.push_str(&format!("\n  {model} not tried"));
-    }
-    message
-}
-
-fn call_error_hint(record: &CallRecord, call_error: &CallError) -> Option<String> {
-    if call_error.reason == StopReason::AnswerInterrupted && !record.untried.is_empty() {
-        let hint = "set `on_midstream: restart` to restart with the next candidate, or pipe the output without --stream";
-        return Some(hint.to_owned());
-    }
-    match (stop_reason_hint(call_error.reason), &call_error.failure) {
-        (Some(hint), _) => Some(hint.to_owned()),
-        (None, Some(failure)) => failure_hint(failure).map(str::to_owned),
-        (None, None) => None,
-    }
-}
-
-/// The error for a call that a limit or the budget blocked.
-pub(super) fn not_started_error(model: &ModelRef, why: StopReason) -> CommandError {
-    let error =
-        CommandError::new(stop_reason_outcome(why), format!("{model} was not called: {}", why.message()));
-    match stop_reason_hint(why) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
-}
-
-/// `None` if the hint depends on the last failure.
-fn stop_reason_hint(why: StopReason) -> Option<&'static str> {
-    Some(match why {
-        StopReason::CallerTimeout => "raise --timeout",
-        StopReason::DeadlineExceeded => "raise `deadline` in routes.yaml, or add a faster candidate",
-        StopReason::AtLimit => {
-            "raise `limits`, `deadline`, or --timeout, or add a candidate from another provider (a call waits for at most half of its time left)"
-        }
-        StopReason::NoCandidate => "run `slalom route NAME --dry-run` to see why each candidate is skipped",
-        StopReason::BudgetExceeded(over) if over.is_daily => {
-            "raise `budget: daily_usd` in routes.yaml, use a cheaper model, or wait until midnight UTC"
-        }
-        StopReason::BudgetExceeded(_) => "raise --max-cost, lower --max-tokens, or use a cheaper model",
-        StopReason::FatalFailure | StopReason::AllAttemptsFailed | StopReason::AnswerInterrupted => {
-            return None;
-        }
-    })
-}
-
-pub(super) fn failure_hint(failure: &Failure) -> Option<&'static str> {
-    Some(match failure.class {
-        // The key could not be obtained, so nothing was sent.
-        FailureClass::Auth if failure.phase == FailurePhase::Connect => {
-            "test the credential source that `slalom check` shows; nothing was sent"
-        }
-        FailureClass::Auth => {
-            "check that the key is valid and not expired (`slalom check` shows which keys are set)"
-        }
-        FailureClass::QuotaExhausted => "add credit, or add a candidate from another provider to the route",
-        FailureClass::RateLimited => "wait and retry, or add a candidate from another provider to the route",
-        FailureClass::ModelUnavailable => "run `slalom models` to list known models",
-        FailureClass::ContextOverflow => {
-            "shorten the prompt, or use a model with a larger context window (see `slalom models`)"
-        }
-        FailureClass::Unreachable => "check the network and the provider's base URL",
-        FailureClass::Timeout => "raise `timeouts` in routes.yaml, or add another candidate",
-        FailureClass::BadRequest => "change the request as the provider's message above describes",
-        FailureClass::ContentPolicy => {
-            "rephrase the prompt, or set `on_content_policy: failover` to try the next candidate"
-        }
-        FailureClass::Malformed | FailureClass::Unknown => "check the provider's `base_url` and `dialect`",
-        FailureClass::ServerError | FailureClass::Truncated | FailureClass::Empty => {
-            "retry, or add a candidate from a second provider to the route"
-        }
-        FailureClass::Cancelled => return None,
-    })
 }
 
 /// Parses structured output; `None` if the request has no schema, the call failed, or the answer calls tools.
@@ -423,7 +270,7 @@ pub(super) fn call_outcome(record: &CallRecord, structured: Option<&StructuredOu
     }
 }
 
-fn stop_reason_outcome(why: StopReason) -> CommandOutcome {
+pub(super) fn stop_reason_outcome(why: StopReason) -> CommandOutcome {
     if matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) {
         CommandOutcome::LimitReached
     } else {

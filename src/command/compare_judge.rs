@@ -44,20 +44,27 @@ impl<'a> CompareJudge<'a> {
         call::check_callable(context, &subject.route, &plan, false)
             .and_then(|()| max_cost::check_price_known(&plan, router.run_budget()))
             .map_err(with_judge_name)?;
-        let relatives = subjects.iter().filter(|own| has_common_family(&own.route, &subject.route));
-        let relatives: Vec<String> = relatives.map(|own| own.name.clone()).collect();
+        let same_family =
+            subjects.iter().filter(|compared| has_common_family(&compared.route, &subject.route));
+        let same_family: Vec<String> = same_family.map(|compared| compared.name.clone()).collect();
         // A judge of the same family as all subjects has no favorite.
-        let is_biased = !relatives.is_empty() && relatives.len() < subjects.len();
+        let is_biased = !same_family.is_empty() && same_family.len() < subjects.len();
         if is_biased {
-            context.console.warn(format_args!(
-                "{name} is from the same model family as {}, and judges favor their own family; use a judge from another one",
-                relatives.join(", ")
-            ));
+            let message = match same_family.as_slice() {
+                [own] if *own == subject.name => format!("the judge {name} would judge its own answers"),
+                all => {
+                    format!(
+                        "the judge {name} is from the same model family as {} and may favor it",
+                        all.join(", ")
+                    )
+                }
+            };
+            context.console.warn(format_args!("{message}; use a judge from another family"));
         }
         Ok(Some(Self {
             subject,
             question,
-            same_family_subjects: if is_biased { relatives } else { Vec::new() },
+            same_family_subjects: if is_biased { same_family } else { Vec::new() },
         }))
     }
 

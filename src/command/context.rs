@@ -58,7 +58,7 @@ impl CommandContext {
     pub(super) fn new(global: GlobalArgs, console: Console) -> Result<Self, CommandError> {
         let sim_latency = match global.sim_latency.as_deref() {
             None | Some("") => None,
-            Some(text) => Some(parse_duration_flag(text)?),
+            Some(text) => Some(parse_duration_flag("--sim-latency", text)?),
         };
         let current_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         Ok(Self {
@@ -92,10 +92,13 @@ impl CommandContext {
         warnings.iter().for_each(|warning| self.console.warn(warning));
         let untrusted = !config.is_trusted && !config.trust_requirements.is_empty();
         if untrusted && config.source_file.origin == ConfigOrigin::Project {
+            let requirements = match config.trust_requirements.as_slice() {
+                [rest @ .., last] if !rest.is_empty() => format!("{}, and {last}", rest.join(", ")),
+                all => all.concat(),
+            };
             self.console.warn(format_args!(
-                "{} is not trusted: {}; review it, then run `slalom check --trust`",
-                config.source_file.display_name,
-                config.trust_requirements.join(", ")
+                "{} is not trusted: {requirements}; review it, then run `slalom check --trust`",
+                config.source_file.display_name
             ));
         }
         Ok(config)
@@ -175,11 +178,11 @@ impl CommandContext {
             (false, false) => "",
         };
         let (console, has_reported) = (self.console, Arc::clone(&self.has_reported_ledger_error));
-        self.ledger().on_disabled(move |trouble| {
+        self.ledger().on_disabled(move |reason| {
             if has_reported.swap(true, Ordering::Relaxed) {
                 return;
             }
-            let message = format!("{trouble}; health and results of this run will not be saved{scope_note}");
+            let message = format!("{reason}; health and results of this run will not be saved{scope_note}");
             // Even with --quiet: other processes may now exceed the daily budget.
             if stops { console.warn_always(message) } else { console.warn(message) }
         });
@@ -195,16 +198,16 @@ impl CommandContext {
     /// Warns that the ledger is unusable, unless the user already knows.
     pub(super) fn warn_ledger_unavailable(&self) {
         let was_reported = self.has_reported_ledger_error.load(Ordering::Relaxed);
-        if !was_reported && let Some(trouble) = self.take_ledger_error() {
-            self.console.warn(format_args!("{trouble}; health and results of this run were not saved"));
+        if !was_reported && let Some(reason) = self.take_ledger_error() {
+            self.console.warn(format_args!("{reason}; health and results of this run were not saved"));
         }
     }
 
     /// The reason why the ledger is unusable, for a command that reports it itself.
     pub(super) fn take_ledger_error(&self) -> Option<&str> {
-        let trouble = self.ledger.get().and_then(|ledger| ledger.disabled_reason())?;
+        let reason = self.ledger.get().and_then(|ledger| ledger.disabled_reason())?;
         self.has_reported_ledger_error.store(true, Ordering::Relaxed);
-        Some(trouble)
+        Some(reason)
     }
 
     /// Whether the ledger fell back to memory. False if it was never opened.
@@ -218,16 +221,18 @@ impl CommandContext {
     }
 }
 
-pub(super) fn parse_duration_flag(text: &str) -> Result<Duration, CommandError> {
-    parse_duration(text)
-        .map_err(|error| CommandError::usage(error.to_string()).with_hint(DurationError::HINT))
+pub(super) fn parse_duration_flag(flag: &str, text: &str) -> Result<Duration, CommandError> {
+    parse_duration(text).map_err(|error| {
+        CommandError::usage(format!("invalid {flag} `{text}`: {}", error.reason()))
+            .with_hint(DurationError::HINT)
+    })
 }
 
-/// Parses a time limit, which must be longer than 0.
+/// Parses `--timeout`, which must be above 0.
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, CommandError> {
-    match parse_duration_flag(text)? {
+    match parse_duration_flag("--timeout", text)? {
         limit if limit.is_zero() => {
-            Err(CommandError::usage(format!("invalid timeout `{text}`: must be longer than 0"))
+            Err(CommandError::usage(format!("invalid --timeout `{text}`: must be above 0"))
                 .with_hint(DurationError::HINT))
         }
         limit => Ok(limit),

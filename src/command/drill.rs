@@ -26,7 +26,7 @@ const FAULT_KEYWORDS: &[(&str, DrillFault)] = &[
     ("empty", DrillFault::Empty),
 ];
 
-const DRILL_SYNTAX_HINT: &str = "use MODEL=FAULT, PROVIDER=FAULT, or `each`, where FAULT is down, an HTTP status such as 429, slow:2s, stall, cut, malformed, or empty, with an optional share of calls as in 429:20%";
+const DRILL_SYNTAX_HINT: &str = "use `each` or TARGET=FAULT, where TARGET is a provider or a model and FAULT is down, an HTTP status such as 429, slow:2s, stall, cut, malformed, or empty, with an optional share of calls as in 429:20%";
 
 pub(super) enum DrillPlan {
     /// Take down each candidate in turn, then all at once.
@@ -104,9 +104,7 @@ fn parse_fault(spec: &str, text: &str) -> Result<(DrillFault, f64), CommandError
     if let Some(delay) = fault.strip_prefix("slow:") {
         return match parse_duration(delay) {
             Ok(delay) if !delay.is_zero() => Ok((DrillFault::Slow(delay), share)),
-            Ok(_) => {
-                Err(CommandError::usage(format!("invalid delay in `--drill {spec}`: must be longer than 0")))
-            }
+            Ok(_) => Err(CommandError::usage(format!("invalid delay in `--drill {spec}`: must be above 0"))),
             Err(error) => Err(CommandError::usage(format!("`--drill {spec}`: {error}"))),
         }
         .map_err(|error| error.with_hint(DurationError::HINT));
@@ -121,6 +119,12 @@ fn parse_fault(spec: &str, text: &str) -> Result<(DrillFault, f64), CommandError
         ))
         .with_hint("use a status from 400 to 599")),
         Err(_) => {
+            if let Some((fault, share)) = fault.rsplit_once(':')
+                && share.parse::<f64>().is_ok()
+            {
+                return Err(CommandError::usage(format!("invalid share `{share}` in `--drill {spec}`"))
+                    .with_hint(format!("write the share with `%`: {fault}:{share}%")));
+            }
             let names = FAULT_KEYWORDS.iter().map(|(name, _)| *name).chain(["slow:2s"]);
             let hint = match find_closest(fault, names) {
                 Some(closest) => format!("did you mean `{closest}`?"),
@@ -163,8 +167,9 @@ fn check_drills_apply(
     router: &Router,
 ) -> Result<(), CommandError> {
     let plan = router.plan(&call_request.subject.route, call_request.request, call_request.caller);
-    let idle = |drill: &DrillRule| !plan.targets().any(|target| drill.target.matches(&target.model_ref));
-    let first = drills.iter().zip(specs).find(|(drill, _)| idle(drill));
+    let has_no_effect =
+        |drill: &DrillRule| !plan.targets().any(|target| drill.target.matches(&target.model_ref));
+    let first = drills.iter().zip(specs).find(|(drill, _)| has_no_effect(drill));
     match first {
         // If the plan has no candidate at all, the call itself reports that.
         Some((_, spec)) if plan.targets().next().is_some() => Err(CommandError::usage(format!(
@@ -216,7 +221,7 @@ async fn drill_each_candidate(
     for down in each_alone.chain([models.clone()]) {
         let names: Vec<String> = down.iter().map(ToString::to_string).collect();
         if context.console.can_show_progress() {
-            context.console.note(format_args!("drill: {} down (simulated outage)", names.join(", ")));
+            context.console.note(format_args!("drill: {} down (simulated)", names.join(", ")));
         }
         let drills = down.iter().map(|model| DrillRule {
             target: DrillTarget::Model(model.clone()),

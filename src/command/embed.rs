@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::call_error::CallSubject;
 use super::context::{CommandContext, parse_timeout};
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::stdin::read_stdin;
-use super::{call, start_simulator};
+use super::{call_error, start_simulator};
 use crate::catalog::ModelMode;
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, FailureClass, FailurePhase, pluralize};
 use crate::cli::EmbedArgs;
@@ -22,8 +23,9 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
         "query" => EmbeddingPurpose::SearchQuery,
         "document" => EmbeddingPurpose::SearchDocument,
         other => {
-            return Err(CommandError::usage(format!("invalid --purpose `{other}`"))
-                .with_hint("use similarity, query, or document"));
+            return Err(CommandError::usage(format!(
+                "invalid --purpose `{other}`: expected similarity, query, or document"
+            )));
         }
     };
     let time_limit = parse_timeout(&args.timeout)?;
@@ -38,12 +40,16 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
     let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
     let start = Instant::now();
     let result = context.build_router(&config).embed(target, &request, time_limit).await;
-    let response = result.map_err(|reason| call::not_started_error(&target.model_ref, reason))?;
+    let response = result.map_err(|reason| call_error::not_started_error(&target.model_ref, reason))?;
     let embeddings = response.map_err(|failure| {
         let timed_out = failure.class == FailureClass::Timeout && failure.phase == FailurePhase::Total;
         let outcome = if timed_out { CommandOutcome::LimitReached } else { CommandOutcome::NoAnswer };
         let error = CommandError::new(outcome, format!("no embeddings from {}: {failure}", target.model_ref));
-        match if timed_out { Some("raise --timeout") } else { call::failure_hint(&failure) } {
+        match if timed_out {
+            Some("raise --timeout".to_owned())
+        } else {
+            call_error::failure_hint(&failure, CallSubject::EmbeddingModel)
+        } {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
@@ -80,7 +86,7 @@ pub(super) fn resolve_embedding_model(
     let subject = config.resolve_subject(name, environment)?;
     let target = match subject.route.candidates.first().map(|candidate| &candidate.target) {
         Some(Ok(target)) => target,
-        Some(Err(error)) => return Err(call::no_callable_candidate_error(&subject.route, error)),
+        Some(Err(error)) => return Err(call_error::no_callable_candidate_error(&subject.route, error)),
         None => return Err(CommandError::usage(format!("unknown model `{name}`"))),
     };
     let is_text_model = target.facts.as_ref().is_some_and(|facts| facts.mode != ModelMode::Embedding);

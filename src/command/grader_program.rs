@@ -89,7 +89,10 @@ async fn run_program(program: GraderProgram, input: String, secrets: Rc<[String]
     if !status.success() {
         let last_line = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map(sanitize_message);
         let reason = last_line.map(|line| format!(": {line}")).unwrap_or_default();
-        return Err(format!("`{name}` failed ({status}){reason}"));
+        return Err(match status.code() {
+            Some(code) => format!("`{name}` exited with status {code}{reason}"),
+            None => format!("`{name}` failed ({status}){reason}"),
+        });
     }
     Ok(stdout)
 }

@@ -24,7 +24,7 @@ pub(super) fn run(context: &CommandContext, args: &HelpArgs) -> Result<CommandOu
     let topics = HELP_TOPICS.iter().map(|(topic, _)| *topic);
     let hint = match find_closest(name, names.chain(topics)) {
         Some(closest) => format!("did you mean `{closest}`?"),
-        None => "run `slalom help` for a list of commands".to_owned(),
+        None => "run `slalom help` for a list of commands and topics".to_owned(),
     };
     Err(CommandError::usage(format!("unknown command or help topic `{name}`")).with_hint(hint))
 }

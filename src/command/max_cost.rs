@@ -9,7 +9,11 @@ use crate::route::{Plan, RunBudget};
 pub(super) fn parse_max_cost(max_cost: Option<&str>) -> Result<Option<RunBudget>, CommandError> {
     let Some(text) = max_cost else { return Ok(None) };
     let hint = "use an amount in USD above 0 with at most nine decimals, for example 0.05";
+    let is_negative = text.trim().strip_prefix('-').is_some_and(|amount| parse_usd(amount).is_some());
     match parse_usd(text) {
+        None if is_negative => {
+            Err(CommandError::usage(format!("invalid --max-cost `{text}`: must be above 0")).with_hint(hint))
+        }
         Some(0) => {
             Err(CommandError::usage(format!("invalid --max-cost `{text}`: must be above 0")).with_hint(hint))
         }
@@ -25,7 +29,7 @@ pub(super) fn check_price_known(plan: &Plan, run_budget: Option<&RunBudget>) -> 
     unpriced.map_or(Ok(()), |target| Err(unknown_price_error(target)))
 }
 
-/// The same for an embedding model, which has no output tokens to pay for.
+/// Like [`check_price_known`], for an embedding model, which has no output tokens.
 pub(super) fn check_embedding_price_known(
     target: &Target,
     run_budget: Option<&RunBudget>,

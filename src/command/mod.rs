@@ -6,6 +6,7 @@ mod ask;
 mod breaker_hook;
 mod build_request;
 mod call;
+mod call_error;
 mod check;
 mod compare;
 mod compare_judge;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
-use super::start_simulator;
+use super::{call_error, start_simulator};
 use crate::config::Config;
 use crate::provider::{Environment, HttpTransport, ModelRef, Target, list_models};
 use crate::view::{ProviderListing, available_models_json, available_models_table};
@@ -94,8 +94,8 @@ fn select_providers(
             Ok(target) => drop(selected.insert(provider.name.clone(), target)),
             Err(_) if names.is_empty() => {}
             Err(error) => {
-                return Err(CommandError::usage(error.to_string())
-                    .with_hint("run `slalom check` to see what each provider needs"));
+                let hint = call_error::target_error_hint(&error, [&error]);
+                return Err(CommandError::usage(error.to_string()).with_hint(hint));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::config::{AttachmentError, ConfigError, SubjectError, TemplateError};
 /// How a command ends. Scripts and CI jobs depend on the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommandOutcome {
-    /// Done; any gate passed.
+    /// Done, and the gate passed if there is one.
     Success,
     GateFailed,
     /// Invalid usage, config, or golden set; nothing was sent.
@@ -112,8 +112,7 @@ impl From<AttachmentError> for CommandError {
 impl From<TemplateError> for CommandError {
     fn from(error: TemplateError) -> Self {
         let hint = Some(
-            if error.is_undefined { "set it with -p NAME=VALUE" } else { "check the braces in the prompt" }
-                .to_owned(),
+            if error.is_undefined { "set it with -p NAME=VALUE" } else { error.syntax_hint() }.to_owned(),
         );
         Self { outcome: CommandOutcome::UsageError, error: error.into(), hint }
     }

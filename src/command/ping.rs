@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
-use super::start_simulator;
+use super::{call_error, start_simulator};
 use crate::catalog::ModelMode;
 use crate::chat::Request;
 use crate::config::Config;
@@ -40,8 +40,9 @@ pub(super) async fn run_ping(
         routes.iter().flat_map(|route| &route.candidates).find_map(|c| c.target.as_ref().err());
     if let Some(error) = target_error.filter(|_| !names.is_empty()) {
         // A provider that was named must not be skipped.
-        return Err(CommandError::usage(error.to_string())
-            .with_hint("run `slalom check` to see what each provider needs"));
+        return Err(
+            CommandError::usage(error.to_string()).with_hint(call_error::target_error_hint(error, [error]))
+        );
     }
     let router = context.build_router(&config);
     let pings = routes.iter().zip(models).map(|(route, model)| ping_model(context, &router, route, model));

@@ -51,7 +51,9 @@ pub(super) fn parse_tool_choice(value: &str, tools: &[Tool]) -> Result<ToolChoic
 }
 
 pub(super) fn load_messages(path: &Path) -> Result<Vec<Message>, CommandError> {
-    let messages: Vec<Message> = read_json_file(path)?;
+    let text = read_text_file(path)?;
+    let messages: Vec<Message> =
+        parse_json(&text, path).map_err(|error| describe_message_error(&text, path).unwrap_or(error))?;
     let has = |m: &Message, call: bool| {
         m.parts.iter().any(|p| matches!((p, call), (Part::ToolCall(_), true) | (Part::ToolResult(_), false)))
     };
@@ -69,6 +71,40 @@ pub(super) fn load_messages(path: &Path) -> Result<Vec<Message>, CommandError> {
             .with_hint("add a tool result with the same ID to the message after each tool call")
     })?;
     Ok(messages)
+}
+
+/// Names the first message that is invalid; `None` if the text is not valid JSON.
+fn describe_message_error(text: &str, path: &Path) -> Option<CommandError> {
+    let path = path.display();
+    let Value::Array(items) = serde_json::from_str(text).ok()? else {
+        return Some(
+            CommandError::usage(format!("{path} is not a list of messages: expected a JSON array"))
+                .with_hint(r#"use [{"role": "user", "content": "…"}]"#),
+        );
+    };
+    items.into_iter().enumerate().find_map(|(n, item)| {
+        let role = item.get("role").and_then(Value::as_str).map(str::to_owned);
+        let error = serde_path_to_error::deserialize::<_, Message>(item).err()?;
+        let location = error.path().to_string();
+        let why = match (location.as_str(), role) {
+            ("role", Some(role)) => {
+                let message =
+                    format!("{path}: message {}: unknown role `{role}`: expected user or assistant", n + 1);
+                let error = CommandError::usage(message);
+                let is_system = matches!(role.as_str(), "system" | "developer");
+                return Some(if is_system {
+                    error.with_hint("pass the system prompt with -s")
+                } else {
+                    error
+                });
+            }
+            (location, _) => match error.inner().to_string() {
+                inner if location == "." || inner.contains(&format!("`{location}`")) => inner,
+                inner => format!("`{location}`: {inner}"),
+            },
+        };
+        Some(CommandError::usage(format!("{path}: message {}: {why}", n + 1)))
+    })
 }
 
 /// Checks the rule of all providers that every tool call has a result in the next message. The error has the
@@ -161,14 +197,32 @@ pub(super) fn parse_cache_lifetime(value: &str) -> Result<PromptCacheTtl, Comman
 }
 
 fn read_json_file<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::usage(format!("cannot read {}: {error}", path.display())))?;
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    parse_json(&read_text_file(path)?, path)
+}
+
+fn read_text_file(path: &Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let error = CommandError::usage(format!("cannot read {}: {error}", path.display()));
+        if is_missing {
+            error.with_hint("check the path (it is relative to the current folder)")
+        } else {
+            error
+        }
+    })
+}
+
+fn parse_json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, CommandError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let place = match error.path().to_string() {
+        let location = match error.path().to_string() {
             path if path == "." => String::new(),
             path => format!(" at {path}"),
         };
-        CommandError::usage(format!("cannot parse {} as JSON{place}: {}", path.display(), error.inner()))
+        let why = match error.inner() {
+            error if error.is_eof() => format!("it ends too early (line {})", error.line()),
+            error => error.to_string(),
+        };
+        CommandError::usage(format!("cannot parse {} as JSON{location}: {why}", path.display()))
     })
 }

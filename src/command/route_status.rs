@@ -108,10 +108,13 @@ pub(super) async fn reset_health(
     } else if !known.is_empty() {
         let previous = known.iter().map(|(candidate, report)| {
             let state = describe_state(candidate, Some(report), health.now());
-            format!("\n  {}: was {state}", candidate.model_ref)
+            format!("\n  {}: {state}", candidate.model_ref)
         });
         let candidates = pluralize(known.len(), "candidate");
-        context.console.note(format_args!("reset {candidates} of {scope}:{}", previous.collect::<String>()));
+        context.console.note(format_args!(
+            "reset {candidates} of {scope}; previous state:{}",
+            previous.collect::<String>()
+        ));
     }
     for model in unusable {
         context.console.note_verbose(format_args!("{model} unchanged: it is not usable"));

@@ -26,7 +26,7 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
     };
     let config = SimulatorConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
-        latency: args.latency.as_deref().map(parse_duration_flag).transpose()?,
+        latency: args.latency.as_deref().map(|text| parse_duration_flag("--latency", text)).transpose()?,
         seed: args.seed,
         scenario: match &args.scenario {
             Some(path) => load_rules(path)?,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::outcome::CommandError;
 use crate::view::Console;
 
-/// Delay before a note says that slalom is waiting for stdin.
+/// Delay before slalom prints a note that it is waiting for stdin.
 const NOTICE_DELAY: Duration = Duration::from_secs(2);
 
 /// Reads stdin; `None` unless it is a pipe or file. A separate thread reads, so that Ctrl-C can end the wait.

@@ -1,4 +1,4 @@
-//! Baseline files: the results that a later gate compares with, without the answers.
+//! Baseline files: results, without the answers, for a later gate to compare with.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ pub(crate) fn load_baseline(path: &Path, subject: Option<&str>) -> Result<Baseli
 }
 
 fn parse_case_outcomes(entry: &BaselineCaseEntry) -> Result<CaseOutcomes, String> {
-    let score = |score: &Option<f64>| score.is_none_or(|score| (0.0..=1.0).contains(&score));
+    let is_valid = |score: &Option<f64>| score.is_none_or(|score| (0.0..=1.0).contains(&score));
     let id = &entry.case;
     if entry.verdicts.len() != entry.scores.len() {
         return Err(format!(
@@ -85,7 +85,7 @@ fn parse_case_outcomes(entry: &BaselineCaseEntry) -> Result<CaseOutcomes, String
             pluralize(entry.scores.len(), "score")
         ));
     }
-    if !entry.scores.iter().all(score) {
+    if !entry.scores.iter().all(is_valid) {
         return Err(format!("case `{id}` has a score outside the range 0 to 1"));
     }
     let outcomes = entry.verdicts.iter().zip(&entry.scores);

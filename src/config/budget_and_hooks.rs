@@ -66,7 +66,10 @@ impl ConfigResolver {
 }
 
 fn check_hook_argument(text: &str) -> Result<(), (String, String)> {
-    let template_error = |error: super::TemplateError| (error.message, "check the braces".to_owned());
+    let template_error = |error: super::TemplateError| {
+        let hint = error.syntax_hint().to_owned();
+        (error.message, hint)
+    };
     let template = Template::new(text).map_err(template_error)?;
     let mut unknown: Vec<String> = template.variables().map_err(template_error)?;
     unknown.retain(|name| !HOOK_VARIABLES.contains(&name.as_str()));

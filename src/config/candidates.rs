@@ -11,10 +11,10 @@ use crate::catalog::Catalog;
 use crate::provider::ModelRef;
 use crate::route::{CandidateConditions, Strategy};
 
-/// Deeper nesting is unreadable, and each level needs stack.
+/// Deeper nesting is unreadable, and each level uses stack space.
 const MAX_ROUTE_DEPTH: usize = 16;
 
-/// More candidates are surely a mistake, and every pair is compared.
+/// More candidates are almost certainly a mistake, and every pair is compared.
 const MAX_CANDIDATES: usize = 200;
 
 /// Keeps sums of weights exact enough.
@@ -77,21 +77,21 @@ impl ConfigResolver {
                 );
             }
             let weight = self.resolve_weight(weight.as_ref());
-            let place = when.as_ref().map(|when| Spanned { value: (), span: when.span.clone() });
+            let condition = when.as_ref().map(|when| Spanned { value: (), span: when.span.clone() });
             let when = when.map(|when| self.resolve_conditions(when.value)).unwrap_or_default();
-            let Some(what) = self.resolve_candidate_ref(&model) else { continue };
-            if let (CandidateRef::Model(model), Some(place)) = (&what, place) {
-                self.check_can_be_tried(model, &when, &place);
+            let Some(target) = self.resolve_candidate_ref(&model) else { continue };
+            if let (CandidateRef::Model(model), Some(condition)) = (&target, condition) {
+                self.check_can_be_tried(model, &when, &condition);
             }
             let span = model.span;
-            if written.iter().any(|other| other.target == what && covers(&other.when, &when)) {
+            if written.iter().any(|other| other.target == target && covers(&other.when, &when)) {
                 self.report(
-                    format!("duplicate candidate `{}` in route `{route}`", format_candidate_ref(&what)),
+                    format!("duplicate candidate `{}` in route `{route}`", format_candidate_ref(&target)),
                     span.clone(),
                     "remove one of them",
                 );
             }
-            written.push(UnexpandedCandidate { target: what, when, weight, span });
+            written.push(UnexpandedCandidate { target, when, weight, span });
         }
         written
     }
@@ -119,8 +119,8 @@ impl ConfigResolver {
     }
 }
 
-fn format_candidate_ref(what: &CandidateRef) -> String {
-    match what {
+fn format_candidate_ref(target: &CandidateRef) -> String {
+    match target {
         CandidateRef::Model(model) => model.to_string(),
         CandidateRef::Route(route) => format!("route:{route}"),
     }
@@ -152,11 +152,11 @@ struct ExpandedRoute {
 }
 
 impl<'a> RouteExpander<'a> {
-    fn expand_route(&mut self, route: &'a RouteSpec, above: &[&'a str]) -> ExpandedRoute {
+    fn expand_route(&mut self, route: &'a RouteSpec, ancestors: &[&'a str]) -> ExpandedRoute {
         if let Some(done) = self.done.get(route.name.as_str()) {
             return done.clone();
         }
-        let chain = [above, &[route.name.as_str()]].concat();
+        let chain = [ancestors, &[route.name.as_str()]].concat();
         let weighted = matches!(route.policy.strategy, Strategy::Weighted { .. });
         let mut found: Vec<CandidateSpec> = Vec::new();
         let mut depth = 1;
@@ -198,7 +198,7 @@ impl<'a> RouteExpander<'a> {
         chain: &[&'a str],
         depth: &mut usize,
     ) -> Vec<CandidateSpec> {
-        if let Some(start) = chain.iter().position(|above| *above == name) {
+        if let Some(start) = chain.iter().position(|ancestor| *ancestor == name) {
             let cycle = [&chain[start..], &[name]].concat().join(" → ");
             self.add_error(
                 format!("circular reference between routes: {cycle}"),

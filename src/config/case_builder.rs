@@ -99,11 +99,11 @@ impl CaseBuilder {
         let problems_before = problems.len();
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
-        let read = &mut *self.file_caches.borrow_mut();
-        let own = entry.request.as_ref().map(|own| own.merge_over(&self.request_defaults));
-        let base = read.requests.build(own.as_ref().unwrap_or(&self.request_defaults), problems);
+        let caches = &mut *self.file_caches.borrow_mut();
+        let merged = entry.request.as_ref().map(|settings| settings.merge_over(&self.request_defaults));
+        let base = caches.requests.build(merged.as_ref().unwrap_or(&self.request_defaults), problems);
         let (assertions, identities) =
-            self.build_assertions(entry, source, &base.tools, &read.assertion_files, problems);
+            self.build_assertions(entry, source, &base.tools, &caches.assertion_files, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
             let hint = "add `assert:` (without assertions, every answer passes)";
             problems.push(Diagnostic::new(format!("case `{id}`{source} has no assertions"), span(), hint));
@@ -112,7 +112,7 @@ impl CaseBuilder {
         for prompt in self.prompts.get(prompts)? {
             let prompt_label =
                 prompt.name.as_ref().map(|name| format!(", prompt `{name}`")).unwrap_or_default();
-            let (system, messages) = match prompt.render(&entry.vars, &mut read.files) {
+            let (system, messages) = match prompt.render(&entry.vars, &mut caches.files) {
                 Ok(rendered) => rendered,
                 Err(error) => {
                     let message = format!("case `{id}`{source}{prompt_label}: {}", error.message);
@@ -143,7 +143,7 @@ impl CaseBuilder {
         let id = &entry.id.value;
         let (mut assertions, mut identities) = (Vec::new(), Vec::new());
         let own = entry.assert.iter().map(|assertion| (assertion, false));
-        for (assertion, is_common) in
+        for (assertion, is_shared) in
             self.shared_assertions.iter().map(|assertion| (assertion, true)).chain(own)
         {
             let context = AssertionContext {
@@ -160,9 +160,9 @@ impl CaseBuilder {
                     assertions.push(built.assertion);
                     identities.push(built.identity);
                 }
-                Err(AssertionDiagnostic { problem, is_case_fault: of_case }) => {
+                Err(AssertionDiagnostic { problem, is_case_fault }) => {
                     // Report a wrong shared assertion once. If a case does not fit it, report the case.
-                    let span = problem.span.filter(|_| !(of_case && is_common));
+                    let span = problem.span.filter(|_| !(is_case_fault && is_shared));
                     let message = match span {
                         Some(_) => problem.message,
                         None => format!("case `{id}`{source}: {}", problem.message),
@@ -192,21 +192,21 @@ impl CaseBuilder {
 }
 
 impl CaseRenderer for CaseBuilder {
-    fn render_case(&self, head: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case> {
+    fn render_case(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case> {
         let StoredCase { vars, reference, assert, settings, file, line } =
             serde_json::from_slice(row).ok()?;
         let entry = CaseEntry {
-            id: Spanned { value: head.id.to_string(), span: None },
+            id: Spanned { value: metadata.id.to_string(), span: None },
             vars,
             reference,
             tags: Vec::new(),
             cluster: None,
-            request: settings.and_then(|place| self.case_requests.get(place)).cloned(),
+            request: settings.and_then(|index| self.case_requests.get(index)).cloned(),
             assert: assert.into_iter().map(AssertionEntry::from_json).collect(),
         };
         let mut built = self.build_case(&entry, &"", prompt..prompt + 1, &mut Vec::new())?;
         Some(Case {
-            metadata: head,
+            metadata,
             request: built.requests.pop()?,
             reference: entry.reference,
             assertions: built.assertions,
@@ -242,28 +242,28 @@ mod tests {
             ..PromptEntry::default()
         };
         let mut problems = Vec::new();
-        let mut rendering = CaseBuilder::new(
+        let mut builder = CaseBuilder::new(
             &SetFolder::of_set(Path::new("/no/set.yaml"), FileAccess::Unrestricted),
             resolve_prompts(&entry, None, &mut problems),
         );
-        rendering.files.push("set.yaml".into());
-        rendering.shared_assertions = yaml::parse("common", "[{length: {max: 100}}]").unwrap();
-        (rendering.judge, rendering.embedding) = (Some("a/judge".into()), Some("a/vectors".into()));
+        builder.files.push("set.yaml".into());
+        builder.shared_assertions = yaml::parse("common", "[{length: {max: 100}}]").unwrap();
+        (builder.judge, builder.embedding) = (Some("a/judge".into()), Some("a/vectors".into()));
         let entries: Vec<CaseEntry> = yaml::parse("cases", CASES).unwrap();
         let mut lines = 1..;
         for entry in entries {
-            let built = rendering.build_case(&entry, &"", 0..1, &mut problems);
+            let built = builder.build_case(&entry, &"", 0..1, &mut problems);
             let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
             let built = built.unwrap_or_else(|| panic!("{messages:?}"));
             let (id, reference, line) = (entry.id.value.clone(), entry.reference.clone(), lines.next());
-            let head = CaseMetadata {
+            let metadata = CaseMetadata {
                 id: id.as_str().into(),
                 digest: Digest::default(),
                 tags: Vec::new(),
                 cluster: None,
             };
-            let row = rendering.encode_row(entry, 0, line);
-            let again = rendering.render_case(head, &row, 0).unwrap();
+            let row = builder.encode_row(entry, 0, line);
+            let again = builder.render_case(metadata, &row, 0).unwrap();
             assert_eq!(again.request, built.requests[0], "{id}");
             assert_eq!(format!("{:?}", again.assertions), format!("{:?}", built.assertions), "{id}");
             assert_eq!((again.reference, again.location.map(|written| written.line)), (reference, line));

@@ -1,4 +1,4 @@
-//! The digest of a case: everything sent, the reference, and the assertions.
+//! The digest of a case, which covers everything that is sent, the reference, and the assertions.
 
 use serde_json::{Map, Number, Value, json};
 
@@ -16,7 +16,7 @@ pub(super) fn compute_case_digest(
     Digest::of([canonicalize(identity).to_string()])
 }
 
-/// Everything that is sent. Names every field, so that a new field of `Request` cannot be forgotten here.
+/// Everything that is sent. Destructures every field, so that a new field of `Request` cannot be forgotten.
 fn request_identity(request: &Request) -> Value {
     let Request {
         system_prompt: system,
@@ -51,7 +51,7 @@ fn request_identity(request: &Request) -> Value {
         ResponseFormat::JsonObject => json!("json"),
         ResponseFormat::JsonSchema(s) => json!([s.name, s.description, s.schema, s.strict]),
     });
-    let cache = cache.map(|lifetime| match lifetime {
+    let cache = cache.map(|ttl| match ttl {
         PromptCacheTtl::ProviderDefault => "short",
         PromptCacheTtl::OneHour => "long",
     });
@@ -63,7 +63,7 @@ fn request_identity(request: &Request) -> Value {
     })
 }
 
-/// Normalizes JSON with the same meaning: sorted keys, and integers without a fraction.
+/// Gives equivalent JSON the same form: sorted keys, and integers without a fraction.
 pub(super) fn canonicalize(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(canonicalize).collect(),

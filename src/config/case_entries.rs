@@ -48,7 +48,8 @@ impl fmt::Display for CaseOrigin {
     }
 }
 
-/// Streams the cases of a CSV or JSONL file, because there may be very many. Errors name the file and line.
+/// Streams the cases of a CSV or JSONL file, because there may be too many for memory. Errors name the file
+/// and line.
 pub(super) fn load_case_rows(
     folder: &SetFolder,
     name: &str,
@@ -76,7 +77,10 @@ pub(super) fn load_case_rows(
         Some("jsonl" | "ndjson") => read_jsonl_rows(file, &mut row),
         _ => return Err(wrong(format!("unsupported file type `{name}`: expected .csv or .jsonl"))),
     };
-    read.map_err(|(line, why)| wrong(format!("{name}, line {line}: {why}")))?;
+    read.map_err(|(line, error)| {
+        let message = format!("{name}, line {line}: {}", error.message);
+        Diagnostic::new(message, None, error.hint.unwrap_or_else(|| hint.to_owned()))
+    })?;
     if count == 0 { Err(wrong(format!("no cases in `{name}`"))) } else { Ok(()) }
 }
 
@@ -94,10 +98,30 @@ impl CaseIdSet {
 /// The fields of a row, in order.
 type CaseRow = Vec<(String, Value)>;
 
-type RowHandler<'a> = &'a mut dyn FnMut(u64, CaseRow) -> Result<(), String>;
+type RowHandler<'a> = &'a mut dyn FnMut(u64, CaseRow) -> Result<(), RowError>;
+
+struct RowError {
+    message: String,
+    /// `None` if only the general hint about case files applies.
+    hint: Option<String>,
+}
+
+impl RowError {
+    /// `kind` is `column` or `field`.
+    fn misspelled(kind: &str, name: &str, suggestion: &str) -> Self {
+        let hint = Some(format!("did you mean `{suggestion}`?"));
+        Self { message: format!("unknown {kind} `{name}`"), hint }
+    }
+}
+
+impl<T: Into<String>> From<T> for RowError {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+}
 
 /// The error is the line number and the reason.
-type RowsResult = Result<(), (u64, String)>;
+type RowsResult = Result<(), (u64, RowError)>;
 
 /// An object that keeps duplicate names, so that they can be reported.
 struct OrderedFields(CaseRow);
@@ -126,26 +150,30 @@ impl<'de> Deserialize<'de> for OrderedFields {
 }
 
 fn read_csv_rows(mut file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
-    // The reader counts the `\ ` of a CRLF header as part of the next line.
-    let start = file.fill_buf().map_err(|error| (1, error.to_string()))?;
+    // The reader counts the `\n` of a CRLF header as part of the next line.
+    let start = file.fill_buf().map_err(|error| (1, error.to_string().into()))?;
     let first = start.split(|byte| *byte == b'\n').next().filter(|first| first.len() < start.len());
-    let more = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
+    let offset = u64::from(first.is_some_and(|first| first.ends_with(b"\r")));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(file);
-    let headers = reader.headers().map_err(|e| (1, e.to_string()))?.clone();
+    let headers = reader.headers().map_err(|e| (1, e.to_string().into()))?.clone();
     if let [only] = headers.iter().collect::<Vec<_>>()[..]
         && let Some((_, name)) =
             [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(c, _)| only.contains(*c))
     {
-        return Err((1, format!("columns are separated by {name}: a .csv file must use commas")));
+        return Err((1, format!("columns are separated by {name}: a .csv file must use commas").into()));
     }
     let mut seen = HashSet::new();
     if let Some(duplicate) = headers.iter().find(|h| !seen.insert(*h)) {
-        return Err((1, format!("duplicate column `{duplicate}`")));
+        return Err((1, format!("duplicate column `{duplicate}`").into()));
+    }
+    let misspelled = headers.iter().find_map(|name| Some((name, suggest_column(name)?)));
+    if let Some((name, suggestion)) = misspelled {
+        return Err((1, RowError::misspelled("column", name, suggestion)));
     }
     for record in reader.records() {
-        let line = |e: &csv::Error| e.position().map_or(0, |at| at.line() + more);
-        let record = record.map_err(|e| (line(&e), e.to_string()))?;
-        let line = record.position().map_or(0, |at| at.line() + more);
+        let line = |e: &csv::Error| e.position().map_or(0, |at| at.line() + offset);
+        let record = record.map_err(|e| (line(&e), e.to_string().into()))?;
+        let line = record.position().map_or(0, |at| at.line() + offset);
         let fields = headers.iter().zip(&record);
         let row = fields.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect();
         take(line, row).map_err(|why| (line, why))?;
@@ -155,18 +183,19 @@ fn read_csv_rows(mut file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
 
 fn read_jsonl_rows(file: impl BufRead, take: RowHandler<'_>) -> RowsResult {
     for (n, line) in (1..).zip(file.lines()) {
-        let line = line.map_err(|error| (n, error.to_string()))?;
+        let line = line.map_err(|error| (n, error.to_string().into()))?;
         if line.trim().is_empty() {
             continue;
         }
-        let OrderedFields(row) = serde_json::from_str(&line).map_err(|error| (n, error.to_string()))?;
+        let OrderedFields(row) =
+            serde_json::from_str(&line).map_err(|error| (n, error.to_string().into()))?;
         take(n, row).map_err(|why| (n, why))?;
     }
     Ok(())
 }
 
 /// Known names set parts of the case, `assert:NAME` adds an assertion, and all others are variables.
-fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntry, String> {
+fn row_to_case(row: CaseRow, default_id: impl FnOnce() -> String) -> Result<CaseEntry, RowError> {
     let mut case = CaseEntry {
         id: Spanned { value: String::new(), span: None },
         vars: Map::new(),
@@ -178,21 +207,21 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
     };
     for (name, value) in row {
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
+        let is_blank = value.is_null() || value.as_str().is_some_and(str::is_empty);
         match name.as_str() {
-            "id" if blank => return Err("empty `id`".into()),
+            "id" if is_blank => return Err("empty `id`".into()),
             "id" => case.id.value = text(),
             "reference" => case.reference = (!value.is_null()).then(text),
             "tags" => case.tags = parse_tags(&value)?,
-            "cluster" => case.cluster = (!blank).then(text),
+            "cluster" => case.cluster = (!is_blank).then(text),
             _ => match name.strip_prefix("assert:") {
-                Some(_) if blank => {}
+                Some(_) if is_blank => {}
                 Some(assertion) => {
                     case.assert.push(AssertionEntry::from_column(assertion, parse_cell(value)));
                 }
                 None => match suggest_column(&name) {
-                    Some(meant) => {
-                        return Err(format!("invalid variable name `{name}`; did you mean `{meant}`?"));
+                    Some(suggestion) => {
+                        return Err(RowError::misspelled("field", &name, suggestion));
                     }
                     None => drop(case.vars.insert(name, value)),
                 },
@@ -200,7 +229,7 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
         }
     }
     if case.id.value.is_empty() {
-        case.id.value = own_id();
+        case.id.value = default_id();
     }
     Ok(case)
 }
@@ -208,14 +237,17 @@ fn row_to_case(row: CaseRow, own_id: impl FnOnce() -> String) -> Result<CaseEntr
 /// The column that a misspelled name probably meant. An assertion that silently became a variable would never
 /// be checked.
 fn suggest_column(name: &str) -> Option<&'static str> {
-    let lower = name.trim().to_lowercase();
     let known = ["id", "reference", "tags", "cluster"];
-    if let Some(meant) = known.into_iter().find(|known| *known == lower || is_typo_of(&lower, known)) {
-        return Some(meant);
+    if known.contains(&name) || name.starts_with("assert:") {
+        return None;
+    }
+    let lower = name.trim().to_lowercase();
+    if let Some(suggestion) = known.into_iter().find(|known| *known == lower || is_typo_of(&lower, known)) {
+        return Some(suggestion);
     }
     let first = lower.split(':').next().unwrap_or_default();
-    let like_assert = strsim::jaro_winkler(first, "assert") > 0.85 || lower.contains(':');
-    (like_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
+    let resembles_assert = strsim::jaro_winkler(first, "assert") > 0.85 || lower.contains(':');
+    (resembles_assert || matches!(lower.as_str(), "vars" | "request" | "messages")).then_some("assert:NAME")
 }
 
 /// Whether a name has one letter too many, too few, or out of place. A substituted letter (`tabs`) or a

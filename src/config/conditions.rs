@@ -46,12 +46,12 @@ impl ConfigResolver {
         &mut self,
         model: &ModelRef,
         when: &CandidateConditions,
-        place: &Spanned<()>,
+        condition: &Spanned<()>,
     ) {
         let Some(what) = find_unsupported_input(model, when, &self.catalog) else { return };
         self.report(
             format!("`{model}` does not support {what}, so this candidate would never be tried"),
-            place.span.clone(),
+            condition.span.clone(),
             "use another model, or change the condition",
         );
     }
@@ -70,11 +70,12 @@ fn find_unsupported_input(
     if when.tools == Some(true) && lacks(Capability::Tools) {
         return Some("tools");
     }
-    let blind = lacks(Capability::Vision) && lacks(Capability::Pdf) && lacks(Capability::Audio);
-    (when.attachments == Some(true) && blind).then_some("attachments")
+    let takes_no_attachments =
+        lacks(Capability::Vision) && lacks(Capability::Pdf) && lacks(Capability::Audio);
+    (when.attachments == Some(true) && takes_no_attachments).then_some("attachments")
 }
 
-/// Conditions that hold where both do; `None` if no request meets both.
+/// Conditions met by the requests that meet both; `None` if there can be no such request.
 pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Option<CandidateConditions> {
     fn same<T: Clone + PartialEq>(a: Option<&T>, b: Option<&T>) -> Option<Option<T>> {
         match (a, b) {
@@ -94,7 +95,7 @@ pub(super) fn intersect(a: &CandidateConditions, b: &CandidateConditions) -> Opt
     (!empty).then_some(joined)
 }
 
-/// Whether every request that meets `narrow` meets `wide`.
+/// Whether every request that meets `narrow` also meets `wide`.
 pub(super) fn covers(wide: &CandidateConditions, narrow: &CandidateConditions) -> bool {
     fn implied<T: PartialEq>(wide: Option<&T>, narrow: Option<&T>) -> bool {
         wide.is_none() || wide == narrow

@@ -11,6 +11,7 @@ pub(super) const BUILT_IN_ROUTES: &str = include_str!("../../routes.yaml");
 
 #[derive(Clone, Copy)]
 pub(crate) struct ConfigSearch<'a> {
+    /// The value of `--config`.
     pub flag: Option<&'a Path>,
     /// The current directory.
     pub folder: &'a Path,
@@ -18,7 +19,7 @@ pub(crate) struct ConfigSearch<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// How the file was chosen, which decides how far it is trusted.
+/// How the file was chosen, which decides whether it is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigOrigin {
     /// Named by flag or variable, and therefore trusted.
@@ -72,7 +73,7 @@ fn read_config(path: PathBuf, origin: ConfigOrigin) -> Result<ConfigFile, Config
     }
 }
 
-/// In the state folder; `None` without a home directory.
+/// The ledger in the user's state folder; `None` without a home directory.
 pub(crate) fn user_ledger_path() -> Option<PathBuf> {
     app_dirs().map(|f| f.state_dir().unwrap_or_else(|| f.data_dir()).join("ledger.db"))
 }

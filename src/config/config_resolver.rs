@@ -35,7 +35,7 @@ pub struct Config {
     pub routes: Vec<RouteSpec>,
     /// Used by calls that name no route.
     pub default_route: Option<String>,
-    /// Used where a route sets nothing else.
+    /// Used by single models, and as the default for routes.
     pub default_policy: RoutePolicy,
     pub budget: Option<DailyBudget>,
     /// The command for an open breaker: a program and templates for its arguments, with the variables
@@ -46,7 +46,7 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Whether the user chose the file or trusted it explicitly.
     pub is_trusted: bool,
-    /// What in the file needs the user's trust, as text.
+    /// Why the file needs the user's trust, as text.
     pub trust_requirements: Vec<String>,
     /// Providers that the file adds or moves to another host.
     pub(super) own_providers: HashSet<String>,
@@ -70,7 +70,7 @@ impl Config {
         file_access(self.is_trusted)
     }
 
-    /// Resolves a file. Syntax and type errors stop at the first; all other errors are reported together.
+    /// Resolves a file. Reports only the first syntax or type error, but all other errors together.
     pub fn load(source: ConfigFile, trust: &TrustStore) -> Result<Self, ConfigError> {
         Self::load_with_catalog(source, trust, Catalog::default())
     }
@@ -205,16 +205,16 @@ impl ConfigResolver {
         }
     }
 
-    /// Resolves the providers and returns what in them needs trust.
+    /// Resolves the providers and returns why they need trust.
     fn resolve_providers(&mut self, entries: SpannedMap<ProviderEntry>, trusted: bool) -> Vec<String> {
-        let rows = built_in_providers();
+        let built_ins = built_in_providers();
         let mut providers: HashMap<String, Provider> =
-            rows.iter().map(|p| (p.name.clone(), p.clone())).collect();
+            built_ins.iter().map(|p| (p.name.clone(), p.clone())).collect();
         let mut needs_trust = Vec::new();
         for (name, entry) in entries.0 {
             let built_in = providers.remove(&name.value);
             if let Some(mut provider) = self.resolve_provider(&name, entry, built_in.as_ref()) {
-                let other = || rows.iter().find(|row| row.aliases.contains(&name.value));
+                let other = || built_ins.iter().find(|built_in| built_in.aliases.contains(&name.value));
                 let built_in = built_in.as_ref().or_else(other);
                 if !provider.simulated && !keeps_host(&provider, built_in) {
                     self.own_providers.insert(name.value.clone());
@@ -238,8 +238,9 @@ impl ConfigResolver {
         let mut aliases = HashMap::new();
         for (name, target) in entries.0 {
             if name.value.contains('/') || name.value.starts_with("route:") {
-                let hint = "remove `/` and `route:`";
-                self.report(format!("invalid alias `{}`", name.value), name.span.clone(), hint);
+                let why = "must not contain `/` or start with `route:`";
+                let message = format!("invalid alias name `{}`: {why}", name.value);
+                self.report(message, name.span.clone(), "use a short name, for example `fast`");
             }
             match self.resolve_model(&target) {
                 Some(model) => drop(aliases.insert(name.value, model)),

@@ -68,7 +68,7 @@ impl ConfigError {
             let column = self.text[line_start..span.start].chars().count() + 1;
             let (message, path) = (replace_control_chars(&redact_api_keys(&problem.message)), &self.path);
             return format!(
-                "error: {message}\n --> {path}:{row}:{column} (line hidden: it may contain a key)"
+                "error: {message}\n --> {path}:{row}:{column} (line not shown: it may contain an API key)"
             );
         }
         let snippet =
@@ -92,18 +92,19 @@ impl ConfigError {
         let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         // The parser gives only a scalar's first character; extend it to the whole word.
-        let word = text[start..line_end].find([' ', ',', ']', '}']).map_or(line_end, |at| start + at);
-        let word = start + text[start..word].trim_end_matches(':').len();
-        let end = if span.end <= span.start + 1 { word } else { span.end.clamp(start, line_end.max(start)) };
+        let word_end = text[start..line_end].find([' ', ',', ']', '}']).map_or(line_end, |at| start + at);
+        let word_end = start + text[start..word_end].trim_end_matches(':').len();
+        let end =
+            if span.end <= span.start + 1 { word_end } else { span.end.clamp(start, line_end.max(start)) };
         let end = (end..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         start..end
     }
 }
 
 fn can_contain_key(line: &str) -> bool {
-    // The `first_token` timeout is not a key.
-    let lower = line.to_lowercase().replace("first_token:", "");
-    let words = [
+    // The `first_token` timeout and the `first-token` assertion are not keys.
+    let lower = line.to_lowercase().replace("first_token:", "").replace("first-token:", "");
+    let markers = [
         "api_key",
         "apikey",
         "api-key",
@@ -119,10 +120,10 @@ fn can_contain_key(line: &str) -> bool {
         "query:",
         "auth:",
     ];
-    let names_key = words.iter().any(|word| lower.contains(word));
-    let url_with_more = lower.contains("url") && line.contains(['@', '?']);
+    let names_key = markers.iter().any(|word| lower.contains(word));
+    let is_url_with_secret = lower.contains("url") && line.contains(['@', '?']);
     names_key
-        || url_with_more
+        || is_url_with_secret
         || redact_api_keys(line) != line
         || line.split(is_key_separator).any(is_random_looking)
 }
@@ -151,13 +152,13 @@ fn replace_control_chars(text: &str) -> String {
 /// Problems shown per kind; the rest are only counted.
 const MAX_SHOWN_PER_KIND: usize = 3;
 
-/// The key that groups problems of one kind: all words except the first name in backticks, usually the
-/// case's, and digits.
+/// The key that groups problems of one kind: message and hint, without digits and without the first value in
+/// backticks, which is usually a case ID.
 fn grouping_key(problem: &Diagnostic) -> String {
     let mut parts = problem.message.splitn(3, '`');
     let (before, _, after) = (parts.next(), parts.next(), parts.next());
-    let words = [before.unwrap_or_default(), after.unwrap_or_default(), &problem.hint].concat();
-    words.chars().filter(|c| !c.is_ascii_digit()).collect()
+    let text = [before.unwrap_or_default(), after.unwrap_or_default(), &problem.hint].concat();
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 impl fmt::Display for ConfigError {
@@ -185,10 +186,19 @@ impl fmt::Display for ConfigError {
     }
 }
 
+pub(crate) const REGEX_HINT: &str = r"escape special characters, as in `\(`";
+
+/// Why a regular expression is invalid, in one line.
+pub(crate) fn explain_regex_error(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
 /// The most similar known word, for "did you mean" hints.
 pub(crate) fn find_closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
-    near.filter(|(likeness, _)| *likeness > 0.8)
+    let similar = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    similar
+        .filter(|(similarity, _)| *similarity > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }

@@ -1,4 +1,4 @@
-//! The `.env` file beside the `routes.yaml` in use. Only provider keys are taken from it.
+//! The `.env` file beside the `routes.yaml` in use. Only provider keys are read from it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) struct DotEnv {
 }
 
 impl DotEnv {
-    /// Loads the file beside a project's or an explicitly named `routes.yaml`. Takes keys of built-in
+    /// Loads the file beside a project's or an explicitly named `routes.yaml`. Takes the keys of built-in
     /// providers, and those of the file's own providers if it is trusted.
     pub(crate) fn load_beside(config: &Config) -> Self {
         let chosen = matches!(config.source_file.origin, ConfigOrigin::Project | ConfigOrigin::Explicit);
@@ -56,19 +56,19 @@ impl DotEnv {
 
 /// `None` if the file does not exist.
 fn read_private_file(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let shown = path.display();
+    let path_text = path.display();
     // A symlink could point to any of the user's files.
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(None) };
     if !metadata.is_file() {
-        return Err(format!("ignoring {shown}: not a regular file"));
+        return Err(format!("ignoring {path_text}: not a regular file"));
     }
     if is_accessible_to_others(&metadata) {
-        return Err(format!("ignoring {shown}: other users can access it; run `chmod 600 {shown}`"));
+        return Err(format!("ignoring {path_text}: other users can access it; run `chmod 600 {path_text}`"));
     }
     if metadata.len() > MAX_FILE_BYTES {
-        return Err(format!("ignoring {shown}: larger than {} MiB", MAX_FILE_BYTES >> 20));
+        return Err(format!("ignoring {path_text}: larger than {} MiB", MAX_FILE_BYTES >> 20));
     }
-    std::fs::read(path).map(Some).map_err(|error| format!("cannot read {shown}: {}", error.kind()))
+    std::fs::read(path).map(Some).map_err(|error| format!("cannot read {path_text}: {}", error.kind()))
 }
 
 #[cfg(unix)]
@@ -109,17 +109,17 @@ fn parse_lines(text: &[u8]) -> (Vec<(String, String)>, Vec<usize>) {
 
 fn parse_name(text: &str) -> Option<String> {
     let name = text.trim();
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    (starts && name.chars().all(word)).then(|| name.to_owned())
+    let is_word_char = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let has_valid_start = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (has_valid_start && name.chars().all(is_word_char)).then(|| name.to_owned())
 }
 
 /// Single-quoted values are literal, double-quoted ones have escapes, and bare ones end at a comment.
 fn parse_value(text: &str) -> Option<String> {
-    let ended = |rest: &str| rest.trim().is_empty() || rest.trim_start().starts_with('#');
+    let is_end = |rest: &str| rest.trim().is_empty() || rest.trim_start().starts_with('#');
     if let Some(rest) = text.strip_prefix('\'') {
         let (value, rest) = rest.split_once('\'')?;
-        return ended(rest).then(|| value.to_owned());
+        return is_end(rest).then(|| value.to_owned());
     }
     let Some(rest) = text.strip_prefix('"') else {
         let bare = if text.starts_with('#') { "" } else { text.split(" #").next().unwrap_or_default() };
@@ -129,7 +129,7 @@ fn parse_value(text: &str) -> Option<String> {
     let mut characters = rest.chars();
     loop {
         match characters.next()? {
-            '"' => return ended(characters.as_str()).then_some(value),
+            '"' => return is_end(characters.as_str()).then_some(value),
             '\\' => match characters.next()? {
                 'n' => value.push('\n'),
                 other => value.push(other),

@@ -25,7 +25,7 @@ pub(super) struct GateEntry {
 }
 
 impl GateEntry {
-    /// `answers` is the total of all cases and repeats.
+    /// `answers` is the number of answers, over all cases and repeats.
     pub(super) fn resolve(self, answers: usize, problems: &mut Vec<Diagnostic>) -> Gate {
         let value = |written: &Option<Spanned<f64>>| written.as_ref().map(|written| written.value);
         let gate = Gate {
@@ -40,10 +40,10 @@ impl GateEntry {
             margin: value(&self.margin),
             strict: self.strict,
         };
-        for (name, must) in gate.find_invalid_fields() {
-            let span = self.field(name).and_then(|written| written.span.clone());
-            let hint = if must == "0 or more" { "use a limit of 0 or more" } else { "use 0.9 for 90%" };
-            problems.push(Diagnostic::new(format!("`{name}` must be {must}"), span, hint));
+        for invalid in gate.find_invalid_fields() {
+            let span = self.field(invalid.name).and_then(|written| written.span.clone());
+            let message = format!("`{}` must be {}", invalid.name, invalid.requirement);
+            problems.push(Diagnostic::new(message, span, invalid.hint));
         }
         if let Some(limit) = self.max_p95_ms.filter(|_| answers < MIN_ANSWERS_FOR_P95) {
             let message = format!(

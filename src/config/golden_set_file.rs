@@ -46,8 +46,8 @@ struct GoldenSetFile {
     cases_from: Vec<Spanned<String>>,
 }
 
-/// Loads a golden set and every file it names. Syntax and type errors stop at the first; all other errors are
-/// reported together.
+/// Loads a golden set and every file it names. Reports only the first syntax or type error, but all other
+/// errors together.
 pub fn load_golden_set(path: &Path, access: FileAccess) -> Result<GoldenSet, ConfigError> {
     let name = path.display().to_string();
     let text =
@@ -75,26 +75,26 @@ fn resolve_golden_set(
     let folder = SetFolder::of_set(path, access);
     let name = path.display().to_string();
     let digesters = vec![DigestBuilder::default(); prompts.len()];
-    let mut rendering = CaseBuilder::new(&folder, prompts);
-    rendering.files.push(name.as_str().into());
-    (rendering.request_defaults, rendering.shared_assertions) = (file.request, file.assert);
-    (rendering.judge, rendering.embedding) = (file.judge, file.embedding);
+    let mut builder = CaseBuilder::new(&folder, prompts);
+    builder.files.push(name.as_str().into());
+    (builder.request_defaults, builder.shared_assertions) = (file.request, file.assert);
+    (builder.judge, builder.embedding) = (file.judge, file.embedding);
     let mut loader = GoldenSetLoader {
         digesters,
-        rendering,
+        builder,
         cases: CasesWriter::default(),
         storage_error: None,
         ids: CaseIdSet::default(),
         problems,
     };
-    let breaks: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line_breaks: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     for entry in std::mem::take(&mut file.cases) {
-        let line = |start| breaks.partition_point(|at| *at < start) as u64 + 1;
+        let line = |start| line_breaks.partition_point(|at| *at < start) as u64 + 1;
         let line = entry.id.span.as_ref().map(|span| line(span.start));
         loader.add_case(entry, &CaseOrigin::SetFile, line);
     }
     for listed in &file.cases_from {
-        loader.rendering.files.push(folder.path().join(&listed.value).to_string_lossy().into());
+        loader.builder.files.push(folder.path().join(&listed.value).to_string_lossy().into());
         let rows = load_case_rows(&folder, &listed.value, &mut |entry, source, line| {
             loader.add_case(entry, &source, Some(line));
         });
@@ -102,7 +102,7 @@ fn resolve_golden_set(
             loader.problems.push(Diagnostic { span: listed.span.clone(), ..problem });
         }
     }
-    let GoldenSetLoader { rendering, cases, storage_error: full, digesters, problems, .. } = loader;
+    let GoldenSetLoader { builder, cases, storage_error, digesters, problems, .. } = loader;
     if file.cases_from.is_empty() && cases.is_empty() && problems.is_empty() {
         let hint = "add cases under `cases:`, or name a CSV or JSONL file under `cases_from:`";
         problems.push(Diagnostic::new("the golden set has no cases", None, hint));
@@ -123,10 +123,10 @@ fn resolve_golden_set(
         [only] => *only,
         several => Digest::of(several.iter().map(Digest::to_string)),
     };
-    let files = rendering.files.clone();
-    let cases = match full {
+    let files = builder.files.clone();
+    let cases = match storage_error {
         Some(error) => Err(error),
-        None => cases.finish(rendering),
+        None => cases.finish(builder),
     };
     let cases = cases.map_err(|error| problems.push(case_storage_error(&error))).ok()?;
     Some(GoldenSet {
@@ -150,7 +150,7 @@ fn case_storage_error(error: &io::Error) -> Diagnostic {
 }
 
 struct GoldenSetLoader<'a> {
-    rendering: CaseBuilder,
+    builder: CaseBuilder,
     cases: CasesWriter,
     /// The first error from the temporary storage of cases, if any.
     storage_error: Option<io::Error>,
@@ -161,7 +161,7 @@ struct GoldenSetLoader<'a> {
 }
 
 impl GoldenSetLoader<'_> {
-    /// Adds a case from the given line of the file added last.
+    /// Adds a case from the given line of the most recently added file.
     fn add_case(&mut self, mut entry: CaseEntry, source: &CaseOrigin, line: Option<u64>) {
         let id = entry.id.value.clone();
         if self.ids.mark_seen(&id) {
@@ -169,8 +169,8 @@ impl GoldenSetLoader<'_> {
             let hint = "give each case a unique ID";
             self.problems.push(Diagnostic::new(message, entry.id.span.clone(), hint));
         }
-        let prompts = 0..self.rendering.prompts.len();
-        let Some(built) = self.rendering.build_case(&entry, source, prompts, self.problems) else { return };
+        let prompts = 0..self.builder.prompts.len();
+        let Some(built) = self.builder.build_case(&entry, source, prompts, self.problems) else { return };
         let reference = entry.reference.as_deref();
         let digest = |request| compute_case_digest(request, reference, &built.identities);
         let digests: Vec<Digest> = built.requests.iter().map(digest).collect();
@@ -178,7 +178,7 @@ impl GoldenSetLoader<'_> {
             digester.update(digest.to_string());
         }
         let (tags, cluster) = (std::mem::take(&mut entry.tags), entry.cluster.take().map(Into::into));
-        let row = self.rendering.encode_row(entry, self.rendering.files.len() - 1, line);
+        let row = self.builder.encode_row(entry, self.builder.files.len() - 1, line);
         let new = NewCase { id: id.into(), digests, tags, cluster, assertions: &built.assertions, row: &row };
         if self.storage_error.is_none() {
             self.storage_error = self.cases.add(new).err();

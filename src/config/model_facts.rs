@@ -20,22 +20,24 @@ impl ConfigResolver {
         if let Some(price) = entry.price {
             facts.pricing = facts.pricing.with_overrides(self.resolve_price(price));
         }
-        if let Some(words) = entry.supports {
+        if let Some(keywords) = entry.supports {
             let known = Capability::ALL.map(Capability::name);
-            for word in &words {
-                if !facts.capabilities.parse_and_set(&word.value) {
-                    self.report_unknown_keyword(word, &known, "capability");
+            for keyword in &keywords {
+                if !facts.capabilities.parse_and_set(&keyword.value) {
+                    self.report_unknown_keyword(keyword, &known, "capability");
                 }
             }
         }
-        if let Some(words) = entry.efforts {
+        if let Some(keywords) = entry.efforts {
             let known = ReasoningEffort::ALL.map(ReasoningEffort::as_str);
-            facts.efforts = self.resolve_keywords(&words, &known, "effort", |word| word.parse().ok());
+            facts.efforts =
+                self.resolve_keywords(&keywords, &known, "effort", |keyword| keyword.parse().ok());
         }
-        if let Some(words) = entry.refuses {
+        if let Some(keywords) = entry.refuses {
             let known = REJECTABLE_PARAMETERS.map(parameter_name);
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            facts.rejected_parameters = self.resolve_keywords(&words, &known, "parameter", parse_parameter);
+            facts.rejected_parameters =
+                self.resolve_keywords(&keywords, &known, "parameter", parse_parameter);
         }
         facts
     }
@@ -71,26 +73,26 @@ impl ConfigResolver {
 
     pub(super) fn resolve_keywords<T>(
         &mut self,
-        words: &[Spanned<String>],
+        keywords: &[Spanned<String>],
         known: &[&str],
-        what: &str,
-        read: impl Fn(&str) -> Option<T>,
+        kind: &str,
+        parse: impl Fn(&str) -> Option<T>,
     ) -> Vec<T> {
         let mut parsed = Vec::new();
-        for word in words {
-            match read(&word.value) {
+        for keyword in keywords {
+            match parse(&keyword.value) {
                 Some(one) => parsed.push(one),
-                None => self.report_unknown_keyword(word, known, what),
+                None => self.report_unknown_keyword(keyword, known, kind),
             }
         }
         parsed
     }
 
-    fn report_unknown_keyword(&mut self, word: &Spanned<String>, known: &[&str], what: &str) {
-        let hint = match find_closest(&word.value, known.iter().copied()) {
+    fn report_unknown_keyword(&mut self, keyword: &Spanned<String>, known: &[&str], kind: &str) {
+        let hint = match find_closest(&keyword.value, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("use one of {}", known.join(", ")),
         };
-        self.report(format!("unknown {what} `{}`", word.value), word.span.clone(), hint);
+        self.report(format!("unknown {kind} `{}`", keyword.value), keyword.span.clone(), hint);
     }
 }

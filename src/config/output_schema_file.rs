@@ -1,4 +1,4 @@
-//! JSON Schemas for structured output, read from files.
+//! Prepares JSON Schemas for structured output.
 
 use serde_json::{Value, json};
 
@@ -18,17 +18,18 @@ pub(crate) fn parse_output_schema(name: &str, schema: Value) -> Result<ResponseF
 
 /// Providers enforce a schema only if every object in it is closed and requires all its properties.
 fn can_be_strict(schema: &Value) -> bool {
-    let here = schema.get("properties").and_then(Value::as_object).is_none_or(|properties| {
+    let is_closed = schema.get("properties").and_then(Value::as_object).is_none_or(|properties| {
         let required = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);
         required == properties.len() && schema.get("additionalProperties") == Some(&json!(false))
     });
-    let open = schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
-    let inner = match schema {
+    let has_open_object =
+        schema.get("type").is_some_and(|kind| kind == "object") && schema.get("properties").is_none();
+    let are_children_strict = match schema {
         Value::Object(fields) => fields.values().all(can_be_strict),
         Value::Array(items) => items.iter().all(can_be_strict),
         _ => true,
     };
-    here && !open && inner
+    is_closed && !has_open_object && are_children_strict
 }
 
 fn is_name_char(c: char) -> bool {

@@ -70,9 +70,9 @@ impl Config {
     pub fn override_variables(&self, route: &str) -> Vec<&str> {
         let mut names = vec![route];
         let mut variables = Vec::new();
-        let mut at = 0;
-        while let Some(name) = names.get(at) {
-            at += 1;
+        let mut index = 0;
+        while let Some(name) = names.get(index) {
+            index += 1;
             let Some(spec) = self.routes.iter().find(|spec| spec.name == *name) else { continue };
             variables.extend(spec.overridden_by.as_deref());
             for written in &spec.unexpanded {
@@ -127,18 +127,18 @@ impl Config {
                     hint: Some("use `provider/model,provider/model`".to_owned()),
                 });
             }
-            let what = match name.strip_prefix("route:").map(str::trim) {
+            let target = match name.strip_prefix("route:").map(str::trim) {
                 Some(other) => self.find_route_ref(other)?,
                 None => CandidateRef::Model(self.resolve_model_ref(name)?),
             };
-            if written.iter().any(|other| other.target == what) {
+            if written.iter().any(|other| other.target == target) {
                 return Err(SubjectError {
                     message: format!("duplicate candidate `{name}`"),
                     hint: Some("remove one of them".to_owned()),
                 });
             }
-            let (when, weight) = find_existing_settings(&what, route);
-            written.push(UnexpandedCandidate { target: what, when, weight, span: None });
+            let (when, weight) = find_existing_settings(&target, route);
+            written.push(UnexpandedCandidate { target, when, weight, span: None });
         }
         Ok(written)
     }
@@ -157,9 +157,9 @@ impl Config {
 
 /// The condition and weight that the route in the file gives a candidate, if it lists the candidate exactly
 /// once.
-fn find_existing_settings(what: &CandidateRef, route: &RouteSpec) -> (CandidateConditions, f64) {
+fn find_existing_settings(target: &CandidateRef, route: &RouteSpec) -> (CandidateConditions, f64) {
     let mut settings: Vec<(CandidateConditions, f64)> = Vec::new();
-    match what {
+    match target {
         CandidateRef::Model(model) => {
             settings.extend(
                 route.candidates.iter().filter(|c| c.model == *model).map(|c| (c.when.clone(), c.weight)),
@@ -167,7 +167,7 @@ fn find_existing_settings(what: &CandidateRef, route: &RouteSpec) -> (CandidateC
         }
         CandidateRef::Route(_) => {
             settings.extend(
-                route.unexpanded.iter().filter(|w| w.target == *what).map(|w| (w.when.clone(), w.weight)),
+                route.unexpanded.iter().filter(|w| w.target == *target).map(|w| (w.when.clone(), w.weight)),
             );
         }
     }

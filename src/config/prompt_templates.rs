@@ -65,6 +65,7 @@ impl From<TemplateError> for PromptError {
     fn from(error: TemplateError) -> Self {
         let hint = match error.is_undefined {
             true => "add it under the case's `vars:`",
+            false if error.is_unknown_function => error.syntax_hint(),
             false => {
                 "use Jinja syntax: `{{ name }}` inserts a variable, `{% if name %}…{% endif %}` is a condition"
             }
@@ -154,8 +155,8 @@ pub(super) fn resolve_prompts(
     }
     let mut prompts: Vec<PromptTemplate> = Vec::new();
     for (n, (name, entry)) in named.0.iter().enumerate() {
-        let known = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.value.is_empty() || !name.value.chars().all(known) {
+        let is_name_char = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.value.is_empty() || !name.value.chars().all(is_name_char) {
             let message = format!("invalid prompt name `{}`", name.value);
             let hint = "use letters, digits, `-`, `_`, and `.`";
             problems.push(Diagnostic::new(message, name.span.clone(), hint));
@@ -187,7 +188,8 @@ fn parse_prompt(
     let mut template = |text: &Spanned<String>| match Template::new(&text.value) {
         Ok(template) => Some(template),
         Err(error) => {
-            let problem = Diagnostic::new(error.message, text.span.clone(), "check the braces");
+            let hint = error.syntax_hint();
+            let problem = Diagnostic::new(error.message, text.span.clone(), hint);
             // Report an invalid shared system prompt once, not once per prompt.
             if !problems.contains(&problem) {
                 problems.push(problem);
@@ -196,17 +198,19 @@ fn parse_prompt(
         }
     };
     let system = entry.system.as_ref().map(&mut template);
-    let mut turn = |keyword, text: &Spanned<String>, files: &[Spanned<String>]| {
+    let mut message_template = |keyword, text: &Spanned<String>, files: &[Spanned<String>]| {
         let role = if keyword == RoleKeyword::User { Role::User } else { Role::Assistant };
         let (text, files) = (template(text), files.iter().map(&mut template).collect::<Option<Vec<_>>>());
         Some(MessageTemplate { role, text: text?, files: files? })
     };
-    let turns: Option<Vec<MessageTemplate>> = match (&entry.prompt, &entry.messages) {
-        (Some(prompt), None) => turn(RoleKeyword::User, prompt, &entry.files).map(|turn| vec![turn]),
+    let message_templates: Option<Vec<MessageTemplate>> = match (&entry.prompt, &entry.messages) {
+        (Some(prompt), None) => message_template(RoleKeyword::User, prompt, &entry.files)
+            .map(|message_template| vec![message_template]),
         (None, Some(messages)) => {
-            let turns = messages.iter().map(|m| turn(m.role, &m.content, &m.files)).collect();
-            let of_assistant = messages.iter().filter(|message| message.role == RoleKeyword::Assistant);
-            let misplaced = of_assistant.flat_map(|message| &message.files).chain(&entry.files).next();
+            let message_templates =
+                messages.iter().map(|m| message_template(m.role, &m.content, &m.files)).collect();
+            let assistant_messages = messages.iter().filter(|message| message.role == RoleKeyword::Assistant);
+            let misplaced = assistant_messages.flat_map(|message| &message.files).chain(&entry.files).next();
             if let Some(file) = misplaced {
                 let hint = "move `files` to a user message under `messages:`";
                 let problem = Diagnostic::new("`files` must be in a user message", file.span.clone(), hint);
@@ -222,7 +226,7 @@ fn parse_prompt(
                     "end with `- {role: user, content: …}`",
                 ));
             }
-            turns
+            message_templates
         }
         (Some(prompt), Some(_)) => {
             let message = "cannot combine `prompt` with `messages`";
@@ -245,5 +249,5 @@ fn parse_prompt(
         Some(Some(system)) => Some(system),
         None => None,
     };
-    Some(PromptTemplate { name: name.map(|name| name.value.clone()), system, messages: turns? })
+    Some(PromptTemplate { name: name.map(|name| name.value.clone()), system, messages: message_templates? })
 }

@@ -105,10 +105,10 @@ impl ConfigResolver {
     pub(super) fn apply_headers(&mut self, provider: &mut Provider, given: SpannedMap<Spanned<String>>) {
         for (name, value) in given.0 {
             let lower = name.value.to_ascii_lowercase();
-            let carries = matches!(&provider.auth, AuthScheme::Header(own) if *own == lower);
+            let carries_key = matches!(&provider.auth, AuthScheme::Header(own) if *own == lower);
             if !is_header_name(&lower) {
                 self.report("invalid header name", name.span, "use letters, digits, and `-`");
-            } else if carries || is_secret_name(&lower) {
+            } else if carries_key || is_secret_name(&lower) {
                 let hint = "move the key to `api_key:` and set `auth: {header: NAME}`";
                 self.report(format!("header `{lower}` would carry a key"), name.span, hint);
             } else if is_reserved_header(&lower) {
@@ -185,12 +185,13 @@ const RESERVED_HEADERS: [&str; 11] = [
     "expect",
 ];
 
-/// Whether a header, in lower case, cannot be set by the user.
+/// Whether the user cannot set a header; `name` is lowercase.
 fn is_reserved_header(name: &str) -> bool {
     RESERVED_HEADERS.contains(&name) || name.starts_with("proxy-")
 }
 
-/// Whether a header or parameter, in lower case, usually carries a secret, which must not be in the file.
+/// Whether a header or parameter usually carries a secret, which must not be in the file; `name` is
+/// lowercase.
 fn is_secret_name(name: &str) -> bool {
     let has = |part: &str| name.contains(part);
     has("authorization")
@@ -213,6 +214,6 @@ fn is_parameter_name(name: &str) -> bool {
 }
 
 fn is_variable_name(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !text.is_empty() && text.chars().all(word) && !text.starts_with(|c: char| c.is_ascii_digit())
+    let is_word_char = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !text.is_empty() && text.chars().all(is_word_char) && !text.starts_with(|c: char| c.is_ascii_digit())
 }

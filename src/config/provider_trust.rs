@@ -1,10 +1,10 @@
-//! What a provider in a project's `routes.yaml` needs the user's trust for.
+//! Why a provider in a project's `routes.yaml` may need the user's trust.
 
 use crate::provider::{AuthScheme, KeySource, Provider, is_loopback};
 
-/// Returns why a provider needs trust: it would run a command, read a file, send a key to another host, by
-/// another scheme, or with extra headers or parameters, or send prompts for a built-in provider to another
-/// host. `built_in` is the row that has this name or alias.
+/// Returns why a provider needs trust: it would run a command, read a file, send a key to another host, with
+/// another auth scheme, or with extra headers or parameters, or send prompts for a built-in provider to
+/// another host. `built_in` is the row that has this name or alias.
 pub(super) fn find_trust_requirement(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
     let name = &provider.name;
     match &provider.key_source {
@@ -19,21 +19,21 @@ pub(super) fn find_trust_requirement(provider: &Provider, built_in: Option<&Prov
     if let (Some(KeySource::Variable(variable)), Some(own)) = (&provider.key_source, built_in)
         && !own.secret_variables().any(|known| known == variable)
     {
-        // A built-in host may get its own key, but no other variable of the environment.
+        // A built-in host may get its own key, but no other environment variable.
         return Some(format!("`{name}` would send the value of {variable}"));
     }
     if provider.can_send_key() && built_in.is_some_and(|own| own.auth != provider.auth) {
-        // Elsewhere in a request, a key might be logged on the way.
+        // In another part of the request, a key might be logged on the way.
         return Some(format!("`{name}` would send its key with a different auth scheme"));
     }
     let host = url_origin(&provider.base_url);
-    let own = keeps_host(provider, built_in);
-    if provider.can_send_key() && !own {
+    let is_own_host = keeps_host(provider, built_in);
+    if provider.can_send_key() && !is_own_host {
         return Some(format!("`{name}` would send a key to {host}"));
     }
     let variables =
         provider.setting_variables.keys().any(|name| provider.base_url.contains(&format!("{{{name}}}")));
-    if variables && !own {
+    if variables && !is_own_host {
         return Some(format!("`{name}` would send your settings to {host}"));
     }
     let extra = !provider.headers.is_empty() || !provider.query.is_empty();
@@ -46,7 +46,7 @@ pub(super) fn find_trust_requirement(provider: &Provider, built_in: Option<&Prov
     }
     // A server on this machine that the file adds gets only prompts that name it (see `redirected_names`).
     let is_added = built_in.is_none_or(|row| row.simulated) && is_loopback_url(&provider.base_url);
-    (!own && !is_added).then(|| format!("`{name}` would send prompts to {host}"))
+    (!is_own_host && !is_added).then(|| format!("`{name}` would send prompts to {host}"))
 }
 
 /// Whether requests still go to the built-in provider's host.

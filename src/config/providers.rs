@@ -1,4 +1,4 @@
-//! Resolves the providers of `routes.yaml`: changed built-in rows and new ones.
+//! Resolves the providers of `routes.yaml`: changes to built-in ones, and new ones.
 
 use super::config_resolver::ConfigResolver;
 use super::provider_trust::is_loopback_url;
@@ -40,15 +40,15 @@ impl ConfigResolver {
             return None;
         };
         if let Some(given) = &entry.base_url
-            && let Err((wrong, hint)) = check_base_url(&given.value)
+            && let Err((message, hint)) = check_base_url(&given.value)
         {
-            self.report(wrong, given.span.clone(), hint);
+            self.report(message, given.span.clone(), hint);
         }
         let hosting = entry.hosting.or(built_in.map(|p| p.hosting)).unwrap_or_default();
-        let usual = default_auth(dialect, hosting);
+        let default_scheme = default_auth(dialect, hosting);
         let row = built_in.map(|row| with_dialect(row, dialect, hosting));
         let mut provider = row.unwrap_or_else(|| {
-            let mut new = Provider::new(&name.value, dialect, "", usual.clone());
+            let mut new = Provider::new(&name.value, dialect, "", default_scheme.clone());
             // A custom host often needs no key, but if the entry names one, it is required.
             new.key_optional = true;
             new
@@ -75,7 +75,7 @@ impl ConfigResolver {
             }
             provider.key_optional = false;
             if provider.auth == AuthScheme::None {
-                provider.auth = usual;
+                provider.auth = default_scheme;
             }
         }
         if let Some(auth) = entry.auth.and_then(|auth| self.resolve_auth(auth, name)) {
@@ -120,8 +120,8 @@ fn with_dialect(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider 
     if row.auth == default_auth(row.dialect, row.hosting) {
         provider.auth = default_auth(dialect, hosting);
     }
-    let of_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
-    if row.dialect != dialect && !(of_openai(row.dialect) && of_openai(dialect)) {
+    let is_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+    if row.dialect != dialect && !(is_openai(row.dialect) && is_openai(dialect)) {
         provider.quirks = Quirks::default();
     }
     provider
@@ -152,14 +152,14 @@ fn check_base_url(text: &str) -> Result<(), (String, &'static str)> {
         )),
     };
     let filled = fill_template(text.trim(), known)?;
-    let plain = reqwest::Url::parse(&filled).is_ok_and(|url| {
+    let is_plain = reqwest::Url::parse(&filled).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
     });
-    if plain {
+    if is_plain {
         return Ok(());
     }
     let hint = "use http:// or https://, a host, and a path, without a user name or query";

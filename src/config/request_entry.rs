@@ -61,7 +61,7 @@ impl CaseRequestBuilder {
                 problems.push(problem);
             }
         };
-        let mut within = |value: &Option<Spanned<f64>>, max: f64, name: &str| {
+        let mut check_range = |value: &Option<Spanned<f64>>, max: f64, name: &str| {
             let value = value.as_ref()?;
             if !(0.0..=max).contains(&value.value) {
                 let message = format!("`{name}` must be between 0 and {max}");
@@ -69,8 +69,10 @@ impl CaseRequestBuilder {
             }
             Some(value.value)
         };
-        let (temperature, top_p) =
-            (within(&settings.temperature, 2.0, "temperature"), within(&settings.top_p, 1.0, "top_p"));
+        let (temperature, top_p) = (
+            check_range(&settings.temperature, 2.0, "temperature"),
+            check_range(&settings.top_p, 1.0, "top_p"),
+        );
         if let Some(limit) = settings.max_tokens.as_ref().filter(|limit| limit.value == 0) {
             let hint = "use a number of output tokens of 1 or more";
             report(Diagnostic::new("`max_tokens` must be at least 1", limit.span.clone(), hint));

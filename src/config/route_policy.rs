@@ -31,10 +31,10 @@ struct FailureChoices {
 }
 
 impl FailureChoices {
-    /// Applies these settings over a policy; what is not set stays.
+    /// Applies these settings to a policy, which keeps its own where none is set.
     fn apply_to(&self, policy: RoutePolicy) -> RoutePolicy {
-        let on = |choice: Option<OnFailure>, otherwise: StopOrContinue| match choice {
-            None => otherwise,
+        let on = |choice: Option<OnFailure>, default: StopOrContinue| match choice {
+            None => default,
             Some(OnFailure::Stop) => StopOrContinue::Stop,
             Some(OnFailure::Failover) => StopOrContinue::Continue,
         };
@@ -77,7 +77,7 @@ impl ConfigResolver {
         })
     }
 
-    /// Reports a default that no route can reach. A route with a longer deadline makes it valid.
+    /// Reports a default first-token timeout that exceeds the deadline of every route.
     pub(super) fn check_default_timeouts(
         &mut self,
         defaults: &DefaultsEntry,
@@ -85,17 +85,19 @@ impl ConfigResolver {
         longest: Option<Duration>,
     ) {
         let deadline = longest.unwrap_or_default().max(policy.timeouts.deadline);
-        if let (Some(first), Some(place)) = (policy.timeouts.first_token, &defaults.timeouts.first_token) {
-            self.check_first_token_timeout(first, deadline, place);
+        if let (Some(first_token), Some(written)) =
+            (policy.timeouts.first_token, &defaults.timeouts.first_token)
+        {
+            self.check_first_token_timeout(first_token, deadline, written);
         }
     }
 
     pub(super) fn resolve_policy(&mut self, entry: &RouteEntry, defaults: &RoutePolicy) -> RoutePolicy {
         let strategy = self.resolve_strategy(entry);
-        let requirements = self.resolve_floors(entry);
+        let requirements = self.resolve_requirements(entry);
         let deadlines = self.resolve_deadlines(defaults.timeouts, entry.deadline.as_ref(), &entry.timeouts);
-        if let (Some(first), Some(place)) = (deadlines.first_token, &entry.timeouts.first_token) {
-            self.check_first_token_timeout(first, deadlines.deadline, place);
+        if let (Some(first_token), Some(written)) = (deadlines.first_token, &entry.timeouts.first_token) {
+            self.check_first_token_timeout(first_token, deadlines.deadline, written);
         }
         if let Some(connect) = &entry.timeouts.connect {
             let hint = "set it under `defaults: timeouts:`".to_owned();
@@ -173,10 +175,10 @@ impl ConfigResolver {
         name.map(str::to_owned)
     }
 
-    fn resolve_floors(&mut self, entry: &RouteEntry) -> CandidateRequirements {
+    fn resolve_requirements(&mut self, entry: &RouteEntry) -> CandidateRequirements {
         let known = Capability::ALL.map(Capability::name);
-        let named = |word: &str| Capability::ALL.into_iter().find(|capability| capability.name() == word);
-        let mut requires = self.resolve_keywords(&entry.requires, &known, "capability", named);
+        let parse = |word: &str| Capability::ALL.into_iter().find(|capability| capability.name() == word);
+        let mut requires = self.resolve_keywords(&entry.requires, &known, "capability", parse);
         let mut seen = Vec::new();
         requires.retain(|capability| {
             !seen.contains(capability) && {
@@ -198,12 +200,12 @@ impl ConfigResolver {
     fn resolve_quality_floor(&mut self, entry: &QualityEntry) -> Option<QualityFloor> {
         let rate = &entry.min_pass_rate;
         if !(0.0..=1.0).contains(&rate.value) {
-            self.report("`min_pass_rate` must be between 0 and 1", rate.span.clone(), "use 0.85 for 85%");
+            self.report("`min_pass_rate` must be between 0 and 1", rate.span.clone(), "use 0.9 for 90%");
         }
         let max_age = entry.max_age.as_ref().and_then(|age| match parse_age(&age.value) {
             Ok(age) if !age.is_zero() => Some(age),
             Ok(_) => {
-                self.report("`max_age` must be longer than 0", age.span.clone(), DurationError::AGE_HINT);
+                self.report("`max_age` must be above 0", age.span.clone(), DurationError::AGE_HINT);
                 None
             }
             Err(error) => {
@@ -247,20 +249,21 @@ impl ConfigResolver {
     /// Parses an amount in USD above 0.
     pub(super) fn resolve_usd(&mut self, written: &Spanned<String>) -> Option<NanoDollars> {
         let hint = "use an amount in USD above 0 with at most nine decimals, for example 0.05";
-        match parse_usd(&written.value) {
+        let text = written.value.trim();
+        let is_negative = text.strip_prefix('-').is_some_and(|amount| parse_usd(amount).is_some());
+        let why = match parse_usd(&written.value) {
             Some(nano) if nano > 0 => return Some(nano),
-            Some(_) => self.report("the amount must be above 0", written.span.clone(), hint),
-            None => {
-                let message = format!("invalid amount `{}`: expected USD", written.value);
-                self.report(message, written.span.clone(), hint);
-            }
-        }
+            Some(_) => "must be above 0",
+            None if is_negative => "must be above 0",
+            None => "expected an amount in USD",
+        };
+        self.report(format!("invalid amount `{text}`: {why}"), written.span.clone(), hint);
         None
     }
 
     fn resolve_retry(&mut self, entry: &RetryEntry, defaults: RetryPolicy) -> RetryPolicy {
         if let Some(retries) = entry.retries.as_ref().filter(|r| r.value > 10) {
-            self.report("too many retries: at most 10", retries.span.clone(), "use 10 or fewer");
+            self.report("`retries` must be at most 10", retries.span.clone(), "use a number from 0 to 10");
         }
         let retry = RetryPolicy {
             retries: entry.retries.as_ref().map_or(defaults.retries, |r| r.value),
@@ -302,15 +305,20 @@ impl ConfigResolver {
         }
     }
 
-    /// The deadline of the call would end the attempt before a longer first-token timeout.
-    fn check_first_token_timeout(&mut self, first: Duration, deadline: Duration, place: &Spanned<String>) {
-        if first > deadline {
+    /// Reports a first-token timeout that has no effect, because the deadline of the call expires first.
+    fn check_first_token_timeout(
+        &mut self,
+        first_token: Duration,
+        deadline: Duration,
+        written: &Spanned<String>,
+    ) {
+        if first_token > deadline {
             self.report(
                 format!(
                     "`first_token` has no effect: the deadline of {} s expires first",
                     deadline.as_secs_f64()
                 ),
-                place.span.clone(),
+                written.span.clone(),
                 "make `deadline` at least as long as `first_token`",
             );
         }
@@ -321,7 +329,8 @@ impl ConfigResolver {
         match parse_duration(&written.value) {
             Ok(duration) if !duration.is_zero() => return Some(duration),
             Ok(_) => {
-                self.report("the duration must be longer than 0", written.span.clone(), DurationError::HINT);
+                let message = format!("invalid duration `{}`: must be above 0", written.value);
+                self.report(message, written.span.clone(), DurationError::HINT);
             }
             Err(error) => self.report(error.to_string(), written.span.clone(), DurationError::HINT),
         }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::diagnostic::{ConfigError, Diagnostic, check_version};
+use super::diagnostic::{ConfigError, Diagnostic, REGEX_HINT, check_version, explain_regex_error};
 use super::yaml::{self, Spanned};
 use super::{DurationError, parse_duration};
 
 /// What to do with matching requests.
 #[derive(Clone, Debug)]
 pub(crate) struct ScenarioRule {
-    /// Searched in the prompt; `None` matches every prompt.
+    /// Matched anywhere in the prompt; `None` matches every prompt.
     pub prompt: Option<regex::Regex>,
-    /// Empty for all models.
+    /// Empty means all models.
     pub models: Vec<String>,
     /// Used one per request, in order.
     pub steps: Vec<ScenarioStep>,
@@ -56,8 +56,8 @@ struct StepEntry {
     latency: Option<Spanned<String>>,
 }
 
-/// `is_known` tells whether the simulator has a behavior of that name. Syntax and type errors stop at the
-/// first; all others are reported together.
+/// `is_known` returns whether the simulator has a behavior with that name. Reports only the first syntax or
+/// type error, but all other errors together.
 pub(crate) fn load_scenario(
     path: &Path,
     is_known: &dyn Fn(&str) -> bool,
@@ -79,21 +79,18 @@ fn resolve_rule(
 ) -> ScenarioRule {
     let prompt = entry.prompt.and_then(|written| match regex::Regex::new(&written.value) {
         Ok(regex) => Some(regex),
-        Err(_) => {
-            let message = format!("invalid regular expression `{}`", written.value);
-            problems.push(Diagnostic::new(
-                message,
-                written.span,
-                "use a regular expression in Rust syntax for `match`",
-            ));
+        Err(error) => {
+            let why = explain_regex_error(&error);
+            let message = format!("invalid regular expression `{}`: {why}", written.value);
+            problems.push(Diagnostic::new(message, written.span, REGEX_HINT));
             None
         }
     });
     if entry.steps.value.is_empty() {
         problems.push(Diagnostic::new(
-            "missing steps in this rule",
+            "`steps` is empty",
             entry.steps.span.clone(),
-            "add `- {reply: …}`",
+            "add a step, for example `- {reply: …}`",
         ));
     }
     let steps = entry.steps.value.into_iter().map(|step| {

@@ -23,8 +23,8 @@ impl SpannedValue {
             Self::Scalar(value) => value.clone(),
             Self::List(items) => items.iter().map(|item| item.value.to_json()).collect(),
             Self::Map(fields) => {
-                let pair = |(key, tree): &(Spanned<String>, Spanned<Self>)| {
-                    (key.value.clone(), tree.value.to_json())
+                let pair = |(key, field): &(Spanned<String>, Spanned<Self>)| {
+                    (key.value.clone(), field.value.to_json())
                 };
                 Value::Object(fields.iter().map(pair).collect::<Map<_, _>>())
             }

@@ -1,4 +1,4 @@
-//! Resolves names of models: `provider/model`, an alias, or `route:NAME`.
+//! Resolves names of models and routes: `provider/model`, an alias, or `route:NAME`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::diagnostic::find_closest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route, Strategy};
 
-/// Something that answers prompts, together with the name it was given.
+/// A model or route to send prompts to, with the name it was resolved from.
 #[derive(Clone, Debug)]
 pub struct ResolvedSubject {
     /// The name as typed.
@@ -28,8 +28,8 @@ pub struct SubjectError {
 impl Config {
     /// Resolves a provider name or its alias; `None` if it is unknown.
     pub fn canonical_provider_name(&self, name: &str) -> Option<String> {
-        let own = self.provider_aliases.get(name).map_or(name, String::as_str);
-        self.providers.contains_key(own).then(|| own.to_owned())
+        let canonical = self.provider_aliases.get(name).map_or(name, String::as_str);
+        self.providers.contains_key(canonical).then(|| canonical.to_owned())
     }
 
     /// Resolves a route, an alias, or a model reference.
@@ -96,10 +96,10 @@ impl Config {
             let near = find_closest(name, self.aliases.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
             let is_route = self.routes.iter().any(|r| r.name == name);
-            let served = || self.catalog.all().into_iter().find(|facts| facts.model == name);
+            let in_catalog = || self.catalog.all().into_iter().find(|facts| facts.model == name);
             let hint = if is_route {
                 format!("did you mean `route:{name}`?")
-            } else if let Some(facts) = served() {
+            } else if let Some(facts) = in_catalog() {
                 format!("did you mean `{}/{name}`?", facts.provider)
             } else if self.providers.contains_key(name) {
                 format!("add a model name to the provider: `{name}/MODEL`")
@@ -118,7 +118,7 @@ impl Config {
         let near = find_closest(&model.provider, self.providers.keys().map(String::as_str));
         let hint = match near {
             Some(near) => format!("did you mean `{near}/{}`?", model.model),
-            None => "run `slalom models` to list the providers, or add one under `providers:` in routes.yaml"
+            None => "run `slalom check` to list the providers, or add one under `providers:` in routes.yaml"
                 .to_owned(),
         };
         Err(SubjectError { message: format!("unknown provider `{}`", model.provider), hint: Some(hint) })
@@ -128,8 +128,8 @@ impl Config {
     pub fn set_simulator_url(&mut self, url: &str) {
         for provider in self.providers.values_mut() {
             if let Some(path) = provider.base_url.strip_prefix("sim:") {
-                let moved = Provider { base_url: format!("{url}{path}"), ..(**provider).clone() };
-                *provider = Arc::new(moved);
+                let updated = Provider { base_url: format!("{url}{path}"), ..(**provider).clone() };
+                *provider = Arc::new(updated);
             }
         }
     }

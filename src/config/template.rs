@@ -1,6 +1,6 @@
 //! Prompt templates with variables.
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 /// A Jinja template such as `Hi {{ name }}`.
@@ -13,6 +13,19 @@ pub(crate) struct TemplateError {
     pub message: String,
     /// Whether a variable is missing, as opposed to an error in the template itself.
     pub is_undefined: bool,
+    /// Whether Jinja lacks a filter, test, or function that the template uses.
+    pub is_unknown_function: bool,
+}
+
+impl TemplateError {
+    /// How to correct the template itself.
+    pub(crate) fn syntax_hint(&self) -> &'static str {
+        if self.is_unknown_function {
+            "use only the built-in filters, tests, and functions of Jinja"
+        } else {
+            "check the `{{ … }}` and `{% … %}`"
+        }
+    }
 }
 
 impl Template {
@@ -40,10 +53,11 @@ impl Template {
                 template.undeclared_variables(false).into_iter().filter(|name| !variables.contains_key(name));
             let mut missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
             missing.sort();
-            if error.kind() == minijinja::ErrorKind::UndefinedError && !missing.is_empty() {
+            if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
                 return TemplateError {
                     message: format!("undefined template variable {}", missing.join(", ")),
                     is_undefined: true,
+                    is_unknown_function: false,
                 };
             }
             to_template_error(&error)
@@ -54,7 +68,19 @@ impl Template {
 fn to_template_error(error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().map(str::to_owned).unwrap_or_else(|| error.kind().to_string());
     let line = error.line().map_or(String::new(), |line| format!(" (line {line} of the template)"));
-    TemplateError { message: format!("invalid template: {detail}{line}"), is_undefined: false }
+    let detail = match detail.as_str() {
+        "unexpected end of input, expected end of variable block" => "`{{` is not closed",
+        "unexpected end of input, expected end of block" => "`{%` is not closed",
+        detail => detail,
+    };
+    TemplateError {
+        message: format!("invalid template: {detail}{line}"),
+        is_undefined: false,
+        is_unknown_function: matches!(
+            error.kind(),
+            ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
+        ),
+    }
 }
 
 #[cfg(test)]

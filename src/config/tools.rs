@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::chat::{FunctionTool, Tool};
 
 /// Accepts functions as `{name, description, parameters}` or in the format of OpenAI or Anthropic. Anything
-/// else with a `type` is passed to the provider unchanged. An error has the index of the tool, counted from
-/// 0.
+/// else with a `type` is passed to the provider unchanged. An error includes the 0-based index of
+/// the tool.
 pub(crate) fn parse_tools(list: Vec<Value>) -> Result<Vec<Tool>, (usize, String)> {
     let mut tools: Vec<Tool> = Vec::with_capacity(list.len());
     for (n, written) in list.into_iter().enumerate() {
@@ -25,11 +25,11 @@ fn parse_tool(mut written: Value) -> Result<Tool, String> {
     if written["type"] == "function" && written["function"].is_object() {
         written = written["function"].take();
     }
-    let own = written.get("type").is_some_and(|kind| kind != "function" && kind != "custom");
-    // Google and Amazon write theirs as `{"googleSearch": {}}`.
-    let own =
-        own || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
-    if own && written.get("parameters").is_none() && written.get("input_schema").is_none() {
+    let is_provider_specific = written.get("type").is_some_and(|kind| kind != "function" && kind != "custom");
+    // Google and Amazon define theirs as `{"googleSearch": {}}`.
+    let is_provider_specific = is_provider_specific
+        || written.as_object().is_some_and(|fields| fields.len() == 1 && !fields.contains_key("name"));
+    if is_provider_specific && written.get("parameters").is_none() && written.get("input_schema").is_none() {
         return Ok(Tool::ProviderSpecific(written));
     }
     let Value::Object(fields) = &mut written else { return Err("expected an object".to_owned()) };

@@ -16,7 +16,7 @@ impl TrustStore {
         Self(app_dirs().map(|f| f.state_dir().unwrap_or_else(|| f.data_dir()).join("trusted")))
     }
 
-    /// Whether this exact text at this path was trusted. Every edit needs trust again.
+    /// Whether the user trusted this exact text at this path. Any edit requires trusting it again.
     pub fn is_trusted(&self, path: &Path, text: &str) -> bool {
         let Some(listed) = self.0.as_ref().and_then(|store| std::fs::read_to_string(store).ok()) else {
             return false;

@@ -10,7 +10,7 @@ use serde_yaml::{Error, Location};
 
 use super::diagnostic::{ConfigError, Diagnostic, find_closest};
 
-/// Limit for the size of a file, in bytes.
+/// Maximum size of a file.
 const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// A value with its byte range in the text; `None` if it did not come from the text.
@@ -109,8 +109,8 @@ pub(super) enum StringOrMap<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOrMap<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameAndArgumentVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for NameAndArgumentVisitor<T> {
+        struct StringOrMapVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for StringOrMapVisitor<T> {
             type Value = StringOrMap<T>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a string or a map")
@@ -122,7 +122,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOrMap<T> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(StringOrMap::Map)
             }
         }
-        deserializer.deserialize_any(NameAndArgumentVisitor(PhantomData))
+        deserializer.deserialize_any(StringOrMapVisitor(PhantomData))
     }
 }
 
@@ -175,11 +175,20 @@ fn explain_parse_error(error: &Error, text: &str) -> Diagnostic {
                 .map_or(text_with_location.as_str(), |(message, _)| message);
             if let Some(expected) = expected_scalar(message) {
                 let found = span.clone().and_then(|s| text.get(s)).unwrap_or_default();
+                if found
+                    .trim()
+                    .parse::<i128>()
+                    .is_ok_and(|found| found >= 0 && expected.starts_with("an integer"))
+                {
+                    let message = format!("invalid value `{found}`: the number is too large");
+                    return Diagnostic::new(message, span, "use a smaller number");
+                }
                 let percent = found.strip_suffix('%').and_then(|found| found.trim().parse::<f64>().ok());
                 let hint = match percent {
                     Some(percent) if expected == "a number" => {
                         format!("write {} for {percent}%", (percent * 1e7).round() / 1e9)
                     }
+                    _ if expected.starts_with("an integer") => "use a whole number, for example 3".to_owned(),
                     _ => format!("use {expected}"),
                 };
                 return Diagnostic::new(format!("invalid value `{found}`: expected {expected}"), span, hint);
@@ -227,6 +236,7 @@ const PARSER_MESSAGES: &[(&str, &str, &str)] = &[
         "unexpected end of file, or the file is empty",
         "start the file with `version: 1`",
     ),
+    ("unclosed bracket", "unclosed bracket", "add the missing `]` or `}`"),
     ("recursion limit", "the file is nested too deeply", "reduce the nesting"),
     ("tabs disallowed", "tabs cannot indent YAML", "indent with spaces"),
     ("found a tab", "tabs cannot indent YAML", "indent with spaces"),
@@ -235,7 +245,8 @@ const PARSER_MESSAGES: &[(&str, &str, &str)] = &[
 /// What a parser message about an invalid scalar expected.
 fn expected_scalar(message: &str) -> Option<&'static str> {
     Some(match message.strip_prefix("invalid ")? {
-        kind if kind.starts_with(['u', 'i']) => "an integer in range",
+        kind if kind.starts_with('u') => "an integer of 0 or more",
+        kind if kind.starts_with('i') => "an integer",
         kind if kind.starts_with('f') => "a number",
         kind if kind.starts_with("bool") => "true or false",
         _ => return None,

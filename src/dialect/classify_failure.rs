@@ -277,8 +277,8 @@ fn class_by_phrase(fields: ErrorFields<'_>) -> Option<Class> {
 /// Whether the message says that the model is missing ("the model `x` does not exist"), or a 403 is about the
 /// model or region instead of the API key.
 fn is_missing_model_message(message: &str, status: Option<u16>) -> bool {
-    let about = |word: &str| message.contains(word);
-    if status == Some(403) && (about("model") || about("region") || about("country")) {
+    let mentions = |word: &str| message.contains(word);
+    if status == Some(403) && (mentions("model") || mentions("region") || mentions("country")) {
         return true;
     }
     let after_model = message.find("model").map(|at| &message[at..]).unwrap_or_default();
@@ -301,11 +301,13 @@ fn class_by_status(status: u16) -> Option<Class> {
 }
 
 fn class_by_type(fields: ErrorFields<'_>) -> Option<Class> {
-    let words = format!("{} {}", fields.code, fields.error_type).to_ascii_lowercase();
-    let found =
-        TYPE_TABLE.iter().find(|(_, types)| types.iter().any(|t| words.contains(t))).map(|(class, _)| *class);
+    let code_and_type = format!("{} {}", fields.code, fields.error_type).to_ascii_lowercase();
+    let found = TYPE_TABLE
+        .iter()
+        .find(|(_, types)| types.iter().any(|t| code_and_type.contains(t)))
+        .map(|(class, _)| *class);
     // An error within a stream without any details is the server's fault.
-    found.or_else(|| words.trim().is_empty().then_some(Class::ServerError))
+    found.or_else(|| code_and_type.trim().is_empty().then_some(Class::ServerError))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::response_headers::find_request_id;
 use super::{WireResponse, retry_after};
 use crate::chat::{Failure, FailurePhase, sanitize_message};
 
-/// Stands for an exhausted daily quota, which Google reports in a detail.
+/// Our code for an exhausted daily quota, which Google reports in an error detail.
 const DAILY_QUOTA_CODE: &str = "quota_per_day";
 
 /// The fields of an error body, independent of its format.
@@ -104,13 +104,13 @@ impl ErrorBody {
     }
 
     fn into_failure(self, status: Option<u16>) -> Failure {
-        let signs = ErrorFields {
+        let fields = ErrorFields {
             status: status.or(self.status),
             code: &self.code,
             error_type: &self.error_type,
             message: &self.message,
         };
-        let mut failure = Failure::new(classify_error(signs), FailurePhase::Body, &self.message);
+        let mut failure = Failure::new(classify_error(fields), FailurePhase::Body, &self.message);
         failure.is_model_retired = ["decommissioned", "model_deprecated"]
             .iter()
             .any(|w| self.code.contains(w) || self.message.contains(w));
@@ -153,8 +153,7 @@ fn string_or_number(value: &Value) -> String {
     }
 }
 
-/// The message may be an object or an array (FastAPI's validation errors). Returns the texts in it, or else
-/// its JSON.
+/// A message that is an object or an array (FastAPI's validation errors) is returned as JSON.
 fn message_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -36,7 +36,7 @@ pub(super) fn decode_tool_without_strict(value: Value) -> Tool {
     }
 }
 
-/// A function, or a provider-specific tool.
+/// Decodes a function. Any other tool is kept as provider-specific.
 pub(super) fn decode_tool(value: Value) -> Tool {
     let function = read_all_fields(&value, |tool| {
         (tool.take_string("type")? == "function").then_some(())?;

@@ -301,17 +301,17 @@ pub trait ServerCodec: Sync {
         None
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8>;
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8>;
 
     /// Headers of a response other than its content type.
-    fn response_headers(&self, _serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, _identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
     /// The dialect's error for a class, with its headers.
     fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse;
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder>;
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder>;
 }
 
 /// Encodes events as the frames of one streamed response.

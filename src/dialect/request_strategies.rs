@@ -266,7 +266,7 @@ fn normalize_part(dialect: Dialect, part: &mut Part) {
     }
 }
 
-/// Reasoning in the form that each provider accepts back.
+/// The reasoning state in the form that each provider accepts when it is sent back.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
         Dialect::Cohere | Dialect::Ollama => None,

@@ -38,7 +38,7 @@ pub struct RateLimit {
 }
 
 pub(crate) fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHeaders {
-    let mut account = ParsedResponseHeaders {
+    let mut parsed = ParsedResponseHeaders {
         request_id: find_request_id(headers),
         cost_nano_usd: headers
             .get("x-litellm-response-cost")
@@ -46,10 +46,10 @@ pub(crate) fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHea
         ..ParsedResponseHeaders::default()
     };
     for (name, value) in headers.iter() {
-        let Some((of_tokens, which)) = parse_rate_limit_header(name) else { continue };
-        let limit = if of_tokens { &mut account.token_limit } else { &mut account.request_limit };
+        let Some((counts_tokens, field)) = parse_rate_limit_header(name) else { continue };
+        let limit = if counts_tokens { &mut parsed.token_limit } else { &mut parsed.request_limit };
         let count = || value.trim().parse().ok();
-        match which {
+        match field {
             "limit" => limit.limit = limit.limit.or_else(count),
             "remaining" => limit.remaining = limit.remaining.or_else(count),
             _ => {
@@ -59,7 +59,7 @@ pub(crate) fn parse_response_headers(headers: &WireHeaders) -> ParsedResponseHea
             }
         }
     }
-    account
+    parsed
 }
 
 pub(super) fn find_request_id(headers: &WireHeaders) -> Option<String> {
@@ -76,8 +76,8 @@ fn parse_rate_limit_header(name: &str) -> Option<(bool, &'static str)> {
     if !words.contains(&"ratelimit") || words.iter().any(|word| IGNORED_LIMIT_WORDS.contains(word)) {
         return None;
     }
-    let which = ["remaining", "reset", "limit"].into_iter().find(|which| words.contains(which))?;
-    Some((words.contains(&"tokens"), which))
+    let field = ["remaining", "reset", "limit"].into_iter().find(|field| words.contains(field))?;
+    Some((words.contains(&"tokens"), field))
 }
 
 #[cfg(test)]

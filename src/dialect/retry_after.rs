@@ -7,11 +7,11 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::WireHeaders;
 
-/// Longer waits are cut to this.
+/// Longer waits are capped at this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Checks `retry-after-ms`, then `retry-after` (seconds, or a date relative to the response's `date`). If a
-/// rate limit was hit, the last resort is the longest reset of an exhausted limit.
+/// rate limit was hit, falls back to the longest reset of an exhausted limit.
 pub(super) fn parse_retry_after(headers: &WireHeaders, limited: bool) -> Option<Duration> {
     let milliseconds = headers.get("retry-after-ms").and_then(|v| v.trim().parse::<f64>().ok());
     let requested = milliseconds.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).or_else(|| {
@@ -24,13 +24,13 @@ pub(super) fn parse_retry_after(headers: &WireHeaders, limited: bool) -> Option<
 /// The longest reset of a limit whose `remaining` is 0, from headers such as `x-ratelimit-reset-tokens` or
 /// `anthropic-ratelimit-requests-reset`.
 fn longest_exhausted_reset(headers: &WireHeaders) -> Option<Duration> {
-    let used_up = headers.iter().filter(|(name, value)| {
+    let exhausted = headers.iter().filter(|(name, value)| {
         name.contains("ratelimit") && name.contains("remaining") && value.trim() == "0"
     });
-    used_up
+    exhausted
         .filter_map(|(name, _)| headers.get(&name.replace("remaining", "reset")))
         .filter_map(|reset| parse_duration(reset).or_else(|| parse_delay_until(reset, headers)))
-        // An absolute timestamp in an unknown format parses as decades.
+        // An absolute timestamp in an unknown format parses as a wait of decades.
         .filter(|wait| *wait <= MAX_RETRY_AFTER)
         .max()
 }

@@ -76,7 +76,7 @@ fn has_reasoning_state(response: &Response) -> bool {
     })
 }
 
-fn serving() -> ResponseIdentity {
+fn identity() -> ResponseIdentity {
     ResponseIdentity { response_id: "id-1".into(), model: "model-1".into() }
 }
 
@@ -132,7 +132,7 @@ fn stream_events(response: &Response) -> Vec<StreamEvent> {
 }
 
 fn encode_stream(dialect: Dialect, response: &Response) -> Vec<u8> {
-    let mut encoder = dialect.server_codec().stream_encoder(&serving());
+    let mut encoder = dialect.server_codec().stream_encoder(&identity());
     let mut bytes = encoder.encode_start(&response.usage);
     for event in stream_events(response) {
         bytes.extend(encoder.encode_event(&event));
@@ -172,7 +172,7 @@ proptest! {
     fn complete_responses_are_preserved(response in response_strategy()) {
         for dialect in Dialect::ALL {
             let (response, has_seed) = with_reasoning_state(dialect, &response);
-            let body = dialect.server_codec().encode_response(&response, &serving());
+            let body = dialect.server_codec().encode_response(&response, &identity());
             let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
             let read = dialect.client_codec().decode_response(reply, &Quirks::default());
             if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
@@ -257,7 +257,7 @@ proptest! {
         for dialect in Dialect::ALL {
             // Binary frames have checksums, so the complete body is changed instead.
             let streamed = String::from_utf8(encode_stream(dialect, &response));
-            let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &serving())).unwrap();
+            let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &identity())).unwrap();
             let is_stream = streamed.is_ok();
             let body = streamed.unwrap_or_else(|_| whole());
             // Replaces the value after the n-th colon.
@@ -288,12 +288,12 @@ fn failure_classes_are_preserved() {
     ];
     for dialect in Dialect::ALL {
         for class in classes {
-            let words = if class == FailureClass::ContextOverflow {
+            let message = if class == FailureClass::ContextOverflow {
                 "the maximum context length is 10"
             } else {
                 "no"
             };
-            let reply = dialect.server_codec().encode_failure(class, words);
+            let reply = dialect.server_codec().encode_failure(class, message);
             let headers: WireHeaders = reply.headers.iter().cloned().collect();
             let read = dialect.client_codec().decode_failure(WireResponse {
                 status: reply.status,
@@ -301,7 +301,7 @@ fn failure_classes_are_preserved() {
                 body: &reply.body,
             });
             assert_eq!(read.class, class, "{dialect}");
-            assert_eq!(read.message, words);
+            assert_eq!(read.message, message);
             if class == FailureClass::RateLimited && !matches!(dialect, Dialect::Ollama | Dialect::Bedrock) {
                 assert!(read.retry_after.is_some(), "{dialect}");
             }

@@ -160,8 +160,8 @@ fn foreign_tool_calls_are_adapted() {
     let call = older["contents"][1]["parts"].as_array().unwrap().last().unwrap();
     assert!(call.get("thoughtSignature").is_none());
     assert_eq!(gemini.pointer("/contents/2/parts/0/functionResponse/name"), Some(&json!("look")));
-    let insists = Quirks { echo_reasoning: EchoReasoning::ToolTurns, ..Quirks::default() };
-    let chat = encode_foreign_call(Dialect::OpenaiChat, &insists);
+    let requires_reasoning = Quirks { echo_reasoning: EchoReasoning::ToolTurns, ..Quirks::default() };
+    let chat = encode_foreign_call(Dialect::OpenaiChat, &requires_reasoning);
     assert_eq!(chat["messages"][1]["reasoning_content"], "");
     assert_eq!(chat["messages"][2]["content"], "Error:  ");
 }

@@ -30,7 +30,7 @@ pub(super) struct SseStreamDecoder<R> {
 }
 
 enum DetectedBody {
-    /// Only white space so far.
+    /// Only whitespace so far.
     Undetermined,
     Sse(SseDecoder),
     Json(Vec<u8>),
@@ -120,14 +120,14 @@ impl<R: SseResponseDecoder> StreamDecoder for SseStreamDecoder<R> {
 
 /// Decodes a complete body with the stream decoder, so that both give the same result.
 pub(super) fn decode_complete_body(
-    mut reader: impl SseResponseDecoder,
+    mut response_decoder: impl SseResponseDecoder,
     body: &[u8],
     events: &mut Vec<StreamEvent>,
 ) -> Result<(), Failure> {
     if body.trim_ascii().is_empty() {
         return Err(empty_body_failure());
     }
-    reader.decode_body(body, events)
+    response_decoder.decode_body(body, events)
 }
 
 fn html_page_failure() -> Failure {

@@ -18,8 +18,8 @@ fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {
 fn in_stream_error_keeps_failure_class() {
     for dialect in Dialect::ALL {
         for tokens in 0..2 {
-            let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
-            let mut encoder = dialect.server_codec().stream_encoder(&serving);
+            let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+            let mut encoder = dialect.server_codec().stream_encoder(&identity);
             let mut bytes = encoder.encode_start(&Usage::default());
             for _ in 0..tokens {
                 bytes.extend(encoder.encode_event(&StreamEvent::TextDelta("token".into())));
@@ -45,9 +45,9 @@ fn error_after_error_finish_reason_sets_class() {
 
 #[test]
 fn error_finish_reason_has_message() {
-    let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+    let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
     for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Cohere] {
-        let mut encoder = dialect.server_codec().stream_encoder(&serving);
+        let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let mut bytes = encoder.encode_start(&Usage::default());
         bytes.extend(encoder.encode_event(&StreamEvent::Finish(FinishReason::Error)));
         let failure = decode_stream(dialect, &bytes).unwrap_err();
@@ -60,8 +60,8 @@ fn error_finish_reason_has_message() {
 #[test]
 fn stream_cut_in_first_frame_is_truncated() {
     for dialect in Dialect::ALL {
-        let serving = ResponseIdentity { response_id: "a".into(), model: "m".into() };
-        let mut encoder = dialect.server_codec().stream_encoder(&serving);
+        let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+        let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let first = [
             encoder.encode_start(&Usage::default()),
             encoder.encode_event(&StreamEvent::TextDelta("token".into())),

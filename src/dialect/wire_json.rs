@@ -1,4 +1,4 @@
-//! Wire JSON: decoding is lenient and reports unknown fields, encoding is strict.
+//! JSON on the wire: decoding is lenient and reports unknown fields; encoding is strict.
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_ignored::Path;
@@ -16,13 +16,13 @@ pub(super) fn decode_json<'de, T: Deserialize<'de>>(
     events: &mut Vec<StreamEvent>,
 ) -> Result<T, Failure> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let mut note = |path: Path<'_>| {
+    let mut record_unknown = |path: Path<'_>| {
         let path = render_path(&path);
         if known.binary_search(&path.as_str()).is_err() {
             events.push(StreamEvent::UnexpectedField(path));
         }
     };
-    let read = serde_ignored::deserialize(&mut deserializer, &mut note).and_then(|value| {
+    let read = serde_ignored::deserialize(&mut deserializer, &mut record_unknown).and_then(|value| {
         deserializer.end()?;
         Ok(value)
     });
@@ -84,7 +84,7 @@ pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> R
             Ok(Some(value.max(0).unsigned_abs()))
         }
         fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-            // Real counts are far below 2^53, and saturating is right for absurd values.
+            // Real counts are far below 2^53, and absurd values may saturate.
             Ok(Some(value.max(0.0) as u64))
         }
         fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
@@ -170,7 +170,7 @@ impl TextOrParts {
     }
 }
 
-/// `None` for negative and absurd amounts.
+/// `None` for negative amounts and for 9 million dollars or more.
 pub(super) fn usd_to_nano_usd(usd: f64) -> Option<u64> {
     // Below 2^53, every whole number of nano-dollars is exact as a double.
     (0.0..9e6).contains(&usd).then(|| (usd * 1e9).round() as u64)

@@ -1,7 +1,6 @@
-//! The answer cache.
+//! The answer cache, keyed by the exact request to one model and the repeat.
 //!
-//! Answers are stored by the exact request to one model and by repeat. Simulator answers are never stored:
-//! they are free, and a rehearsal should see every call happen.
+//! Simulator answers are never cached: they are free, and a simulated run should make every call.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route, Route
 /// 30 days.
 const MAX_ANSWER_AGE_MS: i64 = 30 * 86_400_000;
 
-/// Metrics that a cached answer cannot show.
+/// Metrics that a cached answer cannot provide.
 const TIMING_METRICS: [CallMetric; 2] = [CallMetric::LatencyMilliseconds, CallMetric::FirstTokenMilliseconds];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,12 +26,11 @@ pub(crate) struct CachePolicy {
 }
 
 impl CachePolicy {
-    /// Disables reads when an assertion of the set limits latency.
+    /// Disables reads if an assertion in the set limits latency or time to first token.
     pub(crate) fn restrict_for_set(self, set: &GoldenSet) -> Self {
-        let wants_time = TIMING_METRICS
-            .into_iter()
-            .any(|quantity| set.cases.has_feature(CaseFeature::HasLimitOn(quantity)));
-        Self { can_read: self.can_read && !wants_time, ..self }
+        let has_timing_limit =
+            TIMING_METRICS.into_iter().any(|metric| set.cases.has_feature(CaseFeature::HasLimitOn(metric)));
+        Self { can_read: self.can_read && !has_timing_limit, ..self }
     }
 
     /// Disables the cache for a route with only simulated models.
@@ -43,11 +41,11 @@ impl CachePolicy {
 }
 
 pub(crate) fn remove_expired_answers(router: &Router) {
-    let before = router.health().now() - MAX_ANSWER_AGE_MS;
-    router.health().ledger().enqueue(move |rows| rows.remove_answers_before(before));
+    let cutoff = router.health().now() - MAX_ANSWER_AGE_MS;
+    router.health().ledger().enqueue(move |rows| rows.remove_answers_before(cutoff));
 }
 
-/// A planned call whose answer is looked up or stored.
+/// A planned call whose answer is loaded or stored.
 pub(super) struct CacheEntry<'a> {
     pub(super) router: &'a Router,
     pub(super) plan: &'a Plan,
@@ -72,11 +70,12 @@ impl CacheEntry<'_> {
     }
 
     /// The cached answer of the first planned candidate, as a call record, and whether this requester stored
-    /// it. Answers of other candidates are not used: they would hide that the first one may fail now.
+    /// it. Answers from other candidates are not used, because they would hide that the first one may fail
+    /// now.
     pub(super) fn load(&self) -> Option<(CallRecord, bool)> {
         let (target, adjustments) = self.planned_candidates().next()?;
-        let print = self.fingerprint(target, adjustments)?;
-        let row = self.router.health().ledger().read(|rows| rows.cached_answer(&print, self.repeat))?;
+        let fingerprint = self.fingerprint(target, adjustments)?;
+        let row = self.router.health().ledger().read(|rows| rows.cached_answer(&fingerprint, self.repeat))?;
         let oldest = self.router.health().now() - MAX_ANSWER_AGE_MS;
         if row.at < oldest {
             return None;
@@ -94,7 +93,7 @@ impl CacheEntry<'_> {
         else {
             return;
         };
-        let (true, Some(print), Ok(parts), Ok(usage)) = (
+        let (true, Some(fingerprint), Ok(parts), Ok(usage)) = (
             is_complete,
             self.fingerprint(target, adjustments),
             serde_json::to_string(&response.parts),
@@ -117,13 +116,13 @@ impl CacheEntry<'_> {
                 .map(|at| to_milliseconds(at.saturating_sub(attempt.start_offset))),
         };
         let repeat = self.repeat;
-        self.router.health().ledger().enqueue(move |rows| rows.put_answer(&print, repeat, &row));
+        self.router.health().ledger().enqueue(move |rows| rows.put_answer(&fingerprint, repeat, &row));
     }
 }
 
 fn row_to_call_record(model: &ModelRef, row: &CachedAnswerRow) -> Option<CallRecord> {
     let usage: Usage = serde_json::from_str(&row.usage).ok()?;
-    let took = row.latency_ms.and_then(from_milliseconds).unwrap_or_default();
+    let latency = row.latency_ms.and_then(from_milliseconds).unwrap_or_default();
     let served_model = Some(row.served_model.clone()).filter(|model| !model.is_empty());
     let parts = serde_json::from_str(&row.parts).ok()?;
     let response =
@@ -132,7 +131,7 @@ fn row_to_call_record(model: &ModelRef, row: &CachedAnswerRow) -> Option<CallRec
         model_ref: model.clone(),
         is_simulated: false,
         start_offset: Duration::ZERO,
-        duration: took,
+        duration: latency,
         usage: Some(usage),
         cost: Cost { nano_dollars: row.nano_dollars, source: from_keyword::<CostSource>(&row.cost_source)? },
         failure: None,
@@ -147,7 +146,7 @@ fn row_to_call_record(model: &ModelRef, row: &CachedAnswerRow) -> Option<CallRec
         untried: Vec::new(),
         outcome: Ok(CallAnswer { response, model_ref: model.clone() }),
         first_token: row.first_token_ms.and_then(from_milliseconds),
-        latency: took,
+        latency,
         queued_time: Duration::ZERO,
     })
 }

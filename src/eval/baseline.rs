@@ -11,7 +11,7 @@ use super::{CaseMetadata, CaseStats, Digest, Gate};
 /// Fixed, so that the same results always give the same interval.
 pub(super) const BOOTSTRAP_SEED: u64 = 0x5eed;
 
-/// One subject's outcomes that challengers are compared with.
+/// The outcomes of one subject, for challengers to be compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Baseline {
     pub subject: String,
@@ -27,7 +27,7 @@ pub(crate) enum BaselineOrigin {
     Run(String),
     /// A file, by path.
     File(String),
-    /// This many earlier runs.
+    /// The history of this many earlier runs.
     History(usize),
 }
 
@@ -68,30 +68,31 @@ pub(crate) struct BaselineComparison {
 }
 
 impl BaselineComparison {
-    /// Whether both sides are the same answers.
+    /// Whether both sides have the same answers, because the challenger is its own baseline.
     pub(crate) fn is_self_comparison(&self) -> bool {
         self.origin == BaselineOrigin::SameRun && self.baseline == self.challenger
     }
 
     /// Whether the subject is worse than in earlier runs.
     pub(crate) fn has_drifted(&self) -> bool {
-        let is_worse = self.result.as_ref().is_ok_and(|found| found.verdict == ComparisonVerdict::Worse);
+        let is_worse =
+            self.result.as_ref().is_ok_and(|comparison| comparison.verdict == ComparisonVerdict::Worse);
         is_worse && matches!(self.origin, BaselineOrigin::History(_))
     }
 
     /// Whether the comparison showed neither a difference nor equivalence.
     pub(crate) fn is_unclear(&self) -> bool {
         !self.is_self_comparison()
-            && self.result.as_ref().is_ok_and(|found| found.verdict == ComparisonVerdict::Unclear)
+            && self.result.as_ref().is_ok_and(|comparison| comparison.verdict == ComparisonVerdict::Unclear)
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ComparisonContext<'a> {
     pub cases: &'a [CaseMetadata],
-    /// False when only part of the set ran; removed cases are not reported then.
+    /// False if only part of the set ran; removed cases are then not reported.
     pub is_whole_set: bool,
-    /// How many repeats must pass; `None` counts every repeat by itself.
+    /// How many repeats must pass; `None` counts each repeat separately.
     pub min_pass: Option<MinPass>,
     pub gate: &'a Gate,
     /// Number of challengers in the run, for the Bonferroni correction.
@@ -109,14 +110,14 @@ impl ComparisonContext<'_> {
         let level = ConfidenceLevel::for_challengers(self.challengers);
         let pairing = CasePairing::match_cases(self.cases, baseline);
         let challenger_outcomes: HashMap<&str, &CaseOutcomes> =
-            outcomes.iter().map(|a| (&*a.case_id, a)).collect();
+            outcomes.iter().map(|case| (&*case.case_id, case)).collect();
         let pairs: Vec<CasePair<'_>> = pairing
             .pairs
             .iter()
-            .map(|(case, own)| CasePair {
+            .map(|(case, baseline_case)| CasePair {
                 case: &case.id,
                 cluster: case.cluster.as_deref(),
-                baseline: &own.outcomes,
+                baseline: &baseline_case.outcomes,
                 // A case that never started counts as unscored.
                 challenger: challenger_outcomes.get(&*case.id).map_or(&[], |found| &found.outcomes),
             })
@@ -155,16 +156,17 @@ impl<'c, 'b> CasePairing<'c, 'b> {
     /// the same digest, those with the same ID match first. Within one run, cases match by ID.
     pub(crate) fn match_cases(cases: &'c [CaseMetadata], baseline: &'b Baseline) -> Self {
         let mut found: Vec<Option<&CaseOutcomes>> = vec![None; cases.len()];
-        let mut open: HashMap<MatchKey<'_>, Vec<&CaseOutcomes>> = HashMap::new();
+        let mut unmatched: HashMap<MatchKey<'_>, Vec<&CaseOutcomes>> = HashMap::new();
         let is_same_run = baseline.origin == BaselineOrigin::SameRun;
         let key = |id, digest| if is_same_run { MatchKey::Id(id) } else { MatchKey::Digest(digest) };
         for outcomes in &baseline.cases {
-            open.entry(key(&outcomes.case_id, outcomes.digest)).or_default().push(outcomes);
+            unmatched.entry(key(&outcomes.case_id, outcomes.digest)).or_default().push(outcomes);
         }
-        for by_id in [true, false] {
+        for require_same_id in [true, false] {
             for (case, found) in cases.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-                let Some(candidates) = open.get_mut(&key(&case.id, case.digest)) else { continue };
-                let index = candidates.iter().position(|outcomes| !by_id || outcomes.case_id == case.id);
+                let Some(candidates) = unmatched.get_mut(&key(&case.id, case.digest)) else { continue };
+                let index =
+                    candidates.iter().position(|outcomes| !require_same_id || outcomes.case_id == case.id);
                 *found = index.map(|index| candidates.remove(index));
             }
         }
@@ -184,9 +186,10 @@ enum MatchKey<'a> {
 
 fn find_removed_cases(set: &[CaseMetadata], baseline: &Baseline) -> Vec<String> {
     let digests: HashSet<Digest> = set.iter().map(|case| case.digest).collect();
-    let left = baseline.cases.iter().filter(|answered| !digests.contains(&answered.digest));
-    left.filter(|_| baseline.origin != BaselineOrigin::SameRun)
-        .map(|answered| answered.case_id.to_string())
+    let removed = baseline.cases.iter().filter(|outcomes| !digests.contains(&outcomes.digest));
+    removed
+        .filter(|_| baseline.origin != BaselineOrigin::SameRun)
+        .map(|outcomes| outcomes.case_id.to_string())
         .collect()
 }
 

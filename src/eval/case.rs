@@ -7,11 +7,11 @@ use crate::chat::Request;
 #[derive(Clone, Debug)]
 pub struct CaseMetadata {
     pub id: Box<str>,
-    /// SHA-256 of the rendered prompt, request, reference, and assertions. It identifies the case when the
-    /// file changes.
+    /// SHA-256 of the rendered prompt, request, reference, and assertions. It still identifies
+    /// the case after it is renamed or its file changes.
     pub digest: Digest,
     pub tags: Vec<String>,
-    /// Cases of one cluster are not independent.
+    /// Cases in the same cluster are not independent; `None` for an independent case.
     pub cluster: Option<Box<str>>,
 }
 
@@ -37,9 +37,9 @@ pub struct SourceLocation {
 /// A minimal case for tests.
 #[cfg(test)]
 pub(crate) fn case(id: &str) -> Case {
-    let head = CaseMetadata { id: id.into(), digest: Digest::of([id]), tags: Vec::new(), cluster: None };
+    let metadata = CaseMetadata { id: id.into(), digest: Digest::of([id]), tags: Vec::new(), cluster: None };
     Case {
-        metadata: head,
+        metadata,
         request: Request::from_prompt("q"),
         reference: None,
         assertions: Vec::new(),

@@ -22,13 +22,13 @@ pub(super) const FATAL_CLASSES: [FailureClass; 4] = [
 pub enum Verdict {
     Pass,
     Fail,
-    /// Could not be graded. An error is not a zero.
+    /// Could not be graded. An error does not count as a score of 0.
     Unscored,
 }
 
 impl Verdict {
-    pub fn from_name(word: &str) -> Option<Self> {
-        [Self::Pass, Self::Fail, Self::Unscored].into_iter().find(|verdict| verdict.name() == word)
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Pass, Self::Fail, Self::Unscored].into_iter().find(|verdict| verdict.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -106,7 +106,7 @@ pub(crate) struct CaseResult {
     pub finish_reason: Option<FinishReason>,
     pub served_by: Option<ModelRef>,
     pub failovers: usize,
-    /// Cost of all attempts, without graders.
+    /// Cost of all attempts, excluding graders.
     pub cost: Cost,
     /// Not part of `cost`.
     pub grader_usage: GraderUsage,
@@ -114,14 +114,14 @@ pub(crate) struct CaseResult {
     pub cached_cost: Option<Cost>,
     /// Latency of the attempt that answered.
     pub latency: Option<Duration>,
-    /// Time waited in this process before the call started.
+    /// Time spent waiting in this process before the call started.
     pub queued: Duration,
     pub usage: Usage,
 }
 
 impl CaseResult {
-    /// The ungraded result of a call, and the answer to grade. A prompt that a content filter refused counts
-    /// as an empty answer.
+    /// Returns the ungraded result of a call and the answer to grade, which is `None` if the call failed. A
+    /// prompt that a content filter blocked counts as an empty answer.
     pub(super) fn from_call<'a>(
         case: &Case,
         record: &'a CallRecord,
@@ -155,7 +155,7 @@ impl CaseResult {
         let graded = GradableAnswer {
             text: answer.map_or("", |answer| &answer.response.text),
             tool_calls: Some(answer.map_or(&[], |answer| &answer.response.tool_calls)),
-            // A refused prompt has no finish reason of its own.
+            // A blocked prompt has no finish reason of its own.
             finish_reason: result.finish_reason.or(Some(FinishReason::ContentFilter)),
             latency: result.latency,
             first_token: record.first_token.zip(last).map(|(at, last)| at.saturating_sub(last.start_offset)),
@@ -214,15 +214,15 @@ impl CaseResult {
             self.failure = unscored.map(|a| (class, format!("{}: {}", a.name, a.reason)));
             return;
         }
-        // A limit that stopped a judge does not matter when the verdict is decided without it.
+        // A limit that stopped a judge does not matter if the verdict does not depend on that judge.
         self.limit_hit = None;
-        // The mean without an unscored assertion would be a different figure.
+        // A mean that leaves out unscored assertions would not be comparable.
         if any(Verdict::Unscored) {
             return;
         }
         let weights: f64 = self.assertions.iter().map(|a| a.weight).sum();
         let scores: f64 = self.assertions.iter().map(|a| a.score * a.weight).sum();
-        // With all weights zero, the verdict is the score.
+        // If all weights are 0, the verdict determines the score.
         self.score = Some(if weights > 0.0 {
             scores / weights
         } else {
@@ -241,7 +241,7 @@ pub(super) fn is_fatal(record: &CallRecord) -> bool {
 pub(super) fn describe_grader_error(record: &CallRecord, error: &CallError) -> String {
     match error.reason {
         StopReason::BudgetExceeded(over) => describe_grader_over_cost(over),
-        _ => format!("gave no verdict: {}", describe_call_error(record, error).1),
+        _ => format!("failed: {}", describe_call_error(record, error).1),
     }
 }
 
@@ -260,7 +260,7 @@ pub(super) fn describe_call_error(record: &CallRecord, error: &CallError) -> (Fa
         }
         Some(failure) => (failure.class, failure.message.clone()),
         None if matches!(error.reason, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) => {
-            (FailureClass::Cancelled, format!("not run: {}", error.reason.message()))
+            (FailureClass::Cancelled, error.reason.message())
         }
         None => {
             let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));

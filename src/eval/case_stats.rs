@@ -1,4 +1,4 @@
-//! The figures kept in memory once a result is in the ledger.
+//! Compact statistics of each result, kept in memory after the full result is in the ledger.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(crate) enum LimitHit {
     Cost,
 }
 
-/// The figures of one result that summaries, gates, and comparisons need. A run keeps one per case and
-/// repeat, so it is compact and omits what the set holds.
+/// The statistics of one result that summaries, gates, and comparisons need. A run keeps one per case and
+/// repeat, so this type is compact and leaves out everything that the golden set already stores.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CaseStats {
     /// 0-based, among the cases that run.
@@ -31,7 +31,7 @@ pub(crate) struct CaseStats {
     pub failovers: u16,
     pub is_cached: bool,
     cost_source: CostSource,
-    // Unknown values use a sentinel: an `Option` would double the size of the number.
+    // Unknown values use a sentinel: an `Option` would double the size of each number.
     score: f64,
     nano_dollars: u64,
     latency: u32,
@@ -40,10 +40,10 @@ pub(crate) struct CaseStats {
     served_by: u16,
 }
 
-/// Keeps the memory of large runs in check.
+/// Limits the memory use of large runs.
 const _: () = assert!(size_of::<CaseStats>() <= 48);
 
-/// Latencies are stored in ticks of 10 µs, up to about twelve hours.
+/// Latencies are stored in ticks of 10 µs, up to about 12 hours.
 const LATENCY_TICK_MICROS: u32 = 10;
 
 impl CaseStats {
@@ -109,11 +109,11 @@ pub(crate) struct SubjectResults {
 }
 
 impl SubjectResults {
-    /// Models with their number of answers, most first.
+    /// Models with their number of answers, in descending order.
     pub(crate) fn count_by_model(&self) -> Vec<(&ModelRef, usize)> {
         let mut counts: Vec<(&ModelRef, usize)> = self.served.iter().map(|model| (model, 0)).collect();
-        for figure in &self.stats {
-            if let Some((_, count)) = counts.get_mut(usize::from(figure.served_by)) {
+        for stats in &self.stats {
+            if let Some((_, count)) = counts.get_mut(usize::from(stats.served_by)) {
                 *count += 1;
             }
         }
@@ -122,34 +122,35 @@ impl SubjectResults {
     }
 
     pub(crate) fn scored_count(&self) -> usize {
-        self.stats.iter().filter(|figure| figure.verdict != Verdict::Unscored).count()
+        self.stats.iter().filter(|stats| stats.verdict != Verdict::Unscored).count()
     }
 
     pub(crate) fn count_limit_hits(&self, limit: LimitHit) -> usize {
-        self.stats.iter().filter(|figure| figure.limit_hit == Some(limit)).count()
+        self.stats.iter().filter(|stats| stats.limit_hit == Some(limit)).count()
     }
 }
 
-/// Collects results in any order of arrival.
+/// Collects results, which may arrive in any order.
 pub(super) struct ResultCollector {
     repeats: usize,
-    keep: ResultRetention,
+    retention: ResultRetention,
     /// One slot per case and repeat; the repeats of a case are adjacent.
     is_filled: Vec<bool>,
-    whole: BTreeMap<usize, CaseResult>,
-    rest: SubjectResults,
+    /// By slot.
+    full_results: BTreeMap<usize, CaseResult>,
+    results: SubjectResults,
 }
 
 impl ResultCollector {
-    pub(super) fn new(cases: usize, repeats: usize, keep: ResultRetention) -> Self {
+    pub(super) fn new(cases: usize, repeats: usize, retention: ResultRetention) -> Self {
         let count = cases * repeats;
-        let rest = SubjectResults { stats: Vec::with_capacity(count), ..SubjectResults::default() };
-        Self { repeats, keep, is_filled: vec![false; count], whole: BTreeMap::new(), rest }
+        let results = SubjectResults { stats: Vec::with_capacity(count), ..SubjectResults::default() };
+        Self { repeats, retention, is_filled: vec![false; count], full_results: BTreeMap::new(), results }
     }
 
     /// `slot` is `case * repeats + repeat`.
     pub(super) fn has_result(&self, slot: usize) -> bool {
-        self.is_filled.get(slot).is_some_and(|there| *there)
+        self.is_filled.get(slot).is_some_and(|filled| *filled)
     }
 
     /// Adds the result of the case at this index; a duplicate is ignored.
@@ -159,21 +160,21 @@ impl ResultCollector {
             Some(filled) if !*filled => *filled = true,
             _ => return,
         }
-        let figure = self.compact(case, &result);
-        self.rest.stats.push(figure);
-        self.rest.grader_usage = GraderUsage::sum([self.rest.grader_usage, result.grader_usage]);
+        let stats = self.compact(case, &result);
+        self.results.stats.push(stats);
+        self.results.grader_usage = GraderUsage::sum([self.results.grader_usage, result.grader_usage]);
         if let Some(StopReason::BudgetExceeded(over)) = result.limit_hit
-            && self.rest.cost_limit_hit.is_none_or(|known| over.spent >= known.spent)
+            && self.results.cost_limit_hit.is_none_or(|known| over.spent >= known.spent)
         {
-            self.rest.cost_limit_hit = Some(over);
+            self.results.cost_limit_hit = Some(over);
         }
-        match self.keep {
-            ResultRetention::All => drop(self.whole.insert(slot, result)),
+        match self.retention {
+            ResultRetention::All => drop(self.full_results.insert(slot, result)),
             ResultRetention::FirstNotPassed(_) if result.verdict == Verdict::Pass => {}
             ResultRetention::FirstNotPassed(max) => {
-                self.whole.insert(slot, result);
-                if self.whole.len() > max {
-                    self.whole.pop_last();
+                self.full_results.insert(slot, result);
+                if self.full_results.len() > max {
+                    self.full_results.pop_last();
                 }
             }
         }
@@ -213,26 +214,26 @@ impl ResultCollector {
     }
 
     fn model_index(&mut self, model: &ModelRef) -> Option<u16> {
-        let served = &mut self.rest.served;
-        let place = served.iter().position(|known| known == model).unwrap_or_else(|| {
+        let served = &mut self.results.served;
+        let index = served.iter().position(|known| known == model).unwrap_or_else(|| {
             served.push(model.clone());
             served.len() - 1
         });
-        u16::try_from(place).ok()
+        u16::try_from(index).ok()
     }
 
     pub(super) fn finish(mut self) -> SubjectResults {
-        self.rest.stats.sort_unstable_by_key(|figure| (figure.case_index, figure.repeat));
-        SubjectResults { full_results: self.whole.into_values().collect(), ..self.rest }
+        self.results.stats.sort_unstable_by_key(|stats| (stats.case_index, stats.repeat));
+        SubjectResults { full_results: self.full_results.into_values().collect(), ..self.results }
     }
 }
 
-/// Stats of cases from the verdicts of their repeats; a pass scores 1.
+/// Builds stats from the verdicts of the repeats of each case; a pass scores 1.
 #[cfg(test)]
 pub(super) fn stats_from_verdicts(cases: &[&[Verdict]]) -> Vec<CaseStats> {
     let mut collector = ResultCollector::new(0, 1, ResultRetention::FirstNotPassed(0));
-    let mut figures = Vec::new();
-    for (place, verdicts) in cases.iter().enumerate() {
+    let mut stats = Vec::new();
+    for (index, verdicts) in cases.iter().enumerate() {
         for (repeat, verdict) in (0..).zip(*verdicts) {
             let score =
                 (*verdict != Verdict::Unscored).then_some(f64::from(u8::from(*verdict == Verdict::Pass)));
@@ -243,10 +244,10 @@ pub(super) fn stats_from_verdicts(cases: &[&[Verdict]]) -> Vec<CaseStats> {
                 score,
                 ..CaseResult::unscored(&case.metadata, Duration::ZERO)
             };
-            figures.push(collector.compact(place, &result));
+            stats.push(collector.compact(index, &result));
         }
     }
-    figures
+    stats
 }
 
 #[cfg(test)]
@@ -259,7 +260,7 @@ mod tests {
         CaseResult { repeat, verdict, ..CaseResult::unscored(&case.metadata, Duration::ZERO) }
     }
 
-    /// Stats end up in case order and the first failures are kept, in any order of arrival.
+    /// Stats end up in case order and the first failures are kept, regardless of the order of arrival.
     #[test]
     fn first_not_passed_results_are_kept_in_order() {
         let cases: Vec<Case> = (0..5).map(|n| case(&format!("c{n}"))).collect();
@@ -270,23 +271,23 @@ mod tests {
             (1, 1, Verdict::Fail),
             (1, 0, Verdict::Fail),
         ];
-        let collect = |keep| {
-            let mut collector = ResultCollector::new(5, 2, keep);
-            for (place, repeat, verdict) in arrivals {
-                assert!(!collector.has_result(place * 2 + repeat as usize));
-                collector.add(place, result(&cases[place], repeat, verdict));
+        let collect = |retention| {
+            let mut collector = ResultCollector::new(5, 2, retention);
+            for (index, repeat, verdict) in arrivals {
+                assert!(!collector.has_result(index * 2 + repeat as usize));
+                collector.add(index, result(&cases[index], repeat, verdict));
             }
             collector.finish()
         };
         let few = collect(ResultRetention::FirstNotPassed(3));
-        let places: Vec<(u32, u32)> =
-            few.stats.iter().map(|figure| (figure.case_index, figure.repeat)).collect();
-        assert_eq!(places, [(0, 1), (1, 0), (1, 1), (3, 0), (4, 0)]);
-        let whole = |results: &SubjectResults| -> Vec<(String, u32)> {
+        let positions: Vec<(u32, u32)> =
+            few.stats.iter().map(|stats| (stats.case_index, stats.repeat)).collect();
+        assert_eq!(positions, [(0, 1), (1, 0), (1, 1), (3, 0), (4, 0)]);
+        let full_ids = |results: &SubjectResults| -> Vec<(String, u32)> {
             results.full_results.iter().map(|result| (result.case_id.clone(), result.repeat)).collect()
         };
-        assert_eq!(whole(&few), [("c1".to_owned(), 0), ("c1".to_owned(), 1), ("c3".to_owned(), 0)]);
-        assert_eq!(whole(&collect(ResultRetention::All)).len(), 5);
+        assert_eq!(full_ids(&few), [("c1".to_owned(), 0), ("c1".to_owned(), 1), ("c3".to_owned(), 0)]);
+        assert_eq!(full_ids(&collect(ResultRetention::All)).len(), 5);
         assert_eq!(few.scored_count(), 4);
     }
 

@@ -1,7 +1,7 @@
 //! The cases of a set, rendered on demand because a set may not fit in memory.
 //!
-//! Each case is a row of bytes. Few rows stay in memory; many move to an unnamed temporary file. A run keeps
-//! using the rows it read, even if the set changes on disk.
+//! Each case is stored as a row of bytes: in memory for a small set, in an unnamed temporary file for a large
+//! one. A run keeps using the rows it loaded, even if the set changes on disk.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -14,12 +14,12 @@ use tempfile::{SpooledTempFile, spooled_tempfile};
 
 use super::{Assertion, CallMetric, Case, CaseMetadata, Digest, GraderTask, collect_grader_tasks};
 
-/// Larger sets move to a temporary file.
+/// Sets larger than this move to a temporary file.
 const MAX_BYTES_IN_MEMORY: usize = 1 << 20;
 
 pub(crate) trait CaseRenderer {
     /// Renders a case with one of the set's prompts; `None` if it can no longer be rendered.
-    fn render_case(&self, head: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case>;
+    fn render_case(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case>;
 }
 
 /// A property stored for each case, so that it is known without rendering the case.
@@ -46,20 +46,20 @@ impl CaseFeature {
     }
 
     fn to_bits(cluster: Option<&str>, tasks: &[&GraderTask], assertions: &[Assertion]) -> u8 {
-        let has_limit = |quantity| assertions.iter().any(|assertion| assertion.has_limit_on(quantity));
-        let own = [
+        let has_limit = |metric| assertions.iter().any(|assertion| assertion.has_limit_on(metric));
+        let flags = [
             (Self::Clustered, cluster.is_some()),
             (Self::NeedsGrader, !tasks.is_empty()),
             (Self::RunsProgram, tasks.iter().any(|task| matches!(task, GraderTask::Program(_)))),
         ];
-        let all = own
+        let all = flags
             .into_iter()
-            .chain(CallMetric::ALL.map(|quantity| (Self::HasLimitOn(quantity), has_limit(quantity))));
+            .chain(CallMetric::ALL.map(|metric| (Self::HasLimitOn(metric), has_limit(metric))));
         all.filter(|(_, has)| *has).fold(0, |bits, (feature, _)| bits | feature.bit())
     }
 }
 
-/// Models that the assertions of a set name, as written.
+/// Models named by the assertions of a set, as written.
 #[derive(Debug, Default)]
 pub struct GraderModels {
     pub judges: BTreeSet<String>,
@@ -82,7 +82,7 @@ pub(crate) struct NewCase<'a> {
     pub tags: Vec<String>,
     pub cluster: Option<Box<str>>,
     pub assertions: &'a [Assertion],
-    /// Input for [`CaseRenderer`].
+    /// Passed to [`CaseRenderer::render_case`].
     pub row: &'a [u8],
 }
 
@@ -118,8 +118,8 @@ impl CasesWriter {
                 names.insert(name.clone());
             }
         }
-        let head = CaseRowHeader { id: new.id, digests: new.digests, tags: new.tags, cluster: new.cluster };
-        let mut bytes = serde_json::to_vec(&head)?;
+        let header = CaseRowHeader { id: new.id, digests: new.digests, tags: new.tags, cluster: new.cluster };
+        let mut bytes = serde_json::to_vec(&header)?;
         bytes.push(b'\n');
         bytes.extend(new.row);
         self.rows.write_all(&bytes).map_err(|error| with_temp_dir(&error))?;
@@ -148,7 +148,7 @@ impl CasesWriter {
     }
 }
 
-/// Adds the temporary folder to an I/O error.
+/// Adds the path of the temporary folder to an I/O error.
 fn with_temp_dir(error: &io::Error) -> io::Error {
     let folder = tempfile::env::temp_dir();
     io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
@@ -164,9 +164,9 @@ struct CaseStore {
 }
 
 impl CaseStore {
-    fn read_row(&self, place: usize) -> Option<Vec<u8>> {
-        let end = *self.ends.get(place)?;
-        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+    fn read_row(&self, index: usize) -> Option<Vec<u8>> {
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).and_then(|previous| self.ends.get(previous)).copied().unwrap_or(0);
         let mut row = vec![0; usize::try_from(end - start).ok()?];
         let mut rows = self.rows.borrow_mut();
         rows.seek(SeekFrom::Start(start)).ok()?;
@@ -186,7 +186,7 @@ pub struct Cases {
 
 impl Cases {
     pub fn len(&self) -> usize {
-        self.selected.as_ref().map_or(self.store.ends.len(), |chosen| chosen.len())
+        self.selected.as_ref().map_or(self.store.ends.len(), |selected| selected.len())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -194,35 +194,37 @@ impl Cases {
     }
 
     /// `None` past the end, or when the row can no longer be read.
-    pub fn get(&self, at: usize) -> Option<Case> {
-        let row = self.store.read_row(self.store_index(at)?)?;
-        let (head, rest) = self.decode_row(&row)?;
-        self.store.render.render_case(head, rest, self.prompt)
+    pub fn get(&self, index: usize) -> Option<Case> {
+        let row = self.store.read_row(self.store_index(index)?)?;
+        let (metadata, rest) = self.decode_row(&row)?;
+        self.store.render.render_case(metadata, rest, self.prompt)
     }
 
     pub fn first(&self) -> Option<Case> {
         self.get(0)
     }
 
-    pub fn head(&self, at: usize) -> Option<CaseMetadata> {
-        let row = self.store.read_row(self.store_index(at)?)?;
+    pub fn head(&self, index: usize) -> Option<CaseMetadata> {
+        let row = self.store.read_row(self.store_index(index)?)?;
         Some(self.decode_row(&row)?.0)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Case> {
-        (0..self.len()).filter_map(|at| self.get(at))
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     pub fn heads(&self) -> impl Iterator<Item = CaseMetadata> {
-        (0..self.len()).filter_map(|at| self.head(at))
+        (0..self.len()).filter_map(|index| self.head(index))
     }
 
     pub fn with_feature(&self, feature: CaseFeature) -> impl Iterator<Item = Case> {
-        (0..self.len()).filter(move |at| self.case_has_feature(*at, feature)).filter_map(|at| self.get(at))
+        (0..self.len())
+            .filter(move |index| self.case_has_feature(*index, feature))
+            .filter_map(|index| self.get(index))
     }
 
     pub fn has_feature(&self, feature: CaseFeature) -> bool {
-        (0..self.len()).any(|at| self.case_has_feature(at, feature))
+        (0..self.len()).any(|index| self.case_has_feature(index, feature))
     }
 
     #[must_use]
@@ -232,10 +234,11 @@ impl Cases {
 
     #[must_use]
     pub fn filter(&self, mut wanted: impl FnMut(&CaseMetadata) -> bool) -> Self {
-        let heads = (0..self.len()).filter_map(|at| Some((self.store_index(at)?, self.head(at)?)));
-        let chosen =
-            heads.filter(|(_, head)| wanted(head)).filter_map(|(place, _)| u32::try_from(place).ok());
-        Self { selected: Some(chosen.collect()), ..self.clone() }
+        let indexed = (0..self.len()).filter_map(|index| Some((self.store_index(index)?, self.head(index)?)));
+        let selected = indexed
+            .filter(|(_, metadata)| wanted(metadata))
+            .filter_map(|(store_index, _)| u32::try_from(store_index).ok());
+        Self { selected: Some(selected.collect()), ..self.clone() }
     }
 
     /// Models named in the whole set, not only in the selected cases.
@@ -243,36 +246,36 @@ impl Cases {
         &self.store.grader_models
     }
 
-    /// For each case, the index of the first case of its cluster; `None` when no case has a cluster.
+    /// For each case, the index of the first case in its cluster; `None` if no case has a cluster.
     pub fn cluster_indices(&self) -> Option<Vec<u32>> {
         if !self.has_feature(CaseFeature::Clustered) {
             return None;
         }
         let mut first: HashMap<Box<str>, u32> = HashMap::new();
-        let cluster = |(place, at): (u32, usize)| match self.head(at).and_then(|head| head.cluster) {
-            Some(cluster) => *first.entry(cluster).or_insert(place),
-            None => place,
+        let key = |(number, index): (u32, usize)| match self.head(index).and_then(|head| head.cluster) {
+            Some(cluster) => *first.entry(cluster).or_insert(number),
+            None => number,
         };
-        Some((0..).zip(0..self.len()).map(cluster).collect())
+        Some((0..).zip(0..self.len()).map(key).collect())
     }
 
-    fn store_index(&self, at: usize) -> Option<usize> {
+    fn store_index(&self, index: usize) -> Option<usize> {
         match &self.selected {
-            None => Some(at),
-            Some(chosen) => chosen.get(at).map(|place| *place as usize),
+            None => Some(index),
+            Some(selected) => selected.get(index).map(|store_index| *store_index as usize),
         }
     }
 
-    fn case_has_feature(&self, at: usize, feature: CaseFeature) -> bool {
-        let features = self.store_index(at).and_then(|place| self.store.features.get(place));
+    fn case_has_feature(&self, index: usize, feature: CaseFeature) -> bool {
+        let features = self.store_index(index).and_then(|index| self.store.features.get(index));
         features.is_some_and(|features| features & feature.bit() != 0)
     }
 
     fn decode_row<'r>(&self, row: &'r [u8]) -> Option<(CaseMetadata, &'r [u8])> {
         // Serialized JSON contains no raw line break.
         let end = row.iter().position(|byte| *byte == b'\n')?;
-        let (head, rest) = row.split_at(end);
-        let CaseRowHeader { id, digests, tags, cluster } = serde_json::from_slice(head).ok()?;
+        let (header, rest) = row.split_at(end);
+        let CaseRowHeader { id, digests, tags, cluster } = serde_json::from_slice(header).ok()?;
         let digest = *digests.get(self.prompt)?;
         Some((CaseMetadata { id, digest, tags, cluster }, rest.get(1..)?))
     }
@@ -280,7 +283,7 @@ impl Cases {
 
 impl fmt::Debug for Cases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = (0..self.len().min(3)).filter_map(|at| Some(self.head(at)?.id));
+        let ids = (0..self.len().min(3)).filter_map(|index| Some(self.head(index)?.id));
         f.debug_struct("Cases").field("len", &self.len()).field("first", &ids.collect::<Vec<_>>()).finish()
     }
 }
@@ -289,15 +292,15 @@ impl fmt::Debug for Cases {
 pub(crate) fn build_cases(all: Vec<Case>) -> Cases {
     struct InMemoryRenderer(Vec<Case>);
     impl CaseRenderer for InMemoryRenderer {
-        fn render_case(&self, head: CaseMetadata, row: &[u8], _: usize) -> Option<Case> {
-            let at: usize = serde_json::from_slice(row).ok()?;
-            Some(Case { metadata: head, ..self.0.get(at)?.clone() })
+        fn render_case(&self, metadata: CaseMetadata, row: &[u8], _: usize) -> Option<Case> {
+            let index: usize = serde_json::from_slice(row).ok()?;
+            Some(Case { metadata, ..self.0.get(index)?.clone() })
         }
     }
     let mut writer = CasesWriter::default();
-    for (at, case) in all.iter().enumerate() {
+    for (index, case) in all.iter().enumerate() {
         let CaseMetadata { id, digest, tags, cluster } = case.metadata.clone();
-        let (assertions, row) = (case.assertions.as_slice(), at.to_string());
+        let (assertions, row) = (case.assertions.as_slice(), index.to_string());
         let new = NewCase { id, digests: vec![digest], tags, cluster, assertions, row: row.as_bytes() };
         writer.add(new).unwrap();
     }
@@ -313,7 +316,7 @@ mod tests {
         cases.iter().map(|case| case.metadata.id.into()).collect()
     }
 
-    /// Few cases stay in memory and many use a file; both read back the same.
+    /// A small set stays in memory and a large one uses a file; both read back unchanged.
     #[test]
     fn stored_cases_read_back_unchanged() {
         for count in [0, 1, 3, 20_000] {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
-/// Identifies content. Written as `sha256:` and hexadecimal digits.
+/// A SHA-256 digest, written as `sha256:` followed by 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -18,7 +18,7 @@ impl Digest {
         digester.finish()
     }
 
-    /// The first 16 bytes: enough where no one crafts collisions.
+    /// The first 16 bytes: enough to tell content apart unless collisions are crafted on purpose.
     pub fn prefix(self) -> u128 {
         self.0.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
     }
@@ -48,12 +48,12 @@ impl FromStr for Digest {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("invalid digest `{text}`");
+        let invalid = || format!("invalid digest `{text}`");
         let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii());
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.ok_or_else(wrong)?.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        for (byte, pair) in bytes.iter_mut().zip(digits.ok_or_else(invalid)?.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
         }
         Ok(Self(bytes))
     }

@@ -9,16 +9,19 @@ pub struct GoldenSet {
     pub description: Option<String>,
     /// The path as shown to the user.
     pub path: String,
-    /// `path` and the further files with cases.
+    /// `path` and the other files that contain cases.
     pub files: Vec<Arc<str>>,
     /// SHA-256 over the digests of its cases; with several prompts, over one such digest per prompt.
     pub digest: String,
+    /// The subjects to run if the command names none.
     pub default_subjects: Vec<String>,
     /// In file order, with the first prompt selected.
     pub cases: Cases,
-    /// The prompts that it compares; empty when there is only one.
+    /// Names of the prompts to compare; empty if the set has a single prompt.
     pub prompts: Vec<String>,
+    /// How often each case runs; `None` means once.
     pub repeat: Option<u32>,
+    /// How many repeats must pass for a case to pass; `None` counts each repeat separately.
     pub min_pass: Option<u32>,
     pub gate: Option<Gate>,
 }
@@ -50,7 +53,7 @@ impl GoldenSet {
     /// The given cases with the subject's prompt selected.
     pub fn cases_for_subject(&self, subject: &str, cases: &Cases) -> Cases {
         let prompt = split_subject_name(subject).1;
-        let place = prompt.and_then(|prompt| self.prompts.iter().position(|known| known == prompt));
-        cases.with_prompt(place.unwrap_or(0))
+        let index = prompt.and_then(|prompt| self.prompts.iter().position(|known| known == prompt));
+        cases.with_prompt(index.unwrap_or(0))
     }
 }

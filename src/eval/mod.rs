@@ -2,8 +2,8 @@
 //! uncertainty, and applies the gate. It depends on `catalog`, `chat`, `dialect`, `ledger`, `provider`, and
 //! `route`. It parses no files (`config` does) and prints nothing (`view` does).
 //!
-//! An error is never a low score: an answer that cannot be graded is *unscored* and counted separately. The
-//! entry points are [`GoldenSet`], [`run_subject`], and [`evaluate_gate`].
+//! An error never counts as a low score: an answer that cannot be graded is *unscored* and counted
+//! separately. The entry points are [`GoldenSet`], [`run_subject`], and [`evaluate_gate`].
 
 mod answer_cache;
 mod assertion;
@@ -53,7 +53,7 @@ pub(crate) use graders::{
     Preference, ProgramRunner, build_pairwise_request, has_common_family, judge_all_pairs,
 };
 pub(crate) use number_parser::parse_numbers;
-pub(crate) use output_schema::{OutputSchema, StructuredOutput};
+pub(crate) use output_schema::{OutputSchema, StructuredOutput, explain_schema_error};
 pub(crate) use provider_slots::ProviderSlots;
 #[cfg(test)]
 pub(crate) use repair::Repair;

@@ -1,7 +1,7 @@
-//! Numbers in prose.
+//! Parses numbers in prose.
 
-/// All numbers of a text in order, such as `1,250.50`, `-3`, and `12%`. A comma or period is part of a number
-/// only between digits, and a comma only before a group of three digits.
+/// All numbers in a text, in order, such as `1,250.50`, `-3`, and `12%`. A comma or period is part of a
+/// number only between digits, and a comma only before a group of three digits.
 pub(crate) fn parse_numbers(text: &str) -> Vec<f64> {
     let characters: Vec<char> = text.chars().collect();
     let mut numbers = Vec::new();
@@ -44,7 +44,7 @@ fn exponent_length(rest: &[char]) -> Option<usize> {
     (matches!(rest.first(), Some('e' | 'E')) && digits > 0).then_some(1 + sign + digits)
 }
 
-/// Exactly three digits.
+/// Whether `rest` starts with exactly three digits.
 fn is_thousands_group(rest: &[char]) -> bool {
     rest.len() >= 3
         && rest[..3].iter().all(char::is_ascii_digit)

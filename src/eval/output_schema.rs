@@ -12,10 +12,10 @@ pub(crate) struct OutputSchema(jsonschema::Validator);
 impl OutputSchema {
     /// Fails when the schema is invalid.
     pub(crate) fn new(schema: &Value) -> Result<Self, String> {
-        jsonschema::validator_for(schema).map(Self).map_err(|error| error.to_string())
+        jsonschema::validator_for(schema).map(Self).map_err(|error| explain_schema_error(&error))
     }
 
-    /// The JSON of an answer, if it is valid. A code fence around it is removed.
+    /// Parses and validates the JSON of an answer, without a surrounding code fence.
     pub(crate) fn parse_answer(&self, text: &str) -> StructuredOutput {
         let value: Value = serde_json::from_str(strip_outer_fence(text))
             .map_err(|error| format!("not valid JSON ({error})"))?;
@@ -25,6 +25,17 @@ impl OutputSchema {
             format!("{error} ({path})")
         });
         problem.map_or(Ok(value), Err)
+    }
+}
+
+/// Why a schema is invalid, without the terms of its meta-schema.
+pub(crate) fn explain_schema_error(error: &jsonschema::ValidationError<'_>) -> String {
+    match error.kind() {
+        jsonschema::error::ValidationErrorKind::AnyOf { .. } => {
+            let path = error.instance_path().to_string();
+            format!("`{}` cannot be {}", path.trim_start_matches('/'), error.instance())
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::provider::Target;
 use crate::route::Route;
 
-/// Per provider, unless a limit is set.
+/// Concurrent cases per provider, unless a limit is set.
 const DEFAULT_SLOTS: usize = 16;
 
 /// Slots for concurrent cases, per provider; subjects of one provider share them. The router also applies
@@ -45,14 +45,14 @@ impl ProviderSlots {
     }
 
     pub(super) fn for_programs(&self) -> SlotPool {
-        // Not a valid provider name.
+        // Parentheses keep this pool apart from those of providers.
         self.get_or_create("(programs)".to_owned(), None)
     }
 
     fn get_or_create(&self, name: String, limit: Option<u32>) -> SlotPool {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let slots = self.requested.or(limit).unwrap_or(DEFAULT_SLOTS).max(1);
-        let new = || SlotPool { capacity: slots, semaphore: Rc::new(Semaphore::new(slots)) };
+        let capacity = self.requested.or(limit).unwrap_or(DEFAULT_SLOTS).max(1);
+        let new = || SlotPool { capacity, semaphore: Rc::new(Semaphore::new(capacity)) };
         self.pools.borrow_mut().entry(name).or_insert_with(new).clone()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::chat::{FailureClass, StreamEvent};
 use crate::route::{CallNotice, CallObserver, WarningFn};
 
-/// Reports the first rate limit, so that a run that waits says why.
+/// Reports the first rate limit, so that the user knows why the run is waiting.
 pub(super) struct RateLimitObserver<'a> {
     pub(super) has_warned: &'a AtomicBool,
     pub(super) tell: &'a WarningFn,

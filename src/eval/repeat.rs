@@ -10,39 +10,40 @@ pub(crate) struct AggregateOutcome {
     pub score: Option<f64>,
 }
 
-/// Decides each case: it passes when enough repeats passed and fails when enough no longer can. It is
-/// unscored when unscored or missing repeats could decide it. The results of a case must be adjacent.
+/// The outcome of each case: pass if enough repeats passed, fail if enough no longer can, and unscored if
+/// unscored or missing repeats could still decide it. The results of a case must be adjacent.
 pub(crate) fn aggregate_repeats(
     results: &[CaseStats],
     min_pass: MinPass,
 ) -> impl Iterator<Item = AggregateOutcome> {
-    let of = move |of: &[CaseStats]| {
-        aggregate_outcomes(of.iter().map(|result| (result.verdict, result.score())), min_pass)
+    let aggregate = move |repeats: &[CaseStats]| {
+        aggregate_outcomes(repeats.iter().map(|result| (result.verdict, result.score())), min_pass)
     };
-    results.chunk_by(|a, b| a.case_index == b.case_index).map(of)
+    results.chunk_by(|a, b| a.case_index == b.case_index).map(aggregate)
 }
 
-/// The results of each case, with their outcome.
+/// The results of each case, with its outcome.
 pub(crate) fn aggregate_full_results(
     results: &[CaseResult],
     min_pass: MinPass,
 ) -> impl Iterator<Item = (&[CaseResult], AggregateOutcome)> {
     let cases = results.chunk_by(|a, b| a.digest == b.digest && a.case_id == b.case_id);
-    cases.map(move |of| {
-        (of, aggregate_outcomes(of.iter().map(|result| (result.verdict, result.score)), min_pass))
+    cases.map(move |repeats| {
+        (repeats, aggregate_outcomes(repeats.iter().map(|result| (result.verdict, result.score)), min_pass))
     })
 }
 
-/// For each case, the combined repairs of its answers if it passes with them.
+/// For each case, the combined repairs of its answers, if the case passes with them.
 pub(super) fn find_case_repairs(
     results: &[CaseStats],
     min_pass: MinPass,
 ) -> impl Iterator<Item = Option<RepairSet>> {
-    results.chunk_by(|a, b| a.case_index == b.case_index).map(move |of| {
-        let after = |result: &CaseStats| result.repaired_by.map_or(result.verdict, |_| Verdict::Pass);
-        let verdicts: Vec<Verdict> = of.iter().map(after).collect();
+    results.chunk_by(|a, b| a.case_index == b.case_index).map(move |repeats| {
+        let repaired_verdict =
+            |result: &CaseStats| result.repaired_by.map_or(result.verdict, |_| Verdict::Pass);
+        let verdicts: Vec<Verdict> = repeats.iter().map(repaired_verdict).collect();
         let passes = combine_repeat_verdicts(&verdicts, min_pass) == Verdict::Pass;
-        of.iter().filter_map(|result| result.repaired_by).reduce(RepairSet::union).filter(|_| passes)
+        repeats.iter().filter_map(|result| result.repaired_by).reduce(RepairSet::union).filter(|_| passes)
     })
 }
 
@@ -74,10 +75,11 @@ mod tests {
         ]);
         let quorum = |pass| MinPass { required: pass, repeats: 3 };
         let verdicts: Vec<Verdict> =
-            aggregate_repeats(&all, quorum(2)).map(|decided| decided.verdict).collect();
+            aggregate_repeats(&all, quorum(2)).map(|outcome| outcome.verdict).collect();
         assert_eq!(verdicts, [Pass, Fail, Unscored, Pass]);
-        let scores =
-            |pass| -> Vec<Option<f64>> { aggregate_repeats(&all, quorum(pass)).map(|of| of.score).collect() };
+        let scores = |pass| -> Vec<Option<f64>> {
+            aggregate_repeats(&all, quorum(pass)).map(|outcome| outcome.score).collect()
+        };
         assert_eq!(scores(2)[3], Some(1.0));
         assert_eq!(scores(2)[2], None);
         assert_eq!(aggregate_repeats(&all, quorum(3)).nth(1).unwrap().verdict, Fail);

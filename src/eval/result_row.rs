@@ -29,11 +29,11 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-pub(super) fn to_milliseconds(span: Duration) -> f64 {
-    span.as_secs_f64() * 1000.0
+pub(super) fn to_milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
-/// `None` for a negative or non-finite value.
+/// `None` for a negative, non-finite, or too large value.
 pub(super) fn from_milliseconds(milliseconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
 }

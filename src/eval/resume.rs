@@ -10,23 +10,23 @@ use crate::catalog::Cost;
 use crate::ledger::ResultRow;
 use crate::route::Router;
 
-/// Results per read: a run may have more than fit in memory.
+/// Results loaded at a time, because a run may have more than fit in memory.
 const ROWS_PER_PAGE: u32 = 256;
 
 /// A subject's existing results, matched with the current set.
 pub(crate) struct ResumedRun {
     pub(super) results: ResultCollector,
-    /// Spend on unscored answers, by the slot that runs again.
+    /// Amounts already spent on unscored answers, by the slot that runs again.
     pub(super) prior_spend: HashMap<usize, PriorSpend>,
-    /// IDs of scored cases whose content has changed since.
+    /// IDs of scored cases that have changed since.
     pub changed_case_ids: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PriorSpend {
     pub(super) cost: Cost,
-    pub(super) judging: GraderUsage,
-    /// Whether the answer exists and only its grading failed.
+    pub(super) grader_usage: GraderUsage,
+    /// Whether there was an answer and only its grading failed.
     pub(super) has_answer: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn load_resumed_run(
         resumed: ResumedRun::empty(cases, options),
         unmatched_rows: Vec::new(),
     };
-    let mut places: Option<HashMap<u128, usize>> = None;
+    let mut index_by_id: Option<HashMap<u128, usize>> = None;
     let mut after = (String::new(), None);
     loop {
         let page = router
@@ -59,17 +59,18 @@ pub(crate) fn load_resumed_run(
             .read(|rows| rows.results_page(&options.run_id, subject, (&after.0, after.1), ROWS_PER_PAGE));
         let Some(last) = page.last() else { break };
         after = (last.case_id.clone(), Some(last.repeat));
-        let places = places.get_or_insert_with(|| {
-            let heads = (0..cases.len()).filter_map(|at| Some((case_id_key(&cases.head(at)?.id), at)));
+        let index_by_id = index_by_id.get_or_insert_with(|| {
+            let heads =
+                (0..cases.len()).filter_map(|index| Some((case_id_key(&cases.head(index)?.id), index)));
             heads.collect()
         });
         for row in page {
             if row.repeat < options.repeats {
-                loader.add_row(row, places);
+                loader.add_row(row, index_by_id);
             }
         }
     }
-    loader.match_renamed_cases(router, &places.unwrap_or_default());
+    loader.match_renamed_cases(router, &index_by_id.unwrap_or_default());
     loader.resumed
 }
 
@@ -99,30 +100,30 @@ struct ResumeLoader<'a> {
 }
 
 impl ResumeLoader<'_> {
-    fn result_index(&self, at: usize, repeat: u32) -> usize {
-        at * self.options.repeat_count() + repeat as usize
+    fn slot(&self, index: usize, repeat: u32) -> usize {
+        index * self.options.repeat_count() + repeat as usize
     }
 
-    /// Adds a row if its case still has the same ID and digest.
-    fn add_row(&mut self, row: ResultRow, places: &HashMap<u128, usize>) {
-        let at = places.get(&case_id_key(&row.case_id)).copied();
-        let own = at.and_then(|at| Some((at, self.cases.head(at)?)));
-        let own =
-            own.filter(|(_, head)| *head.id == *row.case_id && head.digest.to_string() == row.case_digest);
+    /// Adds a row if its case still has the same ID and digest; sets other scored rows aside.
+    fn add_row(&mut self, row: ResultRow, index_by_id: &HashMap<u128, usize>) {
+        let index = index_by_id.get(&case_id_key(&row.case_id)).copied();
+        let matched = index.and_then(|index| Some((index, self.cases.head(index)?)));
+        let matched = matched
+            .filter(|(_, head)| *head.id == *row.case_id && head.digest.to_string() == row.case_digest);
         let is_scored = row.verdict != "unscored";
         if is_scored && row.cached && !self.can_use_cached {
             return;
         }
-        match own {
-            Some((at, head)) => {
+        match matched {
+            Some((index, head)) => {
                 let Some(result) = decode_result(&head, &row) else { return };
                 if is_scored {
-                    self.record_result(at, result);
+                    self.record_result(index, result);
                 } else {
-                    let answered = result.finish_reason.is_some();
-                    let spent =
-                        PriorSpend { cost: result.cost, judging: result.grader_usage, has_answer: answered };
-                    self.resumed.prior_spend.insert(self.result_index(at, row.repeat), spent);
+                    let has_answer = result.finish_reason.is_some();
+                    let prior_spend =
+                        PriorSpend { cost: result.cost, grader_usage: result.grader_usage, has_answer };
+                    self.resumed.prior_spend.insert(self.slot(index, row.repeat), prior_spend);
                 }
             }
             None if is_scored => self.unmatched_rows.push(row),
@@ -131,33 +132,35 @@ impl ResumeLoader<'_> {
     }
 
     /// Matches the remaining results with renamed cases.
-    fn match_renamed_cases(&mut self, router: &Router, places: &HashMap<u128, usize>) {
+    fn match_renamed_cases(&mut self, router: &Router, index_by_id: &HashMap<u128, usize>) {
         if self.unmatched_rows.is_empty() {
             return;
         }
-        let mut matching: HashMap<Digest, Vec<usize>> = HashMap::new();
-        for (at, head) in self.cases.heads().enumerate() {
-            matching.entry(head.digest).or_default().push(at);
+        let mut indexes_by_digest: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (index, head) in self.cases.heads().enumerate() {
+            indexes_by_digest.entry(head.digest).or_default().push(index);
         }
         let mut renamed: Vec<(ResultRow, ResultRow)> = Vec::new();
         for row in std::mem::take(&mut self.unmatched_rows) {
             let digest: Option<Digest> = row.case_digest.parse().ok();
-            let matching = digest.and_then(|digest| matching.get(&digest)).map_or(&[][..], Vec::as_slice);
+            let matching =
+                digest.and_then(|digest| indexes_by_digest.get(&digest)).map_or(&[][..], Vec::as_slice);
             let free = matching
                 .iter()
-                .find(|at| !self.resumed.results.has_result(self.result_index(**at, row.repeat)));
-            let found = free.and_then(|at| Some((*at, decode_result(&self.cases.head(*at)?, &row)?)));
-            if let Some((at, result)) = found {
+                .find(|index| !self.resumed.results.has_result(self.slot(**index, row.repeat)));
+            let found =
+                free.and_then(|index| Some((*index, decode_result(&self.cases.head(*index)?, &row)?)));
+            if let Some((index, result)) = found {
                 renamed.push((row.clone(), encode_result(self.subject, &result, row.at)));
-                self.record_result(at, result);
+                self.record_result(index, result);
             } else {
                 self.unmatched_rows.push(row);
             }
         }
         for row in std::mem::take(&mut self.unmatched_rows) {
-            let at = places.get(&case_id_key(&row.case_id)).copied();
+            let index = index_by_id.get(&case_id_key(&row.case_id)).copied();
             let is_open =
-                at.is_some_and(|at| !self.resumed.results.has_result(self.result_index(at, row.repeat)));
+                index.is_some_and(|index| !self.resumed.results.has_result(self.slot(index, row.repeat)));
             if is_open && self.resumed.changed_case_ids.last() != Some(&row.case_id) {
                 self.resumed.changed_case_ids.push(row.case_id);
             }
@@ -172,8 +175,8 @@ impl ResumeLoader<'_> {
         }
     }
 
-    fn record_result(&mut self, at: usize, result: CaseResult) {
+    fn record_result(&mut self, index: usize, result: CaseResult) {
         self.progress.on_result(&result);
-        self.resumed.results.add(at, result);
+        self.resumed.results.add(index, result);
     }
 }

@@ -35,10 +35,10 @@ pub(crate) struct RunOptions {
     pub run_id: String,
     pub repeats: u32,
     pub stream: bool,
-    /// Limit of one call.
+    /// Time limit of one call.
     pub timeout: Option<Duration>,
     pub cache: CachePolicy,
-    /// A resumed run may have stored answers without a result.
+    /// Whether an earlier part of this run may have stored answers without a result.
     pub is_resumed: bool,
     pub retention: ResultRetention,
 }
@@ -56,7 +56,7 @@ pub(crate) struct RunContext<'a> {
     pub slots: &'a ProviderSlots,
     pub stop_signal: &'a StopSignal,
     pub graders: &'a Graders,
-    /// Called once per subject when a provider rate-limits it.
+    /// Reports warnings, such as the first rate limit of a subject.
     pub warn: &'a WarningFn,
 }
 
@@ -67,7 +67,7 @@ pub(crate) trait RunProgress {
 /// Every Nth result waits until the ledger has written it.
 const LEDGER_SYNC_INTERVAL: usize = 64;
 
-/// A fatal failure stops the subject only within this many first cases.
+/// A fatal failure stops the subject only if it occurs in one of this many first cases.
 const EARLY_CASES: usize = 3;
 
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ struct CaseRepeat {
 enum AnswerOrigin {
     /// A new call.
     Call,
-    /// An earlier part of this run, which paid for it.
+    /// An earlier part of this run, which already paid for it.
     InterruptedRun,
     /// An earlier run.
     Cache,
@@ -113,10 +113,10 @@ pub(crate) async fn run_subject(
     progress: &mut dyn RunProgress,
 ) -> SubjectResults {
     let repeats = options.repeat_count();
-    let ResumedRun { results, prior_spend: spent, .. } = resumed;
+    let ResumedRun { results, prior_spend, .. } = resumed;
     // Run each case once before any repeat, so that an interrupted run covers most of the set.
     let in_order = (0..repeats).flat_map(|repeat| (0..cases.len()).map(move |case| case * repeats + repeat));
-    let open: Vec<u32> = in_order
+    let pending: Vec<u32> = in_order
         .filter(|slot| !results.has_result(*slot))
         .filter_map(|slot| u32::try_from(slot).ok())
         .collect();
@@ -134,12 +134,12 @@ pub(crate) async fn run_subject(
     let next = AtomicUsize::new(0);
     let has_lost_cases = AtomicBool::new(false);
     let start_lock = Mutex::new(());
-    let arrived = RefCell::new((results, progress));
+    let collected = RefCell::new((results, progress));
     // Each worker runs one case at a time, so memory for calls grows with the slots and not with the cases.
     let worker = || async {
         while let Ok(permit) = slots.semaphore.acquire().await {
             let nth = next.fetch_add(1, Ordering::Relaxed);
-            let Some(slot) = open.get(nth).filter(|_| context.stop_signal.is_running()) else { return };
+            let Some(slot) = pending.get(nth).filter(|_| context.stop_signal.is_running()) else { return };
             let (case, repeat) =
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
             let Some(rendered) = cases.get(case) else {
@@ -153,24 +153,25 @@ pub(crate) async fn run_subject(
             {
                 // Start calls one by one and process received data in between: if many started at once, the
                 // latency of the first would include the time to send the others.
-                let _turn = start_lock.lock().await;
+                let _guard = start_lock.lock().await;
                 tokio::task::yield_now().await;
             }
-            let before = spent.get(&(*slot as usize));
+            let before = prior_spend.get(&(*slot as usize));
             // A case that already cost money must not be paired with a free cached answer.
-            let reads = subject_run.cache.can_read && before.is_none_or(|before| before.cost == Cost::ZERO);
-            let turn = CaseRepeat { repeat, can_read_cache: reads, is_early: nth < EARLY_CASES };
-            let (mut result, source) = subject_run.run_case(&rendered, turn, permit).await;
+            let can_read_cache =
+                subject_run.cache.can_read && before.is_none_or(|before| before.cost == Cost::ZERO);
+            let case_repeat = CaseRepeat { repeat, can_read_cache, is_early: nth < EARLY_CASES };
+            let (mut result, origin) = subject_run.run_case(&rendered, case_repeat, permit).await;
             if let Some(before) = before {
                 // If only grading is repeated, the answer is already paid for.
-                let is_paid = source == AnswerOrigin::InterruptedRun && before.has_answer;
-                let own = if is_paid { Cost::ZERO } else { result.cost };
-                result.cost = Cost::sum([before.cost, own]);
-                result.grader_usage = GraderUsage::sum([before.judging, result.grader_usage]);
+                let is_already_paid = origin == AnswerOrigin::InterruptedRun && before.has_answer;
+                let new_cost = if is_already_paid { Cost::ZERO } else { result.cost };
+                result.cost = Cost::sum([before.cost, new_cost]);
+                result.grader_usage = GraderUsage::sum([before.grader_usage, result.grader_usage]);
             }
             let receipt = subject_run.record_result(&result, nth);
             {
-                let (results, progress) = &mut *arrived.borrow_mut();
+                let (results, progress) = &mut *collected.borrow_mut();
                 progress.on_result(&result);
                 results.add(case, result);
             }
@@ -181,14 +182,14 @@ pub(crate) async fn run_subject(
         }
     };
     // While some answers are graded, others can be requested.
-    let places = slots.capacity + context.graders.max_slots(&context, cases);
-    let workers = join_all((0..places.min(open.len())).map(|_| worker()));
+    let worker_count = slots.capacity + context.graders.max_slots(&context, cases);
+    let workers = join_all((0..worker_count.min(pending.len())).map(|_| worker()));
     tokio::select! {
         biased;
         _ = workers => {}
         () = context.stop_signal.wait_for_abort() => {}
     }
-    arrived.into_inner().0.finish()
+    collected.into_inner().0.finish()
 }
 
 impl SubjectRun<'_> {
@@ -196,18 +197,18 @@ impl SubjectRun<'_> {
     async fn run_case(
         &self,
         case: &Case,
-        turn: CaseRepeat,
+        case_repeat: CaseRepeat,
         permit: SemaphorePermit<'_>,
     ) -> (CaseResult, AnswerOrigin) {
-        let CaseRepeat { repeat, is_early: is_first, .. } = turn;
+        let CaseRepeat { repeat, is_early, .. } = case_repeat;
         let queued = self.started.elapsed();
         if let Some(party) = self.fatal_party.get() {
-            let failure = (FailureClass::Cancelled, format!("not run: {party} failed on the first cases"));
+            let failure = (FailureClass::Cancelled, format!("{party} failed on the first cases"));
             let result =
                 CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.metadata, queued) };
             return (result, AnswerOrigin::Call);
         }
-        let (record, source) = self.fetch_answer(case, turn).await;
+        let (record, origin) = self.fetch_answer(case, case_repeat).await;
         // Answers arrive in bursts: process the others first, or their latency would include the grading of
         // this one.
         tokio::task::yield_now().await;
@@ -218,17 +219,17 @@ impl SubjectRun<'_> {
         }
         let (mut result, answer) = CaseResult::from_call(case, &record, queued + record.queued_time);
         result.repeat = repeat;
-        if is_first && (result.is_fatal || self.is_blocked_by_rate_limit(&record)) {
+        if is_early && (result.is_fatal || self.is_blocked_by_rate_limit(&record)) {
             let _ = self.fatal_party.set("the subject");
         }
         if let Some(mut answer) = answer {
-            if source == AnswerOrigin::Cache {
+            if origin == AnswerOrigin::Cache {
                 // The latency of a cached answer is out of date.
                 (answer.latency, answer.first_token) = (None, None);
             }
-            self.grade(&mut result, case, &answer, is_first).await;
+            self.grade(&mut result, case, &answer, is_early).await;
         }
-        if source == AnswerOrigin::Cache {
+        if origin == AnswerOrigin::Cache {
             // An earlier run paid for it.
             result.cached_cost = Some(std::mem::replace(&mut result.cost, Cost::ZERO));
             result.latency = None;
@@ -239,35 +240,36 @@ impl SubjectRun<'_> {
         {
             self.context.stop_signal.record_error();
         }
-        (result, source)
+        (result, origin)
     }
 
-    async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_first: bool) {
+    async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_early: bool) {
         let report = self.context.graders.run_tasks(&self.context, self.options, case, answer).await;
-        if is_first && report.is_fatal {
+        if is_early && report.is_fatal {
             let _ = self.fatal_party.set("its judge");
         }
         (result.grader_usage, result.limit_hit) = (report.usage, report.limit);
         result.grade(case, &GradableAnswer { grader_outcomes: &report.outcomes, ..*answer });
     }
 
-    async fn fetch_answer(&self, case: &Case, turn: CaseRepeat) -> (CallRecord, AnswerOrigin) {
-        let RunContext { router, warn: tell, .. } = self.context;
+    async fn fetch_answer(&self, case: &Case, case_repeat: CaseRepeat) -> (CallRecord, AnswerOrigin) {
+        let RunContext { router, warn, .. } = self.context;
         // Pin each case to one candidate of a weighted route.
-        let caller = RoutingHints { label: None, sticky_key: Some(case.metadata.id.to_string()) };
+        let hints = RoutingHints { label: None, sticky_key: Some(case.metadata.id.to_string()) };
         let stream = self.options.stream;
         // An interrupted run may have stored answers that were waiting for their judge.
-        let has_own = self.options.is_resumed && !collect_grader_tasks(&case.assertions).is_empty();
-        let uses_cache = self.cache != CachePolicy::default() || has_own;
-        let plan = uses_cache.then(|| router.plan(&self.subject.route, &case.request, &caller));
+        let may_have_stored_answer =
+            self.options.is_resumed && !collect_grader_tasks(&case.assertions).is_empty();
+        let uses_cache = self.cache != CachePolicy::default() || may_have_stored_answer;
+        let plan = uses_cache.then(|| router.plan(&self.subject.route, &case.request, &hints));
         let cache_entry = plan.as_ref().map(|plan| {
             let requester = [&*self.options.run_id, &*self.subject.name, &*case.metadata.id].join("\n");
-            CacheEntry { router, plan, request: &case.request, repeat: turn.repeat, stream, requester }
+            CacheEntry { router, plan, request: &case.request, repeat: case_repeat.repeat, stream, requester }
         });
-        let can_load = has_own || turn.can_read_cache;
+        let can_load = may_have_stored_answer || case_repeat.can_read_cache;
         match cache_entry.as_ref().filter(|_| can_load).and_then(CacheEntry::load) {
-            Some((record, true)) if has_own => return (record, AnswerOrigin::InterruptedRun),
-            Some((record, _)) if turn.can_read_cache => return (record, AnswerOrigin::Cache),
+            Some((record, true)) if may_have_stored_answer => return (record, AnswerOrigin::InterruptedRun),
+            Some((record, _)) if case_repeat.can_read_cache => return (record, AnswerOrigin::Cache),
             _ => {}
         }
         let call = CallOptions {
@@ -275,25 +277,25 @@ impl SubjectRun<'_> {
             requested_model: self.subject.name.clone(),
             stream,
             timeout: self.options.timeout,
-            hints: caller,
+            hints,
         };
-        let mut refusals = RateLimitObserver { has_warned: &self.has_warned, tell };
-        let record = router.call(&self.subject.route, &case.request, &call, &mut refusals).await;
+        let mut observer = RateLimitObserver { has_warned: &self.has_warned, tell: warn };
+        let record = router.call(&self.subject.route, &case.request, &call, &mut observer).await;
         if let Some(cache_entry) = cache_entry.filter(|_| self.cache.can_write) {
             cache_entry.store(&record);
         }
         (record, AnswerOrigin::Call)
     }
 
-    /// A subject that has never answered, and rate-limits its first cases until they time out, will do the
-    /// same to the rest.
+    /// A subject that has never answered and whose first cases time out on rate limits will do the same for
+    /// the rest.
     fn is_blocked_by_rate_limit(&self, record: &CallRecord) -> bool {
-        let refused = record.outcome.as_ref().is_err_and(|error| {
+        let is_rate_limited = record.outcome.as_ref().is_err_and(|error| {
             let class = error.failure.as_ref().map(|failure| failure.class);
             class == Some(FailureClass::RateLimited)
                 && matches!(error.reason, StopReason::CallerTimeout | StopReason::DeadlineExceeded)
         });
-        refused && !self.has_answered.load(Ordering::Relaxed)
+        is_rate_limited && !self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Queues a result for the ledger. Every [`LEDGER_SYNC_INTERVAL`] results, returns a receipt to wait for,

@@ -22,19 +22,19 @@ pub(crate) struct SubjectSummary {
     pub failed: u64,
     /// Never averaged in as zero.
     pub unscored: u64,
-    /// Share of passed among scored; `None` when nothing was scored.
+    /// Share of scored units that passed; `None` if nothing was scored.
     pub pass_rate: Option<f64>,
     /// 95% Wilson interval. With clusters, or repeats without `min_pass`, the cluster-robust interval:
     /// answers within a case or cluster are not independent.
     pub pass_rate_interval: Option<ConfidenceInterval>,
     /// Pass rate with repairable answers counted as passed. The gate does not use it.
     pub repaired_pass_rate: Option<f64>,
-    /// Number of failed units by the repairs that make them pass, most first.
+    /// Number of failed units by the repairs that make them pass, in descending order.
     pub repair_counts: Vec<(RepairSet, u64)>,
     pub mean_score: Option<f64>,
     /// 95% interval: smoothed bootstrap, or cluster-robust as for the pass rate.
     pub score_interval: Option<ConfidenceInterval>,
-    /// Cost of all calls, without graders and cached answers.
+    /// Cost of all calls, excluding graders and cached answers.
     pub cost: Cost,
     /// Not part of `cost`.
     pub grader_usage: GraderUsage,
@@ -44,14 +44,14 @@ pub(crate) struct SubjectSummary {
     /// Original cost of the cached answers.
     pub cached_cost: Cost,
     pub failovers: usize,
-    /// Median, 95th, and 99th percentile of the provider's latency.
+    /// Median, 95th, and 99th percentile of the provider's latency; `None` if no latency is known.
     pub latency_ms: Option<[f64; 3]>,
-    /// Unknown when the count of any answer is unknown.
+    /// Totals over the answers that were not cached; unknown if the count of any of them is unknown.
     pub usage: Usage,
 }
 
 impl SubjectSummary {
-    /// Summarizes a subject's results. `clusters` gives, for each case, the index of the first case of its
+    /// Summarizes a subject's results. `clusters` gives, for each case, the index of the first case in its
     /// cluster. With `min_pass`, that many repeats decide a case.
     pub(crate) fn summarize(
         subject: &str,
@@ -71,19 +71,20 @@ impl SubjectSummary {
         let repaired: u64 = repair_counts.iter().map(|(_, count)| count).sum();
         let clustered = |value: fn(&AggregateOutcome) -> Option<f64>| {
             let keyed = keys.as_ref()?.iter().zip(units());
-            let found = clustered_mean(
-                keyed.filter_map(|(key, (_, of))| Some((key, value(&of)?))),
+            let estimate = clustered_mean(
+                keyed.filter_map(|(key, (_, outcome))| Some((key, value(&outcome)?))),
                 ConfidenceLevel::NOMINAL,
             )?;
-            Some((found.conservative_interval.0.max(0.0), found.conservative_interval.1.min(1.0)))
+            Some((estimate.conservative_interval.0.max(0.0), estimate.conservative_interval.1.min(1.0)))
         };
-        let pass = |of: &AggregateOutcome| {
-            (of.verdict != Verdict::Unscored).then(|| f64::from(u8::from(of.verdict == Verdict::Pass)))
+        let pass = |outcome: &AggregateOutcome| {
+            (outcome.verdict != Verdict::Unscored)
+                .then(|| f64::from(u8::from(outcome.verdict == Verdict::Pass)))
         };
         let scores: Vec<f64> = units().filter_map(|(_, found)| found.score).collect();
         let mean_score = (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64);
         let (pass_rate_interval, score_interval) = match keys {
-            Some(_) => (clustered(pass), clustered(|of| of.score)),
+            Some(_) => (clustered(pass), clustered(|outcome| outcome.score)),
             None => (
                 wilson_interval(passed, scored),
                 mean_interval(&scores, ConfidenceLevel::NOMINAL, BootstrapOptions::with_seed(BOOTSTRAP_SEED)),
@@ -97,7 +98,7 @@ impl SubjectSummary {
             .collect();
         latencies.sort_by(f64::total_cmp);
         let at = |percent| percentile(&latencies, percent);
-        // Sums over the answers; a sum with an unknown part is unknown.
+        // A sum with an unknown part is unknown.
         let total = |count: fn(&CaseStats) -> Option<u32>| {
             let answered = results.iter().filter(|r| r.has_answer && !r.is_cached);
             answered.map(|r| count(r).map(u64::from)).sum::<Option<u64>>().filter(|_| scored > 0)
@@ -135,16 +136,16 @@ fn iter_scoring_units(
     results: &[CaseStats],
     min_pass: Option<MinPass>,
 ) -> impl Iterator<Item = (u32, AggregateOutcome)> {
-    let own = |result: &CaseStats| AggregateOutcome { verdict: result.verdict, score: result.score() };
+    let to_outcome = |result: &CaseStats| AggregateOutcome { verdict: result.verdict, score: result.score() };
     let each = if min_pass.is_none() { results } else { &[] };
     let cases = min_pass.into_iter().flat_map(|min_pass| {
-        let places = results
+        let case_indexes = results
             .chunk_by(|a, b| a.case_index == b.case_index)
-            .filter_map(|of| of.first())
-            .map(|of| of.case_index);
-        places.zip(aggregate_repeats(results, min_pass))
+            .filter_map(|repeats| repeats.first())
+            .map(|repeats| repeats.case_index);
+        case_indexes.zip(aggregate_repeats(results, min_pass))
     });
-    each.iter().map(move |result| (result.case_index, own(result))).chain(cases)
+    each.iter().map(move |result| (result.case_index, to_outcome(result))).chain(cases)
 }
 
 /// Cluster key of each unit: the index of the first case of its cluster. `None` when all units are
@@ -153,16 +154,18 @@ fn assign_cluster_keys<I: Iterator<Item = (u32, AggregateOutcome)>>(
     clusters: Option<&[u32]>,
     units: impl Fn() -> I,
 ) -> Option<Vec<u32>> {
-    let key = |place: u32| clusters.and_then(|of| of.get(place as usize)).copied().unwrap_or(place);
-    let places = || units().map(|(place, _)| place);
+    let key = |case_index: u32| {
+        clusters.and_then(|clusters| clusters.get(case_index as usize)).copied().unwrap_or(case_index)
+    };
+    let case_indexes = || units().map(|(case_index, _)| case_index);
     // Without clusters, only answers to the same case depend on each other, and they are adjacent.
-    let is_one_each = clusters.is_none() && places().zip(places().skip(1)).all(|(a, b)| a != b);
+    let is_one_each = clusters.is_none() && case_indexes().zip(case_indexes().skip(1)).all(|(a, b)| a != b);
     if is_one_each {
         return None;
     }
-    let keys: Vec<u32> = places().map(key).collect();
-    let different: HashSet<u32> = keys.iter().copied().collect();
-    (different.len() < keys.len()).then_some(keys)
+    let keys: Vec<u32> = case_indexes().map(key).collect();
+    let distinct: HashSet<u32> = keys.iter().copied().collect();
+    (distinct.len() < keys.len()).then_some(keys)
 }
 
 /// Counts failed units by the repairs that make them pass. When repeats decide a case, the repairs of all its
@@ -174,7 +177,7 @@ fn count_repairs(results: &[CaseStats], min_pass: Option<MinPass>) -> Vec<(Repai
         Some(min_pass) => {
             let cases = aggregate_repeats(results, min_pass).zip(find_case_repairs(results, min_pass));
             let failed = |case: AggregateOutcome| case.verdict == Verdict::Fail;
-            repaired.extend(cases.filter_map(|(case, after)| after.filter(|_| failed(case))));
+            repaired.extend(cases.filter_map(|(case, repairs)| repairs.filter(|_| failed(case))));
         }
     }
     let mut counts: Vec<(RepairSet, u64)> = Vec::new();

@@ -9,7 +9,7 @@ use super::*;
 
 const DAY: &str = "2026-01-01";
 
-/// Hardly waits for locks, and checks the file's identity at every write.
+/// Barely waits for locks, and checks the file's identity at every write.
 const SHORT_TIMEOUTS: LedgerTimeouts =
     LedgerTimeouts { lock_wait: Duration::from_millis(20), file_check: Duration::ZERO };
 
@@ -27,7 +27,7 @@ fn spend_in_file(path: &Path) -> u64 {
     total_spend(&Ledger::open(path))
 }
 
-/// Another process that locks the file.
+/// Locks the file, as another process would.
 fn lock_file(path: &Path) -> Connection {
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -69,7 +69,7 @@ async fn locked_file_receives_writes_after_unlock() {
 }
 
 #[tokio::test]
-async fn settle_on_locked_file_reports_lost_writes() {
+async fn flush_on_locked_file_reports_lost_writes() {
     let (_folder, path) = temp_ledger_path();
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert_eq!(ledger.write(add_spend).await, 1);
@@ -137,11 +137,11 @@ fn read_only_file_keeps_rows_in_memory() {
     });
     drop(ledger);
     Connection::open(&path).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    for end in ["-wal", "-shm"] {
-        let place = format!("{}{end}", path.display());
-        let _ = std::fs::remove_file(&place);
-        // As in a read-only directory: the files that a writer needs cannot be created.
-        std::fs::create_dir(place).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let blocked = format!("{}{suffix}", path.display());
+        let _ = std::fs::remove_file(&blocked);
+        // As in a read-only directory, the files that a writer needs cannot be created.
+        std::fs::create_dir(blocked).unwrap();
     }
     let ledger = Ledger::open_with(&path, SHORT_TIMEOUTS);
     assert!(
@@ -187,11 +187,13 @@ fn invalid_file_error_cases() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", -1).unwrap();
     let reason = |path: &Path| Ledger::open(path).disabled_reason().unwrap_or_default().to_owned();
     assert!(reason(&path).contains("invalid version -1; move the file away"), "{}", reason(&path));
-    assert!(reason(folder.path()).ends_with("not a file but a directory; choose a file with --ledger"));
+    assert!(
+        reason(folder.path()).ends_with("expected a file, found a directory; choose a file with --ledger")
+    );
     #[cfg(unix)]
     assert!(
         reason(Path::new("/dev/null"))
-            .ends_with("not a file but a device or a pipe; choose a file with --ledger")
+            .ends_with("expected a file, found a device or a pipe; choose a file with --ledger")
     );
 }
 
@@ -210,11 +212,11 @@ async fn unreadable_rows_are_reset() {
     let (_folder, path) = temp_ledger_path();
     let key = HealthKey { provider: "p".into(), base_url: "u".into(), model: "m".into() };
     let ledger = Ledger::open(&path);
-    let put = key.clone();
+    let owned_key = key.clone();
     ledger
         .write(move |rows| {
             add_spend(rows)?;
-            rows.update_health(&put, |row| (row.trips, row.events) = (3, 5.0))?;
+            rows.update_health(&owned_key, |row| (row.trips, row.events) = (3, 5.0))?;
             rows.update_route_stats("r", |row| row.record_call(10, 0.5))?;
             rows.extend_cooldown("k", "", 7, "auth", 9)?;
             rows.add_to_rate_bucket("p", RateBucket { second: 1, requests: 1, tokens: 1 })?;
@@ -224,10 +226,10 @@ async fn unreadable_rows_are_reset() {
         .await;
     let health = || ledger.read(|rows| rows.health(&key));
     let file = Connection::open(&path).unwrap();
-    let broken = |sql: &str| file.execute_batch(sql).unwrap();
-    broken("UPDATE health SET events = 9e999, first_token_log = 800, first_token_weight = 3, at = -5");
+    let corrupt = |sql: &str| file.execute_batch(sql).unwrap();
+    corrupt("UPDATE health SET events = 9e999, first_token_log = 800, first_token_weight = 3, at = -5");
     assert_eq!(health(), HealthRow { trips: 3, ..HealthRow::default() });
-    broken(
+    corrupt(
         "UPDATE health SET events = 'abc'; UPDATE block SET until = x'00'; UPDATE route SET calls = 'many';
          UPDATE pace SET tokens = 'abc'; UPDATE concurrency SET allowed = 'abc'; UPDATE spend SET nano_dollars = 'abc';
          UPDATE lease SET nano_dollars = 'abc', tokens = 9e300",
@@ -240,10 +242,10 @@ async fn unreadable_rows_are_reset() {
     let leases = ledger.read(|rows| rows.lease_totals("p", 0..9));
     assert_eq!((leases.count, leases.nano_dollars, leases.tokens), (1, 0, i64::MAX as u64));
     assert_eq!((total_spend(&ledger), ledger.write(add_spend).await), (0, 1));
-    let put = key.clone();
-    assert_eq!(ledger.write(move |rows| rows.update_health(&put, |row| row.trips)).await, 0);
+    let owned_key = key.clone();
+    assert_eq!(ledger.write(move |rows| rows.update_health(&owned_key, |row| row.trips)).await, 0);
     assert_eq!((health(), ledger.disabled_reason()), (HealthRow::default(), None));
-    broken("UPDATE route SET output_tokens = 1e300, calls = 3, leader = 'a/b'");
+    corrupt("UPDATE route SET output_tokens = 1e300, calls = 3, leader = 'a/b'");
     assert_eq!(
         ledger.read(|rows| rows.route_stats("r")),
         RouteStatsRow { leader: "a/b".into(), ..RouteStatsRow::default() }

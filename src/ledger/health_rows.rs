@@ -1,4 +1,4 @@
-//! Health rows: what calls tell about one model at one base URL.
+//! Health rows: the state of one model at one base URL, as learned from its calls.
 
 use rusqlite::{Row, params};
 
@@ -28,7 +28,7 @@ pub struct HealthRow {
     pub is_demoted: bool,
     /// When the breaker becomes half-open; 0 if it is closed.
     pub open_until: i64,
-    /// Number of trips that count; it decreases with time.
+    /// Number of breaker trips, as of the last one; older trips are forgotten over time.
     pub trips: u32,
     pub last_trip_at: i64,
     pub successes_since_open: u32,
@@ -38,7 +38,7 @@ pub struct HealthRow {
     pub probe_call_id: String,
     /// Earliest next call, as requested by the provider.
     pub not_before: i64,
-    /// Maximum of calls in flight during recovery; 0 means no limit.
+    /// Maximum number of calls in flight during recovery; 0 means no limit.
     pub recovery_concurrency: u32,
     /// Mean of the logarithm of the milliseconds to the first token.
     pub first_token: DecayedMean,
@@ -64,14 +64,14 @@ const HEALTH_COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted,
 /// Far above any real decayed sum.
 const MAX_DECAYED_SUM: f64 = 1e6;
 
-/// Range of logarithms of milliseconds: from a hundredth of a millisecond to some months.
+/// Range of logarithms of milliseconds: from a hundredth of a millisecond to several months.
 const LOG_MS_RANGE: std::ops::RangeInclusive<f64> = -5.0..=24.0;
 
 impl DecayedMean {
     fn sanitized(self) -> Self {
-        let sane = in_range(self.mean, LOG_MS_RANGE).is_some()
+        let is_valid = in_range(self.mean, LOG_MS_RANGE).is_some()
             && in_range(self.weight, 0.0..=MAX_DECAYED_SUM).is_some();
-        if sane { self } else { Self::default() }
+        if is_valid { self } else { Self::default() }
     }
 }
 
@@ -124,7 +124,7 @@ fn health_from_row(row: &Row<'_>) -> SqlResult<HealthRow> {
 }
 
 impl LedgerTables<'_> {
-    /// The default for an unknown model.
+    /// A model's row; the default for an unknown model.
     pub fn health(&self, key: &HealthKey) -> SqlResult<HealthRow> {
         let found = self
             .0

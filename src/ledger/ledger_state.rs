@@ -41,26 +41,26 @@ impl LedgerState {
     }
 
     pub(super) fn in_memory(timeouts: LedgerTimeouts) -> Self {
-        let shared = Self::new(None, timeouts);
-        *lock(&shared.memory_copy) = sqlite_file::open_in_memory().ok();
-        shared
+        let state = Self::new(None, timeouts);
+        *lock(&state.memory_copy) = sqlite_file::open_in_memory().ok();
+        state
     }
 
     pub(super) fn open(path: &Path, timeouts: LedgerTimeouts) -> Self {
-        let shared = Self::new(Some(path.to_owned()), timeouts);
+        let state = Self::new(Some(path.to_owned()), timeouts);
         match sqlite_file::open_file(path, timeouts.lock_wait) {
-            Ok(connection) => shared.set_read_connection(connection),
-            Err(error) if error.is_busy() => shared.use_memory_copy(),
-            Err(error) => shared.disable(&error.to_string()),
+            Ok(connection) => state.set_read_connection(connection),
+            Err(error) if error.is_busy() => state.use_memory_copy(),
+            Err(error) => state.disable(&error.to_string()),
         }
-        shared
+        state
     }
 
     pub(super) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// Whether there is a file that may be written.
+    /// Whether there is a file to write to.
     pub(super) fn has_file(&self) -> bool {
         self.path.is_some() && !self.is_disabled()
     }
@@ -91,13 +91,13 @@ impl LedgerState {
         lock(&self.read_connection).is_some()
     }
 
-    /// Whether the path now leads to another file or to none.
+    /// Whether the path now refers to another file or to none.
     pub(super) fn is_file_replaced(&self) -> bool {
-        let identity = lock(&self.file_id);
-        identity.is_some() && *identity != self.path().and_then(sqlite_file::file_id)
+        let file_id = lock(&self.file_id);
+        file_id.is_some() && *file_id != self.path().and_then(sqlite_file::file_id)
     }
 
-    /// Closes the file, because other processes would not find it at the path.
+    /// Closes the file, because other processes no longer find it at the path.
     pub(super) fn close_file(&self) {
         *lock(&self.read_connection) = None;
         *lock(&self.file_id) = None;

@@ -11,7 +11,7 @@ use super::{LedgerTables, SqlResult};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaseTotals {
     pub count: u64,
-    /// When the first of them expires; 0 if there are none.
+    /// When the first of them expires, in milliseconds since 1970; 0 if there are none.
     pub earliest_expiry: i64,
     /// Reserved money.
     pub nano_dollars: u64,
@@ -23,9 +23,9 @@ pub struct LeaseTotals {
 pub struct Lease {
     pub scope: String,
     pub holder: String,
-    /// When it was first acquired.
+    /// When it was first acquired, in milliseconds since 1970.
     pub since: i64,
-    /// When it expires.
+    /// When it expires, in milliseconds since 1970.
     pub until: i64,
     /// Reserved money.
     pub nano_dollars: u64,
@@ -33,7 +33,7 @@ pub struct Lease {
     pub tokens: u64,
 }
 
-/// Requests and tokens that were started within one second.
+/// Requests started within one second, and their tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateBucket {
     /// Seconds since 1970.
@@ -42,7 +42,7 @@ pub struct RateBucket {
     pub tokens: i64,
 }
 
-/// Spending of a day.
+/// Spending on one UTC day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spend {
     /// Sum of the known costs.
@@ -121,12 +121,12 @@ impl LedgerTables<'_> {
 
     /// The leases of a scope that do not end within the range: expired ones, and ones with an implausible
     /// end. Their processes died or stalled before they released them.
-    pub fn expired_leases(&self, scope: &str, alive: Range<i64>) -> SqlResult<Vec<Lease>> {
-        let mut found = self.0.prepare_cached(
+    pub fn expired_leases(&self, scope: &str, live: Range<i64>) -> SqlResult<Vec<Lease>> {
+        let mut statement = self.0.prepare_cached(
             "SELECT scope, holder, since, until, nano_dollars, tokens FROM lease \
              WHERE scope = ?1 AND NOT (until >= ?2 AND until < ?3)",
         )?;
-        let rows = found.query_map(params![scope, alive.start, alive.end], |row| {
+        let rows = statement.query_map(params![scope, live.start, live.end], |row| {
             Ok(Lease {
                 scope: row.get(0)?,
                 holder: row.get(1)?,
@@ -139,20 +139,20 @@ impl LedgerTables<'_> {
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
-    pub fn remove_expired_leases(&self, alive: Range<i64>) -> SqlResult<()> {
+    pub fn remove_expired_leases(&self, live: Range<i64>) -> SqlResult<()> {
         self.0
             .prepare_cached("DELETE FROM lease WHERE NOT (until >= ?1 AND until < ?2)")?
-            .execute([alive.start, alive.end])?;
+            .execute([live.start, live.end])?;
         Ok(())
     }
 
     /// The rate buckets of a scope within a range of seconds, oldest first.
     pub fn rate_buckets(&self, scope: &str, seconds: Range<i64>) -> SqlResult<Vec<RateBucket>> {
-        let mut found = self.0.prepare_cached(
+        let mut statement = self.0.prepare_cached(
             "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 AND second < ?3 \
              ORDER BY second",
         )?;
-        let rows = found.query_map(params![scope, seconds.start, seconds.end], |row| {
+        let rows = statement.query_map(params![scope, seconds.start, seconds.end], |row| {
             let count = |n: i64| n.clamp(-MAX_BUCKET_COUNT, MAX_BUCKET_COUNT);
             Ok(RateBucket { second: row.get(0)?, requests: count(row.get(1)?), tokens: count(row.get(2)?) })
         })?;
@@ -177,7 +177,7 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// The adaptive concurrency limit, and the time of the last 429.
+    /// The adaptive concurrency limit, and the time of the last 429 in milliseconds since 1970.
     pub fn adaptive_concurrency(&self, scope: &str) -> SqlResult<Option<(f64, i64)>> {
         let row = self
             .0
@@ -198,15 +198,15 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// Spending of a day, real or simulated.
+    /// Spending on a UTC day, real or simulated.
     pub fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
-        let found = self
+        let row = self
             .0
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
             .query_row(params![day, simulated], |row| {
                 Ok(Spend { nano_dollars: unsigned(row.get(0)?), unpriced_calls: unsigned(row.get(1)?) })
             });
-        Ok(skip_unreadable(found)?.unwrap_or_default())
+        Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
     pub fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {
@@ -230,10 +230,10 @@ impl LedgerTables<'_> {
     }
 }
 
-/// Counts are clamped to this, so that sums cannot overflow.
+/// Rate bucket counts are clamped to this, so that sums cannot overflow.
 const MAX_BUCKET_COUNT: i64 = 1_000_000_000_000_000;
 
-/// SQLite's integers are signed; no real count or sum reaches the maximum.
+/// Converts a number for SQLite, whose integers are signed; no real count or sum reaches the maximum.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

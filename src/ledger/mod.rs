@@ -44,9 +44,9 @@ pub type SqlResult<T> = rusqlite::Result<T>;
 
 #[derive(Clone, Copy, Debug)]
 struct LedgerTimeouts {
-    /// For another process's transaction, and at the end for the file to become free.
+    /// Maximum wait for another process's transaction and, when flushing, for a locked file.
     lock_wait: Duration,
-    /// Interval for checking whether the file is still there.
+    /// Interval for checking whether the file still exists.
     file_check: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Ledger {
         Self { shared: Arc::new(LedgerState::open(path, timeouts)), writer: OnceLock::new() }
     }
 
-    /// Why nothing is saved; `None` if the file can be used.
+    /// Why nothing is saved; `None` if the ledger is not disabled.
     pub fn disabled_reason(&self) -> Option<&str> {
         self.shared.disabled_reason()
     }
@@ -87,12 +87,11 @@ impl Ledger {
     }
 
     /// Waits until all queued changes are written. If another process holds the file for two more seconds,
-    /// they are lost and the ledger is disabled.
+    /// the changes are lost and the ledger is disabled.
     pub async fn flush(&self) {
         match self.writer.get() {
             Some(writer) => writer.flush().await,
-            // The file was locked from the start, so nothing was read from it, and there was nothing to
-            // write.
+            // The file was locked from the start, so nothing was read from it, and nothing had to be written.
             None if self.shared.is_waiting_for_file() => self.shared.disable(sqlite_file::LOCKED_REASON),
             None => {}
         }
@@ -103,7 +102,7 @@ impl Ledger {
         let mut attempt = || self.shared.with_connection(|connection| read(&LedgerTables::new(connection)));
         match attempt() {
             Some(Ok(value)) => value,
-            // The lock lasts only a moment.
+            // A lock is temporary, so the ledger stays enabled.
             Some(Err(why)) if sqlite_file::is_busy(&why) => T::default(),
             Some(Err(why)) => {
                 self.shared.disable(&sqlite_file::describe_error(&why));
@@ -113,7 +112,7 @@ impl Ledger {
         }
     }
 
-    /// Queues a change for a transaction. Changes are applied in the order of their calls.
+    /// Queues a change for a transaction. Changes are applied in the order in which they were queued.
     pub fn enqueue(&self, change: impl FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send + 'static) {
         self.submit(WriteJob { write: Box::new(change), done: None });
     }

@@ -13,7 +13,7 @@ pub struct RouteStatsRow {
     pub cached_share: f64,
     /// Number of calls behind the means, at most [`Self::MAX_CALLS`].
     pub calls: f64,
-    /// First choice, as `provider/model`; empty if there is none.
+    /// The route's first choice, as `provider/model`; empty if there is none.
     pub leader: String,
 }
 
@@ -23,10 +23,10 @@ impl RouteStatsRow {
 
     /// Drops the means if one is out of range.
     fn sanitized(self) -> Self {
-        let sane = in_range(self.output_tokens, 0.0..=1e9).is_some()
+        let is_valid = in_range(self.output_tokens, 0.0..=1e9).is_some()
             && in_range(self.cached_share, 0.0..=1.0).is_some()
             && in_range(self.calls, 0.0..=Self::MAX_CALLS).is_some();
-        if sane { self } else { Self { leader: self.leader, ..Self::default() } }
+        if is_valid { self } else { Self { leader: self.leader, ..Self::default() } }
     }
 
     pub fn record_call(&mut self, output_tokens: u64, cached_share: f64) {
@@ -48,7 +48,7 @@ pub struct PassRateRow {
 }
 
 impl LedgerTables<'_> {
-    /// The default for a route without calls.
+    /// A route's statistics; the default for a route without calls.
     pub fn route_stats(&self, name: &str) -> SqlResult<RouteStatsRow> {
         let row = self
             .0

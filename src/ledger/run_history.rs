@@ -15,7 +15,7 @@ pub struct ResultSummaryRow {
 }
 
 impl LedgerTables<'_> {
-    /// The latest runs of a set, newest first, without the run `except`.
+    /// The latest runs of a set, newest first, excluding the run `except`.
     pub fn recent_runs(&self, set_path: &str, except: &str, limit: u32) -> SqlResult<Vec<RunRow>> {
         self.0
             .prepare_cached(&format!(
@@ -25,8 +25,8 @@ impl LedgerTables<'_> {
             .collect()
     }
 
-    /// A subject's results in a run, by case and repeat. Without `cached`, answers from the cache are left
-    /// out, because they say nothing about the model at the time of the run.
+    /// A subject's results in a run, by case and repeat. If `cached` is false, answers from the cache are
+    /// excluded, because they say nothing about the model at the time of the run.
     pub fn result_summaries(
         &self,
         run: &str,

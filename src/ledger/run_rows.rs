@@ -18,7 +18,7 @@ pub struct RunRow {
     pub options: String,
     /// Milliseconds since 1970.
     pub started_at: i64,
-    /// When every case had a result; 0 until then.
+    /// When every case had a result, in milliseconds since 1970; 0 until then.
     pub finished_at: i64,
 }
 
@@ -39,7 +39,7 @@ pub struct ResultRow {
     pub text: String,
     /// Result of each assertion, as JSON.
     pub assertions: String,
-    /// The format repair with which a failed answer would pass.
+    /// The format repair that would make a failed answer pass.
     pub repaired_by: String,
     /// Class of the failure that left the case unscored.
     pub failure_class: String,
@@ -64,7 +64,7 @@ pub struct ResultRow {
     pub judging: String,
 }
 
-/// A complete answer that can be used again.
+/// A complete answer that can be reused.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CachedAnswerRow {
     /// Milliseconds since 1970.
@@ -79,11 +79,11 @@ pub struct CachedAnswerRow {
     /// `None` if unknown.
     pub nano_dollars: Option<u64>,
     pub cost_source: String,
-    /// Unique key of the run, subject, and case that requested the answer.
+    /// Unique key of the run, subject, and case that requested the answer; empty for older answers.
     pub requested_by: String,
-    /// From sending the request to the last byte.
+    /// From sending the request to the last byte; `None` for older answers.
     pub latency_ms: Option<f64>,
-    /// From sending the request to the first content.
+    /// From sending the request to the first content; `None` if unknown.
     pub first_token_ms: Option<f64>,
 }
 
@@ -132,7 +132,7 @@ fn result_from_row(row: &Row<'_>) -> SqlResult<ResultRow> {
     })
 }
 
-/// SQLite's integers are signed; no real cost reaches the maximum.
+/// Converts a cost for SQLite, whose integers are signed; no real cost reaches the maximum.
 fn signed(nano_dollars: Option<u64>) -> Option<i64> {
     nano_dollars.map(|nano| i64::try_from(nano).unwrap_or(i64::MAX))
 }
@@ -171,10 +171,10 @@ impl LedgerTables<'_> {
 
     /// The unfinished runs of a set, newest first.
     pub fn unfinished_runs(&self, set_path: &str) -> SqlResult<Vec<RunRow>> {
-        let newest = format!(
+        let query = format!(
             "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND finished = 0 ORDER BY begun DESC, id DESC"
         );
-        self.0.prepare(&newest)?.query_map([set_path], run_from_row)?.collect()
+        self.0.prepare(&query)?.query_map([set_path], run_from_row)?.collect()
     }
 
     /// Inserts or replaces a result.
@@ -212,8 +212,8 @@ impl LedgerTables<'_> {
         Ok(())
     }
 
-    /// At most `limit` results of a subject in a run, ordered by case id and repeat, after the given case and
-    /// repeat; from the case's first repeat if the repeat is `None`.
+    /// At most `limit` results of a subject in a run, ordered by case id and repeat. Starts after the given
+    /// case and repeat, or at the case's first repeat if the repeat is `None`.
     pub fn results_page(
         &self,
         run: &str,
@@ -232,8 +232,8 @@ impl LedgerTables<'_> {
     }
 
     pub fn count_scored_results(&self, run: &str) -> SqlResult<u64> {
-        let count = "SELECT count(*) FROM result WHERE run = ?1 AND verdict <> 'unscored'";
-        self.0.query_row(count, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
+        let query = "SELECT count(*) FROM result WHERE run = ?1 AND verdict <> 'unscored'";
+        self.0.query_row(query, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
     }
 
     pub fn remove_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
@@ -379,8 +379,8 @@ mod tests {
             latency_ms: Some(1.5),
             ..CachedAnswerRow::default()
         };
-        let put = row.clone();
-        ledger.write(move |rows| rows.put_answer("q", 1, &put)).await;
+        let stored = row.clone();
+        ledger.write(move |rows| rows.put_answer("q", 1, &stored)).await;
         let found = |request: &str, repeat| ledger.read(|rows| rows.cached_answer(request, repeat));
         assert_eq!((found("q", 1), found("q", 0), found("p", 1)), (Some(row), None, None));
         ledger.write(|rows| rows.remove_answers_before(6)).await;

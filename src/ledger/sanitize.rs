@@ -1,4 +1,4 @@
-//! Tolerance for damaged rows: a row that cannot be read counts as missing and is overwritten, and a value
+//! Tolerates damaged rows: a row that cannot be read counts as missing and is overwritten, and a value
 //! that is out of range counts as unknown.
 
 use std::ops::RangeInclusive;
@@ -23,6 +23,7 @@ pub(super) fn skip_unreadable<T>(row: SqlResult<T>) -> SqlResult<Option<T>> {
     }
 }
 
+/// The value, or `None` if it is out of range or not a number.
 pub(super) fn in_range(value: f64, range: RangeInclusive<f64>) -> Option<f64> {
     range.contains(&value).then_some(value)
 }

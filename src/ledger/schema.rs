@@ -19,7 +19,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<(), LedgerFileError> {
     if schema_version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
-    // Another process may be migrating too; the second one finds it done.
+    // If another process is migrating too, the second one finds the work done.
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     for step in &MIGRATIONS[schema_version(&transaction)?..] {
         transaction.execute_batch(step)?;

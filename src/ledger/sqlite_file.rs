@@ -15,7 +15,7 @@ use super::schema::{self, migrate};
 /// file.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Reason for disabling a valid ledger file.
+/// Reason for disabling a ledger file that is valid but locked.
 pub(super) const LOCKED_REASON: &str = "locked by another process";
 
 #[derive(Debug)]
@@ -54,18 +54,20 @@ pub(super) fn open_file(path: &Path, wait: Duration) -> Result<Connection, Ledge
         std::fs::create_dir_all(folder).map_err(other)?;
     }
     create_private_file(path).map_err(other)?;
-    if let Ok(found) = std::fs::metadata(path)
-        && !found.is_file()
+    if let Ok(metadata) = std::fs::metadata(path)
+        && !metadata.is_file()
     {
-        let kind = if found.is_dir() { "a directory" } else { "a device or a pipe" };
-        return Err(LedgerFileError::Other(format!("not a file but {kind}; choose a file with --ledger")));
+        let kind = if metadata.is_dir() { "a directory" } else { "a device or a pipe" };
+        return Err(LedgerFileError::Other(format!(
+            "expected a file, found {kind}; choose a file with --ledger"
+        )));
     }
-    let end = Instant::now() + wait;
+    let deadline = Instant::now() + wait;
     loop {
         match connect(path, wait) {
             // The process that creates the file holds it briefly, and creation does not honor the busy
             // timeout.
-            Err(why) if why.is_busy() && Instant::now() + OPEN_RETRY_INTERVAL < end => {
+            Err(why) if why.is_busy() && Instant::now() + OPEN_RETRY_INTERVAL < deadline => {
                 std::thread::sleep(OPEN_RETRY_INTERVAL);
             }
             result => return result,
@@ -81,7 +83,7 @@ fn connect(path: &Path, wait: Duration) -> Result<Connection, LedgerFileError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // A crash of the process loses nothing; a crash of the machine may lose the last transactions.
     connection.pragma_update(None, "synchronous", "normal")?;
-    // A checkpoint takes longer than a short-lived process should; the writer runs it when it is due.
+    // A checkpoint takes too long for a short-lived process; the writer runs it when it is due.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     migrate(&connection)?;
     Ok(connection)
@@ -94,9 +96,9 @@ const MAX_WAL_BYTES: u64 = 100 * 4096;
 
 /// Truncates a long WAL, unless another process is using it.
 pub(super) fn truncate_wal(connection: &Connection, path: &Path) {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > MAX_WAL_BYTES)
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if std::fs::metadata(wal).is_ok_and(|wal| wal.len() > MAX_WAL_BYTES)
         && connection.busy_timeout(Duration::ZERO).is_ok()
     {
         // If this fails, a later write tries again.
@@ -112,7 +114,7 @@ pub(super) fn open_in_memory() -> Result<Connection, LedgerFileError> {
     Ok(connection)
 }
 
-/// Copies what can be read from a file, so that budgets survive a full disk; tables that cannot be read start
+/// Copies the tables of a file that can be read, so that budgets survive a full disk. The other tables start
 /// empty.
 pub(super) fn copy_file_to_memory(memory: &Connection, path: &Path) {
     // In a directory that is not writable, SQLite may be able to read the file only as immutable.
@@ -169,14 +171,14 @@ pub(super) fn file_id(path: &Path) -> Option<FileId> {
 }
 
 #[cfg(unix)]
-fn device_and_inode(found: &Metadata) -> FileId {
+fn device_and_inode(metadata: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    (found.dev(), found.ino())
+    (metadata.dev(), metadata.ino())
 }
 
 /// On other platforms, an open file cannot be removed, so it need not be identified.
 #[cfg(not(unix))]
-fn numbers(_found: &Metadata) -> FileId {
+fn device_and_inode(_metadata: &Metadata) -> FileId {
     (0, 0)
 }
 
@@ -184,7 +186,7 @@ pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Error message with a hint.
+/// The error message of a SQLite error, with a hint.
 pub(super) fn describe_error(error: &Error) -> String {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
@@ -213,11 +215,11 @@ fn create_private_file(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Ok(_) => {
-            // A WAL without its file belongs to a removed ledger, and SQLite would restore that one's data.
-            for end in ["-wal", "-shm"] {
-                let mut log = path.as_os_str().to_owned();
-                log.push(end);
-                match std::fs::remove_file(&log) {
+            // A WAL without its file belongs to a removed ledger, and SQLite would restore its data.
+            for suffix in ["-wal", "-shm"] {
+                let mut leftover = path.as_os_str().to_owned();
+                leftover.push(suffix);
+                match std::fs::remove_file(&leftover) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }

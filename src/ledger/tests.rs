@@ -1,4 +1,4 @@
-//! The ledger keeps its rows under adverse conditions and never fails a call.
+//! Tests that the ledger keeps its rows under adverse conditions and never fails a call.
 
 use rusqlite::Connection;
 
@@ -130,7 +130,8 @@ fn version_1_rows_are_copied_into_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     create_version_1_ledger(&path);
-    let memory = super::sqlite_file::open_in_memory().unwrap_or_else(|_| panic!("no memory"));
+    let memory =
+        super::sqlite_file::open_in_memory().unwrap_or_else(|_| panic!("cannot open a database in memory"));
     super::sqlite_file::copy_file_to_memory(&memory, &path);
     let judging: String = memory.query_row("SELECT judging FROM result", [], |row| row.get(0)).unwrap();
     assert_eq!(judging, "");
@@ -178,8 +179,8 @@ async fn write_failure_continues_in_memory() {
     let path = folder.path().join("ledger.db");
     let ledger = Ledger::open(&path);
     assert_eq!(ledger.write(increment_trips).await, 1);
-    let fails = "CREATE TRIGGER full BEFORE INSERT ON health BEGIN SELECT RAISE(FAIL, 'no room'); END";
-    Connection::open(&path).unwrap().execute_batch(fails).unwrap();
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON health BEGIN SELECT RAISE(FAIL, 'no room'); END";
+    Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
     assert_eq!(ledger.write(increment_trips).await, 2);
     assert!(ledger.disabled_reason().unwrap().contains("no room"), "{:?}", ledger.disabled_reason());
     assert_eq!((ledger.write(increment_trips).await, read_trips(&ledger)), (3, 3));

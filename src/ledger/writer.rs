@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::sqlite_file::{self, LedgerFileError};
 use super::{LedgerState, LedgerTables, SqlResult};
 
-/// Maximum number of changes per transaction, so that other processes get their turn.
+/// Maximum number of changes per transaction, so that other processes get a turn.
 const MAX_BATCH: usize = 256;
 
 /// Changes without a waiting caller are collected for this long after a transaction, because a transaction
@@ -32,7 +32,7 @@ pub(super) type WriteFn = Box<dyn FnMut(&LedgerTables<'_>) -> SqlResult<()> + Se
 
 pub(super) struct WriteJob {
     pub(super) write: WriteFn,
-    /// Called once, after the change was applied or given up.
+    /// Called once, after the change was applied or abandoned.
     pub(super) done: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -48,7 +48,7 @@ enum WriterMessage {
     Write(WriteJob),
     /// Open the file; changes will follow.
     OpenFile,
-    /// Write everything queued before, or give up at this time.
+    /// Write everything queued so far, or give up at this time.
     Flush(Instant, oneshot::Sender<()>),
 }
 
@@ -58,7 +58,7 @@ impl WriterMessage {
     }
 }
 
-/// Handle to the thread. Dropping it waits until everything is written or given up.
+/// Handle to the thread. Dropping it waits until everything is written or abandoned.
 pub(super) struct LedgerWriter {
     shared: Arc<LedgerState>,
     messages: Option<Sender<WriterMessage>>,
@@ -80,8 +80,8 @@ impl LedgerWriter {
         let thread = std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || worker.run(&received))
-            // Without a thread, the receiver is dropped and with it every job: nothing is saved, and nothing
-            // waits.
+            // Without a thread, the receiver is dropped along with every job: nothing is saved, but nothing
+            // blocks.
             .ok();
         Self { shared, messages: Some(messages), thread }
     }
@@ -172,10 +172,10 @@ impl WriterThread {
     fn collect_batch(&self, first: WriterMessage, received: &Receiver<WriterMessage>) -> Vec<WriterMessage> {
         let mut messages = vec![first];
         messages.extend(received.try_iter().take(MAX_BATCH - messages.len()));
-        let has_room = messages.len() < MAX_BATCH && messages.iter().all(WriterMessage::is_fire_and_forget);
+        let can_wait = messages.len() < MAX_BATCH && messages.iter().all(WriterMessage::is_fire_and_forget);
         let left = self.last_write_at.map(|written| BATCH_WINDOW.saturating_sub(written.elapsed()));
-        if let Some(left) = left.filter(|left| has_room && !left.is_zero()) {
-            // A message with a waiting caller wakes the thread, and so does the drop of the handle.
+        if let Some(left) = left.filter(|left| can_wait && !left.is_zero()) {
+            // A message with a waiting caller wakes the thread, and so does dropping the handle.
             std::thread::park_timeout(left);
             messages.extend(received.try_iter().take(MAX_BATCH - messages.len()));
         }
@@ -249,7 +249,7 @@ impl WriterThread {
         }
     }
 
-    /// Writes pending changes to the file, as far as it allows.
+    /// Writes pending changes to the file, until it is locked again.
     fn retry_pending(&mut self, wait: Duration) {
         let mut pending = std::mem::take(&mut self.pending);
         while !pending.is_empty() && !self.shared.is_disabled() {
@@ -292,7 +292,7 @@ impl WriterThread {
         let Some(path) = self.shared.path() else { return Ok(()) };
         if self.file_checked_at.is_none_or(|at| at.elapsed() >= self.shared.timeouts.file_check) {
             self.file_checked_at = Some(Instant::now());
-            // Other processes would use the new file at the path, so continuing with the old one would mean
+            // Other processes use the new file at the path. With the old one, this process would have
             // separate limits and budgets.
             if self.shared.is_file_replaced() {
                 self.connection = None;

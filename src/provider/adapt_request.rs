@@ -1,4 +1,4 @@
-//! Adapts a request to one model: what the model does not support is dropped or emulated, and always
+//! Adapts a request to one model: options that the model does not support are dropped or emulated, and always
 //! reported. [`Target::adjustments`] only reports the changes, so that a plan can show them and
 //! `--strict-params` can reject them before the call; [`Target::adapt_request`] makes them.
 
@@ -81,7 +81,7 @@ pub struct AdaptedRequest<'a> {
     pub answer_tool: Option<String>,
 }
 
-/// With reasoning, Claude rejects a lower `top_p`.
+/// With reasoning enabled, Claude rejects a lower `top_p`.
 const MIN_TOP_P_WITH_REASONING: f64 = 0.95;
 
 /// A reasoning budget is at least 1,024 tokens and must be below the output limit.
@@ -91,9 +91,9 @@ impl Target {
     /// The changes that this model needs, without making them.
     pub fn adjustments(&self, request: &Request) -> Vec<RequestAdjustment> {
         let mut found = Vec::new();
-        let lacks = self.dialect.client_codec().unsupported_parameters().iter();
-        let refused = self.facts.iter().flat_map(|f| f.rejected_parameters.iter());
-        for parameter in lacks.chain(refused).copied().filter(|p| is_set(request, *p)) {
+        let unsupported = self.dialect.client_codec().unsupported_parameters().iter();
+        let rejected = self.facts.iter().flat_map(|f| f.rejected_parameters.iter());
+        for parameter in unsupported.chain(rejected).copied().filter(|p| is_set(request, *p)) {
             if !found.contains(&RequestAdjustment::Dropped(parameter)) {
                 found.push(RequestAdjustment::Dropped(parameter));
             }
@@ -134,10 +134,10 @@ impl Target {
                 }
             }
         }
-        let most = self.dialect.client_codec().max_temperature();
-        let kept = !found.contains(&RequestAdjustment::Dropped(RequestParameter::Temperature));
-        if request.temperature.is_some_and(|t| kept && t > f64::from(most)) {
-            found.push(RequestAdjustment::TemperatureLowered { sent: most });
+        let max = self.dialect.client_codec().max_temperature();
+        let is_kept = !found.contains(&RequestAdjustment::Dropped(RequestParameter::Temperature));
+        if request.temperature.is_some_and(|t| is_kept && t > f64::from(max)) {
+            found.push(RequestAdjustment::TemperatureLowered { sent: max });
         }
         found.extend(self.adapt_schema(request, shows_reasoning));
         found
@@ -145,53 +145,53 @@ impl Target {
 
     /// The effort to send; records an adjustment if it differs.
     fn adapt_effort(&self, request: &Request, found: &mut Vec<RequestAdjustment>) -> Option<ReasoningEffort> {
-        let asked = request.reasoning_effort?;
+        let requested = request.reasoning_effort?;
         let dropped = RequestAdjustment::Dropped(RequestParameter::ReasoningEffort);
         if found.contains(&dropped) {
             return None;
         }
-        if self.quirks.effort == EffortControl::Unsupported && asked == ReasoningEffort::None {
+        if self.quirks.effort == EffortControl::Unsupported && requested == ReasoningEffort::None {
             return None;
         }
         let too_few_tokens = self.is_claude_reasoning()
             && self.quirks.effort == EffortControl::Budget
-            && asked != ReasoningEffort::None
-            && request.max_output_tokens.is_some_and(|most| most < MIN_MAX_TOKENS_WITH_BUDGET);
+            && requested != ReasoningEffort::None
+            && request.max_output_tokens.is_some_and(|max| max < MIN_MAX_TOKENS_WITH_BUDGET);
         if self.quirks.effort == EffortControl::Unsupported || too_few_tokens {
             found.push(dropped);
             return None;
         }
         let known = self.facts.as_ref().map(|facts| &facts.efforts[..]).filter(|known| !known.is_empty());
-        let offered = known.unwrap_or_else(|| self.dialect.client_codec().supported_efforts(&self.quirks));
-        let sent = asked.nearest_supported(offered).unwrap_or(asked);
-        if sent != asked {
-            found.push(RequestAdjustment::EffortChanged { asked, sent });
+        let supported = known.unwrap_or_else(|| self.dialect.client_codec().supported_efforts(&self.quirks));
+        let sent = requested.nearest_supported(supported).unwrap_or(requested);
+        if sent != requested {
+            found.push(RequestAdjustment::EffortChanged { asked: requested, sent });
         }
         Some(sent)
     }
 
     fn is_claude_reasoning(&self) -> bool {
-        let claude = matches!(self.quirks.effort, EffortControl::Budget | EffortControl::Adaptive);
+        let has_reasoning_control =
+            matches!(self.quirks.effort, EffortControl::Budget | EffortControl::Adaptive);
         // With effort levels alone, as in Opus 4.5, reasoning is not visible.
         let anthropic = self.dialect == Dialect::Anthropic && self.quirks.effort != EffortControl::Level;
-        anthropic || self.dialect == Dialect::Bedrock && claude
+        anthropic || self.dialect == Dialect::Bedrock && has_reasoning_control
     }
 
     /// How structured output is emulated; `None` if the dialect's own mechanism works.
     fn adapt_schema(&self, request: &Request, shows_reasoning: bool) -> Option<RequestAdjustment> {
         let schema = request.response_format.as_ref()?;
         let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
-        let object = |s: &JsonSchema| s.schema.get("type").is_some_and(|kind| kind == "object");
+        let is_object = |s: &JsonSchema| s.schema.get("type").is_some_and(|kind| kind == "object");
         let ResponseFormat::JsonSchema(described) = schema else {
-            // These two have no JSON mode.
-            let lacks = matches!(self.dialect, Dialect::Anthropic | Dialect::Bedrock);
-            return lacks.then_some(RequestAdjustment::SchemaByPrompt);
+            let has_no_json_mode = matches!(self.dialect, Dialect::Anthropic | Dialect::Bedrock);
+            return has_no_json_mode.then_some(RequestAdjustment::SchemaByPrompt);
         };
-        // These reject structured output together with tools.
+        // Cohere and older Gemini models reject structured output together with tools.
         let clash = !request.tools.is_empty()
             && (self.dialect == Dialect::Cohere
                 || self.dialect == Dialect::Gemini && self.quirks.effort == EffortControl::Budget);
-        let tool = object(described)
+        let can_use_tool = is_object(described)
             && !shows_reasoning
             && request.tools.is_empty()
             && !self.quirks.no_forced_tools
@@ -202,7 +202,8 @@ impl Target {
                 .as_ref()
                 .is_some_and(|f| f.rejected_parameters.contains(&RequestParameter::ToolChoice))
             && supports(Capability::Tools) != Some(false);
-        let by_tool = if tool { RequestAdjustment::SchemaByTool } else { RequestAdjustment::SchemaByPrompt };
+        let by_tool =
+            if can_use_tool { RequestAdjustment::SchemaByTool } else { RequestAdjustment::SchemaByPrompt };
         match self.quirks.schema {
             _ if clash => Some(RequestAdjustment::SchemaByPrompt),
             ResponseFormatControl::JsonObject => Some(RequestAdjustment::SchemaByJsonMode),
@@ -213,7 +214,8 @@ impl Target {
         }
     }
 
-    /// Input that this model does not support at all, for messages.
+    /// The kind of input in the request that this model does not support at all, as text for messages; `None`
+    /// if it supports all of it.
     pub fn unsupported_input(&self, request: &Request) -> Option<&'static str> {
         let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
         let no_tools = self.quirks.no_tools || supports(Capability::Tools) == Some(false);
@@ -221,12 +223,12 @@ impl Target {
             return Some("tools");
         }
         request.messages.iter().flat_map(|message| &message.parts).find_map(|part| {
-            let lacked = match part {
+            let unsupported = match part {
                 Part::Image(_) => (supports(Capability::Vision) == Some(false)).then_some("images"),
                 Part::Document(_) => (supports(Capability::Pdf) == Some(false)).then_some("documents"),
                 _ => None,
             };
-            lacked.or_else(|| self.dialect.client_codec().unsupported_part(part, &self.quirks))
+            unsupported.or_else(|| self.dialect.client_codec().unsupported_part(part, &self.quirks))
         })
     }
 
@@ -268,7 +270,8 @@ impl Target {
     }
 }
 
-/// Whether a parameter is set to a value that a model may reject; not so for tool choices `auto` and `none`.
+/// Whether a parameter is set to a value that a model may reject. The tool choices `auto` and `none` do not
+/// count.
 fn is_set(request: &Request, parameter: RequestParameter) -> bool {
     match parameter {
         RequestParameter::Temperature => request.temperature.is_some(),

@@ -1,5 +1,5 @@
-//! How a target's requests are authorized: with a known key, or with a signer that gets one when a call is
-//! sent. Resolving this runs no command and sends no request.
+//! How a target's requests are authorized: with a known key, or with a signer that gets credentials when a
+//! call is sent. Resolving the authorization runs no command and sends no request.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use crate::chat::Failure;
 #[derive(Clone, Debug)]
 pub(super) struct ResolvedAuthorization {
     pub(super) authorization: Authorization,
-    /// Where it was found, for display.
+    /// Where the key or credentials come from, for display.
     pub(super) origin: String,
 }
 
@@ -63,14 +63,12 @@ impl Authorization {
             Self::Signer(signer) => signer.authorize(outgoing, now).await,
         }
     }
-}
 
-impl Authorization {
-    /// Whether a retry may get other credentials than the rejected ones.
-    pub(super) fn try_renew(&self, refused: &[Credential]) -> bool {
+    /// Discards rejected credentials, if possible. Returns whether a retry may get other ones.
+    pub(super) fn try_renew(&self, rejected: &[Credential]) -> bool {
         match self {
             Self::Key(..) => false,
-            Self::Signer(signer) => signer.try_renew(refused, SystemTime::now()),
+            Self::Signer(signer) => signer.try_renew(rejected, SystemTime::now()),
         }
     }
 }
@@ -147,7 +145,7 @@ impl ResolvedAuthorization {
     }
 }
 
-/// Where Linux exposes the machine's vendor and model.
+/// The directory in which Linux exposes the machine's vendor and model.
 const DMI_FOLDER: &str = "/sys/class/dmi/id";
 
 fn resolve_signer(
@@ -169,25 +167,25 @@ fn resolve_signer(
     Ok(ResolvedAuthorization { authorization: Authorization::Signer(signer), origin })
 }
 
-/// Reads a file with a single line.
+/// Reads a key from a file with a single line.
 fn read_key_file(
     path: &str,
     provider: &Provider,
     environment: &dyn Environment,
 ) -> Result<Credential, TargetError> {
-    let wrong = |why: &str| TargetError::BadKeyFile {
+    let bad_file = |why: &str| TargetError::BadKeyFile {
         provider: provider.name.clone(),
         path: path.to_owned(),
         why: why.to_owned(),
     };
     let file = match path.strip_prefix("~/") {
         Some(rest) => home_folder(environment)
-            .ok_or_else(|| wrong("needs a home directory, but HOME is not set"))?
+            .ok_or_else(|| bad_file("needs a home directory, but HOME is not set"))?
             .join(rest),
         None => path.into(),
     };
     let text = std::fs::read_to_string(file).map_err(|error| {
-        wrong(match error.kind() {
+        bad_file(match error.kind() {
             std::io::ErrorKind::NotFound => "does not exist",
             std::io::ErrorKind::PermissionDenied => "is not readable (permission denied)",
             _ => "cannot be read as UTF-8 text",
@@ -196,8 +194,8 @@ fn read_key_file(
     let mut lines = text.lines().filter_map(Credential::new);
     match (lines.next(), lines.next()) {
         (Some(key), None) => Ok(key),
-        (None, _) => Err(wrong("is empty")),
-        (Some(_), Some(_)) => Err(wrong("contains more than one line")),
+        (None, _) => Err(bad_file("is empty")),
+        (Some(_), Some(_)) => Err(bad_file("contains more than one line")),
     }
 }
 

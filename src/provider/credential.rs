@@ -1,4 +1,4 @@
-//! API keys: their sources, and a type that cannot be printed.
+//! API keys: their sources, and a type whose value cannot be printed.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -39,8 +39,8 @@ impl Credential {
         self.0.expose_secret()
     }
 
-    /// The text with the key replaced, in case a provider echoes it, whole or cut off at the end of the text.
-    /// `None` if the text does not contain the key.
+    /// Replaces the key in a text that may echo it, in full or cut off at the end of the text. `None` if the
+    /// text does not contain the key.
     pub(super) fn redact(&self, text: &str) -> Option<String> {
         self.encoded_forms().iter().fold(None, |clean, form| {
             let clean_again = redact_form(clean.as_deref().unwrap_or(text), form);
@@ -94,7 +94,7 @@ fn lowercase_escapes(escaped: &str) -> String {
     })
 }
 
-/// Shorter texts could be ordinary words.
+/// Shorter keys could be ordinary words.
 const MIN_REDACTED_LEN: usize = 6;
 
 pub(super) const REDACTED: &str = "[redacted]";

@@ -15,7 +15,7 @@ use crate::dialect::WireHeaders;
 
 /// The type and message of every injected error.
 const ERROR_TYPE: &str = "simulated_outage";
-const ERROR_MESSAGE: &str = "drill: simulated outage";
+const ERROR_MESSAGE: &str = "simulated by --drill";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DrillFault {
@@ -75,8 +75,8 @@ impl DrillTransport {
         let model = outgoing.model.as_ref()?;
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         // `f64()` is below 1, so a share of 1 always applies.
-        let applies = |drill: &&DrillRule| drill.target.matches(model) && rng.f64() < drill.share;
-        self.rules.iter().find(applies).map(|drill| drill.fault)
+        let applies = |rule: &&DrillRule| rule.target.matches(model) && rng.f64() < rule.share;
+        self.rules.iter().find(applies).map(|rule| rule.fault)
     }
 
     /// Makes the real call and passes on half of the first chunk, because a short answer may fit in one

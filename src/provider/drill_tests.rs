@@ -28,13 +28,13 @@ struct CountingHost {
 impl Transport for CountingHost {
     fn send(&self, _: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>> {
         self.request_count.fetch_add(1, Ordering::Relaxed);
-        let (server, serving) = (
+        let (server, identity) = (
             self.dialect.server_codec(),
             ResponseIdentity { response_id: "id-1".to_owned(), model: "m".to_owned() },
         );
         let usage = Usage { input_tokens: Some(3), output_tokens: Some(4), ..Usage::default() };
         let body = if self.stream {
-            let mut encoder = server.stream_encoder(&serving);
+            let mut encoder = server.stream_encoder(&identity);
             let mut bytes = encoder.encode_start(&usage);
             bytes.extend(encoder.encode_event(&StreamEvent::Usage(usage)));
             for word in ["all ", "is ", "well ", "here"] {
@@ -44,7 +44,7 @@ impl Transport for CountingHost {
             bytes.extend(encoder.encode_end());
             bytes
         } else {
-            server.encode_response(&Response { usage, ..Response::from_text("all is well here") }, &serving)
+            server.encode_response(&Response { usage, ..Response::from_text("all is well here") }, &identity)
         };
         let body = stream::iter([Ok(Bytes::from(body))]).boxed();
         let status = self.status;
@@ -88,16 +88,16 @@ impl DrillFixture {
         DrillOutcome { outcome: record.outcome, request_count, elapsed: start.elapsed() }
     }
 
-    fn drill_transport(&self, drills: Vec<DrillRule>) -> DrillTransport {
-        DrillTransport::new(self.host.clone(), drills, fastrand::Rng::with_seed(7))
+    fn drill_transport(&self, rules: Vec<DrillRule>) -> DrillTransport {
+        DrillTransport::new(self.host.clone(), rules, fastrand::Rng::with_seed(7))
     }
 
     async fn run_with_fault(&self, fault: DrillFault) -> DrillOutcome {
-        self.run_exchange(&self.drill_transport(vec![provider_drill("box", fault, 1.0)])).await
+        self.run_exchange(&self.drill_transport(vec![provider_rule("box", fault, 1.0)])).await
     }
 }
 
-fn provider_drill(provider: &str, fault: DrillFault, share: f64) -> DrillRule {
+fn provider_rule(provider: &str, fault: DrillFault, share: f64) -> DrillRule {
     DrillRule { target: DrillTarget::Provider(provider.to_owned()), fault, share }
 }
 
@@ -156,7 +156,7 @@ async fn status_fault_class_cases() {
             let result = fixture.run_with_fault(DrillFault::Status(status)).await;
             let failure = result.outcome.unwrap_err();
             assert_eq!((failure.class, failure.status), (class, Some(status)), "{name}, {status}");
-            assert!(failure.message.ends_with("(drill: simulated outage)"), "{name}: {failure}");
+            assert!(failure.message.ends_with("(simulated by --drill)"), "{name}: {failure}");
             assert_eq!(failure.provider_code.as_deref(), Some("simulated_outage"), "{name}");
             assert_eq!((result.request_count, result.elapsed), (0, Duration::ZERO), "{name}, {status}");
         }
@@ -169,7 +169,7 @@ async fn status_fault_always_has_message() {
     for status in 400..600 {
         let failure = fixture.run_with_fault(DrillFault::Status(status)).await.outcome.unwrap_err();
         assert_eq!(failure.status, Some(status));
-        assert!(failure.message.len() > " (drill: simulated outage)".len(), "{failure}");
+        assert!(failure.message.len() > " (simulated by --drill)".len(), "{failure}");
     }
 }
 
@@ -194,17 +194,17 @@ async fn midstream_fault_cases() {
     for (name, fixture) in all_fixtures() {
         let result = fixture.run_with_fault(DrillFault::Stall).await;
         let failure = result.outcome.unwrap_err();
-        let idle = failure.phase == FailurePhase::Idle;
+        let is_idle = failure.phase == FailurePhase::Idle;
         assert_eq!(failure.class, Class::Timeout, "{name}");
         assert_eq!(
             (result.request_count, result.elapsed),
-            (1, Duration::from_secs(if idle { 20 } else { 30 })),
+            (1, Duration::from_secs(if is_idle { 20 } else { 30 })),
             "{name}"
         );
         let result = fixture.run_with_fault(DrillFault::Cut).await;
         let failure = result.outcome.unwrap_err();
         assert_eq!((failure.class, failure.phase), (Class::Truncated, FailurePhase::Body), "{name}");
-        assert!(failure.message.contains("drill:"), "{name}: {failure}");
+        assert!(failure.message.contains("simulated by --drill"), "{name}: {failure}");
         assert_eq!((result.request_count, result.elapsed), (1, Duration::ZERO), "{name}");
     }
 }
@@ -223,7 +223,7 @@ async fn midstream_fault_leaves_error_status_unchanged() {
 #[tokio::test(start_paused = true)]
 async fn share_sets_fault_probability() {
     let fixture = DrillFixture::new(Dialect::Anthropic, true);
-    let transport = fixture.drill_transport(vec![provider_drill("box", DrillFault::Status(429), 0.2)]);
+    let transport = fixture.drill_transport(vec![provider_rule("box", DrillFault::Status(429), 0.2)]);
     let mut failed = 0;
     for _ in 0..500 {
         let result = fixture.run_exchange(&transport).await;
@@ -238,9 +238,9 @@ async fn first_matching_drill_applies() {
     let fixture = DrillFixture::new(Dialect::Gemini, true);
     let model = |model: &str| ModelRef { provider: "box".to_owned(), model: model.to_owned() };
     let for_model = |name, fault| DrillRule { target: DrillTarget::Model(model(name)), fault, share: 1.0 };
-    let others = vec![provider_drill("crate", DrillFault::Down, 1.0), for_model("n", DrillFault::Down)];
+    let others = vec![provider_rule("crate", DrillFault::Down, 1.0), for_model("n", DrillFault::Down)];
     assert!(fixture.run_exchange(&fixture.drill_transport(others.clone())).await.outcome.is_ok());
-    let two = vec![for_model("m", DrillFault::Empty), provider_drill("box", DrillFault::Down, 1.0)];
+    let two = vec![for_model("m", DrillFault::Empty), provider_rule("box", DrillFault::Down, 1.0)];
     let result = fixture.run_exchange(&fixture.drill_transport([others, two].concat())).await;
     assert_eq!(result.outcome.unwrap_err().class, Class::Empty);
 }
@@ -248,7 +248,7 @@ async fn first_matching_drill_applies() {
 #[tokio::test(start_paused = true)]
 async fn model_list_request_is_not_drilled() {
     let fixture = DrillFixture::new(Dialect::OpenaiChat, false);
-    let transport = fixture.drill_transport(vec![provider_drill("box", DrillFault::Down, 1.0)]);
+    let transport = fixture.drill_transport(vec![provider_rule("box", DrillFault::Down, 1.0)]);
     let outgoing = OutgoingRequest {
         model: None,
         method: HttpMethod::Get,

@@ -17,7 +17,7 @@ use crate::dialect::{Dialect, EmbeddingCodec, VERTEX_EMBEDDING_CODEC, WireRespon
 
 impl Target {
     /// `None` if this model's host does not offer embeddings.
-    fn embedder(&self) -> Option<&'static dyn EmbeddingCodec> {
+    fn embedding_codec(&self) -> Option<&'static dyn EmbeddingCodec> {
         match (self.provider.hosting, self.dialect) {
             (Hosting::Vertex, Dialect::Gemini) => Some(VERTEX_EMBEDDING_CODEC),
             (_, dialect) => dialect.embedding_codec(),
@@ -25,11 +25,11 @@ impl Target {
     }
 
     pub fn can_embed(&self) -> bool {
-        self.embedder().is_some()
+        self.embedding_codec().is_some()
     }
 }
 
-/// Embeds texts, in order. `limit` applies to each request.
+/// Embeds texts, in order. `limit` is the time limit of each request.
 ///
 /// # Errors
 /// The first failure; `bad_request` if the host does not offer embeddings.
@@ -39,33 +39,33 @@ pub(crate) async fn embed_texts(
     request: &EmbeddingRequest,
     limit: Duration,
 ) -> Result<EmbeddingResponse, Failure> {
-    let Some(embedder) = target.embedder() else {
+    let Some(codec) = target.embedding_codec() else {
         let message = format!("{} does not offer embeddings", target.provider.name);
         return Err(Failure::new(FailureClass::BadRequest, FailurePhase::Connect, message));
     };
     // Embeddings have no output tokens.
     let mut all = EmbeddingResponse::default();
     all.usage.output_tokens = Some(0);
-    for texts in request.texts.chunks(embedder.max_batch_size(&target.model_ref.model)) {
-        let part = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
-        let found = timeout(limit, embed_batch(transport, target, embedder, &part, limit))
+    for texts in request.texts.chunks(codec.max_batch_size(&target.model_ref.model)) {
+        let batch = EmbeddingRequest { texts: texts.to_vec(), ..request.clone() };
+        let response = timeout(limit, embed_batch(transport, target, codec, &batch, limit))
             .await
             .unwrap_or_else(|_| {
                 let message = format!("no embeddings within {}", format_seconds(limit));
                 Err(Failure::new(FailureClass::Timeout, FailurePhase::Total, message))
             })?;
-        if found.embeddings.len() != texts.len() {
+        if response.embeddings.len() != texts.len() {
             let message = format!(
                 "got {} for {}",
-                pluralize(found.embeddings.len(), "embedding"),
+                pluralize(response.embeddings.len(), "embedding"),
                 pluralize(texts.len(), "text")
             );
             return Err(Failure::new(FailureClass::Malformed, FailurePhase::Body, message));
         }
         let first = all.embeddings.is_empty();
-        let costs = (all.usage.reported_cost_nano_usd, found.usage.reported_cost_nano_usd);
-        all.embeddings.extend(found.embeddings);
-        let tokens = (all.usage.input_tokens, found.usage.input_tokens);
+        let costs = (all.usage.reported_cost_nano_usd, response.usage.reported_cost_nano_usd);
+        all.embeddings.extend(response.embeddings);
+        let tokens = (all.usage.input_tokens, response.usage.input_tokens);
         // One missing count makes the sum unknown.
         all.usage.input_tokens = match tokens {
             (_, count) if first => count,
@@ -84,11 +84,11 @@ pub(crate) async fn embed_texts(
 async fn embed_batch(
     transport: &dyn Transport,
     target: &Target,
-    embedder: &dyn EmbeddingCodec,
+    codec: &dyn EmbeddingCodec,
     request: &EmbeddingRequest,
     limit: Duration,
 ) -> Result<EmbeddingResponse, Failure> {
-    let wire = embedder.encode_request(&target.model_ref.model, request, &target.quirks);
+    let wire = codec.encode_request(&target.model_ref.model, request, &target.quirks);
     let mut outgoing = address_request(target, wire, false);
     let secrets = authorize(target, &mut outgoing).await?;
     let IncomingResponse { status, headers, mut body } =
@@ -103,14 +103,14 @@ async fn embed_batch(
     }
     let reply = WireResponse { status, headers: &headers, body: &bytes };
     let decoded = if answered {
-        embedder.decode_response(reply, &target.quirks)
+        codec.decode_response(reply, &target.quirks)
     } else {
         Err(target.dialect.client_codec().decode_failure(reply))
     };
-    let decoded = decoded.map(|mut found| {
-        found.usage.reported_cost_nano_usd =
-            found.usage.reported_cost_nano_usd.or(parse_response_headers(&headers).cost_nano_usd);
-        found
+    let decoded = decoded.map(|mut response| {
+        response.usage.reported_cost_nano_usd =
+            response.usage.reported_cost_nano_usd.or(parse_response_headers(&headers).cost_nano_usd);
+        response
     });
     decoded.map_err(|failure| redact_failure(failure, &secrets))
 }

@@ -39,27 +39,28 @@ pub(super) fn required_setting(
         Some(_) => Err(TargetError::BadSetting { provider: provider_name(), setting: name.to_owned() }),
         None => {
             let url_variable = provider.base_url_variable.as_ref().map(|variable| variable.name.clone());
-            // A missing region is reported by itself because signing needs it too.
-            let whole = name != "region" && provider.base_url.contains(&format!("{{{name}}}"));
-            let mut variables: Vec<String> = url_variable.into_iter().filter(|_| whole).collect();
+            // A missing region is reported on its own, because signing needs it too.
+            let is_in_url = name != "region" && provider.base_url.contains(&format!("{{{name}}}"));
+            let mut variables: Vec<String> = url_variable.into_iter().filter(|_| is_in_url).collect();
             variables.extend(setting_variables(provider, name).map(str::to_owned));
-            // One variable may hold both the whole URL and the setting.
+            // The same variable may be listed for the whole URL and for the setting.
             variables.dedup();
             Err(TargetError::NoSetting { provider: provider_name(), setting: name.to_owned(), variables })
         }
     }
 }
 
-/// A setting from the file, else from a variable, else from the AWS profile (region only).
+/// A setting from `routes.yaml`, else from a variable, else from the AWS profile (region only).
 pub(super) fn resolve_setting(
     provider: &Provider,
     name: &str,
     environment: &dyn Environment,
 ) -> Option<String> {
-    let set = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-    let configured = provider.settings.get(name).cloned().and_then(set);
+    let non_empty = |value: String| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+    let configured = provider.settings.get(name).cloned().and_then(non_empty);
     let from_environment = || {
-        setting_variables(provider, name).find_map(|variable| environment.variable(variable).and_then(set))
+        setting_variables(provider, name)
+            .find_map(|variable| environment.variable(variable).and_then(non_empty))
     };
     let from_profile = || {
         (name == "region" && provider.auth == AuthScheme::Sigv4)
@@ -119,15 +120,16 @@ fn base_url_from_variable(
     if value.contains(['{', '}']) {
         return Err(bad());
     }
-    let whole = match value.split_once("://") {
+    let full_url = match value.split_once("://") {
         Some(_) => value.to_owned(),
         None => {
             let scheme = provider.base_url.split_once("://").map_or("https", |(scheme, _)| scheme);
             format!("{scheme}://{}", with_default_port(value, variable.default_port))
         }
     };
-    let mut url = reqwest::Url::parse(&whole).map_err(|_| bad())?;
-    // OLLAMA_HOST is often the address that a server listens on.
+    let mut url = reqwest::Url::parse(&full_url).map_err(|_| bad())?;
+    // OLLAMA_HOST is often the address that a server listens on; clients cannot connect to `0.0.0.0`
+    // everywhere.
     let loopback = match url.host_str() {
         Some("0.0.0.0") => Some("127.0.0.1"),
         Some("[::]") => Some("[::1]"),
@@ -166,10 +168,10 @@ fn validate_base_url(base_url: &str, provider: &str) -> Result<(), TargetError> 
     if base_url.contains('@') {
         return Err(TargetError::UserInfoInUrl { provider: provider.to_owned() });
     }
-    let plain = |u: &reqwest::Url| {
+    let is_plain = |u: &reqwest::Url| {
         matches!(u.scheme(), "http" | "https") && u.query().is_none() && u.fragment().is_none()
     };
-    match reqwest::Url::parse(base_url).ok().filter(plain) {
+    match reqwest::Url::parse(base_url).ok().filter(is_plain) {
         Some(_) => Ok(()),
         None => Err(bad_url_error(base_url, provider)),
     }

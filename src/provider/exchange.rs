@@ -19,7 +19,7 @@ use crate::dialect::{DecodeProgress, ParsedResponseHeaders, WireResponse, parse_
 /// Maximum size of a response body.
 pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// Bytes read of an error's body.
+/// Maximum number of bytes read from an error's body.
 const MAX_ERROR_BODY_BYTES: usize = 256 << 10;
 
 /// The status usually says enough, so an error's body gets no more time than this.
@@ -31,7 +31,7 @@ pub(crate) struct ExchangeTimeouts {
     pub first_token: Duration,
     /// Between two pieces of content. Keep-alives and comments do not reset it.
     pub idle: Duration,
-    /// Until the end; `None` without a limit from the caller.
+    /// Until the end; `None` if the caller set no limit.
     pub total: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct ExchangeRecord {
     pub partial_usage: Usage,
     /// Bytes of content received.
     pub output_bytes: usize,
-    /// Time to the first content; `None` if there was none.
+    /// Time from sending the request to the first content; `None` if there was none.
     pub first_content: Option<Duration>,
     /// From sending the request to the last byte.
     pub duration: Duration,
@@ -158,7 +158,7 @@ fn with_response_headers(mut answer: Response, headers: &ParsedResponseHeaders) 
     answer
 }
 
-/// On failure the partial answer stays in the assembler, because its tokens were billed.
+/// On failure, the partial answer stays in the assembler, because its tokens were billed.
 fn finish_answer(assembler: &mut Assembler) -> Result<Response, Failure> {
     assembler.check_complete()?;
     std::mem::take(assembler).finish()
@@ -193,7 +193,7 @@ impl TimedExchange {
         self.timeouts.total.map_or(next, |total| next.min(self.start + total))
     }
 
-    /// Authorizes and sends a request. Its secrets are added to `secrets`.
+    /// Authorizes and sends a request. Adds the secrets that it contains to `secrets`.
     async fn send(
         &self,
         transport: &dyn Transport,
@@ -201,7 +201,7 @@ impl TimedExchange {
         mut outgoing: OutgoingRequest,
         secrets: &mut Vec<Credential>,
     ) -> Result<IncomingResponse, Failure> {
-        // If time runs out before the request is sent, that is not a timeout of the provider.
+        // If time runs out before the request is sent, the provider did not time out.
         let authorized = timeout_at(self.deadline(), authorize(target, &mut outgoing)).await;
         secrets.extend(authorized.map_err(|_| self.credentials_timeout())??);
         let sent = timeout_at(self.deadline(), transport.send(outgoing)).await;
@@ -256,12 +256,12 @@ impl TimedExchange {
         sink: &mut (dyn FnMut(&StreamEvent) + Send),
     ) -> Result<(), Failure> {
         let mut events = Vec::new();
-        let mut lost = None;
+        let mut connection_error = None;
         while let Some(piece) = self.next_chunk(&mut body).await? {
             let bytes = match piece {
                 Ok(bytes) => bytes,
                 Err(why) => {
-                    lost = Some(why);
+                    connection_error = Some(why);
                     break;
                 }
             };
@@ -276,7 +276,7 @@ impl TimedExchange {
         }
         let ended = decoder.finish(&mut events);
         self.process_events(&mut events, assembler, sink);
-        match (ended, lost) {
+        match (ended, connection_error) {
             (Err(failure), Some(why))
                 if matches!(failure.class, FailureClass::Truncated | FailureClass::Empty) =>
             {
@@ -382,16 +382,16 @@ mod tests {
         };
         let answer =
             r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
-        let second = Duration::from_secs(5);
-        let timeouts = ExchangeTimeouts { first_token: second, idle: second, total: None };
+        let limit = Duration::from_secs(5);
+        let timeouts = ExchangeTimeouts { first_token: limit, idle: limit, total: None };
         let transport =
             ScriptedTransport::new([("a", vec![reply(401, "{}"), reply(200, answer), reply(401, "{}")])]);
-        let found = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
-        assert_eq!((found.outcome.unwrap().text.as_str(), transport.hosts_called().len()), ("hello", 2));
+        let record = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
+        assert_eq!((record.outcome.unwrap().text.as_str(), transport.hosts_called().len()), ("hello", 2));
         // The command has just run, so running it again would print the same key.
-        let found = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
+        let record = exchange(&transport, &target, &adapted, false, timeouts, &mut |_| ()).await;
         assert_eq!(
-            (found.outcome.unwrap_err().class, transport.hosts_called().len()),
+            (record.outcome.unwrap_err().class, transport.hosts_called().len()),
             (FailureClass::Auth, 3)
         );
     }

@@ -2,15 +2,15 @@
 
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == text };
-    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let Some(mut remaining) = text.strip_prefix(head) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();
     let tail = pieces.pop().unwrap_or_default();
     for piece in pieces {
         // The leftmost match is best because it leaves the most text for the rest.
-        let Some(at) = left.find(piece) else { return false };
-        left = &left[at + piece.len()..];
+        let Some(at) = remaining.find(piece) else { return false };
+        remaining = &remaining[at + piece.len()..];
     }
-    left.ends_with(tail)
+    remaining.ends_with(tail)
 }
 
 #[cfg(test)]

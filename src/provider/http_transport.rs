@@ -16,11 +16,11 @@ use crate::dialect::WireHeaders;
 /// needed.
 const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Hosts keep idle connections for about this long.
+/// Minimum interval between preconnects to an origin. Hosts keep idle connections open for about this long.
 const PRECONNECT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// One client for loopback and one for all other hosts. Each is built on first use because that takes long
-/// compared to startup.
+/// One client for loopback and one for all other hosts. Each is built on first use, because building one is
+/// slow compared with startup.
 pub struct HttpTransport {
     connect_timeout: Duration,
     /// For loopback, which never uses a proxy.
@@ -41,16 +41,16 @@ impl HttpTransport {
     }
 
     fn client(&self, url: &reqwest::Url) -> Result<&reqwest::Client, SendError> {
-        let built = |builder: reqwest::ClientBuilder| builder.build().map_err(|e| describe_causes(&e));
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|e| describe_causes(&e));
         let client = if super::is_loopback(url) {
-            self.direct_client.get_or_init(|| built(client_builder(self.connect_timeout).no_proxy()))
+            self.direct_client.get_or_init(|| build(client_builder(self.connect_timeout).no_proxy()))
         } else {
-            self.proxied_client.get_or_init(|| built(client_builder(self.connect_timeout)))
+            self.proxied_client.get_or_init(|| build(client_builder(self.connect_timeout)))
         };
         client.as_ref().map_err(|why| SendError::Unreachable(why.clone()))
     }
 
-    /// Whether the origin is due for a preconnect. If so, records one now.
+    /// Whether the origin is due for a preconnect; if so, records that it happens now.
     fn claim_preconnect(&self, origin: String) -> bool {
         let mut preconnected = self.preconnected_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -77,7 +77,7 @@ pub(super) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
     match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
         Ok(config) => {
             let mut config = config.with_root_certificates(roots).with_no_client_auth();
-            // A preconfigured TLS backend offers no protocols by default.
+            // A preconfigured TLS backend offers no ALPN protocols by default.
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             builder.tls_backend_preconfigured(config)
         }
@@ -134,20 +134,21 @@ fn to_send_error(error: &reqwest::Error) -> SendError {
     SendError::Unreachable(describe_causes(error))
 }
 
-/// The innermost causes. The outermost one would repeat the URL, which may contain secrets.
+/// The two innermost causes of an error. The error's own message would repeat the URL, which may contain
+/// secrets.
 pub(super) fn describe_causes(error: &reqwest::Error) -> String {
-    let mut words: Vec<String> = Vec::new();
+    let mut causes: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if words.last() != Some(&text) {
-            words.push(text);
+        if causes.last() != Some(&text) {
+            causes.push(text);
         }
         cause = error.source();
     }
-    match words.as_slice() {
+    match causes.as_slice() {
         [] => "connection failed".to_owned(),
-        words => words[words.len().saturating_sub(2)..].join(": "),
+        causes => causes[causes.len().saturating_sub(2)..].join(": "),
     }
 }
 

@@ -14,7 +14,7 @@ use super::transport::{HttpMethod, OutgoingRequest, SendError, Transport};
 use super::{Credential, Hosting, Target};
 use crate::dialect::{Dialect, WireResponse};
 
-/// Bounds a pagination that never ends; real lists are shorter.
+/// Maximum number of pages, in case the pagination never ends; real lists are shorter.
 const MAX_PAGES: usize = 20;
 
 const MAX_LIST_BYTES: usize = 32 << 20;
@@ -31,7 +31,7 @@ pub(crate) enum ListModelsError {
     Malformed(String),
 }
 
-/// The models of the target's provider, in its order. The target's own model does not matter.
+/// The models of the target's provider, in the provider's order. The target's own model does not matter.
 pub(crate) async fn list_models(
     transport: &dyn Transport,
     target: &Target,
@@ -71,7 +71,6 @@ async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<St
     let first = match dialect {
         Dialect::OpenaiChat | Dialect::OpenaiResponses => "/models",
         Dialect::Anthropic => {
-            // Anthropic requires a version.
             headers.push(("anthropic-version".to_owned(), "2023-06-01".to_owned()));
             "/v1/models?limit=1000"
         }
@@ -138,7 +137,7 @@ struct ListResponse {
     body: Bytes,
 }
 
-/// Sends the request with the provider's key and returns the secrets that it contained.
+/// Sends the request with the provider's key. Also returns the secrets that the request contained.
 async fn get_authorized(
     transport: &dyn Transport,
     target: &Target,

@@ -1,5 +1,5 @@
-//! How a model is reached: providers as data, credentials and request signing, the HTTP transport, and one
-//! exchange with its timeouts. This module does the I/O. It depends on `chat`, `catalog`, and `dialect`.
+//! Calls models: providers as data, credentials and request signing, the HTTP transport, and one exchange
+//! with its timeouts. This module does the I/O. It depends on `chat`, `catalog`, and `dialect`.
 //! Retries and candidate order belong to `route` and wire formats to `dialect`, except for model lists. A key
 //! is sent only to its provider's own host.
 

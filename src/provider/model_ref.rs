@@ -1,4 +1,4 @@
-//! `provider/model`.
+//! Model references of the form `provider/model`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,11 +12,12 @@ pub struct ModelRef {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid model `{0}`: expected provider/model or an alias")]
+#[error("unknown model or alias `{0}`")]
 pub struct ModelRefError(String);
 
 impl ModelRefError {
-    pub const HINT: &'static str = "use provider/model, for example anthropic/claude-haiku-5-5, or an alias";
+    pub const HINT: &'static str =
+        "use provider/model, for example anthropic/claude-haiku-5-5 (`slalom models` lists them)";
 }
 
 impl ModelRef {

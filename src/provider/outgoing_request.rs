@@ -41,7 +41,7 @@ pub(super) fn address_request(target: &Target, mut wire: WireRequest, stream: bo
     };
     url.push_str(&path);
     for (name, value) in &wire.query {
-        // The dialect's own values need no escaping.
+        // The dialect's own values need no percent-encoding.
         append_raw_query(&mut url, name, value);
     }
     for (name, value) in query.into_iter().chain(target.provider.query.iter().map(as_str_pair)) {
@@ -98,7 +98,7 @@ pub(super) fn set_header(outgoing: &mut OutgoingRequest, name: &str, value: Stri
     outgoing.headers.push((name.to_owned(), value));
 }
 
-/// Appends a query parameter and escapes its value.
+/// Appends a query parameter and percent-encodes its value.
 pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
     append_raw_query(url, name, &percent_encode(value, b"-_.~"));
 }
@@ -168,9 +168,9 @@ mod tests {
     ) -> OutgoingRequest {
         let mut row = built_in_providers().into_iter().find(|p| p.name == provider).unwrap();
         change(&mut row);
-        let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let model_ref = ModelRef { provider: provider.into(), model: model.into() };
-        let target = Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &look).unwrap();
+        let target = Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &lookup).unwrap();
         build_outgoing(&target, &Request::from_prompt("hi"), true)
     }
 
@@ -239,7 +239,7 @@ mod tests {
         assert!(!sent.headers.iter().any(|(name, _)| name == "anthropic-version"));
     }
 
-    /// A fixed token, so that no test searches for credentials.
+    /// A fixed token, so that no test looks for real credentials.
     const ACCESS_TOKEN: (&str, &str) = ("GOOGLE_OAUTH_ACCESS_TOKEN", "t");
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Provider {
     /// Base URLs of regions that do not follow the template.
     #[serde(default)]
     pub base_url_by_region: BTreeMap<String, String>,
-    /// The variable with which the vendor's SDK overrides the base URL.
+    /// The variable that overrides the base URL in the vendor's SDK.
     #[serde(default)]
     pub base_url_variable: Option<BaseUrlVariable>,
     #[serde(default)]
@@ -85,7 +85,7 @@ pub struct ProviderLimits {
     pub tokens_per_minute: Option<u64>,
 }
 
-/// A variable for the base URL, by the convention of the vendor's SDK.
+/// A variable for the base URL, as the vendor's SDK reads it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseUrlVariable {
@@ -93,7 +93,7 @@ pub struct BaseUrlVariable {
     /// Path that the SDK appends and that this program's base URL includes.
     #[serde(default)]
     pub completed_by: String,
-    /// The port if the value is a host without one.
+    /// The port to use if the value is a host without one.
     #[serde(default)]
     pub default_port: Option<u16>,
 }
@@ -175,11 +175,11 @@ impl Provider {
         self.auth != AuthScheme::None && !self.key_optional
     }
 
-    /// Whether one of the user's keys, tokens, or signatures may be sent to it.
+    /// Whether a key, token, or signature of the user may be sent to it.
     pub fn can_send_key(&self) -> bool {
-        let named =
+        let has_key_source =
             self.key_source.is_some() || !self.key_variables.is_empty() || !self.bearer_variables.is_empty();
-        self.auth.is_signed() || (self.auth != AuthScheme::None && named)
+        self.auth.is_signed() || (self.auth != AuthScheme::None && has_key_source)
     }
 
     /// The variables that hold its key or credentials.
@@ -189,13 +189,16 @@ impl Provider {
             Some(KeySource::Variable(name)) => Some(name.as_str()),
             _ => None,
         };
-        let usual = self.key_variables.iter().chain(&self.bearer_variables).map(String::as_str);
-        usual.chain(source).chain(aws.iter().copied())
+        let configured = self.key_variables.iter().chain(&self.bearer_variables).map(String::as_str);
+        configured.chain(source).chain(aws.iter().copied())
     }
 
     pub fn dialect_for_model(&self, model: &str) -> Dialect {
-        let speaks = |globs: &[String]| globs.iter().any(|glob| glob_matches(glob, model));
-        self.dialects.iter().find(|(_, globs)| speaks(globs)).map_or(self.dialect, |(dialect, _)| *dialect)
+        let matches_model = |globs: &[String]| globs.iter().any(|glob| glob_matches(glob, model));
+        self.dialects
+            .iter()
+            .find(|(_, globs)| matches_model(globs))
+            .map_or(self.dialect, |(dialect, _)| *dialect)
     }
 }
 
@@ -214,7 +217,7 @@ fn deserialize_dialects<'de, D: serde::Deserializer<'de>>(
 
 /// The providers that need no configuration beyond a key.
 pub fn built_in_providers() -> Vec<Provider> {
-    // A test parses the embedded rows.
+    // A test checks that the embedded rows parse.
     serde_json::from_str(include_str!("providers.json")).unwrap_or_default()
 }
 
@@ -232,7 +235,7 @@ mod tests {
             assert!(!row.is_key_required() || row.can_send_key(), "{}", row.name);
             assert!(!row.base_url.ends_with('/'), "{}", row.name);
             for name in row.aliases.iter().chain([&row.name]) {
-                assert!(names.insert(name.clone()), "{name} twice");
+                assert!(names.insert(name.clone()), "duplicate {name}");
             }
         }
     }

@@ -48,8 +48,9 @@ pub(crate) struct ScriptedTransport {
     script: ReplyScript,
     request_counts: Mutex<HashMap<String, usize>>,
     start: Instant,
+    /// The hosts that were called, with the times.
     pub(crate) requests: Mutex<Vec<(Duration, String)>>,
-    /// The hosts that were preconnected to. A preconnect never finishes by itself.
+    /// The preconnected hosts, with the times. A preconnect never finishes by itself.
     pub(crate) preconnects: Mutex<Vec<(Duration, String)>>,
 }
 

@@ -93,7 +93,10 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let name = || provider.name.clone();
         if let Some(why) = &provider.untrusted_reason {
-            return Err(TargetError::Untrusted { provider: name(), why: why.clone() });
+            // The message already names the provider.
+            let rest = why.strip_prefix(&format!("`{}` ", provider.name));
+            let why = rest.map_or_else(|| why.clone(), |rest| format!("it {rest}"));
+            return Err(TargetError::Untrusted { provider: name(), why });
         }
         let base_url = match resolve_base_url(provider, environment) {
             // Report the missing key first: a region alone would not help.
@@ -107,8 +110,8 @@ impl Target {
         }
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
         let mut dialect = provider.dialect_for_model(&model_ref.model);
-        let responses_alone = facts.as_ref().is_some_and(|facts| facts.mode == ModelMode::Responses);
-        if dialect == Dialect::OpenaiChat && responses_alone {
+        let is_responses_only = facts.as_ref().is_some_and(|facts| facts.mode == ModelMode::Responses);
+        if dialect == Dialect::OpenaiChat && is_responses_only {
             dialect = Dialect::OpenaiResponses;
         }
         let quirks = merge_quirks(&provider.quirks, dialect, facts.as_ref());
@@ -128,12 +131,12 @@ impl Target {
         &self.base_url
     }
 
-    /// Whether it runs on this machine, where the first call may have to load the model.
+    /// Whether the model runs on this machine, where the first call may have to load it.
     pub fn is_local(&self) -> bool {
         !self.provider.simulated && reqwest::Url::parse(&self.base_url).is_ok_and(|url| is_loopback(&url))
     }
 
-    /// Where the key or credentials come from, for display.
+    /// Where the key or credentials come from, for display; `None` if none are needed.
     pub fn authorization_origin(&self) -> Option<&str> {
         self.authorization.as_ref().map(|found| found.origin.as_str())
     }
@@ -156,26 +159,27 @@ impl Target {
 fn merge_quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
     let mut quirks = own.clone();
     let Some(facts) = facts else { return quirks };
-    let claude =
+    let is_claude =
         dialect == Dialect::Anthropic || dialect == Dialect::Bedrock && facts.model.contains("claude");
     // If the catalog knows the model's capabilities but not reasoning, the model does not reason.
-    let unknown = facts.capabilities == Capabilities::default();
-    let reasons = unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
+    let is_unknown = facts.capabilities == Capabilities::default();
+    let can_reason =
+        is_unknown || facts.supports(Capability::Reasoning) == Some(true) && !own.effort_by_model;
     if quirks.effort == EffortControl::Native {
         quirks.effort = match facts.reasoning_control {
             Some(ReasoningControl::None) => EffortControl::Unsupported,
             Some(ReasoningControl::Budget) => EffortControl::Budget,
             Some(ReasoningControl::Adaptive) => EffortControl::Adaptive,
-            // Claude Opus 4.5 takes an effort level without visible reasoning.
-            None if claude && !facts.efforts.is_empty() => EffortControl::Level,
-            None if facts.efforts.is_empty() && !reasons => EffortControl::Unsupported,
+            // Claude Opus 4.5 accepts an effort level without visible reasoning.
+            None if is_claude && !facts.efforts.is_empty() => EffortControl::Level,
+            None if facts.efforts.is_empty() && !can_reason => EffortControl::Unsupported,
             Some(ReasoningControl::Level) | None => EffortControl::Native,
         };
     }
     quirks.effort_levels |= facts.efforts.len() > 1;
     quirks.reasons |= facts.supports(Capability::Reasoning) == Some(true);
-    let takes_cache_points = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
-    quirks.cache_points |= takes_cache_points && facts.supports(Capability::Caching) == Some(true);
+    let accepts_cache_points = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    quirks.cache_points |= accepts_cache_points && facts.supports(Capability::Caching) == Some(true);
     quirks.default_max_tokens = quirks.default_max_tokens.or(facts.max_output_tokens);
     quirks
 }
@@ -199,9 +203,9 @@ mod tests {
     ) -> Result<Target, TargetError> {
         let mut row = built_in_providers().into_iter().find(|p| p.name == provider).unwrap();
         change(&mut row);
-        let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let model_ref = ModelRef { provider: provider.into(), model: "m".into() };
-        Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &look)
+        Target::resolve(model_ref, &Arc::new(row), &Catalog::default(), &lookup)
     }
 
     #[test]

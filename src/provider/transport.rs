@@ -43,8 +43,8 @@ pub enum SendError {
     ConnectTimeout,
 }
 
-/// Sends a request and returns the response. Implemented over HTTP, with scripted replies for tests, and by a
-/// wrapper that injects faults.
+/// Sends requests. Implemented over HTTP, with scripted replies for tests, and by a wrapper that injects
+/// faults.
 pub trait Transport: Send + Sync {
     /// Sends one request. Must not retry: the caller counts the attempts.
     fn send(&self, outgoing: OutgoingRequest) -> BoxFuture<'_, Result<IncomingResponse, SendError>>;

@@ -20,7 +20,7 @@ pub enum Unavailable {
     BreakerOpen,
     /// The breaker is half-open, and another call is probing it.
     BreakerProbing,
-    /// The provider asked not to be called before a certain time.
+    /// The provider requested a delay before the next call.
     RetryAfter,
     /// Cooldown of the key or the model, with the class of the failure.
     Cooldown(String),
@@ -39,7 +39,7 @@ impl Availability {
         }
     }
 
-    /// In milliseconds since 1970.
+    /// When the model becomes available, in milliseconds since 1970; `None` if it is available now.
     pub fn unavailable_until(&self) -> Option<i64> {
         match self {
             Self::Unavailable { until, .. } => Some(*until),
@@ -69,8 +69,8 @@ impl Availability {
 impl HealthReport {
     /// Whether nothing is known about the model.
     pub fn is_empty(&self) -> bool {
-        let never = self.last_failure.is_none() && self.trips == 0 && self.recent_calls == 0.0;
-        never
+        let has_no_calls = self.last_failure.is_none() && self.trips == 0 && self.recent_calls == 0.0;
+        has_no_calls
             && self.availability == Availability::Ready
             && self.first_token_ms.is_none()
             && self.token_ms.is_none()
@@ -90,22 +90,22 @@ impl Unavailable {
     }
 }
 
-/// What the ledger says about one model.
+/// The health of one model, according to the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthReport {
     pub availability: Availability,
-    /// Share of failures and 429s among recent calls, including prior successes that pull it toward 0.
+    /// Share of failures and 429s among recent calls, including assumed successes that pull it toward 0.
     pub error_rate: f64,
     /// Decayed number of recent calls.
     pub recent_calls: f64,
     /// Decayed number of failures and 429s among them.
     pub recent_errors: f64,
-    /// Trips of the breaker that still count.
+    /// Number of breaker trips that still count.
     pub trips: u32,
-    /// Typical time to the first token, in milliseconds.
+    /// Typical time to the first token, in milliseconds; `None` if not measured.
     pub first_token_ms: Option<f64>,
-    /// Typical time per token after the first, in milliseconds.
+    /// Typical time per token after the first, in milliseconds; `None` if not measured.
     pub token_ms: Option<f64>,
-    /// Time in milliseconds since 1970, and the class of the failure.
+    /// Time of the last failure in milliseconds since 1970, and its class; `None` if there was none.
     pub last_failure: Option<(i64, String)>,
 }

@@ -8,14 +8,14 @@ use crate::ledger::{DecayedMean, HealthRow};
 /// Half-life of failures and other events, in seconds.
 const HEALTH_HALF_LIFE_SECS: f64 = 300.0;
 
-/// Half-life of latencies; longer, because interactive calls measure them only occasionally.
+/// Half-life of latencies, in seconds; longer, because interactive calls measure them only occasionally.
 const LATENCY_HALF_LIFE_SECS: f64 = 3600.0;
 
 /// A failure streak expires after this time without events, and decay stops here.
 const MEMORY_MS: i64 = 3_600_000;
 
-/// Events assumed successful in advance, so that one failure does not demote. They do not decay, so a model
-/// recovers while it is not called.
+/// Successes assumed in advance, so that one failure does not demote a model. They do not decay, so a model
+/// recovers even while it is not called.
 const PRIOR_EVENTS: f64 = 8.0;
 
 /// Maximum number of remembered events. Without it, a provider with ten thousand successes would need
@@ -39,7 +39,7 @@ const MAX_BASE_OPEN_MS: f64 = 120_000.0;
 /// Maximum open time: [`MAX_BASE_OPEN_MS`] plus 20%.
 pub(super) const MAX_OPEN_MS: i64 = 144_000;
 
-/// One trip is forgotten per this much time without another trip.
+/// One trip is forgotten for each period of this length without another trip.
 const FORGET_TRIP_MS: i64 = 600_000;
 
 const CLOSE_AFTER_SUCCESSES: u32 = 2;
@@ -51,7 +51,7 @@ const MAX_RECOVERY_CONCURRENCY: u32 = 64;
 pub(crate) enum HealthSignal {
     /// A complete answer.
     Success,
-    /// A failure of the model; the weight is 1, or 0.5 for classes that say less.
+    /// A failure of the model; the weight is 1, or 0.5 for classes that are weaker evidence.
     Failure(f64),
     /// Rate limited: the model is demoted, but the breaker does not open.
     Throttled,
@@ -72,7 +72,7 @@ pub(super) enum AttemptRole {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BreakerTransition {
-    /// The duration is how long it stays open.
+    /// It stays open for this long.
     Opened(Duration),
     Closed,
 }
@@ -107,13 +107,13 @@ pub(super) fn apply_signal(
         HealthSignal::Success => row.consecutive_failures = 0.0,
         _ => row.consecutive_failures += failed,
     }
-    let change = if row.open_until == 0 {
+    let transition = if row.open_until == 0 {
         update_closed(row, signal, now, random)
     } else {
         update_open(row, signal, role, now, random)
     };
     row.is_demoted = is_demoted(row, now);
-    change
+    transition
 }
 
 fn update_closed(
@@ -123,8 +123,8 @@ fn update_closed(
     random: f64,
 ) -> Option<BreakerTransition> {
     let is_failure = matches!(signal, HealthSignal::Failure(_));
-    let share = row.events >= TRIP_MIN_EVENTS && row.failures / row.events >= TRIP_FAILURE_RATE;
-    if is_failure && (row.consecutive_failures >= TRIP_CONSECUTIVE_FAILURES || share) {
+    let is_rate_reached = row.events >= TRIP_MIN_EVENTS && row.failures / row.events >= TRIP_FAILURE_RATE;
+    if is_failure && (row.consecutive_failures >= TRIP_CONSECUTIVE_FAILURES || is_rate_reached) {
         return Some(trip(row, now, random));
     }
     if signal == HealthSignal::Success && row.recovery_concurrency > 0 {
@@ -163,10 +163,10 @@ fn update_open(
 fn trip(row: &mut HealthRow, now: i64, random: f64) -> BreakerTransition {
     row.trips = active_trips(row, now).saturating_add(1);
     row.last_trip_at = now;
-    let length =
+    let open_ms =
         (FIRST_OPEN_MS * 2_f64.powi(i32::try_from(row.trips - 1).unwrap_or(i32::MAX))).min(MAX_BASE_OPEN_MS);
-    let length = length * (0.8 + 0.4 * random);
-    row.open_until = row.open_until.max(now + length as i64);
+    let open_ms = open_ms * (0.8 + 0.4 * random);
+    row.open_until = row.open_until.max(now + open_ms as i64);
     row.successes_since_open = 0;
     row.recovery_concurrency = 0;
     BreakerTransition::Opened(Duration::from_millis((row.open_until - now) as u64))
@@ -174,8 +174,8 @@ fn trip(row: &mut HealthRow, now: i64, random: f64) -> BreakerTransition {
 
 /// Trips that still count: one less per [`FORGET_TRIP_MS`] without a trip.
 pub(super) fn active_trips(row: &HealthRow, now: i64) -> u32 {
-    let quiet = u32::try_from((now - row.last_trip_at).max(0) / FORGET_TRIP_MS).unwrap_or(u32::MAX);
-    row.trips.saturating_sub(quiet)
+    let forgotten = u32::try_from((now - row.last_trip_at).max(0) / FORGET_TRIP_MS).unwrap_or(u32::MAX);
+    row.trips.saturating_sub(forgotten)
 }
 
 pub(super) fn is_demoted(row: &HealthRow, now: i64) -> bool {
@@ -195,21 +195,22 @@ pub(super) fn decayed_counts(row: &HealthRow, now: i64) -> (f64, f64) {
     ((row.failures + row.throttled) * factor, row.events * factor)
 }
 
-/// Adds a measured time. The mean is taken over logarithms, so its exponential is a typical time.
-pub(super) fn add_measurement(trend: DecayedMean, milliseconds: f64, since: i64) -> DecayedMean {
-    let weight = trend.weight * decay_factor(since, LATENCY_HALF_LIFE_SECS) + 1.0;
+/// Adds a measured time, `elapsed_ms` after the previous measurement. The mean is taken over logarithms, so
+/// its exponential is a typical time.
+pub(super) fn add_measurement(trend: DecayedMean, milliseconds: f64, elapsed_ms: i64) -> DecayedMean {
+    let weight = trend.weight * decay_factor(elapsed_ms, LATENCY_HALF_LIFE_SECS) + 1.0;
     let mean = trend.mean + (milliseconds.max(0.01).ln() - trend.mean) / weight;
     DecayedMean { mean, weight }
 }
 
-pub(super) fn decayed_weight(trend: DecayedMean, since: i64) -> f64 {
-    trend.weight * decay_factor(since, LATENCY_HALF_LIFE_SECS)
+pub(super) fn decayed_weight(trend: DecayedMean, elapsed_ms: i64) -> f64 {
+    trend.weight * decay_factor(elapsed_ms, LATENCY_HALF_LIFE_SECS)
 }
 
-fn decay_factor(milliseconds: i64, half_life: f64) -> f64 {
+fn decay_factor(elapsed_ms: i64, half_life_secs: f64) -> f64 {
     // A clock that was set back must not increase a weight.
-    let seconds = milliseconds.clamp(0, MEMORY_MS) as f64 / 1000.0;
-    2_f64.powf(-seconds / half_life)
+    let seconds = elapsed_ms.clamp(0, MEMORY_MS) as f64 / 1000.0;
+    2_f64.powf(-seconds / half_life_secs)
 }
 
 #[cfg(test)]
@@ -302,7 +303,7 @@ mod tests {
         record_failure(&mut row, START_MS);
         assert!(!row.is_demoted, "one failure does not demote");
         record_failure(&mut row, START_MS);
-        assert!(row.is_demoted, "two of two do");
+        assert!(row.is_demoted, "two failures out of two demote");
     }
 
     #[test]
@@ -312,7 +313,7 @@ mod tests {
             record_success(&mut row, AttemptRole::Ordinary, START_MS + n);
         }
         assert!((row.events - MAX_EVENTS).abs() < 1e-6);
-        let refusals = (0..).take_while(|n| {
+        let throttled_calls = (0..).take_while(|n| {
             apply_signal(
                 &mut row,
                 HealthSignal::Throttled,
@@ -322,7 +323,11 @@ mod tests {
             );
             !row.is_demoted
         });
-        assert_eq!(refusals.count(), 17, "about 15 of the last hundred, and the prior ones' share");
+        assert_eq!(
+            throttled_calls.count(),
+            17,
+            "about 15 of the last hundred, plus the share of the assumed successes"
+        );
     }
 
     #[test]
@@ -349,7 +354,7 @@ mod tests {
         for milliseconds in [100.0, 10_000.0, 100.0, 10_000.0] {
             trend = add_measurement(trend, milliseconds, 0);
         }
-        assert!((trend.mean.exp() - 1000.0).abs() < 1e-6, "the logarithms' middle");
+        assert!((trend.mean.exp() - 1000.0).abs() < 1e-6, "the mean of the logarithms");
         assert!((decayed_weight(trend, 3_600_000) - 2.0).abs() < 1e-9);
     }
 
@@ -357,8 +362,8 @@ mod tests {
         #[test]
         fn random_sequences_keep_invariants(steps in proptest::collection::vec((0..5_u8, 0..3_u8, -10_000..4_000_000_i64, 0.0..1.0_f64), 0..200)) {
             let (mut row, mut now) = (HealthRow::default(), START_MS);
-            for (signal, role, later, random) in steps {
-                now += later;
+            for (signal, role, elapsed_ms, random) in steps {
+                now += elapsed_ms;
                 let signal = [HealthSignal::Success, HealthSignal::Failure(1.0), HealthSignal::Failure(0.5), HealthSignal::Throttled, HealthSignal::Neutral][signal as usize];
                 let role = [AttemptRole::Ordinary, AttemptRole::Probe, AttemptRole::LastResort][role as usize];
                 let until = row.open_until;

@@ -55,15 +55,15 @@ pub enum StopReason {
     CallerTimeout,
     /// The stream broke after text was shown.
     AnswerInterrupted,
-    /// Every candidate left was at a limit, and the call could not wait longer.
+    /// Every remaining candidate was at a limit, and the call could not wait longer.
     AtLimit,
-    /// Every candidate left would exceed a budget.
+    /// Every remaining candidate would exceed a budget.
     BudgetExceeded(BudgetExceeded),
 }
 
 impl StopReason {
     pub fn message(self) -> String {
-        let words = match self {
+        let text = match self {
             Self::NoCandidate => "no usable candidate",
             Self::FatalFailure => "stopped: this failure class does not fail over",
             Self::AllAttemptsFailed => "all attempts failed",
@@ -72,10 +72,10 @@ impl StopReason {
             Self::AnswerInterrupted => {
                 "the stream broke after output was shown; the answer above is incomplete"
             }
-            Self::AtLimit => "the limits of the remaining candidates left no capacity in time",
-            Self::BudgetExceeded(over) => return over.to_string(),
+            Self::AtLimit => "all remaining candidates are at their limits",
+            Self::BudgetExceeded(exceeded) => return exceeded.to_string(),
         };
-        words.to_owned()
+        text.to_owned()
     }
 }
 
@@ -99,8 +99,8 @@ pub struct Attempt {
 impl CallRecord {
     pub fn total_cost(&self) -> Cost {
         let sum = Cost::sum(self.attempts.iter().map(|attempt| attempt.cost));
-        let nothing_yet = sum == Cost::ZERO && self.is_simulated();
-        if nothing_yet { Cost { source: CostSource::Simulated, ..sum } } else { sum }
+        let is_simulated_and_free = sum == Cost::ZERO && self.is_simulated();
+        if is_simulated_and_free { Cost { source: CostSource::Simulated, ..sum } } else { sum }
     }
 
     /// Number of times the call moved to another candidate.

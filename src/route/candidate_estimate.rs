@@ -8,13 +8,13 @@ use crate::catalog::{Cost, NanoDollars, Pricing};
 use crate::chat::Usage;
 use crate::ledger::{DecayedMean, HealthRow, RouteStatsRow};
 
-/// Output tokens of a route that has no measured answers.
+/// Output tokens assumed for a route that has no measured answers.
 const ASSUMED_OUTPUT_TOKENS: u64 = 400;
 
 /// Weight of the peers' median in a candidate's latency, in measurements.
 const PEER_WEIGHT: f64 = 3.0;
 
-/// A latency that rests on fewer measurements is not reliable.
+/// A latency with fewer measurements is not reliable.
 pub(super) const MIN_MEASUREMENTS: f64 = 3.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct CandidateEstimate {
     pub cost: Option<NanoDollars>,
     /// Time to the first token; `None` if neither the candidate nor a peer was measured.
     pub first_token: Option<Duration>,
-    /// Time to the last token.
+    /// Time to the last token; `None` in the same case.
     pub latency: Option<Duration>,
     /// Number of the candidate's own measurements, decayed.
     pub measurements: f64,
@@ -37,9 +37,9 @@ pub struct CandidateEstimate {
 
 /// Output tokens of a request with this limit, and whether they are an assumption.
 pub(super) fn estimate_output_tokens(stats: &RouteStatsRow, limit: Option<u64>) -> (u64, bool) {
-    let assumed = stats.calls < 1.0;
-    let mean = if assumed { ASSUMED_OUTPUT_TOKENS } else { stats.output_tokens.round() as u64 };
-    (limit.map_or(mean, |limit| mean.min(limit)), assumed)
+    let is_assumed = stats.calls < 1.0;
+    let mean = if is_assumed { ASSUMED_OUTPUT_TOKENS } else { stats.output_tokens.round() as u64 };
+    (limit.map_or(mean, |limit| mean.min(limit)), is_assumed)
 }
 
 /// Expected cost. `cached_share` of the input gets the cached-input price, if the model has one.
@@ -90,8 +90,8 @@ pub(super) fn estimate_latencies(rows: &[HealthRow], output: u64, now: i64) -> V
         .collect()
 }
 
-/// The candidate's own typical time to the last of `output` tokens, in milliseconds, if it rests on enough
-/// calls.
+/// The candidate's own typical time to the last of `output` tokens, in milliseconds; `None` without enough
+/// measurements.
 pub(super) fn measured_latency(row: &HealthRow, output: u64, now: i64) -> Option<f64> {
     let (first, weight) = decayed_mean(row.first_token, row, now)?;
     let token = decayed_mean(row.token, row, now).map_or(0.0, |(mean, _)| mean.exp());
@@ -99,16 +99,16 @@ pub(super) fn measured_latency(row: &HealthRow, output: u64, now: i64) -> Option
 }
 
 /// A candidate's mean, with the median of its peers counted as [`PEER_WEIGHT`] measurements.
-fn shrink_to_peers(figures: &[Option<(f64, f64)>], index: usize) -> Option<f64> {
-    let peers = figures.iter().enumerate().filter(|(other, _)| *other != index);
-    let mut peers: Vec<f64> = peers.filter_map(|(_, figure)| figure.map(|(mean, _)| mean)).collect();
+fn shrink_to_peers(means: &[Option<(f64, f64)>], index: usize) -> Option<f64> {
+    let peers = means.iter().enumerate().filter(|(other, _)| *other != index);
+    let mut peers: Vec<f64> = peers.filter_map(|(_, mean)| mean.map(|(mean, _)| mean)).collect();
     peers.sort_by(f64::total_cmp);
     let median = match peers.len() {
         0 => None,
         n if n % 2 == 1 => Some(peers[n / 2]),
         n => Some(f64::midpoint(peers[n / 2 - 1], peers[n / 2])),
     };
-    match (figures[index], median) {
+    match (means[index], median) {
         (Some((mean, weight)), Some(median)) => {
             Some((mean * weight + median * PEER_WEIGHT) / (weight + PEER_WEIGHT))
         }
@@ -136,16 +136,12 @@ mod tests {
         let rows = [measured_row(100.0, 1.0, 30.0), HealthRow::default(), measured_row(400.0, 4.0, 30.0)];
         let found = estimate_latencies(&rows, 100, 1000);
         let (first, last) = found[1].unwrap();
-        assert!((first - 200.0).abs() < 1e-6, "the median of logarithms: {first}");
+        assert!((first - 200.0).abs() < 1e-6, "the median of the logarithms: {first}");
         assert!((last - 400.0).abs() < 1e-6);
-        assert!(found[0].unwrap().0 > 100.0 && found[0].unwrap().0 < 120.0, "a few peers weigh little");
+        assert!(found[0].unwrap().0 > 100.0 && found[0].unwrap().0 < 120.0, "two peers have little weight");
         assert_eq!(estimate_latencies(&[HealthRow::default()], 100, 1000), [None]);
         assert_eq!(measured_latency(&rows[1], 100, 1000), None);
-        assert_eq!(
-            measured_latency(&measured_row(1.0, 1.0, 2.9), 1, 1000),
-            None,
-            "two calls are not typical"
-        );
+        assert_eq!(measured_latency(&measured_row(1.0, 1.0, 2.9), 1, 1000), None, "two calls are not enough");
         assert!((measured_latency(&rows[0], 100, 1000).unwrap() - 200.0).abs() < 1e-6);
     }
 

@@ -1,4 +1,4 @@
-//! Every row of the failure table at every position of the chain, streamed and not, shown and not. The
+//! Tests every row of the failure table at every position in the route, streaming or not, live or not. The
 //! expected outcome is computed here, not by the code under test.
 
 use super::route_fixture::*;
@@ -11,11 +11,11 @@ struct ClassTableRow {
     retried: bool,
     /// Under a route's default policy, and under the inverted one.
     fails_over: [bool; 2],
-    /// Streamed, before any text.
+    /// The reply that fails when streaming, before any text.
     streamed: ScriptedReply,
-    /// Streamed, after half of the answer; `None` if the class cannot occur there.
+    /// The reply that fails when streaming, after half of the answer; `None` if the class cannot occur there.
     midstream: Option<ScriptedReply>,
-    /// Not streamed.
+    /// The reply that fails without streaming.
     complete: ScriptedReply,
 }
 
@@ -34,7 +34,7 @@ fn complete_reply(body: &str) -> ScriptedReply {
     ScriptedReply::Reply { after: NO_DELAY, status: 200, headers: vec![], body: body.to_owned() }
 }
 
-/// The table of docs/architecture.md, with a reply that produces each class.
+/// The table in docs/architecture.md, with replies that produce each class.
 fn class_table() -> Vec<ClassTableRow> {
     use FailureClass::*;
     let half = content_chunk("half");
@@ -120,10 +120,10 @@ fn class_table() -> Vec<ClassTableRow> {
     ]
 }
 
-/// Marks a reply that is replaced.
+/// A placeholder for a reply that the row overrides.
 const PLACEHOLDER_REPLY: ScriptedReply = ScriptedReply::RefuseConnection;
 
-/// Position of the failing candidate. Those before it have no model, and those after it answer.
+/// Position of the failing candidate. Candidates before it reply with 404, and candidates after it answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum FailurePosition {
     Alone,
@@ -134,7 +134,7 @@ enum FailurePosition {
 
 impl FailurePosition {
     /// The number of candidates, and the index of the failing one.
-    fn candidate_count_with_failing_index(self) -> (usize, usize) {
+    fn count_and_failing_index(self) -> (usize, usize) {
         match self {
             Self::Alone => (1, 0),
             Self::First => (3, 0),
@@ -146,9 +146,9 @@ impl FailurePosition {
 
 #[derive(Clone, Copy, Debug)]
 struct ClassTableScenario {
-    place: FailurePosition,
+    position: FailurePosition,
     stream: bool,
-    shows: bool,
+    is_live: bool,
     midstream: bool,
     /// Whether the route's policy is the opposite of the default.
     inverted_policy: bool,
@@ -160,30 +160,30 @@ fn all_scenarios() -> Vec<ClassTableScenario> {
     let retry = |retries, when| RetryPolicy { retries, when, ..RetryPolicy::default() };
     let retries = [retry(0, RetryWhen::Alone), retry(1, RetryWhen::Alone), retry(2, RetryWhen::First)];
     let both = [false, true];
-    let mut settings = Vec::new();
-    for place in
+    let mut scenarios = Vec::new();
+    for position in
         [FailurePosition::Alone, FailurePosition::First, FailurePosition::Middle, FailurePosition::Last]
     {
         for (stream, midstream) in [(false, false), (true, false), (true, true)] {
-            for shows in both {
+            for is_live in both {
                 for inverted_policy in both {
                     for restarts in if midstream { &both[..] } else { &both[..1] } {
                         let scenario = |retry| ClassTableScenario {
-                            place,
+                            position,
                             stream,
-                            shows,
+                            is_live,
                             midstream,
                             inverted_policy,
                             restarts: *restarts,
                             retry,
                         };
-                        settings.extend(retries.map(scenario));
+                        scenarios.extend(retries.map(scenario));
                     }
                 }
             }
         }
     }
-    settings
+    scenarios
 }
 
 #[derive(Debug, PartialEq)]
@@ -193,38 +193,38 @@ struct ClassTableOutcome {
     outcome: Result<&'static str, StopReason>,
     /// The first two words of each notice.
     notices: Vec<String>,
-    /// Text shown of an answer that was never completed.
+    /// The shown part of an answer that was never completed.
     shown: &'static str,
     not_tried: usize,
 }
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 
-fn expected_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
-    let (candidates, at) = setting.place.candidate_count_with_failing_index();
-    let seen = setting.shows && setting.midstream;
-    let can_fail_over = row.fails_over[usize::from(setting.inverted_policy)] && (!seen || setting.restarts);
-    let others = at + 1 < candidates;
-    let times = match setting.retry.when {
+fn expected_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> ClassTableOutcome {
+    let (count, failing) = scenario.position.count_and_failing_index();
+    let seen = scenario.is_live && scenario.midstream;
+    let can_fail_over = row.fails_over[usize::from(scenario.inverted_policy)] && (!seen || scenario.restarts);
+    let has_next = failing + 1 < count;
+    let attempts = match scenario.retry.when {
         _ if !can_fail_over || !row.retried => 1,
-        RetryWhen::Alone if others => 1,
-        _ => 1 + setting.retry.retries as usize,
+        RetryWhen::Alone if has_next => 1,
+        _ => 1 + scenario.retry.retries as usize,
     };
-    let answered = can_fail_over && others;
-    let mut hosts_called = HOSTS[..at].to_vec();
-    hosts_called.extend(vec![HOSTS[at]; times]);
+    let answered = can_fail_over && has_next;
+    let mut hosts_called = HOSTS[..failing].to_vec();
+    hosts_called.extend(vec![HOSTS[failing]; attempts]);
     let mut notices: Vec<String> =
-        HOSTS[..at].iter().map(|host| format!("{host}/m: model_unavailable")).collect();
+        HOSTS[..failing].iter().map(|host| format!("{host}/m: model_unavailable")).collect();
     // The failure that ends a call is part of its error, not a notice.
-    for _ in 0..if answered { times } else { times - 1 } {
-        notices.push(format!("{}/m: {}", HOSTS[at], row.class));
+    for _ in 0..if answered { attempts } else { attempts - 1 } {
+        notices.push(format!("{}/m: {}", HOSTS[failing], row.class));
         if seen {
             notices.push("the stream".to_owned());
         }
     }
     let outcome = if answered {
-        hosts_called.push(HOSTS[at + 1]);
-        Ok(HOSTS[at + 1])
+        hosts_called.push(HOSTS[failing + 1]);
+        Ok(HOSTS[failing + 1])
     } else if seen {
         Err(StopReason::AnswerInterrupted)
     } else if can_fail_over {
@@ -237,40 +237,40 @@ fn expected_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTa
         outcome,
         notices,
         shown: if seen && !answered { "half" } else { "" },
-        not_tried: if answered { 0 } else { candidates - at - 1 },
+        not_tried: if answered { 0 } else { count - failing - 1 },
     }
 }
 
-async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> ClassTableOutcome {
-    let (candidates, at) = setting.place.candidate_count_with_failing_index();
-    let fails = match (&row.midstream, setting.stream) {
-        (Some(reply), true) if setting.midstream => reply,
+async fn observed_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> ClassTableOutcome {
+    let (count, failing) = scenario.position.count_and_failing_index();
+    let failing_reply = match (&row.midstream, scenario.stream) {
+        (Some(reply), true) if scenario.midstream => reply,
         (_, true) => &row.streamed,
         (_, false) => &row.complete,
     };
-    let replies = (0..candidates).map(|index| match index {
-        before if before < at => status_reply(404),
-        this if this == at => fails.clone(),
-        _ if setting.stream => text_reply("ok"),
+    let replies = (0..count).map(|index| match index {
+        before if before < failing => status_reply(404),
+        this if this == failing => failing_reply.clone(),
+        _ if scenario.stream => text_reply("ok"),
         _ => complete_reply(r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#),
     });
-    let mut world = RouteFixture::new(HOSTS.into_iter().zip(replies.map(|reply| vec![reply])));
-    world.stream = setting.stream;
-    let choice = if setting.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
+    let mut fixture = RouteFixture::new(HOSTS.into_iter().zip(replies.map(|reply| vec![reply])));
+    fixture.stream = scenario.stream;
+    let choice = if scenario.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
     let policy = RoutePolicy {
-        retry: setting.retry,
+        retry: scenario.retry,
         on_content_policy: choice,
         on_bad_request: choice,
-        on_unknown: if setting.inverted_policy { StopOrContinue::Stop } else { StopOrContinue::Continue },
-        on_midstream: if setting.restarts { StopOrContinue::Continue } else { StopOrContinue::Stop },
+        on_unknown: if scenario.inverted_policy { StopOrContinue::Stop } else { StopOrContinue::Continue },
+        on_midstream: if scenario.restarts { StopOrContinue::Continue } else { StopOrContinue::Stop },
         ..RoutePolicy::default()
     };
     let mut observer =
-        RecordingObserver { shows_stream: setting.shows, text: String::new(), notices: vec![] };
-    let record = world.call_with_observer(&route(&HOSTS[..candidates], policy), &mut observer).await;
-    let failed = record.attempts.iter().filter(|attempt| attempt.model_ref.provider == HOSTS[at]);
+        RecordingObserver { shows_stream: scenario.is_live, text: String::new(), notices: vec![] };
+    let record = fixture.call_with_observer(&route(&HOSTS[..count], policy), &mut observer).await;
+    let failed = record.attempts.iter().filter(|attempt| attempt.model_ref.provider == HOSTS[failing]);
     for attempt in failed {
-        assert_eq!(attempt.failure.as_ref().unwrap().class, row.class, "{setting:?}");
+        assert_eq!(attempt.failure.as_ref().unwrap().class, row.class, "{scenario:?}");
     }
     let name = |host: &str| HOSTS.into_iter().find(|known| *known == host).unwrap();
     let two_words = |notice: &String| {
@@ -283,7 +283,7 @@ async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> C
             .to_owned()
     };
     ClassTableOutcome {
-        hosts_called: world.transport.hosts_called().iter().map(|host| name(host)).collect(),
+        hosts_called: fixture.transport.hosts_called().iter().map(|host| name(host)).collect(),
         shown: record
             .outcome
             .as_ref()
@@ -298,15 +298,15 @@ async fn observed_outcome(row: &ClassTableRow, setting: ClassTableScenario) -> C
 #[tokio::test(start_paused = true)]
 async fn outcome_matches_table_at_every_position() {
     for row in class_table() {
-        for setting in all_scenarios() {
+        for scenario in all_scenarios() {
             let same_choice = row.fails_over[0] == row.fails_over[1];
-            if setting.midstream && row.midstream.is_none() || setting.inverted_policy && same_choice {
+            if scenario.midstream && row.midstream.is_none() || scenario.inverted_policy && same_choice {
                 continue;
             }
             assert_eq!(
-                observed_outcome(&row, setting).await,
-                expected_outcome(&row, setting),
-                "{}: {setting:?}",
+                observed_outcome(&row, scenario).await,
+                expected_outcome(&row, scenario),
+                "{}: {scenario:?}",
                 row.class
             );
         }

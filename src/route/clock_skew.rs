@@ -1,6 +1,6 @@
 //! Corrects ledger times that cannot be right. If a clock was set back, times written earlier lie in the
-//! future and would keep a candidate unavailable for as long as the clock had been ahead. Every row is read
-//! through this module, which treats such times as if they had never been written.
+//! future and would keep a candidate unavailable for as long as the clock had been ahead. Rows are corrected
+//! here when they are read: such times are ignored or replaced with the current time.
 
 use std::ops::Range;
 
@@ -11,15 +11,15 @@ use crate::ledger::HealthRow;
 /// Allowed difference between the clocks of machines that share a ledger file.
 const CLOCK_SKEW_MS: i64 = 2_000;
 
-/// Length of a probe's lease.
+/// Maximum length of a probe's lease.
 pub(super) const PROBE_LEASE_MS: i64 = 15_000;
 
-/// Longest cooldown and longest retry-after.
+/// Maximum length of a cooldown or a retry-after.
 pub(super) const MAX_COOLDOWN_MS: i64 = 24 * 3_600_000;
 
-/// The time, or 0 if it is further in the future than `longest` allows.
-fn drop_far_future(time: i64, now: i64, longest: i64) -> i64 {
-    if time > now + longest + CLOCK_SKEW_MS { 0 } else { time }
+/// The time, or 0 if it is more than `max_ahead` in the future.
+fn drop_far_future(time: i64, now: i64, max_ahead: i64) -> i64 {
+    if time > now + max_ahead + CLOCK_SKEW_MS { 0 } else { time }
 }
 
 /// For times of past events, which cannot be in the future.
@@ -41,20 +41,22 @@ pub(super) fn correct_health(mut row: HealthRow, now: i64) -> HealthRow {
     row
 }
 
+/// The latest plausible end of a cooldown.
 pub(super) fn latest_cooldown_end(now: i64) -> i64 {
     now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS
 }
 
+/// The latest plausible time of a past event.
 pub(super) fn latest_past_time(now: i64) -> i64 {
     now + CLOCK_SKEW_MS
 }
 
-/// End times of leases that are in use now.
+/// End times, in milliseconds since 1970, of leases that are in use now.
 pub(super) fn live_lease_ends(now: i64) -> Range<i64> {
     now + 1..now + LEASE_MS + CLOCK_SKEW_MS
 }
 
-/// Seconds from `second` on in which a call may have started.
+/// The seconds since `second` in which a call may have started.
 pub(super) fn seconds_since(second: i64, now: i64) -> Range<i64> {
     second..(now + CLOCK_SKEW_MS) / 1000 + 1
 }

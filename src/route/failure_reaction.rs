@@ -1,4 +1,4 @@
-//! The reaction to each failure class: the table of docs/architecture.md.
+//! The reaction to each failure class: the table in docs/architecture.md.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct FailureReaction {
     pub health_signal: HealthSignal,
 }
 
-/// What to leave uncalled after a failure, and for how long.
+/// What not to call after a failure, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cooldown {
     None,
@@ -26,9 +26,9 @@ pub(crate) enum Cooldown {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The reaction to a class under a policy. `gone` means that the provider reported the model as permanently
-/// removed.
-pub(crate) fn reaction_to(class: FailureClass, policy: &RoutePolicy, gone: bool) -> FailureReaction {
+/// The reaction to a class under a policy. `is_retired` means that the provider reported the model as
+/// permanently removed.
+pub(crate) fn reaction_to(class: FailureClass, policy: &RoutePolicy, is_retired: bool) -> FailureReaction {
     let continues = |choice: StopOrContinue| choice == StopOrContinue::Continue;
     let (retry, fail_over, cooldown) = match class {
         FailureClass::Unreachable
@@ -42,7 +42,7 @@ pub(crate) fn reaction_to(class: FailureClass, policy: &RoutePolicy, gone: bool)
         FailureClass::QuotaExhausted => (false, true, Cooldown::Key(15 * MINUTE)),
         FailureClass::Auth => (false, true, Cooldown::Key(5 * MINUTE)),
         FailureClass::ModelUnavailable => {
-            (false, true, Cooldown::Model(if gone { 24 * 60 * MINUTE } else { 10 * MINUTE }))
+            (false, true, Cooldown::Model(if is_retired { 24 * 60 * MINUTE } else { 10 * MINUTE }))
         }
         FailureClass::ContentPolicy => (false, continues(policy.on_content_policy), Cooldown::None),
         // Trying every candidate with a malformed request wastes money.

@@ -1,13 +1,13 @@
 //! Invariants of every call under random faults.
 //!
 //! Faults, timeouts, and pauses are random. The calls of a case share a health store, so breakers and
-//! cooldowns last. The expectations come from the scripted replies.
+//! cooldowns carry over. The expectations come from the scripted replies.
 
 use std::cell::RefCell;
 use std::time::Duration;
 
 use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof};
-use proptest::strategy::Strategy as Drawn;
+use proptest::strategy::Strategy as ProptestStrategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::provider::{ModelRef, Target};
 /// What a host does with one request. Times are in milliseconds.
 #[derive(Clone, Debug)]
 enum GeneratedFault {
-    /// No fault: content after a while, more at intervals, and a regular end.
+    /// No fault: content after a while, `more` pieces at intervals, and a regular end.
     Answers {
         after: u64,
         more: u64,
@@ -33,12 +33,12 @@ enum GeneratedFault {
         after: u64,
         retry_after: Option<u64>,
     },
-    /// Ends without a regular end, with or without content.
+    /// Ends abnormally, with or without content.
     Ends {
         content: Option<u64>,
-        how: ScriptedEnding,
+        ending: ScriptedEnding,
     },
-    /// Sends only keep-alives.
+    /// Sends keep-alives without end, after the content if there is any.
     KeepsAlive {
         content: Option<u64>,
     },
@@ -83,7 +83,7 @@ impl GeneratedFault {
                 return ScriptedReply::Reply { after, status: *status, headers, body: "{}".into() };
             }
             Self::Answers { .. } | Self::Empty => (finish_chunk(), ScriptedEnding::Clean),
-            Self::Ends { how, .. } => (String::new(), *how),
+            Self::Ends { ending, .. } => (String::new(), *ending),
             Self::KeepsAlive { .. } => (": still there\n\n".repeat(3), ScriptedEnding::Hang),
             Self::Malformed { .. } => ("data: {oops\n\n".to_owned(), ScriptedEnding::Clean),
             Self::InBand { code, .. } => (
@@ -129,13 +129,13 @@ struct GeneratedCase {
     /// Choices for midstream, content policy, bad request, and unknown.
     fails_over: [bool; 4],
     stream: bool,
-    shows: bool,
+    is_live: bool,
     timeout: Option<Duration>,
     /// Seconds before each call.
     pauses: Vec<u64>,
 }
 
-fn fault_strategy() -> impl Drawn<Value = GeneratedFault> {
+fn fault_strategy() -> impl ProptestStrategy<Value = GeneratedFault> {
     let after = || prop_oneof![4 => 0..3000_u64, 2 => 3000..40_000_u64, 1 => 40_000..150_000_u64];
     let content = move || proptest::option::of(after());
     let codes = vec!["server_error", "rate_limit_exceeded", "content_filter", "insufficient_quota", "odd"];
@@ -148,7 +148,7 @@ fn fault_strategy() -> impl Drawn<Value = GeneratedFault> {
         4 => (after(), 0..4_u64, 0..20_000_u64).prop_map(|(after, more, every)| GeneratedFault::Answers { after, more, every }),
         2 => Just(GeneratedFault::Refuses),
         5 => status,
-        3 => (content(), proptest::sample::select(endings)).prop_map(|(content, how)| GeneratedFault::Ends { content, how }),
+        3 => (content(), proptest::sample::select(endings)).prop_map(|(content, ending)| GeneratedFault::Ends { content, ending }),
         1 => content().prop_map(|content| GeneratedFault::KeepsAlive { content }),
         1 => content().prop_map(|content| GeneratedFault::Malformed { content }),
         1 => (content(), proptest::sample::select(codes))
@@ -157,7 +157,7 @@ fn fault_strategy() -> impl Drawn<Value = GeneratedFault> {
     ]
 }
 
-fn case_strategy() -> impl Drawn<Value = GeneratedCase> {
+fn case_strategy() -> impl ProptestStrategy<Value = GeneratedCase> {
     let hosts = proptest::collection::vec(proptest::collection::vec(fault_strategy(), 1..6), 1..5);
     let retry = (0..4_u32, any::<bool>(), 0..2000_u64).prop_map(|(retries, first, base)| RetryPolicy {
         retries,
@@ -177,13 +177,13 @@ fn case_strategy() -> impl Drawn<Value = GeneratedCase> {
     let pauses = proptest::collection::vec(prop_oneof![3 => 0..2_u64, 1 => 2..400_u64], 1..12);
     let stream = prop_oneof![3 => Just(true), 1 => Just(false)];
     (hosts, retry, deadlines, any::<[bool; 4]>(), stream, any::<bool>(), timeout, pauses).prop_map(
-        |(hosts, retry, deadlines, fails_over, stream, shows, timeout, pauses)| GeneratedCase {
+        |(hosts, retry, deadlines, fails_over, stream, is_live, timeout, pauses)| GeneratedCase {
             hosts,
             retry,
             deadlines,
             fails_over,
             stream,
-            shows,
+            is_live,
             timeout,
             pauses,
         },
@@ -194,7 +194,7 @@ const HOSTS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Records the availability of every candidate whenever the call continues after a failure.
 struct AvailabilityRecorder<'a> {
-    shows: bool,
+    is_live: bool,
     health: &'a HealthStore,
     retries: &'a RetryBudget,
     targets: Vec<&'a Target>,
@@ -210,7 +210,7 @@ impl AvailabilityRecorder<'_> {
 
 impl CallObserver for AvailabilityRecorder<'_> {
     fn is_live(&self) -> bool {
-        self.shows
+        self.is_live
     }
     fn on_event(&mut self, _event: &StreamEvent) {}
     fn on_notice(&mut self, notice: &CallNotice<'_>) {
@@ -241,8 +241,8 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
         .hosts
         .iter()
         .map(|faults| faults.iter().map(|fault| fault.scripted_reply(case.stream)).collect());
-    let mut world = RouteFixture::new(HOSTS.into_iter().zip(replies));
-    (world.stream, world.timeout) = (case.stream, case.timeout);
+    let mut fixture = RouteFixture::new(HOSTS.into_iter().zip(replies));
+    (fixture.stream, fixture.timeout) = (case.stream, case.timeout);
     let choice =
         |at: usize| if case.fails_over[at] { StopOrContinue::Continue } else { StopOrContinue::Stop };
     let policy = RoutePolicy {
@@ -257,20 +257,20 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
     let route = route(&HOSTS[..case.hosts.len()], policy);
     for (n, pause) in case.pauses.iter().enumerate() {
         tokio::time::sleep(seconds(*pause)).await;
-        let before = world.transport.hosts_called();
+        let before = fixture.transport.hosts_called();
         let mut observer = AvailabilityRecorder {
-            shows: case.shows,
-            health: world.router.health(),
-            retries: &world.router.retry_budget,
+            is_live: case.is_live,
+            health: fixture.router.health(),
+            retries: &fixture.router.retry_budget,
             targets: route.candidates.iter().filter_map(|c| c.target.as_ref().ok()).collect(),
             availability_snapshots: vec![],
             last_resort_count: 0,
         };
         observer.record_availability();
         let start = Instant::now();
-        let options = world.call_options();
+        let options = fixture.call_options();
         let request = crate::chat::Request::from_prompt("hi");
-        let record = world.router.call(&route, &request, &options, &mut observer).await;
+        let record = fixture.router.call(&route, &request, &options, &mut observer).await;
         prop_assert_eq!(record.latency, start.elapsed());
         tally_call(&mut tally.borrow_mut(), &record, &observer);
         check_call_invariants(
@@ -278,7 +278,7 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
             &record,
             &observer,
             &before,
-            &world.transport.hosts_called()[before.len()..],
+            &fixture.transport.hosts_called()[before.len()..],
         )
         .map_err(|why| TestCaseError::fail(format!("call {n}: {why}\n{record:#?}")))?;
     }
@@ -341,7 +341,7 @@ fn check_call_invariants(
         let faults = &case.hosts[tried[n]];
         let nth = before.iter().chain(&called[..n]).filter(|host| *host == HOSTS[tried[n]]).count();
         check_attempt_timing(case, attempt, &faults[nth.min(faults.len() - 1)])?;
-        // Either no candidate is available, or an available one is tried.
+        // If a candidate is available, an available one is tried immediately.
         let is_available = |index: &usize| {
             !tried[..n].contains(index)
                 && !matches!(observer.availability_snapshots[n][*index], Availability::Unavailable { .. })
@@ -386,7 +386,7 @@ fn check_call_invariants(
     Ok(())
 }
 
-/// The attempt respects its timeouts, and a good answer within them counts.
+/// Checks that the attempt respects its timeouts, and that a complete answer within them is accepted.
 fn check_attempt_timing(
     case: &GeneratedCase,
     attempt: &Attempt,
@@ -402,10 +402,11 @@ fn check_attempt_timing(
         prop_assert!(attempt.duration <= *last + case.deadlines.idle, "exceeded the idle timeout");
     }
     // Lower bound of the first-token timeout: own (probe: at most 10 s), minimum share, and remaining time.
-    let least = case.deadlines.first_token.unwrap_or(seconds(30)).min(seconds(5)).min(deadline - start);
+    let min_first_token =
+        case.deadlines.first_token.unwrap_or(seconds(30)).min(seconds(5)).min(deadline - start);
     let steady = contents.windows(2).all(|pair| pair[1] - pair[0] < case.deadlines.idle);
     let quick = if case.stream {
-        contents.first().is_some_and(|first| *first < least) && steady
+        contents.first().is_some_and(|first| *first < min_first_token) && steady
     } else {
         contents.last().is_some_and(|last| *last < deadline - start)
     };

@@ -27,7 +27,7 @@ pub struct HealthStore {
     rng: Arc<Mutex<fastrand::Rng>>,
 }
 
-/// What an attempt tells the health store.
+/// The result of an attempt, for the health store.
 pub(super) struct AttemptFeedback {
     pub(super) role: AttemptRole,
     pub(super) signal: HealthSignal,
@@ -38,16 +38,17 @@ pub(super) struct AttemptFeedback {
     pub(super) latencies_ms: [Option<f64>; 2],
 }
 
-/// Old rows are removed after about one attempt in this many: after those whose time is a multiple of it.
+/// Old rows are removed after about one attempt in this many: those whose time in milliseconds is a multiple
+/// of it.
 const CLEANUP_INTERVAL: i64 = 100;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A model that was not called for this long is forgotten; its pass rates are kept for a year.
+/// A model's health is forgotten if it has not been called for this long; its pass rates are kept for a year.
 const HEALTH_RETENTION_MS: i64 = 90 * DAY_MS;
 const PASS_RATE_RETENTION_MS: i64 = 366 * DAY_MS;
 
-/// Key for all simulators, whose port changes with each start.
+/// Base URL in the keys of all simulators, because their port changes with each start.
 const SIMULATOR_BASE_URL: &str = "simulator";
 
 /// The key of a model's row in the ledger.
@@ -59,7 +60,7 @@ pub(super) fn health_key(target: &Target) -> HealthKey {
 
 fn cooldown_key(target: &Target) -> String {
     match target.key_fingerprint() {
-        Some(print) => print,
+        Some(fingerprint) => fingerprint,
         None => format!("{} at {}", target.model_ref.provider, health_key(target).base_url),
     }
 }
@@ -95,12 +96,12 @@ impl HealthStore {
         ledger.enqueue(move |rows| rows.update_route_stats(&name, |row| row.clone_from(&stats)));
         for target in route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().ok()) {
             let key = health_key(target);
-            let known = self.ledger.read(|rows| rows.health(&key));
-            let measured = move |row: &mut HealthRow| {
+            let source = self.ledger.read(|rows| rows.health(&key));
+            let copy_latencies = move |row: &mut HealthRow| {
                 (row.first_token, row.token, row.measured_at) =
-                    (known.first_token, known.token, known.measured_at);
+                    (source.first_token, source.token, source.measured_at);
             };
-            ledger.enqueue(move |rows| rows.update_health(&key, measured));
+            ledger.enqueue(move |rows| rows.update_health(&key, copy_latencies));
         }
         if let Some(floor) = &route.policy.requirements.quality {
             let set = floor.set.to_string_lossy().into_owned();
@@ -122,14 +123,17 @@ impl HealthStore {
         if keys.is_empty() {
             return Vec::new();
         }
-        let found = self.ledger.read(|rows| {
+        let availabilities: Vec<Availability> = self.ledger.read(|rows| {
             keys.iter()
                 .map(|(key, cooldown_key)| availability_from_rows(rows, key, cooldown_key, now))
                 .collect::<SqlResult<_>>()
         });
         // If the ledger cannot be read, assume that every model is ready.
-        let known: Vec<Availability> = found;
-        if known.len() == keys.len() { known } else { vec![Availability::Ready; keys.len()] }
+        if availabilities.len() == keys.len() {
+            availabilities
+        } else {
+            vec![Availability::Ready; keys.len()]
+        }
     }
 
     pub fn report(&self, target: &Target) -> HealthReport {
@@ -178,7 +182,7 @@ impl HealthStore {
             .enqueue(move |rows| rows.update_route_stats(&route, |row| row.leader.clone_from(&leader)));
     }
 
-    /// Spent today, in nano-dollars: real, then simulated.
+    /// Today's spending in nano-dollars: real, then simulated.
     pub fn spent_today(&self) -> [NanoDollars; 2] {
         let now = self.now();
         self.ledger.read(|rows| spend_on_day(rows, now))
@@ -198,7 +202,7 @@ impl HealthStore {
             .await;
     }
 
-    /// Records what an attempt taught; the receiver gets the breaker's transition, if any.
+    /// Records the result of an attempt; the receiver gets the breaker's transition, if any.
     pub(super) fn record_feedback_with_ack(
         &self,
         target: &Target,
@@ -227,14 +231,14 @@ impl HealthStore {
                 rows.remove_pass_rates_before(now - PASS_RATE_RETENTION_MS)?;
             }
             let latest = clock_skew::latest_cooldown_end(now);
-            let why = feedback.class.map_or("", FailureClass::as_str);
+            let reason = feedback.class.map_or("", FailureClass::as_str);
             let cooldown = match feedback.cooldown {
                 Cooldown::None => None,
                 Cooldown::Key(span) => Some(("", span)),
                 Cooldown::Model(span) => Some((model.as_str(), span)),
             };
             if let Some((model, span)) = cooldown {
-                rows.extend_cooldown(&cooldown_key, model, now + to_millis(span), why, latest)?;
+                rows.extend_cooldown(&cooldown_key, model, now + to_millis(span), reason, latest)?;
             }
             rows.update_health(&key, |row| feedback.apply_to(row, now, random))
         }

@@ -1,4 +1,4 @@
-//! Broken streams: what the user sees, what is billed, and what must not be shown.
+//! Broken streams: what is shown, what is billed, and what must not be shown.
 
 use std::sync::Arc;
 
@@ -46,12 +46,12 @@ async fn last_candidate_failure_sends_no_restart_notice() {
         ending: ScriptedEnding::Clean,
     };
     let retry = RetryPolicy { retries: 0, ..RetryPolicy::default() };
-    for scene in [half, filtered] {
+    for reply in [half, filtered] {
         let restart = RoutePolicy { on_midstream: StopOrContinue::Continue, retry, ..RoutePolicy::default() };
         let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-        let world = RouteFixture::new([("a", vec![scene])]);
+        let fixture = RouteFixture::new([("a", vec![reply])]);
         let error =
-            world.call_with_observer(&route(&["a"], restart), &mut observer).await.outcome.unwrap_err();
+            fixture.call_with_observer(&route(&["a"], restart), &mut observer).await.outcome.unwrap_err();
         assert_eq!(
             (error.reason, error.shown_text.as_str()),
             (StopReason::AnswerInterrupted, "half"),
@@ -63,14 +63,15 @@ async fn last_candidate_failure_sends_no_restart_notice() {
 
 #[tokio::test(start_paused = true)]
 async fn error_finish_reason_interrupts_shown_response() {
-    let ends = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"error\"}]}\n\n".to_owned();
+    let error_finish =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"error\"}]}\n\n".to_owned();
     let half = ScriptedReply::Stream {
-        pieces: vec![(NO_DELAY, content_chunk("half")), (NO_DELAY, ends)],
+        pieces: vec![(NO_DELAY, content_chunk("half")), (NO_DELAY, error_finish)],
         ending: ScriptedEnding::Clean,
     };
-    let world = RouteFixture::new([("a", vec![half]), ("b", vec![text_reply("whole")])]);
+    let fixture = RouteFixture::new([("a", vec![half]), ("b", vec![text_reply("whole")])]);
     let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let record = world.call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer).await;
+    let record = fixture.call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer).await;
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::AnswerInterrupted);
     assert_eq!(observer.text, "half");
 }
@@ -83,10 +84,10 @@ async fn empty_response_keeps_reported_usage() {
         ScriptedReply::Stream { pieces: vec![(NO_DELAY, empty.to_owned())], ending: ScriptedEnding::Clean };
     let replied =
         ScriptedReply::Reply { after: NO_DELAY, status: 200, headers: vec![], body: whole.to_owned() };
-    for (scene, stream) in [(streamed, true), (replied, false)] {
-        let mut world = RouteFixture::new([("a", vec![scene])]);
-        world.stream = stream;
-        let record = world.call(&route(&["a"], RoutePolicy::default())).await;
+    for (reply, stream) in [(streamed, true), (replied, false)] {
+        let mut fixture = RouteFixture::new([("a", vec![reply])]);
+        fixture.stream = stream;
+        let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
         assert_eq!(failure_classes(&record)[0], FailureClass::Empty);
         assert_eq!(record.attempts[0].usage.and_then(|u| u.output_tokens), Some(5000), "streamed: {stream}");
     }
@@ -98,10 +99,10 @@ async fn caller_timeout_midstream_is_timeout() {
         pieces: vec![(NO_DELAY, content_chunk("half"))],
         ending: ScriptedEnding::Hang,
     };
-    let mut world = RouteFixture::new([("a", vec![stalls])]);
-    world.timeout = Some(seconds(2));
+    let mut fixture = RouteFixture::new([("a", vec![stalls])]);
+    fixture.timeout = Some(seconds(2));
     let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let error = world
+    let error = fixture
         .call_with_observer(&route(&["a"], RoutePolicy::default()), &mut observer)
         .await
         .outcome
@@ -118,12 +119,12 @@ async fn in_stream_error_formats_fail_over() {
     ];
     for body in bodies {
         let content = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"half\"}}]}\n\n".to_owned();
-        let scene = ScriptedReply::Stream {
+        let reply = ScriptedReply::Stream {
             pieces: vec![(NO_DELAY, content), (NO_DELAY, body.to_owned())],
             ending: ScriptedEnding::Clean,
         };
-        let world = RouteFixture::new([("a", vec![scene]), ("b", vec![text_reply("ok")])]);
-        let record = world.call(&route(&["a", "b"], RoutePolicy::default())).await;
+        let fixture = RouteFixture::new([("a", vec![reply]), ("b", vec![text_reply("ok")])]);
+        let record = fixture.call(&route(&["a", "b"], RoutePolicy::default())).await;
         assert_eq!(failure_classes(&record), [FailureClass::ServerError], "{body}");
         assert_eq!(response_text(&record), "ok");
     }
@@ -138,9 +139,9 @@ async fn empty_finish_reason_before_done_succeeds() {
     };
     let pieces =
         vec![(NO_DELAY, chunk("null")), (NO_DELAY, chunk("\"\"")), (NO_DELAY, "data: [DONE]\n\n".to_owned())];
-    let world =
+    let fixture =
         RouteFixture::new([("a", vec![ScriptedReply::Stream { pieces, ending: ScriptedEnding::Clean }])]);
-    assert_eq!(response_text(&world.call(&route(&["a"], RoutePolicy::default())).await), "xx");
+    assert_eq!(response_text(&fixture.call(&route(&["a"], RoutePolicy::default())).await), "xx");
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,8 +150,8 @@ async fn echoed_key_is_redacted_from_attempts() {
     let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
     let provider = Provider { base_url: "https://a/v1".into(), base_url_variable: None, ..row };
     let model_ref = ModelRef { provider: "openai".into(), model: "m".into() };
-    let look = |_: &str| Some(key.to_owned());
-    let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &look);
+    let lookup = |_: &str| Some(key.to_owned());
+    let target = Target::resolve(model_ref.clone(), &Arc::new(provider), &Catalog::default(), &lookup);
     let route = Route {
         name: None,
         candidates: vec![Candidate::new(model_ref, target)],
@@ -161,11 +162,11 @@ async fn echoed_key_is_redacted_from_attempts() {
         let body = format!(
             "{{\"error\":{{\"message\":\"{message}\",\"code\":\"{key}\"}},\"request_id\":\"{key}\"}}"
         );
-        let world = RouteFixture::new([(
+        let fixture = RouteFixture::new([(
             "a",
             vec![status_reply_with(400, vec![("x-request-id", key.to_owned())], &body)],
         )]);
-        let attempts = format!("{:?}", world.call(&route).await.attempts);
+        let attempts = format!("{:?}", fixture.call(&route).await.attempts);
         assert!(!attempts.contains("planted"), "{attempts}");
     }
 }

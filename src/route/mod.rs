@@ -2,8 +2,8 @@
 //! retries, and failover. Depends on `catalog`, `chat`, `dialect`, `ledger`, and `provider`.
 //!
 //! Only the class of a failure decides between retry, failover, and stop ([`reaction`]); nothing here looks
-//! at an HTTP status or a provider's error text. One loop serves streamed and complete answers
-//! ([`Router::call`]). Tests pass in the clock and the random generator, so they never wait.
+//! at an HTTP status or a provider's error text. One loop handles both streamed and complete answers
+//! ([`Router::call`]). Tests pass in the clock and the random number generator, so they never wait.
 
 mod availability;
 mod backoff;
@@ -64,8 +64,8 @@ pub(crate) use router::{BreakerOpened, BreakerOpenedFn};
 pub use router::{CallOptions, Router};
 pub(crate) use skip_reason::{MissingPassRate, SkipReason, format_duration};
 
-/// Milliseconds for ledger times, at most half of `i64::MAX`, so that adding them to a timestamp cannot
+/// A duration in milliseconds, capped at half of `i64::MAX` so that adding it to a ledger timestamp cannot
 /// overflow.
-fn to_millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 2)
+fn to_millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

@@ -8,8 +8,8 @@ use crate::chat::{Failure, StreamEvent};
 use crate::provider::{ModelRef, RequestAdjustment};
 
 pub trait CallObserver: Send {
-    /// Whether events are shown as they arrive. Shown text cannot be taken back, so an answer that breaks off
-    /// after its first text is then not failed over.
+    /// Whether events are shown as they arrive. Shown text cannot be taken back, so if the answer breaks off
+    /// after that, the call fails over only if the route's `on_midstream` allows it.
     fn is_live(&self) -> bool;
 
     /// Called for each event of the answer, as it arrives.
@@ -36,12 +36,13 @@ pub enum CallNotice<'a> {
         model: &'a ModelRef,
         failure: &'a Failure,
     },
-    /// No candidate is available; the one that is available soonest is tried.
+    /// No candidate is available, so the one that becomes available soonest is tried.
     LastResort {
         model: &'a ModelRef,
+        skip: &'a SkipReason,
         wait: Duration,
     },
-    /// The candidate is unavailable and another one is tried in its place.
+    /// The candidate cannot be tried now, so the call continues with another one.
     Skipped {
         model: &'a ModelRef,
         skip: &'a SkipReason,
@@ -67,12 +68,12 @@ impl fmt::Display for CallNotice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AttemptFailed { model, failure } => write!(f, "{model}: {failure}"),
-            Self::LastResort { model, wait } => {
+            Self::LastResort { model, skip, wait } => {
                 let when = match wait.is_zero() {
                     true => "now".to_owned(),
                     false => format!("in {:.1} s", wait.as_secs_f64()),
                 };
-                write!(f, "no candidate is available; trying {model} {when} anyway")
+                write!(f, "{model}: {skip}; trying it {when} because no other candidate is ready")
             }
             Self::Skipped { model, skip } => write!(f, "skipping {model}: {skip}"),
             Self::RequestAdjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),

@@ -1,7 +1,7 @@
 //! Simulated outages at one request per second: how many calls reach the failing provider, how often the
 //! order changes, and how soon it recovers.
 //!
-//! `cargo test --lib outage -- --nocapture` prints the figures. The paused clock makes minutes pass
+//! `cargo test --lib outage -- --nocapture` prints the numbers. With the paused clock, minutes pass
 //! instantly.
 
 use std::sync::{Arc, Mutex};
@@ -15,10 +15,12 @@ use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply, Scripte
 const MINUTE: u64 = 60;
 
 struct OutageCall {
+    /// When the request was sent, in seconds since the start.
     sent: u64,
     first_choice: String,
     calls_to_a: usize,
     answered_by: String,
+    /// When the answer was complete, since the start.
     answered: Duration,
 }
 
@@ -32,17 +34,17 @@ async fn run_one_request_per_second(
         "a" => a(now.as_secs()),
         _ => healthy_reply(),
     };
-    let world = Arc::new(RouteFixture::with_transport(ScriptedTransport::from_script(Box::new(script))));
+    let fixture = Arc::new(RouteFixture::with_transport(ScriptedTransport::from_script(Box::new(script))));
     let route = Arc::new(route(&["a", "b"], RoutePolicy::default()));
     let start = tokio::time::Instant::now();
     let mut calls = Vec::new();
     for sent in 0..length {
         tokio::time::sleep_until(start + seconds(sent)).await;
-        let (world, route) = (Arc::clone(&world), Arc::clone(&route));
+        let (fixture, route) = (Arc::clone(&fixture), Arc::clone(&route));
         calls.push(tokio::spawn(async move {
-            let options = CallOptions { id: format!("call {sent}"), ..world.call_options() };
+            let options = CallOptions { id: format!("call {sent}"), ..fixture.call_options() };
             let record =
-                world.router.call(&route, &Request::from_prompt("hi"), &options, &mut SilentObserver).await;
+                fixture.router.call(&route, &Request::from_prompt("hi"), &options, &mut SilentObserver).await;
             OutageCall {
                 sent,
                 first_choice: record.attempts[0].model_ref.provider.clone(),
@@ -100,17 +102,20 @@ async fn outage_switches_provider_once_until_recovery() {
         let calls = count_calls_to_a(&results, down, up);
         let changes = count_answering_provider_changes(&results);
         let last_of_b = results.iter().rev().find(|call| call.answered_by == "b").map_or(0, |call| call.sent);
-        let back = (last_of_b + 1).saturating_sub(up);
+        let recovered_after = (last_of_b + 1).saturating_sub(up);
         println!(
             "outage of 30 min ({name}): {calls} of 1800 calls reach it, {changes} changes of answering provider, recovered \
-             after {back} s"
+             after {recovered_after} s"
         );
         // Three failures open the breaker; the first probes follow after 15, 30, and 60 s, later ones every
         // 120 s.
         assert!(calls <= undetected + 3 + 3 + 30 * 60 * 13 / 10 / 120 + 1, "{name}: {calls} calls");
         assert_eq!(changes, 2, "{name}: one switch away and one back");
         // The breaker stays open for at most 144 s, and then needs two successful probes.
-        assert!(back <= 144 + 2 && results.iter().any(|call| call.sent > up + back), "{name}: {back} s");
+        assert!(
+            recovered_after <= 144 + 2 && results.iter().any(|call| call.sent > up + recovered_after),
+            "{name}: {recovered_after} s"
+        );
     }
 }
 

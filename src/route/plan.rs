@@ -38,7 +38,7 @@ pub struct Plan {
     pub missing_pass_rates: Vec<(ModelRef, MissingPassRate)>,
     /// The model that wrote the conversation's last answer, if the route does not contain it.
     pub foreign_model: Option<String>,
-    /// Whether the first candidate comes first only to be measured.
+    /// Whether the first candidate is first only to be measured.
     pub is_exploration: bool,
     /// The route's first choice, if it changed.
     pub(super) new_leader: Option<String>,

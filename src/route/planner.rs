@@ -106,16 +106,16 @@ impl Router {
             pass_rates: vec![None; route.candidates.len()],
             weight_shares: vec![1.0; route.candidates.len()],
         };
-        let weighted = route.name.as_ref().filter(|_| route.is_weighted());
-        if !estimates && requirements.quality.is_none() && weighted.is_none() {
+        let weighted_route = route.name.as_ref().filter(|_| route.is_weighted());
+        if !estimates && requirements.quality.is_none() && weighted_route.is_none() {
             return empty();
         }
-        let found = health.ledger().read(|rows| {
+        let snapshot = health.ledger().read(|rows| {
             let mut snapshot = empty();
             if estimates {
                 snapshot.route_stats = rows.route_stats(&route.stats_key())?;
             }
-            let weights = weighted.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
+            let weights = weighted_route.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
             for (n, candidate) in route.candidates.iter().enumerate() {
                 let stored = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
                 snapshot.weight_shares[n] = stored.map_or(1.0, |row| row.share);
@@ -130,7 +130,7 @@ impl Router {
             SqlResult::Ok(Some(snapshot))
         });
         // If the ledger cannot be read, plan as if nothing were known.
-        found.unwrap_or_else(empty)
+        snapshot.unwrap_or_else(empty)
     }
 
     /// Sorts the steps to try by the strategy, given their weights. Skipped candidates come last.
@@ -195,24 +195,26 @@ fn estimate_candidates(
     now: i64,
 ) -> Vec<CandidateEstimate> {
     let input_tokens = estimate_input_tokens(request);
-    let (output_tokens, assumed) = estimate_output_tokens(&snapshot.route_stats, request.max_output_tokens);
+    let (output_tokens, is_output_assumed) =
+        estimate_output_tokens(&snapshot.route_stats, request.max_output_tokens);
     let times = estimate_latencies(&snapshot.health, output_tokens, now);
-    let each = route.candidates.iter().zip(&snapshot.health).zip(times);
-    each.map(|((candidate, row), times)| {
-        let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
-        let price = facts.map(|facts| &facts.pricing);
-        CandidateEstimate {
-            input_tokens,
-            output_tokens,
-            is_output_assumed: assumed,
-            cost: estimate_cost(price, input_tokens, output_tokens, snapshot.route_stats.cached_share),
-            first_token: times.map(|(first, _)| duration_from_millis(first)),
-            latency: times.map(|(_, last)| duration_from_millis(last)),
-            measurements: measurement_count(row, now),
-            error_rate: super::breaker::error_rate(row, now),
-        }
-    })
-    .collect()
+    let inputs = route.candidates.iter().zip(&snapshot.health).zip(times);
+    inputs
+        .map(|((candidate, row), times)| {
+            let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
+            let price = facts.map(|facts| &facts.pricing);
+            CandidateEstimate {
+                input_tokens,
+                output_tokens,
+                is_output_assumed,
+                cost: estimate_cost(price, input_tokens, output_tokens, snapshot.route_stats.cached_share),
+                first_token: times.map(|(first, _)| duration_from_millis(first)),
+                latency: times.map(|(_, last)| duration_from_millis(last)),
+                measurements: measurement_count(row, now),
+                error_rate: super::breaker::error_rate(row, now),
+            }
+        })
+        .collect()
 }
 
 /// Clamps out-of-range estimates, which would panic in `Duration`.
@@ -220,15 +222,15 @@ fn duration_from_millis(milliseconds: f64) -> Duration {
     Duration::try_from_secs_f64((milliseconds / 1000.0).clamp(0.0, 1e9)).unwrap_or_default()
 }
 
-/// Whether the target can take this request and the candidate's conditions match it.
+/// The candidate's target, if it can handle this request and the candidate's conditions match it.
 fn check_callable<'a>(
     candidate: &'a Candidate,
     request: &Request,
     hints: &RoutingHints,
 ) -> Result<&'a Target, SkipReason> {
     let target = candidate.target.as_ref().map_err(|error| SkipReason::TargetError(error.clone()))?;
-    if let Some(which) = unmet_condition(&candidate.when, request, hints) {
-        return Err(SkipReason::ConditionNotMet(which));
+    if let Some(description) = unmet_condition(&candidate.when, request, hints) {
+        return Err(SkipReason::ConditionNotMet(description));
     }
     let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
     // Most prompts fit even at one token per byte. Between the two bounds only the provider can tell, and a
@@ -245,7 +247,7 @@ fn check_callable<'a>(
     }
 }
 
-/// The first condition that the request does not meet, as a description of the requests the candidate is for.
+/// The first condition that the request does not meet, as a description of the requests that meet it.
 fn unmet_condition(when: &CandidateConditions, request: &Request, hints: &RoutingHints) -> Option<String> {
     let tokens = estimate_input_tokens(request);
     let attached =
@@ -255,17 +257,18 @@ fn unmet_condition(when: &CandidateConditions, request: &Request, hints: &Routin
         (when.attachments, attached, "attachments"),
         (when.schema, request.response_format.is_some(), "a schema"),
     ];
-    if let Some(most) = when.max_input_tokens.filter(|most| tokens > *most) {
-        return Some(format!("requests with at most {most} input tokens (this one has ~{tokens})"));
+    if let Some(max) = when.max_input_tokens.filter(|max| tokens > *max) {
+        return Some(format!("requests with at most {max} input tokens (this one has ~{tokens})"));
     }
-    if let Some(least) = when.min_input_tokens.filter(|least| tokens < *least) {
-        return Some(format!("requests with at least {least} input tokens (this one has ~{tokens})"));
+    if let Some(min) = when.min_input_tokens.filter(|min| tokens < *min) {
+        return Some(format!("requests with at least {min} input tokens (this one has ~{tokens})"));
     }
     if let Some(label) = when.label.as_ref().filter(|label| hints.label.as_ref() != Some(label)) {
         return Some(format!("requests labeled `{label}`"));
     }
-    let unmet = flags.into_iter().find(|(wanted, is, _)| wanted.is_some_and(|wanted| wanted != *is));
-    unmet.map(|(_, is, what)| format!("requests {} {what}", if is { "without" } else { "with" }))
+    let unmet =
+        flags.into_iter().find(|(required, actual, _)| required.is_some_and(|required| required != *actual));
+    unmet.map(|(_, actual, what)| format!("requests {} {what}", if actual { "without" } else { "with" }))
 }
 
 /// Checks a candidate against the route's requirements. `Ok(Some(_))` means that a score is missing, which
@@ -319,7 +322,7 @@ fn check_quality_floor(
         .as_ref()
         .map(|score| Duration::from_millis(u64::try_from(now - score.measured_at).unwrap_or(0)));
     let changed = score.as_ref().is_some_and(|score| score.set_digest != floor.digest);
-    let fresh = !changed && age.is_some_and(|age| floor.max_age.is_none_or(|most| age <= most));
+    let fresh = !changed && age.is_some_and(|age| floor.max_age.is_none_or(|max_age| age <= max_age));
     let missing = MissingPassRate { set: floor.set.clone(), age, is_set_changed: changed };
     match (score, floor.on_missing) {
         (Some(score), _) if fresh => {

@@ -22,13 +22,13 @@ fn step_labels(plan: &Plan) -> Vec<String> {
 }
 
 fn planned_labels(
-    world: &RouteFixture,
+    fixture: &RouteFixture,
     route: &Route,
     request: &Request,
     label: Option<&str>,
 ) -> Vec<String> {
     let hints = RoutingHints { label: label.map(str::to_owned), sticky_key: None };
-    step_labels(&world.router.plan(route, request, &hints))
+    step_labels(&fixture.router.plan(route, request, &hints))
 }
 
 fn three_host_fixture() -> RouteFixture {
@@ -49,12 +49,12 @@ fn set_price(route: &mut Route, n: usize, input: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn condition_cases() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut route = route(&["a", "b"], RoutePolicy::default());
-    let mut check = |when: CandidateConditions, request: &Request, label: Option<&str>, there: bool| {
+    let mut check = |when: CandidateConditions, request: &Request, label: Option<&str>, is_tried: bool| {
         route.candidates[0].when = when.clone();
-        let expected = if there { vec!["a", "b"] } else { vec!["a:condition", "b"] };
-        assert_eq!(planned_labels(&world, &route, request, label), expected, "{when:?}");
+        let expected = if is_tried { vec!["a", "b"] } else { vec!["a:condition", "b"] };
+        assert_eq!(planned_labels(&fixture, &route, request, label), expected, "{when:?}");
     };
     let short = Request::from_prompt("hi");
     let long = Request::from_prompt("x".repeat(4000));
@@ -63,16 +63,16 @@ async fn condition_cases() {
     check(CandidateConditions { max_input_tokens: Some(1000), ..any() }, &long, None, true);
     check(CandidateConditions { min_input_tokens: Some(2), ..any() }, &short, None, false);
     check(CandidateConditions { min_input_tokens: Some(1), ..any() }, &short, None, true);
-    let labelled = CandidateConditions { label: Some("simple".into()), ..any() };
-    check(labelled.clone(), &short, None, false);
-    check(labelled.clone(), &short, Some("hard"), false);
-    check(labelled, &short, Some("simple"), true);
+    let labeled = CandidateConditions { label: Some("simple".into()), ..any() };
+    check(labeled.clone(), &short, None, false);
+    check(labeled.clone(), &short, Some("hard"), false);
+    check(labeled, &short, Some("simple"), true);
     let mut with_tools = short.clone();
     with_tools.tools.push(Tool::ProviderSpecific(serde_json::json!({})));
-    for (wanted, request, there) in
+    for (required, request, is_tried) in
         [(true, &short, false), (true, &with_tools, true), (false, &short, true), (false, &with_tools, false)]
     {
-        check(CandidateConditions { tools: Some(wanted), ..any() }, request, None, there);
+        check(CandidateConditions { tools: Some(required), ..any() }, request, None, is_tried);
     }
     check(CandidateConditions { attachments: Some(true), ..any() }, &short, None, false);
     check(CandidateConditions { schema: Some(false), ..any() }, &short, None, true);
@@ -80,17 +80,17 @@ async fn condition_cases() {
 
 #[tokio::test(start_paused = true)]
 async fn duplicate_model_is_skipped() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut duplicate = route(&["a", "a", "b"], RoutePolicy::default());
     duplicate.candidates[0].when.label = Some("x".into());
     let request = Request::from_prompt("hi");
-    assert_eq!(planned_labels(&world, &duplicate, &request, Some("x")), ["a", "a:duplicate", "b"]);
-    assert_eq!(planned_labels(&world, &duplicate, &request, None), ["a:condition", "a", "b"]);
+    assert_eq!(planned_labels(&fixture, &duplicate, &request, Some("x")), ["a", "a:duplicate", "b"]);
+    assert_eq!(planned_labels(&fixture, &duplicate, &request, None), ["a:condition", "a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn required_capability_skips_unknown_candidate() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let requirements = CandidateRequirements {
         capabilities: vec![Capability::JsonSchema],
         ..CandidateRequirements::default()
@@ -100,34 +100,38 @@ async fn required_capability_skips_unknown_candidate() {
     edit_facts(&mut route, 1, |facts| facts.capabilities.set(Capability::JsonSchema, true));
     let request = Request::from_prompt("hi");
     assert_eq!(
-        planned_labels(&world, &route, &request, None),
+        planned_labels(&fixture, &route, &request, None),
         ["a:lacks_capability", "b", "c:capability_unknown"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn cost_strategy_cases() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut route =
         route(&["a", "b", "c"], RoutePolicy { strategy: Strategy::Cheapest, ..RoutePolicy::default() });
     set_price(&mut route, 0, 3_000_000_000);
     set_price(&mut route, 1, 1_000_000_000);
     let request = Request::from_prompt("hi");
-    assert_eq!(planned_labels(&world, &route, &request, None), ["b", "a", "c:price_unknown"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["b", "a", "c:price_unknown"]);
     route.policy.strategy = Strategy::Priority;
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c"], "the price does not matter");
+    assert_eq!(
+        planned_labels(&fixture, &route, &request, None),
+        ["a", "b", "c"],
+        "the price does not matter"
+    );
     // 1 input token and an assumed 400 output tokens, at $3 and $1 per million.
     route.policy.requirements.max_cost = Some(1_000_000);
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a:max_cost", "b", "c:price_unknown"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:max_cost", "b", "c:price_unknown"]);
     // The route's measured answers are short.
     let usage = Usage { input_tokens: Some(1), output_tokens: Some(10), ..Usage::default() };
-    world.router.health().record_route_stats("test", &usage);
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c:price_unknown"]);
+    fixture.router.health().record_route_stats("test", &usage);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a", "b", "c:price_unknown"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn measured_latency_cases() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut route = route(&["a", "b"], RoutePolicy { strategy: Strategy::Fastest, ..RoutePolicy::default() });
     let request = Request::from_prompt("hi");
     let measured = |milliseconds: f64, weight| {
@@ -137,24 +141,24 @@ async fn measured_latency_cases() {
     let put = |n: usize, milliseconds, weight| {
         let key = super::health_store::health_key(route.candidates[n].target.as_ref().unwrap());
         let change = measured(milliseconds, weight);
-        world.router.health().ledger().write(move |rows| {
+        fixture.router.health().ledger().write(move |rows| {
             rows.update_health(&key, |row| change(row))?;
             Ok(())
         })
     };
     put(0, 900.0, 50.0).await;
     put(1, 300.0, 50.0).await;
-    assert_eq!(planned_labels(&world, &route, &request, None), ["b", "a"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["b", "a"]);
     route.policy.strategy = Strategy::Priority;
     route.policy.requirements.max_p50 = Some(Duration::from_millis(800));
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a:max_p50", "b"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:max_p50", "b"]);
     route.policy.requirements.max_p50 = Some(Duration::from_millis(1000));
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn quality_floor_cases() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let floor = |missing, max_age| QualityFloor {
         set: "/s.yaml".into(),
         digest: "d".into(),
@@ -163,68 +167,68 @@ async fn quality_floor_cases() {
         on_missing: missing,
     };
     let mut route = route(&["a", "b", "c"], RoutePolicy::default());
-    let (health, request) = (world.router.health(), Request::from_prompt("hi"));
+    let (health, request) = (fixture.router.health(), Request::from_prompt("hi"));
     for (n, passed) in [(0, 79), (1, 80)] {
         let model = route.candidates[n].model_ref.clone();
         health.record_pass_rate(std::path::Path::new("/s.yaml"), "d", &model, passed, 100 - passed);
     }
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Warn, None));
-    let plan = world.router.plan(&route, &request, &RoutingHints::default());
+    let plan = fixture.router.plan(&route, &request, &RoutingHints::default());
     assert_eq!(step_labels(&plan), ["a:quality", "b", "c"]);
     assert_eq!(plan.missing_pass_rates.len(), 1, "c has no score");
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Skip, None));
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a:quality", "b", "c:quality_unknown"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:quality", "b", "c:quality_unknown"]);
     // An hour later, the scores are too old.
     tokio::time::advance(Duration::from_secs(3600)).await;
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Skip, Some(Duration::from_secs(3599))));
     let all = ["a:quality_unknown", "b:quality_unknown", "c:quality_unknown"];
-    assert_eq!(planned_labels(&world, &route, &request, None), all);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), all);
     // Scores for an older version of the set do not count.
     let changed = QualityFloor { digest: "e".into(), ..floor(OnMissingPassRate::Skip, None) };
     route.policy.requirements.quality = Some(changed);
-    assert_eq!(planned_labels(&world, &route, &request, None), all);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), all);
     // A run without scored cases does not count.
     let score = PassRateRow { measured_at: health.now() + 1, passed: 0, scored: 0, set_digest: "d".into() };
     let model = route.candidates[1].model_ref.to_string();
     health.ledger().write(move |rows| rows.put_pass_rate("/s.yaml", &model, &score, i64::MAX)).await;
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Warn, None));
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a:quality", "b", "c"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:quality", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn conversation_stays_with_last_model() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut route = route(&["a", "b", "c"], RoutePolicy::default());
     let answer =
         Message { role: Role::Assistant, parts: vec![Part::from_text("yes")], model_ref: Some("b/m".into()) };
     let mut request = Request::from_prompt("hi");
     request.messages.extend([answer, Message::from_user("go on")]);
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a:conversation", "b", "c:conversation"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:conversation", "b", "c:conversation"]);
     route.policy.on_conversation = StopOrContinue::Continue;
-    assert_eq!(planned_labels(&world, &route, &request, None), ["b", "a", "c"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["b", "a", "c"]);
     // A model outside the route cannot keep the conversation.
     request.messages[1].model_ref = Some("elsewhere/m".into());
     route.policy.on_conversation = StopOrContinue::Stop;
-    assert_eq!(planned_labels(&world, &route, &request, None), ["a", "b", "c"]);
+    assert_eq!(planned_labels(&fixture, &route, &request, None), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn balanced_strategy_keeps_leader_within_margin() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let weights = BalanceWeights { cost: 1.0, latency: 0.0, reliability: 0.0 };
     let mut route =
         route(&["a", "b"], RoutePolicy { strategy: Strategy::Balanced(weights), ..RoutePolicy::default() });
     let request = Request::from_prompt("hi");
     set_price(&mut route, 0, 100_000_000_000);
     set_price(&mut route, 1, 90_000_000_000);
-    let first = |route: &Route| planned_labels(&world, route, &request, None)[0].clone();
-    world.router.health().record_leader("test", "a/m");
+    let first = |route: &Route| planned_labels(&fixture, route, &request, None)[0].clone();
+    fixture.router.health().record_leader("test", "a/m");
     // Both candidates have enough measurements, so that none is explored.
     for candidate in &route.candidates {
         let key = super::health_store::health_key(candidate.target.as_ref().unwrap());
         let first_token = DecayedMean { mean: 5.0, weight: 9.0 };
         let change = move |row: &mut HealthRow| (row.first_token, row.measured_at) = (first_token, NOW_MS);
-        world.router.health().ledger().write(move |rows| rows.update_health(&key, change)).await;
+        fixture.router.health().ledger().write(move |rows| rows.update_health(&key, change)).await;
     }
     assert_eq!(first(&route), "a", "11% more expensive");
     set_price(&mut route, 1, 80_000_000_000);
@@ -233,14 +237,14 @@ async fn balanced_strategy_keeps_leader_within_margin() {
 
 #[tokio::test(start_paused = true)]
 async fn sticky_key_keeps_first_choice() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let strategy = Strategy::Weighted { sticky_by: None };
     let mut route =
         route_with_windows(&[("a", None), ("b", None)], RoutePolicy { strategy, ..RoutePolicy::default() });
     (route.candidates[0].weight, route.candidates[1].weight) = (1.0, 1.0);
     let first = |key: Option<&str>| {
         let hints = RoutingHints { label: None, sticky_key: key.map(str::to_owned) };
-        step_labels(&world.router.plan(&route, &Request::from_prompt("hi"), &hints))[0].clone()
+        step_labels(&fixture.router.plan(&route, &Request::from_prompt("hi"), &hints))[0].clone()
     };
     let seen: Vec<String> = (0..64).map(|_| first(Some("customer 1"))).collect();
     assert!(seen.iter().all(|provider| *provider == seen[0]));
@@ -250,26 +254,26 @@ async fn sticky_key_keeps_first_choice() {
 
 #[tokio::test(start_paused = true)]
 async fn weight_comes_from_active_duplicate_entry() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let strategy = Strategy::Weighted { sticky_by: None };
     let mut route = route(&["a", "a", "b"], RoutePolicy { strategy, ..RoutePolicy::default() });
     route.candidates[0].when.label = Some("x".into());
     (route.candidates[0].weight, route.candidates[1].weight, route.candidates[2].weight) = (0.0, 1.0, 0.0);
     for _ in 0..8 {
-        assert_eq!(planned_labels(&world, &route, &Request::from_prompt("hi"), None)[0], "a");
+        assert_eq!(planned_labels(&fixture, &route, &Request::from_prompt("hi"), None)[0], "a");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn conversation_model_outside_route_is_reported() {
-    let world = three_host_fixture();
+    let fixture = three_host_fixture();
     let mut request = Request::from_prompt("hi");
     let answer =
         Message { role: Role::Assistant, parts: vec![Part::from_text("yes")], model_ref: Some("z/m".into()) };
     request.messages.extend([answer, Message::from_user("go on")]);
     let mut route = route(&["a", "b"], RoutePolicy::default());
-    let plan = world.router.plan(&route, &request, &RoutingHints::default());
+    let plan = fixture.router.plan(&route, &request, &RoutingHints::default());
     assert_eq!(plan.foreign_model.as_deref(), Some("z/m"));
     route.name = None;
-    assert_eq!(world.router.plan(&route, &request, &RoutingHints::default()).foreign_model, None);
+    assert_eq!(fixture.router.plan(&route, &request, &RoutingHints::default()).foreign_model, None);
 }

@@ -36,7 +36,7 @@ pub struct RoutePolicy {
     pub on_content_policy: StopOrContinue,
     pub on_bad_request: StopOrContinue,
     pub on_unknown: StopOrContinue,
-    /// When the model that answered before in the conversation cannot answer.
+    /// When the model that gave the conversation's last answer cannot answer.
     pub on_conversation: StopOrContinue,
 }
 
@@ -142,12 +142,12 @@ pub enum OnMissingPassRate {
     Skip,
 }
 
-/// The requests a candidate is for. A condition that is not set matches every request.
+/// Which requests a candidate is used for. A condition that is not set matches every request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CandidateConditions {
-    /// Compared with an estimate.
+    /// Compared with the estimated input tokens.
     pub max_input_tokens: Option<u64>,
-    /// Compared with an estimate.
+    /// Compared with the estimated input tokens.
     pub min_input_tokens: Option<u64>,
     pub label: Option<String>,
     /// Whether the request offers tools.
@@ -183,12 +183,12 @@ impl Default for CallTimeouts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts after a candidate's first one; 0 disables retries.
+    /// Maximum attempts at a candidate after its first one; 0 disables retries.
     pub retries: u32,
     pub when: RetryWhen,
-    /// Upper end of the first backoff.
+    /// Upper bound of the first backoff delay.
     pub base: Duration,
-    /// Upper end of every backoff.
+    /// Upper bound of every backoff delay.
     pub cap: Duration,
 }
 

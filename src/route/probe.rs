@@ -7,8 +7,8 @@ use super::{clock_skew, to_millis};
 use crate::ledger::{HealthKey, LedgerTables};
 use crate::provider::Target;
 
-/// The right to be that call. Dropping it before [`complete`](Self::complete) releases the probe for another
-/// call.
+/// The right to make that call. Dropping it before [`complete`](Self::complete) releases the probe for
+/// another call.
 pub(super) struct BreakerProbe {
     health: HealthStore,
     key: HealthKey,
@@ -42,12 +42,12 @@ impl HealthStore {
                 // succeeded.
                 let now = clock();
                 *row = clock_skew::correct_health(std::mem::take(row), now);
-                let free = row.open_until == 0 || row.open_until <= now && row.probe_until <= now;
-                if free && row.open_until != 0 {
+                let is_free = row.open_until == 0 || row.open_until <= now && row.probe_until <= now;
+                if is_free && row.open_until != 0 {
                     row.probe_until = now + to_millis(lease);
                     row.probe_call_id.clone_from(&call);
                 }
-                free
+                is_free
             })
         };
         probe.is_held = self.ledger().write(change).await;
@@ -62,7 +62,7 @@ impl BreakerProbe {
         self.update_lease(move |probe_until| *probe_until = until.max(*probe_until));
     }
 
-    /// Keeps the drop from releasing the probe: the feedback of the attempt closes or reopens the breaker.
+    /// Ends the probe without releasing the lease: the attempt's feedback closes or reopens the breaker.
     pub(super) fn complete(mut self) {
         self.is_held = false;
     }
@@ -96,8 +96,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn canceled_call_releases_probe() {
-        let hangs = ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang };
-        let fixture = RouteFixture::new([("a", vec![hangs, text_reply("back"), status_reply(503)])]);
+        let hang = ScriptedReply::Stream { pieces: vec![], ending: ScriptedEnding::Hang };
+        let fixture = RouteFixture::new([("a", vec![hang, text_reply("recovered"), status_reply(503)])]);
         let route = route(&["a"], RoutePolicy::default());
         let target = route.candidates[0].target.as_ref().unwrap();
         let (health, key) = (fixture.router.health(), health_key(target));

@@ -1,4 +1,4 @@
-//! Order in which candidates are tried. Pure functions.
+//! Ranks candidates in the order in which they are tried. Pure functions.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ const MIN_COST: f64 = 1_000.0;
 /// A balanced route changes its first choice only if another candidate is better by this factor.
 const SWITCH_GAIN: f64 = 1.15;
 
-/// Share of calls that try a rarely measured candidate first, and a never measured one.
+/// Share of calls that first try a candidate with few measurements, and one without any.
 const EXPLORE_RATE: f64 = 0.05;
 const DISCOVER_RATE: f64 = 0.25;
 
@@ -26,7 +26,7 @@ pub(super) struct RankingEntry<'a> {
 pub(super) struct Ranking {
     /// Indices into the list of entries, best first.
     pub(super) indices: Vec<usize>,
-    /// Whether the first candidate comes first only to be measured.
+    /// Whether the first candidate is first only to be measured.
     pub(super) is_exploration: bool,
 }
 
@@ -99,7 +99,8 @@ fn balanced_scores(weights: &BalanceWeights, entries: &[RankingEntry<'_>]) -> Ve
     scores
 }
 
-/// The first choice changes only for a gain that is more than noise, so that it does not flap.
+/// Keeps the current first choice unless another candidate is clearly better, so that noise does not make it
+/// flap.
 fn keep_leader(indices: &mut Vec<usize>, scores: &[f64], entries: &[RankingEntry<'_>], leader: &str) {
     let Some(at) = indices.iter().position(|index| entries[*index].model == leader) else { return };
     if scores[indices[at]] - scores[indices[0]] < SWITCH_GAIN.ln() {
@@ -108,12 +109,13 @@ fn keep_leader(indices: &mut Vec<usize>, scores: &[f64], entries: &[RankingEntry
     }
 }
 
-/// Sometimes puts the candidate with the fewest measurements first, while it has too few to be judged.
+/// Occasionally puts the candidate with the fewest measurements first, if it has too few for a reliable
+/// estimate. Returns whether it did.
 fn explore(indices: &mut Vec<usize>, entries: &[RankingEntry<'_>], random: f64) -> bool {
     let measurements = |index: usize| entries[index].estimate.measurements;
-    let least =
+    let least_measured =
         (1..indices.len()).min_by(|a, b| measurements(indices[*a]).total_cmp(&measurements(indices[*b])));
-    match least {
+    match least_measured {
         Some(at) if random < exploration_rate(measurements(indices[at])) => {
             let index = indices.remove(at);
             indices.insert(0, index);
@@ -183,9 +185,9 @@ mod tests {
         assert_eq!(ranked_indices(&Strategy::Priority, &entries, ""), [0, 1, 2]);
         assert_eq!(ranked_indices(&Strategy::Cheapest, &entries, ""), [1, 2, 0]);
         assert_eq!(ranked_indices(&Strategy::Fastest, &entries, ""), [2, 0, 1]);
-        let only = |cost, latency| Strategy::Balanced(BalanceWeights { cost, latency, reliability: 0.0 });
-        assert_eq!(ranked_indices(&only(1.0, 0.0), &entries, ""), [1, 2, 0]);
-        assert_eq!(ranked_indices(&only(0.0, 1.0), &entries, ""), [2, 0, 1]);
+        let balanced = |cost, latency| Strategy::Balanced(BalanceWeights { cost, latency, reliability: 0.0 });
+        assert_eq!(ranked_indices(&balanced(1.0, 0.0), &entries, ""), [1, 2, 0]);
+        assert_eq!(ranked_indices(&balanced(0.0, 1.0), &entries, ""), [2, 0, 1]);
     }
 
     #[test]
@@ -220,14 +222,14 @@ mod tests {
         };
         assert_eq!(first(0.24), Ranking { indices: vec![1, 0, 2], is_exploration: true });
         assert_eq!(first(0.26), Ranking { indices: vec![0, 1, 2], is_exploration: false });
-        let some = [
+        let few_measured = [
             ranking_entry("a", 1, 100),
             RankingEntry { estimate: entries[2].estimate, ..ranking_entry("c", 1, 300) },
         ];
         let first = |random| {
             rank_candidates(
                 &Strategy::Fastest,
-                &some,
+                &few_measured,
                 &RankingContext { route_name: "", sticky_key: "", leader: "", random },
             )
         };

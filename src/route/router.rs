@@ -12,7 +12,7 @@ use super::{CallObserver, CallRecord, DailyBudget, HealthStore, Route, RoutingHi
 use crate::chat::{FailureClass, Request};
 use crate::provider::{ModelRef, Transport};
 
-/// Most requests have been sent by then.
+/// Delay before the ledger's writer thread starts. By then, most requests have been sent.
 const WRITER_START_DELAY: Duration = Duration::from_millis(10);
 
 /// Options of one call that are not part of the request.
@@ -28,11 +28,13 @@ pub struct CallOptions {
     pub hints: RoutingHints,
 }
 
+/// A circuit breaker that a call opened.
 #[derive(Clone, Debug)]
 pub struct BreakerOpened {
     pub model: ModelRef,
+    /// How long it stays open.
     pub duration: Duration,
-    /// Class of the failure that opened it.
+    /// The class of the failure that opened it.
     pub class: FailureClass,
 }
 
@@ -63,7 +65,7 @@ impl Router {
         }
     }
 
-    /// A router for a drill: it obeys the shared limits, but what it learns and spends is discarded.
+    /// A router for a drill. It obeys the shared limits, but its health data and spending are discarded.
     pub fn for_drill(
         transport: Arc<dyn Transport>,
         health: &HealthStore,
@@ -79,7 +81,7 @@ impl Router {
         Self { breaker_opened_fn: Some(callback), ..self }
     }
 
-    /// A number in 0..1 and a key that is practically unique.
+    /// A random number in 0..1, and a random key that is unique in practice.
     pub(super) fn draw_random(&self) -> (f64, String) {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         (rng.f64(), format!("{:032x}", rng.u128(..)))
@@ -101,8 +103,8 @@ impl Router {
         self.limiter.run_budget.as_ref()
     }
 
-    /// Lets calls wait for limits without a time limit and outside their own timeouts, for callers that start
-    /// many calls at once.
+    /// Lets calls wait for limits indefinitely, without counting the wait toward their timeouts. For callers
+    /// that start many calls at once.
     pub fn wait_for_limits(mut self) -> Self {
         self.limiter.wait_for_limits = true;
         self
@@ -112,7 +114,7 @@ impl Router {
         &self.health
     }
 
-    /// Executes one call along the route's plan for this request.
+    /// Plans and executes one call.
     pub async fn call(
         &self,
         route: &Route,
@@ -129,9 +131,9 @@ impl Router {
         if ledger.is_writer_started() {
             return execution.await;
         }
-        // The writer thread has work only once the answer is there. Starting it after the request was sent
-        // keeps its startup off the critical path.
-        let ready = async {
+        // The writer thread has nothing to do until the answer arrives. Starting it after the request has
+        // been sent keeps its startup off the critical path.
+        let start_writer = async {
             sleep(WRITER_START_DELAY).await;
             ledger.start_writer();
             std::future::pending::<Infallible>().await
@@ -139,7 +141,7 @@ impl Router {
         tokio::select! {
             biased;
             record = execution => record,
-            never = ready => match never {},
+            never = start_writer => match never {},
         }
     }
 }

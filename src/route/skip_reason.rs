@@ -20,7 +20,7 @@ pub enum SkipReason {
     },
     /// The model cannot accept a part of the request; the text names it.
     UnsupportedInput(&'static str),
-    /// The candidate is for other requests; the text describes them.
+    /// The request does not meet the candidate's conditions; the text describes the requests that do.
     ConditionNotMet(String),
     /// The same model comes earlier in the route.
     Duplicate,
@@ -50,7 +50,7 @@ pub enum SkipReason {
     },
     /// The conversation stays with this model.
     ConversationPinned(String),
-    /// The candidate was unavailable for this long, and another one was available.
+    /// The candidate is unavailable for this much longer.
     Unavailable(Unavailable, Duration),
     /// The cost would exceed the daily budget or the run's budget.
     BudgetExceeded(BudgetExceeded),
@@ -62,9 +62,9 @@ pub enum SkipReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPassRate {
     pub set: PathBuf,
-    /// `None` if it was never measured.
+    /// Time since the last measurement; `None` if it was never measured.
     pub age: Option<Duration>,
-    /// Whether the set was changed since.
+    /// Whether the set has changed since then.
     pub is_set_changed: bool,
 }
 
@@ -80,8 +80,8 @@ impl fmt::Display for MissingPassRate {
 }
 
 /// A duration in a readable unit, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
-pub(crate) fn format_duration(span: Duration) -> String {
-    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+pub(crate) fn format_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds.div_ceil(60)),
@@ -109,7 +109,7 @@ impl SkipReason {
             Self::TooSlow { .. } => "max_p50",
             Self::ConversationPinned(_) => "conversation",
             Self::Unavailable(why, _) => why.code(),
-            Self::BudgetExceeded(over) if over.is_daily => "over_budget",
+            Self::BudgetExceeded(exceeded) if exceeded.is_daily => "over_budget",
             Self::BudgetExceeded(_) => "over_max_cost",
         }
     }
@@ -128,7 +128,7 @@ impl fmt::Display for SkipReason {
                 write!(f, "the request has at least ~{least} tokens, but the context window is {window}")
             }
             Self::UnsupportedInput(what) => write!(f, "does not support {what}"),
-            Self::ConditionNotMet(which) => write!(f, "only for {which}"),
+            Self::ConditionNotMet(description) => write!(f, "only for {description}"),
             Self::Duplicate => f.write_str("already listed above"),
             Self::MissingCapability { capability, is_known: true } => {
                 write!(f, "lacks {}, which the route requires", capability.name())
@@ -178,10 +178,10 @@ impl fmt::Display for SkipReason {
                     Unavailable::Cooldown(class) => {
                         write!(f, "in cooldown for another {wait} ({class})")
                     }
-                    Unavailable::AtLimit(full) => full.fmt(f),
+                    Unavailable::AtLimit(limit) => limit.fmt(f),
                 }
             }
-            Self::BudgetExceeded(over) => over.fmt(f),
+            Self::BudgetExceeded(exceeded) => exceeded.fmt(f),
             Self::PriceUnknownForBudget => f.write_str("unknown price, but a cost limit is set"),
         }
     }

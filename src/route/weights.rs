@@ -4,8 +4,8 @@ use super::{HealthStore, Route, Strategy};
 use crate::ledger::WeightRow;
 use crate::provider::ModelRef;
 
-/// A candidate keeps at least this share of its weight, because the route's author asked for some calls to
-/// it.
+/// A candidate keeps at least this share of its weight, because the route's author wants it to get some
+/// calls.
 const MIN_SHARE: f64 = 0.2;
 
 /// Pass rate relative to the best one, at least [`MIN_SHARE`]. If the best pass rate is 0, the scores do not
@@ -37,8 +37,9 @@ impl HealthStore {
             set_path: set_path.to_owned(),
         };
         let weights: Vec<WeightRow> = rates.iter().map(row).collect();
-        let (route, put) = (route.to_owned(), weights.clone());
-        self.ledger().enqueue(move |rows| put.iter().try_for_each(|row| rows.put_weight(&route, row)));
+        let (route, new_weights) = (route.to_owned(), weights.clone());
+        self.ledger()
+            .enqueue(move |rows| new_weights.iter().try_for_each(|row| rows.put_weight(&route, row)));
         weights
     }
 }

@@ -63,7 +63,7 @@ fn first_sentence(text: &str) -> &str {
     ends.map_or(text, |((at, _), _)| &text[..=at])
 }
 
-/// Replaces one short string of a JSON reply by the value that another reply has for the same key.
+/// Replaces a single-word string of a JSON reply with the value that another reply has for the same key.
 fn swap_label(reply: &str, others: &HashMap<String, String>, rng: &mut fastrand::Rng) -> Option<String> {
     let mut object: serde_json::Map<String, Value> = serde_json::from_str(reply).ok()?;
     let labels: Vec<String> = object
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sloppy_corrupts_one_third_of_replies() {
+    fn sloppy_corrupts_about_30_percent_of_replies() {
         let reply = r#"{"category":"billing","priority":"high"}"#;
         let others =
             HashMap::from([("x".to_owned(), r#"{"category":"shipping","priority":"low"}"#.to_owned())]);

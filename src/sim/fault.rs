@@ -46,7 +46,7 @@ pub enum SimulatedFault {
 /// The dialects that use server-sent events.
 const SSE_DIALECTS: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere];
 
-/// Each fault with its name and the dialects that it is possible with.
+/// Each fault with its name and the dialects that support it.
 const FAULT_TABLE: [(SimulatedFault, &str, &[Dialect]); 18] = [
     (SimulatedFault::CutPolitely, "cut-politely", &Dialect::ALL),
     (SimulatedFault::RoleOnly, "role-only", &Dialect::ALL),
@@ -92,10 +92,10 @@ impl SimulatedFault {
     pub(super) fn unsupported_reason(self, dialect: Dialect, stream: bool) -> Option<String> {
         let (_, name, dialects) = FAULT_TABLE.iter().find(|(fault, ..)| *fault == self)?;
         if !dialects.contains(&dialect) {
-            let able: Vec<&str> = dialects.iter().map(|dialect| dialect.as_str()).collect();
+            let supported: Vec<&str> = dialects.iter().map(|dialect| dialect.as_str()).collect();
             return Some(format!(
                 "fault `{name}` is not possible with {dialect}, only with {}",
-                able.join(", ")
+                supported.join(", ")
             ));
         }
         (!stream && self.is_stream_only()).then(|| format!("fault `{name}` needs a streaming request"))

@@ -12,14 +12,14 @@ const MID_STREAM_ERROR_MESSAGE: &str = "Overloaded (simulated)";
 /// The frames of a stream, about one token each, with the fault applied.
 pub(super) fn encode_stream(
     dialect: Dialect,
-    serving: &ResponseIdentity,
+    identity: &ResponseIdentity,
     answer: &SimulatedResponse,
 ) -> Vec<Vec<u8>> {
     let fault = match &answer.outcome {
         SimulatedOutcome::Fault(fault) => Some(*fault),
         _ => None,
     };
-    let mut encoder = dialect.server_codec().stream_encoder(serving);
+    let mut encoder = dialect.server_codec().stream_encoder(identity);
     let opening = encoder.encode_start(&answer.response.usage);
     encoder.encode_event(&StreamEvent::Usage(answer.response.usage));
     let mut frames = match fault {
@@ -132,11 +132,11 @@ pub(super) fn encode_faulty_body(
     fault: SimulatedFault,
     dialect: Dialect,
     answer: &SimulatedResponse,
-    serving: &ResponseIdentity,
+    identity: &ResponseIdentity,
 ) -> Vec<u8> {
     let mut response = answer.response.clone();
     response.finish_reason = finish_reason_with_fault(answer, Some(fault));
-    let body = dialect.server_codec().encode_response(&response, serving);
+    let body = dialect.server_codec().encode_response(&response, identity);
     match fault {
         SimulatedFault::Cut | SimulatedFault::CutPolitely => body[..body.len() / 2].to_vec(),
         SimulatedFault::ErrorFirst

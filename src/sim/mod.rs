@@ -35,7 +35,7 @@ pub type RequestLogger = Arc<dyn Fn(&RequestLogEntry) + Send + Sync>;
 pub struct SimulatorConfig {
     /// Listening address; port 0 picks a free port.
     pub address: SocketAddr,
-    /// Time per response; `None` draws 20 to 400 ms from the seed.
+    /// Time per response; `None` picks 20 to 400 ms from the seed, or 1.2 to 3 s for the slow model.
     pub latency: Option<Duration>,
     /// Seed of all random choices, combined with the prompt.
     pub seed: u64,

@@ -15,13 +15,13 @@ pub enum ModelBehavior {
     Verbose,
     /// Takes 1.2 to 3 seconds per response.
     Slow,
-    /// Percentage of requests that fail with a server error.
+    /// Fails this percentage of requests with a server error.
     Flaky(u8),
     /// Calls the offered tool in five successive rounds, then responds with text.
     ToolCaller,
     /// Returns verdicts based on word overlap.
     Judge,
-    /// The dialect's own error for this class.
+    /// Returns the dialect's own error for this class.
     Error(FailureClass),
     Fault(SimulatedFault),
     /// A correct response with one renamed and one added field.

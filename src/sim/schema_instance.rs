@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 /// Ends the recursion for schemas that refer to themselves.
 const MAX_DEPTH: usize = 64;
 
-/// Returns a value for the schema, with `words` in free-text fields.
-pub(super) fn generate_instance(schema: &Value, words: &str) -> Value {
-    generate_value(schema, schema, words, 0)
+/// Returns a value for the schema, with `filler` in free-text fields.
+pub(super) fn generate_instance(schema: &Value, filler: &str) -> Value {
+    generate_value(schema, schema, filler, 0)
 }
 
 /// Deeper than this, only required fields are filled in.
 const OPTIONAL_FIELDS_DEPTH: usize = 3;
 
-fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Value {
+fn generate_value(schema: &Value, root: &Value, filler: &str, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return Value::Null;
     }
-    let deeper = |inner: &Value| generate_value(inner, root, words, depth + 1);
+    let deeper = |inner: &Value| generate_value(inner, root, filler, depth + 1);
     for fixed in ["const", "default"] {
         if let Some(value) = schema.get(fixed) {
             return value.clone();
@@ -31,8 +31,8 @@ fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Va
     if let Some(inner) = first("anyOf").or(first("oneOf")).or(first("allOf")) {
         return deeper(inner);
     }
-    let pointed = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
-    if let Some(inner) = pointed.and_then(|to| root.pointer(to)) {
+    let reference = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
+    if let Some(inner) = reference.and_then(|to| root.pointer(to)) {
         return deeper(inner);
     }
     let kind = schema.get("type").and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str()));
@@ -43,9 +43,9 @@ fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Va
             generate_object(schema, depth < OPTIONAL_FIELDS_DEPTH, &deeper)
         }
         Some("array") => {
-            let usual = u64::from(depth < OPTIONAL_FIELDS_DEPTH);
+            let default_length = u64::from(depth < OPTIONAL_FIELDS_DEPTH);
             let item = || schema.get("items").map_or(Value::Null, deeper);
-            let items = usize::try_from(bound("minItems").unwrap_or(usual)).unwrap_or(1).min(100);
+            let items = usize::try_from(bound("minItems").unwrap_or(default_length)).unwrap_or(1).min(100);
             if items == 0 { json!([]) } else { Value::Array(vec![item(); items]) }
         }
         Some("integer" | "number") => {
@@ -54,27 +54,27 @@ fn generate_value(schema: &Value, root: &Value, words: &str, depth: usize) -> Va
         Some("boolean") => json!(true),
         Some("null") => Value::Null,
         _ => {
-            let least = usize::try_from(bound("minLength").unwrap_or(0)).unwrap_or(0).min(10_000);
+            let min_length = usize::try_from(bound("minLength").unwrap_or(0)).unwrap_or(0).min(10_000);
             let max_length =
                 bound("maxLength").map_or(usize::MAX, |bound| usize::try_from(bound).unwrap_or(usize::MAX));
-            let text: String = words
+            let text: String = filler
                 .chars()
                 .chain(std::iter::repeat('.'))
-                .take(least.max(words.chars().count()).min(max_length))
+                .take(min_length.max(filler.chars().count()).min(max_length))
                 .collect();
             json!(text)
         }
     }
 }
 
-fn generate_object(schema: &Value, roomy: bool, deeper: &dyn Fn(&Value) -> Value) -> Value {
+fn generate_object(schema: &Value, include_optional: bool, deeper: &dyn Fn(&Value) -> Value) -> Value {
     let properties = schema.get("properties").and_then(Value::as_object);
     let required = schema.get("required").and_then(Value::as_array);
     let needed = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
     let fields: Map<String, Value> = properties
         .into_iter()
         .flatten()
-        .filter(|(name, _)| roomy || needed(name))
+        .filter(|(name, _)| include_optional || needed(name))
         .map(|(name, inner)| (name.clone(), deeper(inner)))
         .collect();
     Value::Object(fields)

@@ -73,11 +73,11 @@ pub(super) fn simulate_response(
     if kept_len < text.len() {
         response.finish_reason = FinishReason::Length;
     }
-    let mut refused = None;
+    let mut invalid_reason = None;
     if behavior == ModelBehavior::ToolCaller {
         match next_tool_response(request, context.reasoning_state, context.dialect_name) {
             Ok(next) => response = next,
-            Err(why) => refused = Some(why),
+            Err(why) => invalid_reason = Some(why),
         }
     } else if let Some(call) = forced {
         response = call;
@@ -101,23 +101,23 @@ pub(super) fn simulate_response(
                 SimulatedOutcome::Complete
             }
         }
-        _ => refused.map_or(SimulatedOutcome::Complete, SimulatedOutcome::InvalidRequest),
+        _ => invalid_reason.map_or(SimulatedOutcome::Complete, SimulatedOutcome::InvalidRequest),
     };
     let (first_token, rest) = match step.and_then(|step| step.latency) {
         Some(latency) => (latency, Duration::ZERO),
-        None => draw_timing(settings, model, behavior, &prompt),
+        None => simulate_timing(settings, model, behavior, &prompt),
     };
     SimulatedResponse { response, time_to_first_token: first_token, streaming_time: rest, outcome }
 }
 
-/// Says that it is simulated, so that it cannot be mistaken for a model's output.
+/// A reply that says that it is simulated, so that it cannot be mistaken for a model's output.
 fn default_reply(model: &str, prompt: &str) -> String {
-    let words = prompt.split_whitespace().count();
-    let begins: String = prompt.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    let word_count = prompt.split_whitespace().count();
+    let beginning: String = prompt.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
     format!(
         "This is slalom's simulator speaking as `{model}`; no model was called. \
-         Your prompt has {words} {} and begins: “{begins}”.",
-        if words == 1 { "word" } else { "words" }
+         Your prompt has {word_count} {} and begins: “{beginning}”.",
+        if word_count == 1 { "word" } else { "words" }
     )
 }
 
@@ -135,13 +135,13 @@ fn input_text_len(request: &Request) -> usize {
     request.prompt_text_len() - reasoning.sum::<usize>()
 }
 
-/// The bytes of `text` that fit the token limit.
+/// How many bytes of `text` fit the token limit.
 fn truncated_len(text: &str, limit: Option<u64>) -> usize {
     let bytes = limit.map_or(usize::MAX, |l| usize::try_from(l.saturating_mul(4)).unwrap_or(usize::MAX));
     (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-fn draw_timing(
+fn simulate_timing(
     settings: &SimulatorConfig,
     model: &str,
     behavior: ModelBehavior,

@@ -64,7 +64,7 @@ impl Simulator {
             .fallback(handle_request)
             .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
             .with_state(shared);
-        // Without this, small frames would be held back and sent together.
+        // Without TCP_NODELAY, small frames would be held back and sent together.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, request_count: hits, task })
@@ -226,11 +226,11 @@ async fn respond_to_chat(
         &context,
     );
     sleep_unless_zero(answer.time_to_first_token).await;
-    let serving = ResponseIdentity {
+    let identity = ResponseIdentity {
         response_id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)),
         model: incoming.model.clone(),
     };
-    let headers = server.response_headers(&serving);
+    let headers = server.response_headers(&identity);
     match &answer.outcome {
         SimulatedOutcome::Error(class) => error_response(server, *class, error_message(*class)),
         SimulatedOutcome::InvalidRequest(reason) => error_response(server, FailureClass::BadRequest, reason),
@@ -238,21 +238,21 @@ async fn respond_to_chat(
         SimulatedOutcome::Complete | SimulatedOutcome::UnexpectedFields | SimulatedOutcome::Fault(_)
             if incoming.is_streaming =>
         {
-            let frames = encode_stream(dialect, &serving, &answer);
+            let frames = encode_stream(dialect, &identity, &answer);
             let body =
                 stream_over_time(frames, answer.streaming_time, ConnectionEnd::from_outcome(&answer.outcome));
             build_response(200, server.stream_content_type(), &headers, Body::from_stream(body))
         }
         SimulatedOutcome::Complete => {
             sleep_unless_zero(answer.streaming_time).await;
-            json_response(200, &headers, server.encode_response(&answer.response, &serving))
+            json_response(200, &headers, server.encode_response(&answer.response, &identity))
         }
         SimulatedOutcome::UnexpectedFields => json_response(
             200,
             &headers,
-            inject_unexpected_fields(&server.encode_response(&answer.response, &serving)),
+            inject_unexpected_fields(&server.encode_response(&answer.response, &identity)),
         ),
-        SimulatedOutcome::Fault(fault) => respond_with_faulty_body(*fault, dialect, &answer, &serving).await,
+        SimulatedOutcome::Fault(fault) => respond_with_faulty_body(*fault, dialect, &answer, &identity).await,
     }
 }
 
@@ -282,9 +282,9 @@ async fn respond_with_faulty_body(
     fault: SimulatedFault,
     dialect: Dialect,
     answer: &SimulatedResponse,
-    serving: &ResponseIdentity,
+    identity: &ResponseIdentity,
 ) -> HttpResponse<Body> {
-    let body = encode_faulty_body(fault, dialect, answer, serving);
+    let body = encode_faulty_body(fault, dialect, answer, identity);
     let ending = match fault {
         SimulatedFault::Stall => std::future::pending().await,
         SimulatedFault::Cut => ConnectionEnd::Reset,
@@ -322,14 +322,14 @@ async fn sleep_unless_zero(time: Duration) {
     }
 }
 
-/// Sends the frames spread evenly over `rest`; without a delay, as one chunk.
+/// Sends the frames spread evenly over `duration`; if it is zero, as one chunk.
 fn stream_over_time(
     frames: Vec<Vec<u8>>,
-    rest: Duration,
+    duration: Duration,
     ending: ConnectionEnd,
 ) -> impl Stream<Item = io::Result<Bytes>> {
-    let pieces = if rest.is_zero() { vec![frames.concat()] } else { frames };
-    let pause = rest / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
+    let pieces = if duration.is_zero() { vec![frames.concat()] } else { frames };
+    let pause = duration / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
     let sent = stream::iter(pieces).then(move |piece| async move {
         self::sleep_unless_zero(pause).await;
         Ok(Bytes::from(piece))

@@ -1,5 +1,5 @@
-//! A simulated model that calls tools and checks what real ones check: every call has a result, and the
-//! reasoning is sent back.
+//! A simulated model that calls tools. Like real providers, it checks that every call has a result and that
+//! the reasoning is sent back.
 
 use serde_json::Value;
 
@@ -21,10 +21,10 @@ fn first_callable_function(request: &Request) -> Option<&FunctionTool> {
 }
 
 /// The tool call that `tool_choice` forces, if any.
-pub(super) fn forced_tool_call(request: &Request, words: &str, dialect_name: &str) -> Option<Response> {
+pub(super) fn forced_tool_call(request: &Request, filler: &str, dialect_name: &str) -> Option<Response> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     let function = first_callable_function(request).filter(|_| forced)?;
-    Some(tool_call_response(vec![Part::ToolCall(build_tool_call(function, 1, words, dialect_name))]))
+    Some(tool_call_response(vec![Part::ToolCall(build_tool_call(function, 1, filler, dialect_name))]))
 }
 
 pub(super) fn replace_arguments(response: &Response, arguments: &Value) -> Response {
@@ -33,10 +33,10 @@ pub(super) fn replace_arguments(response: &Response, arguments: &Value) -> Respo
 }
 
 /// JSON that matches the requested response format.
-pub(super) fn structured_reply(request: &Request, words: &str) -> Option<String> {
+pub(super) fn structured_reply(request: &Request, filler: &str) -> Option<String> {
     match request.response_format.as_ref()? {
-        ResponseFormat::JsonObject => Some(serde_json::json!({"answer": words}).to_string()),
-        ResponseFormat::JsonSchema(schema) => Some(generate_instance(&schema.schema, words).to_string()),
+        ResponseFormat::JsonObject => Some(serde_json::json!({"answer": filler}).to_string()),
+        ResponseFormat::JsonSchema(schema) => Some(generate_instance(&schema.schema, filler).to_string()),
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn structured_reply(request: &Request, words: &str) -> Option<String>
 /// results. `state` gives the dialect's reasoning state for a round; `dialect_name` is the dialect's name.
 ///
 /// # Errors
-/// What the conversation lacks that a real provider would reject.
+/// A message if the conversation lacks a tool result or a reasoning state that a real provider requires.
 pub(super) fn next_tool_response(
     request: &Request,
     state: &dyn Fn(usize) -> Option<Value>,
@@ -108,8 +108,8 @@ fn is_same_reasoning_state(given: &Value, expected: &Value) -> bool {
     }
 }
 
-fn build_tool_call(function: &FunctionTool, turn: usize, words: &str, dialect_name: &str) -> ToolCall {
-    let arguments = generate_instance(&function.parameters, words);
+fn build_tool_call(function: &FunctionTool, turn: usize, filler: &str, dialect_name: &str) -> ToolCall {
+    let arguments = generate_instance(&function.parameters, filler);
     ToolCall { id: tool_call_id(turn, dialect_name), name: function.name.clone(), arguments }
 }
 

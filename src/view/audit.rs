@@ -1,4 +1,4 @@
-//! The console output of `slalom audit`.
+//! The console output of `slalom eval --audit`.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,12 @@ pub(super) struct AssertionUsage {
     pub(super) uses: usize,
     /// Uses that need a model call.
     pub(super) unscored: usize,
-    /// Mutants judged, and how many of them were caught.
+    /// Mutants tried, and how many of them were caught.
     pub(super) mutants: usize,
     pub(super) caught: usize,
     /// Mutants that only this assertion caught.
     pub(super) caught_only_here: usize,
-    /// Uses that judged mutants and caught none.
+    /// Uses that were tried on mutants and caught none.
     pub(super) caught_none: usize,
 }
 
@@ -44,9 +44,9 @@ pub(super) fn count_assertion_usage(audit: &AuditReport) -> BTreeMap<&str, Asser
         entry.unscored += usize::from(assertion.reference_verdict == Verdict::Unscored);
         entry.caught += assertion.caught_count;
         entry.caught_only_here += assertion.caught_alone;
-        let judged = if assertion.reference_verdict == Verdict::Pass { case.mutants.len() } else { 0 };
-        entry.mutants += judged;
-        entry.caught_none += usize::from(judged > 0 && assertion.caught_count == 0);
+        let tried = if assertion.reference_verdict == Verdict::Pass { case.mutants.len() } else { 0 };
+        entry.mutants += tried;
+        entry.caught_none += usize::from(tried > 0 && assertion.caught_count == 0);
     }
     uses
 }
@@ -67,19 +67,14 @@ pub(crate) fn audit_table(audited: &AuditedSet, widths: ConsoleWidths, verbose: 
     let with_reference =
         audit.cases.iter().filter(|case| case.reference != ReferenceVerdict::Missing).count();
     let passing = audit.cases.iter().filter(|case| case.reference == ReferenceVerdict::Passes).count();
-    let pass = if passing == 1 { "passes its" } else { "pass their" };
-    let line = |words: &str| wrap_with_indent(words, widths.line);
+    let line = |text: &str| wrap_with_indent(text, widths.line);
     let head =
         format!("{} · audit of {}, no model was called", set.name, pluralize(audit.cases.len(), "case"));
     let mut out =
-        line(&head) + &line(&format!("references: {passing} of {with_reference} {pass} own assertions"));
+        line(&head) + &line(&format!("references that pass their assertions: {passing} of {with_reference}"));
     let tried = || audit.cases.iter().filter(|case| !case.mutants.is_empty());
     let all_caught = tried().filter(|case| case.missed_mutants().next().is_none()).count();
-    let catch = if all_caught == 1 { "catches" } else { "catch" };
-    out += &line(&format!(
-        "mutants: {all_caught} of {} {catch} every mutant",
-        pluralize(tried().count(), "case")
-    ));
+    out += &line(&format!("cases that catch every mutant: {all_caught} of {}", tried().count()));
     out += &mutant_table(audit, widths);
     out += &assertion_table(audit, widths);
     out += &describe_skipped_mutations(audit, widths);

@@ -46,12 +46,12 @@ fn mutant_counts_json(audit: &AuditReport, mutation: Option<Mutation>) -> Value 
     let (tried, caught) = audit.count_mutants(mutation);
     let share = caught_share(tried, caught);
     let kinds = Mutation::ALL.into_iter().filter(|kind| mutation.is_none_or(|mutation| mutation == *kind));
-    let left: Vec<Value> = kinds
+    let skipped: Vec<Value> = kinds
         .flat_map(|kind| count_skipped_by_reason(audit, kind))
         .map(|(reason, count)| json!({"reason": reason, "count": count}))
         .collect();
     match mutation {
-        Some(_) => json!({"tried": tried, "caught": caught, "share": share, "left_out": left}),
+        Some(_) => json!({"tried": tried, "caught": caught, "share": share, "left_out": skipped}),
         None => json!({"tried": tried, "caught": caught, "share": share}),
     }
 }

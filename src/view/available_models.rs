@@ -38,28 +38,28 @@ impl ProviderListing {
     }
 }
 
-pub(crate) fn available_models_table(answers: &[ProviderListing], width: usize) -> String {
+pub(crate) fn available_models_table(listings: &[ProviderListing], width: usize) -> String {
     let mut table = new_table(width, &["model", "listed by provider", "in catalog"], &[]);
-    let word = |yes: bool| if yes { "yes" } else { "no" };
+    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
     let mut rows = 0;
-    for answer in answers {
-        for model in answer.models.iter().flatten() {
-            let name = format!("{}/{}", answer.provider, model.model);
-            table.add_row([name.as_str(), word(model.is_listed), word(model.is_in_catalog)]);
+    for listing in listings {
+        for model in listing.models.iter().flatten() {
+            let name = format!("{}/{}", listing.provider, model.model);
+            table.add_row([name.as_str(), yes_no(model.is_listed), yes_no(model.is_in_catalog)]);
             rows += 1;
         }
     }
     if rows == 0 { String::new() } else { format!("{table}\n") }
 }
 
-pub(crate) fn available_models_json(answers: &[ProviderListing]) -> Value {
+pub(crate) fn available_models_json(listings: &[ProviderListing]) -> Value {
     let model =
         |m: &ListedModel| json!({"model": m.model, "listed": m.is_listed, "in_catalogue": m.is_in_catalog});
-    let provider = |answer: &ProviderListing| match &answer.models {
-        Ok(models) => json!({"provider": answer.provider, "error": null,
+    let provider = |listing: &ProviderListing| match &listing.models {
+        Ok(models) => json!({"provider": listing.provider, "error": null,
             "models": models.iter().map(model).collect::<Vec<_>>()}),
-        Err(why) => json!({"provider": answer.provider, "error": why, "models": []}),
+        Err(why) => json!({"provider": listing.provider, "error": why, "models": []}),
     };
-    let providers: Vec<Value> = answers.iter().map(provider).collect();
+    let providers: Vec<Value> = listings.iter().map(provider).collect();
     json!({"schema": "slalom.available/1", "providers": providers})
 }

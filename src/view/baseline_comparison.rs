@@ -29,7 +29,9 @@ pub(super) fn comparison_section(
             .collect();
     };
     let with = match comparisons {
-        [_, ..] if matches!(first.origin, BaselineOrigin::History(_)) => "their own earlier runs".to_owned(),
+        [_, ..] if matches!(first.origin, BaselineOrigin::History(_)) => {
+            "earlier runs of each subject".to_owned()
+        }
         _ => baseline_name(first),
     };
     let mut out =
@@ -134,7 +136,7 @@ fn describe_comparison(comparison: &BaselineComparison, verbose: bool) -> Vec<St
     }
     if let Some(rate) = found.false_trip_rate {
         lines.push(format!(
-            "on a set like this one, an equally good model exceeds `max_drop` in {}% of runs",
+            "on a set like this one, an equally good model would exceed `max_drop` in {}% of runs",
             format_percent(rate)
         ));
     }

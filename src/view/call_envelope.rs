@@ -115,8 +115,8 @@ struct ErrorObject {
     hint: Option<String>,
 }
 
-/// `hint` is advice for a failed call; `structured` is the JSON of a structured answer, or what is wrong with
-/// it.
+/// `hint` is advice for a failed call; `structured` is the JSON of a structured answer, or the reason why it
+/// does not match its schema.
 pub(crate) fn call_envelope<'a>(
     record: &'a CallRecord,
     structured: Option<&StructuredOutput>,
@@ -195,17 +195,17 @@ pub(super) fn attempt_object(attempt: &Attempt) -> AttemptObject<'_> {
     }
 }
 
-fn rate_limits_object(account: &ParsedResponseHeaders) -> Option<RateLimitsObject> {
+fn rate_limits_object(headers: &ParsedResponseHeaders) -> Option<RateLimitsObject> {
     let limit_object = |limit: RateLimit| RateLimitObject {
         limit: limit.limit,
         remaining: limit.remaining,
         reset_ms: limit.reset_after.map(round_milliseconds),
     };
     let is_reported =
-        [account.request_limit, account.token_limit].iter().any(|limit| *limit != RateLimit::default());
+        [headers.request_limit, headers.token_limit].iter().any(|limit| *limit != RateLimit::default());
     is_reported.then(|| RateLimitsObject {
-        requests: limit_object(account.request_limit),
-        tokens: limit_object(account.token_limit),
+        requests: limit_object(headers.request_limit),
+        tokens: limit_object(headers.token_limit),
     })
 }
 

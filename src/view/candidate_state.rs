@@ -23,7 +23,7 @@ pub(crate) fn describe_state(candidate: &Candidate, report: Option<&HealthReport
         Availability::Unavailable { until, why } => {
             let wait = format_remaining(until - now);
             match why {
-                Unavailable::BreakerOpen => format!("breaker open for another {wait}"),
+                Unavailable::BreakerOpen => format!("circuit breaker open for another {wait}"),
                 Unavailable::BreakerProbing => "half-open: another call is probing it".to_owned(),
                 Unavailable::RetryAfter => {
                     format!("in cooldown for another {wait} (requested by the provider)")
@@ -49,7 +49,7 @@ fn blocked_scope(candidate: &Candidate, class: &str) -> &'static str {
 
 fn describe_target_error(error: &TargetError) -> &'static str {
     match error {
-        TargetError::NoKey { .. } | TargetError::BadKeyFile { .. } => "no key",
+        TargetError::NoKey { .. } | TargetError::BadKeyFile { .. } => "no API key",
         TargetError::NoCredentials { .. } => "no credentials",
         TargetError::NoSetting { .. } => "not set up",
         TargetError::Untrusted { .. } => "not trusted",
@@ -77,26 +77,26 @@ pub(super) fn describe_state_reason(
 ) -> String {
     let report = match (&candidate.target, report) {
         (Err(error), _) => {
-            let words = error.to_string();
+            let message = error.to_string();
             // Drop the part before the colon: the state already says it.
-            return words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned());
+            return message.split_once(": ").map_or(message.clone(), |(_, rest)| rest.to_owned());
         }
         (Ok(_), None) => return String::new(),
         (Ok(_), Some(report)) => report,
     };
-    let mut words = Vec::new();
+    let mut reasons = Vec::new();
     if let Some((at, class)) = &report.last_failure
         && now - at <= RECENT_FAILURE_MS
     {
-        words.push(format!("{class} {}", format_elapsed(now - at)));
+        reasons.push(format!("{class} {}", format_elapsed(now - at)));
     }
-    words.extend(describe_error_rate(report));
+    reasons.extend(describe_error_rate(report));
     match report.trips {
         0 => {}
-        1 => words.push("1 trip".to_owned()),
-        trips => words.push(format!("{trips} trips")),
+        1 => reasons.push("1 trip".to_owned()),
+        trips => reasons.push(format!("{trips} trips")),
     }
-    words.join("; ")
+    reasons.join("; ")
 }
 
 /// The share of recent calls that failed. Both counts decay over time, so they are rounded.
@@ -105,11 +105,11 @@ fn describe_error_rate(report: &HealthReport) -> Option<String> {
     if calls < 1.0 {
         return None;
     }
-    let calls_words = if calls == 1.0 { "1 recent call".to_owned() } else { format!("{calls} recent calls") };
+    let calls_text = if calls == 1.0 { "1 recent call".to_owned() } else { format!("{calls} recent calls") };
     let share = 100.0 * report.recent_errors / report.recent_calls;
     Some(match share.round() {
-        0.0 => format!("about {calls_words}, no failures"),
-        share => format!("failures in {share}% of about {calls_words}"),
+        0.0 => format!("about {calls_text}, no failures"),
+        share => format!("failures in {share}% of about {calls_text}"),
     })
 }
 
@@ -123,20 +123,21 @@ pub(super) fn format_token_times(report: Option<&HealthReport>) -> [Option<Strin
     [first, token]
 }
 
-/// The requests that a candidate is for, one condition per line; empty if it is for all.
+/// The conditions under which a candidate is used, one per line; empty if there are none.
 pub(super) fn describe_conditions(when: &CandidateConditions) -> Vec<String> {
-    let mut words = Vec::new();
-    words.extend(
-        when.min_input_tokens.map(|least| format!("input of at least {}", pluralize(least, "token"))),
-    );
-    words.extend(when.max_input_tokens.map(|most| format!("input of at most {}", pluralize(most, "token"))));
-    words.extend(when.label.as_ref().map(|label| format!("label {label}")));
+    let mut conditions = Vec::new();
+    conditions
+        .extend(when.min_input_tokens.map(|min| format!("input of at least {}", pluralize(min, "token"))));
+    conditions
+        .extend(when.max_input_tokens.map(|max| format!("input of at most {}", pluralize(max, "token"))));
+    conditions.extend(when.label.as_ref().map(|label| format!("label {label}")));
     let contents = [(when.tools, "tools"), (when.attachments, "attachments"), (when.schema, "schema")];
     for (wanted, what) in contents {
-        words.extend(wanted.map(|wanted| if wanted { what.to_owned() } else { format!("no {what}") }));
+        conditions.extend(wanted.map(|wanted| if wanted { what.to_owned() } else { format!("no {what}") }));
     }
-    let line = |(n, words): (usize, String)| format!("{} {words}", if n == 0 { "when" } else { "and" });
-    words.into_iter().enumerate().map(line).collect()
+    let line =
+        |(n, condition): (usize, String)| format!("{} {condition}", if n == 0 { "when" } else { "and" });
+    conditions.into_iter().enumerate().map(line).collect()
 }
 
 pub(super) fn is_simulated(candidate: &Candidate) -> bool {

@@ -17,7 +17,7 @@ pub(crate) fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -
         |wanted: fn(&CatalogChange) -> bool| changes.iter().filter(|(_, _, change)| wanted(change)).count();
     let new = count(|change| matches!(change, CatalogChange::Added(_)));
     let priced = count(|change| matches!(change, CatalogChange::PriceChanged { .. }));
-    let gone = count(|change| *change == CatalogChange::Unlisted);
+    let unlisted = count(|change| *change == CatalogChange::Unlisted);
     let mut text = String::new();
     if !changes.is_empty() {
         let mut table = new_table(width, &["model", "change", "$ in", "$ out"], &[2, 3]);
@@ -30,21 +30,21 @@ pub(crate) fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -
         let mut sorted: Vec<_> = changes.iter().collect();
         sorted.sort_by_key(|(_, _, change)| rank(change));
         for (provider, model, change) in sorted.into_iter().take(MAX_SHOWN_CHANGES) {
-            let (word, input, output) = match change {
+            let (label, input, output) = match change {
                 CatalogChange::Added([input, output]) => ("new", format_price(*input), format_price(*output)),
                 CatalogChange::Unlisted => ("not listed", String::new(), String::new()),
                 CatalogChange::PriceChanged { before, after } => {
-                    let step = |at: usize| {
+                    let price_cell = |at: usize| {
                         if before[at] == after[at] {
                             format_price(after[at])
                         } else {
                             format!("{} → {}", format_price(before[at]), format_price(after[at]))
                         }
                     };
-                    ("price", step(0), step(1))
+                    ("price", price_cell(0), price_cell(1))
                 }
             };
-            table.add_row([format!("{provider}/{model}"), word.to_owned(), input, output]);
+            table.add_row([format!("{provider}/{model}"), label.to_owned(), input, output]);
         }
         text = format!("{table}\n");
     }
@@ -53,7 +53,7 @@ pub(crate) fn catalog_changes_table(changes: &CatalogChangeList, width: usize) -
         n => format!(" ({n} not shown; --json lists all)"),
     };
     format!(
-        "{text}{new} new, {} changed, {gone} in the catalog but not listed by the source (kept){more}\n",
+        "{text}{new} new, {} changed, {unlisted} in the catalog but not listed by the source (kept){more}\n",
         pluralize(priced, "price")
     )
 }

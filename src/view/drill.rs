@@ -77,7 +77,7 @@ impl DrillResult {
     }
 }
 
-/// How many columns fit.
+/// The table layout, chosen by the available width.
 #[derive(Clone, Copy)]
 struct DrillTableLayout {
     /// Both names share one column.
@@ -96,9 +96,9 @@ impl DrillTableLayout {
         let (down, answered_by) =
             (longest(DrillResult::describe_down), longest(DrillResult::describe_answered_by));
         let has_schema_column = results.iter().any(|result| result.structured.is_some());
-        let beside = FIXED_COLUMNS_WIDTH + if has_schema_column { SCHEMA_COLUMN_WIDTH } else { 0 };
-        let is_stacked = width < down + answered_by + beside;
-        let hides_details = is_stacked && width < down.max(answered_by + 2) + beside;
+        let other_width = FIXED_COLUMNS_WIDTH + if has_schema_column { SCHEMA_COLUMN_WIDTH } else { 0 };
+        let is_stacked = width < down + answered_by + other_width;
+        let hides_details = is_stacked && width < down.max(answered_by + 2) + other_width;
         Self { is_stacked, hides_details, has_schema_column }
     }
 

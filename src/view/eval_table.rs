@@ -13,15 +13,15 @@ const ONE_LINE_INTERVAL_WIDTH: usize = 104;
 
 /// The table of a run, its failing cases, comparisons, and the gate.
 pub(crate) fn eval_table(run: &EvalRun<'_>, widths: ConsoleWidths, verbose: bool) -> String {
-    let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
-    let cut = if run.is_complete { "" } else { " · incomplete" };
+    let repeats = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
+    let incomplete = if run.is_complete { "" } else { " · incomplete" };
     let cases = pluralize(run.cases.len(), "case");
-    let line = |words: &str| wrap_with_indent(words, widths.line);
-    let mut out = line(&format!("{} · {cases}{times}{cut} · run {}", run.set.name, run.id));
+    let line = |text: &str| wrap_with_indent(text, widths.line);
+    let mut out = line(&format!("{} · {cases}{repeats}{incomplete} · run {}", run.set.name, run.id));
     out.push_str(&subject_table(run, widths));
     for (summary, results) in run.summaries.iter().zip(run.results) {
-        for words in subject_notes(summary, results) {
-            out.push_str(&line(&format!("{}: {words}", summary.subject)));
+        for text in subject_notes(summary, results) {
+            out.push_str(&line(&format!("{}: {text}", summary.subject)));
         }
     }
     for (summary, results) in run.subjects() {
@@ -81,7 +81,10 @@ fn subject_notes(summary: &SubjectSummary, results: &SubjectResults) -> Vec<Stri
     }
     notes.extend(describe_repairs(summary));
     if summary.unscored > 0 {
-        notes.push(format!("{} unscored, excluded from all figures", pluralize(summary.unscored, "case")));
+        notes.push(format!(
+            "{} unscored, not counted in rates, scores, or latencies",
+            pluralize(summary.unscored, "case")
+        ));
     }
     notes
 }
@@ -92,7 +95,8 @@ fn subject_row(summary: &SubjectSummary, width: usize) -> Vec<String> {
         (true, false) => " (sim)",
         (true, true) => "\n(sim)",
     };
-    let three = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+    let three_decimals =
+        |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
     let milliseconds =
         |at: usize| summary.latency_ms.map_or_else(|| "–".to_owned(), |l| format!("{:.0} ms", l[at]));
     let passed = format!("{}/{}", summary.passed, summary.passed + summary.failed);
@@ -101,22 +105,27 @@ fn subject_row(summary: &SubjectSummary, width: usize) -> Vec<String> {
         .pass_rate_interval
         .map(|(low, high)| format!("{gap}[{low:.3}, {high:.3}]"))
         .unwrap_or_default();
-    let rate = three(summary.pass_rate);
+    let rate = three_decimals(summary.pass_rate);
     let mut cells = vec![format!("{}{mark}", summary.subject)];
     if width < BORDERLESS_WIDTH {
         cells.push(format!("{passed}  {rate}{interval}"));
     } else {
         cells.extend([passed, format!("{rate}{interval}")]);
     }
-    cells.extend([three(summary.mean_score), format_cost(summary.cost), milliseconds(0), milliseconds(1)]);
+    cells.extend([
+        three_decimals(summary.mean_score),
+        format_cost(summary.cost),
+        milliseconds(0),
+        milliseconds(1),
+    ]);
     cells
 }
 
 /// How many of a route's answers each model gave.
 fn describe_served_by(summary: &SubjectSummary, results: &SubjectResults) -> Option<String> {
     let counts = results.count_by_model();
-    let words: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
-    (summary.subject.starts_with("route:") && !words.is_empty()).then(|| words.join(", "))
+    let parts: Vec<String> = counts.iter().map(|(model, count)| format!("{count} from {model}")).collect();
+    (summary.subject.starts_with("route:") && !parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn describe_gate(run: &EvalRun<'_>) -> String {
@@ -126,7 +135,7 @@ fn describe_gate(run: &EvalRun<'_>) -> String {
         return match names.as_slice() {
             [] => "gate: passed\n".to_owned(),
             names => format!(
-                "gate: passed; unclear for {} (no significant difference: add cases or --repeat)\n",
+                "gate: passed; unclear for {}: no significant difference (add cases, or raise --repeat)\n",
                 names.join(", ")
             ),
         };

@@ -21,12 +21,12 @@ pub(super) fn failing_cases_section<'a>(
     let shown = if verbose { usize::MAX } else { DEFAULT_SHOWN_CASES };
     let mut out = String::new();
     let mut shown_count = 0;
-    for judged in cases.not_passing(results).take(shown) {
+    for reported in cases.not_passing(results).take(shown) {
         shown_count += 1;
-        let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
-        let head = format!("{mark} {} · {}", summary.subject, strip_control_chars(&judged.display_name()));
+        let mark = if reported.verdict == Verdict::Fail { "✗" } else { "?" };
+        let head = format!("{mark} {} · {}", summary.subject, strip_control_chars(&reported.display_name()));
         out += &wrap_with_indent(&head, widths.line);
-        out += &if verbose { case_details(&judged, widths) } else { case_line(cases, &judged, widths) };
+        out += &if verbose { case_details(&reported, widths) } else { case_line(cases, &reported, widths) };
     }
     // Not all results may have been kept in full.
     let more = (summary.failed + summary.unscored).saturating_sub(shown_count);
@@ -37,23 +37,23 @@ pub(super) fn failing_cases_section<'a>(
     out
 }
 
-fn case_line<'a>(cases: &ReportCases<'a>, judged: &ReportedCase<'a>, widths: ConsoleWidths) -> String {
+fn case_line<'a>(cases: &ReportCases<'a>, reported: &ReportedCase<'a>, widths: ConsoleWidths) -> String {
     let line = |name: &str, text: &str| {
         let left = widths.table.saturating_sub(INDENT.len() + name.chars().count() + 2);
         format!("{INDENT}{name}: {}\n", strip_control_chars(&shorten(text, left)))
     };
     let mut out = String::new();
-    if judged.verdict == Verdict::Fail {
-        out += &line("prompt", &cases.distinct_prompt(judged));
-        let answer = &judged.decisive.text;
+    if reported.verdict == Verdict::Fail {
+        out += &line("prompt", &cases.distinct_prompt(reported));
+        let answer = &reported.decisive.text;
         out += &if answer.trim().is_empty() {
             format!("{INDENT}answer: (empty)\n")
         } else {
             line("answer", answer)
         };
     }
-    let whys = judged.reasons();
-    if let [first, rest @ ..] = whys.as_slice() {
+    let reasons = reported.reasons();
+    if let [first, rest @ ..] = reasons.as_slice() {
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
         // The failed assertion and its reason matter most, so they are never shortened.
         out += &wrap_with_indent(
@@ -61,10 +61,10 @@ fn case_line<'a>(cases: &ReportCases<'a>, judged: &ReportedCase<'a>, widths: Con
             widths.line,
         );
     }
-    out + &case_outcome_lines(judged, widths)
+    out + &case_outcome_lines(reported, widths)
 }
 
-fn case_details(judged: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
+fn case_details(reported: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
     // The margin keeps lines of a model's answer distinguishable from slalom's own.
     let text = |name: &str, text: &str| -> String {
         let text = strip_control_chars(text);
@@ -72,22 +72,22 @@ fn case_details(judged: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
         let lines = text.trim_end().split('\n').enumerate();
         lines.map(|(nth, line)| format!("{INDENT}{:>6} │ {line}\n", name(nth))).collect()
     };
-    let mut out = text("prompt", &judged.full_prompt());
-    for result in judged.results.iter().filter(|result| result.verdict == Verdict::Fail) {
+    let mut out = text("prompt", &reported.full_prompt());
+    for result in reported.results.iter().filter(|result| result.verdict == Verdict::Fail) {
         out += &text("answer", &result.text);
     }
-    for why in judged.reasons() {
+    for why in reported.reasons() {
         out += &wrap_with_indent(
             &format!("{INDENT}{}: {}", why.name, strip_control_chars(why.reason)),
             widths.line,
         );
     }
-    out + &case_outcome_lines(judged, widths)
+    out + &case_outcome_lines(reported, widths)
 }
 
 /// Repeats and repairs of a case.
-fn case_outcome_lines(judged: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
-    let repaired = judged.repaired_by().map(|repairs| format!("passes after repair: {repairs}"));
-    let words = judged.describe_repeats().into_iter().chain(repaired);
-    words.map(|words| wrap_with_indent(&format!("{INDENT}{words}"), widths.line)).collect()
+fn case_outcome_lines(reported: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
+    let repaired = reported.repaired_by().map(|repairs| format!("passes after repair: {repairs}"));
+    let lines = reported.describe_repeats().into_iter().chain(repaired);
+    lines.map(|line| wrap_with_indent(&format!("{INDENT}{line}"), widths.line)).collect()
 }

@@ -33,9 +33,9 @@ pub(super) fn pairwise_lines(judged: &PairwiseView<'_>, names: &[&str]) -> Strin
                 format!("{better} beats {worse} in both orders{}\n", describe_preference(one))
             }
             Some(PairwiseVerdict::Disagreed { is_position_bias: true }) => {
-                let place = if one.winner() == Some(one.first) { "first" } else { "second" };
+                let position = if one.winner() == Some(one.first) { "first" } else { "second" };
                 format!(
-                    "{a} vs. {b}: tie: the judge prefers the {place} answer in both orders (position bias)\n"
+                    "{a} vs. {b}: tie: the judge prefers the {position} answer in both orders (position bias)\n"
                 )
             }
             Some(PairwiseVerdict::Disagreed { is_position_bias: false }) => {
@@ -47,14 +47,15 @@ pub(super) fn pairwise_lines(judged: &PairwiseView<'_>, names: &[&str]) -> Strin
             }
         };
     }
-    if !same_family.is_empty() {
-        out += &format!(
-            "{judge} is from the same model family as {} and may favor it\n",
-            same_family.join(", ")
-        );
+    if results.pairs.is_empty() {
+        return "not judged: fewer than two answers\n".to_owned();
     }
+    let family = match same_family {
+        [] => String::new(),
+        names => format!(", from the same model family as {}", names.join(", ")),
+    };
     let calls = pluralize(results.calls, "call");
-    out + &format!("judged by {judge}{mark}: {calls}, {}\n", format_cost(results.cost))
+    out + &format!("judged by {judge}{mark}{family}: {calls}, {}\n", format_cost(results.cost))
 }
 
 fn describe_preference(order: &OrderedPreference) -> String {

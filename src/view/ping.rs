@@ -6,6 +6,7 @@ use super::call_envelope::attempt_object;
 use super::format::{
     format_cost, format_duration, pluralize, round_milliseconds, strip_control_chars, wrap_text,
 };
+use super::report::SIMULATED_NOTE;
 use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
 use crate::catalog::Cost;
 use crate::provider::{ModelRef, TargetError};
@@ -37,9 +38,9 @@ impl PingResult {
     fn describe_failure(&self) -> Option<String> {
         match &self.record {
             Err(error) => {
-                let words = error.to_string();
+                let message = error.to_string();
                 // Drop the part before the colon: it repeats the provider's name.
-                Some(words.split_once(": ").map_or(words.clone(), |(_, rest)| rest.to_owned()))
+                Some(message.split_once(": ").map_or(message.clone(), |(_, rest)| rest.to_owned()))
             }
             Ok(record) => {
                 let no_answer = record.outcome.as_ref().err()?;
@@ -69,7 +70,7 @@ pub(crate) fn ping_table(pinged: &[PingResult], width: usize) -> String {
         let mark = if ping.is_simulated { " (sim)" } else { "" };
         let name = format!("{}{mark}", ping.model);
         longest = longest.max(name.chars().count());
-        let problem = ping.describe_failure().map(|words| strip_control_chars(&words)).unwrap_or_default();
+        let problem = ping.describe_failure().map(|text| strip_control_chars(&text)).unwrap_or_default();
         let result = match ping.status() {
             "ok" => "ok".to_owned(),
             "failed" => format!("FAILED: {problem}"),
@@ -96,8 +97,7 @@ pub(crate) fn ping_table(pinged: &[PingResult], width: usize) -> String {
     let mut foot =
         wrap_text(&format!("pinged {called} of {providers} · {failed} failed · {total}{exclusion}"), width);
     if simulated {
-        let words = "(sim): answers, prices, and latencies come from slalom's simulator, not from a model";
-        foot.push_str(&wrap_text(words, width));
+        foot.push_str(&wrap_text(SIMULATED_NOTE, width));
     }
     format!("{table}\n{foot}")
 }

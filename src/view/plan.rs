@@ -23,7 +23,7 @@ pub(crate) struct PlanView<'a> {
     /// State of the candidates that the plan tries, in order, with the reason if limits or the budget exclude
     /// one.
     pub availability: &'a [(Availability, Option<SkipReason>)],
-    /// Milliseconds since 1970.
+    /// Unix time in milliseconds.
     pub now: i64,
 }
 
@@ -42,7 +42,7 @@ impl PlanView<'_> {
     /// Index of the candidate that would be tried first now.
     fn first_available(&self) -> Option<usize> {
         let free = self.availability.iter().enumerate().filter(|(_, (_, blocked))| blocked.is_none());
-        Availability::pick_first(free.map(|(place, (availability, _))| (place, availability)))
+        Availability::pick_first(free.map(|(index, (availability, _))| (index, availability)))
     }
 
     fn first_estimate(&self) -> Option<CandidateEstimate> {
@@ -126,7 +126,7 @@ fn describe_step(
         false => "try if the previous ones fail",
     };
     let skipped = current.and_then(|current| view.skip_now(current));
-    let mut words = match (skipped, current.map(|(availability, _)| availability)) {
+    let mut text = match (skipped, current.map(|(availability, _)| availability)) {
         (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {skip}"),
         (Some((why, _)), _) => format!("skip while another candidate is ready: {why}"),
         (None, Some(Availability::HalfOpen)) => format!("{order}, as a probe (circuit breaker half-open)"),
@@ -136,9 +136,9 @@ fn describe_step(
         (None, _) => order.to_owned(),
     };
     for adjustment in adjustments {
-        words.push_str(&format!("; {adjustment}"));
+        text.push_str(&format!("; {adjustment}"));
     }
-    words
+    text
 }
 
 fn target_name(target: &Target) -> String {
@@ -156,9 +156,9 @@ fn describe_cost(estimate: Option<CandidateEstimate>) -> String {
 fn describe_latency(estimate: Option<CandidateEstimate>) -> String {
     let times = estimate.and_then(|estimate| estimate.first_token.zip(estimate.latency));
     match (times, estimate) {
-        (Some((first, whole)), Some(estimate)) => {
+        (Some((first, total)), Some(estimate)) => {
             let note = if estimate.measurements > 0.0 { "" } else { "\n(from other models)" };
-            format!("~{} / {}{note}", format_duration(first), format_duration(whole))
+            format!("~{} / {}{note}", format_duration(first), format_duration(total))
         }
         _ => "unmeasured".to_owned(),
     }
@@ -170,8 +170,11 @@ fn describe_order(view: &PlanView<'_>) -> String {
         Strategy::Priority => "in the listed order".to_owned(),
         Strategy::Cheapest => "by expected cost".to_owned(),
         Strategy::Fastest => "by expected total latency".to_owned(),
-        Strategy::Balanced(weigh) => {
-            format!("by cost {}, latency {}, reliability {}", weigh.cost, weigh.latency, weigh.reliability)
+        Strategy::Balanced(weights) => {
+            format!(
+                "by cost {}, latency {}, reliability {}",
+                weights.cost, weights.latency, weights.reliability
+            )
         }
         Strategy::Weighted { sticky_by: Some(variable) } => {
             format!("by weight, sticky: the same `{variable}` always gets the same order")
@@ -197,15 +200,15 @@ fn describe_tokens(view: &PlanView<'_>) -> String {
 }
 
 fn describe_limits(route: &Route, tried: usize) -> String {
-    let RoutePolicy { timeouts: deadlines, .. } = &route.policy;
-    let first = deadlines.first_token.map_or_else(
+    let RoutePolicy { timeouts, .. } = &route.policy;
+    let first = timeouts.first_token.map_or_else(
         || "default for the model".to_owned(),
         |first| format!("{} per attempt", format_duration(first)),
     );
     format!(
         "first-token timeout: {first}; deadline: {}\nidle timeout: {}; at most {} attempts",
-        format_duration(deadlines.deadline),
-        format_duration(deadlines.idle),
+        format_duration(timeouts.deadline),
+        format_duration(timeouts.idle),
         max_attempts(tried)
     )
 }
@@ -217,7 +220,7 @@ fn group_reactions(policy: &RoutePolicy) -> Vec<(Vec<FailureClass>, FailureReact
         let reaction = reaction_to(class, policy, false);
         let same_group = |(classes, other): &(Vec<FailureClass>, FailureReaction)| {
             let outcome = |r: &FailureReaction| (r.can_retry, r.can_fail_over, r.cooldown);
-            // These two choose the next candidate or the wait in their own way.
+            // These two choose the next candidate or the wait differently, so each has its own row.
             let special = [FailureClass::ContextOverflow, FailureClass::RateLimited];
             outcome(other) == outcome(&reaction)
                 && !special.contains(&class)
@@ -243,7 +246,7 @@ fn describe_reaction(classes: &[FailureClass], reaction: FailureReaction, policy
         [FailureClass::ContextOverflow] => "fail over to the next candidate with a larger context window",
         _ => "fail over immediately",
     };
-    let mut words = match (reaction.can_fail_over, retries, retry.when) {
+    let mut text = match (reaction.can_fail_over, retries, retry.when) {
         (false, ..) => "stop".to_owned(),
         (true, false, _) => next.to_owned(),
         (true, true, RetryWhen::Alone) => {
@@ -252,12 +255,12 @@ fn describe_reaction(classes: &[FailureClass], reaction: FailureReaction, policy
         (true, true, RetryWhen::First) => format!("retry the same one {wait}, {times}; then {next}"),
     };
     let (scope, span) = match reaction.cooldown {
-        Cooldown::None => return words,
+        Cooldown::None => return text,
         Cooldown::Key(span) => ("this key", span),
         Cooldown::Model(span) => ("this model", span),
     };
-    words.push_str(&format!("; {scope} is in cooldown for {} min", span.as_secs() / 60));
-    words
+    text.push_str(&format!("; {scope} is in cooldown for {} min", span.as_secs() / 60));
+    text
 }
 
 pub(crate) fn plan_json(view: &PlanView<'_>) -> Value {

@@ -6,6 +6,7 @@ use super::candidate_state::{
     describe_conditions, describe_state, describe_state_reason, format_token_times, is_simulated,
 };
 use super::format::{format_duration, format_remaining, wrap_text};
+use super::report::SIMULATED_NOTE;
 use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
 use crate::catalog::{NanoDollars, format_usd_rounded};
 use crate::ledger::WeightRow;
@@ -16,7 +17,7 @@ use crate::route::{
 /// From this width on, the reason for a candidate's state has its own column.
 const REASON_COLUMN_WIDTH: usize = 130;
 
-/// How many columns fit.
+/// The table layout, chosen by the available width.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RoutesTableLayout {
     Wide,
@@ -34,7 +35,7 @@ pub struct RoutesView<'a> {
     pub spent: [NanoDollars; 2],
     /// The directory of `routes.yaml`; paths are shown relative to it.
     pub folder: Option<&'a Path>,
-    /// Milliseconds since 1970.
+    /// Unix time in milliseconds.
     pub now: i64,
 }
 
@@ -42,7 +43,7 @@ pub struct RoutesView<'a> {
 pub struct RouteView {
     pub route: Route,
     pub description: Option<String>,
-    /// Variables that override the candidates of this route or of a route that it includes.
+    /// Environment variables that override the candidates of this route or of a route that it includes.
     pub overridden_by: Vec<String>,
     /// Reports of the candidates, in order; `None` for one that cannot be called.
     pub reports: Vec<Option<HealthReport>>,
@@ -73,7 +74,7 @@ pub fn routes_table(view: &RoutesView<'_>, width: usize) -> String {
         foot.push_str(&wrap_text(&describe_budget(budget, view.spent), width));
     }
     if simulated {
-        foot.push_str(&wrap_text("(sim): served by slalom's simulator, not by a model", width));
+        foot.push_str(&wrap_text(SIMULATED_NOTE, width));
     }
     parts.extend((!foot.is_empty()).then_some(foot));
     parts.join("\n")
@@ -112,8 +113,8 @@ fn candidate_name(view: &RouteView, candidate: &Candidate) -> String {
         Some(now) => format!("weight {now:.1} of {} (from eval scores)", candidate.weight),
         None => format!("weight {}", candidate.weight),
     });
-    for words in weight.into_iter().chain(describe_conditions(&candidate.when)) {
-        name.push_str(&format!("\n  {words}"));
+    for detail in weight.into_iter().chain(describe_conditions(&candidate.when)) {
+        name.push_str(&format!("\n  {detail}"));
     }
     name
 }
@@ -171,9 +172,9 @@ fn route_heading(view: &RouteView, all: &RoutesView<'_>, width: usize) -> String
 
 fn describe_strategy(strategy: &Strategy) -> String {
     match strategy {
-        Strategy::Balanced(weigh) => format!(
+        Strategy::Balanced(weights) => format!(
             "balanced (cost {}, latency {}, reliability {})",
-            weigh.cost, weigh.latency, weigh.reliability
+            weights.cost, weights.latency, weights.reliability
         ),
         Strategy::Weighted { sticky_by: Some(variable) } => format!("weighted (sticky by var:{variable})"),
         plain => plain.name().to_owned(),
@@ -183,9 +184,9 @@ fn describe_strategy(strategy: &Strategy) -> String {
 /// The requirements for every candidate.
 fn describe_requirements(view: &RouteView, folder: Option<&Path>) -> Vec<String> {
     let requirements = &view.route.policy.requirements;
-    let mut words: Vec<String> =
+    let mut lines: Vec<String> =
         requirements.capabilities.iter().map(|need| need.name().to_owned()).collect();
-    words.extend(requirements.quality.as_ref().map(|floor| {
+    lines.extend(requirements.quality.as_ref().map(|floor| {
         let age = floor.max_age.map_or(String::new(), |age| {
             format!(", measured in the last {}", format_remaining(round_milliseconds(age)))
         });
@@ -196,15 +197,15 @@ fn describe_requirements(view: &RouteView, folder: Option<&Path>) -> Vec<String>
         let set = display_set_path(floor, folder);
         format!("a pass rate of {} on {set}{age} (if unmeasured: {missing})", floor.min_pass_rate)
     }));
-    words.extend(
+    lines.extend(
         requirements
             .max_cost
-            .map(|most| format!("at most ${} per call", format_usd_rounded(most as f64 / 1e9))),
+            .map(|nano| format!("at most ${} per call", format_usd_rounded(nano as f64 / 1e9))),
     );
-    words.extend(
-        requirements.max_p50.map(|most| format!("a median latency of at most {}", format_duration(most))),
+    lines.extend(
+        requirements.max_p50.map(|max| format!("a median latency of at most {}", format_duration(max))),
     );
-    words
+    lines
 }
 
 fn round_milliseconds(time: std::time::Duration) -> i64 {

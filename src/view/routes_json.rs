@@ -10,13 +10,13 @@ use crate::route::{Candidate, CandidateConditions, HealthReport, OnExceeded, OnM
 /// The object `slalom.routes/1`.
 pub fn routes_json(view: &RoutesView<'_>) -> Value {
     let budget = view.budget.map(|budget| {
-        let word = match budget.on_exceeded {
+        let on_exceeded = match budget.on_exceeded {
             OnExceeded::Stop => "stop",
             OnExceeded::Warn => "warn",
         };
         let [real, simulated] = view.spent.map(|nano| nano as f64 / 1e9);
         json!({
-            "daily_usd": budget.limit as f64 / 1e9, "on_exceeded": word,
+            "daily_usd": budget.limit as f64 / 1e9, "on_exceeded": on_exceeded,
             "spent_usd": real, "spent_simulated_usd": simulated,
         })
     });
@@ -50,7 +50,7 @@ fn route_json(view: &RouteView, all: &RoutesView<'_>) -> Value {
         "route": view.route.name, "description": view.description,
         "strategy": policy.strategy.name(), "weigh": weights, "sticky_by": sticky_by,
         "requires": requirements.capabilities.iter().map(|need| need.name()).collect::<Vec<_>>(), "quality": quality,
-        "max_cost_usd": requirements.max_cost.map(|most| most as f64 / 1e9),
+        "max_cost_usd": requirements.max_cost.map(|nano| nano as f64 / 1e9),
         "max_p50_ms": requirements.max_p50.map(round_milliseconds),
         "deadline_ms": round_milliseconds(policy.timeouts.deadline), "overridden_by": view.overridden_by,
         "candidates": view.rows().map(|(c, report)| candidate_json(view, c, report, all.now)).collect::<Vec<_>>(),

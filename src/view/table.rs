@@ -37,9 +37,9 @@ const MAX_NAME_WIDTHS: [usize; 2] = [40, 80];
 
 /// Makes the first column wide enough that names are not broken.
 pub(super) fn reserve_name_column(table: &mut Table, longest: usize, is_wide: bool) {
-    let least = longest.min(MAX_NAME_WIDTHS[usize::from(is_wide)]) + 2;
+    let min_width = longest.min(MAX_NAME_WIDTHS[usize::from(is_wide)]) + 2;
     if let Some(column) = table.column_mut(0) {
-        let least = Width::Fixed(u16::try_from(least).unwrap_or(0));
-        column.set_constraint(ColumnConstraint::LowerBoundary(least));
+        let min_width = Width::Fixed(u16::try_from(min_width).unwrap_or(0));
+        column.set_constraint(ColumnConstraint::LowerBoundary(min_width));
     }
 }

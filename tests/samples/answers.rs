@@ -1,4 +1,4 @@
-//! Compares decoded answers, complete and streamed, with the independent reading.
+//! Compares decoded answers, complete and streamed, with the results of the independent parsers.
 
 use serde_json::Value;
 use slalom::chat::{Assembler, Failure, FinishReason, Response, StreamEvent};
@@ -40,10 +40,10 @@ fn chunk_variants<'a>(name: &str, bytes: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
         [1, 7, 333].iter().map(|size| bytes.chunks(*size).collect()).collect();
     let seed = name.bytes().fold(17, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut random = fastrand::Rng::with_seed(seed);
-    for most in [20, 200, 2000] {
+    for max_size in [20, 200, 2000] {
         let (mut pieces, mut rest) = (Vec::new(), bytes);
         while !rest.is_empty() {
-            let (piece, tail) = rest.split_at(random.usize(1..=most.min(rest.len())));
+            let (piece, tail) = rest.split_at(random.usize(1..=max_size.min(rest.len())));
             pieces.push(piece);
             rest = tail;
         }

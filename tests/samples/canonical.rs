@@ -33,7 +33,7 @@ pub(super) fn canonicalize(dialect: Dialect, body: &Value) -> Value {
     body
 }
 
-/// The first place where two values differ.
+/// The first difference between two values, with its path; `None` if they are equal.
 pub(super) fn first_difference(expected: &Value, got: &Value, path: &str) -> Option<String> {
     match (expected, got) {
         (Value::Object(a), Value::Object(b)) => a.keys().chain(b.keys()).find_map(|key| {
@@ -133,7 +133,7 @@ fn as_parts(content: Value, part: impl Fn(&str) -> Value) -> Value {
     }
 }
 
-/// Replaces JSON text by the parsed value; empty text means `{}`.
+/// Replaces JSON text with the parsed value; empty text means `{}`.
 fn parse_json_text(text: &mut Value) {
     let read = text.as_str().map(|text| {
         if text.trim().is_empty() {

@@ -96,6 +96,6 @@ fn first_match(table: &[(&str, &[Class])], text: &str) -> Option<Vec<Class>> {
     let text = text.to_lowercase();
     table
         .iter()
-        .find(|(words, _)| Regex::new(words).unwrap().is_match(&text))
+        .find(|(pattern, _)| Regex::new(pattern).unwrap().is_match(&text))
         .map(|(_, classes)| classes.to_vec())
 }

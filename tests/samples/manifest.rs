@@ -1,4 +1,4 @@
-//! Samples of the manifest and their files. The dialect follows from the URL, else from the folder.
+//! Loads the samples listed in the manifest. The dialect is derived from the URL, or else from the folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};

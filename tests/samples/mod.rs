@@ -1,4 +1,4 @@
-//! Recorded provider traffic: request round trips, and answers and errors against an independent reading.
+//! Recorded provider traffic: request round trips, and answers and errors compared with independent parsers.
 
 mod answers;
 mod canonical;
@@ -51,15 +51,18 @@ fn recorded_traffic_decodes_as_expected() {
         }
     }
     for (dialect, [passed, all]) in &recorded {
-        let [more, of_more] = synthetic.get(dialect).copied().unwrap_or_default();
-        println!("{dialect:18} recorded {passed:3} of {all:3}   synthetic {more:3} of {of_more:3}");
+        let [more, more_total] = synthetic.get(dialect).copied().unwrap_or_default();
+        println!("{dialect:18} recorded {passed:3} of {all:3}   synthetic {more:3} of {more_total:3}");
     }
     let sum = |tallies: &BTreeMap<&str, PassedOfTotal>| {
         tallies.values().fold([0, 0], |sum: PassedOfTotal, [passed, all]| [sum[0] + passed, sum[1] + all])
     };
-    let ([passed, of], [more, of_more]) = (sum(&recorded), sum(&synthetic));
-    println!("passed {} of {}; recorded {passed} of {of}", passed + more, of + of_more);
-    assert!(of + of_more >= 519 && of >= 449, "found only {} samples", of + of_more);
+    let ([passed, total], [more, more_total]) = (sum(&recorded), sum(&synthetic));
+    println!("passed {} of {}; recorded {passed} of {total}", passed + more, total + more_total);
+    assert!(total + more_total >= 519 && total >= 449, "found only {} samples", total + more_total);
     assert!(unlisted.is_empty(), "{}", unlisted.join("\n"));
-    assert!((passed + more) * 100 >= (of + of_more) * 97 && passed * 100 >= of * 97, "too few samples pass");
+    assert!(
+        (passed + more) * 100 >= (total + more_total) * 97 && passed * 100 >= total * 97,
+        "too few samples pass"
+    );
 }

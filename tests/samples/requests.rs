@@ -31,7 +31,8 @@ fn round_trip(sample: &Sample, body: &[u8]) -> Result<(), String> {
     let written: Value = serde_json::from_slice(&encoded.body).unwrap();
     let (expected, actual) =
         (canonicalize(sample.dialect, &original), canonicalize(sample.dialect, &written));
-    first_difference(&expected, &actual, "").map_or(Ok(()), |place| Err(format!("request: {place}")))?;
+    first_difference(&expected, &actual, "")
+        .map_or(Ok(()), |difference| Err(format!("request: {difference}")))?;
     let path_again = percent_decoded(&encoded.path);
     if !path.ends_with(&path_again) {
         return Err(format!("request: path {path_again}, expected {path}"));

@@ -40,14 +40,14 @@ fn assert_requests_match_schema(
             remove_known_gaps(&mut body);
             let problems = strict_schema::schema_errors(validator, &body);
             proptest::prop_assert!(problems.is_empty(), "{}\n{body:#}", problems.join("\n"));
-            for place in ["", "/messages/0", "/contents/0", "/input/0", "/tools/0", "/contents/0/parts/0"] {
+            for pointer in ["", "/messages/0", "/contents/0", "/input/0", "/tools/0", "/contents/0/parts/0"] {
                 let mut invalid = body.clone();
-                let Some(object) = invalid.pointer_mut(place).and_then(Value::as_object_mut) else {
+                let Some(object) = invalid.pointer_mut(pointer).and_then(Value::as_object_mut) else {
                     continue;
                 };
                 object.insert("unknown_field".to_owned(), json!(1));
                 let is_rejected = !strict_schema::schema_errors(validator, &invalid).is_empty();
-                proptest::prop_assert!(is_rejected, "the schema accepts an unknown field at {place:?}");
+                proptest::prop_assert!(is_rejected, "the schema accepts an unknown field at {pointer:?}");
             }
         }
         Ok(())

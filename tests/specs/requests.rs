@@ -91,7 +91,7 @@ fn assistant_turns(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
     })
 }
 
-/// The reasoning state as each vendor marks it.
+/// The reasoning state in each vendor's format.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
     match dialect {
         Dialect::Cohere | Dialect::Ollama => None,
@@ -137,9 +137,10 @@ pub(super) fn requests(
         response_schemas(),
         any::<prop::sample::Index>(),
     );
-    let words = (prop::option::of(texts()), rounds, user_turns(), prop::option::of(any::<bool>()));
-    (words, numbers, more).prop_map(move |(words, numbers, more)| {
-        let ((system, rounds, last, cached), (temperature, top_p, max_tokens, stop, seed)) = (words, numbers);
+    let conversation = (prop::option::of(texts()), rounds, user_turns(), prop::option::of(any::<bool>()));
+    (conversation, numbers, more).prop_map(move |(conversation, numbers, more)| {
+        let ((system, rounds, last, cached), (temperature, top_p, max_tokens, stop, seed)) =
+            (conversation, numbers);
         let (tools, choice, parallel_tool_calls, schema, effort) = more;
         let turns = rounds.into_iter().flat_map(|(user, answers)| [user].into_iter().chain(answers));
         let client = dialect.client_codec();
@@ -155,7 +156,7 @@ pub(super) fn requests(
             _ => ToolChoice::Named(name),
         });
         let effort = efforts.get(effort.index(efforts.len() + 1)).copied();
-        let long = |long| if long { PromptCacheTtl::OneHour } else { PromptCacheTtl::ProviderDefault };
+        let ttl = |is_long| if is_long { PromptCacheTtl::OneHour } else { PromptCacheTtl::ProviderDefault };
         let mut request = Request {
             system_prompt: system,
             messages: turns.chain([last]).map(supported_parts).collect(),
@@ -169,7 +170,7 @@ pub(super) fn requests(
             tool_choice,
             response_format: schema,
             reasoning_effort: effort,
-            prompt_cache: cached.map(long),
+            prompt_cache: cached.map(ttl),
             ..Request::default()
         };
         for parameter in client.unsupported_parameters() {

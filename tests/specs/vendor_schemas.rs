@@ -24,8 +24,8 @@ pub(super) enum SchemaSource {
 }
 
 impl SchemaSource {
-    pub(super) fn from_json(path: &Path, place: &'static str) -> Self {
-        Self::Json(serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), place)
+    pub(super) fn from_json(path: &Path, pointer: &'static str) -> Self {
+        Self::Json(serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), pointer)
     }
 
     pub(super) fn from_yaml(path: &Path) -> Self {
@@ -41,8 +41,8 @@ impl SchemaSource {
 
     pub(super) fn schema(&self, name: &str) -> Value {
         match self {
-            Self::Json(file, place) => file
-                .pointer(place)
+            Self::Json(file, pointer) => file
+                .pointer(pointer)
                 .and_then(|schemas| schemas.get(name))
                 .unwrap_or_else(|| panic!("missing schema {name}"))
                 .clone(),

@@ -14,18 +14,18 @@ pub(crate) enum CatalogChange {
     Unlisted,
 }
 
-/// What these models change in a catalog, by provider and model, sorted.
+/// The changes that these models make to a catalog, sorted by provider and model.
 pub(crate) fn diff_catalog(catalog: &Catalog, models: &[ModelFacts]) -> Vec<(String, String, CatalogChange)> {
     let listed: HashSet<(&str, &str)> =
         models.iter().map(|facts| (facts.provider.as_str(), facts.model.as_str())).collect();
     let providers: HashSet<&str> = models.iter().map(|facts| facts.provider.as_str()).collect();
-    let ends = |facts: &ModelFacts| [facts.pricing.base.input, facts.pricing.base.output];
+    let prices = |facts: &ModelFacts| [facts.pricing.base.input, facts.pricing.base.output];
     let mut found = Vec::new();
     for facts in models {
         let change = match catalog.find(&facts.provider, &facts.model) {
-            None => CatalogChange::Added(ends(facts)),
-            Some(known) if ends(&known) != ends(facts) => {
-                CatalogChange::PriceChanged { before: ends(&known), after: ends(facts) }
+            None => CatalogChange::Added(prices(facts)),
+            Some(known) if prices(&known) != prices(facts) => {
+                CatalogChange::PriceChanged { before: prices(&known), after: prices(facts) }
             }
             Some(_) => continue,
         };

@@ -24,16 +24,16 @@ pub(crate) struct ImportedCatalog {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{location}: {message}")]
+#[error("{location}{}{message}", if .location.is_empty() { "" } else { ": " })]
 pub(crate) struct ImportError {
-    /// Line, column, or path within the file.
+    /// Line, column, or path within the file; empty for the whole file.
     pub location: String,
     pub message: String,
 }
 
 impl ImportError {
-    fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { location: place.into(), message: message.into() }
+    fn new(location: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { location: location.into(), message: message.into() }
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn import_catalog(
     let kept = all.into_iter().filter(|facts| known(&facts.provider) && is_csv_safe(facts));
     let models: Vec<ModelFacts> = kept.map(|facts| fill_from_catalog(facts, catalog)).collect();
     if models.is_empty() {
-        return Err(ImportError::new("the file", "no models of a known provider"));
+        return Err(ImportError::new("", "no models of a known provider"));
     }
     Ok(ImportedCatalog { skipped: count - models.len(), models })
 }
@@ -84,14 +84,14 @@ fn is_csv_safe(facts: &ModelFacts) -> bool {
 
 /// A JSON number or string scaled by `10^power` to nano-dollars. Negative prices, which OpenRouter uses for
 /// variable ones, are unknown.
-fn parse_price(raw: Option<&RawValue>, power: i32, place: &str) -> Result<Option<NanoDollars>, ImportError> {
+fn parse_price(raw: Option<&RawValue>, power: i32, path: &str) -> Result<Option<NanoDollars>, ImportError> {
     let text = raw.map_or("null", RawValue::get).trim_matches('"').trim();
     if matches!(text, "null" | "") || text.starts_with('-') {
         return Ok(None);
     }
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
     if !is_number {
-        return Err(ImportError::new(format!("`{place}`"), format!("invalid price `{text}`")));
+        return Err(ImportError::new(format!("`{path}`"), format!("invalid price `{text}`")));
     }
     // A price finer than one nano-dollar per million tokens cannot be stored exactly and becomes unknown.
     Ok(parse_scaled_decimal(text, power))

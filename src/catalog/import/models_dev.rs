@@ -69,8 +69,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<ModelFacts>, ImportError> {
         let ours =
             PROVIDER_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name.as_str(), |(_, o)| o);
         for (id, model) in provider.models {
-            let place = format!("{name}.models.{id}.cost");
-            all.push(to_model_facts(ours, id, model, &place)?);
+            let path = format!("{name}.models.{id}.cost");
+            all.push(to_model_facts(ours, id, model, &path)?);
         }
     }
     Ok(all)
@@ -80,13 +80,13 @@ fn to_model_facts(
     provider: &str,
     id: String,
     model: ModelsDevModel,
-    place: &str,
+    path: &str,
 ) -> Result<ModelFacts, ImportError> {
     let mut pricing = Pricing::default();
     if let Some(cost) = &model.cost {
-        pricing.base = to_token_prices(cost, place)?;
+        pricing.base = to_token_prices(cost, path)?;
         if let Some(long) = &cost.context_over_200k {
-            pricing.tiers.push((200_000, to_token_prices(long, &format!("{place}.context_over_200k"))?));
+            pricing.tiers.push((200_000, to_token_prices(long, &format!("{path}.context_over_200k"))?));
         }
     }
     let mut capabilities = Capabilities::default();
@@ -124,9 +124,9 @@ fn to_model_facts(
     })
 }
 
-fn to_token_prices(cost: &ModelsDevPrices, place: &str) -> Result<TokenPrices, ImportError> {
+fn to_token_prices(cost: &ModelsDevPrices, path: &str) -> Result<TokenPrices, ImportError> {
     let parse_field = |raw: &Option<Box<RawValue>>, name: &str| {
-        parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("{place}.{name}"))
+        parse_price(raw.as_deref(), PRICE_EXPONENT, &format!("{path}.{name}"))
     };
     Ok(zero_prices_to_unknown(TokenPrices {
         input: parse_field(&cost.input, "input")?,

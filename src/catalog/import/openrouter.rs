@@ -96,7 +96,9 @@ fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, Impor
     for tier in prices.overrides.iter().flatten() {
         // A row can only express prices that depend on the prompt's length.
         let by_hour = tier.utc_start.or(tier.utc_end).is_some();
-        let Some(above) = tier.min_prompt_tokens.filter(|least| *least >= 0.0 && !by_hour) else { continue };
+        let Some(above) = tier.min_prompt_tokens.filter(|tokens| *tokens >= 0.0 && !by_hour) else {
+            continue;
+        };
         let price = TokenPrices {
             input: parse_field(&tier.prompt, "overrides.prompt")?,
             cached_input: parse_field(&tier.input_cache_read, "overrides.input_cache_read")?,

@@ -6,7 +6,7 @@ use crate::chat::pluralize;
 use crate::cli::EvalArgs;
 use crate::command::outcome::check_printed;
 use crate::config::{FileAccess, load_golden_set};
-use crate::eval::{AuditReport, Case, audit_set as audit_of};
+use crate::eval::{AuditReport, Case, audit_set};
 use crate::view::{AuditedSet, audit_json, audit_table};
 
 pub(super) fn run_audit(context: &CommandContext, args: &EvalArgs) -> Result<CommandOutcome, CommandError> {
@@ -29,7 +29,7 @@ pub(super) fn run_audit(context: &CommandContext, args: &EvalArgs) -> Result<Com
             return Err(CommandError::usage(message)
                 .with_hint("add `reference:` to the cases: an audit needs correct answers"));
         }
-        let audit = audit_of(&all, &cases, args.audit_seed);
+        let audit = audit_set(&all, &cases, args.audit_seed);
         let reasons = failure_reasons(&audit, args.min_caught);
         audited.push(AuditedSet { set, audit, reasons });
     }

@@ -19,6 +19,16 @@ use crate::view::{ReportFormat, replace_file};
 pub(super) const LEDGER_HINT: &str =
     "check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)";
 
+pub(super) const BASELINE_HINT: &str =
+    "use provider/model, route:NAME, a run ID, or a file from --save-baseline";
+
+/// The value of `--baseline` names nothing to compare with.
+pub(super) fn invalid_baseline_error(text: &str) -> CommandError {
+    CommandError::usage(format!(
+        "invalid --baseline `{text}`: expected a .json file, a run ID, a model, or a route"
+    ))
+}
+
 /// The source of the results that subjects are compared with.
 #[derive(Clone, Debug)]
 pub(super) enum BaselineSource {
@@ -47,10 +57,8 @@ impl BaselineSource {
         } else if ulid::Ulid::from_string(first).is_ok() {
             load_run_baseline(context, first, subject).map(Self::Saved)
         } else if ReportFormat::from_path(Path::new(text)).is_some() || text.starts_with(['.', '/', '~']) {
-            Err(CommandError::usage(format!(
-                "invalid baseline `{text}`: expected a .json file, a run ID, a model, or a route"
-            ))
-            .with_hint("create one with `slalom eval SET --save-baseline FILE.json`"))
+            Err(invalid_baseline_error(text)
+                .with_hint("create one with `slalom eval SET --save-baseline FILE.json`"))
         } else {
             let mut names = set.expand_subject(text).map_err(CommandError::usage)?;
             match (names.pop(), names.is_empty()) {
@@ -241,12 +249,12 @@ pub(super) fn save_baseline(
     let Some(path) = &args.gate.save_baseline else { return Ok(()) };
     let name = path.display();
     if !run.gate.inconclusive.is_empty() {
-        let why = format!("not writing {name}: too many cases are unscored");
+        let why = format!("{name} was not written: too many cases are unscored");
         return Err(SaveBaselineError::Rejected(why));
     }
     let own = prepared.spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
     if prepared.spec.baseline.is_some() && !run.gate.is_passed() {
-        let why = format!("not writing {name}: the gate against the baseline failed");
+        let why = format!("{name} was not written: the gate failed against the baseline");
         return Err(SaveBaselineError::Rejected(why));
     }
     let all = prepared.subjects.iter().zip(&run.summaries).zip(&run.results);

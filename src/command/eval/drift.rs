@@ -19,11 +19,11 @@ use crate::eval::{
     Gate, GoldenSet, SubjectResults, Verdict,
 };
 
-/// Earlier runs that count as history: enough to estimate the usual results, but few enough that a lasting
-/// change soon becomes the norm.
+/// Maximum number of earlier runs in the history: enough to estimate the usual results, but few enough that a
+/// lasting change soon becomes the norm.
 const MAX_HISTORY_RUNS: usize = 10;
 
-/// Runs of the set searched for that history.
+/// Maximum number of runs of the set to search for that history.
 const MAX_RUNS_SCANNED: u32 = 100;
 
 const DRIFT_HOOK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ pub(super) fn compare_with_history(
 pub(super) struct DriftHook {
     program: String,
     templates: Vec<String>,
-    /// Variables with keys, which are removed from the command's environment.
+    /// Variables that hold API keys, removed from the command's environment.
     secrets: Vec<String>,
 }
 
@@ -123,21 +123,21 @@ impl DriftHook {
             HOOK_VARIABLES.join(", ")
         );
         let unquoted = |word: &String| word.contains("{{") && !word.contains("}}");
-        let wrong =
+        let invalid =
             |why: String| CommandError::usage(format!("invalid --on-drift: {why}")).with_hint(hint.clone());
         let words = shell_words::split(text)
-            .map_err(|error| wrong(format!("cannot split the command line: {error}")))?;
+            .map_err(|error| invalid(format!("cannot split the command line: {error}")))?;
         let Some((program, templates)) = words.split_first().filter(|(program, _)| !program.is_empty())
         else {
-            return Err(wrong("missing program".into()));
+            return Err(invalid("missing program".into()));
         };
         if let Some(word) = templates.iter().find(|word| unquoted(word)) {
-            return Err(wrong(format!("unquoted template in `{word}`: put quotes around `{{{{ … }}}}`")));
+            return Err(invalid(format!("unquoted template in `{word}`: put quotes around `{{{{ … }}}}`")));
         }
         let secrets = secret_variables(config).map(str::to_owned).collect();
         let command = Self { program: program.clone(), templates: templates.to_vec(), secrets };
         let sample = HOOK_VARIABLES.map(|name| (name.to_owned(), Value::from("x")));
-        command.render_arguments(&sample.into_iter().collect()).map_err(|why| wrong(why))?;
+        command.render_arguments(&sample.into_iter().collect()).map_err(invalid)?;
         Ok(command)
     }
 

@@ -61,11 +61,11 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
             .request
             .max_output_tokens
             .map_or(DEFAULT_ANSWER_TOKENS, |max| max.min(DEFAULT_ANSWER_TOKENS));
-        let words = "word".repeat(usize::try_from(tokens).unwrap_or_default());
+        let sample_answer = "word".repeat(usize::try_from(tokens).unwrap_or_default());
         for task in collect_grader_tasks(&case.assertions) {
             match task {
                 GraderTask::Judge { question, judge, votes } => {
-                    let request = question.build_request(&case, &GradableAnswer::text(&words), None);
+                    let request = question.build_request(&case, &GradableAnswer::text(&sample_answer), None);
                     let route = graders.judges.get(judge);
                     let cost = route
                         .and_then(|route| estimate_request_cost(router, route, &request, &case.metadata.id));
@@ -73,7 +73,7 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
                     calls += u64::from(*votes);
                 }
                 GraderTask::Similarity { text, model } => {
-                    let bytes = words.len() + text.len();
+                    let bytes = sample_answer.len() + text.len();
                     costs.push(
                         graders
                             .embedders
@@ -86,10 +86,10 @@ fn estimate_grading(router: &Router, graders: &Graders, cases: &Cases, repeat: u
             }
         }
     }
-    let times = u64::from(repeat);
+    let repeats = u64::from(repeat);
     let once = costs.into_iter().sum::<Option<u64>>();
-    let cost = once.map(|once| once.saturating_mul(times));
-    GradingEstimate { calls: calls * times, programs: programs * times, cost }
+    let cost = once.map(|once| once.saturating_mul(repeats));
+    GradingEstimate { calls: calls * repeats, programs: programs * repeats, cost }
 }
 
 /// Estimates the cost of an embedding in nano-dollars.
@@ -99,7 +99,8 @@ fn estimate_embedding_cost(target: &Target, bytes: usize) -> Option<u64> {
     cost_at_list_price(&usage, &target.facts.as_ref()?.pricing)
 }
 
-/// The first case, once for each prompt that a subject uses.
+/// The first case as rendered for each prompt that a subject uses; the name is `None` if the set has no
+/// `prompts`.
 fn first_case_per_prompt(prepared: &PreparedRun) -> Vec<(Option<&str>, Case)> {
     let mut firsts: Vec<(Option<&str>, Case)> = Vec::new();
     for subject in &prepared.subjects {
@@ -138,18 +139,19 @@ pub(super) fn print_dry_run(
             .iter()
             .map(|subject| estimate_subject_cost(router, subject, &prepared.cases_for(subject), repeat))
             .collect();
-        let shown = first_case_per_prompt(prepared);
-        let firsts: Vec<_> = shown.iter().map(|(prompt, case)| first_case_json(*prompt, case)).collect();
+        let first_cases = first_case_per_prompt(prepared);
+        let first_objects: Vec<_> =
+            first_cases.iter().map(|(prompt, case)| first_case_json(*prompt, case)).collect();
         let estimates: Vec<_> = names
             .iter()
             .zip(&costs)
             .map(|(name, cost)| json!({"subject": name, "cost_usd": cost.map(|nano| nano as f64 / 1e9)}))
             .collect();
-        let of_each = subjects
+        let per_subject = subjects
             .iter()
             .map(|subject| estimate_grading(router, graders, &prepared.cases_for(subject), repeat));
         let grading =
-            of_each.fold(GradingEstimate { calls: 0, programs: 0, cost: Some(0) }, GradingEstimate::add);
+            per_subject.fold(GradingEstimate { calls: 0, programs: 0, cost: Some(0) }, GradingEstimate::add);
         plans.push(json!({
             "set": set.name, "cases": cases.len(), "repeat": repeat, "subjects": names, "calls": calls,
             "estimates": estimates,
@@ -157,7 +159,7 @@ pub(super) fn print_dry_run(
                 "calls": grading.calls, "programs": grading.programs,
                 "cost_usd": grading.cost.map(|nano| nano as f64 / 1e9),
             },
-            "first": firsts.first(), "prompts": if set.prompts.is_empty() { &[] } else { firsts.as_slice() },
+            "first": first_objects.first(), "prompts": if set.prompts.is_empty() { &[] } else { first_objects.as_slice() },
         }));
         let repeats = if repeat > 1 { format!(" × {repeat} repeats") } else { String::new() };
         text += &format!(
@@ -184,7 +186,7 @@ pub(super) fn print_dry_run(
         if grading.programs > 0 {
             text += &format!("  judging: programs run {}\n", format_times(grading.programs));
         }
-        for (prompt, case) in shown {
+        for (prompt, case) in first_cases {
             let (id, request) = (&case.metadata.id, &case.request);
             let prompt_label = prompt.map(|prompt| format!(" with prompt `{prompt}`")).unwrap_or_default();
             let system =

@@ -57,7 +57,7 @@ pub(super) async fn execute_runs(
     let stop_signal = StopSignal::new(args.max_errors);
     let slots = ProviderSlots::new(args.concurrency.map(usize::from));
     let console = context.console;
-    let warn: WarningFn = Arc::new(move |words: &str| console.warn(words));
+    let warn: WarningFn = Arc::new(move |message: &str| console.warn(message));
     let run_context = RunContext { router, slots: &slots, stop_signal: &stop_signal, graders, warn: &warn };
     let mut signals = context.signals.subscribe();
     remove_expired_answers(router);
@@ -70,7 +70,7 @@ pub(super) async fn execute_runs(
             }
             // A resumed run reuses its own results, and cached answers only with `--cache`.
             let is_resuming = resumed.is_some();
-            let reads = prepared.cache.can_read && (!is_resuming || args.cache);
+            let can_read = prepared.cache.can_read && (!is_resuming || args.cache);
             let (row, lease) = begin_run(context, router, prepared, resumed.take());
             let options = RunOptions {
                 is_resumed: is_resuming,
@@ -78,7 +78,7 @@ pub(super) async fn execute_runs(
                 repeats: prepared.spec.selection.repeat,
                 stream: !args.no_stream,
                 timeout,
-                cache: CachePolicy { can_read: reads, ..prepared.cache },
+                cache: CachePolicy { can_read, ..prepared.cache },
                 retention: if needs_full_results(context, args) || prepared.min_pass.is_some() {
                     ResultRetention::All
                 } else {
@@ -221,12 +221,12 @@ async fn run_set(
         let run = results.stats.len();
         missing += prepared.results_per_subject() - results.scored_count();
         if run < prepared.results_per_subject() {
-            let words =
+            let message =
                 format!("{}: only {run} of {} were run", subject.name, prepared.results_per_subject());
-            gate.inconclusive.push(words);
+            gate.inconclusive.push(message);
         }
     }
-    let is_whole = results.iter().all(|results| results.stats.len() == prepared.results_per_subject());
+    let is_complete = results.iter().all(|results| results.stats.len() == prepared.results_per_subject());
     if missing == 0 {
         let health = run_context.router.health();
         let (run, now) = (options.run_id.clone(), health.now());
@@ -239,7 +239,7 @@ async fn run_set(
         comparisons,
         gate,
         missing_results: missing,
-        is_complete: is_whole,
+        is_complete,
     }
 }
 

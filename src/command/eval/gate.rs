@@ -16,7 +16,7 @@ pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> 
             let hint = "use a number of cases, or a percentage such as 1%";
             CommandError::usage(format!("--max-unscored: {why}")).with_hint(hint)
         })?;
-    let typed = Gate {
+    let flags = Gate {
         metric,
         min_pass_rate: args.min_pass_rate,
         min_score: args.min_score,
@@ -28,14 +28,12 @@ pub(super) fn resolve_gate(args: &GateArgs, set: &GoldenSet, answers: usize) -> 
         margin: args.margin,
         strict: args.strict,
     };
-    if let Some((name, must)) = typed.find_invalid_fields().first() {
-        let hint =
-            if *must == "0 or more" { "use a limit of 0 or more, or remove it" } else { "use 0.9 for 90%" };
-        return Err(
-            CommandError::usage(format!("--{} must be {must}", name.replace('_', "-"))).with_hint(hint)
-        );
+    if let Some(invalid) = flags.find_invalid_fields().first() {
+        let flag = invalid.name.replace('_', "-");
+        let message = format!("invalid --{flag} `{}`: must be {}", invalid.value, invalid.requirement);
+        return Err(CommandError::usage(message).with_hint(invalid.hint));
     }
-    let gate = typed.merge_over(&set.gate.clone().unwrap_or_default());
+    let gate = flags.merge_over(&set.gate.clone().unwrap_or_default());
     if gate.max_p95_ms.is_some() && answers < MIN_ANSWERS_FOR_P95 {
         return Err(CommandError::usage(format!(
             "{}: a p95 limit needs at least {MIN_ANSWERS_FOR_P95} answers, but this run has {answers}",

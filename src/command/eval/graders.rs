@@ -22,8 +22,8 @@ pub(super) fn resolve_graders(
     let mut programs: Vec<GraderProgram> = Vec::new();
     for PreparedRun { set, cases, .. } in prepared {
         let add_location = |case: &Case, error: CommandError| {
-            let place = format!("{}, case `{}`", set.path, case.metadata.id);
-            CommandError { error: anyhow::anyhow!("{place}: {}", error.error), ..error }
+            let location = format!("{}, case `{}`", set.path, case.metadata.id);
+            CommandError { error: anyhow::anyhow!("{location}: {}", error.error), ..error }
         };
         let models = cases.grader_models();
         for case in cases.with_feature(CaseFeature::NeedsGrader) {
@@ -55,11 +55,18 @@ pub(super) fn resolve_graders(
         for subject in subjects {
             let same_family = graders.same_family_judges(&subject.route, &cases.grader_models().judges);
             if !same_family.is_empty() {
-                context.console.warn(format_args!(
-                    "{} is judged by {} from the same model family, and judges favor their own family; use a judge from another one",
-                    subject.name,
-                    same_family.join(", ")
-                ));
+                let name = &subject.name;
+                let message = match same_family.as_slice() {
+                    [judge] if judge == name => format!("the judge {judge} would judge its own answers"),
+                    [judge] => {
+                        format!("the judge {judge} is from the same model family as {name} and may favor it")
+                    }
+                    all => format!(
+                        "the judges {} are from the same model family as {name} and may favor it",
+                        all.join(", ")
+                    ),
+                };
+                context.console.warn(format_args!("{message}; use a judge from another family"));
             }
         }
     }
@@ -110,9 +117,9 @@ fn name_grader_in_error(what: &str, name: &str, error: CommandError) -> CommandE
 
 /// Checks that the program exists and that `--allow-exec` permits it.
 fn check_program_allowed(args: &EvalArgs, program: &GraderProgram) -> Result<(), CommandError> {
-    let words = program.command.join(" ");
+    let command_line = program.command.join(" ");
     if !args.allow_exec {
-        return Err(CommandError::usage(format!("`exec` is not allowed to run `{words}`"))
+        return Err(CommandError::usage(format!("`exec` is not allowed to run `{command_line}`"))
             .with_hint("review the set and the programs it runs, then add --allow-exec"));
     }
     match grader_program::resolve_program(program) {

@@ -41,8 +41,8 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
         args.sets.iter().map(|path| load_golden_set(path, config.file_access())).collect::<Result<_, _>>()?;
     output::check_output_paths(context, &args, &sets)?;
     let on_drift = args.gate.on_drift.as_deref().map(|text| DriftHook::parse(text, &config)).transpose()?;
-    let typed = |set: &GoldenSet| RunSpec::from_args(context, &args, set, &config);
-    let mut specs: Vec<RunSpec> = sets.iter().map(typed).collect::<Result<_, _>>()?;
+    let to_spec = |set: &GoldenSet| RunSpec::from_args(context, &args, set, &config);
+    let mut specs: Vec<RunSpec> = sets.iter().map(to_spec).collect::<Result<_, _>>()?;
     let resumed = match (&args.resume, sets.as_slice(), specs.as_mut_slice()) {
         (None, ..) => None,
         (Some(run), [set], [spec]) => Some(resume::find_resumable_run(context, &args, run, set, spec)?),
@@ -51,13 +51,13 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
                 .with_hint("pass only the set whose run was interrupted"));
         }
     };
-    let named = specs.iter().flat_map(|spec| &spec.subjects);
-    let mut named: Vec<String> = named.map(|name| split_subject_name(name).0.to_owned()).collect();
-    named.extend(sets.iter().flat_map(|set| set.cases.grader_models().judges.iter().cloned()));
-    start_simulator::check_simulated_models(&config, named.iter().map(String::as_str))?;
-    named.extend(sets.iter().flat_map(|set| set.cases.grader_models().embedders.iter().cloned()));
+    let names = specs.iter().flat_map(|spec| &spec.subjects);
+    let mut names: Vec<String> = names.map(|name| split_subject_name(name).0.to_owned()).collect();
+    names.extend(sets.iter().flat_map(|set| set.cases.grader_models().judges.iter().cloned()));
+    start_simulator::check_simulated_models(&config, names.iter().map(String::as_str))?;
+    names.extend(sets.iter().flat_map(|set| set.cases.grader_models().embedders.iter().cloned()));
     let _simulator =
-        start_simulator::start_if_needed(context, &mut config, &named, || simulator_replies(&sets)).await?;
+        start_simulator::start_if_needed(context, &mut config, &names, || simulator_replies(&sets)).await?;
     let run_budget = max_cost::parse_max_cost(args.max_cost.as_deref())?;
     // All sets share one router, so that the cost limit and the retry budget apply to the whole command.
     let router = context.build_router(&config).with_run_budget(run_budget).wait_for_limits();

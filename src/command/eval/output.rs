@@ -33,7 +33,7 @@ pub(super) fn check_output_paths(
         check_writable(path)?;
     }
     for path in &args.output {
-        let shown = path.display();
+        let display_path = path.display();
         if path.as_os_str() == "-" {
             return Err(CommandError::usage("cannot write a report to stdout with `-o -`").with_hint(
                 format!(
@@ -43,7 +43,7 @@ pub(super) fn check_output_paths(
             ));
         }
         if ReportFormat::from_path(path).is_none() {
-            let message = format!("unknown report format `{shown}`");
+            let message = format!("unknown report format `{display_path}`");
             let hint = format!("use a file name that ends in {}", ReportFormat::EXTENSIONS);
             return Err(CommandError::usage(message).with_hint(hint));
         }
@@ -68,14 +68,15 @@ fn check_no_input_overwritten(
     for path in args.output.iter().chain(&args.gate.save_baseline) {
         let file = canonical(path).unwrap_or_else(|| path.clone());
         // Only a new baseline may replace the old one.
-        let is_baseline = baseline.and_then(canonical).is_some_and(|own| own == file);
+        let is_baseline = baseline.and_then(canonical).is_some_and(|path| path == file);
         let hint = "choose another file";
-        let wrong = |why: &str| Err(CommandError::usage(format!("{} {why}", path.display())).with_hint(hint));
+        let reject =
+            |why: &str| Err(CommandError::usage(format!("{} {why}", path.display())).with_hint(hint));
         if inputs.contains(&file) || is_baseline && args.output.contains(path) {
-            return wrong("is an input of this command and would be overwritten");
+            return reject("is an input of this command and would be overwritten");
         }
         if !outputs.insert(file) {
-            return wrong("is used for two outputs");
+            return reject("is used for two outputs");
         }
     }
     Ok(())
@@ -167,22 +168,23 @@ pub(super) fn print_runs(
 /// The command that resumes a run: the original command line with the run's ID, so that the gate stays the
 /// same.
 fn resume_command_line(args: &EvalArgs, prepared: &PreparedRun, run: &FinishedRun) -> String {
-    let own = &prepared.set.path;
-    let is_set = |word: &str| args.sets.iter().any(|set| set.to_string_lossy() == word);
-    let mut typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).peekable();
-    let mut words = vec!["slalom".to_owned()];
-    while let Some(word) = typed.next() {
-        match word.as_str() {
-            "eval" if !words.contains(own) => {
-                words.extend([word, own.clone(), "--resume".to_owned(), run.id.clone()]);
+    let set_path = &prepared.set.path;
+    let is_set = |argument: &str| args.sets.iter().any(|set| set.to_string_lossy() == argument);
+    let mut arguments =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).peekable();
+    let mut command = vec!["slalom".to_owned()];
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "eval" if !command.contains(set_path) => {
+                command.extend([argument, set_path.clone(), "--resume".to_owned(), run.id.clone()]);
             }
             // The original command may itself have been a resume, with or without an ID.
-            "--resume" => drop(typed.next_if(|next| ulid::Ulid::from_string(next).is_ok())),
-            word if word.starts_with("--resume=") || is_set(word) => {}
-            _ => words.push(word),
+            "--resume" => drop(arguments.next_if(|next| ulid::Ulid::from_string(next).is_ok())),
+            argument if argument.starts_with("--resume=") || is_set(argument) => {}
+            _ => command.push(argument),
         }
     }
-    shell_words::join(words)
+    shell_words::join(command)
 }
 
 /// Reports missing results and the command that completes them.
@@ -196,7 +198,7 @@ fn print_missing_results(
     match executed.stop_reason {
         Some(RunStopReason::Interrupted) => console.warn("interrupted; completed results are saved"),
         Some(RunStopReason::TooManyErrors(errors)) => {
-            console.warn(format_args!("stopped by --max-errors: {} unscored", pluralize(errors, "answer")));
+            console.warn(format_args!("stopped by --max-errors after {}", pluralize(errors, "error")));
         }
         None => {}
     }

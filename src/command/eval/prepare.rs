@@ -1,8 +1,9 @@
 //! Prepares a run of one set: everything that can be checked before the first call.
 
+use super::baseline::{BASELINE_HINT, invalid_baseline_error};
 use super::gate::resolve_gate;
-use super::{CommandContext, CommandError, RunSpec, call, max_cost};
-use crate::chat::{format_times, pluralize};
+use super::{BaselineSource, CommandContext, CommandError, RunSpec, call, max_cost};
+use crate::chat::format_times;
 use crate::cli::EvalArgs;
 use crate::config::Config;
 use crate::eval::statistics::MinPass;
@@ -10,7 +11,7 @@ use crate::eval::{
     CachePolicy, CallMetric, Case, CaseFeature, CaseMetadata, Cases, EvalSubject, Gate, GoldenSet,
     split_subject_name,
 };
-use crate::provider::Environment;
+use crate::provider::{Environment, ModelRefError};
 use crate::route::{Route, Router, RoutingHints};
 
 /// A checked run, ready to execute.
@@ -86,12 +87,18 @@ pub(super) fn prepare_run(
             return Err(CommandError::usage(message).with_hint("drop --resume to start a new run"));
         }
         let subject = config.resolve_subject(split_subject_name(name).0, &environment).map_err(|error| {
-            let place = if spec.has_set_subjects {
-                format!("{}, under `models:`: ", set.path)
-            } else {
-                String::new()
+            let is_baseline = spec.baseline.as_ref().and_then(BaselineSource::subject_in_run) == Some(name);
+            if is_baseline && !name.contains(['/', ':']) {
+                let hint = error.hint.filter(|hint| hint != ModelRefError::HINT);
+                return invalid_baseline_error(name)
+                    .with_hint(hint.unwrap_or_else(|| BASELINE_HINT.to_owned()));
+            }
+            let location = match spec.has_set_subjects {
+                _ if is_baseline => "--baseline: ".to_owned(),
+                true => format!("{}, under `models:`: ", set.path),
+                false => String::new(),
             };
-            CommandError { error: anyhow::anyhow!("{place}{error}"), ..CommandError::from(error) }
+            CommandError { error: anyhow::anyhow!("{location}{error}"), ..CommandError::from(error) }
         })?;
         let unreadable = || {
             let message = format!("{}: cannot read cases from the temporary folder", set.path);
@@ -112,27 +119,29 @@ fn resolve_cache_policy(args: &EvalArgs, environment: &dyn Environment) -> Cache
     let value = environment.variable("CI").unwrap_or_default().trim().to_ascii_lowercase();
     let in_ci = !matches!(value.as_str(), "" | "0" | "false" | "no" | "off");
     let wants_fresh = in_ci || args.gate.baseline.is_some() || args.gate.drift;
-    let reads = !args.no_cache && !args.refresh && (args.cache || !wants_fresh);
-    CachePolicy { can_read: reads, can_write: !args.no_cache }
+    let can_read = !args.no_cache && !args.refresh && (args.cache || !wants_fresh);
+    CachePolicy { can_read, can_write: !args.no_cache }
 }
 
 fn resolve_min_pass(args: &EvalArgs, set: &GoldenSet, repeat: u32) -> Result<Option<MinPass>, CommandError> {
     let min_pass = args.min_pass.or(set.min_pass);
     match min_pass.filter(|min_pass| *min_pass > repeat) {
         None => Ok(min_pass.map(|pass| MinPass { required: pass, repeats: repeat })),
-        Some(min_pass) => Err(CommandError::usage(format!(
-            "{}: min_pass requires {} to pass, but each case runs {}",
-            set.path,
-            pluralize(min_pass, "repeat"),
-            format_times(repeat)
-        ))
-        .with_hint("raise --repeat, or lower --min-pass (`repeat` and `min_pass` in the set)")),
+        Some(min_pass) => {
+            let source = match args.min_pass {
+                Some(_) => format!("invalid --min-pass `{min_pass}`"),
+                None => format!("{}: invalid `min_pass: {min_pass}`", set.path),
+            };
+            let message = format!("{source}: each case runs {}", format_times(repeat));
+            let hint = "raise --repeat, or lower --min-pass (`repeat` and `min_pass` in the set)";
+            Err(CommandError::usage(message).with_hint(hint))
+        }
     }
 }
 
 /// The first case with a limit on this metric.
-fn first_case_with_limit_on(cases: &Cases, quantity: CallMetric) -> Option<Case> {
-    cases.with_feature(CaseFeature::HasLimitOn(quantity)).next()
+fn first_case_with_limit_on(cases: &Cases, metric: CallMetric) -> Option<Case> {
+    cases.with_feature(CaseFeature::HasLimitOn(metric)).next()
 }
 
 /// A cost limit cannot be checked against a model without a known price.
@@ -143,7 +152,7 @@ fn check_cost_limits_have_prices(
     name: &str,
     route: &Route,
 ) -> Result<(), CommandError> {
-    let (what, hint) = match (first_case_with_limit_on(cases, CallMetric::CostUsd), gate.max_cost_usd) {
+    let (limited_by, hint) = match (first_case_with_limit_on(cases, CallMetric::CostUsd), gate.max_cost_usd) {
         (Some(case), _) => (format!("case `{}`", case.metadata.id), "remove the `cost` assertion"),
         (None, Some(_)) => ("the gate".to_owned(), "remove `max_cost_usd`"),
         (None, None) => return Ok(()),
@@ -156,7 +165,7 @@ fn check_cost_limits_have_prices(
             .map(|target| target.facts.as_ref().map(|f| f.pricing.base).unwrap_or_default());
         if price.is_some_and(|price| price.input.is_none() || price.output.is_none()) {
             return Err(CommandError::usage(format!(
-                "{}: {what} limits the cost, but the price of {} (subject {name}) is unknown",
+                "{}: {limited_by} limits the cost, but the price of {} (subject {name}) is unknown",
                 set.path, candidate.model_ref
             ))
             .with_hint(format!("set the price under `models:` in routes.yaml, or {hint}")));

@@ -44,45 +44,48 @@ pub(super) fn find_resumable_run(
             )
         };
         match unfinished.as_slice() {
-            [] => format!("drop --resume to start a new run (every run of {} is complete)", set.path),
+            [] if id.is_empty() => "drop --resume to start a new run".to_owned(),
+            [] => format!("drop --resume to start a new run ({} has no unfinished run)", set.path),
             runs => {
                 let lines: String = runs.iter().take(MAX_LISTED_RUNS).map(line).collect();
                 format!("pass the ID of an unfinished run to --resume:{lines}")
             }
         }
     };
-    let wrong = |message: String| Err(CommandError::usage(message).with_hint(list()));
+    let reject = |message: String| Err(CommandError::usage(message).with_hint(list()));
     let run = match (id, named) {
         ("", _) => match unfinished.iter().find(|run| same(run)) {
             Some(run) => run.clone(),
             None => {
                 let subjects = spec.subjects.join(", ");
-                return wrong(format!("cannot resume: {} has no unfinished run of {subjects}", set.path));
+                return reject(format!("cannot resume: {} has no unfinished run of {subjects}", set.path));
             }
         },
-        (id, None) => return wrong(format!("unknown run `{id}`")),
+        (id, None) => return reject(format!("unknown run `{id}`")),
         (id, Some(run)) if run.set_path != path => {
-            return wrong(format!("run {id} belongs to {}, not to {}", run.set_path, set.path));
+            return reject(format!("run {id} belongs to {}, not to {}", run.set_path, set.path));
         }
         (id, Some(run)) if run.finished_at > 0 => {
-            return wrong(format!("run {id} is already complete"));
+            return reject(format!("run {id} is already complete"));
         }
         (id, Some(run)) if !args.models.is_empty() && !same(&run) => {
-            return wrong(format!("run {id} has other subjects: {}", run_subjects(&run).join(", ")));
+            return reject(format!("run {id} has other subjects: {}", run_subjects(&run).join(", ")));
         }
         (_, Some(run)) => run,
     };
     let Ok(selection) = serde_json::from_str::<CaseSelection>(&run.options) else {
-        return wrong(format!("cannot resume run {}: it was started by another version of slalom", run.id));
+        return reject(format!("cannot resume run {}: it was started by another version of slalom", run.id));
     };
     if let Some(flag) = selection.conflicting_flag(args) {
         let message = format!("cannot resume run {}: it was started with a different {flag}", run.id);
         return Err(CommandError::usage(message)
             .with_hint(format!("remove {flag}: a resumed run keeps its original options")));
     }
-    let own = spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
-    if let Some(own) = own.filter(|own| !run_subjects(&run).iter().any(|subject| subject == own)) {
-        return wrong(format!("run {} has no subject {own} to compare with", run.id));
+    let baseline = spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
+    if let Some(baseline) =
+        baseline.filter(|baseline| !run_subjects(&run).iter().any(|subject| subject == baseline))
+    {
+        return reject(format!("run {} has no subject {baseline} to compare with", run.id));
     }
     spec.has_set_subjects &= run_subjects(&run) == spec.subjects;
     spec.subjects = run_subjects(&run);

@@ -73,8 +73,8 @@ pub(super) fn apply_weights(
     }
     let weights = context.open_health().reweight(name, &canonical_set_path(&prepared.set), &rates);
     for row in weights {
-        let written = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
-        if let Some(candidate) = written {
+        let found = route.candidates.iter().find(|candidate| candidate.model_ref.to_string() == row.model);
+        if let Some(candidate) = found {
             context.console.note(format_args!(
                 "route `{name}`: weight of {} is now {:.1} (configured: {})",
                 row.model,

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{BaselineSource, CommandContext, CommandError};
-use crate::chat::pluralize;
 use crate::cli::EvalArgs;
-use crate::config::Config;
+use crate::config::{Config, REGEX_HINT, explain_regex_error};
 use crate::eval::{CaseMetadata, Cases, GoldenSet, sample_cases, split_subject_name};
 
 #[derive(Clone, Debug)]
@@ -45,8 +44,8 @@ impl RunSpec {
         let chosen = if from_set { &set.default_subjects } else { &args.models };
         let mut subjects: Vec<String> = chosen.clone();
         // A run to resume by ID already has its subjects.
-        let known = args.resume.as_ref().is_some_and(|run| !run.is_empty());
-        if subjects.is_empty() && !known {
+        let has_saved_subjects = args.resume.as_ref().is_some_and(|run| !run.is_empty());
+        if subjects.is_empty() && !has_saved_subjects {
             let route = config.default_route.as_ref().ok_or_else(|| {
                 CommandError::usage(format!("{}: no `models:` in the set and no default route", set.path))
                     .with_hint("pass a model with -m")
@@ -62,10 +61,10 @@ impl RunSpec {
             None if args.gate.drift => Some(BaselineSource::from_history(context)?),
             None => None,
         };
-        // A baseline subject runs with the others, in first place.
-        if let Some(own) = baseline.as_ref().and_then(BaselineSource::subject_in_run) {
-            subjects.retain(|name| name != own);
-            subjects.insert(0, own.to_owned());
+        // A baseline subject runs with the others and comes first.
+        if let Some(baseline) = baseline.as_ref().and_then(BaselineSource::subject_in_run) {
+            subjects.retain(|name| name != baseline);
+            subjects.insert(0, baseline.to_owned());
         }
         Ok(Self {
             subjects,
@@ -79,11 +78,11 @@ impl RunSpec {
 /// Expands each subject to one per prompt and removes duplicates.
 fn expand_prompts(set: &GoldenSet, subjects: &[String]) -> Result<Vec<String>, CommandError> {
     let hint = "use a model or a route, or MODEL#PROMPT for one of the set's `prompts`";
-    let named = subjects.iter().map(|name| set.expand_subject(name));
-    let named: Vec<Vec<String>> =
-        named.collect::<Result<_, _>>().map_err(|why| CommandError::usage(why).with_hint(hint))?;
+    let expanded = subjects.iter().map(|name| set.expand_subject(name));
+    let expanded: Vec<Vec<String>> =
+        expanded.collect::<Result<_, _>>().map_err(|why| CommandError::usage(why).with_hint(hint))?;
     let mut seen = HashSet::new();
-    Ok(named.into_iter().flatten().filter(|name| seen.insert(name.clone())).collect())
+    Ok(expanded.into_iter().flatten().filter(|name| seen.insert(name.clone())).collect())
 }
 
 /// Adds the candidates of each route after it. Candidates that cannot be called are skipped with a warning.
@@ -130,9 +129,13 @@ impl CaseSelection {
 
     /// The selected cases, in the set's order.
     pub(super) fn select_cases(&self, set: &GoldenSet) -> Result<Cases, CommandError> {
-        let filter = self.filter.as_deref().map(regex::Regex::new).transpose().map_err(|error| {
-            CommandError::usage(format!("invalid regular expression in --filter: {error}"))
-        })?;
+        let compile = |text: &str| {
+            regex::Regex::new(text).map_err(|error| {
+                CommandError::usage(format!("invalid --filter `{text}`: {}", explain_regex_error(&error)))
+                    .with_hint(REGEX_HINT)
+            })
+        };
+        let filter = self.filter.as_deref().map(compile).transpose()?;
         let wanted = |case: &CaseMetadata| {
             filter.as_ref().is_none_or(|filter| filter.is_match(&case.id))
                 && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
@@ -149,8 +152,10 @@ impl CaseSelection {
         tags.sort_unstable();
         tags.dedup();
         let first = set.cases.head(0).map(|head| head.id).unwrap_or_default();
-        let all = pluralize(set.cases.len(), "case");
-        let message = format!("--filter, --tag: no match among the {all} in {}", set.path);
+        let filter = self.filter.iter().map(|filter| format!("--filter `{filter}`"));
+        let tag = (!self.tags.is_empty()).then(|| format!("--tag `{}`", self.tags.join("` or `")));
+        let options = filter.chain(tag).collect::<Vec<_>>().join(" and ");
+        let message = format!("no case of {} matches {options}", set.path);
         Err(CommandError::usage(message).with_hint(match tags.as_slice() {
             [] => format!("use IDs such as `{first}` (no case has tags)"),
             tags => format!("use IDs such as `{first}`, or one of the tags {}", tags.join(", ")),
@@ -164,7 +169,7 @@ impl CaseSelection {
 
     /// The first option that was given with a value different from the run's.
     pub(super) fn conflicting_flag(&self, args: &EvalArgs) -> Option<&'static str> {
-        let differs = |typed: bool, same: bool| typed && !same;
+        let differs = |given: bool, same: bool| given && !same;
         let flags = [
             (differs(args.filter.is_some(), args.filter == self.filter), "--filter"),
             (differs(!args.tags.is_empty(), args.tags == self.tags), "--tag"),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::options::AssertionOptions;
 use super::{AssertionBuildError, AssertionContext};
 use crate::chat::{FinishReason, Tool};
-use crate::config::diagnostic::find_closest;
+use crate::config::diagnostic::{REGEX_HINT, explain_regex_error, find_closest};
 use crate::eval::{
     CallMetric, Check, LengthUnit, MatchPosition, NumericTolerance, SimilarityMeasure, TextMatch,
     parse_numbers,
@@ -92,20 +92,19 @@ pub(super) fn parse_check(
 
 pub(super) fn compile_regex(written: &str) -> Result<regex::Regex, AssertionBuildError> {
     regex::Regex::new(written).map_err(|error| {
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        format!("invalid regular expression `{written}`: {last}").into()
+        let why = format!("invalid regular expression `{written}`: {}", explain_regex_error(&error));
+        AssertionBuildError::WithHint(why, REGEX_HINT.to_owned())
     })
 }
 
 fn parse_length(
     arguments: &mut AssertionOptions,
     unit: LengthUnit,
-    of: &str,
+    unit_name: &str,
 ) -> Result<(Check, Value), AssertionBuildError> {
     let (min, max) = (arguments.take_count("min")?, arguments.take_count("max")?);
     if min == Some(0) && max.is_none() {
-        return Err(format!("every answer has at least 0 {of}").into());
+        return Err(format!("every answer has at least 0 {unit_name}").into());
     }
     if min.is_none() && max.is_none() {
         return Err("missing `min` or `max`".into());
@@ -124,14 +123,14 @@ fn parse_similarity(
     reference: Option<&str>,
 ) -> Result<(Check, Value), AssertionBuildError> {
     let written = arguments.take_text("value")?;
-    let of_case = written.is_none();
+    let from_case = written.is_none();
     let Some(text) = written.or(reference.map(str::to_owned)) else {
         return Err(AssertionBuildError::Case("missing value, and the case has no reference".into()));
     };
     let wrong = |why: String| {
-        if of_case { AssertionBuildError::Case(why) } else { AssertionBuildError::Assertion(why) }
+        if from_case { AssertionBuildError::Case(why) } else { AssertionBuildError::Assertion(why) }
     };
-    let what = if of_case { "the reference" } else { "the value" };
+    let what = if from_case { "the reference" } else { "the value" };
     if !measure.has_comparable_text(&text) {
         return Err(wrong(format!("{what} contains nothing to compare with")));
     }
@@ -152,13 +151,13 @@ fn parse_choice(
         return Err(format!("duplicate option `{}`", options[duplicate]).into());
     }
     let written = arguments.take_text("equals")?;
-    let of_case = written.is_none();
+    let from_case = written.is_none();
     let equals = written.or(reference.map(|r| r.trim().trim_end_matches('.').to_owned()));
     let equals = equals
         .ok_or_else(|| AssertionBuildError::Case("missing `equals`, and the case has no reference".into()))?;
     if !folded.contains(&equals.to_lowercase()) {
         let why = format!("`{equals}` is not one of the options");
-        return Err(if of_case { AssertionBuildError::Case(why) } else { why.into() });
+        return Err(if from_case { AssertionBuildError::Case(why) } else { why.into() });
     }
     let identity = json!([options, equals]);
     Ok((Check::Choice { options, equals }, identity))
@@ -181,7 +180,7 @@ fn parse_numeric(
         None => NumericTolerance::Absolute(0.0),
         Some(Value::Number(by)) => NumericTolerance::Absolute(by.as_f64().unwrap_or(f64::NAN)),
         Some(Value::String(written)) => {
-            let (number, share) = match written.trim().strip_suffix('%') {
+            let (number, is_percentage) = match written.trim().strip_suffix('%') {
                 Some(percent) => (percent, true),
                 None => (written.trim(), false),
             };
@@ -189,7 +188,7 @@ fn parse_numeric(
                 .trim()
                 .parse()
                 .map_err(|_| "`tolerance` must be a number, or a percentage such as `1%`")?;
-            if share {
+            if is_percentage {
                 NumericTolerance::Relative(number / 100.0)
             } else {
                 NumericTolerance::Absolute(number)
@@ -197,14 +196,14 @@ fn parse_numeric(
         }
         Some(_) => return Err("`tolerance` must be a number, or a percentage such as `1%`".into()),
     };
-    let (by, how) = match tolerance {
+    let (by, kind) = match tolerance {
         NumericTolerance::Absolute(by) => (by, "by"),
         NumericTolerance::Relative(share) => (share, "share"),
     };
     if !(by >= 0.0 && by.is_finite()) {
         return Err("`tolerance` must not be negative".into());
     }
-    Ok((Check::Numeric { equals, tolerance }, json!([equals, how, by])))
+    Ok((Check::Numeric { equals, tolerance }, json!([equals, kind, by])))
 }
 
 fn parse_tool_call(
@@ -254,38 +253,38 @@ fn check_tool_is_offered(name: Option<&str>, tools: &[Tool]) -> Result<(), Asser
 }
 
 fn parse_finish_reason(arguments: &mut AssertionOptions) -> Result<(Check, Value), AssertionBuildError> {
-    let words = match arguments.take("value") {
-        Some(Value::String(word)) => vec![word],
-        Some(Value::Array(words)) if !words.is_empty() => {
-            let word = |word: &Value| word.as_str().map(str::to_owned);
-            words.iter().map(word).collect::<Option<_>>().ok_or("finish reasons must be strings")?
+    let names = match arguments.take("value") {
+        Some(Value::String(name)) => vec![name],
+        Some(Value::Array(names)) if !names.is_empty() => {
+            let name = |name: &Value| name.as_str().map(str::to_owned);
+            names.iter().map(name).collect::<Option<_>>().ok_or("finish reasons must be strings")?
         }
         _ => return Err("expected a finish reason, or a list of finish reasons".into()),
     };
     // A response that failed is an error and is never graded.
     let known: Vec<FinishReason> =
         FinishReason::ALL.into_iter().filter(|r| *r != FinishReason::Error).collect();
-    let reason = |word: &String| {
-        known.iter().copied().find(|reason| reason.as_str() == word).ok_or_else(|| {
+    let reason = |name: &String| {
+        known.iter().copied().find(|reason| reason.as_str() == name).ok_or_else(|| {
             let names = || known.iter().map(|reason| reason.as_str());
-            let hint = match find_closest(word, names()) {
+            let hint = match find_closest(name, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("use one of {}", names().collect::<Vec<_>>().join(", ")),
             };
-            AssertionBuildError::WithHint(format!("unknown finish reason `{word}`"), hint)
+            AssertionBuildError::WithHint(format!("unknown finish reason `{name}`"), hint)
         })
     };
-    let reasons: Vec<FinishReason> = words.iter().map(reason).collect::<Result<_, _>>()?;
+    let reasons: Vec<FinishReason> = names.iter().map(reason).collect::<Result<_, _>>()?;
     if known.iter().all(|reason| reasons.contains(reason)) {
         return Err("every answer passes: all finish reasons are listed".into());
     }
-    Ok((Check::FinishReason(reasons), json!(words)))
+    Ok((Check::FinishReason(reasons), json!(names)))
 }
 
 fn parse_upper_limit(
     arguments: &mut AssertionOptions,
     name: &str,
-    quantity: CallMetric,
+    metric: CallMetric,
 ) -> Result<(Check, Value), AssertionBuildError> {
     let limit = match arguments.take_number(name)? {
         Some(limit) => Some(limit),
@@ -296,8 +295,8 @@ fn parse_upper_limit(
         return Err(format!("`{name}` must not be negative").into());
     }
     // A free model costs 0, but every answer takes time and tokens.
-    if limit == 0.0 && quantity != CallMetric::CostUsd {
+    if limit == 0.0 && metric != CallMetric::CostUsd {
         return Err(format!("`{name}` must be above 0").into());
     }
-    Ok((Check::UpperLimit(quantity, limit), json!([name, limit])))
+    Ok((Check::UpperLimit(metric, limit), json!([name, limit])))
 }

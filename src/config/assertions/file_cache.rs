@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::AssertionBuildError;
 use super::options::AssertionOptions;
 use crate::config::set_folder::SetFolder;
-use crate::eval::Digest;
+use crate::eval::{Digest, explain_schema_error};
 
 /// Caches files across cases: a set has many cases but few files.
 #[derive(Debug, Default)]
@@ -35,8 +35,10 @@ impl AssertionFileCache {
         if let Some(schema) = self.schemas.borrow().get(path) {
             return Ok(schema.clone());
         }
-        let text =
-            std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let why = format!("cannot read {}: {error}", path.display());
+            AssertionBuildError::WithHint(why, "check the path (it is relative to the set)".to_owned())
+        })?;
         let schema: Value =
             serde_json::from_str(&text).map_err(|e| format!("{} is not valid JSON: {e}", path.display()))?;
         self.schemas.borrow_mut().insert(path.clone(), schema.clone());
@@ -48,13 +50,17 @@ impl AssertionFileCache {
         if let Some(validator) = self.validators.borrow().get(&text) {
             return Ok(Arc::clone(validator));
         }
-        let validator = jsonschema::validator_for(schema).map_err(|e| format!("invalid schema: {e}"))?;
+        let validator = jsonschema::validator_for(schema).map_err(|error| {
+            let why = format!("invalid schema: {}", explain_schema_error(&error));
+            let hint = "correct the schema (see https://json-schema.org for examples)";
+            AssertionBuildError::WithHint(why, hint.to_owned())
+        })?;
         let validator = Arc::new(validator);
         self.validators.borrow_mut().insert(text, Arc::clone(&validator));
         Ok(validator)
     }
 
-    /// The schema is given inline, or as a path to a file.
+    /// The schema, given inline or as a path to a file; `None` if the assertion has none.
     pub(super) fn take_schema(
         &self,
         arguments: &mut AssertionOptions,

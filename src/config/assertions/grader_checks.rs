@@ -34,7 +34,7 @@ pub(super) fn parse_similar(
     Ok((Check::Grader(GraderTask::Similarity { text, model }), identity))
 }
 
-/// `llm-rubric`: a grade by a rubric, which can use the case's variables.
+/// `llm-rubric`: a grade according to a rubric, which can use the case's variables.
 pub(super) fn parse_rubric(
     arguments: &mut AssertionOptions,
     context: AssertionContext<'_>,
@@ -64,7 +64,7 @@ pub(super) fn parse_factuality(
     )
 }
 
-/// `exec`: the score that a program gives.
+/// `exec`: a score from an external program.
 pub(super) fn parse_exec(
     arguments: &mut AssertionOptions,
     context: AssertionContext<'_>,
@@ -86,7 +86,7 @@ pub(super) fn parse_exec(
         None => DEFAULT_TIMEOUT,
         Some(text) => match parse_duration(&text) {
             Ok(timeout) if !timeout.is_zero() => timeout,
-            Ok(_) => return Err("`timeout` must be longer than 0".into()),
+            Ok(_) => return Err("`timeout` must be above 0".into()),
             Err(error) => {
                 return Err(AssertionBuildError::WithHint(error.to_string(), DurationError::HINT.to_owned()));
             }
@@ -98,7 +98,7 @@ pub(super) fn parse_exec(
     Ok((Check::Grader(GraderTask::Program(GraderProgram { command, folder, timeout })), identity))
 }
 
-/// A word that names a file of the set is identified by the file's content.
+/// A word that names a file relative to the set is identified by the file's content.
 fn command_word_identity(word: &str, context: AssertionContext<'_>) -> Value {
     let path = context.folder.path().join(word);
     let digest = if Path::new(word).is_relative() { context.files_read.file_digest(&path) } else { None };
@@ -128,9 +128,9 @@ fn resolve_model_name(
     arguments: &mut AssertionOptions,
     option: &str,
     key: &str,
-    of_set: Option<&str>,
+    set_default: Option<&str>,
 ) -> Result<String, AssertionBuildError> {
-    let named = arguments.take_text(option)?.or(of_set.map(str::to_owned));
+    let named = arguments.take_text(option)?.or(set_default.map(str::to_owned));
     named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).ok_or_else(|| {
         let hint =
             format!("add `{key}: PROVIDER/MODEL` at the top of the set, or `{option}:` to the assertion");

@@ -31,8 +31,11 @@ pub(super) fn parse_json_path(
         Some(path) => path,
         None => arguments.take_text("value")?.ok_or("missing `path`")?,
     };
-    let path = serde_json_path::JsonPath::parse(&written)
-        .map_err(|e| format!("invalid JSONPath `{written}`: {e}"))?;
+    let path =
+        serde_json_path::JsonPath::parse(&written).map_err(|error| match written.starts_with('$') {
+            true => format!("invalid JSONPath `{written}`: {error}"),
+            false => format!("invalid JSONPath `{written}`: must start with `$`"),
+        })?;
     let tests = [arguments.take("equals"), arguments.take("matches"), arguments.take("exists")];
     let (test, identity) = match tests {
         [Some(value), None, None] => (JsonPathTest::Equals(value.clone()), json!([written, "equals", value])),
@@ -54,17 +57,15 @@ pub(super) fn parse_json_diff(
     arguments: &mut AssertionOptions,
     reference: Option<&str>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let of_text = |text: &str| serde_json::from_str::<Value>(text.trim());
+    let parse = |text: &str| serde_json::from_str::<Value>(text.trim());
     let wanted = match arguments.take("value") {
-        Some(Value::String(text)) => {
-            of_text(&text).map_err(|e| format!("the value is not valid JSON: {e}"))?
-        }
+        Some(Value::String(text)) => parse(&text).map_err(|e| format!("the value is not valid JSON: {e}"))?,
         Some(value) => value,
         None => {
             let reference = reference.ok_or_else(|| {
                 AssertionBuildError::Case("missing `value`, and the case has no reference".into())
             })?;
-            of_text(reference)
+            parse(reference)
                 .map_err(|e| AssertionBuildError::Case(format!("the reference is not valid JSON: {e}")))?
         }
     };

@@ -134,8 +134,8 @@ pub(super) fn build_assertion(
     entry: &AssertionEntry,
     context: AssertionContext<'_>,
 ) -> Result<BuiltAssertion, AssertionDiagnostic> {
-    let of_assertion = |problem| AssertionDiagnostic { problem, is_case_fault: false };
-    let (name, argument) = entry.split_name().map_err(of_assertion)?;
+    let assertion_fault = |problem| AssertionDiagnostic { problem, is_case_fault: false };
+    let (name, argument) = entry.split_name().map_err(assertion_fault)?;
     let (negated, plain) = match name.value.strip_prefix("not-") {
         Some(rest) => (true, rest),
         None => (false, name.value.as_str()),
@@ -143,24 +143,24 @@ pub(super) fn build_assertion(
     let known = ASSERTIONS
         .iter()
         .find(|known| known.name == plain)
-        .ok_or_else(|| of_assertion(unknown_assertion(&name, negated, plain)))?;
+        .ok_or_else(|| assertion_fault(unknown_assertion(&name, negated, plain)))?;
     let mut arguments = AssertionOptions::new(argument);
     parse_assertion(known, &name.value, negated, &mut arguments, context).map_err(|wrong| {
-        let here = |why: String, hint: String| {
+        let at_name = |why: String, hint: String| {
             Diagnostic::new(format!("`{}`: {why}", name.value), name.span.clone(), hint)
         };
         match wrong {
             AssertionBuildError::Assertion(why) => {
-                of_assertion(here(why, format!("use this form: `- {}`", known.example)))
+                assertion_fault(at_name(why, format!("write, for example, `- {}`", known.example)))
             }
-            AssertionBuildError::WithHint(why, hint) => of_assertion(here(why, hint)),
-            AssertionBuildError::Diagnostic(problem) => of_assertion(problem),
+            AssertionBuildError::WithHint(why, hint) => assertion_fault(at_name(why, hint)),
+            AssertionBuildError::Diagnostic(problem) => assertion_fault(problem),
             AssertionBuildError::Case(why) => {
                 let hint =
                     "add a suitable `reference:` to the case, or set the expected value in the assertion";
-                AssertionDiagnostic { problem: here(why, hint.to_owned()), is_case_fault: true }
+                AssertionDiagnostic { problem: at_name(why, hint.to_owned()), is_case_fault: true }
             }
-            AssertionBuildError::Member(refused) => refused,
+            AssertionBuildError::Member(error) => error,
         }
     })
 }
@@ -213,24 +213,24 @@ fn parse_assertion(
         }
         Some(written) => Some(written),
         None => match known.scores {
-            ScoringMode::Threshold(usual) => Some(usual),
+            ScoringMode::Threshold(default) => Some(default),
             ScoringMode::PassFail | ScoringMode::FromMembers => None,
         },
     };
-    let (check, parts, usual_kind) = if known.scores == ScoringMode::FromMembers {
+    let (check, parts, default_kind) = if known.scores == ScoringMode::FromMembers {
         parse_combination(known.name, arguments, threshold, context)?
     } else {
         let (check, parts) = checks::parse_check(known.name, arguments, context)?;
         (check, parts, known.kind)
     };
     arguments.reject_unused(name)?;
-    let kind = kind.unwrap_or(usual_kind);
-    let meaning = canonicalize(json!([known.name, threshold, parts]));
+    let kind = kind.unwrap_or(default_kind);
+    let pass_condition = canonicalize(json!([known.name, threshold, parts]));
     let identity = canonicalize(json!([name, weight, kind, threshold, parts]));
     Ok(BuiltAssertion {
         assertion: Assertion { name: name.to_owned(), negated, check, threshold, weight, kind },
         identity,
-        pass_condition: meaning,
+        pass_condition,
     })
 }
 

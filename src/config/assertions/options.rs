@@ -61,7 +61,7 @@ impl AssertionOptions {
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.take_spanned(name).map(|tree| tree.to_json())
+        self.take_spanned(name).map(|value| value.to_json())
     }
 
     pub(super) fn take_text(&mut self, name: &str) -> Result<Option<String>, AssertionBuildError> {

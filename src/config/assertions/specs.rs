@@ -17,7 +17,7 @@ pub(super) struct AssertionSpec {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum ScoringMode {
     PassFail,
-    /// Passes from this score on, unless `threshold` is set.
+    /// Passes at this score or above, unless `threshold` is set.
     Threshold(f64),
     /// Passes as its members do, unless `threshold` is set.
     FromMembers,
@@ -36,7 +36,7 @@ const fn spec(
 use AssertionKind::{Content, Format};
 use ScoringMode::{FromMembers, PassFail, Threshold};
 
-/// In the order of the documentation.
+/// In the same order as the documentation.
 pub(super) const ASSERTIONS: &[AssertionSpec] = &[
     spec("equals", "equals: Paris", &["value"], Content, PassFail),
     spec("iequals", "iequals: paris", &["value"], Content, PassFail),

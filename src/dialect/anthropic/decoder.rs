@@ -53,7 +53,7 @@ impl AnthropicDecoder {
         index: u64,
         block: AnthropicContentBlock,
         raw: impl FnOnce() -> Value,
-        whole: bool,
+        is_complete: bool,
         events: &mut Vec<StreamEvent>,
     ) {
         events.extend(block.citations.iter().flatten().filter_map(parse_citation).map(StreamEvent::Citation));
@@ -72,7 +72,8 @@ impl AnthropicDecoder {
                 let (id, name) = (block.id.unwrap_or_default(), block.name.unwrap_or_default());
                 events.push(StreamEvent::ToolCallStart { index: call, id, name });
                 // A stream starts with an empty input and sends the real one in deltas.
-                let input = block.input.filter(|i| whole || i.as_object().is_some_and(|o| !o.is_empty()));
+                let input =
+                    block.input.filter(|i| is_complete || i.as_object().is_some_and(|o| !o.is_empty()));
                 events.extend(
                     input.map(|i| StreamEvent::ToolCallDelta { index: call, arguments_delta: i.to_string() }),
                 );
@@ -83,7 +84,7 @@ impl AnthropicDecoder {
                 }
                 self.emit_provider_block(events);
                 self.provider_block = Some((index, raw(), String::new()));
-                if whole {
+                if is_complete {
                     self.emit_provider_block(events);
                 }
             }

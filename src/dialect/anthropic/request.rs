@@ -17,7 +17,7 @@ use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 /// The provider's minimum for a thinking budget.
 const MIN_THINKING_BUDGET: u64 = 1024;
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let max_tokens =

@@ -17,7 +17,7 @@ impl ServerCodec for Anthropic {
         Some(json!({"signature": seed}))
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"type": "thinking", "thinking": text, "signature": ""}))
@@ -26,14 +26,14 @@ impl ServerCodec for Anthropic {
         };
         let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
         wire_json::encode_json(&json!({
-            "id": serving.response_id, "type": "message", "role": "assistant", "model": serving.model, "content": content,
+            "id": identity.response_id, "type": "message", "role": "assistant", "model": identity.model, "content": content,
             "stop_reason": encode_finish_reason(response.finish_reason), "stop_sequence": null, "usage": encode_usage(&response.usage),
         }))
     }
 
-    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
         vec![
-            ("request-id", format!("req_{}", serving.response_id)),
+            ("request-id", format!("req_{}", identity.response_id)),
             ("anthropic-ratelimit-requests-limit", "10000".to_owned()),
             ("anthropic-ratelimit-requests-remaining", "9999".to_owned()),
         ]
@@ -62,9 +62,9 @@ impl ServerCodec for Anthropic {
         ServerErrorResponse { status, headers, body }
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(AnthropicEncoder {
-            serving: serving.clone(),
+            identity: identity.clone(),
             usage: Usage::default(),
             current_block: None,
             block_index: 0,
@@ -105,7 +105,7 @@ enum AnthropicOpenBlock {
 }
 
 struct AnthropicEncoder {
-    serving: ResponseIdentity,
+    identity: ResponseIdentity,
     usage: Usage,
     current_block: Option<AnthropicOpenBlock>,
     block_index: usize,
@@ -145,7 +145,7 @@ impl StreamEncoder for AnthropicEncoder {
     fn encode_start(&mut self, input: &Usage) -> Vec<u8> {
         let opening = Usage { output_tokens: Some(1), ..*input };
         let message = json!({
-            "id": self.serving.response_id, "type": "message", "role": "assistant", "model": self.serving.model, "content": [],
+            "id": self.identity.response_id, "type": "message", "role": "assistant", "model": self.identity.model, "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": encode_usage(&opening),
         });
         encode_sse_frame(Some("message_start"), &json!({"type": "message_start", "message": message}))

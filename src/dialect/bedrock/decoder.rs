@@ -28,9 +28,9 @@ impl BedrockDecoder {
     fn decode_block(&mut self, at: u64, block: BedrockContentBlock, events: &mut Vec<StreamEvent>) {
         let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
         if let Some(reasoning) = block.reasoning_content {
-            let whole = reasoning.reasoning_text.unwrap_or_default();
-            let text = filled(reasoning.text).or(filled(whole.text));
-            let signature = filled(reasoning.signature).or(filled(whole.signature));
+            let complete = reasoning.reasoning_text.unwrap_or_default();
+            let text = filled(reasoning.text).or(filled(complete.text));
+            let signature = filled(reasoning.signature).or(filled(complete.signature));
             let redacted = filled(reasoning.redacted_content);
             let state = signature
                 .map(|signature| json!({"signature": signature}))
@@ -56,7 +56,7 @@ impl BedrockDecoder {
         let piece = match call.input {
             None => return,
             Some(serde_json::Value::String(piece)) => piece,
-            Some(whole) => whole.to_string(),
+            Some(complete) => complete.to_string(),
         };
         if let Some(index) =
             self.tool_call_indices.iter().position(|known| *known == at).filter(|_| !piece.is_empty())

@@ -19,7 +19,7 @@ const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 16_384;
 /// Claude's minimum for a thinking budget.
 const MIN_THINKING_BUDGET: u64 = 1024;
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, quirks, provider_options: options, .. } = call;
     let mut body = Map::new();

@@ -21,11 +21,11 @@ impl ServerCodec for Bedrock {
         "application/vnd.amazon.eventstream"
     }
 
-    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
-        vec![("x-amzn-requestid", serving.response_id.clone())]
+    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
+        vec![("x-amzn-requestid", identity.response_id.clone())]
     }
 
-    fn encode_response(&self, response: &Response, _serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, _identity: &ResponseIdentity) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"reasoningContent": {"reasoningText": {"text": text}}}))
@@ -59,7 +59,7 @@ impl ServerCodec for Bedrock {
         ServerErrorResponse { status, headers, body: wire_json::encode_json(&json!({"message": message})) }
     }
 
-    fn stream_encoder(&self, _serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+    fn stream_encoder(&self, _identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(BedrockEncoder { usage: Usage::default(), current_block: None, block_index: 0 })
     }
 }

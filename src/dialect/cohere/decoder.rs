@@ -148,8 +148,8 @@ impl SseResponseDecoder for CohereDecoder {
         let value: Value = decode_json(body, IGNORED_FIELDS, events)?;
         if !value["message"].is_object() {
             let failure = ErrorBody::decode_in_band_failure(&value);
-            let silent = failure.message.is_empty();
-            return Err(if silent {
+            let has_no_message = failure.message.is_empty();
+            return Err(if has_no_message {
                 Failure::new(FailureClass::Malformed, FailurePhase::Body, "the answer has no `message`")
             } else {
                 failure

@@ -25,7 +25,7 @@ const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 8192;
 const MIN_TOP_P: f64 = 0.01;
 const MAX_TOP_P: f64 = 0.99;
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -164,9 +164,9 @@ fn encode_message(message: &Message, out: &mut Vec<Value>) {
 
 /// A message with fields that the request types cannot represent is kept verbatim.
 fn decode_message(message: Value, request: &mut Request) {
-    let begins = request.messages.is_empty();
+    let is_first = request.messages.is_empty();
     let known = read_all_fields(&message, |fields| match fields.take_string("role")?.as_str() {
-        "system" if begins => {
+        "system" if is_first => {
             Some(ParsedMessage::SystemPrompt(all_texts(&take_content(fields)?)?.join("\n\n")))
         }
         "tool" => {

@@ -13,7 +13,7 @@ impl ServerCodec for Cohere {
         request::decode_request_body(body)
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         let mut content: Vec<Value> =
             response.reasoning.iter().map(|r| json!({"type": "thinking", "thinking": r})).collect();
         if !response.text.is_empty() {
@@ -24,7 +24,7 @@ impl ServerCodec for Cohere {
             message["tool_calls"] = response.tool_calls.iter().map(|c| encode_tool_call(&c.id, c)).collect();
         }
         wire_json::encode_json(&json!({
-            "id": serving.response_id, "finish_reason": encode_finish_reason(response.finish_reason), "message": message,
+            "id": identity.response_id, "finish_reason": encode_finish_reason(response.finish_reason), "message": message,
             "usage": encode_usage(&response.usage),
         }))
     }
@@ -42,9 +42,9 @@ impl ServerCodec for Cohere {
         }
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(CohereEncoder {
-            serving: serving.clone(),
+            identity: identity.clone(),
             usage: Usage::default(),
             current_block: None,
             block_index: 0,
@@ -76,7 +76,7 @@ fn encode_usage(usage: &Usage) -> Value {
 }
 
 struct CohereEncoder {
-    serving: ResponseIdentity,
+    identity: ResponseIdentity,
     usage: Usage,
     /// The type of the open content block.
     current_block: Option<&'static str>,
@@ -131,7 +131,7 @@ impl StreamEncoder for CohereEncoder {
         let message =
             json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
         let event =
-            json!({"type": "message-start", "id": self.serving.response_id, "delta": {"message": message}});
+            json!({"type": "message-start", "id": self.identity.response_id, "delta": {"message": message}});
         encode_sse_frame(Some("message-start"), &event)
     }
 

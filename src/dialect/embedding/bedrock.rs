@@ -1,5 +1,5 @@
-//! Bedrock's InvokeModel, whose body format depends on the model family: Cohere's, or Amazon Titan's with one text
-//! per request.
+//! Bedrock's InvokeModel, whose body format depends on the model family: Cohere's, or Amazon Titan's with one
+//! text per request.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Server-sent events, based on the WHATWG HTML standard (section 9.2, "Server-sent events").
 //!
 //! Deviations from the standard: an event that the end of the stream leaves unterminated is reported, because
-//! some servers omit the last blank line and a cut must be distinguished from an end; invalid UTF-8 is
+//! some servers omit the last blank line and truncation must be distinguished from an end; invalid UTF-8 is
 //! replaced; and lines are limited in length so that a server cannot exhaust memory. No byte is scanned
 //! twice, so a line of many MiB takes linear time however it is split.
 

@@ -212,15 +212,18 @@ fn attachment_part(media: Attachment) -> Option<Part> {
 
 /// Converts field names to camel case. User-defined content (arguments, schemas, results) stays unchanged.
 pub(super) fn to_camel_case_keys(value: Value) -> Value {
-    const USERS_OWN: [&str; 6] =
+    const USER_DEFINED_FIELDS: [&str; 6] =
         ["args", "response", "parametersJsonSchema", "parameters", "responseJsonSchema", "responseSchema"];
     match value {
         Value::Object(fields) => fields
             .into_iter()
             .map(|(name, value)| {
                 let name = to_camel_case(&name);
-                let value =
-                    if USERS_OWN.contains(&name.as_str()) { value } else { to_camel_case_keys(value) };
+                let value = if USER_DEFINED_FIELDS.contains(&name.as_str()) {
+                    value
+                } else {
+                    to_camel_case_keys(value)
+                };
                 (name, value)
             })
             .collect(),

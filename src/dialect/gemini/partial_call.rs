@@ -24,21 +24,21 @@ impl PartialToolCall {
             (None, None, None) => Value::Null,
         };
         let Some(steps) = parse_json_path(&piece.json_path) else { return };
-        let mut place = &mut self.arguments;
+        let mut slot = &mut self.arguments;
         for step in steps {
-            place = match step {
+            slot = match step {
                 JsonPathStep::Key(key) => {
-                    if !place.is_object() {
-                        *place = Value::Object(Map::new());
+                    if !slot.is_object() {
+                        *slot = Value::Object(Map::new());
                     }
-                    let Value::Object(fields) = place else { return };
+                    let Value::Object(fields) = slot else { return };
                     fields.entry(key).or_insert(Value::Null)
                 }
                 JsonPathStep::Index(index) => {
-                    if !place.is_array() {
-                        *place = Value::Array(Vec::new());
+                    if !slot.is_array() {
+                        *slot = Value::Array(Vec::new());
                     }
-                    let Value::Array(items) = place else { return };
+                    let Value::Array(items) = slot else { return };
                     if items.len() <= index {
                         items.resize(index + 1, Value::Null);
                     }
@@ -46,9 +46,9 @@ impl PartialToolCall {
                 }
             };
         }
-        match (place, value) {
+        match (slot, value) {
             (Value::String(so_far), Value::String(more)) => so_far.push_str(&more),
-            (place, value) => *place = value,
+            (slot, value) => *slot = value,
         }
     }
 
@@ -62,7 +62,7 @@ enum JsonPathStep {
     Index(usize),
 }
 
-/// Bounds memory: a longer array is an attack, not a tool argument.
+/// Bounds memory; no real tool argument has a longer array.
 const MAX_ARRAY_LEN: usize = 10_000;
 
 /// Parses a path such as `$.a.b[0]['c d']`. `None` if the path is invalid or an index is too large.

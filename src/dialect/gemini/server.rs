@@ -17,10 +17,10 @@ impl ServerCodec for Gemini {
         Some(json!({"thoughtSignature": seed, "on": "call"}))
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         let parts = encode_parts(&response.parts, None);
         wire_json::encode_json(&encode_chunk(
-            serving,
+            identity,
             &parts,
             Some(response.finish_reason),
             Some(&response.usage),
@@ -62,9 +62,9 @@ impl ServerCodec for Gemini {
         }
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(GeminiEncoder {
-            serving: serving.clone(),
+            identity: identity.clone(),
             usage: Usage::default(),
             pending_parts: Vec::new(),
         })
@@ -99,7 +99,7 @@ fn encode_usage(usage: &Usage) -> Value {
 }
 
 fn encode_chunk(
-    serving: &ResponseIdentity,
+    identity: &ResponseIdentity,
     parts: &[Value],
     finish: Option<FinishReason>,
     counts: Option<&Usage>,
@@ -108,8 +108,7 @@ fn encode_chunk(
     if let Some(reason) = finish {
         candidate["finishReason"] = json!(encode_finish_reason(reason));
     }
-    let mut chunk =
-        json!({"candidates": [candidate], "modelVersion": serving.model, "responseId": serving.response_id});
+    let mut chunk = json!({"candidates": [candidate], "modelVersion": identity.model, "responseId": identity.response_id});
     if let Some(counts) = counts {
         chunk["usageMetadata"] = encode_usage(counts);
     }
@@ -117,9 +116,9 @@ fn encode_chunk(
 }
 
 struct GeminiEncoder {
-    serving: ResponseIdentity,
+    identity: ResponseIdentity,
     usage: Usage,
-    /// Calls are sent complete and with their signatures, so parts are held back with their arguments so far.
+    /// Calls are sent complete and with their signatures, so parts are buffered with their arguments so far.
     pending_parts: Vec<(Part, String)>,
 }
 
@@ -167,12 +166,12 @@ impl StreamEncoder for GeminiEncoder {
                 let parts = encode_parts(&parts, None);
                 return encode_sse_frame(
                     None,
-                    &encode_chunk(&self.serving, &parts, Some(*reason), Some(&self.usage)),
+                    &encode_chunk(&self.identity, &parts, Some(*reason), Some(&self.usage)),
                 );
             }
             _ => return Vec::new(),
         };
-        encode_sse_frame(None, &encode_chunk(&self.serving, &[part], None, None))
+        encode_sse_frame(None, &encode_chunk(&self.identity, &[part], None, None))
     }
 
     fn encode_end(&mut self) -> Vec<u8> {

@@ -17,7 +17,7 @@ use crate::dialect::parsed_message::{
 };
 use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();
@@ -156,12 +156,12 @@ fn encode_message(request: &Request, message: &Message, out: &mut Vec<Value>) {
 
 /// A message with fields that the request types cannot represent is kept verbatim.
 fn decode_message(message: Value, request: &mut Request) {
-    let begins = request.messages.is_empty();
+    let is_first = request.messages.is_empty();
     let known = read_all_fields(&message, |fields| {
         let role = fields.take_string("role")?;
         let content = fields.take_string("content").unwrap_or_default();
         Some(match role.as_str() {
-            "system" if begins => ParsedMessage::SystemPrompt(content),
+            "system" if is_first => ParsedMessage::SystemPrompt(content),
             "tool" => ParsedMessage::ToolResult(ToolResult {
                 call_id: fields.take_string("tool_call_id").unwrap_or_default(),
                 name: fields.take_string("tool_name").unwrap_or_default(),

@@ -6,7 +6,7 @@ use crate::dialect::{
     ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
 };
 
-/// The simulator's responses have no real date.
+/// Fixed, because simulated responses have no real date.
 const FIXED_CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 impl ServerCodec for Ollama {
@@ -18,7 +18,7 @@ impl ServerCodec for Ollama {
         "application/x-ndjson"
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         let mut message = json!({"role": "assistant", "content": response.text});
         if let Some(reasoning) = &response.reasoning {
             message["thinking"] = json!(reasoning);
@@ -28,7 +28,7 @@ impl ServerCodec for Ollama {
             message["tool_calls"] = response.tool_calls.iter().map(call).collect();
         }
         wire_json::encode_json(&encode_final_object(
-            &serving.model,
+            &identity.model,
             &message,
             response.finish_reason,
             &response.usage,
@@ -44,9 +44,9 @@ impl ServerCodec for Ollama {
         }
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(OllamaEncoder {
-            model: serving.model.clone(),
+            model: identity.model.clone(),
             usage: Usage::default(),
             pending_tool_calls: Vec::new(),
         })
@@ -65,7 +65,7 @@ fn encode_final_object(model: &str, message: &Value, reason: FinishReason, usage
 struct OllamaEncoder {
     model: String,
     usage: Usage,
-    /// Calls are sent complete, so ID, name, and arguments are held back until then.
+    /// Calls are sent complete, so ID, name, and arguments are buffered until the response ends.
     pending_tool_calls: Vec<(String, String, String)>,
 }
 

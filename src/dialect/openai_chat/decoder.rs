@@ -42,13 +42,13 @@ impl OpenaiChatDecoder {
     fn decode_chunk(
         &mut self,
         json: &[u8],
-        whole: bool,
+        is_complete: bool,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         let chunk: OpenaiChatChunk = decode_json(json, IGNORED_FIELDS, events)?;
         let error = chunk.error.as_ref().or(chunk.x_groq.as_ref().and_then(|g| g.error.as_ref()));
         if let Some(error) = error.filter(|e| is_error_value(e)) {
-            if !self.is_finished() || whole {
+            if !self.is_finished() || is_complete {
                 // The code may be next to an `error` string, so the whole chunk is parsed.
                 let value: Value = serde_json::from_slice(json).unwrap_or_else(|_| error.clone());
                 return Err(ErrorBody::decode_in_band_failure(&value));
@@ -74,12 +74,12 @@ impl OpenaiChatDecoder {
             Some(choices) => {
                 let first = choices.into_iter().find(|c| c.index.unwrap_or(0) == 0);
                 match first {
-                    Some(choice) => self.decode_choice(choice, whole, events)?,
-                    None if whole => return Err(missing_choices_failure(json)),
+                    Some(choice) => self.decode_choice(choice, is_complete, events)?,
+                    None if is_complete => return Err(missing_choices_failure(json)),
                     None => {}
                 }
             }
-            None if whole => return Err(missing_choices_failure(json)),
+            None if is_complete => return Err(missing_choices_failure(json)),
             None => {}
         }
         Ok(())
@@ -100,14 +100,15 @@ impl OpenaiChatDecoder {
     fn decode_choice(
         &mut self,
         choice: OpenaiChatChoice,
-        whole: bool,
+        is_complete: bool,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         if let Some(error) = choice.error.as_ref().filter(|e| is_error_value(e)) {
             return Err(ErrorBody::decode_in_band_failure(error));
         }
         // Perplexity sends both: in a chunk the message is cumulative, in a complete body the delta is empty.
-        let message = if whole { choice.message.or(choice.delta) } else { choice.delta.or(choice.message) };
+        let message =
+            if is_complete { choice.message.or(choice.delta) } else { choice.delta.or(choice.message) };
         if let Some(message) = message {
             self.decode_delta(message, events);
         }
@@ -191,15 +192,15 @@ impl OpenaiChatDecoder {
             (None, Some(custom)) => (custom.name.unwrap_or_default(), custom.input.map(Value::String)),
             (None, None) => (String::new(), None),
         };
-        let begins = !id.is_empty() && !name.is_empty();
+        let is_new_call = !id.is_empty() && !name.is_empty();
         let known = self.tool_calls.iter().rposition(|(index, known_id)| {
             call.index.is_some()
                 && *index == call.index
-                && !(begins && !known_id.is_empty() && *known_id != id)
+                && !(is_new_call && !known_id.is_empty() && *known_id != id)
         });
         // A delta without index and ID belongs to the last call.
         let known = known.or_else(|| {
-            if call.index.is_none() && !begins && name.is_empty() {
+            if call.index.is_none() && !is_new_call && name.is_empty() {
                 self.tool_calls.len().checked_sub(1)
             } else {
                 None

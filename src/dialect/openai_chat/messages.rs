@@ -165,10 +165,10 @@ fn encode_reasoning(message: &Message, quirks: &Quirks, object: &mut Map<String,
 }
 
 pub(super) fn decode_message(message: Value, request: &mut Request) {
-    let begins = request.messages.is_empty();
+    let is_first = request.messages.is_empty();
     let known = crate::dialect::field_reader::read_all_fields(&message, |fields| {
         match fields.take_string("role")?.as_str() {
-            "system" | "developer" if begins => {
+            "system" | "developer" if is_first => {
                 Some(ParsedMessage::SystemPrompt(all_texts(&take_content(fields)?)?.join("\n\n")))
             }
             "tool" => {

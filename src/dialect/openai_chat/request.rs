@@ -10,7 +10,7 @@ use crate::dialect::{
     ClientRequest, EffortControl, MaxTokensField, Quirks, ResponseFormatControl, ServerRequest, SystemRole,
 };
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();

@@ -12,7 +12,7 @@ impl ServerCodec for OpenaiChat {
         request::decode_request_body(body)
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         let calls: Vec<Value> = response.tool_calls.iter().map(|c| encode_tool_call(&c.id, c)).collect();
         let mut message =
             json!({"role": "assistant", "content": response.text, "refusal": null, "annotations": []});
@@ -27,15 +27,15 @@ impl ServerCodec for OpenaiChat {
             message["reasoning_content"] = json!(reasoning);
         }
         wire_json::encode_json(&json!({
-            "id": serving.response_id, "object": "chat.completion", "created": 0, "model": serving.model,
+            "id": identity.response_id, "object": "chat.completion", "created": 0, "model": identity.model,
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": encode_finish_reason(response.finish_reason)}],
             "usage": encode_usage(&response.usage), "system_fingerprint": null,
         }))
     }
 
-    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
+    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
         vec![
-            ("x-request-id", format!("req_{}", serving.response_id)),
+            ("x-request-id", format!("req_{}", identity.response_id)),
             ("x-ratelimit-limit-requests", "10000".to_owned()),
             ("x-ratelimit-remaining-requests", "9999".to_owned()),
             ("x-ratelimit-reset-requests", "6ms".to_owned()),
@@ -68,8 +68,8 @@ impl ServerCodec for OpenaiChat {
         ServerErrorResponse { status, headers, body }
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
-        Box::new(OpenaiChatEncoder { serving: serving.clone(), usage: Usage::default() })
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(OpenaiChatEncoder { identity: identity.clone(), usage: Usage::default() })
     }
 }
 
@@ -93,7 +93,7 @@ fn encode_usage(usage: &Usage) -> Value {
 }
 
 struct OpenaiChatEncoder {
-    serving: ResponseIdentity,
+    identity: ResponseIdentity,
     usage: Usage,
 }
 
@@ -102,7 +102,7 @@ impl OpenaiChatEncoder {
         encode_sse_frame(
             None,
             &json!({
-                "id": self.serving.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
+                "id": self.identity.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.identity.model,
                 "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}], "usage": null,
             }),
         )
@@ -137,7 +137,7 @@ impl StreamEncoder for OpenaiChatEncoder {
 
     fn encode_end(&mut self) -> Vec<u8> {
         let last = json!({
-            "id": self.serving.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.serving.model,
+            "id": self.identity.response_id, "object": "chat.completion.chunk", "created": 0, "model": self.identity.model,
             "choices": [], "usage": encode_usage(&self.usage),
         });
         let mut out = encode_sse_frame(None, &last);

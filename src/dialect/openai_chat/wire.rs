@@ -227,7 +227,7 @@ impl OpenaiChatUsage {
     /// `prompt_tokens` includes cached and cache-write tokens. `completion_tokens` includes reasoning, unless
     /// the provider excludes it, which the total reveals.
     pub(super) fn to_usage(&self, completion_excludes_reasoning: bool) -> Usage {
-        let inward = self.prompt_tokens_details.as_ref();
+        let input_details = self.prompt_tokens_details.as_ref();
         let reasoning = self
             .completion_tokens_details
             .as_ref()
@@ -245,12 +245,12 @@ impl OpenaiChatUsage {
         }
         Usage {
             input_tokens: self.prompt_tokens,
-            cached_input_tokens: inward
+            cached_input_tokens: input_details
                 .and_then(|d| d.cached_tokens)
                 .or(self.prompt_cache_hit_tokens)
                 .or(self.cached_tokens)
                 .or(self.cache_read_input_tokens),
-            cache_write_tokens: inward
+            cache_write_tokens: input_details
                 .and_then(|d| d.cache_write_tokens.or(d.cache_creation_input_tokens))
                 .or(self.cache_creation_input_tokens),
             output_tokens: output,

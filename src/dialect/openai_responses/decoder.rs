@@ -59,12 +59,12 @@ impl OpenaiResponsesDecoder {
 
     fn emit_reasoning(
         &mut self,
-        account: ReasoningSource,
+        source: ReasoningSource,
         piece: Option<&str>,
         events: &mut Vec<StreamEvent>,
     ) {
         let Some(piece) = piece.filter(|p| !p.is_empty()) else { return };
-        if *self.reasoning_source.get_or_insert(account) == account {
+        if *self.reasoning_source.get_or_insert(source) == source {
             events.push(StreamEvent::ReasoningDelta(piece.to_owned()));
         }
     }
@@ -261,8 +261,8 @@ impl SseResponseDecoder for OpenaiResponsesDecoder {
         let response: Value = decode_json(body, IGNORED_EVENT_FIELDS, events)?;
         if response.get("output").is_none() && response.get("status").is_none() {
             let failure = ErrorBody::decode_in_band_failure(&response);
-            let silent = failure.message.is_empty();
-            return Err(if silent {
+            let has_no_message = failure.message.is_empty();
+            return Err(if has_no_message {
                 Failure::new(FailureClass::Malformed, FailurePhase::Body, "the answer has no `output`")
             } else {
                 failure

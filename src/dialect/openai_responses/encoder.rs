@@ -16,7 +16,7 @@ enum OpenaiResponsesOpenItem {
 }
 
 pub(super) struct OpenaiResponsesEncoder {
-    serving: ResponseIdentity,
+    identity: ResponseIdentity,
     usage: Usage,
     current_item: Option<OpenaiResponsesOpenItem>,
     /// Completed items.
@@ -25,8 +25,8 @@ pub(super) struct OpenaiResponsesEncoder {
 }
 
 impl OpenaiResponsesEncoder {
-    pub(super) fn new(serving: ResponseIdentity) -> Self {
-        Self { serving, usage: Usage::default(), current_item: None, items: Vec::new(), sequence_number: 0 }
+    pub(super) fn new(identity: ResponseIdentity) -> Self {
+        Self { identity, usage: Usage::default(), current_item: None, items: Vec::new(), sequence_number: 0 }
     }
 
     fn encode_frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
@@ -139,7 +139,7 @@ fn encode_summary_part(text: &str) -> Value {
 
 impl StreamEncoder for OpenaiResponsesEncoder {
     fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
-        let mut response = encode_response_object(&self.serving, &[], FinishReason::Stop, &Usage::default());
+        let mut response = encode_response_object(&self.identity, &[], FinishReason::Stop, &Usage::default());
         response["status"] = json!("in_progress");
         response["usage"] = Value::Null;
         let mut out = self.encode_frame("response.created", json!({"response": response.clone()}));
@@ -171,13 +171,13 @@ impl StreamEncoder for OpenaiResponsesEncoder {
                 let delta = json!({"summary_index": 0, "delta": more});
                 out.extend(self.encode_item_frame("response.reasoning_summary_text.delta", delta));
             }
-            StreamEvent::ReasoningState(mark) => {
+            StreamEvent::ReasoningState(new_state) => {
                 if !matches!(self.current_item, Some(OpenaiResponsesOpenItem::Reasoning { .. })) {
                     out = self
                         .open_item(OpenaiResponsesOpenItem::Reasoning { text: String::new(), state: None });
                 }
                 if let Some(OpenaiResponsesOpenItem::Reasoning { state, .. }) = &mut self.current_item {
-                    *state = Some(mark.clone());
+                    *state = Some(new_state.clone());
                 }
                 out.extend(self.close_item());
             }
@@ -205,7 +205,7 @@ impl StreamEncoder for OpenaiResponsesEncoder {
             StreamEvent::Usage(usage) => self.usage.merge(usage),
             StreamEvent::Finish(reason) => {
                 out = self.close_item();
-                let response = encode_response_object(&self.serving, &self.items, *reason, &self.usage);
+                let response = encode_response_object(&self.identity, &self.items, *reason, &self.usage);
                 let kind = format!("response.{}", response["status"].as_str().unwrap_or("completed"));
                 out.extend(self.encode_frame(&kind, json!({"response": response})));
             }

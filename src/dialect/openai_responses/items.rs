@@ -77,7 +77,7 @@ fn encode_part(part: &Part) -> Value {
 }
 
 pub(super) fn decode_item(item: Value, request: &mut Request) {
-    let begins = request.messages.is_empty();
+    let is_first = request.messages.is_empty();
     let known = read_all_fields(&item, |fields| {
         match fields.take_string("type").as_deref().unwrap_or("message") {
             "message" => {
@@ -87,7 +87,7 @@ pub(super) fn decode_item(item: Value, request: &mut Request) {
                 let role = fields.take_string("role")?;
                 let parts = fields.take_with("content", |content| decode_content(content, decode_part))?;
                 match role.as_str() {
-                    "system" | "developer" if begins => {
+                    "system" | "developer" if is_first => {
                         Some(ParsedMessage::SystemPrompt(all_texts(&parts)?.join("\n\n")))
                     }
                     "user" => Some(ParsedMessage::Message(Role::User, parts)),

@@ -13,7 +13,7 @@ use crate::dialect::{ClientRequest, EffortControl, ServerRequest};
 /// Must be requested so that a model can continue its reasoning although nothing is stored at the provider.
 const INCLUDE_ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
-/// The field order is chosen for readers of the body.
+/// The field order makes the body easier to read.
 pub(super) fn encode_request_body(call: ClientRequest<'_>) -> Map<String, Value> {
     let ClientRequest { model, request, is_streaming: stream, quirks, provider_options: options } = call;
     let mut body = Map::new();

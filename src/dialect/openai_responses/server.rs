@@ -17,13 +17,13 @@ impl ServerCodec for OpenaiResponses {
         Some(json!({"type": "reasoning", "summary": [], "encrypted_content": seed}))
     }
 
-    fn response_headers(&self, serving: &ResponseIdentity) -> Vec<(&'static str, String)> {
-        Dialect::OpenaiChat.server_codec().response_headers(serving)
+    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
+        Dialect::OpenaiChat.server_codec().response_headers(identity)
     }
 
-    fn encode_response(&self, response: &Response, serving: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
         wire_json::encode_json(&encode_response_object(
-            serving,
+            identity,
             &encode_output_items(response),
             response.finish_reason,
             &response.usage,
@@ -34,8 +34,8 @@ impl ServerCodec for OpenaiResponses {
         Dialect::OpenaiChat.server_codec().encode_failure(class, message)
     }
 
-    fn stream_encoder(&self, serving: &ResponseIdentity) -> Box<dyn StreamEncoder> {
-        Box::new(OpenaiResponsesEncoder::new(serving.clone()))
+    fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
+        Box::new(OpenaiResponsesEncoder::new(identity.clone()))
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn encode_message_item(text: &str, refusal: bool) -> Value {
 }
 
 pub(super) fn encode_response_object(
-    serving: &ResponseIdentity,
+    identity: &ResponseIdentity,
     output: &[Value],
     reason: FinishReason,
     usage: &Usage,
@@ -100,7 +100,7 @@ pub(super) fn encode_response_object(
     let error = (status == "failed").then(|| json!({"code": "server_error", "message": "The model failed."}));
     let (input, out) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
-        "id": serving.response_id, "object": "response", "created_at": 0, "model": serving.model, "error": error,
+        "id": identity.response_id, "object": "response", "created_at": 0, "model": identity.model, "error": error,
         "status": status,
         "incomplete_details": why.map(|reason| json!({"reason": reason})), "output": output,
         "usage": {

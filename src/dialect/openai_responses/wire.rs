@@ -126,11 +126,11 @@ impl OpenaiResponsesUsage {
 
     /// This dialect already counts as [`Usage`] does: every partial count is included in its total.
     pub(super) fn to_usage(&self) -> Usage {
-        let inward = self.input_tokens_details.as_ref();
+        let input_details = self.input_tokens_details.as_ref();
         Usage {
             input_tokens: self.input_tokens,
-            cached_input_tokens: inward.and_then(|d| d.cached_tokens),
-            cache_write_tokens: inward.and_then(|d| d.cache_write_tokens),
+            cached_input_tokens: input_details.and_then(|d| d.cached_tokens),
+            cache_write_tokens: input_details.and_then(|d| d.cache_write_tokens),
             output_tokens: self.output_tokens,
             reasoning_tokens: self.output_tokens_details.as_ref().and_then(|d| d.reasoning_tokens),
             reported_cost_nano_usd: self.reported_cost_nano_usd(),

@@ -7,13 +7,13 @@ use super::{CallMetric, CheckOutcome, truncate};
 use crate::chat::{FinishReason, ToolCall, pluralize};
 use crate::eval::GradableAnswer;
 
-/// Passes if one call matches the name and all arguments; further calls and arguments are allowed.
+/// Passes if one call matches the name and all arguments; other calls and arguments are allowed.
 pub(super) fn check_tool_call(
     name: Option<&str>,
     arguments: &Map<String, Value>,
     answer: &GradableAnswer<'_>,
 ) -> CheckOutcome {
-    let fits = |call: &&ToolCall| {
+    let is_match = |call: &&ToolCall| {
         name.is_none_or(|name| call.name == name)
             && arguments
                 .iter()
@@ -22,12 +22,12 @@ pub(super) fn check_tool_call(
     let Some(calls) = answer.tool_calls else {
         return CheckOutcome::Unscored("the tool calls of this answer are unknown".into());
     };
-    let shown = |call: &ToolCall| format!("{}({})", call.name, truncate(&call.arguments.to_string()));
-    match calls.iter().find(fits) {
-        Some(call) => CheckOutcome::PassFail(true, format!("called {}", shown(call))),
+    let format_call = |call: &ToolCall| format!("{}({})", call.name, truncate(&call.arguments.to_string()));
+    match calls.iter().find(is_match) {
+        Some(call) => CheckOutcome::PassFail(true, format!("called {}", format_call(call))),
         None if calls.is_empty() => CheckOutcome::PassFail(false, "no tool was called".into()),
         None => {
-            let calls: Vec<String> = calls.iter().take(5).map(shown).collect();
+            let calls: Vec<String> = calls.iter().take(5).map(format_call).collect();
             CheckOutcome::PassFail(false, format!("called {}", calls.join(", ")))
         }
     }
@@ -44,17 +44,17 @@ pub(super) fn check_finish_reason(reasons: &[FinishReason], answer: &GradableAns
 
 impl CallMetric {
     pub(super) fn check_limit(self, limit: f64, answer: &GradableAnswer<'_>) -> CheckOutcome {
-        let milliseconds = |took: std::time::Duration| took.as_secs_f64() * 1000.0;
-        let found = match self {
+        let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
+        let value = match self {
             Self::LatencyMilliseconds => answer.latency.map(milliseconds),
             Self::FirstTokenMilliseconds => answer.first_token.map(milliseconds),
             Self::CostUsd => answer.cost_usd,
-            // An estimated count does not qualify.
+            // An estimated count is not reliable enough.
             Self::OutputTokens => {
                 answer.usage.output_tokens.filter(|_| !answer.usage.is_estimated).map(|count| count as f64)
             }
         };
-        let Some(found) = found else {
+        let Some(value) = value else {
             return CheckOutcome::Unscored(
                 match self {
                     Self::LatencyMilliseconds => "the latency of this answer is unknown",
@@ -67,11 +67,11 @@ impl CallMetric {
         };
         let reason = match self {
             Self::LatencyMilliseconds | Self::FirstTokenMilliseconds => {
-                format!("{found:.0} ms (limit {limit} ms)")
+                format!("{value:.0} ms (limit {limit} ms)")
             }
-            Self::CostUsd => format!("${found:.6} (limit ${limit})"),
-            Self::OutputTokens => format!("{} (limit {limit})", pluralize(found as u64, "token")),
+            Self::CostUsd => format!("${value:.6} (limit ${limit})"),
+            Self::OutputTokens => format!("{} (limit {limit})", pluralize(value as u64, "token")),
         };
-        CheckOutcome::PassFail(found <= limit, reason)
+        CheckOutcome::PassFail(value <= limit, reason)
     }
 }

@@ -23,8 +23,8 @@ impl NumericTolerance {
         };
         // Slack for decimal fractions stored in binary.
         let slack = 1e-9 * equals.abs().max(1.0);
-        let near = (number - equals).abs() <= allowed + slack;
-        CheckOutcome::PassFail(near, format!("the last number is {number}, expected {equals}"))
+        let is_close = (number - equals).abs() <= allowed + slack;
+        CheckOutcome::PassFail(is_close, format!("the last number is {number}, expected {equals}"))
     }
 }
 
@@ -32,25 +32,25 @@ impl NumericTolerance {
 /// `"b"` all choose B.
 pub(super) fn check_choice(text: &str, options: &[String], equals: &str) -> CheckOutcome {
     let lower = text.to_lowercase();
-    let mut places: Vec<(Range<usize>, &String)> = Vec::new();
+    let mut matches: Vec<(Range<usize>, &String)> = Vec::new();
     for option in options {
         let found = find_whole_words(&lower, &option.to_lowercase());
-        places.extend(found.into_iter().map(|place| (place, option)));
+        matches.extend(found.into_iter().map(|range| (range, option)));
     }
     // Longer options first at the same start, so that contained options come later.
-    places.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    matches.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
     let mut covered_end = 0;
-    let mut named: Vec<&String> = Vec::new();
-    for (place, option) in places {
+    let mut chosen: Vec<&String> = Vec::new();
+    for (range, option) in matches {
         // An option that occurs only inside a longer one ("low" in "very low") does not count.
-        if place.end > covered_end {
-            covered_end = place.end;
-            if !named.contains(&option) {
-                named.push(option);
+        if range.end > covered_end {
+            covered_end = range.end;
+            if !chosen.contains(&option) {
+                chosen.push(option);
             }
         }
     }
-    match named.as_slice() {
+    match chosen.as_slice() {
         [] => CheckOutcome::PassFail(false, "the answer contains none of the options".into()),
         [one] => CheckOutcome::PassFail(
             one.to_lowercase() == equals.to_lowercase(),
@@ -68,10 +68,10 @@ pub(super) fn check_choice(text: &str, options: &[String], equals: &str) -> Chec
 
 fn find_whole_words(text: &str, word: &str) -> Vec<Range<usize>> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let whole = |place: &Range<usize>| {
-        let before = text[..place.start].chars().next_back();
-        let after = text[place.end..].chars().next();
+    let is_whole_word = |range: &Range<usize>| {
+        let before = text[..range.start].chars().next_back();
+        let after = text[range.end..].chars().next();
         !before.into_iter().chain(after).any(is_part)
     };
-    text.match_indices(word).map(|(at, _)| at..at + word.len()).filter(whole).collect()
+    text.match_indices(word).map(|(at, _)| at..at + word.len()).filter(is_whole_word).collect()
 }

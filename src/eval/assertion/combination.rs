@@ -8,7 +8,7 @@ pub struct Combination {
     pub is_any_of: bool,
     /// Never empty.
     pub members: Vec<Assertion>,
-    /// Minimum score to pass; `None` means that the members' verdicts decide.
+    /// Minimum score to pass; if `None`, the members' verdicts decide.
     pub threshold: Option<f64>,
 }
 
@@ -21,9 +21,10 @@ impl Combination {
             results.iter().filter(|result| result.verdict == Verdict::Unscored).collect();
         let verdict = match self.threshold {
             Some(threshold) => {
-                let [least, most] = [0.0, 1.0].map(|unknown| self.combine_scores(&results, Some(unknown)));
+                let [lowest, highest] =
+                    [0.0, 1.0].map(|unknown| self.combine_scores(&results, Some(unknown)));
                 let reaches = |score: Option<f64>| score.is_some_and(|score| score + 1e-12 >= threshold);
-                if reaches(least) == reaches(most) { Some(reaches(least)) } else { None }
+                if reaches(lowest) == reaches(highest) { Some(reaches(lowest)) } else { None }
             }
             None => self.combine_verdicts(&results),
         };
@@ -31,7 +32,7 @@ impl Combination {
             let first = unscored.first().map(|s| format!("{}: {}", s.name, s.reason)).unwrap_or_default();
             return CheckOutcome::Unscored(first);
         };
-        // With all weights zero, the verdict is the score.
+        // If all weights are 0, the verdict determines the score.
         let score = self.combine_scores(&results, None).unwrap_or(f64::from(u8::from(pass)));
         CheckOutcome::ScoredPassFail(pass, score, self.explain(&results))
     }

@@ -50,6 +50,7 @@ pub struct GradeScale {
 pub struct GraderProgram {
     /// Program and arguments, run without a shell.
     pub command: Vec<String>,
+    /// The golden set's folder.
     pub folder: PathBuf,
     pub timeout: Duration,
 }
@@ -68,7 +69,7 @@ impl GraderOutcomes {
     pub const NONE: &Self = &Self(Vec::new());
 
     fn get(&self, task: &GraderTask) -> Option<&GraderOutcome> {
-        self.0.iter().find_map(|(own, finding)| (own == task).then_some(finding))
+        self.0.iter().find_map(|(known, outcome)| (known == task).then_some(outcome))
     }
 }
 

@@ -16,9 +16,22 @@ pub enum JsonPathTest {
     Matches(regex::Regex),
 }
 
+/// How much of an answer without JSON is shown.
+const MAX_START_CHARS: usize = 20;
+
 /// Parses the whole text; anything around the JSON, such as a code fence, is an error.
 pub(super) fn parse_json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text.trim()).map_err(|error| format!("the answer is not valid JSON: {error}"))
+    let text = text.trim();
+    serde_json::from_str(text).map_err(|error| match text {
+        "" => "the answer is empty, not valid JSON".to_owned(),
+        // The text around the JSON says more than the parser does about its first character.
+        text if !text.starts_with(['{', '[', '"']) => {
+            let start: String = text.chars().take(MAX_START_CHARS).collect();
+            let more = if start.len() < text.len() { "…" } else { "" };
+            format!("the answer is not valid JSON: it starts with `{start}{more}`")
+        }
+        _ => format!("the answer is not valid JSON: {error}"),
+    })
 }
 
 pub(super) fn check_is_json(text: &str) -> CheckOutcome {
@@ -37,16 +50,16 @@ pub(super) fn check_schema(schema: &Validator, text: &str) -> CheckOutcome {
 
 fn find_schema_error(schema: &Validator, value: &Value) -> Option<String> {
     schema.iter_errors(value).next().map(|error| {
-        let place = error.instance_path().to_string();
-        let place = if place.is_empty() { "the answer" } else { place.as_str() };
-        format!("{place}: {error}")
+        let path = error.instance_path().to_string();
+        let path = if path.is_empty() { "the answer" } else { path.as_str() };
+        format!("{path}: {error}")
     })
 }
 
 /// Looks for a JSON object or array anywhere in the text. Values found are not searched again, so the time
 /// grows linearly with the text.
 pub(super) fn check_contains_json(schema: Option<&Validator>, text: &str) -> CheckOutcome {
-    let mut why = None;
+    let mut last_error = None;
     let mut at = 0;
     while let Some(next) = text[at..].find(['{', '[']) {
         let start = at + next;
@@ -56,18 +69,21 @@ pub(super) fn check_contains_json(schema: Option<&Validator>, text: &str) -> Che
             continue;
         };
         at = start + values.byte_offset();
-        let wrong = match schema {
+        let error = match schema {
             Some(schema) => find_schema_error(schema, &value),
             None => {
                 is_number_list(&value).then(|| "the only JSON in the answer is a list of numbers".to_owned())
             }
         };
-        match wrong {
+        match error {
             None => return CheckOutcome::PassFail(true, format!("found {}", truncate(&value.to_string()))),
-            Some(wrong) => why = Some(wrong),
+            Some(error) => last_error = Some(error),
         }
     }
-    CheckOutcome::PassFail(false, why.unwrap_or_else(|| "no JSON object or array in the answer".to_owned()))
+    CheckOutcome::PassFail(
+        false,
+        last_error.unwrap_or_else(|| "no JSON object or array in the answer".to_owned()),
+    )
 }
 
 /// `[1]` and `[2, 3]` are footnotes in prose.

@@ -6,7 +6,7 @@ use super::json::{is_equal_json, parse_json};
 use super::{CheckOutcome, truncate};
 
 /// Each leaf counts once, at its object key or list position. The score is the share of equal leaves among
-/// all places on both sides.
+/// all positions on both sides.
 pub(super) fn evaluate(reference: &Value, text: &str) -> CheckOutcome {
     let answer = match parse_json(text) {
         Ok(answer) => answer,
@@ -28,22 +28,22 @@ struct DiffCounts {
 
 impl DiffCounts {
     fn compare(&mut self, path: &mut String, answer: Option<&Value>, reference: Option<&Value>) {
-        let here = path.len();
+        let path_length = path.len();
         match (answer, reference) {
             (Some(Value::Object(a)), Some(Value::Object(b))) if !(a.is_empty() && b.is_empty()) => {
-                let more = a.keys().filter(|key| !b.contains_key(*key));
-                for key in b.keys().chain(more) {
+                let extra_keys = a.keys().filter(|key| !b.contains_key(*key));
+                for key in b.keys().chain(extra_keys) {
                     path.push('/');
                     path.push_str(key);
                     self.compare(path, a.get(key), b.get(key));
-                    path.truncate(here);
+                    path.truncate(path_length);
                 }
             }
             (Some(Value::Array(a)), Some(Value::Array(b))) if !(a.is_empty() && b.is_empty()) => {
-                for at in 0..a.len().max(b.len()) {
-                    path.push_str(&format!("/{at}"));
-                    self.compare(path, a.get(at), b.get(at));
-                    path.truncate(here);
+                for index in 0..a.len().max(b.len()) {
+                    path.push_str(&format!("/{index}"));
+                    self.compare(path, a.get(index), b.get(index));
+                    path.truncate(path_length);
                 }
             }
             (Some(a), Some(b)) if is_equal_json(a, b) => {
@@ -51,12 +51,12 @@ impl DiffCounts {
                 self.all += 1;
             }
             (a, b) => {
-                let shown =
+                let format_value =
                     |value: Option<&Value>| value.map_or("missing".into(), |v| truncate(&v.to_string()));
                 self.all += a.map_or(0, count_leaves).max(b.map_or(0, count_leaves));
                 self.first.get_or_insert_with(|| {
-                    let place = if path.is_empty() { "the answer" } else { path.as_str() };
-                    format!("{place} is {}, expected {}", shown(a), shown(b))
+                    let location = if path.is_empty() { "the answer" } else { path.as_str() };
+                    format!("{location} is {}, expected {}", format_value(a), format_value(b))
                 });
             }
         }
@@ -134,10 +134,10 @@ mod tests {
     proptest! {
         #[test]
         fn score_invariants_hold_for_any_json(a in any_json(), b in any_json()) {
-            let there = score(&a, &b);
-            prop_assert!((0.0..=1.0).contains(&there));
-            prop_assert_eq!(there, score(&b, &a));
-            prop_assert_eq!(there == 1.0, is_equal_json(&a, &b));
+            let forward = score(&a, &b);
+            prop_assert!((0.0..=1.0).contains(&forward));
+            prop_assert_eq!(forward, score(&b, &a));
+            prop_assert_eq!(forward == 1.0, is_equal_json(&a, &b));
             prop_assert_eq!(score(&a, &a), 1.0);
         }
     }

@@ -71,7 +71,7 @@ pub enum Check {
     JsonDiff(Value),
     /// Similarity to a reference text. Gives a score.
     Similarity(SimilarityMeasure, String),
-    /// One label out of several, ignoring decoration.
+    /// One label out of several, ignoring formatting and surrounding text.
     Choice {
         options: Vec<String>,
         equals: String,
@@ -122,18 +122,18 @@ enum CheckOutcome {
 
 impl Assertion {
     pub fn grade(&self, answer: &GradableAnswer<'_>) -> AssertionResult {
-        let share = |pass| f64::from(u8::from(pass));
+        let to_score = |pass| f64::from(u8::from(pass));
         let (judged, reason) = match self.check.evaluate(answer) {
-            CheckOutcome::PassFail(pass, reason) => (Some((pass, share(pass))), reason),
+            CheckOutcome::PassFail(pass, reason) => (Some((pass, to_score(pass))), reason),
             CheckOutcome::ScoredPassFail(pass, score, reason) => (Some((pass, score)), reason),
             CheckOutcome::Scored(score, reason) => {
                 let wanted = self.threshold.unwrap_or(1.0);
-                let than = if self.negated { "below" } else { "at least" };
+                let relation = if self.negated { "below" } else { "at least" };
                 let reason = if reason.is_empty() { reason } else { format!("; {reason}") };
-                // Tolerates rounding in the last bit.
+                // Tolerates a rounding error in the last bit.
                 (
                     Some((score + 1e-12 >= wanted, score)),
-                    format!("{score:.3}, expected {than} {wanted}{reason}"),
+                    format!("{score:.3}, expected {relation} {wanted}{reason}"),
                 )
             }
             CheckOutcome::Unscored(reason) => (None, reason),
@@ -210,7 +210,7 @@ impl Check {
             }
             Self::FinishReason(reasons) => behavior::check_finish_reason(reasons, answer),
             Self::Refusal => refusal::check_refusal(answer),
-            Self::UpperLimit(quantity, limit) => quantity.check_limit(*limit, answer),
+            Self::UpperLimit(metric, limit) => metric.check_limit(*limit, answer),
             Self::Grader(task) => task.evaluate(answer),
             Self::Combined(combination) => combination.evaluate(answer),
         }

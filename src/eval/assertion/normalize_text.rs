@@ -67,7 +67,7 @@ fn fold_check(check: &Check, text: &str) -> Option<(Check, String)> {
     })
 }
 
-/// Replaces each run of whitespace by one space and trims.
+/// Replaces each run of whitespace with one space and trims.
 fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,28 +1,29 @@
 //! Longest common subsequence and edit distance, 64 positions per step.
 //!
-//! A table with a row for each symbol of one sequence and a column for each of the other takes minutes for
-//! long sequences. Here a column is a bit vector, processed one machine word at a time: the longest common
-//! subsequence after Hyyrö (2004), and the edit distance after Myers (1999) in Hyyrö's blocks (2003).
+//! The usual table, with a row for each symbol of one sequence and a column for each symbol of the other,
+//! takes minutes for long sequences. Here a column is a bit vector, processed one machine word at a time:
+//! Hyyrö's algorithm (2004) for the longest common subsequence, and Myers's algorithm (1999) in Hyyrö's block
+//! form (2003) for the edit distance.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 /// Length of the longest common subsequence.
 pub(super) fn common_subsequence_length<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
-    let (a, b, around) = trim_common_ends(a, b);
+    let (a, b, trimmed) = trim_common_ends(a, b);
     let pattern = SymbolPositions::new(a);
     let mut row = vec![u64::MAX; pattern.blocks];
     let mut scratch = vec![0; pattern.blocks];
     for symbol in b {
         let mut carry = false;
-        for (bits, places) in row.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)) {
-            let (sum, over) = bits.overflowing_add(*bits & places);
+        for (bits, positions) in row.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)) {
+            let (sum, over) = bits.overflowing_add(*bits & positions);
             let (sum, over_by_carry) = sum.overflowing_add(u64::from(carry));
             carry = over || over_by_carry;
-            *bits = sum | (*bits & !places);
+            *bits = sum | (*bits & !positions);
         }
     }
-    around + row.iter().map(|bits| bits.count_zeros() as usize).sum::<usize>()
+    trimmed + row.iter().map(|bits| bits.count_zeros() as usize).sum::<usize>()
 }
 
 /// Levenshtein distance.
@@ -33,19 +34,20 @@ pub(super) fn edit_distance<T: Eq + Hash>(a: &[T], b: &[T]) -> usize {
     }
     let pattern = SymbolPositions::new(a);
     // The bit of the last symbol in the last block: the bottom of the column, where the distance is read.
-    let foot = 1_u64 << ((a.len() - 1) % 64);
+    let bottom_bit = 1_u64 << ((a.len() - 1) % 64);
     let mut blocks = vec![BitBlock { rises: u64::MAX, falls: 0 }; pattern.blocks];
     let mut scratch = vec![0; pattern.blocks];
     let mut distance = a.len();
     for symbol in b {
         // The top of each column is one more than that of the column before it.
-        let mut step = RowDelta::Up;
+        let mut delta = RowDelta::Up;
         let last = pattern.blocks - 1;
-        for (n, (block, places)) in blocks.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)).enumerate()
+        for (n, (block, positions)) in
+            blocks.iter_mut().zip(pattern.bits_for(symbol, &mut scratch)).enumerate()
         {
-            step = block.advance(*places, step, if n == last { foot } else { 1 << 63 });
+            delta = block.advance(*positions, delta, if n == last { bottom_bit } else { 1 << 63 });
         }
-        match step {
+        match delta {
             RowDelta::Up => distance += 1,
             RowDelta::Down => distance -= 1,
             RowDelta::Level => {}
@@ -70,17 +72,17 @@ enum RowDelta {
 }
 
 impl BitBlock {
-    /// Advances to the next column and returns the change in the row of the bit `foot`.
-    fn advance(&mut self, places: u64, above: RowDelta, foot: u64) -> RowDelta {
+    /// Advances to the next column and returns the change in the row of `bottom_bit`.
+    fn advance(&mut self, positions: u64, above: RowDelta, bottom_bit: u64) -> RowDelta {
         let (up, down) = (u64::from(above == RowDelta::Up), u64::from(above == RowDelta::Down));
-        let vertical = places | self.falls;
-        let places = places | down;
-        let horizontal = ((places & self.rises).wrapping_add(self.rises) ^ self.rises) | places;
+        let vertical = positions | self.falls;
+        let positions = positions | down;
+        let horizontal = ((positions & self.rises).wrapping_add(self.rises) ^ self.rises) | positions;
         let plus = self.falls | !(horizontal | self.rises);
         let minus = self.rises & horizontal;
-        let below = if plus & foot != 0 {
+        let below = if plus & bottom_bit != 0 {
             RowDelta::Up
-        } else if minus & foot != 0 {
+        } else if minus & bottom_bit != 0 {
             RowDelta::Down
         } else {
             RowDelta::Level
@@ -95,10 +97,10 @@ impl BitBlock {
 /// Positions of each symbol of a sequence, as bits.
 struct SymbolPositions<'a, T> {
     blocks: usize,
-    places: HashMap<&'a T, PositionSet>,
+    positions: HashMap<&'a T, PositionSet>,
 }
 
-/// Frequent symbols store their bits. For rare ones, bits are made on demand: the bits of all symbols would
+/// Frequent symbols store their bits. For rare ones, bits are built on demand: the bits of all symbols would
 /// take as much memory as the table.
 enum PositionSet {
     Indices(Vec<usize>),
@@ -112,24 +114,30 @@ impl<'a, T: Eq + Hash> SymbolPositions<'a, T> {
         for (at, symbol) in sequence.iter().enumerate() {
             all.entry(symbol).or_default().push(at);
         }
-        let kept = |places: Vec<usize>| {
-            if places.len() <= blocks {
-                return PositionSet::Indices(places);
+        let to_position_set = |positions: Vec<usize>| {
+            if positions.len() <= blocks {
+                return PositionSet::Indices(positions);
             }
             let mut bits = vec![0; blocks];
-            set_bits(&mut bits, &places);
+            set_bits(&mut bits, &positions);
             PositionSet::Bits(bits)
         };
-        Self { blocks, places: all.into_iter().map(|(symbol, places)| (symbol, kept(places))).collect() }
+        Self {
+            blocks,
+            positions: all
+                .into_iter()
+                .map(|(symbol, positions)| (symbol, to_position_set(positions)))
+                .collect(),
+        }
     }
 
     fn bits_for<'s>(&'s self, symbol: &T, scratch: &'s mut [u64]) -> &'s [u64] {
-        match self.places.get(symbol) {
+        match self.positions.get(symbol) {
             Some(PositionSet::Bits(bits)) => bits,
             rare => {
                 scratch.fill(0);
-                if let Some(PositionSet::Indices(places)) = rare {
-                    set_bits(scratch, places);
+                if let Some(PositionSet::Indices(positions)) = rare {
+                    set_bits(scratch, positions);
                 }
                 scratch
             }
@@ -137,11 +145,11 @@ impl<'a, T: Eq + Hash> SymbolPositions<'a, T> {
     }
 }
 
-fn set_bits(bits: &mut [u64], places: &[usize]) {
-    places.iter().for_each(|at| bits[at / 64] |= 1 << (at % 64));
+fn set_bits(bits: &mut [u64], positions: &[usize]) {
+    positions.iter().for_each(|at| bits[at / 64] |= 1 << (at % 64));
 }
 
-/// What remains without the common prefix and suffix, and the length of both together.
+/// The sequences without their common prefix and suffix, and the combined length of the two.
 fn trim_common_ends<'a, T: Eq>(a: &'a [T], b: &'a [T]) -> (&'a [T], &'a [T], usize) {
     let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[start..], &b[start..]);
@@ -169,10 +177,10 @@ mod tests {
         row[b.len()]
     }
 
-    fn any_bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    fn any_bytes(max_length: usize) -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
-            proptest::collection::vec(0..3_u8, 0..most),
-            proptest::collection::vec(any::<u8>(), 0..most)
+            proptest::collection::vec(0..3_u8, 0..max_length),
+            proptest::collection::vec(any::<u8>(), 0..max_length)
         ]
     }
 
@@ -188,15 +196,15 @@ mod tests {
     #[test]
     fn subsequence_and_distance_cases() {
         let letters = |text: &str| text.chars().collect::<Vec<_>>();
-        for (a, b, alike, apart) in [
+        for (a, b, common, distance) in [
             ("kitten", "sitting", 4, 3),
             ("intention", "execution", 5, 5),
             ("", "abc", 0, 3),
             ("", "", 0, 0),
             ("same", "same", 4, 0),
         ] {
-            assert_eq!(common_subsequence_length(&letters(a), &letters(b)), alike, "{a} {b}");
-            assert_eq!(edit_distance(&letters(a), &letters(b)), apart, "{a} {b}");
+            assert_eq!(common_subsequence_length(&letters(a), &letters(b)), common, "{a} {b}");
+            assert_eq!(edit_distance(&letters(a), &letters(b)), distance, "{a} {b}");
         }
         for n in [63, 64, 65, 128, 129] {
             assert_eq!(edit_distance(&vec![1; n], &vec![2; n]), n);

@@ -33,11 +33,11 @@ impl SimilarityMeasure {
             }
             Self::TokenF1 => {
                 let (a, b) = (self.tokenize(a), self.tokenize(b));
-                let mut left: HashMap<&str, usize> = HashMap::new();
-                b.iter().for_each(|word| *left.entry(word).or_default() += 1);
+                let mut remaining: HashMap<&str, usize> = HashMap::new();
+                b.iter().for_each(|word| *remaining.entry(word).or_default() += 1);
                 let mut shared = 0;
                 for word in &a {
-                    if let Some(count) = left.get_mut(word.as_str()).filter(|count| **count > 0) {
+                    if let Some(count) = remaining.get_mut(word.as_str()).filter(|count| **count > 0) {
                         *count -= 1;
                         shared += 1;
                     }
@@ -47,6 +47,7 @@ impl SimilarityMeasure {
         }
     }
 
+    /// Whether normalization leaves anything of the text to compare.
     pub fn has_comparable_text(self, text: &str) -> bool {
         match self {
             Self::Levenshtein => !text.trim().is_empty(),
@@ -143,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Expected values are from `rouge-score` 0.1.2 without its stemmer, and from SQuAD's own script.
+    /// Expected values are from `rouge-score` 0.1.2 without its stemmer, and from the official SQuAD script.
     #[test]
     fn scores_match_reference_implementations() {
         let mut figures = csv::Reader::from_reader(include_bytes!("similarity_oracle.csv").as_slice());
@@ -164,8 +165,10 @@ mod tests {
 
     #[test]
     fn comparable_text_cases() {
-        for (text, of) in [("…!", [true, false, false]), ("the", [true, true, false]), (" ", [false; 3])] {
-            assert_eq!(ALL_MEASURES.map(|measure| measure.has_comparable_text(text)), of, "{text:?}");
+        for (text, expected) in
+            [("…!", [true, false, false]), ("the", [true, true, false]), (" ", [false; 3])]
+        {
+            assert_eq!(ALL_MEASURES.map(|measure| measure.has_comparable_text(text)), expected, "{text:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Unknown values, negation, thresholds, and combinations; and no text makes a check panic.
+//! Tests of unknown values, negation, thresholds, and combinations, and of arbitrary texts.
 
 use std::time::Duration;
 
@@ -45,16 +45,16 @@ fn grade_text(assertion: &Assertion, text: &str) -> (Verdict, f64) {
 }
 
 #[test]
-fn unknown_quantity_is_unscored() {
-    for quantity in [
+fn unknown_metric_is_unscored() {
+    for metric in [
         CallMetric::CostUsd,
         CallMetric::LatencyMilliseconds,
         CallMetric::FirstTokenMilliseconds,
         CallMetric::OutputTokens,
     ] {
         for name in ["at-most", "not-at-most"] {
-            let limit = assertion(name, Check::UpperLimit(quantity, 5.0), None);
-            assert_eq!(grade_text(&limit, "x").0, Verdict::Unscored, "{quantity:?}");
+            let limit = assertion(name, Check::UpperLimit(metric, 5.0), None);
+            assert_eq!(grade_text(&limit, "x").0, Verdict::Unscored, "{metric:?}");
         }
         let usage = Usage { output_tokens: Some(5), ..Usage::default() };
         let known = GradableAnswer {
@@ -64,12 +64,12 @@ fn unknown_quantity_is_unscored() {
             usage,
             ..GradableAnswer::text("x")
         };
-        let limit = |limit| assertion("at-most", Check::UpperLimit(quantity, limit), None);
-        assert_eq!(limit(5.0).grade(&known).verdict, Verdict::Pass, "{quantity:?}");
-        assert_eq!(limit(4.9).grade(&known).verdict, Verdict::Fail, "{quantity:?}");
-        let guessed = GradableAnswer { usage: Usage { is_estimated: true, ..usage }, ..known };
-        let verdict = limit(5.0).grade(&guessed).verdict;
-        assert_eq!(verdict == Verdict::Unscored, quantity == CallMetric::OutputTokens);
+        let limit = |limit| assertion("at-most", Check::UpperLimit(metric, limit), None);
+        assert_eq!(limit(5.0).grade(&known).verdict, Verdict::Pass, "{metric:?}");
+        assert_eq!(limit(4.9).grade(&known).verdict, Verdict::Fail, "{metric:?}");
+        let estimated = GradableAnswer { usage: Usage { is_estimated: true, ..usage }, ..known };
+        let verdict = limit(5.0).grade(&estimated).verdict;
+        assert_eq!(verdict == Verdict::Unscored, metric == CallMetric::OutputTokens);
     }
     let finish = assertion("finish-reason", Check::FinishReason(vec![FinishReason::Stop]), None);
     assert_eq!(grade_text(&finish, "x").0, Verdict::Unscored);
@@ -77,12 +77,12 @@ fn unknown_quantity_is_unscored() {
 
 #[test]
 fn negated_similarity_inverts_result() {
-    let alike =
+    let similarity =
         |name| assertion(name, Check::Similarity(SimilarityMeasure::Levenshtein, "abcd".into()), Some(0.75));
-    assert_eq!(grade_text(&alike("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
-    assert_eq!(grade_text(&alike("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
-    assert_eq!(grade_text(&alike("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
-    assert_eq!(grade_text(&alike("not-levenshtein"), "abxx"), (Verdict::Pass, 0.5));
+    assert_eq!(grade_text(&similarity("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
+    assert_eq!(grade_text(&similarity("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
+    assert_eq!(grade_text(&similarity("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
+    assert_eq!(grade_text(&similarity("not-levenshtein"), "abxx"), (Verdict::Pass, 0.5));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn contains_json_cases() {
     };
     assert!(found("Sure:\n```json\n{\"a\": 1}\n```\nDone.", None));
     assert!(found("see {braces} and then [\"x\"]", None));
-    assert!(!found("as said in [1] and [2, 3]", None));
+    assert!(!found("as stated in [1] and [2, 3]", None));
     assert!(found("[1, 2]", Some(json!({"type": "array"}))));
     let wants_b = || Some(json!({"type": "object", "required": ["b"]}));
     assert!(found("{\"a\": 1} or rather {\"b\": 1}", wants_b()));
@@ -181,7 +181,7 @@ fn repetitive_text_finishes_within_60_seconds() {
 }
 
 fn every_check() -> Vec<Check> {
-    let words = || vec!["a".to_owned(), "ß É".to_owned(), "\u{130}".to_owned()];
+    let needles = || vec!["a".to_owned(), "ß É".to_owned(), "\u{130}".to_owned()];
     let schema = || Arc::new(jsonschema::validator_for(&json!({"type": "object"})).unwrap());
     let path = JsonPath::parse("$..a").unwrap();
     let mut checks = vec![
@@ -194,7 +194,7 @@ fn every_check() -> Vec<Check> {
         Check::JsonSchema(schema()),
         Check::JsonPath(path, JsonPathTest::Equals(json!(1))),
         Check::JsonDiff(json!({"a": [1, {"b": 2}]})),
-        Check::Choice { options: words(), equals: "a".into() },
+        Check::Choice { options: needles(), equals: "a".into() },
         Check::Numeric { equals: 7.0, tolerance: NumericTolerance::Relative(0.1) },
         Check::ToolCall { name: None, arguments: Map::new() },
         Check::Refusal,
@@ -203,7 +203,7 @@ fn every_check() -> Vec<Check> {
         checks.push(Check::Text(TextMatch {
             place,
             ignore_case: true,
-            needles: words(),
+            needles: needles(),
             is_all_required: false,
         }));
     }

@@ -33,7 +33,7 @@ impl TextMatch {
     pub(super) fn evaluate(&self, text: &str) -> CheckOutcome {
         let fold = |s: &str| if self.ignore_case { s.to_lowercase() } else { s.to_owned() };
         let text = fold(text);
-        let is_there = |needle: &&String| {
+        let is_present = |needle: &&String| {
             let needle = fold(needle);
             match self.place {
                 MatchPosition::Whole => text.trim() == needle.trim(),
@@ -48,14 +48,16 @@ impl TextMatch {
             MatchPosition::Start => ("starts with", "does not start with"),
             MatchPosition::End => ("ends with", "does not end with"),
         };
-        let (present, missing): (Vec<&String>, Vec<&String>) = self.needles.iter().partition(|n| is_there(n));
-        let list =
-            |needles: &[&String], and: &str| needles.iter().map(|n| quote(n)).collect::<Vec<_>>().join(and);
+        let (present, missing): (Vec<&String>, Vec<&String>) =
+            self.needles.iter().partition(|n| is_present(n));
+        let list = |needles: &[&String], separator: &str| {
+            needles.iter().map(|n| quote(n)).collect::<Vec<_>>().join(separator)
+        };
         if self.is_all_required && missing.is_empty() || !self.is_all_required && !present.is_empty() {
             return CheckOutcome::PassFail(true, format!("the answer {is} {}", list(&present, ", ")));
         }
-        let and = if self.is_all_required { ", " } else { " or " };
-        CheckOutcome::PassFail(false, format!("the answer {is_not} {}", list(&missing, and)))
+        let separator = if self.is_all_required { ", " } else { " or " };
+        CheckOutcome::PassFail(false, format!("the answer {is_not} {}", list(&missing, separator)))
     }
 }
 

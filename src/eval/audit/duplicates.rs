@@ -18,22 +18,22 @@ pub(crate) struct DuplicateGroup {
 /// Groups in order of their first case.
 pub(super) fn find_duplicates(cases: &[Case]) -> Vec<DuplicateGroup> {
     let mut groups: Vec<Vec<&Case>> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut group_indexes: HashMap<String, usize> = HashMap::new();
     for case in cases {
-        let place = *places.entry(normalize_prompt(case)).or_insert(groups.len());
-        match groups.get_mut(place) {
+        let index = *group_indexes.entry(normalize_prompt(case)).or_insert(groups.len());
+        match groups.get_mut(index) {
             Some(group) => group.push(case),
             None => groups.push(vec![case]),
         }
     }
-    let several = groups.into_iter().filter(|group| group.len() > 1);
-    several
+    let duplicates = groups.into_iter().filter(|group| group.len() > 1);
+    duplicates
         .map(|group| {
-            let mut answers = group.iter().map(|case| case.reference.as_deref().map(normalize));
-            let first = answers.next();
+            let mut references = group.iter().map(|case| case.reference.as_deref().map(normalize));
+            let first = references.next();
             DuplicateGroup {
                 cases: group.iter().map(|case| case.metadata.id.to_string()).collect(),
-                has_same_reference: answers.all(|answer| Some(answer) == first),
+                has_same_reference: references.all(|reference| Some(reference) == first),
             }
         })
         .collect()
@@ -44,7 +44,7 @@ pub(super) fn normalize_prompt(case: &Case) -> String {
     let request = &case.request;
     let system = request.system_prompt.as_deref().unwrap_or_default();
     let parts = request.messages.iter().flat_map(|message| &message.parts);
-    // Non-text parts such as images are compared as serialized.
+    // Non-text parts such as images are compared in serialized form.
     let normalize_part = |part: &Part| match part.as_text() {
         Some(text) => normalize(text),
         None => serde_json::to_string(part).unwrap_or_default(),

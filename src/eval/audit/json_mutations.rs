@@ -10,25 +10,25 @@ use super::text_mutations::swap_numbers;
 /// Strings with their number of occurrences.
 type WordCounts = BTreeMap<String, usize>;
 
-/// The strings at each place (a JSON pointer) in the references of a set.
+/// The strings at each JSON pointer in the references of a set.
 #[derive(Debug, Default)]
 pub(super) struct LabelVocabulary(BTreeMap<String, WordCounts>);
 
 impl LabelVocabulary {
     pub(super) fn add(&mut self, value: &Value) {
-        for (place, leaf) in collect_leaves(value) {
+        for (pointer, leaf) in collect_leaves(value) {
             if let Value::String(word) = leaf {
-                *self.0.entry(place).or_default().entry(word.clone()).or_default() += 1;
+                *self.0.entry(pointer).or_default().entry(word.clone()).or_default() += 1;
             }
         }
     }
 
-    /// Other labels for this place, if `word` is a label: one word without digits, or one of a few words that
-    /// several references share. An order number is not a label.
-    fn find_alternatives(&self, place: &str, word: &str) -> Vec<&String> {
-        let Some(words) = self.0.get(place) else { return Vec::new() };
-        let uses: usize = words.values().sum();
-        let shared = words.len() * 2 <= uses;
+    /// Other labels at this JSON pointer, if `word` is a label: one word without digits, or one of a few words
+    /// that several references share. An order number is not a label.
+    fn find_alternatives(&self, pointer: &str, word: &str) -> Vec<&String> {
+        let Some(counts) = self.0.get(pointer) else { return Vec::new() };
+        let uses: usize = counts.values().sum();
+        let shared = counts.len() * 2 <= uses;
         let is_label = |word: &str| {
             is_one_word(word)
                 && (shared
@@ -37,7 +37,7 @@ impl LabelVocabulary {
         if !is_label(word) {
             return Vec::new();
         }
-        words.keys().filter(|other| is_label(other) && other.to_lowercase() != word.to_lowercase()).collect()
+        counts.keys().filter(|other| is_label(other) && other.to_lowercase() != word.to_lowercase()).collect()
     }
 }
 
@@ -47,19 +47,19 @@ fn is_one_word(text: &str) -> bool {
 
 /// All leaves with their JSON pointers.
 fn collect_leaves(value: &Value) -> Vec<(String, &Value)> {
-    fn walk<'a>(place: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+    fn walk<'a>(pointer: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    walk(format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), value, found);
+                    walk(format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), value, found);
                 }
             }
             Value::Array(items) => {
                 for (n, value) in items.iter().enumerate() {
-                    walk(format!("{place}/{n}"), value, found);
+                    walk(format!("{pointer}/{n}"), value, found);
                 }
             }
-            leaf => found.push((place, leaf)),
+            leaf => found.push((pointer, leaf)),
         }
     }
     let mut found = Vec::new();
@@ -70,28 +70,30 @@ fn collect_leaves(value: &Value) -> Vec<(String, &Value)> {
 /// `None` when the changes have no effect.
 fn replace_at(value: &Value, changes: Vec<(String, Value)>) -> Option<Value> {
     let mut changed = value.clone();
-    for (place, new) in changes {
-        if let Some(old) = changed.pointer_mut(&place) {
+    for (pointer, new) in changes {
+        if let Some(old) = changed.pointer_mut(&pointer) {
             *old = new;
         }
     }
     (changed != *value).then_some(changed)
 }
 
-/// Variants with one label replaced by another one known at that place, or one boolean flipped; at most
-/// `most`.
-pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, most: usize, rng: &mut Rng) -> Vec<Value> {
+/// Variants with one label replaced by another one known at the same JSON pointer, or one boolean flipped; at
+/// most `max`.
+pub(super) fn swap_labels(value: &Value, known: &LabelVocabulary, max: usize, rng: &mut Rng) -> Vec<Value> {
     let mut labels = collect_leaves(value);
     rng.shuffle(&mut labels);
-    let wrong = |(place, leaf): (String, &Value)| {
+    let swap = |(pointer, leaf): (String, &Value)| {
         let other = match leaf {
             Value::Bool(is) => Value::Bool(!is),
-            Value::String(word) => Value::String(rng.choice(known.find_alternatives(&place, word))?.clone()),
+            Value::String(word) => {
+                Value::String(rng.choice(known.find_alternatives(&pointer, word))?.clone())
+            }
             _ => return None,
         };
-        replace_at(value, vec![(place, other)])
+        replace_at(value, vec![(pointer, other)])
     };
-    labels.into_iter().filter_map(wrong).take(most).collect()
+    labels.into_iter().filter_map(swap).take(max).collect()
 }
 
 /// Replaces every number, including those inside strings.
@@ -107,26 +109,26 @@ pub(super) fn swap_json_numbers(value: &Value, rng: &mut Rng) -> Option<Value> {
 }
 
 fn map_leaves(value: &Value, mut other: impl FnMut(&Value) -> Option<Value>) -> Vec<(String, Value)> {
-    collect_leaves(value).into_iter().filter_map(|(place, leaf)| Some((place, other(leaf)?))).collect()
+    collect_leaves(value).into_iter().filter_map(|(pointer, leaf)| Some((pointer, other(leaf)?))).collect()
 }
 
-/// Variants without one key of the object, or of the first object in a list; at most `most`. A key with null
+/// Variants without one key of the object, or of the first object in a list; at most `max`. A key with null
 /// is not dropped, because null equals a missing key.
-pub(super) fn drop_keys(value: &Value, most: usize, rng: &mut Rng) -> Vec<Value> {
-    let place = if value.is_array() { "/0" } else { "" };
-    let Some(Value::Object(fields)) = value.pointer(place) else { return Vec::new() };
+pub(super) fn drop_keys(value: &Value, max: usize, rng: &mut Rng) -> Vec<Value> {
+    let pointer = if value.is_array() { "/0" } else { "" };
+    let Some(Value::Object(fields)) = value.pointer(pointer) else { return Vec::new() };
     let mut keys: Vec<&String> =
         fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key).collect();
     rng.shuffle(&mut keys);
     let without = |key: &String| {
-        let mut less = fields.clone();
-        less.shift_remove(key);
-        replace_at(value, vec![(place.to_owned(), Value::Object(less))])
+        let mut remaining = fields.clone();
+        remaining.shift_remove(key);
+        replace_at(value, vec![(pointer.to_owned(), Value::Object(remaining))])
     };
-    keys.into_iter().filter_map(without).take(most).collect()
+    keys.into_iter().filter_map(without).take(max).collect()
 }
 
-/// Replaces every sentence; labels, names, and numbers stay.
+/// Replaces every sentence, but keeps labels, names, and numbers.
 pub(super) fn replace_sentences(value: &Value, sentence: &str) -> Option<Value> {
     replace_at(value, map_leaves(value, |leaf| is_sentence(leaf).then(|| Value::String(sentence.to_owned()))))
 }
@@ -183,23 +185,23 @@ mod tests {
     #[test]
     fn number_key_and_sentence_mutation_cases() {
         let value =
-            json!({"n": 86.4, "id": "K-41877", "none": null, "list": [1], "said": "twice for the order"});
+            json!({"n": 86.4, "id": "K-41877", "none": null, "list": [1], "note": "twice for the order"});
         assert_eq!(
             swap_json_numbers(&value, &mut Rng::with_seed(1)),
             Some(
-                json!({"n": 46.4, "id": "K-91877", "none": null, "list": [6], "said": "twice for the order"})
+                json!({"n": 46.4, "id": "K-91877", "none": null, "list": [6], "note": "twice for the order"})
             )
         );
-        let dropped = |value: &Value, most| drop_keys(value, most, &mut Rng::with_seed(1));
+        let dropped = |value: &Value, max| drop_keys(value, max, &mut Rng::with_seed(1));
         assert_eq!(dropped(&value, 9).len(), 4);
         assert_eq!(dropped(&value, 3).len(), 3);
         assert_eq!(dropped(&json!([{"a": 1, "b": 2}, {"a": 3}]), 9).len(), 2);
         assert_eq!(dropped(&json!([1]), 9), Vec::<Value>::new());
         assert_eq!(replace_sentences(&json!({"a": "b"}), "x"), None);
         let other = replace_sentences(&value, "x").unwrap();
-        assert_eq!(other["said"], "x");
-        let rest = remove_sentences(&json!({"a": "b", "said": "x y z"}));
-        assert_eq!(rest, Some(json!({"a": "b", "said": null})));
-        assert_eq!(remove_sentences(&json!({"a": null, "said": "x y z"})), None);
+        assert_eq!(other["note"], "x");
+        let rest = remove_sentences(&json!({"a": "b", "note": "x y z"}));
+        assert_eq!(rest, Some(json!({"a": "b", "note": null})));
+        assert_eq!(remove_sentences(&json!({"a": null, "note": "x y z"})), None);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct CaseAudit {
     pub digest: Digest,
     pub reference: ReferenceVerdict,
     pub mutants: Vec<MutantResult>,
-    /// Mutations without a usable mutant, and why; one entry for each.
+    /// Mutations without a usable mutant, each with the reason.
     pub left_out: Vec<(Mutation, &'static str)>,
     pub assertions: Vec<AssertionAudit>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct MutantResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AssertionAudit {
     pub name: String,
-    /// Unless this is a pass, the assertion does not count for mutants.
+    /// Unless this is a pass, the assertion is ignored for mutants.
     pub reference_verdict: Verdict,
     pub caught_count: usize,
     /// Mutants that no other assertion caught.
@@ -73,7 +73,7 @@ impl CaseAudit {
         self.mutants.iter().filter(|mutant| !mutant.is_caught)
     }
 
-    /// Whether no mutant failed.
+    /// Whether there are mutants and the assertions caught none of them.
     pub(crate) fn passes_anything(&self) -> bool {
         !self.mutants.is_empty() && self.caught_count() == 0
     }
@@ -91,8 +91,8 @@ impl AuditReport {
 
     /// 0 to 1; `None` without mutants.
     pub(crate) fn caught_share(&self) -> Option<f64> {
-        let (counted, caught) = self.count_mutants(None);
-        (counted > 0).then(|| caught as f64 / counted as f64)
+        let (total, caught) = self.count_mutants(None);
+        (total > 0).then(|| caught as f64 / total as f64)
     }
 
     pub(crate) fn failing_references(&self) -> impl Iterator<Item = (&CaseAudit, &[AssertionResult])> {
@@ -107,8 +107,8 @@ impl AuditReport {
     }
 }
 
-/// Audits the chosen cases; the rest of the set only supplies wrong answers. The same seed makes the same
-/// mutants.
+/// Audits the chosen cases; the rest of the set only supplies wrong answers. The same seed produces
+/// the same mutants.
 pub(crate) fn audit_set(set: &[Case], chosen: &[Case], seed: u64) -> AuditReport {
     let factory = MutantFactory::of(set, seed);
     let cases = chosen.iter().map(|case| audit_case(case, &factory)).collect();
@@ -116,7 +116,7 @@ pub(crate) fn audit_set(set: &[Case], chosen: &[Case], seed: u64) -> AuditReport
 }
 
 fn audit_case(case: &Case, factory: &MutantFactory<'_>) -> CaseAudit {
-    let mut found = CaseAudit {
+    let mut audit = CaseAudit {
         case: case.metadata.id.to_string(),
         digest: case.metadata.digest,
         reference: ReferenceVerdict::Missing,
@@ -124,9 +124,9 @@ fn audit_case(case: &Case, factory: &MutantFactory<'_>) -> CaseAudit {
         left_out: Vec::new(),
         assertions: Vec::new(),
     };
-    let Some(reference) = &case.reference else { return found };
+    let Some(reference) = &case.reference else { return audit };
     let results = grade_text(case, reference);
-    found.assertions = results
+    audit.assertions = results
         .iter()
         .map(|result| AssertionAudit {
             name: result.name.clone(),
@@ -137,45 +137,41 @@ fn audit_case(case: &Case, factory: &MutantFactory<'_>) -> CaseAudit {
         .collect();
     let failed: Vec<AssertionResult> =
         results.iter().filter(|result| result.verdict == Verdict::Fail).cloned().collect();
-    found.reference = match results.iter().any(|result| result.verdict == Verdict::Pass) {
+    audit.reference = match results.iter().any(|result| result.verdict == Verdict::Pass) {
         _ if !failed.is_empty() => ReferenceVerdict::Fails(failed),
         true => ReferenceVerdict::Passes,
         false => ReferenceVerdict::Unscored,
     };
-    if found.reference == ReferenceVerdict::Unscored {
-        return found;
+    if audit.reference == ReferenceVerdict::Unscored {
+        return audit;
     }
     let mutant_set = factory.make_mutants(case);
-    found.left_out = mutant_set.left_out;
+    audit.left_out = mutant_set.left_out;
     for mutant in mutant_set.mutants {
         let results = grade_text(case, &mutant.text);
-        let catchers: Vec<usize> = results
+        let catching: Vec<usize> = results
             .iter()
-            .zip(&found.assertions)
+            .zip(&audit.assertions)
             .enumerate()
-            .filter(|(_, (result, own))| {
-                result.verdict == Verdict::Fail && own.reference_verdict == Verdict::Pass
+            .filter(|(_, (result, assertion))| {
+                result.verdict == Verdict::Fail && assertion.reference_verdict == Verdict::Pass
             })
-            .map(|(at, _)| at)
+            .map(|(index, _)| index)
             .collect();
-        for at in &catchers {
-            if let Some(assertion) = found.assertions.get_mut(*at) {
+        for index in &catching {
+            if let Some(assertion) = audit.assertions.get_mut(*index) {
                 assertion.caught_count += 1;
-                assertion.caught_alone += usize::from(catchers.len() == 1);
+                assertion.caught_alone += usize::from(catching.len() == 1);
             }
         }
-        let caught = !catchers.is_empty();
-        if !caught && can_be_caught(case, &results, mutant.mutation) {
-            found.left_out.push((mutant.mutation, "needs a model call to grade"));
+        let is_caught = !catching.is_empty();
+        if !is_caught && can_be_caught(case, &results, mutant.mutation) {
+            audit.left_out.push((mutant.mutation, "needs a model call to grade"));
         } else {
-            found.mutants.push(MutantResult {
-                mutation: mutant.mutation,
-                text: mutant.text,
-                is_caught: caught,
-            });
+            audit.mutants.push(MutantResult { mutation: mutant.mutation, text: mutant.text, is_caught });
         }
     }
-    found
+    audit
 }
 
 fn grade_text(case: &Case, text: &str) -> Vec<AssertionResult> {

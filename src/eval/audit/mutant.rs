@@ -12,7 +12,7 @@ pub(crate) enum Mutation {
     /// Truncated before it states anything complete.
     Cut,
     Refusal,
-    /// A label is replaced by another one of the set, or yes becomes no.
+    /// A label is replaced with another one from the set, or yes becomes no.
     WrongLabel,
     SwappedNumbers,
     DroppedKey,

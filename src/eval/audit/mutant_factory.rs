@@ -37,7 +37,7 @@ struct ParsedReference<'a> {
     case: &'a Case,
     text: &'a str,
     value: Option<Value>,
-    normal: String,
+    normalized: String,
     /// What the answer decides: the JSON without its sentences, or a leading yes or no.
     label: Option<String>,
     /// The normalized prompt of its case.
@@ -52,17 +52,22 @@ impl<'a> ParsedReference<'a> {
             Some(value) => remove_sentences(value).map(|rest| normalize(&rest.to_string())),
             None => text_mutations::leading_yes_no(text).map(str::to_lowercase),
         };
-        Some(Self { case, text, label, value, normal: normalize(text), question: normalize_prompt(case) })
+        Some(Self { case, text, label, value, normalized: normalize(text), question: normalize_prompt(case) })
     }
 
     /// Whether the other answer is certainly wrong for this case: different question, different label, and,
     /// in prose, neither text contains the other.
     fn is_different_answer(&self, other: &Self) -> bool {
         let same_label = self.label.is_some() && self.label == other.label;
-        let prose = self.value.is_none() && other.value.is_none();
-        let holds =
-            || is_contained_in(&self.normal, &other.normal) || is_contained_in(&other.normal, &self.normal);
-        !same_label && self.question != other.question && self.normal != other.normal && !(prose && holds())
+        let both_prose = self.value.is_none() && other.value.is_none();
+        let overlaps = || {
+            is_contained_in(&self.normalized, &other.normalized)
+                || is_contained_in(&other.normalized, &self.normalized)
+        };
+        !same_label
+            && self.question != other.question
+            && self.normalized != other.normalized
+            && !(both_prose && overlaps())
     }
 
     /// Whether it is a label of one to three words.
@@ -105,7 +110,7 @@ impl<'a> MutantFactory<'a> {
     pub(super) fn make_mutants(&self, case: &Case) -> MutantSet {
         let mut mutant_set = MutantSet::default();
         let Some(reference) = ParsedReference::parse(case) else { return mutant_set };
-        let mut seen = HashSet::from([reference.normal.clone()]);
+        let mut seen = HashSet::from([reference.normalized.clone()]);
         for mutation in Mutation::ALL {
             let mut rng = self.seeded_rng(&case.metadata.id, mutation);
             let texts = self.mutate(&reference, mutation, &mut rng);
@@ -113,10 +118,10 @@ impl<'a> MutantFactory<'a> {
                 mutant_set.left_out.push((mutation, mutation.unavailable_reason()));
             }
             for text in texts {
-                let form = normalize(&text);
-                if form == reference.normal {
+                let normalized = normalize(&text);
+                if normalized == reference.normalized {
                     mutant_set.left_out.push((mutation, "identical to the reference after normalization"));
-                } else if seen.insert(form) {
+                } else if seen.insert(normalized) {
                     mutant_set.mutants.push(Mutant { mutation, text });
                 } else {
                     mutant_set.left_out.push((mutation, "identical to another mutant of the case"));
@@ -138,9 +143,9 @@ impl<'a> MutantFactory<'a> {
 
     fn mutate(&self, reference: &ParsedReference<'_>, mutation: Mutation, rng: &mut Rng) -> Vec<String> {
         let (text, value) = (reference.text, reference.value.as_ref());
-        let written = |values: Vec<Value>| values.iter().map(Value::to_string).collect();
+        let serialize = |values: Vec<Value>| values.iter().map(Value::to_string).collect();
         match mutation {
-            Mutation::Empty if reference.normal.is_empty() => Vec::new(),
+            Mutation::Empty if reference.normalized.is_empty() => Vec::new(),
             Mutation::Empty => vec![String::new()],
             // A truncated object is not valid JSON.
             Mutation::Cut if value.is_some() => {
@@ -151,22 +156,22 @@ impl<'a> MutantFactory<'a> {
             Mutation::Refusal if is_refusal(text) => Vec::new(),
             Mutation::Refusal => rng.choice(REFUSALS).map(str::to_owned).into_iter().collect(),
             Mutation::WrongLabel => match value {
-                Some(value) => written(swap_labels(value, &self.vocabulary, MAX_PER_MUTATION, rng)),
+                Some(value) => serialize(swap_labels(value, &self.vocabulary, MAX_PER_MUTATION, rng)),
                 None => self.swap_text_label(reference, rng),
             },
             Mutation::SwappedNumbers => match value {
-                Some(value) => written(swap_json_numbers(value, rng).into_iter().collect()),
+                Some(value) => serialize(swap_json_numbers(value, rng).into_iter().collect()),
                 None => text_mutations::swap_numbers(text, rng).into_iter().collect(),
             },
             Mutation::DroppedKey => {
-                written(value.map(|value| drop_keys(value, MAX_PER_MUTATION, rng)).unwrap_or_default())
+                serialize(value.map(|value| drop_keys(value, MAX_PER_MUTATION, rng)).unwrap_or_default())
             }
             Mutation::OtherAnswer => self.pick_other_references(reference, rng, |_| true),
             Mutation::OffTopic => {
                 let Some(sentence) = rng.choice(OFF_TOPIC) else { return Vec::new() };
-                let within =
+                let replaced =
                     value.and_then(|value| replace_sentences(value, sentence)).map(|value| value.to_string());
-                [sentence.to_owned()].into_iter().chain(within).collect()
+                [sentence.to_owned()].into_iter().chain(replaced).collect()
             }
             Mutation::Fenced if reference.case.assertions.iter().any(is_bare_json_assertion) => {
                 vec![format!("```json\n{}\n```", text.trim())]
@@ -204,12 +209,13 @@ impl<'a> MutantFactory<'a> {
         let mut found: Vec<&ParsedReference<'_>> = Vec::new();
         for _ in 0..MAX_PER_MUTATION {
             let start = rng.usize(0..count.max(1));
-            let mut turn = (0..count).filter_map(|n| self.references.get((start + n) % count));
-            let is_new = |other: &ParsedReference<'_>| found.iter().all(|known| known.normal != other.normal);
-            let fits = |other: &&ParsedReference<'_>| {
+            let mut candidates = (0..count).filter_map(|n| self.references.get((start + n) % count));
+            let is_new =
+                |other: &ParsedReference<'_>| found.iter().all(|known| known.normalized != other.normalized);
+            let is_usable = |other: &&ParsedReference<'_>| {
                 wanted(other) && is_new(other) && reference.is_different_answer(other)
             };
-            let Some(other) = turn.find(fits) else { break };
+            let Some(other) = candidates.find(is_usable) else { break };
             found.push(other);
         }
         found.into_iter().map(|other| other.text.to_owned()).collect()

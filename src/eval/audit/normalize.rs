@@ -33,7 +33,7 @@ fn strip_punctuation(word: &str) -> &str {
 fn normalize_value(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::Bool(is) => is.to_string(),
+        Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => normalize_number(number),
         Value::String(text) => format!("{:?}", normalize_prose(text)),
         Value::Array(items) => {

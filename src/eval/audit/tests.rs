@@ -1,4 +1,4 @@
-//! Audits of small sets, and properties of mutants for any set.
+//! Tests of audits of small sets, and of mutants of any set.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -187,16 +187,16 @@ fn refusal_mutant_is_caught_for_every_seed() {
 
 #[test]
 fn duplicate_questions_are_grouped() {
-    let ask = |id: &str, prompt: &str, reference: &str| Case {
+    let case_with_prompt = |id: &str, prompt: &str, reference: &str| Case {
         request: Request::from_prompt(prompt),
         ..case(id, reference, vec![contains("")])
     };
     let cases = [
-        ask("a", "Capital of France?", "Paris"),
-        ask("b", "What is C++?", "A language"),
-        ask("c", "capital  of france", "paris."),
-        ask("d", "What is C?", "A language"),
-        ask("e", "Capital of FRANCE", "Lyon"),
+        case_with_prompt("a", "Capital of France?", "Paris"),
+        case_with_prompt("b", "What is C++?", "A language"),
+        case_with_prompt("c", "capital  of france", "paris."),
+        case_with_prompt("d", "What is C?", "A language"),
+        case_with_prompt("e", "Capital of FRANCE", "Lyon"),
     ];
     let group = |ids: &[&str], same_reference| DuplicateGroup {
         cases: ids.iter().map(|id| (*id).to_owned()).collect(),
@@ -205,7 +205,7 @@ fn duplicate_questions_are_grouped() {
     assert_eq!(audit_all(&cases).duplicates, [group(&["a", "c", "e"], false)]);
     assert_eq!(audit_all(&cases[..4]).duplicates, [group(&["a", "c"], true)]);
     // An answer to the same question is not a wrong answer either.
-    let twice = [ask("a", "q", "left"), ask("b", "Q", "right")];
+    let twice = [case_with_prompt("a", "q", "left"), case_with_prompt("b", "Q", "right")];
     assert!(mutant_texts(&audit_all(&twice), Mutation::OtherAnswer).is_empty());
 }
 

@@ -9,11 +9,11 @@ const MIN_CLAUSE_WORDS: usize = 6;
 /// answer.
 pub(super) fn truncate_clause(text: &str) -> Option<String> {
     let text = text.trim();
-    let stop = |(at, c): (usize, char)| {
+    let clause_end = |(at, c): (usize, char)| {
         let ends = text[at + c.len_utf8()..].chars().next().is_none_or(char::is_whitespace);
         (c == '\n' || matches!(c, ',' | ';' | ':' | '.' | '!' | '?' | '–' | '—') && ends).then_some(at)
     };
-    let clause = text.char_indices().find_map(stop).and_then(|at| text.get(..at)).unwrap_or(text);
+    let clause = text.char_indices().find_map(clause_end).and_then(|at| text.get(..at)).unwrap_or(text);
     let words: Vec<&str> = clause.split_whitespace().collect();
     (words.len() >= MIN_CLAUSE_WORDS).then(|| words[..words.len() / 3].join(" "))
 }
@@ -31,7 +31,7 @@ pub(super) fn leading_yes_no(text: &str) -> Option<&str> {
 
 const OPPOSITES: [(&str, &str); 2] = [("yes", "no"), ("true", "false")];
 
-/// Replaces a leading yes or no by its opposite.
+/// Replaces a leading yes or no with its opposite.
 pub(super) fn flip_yes_no(text: &str) -> Option<String> {
     let word = leading_yes_no(text)?;
     let opposite = OPPOSITES.iter().find_map(|(a, b)| match word {
@@ -40,18 +40,18 @@ pub(super) fn flip_yes_no(text: &str) -> Option<String> {
         _ => None,
     })?;
     let rest = text.trim_start().get(word.len()..)?;
-    let as_written = if word.chars().all(char::is_uppercase) {
+    let with_same_case = if word.chars().all(char::is_uppercase) {
         opposite.to_uppercase()
     } else if word.starts_with(char::is_uppercase) {
         opposite.chars().take(1).flat_map(char::to_uppercase).chain(opposite.chars().skip(1)).collect()
     } else {
         opposite.to_owned()
     };
-    Some(format!("{as_written}{rest}"))
+    Some(format!("{with_same_case}{rest}"))
 }
 
-/// Replaces every number by one at least about twice or half as large, beyond any reasonable tolerance.
-/// Digits in a name (`MP3`) stay. `None` for a text without numbers.
+/// Replaces every number with one at least about twice or half as large, beyond any reasonable tolerance.
+/// Keeps digits in a name (`MP3`). `None` for a text without numbers.
 pub(super) fn swap_numbers(text: &str, rng: &mut Rng) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut changed = false;

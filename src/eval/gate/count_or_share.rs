@@ -11,7 +11,7 @@ impl CountOrShare {
     pub fn to_count(self, cases: u64) -> u64 {
         match self {
             Self::Count(count) => count,
-            // A share that gives a whole number must not lose a case by rounding.
+            // A share that gives a whole number must not lose a case to rounding.
             Self::Share(share) => (share * cases as f64 + 1e-9).floor() as u64,
         }
     }
@@ -21,7 +21,7 @@ impl std::str::FromStr for CountOrShare {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || match text.trim().parse::<f64>() {
+        let error = || match text.trim().parse::<f64>() {
             // `0.5` could mean 0.5% or half of the cases.
             Ok(share) if share > 0.0 && share < 1.0 => {
                 let percent = (share * 1e9).round() / 1e7;
@@ -30,10 +30,10 @@ impl std::str::FromStr for CountOrShare {
             _ => format!("invalid limit `{text}`: expected a number of cases or a percentage such as `1%`"),
         };
         match text.trim().strip_suffix('%') {
-            None => text.trim().parse().map(Self::Count).map_err(|_| wrong()),
+            None => text.trim().parse().map(Self::Count).map_err(|_| error()),
             Some(percent) => match percent.trim().parse::<f64>() {
                 Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self::Share(percent / 100.0)),
-                _ => Err(wrong()),
+                _ => Err(error()),
             },
         }
     }

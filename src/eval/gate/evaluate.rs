@@ -8,7 +8,7 @@ use crate::eval::{BaselineComparison, BaselineOrigin, SubjectSummary};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct GateReport {
-    /// Reasons to fail; empty when the gate passes.
+    /// Reasons to fail.
     pub reasons: Vec<String>,
     /// Reasons why too few cases were scored to decide.
     pub inconclusive: Vec<String>,
@@ -37,7 +37,7 @@ pub(crate) fn evaluate_gate(
     let mut report = GateReport::default();
     let is_challenger = |subject: &str| comparisons.iter().any(|comparison| comparison.challenger == subject);
     for summary in summaries {
-        // A baseline that could not be measured cannot be compared with, so it is checked too.
+        // A baseline that could not be scored cannot be compared with, so it is checked too.
         report.inconclusive.extend(check_unscored(gate, summary));
         // A subject that is its own baseline is checked like any other.
         if baseline == Some(summary.subject.as_str()) && !is_challenger(&summary.subject) {
@@ -47,11 +47,13 @@ pub(crate) fn evaluate_gate(
         // A comparison with a baseline or a history replaces the minimum.
         if !gate.has_floor() && !is_challenger(&summary.subject) && summary.failed > 0 {
             let cases = summary.passed + summary.failed + summary.unscored;
+            let failed = match cases {
+                1 => "the only case".to_owned(),
+                _ => format!("{} of {cases} cases", summary.failed),
+            };
             report.reasons.push(format!(
-                "{}: {} of {} failed (no minimum is set, so every case must pass)",
-                summary.subject,
-                summary.failed,
-                pluralize(cases, "case")
+                "{}: {failed} failed (no minimum is set, so every case must pass)",
+                summary.subject
             ));
         }
     }
@@ -65,7 +67,10 @@ fn check_unscored(gate: &Gate, summary: &SubjectSummary) -> Option<String> {
     let cases = summary.passed + summary.failed + summary.unscored;
     let (name, allowed) = (&summary.subject, gate.max_unscored_cases(cases));
     if summary.passed + summary.failed == 0 {
-        return Some(format!("{name}: none of {} could be scored", pluralize(cases, "case")));
+        return Some(match cases {
+            1 => format!("{name}: the only case could not be scored"),
+            _ => format!("{name}: none of the {cases} cases could be scored"),
+        });
     }
     (summary.unscored > allowed).then(|| {
         format!("{name}: {} of {} unscored, {allowed} allowed", summary.unscored, pluralize(cases, "case"))
@@ -75,42 +80,47 @@ fn check_unscored(gate: &Gate, summary: &SubjectSummary) -> Option<String> {
 /// The minimums and limits that a subject violates.
 fn check_floors(gate: &Gate, summary: &SubjectSummary) -> Vec<String> {
     let name = &summary.subject;
-    let lowest = |interval: Option<(f64, f64)>| interval.filter(|_| gate.strict).map(|(low, _)| low);
-    let floor = |what: &str, figure: Option<f64>, low: Option<f64>, floor: Option<f64>| {
-        let (figure, floor) = figure.zip(floor)?;
-        // Minimums are decimal; a rate that equals one as a fraction must not fail by rounding. NaN never
+    let lower_end = |interval: Option<(f64, f64)>| interval.filter(|_| gate.strict).map(|(low, _)| low);
+    let check_minimum = |what: &str, value: Option<f64>, low: Option<f64>, minimum: Option<f64>| {
+        let (value, minimum) = value.zip(minimum)?;
+        // Minimums are decimal; a rate that equals one as a fraction must not fail due to rounding. NaN never
         // passes.
-        let misses = |value: f64| value.is_nan() || value < floor - 1e-12;
-        if misses(figure) {
-            return Some(format!("{name}: {what} {figure:.3} is below the minimum of {floor}"));
+        let misses = |value: f64| value.is_nan() || value < minimum - 1e-12;
+        if misses(value) {
+            return Some(format!("{name}: {what} {value:.3} is below the minimum of {minimum}"));
         }
         let low = low.filter(|low| misses(*low))?;
         Some(format!(
-            "{name}: {what} {figure:.3} may be as low as {low:.3}, below the minimum of {floor} (strict)"
+            "{name}: {what} {value:.3} may be as low as {low:.3}, below the minimum of {minimum} (strict)"
         ))
     };
     let spent = Cost::sum([summary.cost, summary.cached_cost]).usd();
-    let most = |what: &str, unit: &str, figure: Option<f64>, most: Option<f64>| match (figure, most?) {
+    let check_limit = |what: &str, unit: &str, value: Option<f64>, limit: Option<f64>| match (value, limit?) {
         // `check_unscored` already reports that.
         (None, _) if summary.passed + summary.failed == 0 => None,
-        (None, most) => Some(format!(
+        (None, limit) => Some(format!(
             "{name}: {what} is unknown, so the limit of {} cannot be checked",
-            format_limit(unit, most)
+            format_limit(unit, limit)
         )),
-        (Some(figure), most) if figure > most * (1.0 + 1e-12) => Some(format!(
+        (Some(value), limit) if value > limit * (1.0 + 1e-12) => Some(format!(
             "{name}: {what} {} exceeds the limit of {}",
-            format_limit(unit, figure),
-            format_limit(unit, most)
+            format_limit(unit, value),
+            format_limit(unit, limit)
         )),
         _ => None,
     };
-    let [p50, p95] = [0, 1].map(|at| summary.latency_ms.map(|latency| latency[at]));
+    let [p50, p95] = [0, 1].map(|index| summary.latency_ms.map(|latency| latency[index]));
     [
-        floor("pass rate", summary.pass_rate, lowest(summary.pass_rate_interval), gate.min_pass_rate),
-        floor("mean score", summary.mean_score, lowest(summary.score_interval), gate.min_score),
-        most("cost", "$", spent, gate.max_cost_usd),
-        most("p50", "ms", p50, gate.max_p50_ms),
-        most("p95", "ms", p95, gate.max_p95_ms),
+        check_minimum(
+            "pass rate",
+            summary.pass_rate,
+            lower_end(summary.pass_rate_interval),
+            gate.min_pass_rate,
+        ),
+        check_minimum("mean score", summary.mean_score, lower_end(summary.score_interval), gate.min_score),
+        check_limit("cost", "$", spent, gate.max_cost_usd),
+        check_limit("p50", "ms", p50, gate.max_p50_ms),
+        check_limit("p95", "ms", p95, gate.max_p95_ms),
     ]
     .into_iter()
     .flatten()
@@ -151,12 +161,12 @@ fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut G
     // `max_drop` applies to a change of models, not to the drift of one model.
     let max_drop = gate.max_drop.filter(|_| !is_history);
     if found.verdict == ComparisonVerdict::Worse {
-        let (lead, usual) = match is_history {
+        let (intro, baseline_note) = match is_history {
             true => (format!("{name} has drifted"), " in earlier runs"),
             false => (format!("{name} is worse than {baseline}"), ""),
         };
         report.reasons.push(format!(
-            "{lead}: {what} {:.3} vs. {:.3}{usual}, difference {:+.3} [{low:+.3}, {high:+.3}]",
+            "{intro}: {what} {:.3} vs. {:.3}{baseline_note}, difference {:+.3} [{low:+.3}, {high:+.3}]",
             found.challenger, found.baseline, found.difference
         ));
     } else if let Some(allowed) = max_drop.filter(|allowed| drop > allowed + 1e-12) {
@@ -169,7 +179,7 @@ fn check_comparison(gate: &Gate, comparison: &BaselineComparison, report: &mut G
         gate.strict && !comparison.is_self_comparison() && found.largest_drop > allowed + 1e-12
     }) {
         report.reasons.push(format!(
-            "{name}: a drop of {:.3} vs. {baseline} cannot be ruled out, but only {allowed} is allowed (strict); the smallest margin that this set can clear is {:.3}",
+            "{name}: a drop of up to {:.3} vs. {baseline} cannot be ruled out, but only {allowed} is allowed (strict); the smallest `max_drop` that this set can pass is {:.3}",
             found.largest_drop, found.clearable_margin
         ));
     }

@@ -22,14 +22,14 @@ fn clustered_case_heads(count: usize, cluster: usize) -> Vec<CaseMetadata> {
     (0..count).map(head).collect()
 }
 
-/// Random outcomes; `easiness` is the probability to pass each case.
+/// Random outcomes; `easiness` is the probability of passing each case.
 fn simulate_outcomes(
     cases: &[CaseMetadata],
     easiness: &[f64],
     repeats: u32,
     rng: &mut fastrand::Rng,
 ) -> Vec<CaseOutcomes> {
-    let mut answered = Vec::with_capacity(cases.len());
+    let mut simulated = Vec::with_capacity(cases.len());
     for (case, easiness) in cases.iter().zip(easiness) {
         let outcome = |_| {
             let pass = rng.f64() < *easiness;
@@ -37,9 +37,9 @@ fn simulate_outcomes(
             RepeatOutcome { verdict, score: Some(f64::from(u8::from(pass))) }
         };
         let outcomes = (0..repeats).map(outcome).collect();
-        answered.push(CaseOutcomes { case_id: case.id.clone(), digest: case.digest, outcomes });
+        simulated.push(CaseOutcomes { case_id: case.id.clone(), digest: case.digest, outcomes });
     }
-    answered
+    simulated
 }
 
 /// Number of failed gates among swaps of equally good models. The cases of a cluster are equally easy, but
@@ -77,12 +77,12 @@ fn count_failed_gates(
             }
             (subject.to_owned(), simulate_outcomes(&cases, &probabilities, repeats, &mut rng))
         };
-        let (subject, answered) = simulate_subject("old");
-        let baseline = Baseline { subject, origin: BaselineOrigin::SameRun, cases: answered };
+        let (subject, outcomes) = simulate_subject("old");
+        let baseline = Baseline { subject, origin: BaselineOrigin::SameRun, cases: outcomes };
         let comparisons: Vec<_> = (0..challengers)
             .map(|n| {
-                let (subject, answered) = simulate_subject(&format!("new {n}"));
-                context.compare(&baseline, &subject, &answered)
+                let (subject, outcomes) = simulate_subject(&format!("new {n}"));
+                context.compare(&baseline, &subject, &outcomes)
             })
             .collect();
         let nothing: [SubjectSummary; 0] = [];

@@ -28,15 +28,25 @@ pub struct Gate {
     pub max_cost_usd: Option<f64>,
     pub max_p50_ms: Option<f64>,
     pub max_p95_ms: Option<f64>,
-    /// `None` allows none.
+    /// `None` means 0.
     pub max_unscored: Option<CountOrShare>,
-    /// The largest observed drop allowed against a baseline.
+    /// The largest observed drop allowed against a baseline, 0 to 1.
     pub max_drop: Option<f64>,
-    /// Differences up to this size count as equivalent.
+    /// Differences up to this size count as equivalent; 0 to 1.
     pub margin: Option<f64>,
     /// Requires the lower end of the interval to meet the minimums, and a drop above `max_drop` to be ruled
     /// out.
     pub strict: bool,
+}
+
+/// A field of a gate whose value is out of range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InvalidGateField {
+    pub name: &'static str,
+    pub value: f64,
+    /// What the value must be.
+    pub requirement: &'static str,
+    pub hint: &'static str,
 }
 
 impl Gate {
@@ -56,26 +66,33 @@ impl Gate {
         }
     }
 
-    /// Names of invalid fields, each with the expected range.
-    pub fn find_invalid_fields(&self) -> Vec<(&'static str, &'static str)> {
+    /// The fields whose values are out of range.
+    pub fn find_invalid_fields(&self) -> Vec<InvalidGateField> {
+        let is_share = |value: f64| (0.0..=1.0).contains(&value);
+        let is_amount = |value: f64| value.is_finite() && value >= 0.0;
         let shares = [
-            ("min_pass_rate", self.min_pass_rate),
-            ("min_score", self.min_score),
-            ("max_drop", self.max_drop),
-            ("margin", self.margin),
+            ("min_pass_rate", self.min_pass_rate, "use 0.9 for 90%"),
+            ("min_score", self.min_score, "use 0.9 for 90%"),
+            ("max_drop", self.max_drop, "use 0.05 for 5 percentage points"),
+            ("margin", self.margin, "use 0.05 for 5 percentage points"),
         ];
+        let limit_hint = "use a limit of 0 or more, or remove it";
         let amounts = [
-            ("max_cost_usd", self.max_cost_usd),
-            ("max_p50_ms", self.max_p50_ms),
-            ("max_p95_ms", self.max_p95_ms),
+            ("max_cost_usd", self.max_cost_usd, limit_hint),
+            ("max_p50_ms", self.max_p50_ms, limit_hint),
+            ("max_p95_ms", self.max_p95_ms, limit_hint),
         ];
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let amount = |value: f64| value.is_finite() && value >= 0.0;
-        let wrong = |fields: &[(&'static str, Option<f64>)], fits: fn(f64) -> bool, must: &'static str| {
-            let misfits = fields.iter().filter(|(_, value)| value.is_some_and(|value| !fits(value)));
-            misfits.map(|(name, _)| (*name, must)).collect::<Vec<_>>()
+        let find_invalid = |fields: &[(&'static str, Option<f64>, &'static str)],
+                            is_valid: fn(f64) -> bool,
+                            requirement: &'static str| {
+            let invalid = fields.iter().filter_map(|(name, value, hint)| {
+                let value = value.filter(|value| !is_valid(*value))?;
+                Some(InvalidGateField { name, value, requirement, hint })
+            });
+            invalid.collect::<Vec<_>>()
         };
-        [wrong(&shares, share, "between 0 and 1"), wrong(&amounts, amount, "0 or more")].concat()
+        [find_invalid(&shares, is_share, "between 0 and 1"), find_invalid(&amounts, is_amount, "0 or more")]
+            .concat()
     }
 
     pub fn has_floor(&self) -> bool {

@@ -1,8 +1,8 @@
 //! Graders that need a call or a process: LLM judges, embedding similarity, and external programs. They
 //! depend on `provider`, `route`, and the assertions and slots of their parent module.
 //!
-//! A failed grader is never a low score: if a judge does not answer, or its verdict cannot be parsed, the
-//! assertion is unscored. Grader cost is counted separately from the cost of answers.
+//! A failed grader never counts as a low score: if a judge does not answer, or its verdict cannot be parsed,
+//! the assertion is unscored. Grader cost is counted separately from the cost of answers.
 
 mod judge_prompt;
 mod model_family;
@@ -32,19 +32,19 @@ pub(crate) use pairwise_verdict::{PairwiseQuestion, PairwiseVerdict, Preference,
 use program_protocol::{encode_program_input, parse_program_output};
 use vote_tally::{VoteResult, tally_votes};
 
-/// Runs a program with this standard input and returns its standard output.
+/// Runs a program with the given standard input. Returns its standard output, or why it failed.
 pub(crate) type ProgramRunner =
     Box<dyn Fn(GraderProgram, String) -> LocalBoxFuture<'static, Result<String, String>>>;
 
-/// Limit of one embedding call, unless a timeout is set.
+/// Timeout of one embedding call, unless another is set.
 const DEFAULT_EMBEDDING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// What grading took.
+/// Calls, cost, and votes spent on grading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct GraderUsage {
     pub calls: u64,
     pub cost: Cost,
-    /// Readable votes, where a judge votes several times.
+    /// Readable votes of judges that vote several times.
     pub votes: u64,
     /// Votes that agree with the decision.
     pub agreed: u64,
@@ -171,8 +171,8 @@ impl Graders {
             timeout: options.timeout,
             hints: RoutingHints { label: None, sticky_key: Some(case.to_owned()) },
         };
-        let mut refusals = RateLimitObserver { has_warned: &self.has_warned, tell: context.warn };
-        context.router.call(judge, request, &call, &mut refusals).await
+        let mut observer = RateLimitObserver { has_warned: &self.has_warned, tell: context.warn };
+        context.router.call(judge, request, &call, &mut observer).await
     }
 
     async fn run_task(
@@ -193,7 +193,7 @@ impl Graders {
                 let ballots = (1..=*votes)
                     .map(|vote| question.build_request(case, answer, Some(vote).filter(|_| *votes > 1)));
                 let ballots = ballots.map(|request| async move {
-                    let _place = semaphore.acquire().await.ok()?;
+                    let _permit = semaphore.acquire().await.ok()?;
                     Some(self.call_judge(context, options, judge, route, &request, &case.metadata.id).await)
                 });
                 let records: Vec<CallRecord> = join_all(ballots).await.into_iter().flatten().collect();
@@ -208,19 +208,15 @@ impl Graders {
                     return GraderReply::unscored("running programs is not allowed");
                 };
                 let slots = context.slots.for_programs();
-                let Ok(_place) = slots.semaphore.acquire().await else {
+                let Ok(_permit) = slots.semaphore.acquire().await else {
                     return GraderReply::unscored("the run was stopped");
                 };
-                let printed = run(program.clone(), encode_program_input(case, answer)).await;
-                match printed.and_then(|printed| parse_program_output(&printed)) {
-                    Ok((score, reason)) => {
-                        let judging = GraderUsage::default();
-                        GraderReply {
-                            outcome: GraderOutcome::Scored(score, reason),
-                            usage: judging,
-                            ..GraderReply::unscored("")
-                        }
-                    }
+                let output = run(program.clone(), encode_program_input(case, answer)).await;
+                match output.and_then(|output| parse_program_output(&output)) {
+                    Ok((score, reason)) => GraderReply {
+                        outcome: GraderOutcome::Scored(score, reason),
+                        ..GraderReply::unscored("")
+                    },
                     Err(why) => GraderReply::unscored(why),
                 }
             }
@@ -229,8 +225,8 @@ impl Graders {
 }
 
 fn combine_votes(question: &JudgeQuestion, judge: &str, votes: u32, records: &[CallRecord]) -> GraderReply {
-    let mut judging = GraderUsage {
-        // The caller's own limit may have prevented some.
+    let mut usage = GraderUsage {
+        // The caller's own limit may have prevented some calls.
         calls: records.iter().filter(|record| !record.attempts.is_empty()).count() as u64,
         cost: Cost::sum(records.iter().map(CallRecord::total_cost)),
         ..GraderUsage::default()
@@ -254,15 +250,15 @@ fn combine_votes(question: &JudgeQuestion, judge: &str, votes: u32, records: &[C
         .collect();
     let result = tally_votes(&ballots);
     if votes > 1 {
-        (judging.votes, judging.agreed) = (result.readable, result.agreed);
+        (usage.votes, usage.agreed) = (result.readable, result.agreed);
     }
-    let finding = match result.decided {
+    let outcome = match result.decided {
         Ok((score, reason)) => GraderOutcome::Scored(score, format!("{judge}: {reason}")),
         Err(why) => GraderOutcome::Unscored(why),
     };
     GraderReply {
-        outcome: finding,
-        usage: judging,
+        outcome,
+        usage,
         limit: records.iter().find_map(limit),
         is_fatal: !records.is_empty() && records.iter().all(is_fatal),
     }
@@ -278,12 +274,12 @@ async fn score_similarity(
 ) -> GraderReply {
     let model = &target.model_ref;
     if answer.trim().is_empty() {
-        // Providers reject an empty text, and it resembles nothing.
-        let finding = GraderOutcome::Scored(0.0, "the answer is empty".into());
-        return GraderReply { outcome: finding, ..GraderReply::unscored("") };
+        // Providers reject empty text, and an empty answer resembles nothing.
+        let outcome = GraderOutcome::Scored(0.0, "the answer is empty".into());
+        return GraderReply { outcome, ..GraderReply::unscored("") };
     }
     let slots = context.slots.for_target(target);
-    let Ok(_place) = slots.semaphore.acquire().await else {
+    let Ok(_permit) = slots.semaphore.acquire().await else {
         return GraderReply::unscored("the run was stopped");
     };
     let texts = vec![answer.to_owned(), text.to_owned()];
@@ -303,13 +299,13 @@ async fn score_similarity(
         }
     };
     let mut is_fatal = false;
-    let (finding, cost) = match found {
+    let (outcome, cost) = match found {
         Err(failure) => {
             is_fatal = FATAL_CLASSES.contains(&failure.class);
             (GraderOutcome::Unscored(format!("no embeddings from {model}: {failure}")), Cost::ZERO)
         }
         Ok(found) => {
-            let finding = match found.embeddings.as_slice() {
+            let outcome = match found.embeddings.as_slice() {
                 [a, b] => cosine_similarity(a, b).map_or_else(
                     || GraderOutcome::Unscored(format!("cannot compare the embeddings from {model}")),
                     |cosine| {
@@ -321,11 +317,11 @@ async fn score_similarity(
                 ),
                 _ => GraderOutcome::Unscored(format!("{model} did not return two embeddings for two texts")),
             };
-            (finding, usage_cost(target, &found.usage))
+            (outcome, usage_cost(target, &found.usage))
         }
     };
-    let judging = GraderUsage { calls: 1, cost, ..GraderUsage::default() };
-    GraderReply { outcome: finding, usage: judging, is_fatal, limit: None }
+    let usage = GraderUsage { calls: 1, cost, ..GraderUsage::default() };
+    GraderReply { outcome, usage, is_fatal, limit: None }
 }
 
 /// −1 to 1; `None` when the angle is undefined.

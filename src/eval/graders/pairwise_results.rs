@@ -64,7 +64,7 @@ impl PairwiseResults {
     }
 }
 
-/// Compares every pair of answers in both orders. `answers` has each answer with its number.
+/// Compares every pair of answers in both orders. `answers` pairs each answer with its number.
 pub(crate) async fn judge_all_pairs(
     router: &Router,
     judge: &Route,
@@ -74,7 +74,7 @@ pub(crate) async fn judge_all_pairs(
 ) -> PairwiseResults {
     let later = |at: usize| answers.iter().skip(at + 1);
     let pairs = answers.iter().enumerate().flat_map(|(at, one)| later(at).map(move |other| (*one, *other)));
-    let one = |first: (usize, &Response), second: (usize, &Response)| {
+    let judge_in_order = |first: (usize, &Response), second: (usize, &Response)| {
         let request = build_pairwise_request(question, first.1, second.1);
         let (first, second) = (first.0, second.0);
         async move {
@@ -87,8 +87,8 @@ pub(crate) async fn judge_all_pairs(
             (OrderedPreference { first, second, preference }, record)
         }
     };
-    let both = |(a, b)| async move { tokio::join!(one(a, b), one(b, a)) };
-    let judged = join_all(pairs.map(both)).await;
+    let judge_both_orders = |(a, b)| async move { tokio::join!(judge_in_order(a, b), judge_in_order(b, a)) };
+    let judged = join_all(pairs.map(judge_both_orders)).await;
     let mut records: Vec<CallRecord> = Vec::new();
     let mut pairs = Vec::new();
     for ((one, first), (other, second)) in judged {

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::{Case, GradableAnswer};
 use super::judge_prompt::{conversation_json, truncate_reason};
+use crate::chat::sanitize_message;
 
 /// The case and the answer, as one line of JSON.
 pub(super) fn encode_program_input(case: &Case, answer: &GradableAnswer<'_>) -> String {
-    let milliseconds = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
+    let milliseconds = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
     let input = json!({
         "schema": "slalom.exec/1",
         "case": {
@@ -25,18 +26,26 @@ pub(super) fn encode_program_input(case: &Case, answer: &GradableAnswer<'_>) -> 
     format!("{input}\n")
 }
 
+/// How much of an invalid output is shown.
+const MAX_SHOWN_CHARS: usize = 60;
+
 /// Expects `{"score": 0.8, "reason": "…"}`.
-pub(super) fn parse_program_output(printed: &str) -> Result<(f64, String), String> {
-    let wrong = |why: &str| format!("the program must print {{\"score\": 0.8, \"reason\": \"…\"}}: {why}");
-    let value: Value =
-        serde_json::from_str(printed.trim()).map_err(|error| wrong(&format!("invalid JSON ({error})")))?;
+pub(super) fn parse_program_output(output: &str) -> Result<(f64, String), String> {
+    let wrong = |why: &str| format!("the program must print {{\"score\": 0.8, \"reason\": \"…\"}}; {why}");
+    let value: Value = serde_json::from_str(output.trim()).map_err(|_| match output.trim() {
+        "" => wrong("it printed nothing"),
+        text => {
+            let shown: String = sanitize_message(text).chars().take(MAX_SHOWN_CHARS).collect();
+            wrong(&format!("it printed `{shown}`"))
+        }
+    })?;
     let score = value.get("score").and_then(Value::as_f64);
     let score = score.filter(|score| (0.0..=1.0).contains(score));
-    let score = score.ok_or_else(|| wrong("missing `score` between 0 and 1"))?;
+    let score = score.ok_or_else(|| wrong("its `score` is missing or not between 0 and 1"))?;
     match value.get("reason") {
         None | Some(Value::Null) => Ok((score, String::new())),
         Some(Value::String(reason)) => Ok((score, truncate_reason(reason))),
-        Some(_) => Err(wrong("`reason` is not a string")),
+        Some(_) => Err(wrong("its `reason` is not a string")),
     }
 }
 

@@ -6,47 +6,49 @@ use super::judge_prompt::JudgeVote;
 pub(super) type VoteResult = Result<JudgeVote, String>;
 
 pub(super) struct VoteTally {
+    /// The median score and its reason, or why there is no score.
     pub(super) decided: Result<(f64, String), String>,
+    /// Number of readable votes.
     pub(super) readable: u64,
-    /// Votes with the deciding score.
+    /// Number of votes with the median score.
     pub(super) agreed: u64,
 }
 
 /// The median of an odd number of votes: if it passes, more than half of them do. An unreadable vote could
-/// have been anything, so the result is unscored unless the other votes fix the median.
+/// have been anything, so the result is unscored unless the other votes determine the median.
 pub(super) fn tally_votes(ballots: &[VoteResult]) -> VoteTally {
     let mut votes: Vec<&JudgeVote> = ballots.iter().filter_map(|ballot| ballot.as_ref().ok()).collect();
     // The sort is stable, so the first vote's reason is reported.
     votes.sort_by(|a, b| a.score.total_cmp(&b.score));
-    let read = votes.len() as u64;
+    let readable = votes.len() as u64;
     let middle = ballots.len() / 2;
     // The median with all missing votes at the bottom, and at the top.
     let missing = ballots.len() - votes.len();
-    let least = middle.checked_sub(missing).and_then(|at| votes.get(at));
-    let median = least.zip(votes.get(middle)).filter(|(a, b)| a.score == b.score).map(|(a, _)| a.score);
+    let lowest = middle.checked_sub(missing).and_then(|at| votes.get(at));
+    let median = lowest.zip(votes.get(middle)).filter(|(a, b)| a.score == b.score).map(|(a, _)| a.score);
     let Some(median) = median else {
         let first = ballots.iter().find_map(|ballot| ballot.as_ref().err()).cloned();
         let why = first.unwrap_or_else(|| "no judge was called".into());
-        let are = if missing == 1 { "is" } else { "are" };
+        let verb = if missing == 1 { "is" } else { "are" };
         let why = match ballots.len() {
             0 | 1 => why,
-            all => format!("{missing} of {all} votes {are} missing: {why}"),
+            all => format!("{missing} of {all} votes {verb} missing: {why}"),
         };
-        return VoteTally { decided: Err(why), readable: read, agreed: 0 };
+        return VoteTally { decided: Err(why), readable, agreed: 0 };
     };
     let agreeing = || votes.iter().filter(|vote| vote.score == median);
     let agreed = agreeing().count() as u64;
     let reason = agreeing().next().map(|vote| format_vote(vote)).unwrap_or_default();
     let reason = if ballots.len() > 1 {
-        let words: Vec<&str> = ballots
+        let labels: Vec<&str> = ballots
             .iter()
             .map(|ballot| ballot.as_ref().map_or("unreadable", |vote| vote.word.as_str()))
             .collect();
-        format!("{agreed} of {} votes agree ({}); {reason}", ballots.len(), words.join(", "))
+        format!("{agreed} of {} votes agree ({}); {reason}", ballots.len(), labels.join(", "))
     } else {
         reason
     };
-    VoteTally { decided: Ok((median, reason)), readable: read, agreed }
+    VoteTally { decided: Ok((median, reason)), readable, agreed }
 }
 
 fn format_vote(vote: &JudgeVote) -> String {

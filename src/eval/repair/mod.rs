@@ -1,4 +1,4 @@
-//! Repairs: whether a failed answer fails only because of its form. It depends on the assertions of its
+//! Repairs: checks whether an answer failed only because of its form. It depends on the assertions of its
 //! parent module.
 //!
 //! A model may fail only because it fences its JSON, adds a greeting, escapes differently, or exceeds a
@@ -97,9 +97,9 @@ impl RepairSet {
     }
 
     /// Parses the output of `Display`; `None` for anything else.
-    pub(crate) fn parse(words: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bit = |word: &str| Repair::ALL.into_iter().find(|repair| repair.name() == word).map(Repair::bit);
-        words.split('+').map(bit).try_fold(0, |bits, bit| Some(bits | bit?)).map(Self)
+        text.split('+').map(bit).try_fold(0, |bits, bit| Some(bits | bit?)).map(Self)
     }
 }
 
@@ -111,8 +111,8 @@ impl From<Repair> for RepairSet {
 
 impl fmt::Display for RepairSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<&str> = self.iter().map(Repair::name).collect();
-        f.write_str(&words.join("+"))
+        let names: Vec<&str> = self.iter().map(Repair::name).collect();
+        f.write_str(&names.join("+"))
     }
 }
 
@@ -137,20 +137,20 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
     found: &[AssertionResult],
     answer: &GradableAnswer<'_>,
 ) -> Option<RepairSet> {
-    let mut open: Vec<(bool, &Assertion)> = Vec::with_capacity(assertions.len());
+    let mut text_based: Vec<(bool, &Assertion)> = Vec::with_capacity(assertions.len());
     for (assertion, result) in assertions.iter().map(A::borrow).zip(found) {
         let passed = result.verdict == Verdict::Pass;
         if assertion.is_text_based() {
-            open.push((passed, assertion));
+            text_based.push((passed, assertion));
         } else if !passed {
             return None;
         }
     }
-    if open.iter().all(|(passed, _)| *passed) {
+    if text_based.iter().all(|(passed, _)| *passed) {
         return None;
     }
-    // Check failed assertions first: a wrong answer mostly fails them again.
-    open.sort_by_key(|(passed, _)| *passed);
+    // Check failed assertions first: a wrong answer usually fails them again.
+    text_based.sort_by_key(|(passed, _)| *passed);
     let limits: Vec<(LengthUnit, usize)> = assertions.iter().map(A::borrow).filter_map(max_length).collect();
     let mut masks: Vec<u8> =
         (1..1 << Repair::ALL.len()).filter(|mask: &u8| mask.count_ones() <= MAX_REPAIRS).collect();
@@ -165,22 +165,22 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
             break;
         }
         let Some(last) = RepairSet(mask).iter().last() else { continue };
-        let before = texts.get(usize::from(mask & !last.bit())).and_then(Option::as_ref);
-        let Some(text) = before.and_then(|before| last.apply(before, &limits)) else { continue };
-        let folds = last == Repair::Fold;
-        if seen.insert((text.clone(), folds)) {
+        let shorter = texts.get(usize::from(mask & !last.bit())).and_then(Option::as_ref);
+        let Some(text) = shorter.and_then(|shorter| last.apply(shorter, &limits)) else { continue };
+        let is_fold = last == Repair::Fold;
+        if seen.insert((text.clone(), is_fold)) {
             graded += text.len();
             let repaired = GradableAnswer { text: &text, ..*answer };
-            let passes = |assertion: &Assertion| match folds {
+            let passes = |assertion: &Assertion| match is_fold {
                 true => assertion.can_pass_folded(&repaired),
                 false => assertion.grade(&repaired).verdict == Verdict::Pass,
             };
-            if open.iter().all(|(_, assertion)| passes(assertion)) {
+            if text_based.iter().all(|(_, assertion)| passes(assertion)) {
                 return Some(RepairSet(mask));
             }
         }
-        if let Some(place) = texts.get_mut(usize::from(mask)) {
-            *place = Some(Cow::Owned(text));
+        if let Some(slot) = texts.get_mut(usize::from(mask)) {
+            *slot = Some(Cow::Owned(text));
         }
     }
     None

@@ -1,4 +1,4 @@
-//! Phrases that announce or close an answer. English only, except for lines that end in a colon.
+//! Phrases that introduce or close an answer. English only, except for lines that end in a colon.
 
 /// Lowercase starts of sentences.
 const PREAMBLE_PHRASES: [&str; 26] = [
@@ -51,7 +51,7 @@ const CLOSING_PHRASES: [&str; 18] = [
     "note that",
 ];
 
-/// Nouns that announce the answer when a colon follows.
+/// Nouns that introduce the answer when followed by a colon.
 const ANSWER_LABELS: [&str; 9] =
     ["answer", "result", "output", "response", "label", "category", "verdict", "translation", "summary"];
 
@@ -78,15 +78,15 @@ fn find_sentence_end(text: &str) -> usize {
     text.char_indices().find_map(ends).unwrap_or(text.len())
 }
 
-/// Offset after the sentence, line, or label that announces the answer; `None` when nothing follows it.
+/// Offset after the sentence, line, or label that introduces the answer; `None` when nothing follows it.
 pub(super) fn find_preamble_end(text: &str) -> Option<usize> {
-    let goes_on = |end: &usize| !text[*end..].trim().is_empty();
+    let has_more = |end: &usize| !text[*end..].trim().is_empty();
     if has_phrase_prefix(text, &PREAMBLE_PHRASES) {
-        return Some(find_sentence_end(text)).filter(goes_on);
+        return Some(find_sentence_end(text)).filter(has_more);
     }
     let line = text.split('\n').next().unwrap_or_default();
     if line.trim_end().ends_with(':') {
-        return Some(line.len()).filter(goes_on);
+        return Some(line.len()).filter(has_more);
     }
     let (label, _) = line.split_once(':')?;
     let words: Vec<String> = label
@@ -99,7 +99,7 @@ pub(super) fn find_preamble_end(text: &str) -> Option<usize> {
     // A label may be bold, which ends after the colon.
     let decoration =
         line[label.len() + 1..].len() - line[label.len() + 1..].trim_start_matches(['*', '_']).len();
-    is_label.then_some(label.len() + 1 + decoration).filter(goes_on)
+    is_label.then_some(label.len() + 1 + decoration).filter(has_more)
 }
 
 /// Offset of the first closing sentence.

@@ -124,7 +124,7 @@ fn fold_repair_cases() {
     );
 }
 
-/// Cost and finish reason are not matters of form.
+/// A cost limit is not a matter of form.
 #[test]
 fn cost_limit_is_not_repaired() {
     let cheap = format_assertion(Check::UpperLimit(CallMetric::CostUsd, 0.01));
@@ -138,7 +138,7 @@ fn cost_limit_is_not_repaired() {
     assert_eq!(find_repairs_in_answer(&assertions, &fenced), None, "an unknown cost is not a pass");
 }
 
-/// Long answers are repaired too, except by combinations that would take too long to try.
+/// Long answers are repaired too, except with combinations that would take too long to try.
 #[test]
 fn long_answers_skip_repair_combinations() {
     let fenced = |words: usize| {
@@ -162,8 +162,8 @@ fn repair_names_round_trip() {
     for bits in 1..64 {
         assert_eq!(RepairSet::parse(&RepairSet(bits).to_string()), Some(RepairSet(bits)));
     }
-    for words in ["", "+", "fold+", "glue", "fold+glue", "Fold"] {
-        assert_eq!(RepairSet::parse(words), None, "{words}");
+    for text in ["", "+", "fold+", "glue", "fold+glue", "Fold"] {
+        assert_eq!(RepairSet::parse(text), None, "{text}");
     }
     let both = RepairSet::from(Repair::Fold).union(Repair::CutEnding.into());
     assert_eq!((both.to_string().as_str(), both.single()), ("cut-ending+fold", None));

@@ -9,7 +9,8 @@ use super::phrases::{find_closing_start, find_preamble_end};
 /// Brackets to try before deciding that a text has no JSON.
 const MAX_JSON_STARTS: usize = 50;
 
-/// The text from the start of the answer: at a code fence, at JSON, or after sentences that only announce it.
+/// The text from the start of the answer: at a code fence, at JSON, or after sentences that only introduce
+/// it.
 pub(super) fn trim_preamble(text: &str) -> Option<&str> {
     let text = text.trim();
     let start = match fences::find_fence(text) {
@@ -55,10 +56,10 @@ fn find_json(text: &str) -> Option<(usize, usize)> {
 pub(super) fn truncate_to_limits<'a>(text: &'a str, limits: &[(LengthUnit, usize)]) -> Option<&'a str> {
     let whole = text.trim();
     let mut kept = whole;
-    for (unit, most) in limits {
+    for (unit, max) in limits {
         kept = match unit {
-            LengthUnit::Characters => kept.char_indices().nth(*most).map_or(kept, |(at, _)| &kept[..at]),
-            LengthUnit::Words => match kept.split_whitespace().nth(*most) {
+            LengthUnit::Characters => kept.char_indices().nth(*max).map_or(kept, |(at, _)| &kept[..at]),
+            LengthUnit::Words => match kept.split_whitespace().nth(*max) {
                 // The word is a slice of `kept`, so pointer distance gives its offset.
                 Some(next) => kept.get(..next.as_ptr() as usize - kept.as_ptr() as usize).unwrap_or(kept),
                 None => kept,

@@ -22,7 +22,7 @@ pub(crate) struct ClusteredMean {
     ///
     /// The usual interval misses the true value more often than its level says when sizes differ: in 6% of
     /// samples with 15 clusters of 1 to 5 values, and in 10% with 30 clusters of which five are ten times as
-    /// large. This one keeps to 5%.
+    /// large. This one stays at 5%.
     pub conservative_interval: ConfidenceInterval,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct ClusteredMean {
 /// "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986); Cameron and Miller, "A
 /// practitioner's guide to cluster-robust inference", Journal of Human Resources 50 (2015).
 ///
-/// If every cluster has the same sum of residuals, V is 0 and means nothing; the interval is then that of as
-/// many independent values as there are clusters. A single cluster rules nothing out. `None` for no values or
-/// a mean that is not finite.
+/// If every cluster has the same sum of residuals, V is 0 and carries no information; the interval is then
+/// that of as many independent values as there are clusters. A single cluster rules nothing out. `None` for
+/// no values or a mean that is not finite.
 pub(crate) fn clustered_mean<K: Ord>(
     values: impl IntoIterator<Item = (K, f64)>,
     level: ConfidenceLevel,
@@ -49,12 +49,13 @@ pub(crate) fn clustered_difference<K: Ord>(
     differences: impl IntoIterator<Item = (K, f64)>,
     level: ConfidenceLevel,
 ) -> Option<PairedEstimate> {
-    let ClusterFit { mean: found, n, careful } = fit_clusters(differences, ValueRange::Difference, level)?;
+    let ClusterFit { mean: found, n, conservative } =
+        fit_clusters(differences, ValueRange::Difference, level)?;
     let (difference, interval, clusters) = (found.mean, found.interval, found.clusters as f64);
     match found.standard_error {
         Some(standard_error) if standard_error > 0.0 => {
             let p_value = 2.0 * t_cdf(-(difference / standard_error).abs(), clusters - 1.0);
-            let ClusterStandardError { standard_error, degrees } = careful;
+            let ClusterStandardError { standard_error, degrees } = conservative;
             let spread = MeanSpread { standard_error, degrees: Some(degrees), widening: 1.0, n, level };
             Some(PairedEstimate {
                 difference,
@@ -65,7 +66,7 @@ pub(crate) fn clustered_difference<K: Ord>(
                 power: PowerAnalysis::Means(spread),
             })
         }
-        // A single cluster, or clusters without spread, tell no more than that many equal values.
+        // A single cluster, or clusters without spread, say no more than that many equal values.
         _ => Some(PairedEstimate {
             interval,
             conservative_interval: interval,
@@ -77,7 +78,7 @@ pub(crate) fn clustered_difference<K: Ord>(
 struct ClusterFit {
     mean: ClusteredMean,
     n: f64,
-    careful: ClusterStandardError,
+    conservative: ClusterStandardError,
 }
 
 #[derive(Clone, Copy)]
@@ -88,7 +89,7 @@ struct ClusterStandardError {
 
 fn fit_clusters<K: Ord>(
     values: impl IntoIterator<Item = (K, f64)>,
-    scale: ValueRange,
+    range: ValueRange,
     level: ConfidenceLevel,
 ) -> Option<ClusterFit> {
     // Ordered by key, so that sums are the same in every run.
@@ -107,28 +108,23 @@ fn fit_clusters<K: Ord>(
     let residuals: Vec<(f64, f64)> =
         sums.into_values().map(|(count, sum)| (count, sum - count * mean)).collect();
     let around = |found: ClusterStandardError| {
-        let reach = level.t(found.degrees) * found.standard_error;
-        scale.clamp((mean - reach, mean + reach))
+        let half_width = level.t(found.degrees) * found.standard_error;
+        range.clamp((mean - half_width, mean + half_width))
     };
-    let (usual, careful) = compute_standard_errors(&residuals, n);
-    let (interval, wide) = if residuals.len() == 1 {
-        (scale.bounds(), scale.bounds())
+    let (usual, conservative) = compute_standard_errors(&residuals, n);
+    let (interval, conservative_interval) = if residuals.len() == 1 {
+        (range.bounds(), range.bounds())
     } else if usual.standard_error == 0.0 {
-        let equal = scale.interval_of_equal_values(mean, clusters, level);
+        let equal = range.interval_of_equal_values(mean, clusters, level);
         (equal, equal)
     } else {
-        let (usual, careful) = (around(usual), around(careful));
-        (usual, (usual.0.min(careful.0), usual.1.max(careful.1)))
+        let (usual, conservative) = (around(usual), around(conservative));
+        (usual, (usual.0.min(conservative.0), usual.1.max(conservative.1)))
     };
     let standard_error = (residuals.len() > 1).then_some(usual.standard_error);
-    let mean = ClusteredMean {
-        mean,
-        standard_error,
-        clusters: residuals.len(),
-        interval,
-        conservative_interval: wide,
-    };
-    Some(ClusterFit { mean, n, careful })
+    let mean =
+        ClusteredMean { mean, standard_error, clusters: residuals.len(), interval, conservative_interval };
+    Some(ClusterFit { mean, n, conservative })
 }
 
 /// The usual and the bias-reduced standard error, from each cluster's size and sum of residuals.
@@ -149,11 +145,11 @@ fn compute_standard_errors(residuals: &[(f64, f64)], n: f64) -> (ClusterStandard
     }
     let squares: f64 =
         residuals.iter().map(|(count, residual)| residual * residual / (1.0 - count / n)).sum();
-    let careful = ClusterStandardError {
+    let conservative = ClusterStandardError {
         standard_error: squares.sqrt() / n,
         degrees: degrees_of_freedom(residuals, n),
     };
-    (usual, careful)
+    (usual, conservative)
 }
 
 /// (tr M)² / tr M² for the variance as a quadratic form in the cluster effects, whose matrix is M_gh =

@@ -47,7 +47,7 @@ pub(crate) fn classify_interval((low, high): ConfidenceInterval, margin: Option<
     }
 }
 
-/// The largest drop that the interval does not rule out; 0 if it rules out any.
+/// The largest drop that the interval does not rule out; 0 if it rules out every drop.
 pub(crate) fn largest_drop((low, _): ConfidenceInterval) -> f64 {
     (-low).max(0.0)
 }

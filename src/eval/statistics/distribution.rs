@@ -1,7 +1,7 @@
 //! Distribution functions and their inverses, accurate to 1e-10. `statrs` computes them; here its panics on
-//! invalid arguments become NaN. Its quantile of Student's t is inaccurate from 10,000 degrees of freedom on
-//! and never returns at 1e8, and its binomial tail does not converge for many trials, so these two are
-//! computed here.
+//! invalid arguments become NaN. Its quantile of Student's t is inaccurate at 10,000 degrees of freedom
+//! or more and never returns at 1e8, and its binomial tail does not converge for many trials, so these two
+//! are computed here.
 
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 use statrs::function::factorial::ln_binomial;
@@ -34,8 +34,8 @@ pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
     }
 }
 
-/// For p ≤ ½: the expansion of Cornish and Fisher (1937), which is exact enough for many degrees of freedom.
-/// For few, it is the starting point of Newton's method, bracketed by bisection.
+/// For p ≤ ½: the expansion of Cornish and Fisher (1937), which is accurate enough for many degrees of
+/// freedom. For few, it is the starting point of Newton's method, bracketed by bisection.
 fn lower_t_quantile(p: f64, student: &StudentsT) -> f64 {
     let (z, v) = (normal_quantile(p), student.freedom());
     let expanded = z

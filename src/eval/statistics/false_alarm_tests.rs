@@ -28,8 +28,8 @@ impl FalseAlarmCounts {
         alarms
     }
 
-    fn record(&mut self, finding: ComparisonVerdict) {
-        match finding {
+    fn record(&mut self, verdict: ComparisonVerdict) {
+        match verdict {
             ComparisonVerdict::Better => self.better += 1,
             ComparisonVerdict::Worse => self.worse += 1,
             ComparisonVerdict::Equivalent | ComparisonVerdict::Unclear => {}
@@ -44,7 +44,7 @@ impl FalseAlarmCounts {
     }
 }
 
-/// Probability to pass a case: most cases are easy, some hard, and equally so for both models.
+/// Probability of passing a case: most cases are easy, some hard, and equally so for both models.
 fn random_pass_probability(rng: &mut fastrand::Rng) -> f64 {
     let hard = rng.f64() < 0.3;
     if hard { rng.f64() } else { 0.9 + 0.1 * rng.f64() }
@@ -89,13 +89,13 @@ fn exact_verdict_rate(wanted: ComparisonVerdict, n: u64, won: f64, lost: f64, le
         for c in 0..=disagree {
             // Whether 0 is excluded does not depend on n, and is fast to compute.
             let distance = (2.0 * c as f64 - disagree as f64).abs() - 0.125;
-            let sure = distance > 0.0 && distance * distance > level.z().powi(2) * disagree as f64;
-            let finding = match (sure, 2 * c > disagree) {
+            let excludes_zero = distance > 0.0 && distance * distance > level.z().powi(2) * disagree as f64;
+            let verdict = match (excludes_zero, 2 * c > disagree) {
                 (false, _) => ComparisonVerdict::Unclear,
                 (true, false) => ComparisonVerdict::Better,
                 (true, true) => ComparisonVerdict::Worse,
             };
-            if finding == wanted {
+            if verdict == wanted {
                 rate += weight * binomial_pmf(c, disagree, lost / (won + lost));
             }
         }
@@ -105,10 +105,10 @@ fn exact_verdict_rate(wanted: ComparisonVerdict, n: u64, won: f64, lost: f64, le
 
 #[test]
 fn pass_rate_exact_false_alarm_rate_is_nominal() {
-    let mut most = 0.0f64;
+    let mut max_rate = 0.0f64;
     for n in [5, 10, 16, 20, 43, 64, 96] {
         for share in [0.02, 0.05, 0.1, 0.2, 0.3, 0.5] {
-            most = most.max(exact_verdict_rate(
+            max_rate = max_rate.max(exact_verdict_rate(
                 ComparisonVerdict::Worse,
                 n,
                 share / 2.0,
@@ -117,8 +117,8 @@ fn pass_rate_exact_false_alarm_rate_is_nominal() {
             ));
         }
     }
-    println!("most: {most}");
-    assert!(most <= 0.025, "{most}");
+    println!("highest rate: {max_rate}");
+    assert!(max_rate <= 0.025, "{max_rate}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn pass_rate_detectable_drop_has_80_percent_power() {
             (share + delta) / 2.0,
             ConfidenceLevel::NOMINAL,
         );
-        println!("{n} pairs, {disagree} disagree: {delta:.3} is found with {power:.3}");
+        println!("{n} pairs, {disagree} disagree: {delta:.3} is detected with probability {power:.3}");
         // If few pairs disagree, the discreteness of small counts adds power.
         assert!((0.795..=0.9).contains(&power), "{n} {disagree}: {delta} {power}");
         assert!(estimate.power.cases_needed(delta).unwrap().abs_diff(n) <= 1);
@@ -187,7 +187,7 @@ fn mean_detectable_drop_has_80_percent_power() {
     let spread =
         |degrees, widening| PowerAnalysis::Means(MeanSpread { standard_error, degrees, widening, n, level });
     let (scores, clusters) = (spread(None, mean_score::bootstrap_widening(n)), spread(Some(n - 1.0), 1.0));
-    let found = |power: PowerAnalysis, judge: fn(&[f64], u64) -> ComparisonVerdict| {
+    let assert_power = |power: PowerAnalysis, judge: fn(&[f64], u64) -> ComparisonVerdict| {
         let delta = power.detectable().unwrap();
         let worse = (0..1_000).filter(|seed| {
             let mut rng = fastrand::Rng::with_seed(*seed);
@@ -195,12 +195,12 @@ fn mean_detectable_drop_has_80_percent_power() {
             judge(&differences, *seed) == ComparisonVerdict::Worse
         });
         let share = worse.count() as f64 / 1_000.0;
-        println!("{delta:.3} is found with {share:.3}");
+        println!("{delta:.3} is detected with probability {share:.3}");
         // Three standard deviations of 800 in 1,000.
         assert!((share - 0.8).abs() < 0.038, "{delta} {share}");
     };
-    found(scores, verdict_from_few_resamples);
-    found(clusters, |differences, _| {
+    assert_power(scores, verdict_from_few_resamples);
+    assert_power(clusters, |differences, _| {
         let keyed = differences.iter().copied().enumerate();
         classify_interval(
             clustered_difference(keyed, ConfidenceLevel::NOMINAL).unwrap().conservative_interval,
@@ -235,7 +235,7 @@ fn repeat_false_alarms_stay_nominal() {
 fn cluster_false_alarms_stay_nominal() {
     let (equal, mixed, uneven) = ([3; 10], [2, 3, 4, 2, 3, 4, 2, 3, 4, 2, 3, 4], [1, 1, 1, 5]);
     for (sizes, clusters) in [(&equal[..], 10), (&mixed[..], 12), (&uneven[..], 24)] {
-        let (mut usual, mut careful) = (FalseAlarmCounts::default(), FalseAlarmCounts::default());
+        let (mut usual, mut conservative) = (FalseAlarmCounts::default(), FalseAlarmCounts::default());
         for seed in 0..SIMULATED_RUNS as u64 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let mut differences = Vec::new();
@@ -248,10 +248,10 @@ fn cluster_false_alarms_stay_nominal() {
             }
             let estimate = clustered_difference(differences, ConfidenceLevel::NOMINAL).unwrap();
             usual.record(classify_interval(estimate.interval, None));
-            careful.record(classify_interval(estimate.conservative_interval, None));
+            conservative.record(classify_interval(estimate.conservative_interval, None));
         }
         println!("{clusters} clusters of {sizes:?}, with the plain interval: {usual:?}");
-        careful.assert_nominal(&format!("{clusters} clusters of {sizes:?}"));
+        conservative.assert_nominal(&format!("{clusters} clusters of {sizes:?}"));
     }
 }
 

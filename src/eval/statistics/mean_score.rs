@@ -5,8 +5,8 @@ use super::paired_estimate::{ValueRange, estimate_equal_differences};
 use super::sample_stats::{has_equal_values, mean, percentile, standard_deviation};
 use super::{ConfidenceInterval, ConfidenceLevel, IntervalMethod, MeanSpread, PairedEstimate, PowerAnalysis};
 
-/// Above this size the mean is close to normal, and a t interval equals the bootstrap's at a fraction of the
-/// work.
+/// Above this size the mean is close to normal, and a t interval matches the bootstrap interval at a fraction
+/// of the cost.
 const MAX_BOOTSTRAP_VALUES: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) fn mean_interval(
 ///
 /// False alarms are nominal if the two scores of a case are exchangeable, as for equally good models. Skewed
 /// differences with mean 0, such as +0.1 nine times and −0.9 once, raise one in 5% of samples of 100 on the
-/// side of the many, and in 1% on the other; so does every percentile or t interval.
+/// side of the frequent value, and in 1% on the other side; so does every percentile or t interval.
 ///
 /// `None` for no differences or a mean that is not finite.
 pub(crate) fn compare_scores(
@@ -65,8 +65,8 @@ pub(crate) fn compare_scores(
     let standard_error = standard_deviation(differences, difference) / n.sqrt();
     let spread =
         |degrees, widening| PowerAnalysis::Means(MeanSpread { standard_error, degrees, widening, n, level });
-    let many = differences.len() > MAX_BOOTSTRAP_VALUES;
-    let (interval, p_value, method, power) = if many {
+    let is_large = differences.len() > MAX_BOOTSTRAP_VALUES;
+    let (interval, p_value, method, power) = if is_large {
         let p = 2.0 * t_cdf(-(difference / standard_error).abs(), n - 1.0);
         (t_interval(differences, difference, level), p, IntervalMethod::T, spread(Some(n - 1.0), 1.0))
     } else {
@@ -84,8 +84,8 @@ pub(crate) fn compare_scores(
 
 fn t_interval(values: &[f64], mean: f64, level: ConfidenceLevel) -> ConfidenceInterval {
     let n = values.len() as f64;
-    let reach = level.t(n - 1.0) * standard_deviation(values, mean) / n.sqrt();
-    (mean - reach, mean + reach)
+    let half_width = level.t(n - 1.0) * standard_deviation(values, mean) / n.sqrt();
+    (mean - half_width, mean + half_width)
 }
 
 /// Scott's factor in one dimension: the kernel width in standard deviations, n^(−1/5). Scott, "Multivariate
@@ -102,8 +102,8 @@ pub(super) fn bootstrap_widening(n: f64) -> f64 {
 /// The sorted means of samples from a Gaussian kernel density estimate of the values, with bandwidth h =
 /// s·n^(−1/5). Silverman and Young, "The bootstrap: to smooth or not to smooth?", Biometrika 74 (1987).
 ///
-/// A sampled value is a value plus Gaussian noise of width h. The mean of n such noises is Gaussian with
-/// width h/√n, so one number replaces n.
+/// Each sampled value is an observed value plus Gaussian noise of width h. The mean of n such noise terms is
+/// Gaussian with width h/√n, so one random number replaces n.
 fn resample_means(values: &[f64], mean: f64, resampling: BootstrapOptions) -> Vec<f64> {
     let n = values.len() as f64;
     let noise = standard_deviation(values, mean) * scott_factor(n) / n.sqrt();
@@ -121,7 +121,7 @@ fn resample_means(values: &[f64], mean: f64, resampling: BootstrapOptions) -> Ve
     means
 }
 
-/// A standard normal number (Box and Muller, 1958).
+/// A standard normal random number (Box and Muller, 1958).
 pub(super) fn sample_gaussian(rng: &mut fastrand::Rng) -> f64 {
     // 1 − u is never 0, whose logarithm is infinite.
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();

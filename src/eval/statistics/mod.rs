@@ -40,5 +40,5 @@ pub(crate) use power::{DiscordantPairs, MeanSpread, PowerAnalysis};
 pub(crate) use sample_stats::percentile;
 pub(crate) use wilson_interval::wilson_interval;
 
-/// Lower and upper end.
+/// Lower and upper bound.
 pub(crate) type ConfidenceInterval = (f64, f64);

@@ -20,8 +20,8 @@ fn expected_rows(kind: &str) -> Vec<(Vec<&'static str>, Vec<f64>)> {
     rows
 }
 
-fn parse_numbers(words: &[&str]) -> Vec<f64> {
-    words.iter().map(|word| word.parse().unwrap()).collect()
+fn parse_numbers(fields: &[&str]) -> Vec<f64> {
+    fields.iter().map(|field| field.parse().unwrap()).collect()
 }
 
 fn assert_matches_oracle(kind: &str, tolerance: f64, ours: impl Fn(&[f64]) -> Vec<f64>) {
@@ -82,8 +82,8 @@ fn clustered_estimates_agree_with_statsmodels() {
     for (given, theirs) in expected_rows("cluster") {
         let level = level_with_alpha(given[0].parse().unwrap());
         let values = || {
-            given[1..].iter().map(|word| {
-                let (key, value) = word.split_once(':').unwrap();
+            given[1..].iter().map(|field| {
+                let (key, value) = field.split_once(':').unwrap();
                 (key, value.parse::<f64>().unwrap())
             })
         };

@@ -53,7 +53,7 @@ pub(crate) struct MinPass {
 pub(crate) struct CompareOptions {
     pub metric: ComparisonMetric,
     pub level: ConfidenceLevel,
-    /// `None` counts repeats one by one, clustered by case.
+    /// `None` counts repeats separately, clustered by case.
     pub min_pass: Option<MinPass>,
     /// Differences up to this size count as equivalent.
     pub margin: Option<f64>,
@@ -88,9 +88,10 @@ pub(crate) struct PairedComparison {
     pub largest_drop: f64,
     /// The difference that a set like this detects with 80% power; `None` if there is none.
     pub detectable: Option<f64>,
-    /// Cases needed to detect a drop of `max_drop` with 80% power.
+    /// Cases needed to detect a drop of `max_drop` with 80% power; `None` without a `max_drop` above 0.
     pub cases_needed: Option<u64>,
-    /// Probability that an equally good model drops by more than `max_drop` on a set like this.
+    /// Probability that an equally good model drops by more than `max_drop` on a set like this; `None`
+    /// without `max_drop`.
     pub false_trip_rate: Option<f64>,
     /// The smallest `max_drop` that a set like this passes if no difference is observed.
     pub clearable_margin: f64,
@@ -113,19 +114,19 @@ pub(crate) enum CompareError {
 ///
 /// Verdicts are compared by [`compare_verdicts`], scores by [`compare_scores`]. If values depend on each
 /// other (repeats without `min_pass`, or clusters of more than one case), both are compared by
-/// [`clustered_difference`] of each case's mean. A case counts once, however many repeats it has.
+/// [`clustered_difference`] of each case's mean. A case counts once, no matter how many repeats it has.
 pub(crate) fn compare_paired(
     pairs: &[CasePair<'_>],
     options: &CompareOptions,
 ) -> Result<PairedComparison, CompareError> {
     let mut kept = Vec::with_capacity(pairs.len());
-    let mut sum_of_baseline = 0.0;
+    let mut baseline_sum = 0.0;
     for pair in pairs {
         if let Some((baseline, challenger)) = compute_case_value(pair, pair.baseline, options)?
             .zip(compute_case_value(pair, pair.challenger, options)?)
         {
             kept.push((pair, challenger - baseline));
-            sum_of_baseline += baseline;
+            baseline_sum += baseline;
         }
     }
     let nothing = CompareError::NothingScored(pairs.len());
@@ -147,7 +148,7 @@ pub(crate) fn compare_paired(
         }
     }
     .ok_or(nothing)?;
-    let baseline = sum_of_baseline / kept.len() as f64;
+    let baseline = baseline_sum / kept.len() as f64;
     Ok(build_comparison(&estimate, &kept, pairs.len(), baseline, clusters, options))
 }
 
@@ -164,14 +165,14 @@ fn build_comparison(
         None => (options.metric == ComparisonMetric::Score && kept.len() < MIN_PAIRS)
             .then_some(UnclearReason::FewPairs),
     };
-    let (printed, careful) = (
+    let (reported, conservative) = (
         classify_interval(estimate.interval, options.margin),
         classify_interval(estimate.conservative_interval, options.margin),
     );
-    let doubt = few.or_else(|| (printed != careful).then_some(UnclearReason::UnevenClusters));
+    let unclear_reason = few.or_else(|| (reported != conservative).then_some(UnclearReason::UnevenClusters));
     // If the two intervals disagree, neither verdict is supported: a wider interval may turn equivalent into
     // worse.
-    let verdict = if doubt.is_some() { ComparisonVerdict::Unclear } else { careful };
+    let verdict = if unclear_reason.is_some() { ComparisonVerdict::Unclear } else { conservative };
     let moved = |up: f64| {
         let ids = kept.iter().filter(|(_, difference)| up * difference > ROUNDING_TOLERANCE);
         ids.map(|(pair, _)| pair.case.to_owned()).collect()
@@ -187,7 +188,7 @@ fn build_comparison(
         interval: estimate.interval,
         p_value: estimate.p_value,
         verdict,
-        unclear_reason: doubt,
+        unclear_reason,
         largest_drop: largest_drop(estimate.conservative_interval),
         detectable: estimate.power.detectable(),
         cases_needed: options.max_drop.and_then(|drop| estimate.power.cases_needed(drop)),

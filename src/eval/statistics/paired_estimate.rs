@@ -4,7 +4,7 @@ use super::paired_verdicts::{tango_bounds, tango_p_value};
 use super::wilson_interval::wilson_bounds;
 use super::{ConfidenceInterval, ConfidenceLevel, DiscordantPairs, PowerAnalysis};
 
-/// The difference of two subjects on the same cases, challenger minus baseline.
+/// The difference between two subjects on the same cases, challenger minus baseline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PairedEstimate {
     /// −1 to 1.
@@ -55,8 +55,8 @@ impl ValueRange {
     }
 
     pub(super) fn clamp(self, (low, high): ConfidenceInterval) -> ConfidenceInterval {
-        let (least, most) = self.bounds();
-        (low.clamp(least, most), high.clamp(least, most))
+        let (min, max) = self.bounds();
+        (low.clamp(min, max), high.clamp(min, max))
     }
 
     /// The interval of `n` independent, equal values. Their spread is 0, which would claim certainty from
@@ -70,8 +70,8 @@ impl ValueRange {
         n: f64,
         level: ConfidenceLevel,
     ) -> ConfidenceInterval {
-        let (least, most) = self.bounds();
-        let value = value.clamp(least, most);
+        let (min, max) = self.bounds();
+        let value = value.clamp(min, max);
         match self {
             Self::Score => wilson_bounds(value, n, level),
             Self::Difference => tango_bounds(moved_pairs(value, n), moved_pairs(-value, n), n, level),

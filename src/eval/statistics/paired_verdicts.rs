@@ -3,7 +3,7 @@
 //! The interval and the p-value agree. At a difference of 0, Tango's statistic is (|b − c| − 1/8) / √(b + c)
 //! for any number of cases, so the agreement can be checked for every table. Over all b + c ≤ 500 at the
 //! levels for 1, 2, 3, 5, and 10 challengers, the interval never excludes 0 unless mid-p is below α. The
-//! reverse fails in 17 of 63,001 tables for one challenger, from 66 discordant pairs on and with mid-p above
+//! reverse fails in 17 of 63,001 tables for one challenger, starting at 66 discordant pairs, with mid-p above
 //! 0.0494 (25 against 41: 0.0498), and in at most 33 tables for more challengers, with mid-p above 0.78·α (0
 //! against 8 for ten challengers: 0.0039 against α = 0.005). The verdict follows the interval, which is the
 //! more conservative one in these tables.
@@ -21,7 +21,7 @@ use super::{
 const TANGO_CORRECTION: f64 = 0.125;
 
 /// Compares verdicts: `improved` pairs where only the challenger passes, `regressed` pairs where only the
-/// baseline does. `None` for no pairs, or if more are discordant than exist.
+/// baseline does. `None` for no pairs, or if there are more discordant pairs than pairs.
 pub(crate) fn compare_verdicts(
     improved: u64,
     regressed: u64,
@@ -48,15 +48,15 @@ pub(crate) fn compare_verdicts(
 /// design", Statistics in Medicine 17 (1998); Chang, Liu, Hou, Yan, and Shan, "Continuity corrected score
 /// confidence interval for the difference in proportions in paired data", Journal of Applied Statistics 51
 /// (2024). They solve a quartic; here its root is found by bisection, which agrees to 1e-11. `None` for no
-/// pairs, or if more are discordant than exist.
+/// pairs, or if there are more discordant pairs than pairs.
 pub(crate) fn tango_interval(
     improved: u64,
     regressed: u64,
     pairs: u64,
     level: ConfidenceLevel,
 ) -> Option<ConfidenceInterval> {
-    let sound = pairs > 0 && improved.checked_add(regressed).is_some_and(|moved| moved <= pairs);
-    sound.then(|| tango_bounds(improved as f64, regressed as f64, pairs as f64, level))
+    let is_valid = pairs > 0 && improved.checked_add(regressed).is_some_and(|discordant| discordant <= pairs);
+    is_valid.then(|| tango_bounds(improved as f64, regressed as f64, pairs as f64, level))
 }
 
 /// [`tango_interval`] of counts that need not be whole numbers.

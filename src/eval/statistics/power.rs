@@ -5,7 +5,7 @@ use super::ConfidenceLevel;
 use super::distribution::{binomial_pmf, fair_coin_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
 use super::paired_verdicts::tango_bounds;
 
-/// Probability to detect a difference of the detectable size.
+/// Probability of detecting a difference of the detectable size.
 const TARGET_POWER: f64 = 0.8;
 
 /// The power of pairs like those observed.
@@ -106,12 +106,13 @@ impl DiscordantPairs {
     fn false_trip_rate(&self, max_drop: f64) -> f64 {
         let (pairs, share) = (self.pairs.round() as u64, self.expected_share());
         // Terms beyond nine standard deviations are smaller than any printed digit.
-        let (mean, reach) = (self.pairs * share, 9.0 * (self.pairs * share * (1.0 - share)).sqrt() + 9.0);
-        let least = (mean - reach).max(0.0) as u64;
-        let most = ((mean + reach) as u64).min(pairs);
+        let (mean, half_range) =
+            (self.pairs * share, 9.0 * (self.pairs * share * (1.0 - share)).sqrt() + 9.0);
+        let lowest = (mean - half_range).max(0.0) as u64;
+        let highest = ((mean + half_range) as u64).min(pairs);
         // The drop is net losses over n and must exceed the limit: one that equals it as a fraction does not.
         let limit = (self.pairs * max_drop + 1e-9).floor();
-        let rate: f64 = (least..=most)
+        let rate: f64 = (lowest..=highest)
             .map(|disagree| binomial_pmf(disagree, pairs, share) * probability_of_net_losses(limit, disagree))
             .sum();
         rate.clamp(0.0, 1.0)
@@ -125,13 +126,13 @@ impl DiscordantPairs {
 
 /// Probability of more than `limit` net losses in `disagree` fair coin tosses: 2X − disagree > limit.
 fn probability_of_net_losses(limit: f64, disagree: u64) -> f64 {
-    let least = ((disagree as f64 + limit) / 2.0).floor() + 1.0;
-    if least <= 0.0 {
+    let min_losses = ((disagree as f64 + limit) / 2.0).floor() + 1.0;
+    if min_losses <= 0.0 {
         1.0
-    } else if least > disagree as f64 {
+    } else if min_losses > disagree as f64 {
         0.0
     } else {
-        fair_coin_cdf(disagree - least as u64, disagree)
+        fair_coin_cdf(disagree - min_losses as u64, disagree)
     }
 }
 

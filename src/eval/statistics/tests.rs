@@ -7,7 +7,7 @@ use super::paired_verdicts::{mcnemar_mid_p, tango_interval};
 use super::*;
 use crate::eval::Verdict;
 
-fn terms(metric: ComparisonMetric) -> CompareOptions {
+fn options(metric: ComparisonMetric) -> CompareOptions {
     CompareOptions {
         metric,
         level: ConfidenceLevel::NOMINAL,
@@ -19,13 +19,13 @@ fn terms(metric: ComparisonMetric) -> CompareOptions {
 }
 
 /// Outcomes from letters: `p`ass, `f`ail, `u`nscored, one per repeat.
-fn parse_outcomes(word: &str) -> Vec<RepeatOutcome> {
+fn parse_outcomes(letters: &str) -> Vec<RepeatOutcome> {
     let outcome = |letter| match letter {
         'p' => RepeatOutcome { verdict: Verdict::Pass, score: Some(1.0) },
         'f' => RepeatOutcome { verdict: Verdict::Fail, score: Some(0.0) },
         _ => RepeatOutcome { verdict: Verdict::Unscored, score: None },
     };
-    word.chars().map(outcome).collect()
+    letters.chars().map(outcome).collect()
 }
 
 /// ID, cluster, baseline outcomes, and challenger outcomes.
@@ -54,14 +54,14 @@ fn cases(kinds: &[(usize, &str, &str)]) -> Vec<PairedCase> {
     all.collect()
 }
 
-fn compare_cases(cases: &[PairedCase], terms: &CompareOptions) -> PairedComparison {
-    compare_paired(&pairs(cases), terms).unwrap()
+fn compare_cases(cases: &[PairedCase], options: &CompareOptions) -> PairedComparison {
+    compare_paired(&pairs(cases), options).unwrap()
 }
 
 #[test]
 fn pass_rate_comparison_matches_expected_values() {
     let set = cases(&[(58, "p", "p"), (2, "f", "p"), (4, "p", "f"), (3, "u", "p"), (1, "p", "u")]);
-    let found = compare_cases(&set, &terms(ComparisonMetric::PassRate));
+    let found = compare_cases(&set, &options(ComparisonMetric::PassRate));
     assert_eq!((found.pairs, found.left_out, found.clusters), (64, 4, None));
     assert_eq!(
         (found.method, found.verdict, found.unclear_reason),
@@ -75,14 +75,16 @@ fn pass_rate_comparison_matches_expected_values() {
     assert_eq!(found.improved[0], "f-p-0");
     assert!((found.detectable.unwrap() - 0.118_188_7).abs() < 1e-6);
     assert_eq!(found.cases_needed, Some(331));
-    let silent = compare_cases(&set, &CompareOptions { max_drop: None, ..terms(ComparisonMetric::PassRate) });
+    let silent =
+        compare_cases(&set, &CompareOptions { max_drop: None, ..options(ComparisonMetric::PassRate) });
     assert_eq!((silent.cases_needed, silent.false_trip_rate), (None, None));
 }
 
 #[test]
 fn comparison_verdict_cases() {
     let found = |kinds: &[_], margin| {
-        compare_cases(&cases(kinds), &CompareOptions { margin, ..terms(ComparisonMetric::PassRate) }).verdict
+        compare_cases(&cases(kinds), &CompareOptions { margin, ..options(ComparisonMetric::PassRate) })
+            .verdict
     };
     assert_eq!(found(&[(40, "p", "p"), (10, "p", "f")], None), ComparisonVerdict::Worse);
     assert_eq!(found(&[(40, "p", "p"), (10, "f", "p")], None), ComparisonVerdict::Better);
@@ -93,10 +95,13 @@ fn comparison_verdict_cases() {
 #[test]
 fn ten_challengers_make_worse_verdict_unclear() {
     let set = cases(&[(50, "p", "p"), (6, "p", "f")]);
-    let one = compare_cases(&set, &terms(ComparisonMetric::PassRate));
+    let one = compare_cases(&set, &options(ComparisonMetric::PassRate));
     let ten = compare_cases(
         &set,
-        &CompareOptions { level: ConfidenceLevel::for_challengers(10), ..terms(ComparisonMetric::PassRate) },
+        &CompareOptions {
+            level: ConfidenceLevel::for_challengers(10),
+            ..options(ComparisonMetric::PassRate)
+        },
     );
     assert_eq!((one.verdict, ten.verdict), (ComparisonVerdict::Worse, ComparisonVerdict::Unclear));
     assert_eq!(one.p_value, ten.p_value);
@@ -105,12 +110,12 @@ fn ten_challengers_make_worse_verdict_unclear() {
 #[test]
 fn fewer_than_20_score_pairs_are_unclear() {
     let drop = |n| cases(&[(n, "p", "f"), (2, "p", "p")]);
-    let few = compare_cases(&drop(17), &terms(ComparisonMetric::Score));
+    let few = compare_cases(&drop(17), &options(ComparisonMetric::Score));
     assert_eq!(
         (few.verdict, few.unclear_reason, few.method),
         (ComparisonVerdict::Unclear, Some(UnclearReason::FewPairs), IntervalMethod::Bootstrap)
     );
-    let enough = compare_cases(&drop(18), &terms(ComparisonMetric::Score));
+    let enough = compare_cases(&drop(18), &options(ComparisonMetric::Score));
     assert_eq!((enough.verdict, enough.unclear_reason), (ComparisonVerdict::Worse, None));
     assert_eq!(enough.regressed.len(), 18);
 }
@@ -118,18 +123,18 @@ fn fewer_than_20_score_pairs_are_unclear() {
 #[test]
 fn repeats_without_min_pass_are_clusters() {
     let set = cases(&[(12, "ppp", "ppp"), (6, "ppp", "ffp"), (2, "fpf", "ppp")]);
-    let alone = compare_cases(&set, &terms(ComparisonMetric::PassRate));
+    let alone = compare_cases(&set, &options(ComparisonMetric::PassRate));
     assert_eq!((alone.method, alone.clusters, alone.pairs), (IntervalMethod::ClusterT, Some(20), 20));
     assert!((alone.difference - (-6.0 * 2.0 + 2.0 * 2.0) / 60.0).abs() < 1e-12);
     let together = compare_cases(
         &set,
         &CompareOptions {
             min_pass: Some(MinPass { required: 2, repeats: 3 }),
-            ..terms(ComparisonMetric::PassRate)
+            ..options(ComparisonMetric::PassRate)
         },
     );
     assert_eq!((together.method, together.difference), (IntervalMethod::Tango, -4.0 / 20.0));
-    let few = compare_cases(&cases(&[(9, "pp", "ff")]), &terms(ComparisonMetric::PassRate));
+    let few = compare_cases(&cases(&[(9, "pp", "ff")]), &options(ComparisonMetric::PassRate));
     assert_eq!(
         (few.verdict, few.unclear_reason),
         (ComparisonVerdict::Unclear, Some(UnclearReason::FewClusters))
@@ -153,21 +158,21 @@ fn cluster_size_cases() {
         };
         sizes.iter().enumerate().flat_map(cluster).collect()
     };
-    let even = compare_cases(&clustered(&[3; 20], 6), &terms(ComparisonMetric::PassRate));
+    let even = compare_cases(&clustered(&[3; 20], 6), &options(ComparisonMetric::PassRate));
     assert_eq!(
         (even.clusters, even.verdict, even.unclear_reason),
         (Some(20), ComparisonVerdict::Worse, None)
     );
     let mut sizes = [1; 30];
     sizes[29] = 12;
-    let uneven = compare_cases(&clustered(&sizes, 9), &terms(ComparisonMetric::PassRate));
+    let uneven = compare_cases(&clustered(&sizes, 9), &options(ComparisonMetric::PassRate));
     assert!(uneven.interval.1 < 0.0, "{uneven:?}");
     assert_eq!(
         (uneven.verdict, uneven.unclear_reason),
         (ComparisonVerdict::Unclear, Some(UnclearReason::UnevenClusters))
     );
     // Clusters of one case each do not count as clusters.
-    let single = compare_cases(&clustered(&[1; 30], 2), &terms(ComparisonMetric::PassRate));
+    let single = compare_cases(&clustered(&[1; 30], 2), &options(ComparisonMetric::PassRate));
     assert_eq!((single.method, single.clusters), (IntervalMethod::Tango, None));
 }
 
@@ -189,12 +194,12 @@ fn combine_repeat_verdicts_cases() {
 
 #[test]
 fn rejects_unscored_pairs_or_invalid_scores() {
-    let nothing = compare_paired(&pairs(&cases(&[(3, "u", "p")])), &terms(ComparisonMetric::PassRate));
+    let nothing = compare_paired(&pairs(&cases(&[(3, "u", "p")])), &options(ComparisonMetric::PassRate));
     assert_eq!(nothing, Err(CompareError::NothingScored(3)));
     let wrong = vec![RepeatOutcome { verdict: Verdict::Fail, score: Some(1.5) }];
     let set = [("a".to_owned(), None, wrong.clone(), wrong)];
     assert!(matches!(
-        compare_paired(&pairs(&set), &terms(ComparisonMetric::Score)),
+        compare_paired(&pairs(&set), &options(ComparisonMetric::Score)),
         Err(CompareError::InvalidScore { score: 1.5, .. })
     ));
 }
@@ -237,7 +242,7 @@ fn any_case() -> impl Strategy<Value = PairedCase> {
     ("[a-d]", prop::option::of("[a-c]"), answers(), answers())
 }
 
-fn any_terms() -> impl Strategy<Value = CompareOptions> {
+fn any_options() -> impl Strategy<Value = CompareOptions> {
     let odd = || prop_oneof![Just(f64::NAN), Just(f64::INFINITY), -1.0..2.0];
     let metric = prop_oneof![Just(ComparisonMetric::PassRate), Just(ComparisonMetric::Score)];
     (
@@ -260,32 +265,32 @@ fn any_terms() -> impl Strategy<Value = CompareOptions> {
 
 proptest! {
     #[test]
-    fn comparison_invariants_hold_for_any_cases(set in prop::collection::vec(any_case(), 0..40), terms in any_terms()) {
-        let there = compare_paired(&pairs(&set), &terms);
+    fn comparison_invariants_hold_for_any_cases(set in prop::collection::vec(any_case(), 0..40), options in any_options()) {
+        let forward = compare_paired(&pairs(&set), &options);
         let swapped: Vec<PairedCase> = set.iter().cloned().map(|(id, cluster, b, c)| (id, cluster, c, b)).collect();
-        let back = compare_paired(&pairs(&swapped), &terms);
-        let Ok(found) = there else {
-            prop_assert!(back.is_err());
+        let reverse = compare_paired(&pairs(&swapped), &options);
+        let Ok(found) = forward else {
+            prop_assert!(reverse.is_err());
             return Ok(());
         };
-        let back = back.unwrap();
+        let reverse = reverse.unwrap();
         let (low, high) = found.interval;
         prop_assert!(-1.0 <= low && low <= high && high <= 1.0);
         prop_assert!((0.0..=1.0).contains(&found.p_value) && (0.0..=1.0).contains(&found.largest_drop));
         prop_assert!((0.0..=1.0).contains(&found.clearable_margin));
         prop_assert!(found.false_trip_rate.is_none_or(|rate| rate.is_nan() || (0.0..=1.0).contains(&rate)));
         prop_assert_eq!(found.pairs + found.left_out, set.len());
-        prop_assert_eq!(&found.improved, &back.regressed);
+        prop_assert_eq!(&found.improved, &reverse.regressed);
         if found.method != IntervalMethod::Bootstrap {
             prop_assert!(low - 1e-9 <= found.difference && found.difference <= high + 1e-9);
-            prop_assert!((low + back.interval.1).abs() < 1e-9 && (high + back.interval.0).abs() < 1e-9);
+            prop_assert!((low + reverse.interval.1).abs() < 1e-9 && (high + reverse.interval.0).abs() < 1e-9);
         }
     }
 
     #[test]
-    fn self_comparison_finds_zero_difference(set in prop::collection::vec(any_case(), 1..40), terms in any_terms()) {
+    fn self_comparison_finds_zero_difference(set in prop::collection::vec(any_case(), 1..40), options in any_options()) {
         let same: Vec<PairedCase> = set.into_iter().map(|(id, cluster, b, _)| (id, cluster, b.clone(), b)).collect();
-        if let Ok(found) = compare_paired(&pairs(&same), &terms) {
+        if let Ok(found) = compare_paired(&pairs(&same), &options) {
             prop_assert_eq!((found.difference, found.improved.len(), found.regressed.len()), (0.0, 0, 0));
             prop_assert!(matches!(found.verdict, ComparisonVerdict::Unclear | ComparisonVerdict::Equivalent));
             prop_assert_eq!(found.p_value, 1.0);

@@ -2,7 +2,7 @@
 
 use super::{ConfidenceInterval, ConfidenceLevel};
 
-/// The 95% interval of a pass rate after Wilson (1927), without continuity correction. `None` for no cases.
+/// The 95% interval of a pass rate (Wilson, 1927), without continuity correction. `None` for no cases.
 pub(crate) fn wilson_interval(passed: u64, scored: u64) -> Option<ConfidenceInterval> {
     wilson_interval_at(passed, scored, ConfidenceLevel::NOMINAL)
 }

@@ -1,4 +1,4 @@
-//! AWS credentials, in the order of the AWS tools: environment, profile, container, instance.
+//! AWS credentials, in the search order of the AWS tools: environment, profile, container, instance.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::provider::{Credential, OutgoingRequest, is_loopback};
 #[derive(Clone, Debug)]
 pub(in crate::provider) enum AwsCredentialSource {
     Keys(Box<AwsKeys>),
-    /// `credential_process`: a program that prints them.
+    /// `credential_process`: a program that prints keys.
     Process(Vec<String>),
     /// The container's credential agent.
     Container {
@@ -33,7 +33,7 @@ pub(in crate::provider) enum AwsCredentialSource {
 pub(in crate::provider) enum ContainerToken {
     None,
     Text(Credential),
-    /// Read for every request because the agent rotates it.
+    /// The path of a file, read for every request because the agent rotates the token.
     File(String),
 }
 
@@ -93,16 +93,16 @@ fn build_keys(access_key_id: String, secret: &str, token: Option<&str>) -> Resul
         secret_access_key: Credential::new(secret).ok_or("the secret key is empty")?,
         session_token: token.and_then(Credential::new),
     };
-    let plain = keys.access_key_id.bytes().all(|b| b.is_ascii_graphic())
+    let is_header_safe = keys.access_key_id.bytes().all(|b| b.is_ascii_graphic())
         && keys.session_token.as_ref().is_none_or(Credential::is_header_safe);
-    if plain {
+    if is_header_safe {
         Ok(keys)
     } else {
         Err("the keys contain characters that cannot be sent in a header".to_owned())
     }
 }
 
-/// How to use a profile whose kind of credentials is not supported.
+/// How to use a profile with an unsupported kind of credentials.
 fn export_hint(profile: &str) -> String {
     format!(
         "in ~/.aws/config, add a profile with `credential_process = aws configure export-credentials --profile {profile} --format process` and set AWS_PROFILE to it"
@@ -118,7 +118,7 @@ fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentia
             false => Ok(None),
         };
     }
-    let others = [
+    let unsupported = [
         "role_arn",
         "source_profile",
         "sso_session",
@@ -139,7 +139,7 @@ fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentia
             .ok_or_else(|| format!("unclosed quote in the `credential_process` of {origin}"))?;
         return Ok(Some((AwsCredentialSource::Process(command), format!("{origin} (credential_process)"))));
     }
-    match others.into_iter().find(|key| profile.get(key).is_some()) {
+    match unsupported.into_iter().find(|key| profile.get(key).is_some()) {
         Some(key) => {
             Err(format!("{origin} uses `{key}`, which is not supported; {}", export_hint(&profile.name)))
         }
@@ -156,8 +156,8 @@ fn is_allowed_endpoint(url: &str) -> bool {
     })
 }
 
-/// Whether this machine is an EC2 instance. Elsewhere the metadata address does not answer and would only
-/// cost time.
+/// Whether this machine is an EC2 instance. Elsewhere, the metadata address does not answer, and waiting for
+/// it would waste time.
 fn is_ec2(clouds: &CloudEnvironment<'_>) -> bool {
     clouds.read_dmi("sys_vendor") == "Amazon EC2"
         || clouds.read_dmi("product_uuid").to_lowercase().starts_with("ec2")
@@ -170,12 +170,12 @@ pub(in crate::provider) struct AwsSigner {
     source: AwsCredentialSource,
     region: String,
     cache: ExpiringCache<AwsKeys>,
-    fetch: CredentialClient,
+    client: CredentialClient,
 }
 
 impl AwsSigner {
     pub(in crate::provider) fn new(source: AwsCredentialSource, region: String) -> Self {
-        Self { source, region, cache: ExpiringCache::default(), fetch: CredentialClient::default() }
+        Self { source, region, cache: ExpiringCache::default(), client: CredentialClient::default() }
     }
 
     /// Signs a request and returns the secrets that it now contains.
@@ -212,7 +212,7 @@ impl AwsSigner {
                 };
                 let header = token.as_ref().map(|token| ("authorization", token.expose()));
                 let headers: Vec<(&str, &str)> = header.into_iter().collect();
-                let text = self.fetch.fetch_text(Method::GET, url, &headers, String::new()).await?;
+                let text = self.client.fetch_text(Method::GET, url, &headers, String::new()).await?;
                 AwsCredentialsJson::parse(&text, "the container's agent", false)
             }
             AwsCredentialSource::Instance { endpoint } => self.fetch_instance_keys(endpoint).await,
@@ -221,16 +221,16 @@ impl AwsSigner {
 
     /// IMDSv2: fetches a token, the role's name, and the role's keys.
     async fn fetch_instance_keys(&self, endpoint: &str) -> Result<ExpiringValue<AwsKeys>, Failure> {
-        let seconds = [("x-aws-ec2-metadata-token-ttl-seconds", "21600")];
+        let ttl = [("x-aws-ec2-metadata-token-ttl-seconds", "21600")];
         let url = format!("{endpoint}/latest/api/token");
-        let token = self.fetch.fetch_text(Method::PUT, &url, &seconds, String::new()).await?;
+        let token = self.client.fetch_text(Method::PUT, &url, &ttl, String::new()).await?;
         let headers = [("x-aws-ec2-metadata-token", token.trim())];
         let url = format!("{endpoint}/latest/meta-data/iam/security-credentials/");
-        let roles = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
+        let roles = self.client.fetch_text(Method::GET, &url, &headers, String::new()).await?;
         let role = roles.lines().map(str::trim).find(|line| !line.is_empty());
         let role = role.ok_or_else(|| auth_failure("the instance has no IAM role"))?;
         let url = format!("{url}{role}");
-        let text = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
+        let text = self.client.fetch_text(Method::GET, &url, &headers, String::new()).await?;
         AwsCredentialsJson::parse(&text, "the instance's metadata", false)
     }
 }
@@ -262,7 +262,7 @@ impl AwsCredentialsJson {
         };
         let keys = build_keys(id, &secret, credentials.session_token.as_deref())
             .map_err(|why| auth_failure(format!("{source}: {why}")))?;
-        let end = match credentials.expiration {
+        let expiry = match credentials.expiration {
             None => None,
             Some(text) => {
                 let time = text.parse::<jiff::Timestamp>();
@@ -272,7 +272,7 @@ impl AwsCredentialsJson {
                 )
             }
         };
-        Ok((keys, end))
+        Ok((keys, expiry))
     }
 }
 

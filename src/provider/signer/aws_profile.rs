@@ -31,15 +31,15 @@ pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
         name: named.unwrap_or_else(|| "default".to_owned()),
         ..AwsProfile::default()
     };
-    let text = |variable: &str, usual: &str| {
-        let place = match set(variable) {
+    let text = |variable: &str, default_name: &str| {
+        let file = match set(variable) {
             Some(path) => match path.strip_prefix("~/") {
                 Some(rest) => home_folder(environment)?.join(rest),
                 None => PathBuf::from(path),
             },
-            None => home_folder(environment)?.join(".aws").join(usual),
+            None => home_folder(environment)?.join(".aws").join(default_name),
         };
-        std::fs::read_to_string(place).ok()
+        std::fs::read_to_string(file).ok()
     };
     let config = text("AWS_CONFIG_FILE", "config").unwrap_or_default();
     let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
@@ -65,7 +65,7 @@ pub(in crate::provider) fn profile_region(environment: &dyn Environment) -> Opti
     load_profile(environment).get("region").map(str::to_owned)
 }
 
-/// Every section with each of its keys, and once without a key.
+/// The section, key, and value of every entry, and an entry without a key for every section header.
 fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
     let mut section = String::new();
     let mut found = Vec::new();
@@ -78,7 +78,7 @@ fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
             section = name.0.split_whitespace().collect::<Vec<_>>().join(" ");
             found.push((section.clone(), None, String::new()));
         } else if let Some((key, value)) = line.split_once('=')
-            // An indented line belongs to the key above it.
+            // An indented line belongs to the key above it and is ignored.
             && !line.starts_with([' ', '\t'])
         {
             let value = value.split(" #").next().unwrap_or_default().trim();
@@ -88,8 +88,8 @@ fn parse_ini(text: &str) -> Vec<(String, Option<String>, String)> {
     found
 }
 
-/// Splits a `credential_process` line: quotes and backslashes work as in a shell, nothing else does. `None`
-/// for an empty line or a quote that is not closed.
+/// Splits a `credential_process` line into arguments. Only quotes and backslashes work as in a shell. `None`
+/// for an empty line or an unclosed quote.
 pub(super) fn split_command_line(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

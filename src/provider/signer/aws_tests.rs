@@ -11,8 +11,8 @@ fn find_source(
     environment: &[(&str, &str)],
     machine: &Path,
 ) -> Result<(AwsCredentialSource, String), String> {
-    let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    AwsCredentialSource::find(&CloudEnvironment { environment: &look, dmi_folder: machine })
+    let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    AwsCredentialSource::find(&CloudEnvironment { environment: &lookup, dmi_folder: machine })
 }
 
 fn missing_folder() -> &'static Path {
@@ -52,18 +52,18 @@ async fn credential_process_supplies_keys() {
     let home = home_with_config(&format!(
         "[profile a]\ncredential_process = printf '%s' '{printed}'\n[profile b]\ncredential_process = printf '{{\"Version\":2}}'\n"
     ));
-    let of = |name| {
+    let find = |name| {
         find_source(&[("HOME", home.path().to_str().unwrap()), ("AWS_PROFILE", name)], missing_folder())
     };
-    let (source, origin) = of("a").unwrap();
+    let (source, origin) = find("a").unwrap();
     assert!(origin.contains("credential_process"));
     let aws = AwsSigner::new(source, "eu-west-1".into());
-    let (keys, end) = aws.fetch_keys().await.unwrap();
+    let (keys, expiry) = aws.fetch_keys().await.unwrap();
     assert_eq!((keys.access_key_id.as_str(), keys.session_token.unwrap().expose()), ("ID", "t"));
-    assert_eq!(end, Some(UNIX_EPOCH + Duration::from_secs(1_893_456_000)));
-    let failure = fetch_keys(of("b").unwrap().0).await.unwrap_err();
+    assert_eq!(expiry, Some(UNIX_EPOCH + Duration::from_secs(1_893_456_000)));
+    let failure = fetch_keys(find("b").unwrap().0).await.unwrap_err();
     assert!(failure.message.contains("unsupported version"), "{failure}");
-    assert!(of("c").unwrap_err().contains("unknown AWS profile `c`"));
+    assert!(find("c").unwrap_err().contains("unknown AWS profile `c`"));
 }
 
 #[test]
@@ -135,8 +135,8 @@ async fn instance_role_supplies_keys() {
     assert!(find_source(&[], machine.path()).is_err());
     std::fs::write(machine.path().join("sys_vendor"), "Amazon EC2\n").unwrap();
     assert!(matches!(find_source(&[], machine.path()), Ok((AwsCredentialSource::Instance { .. }, _))));
-    let gone = AwsCredentialSource::Instance { endpoint: "http://127.0.0.1:1".into() };
-    assert_eq!(fetch_keys(gone).await.unwrap_err().class, FailureClass::Unreachable);
+    let unreachable = AwsCredentialSource::Instance { endpoint: "http://127.0.0.1:1".into() };
+    assert_eq!(fetch_keys(unreachable).await.unwrap_err().class, FailureClass::Unreachable);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Small requests for credentials: to a metadata address, without a proxy, or to a token endpoint.
+//! Small HTTP requests for credentials: to a metadata address, without a proxy, or to a token endpoint.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::provider::limited_body::{BodyError, read_up_to};
 /// A metadata address answers immediately or does not exist.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// For the complete response.
+/// Timeout for the complete response.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
@@ -45,7 +45,7 @@ impl CredentialClient {
         }
         let failed = |error: reqwest::Error| {
             if error.is_timeout() {
-                let message = format!("no credentials from {host} in time");
+                let message = format!("timed out waiting for credentials from {host}");
                 return Failure::new(FailureClass::Timeout, FailurePhase::Connect, message);
             }
             unreachable(describe_causes(&error))
@@ -93,7 +93,7 @@ impl CredentialClient {
 /// The error fields of an OAuth response.
 fn oauth_error(body: &str) -> String {
     let Ok(body) = serde_json::from_str::<serde_json::Value>(body) else { return String::new() };
-    let words: Vec<&str> =
+    let messages: Vec<&str> =
         ["error", "error_description", "message"].iter().filter_map(|name| body[name].as_str()).collect();
-    if words.is_empty() { String::new() } else { format!(" ({})", sanitize_message(&words.join(": "))) }
+    if messages.is_empty() { String::new() } else { format!(" ({})", sanitize_message(&messages.join(": "))) }
 }

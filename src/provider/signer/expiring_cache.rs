@@ -9,10 +9,10 @@ use crate::chat::Failure;
 /// A value is refreshed this long before it expires.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_secs(5 * 60);
 
-/// After a failed refresh, a value that is still valid is used this long before the next one.
+/// After a failed refresh, a value that is still valid is used for this long before the next refresh.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
 
-/// A value and its expiry; `None` never expires.
+/// A value and when it expires; `None` means never.
 pub(super) type ExpiringValue<T> = (T, Option<SystemTime>);
 
 #[derive(Debug)]
@@ -32,17 +32,18 @@ impl<T> Default for ExpiringCache<T> {
 }
 
 impl<T: Clone> ExpiringCache<T> {
-    /// The cached or a freshly fetched value. While one caller fetches it, the others wait.
+    /// The cached value, or a freshly fetched one. While one caller fetches it, the others wait.
     pub(super) async fn get_or_fetch(
         &self,
         now: SystemTime,
         fetch: impl Future<Output = Result<ExpiringValue<T>, Failure>>,
     ) -> Result<T, Failure> {
         let mut slot = self.0.lock().await;
-        let is_valid = |end: &Option<SystemTime>, margin| end.is_none_or(|end| end > now + margin);
+        let is_valid =
+            |expiry: &Option<SystemTime>, margin| expiry.is_none_or(|expiry| expiry > now + margin);
         let is_delayed = slot.retry_at.is_some_and(|until| now < until);
-        if let Some((value, end)) = slot.value.as_ref()
-            && is_valid(end, if is_delayed { Duration::ZERO } else { REFRESH_BEFORE_EXPIRY })
+        if let Some((value, expiry)) = slot.value.as_ref()
+            && is_valid(expiry, if is_delayed { Duration::ZERO } else { REFRESH_BEFORE_EXPIRY })
         {
             return Ok(value.clone());
         }
@@ -54,7 +55,7 @@ impl<T: Clone> ExpiringCache<T> {
             Err(failure) => match slot.value.clone() {
                 // A valid value is better than none, and a host that is down should not be called again at
                 // once.
-                Some((value, end)) if is_valid(&end, Duration::ZERO) => {
+                Some((value, expiry)) if is_valid(&expiry, Duration::ZERO) => {
                     slot.retry_at = Some(now + RETRY_DELAY);
                     Ok(value)
                 }

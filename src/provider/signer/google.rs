@@ -19,14 +19,14 @@ use crate::provider::{Credential, is_loopback};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Used if a credentials file does not name one.
+/// Used if a credentials file does not specify one.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// `gcloud` prints a cached token without its expiry. With [`ExpiringCache`]'s margin, it is run again after
 /// four minutes.
 const GCLOUD_TOKEN_LIFETIME: Duration = Duration::from_secs(9 * 60);
 
-/// For a token that another command prints, refreshed as often as one from `gcloud`.
+/// For a token that another command prints. It is refreshed as often as one from `gcloud`.
 pub(in crate::provider) const COMMAND_TOKEN_LIFETIME: Duration = Duration::from_secs(4 * 60);
 
 #[derive(Clone, Debug)]
@@ -98,35 +98,37 @@ fn gcloud_program() -> &'static str {
 
 fn parse_credentials_file(text: &str, origin: &str) -> Result<(GoogleCredentialSource, String), String> {
     // The parser's message could quote a secret.
-    let file: GoogleCredentialsFile =
-        serde_json::from_str(text).map_err(|_| format!("the file in {origin} is not a credentials file"))?;
+    let file: GoogleCredentialsFile = serde_json::from_str(text)
+        .map_err(|_| format!("the file from {origin} is not a credentials file"))?;
     let token_uri = file.token_uri.unwrap_or_else(|| TOKEN_URI.to_owned());
     if !is_google_host(&token_uri) {
-        return Err(format!("the `token_uri` in the file of {origin} is not an https URL on googleapis.com"));
+        return Err(format!(
+            "the `token_uri` in the file from {origin} is not an https URL on googleapis.com"
+        ));
     }
     let secret = |text: Option<String>| text.as_deref().and_then(Credential::new);
-    let lacks = |field: &str| format!("the file of {origin} has no `{field}`");
+    let missing = |field: &str| format!("the file from {origin} has no `{field}`");
     match file.r#type.as_str() {
         "service_account" => {
             let source = GoogleCredentialSource::ServiceAccount {
-                email: file.client_email.ok_or_else(|| lacks("client_email"))?,
+                email: file.client_email.ok_or_else(|| missing("client_email"))?,
                 key_id: file.private_key_id,
-                key: secret(file.private_key).ok_or_else(|| lacks("private_key"))?,
+                key: secret(file.private_key).ok_or_else(|| missing("private_key"))?,
                 token_uri,
             };
             Ok((source, format!("a service account, {origin}")))
         }
         "authorized_user" => {
             let source = GoogleCredentialSource::User {
-                client_id: file.client_id.ok_or_else(|| lacks("client_id"))?,
-                client_secret: secret(file.client_secret).ok_or_else(|| lacks("client_secret"))?,
-                refresh_token: secret(file.refresh_token).ok_or_else(|| lacks("refresh_token"))?,
+                client_id: file.client_id.ok_or_else(|| missing("client_id"))?,
+                client_secret: secret(file.client_secret).ok_or_else(|| missing("client_secret"))?,
+                refresh_token: secret(file.refresh_token).ok_or_else(|| missing("refresh_token"))?,
                 token_uri,
             };
             Ok((source, format!("a user's login, {origin}")))
         }
         _ => Err(format!(
-            "unsupported credentials type in the file of {origin}; use `api_key: {{command: [gcloud, auth, print-access-token]}}` instead"
+            "unsupported credentials type in the file from {origin}; use `api_key: {{command: [gcloud, auth, print-access-token]}}` instead"
         )),
     }
 }
@@ -145,7 +147,7 @@ fn is_google_host(token_uri: &str) -> bool {
 pub(in crate::provider) struct GoogleTokens {
     source: GoogleCredentialSource,
     cache: ExpiringCache<Credential>,
-    fetch: CredentialClient,
+    client: CredentialClient,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +158,7 @@ struct TokenResponse {
 
 impl GoogleTokens {
     pub(in crate::provider) fn new(source: GoogleCredentialSource) -> Self {
-        Self { source, cache: ExpiringCache::default(), fetch: CredentialClient::default() }
+        Self { source, cache: ExpiringCache::default(), client: CredentialClient::default() }
     }
 
     pub(super) async fn token(&self, now: SystemTime) -> Result<Credential, Failure> {
@@ -182,7 +184,7 @@ impl GoogleTokens {
             GoogleCredentialSource::Metadata { host } => {
                 let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
                 let headers = [("metadata-flavor", "Google")];
-                let text = self.fetch.fetch_text(Method::GET, &url, &headers, String::new()).await?;
+                let text = self.client.fetch_text(Method::GET, &url, &headers, String::new()).await?;
                 parse_token_response(&text, now)
             }
             GoogleCredentialSource::Gcloud => {
@@ -207,7 +209,7 @@ impl GoogleTokens {
         let field = |(name, value): &(&str, &str)| format!("{name}={}", percent_encode(value, b"-_.~"));
         let body = fields.iter().map(field).collect::<Vec<_>>().join("&");
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        parse_token_response(&self.fetch.fetch_text(Method::POST, token_uri, &headers, body).await?, now)
+        parse_token_response(&self.client.fetch_text(Method::POST, token_uri, &headers, body).await?, now)
     }
 }
 
@@ -215,9 +217,9 @@ fn parse_token_response(text: &str, now: SystemTime) -> Result<ExpiringValue<Cre
     // The parser's message could quote the token.
     let token: TokenResponse = serde_json::from_str(text)
         .map_err(|_| auth_failure("the token endpoint returned no access token"))?;
-    let end = token.expires_in.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
+    let expiry = token.expires_in.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
     let token = Credential::new(&token.access_token).filter(Credential::is_header_safe);
-    Ok((token.ok_or_else(|| auth_failure("the token endpoint returned an empty access token"))?, end))
+    Ok((token.ok_or_else(|| auth_failure("the token endpoint returned an empty access token"))?, expiry))
 }
 
 /// The signed JWT with which a service account requests a token.

@@ -19,8 +19,8 @@ fn find_source(
     environment: &[(&str, &str)],
     machine: &Path,
 ) -> Result<(GoogleCredentialSource, String), String> {
-    let look = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    GoogleCredentialSource::find(&CloudEnvironment { environment: &look, dmi_folder: machine })
+    let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    GoogleCredentialSource::find(&CloudEnvironment { environment: &lookup, dmi_folder: machine })
 }
 
 fn write_credentials_file(folder: &tempfile::TempDir, value: &serde_json::Value) -> String {
@@ -77,7 +77,7 @@ async fn service_account_token_is_cached() {
 async fn user_login_exchanges_refresh_token() {
     let refusal = r#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#;
     let host = TestHost::start(vec![
-        ("POST /gone", 400, refusal.into()),
+        ("POST /revoked", 400, refusal.into()),
         ("POST /token", 200, r#"{"access_token":"t"}"#.into()),
     ]);
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ async fn user_login_exchanges_refresh_token() {
     assert!(host.requests()[0].ends_with(
         "grant_type=refresh_token&client_id=id&client_secret=planted-secret&refresh_token=planted%2Frefresh"
     ));
-    let path = write_credentials_file(&folder, &login("/gone"));
+    let path = write_credentials_file(&folder, &login("/revoked"));
     let (source, _) = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap();
     let failure = GoogleTokens::new(source).token(UNIX_EPOCH).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Auth);
@@ -118,14 +118,14 @@ async fn metadata_host_is_used_only_on_gcp() {
     assert!(find_source(&[], machine.path()).unwrap_err().contains("no GOOGLE_APPLICATION_CREDENTIALS"));
     std::fs::write(machine.path().join("product_name"), "Google Compute Engine\n").unwrap();
     assert!(matches!(find_source(&[], machine.path()), Ok((GoogleCredentialSource::Metadata { .. }, _))));
-    let gone = GoogleTokens::new(GoogleCredentialSource::Metadata { host: "127.0.0.1:1".into() });
-    assert_eq!(gone.token(UNIX_EPOCH).await.unwrap_err().class, FailureClass::Unreachable);
+    let unreachable = GoogleTokens::new(GoogleCredentialSource::Metadata { host: "127.0.0.1:1".into() });
+    assert_eq!(unreachable.token(UNIX_EPOCH).await.unwrap_err().class, FailureClass::Unreachable);
 }
 
 #[test]
 fn credentials_file_error_omits_content() {
     let folder = tempfile::tempdir().unwrap();
-    for (value, words) in [
+    for (value, expected) in [
         (json!({"type": "external_account", "private_key": "planted"}), "unsupported credentials type"),
         (json!({"type": "service_account", "client_email": "e"}), "no `private_key`"),
         (json!({"type": "authorized_user", "token_uri": "https://evil.example/token"}), "googleapis.com"),
@@ -135,7 +135,7 @@ fn credentials_file_error_omits_content() {
     ] {
         let path = write_credentials_file(&folder, &value);
         let why = find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)], folder.path()).unwrap_err();
-        assert!(why.contains(words) && !why.contains("planted"), "{why}");
+        assert!(why.contains(expected) && !why.contains("planted"), "{why}");
     }
     assert!(find_source(&[("GOOGLE_APPLICATION_CREDENTIALS", "/no/such")], folder.path()).is_err());
 }

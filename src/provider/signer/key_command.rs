@@ -16,13 +16,13 @@ use crate::provider::{Credential, OutgoingRequest};
 
 type SharedRun = Shared<BoxFuture<'static, Result<Credential, Failure>>>;
 
-/// A rejected key does not rerun a command that ran more recently: it would print the same key.
+/// If the command ran more recently than this, a rejected key does not rerun it: it would print the same key.
 const MIN_RERUN_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(in crate::provider) struct KeyCommand {
     command: Vec<String>,
     placement: KeyPlacement,
-    /// How long a printed key is valid; `None` is indefinitely.
+    /// How long a printed key is valid; `None` means indefinitely.
     key_lifetime: Option<Duration>,
     /// The last run and its start. Outlives an attempt that gives up, so that the next one waits for the same
     /// run.
@@ -31,7 +31,7 @@ pub(in crate::provider) struct KeyCommand {
 
 impl fmt::Debug for KeyCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Command").field(&self.command.first()).finish()
+        f.debug_tuple("KeyCommand").field(&self.command.first()).finish()
     }
 }
 
@@ -44,14 +44,18 @@ impl KeyCommand {
         Self { command, placement, key_lifetime, running: Mutex::new(None) }
     }
 
-    /// Forgets a rejected key, so that the next use runs the command again. Returns whether that, or another
-    /// run since then, may yield another key.
-    pub(super) fn try_renew(&self, refused: &[Credential], now: SystemTime) -> bool {
+    /// Forgets a rejected key, so that the next use runs the command again. Returns whether that run, or one
+    /// that another call has started since, may print another key.
+    pub(super) fn try_renew(&self, rejected: &[Credential], now: SystemTime) -> bool {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let other = |key: &Credential| refused.iter().all(|refused| refused.expose() != key.expose());
+        let other = |key: &Credential| rejected.iter().all(|rejected| rejected.expose() != key.expose());
         match running.as_ref() {
             Some((_, run)) if run.peek().is_none_or(|ended| ended.as_ref().is_ok_and(other)) => true,
-            Some((begun, _)) if now.duration_since(*begun).unwrap_or_default() < MIN_RERUN_INTERVAL => false,
+            Some((started_at, _))
+                if now.duration_since(*started_at).unwrap_or_default() < MIN_RERUN_INTERVAL =>
+            {
+                false
+            }
             _ => {
                 *running = None;
                 true
@@ -62,12 +66,12 @@ impl KeyCommand {
     /// The current run; starts one if there is none or the key has expired.
     fn current_run(&self, now: SystemTime) -> SharedRun {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = |begun: SystemTime| {
+        let is_expired = |started_at: SystemTime| {
             self.key_lifetime
-                .is_some_and(|lifetime| now.duration_since(begun).unwrap_or_default() >= lifetime)
+                .is_some_and(|lifetime| now.duration_since(started_at).unwrap_or_default() >= lifetime)
         };
         match running.as_ref() {
-            Some((begun, run)) if !ended(*begun) => run.clone(),
+            Some((started_at, run)) if !is_expired(*started_at) => run.clone(),
             _ => running.insert((now, run_for_key(self.command.clone()).boxed().shared())).1.clone(),
         }
     }
@@ -162,13 +166,13 @@ mod tests {
             let now = NOW + Duration::from_secs(seconds);
             command.authorize(&mut empty_request(), now).await.unwrap()[0].expose().to_owned()
         }
-        let refused = |key| [Credential::new(key).unwrap()];
+        let rejected = |key| [Credential::new(key).unwrap()];
         let command = KeyCommand::new(command_args(&["sh", "-c", &script]), KeyPlacement::Bearer, None);
         assert_eq!(key_at(&command, 0).await, "1");
-        assert!(!command.try_renew(&refused("1"), at(59)), "it has just run");
-        assert!(command.try_renew(&refused("1"), at(60)));
+        assert!(!command.try_renew(&rejected("1"), at(59)), "it has just run");
+        assert!(command.try_renew(&rejected("1"), at(60)));
         assert_eq!(key_at(&command, 60).await, "2");
-        assert!(command.try_renew(&refused("1"), at(61)), "another call has rerun it since");
+        assert!(command.try_renew(&rejected("1"), at(61)), "another call has rerun it since");
         assert_eq!(key_at(&command, 9999).await, "2");
         let expiring = KeyCommand::new(
             command_args(&["sh", "-c", &script]),

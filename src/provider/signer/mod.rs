@@ -53,13 +53,11 @@ impl Signer {
             }
         }
     }
-}
 
-impl Signer {
-    /// Whether a retry may get other credentials than the rejected ones.
-    pub(super) fn try_renew(&self, refused: &[Credential], now: SystemTime) -> bool {
+    /// Discards rejected credentials, if possible. Returns whether a retry may get other ones.
+    pub(super) fn try_renew(&self, rejected: &[Credential], now: SystemTime) -> bool {
         match self {
-            Self::Command(command) => command.try_renew(refused, now),
+            Self::Command(command) => command.try_renew(rejected, now),
             Self::Aws(_) | Self::Google(_) => false,
         }
     }
@@ -81,11 +79,11 @@ impl fmt::Debug for SharedSigner {
     }
 }
 
-/// The environment that cloud credentials are searched in.
+/// Where to look for cloud credentials.
 #[derive(Clone, Copy)]
 pub(super) struct CloudEnvironment<'a> {
     pub(super) environment: &'a dyn Environment,
-    /// Where Linux exposes the machine's vendor and model.
+    /// The directory in which Linux exposes the machine's vendor and model.
     pub(super) dmi_folder: &'a Path,
 }
 

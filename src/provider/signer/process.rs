@@ -11,10 +11,11 @@ use crate::provider::Credential;
 
 pub(super) const PROCESS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes read of each of stdout and stderr.
+/// Maximum number of bytes read from each of stdout and stderr.
 const MAX_OUTPUT_BYTES: u64 = 256 << 10;
 
-/// A program's stdout. Its stderr is shown only if it fails, shortened and with secrets removed.
+/// Runs a program and returns its stdout. If it fails, the error message contains the first line of its
+/// stderr, shortened and with secrets removed.
 pub(super) async fn capture_stdout(command: &[String], limit: Duration) -> Result<String, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(auth_failure("the key command is empty"));
@@ -29,8 +30,8 @@ pub(super) async fn capture_stdout(command: &[String], limit: Duration) -> Resul
     let mut child =
         process.spawn().map_err(|error| auth_failure(format!("cannot start `{program}`: {error}")))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let whole = async { tokio::join!(read_pipe(stdout), read_pipe(stderr), child.wait()) };
-    let Ok((stdout, stderr, status)) = tokio::time::timeout(limit, whole).await else {
+    let run = async { tokio::join!(read_pipe(stdout), read_pipe(stderr), child.wait()) };
+    let Ok((stdout, stderr, status)) = tokio::time::timeout(limit, run).await else {
         let message = format!("`{program}` timed out after {} s", limit.as_secs());
         return Err(Failure::new(FailureClass::Timeout, FailurePhase::Connect, message));
     };

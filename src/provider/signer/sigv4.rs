@@ -22,7 +22,7 @@ pub(in crate::provider) struct AwsKeys {
 /// The signing name of Bedrock's runtime service.
 const SIGNING_SERVICE: &str = "bedrock";
 
-/// Adds the signature headers. Signs every header that is set so far.
+/// Adds the signature headers. Signs every header that has been set so far.
 pub(super) fn sign_request(
     outgoing: &mut OutgoingRequest,
     keys: &AwsKeys,

@@ -15,13 +15,13 @@ use crate::route::{
     Availability, BudgetExceeded, CallNotice, CapacityLimit, SkipReason, StopReason, Unavailable, to_millis,
 };
 
-/// A call that waits longer reports it.
+/// A call that waits longer than this reports it.
 const QUEUE_NOTICE_DELAY: Duration = Duration::from_secs(1);
 
 impl CallExecution<'_> {
     /// Requests a permit for this candidate; `None`, with the reason recorded, if it cannot start.
     pub(super) async fn admit(&mut self, index: usize) -> Option<Permit> {
-        // A permit that another candidate queued for is released.
+        // A permit that was queued for another candidate is released.
         if let Some((_, permit)) = self.queued_permit.take().filter(|(queued, _)| *queued == index) {
             return Some(permit);
         }
@@ -50,7 +50,7 @@ impl CallExecution<'_> {
         self.record_wait(started);
     }
 
-    /// Attempts that count toward the maximum: without 429s, if the router waits for limits.
+    /// Number of attempts that count toward the maximum. If the router waits for limits, 429s do not count.
     pub(super) fn counted_attempts(&self) -> usize {
         let uncounted: usize =
             self.candidates.iter().map(|candidate| candidate.uncounted_rate_limits as usize).sum();
@@ -58,7 +58,7 @@ impl CallExecution<'_> {
     }
 
     /// Waits until a candidate at a limit can start, another one becomes available, or half of the remaining
-    /// time is over. A candidate that can start keeps its permit until its turn.
+    /// time has passed. A candidate that can start keeps its permit until its turn.
     pub(super) async fn wait_in_queue(&mut self) {
         // Do not hold one permit while waiting for another.
         self.queued_permit = None;
@@ -69,7 +69,7 @@ impl CallExecution<'_> {
             self.admission_failure.get_or_insert(StopReason::AtLimit);
             return;
         }
-        let ready = self.time_until_available().map(|wait| started + wait);
+        let available_at = self.time_until_available().map(|wait| started + wait);
         let (limiter, request, stats_key) = (&self.router.limiter, self.request, &self.stats_key);
         let targets = limited.iter().map(|(index, ..)| (*index, self.candidates[*index].target));
         let mut waiting: FuturesUnordered<_> =
@@ -81,13 +81,13 @@ impl CallExecution<'_> {
         let end = max_wait.map(|max_wait| started + max_wait);
         let mut notice_at = Some(started + QUEUE_NOTICE_DELAY);
         let first = loop {
-            let until = notice_at.into_iter().chain(end).chain(ready).min();
+            let until = notice_at.into_iter().chain(end).chain(available_at).min();
             tokio::select! {
                 first = waiting.next() => break first,
                 () = sleep_until(until.unwrap_or(started)), if until.is_some() => {}
             }
             let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-            if is_past(ready) {
+            if is_past(available_at) {
                 drop(waiting);
                 return self.record_wait(started);
             }
@@ -95,8 +95,8 @@ impl CallExecution<'_> {
                 break None;
             }
             notice_at = None;
-            if let Some((_, model, full)) = limited.first() {
-                self.observer.on_notice(&CallNotice::WaitingForLimit { model, full });
+            if let Some((_, model, limit)) = limited.first() {
+                self.observer.on_notice(&CallNotice::WaitingForLimit { model, full: limit });
             }
         };
         drop(waiting);
@@ -107,30 +107,31 @@ impl CallExecution<'_> {
                 self.queued_permit = self.record_admission(index, admission).map(|permit| (index, permit));
             }
             None => {
-                for (index, _, full) in limited {
-                    self.drop_limited(index, full);
+                for (index, _, limit) in limited {
+                    self.drop_limited(index, limit);
                 }
                 self.admission_failure.get_or_insert(StopReason::AtLimit);
             }
         }
     }
 
-    /// Candidates at a limit, without those whose rate window stays full for longer than `max_wait`.
+    /// Candidates at a limit that the call can queue for. Excludes those whose rate limit has no capacity
+    /// within `max_wait`.
     fn queueable_candidates(&mut self, max_wait: Option<Duration>) -> Vec<(usize, ModelRef, CapacityLimit)> {
         let now = self.router.health.now();
         let latest = max_wait.map(|max_wait| now.saturating_add(to_millis(max_wait)));
         let mut queueable = Vec::new();
         for index in 0..self.candidates.len() {
             let candidate = &self.candidates[index];
-            let Some((full, until)) = candidate.limit.clone().filter(|_| !candidate.is_excluded) else {
+            let Some((limit, until)) = candidate.limit.clone().filter(|_| !candidate.is_excluded) else {
                 continue;
             };
             let is_rate_limit =
-                matches!(full, CapacityLimit::RequestsPerMinute(_) | CapacityLimit::TokensPerMinute(_));
+                matches!(limit, CapacityLimit::RequestsPerMinute(_) | CapacityLimit::TokensPerMinute(_));
             if is_rate_limit && latest.is_some_and(|latest| until > latest) {
-                self.drop_limited(index, full);
+                self.drop_limited(index, limit);
             } else {
-                queueable.push((index, self.candidates[index].target.model_ref.clone(), full));
+                queueable.push((index, self.candidates[index].target.model_ref.clone(), limit));
             }
         }
         queueable
@@ -148,16 +149,16 @@ impl CallExecution<'_> {
         until.min().map(|until| Duration::from_millis(u64::try_from(until - now).unwrap_or(0)))
     }
 
-    /// Excludes a candidate whose limit takes too long.
-    fn drop_limited(&mut self, index: usize, full: CapacityLimit) {
+    /// Excludes a candidate whose limit has no capacity soon enough.
+    fn drop_limited(&mut self, index: usize, limit: CapacityLimit) {
         self.candidates[index].is_excluded = true;
         let model = self.candidates[index].target.model_ref.clone();
         self.skipped.retain(|(skipped, _)| *skipped != model);
-        self.skipped.push((model, SkipReason::Unavailable(Unavailable::AtLimit(full), Duration::ZERO)));
+        self.skipped.push((model, SkipReason::Unavailable(Unavailable::AtLimit(limit), Duration::ZERO)));
     }
 
-    /// Whether the retry budget allows this attempt. The first attempt of a call is always allowed, but a
-    /// last resort spends budget too.
+    /// Whether the retry budget allows this attempt. The first attempt of a call is always allowed, but as a
+    /// last resort it spends budget too.
     pub(super) fn try_spend_retry(&mut self, next: &NextStep) -> bool {
         let candidate = &mut self.candidates[next.index];
         let is_last_resort = next.role == AttemptRole::LastResort;
@@ -181,10 +182,10 @@ impl CallExecution<'_> {
     fn record_admission(&mut self, index: usize, admission: AdmissionOutcome) -> Option<Permit> {
         match admission {
             AdmissionOutcome::Admitted(permit) => return Some(permit),
-            AdmissionOutcome::AtLimit(full, until) => self.candidates[index].limit = Some((full, until)),
-            AdmissionOutcome::BudgetExceeded(over) => {
-                self.skip_candidate(index, SkipReason::BudgetExceeded(over));
-                self.record_budget_exceeded(over);
+            AdmissionOutcome::AtLimit(limit, until) => self.candidates[index].limit = Some((limit, until)),
+            AdmissionOutcome::BudgetExceeded(exceeded) => {
+                self.skip_candidate(index, SkipReason::BudgetExceeded(exceeded));
+                self.record_budget_exceeded(exceeded);
             }
             AdmissionOutcome::PriceUnknown => self.skip_candidate(index, SkipReason::PriceUnknownForBudget),
         }
@@ -196,18 +197,18 @@ impl CallExecution<'_> {
         let candidate = &mut self.candidates[index];
         candidate.is_excluded = true;
         let model = &candidate.target.model_ref;
-        // If no candidate is left, the call's error says why.
+        // If no candidate is left, the call's error gives the reason.
         if self.candidates.iter().any(|candidate| !candidate.is_excluded) {
             self.observer.on_notice(&CallNotice::Skipped { model, skip: &skip });
         }
         self.skipped.push((model.clone(), skip));
     }
 
-    /// Keeps the denial with the lowest cost, which says most.
-    fn record_budget_exceeded(&mut self, over: BudgetExceeded) {
+    /// Keeps the denial with the lowest cost, which is the most informative one.
+    fn record_budget_exceeded(&mut self, exceeded: BudgetExceeded) {
         match self.admission_failure {
-            Some(StopReason::BudgetExceeded(other)) if other.cost <= over.cost => {}
-            _ => self.admission_failure = Some(StopReason::BudgetExceeded(over)),
+            Some(StopReason::BudgetExceeded(other)) if other.cost <= exceeded.cost => {}
+            _ => self.admission_failure = Some(StopReason::BudgetExceeded(exceeded)),
         }
     }
 }

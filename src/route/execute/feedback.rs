@@ -17,8 +17,8 @@ use crate::route::{BreakerOpened, Cooldown, HealthSignal, reaction_to};
 const MIN_TOKENS_FOR_RATE: u64 = 8;
 
 impl CallExecution<'_> {
-    /// Whether a caller's time limit or the shared deadline, not the candidate's own timeout, ended the
-    /// attempt.
+    /// Whether the caller's time limit or the shared deadline ended the attempt, rather than the candidate's
+    /// own timeout.
     fn is_cut_by_caller(&self, next: &NextStep, failure: &Failure) -> bool {
         let duration = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.duration);
         failure.class == FailureClass::Timeout
@@ -33,22 +33,22 @@ impl CallExecution<'_> {
         &self,
         next: &NextStep,
         first: Option<Duration>,
-        whole: Duration,
+        total: Duration,
         usage: &Usage,
     ) {
-        let times = latencies_ms(first, whole, usage);
+        let latencies_ms = latencies_ms(first, total, usage);
         let feedback = AttemptFeedback {
             role: next.role,
             signal: HealthSignal::Success,
             cooldown: Cooldown::None,
             class: None,
             retry_after: None,
-            latencies_ms: times,
+            latencies_ms,
         };
         let (health, target) = (&self.router.health, self.candidates[next.index].target);
         match next.role {
             AttemptRole::Ordinary => health.record_feedback(target, feedback),
-            // Other calls wait to see the breaker close.
+            // Other calls are waiting for the breaker to close, and an acknowledged write is not delayed.
             AttemptRole::Probe | AttemptRole::LastResort => {
                 drop(health.record_feedback_with_ack(target, feedback));
             }
@@ -97,7 +97,7 @@ impl CallExecution<'_> {
         reaction.can_fail_over
     }
 
-    /// Reports the breakers that this call opened; their writes are done or about to be.
+    /// Reports the breakers that this call opened, once the results are written.
     pub(super) async fn report_opened_breakers(&mut self) {
         for (model, class, ack) in std::mem::take(&mut self.breaker_acks) {
             if let (Ok(Some(BreakerTransition::Opened(time))), Some(callback)) =
@@ -122,11 +122,11 @@ impl CallExecution<'_> {
     }
 }
 
-/// Milliseconds to the first token and per token after it, where measurable.
-fn latencies_ms(first: Option<Duration>, whole: Duration, usage: &Usage) -> [Option<f64>; 2] {
+/// Milliseconds to the first token, and per token after it; `None` where not measurable.
+fn latencies_ms(first: Option<Duration>, total: Duration, usage: &Usage) -> [Option<f64>; 2] {
     let Some(first) = first else { return [None, None] };
-    let milliseconds = |span: Duration| span.as_secs_f64() * 1000.0;
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
     let tokens = usage.output_tokens.filter(|tokens| *tokens >= MIN_TOKENS_FOR_RATE);
-    let token = tokens.map(|tokens| milliseconds(whole.saturating_sub(first)) / tokens as f64);
+    let token = tokens.map(|tokens| milliseconds(total.saturating_sub(first)) / tokens as f64);
     [Some(milliseconds(first)), token]
 }

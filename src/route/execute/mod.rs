@@ -32,7 +32,7 @@ use next_step::NextStep;
 use preconnect::Preconnector;
 use timeouts::probe_lease;
 
-/// Maximum number of attempts of a call with this many candidates.
+/// Maximum number of attempts for a call with this many candidates.
 pub(crate) fn max_attempts(candidates: usize) -> usize {
     (candidates + 2).max(6)
 }
@@ -44,13 +44,14 @@ struct CandidateState<'a> {
     attempts: u32,
     /// Set once no further attempt is allowed.
     is_excluded: bool,
-    /// Attempts refused with 429 that a router that waits for limits does not count.
+    /// Attempts that got a 429 and do not count, because the router waits for limits.
     uncounted_rate_limits: u32,
     /// Whether the last attempt was one of those.
     is_rate_limited: bool,
     /// Earliest retry, after a failure that allows one.
     retry_at: Option<Instant>,
-    /// The limit that kept it from starting, and the latest end of that limit in milliseconds since 1970.
+    /// The limit that kept it from starting, and when capacity is free at the latest, in milliseconds since
+    /// 1970.
     limit: Option<(CapacityLimit, i64)>,
     /// Whether its next attempt was already paid for from the retry budget.
     has_retry_credit: bool,
@@ -75,14 +76,14 @@ pub(super) struct CallExecution<'a> {
     max_attempts: usize,
     start: Instant,
     first_token: Option<Duration>,
-    /// Text that the user has seen; after that, failover restarts the answer.
+    /// Text that the user has seen. If there is any, failover restarts the answer.
     shown_text: String,
-    /// Candidates that were unavailable while another one was available.
+    /// Candidates that the execution skipped, with the reason.
     skipped: Vec<(ModelRef, SkipReason)>,
     /// Pending breaker transitions of this call's attempts.
     breaker_acks: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<BreakerTransition>>)>,
     preconnector: Preconnector,
-    /// A candidate that got through the queue, and its permit.
+    /// A candidate that got through its queue, and its permit.
     queued_permit: Option<(usize, Permit)>,
     /// Why a candidate could not be tried at all.
     admission_failure: Option<StopReason>,
@@ -204,9 +205,11 @@ impl<'a> CallExecution<'a> {
                 continue;
             }
             let target = self.candidates[next.index].target;
-            if next.role == AttemptRole::LastResort {
-                self.observer
-                    .on_notice(&CallNotice::LastResort { model: &target.model_ref, wait: next.wait });
+            if next.role == AttemptRole::LastResort
+                && let Some(skip) = self.unavailable_reason(next.index)
+            {
+                let (model, skip) = (&target.model_ref, &skip);
+                self.observer.on_notice(&CallNotice::LastResort { model, skip, wait: next.wait });
             }
             if !next.wait.is_zero() {
                 let started = Instant::now();
@@ -221,14 +224,14 @@ impl<'a> CallExecution<'a> {
             let probe = if next.role == AttemptRole::Probe {
                 match self.router.health.acquire_probe(target, &self.options.id, probe_lease()).await {
                     Some(probe) => Some(probe),
-                    // Another call was faster, so check availability again.
+                    // Another call acquired it first, so check availability again.
                     None => continue,
                 }
             } else {
                 None
             };
             let record = self.run_attempt(&next, permit, probe.as_ref()).await;
-            // The feedback of the attempt is recorded right below.
+            // The attempt's feedback is recorded below.
             if let Some(probe) = probe {
                 probe.complete();
             }
@@ -251,7 +254,7 @@ impl<'a> CallExecution<'a> {
     }
 
     fn call_error(&self, why: StopReason, last: Option<(usize, Failure)>) -> CallError {
-        // A user who saw part of an answer must learn that it is incomplete, whatever ended the call.
+        // A user who has seen part of an answer must learn that it is incomplete.
         let why = if self.shown_text.is_empty() || why == StopReason::CallerTimeout {
             why
         } else {
@@ -270,7 +273,7 @@ impl<'a> CallExecution<'a> {
         mut permit: Permit,
         probe: Option<&BreakerProbe>,
     ) -> ExchangeRecord {
-        let timers = self.attempt_timeouts(next);
+        let timeouts = self.attempt_timeouts(next);
         let candidate = &mut self.candidates[next.index];
         candidate.attempts += 1;
         candidate.retry_at = None;
@@ -306,40 +309,40 @@ impl<'a> CallExecution<'a> {
             observer.on_event(event);
         };
         let exchange =
-            exchange(&*self.router.transport, target, &adapted, self.options.stream, timers, &mut sink);
+            exchange(&*self.router.transport, target, &adapted, self.options.stream, timeouts, &mut sink);
         let preconnect = self.preconnector.preconnect_next(
             self.router,
             &self.candidates,
-            timers.first_token,
+            timeouts.first_token,
             &has_content,
         );
         let work = async {
             match select(pin!(exchange), pin!(preconnect)).await {
-                Either::Left((exchanged, _)) => exchanged,
+                Either::Left((record, _)) => record,
                 Either::Right((never, _)) => match never {},
             }
         };
-        let exchanged = permit.run(work).await;
-        let usage = attempt_usage(&exchanged, &adapted.request);
+        let record = permit.run(work).await;
+        let usage = attempt_usage(&record, &adapted.request);
         let cost = usage.map_or(Cost::ZERO, |usage| usage_cost(target, &usage));
-        let failure = exchanged.outcome.as_ref().err().cloned();
+        let failure = record.outcome.as_ref().err().cloned();
         let is_rate_limited =
             failure.as_ref().is_some_and(|failure| failure.class == FailureClass::RateLimited);
         permit.settle(&AttemptSettlement { is_answered: failure.is_none(), is_rate_limited, usage, cost });
         if failure.is_none() {
             self.router.retry_budget.credit_success();
-            self.first_token = exchanged.first_content.map(|first| start_offset + first);
+            self.first_token = record.first_content.map(|first| start_offset + first);
         }
         self.attempts.push(Attempt {
             model_ref: target.model_ref.clone(),
             is_simulated: target.provider.simulated,
             start_offset,
-            duration: exchanged.duration,
+            duration: record.duration,
             usage,
             cost,
             failure,
-            account: exchanged.account.clone(),
+            account: record.account.clone(),
         });
-        exchanged
+        record
     }
 }

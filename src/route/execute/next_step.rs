@@ -10,18 +10,19 @@ use crate::route::{Availability, CallNotice, HealthStore, RetryWhen, SkipReason,
 
 pub(super) struct NextStep {
     pub(super) index: usize,
+    /// Time to wait before the attempt.
     pub(super) wait: Duration,
     pub(super) role: AttemptRole,
     /// Number of other candidates that could be tried immediately.
     pub(super) other_available: usize,
     /// Whether every candidate is at a limit and the call should queue.
     pub(super) is_queueing: bool,
-    /// Whether the provider requested the wait and the router waits for limits; then the attempt is not a
-    /// retry.
+    /// Whether the provider requested the wait and the router waits for limits. Such an attempt does not
+    /// count as a retry.
     pub(super) is_rate_limit_wait: bool,
 }
 
-/// A candidate at a limit ranks ahead of one that becomes available later than this for other reasons.
+/// A candidate at a limit ranks ahead of candidates that take longer than this to become available.
 const MAX_RANKED_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
 impl NextStep {
@@ -38,8 +39,9 @@ impl NextStep {
 }
 
 impl CallExecution<'_> {
-    /// Chooses the next step: an untried available candidate in order, or first the one that just failed if
-    /// the policy says `when: first`. If none is available, the candidate that becomes available soonest.
+    /// Chooses the next step: the first untried candidate that is available, or else the candidate that
+    /// becomes available soonest. With `when: first`, a retry of the candidate that just failed comes before
+    /// both. `None` if no attempt is left.
     pub(super) fn next_step(&mut self, last: Option<usize>) -> Option<NextStep> {
         let availabilities = self.untried_availability();
         let mut next = self.choose_step(last, &availabilities)?;
@@ -90,8 +92,8 @@ impl CallExecution<'_> {
                 return None;
             }
             let available_in = duration_until(*until, now);
-            // Only a wait that the provider requested is worth it, because then the model will answer. If it
-            // is too long, the model is called at once, unless the router waits for limits.
+            // Waiting is worthwhile only if the provider requested it, because then the model will answer. If
+            // the wait is too long, the model is called immediately, unless the router waits for limits.
             let is_retry_after = *why == Unavailable::RetryAfter;
             let wait = match rate_limit_wait.filter(|_| is_retry_after) {
                 Some(rate_limit_wait) => available_in.min(rate_limit_wait),
@@ -120,6 +122,16 @@ impl CallExecution<'_> {
     /// Availability of the candidates that have not been tried.
     pub(super) fn untried_availability(&self) -> Vec<(usize, Availability)> {
         untried_availability(&self.router.health, &self.candidates)
+    }
+
+    /// Why an untried candidate is unavailable; `None` if it is available by now.
+    pub(super) fn unavailable_reason(&self, index: usize) -> Option<SkipReason> {
+        match self.untried_availability().into_iter().find(|(untried, _)| *untried == index)?.1 {
+            Availability::Unavailable { until, why } => {
+                Some(SkipReason::Unavailable(why, duration_until(until, self.router.health.now())))
+            }
+            _ => None,
+        }
     }
 
     /// Reports, once each, the unavailable candidates that precede the chosen one.
@@ -151,8 +163,8 @@ pub(super) fn untried_availability(
     let untried: Vec<usize> = (0..candidates.len()).filter(|index| candidates[*index].is_untried()).collect();
     let availabilities = health.availability(untried.iter().map(|index| candidates[*index].target));
     let limited = |index: usize| {
-        let (full, until) = candidates[index].limit.clone()?;
-        Some(Availability::Unavailable { until, why: Unavailable::AtLimit(full) })
+        let (limit, until) = candidates[index].limit.clone()?;
+        Some(Availability::Unavailable { until, why: Unavailable::AtLimit(limit) })
     };
     untried
         .into_iter()

@@ -1,4 +1,4 @@
-//! Work that is not a call along a route, under the same limits and budgets.
+//! Runs work other than route calls under the same limits and budgets.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -26,26 +26,28 @@ impl Router {
         limit: Duration,
     ) -> Result<Result<EmbeddingResponse, Failure>, StopReason> {
         // For limits and budget, embeddings count as a prompt without output.
-        let amount = Request { max_output_tokens: Some(0), ..Request::from_prompt(request.texts.concat()) };
+        let equivalent =
+            Request { max_output_tokens: Some(0), ..Request::from_prompt(request.texts.concat()) };
         let usage_of = |response: &EmbeddingResponse| (response.usage, usage_cost(target, &response.usage));
         let (policy, deadline) = (RoutePolicy::default(), Instant::now() + limit);
         let (mut attempts, mut counted, mut previous) = (0, 0, None::<Failure>);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let work = embed_texts(&*self.transport, target, request, left);
-            let failure = match self.run_metered(target, &amount, left, work, usage_of).await? {
+            let failure = match self.run_metered(target, &equivalent, left, work, usage_of).await? {
                 Ok(response) => return Ok(Ok(response)),
                 Err(failure) => failure,
             };
-            // If the last exchange timed out because little time was left, the earlier failure says more.
-            let is_late = failure.class == FailureClass::Timeout;
-            if let Some(previous) = previous.take_if(|_| is_late) {
+            // If the last exchange timed out because little time was left, the earlier failure is more
+            // informative.
+            let is_timeout = failure.class == FailureClass::Timeout;
+            if let Some(previous) = previous.take_if(|_| is_timeout) {
                 return Ok(Err(previous));
             }
             let can_retry =
                 reaction_to(failure.class, &policy, false).can_retry && failure.should_retry != Some(false);
-            let waits = self.limiter.wait_for_limits && failure.class == FailureClass::RateLimited;
-            counted += u32::from(!waits);
+            let is_uncounted = self.limiter.wait_for_limits && failure.class == FailureClass::RateLimited;
+            counted += u32::from(!is_uncounted);
             let delay = {
                 let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
                 full_jitter_delay(&policy.retry, attempts, &mut rng)
@@ -59,8 +61,8 @@ impl Router {
         }
     }
 
-    /// Runs work at a model once limits and budget allow it, waiting at most `max_wait` for limits. `request`
-    /// estimates the work's tokens and cost for admission; `usage_of` reports the actual ones.
+    /// Runs work that uses a model once limits and budget allow it, waiting at most `max_wait` for limits.
+    /// The work's tokens and cost are estimated from `request` for admission; `usage_of` returns the actual ones.
     ///
     /// The outer error means that the work was not started.
     pub async fn run_metered<T>(
@@ -80,7 +82,7 @@ impl Router {
         let mut permit = match admission {
             AdmissionOutcome::Admitted(permit) => permit,
             AdmissionOutcome::AtLimit(..) => return Err(StopReason::AtLimit),
-            AdmissionOutcome::BudgetExceeded(over) => return Err(StopReason::BudgetExceeded(over)),
+            AdmissionOutcome::BudgetExceeded(exceeded) => return Err(StopReason::BudgetExceeded(exceeded)),
             AdmissionOutcome::PriceUnknown => return Err(StopReason::NoCandidate),
         };
         let result = permit.run(work).await;
@@ -144,8 +146,8 @@ mod tests {
         );
         assert_eq!(run_embed(replies(), 60, false).await, (false, 2));
         assert_eq!(run_embed(replies(), 30, true).await, (false, 2), "stops at the time limit");
-        let hasty = || status_reply_with(429, vec![("retry-after", "0".to_owned())], "{}");
-        let (is_ok, requests) = run_embed((0..99).map(|_| hasty()).collect(), 60, true).await;
+        let without_delay = || status_reply_with(429, vec![("retry-after", "0".to_owned())], "{}");
+        let (is_ok, requests) = run_embed((0..99).map(|_| without_delay()).collect(), 60, true).await;
         assert!(
             !is_ok && requests < 60,
             "retries must back off even with `retry-after: 0`: {requests} requests"

@@ -12,7 +12,7 @@ use crate::route::StopReason;
 /// Sharing the deadline among candidates does not shorten a first-token timeout below this.
 const MIN_FIRST_TOKEN_SHARE: Duration = Duration::from_secs(5);
 
-/// Default time to the first content.
+/// Default timeout for the first content.
 const FIRST_TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Default for models that reason before they answer.
@@ -21,13 +21,13 @@ const FIRST_TOKEN_TIMEOUT_REASONING: Duration = Duration::from_secs(120);
 /// Default for local servers, where the first call may have to load the model.
 const FIRST_TOKEN_TIMEOUT_LOCAL: Duration = Duration::from_secs(300);
 
-/// For the probe of a half-open breaker, because a user is waiting for it.
+/// Maximum for the probe of a half-open breaker; short, because a user is waiting for it.
 const FIRST_TOKEN_TIMEOUT_PROBE: Duration = Duration::from_secs(10);
 
-/// Longest total wait for 429s of a router that waits for limits, if the caller set no limit.
+/// Maximum total wait after 429s per call, if the router waits for limits and the caller set no time limit.
 const MAX_RATE_LIMIT_WAIT: Duration = Duration::from_secs(600);
 
-/// A probe's lease exceeds its first-token timeout by this.
+/// A probe's lease is this much longer than its first-token timeout.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 pub(super) fn probe_lease() -> Duration {
@@ -35,7 +35,7 @@ pub(super) fn probe_lease() -> Duration {
 }
 
 impl CallExecution<'_> {
-    /// The time limit that is used up, if any.
+    /// The time limit that the call has reached, if any.
     pub(super) fn time_limit_reached(&self) -> Option<StopReason> {
         if self.caller_time_left().is_some_and(|left| left.is_zero()) {
             return Some(StopReason::CallerTimeout);
@@ -45,13 +45,13 @@ impl CallExecution<'_> {
             .then_some(StopReason::DeadlineExceeded)
     }
 
-    /// What is left of the caller's own limit; `None` without one.
+    /// Time left before the caller's own limit; `None` if there is none.
     fn caller_time_left(&self) -> Option<Duration> {
         let spent = self.start.elapsed() + self.rate_limited_time;
         self.options.timeout.map(|limit| limit.saturating_sub(spent))
     }
 
-    /// How long a call may still wait for 429s; `None` if the router does not wait for limits.
+    /// How much longer the call may wait after 429s; `None` if the router does not wait for limits.
     pub(super) fn rate_limit_wait_left(&self) -> Option<Duration> {
         let left = || {
             self.caller_time_left()

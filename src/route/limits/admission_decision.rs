@@ -65,7 +65,7 @@ impl fmt::Display for CapacityLimit {
     }
 }
 
-/// What an admitted call holds.
+/// What an admitted call acquires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AdmissionGrant {
     /// A lease on the provider's concurrency.
@@ -101,7 +101,7 @@ impl AdmissionGrant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AdmissionDecision {
     Admit(AdmissionGrant),
-    /// The time is when capacity is free at the latest, in milliseconds since 1970.
+    /// The time is the latest at which capacity becomes free, in milliseconds since 1970.
     AtLimit(CapacityLimit, i64),
     BudgetExceeded(BudgetExceeded),
 }
@@ -143,12 +143,12 @@ pub(super) fn decide_admission(
         let leases = rows.lease_totals(&admission.provider_scope, live_lease_ends(now))?;
         let in_flight = if is_adaptive { leases.count.max(admission.in_flight) } else { leases.count };
         if in_flight + ahead.count >= max {
-            let full = if is_adaptive {
+            let limit = if is_adaptive {
                 CapacityLimit::AdaptiveConcurrency(max)
             } else {
                 CapacityLimit::Concurrency(max)
             };
-            return Ok(AdmissionDecision::AtLimit(full, leases.earliest_expiry));
+            return Ok(AdmissionDecision::AtLimit(limit, leases.earliest_expiry));
         }
         grant.provider_lease = true;
     }
@@ -166,15 +166,15 @@ pub(super) fn decide_admission(
     if has_rate_limit {
         let buckets =
             rows.rate_buckets(&admission.provider_scope, seconds_since(now / 1000 - WINDOW_SECS + 1, now))?;
-        if let Some((full, until)) = check_rate_limits(admission, &buckets, ahead) {
-            return Ok(AdmissionDecision::AtLimit(full, until));
+        if let Some((limit, until)) = check_rate_limits(admission, &buckets, ahead) {
+            return Ok(AdmissionDecision::AtLimit(limit, until));
         }
         grant.rate = true;
     }
     Ok(AdmissionDecision::Admit(grant))
 }
 
-/// Decides, and acquires what an admitted call needs.
+/// Decides whether a call may start, and if so, acquires what it needs.
 pub(super) fn decide_and_acquire(
     rows: &LedgerTables<'_>,
     admission: &AdmissionRequest,
@@ -207,7 +207,7 @@ pub(super) fn lease_scopes(
     [provider, model, reservation].into_iter().flatten()
 }
 
-/// The denial by the daily budget, if any. Sets the reservation or the warning in `grant`.
+/// The daily budget's denial, if any. Sets the reservation or the warning in `grant`.
 fn check_daily_budget(
     rows: &LedgerTables<'_>,
     admission: &AdmissionRequest,
@@ -216,11 +216,11 @@ fn check_daily_budget(
 ) -> SqlResult<Option<AdmissionDecision>> {
     let Some(budget) = admission.daily_budget else { return Ok(None) };
     let spent = rows.spend(&utc_day(now), admission.is_simulated)?.nano_dollars;
-    let over = |cost: u64| spent.saturating_add(cost) > budget.limit;
+    let exceeds_limit = |cost: u64| spent.saturating_add(cost) > budget.limit;
     let is_exceeded = match admission.expected_cost {
         // Free calls are always within the budget.
         Some(0) => false,
-        Some(cost) => over(cost),
+        Some(cost) => exceeds_limit(cost),
         None => spent >= budget.limit,
     };
     let exceeded = BudgetExceeded {
@@ -235,7 +235,7 @@ fn check_daily_budget(
         (OnExceeded::Warn, _) => grant.budget_warning = is_exceeded.then_some(exceeded),
         (OnExceeded::Stop, Some(cost)) => {
             let reserved = rows.lease_totals(admission.reservation_scope(), live_lease_ends(now))?;
-            if over(cost.saturating_add(reserved.nano_dollars)) {
+            if exceeds_limit(cost.saturating_add(reserved.nano_dollars)) {
                 return Ok(Some(AdmissionDecision::AtLimit(
                     CapacityLimit::BudgetReserved,
                     reserved.earliest_expiry,
@@ -248,14 +248,14 @@ fn check_daily_budget(
     Ok(None)
 }
 
-/// The rate limit that is reached, and when enough of it is free again. Calls that have waited longer count
-/// as if they had started.
+/// The rate limit that is reached, and when it has enough capacity again. Calls ahead in the queue count as
+/// if they had started.
 fn check_rate_limits(
     admission: &AdmissionRequest,
     buckets: &[RateBucket],
-    waiting: LeaseTotals,
+    queued: LeaseTotals,
 ) -> Option<(CapacityLimit, i64)> {
-    let wait = |max: i64, needed: i64, ahead: i64, amount_of: fn(&RateBucket) -> i64| {
+    let blocked_until = |max: i64, needed: i64, ahead: i64, amount_of: fn(&RateBucket) -> i64| {
         let mut used = buckets.iter().map(amount_of).sum::<i64>().saturating_add(ahead);
         // A request larger than the whole limit is admitted alone; it would wait forever otherwise.
         let fits = |used: i64| used <= 0 || used.saturating_add(needed) <= max;
@@ -266,17 +266,19 @@ fn check_rate_limits(
             used -= amount_of(bucket);
             fits(used)
         });
-        // If even an empty window does not suffice, the calls ahead in the queue are in the way.
-        Some(freed.map_or(waiting.earliest_expiry, |bucket| (bucket.second + WINDOW_SECS) * 1000))
+        // If even an empty window is not enough, the calls ahead in the queue need the capacity.
+        Some(freed.map_or(queued.earliest_expiry, |bucket| (bucket.second + WINDOW_SECS) * 1000))
     };
-    let limit = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let requests = admission.limits.requests_per_minute.map(u64::from).and_then(|max| {
-        wait(limit(max), 1, limit(waiting.count), |bucket| bucket.requests)
+        blocked_until(signed(max), 1, signed(queued.count), |bucket| bucket.requests)
             .map(|until| (CapacityLimit::RequestsPerMinute(max), until))
     });
     let tokens = admission.limits.tokens_per_minute.and_then(|max| {
-        wait(limit(max), limit(admission.expected_tokens), limit(waiting.tokens), |bucket| bucket.tokens)
-            .map(|until| (CapacityLimit::TokensPerMinute(max), until))
+        blocked_until(signed(max), signed(admission.expected_tokens), signed(queued.tokens), |bucket| {
+            bucket.tokens
+        })
+        .map(|until| (CapacityLimit::TokensPerMinute(max), until))
     });
     requests.into_iter().chain(tokens).max_by_key(|(_, until)| *until)
 }

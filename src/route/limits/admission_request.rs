@@ -1,4 +1,4 @@
-//! What a call needs to be admitted.
+//! What admission needs to know about a call.
 
 use super::permit::LEASE_MS;
 use crate::catalog::{NanoDollars, cost_at_list_price, estimate_input_tokens};
@@ -9,7 +9,7 @@ use crate::route::DailyBudget;
 use crate::route::candidate_estimate::estimate_output_tokens;
 use crate::route::health_store::health_key;
 
-/// Scopes for reservations, and whether they hold simulated money.
+/// Scopes of budget reservations, and whether they hold simulated money.
 pub(super) const RESERVATION_SCOPES: [(&str, bool); 2] = [("money", false), ("simulated money", true)];
 
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ fn model_scope(key: &HealthKey) -> String {
     format!("{}/{} at {}", key.provider, key.model, key.base_url)
 }
 
-/// All scopes of a model's calls, except for money.
+/// All scopes of a model's calls, except budget reservations.
 pub(in crate::route) fn all_scopes(key: &HealthKey) -> [String; 3] {
     [provider_scope(key), queue_scope(key), model_scope(key)]
 }
@@ -92,8 +92,8 @@ pub(in crate::route) fn all_scopes(key: &HealthKey) -> [String; 3] {
 /// Expected usage: the input estimated from the text, and the output limit; without a limit, twice the
 /// route's mean output.
 pub(in crate::route) fn expected_usage(request: &Request, stats: &RouteStatsRow) -> Usage {
-    let (mean, assumed) = estimate_output_tokens(stats, None);
-    let output = request.max_output_tokens.unwrap_or(if assumed { mean } else { mean.saturating_mul(2) });
+    let (mean, is_assumed) = estimate_output_tokens(stats, None);
+    let output = request.max_output_tokens.unwrap_or(if is_assumed { mean } else { mean.saturating_mul(2) });
     Usage {
         input_tokens: Some(estimate_input_tokens(request)),
         output_tokens: Some(output),

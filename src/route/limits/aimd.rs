@@ -18,7 +18,7 @@ fn stored_limit(rows: &LedgerTables<'_>, scope: &str, now: i64) -> SqlResult<Opt
     Ok(rows.adaptive_concurrency(scope)?.filter(|(_, at)| *at <= latest_past_time(now)))
 }
 
-/// `None` if no adaptive limit is in force.
+/// The adaptive limit; `None` if none is in force.
 pub(super) fn current_limit(rows: &LedgerTables<'_>, scope: &str, now: i64) -> SqlResult<Option<u64>> {
     Ok(active_limit(stored_limit(rows, scope, now)?, now))
 }
@@ -37,7 +37,7 @@ pub(super) fn record_rate_limit(
     now: i64,
 ) -> SqlResult<()> {
     let row = stored_limit(rows, scope, now)?;
-    // In a burst, many calls get a 429: those that were in flight at the last 429 add no information.
+    // In a burst, many calls get a 429. Those that were in flight at the last 429 add no information.
     if row.is_some_and(|(_, at)| at >= started_at) {
         return Ok(());
     }

@@ -31,11 +31,11 @@ fn priced_route(hosts: &[(&'static str, Option<NanoDollars>)]) -> Route {
     route
 }
 
-/// The same complete answer, after a delay.
-fn delayed_reply_with_usage(span: u64) -> ScriptedReply {
+/// Like [`reply_with_usage`], after another delay.
+fn delayed_reply_with_usage(delay_secs: u64) -> ScriptedReply {
     match reply_with_usage() {
         ScriptedReply::Reply { status, headers, body, .. } => {
-            ScriptedReply::Reply { after: seconds(span), status, headers, body }
+            ScriptedReply::Reply { after: seconds(delay_secs), status, headers, body }
         }
         other => other,
     }
@@ -43,8 +43,8 @@ fn delayed_reply_with_usage(span: u64) -> ScriptedReply {
 
 /// A fixture with a daily budget, and its warnings.
 fn with_daily_budget(
-    world: RouteFixture,
-    daily: NanoDollars,
+    fixture: RouteFixture,
+    limit: NanoDollars,
     on_exceeded: OnExceeded,
 ) -> (RouteFixture, Arc<Mutex<Vec<String>>>) {
     let warnings = Arc::new(Mutex::new(Vec::new()));
@@ -52,25 +52,25 @@ fn with_daily_budget(
         let warnings = Arc::clone(&warnings);
         Arc::new(move |message: &str| warnings.lock().unwrap().push(message.to_owned()))
     };
-    let router = world.router.with_daily_budget(Some(DailyBudget { limit: daily, on_exceeded }), warning_fn);
-    (RouteFixture { router, ..world }, warnings)
+    let router = fixture.router.with_daily_budget(Some(DailyBudget { limit, on_exceeded }), warning_fn);
+    (RouteFixture { router, ..fixture }, warnings)
 }
 
-fn recorded_spend(world: &RouteFixture, simulated: bool) -> Spend {
-    ledger(world).read(|rows| rows.spend(START_DAY, simulated))
+fn recorded_spend(fixture: &RouteFixture, simulated: bool) -> Spend {
+    ledger(fixture).read(|rows| rows.spend(START_DAY, simulated))
 }
 
 #[tokio::test(start_paused = true)]
 async fn daily_budget_stops_calls_until_next_day() {
-    let (world, warnings) = with_daily_budget(
+    let (fixture, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         500_000,
         OnExceeded::Stop,
     );
     let route = priced_route(&[("a", Some(1000))]);
-    ledger(&world)
+    ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 200_000, unpriced_calls: 0 }));
-    let record = world.call(&route).await;
+    let record = fixture.call(&route).await;
     let over = BudgetExceeded {
         spent: 200_000,
         limit: 500_000,
@@ -79,15 +79,15 @@ async fn daily_budget_stops_calls_until_next_day() {
         is_daily: true,
     };
     assert_eq!(
-        (record.outcome.unwrap_err().reason, request_seconds(&world).len()),
+        (record.outcome.unwrap_err().reason, request_seconds(&fixture).len()),
         (StopReason::BudgetExceeded(over), 0)
     );
     assert_eq!(record.skipped[0].1.code(), "over_budget");
     let message = "daily budget: $0.0002 of $0.0005 spent, and this call may cost $0.0004";
     assert_eq!(over.to_string(), message);
     tokio::time::advance(seconds(2 * 3600)).await;
-    assert!(world.call(&route).await.outcome.is_ok());
-    assert_eq!(ledger(&world).read(|rows| rows.spend("2023-11-15", false)).nano_dollars, 2000);
+    assert!(fixture.call(&route).await.outcome.is_ok());
+    assert_eq!(ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).nano_dollars, 2000);
     assert!(warnings.lock().unwrap().is_empty());
 }
 
@@ -95,129 +95,129 @@ async fn daily_budget_stops_calls_until_next_day() {
 async fn processes_reserve_daily_budget_in_turn() {
     let shared = Arc::new(Ledger::in_memory());
     let route = priced_route(&[("a", Some(1000))]);
-    let worlds = [(); 3].map(|()| {
-        let world =
+    let fixtures = [(); 3].map(|()| {
+        let fixture =
             without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply_with_usage()])]));
-        with_daily_budget(world, 500_000, OnExceeded::Stop).0
+        with_daily_budget(fixture, 500_000, OnExceeded::Stop).0
     });
-    let records = join_all(worlds.iter().map(|world| world.call(&route))).await;
+    let records = join_all(fixtures.iter().map(|fixture| fixture.call(&route))).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()), "the actual costs are low");
-    let mut started: Vec<u64> = worlds.iter().flat_map(request_seconds).collect();
+    let mut started: Vec<u64> = fixtures.iter().flat_map(request_seconds).collect();
     started.sort_unstable();
     assert_eq!(started, [0, 1, 2], "one at a time, because each could use up the budget");
-    assert_eq!((recorded_spend(&worlds[0], false).nano_dollars, lease_count(&shared, "money")), (6000, 0));
+    assert_eq!((recorded_spend(&fixtures[0], false).nano_dollars, lease_count(&shared, "money")), (6000, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn free_candidate_fits_any_budget() {
     let hosts = [("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])];
-    let (world, _) = with_daily_budget(RouteFixture::new(hosts), 100, OnExceeded::Stop);
-    let record = world.call(&priced_route(&[("a", Some(1000)), ("b", Some(0))])).await;
-    assert_eq!(world.transport.hosts_called(), ["b"]);
+    let (fixture, _) = with_daily_budget(RouteFixture::new(hosts), 100, OnExceeded::Stop);
+    let record = fixture.call(&priced_route(&[("a", Some(1000)), ("b", Some(0))])).await;
+    assert_eq!(fixture.transport.hosts_called(), ["b"]);
     assert_eq!(record.skipped[0].1.code(), "over_budget");
 }
 
 #[tokio::test(start_paused = true)]
 async fn on_exceeded_warn_warns_once() {
-    let (world, warnings) = with_daily_budget(
+    let (fixture, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         100,
         OnExceeded::Warn,
     );
-    let records = run_calls(&world, &priced_route(&[("a", Some(1000))]), 3).await;
+    let records = run_calls(&fixture, &priced_route(&[("a", Some(1000))]), 3).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
     assert_eq!(warnings.lock().unwrap().len(), 1, "{warnings:?}");
-    assert_eq!(recorded_spend(&world, false), Spend { nano_dollars: 6000, unpriced_calls: 0 });
+    assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 6000, unpriced_calls: 0 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_price_is_counted_as_unknown_spend() {
-    let (world, warnings) = with_daily_budget(
+    let (fixture, warnings) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         1000,
         OnExceeded::Stop,
     );
     let route = priced_route(&[("a", None)]);
-    run_calls(&world, &route, 3).await;
-    assert_eq!(recorded_spend(&world, false), Spend { nano_dollars: 0, unpriced_calls: 3 });
+    run_calls(&fixture, &route, 3).await;
+    assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 0, unpriced_calls: 3 });
     let warnings = warnings.lock().unwrap().clone();
     assert!(warnings.len() == 1 && warnings[0].contains("unknown price"), "{warnings:?}");
     // With an exhausted budget, a call with an unknown price is not made.
-    ledger(&world)
+    ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 1000, unpriced_calls: 0 }));
-    let why = world.call(&route).await.outcome.unwrap_err().reason;
+    let why = fixture.call(&route).await.outcome.unwrap_err().reason;
     assert!(matches!(why, StopReason::BudgetExceeded(BudgetExceeded { cost: None, .. })), "{why:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn simulated_spend_is_tracked_separately() {
-    let (world, _) = with_daily_budget(
+    let (fixture, _) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         500_000,
         OnExceeded::Stop,
     );
     let real = priced_route(&[("a", Some(1000))]);
     let simulated = map_providers(real.clone(), |provider| provider.simulated = true);
-    ledger(&world)
+    ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 500_000, unpriced_calls: 0 }));
-    assert!(world.call(&real).await.outcome.is_err());
-    assert!(world.call(&simulated).await.outcome.is_ok());
-    assert_eq!(recorded_spend(&world, true).nano_dollars, 2000);
-    ledger(&world)
+    assert!(fixture.call(&real).await.outcome.is_err());
+    assert!(fixture.call(&simulated).await.outcome.is_ok());
+    assert_eq!(recorded_spend(&fixture, true).nano_dollars, 2000);
+    ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, true, Spend { nano_dollars: 498_000, unpriced_calls: 0 }));
     // The measured answer has two tokens, and twice the mean is reserved.
-    let why = world.call(&simulated).await.outcome.unwrap_err().reason;
+    let why = fixture.call(&simulated).await.outcome.unwrap_err().reason;
     assert!(why.message().ends_with("this call may cost $0.000004 (simulated)"), "{}", why.message());
 }
 
 #[tokio::test(start_paused = true)]
 async fn run_budget_caps_total_cost() {
-    let with_budget = |world: RouteFixture, limit| RouteFixture {
-        router: world.router.with_run_budget(Some(RunBudget::new(limit))),
-        ..world
+    let with_budget = |fixture: RouteFixture, limit| RouteFixture {
+        router: fixture.router.with_run_budget(Some(RunBudget::new(limit))),
+        ..fixture
     };
     let route = priced_route(&[("a", Some(1000))]);
-    let world = with_limit_waiting(without_streaming(with_budget(
+    let fixture = with_limit_waiting(without_streaming(with_budget(
         RouteFixture::new([("a", vec![reply_with_usage()])]),
         408_000,
     )));
-    let records = run_calls(&world, &route, 10).await;
-    // Each call may cost 400,000 and costs 2,000. They wait for each other, and after the fifth the rest does
-    // not suffice for a sixth.
+    let records = run_calls(&fixture, &route, 10).await;
+    // Each call may cost 400,000 and costs 2,000. They wait for each other, and after the fifth, the rest is
+    // not enough for a sixth.
     assert_eq!(records.iter().filter(|record| record.outcome.is_ok()).count(), 5);
     let why = records[9].outcome.as_ref().unwrap_err().reason;
     assert!(
         matches!(why, StopReason::BudgetExceeded(BudgetExceeded { is_daily: false, spent: 10_000, .. })),
         "{why:?}"
     );
-    assert_eq!(request_seconds(&world).len(), 5);
+    assert_eq!(request_seconds(&fixture).len(), 5);
 
-    let world =
+    let fixture =
         with_budget(RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]), 400_000);
-    let record = world.call(&priced_route(&[("a", None), ("b", Some(1000))])).await;
+    let record = fixture.call(&priced_route(&[("a", None), ("b", Some(1000))])).await;
     assert_eq!(
-        (world.transport.hosts_called(), record.skipped[0].1.code()),
+        (fixture.transport.hosts_called(), record.skipped[0].1.code()),
         (vec!["b".to_owned()], "price_unknown")
     );
-    let record = world.call(&priced_route(&[("a", None)])).await;
+    let record = fixture.call(&priced_route(&[("a", None)])).await;
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::NoCandidate);
 }
 
 #[tokio::test(start_paused = true)]
 async fn canceled_call_spends_its_reservation() {
-    let (world, _) =
+    let (fixture, _) =
         with_daily_budget(RouteFixture::new([("a", vec![slow_reply(20)])]), 1_000_000, OnExceeded::Stop);
     let route = priced_route(&[("a", Some(1000))]);
-    assert!(tokio::time::timeout(seconds(5), world.call(&route)).await.is_err());
+    assert!(tokio::time::timeout(seconds(5), fixture.call(&route)).await.is_err());
     assert_eq!(
-        (recorded_spend(&world, false).nano_dollars, lease_count(ledger(&world), "money")),
+        (recorded_spend(&fixture, false).nano_dollars, lease_count(ledger(&fixture), "money")),
         (400_000, 0)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn expired_reservation_counts_as_spent() {
-    let (world, _) = with_daily_budget(
+    let (fixture, _) = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         1_000_000,
         OnExceeded::Stop,
@@ -232,15 +232,15 @@ async fn expired_reservation_counts_as_spent() {
     };
     // One has expired, and the end of the other is implausible.
     let (expired, implausible) = (lease("x", START_MS - 1000), lease("y", START_MS + 5 * 86_400_000));
-    ledger(&world).enqueue(move |rows| {
+    ledger(&fixture).enqueue(move |rows| {
         [&expired, &implausible].into_iter().try_for_each(|lease| rows.acquire_lease(lease))
     });
-    assert_eq!(recorded_spend(&world, false).nano_dollars, 0);
-    assert!(world.call(&priced_route(&[("a", Some(1000))])).await.outcome.is_ok());
-    assert_eq!(recorded_spend(&world, false).nano_dollars, 602_000, "both leases, plus the call");
-    ledger(&world)
+    assert_eq!(recorded_spend(&fixture, false).nano_dollars, 0);
+    assert!(fixture.call(&priced_route(&[("a", Some(1000))])).await.outcome.is_ok());
+    assert_eq!(recorded_spend(&fixture, false).nano_dollars, 602_000, "both leases, plus the call");
+    ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 397_000, unpriced_calls: 0 }));
-    let why = world.call(&priced_route(&[("a", Some(1000))])).await.outcome.unwrap_err().reason;
+    let why = fixture.call(&priced_route(&[("a", Some(1000))])).await.outcome.unwrap_err().reason;
     assert!(matches!(why, StopReason::BudgetExceeded(BudgetExceeded { spent: 999_000, .. })), "{why:?}");
 }
 
@@ -248,9 +248,9 @@ async fn expired_reservation_counts_as_spent() {
 async fn late_completion_corrects_expired_reservation() {
     let shared = Arc::new(Ledger::in_memory());
     let route = priced_route(&[("a", Some(1000))]);
-    let sleeper = delayed_reply_with_usage(70);
-    let sleeper = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![sleeper])]));
-    let (sleeper, _) = with_daily_budget(sleeper, 1_000_000, OnExceeded::Stop);
+    let reply = delayed_reply_with_usage(70);
+    let suspended = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply])]));
+    let (suspended, _) = with_daily_budget(suspended, 1_000_000, OnExceeded::Stop);
     let (other, _) = with_daily_budget(
         without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply_with_usage()])])),
         1_000_000,
@@ -258,7 +258,7 @@ async fn late_completion_corrects_expired_reservation() {
     );
     // Both have the same seed and therefore the same holder names, so one uses up its first name.
     assert!(other.call(&route).await.outcome.is_ok());
-    let asleep = async {
+    let while_suspended = async {
         tokio::time::sleep(seconds(35)).await;
         // Expire the lease as if its process had been suspended.
         let holder = ledger(&other).read(|rows| rows.expired_leases("money", 0..1))[0].clone();
@@ -271,7 +271,7 @@ async fn late_completion_corrects_expired_reservation() {
             "the expired reservation of twice the mean cost counts as spent"
         );
     };
-    let (record, ()) = tokio::join!(sleeper.call(&route), asleep);
+    let (record, ()) = tokio::join!(suspended.call(&route), while_suspended);
     assert!(record.outcome.is_ok());
     assert_eq!(recorded_spend(&other, false).nano_dollars, 6000);
     assert_eq!((lease_count(&shared, "money"), lease_count(&shared, "money, counted")), (0, 0));
@@ -279,8 +279,8 @@ async fn late_completion_corrects_expired_reservation() {
 
 #[tokio::test(start_paused = true)]
 async fn small_call_waits_behind_larger_reservation() {
-    let world = without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])]));
-    let router = &world.router.with_run_budget(Some(RunBudget::new(410_000))).wait_for_limits();
+    let fixture = without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])]));
+    let router = &fixture.router.with_run_budget(Some(RunBudget::new(410_000))).wait_for_limits();
     let route = &priced_route(&[("a", Some(1000))]);
     let call = |max_tokens: Option<u64>, after: u64| async move {
         tokio::time::sleep(Duration::from_millis(after)).await;

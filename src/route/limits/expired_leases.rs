@@ -12,36 +12,36 @@ pub(super) fn settle_expired(rows: &LedgerTables<'_>, now: i64) -> SqlResult<()>
             let spent = Spend { nano_dollars: lease.nano_dollars, unpriced_calls: 0 };
             rows.add_spend(&utc_day(lease.since), simulated, spent)?;
             rows.release_lease(scope, &lease.holder)?;
-            // The process may only be suspended and report the actual cost later.
-            rows.acquire_lease(&Lease { scope: booked_scope(scope), until: now + LEASE_MS, ..lease })?;
+            // The process may just be suspended, and report the actual cost later.
+            rows.acquire_lease(&Lease { scope: counted_scope(scope), until: now + LEASE_MS, ..lease })?;
         }
     }
     rows.remove_expired_leases(live_lease_ends(now))
 }
 
-/// Extends a lease that is still in use; one that was already counted as spent stays so.
+/// Extends a lease that is still in use. If its reservation was already counted as spent, it stays counted.
 pub(super) fn renew_lease(rows: &LedgerTables<'_>, lease: &Lease) -> SqlResult<()> {
-    if rows.extend_lease(&booked_scope(&lease.scope), &lease.holder, lease.until)? {
+    if rows.extend_lease(&counted_scope(&lease.scope), &lease.holder, lease.until)? {
         return Ok(());
     }
     rows.acquire_lease(lease)
 }
 
-/// Records the cost of a call, and replaces the amount counted when its lease expired, if it did.
+/// Records the actual cost of a call. If its lease expired, this replaces the amount counted then.
 pub(super) fn record_final_spend(
     rows: &LedgerTables<'_>,
     call: &Lease,
     simulated: bool,
     day: &str,
-    more: Spend,
+    spend: Spend,
 ) -> SqlResult<()> {
-    if rows.release_lease(&booked_scope(&call.scope), &call.holder)? {
+    if rows.release_lease(&counted_scope(&call.scope), &call.holder)? {
         rows.subtract_spend(&utc_day(call.since), simulated, call.nano_dollars)?;
     }
-    rows.add_spend(day, simulated, more)
+    rows.add_spend(day, simulated, spend)
 }
 
 /// The scope of calls whose reservation was counted as spent before they ended.
-fn booked_scope(scope: &str) -> String {
+fn counted_scope(scope: &str) -> String {
     format!("{scope}, counted")
 }

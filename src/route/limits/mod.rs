@@ -2,7 +2,7 @@
 //!
 //! The ledger enforces limits across processes. A call that a limit could stop acquires a lease in one
 //! transaction ([`admission_decision`]), holds it while it runs, and releases it ([`permit`]); leases of a
-//! process that died expire. A call without limits reads the ledger once and waits for nothing. The run
+//! process that died expire. A call without limits reads the ledger once and does not wait. The run
 //! budget ([`run_budget`]) and the retry budget ([`retry_budget`]) are in memory.
 
 mod admission_decision;
@@ -41,7 +41,7 @@ use queue::{ModelQueues, QueueTicket};
 pub(super) use retry_budget::RetryBudget;
 pub(crate) use run_budget::{BudgetExceeded, RunBudget};
 
-/// Receives each warning about budgets once.
+/// Receives each kind of budget warning once.
 pub(crate) type WarningFn = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Admits calls. One limiter serves all calls of a process.
@@ -63,7 +63,7 @@ struct LimiterState {
     /// Notified whenever a call of this process releases capacity.
     capacity_freed: Notify,
     queues: ModelQueues,
-    observer: Mutex<Option<WarningFn>>,
+    warning_fn: Mutex<Option<WarningFn>>,
     /// In a drill, calls obey the shared limits but do not change rate limits or spending.
     is_drill: bool,
     has_warned_budget: AtomicBool,
@@ -72,7 +72,7 @@ struct LimiterState {
 
 pub(super) enum AdmissionOutcome {
     Admitted(Permit),
-    /// The time is when capacity is free at the latest, in milliseconds since 1970.
+    /// The time is the latest at which capacity becomes free, in milliseconds since 1970.
     AtLimit(CapacityLimit, i64),
     BudgetExceeded(BudgetExceeded),
     /// The price is unknown, and the run has a budget.
@@ -87,7 +87,7 @@ impl Limiter {
             in_flight: Mutex::default(),
             capacity_freed: Notify::new(),
             queues: ModelQueues::default(),
-            observer: Mutex::default(),
+            warning_fn: Mutex::default(),
             is_drill,
             has_warned_budget: AtomicBool::new(false),
             has_warned_price: AtomicBool::new(false),
@@ -96,7 +96,7 @@ impl Limiter {
     }
 
     pub(super) fn set_warning_fn(&self, warning_fn: WarningFn) {
-        *lock(&self.state.observer) = Some(warning_fn);
+        *lock(&self.state.warning_fn) = Some(warning_fn);
     }
 
     /// Admits a call if it can start immediately and no other call is queued.
@@ -131,7 +131,7 @@ impl Limiter {
         let _turn = queue.lock().await;
         (admission.lease_holder, admission.queued_since) = (self.new_lease_holder(), self.state.now());
         let mut ticket = QueueTicket::new(Arc::clone(&self.state));
-        // Releases of this process may still be queued for the file; only a write is sure to see them.
+        // This process's releases may still be queued for the file; only a write is certain to see them.
         let mut must_write = true;
         loop {
             let freed = self.state.capacity_freed.notified();
@@ -139,18 +139,19 @@ impl Limiter {
             // From here on, no release is missed.
             freed.as_mut().enable();
             let seen = (!must_write).then(|| self.peek(&mut admission));
-            let (full, until) = match self.try_acquire(&admission, seen).await {
-                AdmissionOutcome::AtLimit(full, until) => (full, until),
+            let (limit, until) = match self.try_acquire(&admission, seen).await {
+                AdmissionOutcome::AtLimit(limit, until) => (limit, until),
                 other => return other,
             };
-            if full.has_shared_queue() {
+            if limit.has_shared_queue() {
                 ticket.publish(&admission);
             }
-            let delay = queue::poll_delay(&full, until - self.state.now(), lock(&self.rng).f64());
+            let delay = queue::poll_delay(&limit, until - self.state.now(), lock(&self.rng).f64());
             must_write = tokio::time::timeout(delay, freed).await.is_ok();
         }
     }
 
+    /// Decides from a read of the ledger; acquires nothing.
     fn peek(&self, admission: &mut AdmissionRequest) -> AdmissionDecision {
         let now = self.state.now();
         admission.in_flight = self.state.in_flight(&admission.provider_scope);
@@ -168,18 +169,18 @@ impl Limiter {
         match (&self.run_budget, admission.expected_cost) {
             (Some(_), None) => return Some(SkipReason::PriceUnknownForBudget),
             (Some(run_budget), Some(cost)) => {
-                if let Err(Some(over)) = run_budget.reserve(cost, admission.is_simulated) {
-                    return Some(SkipReason::BudgetExceeded(over));
+                if let Err(Some(exceeded)) = run_budget.reserve(cost, admission.is_simulated) {
+                    return Some(SkipReason::BudgetExceeded(exceeded));
                 }
             }
             (None, _) => {}
         }
         match self.peek(&mut admission) {
-            AdmissionDecision::AtLimit(full, until) => {
+            AdmissionDecision::AtLimit(limit, until) => {
                 let wait = u64::try_from(until - self.state.now()).unwrap_or(0);
-                Some(SkipReason::Unavailable(Unavailable::AtLimit(full), Duration::from_millis(wait)))
+                Some(SkipReason::Unavailable(Unavailable::AtLimit(limit), Duration::from_millis(wait)))
             }
-            AdmissionDecision::BudgetExceeded(over) => Some(SkipReason::BudgetExceeded(over)),
+            AdmissionDecision::BudgetExceeded(exceeded) => Some(SkipReason::BudgetExceeded(exceeded)),
             AdmissionDecision::Admit(_) => None,
         }
     }
@@ -205,7 +206,7 @@ impl Limiter {
             (Some(_), None) => return AdmissionOutcome::PriceUnknown,
             (Some(run_budget), Some(cost)) => match run_budget.reserve(*cost, admission.is_simulated) {
                 Ok(reservation) => Some(reservation),
-                Err(Some(over)) => return AdmissionOutcome::BudgetExceeded(over),
+                Err(Some(exceeded)) => return AdmissionOutcome::BudgetExceeded(exceeded),
                 // Calls in flight may turn out cheaper than reserved.
                 Err(None) => {
                     return AdmissionOutcome::AtLimit(CapacityLimit::BudgetReserved, state.now() + LEASE_MS);
@@ -230,18 +231,18 @@ impl Limiter {
         permit.set_grant(AdmissionGrant::default());
         match decision {
             AdmissionDecision::Admit(grant) => {
-                if let Some(over) = grant.budget_warning {
+                if let Some(exceeded) = grant.budget_warning {
                     state.notify_once(
                         &state.has_warned_budget,
-                        &format!("{over}; calling anyway (`on_exceeded: warn`)"),
+                        &format!("{exceeded}; calling anyway (`on_exceeded: warn`)"),
                     );
                 }
                 permit.set_grant(grant);
                 permit.mark_in_flight();
                 AdmissionOutcome::Admitted(permit)
             }
-            AdmissionDecision::AtLimit(full, until) => AdmissionOutcome::AtLimit(full, until),
-            AdmissionDecision::BudgetExceeded(over) => AdmissionOutcome::BudgetExceeded(over),
+            AdmissionDecision::AtLimit(limit, until) => AdmissionOutcome::AtLimit(limit, until),
+            AdmissionDecision::BudgetExceeded(exceeded) => AdmissionOutcome::BudgetExceeded(exceeded),
         }
     }
 }
@@ -257,7 +258,7 @@ impl LimiterState {
 
     fn notify_once(&self, has_warned: &AtomicBool, message: &str) {
         if !has_warned.swap(true, Ordering::Relaxed)
-            && let Some(warning_fn) = &*lock(&self.observer)
+            && let Some(warning_fn) = &*lock(&self.warning_fn)
         {
             warning_fn(message);
         }
@@ -268,7 +269,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Spent on the UTC day of a time, in nano-dollars: real, then simulated.
+/// Spending on the UTC day that contains `now`, in nano-dollars: real, then simulated.
 pub(super) fn spend_on_day(rows: &LedgerTables<'_>, now: i64) -> SqlResult<[NanoDollars; 2]> {
     let day = utc_day(now);
     Ok([rows.spend(&day, false)?.nano_dollars, rows.spend(&day, true)?.nano_dollars])

@@ -12,7 +12,7 @@ use crate::catalog::Cost;
 use crate::chat::Usage;
 use crate::ledger::{RateBucket, Spend};
 
-/// Leases last this long, in milliseconds; calls of a process that died are forgotten after it.
+/// Leases last this long, in milliseconds. After that, the calls of a process that died no longer count.
 pub(in crate::route) const LEASE_MS: i64 = 30_000;
 
 /// Longer calls renew their leases at this interval.
@@ -61,7 +61,7 @@ impl Permit {
         }
     }
 
-    /// Sets what the permit has to release.
+    /// Sets what the permit releases when it is dropped.
     pub(super) fn set_grant(&mut self, grant: AdmissionGrant) {
         self.grant = grant;
     }
@@ -70,7 +70,7 @@ impl Permit {
         self.is_in_flight = true;
         self.is_granted = true;
         let mut in_flight = lock(&self.limiter.in_flight);
-        // Most calls find the provider's entry, which saves cloning the name.
+        // In most cases the entry exists, so the name need not be cloned.
         match in_flight.get_mut(&self.request.provider_scope) {
             Some(count) => *count += 1,
             None => drop(in_flight.insert(self.request.provider_scope.clone(), 1)),
@@ -104,24 +104,24 @@ impl Permit {
     }
 
     /// Records how the attempt ended, its usage, and its cost.
-    pub(in crate::route) fn settle(mut self, settled: &AttemptSettlement) {
+    pub(in crate::route) fn settle(mut self, settlement: &AttemptSettlement) {
         self.has_unsettled_cost = false;
         let in_flight = self.limiter.in_flight(&self.request.provider_scope);
         let (started_at, now, scope) =
             (self.started_at, self.limiter.now(), self.request.provider_scope.clone());
         if self.limiter.is_drill {
             // A drill's simulated faults say nothing about the provider's limits.
-        } else if settled.is_rate_limited {
+        } else if settlement.is_rate_limited {
             self.limiter
                 .ledger
                 .enqueue(move |rows| aimd::record_rate_limit(rows, &scope, started_at, in_flight, now));
-        } else if settled.is_answered && self.grant.is_adaptive {
+        } else if settlement.is_answered && self.grant.is_adaptive {
             self.limiter.ledger.enqueue(move |rows| aimd::record_success(rows, &scope, now));
         }
         if self.grant.rate {
-            self.correct_rate_bucket(settled.usage.as_ref(), settled.is_answered);
+            self.correct_rate_bucket(settlement.usage.as_ref(), settlement.is_answered);
         }
-        match settled.cost.nano_dollars {
+        match settlement.cost.nano_dollars {
             Some(nano) => self.charge(nano),
             None => self.record_unknown_cost(),
         }
@@ -131,7 +131,7 @@ impl Permit {
     fn correct_rate_bucket(&self, usage: Option<&Usage>, answered: bool) {
         let used = match usage {
             Some(usage) => usage.input_tokens.zip(usage.output_tokens).map(|(input, output)| input + output),
-            // A refused request uses no tokens.
+            // A rejected request uses no tokens.
             None => (!answered).then_some(0),
         };
         let Some(used) = used else { return };
@@ -163,13 +163,13 @@ impl Permit {
         }
     }
 
-    fn record_spend(&self, more: Spend) {
+    fn record_spend(&self, spend: Spend) {
         if self.limiter.is_drill {
             return;
         }
         let (day, simulated) = (utc_day(self.limiter.now()), self.request.is_simulated);
         if !self.grant.reservation {
-            return self.limiter.ledger.enqueue(move |rows| rows.add_spend(&day, simulated, more));
+            return self.limiter.ledger.enqueue(move |rows| rows.add_spend(&day, simulated, spend));
         }
         let lease = self.request.lease_in(
             self.request.reservation_scope(),
@@ -178,7 +178,7 @@ impl Permit {
         );
         self.limiter
             .ledger
-            .enqueue(move |rows| expired_leases::record_final_spend(rows, &lease, simulated, &day, more));
+            .enqueue(move |rows| expired_leases::record_final_spend(rows, &lease, simulated, &day, spend));
     }
 }
 
@@ -196,7 +196,7 @@ impl Drop for Permit {
         }
         self.reservation = None;
         if self.is_granted && self.grant.rate && !self.has_started {
-            // Nothing was sent, so take back what was counted.
+            // Nothing was sent, so undo the entry in the rate bucket.
             let correction = RateBucket {
                 second: self.started_at / 1000,
                 requests: -1,
@@ -220,7 +220,7 @@ impl Drop for Permit {
             });
         }
         if self.is_in_flight {
-            // Waiting calls check again.
+            // Waiting calls then check again.
             self.limiter.capacity_freed.notify_waiters();
         }
     }

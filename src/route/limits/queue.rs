@@ -13,7 +13,7 @@ use crate::ledger::Lease;
 /// Minimum interval for checking whether other processes have released capacity; jitter is added.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Tickets expire after this time and are renewed well before.
+/// Tickets expire after this time, and are renewed well before that.
 const TICKET_MS: i64 = 3_000;
 const TICKET_RENEW_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ impl ModelQueues {
 }
 
 /// A place in the queue shared by all processes. Without it, a process with many calls would take back all
-/// the capacity it releases, and another one that checks occasionally would never find any.
+/// the capacity it releases, and another process that only polls would never find any.
 pub(super) struct QueueTicket {
     limiter: Arc<LimiterState>,
     published: Option<(Arc<AdmissionRequest>, Instant)>,
@@ -74,12 +74,12 @@ impl Drop for QueueTicket {
 }
 
 /// Time until the next check, if this process releases nothing before then. `random` is in 0..1.
-pub(super) fn poll_delay(full: &CapacityLimit, milliseconds: i64, random: f64) -> Duration {
-    let until = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+pub(super) fn poll_delay(limit: &CapacityLimit, ms_until_free: i64, random: f64) -> Duration {
+    let until_free = Duration::from_millis(u64::try_from(ms_until_free).unwrap_or(0));
     let poll = POLL_INTERVAL + POLL_INTERVAL.mul_f64(random);
-    match full {
+    match limit {
         CapacityLimit::RequestsPerMinute(_) | CapacityLimit::TokensPerMinute(_) => {
-            until.clamp(POLL_INTERVAL, TICKET_RENEW_INTERVAL)
+            until_free.clamp(POLL_INTERVAL, TICKET_RENEW_INTERVAL)
         }
         CapacityLimit::Concurrency(_)
         | CapacityLimit::AdaptiveConcurrency(_)

@@ -11,7 +11,7 @@ use crate::route::{RoutePolicy, Router, StopReason};
 
 #[tokio::test(start_paused = true)]
 async fn call_waits_for_soonest_available_candidate() {
-    let world = RouteFixture::new([("a", vec![slow_reply(20)]), ("b", vec![slow_reply(1)])]);
+    let fixture = RouteFixture::new([("a", vec![slow_reply(20)]), ("b", vec![slow_reply(1)])]);
     let route = map_providers(route(&["a", "b"], RoutePolicy::default()), |provider| {
         provider.limits = if provider.name == "a" { concurrency_limit(1) } else { ProviderLimits::default() };
     });
@@ -19,10 +19,10 @@ async fn call_waits_for_soonest_available_candidate() {
     let open = |row: &mut crate::ledger::HealthRow| {
         (row.open_until, row.last_trip_at) = (START_MS + 4_000, START_MS);
     };
-    ledger(&world).write(move |rows| rows.update_health(&key, open)).await;
-    let records = run_calls(&world, &route, 2).await;
+    ledger(&fixture).write(move |rows| rows.update_health(&key, open)).await;
+    let records = run_calls(&fixture, &route, 2).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
-    assert_eq!(request_seconds(&world), [0, 4], "the second call waits for b's breaker, not for a's limit");
+    assert_eq!(request_seconds(&fixture), [0, 4], "the second call waits for b's breaker, not for a's limit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,9 +30,9 @@ async fn wait_beyond_deadline_fails_immediately() {
     let limits = ProviderLimits { requests_per_minute: Some(1), ..ProviderLimits::default() };
     let mut route = route_with_limits(&["a"], limits);
     route.policy.timeouts.deadline = seconds(30);
-    let world = RouteFixture::new([("a", vec![slow_reply(1)])]);
-    let first = world.call(&route).await;
-    let second = world.call(&route).await;
+    let fixture = RouteFixture::new([("a", vec![slow_reply(1)])]);
+    let first = fixture.call(&route).await;
+    let second = fixture.call(&route).await;
     assert!(first.outcome.is_ok());
     assert_eq!((second.outcome.unwrap_err().reason, second.latency), (StopReason::AtLimit, Duration::ZERO));
     assert_eq!(second.skipped[0].1.to_string(), "at its limit of 1 request per minute");
@@ -42,26 +42,26 @@ async fn wait_beyond_deadline_fails_immediately() {
 async fn dropped_permit_returns_requests_per_minute() {
     let limits = ProviderLimits { requests_per_minute: Some(9), ..ProviderLimits::default() };
     let route = route_with_limits(&["a"], limits);
-    let world = RouteFixture::new([("a", vec![slow_reply(1)])]);
+    let fixture = RouteFixture::new([("a", vec![slow_reply(1)])]);
     let target = route.candidates[0].target.as_ref().unwrap();
     let request = Request::from_prompt("hi");
-    let AdmissionOutcome::Admitted(permit) = world.router.limiter.try_admit(target, &request, "").await
+    let AdmissionOutcome::Admitted(permit) = fixture.router.limiter.try_admit(target, &request, "").await
     else {
         panic!()
     };
     drop(permit);
-    let buckets = ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX));
+    let buckets = ledger(&fixture).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX));
     assert_eq!(buckets.iter().map(|bucket| (bucket.requests, bucket.tokens)).collect::<Vec<_>>(), [(0, 0)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn drill_respects_limits_without_recording_state() {
-    let world = RouteFixture::new([("a", vec![slow_reply(1), slow_reply(1), status_reply(429)])]);
+    let fixture = RouteFixture::new([("a", vec![slow_reply(1), slow_reply(1), status_reply(429)])]);
     let route = route_with_limits(&["a"], concurrency_limit(1));
-    let shared = Arc::clone(ledger(&world));
+    let shared = Arc::clone(ledger(&fixture));
     let rng = fastrand::Rng::with_seed(1);
-    let router = Router::for_drill(world.transport.clone(), world.router.health(), &route, rng);
-    let drill = RouteFixture { router, ..world };
+    let router = Router::for_drill(fixture.transport.clone(), fixture.router.health(), &route, rng);
+    let drill = RouteFixture { router, ..fixture };
     run_calls(&drill, &route, 3).await;
     assert_eq!(request_seconds(&drill)[..3], [0, 1, 2], "a drill respects the concurrency limit");
     assert_eq!(

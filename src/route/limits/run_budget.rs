@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::lock;
 use crate::catalog::{NanoDollars, format_usd_exact};
 
-/// A call was not made because its cost would exceed a budget.
+/// The cost of a call would exceed a budget, so the call is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetExceeded {
     pub spent: NanoDollars,
@@ -69,8 +69,8 @@ impl RunBudget {
     ) -> Result<Reservation, Option<BudgetExceeded>> {
         let mut tallies = lock(&self.tallies);
         let tally = &mut tallies[usize::from(simulated)];
-        let over = |sum: NanoDollars| cost > 0 && sum.saturating_add(cost) > self.limit;
-        if over(tally.spent) {
+        let exceeds_limit = |sum: NanoDollars| cost > 0 && sum.saturating_add(cost) > self.limit;
+        if exceeds_limit(tally.spent) {
             let (spent, limit) = (tally.spent, self.limit);
             return Err(Some(BudgetExceeded {
                 spent,
@@ -80,7 +80,7 @@ impl RunBudget {
                 is_daily: false,
             }));
         }
-        if over(tally.spent.saturating_add(tally.reserved)) {
+        if exceeds_limit(tally.spent.saturating_add(tally.reserved)) {
             return Err(None);
         }
         tally.reserved = tally.reserved.saturating_add(cost);

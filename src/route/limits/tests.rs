@@ -20,12 +20,12 @@ use crate::route::{CallRecord, RetryPolicy, Route, RoutePolicy, StopReason};
 pub(super) const PROVIDER_SCOPE: &str = "a at https://a/v1";
 const MODEL_SCOPE: &str = "a/m at https://a/v1";
 
-/// A little less than two hours before midnight, UTC.
+/// Less than two hours before midnight, UTC.
 pub(super) const START_MS: i64 = 1_700_000_000_000;
 
-pub(super) fn slow_reply(span: u64) -> ScriptedReply {
+pub(super) fn slow_reply(delay_secs: u64) -> ScriptedReply {
     ScriptedReply::Stream {
-        pieces: vec![(seconds(span), content_chunk("ok")), (Duration::ZERO, finish_chunk())],
+        pieces: vec![(seconds(delay_secs), content_chunk("ok")), (Duration::ZERO, finish_chunk())],
         ending: ScriptedEnding::Clean,
     }
 }
@@ -56,22 +56,22 @@ pub(super) fn concurrency_limit(n: u32) -> ProviderLimits {
     ProviderLimits { concurrency: Some(n), ..ProviderLimits::default() }
 }
 
-pub(super) fn with_limit_waiting(mut world: RouteFixture) -> RouteFixture {
-    world.router = world.router.wait_for_limits();
-    world
+pub(super) fn with_limit_waiting(mut fixture: RouteFixture) -> RouteFixture {
+    fixture.router = fixture.router.wait_for_limits();
+    fixture
 }
 
-pub(super) fn without_streaming(mut world: RouteFixture) -> RouteFixture {
-    world.stream = false;
-    world
+pub(super) fn without_streaming(mut fixture: RouteFixture) -> RouteFixture {
+    fixture.stream = false;
+    fixture
 }
 
-pub(super) fn request_seconds(world: &RouteFixture) -> Vec<u64> {
-    world.transport.requests.lock().unwrap().iter().map(|(at, _)| at.as_secs()).collect()
+pub(super) fn request_seconds(fixture: &RouteFixture) -> Vec<u64> {
+    fixture.transport.requests.lock().unwrap().iter().map(|(at, _)| at.as_secs()).collect()
 }
 
-pub(super) async fn run_calls(world: &RouteFixture, route: &Route, n: usize) -> Vec<CallRecord> {
-    join_all((0..n).map(|_| world.call(route))).await
+pub(super) async fn run_calls(fixture: &RouteFixture, route: &Route, n: usize) -> Vec<CallRecord> {
+    join_all((0..n).map(|_| fixture.call(route))).await
 }
 
 pub(super) fn lease_count(ledger: &Ledger, scope: &str) -> u64 {
@@ -88,30 +88,30 @@ fn lease_until(holder: &str, end: i64) -> Lease {
     }
 }
 
-pub(super) fn ledger(world: &RouteFixture) -> &Arc<Ledger> {
-    world.router.health().ledger()
+pub(super) fn ledger(fixture: &RouteFixture) -> &Arc<Ledger> {
+    fixture.router.health().ledger()
 }
 
 #[tokio::test(start_paused = true)]
 async fn queue_time_is_excluded_from_latency() {
-    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(25)])]));
-    let records = run_calls(&world, &route_with_limits(&["a"], concurrency_limit(1)), 7).await;
-    assert_eq!(request_seconds(&world), [0, 25, 50, 75, 100, 125, 150], "longer than the 120 s deadline");
+    let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(25)])]));
+    let records = run_calls(&fixture, &route_with_limits(&["a"], concurrency_limit(1)), 7).await;
+    assert_eq!(request_seconds(&fixture), [0, 25, 50, 75, 100, 125, 150], "longer than the 120 s deadline");
     for (n, record) in records.iter().enumerate() {
         assert!(record.outcome.is_ok(), "{n}");
         assert_eq!((record.attempts[0].duration, record.latency), (seconds(25), seconds(25)), "{n}");
         assert_eq!(record.queued_time.as_secs(), 25 * n as u64);
     }
-    assert_eq!(lease_count(ledger(&world), PROVIDER_SCOPE), 0);
+    assert_eq!(lease_count(ledger(&fixture), PROVIDER_SCOPE), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn queue_is_first_in_first_out() {
-    let world = &with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    let fixture = &with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     let route = &route_with_limits(&["a"], concurrency_limit(2));
     let mut running: FuturesUnordered<_> = (0..20)
         .map(|n| async move {
-            world.call(route).await;
+            fixture.call(route).await;
             n
         })
         .collect();
@@ -125,14 +125,14 @@ async fn queue_is_first_in_first_out() {
 #[tokio::test(start_paused = true)]
 async fn processes_share_concurrency_limit() {
     let ledger = Arc::new(Ledger::in_memory());
-    let worlds = [(); 2].map(|()| {
+    let fixtures = [(); 2].map(|()| {
         with_limit_waiting(RouteFixture::with_shared_ledger(&ledger, [("a", vec![slow_reply(1)])]))
     });
     let route = route_with_limits(&["a"], concurrency_limit(1));
-    join_all(worlds.iter().map(|world| run_calls(world, &route, 4))).await;
-    let mut all: Vec<Duration> = worlds
+    join_all(fixtures.iter().map(|fixture| run_calls(fixture, &route, 4))).await;
+    let mut all: Vec<Duration> = fixtures
         .iter()
-        .flat_map(|world| world.transport.requests.lock().unwrap().clone())
+        .flat_map(|fixture| fixture.transport.requests.lock().unwrap().clone())
         .map(|(at, _)| at)
         .collect();
     all.sort();
@@ -161,20 +161,20 @@ async fn queue_is_fair_across_processes() {
         since: START_MS - 1,
         ..lease_until("killed", 3000)
     };
-    let world = RouteFixture::new([("a", vec![text_reply("ok")])]);
-    self::ledger(&world).enqueue(move |rows| rows.acquire_lease(&queued));
-    let record = world.call(&route_with_limits(&["a"], limits)).await;
+    let fixture = RouteFixture::new([("a", vec![text_reply("ok")])]);
+    self::ledger(&fixture).enqueue(move |rows| rows.acquire_lease(&queued));
+    let record = fixture.call(&route_with_limits(&["a"], limits)).await;
     assert_eq!(record.queued_time.as_secs(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn killed_process_lease_expires() {
-    let world = RouteFixture::new([("a", vec![text_reply("ok")])]);
+    let fixture = RouteFixture::new([("a", vec![text_reply("ok")])]);
     // The lease of a killed process is not renewed.
-    ledger(&world).enqueue(|rows| rows.acquire_lease(&lease_until("killed", LEASE_MS)));
-    let record = world.call(&route_with_limits(&["a"], concurrency_limit(1))).await;
+    ledger(&fixture).enqueue(|rows| rows.acquire_lease(&lease_until("killed", LEASE_MS)));
+    let record = fixture.call(&route_with_limits(&["a"], concurrency_limit(1))).await;
     assert!(record.outcome.is_ok());
-    assert_eq!(request_seconds(&world), [30]);
+    assert_eq!(request_seconds(&fixture), [30]);
     assert_eq!(record.attempts[0].duration, Duration::ZERO, "excludes the wait");
     assert_eq!(record.latency.as_secs(), 30, "includes the wait");
 }
@@ -200,10 +200,10 @@ async fn long_call_renews_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn candidate_at_limit_is_skipped() {
-    let world = RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]);
-    ledger(&world).enqueue(|rows| rows.acquire_lease(&lease_until("somebody", LEASE_MS)));
-    let record = world.call(&route_with_limits(&["a", "b"], concurrency_limit(1))).await;
-    assert_eq!(world.transport.hosts_called(), ["b"]);
+    let fixture = RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]);
+    ledger(&fixture).enqueue(|rows| rows.acquire_lease(&lease_until("somebody", LEASE_MS)));
+    let record = fixture.call(&route_with_limits(&["a", "b"], concurrency_limit(1))).await;
+    assert_eq!(fixture.transport.hosts_called(), ["b"]);
     assert_eq!((record.skipped[0].1.code(), record.queued_time), ("limited", Duration::ZERO));
     assert_eq!(record.skipped[0].1.to_string(), "at its concurrency limit (1 call)");
 }
@@ -211,7 +211,7 @@ async fn candidate_at_limit_is_skipped() {
 #[tokio::test(start_paused = true)]
 async fn limit_wait_is_capped_at_half_deadline() {
     let shared = Arc::new(Ledger::in_memory());
-    let world = RouteFixture::with_shared_ledger(&shared, [("a", vec![text_reply("a")])]);
+    let fixture = RouteFixture::with_shared_ledger(&shared, [("a", vec![text_reply("a")])]);
     let busy = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![slow_reply(100)])]));
     let mut observer = crate::route::route_fixture::RecordingObserver {
         shows_stream: false,
@@ -219,8 +219,8 @@ async fn limit_wait_is_capped_at_half_deadline() {
         notices: vec![],
     };
     let route = route_with_limits(&["a"], concurrency_limit(1));
-    let (_, record) = tokio::join!(busy.call(&route), world.call_with_observer(&route, &mut observer));
-    assert!(request_seconds(&world).is_empty());
+    let (_, record) = tokio::join!(busy.call(&route), fixture.call_with_observer(&route, &mut observer));
+    assert!(request_seconds(&fixture).is_empty());
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::AtLimit);
     assert_eq!(record.latency.as_secs(), 60);
     assert_eq!(observer.notices, ["waiting for a/m: at its concurrency limit (1 call)"]);
@@ -232,9 +232,9 @@ async fn future_rows_from_clock_skew_are_ignored() {
     const CLOCK_AHEAD_MS: i64 = 5 * 86_400_000;
     let limits =
         ProviderLimits { concurrency: Some(1), requests_per_minute: Some(1), ..ProviderLimits::default() };
-    let world = RouteFixture::new([("a", vec![text_reply("a"), status_reply(429), text_reply("a")])]);
+    let fixture = RouteFixture::new([("a", vec![text_reply("a"), status_reply(429), text_reply("a")])]);
     let bucket = RateBucket { second: (START_MS + CLOCK_AHEAD_MS) / 1000, requests: 1, tokens: 1 };
-    ledger(&world).enqueue(move |rows| {
+    ledger(&fixture).enqueue(move |rows| {
         rows.acquire_lease(&lease_until("somebody", CLOCK_AHEAD_MS))?;
         rows.acquire_lease(&Lease {
             scope: "waiting for a at https://a/v1".into(),
@@ -243,85 +243,85 @@ async fn future_rows_from_clock_skew_are_ignored() {
         rows.put_adaptive_concurrency(PROVIDER_SCOPE, Some((1.0, START_MS + CLOCK_AHEAD_MS)))?;
         rows.add_to_rate_bucket(PROVIDER_SCOPE, bucket)
     });
-    let record = world.call(&route_with_limits(&["a"], limits)).await;
+    let record = fixture.call(&route_with_limits(&["a"], limits)).await;
     assert!(record.outcome.is_ok() && record.queued_time.is_zero(), "{record:?}");
     assert_eq!(
-        ledger(&world).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX)).len(),
+        ledger(&fixture).read(|rows| rows.rate_buckets(PROVIDER_SCOPE, 0..i64::MAX)).len(),
         1,
         "only past buckets"
     );
     assert_eq!(
-        ledger(&world).read(|rows| rows.lease_totals("waiting for a at https://a/v1", 0..i64::MAX)).count,
+        ledger(&fixture).read(|rows| rows.lease_totals("waiting for a at https://a/v1", 0..i64::MAX)).count,
         0
     );
     // A 429 counts despite a stored time in the future.
     let policy =
         RoutePolicy { retry: RetryPolicy { retries: 0, ..RetryPolicy::default() }, ..RoutePolicy::default() };
-    world.call(&route(&["a"], policy)).await;
-    assert!(ledger(&world).read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, START_MS)).is_some());
+    fixture.call(&route(&["a"], policy)).await;
+    assert!(ledger(&fixture).read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, START_MS)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn reset_releases_provider_limits() {
-    let world = RouteFixture::new([("a", vec![text_reply("a")])]);
+    let fixture = RouteFixture::new([("a", vec![text_reply("a")])]);
     let route =
         route_with_limits(&["a"], ProviderLimits { requests_per_minute: Some(1), ..concurrency_limit(1) });
     let bucket = RateBucket { second: START_MS / 1000, requests: 1, tokens: 1 };
     let scopes = [PROVIDER_SCOPE, MODEL_SCOPE, "waiting for a at https://a/v1", "money"];
-    ledger(&world).enqueue(move |rows| {
+    ledger(&fixture).enqueue(move |rows| {
         rows.add_to_rate_bucket(PROVIDER_SCOPE, bucket)?;
         let at = |scope: &str| Lease { scope: scope.into(), ..lease_until("somebody", LEASE_MS) };
         scopes.iter().try_for_each(|scope| rows.acquire_lease(&at(scope)))
     });
-    world.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
-    assert_eq!(scopes.map(|scope| lease_count(ledger(&world), scope)), [0, 0, 0, 1], "reservations stay");
-    assert!(world.call(&route).await.queued_time.is_zero());
+    fixture.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
+    assert_eq!(scopes.map(|scope| lease_count(ledger(&fixture), scope)), [0, 0, 0, 1], "reservations stay");
+    assert!(fixture.call(&route).await.queued_time.is_zero());
 }
 
 #[tokio::test(start_paused = true)]
 async fn canceled_call_releases_its_lease() {
-    let world = RouteFixture::new([("a", vec![slow_reply(20), text_reply("ok")])]);
+    let fixture = RouteFixture::new([("a", vec![slow_reply(20), text_reply("ok")])]);
     let route = route_with_limits(&["a"], concurrency_limit(1));
-    assert!(tokio::time::timeout(seconds(5), world.call(&route)).await.is_err());
-    assert_eq!(lease_count(ledger(&world), PROVIDER_SCOPE), 0);
-    assert!(world.call(&route).await.outcome.is_ok());
-    assert_eq!(request_seconds(&world), [0, 5]);
+    assert!(tokio::time::timeout(seconds(5), fixture.call(&route)).await.is_err());
+    assert_eq!(lease_count(ledger(&fixture), PROVIDER_SCOPE), 0);
+    assert!(fixture.call(&route).await.outcome.is_ok());
+    assert_eq!(request_seconds(&fixture), [0, 5]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_per_minute_delays_calls() {
-    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     let limits = ProviderLimits { requests_per_minute: Some(2), ..ProviderLimits::default() };
-    run_calls(&world, &route_with_limits(&["a"], limits), 5).await;
-    assert_eq!(request_seconds(&world), [0, 0, 61, 61, 122]);
+    run_calls(&fixture, &route_with_limits(&["a"], limits), 5).await;
+    assert_eq!(request_seconds(&fixture), [0, 0, 61, 61, 122]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tokens_per_minute_estimate_is_corrected_by_usage() {
     let limits = ProviderLimits { tokens_per_minute: Some(1000), ..ProviderLimits::default() };
     let route = route_with_limits(&["a"], limits);
-    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
-    run_calls(&world, &route, 3).await;
-    assert_eq!(request_seconds(&world), [0, 0, 61], "without usage, the estimate stays");
-    let world = without_streaming(with_limit_waiting(RouteFixture::new([("a", vec![reply_with_usage()])])));
-    run_calls(&world, &route, 5).await;
-    assert_eq!(request_seconds(&world), [0, 0, 1, 1, 2], "three tokens each");
+    let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    run_calls(&fixture, &route, 3).await;
+    assert_eq!(request_seconds(&fixture), [0, 0, 61], "without usage, the estimate stays");
+    let fixture = without_streaming(with_limit_waiting(RouteFixture::new([("a", vec![reply_with_usage()])])));
+    run_calls(&fixture, &route, 5).await;
+    assert_eq!(request_seconds(&fixture), [0, 0, 1, 1, 2], "three tokens each");
     // A request larger than the whole limit is sent alone.
     let limits = ProviderLimits { tokens_per_minute: Some(10), ..ProviderLimits::default() };
-    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
-    run_calls(&world, &route_with_limits(&["a"], limits), 2).await;
-    assert_eq!(request_seconds(&world), [0, 61]);
+    let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    run_calls(&fixture, &route_with_limits(&["a"], limits), 2).await;
+    assert_eq!(request_seconds(&fixture), [0, 61]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rate_limit_burst_halves_concurrency_once() {
     let ledger = Arc::new(Ledger::in_memory());
     let replies = [vec![status_reply(429); 8], vec![slow_reply(1)]].concat();
-    let world = RouteFixture::with_shared_ledger(&ledger, [("a", replies)]);
-    let records = run_calls(&world, &route(&["a"], RoutePolicy::default()), 8).await;
+    let fixture = RouteFixture::with_shared_ledger(&ledger, [("a", replies)]);
+    let records = run_calls(&fixture, &route(&["a"], RoutePolicy::default()), 8).await;
     assert!(records.iter().all(|r| r.outcome.is_ok() && failure_classes(r) == [FailureClass::RateLimited]));
     let starts: Vec<Duration> =
-        world.transport.requests.lock().unwrap().iter().skip(8).map(|(at, _)| *at).collect();
+        fixture.transport.requests.lock().unwrap().iter().skip(8).map(|(at, _)| *at).collect();
     assert!(
         starts[3] < seconds(1) && starts[4] >= starts[0] + seconds(1),
         "half of eight at once: {starts:?}"
@@ -342,9 +342,9 @@ async fn rate_limit_burst_halves_concurrency_once() {
 #[tokio::test(start_paused = true)]
 async fn calls_before_rate_limit_count_as_in_flight() {
     let replies = [vec![slow_reply(5); 4], vec![status_reply(429); 12], vec![slow_reply(5)]].concat();
-    let world = with_limit_waiting(RouteFixture::new([("a", replies)]));
-    let records = run_calls(&world, &route(&["a"], RoutePolicy::default()), 16).await;
-    let starts = request_seconds(&world);
+    let fixture = with_limit_waiting(RouteFixture::new([("a", replies)]));
+    let records = run_calls(&fixture, &route(&["a"], RoutePolicy::default()), 16).await;
+    let starts = request_seconds(&fixture);
     // Four of sixteen calls run without a lease, because no limit was in force. The new limit is eight, so
     // four more start.
     assert_eq!(starts[16..].iter().filter(|at| **at < 5).count(), 4, "{starts:?}");
@@ -383,28 +383,28 @@ fn aimd_limit_cases() {
 
 #[tokio::test(start_paused = true)]
 async fn recovered_model_ramps_up_with_successes() {
-    let world = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
+    let fixture = with_limit_waiting(RouteFixture::new([("a", vec![slow_reply(1)])]));
     let key = HealthKey { provider: "a".into(), base_url: "https://a/v1".into(), model: "m".into() };
-    ledger(&world).enqueue(move |rows| {
+    ledger(&fixture).enqueue(move |rows| {
         rows.update_health(&key, |row| (row.recovery_concurrency, row.updated_at) = (1, START_MS))
     });
-    run_calls(&world, &route(&["a"], RoutePolicy::default()), 8).await;
-    assert_eq!(request_seconds(&world), [0, 1, 1, 2, 2, 2, 2, 2], "one, then two, then the remaining five");
-    assert_eq!(lease_count(ledger(&world), MODEL_SCOPE), 0);
+    run_calls(&fixture, &route(&["a"], RoutePolicy::default()), 8).await;
+    assert_eq!(request_seconds(&fixture), [0, 1, 1, 2, 2, 2, 2, 2], "one, then two, then the remaining five");
+    assert_eq!(lease_count(ledger(&fixture), MODEL_SCOPE), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_budget_bounds_retries_of_dead_provider() {
     let retry = RetryPolicy { retries: 5, ..RetryPolicy::default() };
     let policy = RoutePolicy { retry, ..RoutePolicy::default() };
-    let world = RouteFixture::new([("a", vec![status_reply(503)])]);
-    run_calls(&world, &route(&["a"], policy.clone()), 200).await;
-    let requests = request_seconds(&world).len();
+    let fixture = RouteFixture::new([("a", vec![status_reply(503)])]);
+    run_calls(&fixture, &route(&["a"], policy.clone()), 200).await;
+    let requests = request_seconds(&fixture).len();
     assert!((200..=210).contains(&requests), "{requests}");
     // The retry budget is exhausted, but failover needs no retries.
     let dead = || vec![ScriptedReply::RefuseConnection];
-    let world = RouteFixture::new([("a", dead()), ("b", dead()), ("c", vec![text_reply("ok")])]);
-    let records = run_calls(&world, &route(&["a", "b", "c"], policy), 100).await;
+    let fixture = RouteFixture::new([("a", dead()), ("b", dead()), ("c", vec![text_reply("ok")])]);
+    let records = run_calls(&fixture, &route(&["a", "b", "c"], policy), 100).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
 }
 
@@ -426,22 +426,22 @@ fn ten_successes_earn_one_retry() {
 async fn waiting_call_requeues_after_each_rate_limit() {
     let rate_limited = || status_reply_with(429, vec![("retry-after", "20".into())], "{}");
     let replies: Vec<ScriptedReply> = (0..20).map(|_| rate_limited()).chain([text_reply("ok")]).collect();
-    let world = with_limit_waiting(RouteFixture::new([("a", replies)]));
-    let record = world.call(&route(&["a"], RoutePolicy::default())).await;
+    let fixture = with_limit_waiting(RouteFixture::new([("a", replies)]));
+    let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
     assert!(record.outcome.is_ok(), "after 400 s: {:?}", record.outcome);
     assert_eq!((record.attempts.len(), record.queued_time.as_secs() / 10), (21, 40));
     assert!(record.latency < seconds(1), "excludes the wait: {:?}", record.latency);
-    assert!((0..10).all(|_| world.router.retry_budget.try_spend()), "no retry was spent");
+    assert!((0..10).all(|_| fixture.router.retry_budget.try_spend()), "no retry was spent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn requeued_call_ends_at_timeout() {
     let rate_limited = || status_reply_with(429, vec![("retry-after", "20".into())], "{}");
     let ends = async |timeout: Option<u64>| {
-        let mut world = with_limit_waiting(RouteFixture::new([("a", vec![rate_limited()])]));
-        world.timeout = timeout.map(seconds);
+        let mut fixture = with_limit_waiting(RouteFixture::new([("a", vec![rate_limited()])]));
+        fixture.timeout = timeout.map(seconds);
         let start = tokio::time::Instant::now();
-        let record = world.call(&route(&["a"], RoutePolicy::default())).await;
+        let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
         let why = record.outcome.as_ref().unwrap_err().reason;
         (why, start.elapsed().as_secs(), failure_classes(&record).len())
     };

@@ -111,14 +111,14 @@ impl<'a> ReportCases<'a> {
         &self,
         results: &'a [CaseResult],
     ) -> impl Iterator<Item = ReportedCase<'a>> {
-        self.reported(results).filter(|judged| judged.verdict != Verdict::Pass)
+        self.reported(results).filter(|reported| reported.verdict != Verdict::Pass)
     }
 
     /// The prompt from where it differs from all others.
-    pub(in crate::view) fn distinct_prompt(&self, judged: &ReportedCase<'a>) -> String {
-        let Some(own) = judged.case() else { return String::new() };
+    pub(in crate::view) fn distinct_prompt(&self, reported: &ReportedCase<'a>) -> String {
+        let Some(own) = reported.case() else { return String::new() };
         let mut text = own.request.last_user_text();
-        let others = self.prompts.prompts().iter().enumerate().filter(|(at, _)| Some(*at) != judged.index);
+        let others = self.prompts.prompts().iter().enumerate().filter(|(at, _)| Some(*at) != reported.index);
         let longest = others.map(|(_, other)| common_prefix_bytes(&text, other)).max().unwrap_or(0);
         match back_to_word_start(&text, longest) {
             0 => text,
@@ -165,8 +165,8 @@ impl<'a> ReportCases<'a> {
     fn find_index(&self, result: &CaseResult) -> Option<usize> {
         let all = &self.prompts.cases;
         let last = self.last_index.get();
-        let mut places = (last..all.len()).chain(0..last);
-        let at = places.find(|at| all.head(*at).is_some_and(|head| *head.id == *result.case_id))?;
+        let mut indices = (last..all.len()).chain(0..last);
+        let at = indices.find(|at| all.head(*at).is_some_and(|head| *head.id == *result.case_id))?;
         self.last_index.set(at);
         Some(at)
     }
@@ -276,11 +276,11 @@ pub(in crate::view) fn failure_reasons(result: &CaseResult) -> Vec<CaseReason<'_
         return vec![CaseReason { name: class.as_str(), reason: message }];
     }
     let failed = result.assertions.iter().filter(|assertion| assertion.verdict == Verdict::Fail);
-    let mut whys: Vec<CaseReason<'_>> =
+    let mut reasons: Vec<CaseReason<'_>> =
         failed.map(|assertion| CaseReason { name: &assertion.name, reason: &assertion.reason }).collect();
     // Every JSON assertion gives the same reason for an answer that is not JSON.
-    whys.dedup();
-    whys
+    reasons.dedup();
+    reasons
 }
 
 #[cfg(test)]

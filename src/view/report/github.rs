@@ -9,35 +9,38 @@ const MAX_ANNOTATIONS: usize = 10;
 
 const MAX_ANSWER_CHARS: usize = 300;
 
-/// Annotates the sets' files with the gates' reasons and the cases that do not pass. `place` makes a path
-/// relative to the repository's root.
-pub(crate) fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) -> Vec<String> {
+/// Annotates the sets' files with the gates' reasons and the cases that do not pass. `relative_path` makes a
+/// path relative to the repository's root.
+pub(crate) fn annotations(runs: &[EvalRun<'_>], relative_path: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     for run in runs {
         let title = format!("golden set {}", run.set.name);
-        let whole = SourceLocation { path: run.set.path.as_str().into(), line: 1 };
-        errors.extend(run.reasons().map(|reason| workflow_command("error", &whole, place, &title, reason)));
+        let set_location = SourceLocation { path: run.set.path.as_str().into(), line: 1 };
+        errors.extend(
+            run.reasons()
+                .map(|reason| workflow_command("error", &set_location, relative_path, &title, reason)),
+        );
     }
     for run in runs {
         for (summary, results) in run.subjects() {
             let cases = ReportCases::for_subject(run, summary);
-            for judged in cases.not_passing(results) {
-                let whys: Vec<String> =
-                    judged.reasons().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
-                let mut words = whys.join("\n");
-                if judged.verdict == Verdict::Fail {
-                    words += &format!("\nanswer: {}", shorten(&judged.decisive.text, MAX_ANSWER_CHARS));
+            for reported in cases.not_passing(results) {
+                let reasons: Vec<String> =
+                    reported.reasons().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
+                let mut message = reasons.join("\n");
+                if reported.verdict == Verdict::Fail {
+                    message += &format!("\nanswer: {}", shorten(&reported.decisive.text, MAX_ANSWER_CHARS));
                 }
-                let title = format!("{} · {}", judged.display_name(), summary.subject);
-                let location = judged.case().and_then(|case| case.location);
+                let title = format!("{} · {}", reported.display_name(), summary.subject);
+                let location = reported.case().and_then(|case| case.location);
                 let location = location
                     .unwrap_or_else(|| SourceLocation { path: run.set.path.as_str().into(), line: 1 });
                 // If the gate passes, it allows this failure.
-                let fails = judged.verdict == Verdict::Fail && !run.gate.reasons.is_empty();
+                let fails = reported.verdict == Verdict::Fail && !run.gate.reasons.is_empty();
                 let (kind, list) = if fails { ("error", &mut errors) } else { ("warning", &mut warnings) };
                 if list.len() < MAX_ANNOTATIONS {
-                    list.push(workflow_command(kind, &location, place, &title, &words));
+                    list.push(workflow_command(kind, &location, relative_path, &title, &message));
                 }
             }
         }
@@ -50,12 +53,12 @@ pub(crate) fn annotations(runs: &[EvalRun<'_>], place: &dyn Fn(&str) -> String) 
 fn workflow_command(
     kind: &str,
     location: &SourceLocation,
-    place: &dyn Fn(&str) -> String,
+    relative_path: &dyn Fn(&str) -> String,
     title: &str,
-    words: &str,
+    message: &str,
 ) -> String {
-    let (file, line) = (escape_property(&place(&location.path)), location.line);
-    format!("::{kind} file={file},line={line},title={}::{}", escape_property(title), escape_data(words))
+    let (file, line) = (escape_property(&relative_path(&location.path)), location.line);
+    format!("::{kind} file={file},line={line},title={}::{}", escape_property(title), escape_data(message))
 }
 
 /// Escapes a message so that it stays on one line and cannot contain another command.
@@ -72,11 +75,11 @@ fn escape_property(text: &str) -> String {
 pub(crate) fn neutralize_workflow_commands(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let words = line.trim_start();
-        if words.starts_with("::") {
-            out.push_str(&line[..line.len() - words.len()]);
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("::") {
+            out.push_str(&line[..line.len() - trimmed.len()]);
             out.push_str("│ ");
-            out.push_str(words);
+            out.push_str(trimmed);
         } else {
             out.push_str(line);
         }

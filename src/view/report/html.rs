@@ -31,7 +31,7 @@ fn run_value(run: &EvalRun<'_>) -> Value {
         .map(|(summary, results)| {
             let report_cases = ReportCases::for_subject(run, summary);
             let cases: Vec<Value> =
-                report_cases.reported(results).map(|judged| case_value(&judged)).collect();
+                report_cases.reported(results).map(|reported| case_value(&reported)).collect();
             let preface = report_cases.shared_prompt().map(|preface| strip_control_chars(&preface));
             context! { cases, preface, ..subject_value(summary) }
         })
@@ -50,25 +50,25 @@ fn subject_value(summary: &SubjectSummary) -> Value {
         passed => summary.passed, scored => summary.passed + summary.failed, unscored => summary.unscored,
         rate => format_pass_rate(summary), repaired => format_three_decimals(summary.repaired_pass_rate), score => format_three_decimals(summary.mean_score),
         cost => format_cost(summary.cost), p50 => format_percentile(summary, 0), p95 => format_percentile(summary, 1),
-        repairs => describe_repairs(summary), judging => describe_grading(summary).iter().map(|words| strip_control_chars(words)).collect::<Vec<_>>(),
+        repairs => describe_repairs(summary), judging => describe_grading(summary).iter().map(|line| strip_control_chars(line)).collect::<Vec<_>>(),
     }
 }
 
-fn case_value(judged: &ReportedCase<'_>) -> Value {
-    let whys: Vec<Value> = judged
+fn case_value(reported: &ReportedCase<'_>) -> Value {
+    let reasons: Vec<Value> = reported
         .reasons()
         .iter()
         .map(|why| context! { name => strip_control_chars(why.name), reason => strip_control_chars(why.reason) })
         .collect();
-    let verdict = match judged.verdict {
+    let verdict = match reported.verdict {
         Verdict::Pass => "passed",
         Verdict::Fail => "failed",
         Verdict::Unscored => "unscored",
     };
     context! {
-        name => strip_control_chars(&judged.display_name()), verdict, whys, score => format_three_decimals(judged.score), repeats => judged.describe_repeats(),
-        repairs => judged.repaired_by().map(|repairs| repairs.to_string()),
-        served_by => judged.decisive.served_by.as_ref().map(ToString::to_string),
-        prompt => strip_control_chars(&judged.unshared_prompt()), answer => strip_control_chars(&judged.decisive.text),
+        name => strip_control_chars(&reported.display_name()), verdict, reasons, score => format_three_decimals(reported.score), repeats => reported.describe_repeats(),
+        repairs => reported.repaired_by().map(|repairs| repairs.to_string()),
+        served_by => reported.decisive.served_by.as_ref().map(ToString::to_string),
+        prompt => strip_control_chars(&reported.unshared_prompt()), answer => strip_control_chars(&reported.decisive.text),
     }
 }

@@ -76,7 +76,7 @@ fn write_suites(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>) -> io::Result<()> {
             .with_attributes(time.as_deref().map(|time| ("time", time)));
         suite.write_inner_content(|xml| {
             write_properties(xml, run, summary)?;
-            cases.reported(results).try_for_each(|judged| write_test_case(xml, &class, &judged))
+            cases.reported(results).try_for_each(|reported| write_test_case(xml, &class, &reported))
         })?;
     }
     Ok(())
@@ -102,7 +102,7 @@ fn write_properties(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>, summary: &Subjec
         ("repairs", describe_repairs(summary)),
         ("mean_score", number(summary.mean_score)),
         ("cost_usd", number(summary.cost.usd())),
-        ("judging", Some(describe_grading(summary).join("; ")).filter(|words| !words.is_empty())),
+        ("judging", Some(describe_grading(summary).join("; ")).filter(|text| !text.is_empty())),
         ("latency_ms.p50", number(summary.latency_ms.map(|[p50, ..]| p50))),
         ("latency_ms.p95", number(summary.latency_ms.map(|[_, p95, _]| p95))),
         ("comparison", describe_comparison(run, summary)),
@@ -122,14 +122,14 @@ fn write_properties(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>, summary: &Subjec
     Ok(())
 }
 
-fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, judged: &ReportedCase<'_>) -> io::Result<()> {
-    let name = collapse_whitespace(&judged.display_name());
-    let time = total_seconds(judged.results);
+fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, reported: &ReportedCase<'_>) -> io::Result<()> {
+    let name = collapse_whitespace(&reported.display_name());
+    let time = total_seconds(reported.results);
     let element = xml
         .create_element("testcase")
         .with_attributes([("name", name.as_str()), ("classname", class)])
         .with_attributes(time.as_deref().map(|time| ("time", time)));
-    let kind = match judged.verdict {
+    let kind = match reported.verdict {
         Verdict::Pass => return element.write_empty().map(drop),
         Verdict::Fail => "failure",
         // Without a verdict the case is an error, not a failure.
@@ -137,28 +137,28 @@ fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, judged: &ReportedCase<'
     };
     element
         .write_inner_content(|xml| {
-            let whys = judged.reasons();
-            let first = whys
+            let reasons = reported.reasons();
+            let first = reasons
                 .first()
                 .map(|why| (collapse_whitespace(why.name), format!("{}: {}", why.name, why.reason)));
             let (name, message) = first.unwrap_or_default();
             let message = shorten(&collapse_whitespace(&message), MAX_MESSAGE_CHARS);
             xml.create_element(kind)
                 .with_attributes([("message", message.as_str()), ("type", name.as_str())])
-                .write_text_content(BytesText::new(&strip_invalid_xml_chars(&failure_body(judged))))?;
+                .write_text_content(BytesText::new(&strip_invalid_xml_chars(&failure_body(reported))))?;
             Ok(())
         })
         .map(drop)
 }
 
-fn failure_body(judged: &ReportedCase<'_>) -> String {
+fn failure_body(reported: &ReportedCase<'_>) -> String {
     let mut lines: Vec<String> =
-        judged.reasons().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
-    lines.extend(judged.describe_repeats());
-    lines.extend(judged.repaired_by().map(|repairs| format!("passes after repair: {repairs}")));
-    lines.push(format!("prompt:\n{}", judged.unshared_prompt()));
-    if judged.verdict == Verdict::Fail {
-        lines.push(format!("answer:\n{}", judged.decisive.text));
+        reported.reasons().iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
+    lines.extend(reported.describe_repeats());
+    lines.extend(reported.repaired_by().map(|repairs| format!("passes after repair: {repairs}")));
+    lines.push(format!("prompt:\n{}", reported.unshared_prompt()));
+    if reported.verdict == Verdict::Fail {
+        lines.push(format!("answer:\n{}", reported.decisive.text));
     }
     lines.join("\n")
 }

@@ -68,13 +68,13 @@ fn run_notes(run: &EvalRun<'_>) -> String {
     let mut notes = Vec::new();
     for summary in run.summaries {
         let subject = inline_code(&summary.subject);
-        notes.extend(describe_repairs(summary).map(|words| format!("- {subject}: {words}")));
+        notes.extend(describe_repairs(summary).map(|text| format!("- {subject}: {text}")));
         notes.extend(
-            describe_grading(summary).iter().map(|words| format!("- {subject}: {}", inline_code(words))),
+            describe_grading(summary).iter().map(|text| format!("- {subject}: {}", inline_code(text))),
         );
         if summary.unscored > 0 {
             let count = pluralize(summary.unscored, "case");
-            notes.push(format!("- {subject}: {count} unscored, excluded from all figures"));
+            notes.push(format!("- {subject}: {count} unscored, not counted in rates, scores, or latencies"));
         }
         if summary.cached_count > 0 {
             notes.push(format!("- {subject}: {} from the cache", pluralize(summary.cached_count, "answer")));
@@ -91,8 +91,8 @@ fn run_notes(run: &EvalRun<'_>) -> String {
 fn write_cases(run: &EvalRun<'_>, out: &mut String) {
     for (summary, results) in run.subjects() {
         let cases = ReportCases::for_subject(run, summary);
-        let mut bad = cases.not_passing(results).peekable();
-        if bad.peek().is_none() {
+        let mut not_passing = cases.not_passing(results).peekable();
+        if not_passing.peek().is_none() {
             continue;
         }
         let (failed, unscored) = (summary.failed, summary.unscored);
@@ -102,39 +102,40 @@ fn write_cases(run: &EvalRun<'_>, out: &mut String) {
             format!("{failed} failed")
         };
         out.push_str(&format!("\n### {}: {counts}\n\n", inline_code(&summary.subject)));
-        let mut left_out = 0;
-        for judged in bad {
-            let details = case_details(&judged);
-            if left_out > 0 || out.len() + details.len() > MAX_REPORT_CHARS {
-                left_out += 1;
+        let mut omitted = 0;
+        for reported in not_passing {
+            let details = case_details(&reported);
+            if omitted > 0 || out.len() + details.len() > MAX_REPORT_CHARS {
+                omitted += 1;
             } else {
                 out.push_str(&details);
             }
         }
-        if left_out > 0 {
-            out.push_str(&format!("… and {left_out} more (see the .json report)\n"));
+        if omitted > 0 {
+            out.push_str(&format!("… and {omitted} more (see the .json report)\n"));
         }
     }
 }
 
 /// A collapsed section for a case that does not pass.
-fn case_details(judged: &ReportedCase<'_>) -> String {
-    let mark = if judged.verdict == Verdict::Fail { "✗" } else { "?" };
-    let whys = judged.reasons();
-    let first = whys.first().map(|why| format!(" · {}", inline_code(why.name))).unwrap_or_default();
+fn case_details(reported: &ReportedCase<'_>) -> String {
+    let mark = if reported.verdict == Verdict::Fail { "✗" } else { "?" };
+    let reasons = reported.reasons();
+    let first = reasons.first().map(|why| format!(" · {}", inline_code(why.name))).unwrap_or_default();
     let mut out =
-        format!("<details><summary>{mark} {}{first}</summary>\n\n", inline_code(&judged.display_name()));
-    let reasons: Vec<String> = whys.iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
-    out += &fenced_block(&reasons.join("\n"));
-    if let Some(words) = judged.describe_repeats() {
-        out += &format!("\n{words}.\n");
+        format!("<details><summary>{mark} {}{first}</summary>\n\n", inline_code(&reported.display_name()));
+    let reason_lines: Vec<String> =
+        reasons.iter().map(|why| format!("{}: {}", why.name, why.reason)).collect();
+    out += &fenced_block(&reason_lines.join("\n"));
+    if let Some(text) = reported.describe_repeats() {
+        out += &format!("\n{text}.\n");
     }
-    if let Some(repairs) = judged.repaired_by() {
+    if let Some(repairs) = reported.repaired_by() {
         out += &format!("\nPasses after repair: {}.\n", inline_code(&repairs.to_string()));
     }
-    out += &format!("\nPrompt:\n\n{}", fenced_block(&judged.unshared_prompt()));
-    if judged.verdict == Verdict::Fail {
-        out += &format!("\nAnswer:\n\n{}", fenced_block(&judged.decisive.text));
+    out += &format!("\nPrompt:\n\n{}", fenced_block(&reported.unshared_prompt()));
+    if reported.verdict == Verdict::Fail {
+        out += &format!("\nAnswer:\n\n{}", fenced_block(&reported.decisive.text));
     }
     out + "\n</details>\n\n"
 }

@@ -23,8 +23,8 @@ pub(super) fn format_percentile(summary: &SubjectSummary, at: usize) -> String {
     figure.map_or_else(|| "–".to_owned(), |milliseconds| format!("{milliseconds:.0} ms"))
 }
 
-/// How many failures pass after a repair of their form, and are thus a mismatch of the harness rather than a
-/// regression.
+/// How many failures pass once the format of the answer is repaired. They are format problems, not
+/// regressions.
 pub(in crate::view) fn describe_repairs(summary: &SubjectSummary) -> Option<String> {
     let repaired: u64 = summary.repair_counts.iter().map(|(_, count)| count).sum();
     let (first, _) = summary.repair_counts.first()?;
@@ -40,26 +40,26 @@ pub(in crate::view) fn describe_repairs(summary: &SubjectSummary) -> Option<Stri
     let pass = if repaired == 1 { "passes" } else { "pass" };
     let failures = pluralize(summary.failed, "failure");
     Some(format!(
-        "{repaired} of {failures} {pass} {how}: harness mismatch, not a regression; pass rate after repair {rate} (the gate uses {raw})"
+        "{repaired} of {failures} {pass} {how}: a format problem, not a regression; pass rate after repair {rate} (the gate uses {raw})"
     ))
 }
 
 /// Cost and agreement of the judges, and whether they are from the subject's family.
 pub(in crate::view) fn describe_grading(summary: &SubjectSummary) -> Vec<String> {
     let judging = &summary.grader_usage;
-    let mut words = Vec::new();
+    let mut notes = Vec::new();
     if judging.calls > 0 {
         let mark = if judging.cost.source == CostSource::Simulated { " (sim)" } else { "" };
         let calls = pluralize(judging.calls, "call");
         let agree = judging.agreement().map(|share| format!("; {:.0}% of votes agree", share * 100.0));
         let (cost, agree) = (format_cost(judging.cost), agree.unwrap_or_default());
-        words.push(format!("judging: {calls}, {cost}{mark}, not included in its cost{agree}"));
+        notes.push(format!("judging: {calls}, {cost}{mark}, not included in its cost{agree}"));
     }
     if !summary.same_family_judges.is_empty() {
         let judges = summary.same_family_judges.join(", ");
-        words.push(format!("judged by its own model family ({judges}), which may favor it"));
+        notes.push(format!("judged by its own model family ({judges}), which may favor it"));
     }
-    words
+    notes
 }
 
 /// Whether a subject or a judge was simulated.
@@ -69,29 +69,34 @@ pub(in crate::view) fn is_simulated(run: &EvalRun<'_>) -> bool {
 }
 
 pub(super) fn describe_run(run: &EvalRun<'_>) -> String {
-    let times = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
-    let cut = if run.is_complete { "" } else { ", incomplete" };
-    format!("{}{times}{cut} · run {} · {}", pluralize(run.cases.len(), "case"), run.id, run.set.digest)
+    let repeats = if run.repeats > 1 { format!(", {} times each", run.repeats) } else { String::new() };
+    let incomplete = if run.is_complete { "" } else { ", incomplete" };
+    format!(
+        "{}{repeats}{incomplete} · run {} · {}",
+        pluralize(run.cases.len(), "case"),
+        run.id,
+        run.set.digest
+    )
 }
 
 pub(in crate::view) const SIMULATED_NOTE: &str =
     "(sim): answers, prices, and latencies come from slalom's simulator, not from a model";
 
-/// Joins a text into one line of at most `most` characters.
-pub(in crate::view) fn shorten(text: &str, most: usize) -> String {
+/// Joins a text into one line of at most `max_chars` characters.
+pub(in crate::view) fn shorten(text: &str, max_chars: usize) -> String {
     let mut words = text.split_whitespace();
     let mut line = words.next().unwrap_or_default().to_owned();
     for word in words {
-        if line.len() > most * 4 {
+        if line.len() > max_chars * 4 {
             break;
         }
         line.push(' ');
         line.push_str(word);
     }
-    if line.chars().nth(most).is_none() {
+    if line.chars().nth(max_chars).is_none() {
         return line;
     }
-    line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    line.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -122,15 +127,15 @@ mod tests {
         assert_eq!(
             describe_repairs(&one).as_deref(),
             Some(
-                "11 of 13 failures pass once code fences are stripped: harness mismatch, not a regression; pass rate after repair 0.930 (the gate uses 0.820)"
+                "11 of 13 failures pass once code fences are stripped: a format problem, not a regression; pass rate after repair 0.930 (the gate uses 0.820)"
             )
         );
         let both = RepairSet::from(Repair::CutPreamble).union(Repair::StripFences.into());
         let two = SubjectSummary { repair_counts: vec![(both, 2), (Repair::Fold.into(), 1)], ..one };
-        let words = describe_repairs(&two).unwrap_or_default();
+        let text = describe_repairs(&two).unwrap_or_default();
         assert!(
-            words.starts_with("3 of 13 failures pass once repaired (2 cut-preamble+strip-fences, 1 fold): "),
-            "{words}"
+            text.starts_with("3 of 13 failures pass once repaired (2 cut-preamble+strip-fences, 1 fold): "),
+            "{text}"
         );
     }
 }

@@ -11,8 +11,8 @@ pub(super) fn gemini(body: &mut Fields) {
         Value::Object(fields) => fields,
         _ => Fields::new(),
     };
-    if let Some(words) = body.get("systemInstruction").and_then(|i| joined_text(i.get("parts")?)) {
-        body.insert("systemInstruction".to_owned(), json!(words));
+    if let Some(text) = body.get("systemInstruction").and_then(|i| joined_text(i.get("parts")?)) {
+        body.insert("systemInstruction".to_owned(), json!(text));
     }
     for_each_object(body, "contents", |turn| {
         if !turn.contains_key("role") {

@@ -29,9 +29,9 @@ pub(super) fn chat(body: &mut Fields) {
             message.insert("content".to_owned(), as_parts(content, text_part));
         }
         if message.get("role") == Some(&json!("tool"))
-            && let Some(words) = message.get("content").and_then(joined_text)
+            && let Some(text) = message.get("content").and_then(joined_text)
         {
-            message.insert("content".to_owned(), json!([text_part(&words)]));
+            message.insert("content".to_owned(), json!([text_part(&text)]));
         }
         for_each_object(message, "content", |part| {
             if let Some(url) = part.get("image_url").and_then(Value::as_str).map(str::to_owned) {

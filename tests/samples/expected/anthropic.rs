@@ -1,4 +1,4 @@
-//! Independent reading of Anthropic Messages.
+//! Independent parser for Anthropic Messages.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Independent reading of Bedrock Converse.
+//! Independent parser for Bedrock Converse.
 
 use std::collections::BTreeMap;
 
@@ -68,12 +68,12 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     let usage = &body["usage"];
     let either = |name: &str| count(&usage[name]).or_else(|| count(&usage[format!("{name}Count")]));
     let (cached, written) = (either("cacheReadInputTokens"), either("cacheWriteInputTokens"));
-    let into = sum(&[count(&usage["inputTokens"]), cached, written]);
+    let input = sum(&[count(&usage["inputTokens"]), cached, written]);
     Ok(Answer {
         text: list(blocks).map(block_text).collect(),
         reasoning: list(blocks).map(|b| text(&b["reasoningContent"]["reasoningText"]["text"])).collect(),
         finish: super::finish_with_calls(finish, &calls),
         calls,
-        usage: [into, count(&usage["outputTokens"]), cached, written, None],
+        usage: [input, count(&usage["outputTokens"]), cached, written, None],
     })
 }

@@ -1,4 +1,4 @@
-//! Independent reading of Cohere and Ollama.
+//! Independent parser for Cohere and Ollama.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Independent reading of Gemini generateContent.
+//! Independent parser for Gemini generateContent.
 
 use serde_json::{Map, Value, json};
 use slalom::chat::{FailureClass, FinishReason};
@@ -54,25 +54,25 @@ fn join_partial_calls(parts: Vec<Value>) -> Vec<Value> {
 /// Sets or extends the argument at the JSON path of `piece`.
 fn set_at_path(arguments: &mut Value, piece: &Value) {
     let path = text(&piece["jsonPath"]).replace(['[', ']', '\'', '$'], ".");
-    let mut place = arguments;
+    let mut target = arguments;
     for step in path.split('.').filter(|step| !step.is_empty()) {
-        place = match step.parse::<usize>() {
+        target = match step.parse::<usize>() {
             Ok(at) => {
-                if !place.is_array() {
-                    *place = json!([]);
+                if !target.is_array() {
+                    *target = json!([]);
                 }
-                while list(place).count() <= at {
-                    place.as_array_mut().unwrap().push(Value::Null);
+                while list(target).count() <= at {
+                    target.as_array_mut().unwrap().push(Value::Null);
                 }
-                &mut place[at]
+                &mut target[at]
             }
-            Err(_) => &mut place[step],
+            Err(_) => &mut target[step],
         };
     }
     let value = ["stringValue", "numberValue", "boolValue"].iter().find_map(|kind| piece.get(kind));
-    match (place.as_str(), value.and_then(Value::as_str)) {
-        (Some(so_far), Some(more)) => *place = json!(so_far.to_owned() + more),
-        _ => *place = value.cloned().unwrap_or_default(),
+    match (target.as_str(), value.and_then(Value::as_str)) {
+        (Some(so_far), Some(more)) => *target = json!(so_far.to_owned() + more),
+        _ => *target = value.cloned().unwrap_or_default(),
     }
 }
 
@@ -90,13 +90,13 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
     let arguments = |call: &Value| if call["args"].is_null() { json!({}) } else { call["args"].clone() };
     let calls: Vec<Call> =
         called.map(|call| (text(&call["id"]), text(&call["name"]), arguments(call))).collect();
-    let word = match &candidate["finishReason"] {
+    let reason = match &candidate["finishReason"] {
         Value::Number(number) => {
             ["", "STOP", "MAX_TOKENS", "SAFETY"][number.as_u64().unwrap_or(0) as usize].to_owned()
         }
-        word => text(word),
+        reason => text(reason),
     };
-    let finish = match word.as_str() {
+    let finish = match reason.as_str() {
         "STOP" => FinishReason::Stop,
         "MAX_TOKENS" => FinishReason::Length,
         "CONTINUATION" => FinishReason::Pause,

@@ -1,4 +1,4 @@
-//! Independent reading of OpenAI Chat Completions.
+//! Independent parser for OpenAI Chat Completions.
 
 use serde_json::{Value, json};
 use slalom::chat::{FailureClass, FinishReason};
@@ -136,11 +136,11 @@ fn read_call(call: &Value) -> Option<Call> {
 
 fn read_usage(usage: &Value) -> [Option<u64>; 5] {
     let first = |paths: &[&str]| paths.iter().find_map(|path| count(usage.pointer(path)?));
-    let (into, mut out) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
+    let (input, mut output) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
     let reasoning = first(&["/completion_tokens_details/reasoning_tokens", "/reasoning_tokens"]);
     // xAI does not count reasoning as completion tokens, which shows in the total.
-    if reasoning.is_some_and(|t| t > 0) && sum(&[into, out, reasoning]) == count(&usage["total_tokens"]) {
-        out = sum(&[out, reasoning]);
+    if reasoning.is_some_and(|t| t > 0) && sum(&[input, output, reasoning]) == count(&usage["total_tokens"]) {
+        output = sum(&[output, reasoning]);
     }
     let cached = first(&[
         "/prompt_tokens_details/cached_tokens",
@@ -153,5 +153,5 @@ fn read_usage(usage: &Value) -> [Option<u64>; 5] {
         "/prompt_tokens_details/cache_creation_input_tokens",
         "/cache_creation_input_tokens",
     ]);
-    [into, out, cached, written, reasoning]
+    [input, output, cached, written, reasoning]
 }

@@ -1,4 +1,4 @@
-//! Independent reading of OpenAI Responses.
+//! Independent parser for OpenAI Responses.
 
 use serde_json::{Value, json};
 use slalom::chat::FinishReason;
@@ -68,13 +68,13 @@ pub(super) fn read(body: &Value) -> Result<Answer, ExpectedFailure> {
         _ => FinishReason::Stop,
     };
     let usage = &body["usage"];
-    let (into, out) = (&usage["input_tokens_details"], &usage["output_tokens_details"]);
+    let (input_details, output_details) = (&usage["input_tokens_details"], &usage["output_tokens_details"]);
     let counts = [
         &usage["input_tokens"],
         &usage["output_tokens"],
-        &into["cached_tokens"],
-        &into["cache_write_tokens"],
-        &out["reasoning_tokens"],
+        &input_details["cached_tokens"],
+        &input_details["cache_write_tokens"],
+        &output_details["reasoning_tokens"],
     ];
     let reasoning = if raw.is_empty() { summary } else { raw };
     Ok(Answer { text: output_text, reasoning, calls, finish: Some(finish), usage: counts.map(count) })
