@@ -182,7 +182,9 @@ fn unsupported_parameter_is_dropped_with_warning() {
     CliHarness::new()
         .run(&["ask", "-m", "sim-anthropic/good", "--seed", "7", "hello"])
         .assert_exit_code(0)
-        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not supported and is not sent"]);
+        .assert_stderr_contains(&[
+            "warning: sim-anthropic/good: `seed` is not supported and will not be sent",
+        ]);
 }
 
 #[test]

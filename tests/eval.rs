@@ -270,7 +270,7 @@ fn invalid_usage_fails_before_any_request() {
             "invalid limit",
             good.replace("cases:\n", "gate: {max_unscored: many}\ncases:\n"),
             &[],
-            &["`max_unscored`: invalid limit `many`: expected a number of cases or a percentage"],
+            &["`max_unscored`: invalid limit `many`: expected a count or a percentage"],
         ),
         (
             "unknown price",

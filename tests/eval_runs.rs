@@ -199,7 +199,7 @@ fn interrupt_keeps_finished_results() {
         let output = output.assert_stderr_contains(&[&format!(
             "{missing} results missing; to complete the run: slalom --ledger ledger.db eval set.yaml --resume {run}"
         )]);
-        assert!(output.stdout.contains(&format!("{scored} of 60 were run")), "{}", output.stdout);
+        assert!(output.stdout.contains(&format!("{scored} of 60 cases were run")), "{}", output.stdout);
         let again = ["--ledger", "ledger.db", "eval", "set.yaml", "--resume", &run, "--json"];
         let json = cli.run(&again).assert_exit_code(0).json();
         assert_eq!(json["runs"][0]["subjects"][0]["passed"], 60);
@@ -224,7 +224,7 @@ fn second_interrupt_exits_130_immediately() {
     assert!(line.starts_with("stopping: waiting up to "), "{line}");
     send_signal(&child, "-INT");
     let output = wait_for_exit(child).assert_exit_code(130);
-    assert!(output.stdout.contains("0 of 4 were run"), "{}", output.stdout);
+    assert!(output.stdout.contains("0 of 4 cases were run"), "{}", output.stdout);
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 

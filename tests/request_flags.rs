@@ -284,12 +284,12 @@ fn option_is_sent_only_to_named_provider() {
 fn unsupported_parameter_warns_unless_strict() {
     let cli = CliHarness::new();
     let seeded = ["ask", "-m", "sim-anthropic/good", "--seed", "7", "hi"];
-    cli.run(&seeded)
-        .assert_exit_code(0)
-        .assert_stderr_contains(&["warning: sim-anthropic/good: `seed` is not supported and is not sent"]);
+    cli.run(&seeded).assert_exit_code(0).assert_stderr_contains(&[
+        "warning: sim-anthropic/good: `seed` is not supported and will not be sent",
+    ]);
     let strict = [&seeded[..], &["--strict-params"]].concat();
     cli.run(&strict).assert_exit_code(2).assert_stderr_contains(&[
-        "sim-anthropic/good: `seed` is not supported and is not sent",
+        "sim-anthropic/good: `seed` is not supported and will not be sent",
         "hint: remove these parameters",
     ]);
     let routes = "version: 1\nmodels:\n  sim-openai/good: {efforts: [low, high]}\n";
@@ -318,7 +318,7 @@ fn invalid_input_file_exits_2() {
         (&["--tools", "half.json"], "cannot parse half.json as JSON"),
         (&["--tools", "twice.json"], "tool 2: duplicate tool name `a`"),
         (&["--tools", "bad.json"], "tool 1: invalid name: expected 1 to 64 letters"),
-        (&["--tools", "half.json"], ": it ends too early (line 1)"),
+        (&["--tools", "half.json"], ": unexpected end of file (line 1)"),
         (&["--messages", "turns.json"], "turns.json: message 1: unknown field `form`"),
         (&["--tools", "tools.json", "--tool-choice", "get_whether"], "` in --tool-choice"),
         (&["--cache-prompt=2h"], "invalid --cache-prompt `"),

@@ -39,7 +39,7 @@ fn invalid_template_error_omits_vars_hint() {
         .with_file("cases.csv", "q\na\n");
     let output = cli.run(&["eval", "set.yaml", "--dry-run"]).assert_exit_code(2).assert_stderr_contains(&[
         "invalid template:",
-        "hint: use only the built-in filters, tests, and functions of Jinja",
+        "hint: use only Jinja's built-in filters, tests, and functions",
     ]);
     assert!(!output.stderr.contains("vars:"), "{}", output.stderr);
 }
@@ -123,7 +123,7 @@ fn invalid_gate_value_error_suggests_format() {
     for (flag, value, expected) in [
         ("--max-unscored", "0.5", "write `50%` for a share of the cases"),
         ("--max-unscored", "0.005", "write `0.5%` for a share of the cases"),
-        ("--max-unscored", "-1", "`: expected a number of cases or a percentage such as `1%`"),
+        ("--max-unscored", "-1", "`: expected a count or a percentage from 0% to 100%"),
         ("--min-pass-rate", "90%", "write 0.9 for 90%"),
         ("--min-pass-rate", "90", "use 0.9 for 90%"),
         ("--min-pass-rate", "90", "invalid --min-pass-rate `90`: must be between 0 and 1"),
@@ -146,7 +146,7 @@ fn invalid_gate_value_error_suggests_format() {
         .assert_stderr_contains(&["write 0.95 for 95%"]);
     for (gate, expected) in [
         ("max_unscored: 0.5", "write `50%` for a share of the cases"),
-        ("max_unscored: most", "`: expected a number of cases or a percentage such as `1%`"),
+        ("max_unscored: most", "`: expected a count or a percentage from 0% to 100%"),
         ("min_pass_rate: 90%", "hint: write 0.9 for 90%"),
     ] {
         let text = text.replace("name: s", &format!("name: s\ngate: {{{gate}}}"));

@@ -17,9 +17,9 @@ pub(crate) fn estimate_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
 
-/// Estimate for an image or document. A full-size image is 260 to 1,600 tokens
-/// (https://docs.claude.com/en/docs/build-with-claude/vision, https://ai.google.dev/gemini-api/docs/tokens);
-/// the number of pages of a document is not considered.
+/// Estimate for an image or document. A full-size image is 260 to 1,600 tokens; the number of pages of a
+/// document is not considered. Sources: <https://docs.claude.com/en/docs/build-with-claude/vision> and
+/// <https://ai.google.dev/gemini-api/docs/tokens>.
 const TOKENS_PER_ATTACHMENT: u64 = 1500;
 
 pub(crate) fn estimate_input_tokens(request: &Request) -> u64 {

@@ -26,7 +26,7 @@ pub(crate) struct EmbedArgs {
     /// providers ignore it.
     #[arg(long, value_name = "PURPOSE", default_value = "similarity", help_heading = "Embedding")]
     pub purpose: String,
-    /// Embedding length, if the model supports a choice
+    /// Number of dimensions, if the model supports a choice
     ///
     /// If the model returns another length, slalom prints a warning.
     #[arg(long, value_name = "N", value_parser = super::parse_whole_number, help_heading = "Embedding")]

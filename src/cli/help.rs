@@ -70,9 +70,9 @@ Notes:
   - --timeout exits 4; the `deadline` of a route exits 3.
   - A missing API key exits 2 if no candidate is left, so that a CI job with a
     missing secret never passes.
-  - If a result or report cannot be written, the exit code is 3, or one that
-    wins over it. A closed pipe on stdout (as in `slalom models | head`) is not
-    an error.
+  - If a result or report cannot be written, the exit code is 3, or a code that
+    takes precedence over it. A closed pipe on stdout (as in `slalom models |
+    head`) is not an error.
   - compare: 3 if any model gives no answer or a verdict is missing.
   - check: 2 if a file is invalid; with --ping, 3 if a provider fails and 2 if
     none can be called.
@@ -101,5 +101,5 @@ Environment variables
                            Folders for config, state, and the model catalog
 
 An empty variable counts as unset. A `.env` file next to routes.yaml may set API
-keys only; variables of the process take precedence.
+keys only; the process environment takes precedence.
 ";

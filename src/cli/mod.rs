@@ -65,8 +65,8 @@ pub(crate) struct GlobalArgs {
     ///
     /// Without it: $SLALOM_CONFIG, else `routes.yaml` in the current folder or the nearest parent folder that has one,
     /// else `routes.yaml` in the user config folder, else the built-in file. Until you run `slalom check --trust`, a
-    /// file found in a project folder cannot run commands, receive prompts for built-in names, or send keys to hosts
-    /// other than the built-in ones.
+    /// file found in a project folder cannot run commands, redirect prompts for built-in providers, or send keys to
+    /// hosts other than the built-in ones.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// State database (the ledger)

@@ -50,7 +50,7 @@ pub(crate) struct RouteArgs {
     pub drill: Vec<String>,
     /// Clear the stored health of the candidates
     ///
-    /// Closes circuit breakers, removes blocks and waits, discards measured latencies and limit counters, and restores
+    /// Closes circuit breakers, ends cooldowns and waits, discards measured latencies and limit counters, and restores
     /// weights that `eval --reweight` changed. Without NAME, applies to all routes.
     #[arg(
         long,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::call_error::{
-    FAILED_DRILL_HINT, call_error_hint, describe_call_error, no_callable_candidate_error,
+    FAILED_DRILL_HINT, call_error_hint, describe_call_error, no_callable_candidate_error, stop_reason_outcome,
 };
 use super::context::{CommandContext, parse_timeout};
 use super::max_cost;
@@ -267,13 +267,5 @@ pub(super) fn call_outcome(record: &CallRecord, structured: Option<&StructuredOu
         Ok(_) if matches!(structured, Some(Err(_))) => CommandOutcome::GateFailed,
         Ok(_) => CommandOutcome::Success,
         Err(error) => stop_reason_outcome(error.reason),
-    }
-}
-
-pub(super) fn stop_reason_outcome(why: StopReason) -> CommandOutcome {
-    if matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) {
-        CommandOutcome::LimitReached
-    } else {
-        CommandOutcome::NoAnswer
     }
 }

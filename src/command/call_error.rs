@@ -1,7 +1,6 @@
 //! Error messages and hints of calls.
 
-use super::call::stop_reason_outcome;
-use super::outcome::CommandError;
+use super::outcome::{CommandError, CommandOutcome};
 use crate::chat::{Failure, FailureClass, FailurePhase};
 use crate::provider::{ModelRef, TargetError};
 use crate::route::{CallError, CallRecord, Route, SkipReason, StopReason};
@@ -233,4 +232,12 @@ pub(super) fn failure_hint(failure: &Failure, subject: CallSubject) -> Option<St
         FailureClass::Cancelled => return None,
     };
     Some(hint.to_owned())
+}
+
+pub(super) fn stop_reason_outcome(why: StopReason) -> CommandOutcome {
+    if matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) {
+        CommandOutcome::LimitReached
+    } else {
+        CommandOutcome::NoAnswer
+    }
 }

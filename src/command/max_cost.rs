@@ -8,7 +8,7 @@ use crate::route::{Plan, RunBudget};
 
 pub(super) fn parse_max_cost(max_cost: Option<&str>) -> Result<Option<RunBudget>, CommandError> {
     let Some(text) = max_cost else { return Ok(None) };
-    let hint = "use an amount in USD above 0 with at most nine decimals, for example 0.05";
+    let hint = "use an amount in USD above 0, with up to nine decimal places, for example 0.05";
     let is_negative = text.trim().strip_prefix('-').is_some_and(|amount| parse_usd(amount).is_some());
     match parse_usd(text) {
         None if is_negative => {

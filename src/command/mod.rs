@@ -1,6 +1,6 @@
 //! Implements the subcommands: each loads the config, plans, runs, prints, and returns an outcome. This
 //! module depends on all others; it alone reads the environment, the current folder, and the clock, and
-//! starts the simulator. Errors from other modules become a [`CommandError`], which maps to an exit code.
+//! starts the simulator. Errors from other modules become a `CommandError`, which maps to an exit code.
 
 mod ask;
 mod breaker_hook;

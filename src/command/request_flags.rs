@@ -216,11 +216,11 @@ fn parse_json<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, Command
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let location = match error.path().to_string() {
-            path if path == "." => String::new(),
+            path if path == "." || path == "?" => String::new(),
             path => format!(" at {path}"),
         };
         let why = match error.inner() {
-            error if error.is_eof() => format!("it ends too early (line {})", error.line()),
+            error if error.is_eof() => format!("unexpected end of file (line {})", error.line()),
             error => error.to_string(),
         };
         CommandError::usage(format!("cannot parse {} as JSON{location}: {why}", path.display()))

@@ -1,6 +1,6 @@
 //! Loads `routes.yaml`, golden sets, and the other files that users write, and resolves them into the types
 //! of `route`, `provider`, and `eval`. Every check that needs no call happens here, so that errors appear
-//! before anything is paid for. Entry points are [`Config::load`] and [`load_golden_set`]; only [`yaml`]
+//! before anything is paid for. Entry points are [`Config::load`] and [`load_golden_set`]; only `yaml`
 //! touches the YAML parser. Depends on `chat`, `catalog`, `dialect`, `provider`, `route`, and `eval`.
 
 mod assertions;

@@ -64,7 +64,7 @@ impl ConfigResolver {
         let nano = (usd.value * 1e9).round() as u64;
         if nano == 0 && usd.value > 0.0 {
             // Rounding it to 0 would make the model look free.
-            let hint = "use USD per million tokens, with at most nine decimals";
+            let hint = "use USD per million tokens, with up to nine decimal places";
             self.report(format!("invalid price `{}`: too small", usd.value), usd.span, hint);
             return None;
         }

@@ -248,7 +248,7 @@ impl ConfigResolver {
 
     /// Parses an amount in USD above 0.
     pub(super) fn resolve_usd(&mut self, written: &Spanned<String>) -> Option<NanoDollars> {
-        let hint = "use an amount in USD above 0 with at most nine decimals, for example 0.05";
+        let hint = "use an amount in USD above 0, with up to nine decimal places, for example 0.05";
         let text = written.value.trim();
         let is_negative = text.strip_prefix('-').is_some_and(|amount| parse_usd(amount).is_some());
         let why = match parse_usd(&written.value) {

@@ -21,7 +21,7 @@ impl TemplateError {
     /// How to correct the template itself.
     pub(crate) fn syntax_hint(&self) -> &'static str {
         if self.is_unknown_function {
-            "use only the built-in filters, tests, and functions of Jinja"
+            "use only Jinja's built-in filters, tests, and functions"
         } else {
             "check the `{{ … }}` and `{% … %}`"
         }

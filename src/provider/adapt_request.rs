@@ -55,7 +55,7 @@ impl fmt::Display for RequestAdjustment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dropped(parameter) => {
-                write!(f, "`{}` is not supported and is not sent", parameter.flag_name())
+                write!(f, "`{}` is not supported and will not be sent", parameter.flag_name())
             }
             Self::TemperatureLowered { sent } => {
                 write!(f, "temperature above {sent} is not supported; sending {sent}")

@@ -1,7 +1,7 @@
 //! Decides which candidate to call and what to do when it fails: planning, ranking, limits, circuit breakers,
 //! retries, and failover. Depends on `catalog`, `chat`, `dialect`, `ledger`, and `provider`.
 //!
-//! Only the class of a failure decides between retry, failover, and stop ([`reaction`]); nothing here looks
+//! Only the class of a failure decides between retry, failover, and stop ([`failure_reaction`]); nothing here looks
 //! at an HTTP status or a provider's error text. One loop handles both streamed and complete answers
 //! ([`Router::call`]). Tests pass in the clock and the random number generator, so they never wait.
 

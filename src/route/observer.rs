@@ -73,7 +73,7 @@ impl fmt::Display for CallNotice<'_> {
                     true => "now".to_owned(),
                     false => format!("in {:.1} s", wait.as_secs_f64()),
                 };
-                write!(f, "{model}: {skip}; trying it {when} because no other candidate is ready")
+                write!(f, "{model}: {skip}; trying it {when} because no alternative is ready")
             }
             Self::Skipped { model, skip } => write!(f, "skipping {model}: {skip}"),
             Self::RequestAdjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),

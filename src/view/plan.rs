@@ -130,8 +130,11 @@ fn describe_step(
         (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {skip}"),
         (Some((why, _)), _) => format!("skip while another candidate is ready: {why}"),
         (None, Some(Availability::HalfOpen)) => format!("{order}, as a probe (circuit breaker half-open)"),
+        (None, Some(Availability::Demoted)) if first => {
+            format!("{order} (demoted: too many recent failures)")
+        }
         (None, Some(Availability::Demoted)) => {
-            format!("{order}, after the others (demoted: too many recent failures)")
+            "try after the others (demoted: too many recent failures)".to_owned()
         }
         (None, _) => order.to_owned(),
     };

@@ -222,7 +222,7 @@ async fn run_set(
         missing += prepared.results_per_subject() - results.scored_count();
         if run < prepared.results_per_subject() {
             let message =
-                format!("{}: only {run} of {} were run", subject.name, prepared.results_per_subject());
+                format!("{}: only {run} of {} cases were run", subject.name, prepared.results_per_subject());
             gate.inconclusive.push(message);
         }
     }

@@ -28,7 +28,8 @@ pub(super) fn parse_json(text: &str) -> Result<Value, String> {
         text if !text.starts_with(['{', '[', '"']) => {
             let start: String = text.chars().take(MAX_START_CHARS).collect();
             let more = if start.len() < text.len() { "…" } else { "" };
-            format!("the answer is not valid JSON: it starts with `{start}{more}`")
+            let start = start.split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("the answer is not valid JSON: it starts with “{start}{more}”")
         }
         _ => format!("the answer is not valid JSON: {error}"),
     })
@@ -139,4 +140,15 @@ pub(super) fn is_equal_json(a: &Value, b: &Value) -> bool {
 
 fn format_nodes(nodes: &[&Value]) -> String {
     truncate(&nodes.iter().take(80).map(|node| truncate(&node.to_string())).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_json_reason_is_single_line() {
+        let reason = parse_json("```json\n{\"city\": \"Paris\"}\n```").unwrap_err();
+        assert_eq!(reason, "the answer is not valid JSON: it starts with “```json {\"city\": \"Pa…”");
+    }
 }

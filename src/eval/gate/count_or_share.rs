@@ -27,7 +27,7 @@ impl std::str::FromStr for CountOrShare {
                 let percent = (share * 1e9).round() / 1e7;
                 format!("invalid limit `{text}`: write `{percent}%` for a share of the cases")
             }
-            _ => format!("invalid limit `{text}`: expected a number of cases or a percentage such as `1%`"),
+            _ => format!("invalid limit `{text}`: expected a count or a percentage from 0% to 100%"),
         };
         match text.trim().strip_suffix('%') {
             None => text.trim().parse().map(Self::Count).map_err(|_| error()),
