@@ -32,7 +32,7 @@ pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) ->
     CommandError::usage(message).with_hint(hint)
 }
 
-/// The providers of a route whose candidates all lack an API key; empty if any candidate does not.
+/// The providers of a route whose candidates all lack an API key; empty if one is unusable for another reason.
 fn providers_without_key(route: &Route) -> Vec<&str> {
     let mut providers: Vec<&str> = Vec::new();
     for candidate in &route.candidates {
@@ -214,6 +214,9 @@ pub(super) fn failure_hint(failure: &Failure, subject: CallSubject) -> Option<St
         }
         FailureClass::QuotaExhausted => return Some(format!("add credit, or {alternative}")),
         FailureClass::RateLimited => return Some(format!("wait and retry, or {alternative}")),
+        FailureClass::ModelUnavailable if subject == CallSubject::EmbeddingModel => {
+            "run `slalom models embed` to list embedding models"
+        }
         FailureClass::ModelUnavailable => "run `slalom models` to list known models",
         FailureClass::ContextOverflow => CONTEXT_WINDOW_HINT,
         FailureClass::Unreachable => "check the network and the provider's base URL",

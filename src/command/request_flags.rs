@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::outcome::CommandError;
 use crate::chat::{Message, Part, PromptCacheTtl, ResponseFormat, Role, Tool, ToolChoice};
-use crate::config::{parse_output_schema, parse_tools};
+use crate::config::{parse_output_schema, parse_tools, read_error_hint};
 
 /// Loads a JSON Schema; its name is the file name without extension.
 pub(super) fn load_schema(path: &Path) -> Result<ResponseFormat, CommandError> {
@@ -202,13 +202,8 @@ fn read_json_file<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {
 
 fn read_text_file(path: &Path) -> Result<String, CommandError> {
     std::fs::read_to_string(path).map_err(|error| {
-        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-        let error = CommandError::usage(format!("cannot read {}: {error}", path.display()));
-        if is_missing {
-            error.with_hint("check the path (it is relative to the current folder)")
-        } else {
-            error
-        }
+        CommandError::usage(format!("cannot read {}: {error}", path.display()))
+            .with_hint(read_error_hint(&error))
     })
 }
 

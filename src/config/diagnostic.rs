@@ -34,6 +34,15 @@ pub struct ConfigError {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// What to do about a file, named on the command line, that cannot be read.
+pub(crate) fn read_error_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "check the path (it is relative to the current folder)",
+        std::io::ErrorKind::InvalidData => "save the file as UTF-8 text",
+        _ => "check that it is a readable file",
+    }
+}
+
 impl ConfigError {
     /// A single problem that concerns the whole file.
     pub fn for_file(path: impl Into<String>, message: impl Into<String>, hint: &str) -> Self {
@@ -45,12 +54,7 @@ impl ConfigError {
     }
 
     pub(super) fn cannot_read(path: impl Into<String>, error: &std::io::Error) -> Self {
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "check the path (it is relative to the current folder)",
-            std::io::ErrorKind::InvalidData => "save the file as UTF-8 text",
-            _ => "check that it is a readable file",
-        };
-        Self::for_file(path, format!("cannot read the file: {error}"), hint)
+        Self::for_file(path, format!("cannot read the file: {error}"), read_error_hint(error))
     }
 
     fn render_diagnostic(&self, problem: &Diagnostic) -> String {

@@ -48,7 +48,7 @@ pub(crate) use catalog_file::CatalogFile;
 pub use config_file::{ConfigFile, ConfigOrigin};
 pub(crate) use config_file::{ConfigSearch, find_config, user_ledger_path};
 pub use config_resolver::Config;
-pub(crate) use diagnostic::{ConfigError, REGEX_HINT, explain_regex_error, find_closest};
+pub(crate) use diagnostic::{ConfigError, REGEX_HINT, explain_regex_error, find_closest, read_error_hint};
 pub(crate) use dotenv::DotEnv;
 pub(crate) use duration::{DurationError, parse_duration};
 pub use golden_set_file::load_golden_set;

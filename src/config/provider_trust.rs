@@ -3,8 +3,8 @@
 use crate::provider::{AuthScheme, KeySource, Provider, is_loopback};
 
 /// Returns why a provider needs trust: it would run a command, read a file, send a key to another host, with
-/// another auth scheme, or with extra headers or parameters, or send prompts for a built-in provider to
-/// another host. `built_in` is the row that has this name or alias.
+/// another auth scheme, or with extra headers or parameters, or send prompts to a remote host or to another
+/// host than the built-in provider's. `built_in` is the row that has this name or alias.
 pub(super) fn find_trust_requirement(provider: &Provider, built_in: Option<&Provider>) -> Option<String> {
     let name = &provider.name;
     match &provider.key_source {
