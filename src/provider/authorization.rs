@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::endpoint::required_setting;
-use super::outgoing_request::{append_query, set_header};
+use super::key_placement::KeyPlacement;
 use super::signer::{
     AwsCredentialSource, AwsSigner, COMMAND_TOKEN_LIFETIME, CloudEnvironment, GoogleCredentialSource,
     GoogleTokens, KeyCommand, Signer, home_folder,
@@ -27,25 +27,6 @@ pub(super) enum Authorization {
     Key(Credential, KeyPlacement),
     /// Gets a key or token, or signs the request, when a call is sent.
     Signer(Arc<Signer>),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum KeyPlacement {
-    Bearer,
-    Header(String),
-    Query(String),
-}
-
-impl KeyPlacement {
-    pub(super) fn attach(&self, key: &Credential, outgoing: &mut OutgoingRequest) {
-        match self {
-            Self::Bearer => {
-                set_header(outgoing, "authorization", format!("Bearer {}", key.expose()));
-            }
-            Self::Header(name) => set_header(outgoing, name, key.expose().to_owned()),
-            Self::Query(name) => append_query(&mut outgoing.url, name, key.expose()),
-        }
-    }
 }
 
 impl Authorization {

@@ -2,8 +2,7 @@
 
 use super::provider_row::BaseUrlVariable;
 use super::signer::profile_region;
-use super::target::TargetError;
-use super::{AuthScheme, Environment, Provider, is_loopback};
+use super::{AuthScheme, Environment, Provider, TargetError, is_loopback};
 
 /// The AWS SDKs check these before the profile.
 const AWS_REGION: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];

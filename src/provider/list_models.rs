@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use super::exchange::authorize;
 use super::limited_body::{BodyError, read_up_to};
-use super::outgoing_request::{append_query, azure_base_url};
+use super::outgoing_request::azure_base_url;
+use super::transport::append_query;
 use super::transport::{HttpMethod, OutgoingRequest, SendError, Transport};
 use super::{Credential, Hosting, Target};
 use crate::dialect::{Dialect, WireResponse};

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::transport::{append_query, append_raw_query};
 use super::{Hosting, HttpMethod, OutgoingRequest, RequestAdjustment, Target};
 use crate::chat::Request;
 use crate::dialect::{ClientRequest, Dialect, WireRequest, percent_encode};
@@ -53,7 +54,7 @@ pub(super) fn address_request(target: &Target, mut wire: WireRequest, stream: bo
     let mut outgoing =
         OutgoingRequest { model, method: HttpMethod::Post, url, headers, body: wire.body.into() };
     for (name, value) in &target.provider.headers {
-        set_header(&mut outgoing, name, value.clone());
+        outgoing.set_header(name, value.clone());
     }
     outgoing
 }
@@ -90,22 +91,6 @@ impl Target {
 
 fn as_str_pair<'a>((name, value): (&'a String, &'a String)) -> (&'a str, &'a str) {
     (name, value)
-}
-
-/// Sets a header and replaces any with the same name.
-pub(super) fn set_header(outgoing: &mut OutgoingRequest, name: &str, value: String) {
-    outgoing.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
-    outgoing.headers.push((name.to_owned(), value));
-}
-
-/// Appends a query parameter and percent-encodes its value.
-pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
-    append_raw_query(url, name, &percent_encode(value, b"-_.~"));
-}
-
-fn append_raw_query(url: &mut String, name: &str, value: &str) {
-    url.push(if url.contains('?') { '&' } else { '?' });
-    url.push_str(&format!("{name}={value}"));
 }
 
 /// Azure's base URL: `/openai/v1`, or the deployment's own path if the API version is a date. The configured

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, ready};
 use futures_util::{FutureExt, Stream};
 
 use super::ModelRef;
-use crate::dialect::WireHeaders;
+use crate::dialect::{WireHeaders, percent_encode};
 
 /// A response body as it arrives. An error is a lost connection, with the reason.
 pub(crate) type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
@@ -27,6 +27,30 @@ pub struct OutgoingRequest {
     /// Includes the key.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+}
+
+impl OutgoingRequest {
+    /// Sets a header and replaces any with the same name.
+    pub(super) fn set_header(&mut self, name: &str, value: String) {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value));
+    }
+
+    /// Appends a query parameter and percent-encodes its value.
+    pub(super) fn append_query(&mut self, name: &str, value: &str) {
+        append_query(&mut self.url, name, value);
+    }
+}
+
+/// Appends a query parameter to a URL and percent-encodes its value.
+pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
+    append_raw_query(url, name, &percent_encode(value, b"-_.~"));
+}
+
+/// Appends a query parameter whose value needs no percent-encoding.
+pub(super) fn append_raw_query(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(&format!("{name}={value}"));
 }
 
 /// A response whose headers have arrived.

@@ -5,10 +5,12 @@ use std::time::SystemTime;
 use reqwest::Method;
 use serde::Deserialize;
 
+use super::auth_failure::auth_failure;
+use super::cloud_environment::CloudEnvironment;
 use super::credential_client::CredentialClient;
 use super::expiring_cache::{ExpiringCache, ExpiringValue};
 use super::sigv4::{self, AwsKeys};
-use super::{CloudEnvironment, auth_failure, aws_profile, process};
+use super::{aws_profile, process};
 use crate::chat::Failure;
 use crate::provider::{Credential, OutgoingRequest, is_loopback};
 

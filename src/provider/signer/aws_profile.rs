@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::home_folder;
+use super::cloud_environment::home_folder;
 use crate::provider::Environment;
 
 /// A profile, merged from both files.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Url};
 
-use super::auth_failure;
+use super::auth_failure::auth_failure;
 use crate::chat::{Failure, FailureClass, FailurePhase, sanitize_message};
 use crate::provider::http_transport::{client_builder, describe_causes};
 use crate::provider::is_loopback;

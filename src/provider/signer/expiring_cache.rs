@@ -68,7 +68,7 @@ impl<T: Clone> ExpiringCache<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::signer::auth_failure;
+    use crate::provider::signer::auth_failure::auth_failure;
 
     #[tokio::test]
     async fn value_refreshes_five_minutes_before_expiry() {

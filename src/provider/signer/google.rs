@@ -10,9 +10,11 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::auth_failure::auth_failure;
+use super::cloud_environment::{CloudEnvironment, home_folder};
 use super::credential_client::CredentialClient;
 use super::expiring_cache::{ExpiringCache, ExpiringValue};
-use super::{CloudEnvironment, auth_failure, home_folder, process};
+use super::process;
 use crate::chat::Failure;
 use crate::dialect::percent_encode;
 use crate::provider::{Credential, is_loopback};

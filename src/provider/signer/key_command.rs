@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-use super::auth_failure;
+use super::auth_failure::auth_failure;
 use super::process::{self, PROCESS_TIMEOUT};
 use crate::chat::Failure;
-use crate::provider::authorization::KeyPlacement;
+use crate::provider::key_placement::KeyPlacement;
 use crate::provider::{Credential, OutgoingRequest};
 
 type SharedRun = Shared<BoxFuture<'static, Result<Credential, Failure>>>;

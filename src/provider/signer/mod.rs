@@ -1,10 +1,12 @@
 //! Keys and tokens that are fetched before a call is sent, and request signing. Finding out *where* they come
 //! from runs no command and sends no request, so a plan and `check` can do it. They are fetched once for all
 //! attempts, within the attempt's deadline, and stay in memory until shortly before they expire. Depends on
-//! `chat`, `dialect`, and the rest of `provider`.
+//! `chat`, `dialect`, and `provider`'s credential, environment, and transport types, but on no provider row.
 
+mod auth_failure;
 mod aws;
 mod aws_profile;
+mod cloud_environment;
 mod credential_client;
 mod expiring_cache;
 mod google;
@@ -15,18 +17,18 @@ mod sigv4;
 mod test_host;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 pub(super) use aws::{AwsCredentialSource, AwsSigner};
 pub(super) use aws_profile::profile_region;
+pub(super) use cloud_environment::{CloudEnvironment, home_folder};
 pub(super) use google::{COMMAND_TOKEN_LIFETIME, GoogleCredentialSource, GoogleTokens};
 pub(super) use key_command::KeyCommand;
 
-use super::authorization::KeyPlacement;
-use super::{Credential, Environment, OutgoingRequest};
-use crate::chat::{Failure, FailureClass, FailurePhase};
+use super::key_placement::KeyPlacement;
+use super::{Credential, OutgoingRequest};
+use crate::chat::Failure;
 
 /// Authorizes requests with a key, token, or signature that is not known in advance.
 #[derive(Debug)]
@@ -77,40 +79,4 @@ impl fmt::Debug for SharedSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedSigner")
     }
-}
-
-/// Where to look for cloud credentials.
-#[derive(Clone, Copy)]
-pub(super) struct CloudEnvironment<'a> {
-    pub(super) environment: &'a dyn Environment,
-    /// The directory in which Linux exposes the machine's vendor and model.
-    pub(super) dmi_folder: &'a Path,
-}
-
-impl CloudEnvironment<'_> {
-    /// A variable that is set and not empty.
-    fn variable(&self, name: &str) -> Option<String> {
-        self.environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-    }
-
-    /// A key variable that is set and not empty.
-    fn key(&self, name: &str) -> Option<String> {
-        self.environment.key(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-    }
-
-    fn read_dmi(&self, name: &str) -> String {
-        std::fs::read_to_string(self.dmi_folder.join(name)).unwrap_or_default().trim().to_owned()
-    }
-}
-
-pub(super) fn home_folder(environment: &dyn Environment) -> Option<PathBuf> {
-    ["HOME", "USERPROFILE"]
-        .iter()
-        .find_map(|name| environment.variable(name).filter(|v| !v.is_empty()))
-        .map(PathBuf::from)
-}
-
-/// Missing or invalid credentials, which the user has to fix.
-fn auth_failure(message: impl AsRef<str>) -> Failure {
-    Failure::new(FailureClass::Auth, FailurePhase::Connect, message)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::auth_failure;
+use super::auth_failure::auth_failure;
 use crate::chat::{Failure, FailureClass, FailurePhase, sanitize_message};
 use crate::provider::Credential;
 

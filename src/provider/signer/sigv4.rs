@@ -6,9 +6,8 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
-use super::auth_failure;
+use super::auth_failure::auth_failure;
 use crate::chat::Failure;
-use crate::provider::outgoing_request::set_header;
 use crate::provider::{Credential, HttpMethod, OutgoingRequest};
 
 /// Signing keys. Their `Debug` output shows no secrets.
@@ -60,7 +59,7 @@ pub(super) fn sign_request(
     let added: Vec<(String, String)> =
         instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, value) in added {
-        set_header(outgoing, &name, value);
+        outgoing.set_header(&name, value);
     }
     Ok(())
 }
