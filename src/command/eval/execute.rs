@@ -8,17 +8,17 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::baseline::compare_with_baseline;
+use super::comparison::compare_with_baseline;
+use super::finished_run::{EvalExecution, FinishedRun, is_measured};
+use super::history::canonical_set_path;
 use super::output::needs_full_results;
-use super::resume::canonical_set_path;
 use super::run_lease::RunLease;
 use super::{BaselineSource, CommandContext, CommandError, PreparedRun};
 use crate::cli::EvalArgs;
 use crate::command::context::parse_timeout;
 use crate::eval::{
-    BaselineComparison, CachePolicy, GateReport, Graders, ProviderSlots, ResultRetention, RunContext,
-    RunOptions, RunStopReason, StopSignal, SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run,
-    remove_expired_answers, run_subject,
+    CachePolicy, Graders, ProviderSlots, ResultRetention, RunContext, RunOptions, RunStopReason, StopSignal,
+    SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run, remove_expired_answers, run_subject,
 };
 use crate::ledger::RunRow;
 use crate::route::{Router, WarningFn};
@@ -26,24 +26,6 @@ use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress};
 
 /// How long calls in flight may take to finish when a run is stopped.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
-
-pub(super) struct FinishedRun {
-    pub(super) id: String,
-    pub(super) summaries: Vec<SubjectSummary>,
-    pub(super) results: Vec<SubjectResults>,
-    pub(super) comparisons: Vec<BaselineComparison>,
-    pub(super) gate: GateReport,
-    /// Results that are missing or unscored.
-    pub(super) missing_results: usize,
-    /// Whether every case and repeat was run.
-    pub(super) is_complete: bool,
-}
-
-pub(super) struct EvalExecution {
-    pub(super) runs: Vec<FinishedRun>,
-    /// Why the execution ended early; `None` if it did not.
-    pub(super) stop_reason: Option<RunStopReason>,
-}
 
 pub(super) async fn execute_runs(
     context: &CommandContext,
@@ -241,14 +223,6 @@ async fn run_set(
         missing_results: missing,
         is_complete,
     }
-}
-
-/// Whether the results measure a subject's current quality. Cached answers do not, and neither do verdicts of
-/// a simulated judge on a real model.
-pub(super) fn is_measured(graders: &Graders, summary: &SubjectSummary) -> bool {
-    let has_simulated_grades =
-        graders.has_simulated_model() && summary.grader_usage.calls > 0 && !summary.is_simulated;
-    summary.cached_count == 0 && !has_simulated_grades
 }
 
 /// Stores pass rates for routes with a quality floor. Only a complete run of a set with a single prompt

@@ -3,19 +3,23 @@
 //! and `view`.
 
 mod audit;
-mod baseline;
-mod drift;
+mod baseline_source;
+mod comparison;
+mod drift_hook;
 mod dry_run;
 mod execute;
+mod finished_run;
 mod gate;
 mod github_actions;
 mod graders;
+mod history;
 mod output;
 mod prepare;
 mod resume;
 mod reweight;
 mod run_lease;
 mod run_spec;
+mod save_baseline;
 
 use std::collections::HashMap;
 
@@ -25,8 +29,8 @@ use super::{call, max_cost, start_simulator};
 use crate::cli::EvalArgs;
 use crate::config::load_golden_set;
 use crate::eval::{GoldenSet, split_subject_name};
-use baseline::BaselineSource;
-use drift::DriftHook;
+use baseline_source::BaselineSource;
+use drift_hook::DriftHook;
 use prepare::{PreparedRun, prepare_run};
 use run_lease::RunLease;
 use run_spec::RunSpec;

@@ -1,7 +1,7 @@
 //! Prints results, writes reports, and determines the exit code.
 
-use super::baseline::{SaveBaselineError, save_baseline};
-use super::execute::{EvalExecution, FinishedRun};
+use super::finished_run::{EvalExecution, FinishedRun};
+use super::save_baseline::{SaveBaselineError, save_baseline};
 use super::{CommandContext, CommandError, CommandOutcome, PreparedRun, github_actions};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

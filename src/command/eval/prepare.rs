@@ -1,6 +1,6 @@
 //! Prepares a run of one set: everything that can be checked before the first call.
 
-use super::baseline::{BASELINE_HINT, invalid_baseline_error};
+use super::baseline_source::{BASELINE_HINT, invalid_baseline_error};
 use super::gate::resolve_gate;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec, call, max_cost};
 use crate::chat::format_times;

@@ -1,6 +1,6 @@
 //! Finds the run that `--resume` continues.
 
-use super::baseline::LEDGER_HINT;
+use super::history::{LEDGER_HINT, canonical_set_path};
 use super::run_spec::CaseSelection;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec};
 use crate::chat::pluralize;
@@ -9,12 +9,6 @@ use crate::eval::GoldenSet;
 use crate::ledger::RunRow;
 
 const MAX_LISTED_RUNS: usize = 5;
-
-/// The path that identifies a set in the ledger.
-pub(super) fn canonical_set_path(set: &GoldenSet) -> String {
-    let path = std::fs::canonicalize(&set.path).unwrap_or_else(|_| (&set.path).into());
-    path.to_string_lossy().into_owned()
-}
 
 /// Finds the run to resume and replaces the options of `spec` with those it was started with.
 pub(super) fn find_resumable_run(

@@ -1,7 +1,7 @@
 //! `--reweight`: adjusts the weights of a route to measured pass rates.
 
-use super::execute::{FinishedRun, is_measured};
-use super::resume::canonical_set_path;
+use super::finished_run::{FinishedRun, is_measured};
+use super::history::canonical_set_path;
 use super::{CommandContext, CommandError, PreparedRun};
 use crate::config::Config;
 use crate::eval::{EvalSubject, Graders};

@@ -1,6 +1,5 @@
-//! Drift: compares a subject's results with its own earlier runs.
+//! `--on-drift`: runs a command for each subject that got worse.
 
-use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,104 +7,16 @@ use serde_json::{Map, Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::baseline::group_by_case;
-use super::execute::FinishedRun;
-use super::resume::canonical_set_path;
+use super::finished_run::FinishedRun;
 use super::{CommandContext, CommandError, PreparedRun};
 use crate::command::breaker_hook::{sanitize_argument, secret_variables};
 use crate::config::{Config, Template};
-use crate::eval::{
-    Baseline, BaselineComparison, BaselineOrigin, CaseMetadata, CaseOutcomes, CasePairing, ComparisonContext,
-    Gate, GoldenSet, SubjectResults, Verdict,
-};
-
-/// Maximum number of earlier runs in the history: enough to estimate the usual results, but few enough that a
-/// lasting change soon becomes the norm.
-const MAX_HISTORY_RUNS: usize = 10;
-
-/// Maximum number of runs of the set to search for that history.
-const MAX_RUNS_SCANNED: u32 = 100;
+use crate::eval::BaselineComparison;
 
 const DRIFT_HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Variables available to the arguments of `--on-drift`.
 const HOOK_VARIABLES: [&str; 5] = ["subject", "set", "usual", "now", "difference"];
-
-/// Collects the subject's results for these cases in its latest runs; `None` if there are none.
-pub(super) fn load_history(
-    context: &CommandContext,
-    set: &GoldenSet,
-    cases: &[CaseMetadata],
-    run: &str,
-    subject: &str,
-) -> Option<Baseline> {
-    let health = context.open_health();
-    let (ledger, path) = (health.ledger(), canonical_set_path(set));
-    let mut runs = 0;
-    let mut all: HashMap<&str, CaseOutcomes> = HashMap::new();
-    for earlier in ledger.read(|rows| rows.recent_runs(&path, run, MAX_RUNS_SCANNED)) {
-        let rows = ledger.read(|rows| rows.result_summaries(&earlier.id, subject, false));
-        let baseline = Baseline {
-            subject: subject.to_owned(),
-            origin: BaselineOrigin::History(1),
-            cases: group_by_case(&rows),
-        };
-        let scored =
-            |own: &CaseOutcomes| own.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Unscored);
-        let pairing = CasePairing::match_cases(cases, &baseline);
-        // Unscored results, for example from an outage, say nothing about the usual results.
-        let pairs: Vec<_> = pairing.pairs.into_iter().filter(|(_, own)| scored(own)).collect();
-        if pairs.is_empty() {
-            continue;
-        }
-        for (case, own) in pairs {
-            let empty =
-                || CaseOutcomes { case_id: case.id.clone(), digest: case.digest, outcomes: Vec::new() };
-            all.entry(&case.id).or_insert_with(empty).outcomes.extend(&own.outcomes);
-        }
-        runs += 1;
-        if runs == MAX_HISTORY_RUNS {
-            break;
-        }
-    }
-    let origin = BaselineOrigin::History(runs);
-    let answered = cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
-    (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, cases: answered })
-}
-
-/// Compares each subject with its own history. Subjects without history are omitted with a note.
-pub(super) fn compare_with_history(
-    context: &CommandContext,
-    prepared: &PreparedRun,
-    run: &str,
-    results: &[SubjectResults],
-) -> Vec<BaselineComparison> {
-    // `max_drop` is a tolerance between two models and does not apply to one model over time. Every answer
-    // counts by itself (no `min_pass`), because each run has only a few answers per case.
-    let gate = Gate { max_drop: None, ..prepared.gate.clone() };
-    let mut comparisons = Vec::new();
-    for (subject, results) in prepared.subjects.iter().zip(results) {
-        let metadata = prepared.case_metadata_for(subject);
-        match load_history(context, &prepared.set, &metadata, run, &subject.name) {
-            Some(history) => {
-                let comparison = ComparisonContext {
-                    cases: &metadata,
-                    is_whole_set: prepared.is_whole_set,
-                    min_pass: None,
-                    gate: &gate,
-                    challengers: prepared.subjects.len(),
-                };
-                let now = CaseOutcomes::group_by_case(&metadata, &results.stats);
-                comparisons.push(comparison.compare(&history, &subject.name, &now));
-            }
-            None => context.console.note(format_args!(
-                "{}: no earlier run of {} to compare with; this is the first",
-                subject.name, prepared.set.path
-            )),
-        }
-    }
-    comparisons
-}
 
 /// The `--on-drift` command: a program, and a template for each argument.
 pub(super) struct DriftHook {
