@@ -27,9 +27,7 @@ use slalom::ledger::Ledger;
 use slalom::provider::{
     AuthScheme, ModelRef, OutgoingRequest, Provider, Target, Transport, built_in_providers,
 };
-use slalom::route::{
-    CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, RoutingHints, SilentObserver,
-};
+use slalom::route::{CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, SilentObserver};
 
 const SLALOM: &str = env!("CARGO_BIN_EXE_slalom");
 /// Cases in flight at once.
@@ -249,14 +247,10 @@ async fn capture_request(url: &str) -> OutgoingRequest {
         system_prompt: Some("Sort the ticket".into()),
         ..Request::from_prompt("Ticket: I was charged twice for order 17 and want my money back")
     };
-    let options = CallOptions {
-        id: "bench".into(),
-        requested_model: "bench".into(),
-        stream: true,
-        timeout: None,
-        hints: RoutingHints::default(),
-    };
-    let record = router.call(&route, &request, &options, &mut SilentObserver).await;
+    let options =
+        CallOptions { id: "bench".into(), requested_model: "bench".into(), ..CallOptions::default() };
+    let plan = router.plan(&route, &request, &options);
+    let record = router.run(plan, &mut SilentObserver).await;
     assert!(record.outcome.is_ok());
     transport.take_last_request()
 }

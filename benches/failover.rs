@@ -23,9 +23,7 @@ use slalom::ledger::{HealthKey, HealthRow, Ledger};
 use slalom::provider::{
     AuthScheme, HttpTransport, ModelRef, Provider, Target, Transport, built_in_providers,
 };
-use slalom::route::{
-    CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, RoutingHints, SilentObserver,
-};
+use slalom::route::{CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, SilentObserver};
 use slalom::sim::{Simulator, SimulatorConfig};
 
 const CALLS_PER_MEASUREMENT: usize = 1000;
@@ -91,19 +89,15 @@ fn route(urls: &[&str]) -> Route {
 }
 
 fn options(stream: bool) -> CallOptions {
-    CallOptions {
-        id: "bench".into(),
-        requested_model: "bench".into(),
-        stream,
-        timeout: None,
-        hints: RoutingHints::default(),
-    }
+    CallOptions { id: "bench".into(), requested_model: "bench".into(), stream, ..CallOptions::default() }
 }
 
 async fn time_call(router: &Router, route: &Route, stream: bool) -> Duration {
     let request = Request::from_prompt("hi");
     let start = Instant::now();
-    let record = router.call(route, &request, &options(stream), &mut SilentObserver).await;
+    let options = options(stream);
+    let plan = router.plan(route, &request, &options);
+    let record = router.run(plan, &mut SilentObserver).await;
     let elapsed = start.elapsed();
     assert!(record.outcome.is_ok(), "{:?}", record.outcome);
     elapsed

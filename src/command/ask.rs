@@ -7,7 +7,7 @@ use dialoguer::FuzzySelect;
 
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome};
-use super::{build_request, call, start_simulator};
+use super::{build_request, call, max_cost, start_simulator};
 use crate::catalog::ModelMode;
 use crate::cli::AskArgs;
 use crate::config::Config;
@@ -31,8 +31,10 @@ pub(super) async fn run(context: &CommandContext, args: AskArgs) -> Result<Comma
             .await?;
     let _simulator = start_simulator::start_if_needed(context, &mut config, subjects, HashMap::new).await?;
     let subject = config.resolve_subject(&name, &context.environment())?;
+    let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
+    let options = call::build_call_options(context, &args.request, &subject.name, caller, run_budget)?;
     let call_request =
-        call::CallRequest { subject: &subject, request: &request, flags: &args.request, caller: &caller };
+        call::CallRequest { subject: &subject, request: &request, flags: &args.request, options: &options };
     let stream_shown = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
     call::run_call(context, &config, call_request, stream_shown).await
 }

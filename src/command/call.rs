@@ -9,49 +9,56 @@ use super::call_error::{
 };
 use super::context::{CommandContext, parse_timeout};
 use super::max_cost;
+use super::observer::{AnswerObserver, CommandObserver};
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use crate::catalog::Lifecycle;
 use crate::chat::{FinishReason, Request, ResponseFormat};
 use crate::cli::RequestArgs;
 use crate::config::{Config, ResolvedSubject};
 use crate::eval::{OutputSchema, StructuredOutput};
-use crate::route::{
-    CallObserver, CallOptions, CallRecord, Plan, Route, Router, RoutingHints, SilentObserver, SkipReason,
-    StopReason,
-};
+use crate::route::{CallOptions, CallRecord, Plan, Router, RoutingHints, RunBudget, SkipReason, StopReason};
 use crate::view::{StreamPrinter, call_envelope, call_summary_line};
 
+/// A call that the user asked for.
 #[derive(Clone, Copy)]
 pub(super) struct CallRequest<'a> {
     pub(super) subject: &'a ResolvedSubject,
     pub(super) request: &'a Request,
     pub(super) flags: &'a RequestArgs,
-    pub(super) caller: &'a RoutingHints,
+    pub(super) options: &'a CallOptions,
 }
 
-impl CallRequest<'_> {
+impl<'a> CallRequest<'a> {
     /// Plans the call and rejects one that cannot succeed, before anything is sent.
     pub(super) fn plan_and_check(
         &self,
         context: &CommandContext,
         router: &Router,
-    ) -> Result<Plan, CommandError> {
-        let route = &self.subject.route;
-        let plan = router.plan(route, self.request, self.caller);
-        check_callable(context, route, &plan, self.flags.strict_params)?;
-        max_cost::check_price_known(&plan, router.run_budget())?;
+    ) -> Result<Plan<'a>, CommandError> {
+        let plan = router.plan(&self.subject.route, self.request, self.options);
+        check_callable(context, &plan, self.flags.strict_params)?;
+        max_cost::check_price_known(&plan)?;
         Ok(plan)
     }
+}
 
-    fn call_options(&self, context: &CommandContext) -> Result<CallOptions, CommandError> {
-        Ok(CallOptions {
-            id: context.new_id(),
-            requested_model: self.subject.name.clone(),
-            stream: !self.flags.no_stream,
-            timeout: self.flags.timeout.as_deref().map(parse_timeout).transpose()?,
-            hints: self.caller.clone(),
-        })
-    }
+/// The options of a call from its flags. `run_budget` is shared by all calls of the command.
+pub(super) fn build_call_options(
+    context: &CommandContext,
+    flags: &RequestArgs,
+    subject: &str,
+    hints: RoutingHints,
+    run_budget: Option<RunBudget>,
+) -> Result<CallOptions, CommandError> {
+    Ok(CallOptions {
+        id: context.new_id(),
+        requested_model: subject.to_owned(),
+        stream: !flags.no_stream,
+        timeout: flags.timeout.as_deref().map(parse_timeout).transpose()?,
+        run_budget,
+        hints,
+        ..CallOptions::default()
+    })
 }
 
 /// Sends a request and prints the answer or the error.
@@ -61,9 +68,8 @@ pub(super) async fn run_call(
     call_request: CallRequest<'_>,
     stream_shown: bool,
 ) -> Result<CommandOutcome, CommandError> {
-    let run_budget = max_cost::parse_max_cost(call_request.flags.max_cost.as_deref())?;
-    let router = context.build_router(config).with_run_budget(run_budget);
-    run_call_with_router(context, &router, call_request, stream_shown, None).await
+    let router = context.build_router(config);
+    run_call_with_router(context, config, &router, call_request, stream_shown, None).await
 }
 
 /// The `--drill` values of a drilled call, as typed.
@@ -79,38 +85,42 @@ impl std::fmt::Display for DrillLabel<'_> {
 /// Like [`run_call`], with a given router; `drill_label` is set in a drill.
 pub(super) async fn run_call_with_router(
     context: &CommandContext,
+    config: &Config,
     router: &Router,
     call_request: CallRequest<'_>,
     stream_shown: bool,
     drill_label: Option<DrillLabel<'_>>,
 ) -> Result<CommandOutcome, CommandError> {
-    call_request.plan_and_check(context, router)?;
-    let CallRequest { subject, request, flags: args, .. } = call_request;
-    let options = call_request.call_options(context)?;
+    let CallRequest { request, flags: args, .. } = call_request;
+    let shows_text = stream_shown && !args.json;
+    let options = CallOptions { shows_text, ..call_request.options.clone() };
+    let plan = CallRequest { options: &options, ..call_request }.plan_and_check(context, router)?;
     let closed = Arc::new(Notify::new());
-    let mut printer = StreamPrinter::new(context.console, stream_shown && !args.json, Arc::clone(&closed));
+    let printer = StreamPrinter::new(context.console, shows_text, Arc::clone(&closed));
+    let mut observer = AnswerObserver { printer, command: &CommandObserver::new(context, config) };
     let record = tokio::select! {
-        record = router.call(&subject.route, request, &options, &mut printer) => Some(record),
+        record = router.run(plan, &mut observer) => Some(record),
         // Stdout is closed: drop the call in flight.
         () = closed.notified() => None,
     };
+    let mut printer = observer.printer;
     printer.end_line();
     if let Some(error) = printer.take_write_error() {
         return check_printed(Err(error), CommandOutcome::Success);
     }
     let Some(record) = record else { return Ok(CommandOutcome::Success) };
     let structured = parse_structured_output(request, &record);
-    print_call(context, &record, structured.as_ref(), args.json, printer.is_live(), drill_label)
+    print_call(context, &record, structured.as_ref(), args.json, shows_text, drill_label)
 }
 
 /// Fails if no candidate can be called or if `strict` forbids a lossy adjustment; otherwise warns about
 /// skipped candidates and other risks.
 pub(super) fn check_callable(
     context: &CommandContext,
-    route: &Route,
-    plan: &Plan,
+    plan: &Plan<'_>,
     strict: bool,
 ) -> Result<(), CommandError> {
+    let route = plan.route;
     let lossy: Vec<String> = plan
         .adjustments()
         .filter(|(_, adjustment)| strict && adjustment.is_lossy())
@@ -250,16 +260,6 @@ pub(super) fn parse_structured_output(request: &Request, record: &CallRecord) ->
         OutputSchema::new(&schema.schema)
             .and_then(|output_schema| output_schema.parse_answer(&answer.response.text)),
     )
-}
-
-/// Makes a call without printing anything.
-pub(super) async fn run_call_silently(
-    context: &CommandContext,
-    router: &Router,
-    call_request: CallRequest<'_>,
-) -> Result<CallRecord, CommandError> {
-    let options = call_request.call_options(context)?;
-    Ok(router.call(&call_request.subject.route, call_request.request, &options, &mut SilentObserver).await)
 }
 
 pub(super) fn call_outcome(record: &CallRecord, structured: Option<&StructuredOutput>) -> CommandOutcome {

@@ -7,12 +7,13 @@ use futures_util::future::join_all;
 use super::call::CallRequest;
 use super::compare_judge::CompareJudge;
 use super::context::CommandContext;
+use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{build_request, call, max_cost, start_simulator};
 use crate::cli::CompareArgs;
 use crate::config::ResolvedSubject;
 use crate::eval::StructuredOutput;
-use crate::route::{CallRecord, RoutingHints};
+use crate::route::{CallOptions, CallRecord, Plan, RoutingHints};
 use crate::view::{compare_json, compare_table};
 
 pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<CommandOutcome, CommandError> {
@@ -38,16 +39,29 @@ pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<C
         .map(|name| config.resolve_subject(name, &environment))
         .collect::<Result<_, _>>()?;
     let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
-    let router = context.build_router(&config).with_run_budget(run_budget);
-    let new_call =
-        |(subject, caller)| CallRequest { subject, request: &request, flags: &args.request, caller };
-    let call_requests: Vec<CallRequest<'_>> = subjects.iter().zip(&callers).map(new_call).collect();
-    for call_request in &call_requests {
-        call_request.plan_and_check(context, &router)?;
-    }
-    let judge = CompareJudge::prepare(context, &args, &config, &router, &request, &subjects)?;
-    let calls = call_requests.into_iter().map(|call| call::run_call_silently(context, &router, call));
-    let records: Vec<CallRecord> = join_all(calls).await.into_iter().collect::<Result<_, _>>()?;
+    let router = context.build_router(&config);
+    let options_for = |(subject, caller): (&ResolvedSubject, RoutingHints)| {
+        call::build_call_options(context, &args.request, &subject.name, caller, run_budget.clone())
+    };
+    let options: Vec<CallOptions> =
+        subjects.iter().zip(callers).map(options_for).collect::<Result<_, _>>()?;
+    let calls = subjects.iter().zip(&options).map(|(subject, options)| CallRequest {
+        subject,
+        request: &request,
+        flags: &args.request,
+        options,
+    });
+    let plans: Vec<Plan<'_>> =
+        calls.map(|call| call.plan_and_check(context, &router)).collect::<Result<_, _>>()?;
+    let judge_options =
+        call::build_call_options(context, &args.request, "", RoutingHints::default(), run_budget.clone())?;
+    let judge = CompareJudge::prepare(context, &args, &config, &router, judge_options, &request, &subjects)?;
+    let observer = CommandObserver::new(context, &config);
+    let runs = plans.into_iter().map(|plan| {
+        let (router, observer) = (&router, &observer);
+        async move { router.run(plan, &mut &*observer).await }
+    });
+    let records: Vec<CallRecord> = join_all(runs).await;
     let records: Vec<(CallRecord, Option<StructuredOutput>)> = records
         .into_iter()
         .map(|record| {
@@ -62,7 +76,7 @@ pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<C
         None => None,
         Some(judge) => {
             let records = records.iter().map(|(record, _)| record);
-            Some(judge.judge_pairs(context, &args.request, &router, records).await?)
+            Some(judge.judge_pairs(&router, &observer, records).await)
         }
     };
     // A missing verdict counts like a missing answer.

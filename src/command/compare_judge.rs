@@ -1,19 +1,21 @@
 //! `compare --judge`: a model that judges each pair of answers.
 
-use super::context::{CommandContext, parse_timeout};
+use super::context::CommandContext;
+use super::observer::CommandObserver;
 use super::outcome::CommandError;
 use super::{call, max_cost};
 use crate::chat::{Request, Response};
-use crate::cli::{CompareArgs, RequestArgs};
+use crate::cli::CompareArgs;
 use crate::config::{Config, ResolvedSubject};
 use crate::eval::{
     PairwiseQuestion, PairwiseResults, build_pairwise_request, has_common_family, judge_all_pairs,
 };
-use crate::route::{CallOptions, CallRecord, Router, RoutingHints};
+use crate::route::{CallOptions, CallRecord, Router};
 use crate::view::PairwiseView;
 
 pub(super) struct CompareJudge<'a> {
     subject: ResolvedSubject,
+    options: CallOptions,
     question: PairwiseQuestion<'a>,
     /// Compared models of the judge's own family; empty if all of them are.
     same_family_subjects: Vec<String>,
@@ -26,6 +28,7 @@ impl<'a> CompareJudge<'a> {
         args: &'a CompareArgs,
         config: &Config,
         router: &Router,
+        options: CallOptions,
         request: &'a Request,
         subjects: &[ResolvedSubject],
     ) -> Result<Option<Self>, CommandError> {
@@ -40,9 +43,10 @@ impl<'a> CompareJudge<'a> {
         let question = PairwiseQuestion { request, rubric: args.rubric.as_deref() };
         let empty = Response::from_text("");
         let judge_request = self::build_pairwise_request(question, &empty, &empty);
-        let plan = router.plan(&subject.route, &judge_request, &RoutingHints::default());
-        call::check_callable(context, &subject.route, &plan, false)
-            .and_then(|()| max_cost::check_price_known(&plan, router.run_budget()))
+        let options = CallOptions { requested_model: subject.name.clone(), ..options };
+        let plan = router.plan(&subject.route, &judge_request, &options);
+        call::check_callable(context, &plan, false)
+            .and_then(|()| max_cost::check_price_known(&plan))
             .map_err(with_judge_name)?;
         let same_family =
             subjects.iter().filter(|compared| has_common_family(&compared.route, &subject.route));
@@ -63,6 +67,7 @@ impl<'a> CompareJudge<'a> {
         }
         Ok(Some(Self {
             subject,
+            options,
             question,
             same_family_subjects: if is_biased { same_family } else { Vec::new() },
         }))
@@ -70,29 +75,22 @@ impl<'a> CompareJudge<'a> {
 
     pub(super) async fn judge_pairs<'r>(
         &'r self,
-        context: &CommandContext,
-        args: &RequestArgs,
         router: &Router,
+        observer: &CommandObserver,
         records: impl Iterator<Item = &CallRecord>,
-    ) -> Result<PairwiseView<'r>, CommandError> {
+    ) -> PairwiseView<'r> {
         let answers: Vec<(usize, &Response)> = records
             .enumerate()
             .filter_map(|(n, record)| Some((n, &record.outcome.as_ref().ok()?.response)))
             .collect();
-        let options = CallOptions {
-            id: context.new_id(),
-            requested_model: self.subject.name.clone(),
-            stream: !args.no_stream,
-            timeout: args.timeout.as_deref().map(parse_timeout).transpose()?,
-            hints: RoutingHints::default(),
-        };
+        let judge = &self.subject.route;
         let results: PairwiseResults =
-            judge_all_pairs(router, &self.subject.route, &options, self.question, &answers).await;
-        Ok(PairwiseView {
+            judge_all_pairs(router, judge, &self.options, observer, self.question, &answers).await;
+        PairwiseView {
             judge: &self.subject.name,
             rubric: self.question.rubric,
             same_family_subjects: &self.same_family_subjects,
             results,
-        })
+        }
     }
 }

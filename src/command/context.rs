@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::breaker_hook::BreakerHook;
 use super::outcome::CommandError;
 use super::signals::SignalBroadcast;
 use crate::catalog::Catalog;
@@ -17,8 +16,8 @@ use crate::config::{
 };
 use crate::ledger::Ledger;
 use crate::provider::{Environment, HttpTransport, ProviderLimits};
-use crate::route::{BreakerOpened, BreakerOpenedFn, Clock, HealthStore, OnExceeded, Router, WarningFn};
-use crate::view::{Console, breaker_warning};
+use crate::route::{Clock, HealthStore, OnExceeded, Router};
+use crate::view::Console;
 
 pub(super) struct CommandContext {
     pub console: Console,
@@ -151,19 +150,8 @@ impl CommandContext {
 
     pub(super) fn build_router(&self, config: &Config) -> Router {
         let transport = Arc::new(HttpTransport::new(config.connect_timeout));
-        let console = self.console;
-        let hook = BreakerHook::from_config(config);
-        let on_opened: BreakerOpenedFn = Arc::new(move |opened: &BreakerOpened| {
-            console.warn(breaker_warning(opened));
-            if let Some(hook) = &hook {
-                hook.run(opened, console);
-            }
-        });
-        let warn: WarningFn = Arc::new(move |text: &str| console.warn(text));
         self.report_ledger_errors(config);
-        Router::new(transport, self.open_health(), fastrand::Rng::new())
-            .with_breaker_opened_fn(on_opened)
-            .with_daily_budget(config.budget, warn)
+        Router::new(transport, self.open_health(), fastrand::Rng::new()).with_daily_budget(config.budget)
     }
 
     /// Warns as soon as the ledger becomes unusable, and names what is then limited to this process.

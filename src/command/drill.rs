@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::call::{self, CallRequest, DrillLabel};
 use super::context::CommandContext;
-use super::max_cost;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use crate::chat::Request;
 use crate::cli::RouteArgs;
@@ -14,7 +13,9 @@ use crate::config::{Config, DurationError, find_closest, parse_duration};
 use crate::provider::{
     DrillFault, DrillRule, DrillTarget, DrillTransport, HttpTransport, ModelRef, Transport,
 };
-use crate::route::{CallError, CallRecord, HealthStore, Route, Router, RunBudget, StopReason};
+use crate::route::{
+    CallError, CallOptions, CallRecord, HealthStore, Route, Router, SilentObserver, StopReason,
+};
 use crate::view::{DrillResult, DrillVerdict, drill_json, drill_table};
 
 /// Faults without a parameter.
@@ -145,15 +146,22 @@ pub(super) async fn run_drill(
     stream_shown: bool,
 ) -> Result<CommandOutcome, CommandError> {
     let transport = Arc::new(HttpTransport::new(config.connect_timeout));
-    let run_budget = max_cost::parse_max_cost(call_request.flags.max_cost.as_deref())?;
-    let session = DrillSession { transport, health: context.open_health(), call_request, run_budget };
+    let session = DrillSession { transport, health: context.open_health(), call_request };
     match drill_plan {
         DrillPlan::Outages(drills) => {
             let router = session.build_router(drills.clone());
             check_drills_apply(&drills, specs, call_request, &router)?;
             let drill_label = DrillLabel(specs);
             context.console.note(drill_label);
-            call::run_call_with_router(context, &router, call_request, stream_shown, Some(drill_label)).await
+            call::run_call_with_router(
+                context,
+                config,
+                &router,
+                call_request,
+                stream_shown,
+                Some(drill_label),
+            )
+            .await
         }
         DrillPlan::EachCandidate => drill_each_candidate(context, session).await,
     }
@@ -166,7 +174,7 @@ fn check_drills_apply(
     call_request: CallRequest<'_>,
     router: &Router,
 ) -> Result<(), CommandError> {
-    let plan = router.plan(&call_request.subject.route, call_request.request, call_request.caller);
+    let plan = router.plan(&call_request.subject.route, call_request.request, call_request.options);
     let has_no_effect =
         |drill: &DrillRule| !plan.targets().any(|target| drill.target.matches(&target.model_ref));
     let first = drills.iter().zip(specs).find(|(drill, _)| has_no_effect(drill));
@@ -185,7 +193,6 @@ struct DrillSession<'a> {
     transport: Arc<dyn Transport>,
     health: HealthStore,
     call_request: CallRequest<'a>,
-    run_budget: Option<RunBudget>,
 }
 
 impl DrillSession<'_> {
@@ -194,7 +201,6 @@ impl DrillSession<'_> {
         let drilled =
             Arc::new(DrillTransport::new(Arc::clone(&self.transport), drills, fastrand::Rng::new()));
         Router::for_drill(drilled, &self.health, &self.call_request.subject.route, fastrand::Rng::new())
-            .with_run_budget(self.run_budget.clone())
     }
 }
 
@@ -203,7 +209,8 @@ async fn drill_each_candidate(
     session: DrillSession<'_>,
 ) -> Result<CommandOutcome, CommandError> {
     let CallRequest { subject, request, flags: args, .. } = session.call_request;
-    let plan = session.call_request.plan_and_check(context, &session.build_router(Vec::new()))?;
+    let router = session.build_router(Vec::new());
+    let plan = session.call_request.plan_and_check(context, &router)?;
     let models: Vec<ModelRef> = plan.targets().map(|target| target.model_ref.clone()).collect();
     if models.is_empty() {
         let message = format!("cannot drill {}: every candidate is skipped", subject.name);
@@ -229,7 +236,9 @@ async fn drill_each_candidate(
             share: 1.0,
         });
         let router = session.build_router(drills.collect());
-        let record = call::run_call_silently(context, &router, session.call_request).await?;
+        let options = CallOptions { id: context.new_id(), ..session.call_request.options.clone() };
+        let plan = router.plan(&subject.route, request, &options);
+        let record = router.run(plan, &mut SilentObserver).await;
         if let Err(CallError { reason: StopReason::BudgetExceeded(over), .. }) = &record.outcome {
             let message = format!("drill of {} stopped early: {over}", subject.name);
             return Err(CommandError::new(CommandOutcome::LimitReached, message)

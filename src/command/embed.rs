@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::call_error::CallSubject;
 use super::context::{CommandContext, parse_timeout};
+use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::stdin::read_stdin;
 use super::{call_error, start_simulator};
@@ -13,7 +14,7 @@ use crate::chat::{EmbeddingPurpose, EmbeddingRequest, FailureClass, FailurePhase
 use crate::cli::EmbedArgs;
 use crate::config::Config;
 use crate::provider::{Environment, Target};
-use crate::route::usage_cost;
+use crate::route::{CallOptions, usage_cost};
 use crate::view::{Console, embeddings_json, embeddings_lines, embeddings_summary_line};
 
 pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<CommandOutcome, CommandError> {
@@ -39,7 +40,9 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
     let target = &resolve_embedding_model(&config, &context.environment(), name)?;
     let request = EmbeddingRequest { texts, purpose, dimensions: args.dimensions };
     let start = Instant::now();
-    let result = context.build_router(&config).embed(target, &request, time_limit).await;
+    let options = CallOptions { timeout: Some(time_limit), ..CallOptions::default() };
+    let observer = CommandObserver::new(context, &config);
+    let result = context.build_router(&config).embed(target, &request, &options, &mut &observer).await;
     let response = result.map_err(|reason| call_error::not_started_error(&target.model_ref, reason))?;
     let embeddings = response.map_err(|failure| {
         let timed_out = failure.class == FailureClass::Timeout && failure.phase == FailurePhase::Total;

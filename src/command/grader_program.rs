@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
@@ -17,8 +17,8 @@ const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
 /// Builds the runner; its programs do not inherit variables that hold API keys.
 pub(super) fn build_program_runner(config: &Config) -> ProgramRunner {
-    let secrets: Rc<[String]> = secret_variables(config).map(str::to_owned).collect();
-    Box::new(move |program, input| Box::pin(run_program(program, input, Rc::clone(&secrets))))
+    let secrets: Arc<[String]> = secret_variables(config).map(str::to_owned).collect();
+    Box::new(move |program, input| Box::pin(run_program(program, input, Arc::clone(&secrets))))
 }
 
 /// Finds a program: a name with a slash is relative to the set's folder, any other is looked up on `$PATH`.
@@ -56,7 +56,11 @@ fn is_executable(path: &Path) -> bool {
 }
 
 /// Runs a program and returns its output. A timeout kills it and its child processes.
-async fn run_program(program: GraderProgram, input: String, secrets: Rc<[String]>) -> Result<String, String> {
+async fn run_program(
+    program: GraderProgram,
+    input: String,
+    secrets: Arc<[String]>,
+) -> Result<String, String> {
     let name = program.command.join(" ");
     let mut command = Command::new(resolve_program(&program)?);
     command.args(program.command.iter().skip(1));

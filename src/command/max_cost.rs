@@ -24,8 +24,9 @@ pub(super) fn parse_max_cost(max_cost: Option<&str>) -> Result<Option<RunBudget>
 }
 
 /// Fails if there is a cost limit and no candidate has a known price, so that the limit cannot be enforced.
-pub(super) fn check_price_known(plan: &Plan, run_budget: Option<&RunBudget>) -> Result<(), CommandError> {
-    let unpriced = plan.targets().next().filter(|_| run_budget.is_some() && !plan.targets().any(has_price));
+pub(super) fn check_price_known(plan: &Plan<'_>) -> Result<(), CommandError> {
+    let has_budget = plan.options.run_budget.is_some();
+    let unpriced = plan.targets().next().filter(|_| has_budget && !plan.targets().any(has_price));
     unpriced.map_or(Ok(()), |target| Err(unknown_price_error(target)))
 }
 

@@ -20,6 +20,7 @@ mod max_cost;
 mod models;
 mod models_available;
 mod models_update;
+mod observer;
 mod outcome;
 mod ping;
 mod request_flags;

@@ -6,15 +6,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::context::CommandContext;
+use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{call_error, start_simulator};
 use crate::catalog::ModelMode;
 use crate::chat::Request;
 use crate::config::Config;
 use crate::provider::ModelRef;
-use crate::route::{
-    CallOptions, CallTimeouts, RetryPolicy, Route, RoutePolicy, Router, RoutingHints, SilentObserver,
-};
+use crate::route::{CallOptions, CallTimeouts, RetryPolicy, Route, RoutePolicy, Router};
 use crate::view::{PingResult, ping_json, ping_table};
 
 /// Time limit for one provider.
@@ -44,8 +43,9 @@ pub(super) async fn run_ping(
             CommandError::usage(error.to_string()).with_hint(call_error::target_error_hint(error, [error]))
         );
     }
-    let router = context.build_router(&config);
-    let pings = routes.iter().zip(models).map(|(route, model)| ping_model(context, &router, route, model));
+    let (router, observer) = (context.build_router(&config), CommandObserver::new(context, &config));
+    let pings =
+        routes.iter().zip(models).map(|(route, model)| ping_model(context, &router, &observer, route, model));
     let results: Vec<PingResult> = join_all(pings).await;
     let outcome = ping_outcome(&results, !names.is_empty());
     let text = if json {
@@ -123,7 +123,13 @@ fn build_routes(
     Ok(routes)
 }
 
-async fn ping_model(context: &CommandContext, router: &Router, route: &Route, model: ModelRef) -> PingResult {
+async fn ping_model(
+    context: &CommandContext,
+    router: &Router,
+    observer: &CommandObserver,
+    route: &Route,
+    model: ModelRef,
+) -> PingResult {
     let target = route.candidates.iter().map(|candidate| &candidate.target).next();
     if let Some(Err(error)) = target {
         return PingResult { is_simulated: false, model, record: Err(error.clone()) };
@@ -132,12 +138,12 @@ async fn ping_model(context: &CommandContext, router: &Router, route: &Route, mo
     let options = CallOptions {
         id: context.new_id(),
         requested_model: model.to_string(),
-        stream: true,
         timeout: Some(PING_TIMEOUT),
-        hints: RoutingHints::default(),
+        ..CallOptions::default()
     };
     let request = Request { max_output_tokens: Some(MAX_TOKENS), ..Request::from_prompt(PROMPT) };
-    let record = router.call(route, &request, &options, &mut SilentObserver).await;
+    let plan = router.plan(route, &request, &options);
+    let record = router.run(plan, &mut &*observer).await;
     PingResult { is_simulated: simulated, model, record: Ok(record) }
 }
 

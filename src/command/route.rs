@@ -36,13 +36,13 @@ pub(super) async fn run(context: &CommandContext, args: RouteArgs) -> Result<Com
             .await?;
     let _simulator = start_simulator::start_if_needed(context, &mut config, subjects, HashMap::new).await?;
     let route = config.build_route(name, &context.environment())?;
+    let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
+    let options = call::build_call_options(context, &args.request, &subject, caller, run_budget)?;
     if args.dry_run {
-        let run_budget = max_cost::parse_max_cost(args.request.max_cost.as_deref())?;
-        let router = context.build_router(&config).with_run_budget(run_budget);
-        let plan = router.plan_with_estimates(&route, &request, &caller);
-        let (availability, now) = (router.plan_availability(&route, &plan, &request), router.health().now());
-        let view =
-            PlanView { route: &route, plan: &plan, request: &request, availability: &availability, now };
+        let router = context.build_router(&config);
+        let plan = router.plan_with_estimates(&route, &request, &options);
+        let (availability, now) = (router.plan_availability(&plan), router.health().now());
+        let view = PlanView { plan: &plan, availability: &availability, now };
         let text = if args.request.json {
             format!("{}\n", plan_json(&view))
         } else {
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &CommandContext, args: RouteArgs) -> Result<Com
     }
     let subject = ResolvedSubject { name: subject, route };
     let call_request =
-        call::CallRequest { subject: &subject, request: &request, flags: &args.request, caller: &caller };
+        call::CallRequest { subject: &subject, request: &request, flags: &args.request, options: &options };
     let stream_shown = args.stream || context.console.is_stdout_terminal() && !args.request.no_stream;
     match drill_plan {
         Some(drill_plan) => {

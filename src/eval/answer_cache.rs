@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::result_row::{from_keyword, from_milliseconds, to_keyword, to_milliseconds};
 use super::{CallMetric, CaseFeature, GoldenSet};
 use crate::catalog::{Cost, CostSource};
-use crate::chat::{FinishReason, Request, Response, Usage};
+use crate::chat::{FinishReason, Response, Usage};
 use crate::dialect::ParsedResponseHeaders;
 use crate::ledger::CachedAnswerRow;
-use crate::provider::{ModelRef, RequestAdjustment, Target};
+use crate::provider::ModelRef;
 use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route, Router};
 
 /// 30 days.
@@ -47,40 +47,40 @@ pub(crate) fn remove_expired_answers(router: &Router) {
 
 /// A planned call whose answer is loaded or stored.
 pub(super) struct CacheEntry<'a> {
-    pub(super) router: &'a Router,
-    pub(super) plan: &'a Plan,
-    pub(super) request: &'a Request,
-    pub(super) repeat: u32,
-    pub(super) stream: bool,
+    router: &'a Router,
+    /// The candidates that the plan tries, in order, with the fingerprint of the request to each; `None` for
+    /// the simulator.
+    candidates: Vec<(&'a ModelRef, Option<String>)>,
+    repeat: u32,
     /// Identifies the run, subject, and case.
-    pub(super) requester: String,
+    requester: String,
 }
 
-impl CacheEntry<'_> {
-    fn fingerprint(&self, target: &Target, adjustments: &[RequestAdjustment]) -> Option<String> {
-        let real = !target.provider.simulated;
-        real.then(|| target.request_digest(self.request, adjustments, self.stream))
-    }
-
-    fn planned_candidates(&self) -> impl Iterator<Item = (&Target, &[RequestAdjustment])> {
-        self.plan.steps.iter().filter_map(|step| match step {
-            PlanStep::Try { target, adjustments, .. } => Some((&**target, adjustments.as_slice())),
+impl<'a> CacheEntry<'a> {
+    pub(super) fn new(router: &'a Router, plan: &Plan<'a>, repeat: u32, requester: String) -> Self {
+        let candidates = plan.steps.iter().filter_map(|step| match step {
+            PlanStep::Try { target, adjustments, .. } => {
+                let is_real = !target.provider.simulated;
+                let digest = || target.request_digest(plan.request, adjustments, plan.options.stream);
+                Some((&target.model_ref, is_real.then(digest)))
+            }
             PlanStep::Skip { .. } => None,
-        })
+        });
+        Self { router, candidates: candidates.collect(), repeat, requester }
     }
 
     /// The cached answer of the first planned candidate, as a call record, and whether this requester stored
     /// it. Answers from other candidates are not used, because they would hide that the first one may fail
     /// now.
     pub(super) fn load(&self) -> Option<(CallRecord, bool)> {
-        let (target, adjustments) = self.planned_candidates().next()?;
-        let fingerprint = self.fingerprint(target, adjustments)?;
-        let row = self.router.health().ledger().read(|rows| rows.cached_answer(&fingerprint, self.repeat))?;
+        let (model, fingerprint) = self.candidates.first()?;
+        let fingerprint = fingerprint.as_ref()?;
+        let row = self.router.health().ledger().read(|rows| rows.cached_answer(fingerprint, self.repeat))?;
         let oldest = self.router.health().now() - MAX_ANSWER_AGE_MS;
         if row.at < oldest {
             return None;
         }
-        Some((row_to_call_record(&target.model_ref, &row)?, row.requested_by == self.requester))
+        Some((row_to_call_record(model, &row)?, row.requested_by == self.requester))
     }
 
     /// Stores the answer if it is complete.
@@ -88,14 +88,12 @@ impl CacheEntry<'_> {
         let (Ok(answer), Some(attempt)) = (&record.outcome, record.attempts.last()) else { return };
         let (response, model) = (&answer.response, &answer.model_ref);
         let is_complete = matches!(response.finish_reason, FinishReason::Stop | FinishReason::ToolCalls);
-        let Some((target, adjustments)) =
-            self.planned_candidates().find(|(target, _)| target.model_ref == *model)
-        else {
+        let Some((_, fingerprint)) = self.candidates.iter().find(|(candidate, _)| *candidate == model) else {
             return;
         };
         let (true, Some(fingerprint), Ok(parts), Ok(usage)) = (
             is_complete,
-            self.fingerprint(target, adjustments),
+            fingerprint.clone(),
             serde_json::to_string(&response.parts),
             serde_json::to_string(&response.usage),
         ) else {

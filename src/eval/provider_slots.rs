@@ -1,8 +1,7 @@
 //! Limits how many cases run at once.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -17,19 +16,19 @@ const DEFAULT_SLOTS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct ProviderSlots {
     requested: Option<usize>,
-    pools: RefCell<HashMap<String, SlotPool>>,
+    pools: Mutex<HashMap<String, SlotPool>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct SlotPool {
     pub(super) capacity: usize,
-    pub(super) semaphore: Rc<Semaphore>,
+    pub(super) semaphore: Arc<Semaphore>,
 }
 
 impl ProviderSlots {
     /// `requested` overrides each provider's own limit and the default.
     pub(crate) fn new(requested: Option<usize>) -> Self {
-        Self { requested, pools: RefCell::default() }
+        Self { requested, pools: Mutex::default() }
     }
 
     /// The slots of the route's first candidate with a known provider.
@@ -52,7 +51,8 @@ impl ProviderSlots {
     fn get_or_create(&self, name: String, limit: Option<u32>) -> SlotPool {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let capacity = self.requested.or(limit).unwrap_or(DEFAULT_SLOTS).max(1);
-        let new = || SlotPool { capacity, semaphore: Rc::new(Semaphore::new(capacity)) };
-        self.pools.borrow_mut().entry(name).or_insert_with(new).clone()
+        let new = || SlotPool { capacity, semaphore: Arc::new(Semaphore::new(capacity)) };
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.entry(name).or_insert_with(new).clone()
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::case_stats::ResultCollector;
 use super::result_row::{decode_result, encode_result};
-use super::run::{RunOptions, RunProgress};
+use super::run::RunOptions;
+use super::run_observer::{RunEvent, RunObserver};
 use super::{CaseResult, Cases, Digest, GraderUsage};
 use crate::catalog::Cost;
 use crate::ledger::ResultRow;
@@ -39,14 +40,14 @@ pub(crate) fn load_resumed_run(
     cases: &Cases,
     options: &RunOptions,
     can_use_cached: bool,
-    progress: &mut dyn RunProgress,
+    observer: &dyn RunObserver,
 ) -> ResumedRun {
     let mut loader = ResumeLoader {
         can_use_cached,
         subject,
         cases,
         options,
-        progress,
+        observer,
         resumed: ResumedRun::empty(cases, options),
         unmatched_rows: Vec::new(),
     };
@@ -93,7 +94,7 @@ struct ResumeLoader<'a> {
     subject: &'a str,
     cases: &'a Cases,
     options: &'a RunOptions,
-    progress: &'a mut dyn RunProgress,
+    observer: &'a dyn RunObserver,
     resumed: ResumedRun,
     /// Scored results whose case was renamed or changed.
     unmatched_rows: Vec<ResultRow>,
@@ -176,7 +177,7 @@ impl ResumeLoader<'_> {
     }
 
     fn record_result(&mut self, index: usize, result: CaseResult) {
-        self.progress.on_result(&result);
+        self.observer.on_event(&RunEvent::Result { subject: self.subject, result: &result });
         self.resumed.results.add(index, result);
     }
 }

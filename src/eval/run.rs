@@ -1,10 +1,8 @@
 //! Runs all cases of a set against one subject concurrently and stores each result in the ledger as it
 //! arrives.
 
-use std::cell::RefCell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{OnceLock, PoisonError};
 
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, SemaphorePermit, oneshot};
@@ -12,8 +10,8 @@ use tokio::time::Instant;
 
 use super::answer_cache::CacheEntry;
 use super::case_stats::{ResultRetention, SubjectResults};
-use super::rate_limit_warning::RateLimitObserver;
 use super::result_row::encode_result;
+use super::run_observer::{RunCallObserver, RunEvent, RunObserver};
 use super::{
     CachePolicy, Case, CaseResult, Cases, GradableAnswer, GraderUsage, Graders, ProviderSlots, ResumedRun,
     StopSignal, Verdict, collect_grader_tasks,
@@ -21,7 +19,7 @@ use super::{
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
 use crate::ledger::LedgerTables;
-use crate::route::{CallOptions, CallRecord, Route, Router, RoutingHints, StopReason, WarningFn};
+use crate::route::{CallOptions, CallRecord, Route, Router, RoutingHints, StopReason};
 
 #[derive(Clone, Debug)]
 pub(crate) struct EvalSubject {
@@ -34,9 +32,6 @@ pub(crate) struct EvalSubject {
 pub(crate) struct RunOptions {
     pub run_id: String,
     pub repeats: u32,
-    pub stream: bool,
-    /// Time limit of one call.
-    pub timeout: Option<Duration>,
     pub cache: CachePolicy,
     /// Whether an earlier part of this run may have stored answers without a result.
     pub is_resumed: bool,
@@ -56,12 +51,20 @@ pub(crate) struct RunContext<'a> {
     pub slots: &'a ProviderSlots,
     pub stop_signal: &'a StopSignal,
     pub graders: &'a Graders,
-    /// Reports warnings, such as the first rate limit of a subject.
-    pub warn: &'a WarningFn,
+    pub observer: &'a dyn RunObserver,
+    /// What all calls to subjects and graders share.
+    pub call_options: &'a CallOptions,
 }
 
-pub(crate) trait RunProgress {
-    fn on_result(&mut self, result: &CaseResult);
+impl RunContext<'_> {
+    /// Options of one call. The sticky key pins a case to one candidate of a weighted route.
+    pub(super) fn call_options(&self, requested_model: &str, case_id: &str) -> CallOptions {
+        CallOptions {
+            requested_model: requested_model.to_owned(),
+            hints: RoutingHints { label: None, sticky_key: Some(case_id.to_owned()) },
+            ..self.call_options.clone()
+        }
+    }
 }
 
 /// Every Nth result waits until the ledger has written it.
@@ -98,7 +101,7 @@ struct SubjectRun<'a> {
     /// The subject or its judge, if it failed fatally on the first cases.
     fatal_party: OnceLock<&'static str>,
     has_answered: AtomicBool,
-    has_warned: AtomicBool,
+    has_reported_rate_limit: AtomicBool,
 }
 
 /// Runs the cases against a subject. Results come back in case order, with the repeats of a case adjacent;
@@ -110,7 +113,6 @@ pub(crate) async fn run_subject(
     cases: &Cases,
     options: &RunOptions,
     resumed: ResumedRun,
-    progress: &mut dyn RunProgress,
 ) -> SubjectResults {
     let repeats = options.repeat_count();
     let ResumedRun { results, prior_spend, .. } = resumed;
@@ -128,13 +130,13 @@ pub(crate) async fn run_subject(
         started: Instant::now(),
         fatal_party: OnceLock::new(),
         has_answered: AtomicBool::new(false),
-        has_warned: AtomicBool::new(false),
+        has_reported_rate_limit: AtomicBool::new(false),
     };
     let slots = context.slots.for_route(&subject.route);
     let next = AtomicUsize::new(0);
     let has_lost_cases = AtomicBool::new(false);
     let start_lock = Mutex::new(());
-    let collected = RefCell::new((results, progress));
+    let collected = std::sync::Mutex::new(results);
     // Each worker runs one case at a time, so memory for calls grows with the slots and not with the cases.
     let worker = || async {
         while let Ok(permit) = slots.semaphore.acquire().await {
@@ -144,9 +146,7 @@ pub(crate) async fn run_subject(
                 (*slot as usize / repeats, u32::try_from(*slot as usize % repeats).unwrap_or(0));
             let Some(rendered) = cases.get(case) else {
                 if !has_lost_cases.swap(true, Ordering::Relaxed) {
-                    let message =
-                        "cannot read some cases back from the temporary folder, so they have no result";
-                    (context.warn)(&format!("{}: {message}; use --resume to run them", subject.name));
+                    context.observer.on_event(&RunEvent::CasesLost { subject: &subject.name });
                 }
                 continue;
             };
@@ -170,11 +170,8 @@ pub(crate) async fn run_subject(
                 result.grader_usage = GraderUsage::sum([before.grader_usage, result.grader_usage]);
             }
             let receipt = subject_run.record_result(&result, nth);
-            {
-                let (results, progress) = &mut *collected.borrow_mut();
-                progress.on_result(&result);
-                results.add(case, result);
-            }
+            context.observer.on_event(&RunEvent::Result { subject: &subject.name, result: &result });
+            collected.lock().unwrap_or_else(PoisonError::into_inner).add(case, result);
             if let Some(receipt) = receipt {
                 // The ledger reports a failed write itself.
                 let _ = receipt.await;
@@ -189,7 +186,7 @@ pub(crate) async fn run_subject(
         _ = workers => {}
         () = context.stop_signal.wait_for_abort() => {}
     }
-    collected.into_inner().0.finish()
+    collected.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
 }
 
 impl SubjectRun<'_> {
@@ -244,7 +241,7 @@ impl SubjectRun<'_> {
     }
 
     async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_early: bool) {
-        let report = self.context.graders.run_tasks(&self.context, self.options, case, answer).await;
+        let report = self.context.graders.run_tasks(&self.context, case, answer).await;
         if is_early && report.is_fatal {
             let _ = self.fatal_party.set("its judge");
         }
@@ -253,18 +250,16 @@ impl SubjectRun<'_> {
     }
 
     async fn fetch_answer(&self, case: &Case, case_repeat: CaseRepeat) -> (CallRecord, AnswerOrigin) {
-        let RunContext { router, warn, .. } = self.context;
-        // Pin each case to one candidate of a weighted route.
-        let hints = RoutingHints { label: None, sticky_key: Some(case.metadata.id.to_string()) };
-        let stream = self.options.stream;
+        let RunContext { router, observer, .. } = self.context;
+        let call = self.context.call_options(&self.subject.name, &case.metadata.id);
+        let plan = router.plan(&self.subject.route, &case.request, &call);
         // An interrupted run may have stored answers that were waiting for their judge.
         let may_have_stored_answer =
             self.options.is_resumed && !collect_grader_tasks(&case.assertions).is_empty();
         let uses_cache = self.cache != CachePolicy::default() || may_have_stored_answer;
-        let plan = uses_cache.then(|| router.plan(&self.subject.route, &case.request, &hints));
-        let cache_entry = plan.as_ref().map(|plan| {
+        let cache_entry = uses_cache.then(|| {
             let requester = [&*self.options.run_id, &*self.subject.name, &*case.metadata.id].join("\n");
-            CacheEntry { router, plan, request: &case.request, repeat: case_repeat.repeat, stream, requester }
+            CacheEntry::new(router, &plan, case_repeat.repeat, requester)
         });
         let can_load = may_have_stored_answer || case_repeat.can_read_cache;
         match cache_entry.as_ref().filter(|_| can_load).and_then(CacheEntry::load) {
@@ -272,15 +267,8 @@ impl SubjectRun<'_> {
             Some((record, _)) if case_repeat.can_read_cache => return (record, AnswerOrigin::Cache),
             _ => {}
         }
-        let call = CallOptions {
-            id: String::new(),
-            requested_model: self.subject.name.clone(),
-            stream,
-            timeout: self.options.timeout,
-            hints,
-        };
-        let mut observer = RateLimitObserver { has_warned: &self.has_warned, tell: warn };
-        let record = router.call(&self.subject.route, &case.request, &call, &mut observer).await;
+        let has_reported_rate_limit = &self.has_reported_rate_limit;
+        let record = router.run(plan, &mut RunCallObserver { observer, has_reported_rate_limit }).await;
         if let Some(cache_entry) = cache_entry.filter(|_| self.cache.can_write) {
             cache_entry.store(&record);
         }

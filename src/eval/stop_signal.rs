@@ -1,6 +1,7 @@
 //! Stops a run early.
 
-use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -24,8 +25,8 @@ enum StopStage {
 #[derive(Debug)]
 pub(crate) struct StopSignal {
     stage: watch::Sender<StopStage>,
-    stop_reason: Cell<Option<RunStopReason>>,
-    errors: Cell<u64>,
+    stop_reason: OnceLock<RunStopReason>,
+    errors: AtomicU64,
     max_errors: Option<u64>,
 }
 
@@ -33,7 +34,7 @@ impl StopSignal {
     /// `max_errors` stops the run after that many unscored calls.
     pub(crate) fn new(max_errors: Option<u64>) -> Self {
         let (stage, _) = watch::channel(StopStage::Running);
-        Self { stage, stop_reason: Cell::new(None), errors: Cell::new(0), max_errors }
+        Self { stage, stop_reason: OnceLock::new(), errors: AtomicU64::new(0), max_errors }
     }
 
     /// Whether new calls may start.
@@ -43,13 +44,14 @@ impl StopSignal {
 
     /// `None` unless the run was stopped.
     pub(crate) fn stop_reason(&self) -> Option<RunStopReason> {
-        self.stop_reason.get()
+        self.stop_reason.get().copied()
     }
 
     /// Starts no new calls. Only the first reason is kept.
     pub(crate) fn stop(&self, why: RunStopReason) {
         if self.is_running() {
-            self.stop_reason.set(Some(why));
+            // The first reason counts.
+            let _ = self.stop_reason.set(why);
             self.stage.send_replace(StopStage::Draining);
         }
     }
@@ -61,8 +63,7 @@ impl StopSignal {
 
     /// Counts an unscored call and stops the run at `max_errors`.
     pub(super) fn record_error(&self) {
-        let errors = self.errors.get() + 1;
-        self.errors.set(errors);
+        let errors = self.errors.fetch_add(1, Ordering::Relaxed) + 1;
         if self.max_errors.is_some_and(|max| errors >= max) {
             self.stop(RunStopReason::TooManyErrors(errors));
         }

@@ -191,8 +191,7 @@ struct ClassTableOutcome {
     hosts_called: Vec<&'static str>,
     /// The host that answers, or why there is no answer.
     outcome: Result<&'static str, StopReason>,
-    /// The first two words of each notice.
-    notices: Vec<String>,
+    events: Vec<String>,
     /// The shown part of an answer that was never completed.
     shown: &'static str,
     not_tried: usize,
@@ -213,13 +212,13 @@ fn expected_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> ClassT
     let answered = can_fail_over && has_next;
     let mut hosts_called = HOSTS[..failing].to_vec();
     hosts_called.extend(vec![HOSTS[failing]; attempts]);
-    let mut notices: Vec<String> =
-        HOSTS[..failing].iter().map(|host| format!("{host}/m: model_unavailable")).collect();
-    // The failure that ends a call is part of its error, not a notice.
+    let mut events: Vec<String> =
+        HOSTS[..failing].iter().map(|host| format!("attempt_failed {host}/m: model_unavailable")).collect();
+    // The failure that ends a call is part of its error, not an event.
     for _ in 0..if answered { attempts } else { attempts - 1 } {
-        notices.push(format!("{}/m: {}", HOSTS[failing], row.class));
+        events.push(format!("attempt_failed {}/m: {}", HOSTS[failing], row.class));
         if seen {
-            notices.push("the stream".to_owned());
+            events.push(format!("answer_restarted {}/m", HOSTS[failing]));
         }
     }
     let outcome = if answered {
@@ -235,7 +234,7 @@ fn expected_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> ClassT
     ClassTableOutcome {
         hosts_called,
         outcome,
-        notices,
+        events,
         shown: if seen && !answered { "half" } else { "" },
         not_tried: if answered { 0 } else { count - failing - 1 },
     }
@@ -255,7 +254,7 @@ async fn observed_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> 
         _ => complete_reply(r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#),
     });
     let mut fixture = RouteFixture::new(HOSTS.into_iter().zip(replies.map(|reply| vec![reply])));
-    fixture.stream = scenario.stream;
+    fixture.options.stream = scenario.stream;
     let choice = if scenario.inverted_policy { StopOrContinue::Continue } else { StopOrContinue::Stop };
     let policy = RoutePolicy {
         retry: scenario.retry,
@@ -265,23 +264,14 @@ async fn observed_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> 
         on_midstream: if scenario.restarts { StopOrContinue::Continue } else { StopOrContinue::Stop },
         ..RoutePolicy::default()
     };
-    let mut observer =
-        RecordingObserver { shows_stream: scenario.is_live, text: String::new(), notices: vec![] };
+    let mut observer = RecordingObserver::default();
+    fixture.options.shows_text = scenario.is_live;
     let record = fixture.call_with_observer(&route(&HOSTS[..count], policy), &mut observer).await;
     let failed = record.attempts.iter().filter(|attempt| attempt.model_ref.provider == HOSTS[failing]);
     for attempt in failed {
         assert_eq!(attempt.failure.as_ref().unwrap().class, row.class, "{scenario:?}");
     }
     let name = |host: &str| HOSTS.into_iter().find(|known| *known == host).unwrap();
-    let two_words = |notice: &String| {
-        notice
-            .split_whitespace()
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ")
-            .trim_end_matches([':', ';'])
-            .to_owned()
-    };
     ClassTableOutcome {
         hosts_called: fixture.transport.hosts_called().iter().map(|host| name(host)).collect(),
         shown: record
@@ -290,7 +280,8 @@ async fn observed_outcome(row: &ClassTableRow, scenario: ClassTableScenario) -> 
             .err()
             .map_or("", |error| if error.shown_text.is_empty() { "" } else { "half" }),
         outcome: record.outcome.map(|answer| name(&answer.model_ref.provider)).map_err(|error| error.reason),
-        notices: observer.notices.iter().map(two_words).collect(),
+        // The table says nothing about breakers.
+        events: observer.events.into_iter().filter(|event| !event.starts_with("breaker_opened")).collect(),
         not_tried: record.untried.len(),
     }
 }

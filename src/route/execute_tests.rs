@@ -218,7 +218,7 @@ async fn caller_timeout_ends_call() {
             ending: ScriptedEnding::Hang,
         }],
     )]);
-    fixture.timeout = Some(seconds(3));
+    fixture.options.timeout = Some(seconds(3));
     let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
     assert_eq!(record.latency, seconds(3));
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::CallerTimeout);
@@ -240,15 +240,9 @@ async fn context_overflow_fails_over_to_larger_window() {
 async fn oversized_prompt_skips_small_context_window() {
     let fixture = RouteFixture::new([("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])]);
     let windows = route_with_windows(&[("a", Some(10)), ("b", None)], RoutePolicy::default());
-    let options = CallOptions {
-        id: "x".into(),
-        requested_model: "t".into(),
-        stream: true,
-        timeout: None,
-        hints: RoutingHints::default(),
-    };
     let request = Request::from_prompt("x".repeat(500));
-    let record = fixture.router.call(&windows, &request, &options, &mut SilentObserver).await;
+    let plan = fixture.router.plan(&windows, &request, &fixture.options);
+    let record = fixture.router.run(plan, &mut SilentObserver).await;
     assert_eq!(fixture.transport.hosts_called(), ["b"]);
     assert_eq!(record.skipped[0].1.code(), "window_too_small");
 }
@@ -258,7 +252,7 @@ async fn non_streaming_call_ignores_first_token_timeout() {
     let body = r#"{"choices":[{"message":{"content":"whole"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
     let whole = ScriptedReply::Reply { after: seconds(40), status: 200, headers: vec![], body: body.into() };
     let mut fixture = RouteFixture::new([("a", vec![status_reply(503)]), ("b", vec![whole])]);
-    fixture.stream = false;
+    fixture.options.stream = false;
     let record = fixture.call(&route(&["a", "b"], RoutePolicy::default())).await;
     assert_eq!(response_text(&record), "whole", "without streaming, the first-token timeout does not apply");
     assert_eq!(record.first_token, None);
@@ -293,7 +287,7 @@ async fn unsent_attempt_costs_nothing() {
         policy: RoutePolicy::default(),
     };
     let mut fixture = RouteFixture::new([("a", vec![text_reply("ok")])]);
-    fixture.timeout = Some(Duration::from_millis(30));
+    fixture.options.timeout = Some(Duration::from_millis(30));
     let record = fixture.call(&route).await;
     assert!(fixture.transport.hosts_called().is_empty());
     let failure = record.attempts[0].failure.as_ref().unwrap();

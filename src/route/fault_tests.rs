@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::limits::RetryBudget;
 use super::route_fixture::*;
 use super::*;
-use crate::chat::StreamEvent;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{ModelRef, Target};
 
@@ -194,7 +193,6 @@ const HOSTS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// Records the availability of every candidate whenever the call continues after a failure.
 struct AvailabilityRecorder<'a> {
-    is_live: bool,
     health: &'a HealthStore,
     retries: &'a RetryBudget,
     targets: Vec<&'a Target>,
@@ -208,15 +206,11 @@ impl AvailabilityRecorder<'_> {
     }
 }
 
-impl CallObserver for AvailabilityRecorder<'_> {
-    fn is_live(&self) -> bool {
-        self.is_live
-    }
-    fn on_event(&mut self, _event: &StreamEvent) {}
-    fn on_notice(&mut self, notice: &CallNotice<'_>) {
-        match notice {
-            CallNotice::AttemptFailed { .. } => self.record_availability(),
-            CallNotice::LastResort { .. } => self.last_resort_count += 1,
+impl Observer for AvailabilityRecorder<'_> {
+    fn on_event(&mut self, event: &CallEvent<'_>) {
+        match event {
+            CallEvent::AttemptFailed { .. } => self.record_availability(),
+            CallEvent::LastResort { .. } => self.last_resort_count += 1,
             _ => {}
         }
     }
@@ -242,7 +236,8 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
         .iter()
         .map(|faults| faults.iter().map(|fault| fault.scripted_reply(case.stream)).collect());
     let mut fixture = RouteFixture::new(HOSTS.into_iter().zip(replies));
-    (fixture.stream, fixture.timeout) = (case.stream, case.timeout);
+    (fixture.options.stream, fixture.options.timeout) = (case.stream, case.timeout);
+    fixture.options.shows_text = case.is_live;
     let choice =
         |at: usize| if case.fails_over[at] { StopOrContinue::Continue } else { StopOrContinue::Stop };
     let policy = RoutePolicy {
@@ -259,7 +254,6 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
         tokio::time::sleep(seconds(*pause)).await;
         let before = fixture.transport.hosts_called();
         let mut observer = AvailabilityRecorder {
-            is_live: case.is_live,
             health: fixture.router.health(),
             retries: &fixture.router.retry_budget,
             targets: route.candidates.iter().filter_map(|c| c.target.as_ref().ok()).collect(),
@@ -268,9 +262,9 @@ async fn run_case(case: &GeneratedCase, tally: &RefCell<FaultTally>) -> Result<(
         };
         observer.record_availability();
         let start = Instant::now();
-        let options = fixture.call_options();
         let request = crate::chat::Request::from_prompt("hi");
-        let record = fixture.router.call(&route, &request, &options, &mut observer).await;
+        let plan = fixture.router.plan(&route, &request, &fixture.options);
+        let record = fixture.router.run(plan, &mut observer).await;
         prop_assert_eq!(record.latency, start.elapsed());
         tally_call(&mut tally.borrow_mut(), &record, &observer);
         check_call_invariants(

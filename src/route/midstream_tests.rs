@@ -9,6 +9,13 @@ use crate::chat::FailureClass;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{ModelRef, Provider, Target, built_in_providers};
 
+/// A fixture whose calls show text as it arrives.
+fn shown_fixture(hosts: impl IntoIterator<Item = (&'static str, Vec<ScriptedReply>)>) -> RouteFixture {
+    let mut fixture = RouteFixture::new(hosts);
+    fixture.options.shows_text = true;
+    fixture
+}
+
 #[tokio::test(start_paused = true)]
 async fn on_midstream_policy_decides_restart() {
     let half = ScriptedReply::Stream {
@@ -16,10 +23,9 @@ async fn on_midstream_policy_decides_restart() {
         ending: ScriptedEnding::Broken,
     };
     let hosts = || [("a", vec![half.clone()]), ("b", vec![text_reply("whole")])];
-    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let record = RouteFixture::new(hosts())
-        .call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer)
-        .await;
+    let mut observer = RecordingObserver::default();
+    let route_to = route(&["a", "b"], RoutePolicy::default());
+    let record = shown_fixture(hosts()).call_with_observer(&route_to, &mut observer).await;
     let error = record.outcome.unwrap_err();
     assert_eq!(
         (error.reason, error.shown_text.as_str(), observer.text.as_str()),
@@ -27,15 +33,14 @@ async fn on_midstream_policy_decides_restart() {
     );
 
     let restart = RoutePolicy { on_midstream: StopOrContinue::Continue, ..RoutePolicy::default() };
-    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-    let record =
-        RouteFixture::new(hosts()).call_with_observer(&route(&["a", "b"], restart), &mut observer).await;
+    let mut observer = RecordingObserver::default();
+    let record = shown_fixture(hosts()).call_with_observer(&route(&["a", "b"], restart), &mut observer).await;
     assert_eq!((response_text(&record), observer.text.as_str()), ("whole", "halfwhole"));
-    assert!(observer.notices.iter().any(|n| n.contains("restarting the answer")), "{:?}", observer.notices);
+    assert!(observer.events.iter().any(|event| event == "answer_restarted a/m"), "{:?}", observer.events);
 }
 
 #[tokio::test(start_paused = true)]
-async fn last_candidate_failure_sends_no_restart_notice() {
+async fn last_candidate_failure_sends_no_restart_event() {
     let half = ScriptedReply::Stream {
         pieces: vec![(NO_DELAY, content_chunk("half"))],
         ending: ScriptedEnding::Broken,
@@ -48,8 +53,8 @@ async fn last_candidate_failure_sends_no_restart_notice() {
     let retry = RetryPolicy { retries: 0, ..RetryPolicy::default() };
     for reply in [half, filtered] {
         let restart = RoutePolicy { on_midstream: StopOrContinue::Continue, retry, ..RoutePolicy::default() };
-        let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
-        let fixture = RouteFixture::new([("a", vec![reply])]);
+        let mut observer = RecordingObserver::default();
+        let fixture = shown_fixture([("a", vec![reply])]);
         let error =
             fixture.call_with_observer(&route(&["a"], restart), &mut observer).await.outcome.unwrap_err();
         assert_eq!(
@@ -57,7 +62,7 @@ async fn last_candidate_failure_sends_no_restart_notice() {
             (StopReason::AnswerInterrupted, "half"),
             "{error:?}"
         );
-        assert_eq!(observer.notices, Vec::<String>::new(), "the failure that ends a call is not a notice");
+        assert_eq!(observer.events, Vec::<String>::new(), "the failure that ends a call is not an event");
     }
 }
 
@@ -69,8 +74,8 @@ async fn error_finish_reason_interrupts_shown_response() {
         pieces: vec![(NO_DELAY, content_chunk("half")), (NO_DELAY, error_finish)],
         ending: ScriptedEnding::Clean,
     };
-    let fixture = RouteFixture::new([("a", vec![half]), ("b", vec![text_reply("whole")])]);
-    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let fixture = shown_fixture([("a", vec![half]), ("b", vec![text_reply("whole")])]);
+    let mut observer = RecordingObserver::default();
     let record = fixture.call_with_observer(&route(&["a", "b"], RoutePolicy::default()), &mut observer).await;
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::AnswerInterrupted);
     assert_eq!(observer.text, "half");
@@ -86,7 +91,7 @@ async fn empty_response_keeps_reported_usage() {
         ScriptedReply::Reply { after: NO_DELAY, status: 200, headers: vec![], body: whole.to_owned() };
     for (reply, stream) in [(streamed, true), (replied, false)] {
         let mut fixture = RouteFixture::new([("a", vec![reply])]);
-        fixture.stream = stream;
+        fixture.options.stream = stream;
         let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
         assert_eq!(failure_classes(&record)[0], FailureClass::Empty);
         assert_eq!(record.attempts[0].usage.and_then(|u| u.output_tokens), Some(5000), "streamed: {stream}");
@@ -99,9 +104,9 @@ async fn caller_timeout_midstream_is_timeout() {
         pieces: vec![(NO_DELAY, content_chunk("half"))],
         ending: ScriptedEnding::Hang,
     };
-    let mut fixture = RouteFixture::new([("a", vec![stalls])]);
-    fixture.timeout = Some(seconds(2));
-    let mut observer = RecordingObserver { shows_stream: true, text: String::new(), notices: vec![] };
+    let mut fixture = shown_fixture([("a", vec![stalls])]);
+    fixture.options.timeout = Some(seconds(2));
+    let mut observer = RecordingObserver::default();
     let error = fixture
         .call_with_observer(&route(&["a"], RoutePolicy::default()), &mut observer)
         .await

@@ -3,11 +3,12 @@
 //!
 //! Only the class of a failure decides between retry, failover, and stop ([`failure_reaction`]); nothing here looks
 //! at an HTTP status or a provider's error text. One loop handles both streamed and complete answers
-//! ([`Router::call`]). Tests pass in the clock and the random number generator, so they never wait.
+//! ([`Router::run`]). Tests pass in the clock and the random number generator, so they never wait.
 
 mod availability;
 mod backoff;
 mod breaker;
+mod call_options;
 mod call_record;
 mod candidate_estimate;
 #[cfg(test)]
@@ -44,15 +45,15 @@ mod weights;
 
 pub use availability::{Availability, HealthReport, Unavailable};
 pub(crate) use breaker::HealthSignal;
+pub use call_options::CallOptions;
 pub(crate) use call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
 pub(crate) use candidate_estimate::CandidateEstimate;
 pub use daily_budget::{DailyBudget, OnExceeded};
 pub(crate) use execute::{max_attempts, usage_cost};
 pub(crate) use failure_reaction::{Cooldown, FailureReaction, reaction_to};
 pub use health_store::{Clock, HealthStore};
-pub(crate) use limits::{BudgetExceeded, CapacityLimit, RunBudget, WarningFn};
-pub use observer::SilentObserver;
-pub(crate) use observer::{CallNotice, CallObserver};
+pub(crate) use limits::{BudgetExceeded, BudgetWarning, CapacityLimit, RunBudget};
+pub use observer::{CallEvent, Observer, SilentObserver};
 pub use plan::{Candidate, RoutingHints};
 pub(crate) use plan::{Plan, PlanStep};
 pub use policy::{
@@ -60,8 +61,8 @@ pub use policy::{
     StopOrContinue, Strategy,
 };
 pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
-pub(crate) use router::{BreakerOpened, BreakerOpenedFn};
-pub use router::{CallOptions, Router};
+pub(crate) use router::BreakerOpened;
+pub use router::Router;
 pub(crate) use skip_reason::{MissingPassRate, SkipReason, format_duration};
 
 /// A duration in milliseconds, capped at half of `i64::MAX` so that adding it to a ledger timestamp cannot

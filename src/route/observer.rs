@@ -1,86 +1,76 @@
-//! The observer of a call and the notices it receives.
+//! What happens during a call, as events for its observer.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{CapacityLimit, SkipReason};
+use super::{BreakerOpened, BudgetWarning, CapacityLimit, SkipReason};
 use crate::chat::{Failure, StreamEvent};
 use crate::provider::{ModelRef, RequestAdjustment};
 
-pub trait CallObserver: Send {
-    /// Whether events are shown as they arrive. Shown text cannot be taken back, so if the answer breaks off
-    /// after that, the call fails over only if the route's `on_midstream` allows it.
-    fn is_live(&self) -> bool;
-
-    /// Called for each event of the answer, as it arrives.
-    fn on_event(&mut self, event: &StreamEvent);
-
-    fn on_notice(&mut self, notice: &CallNotice<'_>);
+/// Receives the events of a call, in order.
+pub trait Observer: Send {
+    fn on_event(&mut self, event: &CallEvent<'_>);
 }
 
 /// Ignores everything, for callers that need only the result.
 pub struct SilentObserver;
 
-impl CallObserver for SilentObserver {
-    fn is_live(&self) -> bool {
-        false
-    }
-    fn on_event(&mut self, _event: &StreamEvent) {}
-    fn on_notice(&mut self, _notice: &CallNotice<'_>) {}
+impl Observer for SilentObserver {
+    fn on_event(&mut self, _event: &CallEvent<'_>) {}
 }
 
-/// Progress of a call that the user may want to see.
+/// Something that happened during a call.
 #[derive(Clone, Copy, Debug)]
-pub enum CallNotice<'a> {
-    AttemptFailed {
-        model: &'a ModelRef,
-        failure: &'a Failure,
-    },
+pub enum CallEvent<'a> {
+    /// A piece of the answer arrived.
+    Stream(&'a StreamEvent),
+    /// An attempt failed, and the call continues.
+    AttemptFailed { model: &'a ModelRef, failure: &'a Failure },
     /// No candidate is available, so the one that becomes available soonest is tried.
-    LastResort {
-        model: &'a ModelRef,
-        skip: &'a SkipReason,
-        wait: Duration,
-    },
+    LastResort { model: &'a ModelRef, skip: &'a SkipReason, wait: Duration },
     /// The candidate cannot be tried now, so the call continues with another one.
-    Skipped {
-        model: &'a ModelRef,
-        skip: &'a SkipReason,
-    },
+    Skipped { model: &'a ModelRef, skip: &'a SkipReason },
     /// The request had to be changed for this model.
-    RequestAdjusted {
-        model: &'a ModelRef,
-        adjustment: RequestAdjustment,
-    },
+    RequestAdjusted { model: &'a ModelRef, adjustment: RequestAdjustment },
     /// No other candidate is available, and the call has been waiting for a limit for a while.
-    WaitingForLimit {
-        model: &'a ModelRef,
-        full: &'a CapacityLimit,
-    },
+    WaitingForLimit { model: &'a ModelRef, full: &'a CapacityLimit },
     /// The answer broke off after part of it was shown, and starts over.
     AnswerRestarted {
         /// The model whose answer broke off.
         model: &'a ModelRef,
     },
+    /// The call opened a circuit breaker.
+    BreakerOpened(&'a BreakerOpened),
+    /// The daily budget does not stop the call, but the user should know. Sent once per process and kind.
+    BudgetWarning(&'a BudgetWarning),
 }
 
-impl fmt::Display for CallNotice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CallEvent<'_> {
+    /// The name in logs.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::AttemptFailed { model, failure } => write!(f, "{model}: {failure}"),
-            Self::LastResort { model, skip, wait } => {
-                let when = match wait.is_zero() {
-                    true => "now".to_owned(),
-                    false => format!("in {:.1} s", wait.as_secs_f64()),
-                };
-                write!(f, "{model}: {skip}; trying it {when} because no alternative is ready")
-            }
-            Self::Skipped { model, skip } => write!(f, "skipping {model}: {skip}"),
-            Self::RequestAdjusted { model, adjustment } => write!(f, "{model}: {adjustment}"),
-            Self::WaitingForLimit { model, full } => write!(f, "waiting for {model}: {full}"),
-            Self::AnswerRestarted { model } => {
-                write!(f, "the stream from {model} broke; restarting the answer")
-            }
+            Self::Stream(_) => "stream",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::LastResort { .. } => "last_resort",
+            Self::Skipped { .. } => "skipped",
+            Self::RequestAdjusted { .. } => "request_adjusted",
+            Self::WaitingForLimit { .. } => "waiting_for_limit",
+            Self::AnswerRestarted { .. } => "answer_restarted",
+            Self::BreakerOpened(_) => "breaker_opened",
+            Self::BudgetWarning(_) => "budget_warning",
+        }
+    }
+
+    /// The model that it is about; `None` for events about the whole call.
+    pub fn model(&self) -> Option<&ModelRef> {
+        match self {
+            Self::AttemptFailed { model, .. }
+            | Self::LastResort { model, .. }
+            | Self::Skipped { model, .. }
+            | Self::RequestAdjusted { model, .. }
+            | Self::WaitingForLimit { model, .. }
+            | Self::AnswerRestarted { model } => Some(model),
+            Self::BreakerOpened(opened) => Some(&opened.model),
+            Self::Stream(_) | Self::BudgetWarning(_) => None,
         }
     }
 }

@@ -42,9 +42,10 @@ async fn run_one_request_per_second(
         tokio::time::sleep_until(start + seconds(sent)).await;
         let (fixture, route) = (Arc::clone(&fixture), Arc::clone(&route));
         calls.push(tokio::spawn(async move {
-            let options = CallOptions { id: format!("call {sent}"), ..fixture.call_options() };
-            let record =
-                fixture.router.call(&route, &Request::from_prompt("hi"), &options, &mut SilentObserver).await;
+            let options = CallOptions { id: format!("call {sent}"), ..fixture.options.clone() };
+            let request = Request::from_prompt("hi");
+            let plan = fixture.router.plan(&route, &request, &options);
+            let record = fixture.router.run(plan, &mut SilentObserver).await;
             OutageCall {
                 sent,
                 first_choice: record.attempts[0].model_ref.provider.clone(),

@@ -1,7 +1,8 @@
 //! The plan of a call: every candidate in order, to try or to skip with a reason. `--dry-run` prints it and
 //! the execution follows it.
 
-use super::{CandidateConditions, CandidateEstimate, MissingPassRate, SkipReason};
+use super::{CallOptions, CandidateConditions, CandidateEstimate, MissingPassRate, Route, SkipReason};
+use crate::chat::Request;
 use crate::provider::{ModelRef, RequestAdjustment, Target, TargetError};
 
 /// One model of a route, and how to call it or why it cannot be called.
@@ -31,9 +32,12 @@ pub struct RoutingHints {
 }
 
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Plan<'a> {
+    pub route: &'a Route,
+    pub request: &'a Request,
+    pub options: &'a CallOptions,
     /// One step per candidate.
-    pub steps: Vec<PlanStep>,
+    pub steps: Vec<PlanStep<'a>>,
     /// Candidates that are tried despite a missing or outdated score.
     pub missing_pass_rates: Vec<(ModelRef, MissingPassRate)>,
     /// The model that wrote the conversation's last answer, if the route does not contain it.
@@ -45,36 +49,36 @@ pub struct Plan {
 }
 
 #[derive(Clone, Debug)]
-pub enum PlanStep {
+pub enum PlanStep<'a> {
     Try {
-        target: Box<Target>,
+        target: &'a Target,
         adjustments: Vec<RequestAdjustment>,
         /// `None` if neither the order, nor a requirement, nor the caller needs estimates.
         estimate: Option<CandidateEstimate>,
     },
     Skip {
-        model_ref: ModelRef,
+        model_ref: &'a ModelRef,
         skip: SkipReason,
     },
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// The candidates to try, in order.
-    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+    pub fn targets(&self) -> impl Iterator<Item = &'a Target> {
         self.steps.iter().filter_map(|step| match step {
-            PlanStep::Try { target, .. } => Some(&**target),
+            PlanStep::Try { target, .. } => Some(*target),
             PlanStep::Skip { .. } => None,
         })
     }
 
-    pub fn skipped(&self) -> impl Iterator<Item = (&ModelRef, &SkipReason)> {
+    pub fn skipped(&self) -> impl Iterator<Item = (&'a ModelRef, &SkipReason)> {
         self.steps.iter().filter_map(|step| match step {
-            PlanStep::Skip { model_ref, skip } => Some((model_ref, skip)),
+            PlanStep::Skip { model_ref, skip } => Some((*model_ref, skip)),
             PlanStep::Try { .. } => None,
         })
     }
 
-    pub fn adjustments(&self) -> impl Iterator<Item = (&ModelRef, RequestAdjustment)> {
+    pub fn adjustments(&self) -> impl Iterator<Item = (&'a ModelRef, RequestAdjustment)> {
         self.steps.iter().flat_map(|step| match step {
             PlanStep::Try { target, adjustments, .. } => {
                 adjustments.iter().map(|adjustment| (&target.model_ref, *adjustment)).collect()

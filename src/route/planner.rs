@@ -8,8 +8,8 @@ use super::candidate_estimate::{
 use super::plan::{Candidate, Plan, PlanStep, RoutingHints};
 use super::ranking::{Ranking, RankingContext, RankingEntry, rank_candidates};
 use super::{
-    Availability, CandidateConditions, CandidateEstimate, MissingPassRate, OnMissingPassRate, QualityFloor,
-    Route, RoutePolicy, Router, SkipReason, StopOrContinue, Strategy,
+    Availability, CallOptions, CandidateConditions, CandidateEstimate, MissingPassRate, OnMissingPassRate,
+    QualityFloor, Route, RoutePolicy, Router, SkipReason, StopOrContinue, Strategy,
 };
 use crate::catalog::{estimate_input_tokens, max_input_tokens};
 use crate::chat::Request;
@@ -33,38 +33,51 @@ struct PlannerSnapshot {
 
 impl Router {
     /// Decides which candidates are tried for this request, and in which order.
-    pub fn plan(&self, route: &Route, request: &Request, hints: &RoutingHints) -> Plan {
+    pub fn plan<'a>(&self, route: &'a Route, request: &'a Request, options: &'a CallOptions) -> Plan<'a> {
         let requirements = &route.policy.requirements;
         let by_latency = matches!(route.policy.strategy, Strategy::Fastest | Strategy::Balanced(_));
         let by_cost = route.policy.strategy.is_cost_based() || requirements.max_cost.is_some();
         let estimates = by_cost || by_latency || requirements.max_p50.is_some();
-        self.build_plan(route, request, hints, estimates)
+        self.build_plan(route, request, options, estimates)
     }
 
     /// Like [`Self::plan`], with an estimate for every candidate.
-    pub fn plan_with_estimates(&self, route: &Route, request: &Request, hints: &RoutingHints) -> Plan {
-        self.build_plan(route, request, hints, true)
+    pub fn plan_with_estimates<'a>(
+        &self,
+        route: &'a Route,
+        request: &'a Request,
+        options: &'a CallOptions,
+    ) -> Plan<'a> {
+        self.build_plan(route, request, options, true)
     }
 
     /// The availability of each candidate that the plan would try, and the limit or budget that would keep it
     /// from starting now.
-    pub fn plan_availability(
-        &self,
-        route: &Route,
-        plan: &Plan,
-        request: &Request,
-    ) -> Vec<(Availability, Option<SkipReason>)> {
+    pub fn plan_availability(&self, plan: &Plan<'_>) -> Vec<(Availability, Option<SkipReason>)> {
         let availabilities = self.health().availability(plan.targets());
-        let stats_key = route.stats_key();
-        let denials = plan.targets().map(|target| self.limiter.denial_reason(target, request, &stats_key));
+        let stats_key = plan.route.stats_key();
+        let run_budget = plan.options.run_budget.as_ref();
+        let denials = plan
+            .targets()
+            .map(|target| self.limiter.denial_reason(target, plan.request, &stats_key, run_budget));
         availabilities.into_iter().zip(denials).collect()
     }
 
-    fn build_plan(&self, route: &Route, request: &Request, hints: &RoutingHints, estimates: bool) -> Plan {
+    fn build_plan<'a>(
+        &self,
+        route: &'a Route,
+        request: &'a Request,
+        options: &'a CallOptions,
+        estimates: bool,
+    ) -> Plan<'a> {
+        let hints = &options.hints;
         let now = self.health().now();
         let snapshot = self.load_snapshot(route, estimates);
         let estimates = estimates.then(|| estimate_candidates(route, request, &snapshot, now));
         let mut plan = Plan {
+            route,
+            request,
+            options,
             steps: Vec::new(),
             missing_pass_rates: Vec::new(),
             foreign_model: None,
@@ -83,18 +96,18 @@ impl Router {
                 Err(why) => Err(why),
             });
             plan.steps.push(match tried {
-                Err(skip) => PlanStep::Skip { model_ref: candidate.model_ref.clone(), skip },
+                Err(skip) => PlanStep::Skip { model_ref: &candidate.model_ref, skip },
                 Ok((target, unscored)) => {
                     plan.missing_pass_rates
                         .extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
                     weights.push(candidate.weight * snapshot.weight_shares[n]);
                     let adjustments = target.adjustments(request);
-                    PlanStep::Try { target: Box::new(target.clone()), adjustments, estimate }
+                    PlanStep::Try { target, adjustments, estimate }
                 }
             });
         }
-        self.order_steps(&mut plan, &weights, route, hints, &snapshot.route_stats.leader);
-        apply_on_conversation(&mut plan, route, request);
+        self.order_steps(&mut plan, &weights, &snapshot.route_stats.leader);
+        apply_on_conversation(&mut plan);
         plan
     }
 
@@ -134,19 +147,13 @@ impl Router {
     }
 
     /// Sorts the steps to try by the strategy, given their weights. Skipped candidates come last.
-    fn order_steps(
-        &self,
-        plan: &mut Plan,
-        weights: &[f64],
-        route: &Route,
-        hints: &RoutingHints,
-        leader: &str,
-    ) {
+    fn order_steps(&self, plan: &mut Plan<'_>, weights: &[f64], leader: &str) {
+        let (route, hints) = (plan.route, &plan.options.hints);
         let strategy = &route.policy.strategy;
         if *strategy == Strategy::Priority {
             return;
         }
-        let (tried, skipped): (Vec<PlanStep>, Vec<PlanStep>) =
+        let (tried, skipped): (Vec<PlanStep<'_>>, Vec<PlanStep<'_>>) =
             plan.steps.drain(..).partition(|step| matches!(step, PlanStep::Try { .. }));
         let names: Vec<String> = tried.iter().map(|step| step.model_ref().to_string()).collect();
         let entries: Vec<RankingEntry<'_>> = tried
@@ -173,14 +180,14 @@ impl Router {
         let first = indices.get(usize::from(is_exploration)).map(|index| names[*index].clone());
         plan.new_leader = first.filter(|first| matches!(strategy, Strategy::Balanced(_)) && first != leader);
         plan.is_exploration = is_exploration;
-        let mut tried: Vec<Option<PlanStep>> = tried.into_iter().map(Some).collect();
+        let mut tried: Vec<Option<PlanStep<'_>>> = tried.into_iter().map(Some).collect();
         plan.steps.extend(indices.into_iter().filter_map(|index| tried[index].take()));
         plan.steps.extend(skipped);
     }
 }
 
-impl PlanStep {
-    pub fn model_ref(&self) -> &ModelRef {
+impl<'a> PlanStep<'a> {
+    pub fn model_ref(&self) -> &'a ModelRef {
         match self {
             Self::Try { target, .. } => &target.model_ref,
             Self::Skip { model_ref, .. } => model_ref,
@@ -339,8 +346,10 @@ fn check_quality_floor(
 
 /// Keeps a conversation on the model that answered last: as the only candidate, or as the first one if the
 /// route allows others.
-fn apply_on_conversation(plan: &mut Plan, route: &Route, request: &Request) {
-    let Some(last_model) = request.messages.iter().rev().find_map(|message| message.model_ref.as_deref())
+fn apply_on_conversation(plan: &mut Plan<'_>) {
+    let route = plan.route;
+    let Some(last_model) =
+        plan.request.messages.iter().rev().find_map(|message| message.model_ref.as_deref())
     else {
         return;
     };
@@ -357,7 +366,7 @@ fn apply_on_conversation(plan: &mut Plan, route: &Route, request: &Request) {
     }
     for (n, step) in plan.steps.iter_mut().enumerate() {
         if n != at && matches!(step, PlanStep::Try { .. }) {
-            let model_ref = step.model_ref().clone();
+            let model_ref = step.model_ref();
             *step = PlanStep::Skip { model_ref, skip: SkipReason::ConversationPinned(last_model.to_owned()) };
         }
     }

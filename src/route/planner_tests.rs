@@ -28,7 +28,8 @@ fn planned_labels(
     label: Option<&str>,
 ) -> Vec<String> {
     let hints = RoutingHints { label: label.map(str::to_owned), sticky_key: None };
-    step_labels(&fixture.router.plan(route, request, &hints))
+    let options = CallOptions { hints, ..CallOptions::default() };
+    step_labels(&fixture.router.plan(route, request, &options))
 }
 
 fn three_host_fixture() -> RouteFixture {
@@ -173,7 +174,7 @@ async fn quality_floor_cases() {
         health.record_pass_rate(std::path::Path::new("/s.yaml"), "d", &model, passed, 100 - passed);
     }
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Warn, None));
-    let plan = fixture.router.plan(&route, &request, &RoutingHints::default());
+    let plan = fixture.router.plan(&route, &request, &fixture.options);
     assert_eq!(step_labels(&plan), ["a:quality", "b", "c"]);
     assert_eq!(plan.missing_pass_rates.len(), 1, "c has no score");
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Skip, None));
@@ -244,7 +245,8 @@ async fn sticky_key_keeps_first_choice() {
     (route.candidates[0].weight, route.candidates[1].weight) = (1.0, 1.0);
     let first = |key: Option<&str>| {
         let hints = RoutingHints { label: None, sticky_key: key.map(str::to_owned) };
-        step_labels(&fixture.router.plan(&route, &Request::from_prompt("hi"), &hints))[0].clone()
+        let options = CallOptions { hints, ..CallOptions::default() };
+        step_labels(&fixture.router.plan(&route, &Request::from_prompt("hi"), &options))[0].clone()
     };
     let seen: Vec<String> = (0..64).map(|_| first(Some("customer 1"))).collect();
     assert!(seen.iter().all(|provider| *provider == seen[0]));
@@ -272,8 +274,8 @@ async fn conversation_model_outside_route_is_reported() {
         Message { role: Role::Assistant, parts: vec![Part::from_text("yes")], model_ref: Some("z/m".into()) };
     request.messages.extend([answer, Message::from_user("go on")]);
     let mut route = route(&["a", "b"], RoutePolicy::default());
-    let plan = fixture.router.plan(&route, &request, &RoutingHints::default());
+    let plan = fixture.router.plan(&route, &request, &fixture.options);
     assert_eq!(plan.foreign_model.as_deref(), Some("z/m"));
     route.name = None;
-    assert_eq!(fixture.router.plan(&route, &request, &RoutingHints::default()).foreign_model, None);
+    assert_eq!(fixture.router.plan(&route, &request, &fixture.options).foreign_model, None);
 }

@@ -96,7 +96,7 @@ async fn non_streaming_call_preconnects_next_candidate() {
     let body = r#"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}"#;
     let whole = |after| ScriptedReply::Reply { after, status: 200, headers: vec![], body: body.into() };
     let mut fixture = RouteFixture::new([("a", vec![whole(seconds(8))]), ("b", vec![whole(NO_DELAY)])]);
-    fixture.stream = false;
+    fixture.options.stream = false;
     assert_eq!(response_text(&fixture.call(&route(&["a", "b"], RoutePolicy::default())).await), "ok");
     assert_eq!(preconnected_hosts(&fixture), [(1000, "b".to_owned())]);
 }

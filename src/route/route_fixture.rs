@@ -1,6 +1,6 @@
 //! Test fixture: scripted hosts and a paused clock, so that tests neither wait nor use the network.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
@@ -75,31 +75,38 @@ pub(super) fn route(hosts: &[&'static str], policy: RoutePolicy) -> Route {
     route_with_windows(&hosts.iter().map(|h| (*h, None)).collect::<Vec<_>>(), policy)
 }
 
+#[derive(Default)]
 pub(super) struct RecordingObserver {
-    pub(super) shows_stream: bool,
     pub(super) text: String,
-    pub(super) notices: Vec<String>,
+    /// Code and model of each event that is not part of the answer, with the class of a failure.
+    pub(super) events: Vec<String>,
+    pub(super) budget_warnings: Vec<BudgetWarning>,
 }
 
-impl CallObserver for RecordingObserver {
-    fn is_live(&self) -> bool {
-        self.shows_stream
-    }
-    fn on_event(&mut self, event: &StreamEvent) {
-        if let StreamEvent::TextDelta(text) = event {
-            self.text.push_str(text);
+impl Observer for RecordingObserver {
+    fn on_event(&mut self, event: &CallEvent<'_>) {
+        match event {
+            CallEvent::Stream(StreamEvent::TextDelta(text)) => self.text.push_str(text),
+            CallEvent::Stream(_) => {}
+            CallEvent::BudgetWarning(warning) => self.budget_warnings.push((*warning).clone()),
+            event => {
+                let class = match event {
+                    CallEvent::AttemptFailed { failure, .. } => format!(": {}", failure.class),
+                    _ => String::new(),
+                };
+                let model = event.model().map(|model| format!(" {model}")).unwrap_or_default();
+                self.events.push(format!("{}{model}{class}", event.code()));
+            }
         }
-    }
-    fn on_notice(&mut self, notice: &CallNotice<'_>) {
-        self.notices.push(notice.to_string());
     }
 }
 
 pub(super) struct RouteFixture {
     pub(super) transport: Arc<ScriptedTransport>,
     pub(super) router: Router,
-    pub(super) stream: bool,
-    pub(super) timeout: Option<Duration>,
+    pub(super) options: CallOptions,
+    /// Of all calls.
+    pub(super) budget_warnings: Mutex<Vec<BudgetWarning>>,
 }
 
 impl RouteFixture {
@@ -125,25 +132,12 @@ impl RouteFixture {
         let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
         let health = HealthStore::new(Arc::clone(ledger), clock, fastrand::Rng::with_seed(8));
         let router = Router::new(transport.clone(), health, fastrand::Rng::with_seed(7));
-        Self { transport, router, stream: true, timeout: None }
+        let options = CallOptions { id: "x".into(), requested_model: "t".into(), ..CallOptions::default() };
+        Self { transport, router, options, budget_warnings: Mutex::default() }
     }
 
     pub(super) async fn call(&self, route: &Route) -> CallRecord {
-        self.call_with_observer(
-            route,
-            &mut RecordingObserver { shows_stream: false, text: String::new(), notices: vec![] },
-        )
-        .await
-    }
-
-    pub(super) fn call_options(&self) -> CallOptions {
-        CallOptions {
-            id: "x".into(),
-            requested_model: "t".into(),
-            stream: self.stream,
-            timeout: self.timeout,
-            hints: RoutingHints::default(),
-        }
+        self.call_with_observer(route, &mut RecordingObserver::default()).await
     }
 
     pub(super) async fn call_with_observer(
@@ -151,7 +145,11 @@ impl RouteFixture {
         route: &Route,
         observer: &mut RecordingObserver,
     ) -> CallRecord {
-        self.router.call(route, &Request::from_prompt("hi"), &self.call_options(), observer).await
+        let request = Request::from_prompt("hi");
+        let plan = self.router.plan(route, &request, &self.options);
+        let record = self.router.run(plan, observer).await;
+        self.budget_warnings.lock().unwrap().append(&mut observer.budget_warnings);
+        record
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::format::{format_duration, round_milliseconds};
 use super::table::new_table;
 use crate::catalog::{estimate_input_tokens, format_usd_rounded};
-use crate::chat::{FailureClass, Request, pluralize};
+use crate::chat::{FailureClass, pluralize};
 use crate::provider::{RequestAdjustment, Target};
 use crate::route::{
     Availability, CandidateEstimate, Cooldown, FailureReaction, Plan, PlanStep, RetryWhen, Route,
@@ -17,9 +17,7 @@ use crate::route::{
 /// A plan with the data that explains it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlanView<'a> {
-    pub route: &'a Route,
-    pub plan: &'a Plan,
-    pub request: &'a Request,
+    pub plan: &'a Plan<'a>,
     /// State of the candidates that the plan tries, in order, with the reason if limits or the budget exclude
     /// one.
     pub availability: &'a [(Availability, Option<SkipReason>)],
@@ -31,7 +29,7 @@ impl PlanView<'_> {
     /// Every step, with the state of the candidates to try.
     fn steps_with_availability(
         &self,
-    ) -> impl Iterator<Item = (&PlanStep, Option<&(Availability, Option<SkipReason>)>)> {
+    ) -> impl Iterator<Item = (&PlanStep<'_>, Option<&(Availability, Option<SkipReason>)>)> {
         let mut current = self.availability.iter();
         self.plan.steps.iter().map(move |step| match step {
             PlanStep::Try { .. } => (step, current.next()),
@@ -100,17 +98,17 @@ pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
         );
     }
     let mut failures = new_table(width, &["failure class", "next step"], &[]);
-    for (classes, reaction) in group_reactions(&view.route.policy) {
+    for (classes, reaction) in group_reactions(&view.plan.route.policy) {
         let names: Vec<&str> = classes.iter().map(|class| class.as_str()).collect();
-        failures.add_row([names.join(", "), describe_reaction(&classes, reaction, &view.route.policy)]);
+        failures.add_row([names.join(", "), describe_reaction(&classes, reaction, &view.plan.route.policy)]);
     }
-    let shown = match view.route.policy.on_midstream {
+    let shown = match view.plan.route.policy.on_midstream {
         StopOrContinue::Stop => "stop; keep the partial answer, marked as truncated",
         StopOrContinue::Continue => "restart the answer with the next candidate",
     };
     failures.add_row(["any, after output was shown", shown]);
     let mut text = format!("{}\n{steps}\n{}\n", describe_order(view), describe_tokens(view));
-    text += &format!("\n{failures}\n{}\nnothing was sent\n", describe_limits(view.route, tried));
+    text += &format!("\n{failures}\n{}\nnothing was sent\n", describe_limits(view.plan.route, tried));
     text
 }
 
@@ -168,7 +166,7 @@ fn describe_latency(estimate: Option<CandidateEstimate>) -> String {
 }
 
 fn describe_order(view: &PlanView<'_>) -> String {
-    let strategy = &view.route.policy.strategy;
+    let strategy = &view.plan.route.policy.strategy;
     let how = match strategy {
         Strategy::Priority => "in the listed order".to_owned(),
         Strategy::Cheapest => "by expected cost".to_owned(),
@@ -188,7 +186,7 @@ fn describe_order(view: &PlanView<'_>) -> String {
 }
 
 fn describe_tokens(view: &PlanView<'_>) -> String {
-    let input = estimate_input_tokens(view.request);
+    let input = estimate_input_tokens(view.plan.request);
     match view.first_estimate() {
         None => format!("estimated input ~{}", pluralize(input, "token")),
         Some(estimate) => {
@@ -269,7 +267,7 @@ fn describe_reaction(classes: &[FailureClass], reaction: FailureReaction, policy
 pub(crate) fn plan_json(view: &PlanView<'_>) -> Value {
     let steps: Vec<Value> =
         view.steps_with_availability().map(|(step, current)| step_json(view, step, current)).collect();
-    let policy = &view.route.policy;
+    let policy = &view.plan.route.policy;
     let tried = view.plan.targets().count();
     let failures: Vec<Value> = group_reactions(policy)
         .into_iter()
@@ -289,9 +287,9 @@ pub(crate) fn plan_json(view: &PlanView<'_>) -> Value {
         .collect();
     let estimate = view.first_estimate();
     json!({
-        "schema": "slalom.plan/1", "route": view.route.name, "strategy": policy.strategy.name(),
+        "schema": "slalom.plan/1", "route": view.plan.route.name, "strategy": policy.strategy.name(),
         "explored": view.plan.is_exploration,
-        "estimated_input_tokens": estimate_input_tokens(view.request),
+        "estimated_input_tokens": estimate_input_tokens(view.plan.request),
         "estimated_output_tokens": estimate.map(|estimate| estimate.output_tokens),
         "output_assumed": estimate.map(|estimate| estimate.is_output_assumed),
         "candidates": steps, "on_failure": failures,

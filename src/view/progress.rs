@@ -1,19 +1,23 @@
 //! Progress bars on stderr, only in a terminal.
 
+use std::sync::{Mutex, PoisonError};
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Console;
 use super::format::{format_cost, format_duration};
 use crate::catalog::Cost;
-use crate::eval::{CaseResult, RunProgress, Verdict};
+use crate::eval::{CaseResult, Verdict};
 
 /// One bar per subject.
 pub(crate) struct EvalProgress {
     bars: MultiProgress,
     is_visible: bool,
+    /// By the subject's name.
+    subjects: Mutex<Vec<(String, SubjectBar)>>,
 }
 
-pub(crate) struct SubjectBar {
+struct SubjectBar {
     bar: ProgressBar,
     passed: u64,
     cost: Cost,
@@ -23,10 +27,10 @@ impl EvalProgress {
     pub(crate) fn new(console: &Console) -> Self {
         let is_visible = console.can_show_progress();
         let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), is_visible }
+        Self { bars: MultiProgress::with_draw_target(target), is_visible, subjects: Mutex::default() }
     }
 
-    pub(crate) fn add_subject(&self, name: &str, cases: usize) -> SubjectBar {
+    pub(crate) fn add_subject(&self, name: &str, cases: usize) {
         let bar = if self.is_visible {
             self.bars.add(ProgressBar::new(cases as u64))
         } else {
@@ -37,7 +41,15 @@ impl EvalProgress {
             bar.set_style(style.with_key("left", write_time_left));
         }
         bar.set_prefix(name.to_owned());
-        SubjectBar { bar, passed: 0, cost: Cost::ZERO }
+        let bar = SubjectBar { bar, passed: 0, cost: Cost::ZERO };
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), bar));
+    }
+
+    pub(crate) fn add_result(&self, subject: &str, result: &CaseResult) {
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bar)) = subjects.iter_mut().find(|(name, _)| name == subject) {
+            bar.add_result(result);
+        }
     }
 
     /// Removes all bars before the table is printed.
@@ -47,8 +59,8 @@ impl EvalProgress {
     }
 }
 
-impl RunProgress for SubjectBar {
-    fn on_result(&mut self, result: &CaseResult) {
+impl SubjectBar {
+    fn add_result(&mut self, result: &CaseResult) {
         self.passed += u64::from(result.verdict == Verdict::Pass);
         self.cost = Cost::sum([self.cost, result.cost]);
         self.bar.inc(1);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::Console;
+use super::{Console, describe_call_event};
 use crate::chat::StreamEvent;
-use crate::route::{CallNotice, CallObserver};
+use crate::route::CallEvent;
 
-/// Prints text while streaming, and notices in any case.
+/// Prints text while streaming, and messages about the call in any case.
 pub(crate) struct StreamPrinter {
     console: Console,
     is_streaming: bool,
@@ -56,33 +56,26 @@ impl StreamPrinter {
             self.stdout_closed.notify_one();
         }
     }
-}
 
-impl CallObserver for StreamPrinter {
-    fn is_live(&self) -> bool {
-        self.is_streaming
-    }
-
-    fn on_event(&mut self, event: &StreamEvent) {
+    pub(crate) fn print_event(&mut self, event: &CallEvent<'_>) {
         match event {
-            StreamEvent::TextDelta(text) if self.is_streaming => self.print_text(text),
-            StreamEvent::MessageRestart if self.is_streaming && self.has_printed => {
+            CallEvent::Stream(StreamEvent::TextDelta(text)) if self.is_streaming => self.print_text(text),
+            CallEvent::Stream(StreamEvent::MessageRestart) if self.is_streaming && self.has_printed => {
                 self.end_line();
                 self.console.warn("the provider restarted its answer; ignore the text above");
             }
-            _ => {}
-        }
-    }
-
-    fn on_notice(&mut self, notice: &CallNotice<'_>) {
-        if self.is_streaming {
-            self.end_line();
-        }
-        match notice {
-            CallNotice::RequestAdjusted { adjustment, .. } if !adjustment.is_lossy() => {
-                self.console.note_verbose(notice);
+            _ => {
+                let Some(message) = describe_call_event(event) else { return };
+                if self.is_streaming {
+                    self.end_line();
+                }
+                match event {
+                    CallEvent::RequestAdjusted { adjustment, .. } if !adjustment.is_lossy() => {
+                        self.console.note_verbose(message);
+                    }
+                    _ => self.console.warn(message),
+                }
             }
-            _ => self.console.warn(notice),
         }
     }
 }

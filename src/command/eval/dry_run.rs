@@ -11,7 +11,7 @@ use crate::eval::{
     split_subject_name,
 };
 use crate::provider::Target;
-use crate::route::{PlanStep, Route, Router, RoutingHints};
+use crate::route::{CallOptions, PlanStep, Route, Router, RoutingHints};
 use crate::view::format_cost;
 
 /// Assumed output tokens of an answer, unless its request allows fewer.
@@ -27,8 +27,9 @@ fn estimate_subject_cost(router: &Router, subject: &EvalSubject, cases: &Cases, 
 }
 
 fn estimate_request_cost(router: &Router, route: &Route, request: &Request, case: &str) -> Option<u64> {
-    let caller = RoutingHints { label: None, sticky_key: Some(case.to_owned()) };
-    let plan = router.plan_with_estimates(route, request, &caller);
+    let hints = RoutingHints { label: None, sticky_key: Some(case.to_owned()) };
+    let options = CallOptions { hints, ..CallOptions::default() };
+    let plan = router.plan_with_estimates(route, request, &options);
     plan.steps.iter().find_map(|step| match step {
         PlanStep::Try { estimate, .. } => Some(estimate.and_then(|estimate| estimate.cost)),
         PlanStep::Skip { .. } => None,

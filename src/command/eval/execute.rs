@@ -1,7 +1,6 @@
 //! Executes the prepared runs: calls, grading, and gates.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,32 +14,40 @@ use super::output::needs_full_results;
 use super::run_lease::RunLease;
 use super::{BaselineSource, CommandContext, CommandError, PreparedRun};
 use crate::cli::EvalArgs;
-use crate::command::context::parse_timeout;
+use crate::command::observer::{CommandObserver, ProgressObserver};
 use crate::eval::{
     CachePolicy, Graders, ProviderSlots, ResultRetention, RunContext, RunOptions, RunStopReason, StopSignal,
     SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run, remove_expired_answers, run_subject,
 };
 use crate::ledger::RunRow;
-use crate::route::{Router, WarningFn};
+use crate::route::{CallOptions, Router};
 use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress};
 
 /// How long calls in flight may take to finish when a run is stopped.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
+/// How the calls of an eval are made.
+#[derive(Clone, Copy)]
+pub(super) struct EvalCalls<'a> {
+    pub(super) router: &'a Router,
+    /// What all calls share.
+    pub(super) options: &'a CallOptions,
+    pub(super) observer: &'a CommandObserver,
+}
+
 pub(super) async fn execute_runs(
     context: &CommandContext,
     args: &EvalArgs,
-    router: &Router,
+    calls: EvalCalls<'_>,
     graders: &Graders,
     prepared: &[PreparedRun],
     resumed: Option<(RunRow, RunLease)>,
 ) -> Result<EvalExecution, CommandError> {
-    let timeout = args.timeout.as_deref().map(parse_timeout).transpose()?;
+    let EvalCalls { router, options: call_options, observer } = calls;
     let stop_signal = StopSignal::new(args.max_errors);
     let slots = ProviderSlots::new(args.concurrency.map(usize::from));
-    let console = context.console;
-    let warn: WarningFn = Arc::new(move |message: &str| console.warn(message));
-    let run_context = RunContext { router, slots: &slots, stop_signal: &stop_signal, graders, warn: &warn };
+    let run_context =
+        RunContext { router, slots: &slots, stop_signal: &stop_signal, graders, observer, call_options };
     let mut signals = context.signals.subscribe();
     remove_expired_answers(router);
     let mut resumed = resumed;
@@ -58,8 +65,6 @@ pub(super) async fn execute_runs(
                 is_resumed: is_resuming,
                 run_id: row.id,
                 repeats: prepared.spec.selection.repeat,
-                stream: !args.no_stream,
-                timeout,
                 cache: CachePolicy { can_read, ..prepared.cache },
                 retention: if needs_full_results(context, args) || prepared.min_pass.is_some() {
                     ResultRetention::All
@@ -67,7 +72,7 @@ pub(super) async fn execute_runs(
                     ResultRetention::FirstNotPassed(DEFAULT_SHOWN_CASES)
                 },
             };
-            let run = run_set(context, run_context, prepared, &options, &lease).await;
+            let run = run_set(context, run_context, observer, prepared, &options, &lease).await;
             store_quality_scores(router, graders, prepared, &run);
             finished.push(run);
         }
@@ -139,18 +144,21 @@ fn begin_run(
 async fn run_set(
     context: &CommandContext,
     run_context: RunContext<'_>,
+    observer: &CommandObserver,
     prepared: &PreparedRun,
     options: &RunOptions,
     lease: &RunLease,
 ) -> FinishedRun {
     let progress = EvalProgress::new(&context.console);
+    let observer = ProgressObserver { command: observer, progress: &progress };
+    let run_context = RunContext { observer: &observer, ..run_context };
     let PreparedRun { set, subjects, .. } = prepared;
     let mut changed: Vec<String> = Vec::new();
     let runs: Vec<_> = subjects
         .iter()
         .map(|subject| {
             let cases = prepared.cases_for(subject);
-            let mut bar = progress.add_subject(&subject.name, prepared.results_per_subject());
+            progress.add_subject(&subject.name, prepared.results_per_subject());
             let can_read_cache = prepared.cache.can_read;
             let mut resumed = load_resumed_run(
                 run_context.router,
@@ -158,10 +166,10 @@ async fn run_set(
                 &cases,
                 options,
                 can_read_cache,
-                &mut bar,
+                &observer,
             );
             changed.append(&mut resumed.changed_case_ids);
-            async move { run_subject(run_context, subject, &cases, options, resumed, &mut bar).await }
+            async move { run_subject(run_context, subject, &cases, options, resumed).await }
         })
         .collect();
     changed.sort_unstable();

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::eval::{
     Case, CaseFeature, GradableAnswer, GraderProgram, GraderTask, Graders, collect_grader_tasks,
 };
-use crate::route::{Router, RoutingHints};
+use crate::route::{CallOptions, Router};
 
 /// Collects the graders that the selected cases need, and warns about judges of the subject's own family.
 pub(super) fn resolve_graders(
@@ -16,6 +16,7 @@ pub(super) fn resolve_graders(
     args: &EvalArgs,
     config: &Config,
     router: &Router,
+    options: &CallOptions,
     prepared: &[PreparedRun],
 ) -> Result<Graders, CommandError> {
     let mut graders = Graders::default();
@@ -33,7 +34,7 @@ pub(super) fn resolve_graders(
                 break;
             }
             for task in collect_grader_tasks(&case.assertions) {
-                resolve_grader(context, config, router, &mut graders, &case, task)
+                resolve_grader(context, config, router, options, &mut graders, &case, task)
                     .map_err(|error| add_location(&case, error))?;
             }
         }
@@ -78,6 +79,7 @@ fn resolve_grader(
     context: &CommandContext,
     config: &Config,
     router: &Router,
+    options: &CallOptions,
     graders: &mut Graders,
     case: &Case,
     task: &GraderTask,
@@ -92,16 +94,17 @@ fn resolve_grader(
                 .map_err(|error| name_grader_in_error("judge", judge, error.into()))?
                 .route;
             let request = question.build_request(case, &GradableAnswer::text(""), None);
-            let plan = router.plan(&route, &request, &RoutingHints::default());
-            call::check_callable(context, &route, &plan, false)
-                .and_then(|()| max_cost::check_price_known(&plan, router.run_budget()))
+            let plan = router.plan(&route, &request, options);
+            call::check_callable(context, &plan, false)
+                .and_then(|()| max_cost::check_price_known(&plan))
                 .map_err(|error| name_grader_in_error("judge", judge, error))?;
             graders.judges.insert(judge.clone(), route);
         }
         GraderTask::Similarity { model, .. } => {
             let target = resolve_embedding_model(config, &environment, model)
                 .and_then(|target| {
-                    max_cost::check_embedding_price_known(&target, router.run_budget()).map(|()| target)
+                    max_cost::check_embedding_price_known(&target, options.run_budget.as_ref())
+                        .map(|()| target)
                 })
                 .map_err(|error| name_grader_in_error("embedding model", model, error))?;
             graders.embedders.insert(model.clone(), target);

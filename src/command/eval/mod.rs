@@ -23,14 +23,17 @@ mod save_baseline;
 
 use std::collections::HashMap;
 
-use super::context::CommandContext;
+use super::context::{CommandContext, parse_timeout};
+use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome};
 use super::{call, max_cost, start_simulator};
 use crate::cli::EvalArgs;
 use crate::config::load_golden_set;
 use crate::eval::{GoldenSet, split_subject_name};
+use crate::route::CallOptions;
 use baseline_source::BaselineSource;
 use drift_hook::DriftHook;
+use execute::EvalCalls;
 use prepare::{PreparedRun, prepare_run};
 use run_lease::RunLease;
 use run_spec::RunSpec;
@@ -62,15 +65,22 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
     names.extend(sets.iter().flat_map(|set| set.cases.grader_models().embedders.iter().cloned()));
     let _simulator =
         start_simulator::start_if_needed(context, &mut config, &names, || simulator_replies(&sets)).await?;
-    let run_budget = max_cost::parse_max_cost(args.max_cost.as_deref())?;
-    // All sets share one router, so that the cost limit and the retry budget apply to the whole command.
-    let router = context.build_router(&config).with_run_budget(run_budget).wait_for_limits();
+    // All sets share the options, so that the cost limit applies to the whole command.
+    let options = CallOptions {
+        stream: !args.no_stream,
+        timeout: args.timeout.as_deref().map(parse_timeout).transpose()?,
+        run_budget: max_cost::parse_max_cost(args.max_cost.as_deref())?,
+        wait_for_limits: true,
+        ..CallOptions::default()
+    };
+    // All sets share one router, so that the retry budget applies to the whole command.
+    let router = context.build_router(&config);
     let prepared: Vec<PreparedRun> = sets
         .into_iter()
         .zip(specs)
-        .map(|(set, spec)| prepare_run(context, &args, &config, &router, set, spec))
+        .map(|(set, spec)| prepare_run(context, &args, &config, &router, &options, set, spec))
         .collect::<Result<_, _>>()?;
-    let graders = graders::resolve_graders(context, &args, &config, &router, &prepared)?;
+    let graders = graders::resolve_graders(context, &args, &config, &router, &options, &prepared)?;
     if let Some(route) = &args.reweight {
         reweight::check_reweight(context, &config, route, &prepared)?;
     }
@@ -84,7 +94,9 @@ pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<Comm
         }
         None => None,
     };
-    let executed = execute::execute_runs(context, &args, &router, &graders, &prepared, resumed).await?;
+    let calls =
+        EvalCalls { router: &router, options: &options, observer: &CommandObserver::new(context, &config) };
+    let executed = execute::execute_runs(context, &args, calls, &graders, &prepared, resumed).await?;
     // If printing or a report fails, still apply weights and run the drift command, and return the error at
     // the end.
     let shown = output::print_runs(context, &args, &prepared, &executed);

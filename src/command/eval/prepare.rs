@@ -12,7 +12,7 @@ use crate::eval::{
     split_subject_name,
 };
 use crate::provider::{Environment, ModelRefError};
-use crate::route::{Route, Router, RoutingHints};
+use crate::route::{CallOptions, Route, Router};
 
 /// A checked run, ready to execute.
 pub(super) struct PreparedRun {
@@ -51,6 +51,7 @@ pub(super) fn prepare_run(
     args: &EvalArgs,
     config: &Config,
     router: &Router,
+    options: &CallOptions,
     set: GoldenSet,
     spec: RunSpec,
 ) -> Result<PreparedRun, CommandError> {
@@ -105,10 +106,10 @@ pub(super) fn prepare_run(
             CommandError::usage(message).with_hint("rerun, or set $TMPDIR to another folder")
         };
         let first = set.cases_for_subject(name, &cases).first().ok_or_else(unreadable)?;
-        let plan = router.plan(&subject.route, &first.request, &RoutingHints::default());
-        call::check_callable(context, &subject.route, &plan, false)?;
+        let plan = router.plan(&subject.route, &first.request, options);
+        call::check_callable(context, &plan, false)?;
         check_cost_limits_have_prices(&set, &cases, &gate, name, &subject.route)?;
-        max_cost::check_price_known(&plan, router.run_budget())?;
+        max_cost::check_price_known(&plan)?;
         subjects.push(EvalSubject { name: name.clone(), route: subject.route });
     }
     Ok(PreparedRun { set, cases, is_whole_set, subjects, spec, min_pass, cache, gate })

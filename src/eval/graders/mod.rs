@@ -14,18 +14,18 @@ mod vote_tally;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all};
 
 use super::assertion::{
     GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion, collect_grader_tasks,
 };
 use super::case_result::{FATAL_CLASSES, describe_grader_error, describe_grader_over_cost, is_fatal};
-use super::rate_limit_warning::RateLimitObserver;
-use super::{Case, CaseFeature, Cases, GradableAnswer, RunContext, RunOptions};
+use super::run_observer::RunCallObserver;
+use super::{Case, CaseFeature, Cases, GradableAnswer, RunContext};
 use crate::catalog::Cost;
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure, Request};
 use crate::provider::Target;
-use crate::route::{CallOptions, CallRecord, Route, RoutingHints, StopReason, usage_cost};
+use crate::route::{CallRecord, Route, StopReason, usage_cost};
 pub(crate) use model_family::has_common_family;
 pub(crate) use pairwise_results::{JudgedPair, OrderedPreference, PairwiseResults, judge_all_pairs};
 pub(crate) use pairwise_verdict::{PairwiseQuestion, PairwiseVerdict, Preference, build_pairwise_request};
@@ -34,10 +34,7 @@ use vote_tally::{VoteResult, tally_votes};
 
 /// Runs a program with the given standard input. Returns its standard output, or why it failed.
 pub(crate) type ProgramRunner =
-    Box<dyn Fn(GraderProgram, String) -> LocalBoxFuture<'static, Result<String, String>>>;
-
-/// Timeout of one embedding call, unless another is set.
-const DEFAULT_EMBEDDING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+    Box<dyn Fn(GraderProgram, String) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
 /// Calls, cost, and votes spent on grading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -80,7 +77,7 @@ pub(crate) struct Graders {
     /// `None` when programs are not allowed.
     pub program_runner: Option<ProgramRunner>,
     /// Whether a rate limit of a judge was reported.
-    has_warned: AtomicBool,
+    has_reported_rate_limit: AtomicBool,
 }
 
 pub(super) struct GraderReport {
@@ -140,12 +137,11 @@ impl Graders {
     pub(super) async fn run_tasks(
         &self,
         context: &RunContext<'_>,
-        options: &RunOptions,
         case: &Case,
         answer: &GradableAnswer<'_>,
     ) -> GraderReport {
         let tasks = collect_grader_tasks(&case.assertions);
-        let replies = tasks.iter().map(|task| self.run_task(context, options, task, case, answer));
+        let replies = tasks.iter().map(|task| self.run_task(context, task, case, answer));
         let replies = join_all(replies).await;
         GraderReport {
             usage: GraderUsage::sum(replies.iter().map(|reply| reply.usage)),
@@ -158,27 +154,24 @@ impl Graders {
     async fn call_judge(
         &self,
         context: &RunContext<'_>,
-        options: &RunOptions,
         name: &str,
         judge: &Route,
         request: &Request,
         case: &str,
     ) -> CallRecord {
-        let call = CallOptions {
-            id: String::new(),
-            requested_model: name.to_owned(),
-            stream: options.stream,
-            timeout: options.timeout,
-            hints: RoutingHints { label: None, sticky_key: Some(case.to_owned()) },
-        };
-        let mut observer = RateLimitObserver { has_warned: &self.has_warned, tell: context.warn };
-        context.router.call(judge, request, &call, &mut observer).await
+        let call = context.call_options(name, case);
+        let plan = context.router.plan(judge, request, &call);
+        context.router.run(plan, &mut self.call_observer(context)).await
+    }
+
+    fn call_observer<'a>(&'a self, context: &RunContext<'a>) -> RunCallObserver<'a> {
+        let has_reported_rate_limit = &self.has_reported_rate_limit;
+        RunCallObserver { observer: context.observer, has_reported_rate_limit }
     }
 
     async fn run_task(
         &self,
         context: &RunContext<'_>,
-        options: &RunOptions,
         task: &GraderTask,
         case: &Case,
         answer: &GradableAnswer<'_>,
@@ -194,13 +187,13 @@ impl Graders {
                     .map(|vote| question.build_request(case, answer, Some(vote).filter(|_| *votes > 1)));
                 let ballots = ballots.map(|request| async move {
                     let _permit = semaphore.acquire().await.ok()?;
-                    Some(self.call_judge(context, options, judge, route, &request, &case.metadata.id).await)
+                    Some(self.call_judge(context, judge, route, &request, &case.metadata.id).await)
                 });
                 let records: Vec<CallRecord> = join_all(ballots).await.into_iter().flatten().collect();
                 combine_votes(question, judge, *votes, &records)
             }
             GraderTask::Similarity { text, model } => match self.embedders.get(model) {
-                Some(target) => score_similarity(context, options, target, text, answer.text).await,
+                Some(target) => self.score_similarity(context, target, text, answer.text).await,
                 None => GraderReply::unscored(format!("unknown embedding model {model}")),
             },
             GraderTask::Program(program) => {
@@ -221,6 +214,70 @@ impl Graders {
                 }
             }
         }
+    }
+
+    /// Cosine similarity of the embeddings of two texts; negative values count as 0.
+    async fn score_similarity(
+        &self,
+        context: &RunContext<'_>,
+        target: &Target,
+        text: &str,
+        answer: &str,
+    ) -> GraderReply {
+        let model = &target.model_ref;
+        if answer.trim().is_empty() {
+            // Providers reject empty text, and an empty answer resembles nothing.
+            let outcome = GraderOutcome::Scored(0.0, "the answer is empty".into());
+            return GraderReply { outcome, ..GraderReply::unscored("") };
+        }
+        let slots = context.slots.for_target(target);
+        let Ok(_permit) = slots.semaphore.acquire().await else {
+            return GraderReply::unscored("the run was stopped");
+        };
+        let texts = vec![answer.to_owned(), text.to_owned()];
+        let request = EmbeddingRequest { texts, purpose: EmbeddingPurpose::Similarity, dimensions: None };
+        let call = context.call_options(&model.to_string(), "");
+        let embed = context.router.embed(target, &request, &call, &mut self.call_observer(context)).await;
+        let found: Result<EmbeddingResponse, Failure> = match embed {
+            Ok(found) => found,
+            Err(why) => {
+                let limit = Some(why).filter(|why| matches!(why, StopReason::BudgetExceeded(_)));
+                let message = match why {
+                    StopReason::BudgetExceeded(over) => {
+                        format!("{model} {}", describe_grader_over_cost(over))
+                    }
+                    _ => format!("no embeddings from {model}: {}", why.message()),
+                };
+                let unknown = GraderReply::unscored(message);
+                return GraderReply { limit, ..unknown };
+            }
+        };
+        let mut is_fatal = false;
+        let (outcome, cost) = match found {
+            Err(failure) => {
+                is_fatal = FATAL_CLASSES.contains(&failure.class);
+                (GraderOutcome::Unscored(format!("no embeddings from {model}: {failure}")), Cost::ZERO)
+            }
+            Ok(found) => {
+                let outcome = match found.embeddings.as_slice() {
+                    [a, b] => cosine_similarity(a, b).map_or_else(
+                        || GraderOutcome::Unscored(format!("cannot compare the embeddings from {model}")),
+                        |cosine| {
+                            GraderOutcome::Scored(
+                                cosine.clamp(0.0, 1.0),
+                                format!("cosine similarity of {model} embeddings"),
+                            )
+                        },
+                    ),
+                    _ => GraderOutcome::Unscored(format!(
+                        "{model} did not return two embeddings for two texts"
+                    )),
+                };
+                (outcome, usage_cost(target, &found.usage))
+            }
+        };
+        let usage = GraderUsage { calls: 1, cost, ..GraderUsage::default() };
+        GraderReply { outcome, usage, is_fatal, limit: None }
     }
 }
 
@@ -262,66 +319,6 @@ fn combine_votes(question: &JudgeQuestion, judge: &str, votes: u32, records: &[C
         limit: records.iter().find_map(limit),
         is_fatal: !records.is_empty() && records.iter().all(is_fatal),
     }
-}
-
-/// Cosine similarity of the embeddings of two texts; negative values count as 0.
-async fn score_similarity(
-    context: &RunContext<'_>,
-    options: &RunOptions,
-    target: &Target,
-    text: &str,
-    answer: &str,
-) -> GraderReply {
-    let model = &target.model_ref;
-    if answer.trim().is_empty() {
-        // Providers reject empty text, and an empty answer resembles nothing.
-        let outcome = GraderOutcome::Scored(0.0, "the answer is empty".into());
-        return GraderReply { outcome, ..GraderReply::unscored("") };
-    }
-    let slots = context.slots.for_target(target);
-    let Ok(_permit) = slots.semaphore.acquire().await else {
-        return GraderReply::unscored("the run was stopped");
-    };
-    let texts = vec![answer.to_owned(), text.to_owned()];
-    let request = EmbeddingRequest { texts, purpose: EmbeddingPurpose::Similarity, dimensions: None };
-    let limit = options.timeout.unwrap_or(DEFAULT_EMBEDDING_TIMEOUT);
-    let found: Result<EmbeddingResponse, Failure> = match context.router.embed(target, &request, limit).await
-    {
-        Ok(found) => found,
-        Err(why) => {
-            let limit = Some(why).filter(|why| matches!(why, StopReason::BudgetExceeded(_)));
-            let message = match why {
-                StopReason::BudgetExceeded(over) => format!("{model} {}", describe_grader_over_cost(over)),
-                _ => format!("no embeddings from {model}: {}", why.message()),
-            };
-            let unknown = GraderReply::unscored(message);
-            return GraderReply { limit, ..unknown };
-        }
-    };
-    let mut is_fatal = false;
-    let (outcome, cost) = match found {
-        Err(failure) => {
-            is_fatal = FATAL_CLASSES.contains(&failure.class);
-            (GraderOutcome::Unscored(format!("no embeddings from {model}: {failure}")), Cost::ZERO)
-        }
-        Ok(found) => {
-            let outcome = match found.embeddings.as_slice() {
-                [a, b] => cosine_similarity(a, b).map_or_else(
-                    || GraderOutcome::Unscored(format!("cannot compare the embeddings from {model}")),
-                    |cosine| {
-                        GraderOutcome::Scored(
-                            cosine.clamp(0.0, 1.0),
-                            format!("cosine similarity of {model} embeddings"),
-                        )
-                    },
-                ),
-                _ => GraderOutcome::Unscored(format!("{model} did not return two embeddings for two texts")),
-            };
-            (outcome, usage_cost(target, &found.usage))
-        }
-    };
-    let usage = GraderUsage { calls: 1, cost, ..GraderUsage::default() };
-    GraderReply { outcome, usage, is_fatal, limit: None }
 }
 
 /// −1 to 1; `None` when the angle is undefined.

@@ -1,12 +1,16 @@
 //! Judges every pair of answers to one prompt.
 
+use std::sync::atomic::AtomicBool;
+
 use futures_util::future::join_all;
 
+use super::super::RunObserver;
 use super::super::case_result::describe_grader_error;
+use super::super::run_observer::RunCallObserver;
 use super::pairwise_verdict::{PairwiseQuestion, PairwiseVerdict, Preference, build_pairwise_request};
 use crate::catalog::Cost;
 use crate::chat::Response;
-use crate::route::{CallOptions, CallRecord, Route, Router, SilentObserver, StopReason};
+use crate::route::{CallOptions, CallRecord, Route, Router, StopReason};
 
 /// A judge's preference between two answers in one order.
 #[derive(Clone, Debug)]
@@ -69,6 +73,7 @@ pub(crate) async fn judge_all_pairs(
     router: &Router,
     judge: &Route,
     options: &CallOptions,
+    observer: &dyn RunObserver,
     question: PairwiseQuestion<'_>,
     answers: &[(usize, &Response)],
 ) -> PairwiseResults {
@@ -78,7 +83,9 @@ pub(crate) async fn judge_all_pairs(
         let request = build_pairwise_request(question, first.1, second.1);
         let (first, second) = (first.0, second.0);
         async move {
-            let record = router.call(judge, &request, options, &mut SilentObserver).await;
+            let plan = router.plan(judge, &request, options);
+            let mut observer = RunCallObserver { observer, has_reported_rate_limit: &AtomicBool::new(true) };
+            let record = router.run(plan, &mut observer).await;
             let preference = match &record.outcome {
                 Ok(answer) => Preference::parse(&answer.response.text)
                     .map_err(|why| format!("cannot parse the verdict: {why}")),

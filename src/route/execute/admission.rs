@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep_until};
 use super::super::breaker::AttemptRole;
 use super::super::limits::{AdmissionOutcome, Permit};
 use super::CallExecution;
-use super::next_step::NextStep;
+use super::next_step::AttemptStep;
 use crate::provider::ModelRef;
 use crate::route::{
-    Availability, BudgetExceeded, CallNotice, CapacityLimit, SkipReason, StopReason, Unavailable, to_millis,
+    Availability, BudgetExceeded, CallEvent, CapacityLimit, Plan, SkipReason, StopReason, Unavailable,
+    to_millis,
 };
 
 /// A call that waits longer than this reports it.
@@ -27,34 +28,12 @@ impl CallExecution<'_> {
         }
         let target = self.candidates[index].target;
         let started = Instant::now();
-        let admission = self.router.limiter.try_admit(target, self.request, &self.stats_key).await;
+        let Plan { request, options, .. } = self.plan;
+        let (limiter, run_budget) = (&self.router.limiter, options.run_budget.as_ref());
+        let admission = limiter.try_admit(target, request, &self.stats_key, run_budget).await;
         // With limits, admission waits for the ledger's writer thread, and so for other processes that write.
-        self.record_wait(started);
+        self.timer.add_queue_wait(started);
         self.record_admission(index, admission)
-    }
-
-    /// Excludes the wait from the call's own time, if the router waits for limits.
-    fn record_wait(&mut self, started: Instant) {
-        let waited = started.elapsed();
-        self.queued_time += waited;
-        if self.router.limiter.wait_for_limits {
-            // Move the start, so that the call's timers do not count the wait.
-            self.start += waited;
-        }
-    }
-
-    /// Like [`record_wait`](Self::record_wait), for a wait that a provider requested from a router that waits
-    /// for limits. It counts only toward the caller's own limit.
-    pub(super) fn record_rate_limit_wait(&mut self, started: Instant) {
-        self.rate_limited_time += started.elapsed();
-        self.record_wait(started);
-    }
-
-    /// Number of attempts that count toward the maximum. If the router waits for limits, 429s do not count.
-    pub(super) fn counted_attempts(&self) -> usize {
-        let uncounted: usize =
-            self.candidates.iter().map(|candidate| candidate.uncounted_rate_limits as usize).sum();
-        self.attempts.len().saturating_sub(uncounted)
     }
 
     /// Waits until a candidate at a limit can start, another one becomes available, or half of the remaining
@@ -63,21 +42,22 @@ impl CallExecution<'_> {
         // Do not hold one permit while waiting for another.
         self.queued_permit = None;
         let started = Instant::now();
-        let max_wait = (!self.router.limiter.wait_for_limits).then(|| self.time_left() / 2);
+        let Plan { request, options, .. } = self.plan;
+        let max_wait = (!options.wait_for_limits).then(|| self.timer.time_left() / 2);
         let limited = self.queueable_candidates(max_wait);
         if limited.is_empty() {
-            self.admission_failure.get_or_insert(StopReason::AtLimit);
+            self.state.admission_failure.get_or_insert(StopReason::AtLimit);
             return;
         }
         let available_at = self.time_until_available().map(|wait| started + wait);
-        let (limiter, request, stats_key) = (&self.router.limiter, self.request, &self.stats_key);
+        let (limiter, stats_key) = (&self.router.limiter, &self.stats_key);
+        let run_budget = options.run_budget.as_ref();
         let targets = limited.iter().map(|(index, ..)| (*index, self.candidates[*index].target));
-        let mut waiting: FuturesUnordered<_> =
-            targets
-                .map(|(index, target)| async move {
-                    (index, limiter.admit_in_turn(target, request, stats_key).await)
-                })
-                .collect();
+        let mut waiting: FuturesUnordered<_> = targets
+            .map(|(index, target)| async move {
+                (index, limiter.admit_in_turn(target, request, stats_key, run_budget).await)
+            })
+            .collect();
         let end = max_wait.map(|max_wait| started + max_wait);
         let mut notice_at = Some(started + QUEUE_NOTICE_DELAY);
         let first = loop {
@@ -89,28 +69,28 @@ impl CallExecution<'_> {
             let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
             if is_past(available_at) {
                 drop(waiting);
-                return self.record_wait(started);
+                return self.timer.add_queue_wait(started);
             }
             if is_past(end) {
                 break None;
             }
             notice_at = None;
             if let Some((_, model, limit)) = limited.first() {
-                self.observer.on_notice(&CallNotice::WaitingForLimit { model, full: limit });
+                self.observer.on_event(&CallEvent::WaitingForLimit { model, full: limit });
             }
         };
         drop(waiting);
-        self.record_wait(started);
+        self.timer.add_queue_wait(started);
         match first {
             Some((index, admission)) => {
-                self.candidates[index].limit = None;
+                self.state.candidates[index].limit = None;
                 self.queued_permit = self.record_admission(index, admission).map(|permit| (index, permit));
             }
             None => {
                 for (index, _, limit) in limited {
                     self.drop_limited(index, limit);
                 }
-                self.admission_failure.get_or_insert(StopReason::AtLimit);
+                self.state.admission_failure.get_or_insert(StopReason::AtLimit);
             }
         }
     }
@@ -121,8 +101,8 @@ impl CallExecution<'_> {
         let now = self.router.health.now();
         let latest = max_wait.map(|max_wait| now.saturating_add(to_millis(max_wait)));
         let mut queueable = Vec::new();
-        for index in 0..self.candidates.len() {
-            let candidate = &self.candidates[index];
+        for index in 0..self.state.candidates.len() {
+            let candidate = &self.state.candidates[index];
             let Some((limit, until)) = candidate.limit.clone().filter(|_| !candidate.is_excluded) else {
                 continue;
             };
@@ -151,7 +131,7 @@ impl CallExecution<'_> {
 
     /// Excludes a candidate whose limit has no capacity soon enough.
     fn drop_limited(&mut self, index: usize, limit: CapacityLimit) {
-        self.candidates[index].is_excluded = true;
+        self.state.candidates[index].is_excluded = true;
         let model = self.candidates[index].target.model_ref.clone();
         self.skipped.retain(|(skipped, _)| *skipped != model);
         self.skipped.push((model, SkipReason::Unavailable(Unavailable::AtLimit(limit), Duration::ZERO)));
@@ -159,11 +139,13 @@ impl CallExecution<'_> {
 
     /// Whether the retry budget allows this attempt. The first attempt of a call is always allowed, but as a
     /// last resort it spends budget too.
-    pub(super) fn try_spend_retry(&mut self, next: &NextStep) -> bool {
-        let candidate = &mut self.candidates[next.index];
-        let is_last_resort = next.role == AttemptRole::LastResort;
+    pub(super) fn try_spend_retry(&mut self, step: &AttemptStep) -> bool {
+        let candidate = &mut self.state.candidates[step.index];
+        let is_last_resort = step.role == AttemptRole::LastResort;
         // Waiting for a rate limit is not a retry.
-        if next.is_rate_limit_wait || candidate.has_retry_credit || candidate.attempts == 0 && !is_last_resort
+        if step.is_after_rate_limit
+            || candidate.has_retry_credit
+            || candidate.attempts == 0 && !is_last_resort
         {
             return true;
         }
@@ -171,18 +153,25 @@ impl CallExecution<'_> {
             candidate.has_retry_credit = true;
             return true;
         }
-        let state = self.untried_availability().into_iter().find(|(index, _)| *index == next.index);
+        let state = self.untried_availability().into_iter().find(|(index, _)| *index == step.index);
         if let Some((_, Availability::Unavailable { until, why })) = state {
-            self.report_unavailable(next.index, why, until);
+            self.report_unavailable(step.index, why, until);
         }
-        self.candidates[next.index].is_excluded = true;
+        self.state.candidates[step.index].is_excluded = true;
         false
     }
 
     fn record_admission(&mut self, index: usize, admission: AdmissionOutcome) -> Option<Permit> {
         match admission {
-            AdmissionOutcome::Admitted(permit) => return Some(permit),
-            AdmissionOutcome::AtLimit(limit, until) => self.candidates[index].limit = Some((limit, until)),
+            AdmissionOutcome::Admitted(permit) => {
+                if let Some(warning) = permit.budget_warning() {
+                    self.observer.on_event(&CallEvent::BudgetWarning(&warning));
+                }
+                return Some(permit);
+            }
+            AdmissionOutcome::AtLimit(limit, until) => {
+                self.state.candidates[index].limit = Some((limit, until));
+            }
             AdmissionOutcome::BudgetExceeded(exceeded) => {
                 self.skip_candidate(index, SkipReason::BudgetExceeded(exceeded));
                 self.record_budget_exceeded(exceeded);
@@ -194,21 +183,20 @@ impl CallExecution<'_> {
 
     /// Excludes a candidate for the rest of the call.
     fn skip_candidate(&mut self, index: usize, skip: SkipReason) {
-        let candidate = &mut self.candidates[index];
-        candidate.is_excluded = true;
-        let model = &candidate.target.model_ref;
+        self.state.candidates[index].is_excluded = true;
+        let model = &self.candidates[index].target.model_ref;
         // If no candidate is left, the call's error gives the reason.
-        if self.candidates.iter().any(|candidate| !candidate.is_excluded) {
-            self.observer.on_notice(&CallNotice::Skipped { model, skip: &skip });
+        if self.state.candidates.iter().any(|candidate| !candidate.is_excluded) {
+            self.observer.on_event(&CallEvent::Skipped { model, skip: &skip });
         }
         self.skipped.push((model.clone(), skip));
     }
 
     /// Keeps the denial with the lowest cost, which is the most informative one.
     fn record_budget_exceeded(&mut self, exceeded: BudgetExceeded) {
-        match self.admission_failure {
+        match self.state.admission_failure {
             Some(StopReason::BudgetExceeded(other)) if other.cost <= exceeded.cost => {}
-            _ => self.admission_failure = Some(StopReason::BudgetExceeded(exceeded)),
+            _ => self.state.admission_failure = Some(StopReason::BudgetExceeded(exceeded)),
         }
     }
 }

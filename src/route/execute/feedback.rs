@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::super::backoff::full_jitter_delay;
 use super::super::breaker::{AttemptRole, BreakerTransition};
 use super::super::health_store::AttemptFeedback;
-use super::next_step::NextStep;
-use super::{CallExecution, CandidateState};
+use super::next_step::AttemptStep;
+use super::{CallExecution, first_token_timeout};
 use crate::chat::{Failure, FailureClass, FailurePhase, Usage};
-use crate::route::{BreakerOpened, Cooldown, HealthSignal, reaction_to};
+use crate::provider::Target;
+use crate::route::{BreakerOpened, CallEvent, Cooldown, HealthSignal, reaction_to};
 
 /// With fewer output tokens, the time per token is mostly noise.
 const MIN_TOKENS_FOR_RATE: u64 = 8;
@@ -19,34 +20,37 @@ const MIN_TOKENS_FOR_RATE: u64 = 8;
 impl CallExecution<'_> {
     /// Whether the caller's time limit or the shared deadline ended the attempt, rather than the candidate's
     /// own timeout.
-    fn is_cut_by_caller(&self, next: &NextStep, failure: &Failure) -> bool {
+    fn is_cut_by_caller(&self, step: &AttemptStep, failure: &Failure) -> bool {
         let duration = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.duration);
         failure.class == FailureClass::Timeout
             && match failure.phase {
-                FailurePhase::Total => self.options.timeout.is_some(),
-                FailurePhase::FirstToken => duration < self.first_token_timeout(next),
+                FailurePhase::Total => self.plan.options.timeout.is_some(),
+                FailurePhase::FirstToken => {
+                    let target = self.candidates[step.index].target;
+                    duration < first_token_timeout(&self.plan.route.policy.timeouts, step.role, target)
+                }
                 _ => false,
             }
     }
 
     pub(super) fn record_success(
         &self,
-        next: &NextStep,
+        step: &AttemptStep,
         first: Option<Duration>,
         total: Duration,
         usage: &Usage,
     ) {
         let latencies_ms = latencies_ms(first, total, usage);
         let feedback = AttemptFeedback {
-            role: next.role,
+            role: step.role,
             signal: HealthSignal::Success,
             cooldown: Cooldown::None,
             class: None,
             retry_after: None,
             latencies_ms,
         };
-        let (health, target) = (&self.router.health, self.candidates[next.index].target);
-        match next.role {
+        let (health, target) = (&self.router.health, self.candidates[step.index].target);
+        match step.role {
             AttemptRole::Ordinary => health.record_feedback(target, feedback),
             // Other calls are waiting for the breaker to close, and an acknowledged write is not delayed.
             AttemptRole::Probe | AttemptRole::LastResort => {
@@ -56,40 +60,41 @@ impl CallExecution<'_> {
     }
 
     /// Updates health and retry state after a failure; returns whether the call may fail over.
-    pub(super) fn record_failure(&mut self, next: &NextStep, failure: &Failure) -> bool {
+    pub(super) fn record_failure(&mut self, step: &AttemptStep, failure: &Failure) -> bool {
         let now = Instant::now();
-        let candidate = &self.candidates[next.index];
-        let reaction = reaction_to(failure.class, self.policy, failure.is_model_retired);
-        let signal = if self.is_cut_by_caller(next, failure) {
+        let (policy, target) = (&self.plan.route.policy, self.candidates[step.index].target);
+        let reaction = reaction_to(failure.class, policy, failure.is_model_retired);
+        let signal = if self.is_cut_by_caller(step, failure) {
             HealthSignal::Failure(0.5)
         } else {
             reaction.health_signal
         };
         let feedback = AttemptFeedback {
-            role: next.role,
+            role: step.role,
             signal,
             cooldown: reaction.cooldown,
             class: Some(failure.class),
             retry_after: failure.retry_after.filter(|_| reaction.can_retry),
             latencies_ms: [None, None],
         };
-        let ack = self.router.health.record_feedback_with_ack(candidate.target, feedback);
-        self.breaker_acks.push((candidate.target.model_ref.clone(), failure.class, ack));
+        let ack = self.router.health.record_feedback_with_ack(target, feedback);
+        self.breaker_acks.push((target.model_ref.clone(), failure.class, ack));
         let can_retry = reaction.can_retry && failure.should_retry != Some(false);
         let is_rate_limited =
-            can_retry && failure.class == FailureClass::RateLimited && self.router.limiter.wait_for_limits;
+            can_retry && failure.class == FailureClass::RateLimited && self.plan.options.wait_for_limits;
+        let candidate = &self.state.candidates[step.index];
         let counted =
             candidate.attempts.saturating_sub(candidate.uncounted_rate_limits + u32::from(is_rate_limited));
-        let may_retry = can_retry && counted <= self.policy.retry.retries;
+        let may_retry = can_retry && counted <= policy.retry.retries;
         let mut rng = self.router.rng.lock().unwrap_or_else(PoisonError::into_inner);
         let delay = failure
             .retry_after
-            .unwrap_or_else(|| full_jitter_delay(&self.policy.retry, candidate.attempts - 1, &mut rng));
+            .unwrap_or_else(|| full_jitter_delay(&policy.retry, candidate.attempts - 1, &mut rng));
         drop(rng);
         if failure.class == FailureClass::ContextOverflow {
-            self.drop_smaller_windows(next.index);
+            self.drop_smaller_windows(step.index);
         }
-        let candidate = &mut self.candidates[next.index];
+        let candidate = &mut self.state.candidates[step.index];
         candidate.is_rate_limited = is_rate_limited;
         candidate.uncounted_rate_limits += u32::from(is_rate_limited);
         candidate.retry_at = may_retry.then(|| now + delay);
@@ -100,22 +105,21 @@ impl CallExecution<'_> {
     /// Reports the breakers that this call opened, once the results are written.
     pub(super) async fn report_opened_breakers(&mut self) {
         for (model, class, ack) in std::mem::take(&mut self.breaker_acks) {
-            if let (Ok(Some(BreakerTransition::Opened(time))), Some(callback)) =
-                (ack.await, &self.router.breaker_opened_fn)
+            if let Ok(Some(BreakerTransition::Opened(duration))) = ack.await
+                && !self.router.is_drill
             {
-                callback(&BreakerOpened { model, duration: time, class });
+                let opened = BreakerOpened { model, duration, class };
+                self.observer.on_event(&CallEvent::BreakerOpened(&opened));
             }
         }
     }
 
     /// A prompt that overflowed one context window overflows every window that is not larger.
     fn drop_smaller_windows(&mut self, index: usize) {
-        let window = |candidate: &CandidateState<'_>| {
-            candidate.target.facts.as_ref().and_then(|facts| facts.context_tokens)
-        };
-        let Some(overflowed) = window(&self.candidates[index]) else { return };
-        for candidate in &mut self.candidates {
-            if window(candidate).is_some_and(|own| own <= overflowed) {
+        let window = |target: &Target| target.facts.as_ref().and_then(|facts| facts.context_tokens);
+        let Some(overflowed) = window(self.candidates[index].target) else { return };
+        for (planned, candidate) in self.candidates.iter().zip(&mut self.state.candidates) {
+            if window(planned.target).is_some_and(|own| own <= overflowed) {
                 candidate.is_excluded = true;
             }
         }

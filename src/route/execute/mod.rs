@@ -2,11 +2,12 @@
 
 mod admission;
 mod attempt_usage;
+mod call_state;
+mod call_timer;
 mod feedback;
 mod next_step;
 mod preconnect;
 mod run_metered;
-mod timeouts;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,61 +21,59 @@ use super::breaker::{AttemptRole, BreakerTransition};
 use super::limits::{AttemptSettlement, Permit};
 use super::probe::BreakerProbe;
 use super::{
-    Attempt, CallAnswer, CallError, CallNotice, CallObserver, CallOptions, CallRecord, CapacityLimit, Plan,
-    PlanStep, Route, RoutePolicy, Router, SkipReason, StopOrContinue, StopReason,
+    Attempt, Availability, CallAnswer, CallError, CallEvent, CallRecord, Observer, Plan, PlanStep, Router,
+    SkipReason, StopOrContinue, StopReason, Unavailable,
 };
 use crate::catalog::Cost;
-use crate::chat::{Failure, FailureClass, Request, StreamEvent};
+use crate::chat::{Failure, FailureClass, StreamEvent};
 use crate::provider::{ExchangeRecord, ModelRef, RequestAdjustment, Target, exchange};
 use attempt_usage::attempt_usage;
 pub(crate) use attempt_usage::usage_cost;
-use next_step::NextStep;
+use call_state::CallState;
+pub(crate) use call_state::max_attempts;
+use call_timer::{CallTimer, first_token_timeout, probe_lease};
+use next_step::{AttemptStep, NextStep, duration_until, next_step};
 use preconnect::Preconnector;
-use timeouts::probe_lease;
 
-/// Maximum number of attempts for a call with this many candidates.
-pub(crate) fn max_attempts(candidates: usize) -> usize {
-    (candidates + 2).max(6)
-}
-
-/// State of a candidate during the call.
-struct CandidateState<'a> {
+/// A candidate that the plan tries.
+#[derive(Clone, Copy)]
+struct PlannedCandidate<'a> {
     target: &'a Target,
     adjustments: &'a [RequestAdjustment],
-    attempts: u32,
-    /// Set once no further attempt is allowed.
-    is_excluded: bool,
-    /// Attempts that got a 429 and do not count, because the router waits for limits.
-    uncounted_rate_limits: u32,
-    /// Whether the last attempt was one of those.
-    is_rate_limited: bool,
-    /// Earliest retry, after a failure that allows one.
-    retry_at: Option<Instant>,
-    /// The limit that kept it from starting, and when capacity is free at the latest, in milliseconds since
-    /// 1970.
-    limit: Option<(CapacityLimit, i64)>,
-    /// Whether its next attempt was already paid for from the retry budget.
-    has_retry_credit: bool,
 }
 
-impl CandidateState<'_> {
-    fn is_untried(&self) -> bool {
-        self.attempts == 0 && !self.is_excluded
+/// The candidates of a call that have not been tried.
+#[derive(Clone, Copy)]
+struct UntriedCandidates<'a> {
+    router: &'a Router,
+    candidates: &'a [PlannedCandidate<'a>],
+    state: &'a CallState,
+}
+
+impl UntriedCandidates<'_> {
+    /// The index and availability of each.
+    fn availability(&self) -> Vec<(usize, Availability)> {
+        let untried = self.state.untried();
+        let targets = untried.iter().map(|index| self.candidates[*index].target);
+        let availabilities = self.router.health.availability(targets);
+        let limited = |(index, availability)| (index, self.state.limited_availability(index, availability));
+        untried.into_iter().zip(availabilities).map(limited).collect()
     }
 }
 
+/// A call in progress.
 pub(super) struct CallExecution<'a> {
     router: &'a Router,
-    policy: &'a RoutePolicy,
+    plan: &'a Plan<'a>,
+    observer: &'a mut dyn Observer,
     /// Key of the route's stats in the ledger.
     stats_key: String,
-    request: &'a Request,
-    options: &'a CallOptions,
-    observer: &'a mut dyn CallObserver,
-    candidates: Vec<CandidateState<'a>>,
+    candidates: Vec<PlannedCandidate<'a>>,
+    state: CallState,
+    timer: CallTimer<'a>,
     attempts: Vec<Attempt>,
-    max_attempts: usize,
-    start: Instant,
+    last_failure: Option<Failure>,
+    is_last_failure_reported: bool,
     first_token: Option<Duration>,
     /// Text that the user has seen. If there is any, failover restarts the answer.
     shown_text: String,
@@ -85,71 +84,43 @@ pub(super) struct CallExecution<'a> {
     preconnector: Preconnector,
     /// A candidate that got through its queue, and its permit.
     queued_permit: Option<(usize, Permit)>,
-    /// Why a candidate could not be tried at all.
-    admission_failure: Option<StopReason>,
-    queued_time: Duration,
-    /// Part of `queued_time` spent on 429s, if the router waits for limits.
-    rate_limited_time: Duration,
 }
 
 impl<'a> CallExecution<'a> {
-    pub(super) fn new(
-        router: &'a Router,
-        route: &'a Route,
-        plan: &'a Plan,
-        request: &'a Request,
-        options: &'a CallOptions,
-        observer: &'a mut dyn CallObserver,
-    ) -> Self {
-        let candidates: Vec<CandidateState<'a>> = plan
-            .steps
-            .iter()
-            .filter_map(|step| match step {
-                PlanStep::Try { target, adjustments, .. } => Some(CandidateState {
-                    target,
-                    adjustments,
-                    attempts: 0,
-                    is_excluded: false,
-                    uncounted_rate_limits: 0,
-                    is_rate_limited: false,
-                    retry_at: None,
-                    limit: None,
-                    has_retry_credit: false,
-                }),
-                PlanStep::Skip { .. } => None,
-            })
-            .collect();
-        let max_attempts = max_attempts(candidates.len());
+    pub(super) fn new(router: &'a Router, plan: &'a Plan<'a>, observer: &'a mut dyn Observer) -> Self {
+        let planned = plan.steps.iter().filter_map(|step| match step {
+            PlanStep::Try { target, adjustments, .. } => Some(PlannedCandidate { target, adjustments }),
+            PlanStep::Skip { .. } => None,
+        });
+        let candidates: Vec<PlannedCandidate<'a>> = planned.collect();
         Self {
             router,
-            policy: &route.policy,
-            stats_key: route.stats_key(),
-            request,
-            options,
+            plan,
             observer,
+            stats_key: plan.route.stats_key(),
+            state: CallState::new(candidates.len()),
             candidates,
+            timer: CallTimer::start(plan.options, plan.route.policy.timeouts),
             attempts: Vec::new(),
-            max_attempts,
-            start: Instant::now(),
+            last_failure: None,
+            is_last_failure_reported: false,
             first_token: None,
             shown_text: String::new(),
             skipped: Vec::new(),
             breaker_acks: Vec::new(),
             preconnector: Preconnector::default(),
             queued_permit: None,
-            admission_failure: None,
-            queued_time: Duration::ZERO,
-            rate_limited_time: Duration::ZERO,
         }
     }
 
-    pub(super) async fn run(mut self, route: &Route, plan: &Plan) -> CallRecord {
-        let outcome = self.run_attempts().await;
-        let (latency, first_token) = (self.start.elapsed(), self.first_token);
+    pub(super) async fn run(mut self) -> CallRecord {
+        let outcome = self.run_steps().await;
+        let (latency, first_token) = (self.timer.elapsed(), self.first_token);
         self.report_opened_breakers().await;
         if let Ok(answer) = &outcome {
             self.router.health.record_route_stats(&self.stats_key, &answer.response.usage);
         }
+        let plan = self.plan;
         let reached = |model: &ModelRef| self.attempts.iter().any(|a| a.model_ref == *model);
         let skipped_candidates: Vec<(ModelRef, SkipReason)> =
             self.skipped.iter().filter(|(model, _)| !reached(model)).cloned().collect();
@@ -158,135 +129,177 @@ impl<'a> CallExecution<'a> {
         let untried = plan.targets().map(|t| &t.model_ref).filter(untried).cloned().collect();
         let skipped = plan.skipped().map(|(model, skip)| (model.clone(), skip.clone()));
         CallRecord {
-            id: self.options.id.clone(),
-            route: route.name.clone(),
-            requested_model: self.options.requested_model.clone(),
+            id: plan.options.id.clone(),
+            route: plan.route.name.clone(),
+            requested_model: plan.options.requested_model.clone(),
             untried: if outcome.is_ok() { Vec::new() } else { untried },
             skipped: skipped.chain(skipped_candidates).collect(),
             attempts: self.attempts,
             outcome,
             first_token,
             latency,
-            queued_time: self.queued_time,
+            queued_time: self.timer.queued_time(),
         }
     }
 
-    async fn run_attempts(&mut self) -> Result<CallAnswer, CallError> {
-        let mut last: Option<(usize, Failure)> = None;
-        // A failure is reported when the call continues after it; the last one is part of the call's error.
-        let mut is_unreported = false;
+    async fn run_steps(&mut self) -> Result<CallAnswer, CallError> {
         loop {
-            if let Some(why) = self.time_limit_reached() {
-                return Err(self.call_error(why, last));
+            let availabilities = self.untried_availability();
+            let time = self.timer.call_time(self.router.health.now());
+            let step = next_step(&self.state, self.plan.route.policy.retry.when, &time, &availabilities);
+            if let NextStep::Stop(reason) = step {
+                return Err(self.call_error(reason));
             }
-            let next = if self.counted_attempts() < self.max_attempts {
-                self.next_step(last.as_ref().map(|l| l.0))
-            } else {
-                None
-            };
-            let Some(next) = next else {
-                let why =
-                    if last.is_some() { StopReason::AllAttemptsFailed } else { StopReason::NoCandidate };
-                return Err(self.call_error(self.admission_failure.unwrap_or(why), last));
-            };
-            if let (Some((index, failure)), true) = (&last, std::mem::take(&mut is_unreported)) {
-                let model = &self.candidates[*index].target.model_ref;
-                self.observer.on_notice(&CallNotice::AttemptFailed { model, failure });
-                if !self.shown_text.is_empty() {
-                    self.observer.on_notice(&CallNotice::AnswerRestarted { model });
-                    self.shown_text.clear();
+            self.report_skipped(&step, &availabilities);
+            self.report_failed_attempt();
+            match step {
+                NextStep::Stop(_) => {}
+                NextStep::Queue => self.wait_in_queue().await,
+                NextStep::Wait { index, duration, role } => {
+                    self.report_last_resort(index, role, duration);
+                    let started = Instant::now();
+                    sleep(duration).await;
+                    self.timer.add_rate_limit_wait(started);
                 }
-            }
-            if next.is_queueing {
-                self.wait_in_queue().await;
-                continue;
-            }
-            if !self.try_spend_retry(&next) {
-                continue;
-            }
-            let target = self.candidates[next.index].target;
-            if next.role == AttemptRole::LastResort
-                && let Some(skip) = self.unavailable_reason(next.index)
-            {
-                let (model, skip) = (&target.model_ref, &skip);
-                self.observer.on_notice(&CallNotice::LastResort { model, skip, wait: next.wait });
-            }
-            if !next.wait.is_zero() {
-                let started = Instant::now();
-                sleep(next.wait).await;
-                if next.is_rate_limit_wait {
-                    self.record_rate_limit_wait(started);
-                    // Availability may have changed during the wait.
-                    continue;
+                NextStep::Probe(step) | NextStep::Attempt(step) => {
+                    if let Some(outcome) = self.try_candidate(&step).await {
+                        return outcome;
+                    }
                 }
-            }
-            let Some(permit) = self.admit(next.index).await else { continue };
-            let probe = if next.role == AttemptRole::Probe {
-                match self.router.health.acquire_probe(target, &self.options.id, probe_lease()).await {
-                    Some(probe) => Some(probe),
-                    // Another call acquired it first, so check availability again.
-                    None => continue,
-                }
-            } else {
-                None
-            };
-            let record = self.run_attempt(&next, permit, probe.as_ref()).await;
-            // The attempt's feedback is recorded below.
-            if let Some(probe) = probe {
-                probe.complete();
-            }
-            let failure = match record.outcome {
-                Ok(response) => {
-                    self.record_success(&next, record.first_content, record.duration, &response.usage);
-                    return Ok(CallAnswer { response, model_ref: target.model_ref.clone() });
-                }
-                Err(failure) => failure,
-            };
-            let can_fail_over = self.record_failure(&next, &failure);
-            is_unreported = true;
-            let broke_off = !self.shown_text.is_empty() && self.policy.on_midstream == StopOrContinue::Stop;
-            last = Some((next.index, failure));
-            if broke_off || !can_fail_over {
-                let why = self.time_limit_reached().unwrap_or(StopReason::FatalFailure);
-                return Err(self.call_error(why, last));
             }
         }
     }
 
-    fn call_error(&self, why: StopReason, last: Option<(usize, Failure)>) -> CallError {
+    /// Makes one attempt. `None` if the call continues after it, or if it could not start.
+    async fn try_candidate(&mut self, step: &AttemptStep) -> Option<Result<CallAnswer, CallError>> {
+        if !self.try_spend_retry(step) {
+            return None;
+        }
+        let target = self.candidates[step.index].target;
+        self.report_last_resort(step.index, step.role, step.wait);
+        if !step.wait.is_zero() {
+            sleep(step.wait).await;
+        }
+        let permit = self.admit(step.index).await?;
+        let probe = match step.role {
+            // If another call acquired it first, availability is checked again.
+            AttemptRole::Probe => {
+                Some(self.router.health.acquire_probe(target, &self.plan.options.id, probe_lease()).await?)
+            }
+            AttemptRole::Ordinary | AttemptRole::LastResort => None,
+        };
+        let record = self.run_attempt(step, permit, probe.as_ref()).await;
+        // The attempt's feedback is recorded below.
+        if let Some(probe) = probe {
+            probe.complete();
+        }
+        let failure = match record.outcome {
+            Ok(response) => {
+                self.record_success(step, record.first_content, record.duration, &response.usage);
+                return Some(Ok(CallAnswer { response, model_ref: target.model_ref.clone() }));
+            }
+            Err(failure) => failure,
+        };
+        let can_fail_over = self.record_failure(step, &failure);
+        (self.last_failure, self.is_last_failure_reported) = (Some(failure), false);
+        self.state.last_failed = Some(step.index);
+        let is_interrupted =
+            !self.shown_text.is_empty() && self.plan.route.policy.on_midstream == StopOrContinue::Stop;
+        if is_interrupted || !can_fail_over {
+            let reason = self.timer.limit_reached().unwrap_or(StopReason::FatalFailure);
+            return Some(Err(self.call_error(reason)));
+        }
+        None
+    }
+
+    fn call_error(&mut self, reason: StopReason) -> CallError {
         // A user who has seen part of an answer must learn that it is incomplete.
-        let why = if self.shown_text.is_empty() || why == StopReason::CallerTimeout {
-            why
+        let reason = if self.shown_text.is_empty() || reason == StopReason::CallerTimeout {
+            reason
         } else {
             StopReason::AnswerInterrupted
         };
-        CallError {
-            reason: why,
-            failure: last.map(|(_, failure)| failure),
-            shown_text: self.shown_text.clone(),
+        CallError { reason, failure: self.last_failure.take(), shown_text: self.shown_text.clone() }
+    }
+
+    fn untried_availability(&self) -> Vec<(usize, Availability)> {
+        let Self { router, candidates, state, .. } = self;
+        UntriedCandidates { router, candidates, state }.availability()
+    }
+
+    /// Reports, once each, the unavailable candidates that precede the chosen one.
+    fn report_skipped(&mut self, step: &NextStep, availabilities: &[(usize, Availability)]) {
+        let (NextStep::Probe(step) | NextStep::Attempt(step)) = step else { return };
+        let is_first_attempt = self.state.candidates[step.index].attempts == 0;
+        if step.role == AttemptRole::LastResort || !is_first_attempt {
+            return;
         }
+        for (index, availability) in availabilities.iter().filter(|(index, _)| *index < step.index) {
+            if let Availability::Unavailable { until, why } = availability {
+                self.report_unavailable(*index, why.clone(), *until);
+            }
+        }
+    }
+
+    /// Reports, once, that a candidate is unavailable.
+    fn report_unavailable(&mut self, index: usize, why: Unavailable, until: i64) {
+        let model = &self.candidates[index].target.model_ref;
+        if self.skipped.iter().any(|(skipped, _)| skipped == model) {
+            return;
+        }
+        let skip = SkipReason::Unavailable(why, duration_until(until, self.router.health.now()));
+        self.observer.on_event(&CallEvent::Skipped { model, skip: &skip });
+        self.skipped.push((model.clone(), skip));
+    }
+
+    /// Reports the failure of the last attempt, once, when the call continues after it. The failure that ends
+    /// a call is part of its error.
+    fn report_failed_attempt(&mut self) {
+        let Some((failure, index)) = self.last_failure.as_ref().zip(self.state.last_failed) else { return };
+        if std::mem::replace(&mut self.is_last_failure_reported, true) {
+            return;
+        }
+        let model = &self.candidates[index].target.model_ref;
+        self.observer.on_event(&CallEvent::AttemptFailed { model, failure });
+        if !self.shown_text.is_empty() {
+            self.observer.on_event(&CallEvent::AnswerRestarted { model });
+            self.shown_text.clear();
+        }
+    }
+
+    /// Reports that an unavailable candidate is tried, unless it has become available by now.
+    fn report_last_resort(&mut self, index: usize, role: AttemptRole, wait: Duration) {
+        if role != AttemptRole::LastResort {
+            return;
+        }
+        let availability = self.untried_availability().into_iter().find(|(untried, _)| *untried == index);
+        let Some((_, Availability::Unavailable { until, why })) = availability else { return };
+        let skip = SkipReason::Unavailable(why, duration_until(until, self.router.health.now()));
+        let model = &self.candidates[index].target.model_ref;
+        self.observer.on_event(&CallEvent::LastResort { model, skip: &skip, wait });
     }
 
     async fn run_attempt(
         &mut self,
-        next: &NextStep,
+        step: &AttemptStep,
         mut permit: Permit,
         probe: Option<&BreakerProbe>,
     ) -> ExchangeRecord {
-        let timeouts = self.attempt_timeouts(next);
-        let candidate = &mut self.candidates[next.index];
+        let PlannedCandidate { target, adjustments } = self.candidates[step.index];
+        let timeouts = self.timer.attempt_timeouts(step, target);
+        let candidate = &mut self.state.candidates[step.index];
         candidate.attempts += 1;
         candidate.retry_at = None;
         candidate.has_retry_credit = false;
-        let target = candidate.target;
         if candidate.attempts == 1 {
-            for adjustment in candidate.adjustments {
+            for adjustment in adjustments {
                 let (model, adjustment) = (&target.model_ref, *adjustment);
-                self.observer.on_notice(&CallNotice::RequestAdjusted { model, adjustment });
+                self.observer.on_event(&CallEvent::RequestAdjusted { model, adjustment });
             }
         }
-        let adapted = target.adapt_request(self.request, candidate.adjustments);
-        let start_offset = self.start.elapsed();
+        let adapted = target.adapt_request(self.plan.request, adjustments);
+        let start_offset = self.timer.elapsed();
+        let shows_text = self.plan.options.shows_text;
         let (observer, shown) = (&mut *self.observer, &mut self.shown_text);
         let mut probe_renewal = probe.map(|probe| (probe, Instant::now()));
         let has_content = AtomicBool::new(false);
@@ -302,20 +315,17 @@ impl<'a> CallExecution<'a> {
                 *last = Instant::now();
             }
             if let StreamEvent::TextDelta(text) = event
-                && observer.is_live()
+                && shows_text
             {
                 shown.push_str(text);
             }
-            observer.on_event(event);
+            observer.on_event(&CallEvent::Stream(event));
         };
-        let exchange =
-            exchange(&*self.router.transport, target, &adapted, self.options.stream, timeouts, &mut sink);
-        let preconnect = self.preconnector.preconnect_next(
-            self.router,
-            &self.candidates,
-            timeouts.first_token,
-            &has_content,
-        );
+        let stream = self.plan.options.stream;
+        let exchange = exchange(&*self.router.transport, target, &adapted, stream, timeouts, &mut sink);
+        let others =
+            UntriedCandidates { router: self.router, candidates: &self.candidates, state: &self.state };
+        let preconnect = self.preconnector.preconnect_next(others, timeouts.first_token, &has_content);
         let work = async {
             match select(pin!(exchange), pin!(preconnect)).await {
                 Either::Left((record, _)) => record,
@@ -328,7 +338,10 @@ impl<'a> CallExecution<'a> {
         let failure = record.outcome.as_ref().err().cloned();
         let is_rate_limited =
             failure.as_ref().is_some_and(|failure| failure.class == FailureClass::RateLimited);
-        permit.settle(&AttemptSettlement { is_answered: failure.is_none(), is_rate_limited, usage, cost });
+        let settlement = AttemptSettlement { is_answered: failure.is_none(), is_rate_limited, usage, cost };
+        if let Some(warning) = permit.settle(&settlement) {
+            self.observer.on_event(&CallEvent::BudgetWarning(&warning));
+        }
         if failure.is_none() {
             self.router.retry_budget.credit_success();
             self.first_token = record.first_content.map(|first| start_offset + first);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::CandidateState;
-use super::next_step::{pick_first_available, untried_availability};
+use super::UntriedCandidates;
+use super::next_step::pick_first_available;
 use crate::route::Router;
 
 /// An attempt is slow after this long without content, or after a quarter of its first-token timeout.
@@ -27,18 +27,16 @@ impl Preconnector {
     /// Waits until the attempt is slow, then connects to the next candidate, at most once per host and call.
     pub(super) async fn preconnect_next(
         &mut self,
-        router: &Router,
-        candidates: &[CandidateState<'_>],
+        untried: UntriedCandidates<'_>,
         first_token: Duration,
         has_content: &AtomicBool,
     ) -> Infallible {
-        if candidates.iter().any(CandidateState::is_untried) {
+        if !untried.state.untried().is_empty() {
             sleep(SLOW_AFTER.min(first_token / 4)).await;
-            let availabilities = untried_availability(&router.health, candidates);
-            if let Some(index) = pick_first_available(&availabilities)
+            if let Some(index) = pick_first_available(&untried.availability())
                 && !has_content.load(Ordering::Relaxed)
             {
-                self.preconnect(router, candidates[index].target.base_url());
+                self.preconnect(untried.router, untried.candidates[index].target.base_url());
             }
         }
         pending().await

@@ -11,30 +11,39 @@ use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, Re
 use crate::provider::{Target, embed_texts};
 use crate::route::backoff::full_jitter_delay;
 use crate::route::limits::{AdmissionOutcome, AttemptSettlement};
-use crate::route::{RoutePolicy, Router, StopReason, reaction_to};
+use crate::route::{
+    BudgetWarning, CallEvent, CallOptions, Observer, RoutePolicy, Router, StopReason, reaction_to,
+};
+
+/// Timeout of an embedding call, unless another is set.
+const DEFAULT_EMBEDDING_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Router {
-    /// Embeds texts once limits and budget allow it. A temporary failure is retried once; a router that waits
-    /// for limits retries 429s without counting them. `limit` bounds all of this except the wait for limits
-    /// and budget before each exchange.
+    /// Embeds texts once limits and budget allow it. A temporary failure is retried once; with
+    /// `wait_for_limits`, 429s are retried without counting them. The timeout bounds all of this except the
+    /// wait for limits and budget before each exchange.
     ///
     /// The outer error means that nothing was sent.
     pub async fn embed(
         &self,
         target: &Target,
         request: &EmbeddingRequest,
-        limit: Duration,
+        options: &CallOptions,
+        observer: &mut dyn Observer,
     ) -> Result<Result<EmbeddingResponse, Failure>, StopReason> {
         // For limits and budget, embeddings count as a prompt without output.
         let equivalent =
             Request { max_output_tokens: Some(0), ..Request::from_prompt(request.texts.concat()) };
         let usage_of = |response: &EmbeddingResponse| (response.usage, usage_cost(target, &response.usage));
-        let (policy, deadline) = (RoutePolicy::default(), Instant::now() + limit);
+        let (policy, deadline) =
+            (RoutePolicy::default(), Instant::now() + options.timeout.unwrap_or(DEFAULT_EMBEDDING_TIMEOUT));
         let (mut attempts, mut counted, mut previous) = (0, 0, None::<Failure>);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let work = embed_texts(&*self.transport, target, request, left);
-            let failure = match self.run_metered(target, &equivalent, left, work, usage_of).await? {
+            let options = CallOptions { timeout: Some(left), ..options.clone() };
+            let run = self.run_metered(target, &equivalent, &options, observer, work, usage_of);
+            let failure = match run.await? {
                 Ok(response) => return Ok(Ok(response)),
                 Err(failure) => failure,
             };
@@ -46,7 +55,7 @@ impl Router {
             }
             let can_retry =
                 reaction_to(failure.class, &policy, false).can_retry && failure.should_retry != Some(false);
-            let is_uncounted = self.limiter.wait_for_limits && failure.class == FailureClass::RateLimited;
+            let is_uncounted = options.wait_for_limits && failure.class == FailureClass::RateLimited;
             counted += u32::from(!is_uncounted);
             let delay = {
                 let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,23 +70,25 @@ impl Router {
         }
     }
 
-    /// Runs work that uses a model once limits and budget allow it, waiting at most `max_wait` for limits.
-    /// The work's tokens and cost are estimated from `request` for admission; `usage_of` returns the actual ones.
+    /// Runs work that uses a model once limits and budget allow it, waiting for limits until the timeout. The
+    /// work's tokens and cost are estimated from `request` for admission; `usage_of` returns the actual ones.
     ///
     /// The outer error means that the work was not started.
-    pub async fn run_metered<T>(
+    async fn run_metered<T>(
         &self,
         target: &Target,
         request: &Request,
-        max_wait: Duration,
+        options: &CallOptions,
+        observer: &mut dyn Observer,
         work: impl Future<Output = Result<T, Failure>>,
         usage_of: impl FnOnce(&T) -> (Usage, Cost),
     ) -> Result<Result<T, Failure>, StopReason> {
-        let mut admission = self.limiter.try_admit(target, request, "").await;
+        let run_budget = options.run_budget.as_ref();
+        let max_wait = options.timeout.unwrap_or(DEFAULT_EMBEDDING_TIMEOUT);
+        let mut admission = self.limiter.try_admit(target, request, "", run_budget).await;
         if let AdmissionOutcome::AtLimit(..) = admission {
-            let admitted =
-                tokio::time::timeout(max_wait, self.limiter.admit_in_turn(target, request, "")).await;
-            admission = admitted.map_err(|_| StopReason::AtLimit)?;
+            let turn = self.limiter.admit_in_turn(target, request, "", run_budget);
+            admission = tokio::time::timeout(max_wait, turn).await.map_err(|_| StopReason::AtLimit)?;
         }
         let mut permit = match admission {
             AdmissionOutcome::Admitted(permit) => permit,
@@ -85,6 +96,12 @@ impl Router {
             AdmissionOutcome::BudgetExceeded(exceeded) => return Err(StopReason::BudgetExceeded(exceeded)),
             AdmissionOutcome::PriceUnknown => return Err(StopReason::NoCandidate),
         };
+        let mut report = |warning: Option<BudgetWarning>| {
+            if let Some(warning) = warning {
+                observer.on_event(&CallEvent::BudgetWarning(&warning));
+            }
+        };
+        report(permit.budget_warning());
         let result = permit.run(work).await;
         let is_rate_limited =
             result.as_ref().is_err_and(|failure| failure.class == FailureClass::RateLimited);
@@ -95,7 +112,8 @@ impl Router {
             }
             Err(_) => (None, Cost::ZERO),
         };
-        permit.settle(&AttemptSettlement { is_answered: result.is_ok(), is_rate_limited, usage, cost });
+        let settlement = AttemptSettlement { is_answered: result.is_ok(), is_rate_limited, usage, cost };
+        report(permit.settle(&settlement));
         Ok(result)
     }
 }
@@ -105,6 +123,7 @@ mod tests {
     use super::*;
     use crate::chat::EmbeddingPurpose;
     use crate::provider::scripted_transport::ScriptedReply;
+    use crate::route::SilentObserver;
     use crate::route::route_fixture::{RouteFixture, route, status_reply, status_reply_with};
 
     fn embeddings_reply() -> ScriptedReply {
@@ -116,7 +135,11 @@ mod tests {
     /// Whether the embeddings arrived, and the number of requests.
     async fn run_embed(replies: Vec<ScriptedReply>, limit: u64, wait_for_limits: bool) -> (bool, usize) {
         let fixture = RouteFixture::new([("a", replies)]);
-        let router = if wait_for_limits { fixture.router.wait_for_limits() } else { fixture.router };
+        let options = CallOptions {
+            timeout: Some(Duration::from_secs(limit)),
+            wait_for_limits,
+            ..CallOptions::default()
+        };
         let route = route(&["a"], RoutePolicy::default());
         let target = route.candidates[0].target.as_ref().unwrap();
         let request = EmbeddingRequest {
@@ -124,7 +147,7 @@ mod tests {
             purpose: EmbeddingPurpose::Similarity,
             dimensions: None,
         };
-        let result = router.embed(target, &request, Duration::from_secs(limit)).await.unwrap();
+        let result = fixture.router.embed(target, &request, &options, &mut SilentObserver).await.unwrap();
         (result.is_ok(), fixture.transport.hosts_called().len())
     }
 
@@ -142,7 +165,7 @@ mod tests {
         assert_eq!(
             run_embed(replies(), 60, true).await,
             (true, 3),
-            "a router that waits for limits retries 429s"
+            "with `wait_for_limits`, 429s are retried"
         );
         assert_eq!(run_embed(replies(), 60, false).await, (false, 2));
         assert_eq!(run_embed(replies(), 30, true).await, (false, 2), "stops at the time limit");

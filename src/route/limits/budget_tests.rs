@@ -10,7 +10,7 @@ use crate::catalog::{ModelFacts, NanoDollars, Pricing, TokenPrices};
 use crate::ledger::{Lease, Spend};
 use crate::provider::scripted_transport::ScriptedReply;
 use crate::route::route_fixture::{RouteFixture, route, seconds, text_reply};
-use crate::route::{CallOptions, Route, RoutePolicy, RoutingHints, SilentObserver, StopReason};
+use crate::route::{BudgetWarning, CallOptions, Route, RoutePolicy, SilentObserver, StopReason};
 
 /// The day on which the paused clock starts.
 const START_DAY: &str = "2023-11-14";
@@ -41,19 +41,9 @@ fn delayed_reply_with_usage(delay_secs: u64) -> ScriptedReply {
     }
 }
 
-/// A fixture with a daily budget, and its warnings.
-fn with_daily_budget(
-    fixture: RouteFixture,
-    limit: NanoDollars,
-    on_exceeded: OnExceeded,
-) -> (RouteFixture, Arc<Mutex<Vec<String>>>) {
-    let warnings = Arc::new(Mutex::new(Vec::new()));
-    let warning_fn: WarningFn = {
-        let warnings = Arc::clone(&warnings);
-        Arc::new(move |message: &str| warnings.lock().unwrap().push(message.to_owned()))
-    };
-    let router = fixture.router.with_daily_budget(Some(DailyBudget { limit, on_exceeded }), warning_fn);
-    (RouteFixture { router, ..fixture }, warnings)
+fn with_daily_budget(fixture: RouteFixture, limit: NanoDollars, on_exceeded: OnExceeded) -> RouteFixture {
+    let router = fixture.router.with_daily_budget(Some(DailyBudget { limit, on_exceeded }));
+    RouteFixture { router, ..fixture }
 }
 
 fn recorded_spend(fixture: &RouteFixture, simulated: bool) -> Spend {
@@ -62,7 +52,7 @@ fn recorded_spend(fixture: &RouteFixture, simulated: bool) -> Spend {
 
 #[tokio::test(start_paused = true)]
 async fn daily_budget_stops_calls_until_next_day() {
-    let (fixture, warnings) = with_daily_budget(
+    let fixture = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         500_000,
         OnExceeded::Stop,
@@ -88,7 +78,7 @@ async fn daily_budget_stops_calls_until_next_day() {
     tokio::time::advance(seconds(2 * 3600)).await;
     assert!(fixture.call(&route).await.outcome.is_ok());
     assert_eq!(ledger(&fixture).read(|rows| rows.spend("2023-11-15", false)).nano_dollars, 2000);
-    assert!(warnings.lock().unwrap().is_empty());
+    assert!(fixture.budget_warnings.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +88,7 @@ async fn processes_reserve_daily_budget_in_turn() {
     let fixtures = [(); 3].map(|()| {
         let fixture =
             without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply_with_usage()])]));
-        with_daily_budget(fixture, 500_000, OnExceeded::Stop).0
+        with_daily_budget(fixture, 500_000, OnExceeded::Stop)
     });
     let records = join_all(fixtures.iter().map(|fixture| fixture.call(&route))).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()), "the actual costs are low");
@@ -111,7 +101,7 @@ async fn processes_reserve_daily_budget_in_turn() {
 #[tokio::test(start_paused = true)]
 async fn free_candidate_fits_any_budget() {
     let hosts = [("a", vec![text_reply("a")]), ("b", vec![text_reply("b")])];
-    let (fixture, _) = with_daily_budget(RouteFixture::new(hosts), 100, OnExceeded::Stop);
+    let fixture = with_daily_budget(RouteFixture::new(hosts), 100, OnExceeded::Stop);
     let record = fixture.call(&priced_route(&[("a", Some(1000)), ("b", Some(0))])).await;
     assert_eq!(fixture.transport.hosts_called(), ["b"]);
     assert_eq!(record.skipped[0].1.code(), "over_budget");
@@ -119,20 +109,21 @@ async fn free_candidate_fits_any_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn on_exceeded_warn_warns_once() {
-    let (fixture, warnings) = with_daily_budget(
+    let fixture = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         100,
         OnExceeded::Warn,
     );
     let records = run_calls(&fixture, &priced_route(&[("a", Some(1000))]), 3).await;
     assert!(records.iter().all(|record| record.outcome.is_ok()));
-    assert_eq!(warnings.lock().unwrap().len(), 1, "{warnings:?}");
+    let warnings = fixture.budget_warnings.lock().unwrap().clone();
+    assert!(matches!(warnings.as_slice(), [BudgetWarning::Exceeded(_)]), "{warnings:?}");
     assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 6000, unpriced_calls: 0 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_price_is_counted_as_unknown_spend() {
-    let (fixture, warnings) = with_daily_budget(
+    let fixture = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         1000,
         OnExceeded::Stop,
@@ -140,8 +131,9 @@ async fn unknown_price_is_counted_as_unknown_spend() {
     let route = priced_route(&[("a", None)]);
     run_calls(&fixture, &route, 3).await;
     assert_eq!(recorded_spend(&fixture, false), Spend { nano_dollars: 0, unpriced_calls: 3 });
-    let warnings = warnings.lock().unwrap().clone();
-    assert!(warnings.len() == 1 && warnings[0].contains("unknown price"), "{warnings:?}");
+    let warnings = fixture.budget_warnings.lock().unwrap().clone();
+    let model = route.candidates[0].model_ref.clone();
+    assert_eq!(warnings, [BudgetWarning::PriceUnknown(model)]);
     // With an exhausted budget, a call with an unknown price is not made.
     ledger(&fixture)
         .enqueue(|rows| rows.add_spend(START_DAY, false, Spend { nano_dollars: 1000, unpriced_calls: 0 }));
@@ -151,7 +143,7 @@ async fn unknown_price_is_counted_as_unknown_spend() {
 
 #[tokio::test(start_paused = true)]
 async fn simulated_spend_is_tracked_separately() {
-    let (fixture, _) = with_daily_budget(
+    let fixture = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         500_000,
         OnExceeded::Stop,
@@ -172,9 +164,9 @@ async fn simulated_spend_is_tracked_separately() {
 
 #[tokio::test(start_paused = true)]
 async fn run_budget_caps_total_cost() {
-    let with_budget = |fixture: RouteFixture, limit| RouteFixture {
-        router: fixture.router.with_run_budget(Some(RunBudget::new(limit))),
-        ..fixture
+    let with_budget = |mut fixture: RouteFixture, limit| {
+        fixture.options.run_budget = Some(RunBudget::new(limit));
+        fixture
     };
     let route = priced_route(&[("a", Some(1000))]);
     let fixture = with_limit_waiting(without_streaming(with_budget(
@@ -205,7 +197,7 @@ async fn run_budget_caps_total_cost() {
 
 #[tokio::test(start_paused = true)]
 async fn canceled_call_spends_its_reservation() {
-    let (fixture, _) =
+    let fixture =
         with_daily_budget(RouteFixture::new([("a", vec![slow_reply(20)])]), 1_000_000, OnExceeded::Stop);
     let route = priced_route(&[("a", Some(1000))]);
     assert!(tokio::time::timeout(seconds(5), fixture.call(&route)).await.is_err());
@@ -217,7 +209,7 @@ async fn canceled_call_spends_its_reservation() {
 
 #[tokio::test(start_paused = true)]
 async fn expired_reservation_counts_as_spent() {
-    let (fixture, _) = with_daily_budget(
+    let fixture = with_daily_budget(
         without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])])),
         1_000_000,
         OnExceeded::Stop,
@@ -250,8 +242,8 @@ async fn late_completion_corrects_expired_reservation() {
     let route = priced_route(&[("a", Some(1000))]);
     let reply = delayed_reply_with_usage(70);
     let suspended = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply])]));
-    let (suspended, _) = with_daily_budget(suspended, 1_000_000, OnExceeded::Stop);
-    let (other, _) = with_daily_budget(
+    let suspended = with_daily_budget(suspended, 1_000_000, OnExceeded::Stop);
+    let other = with_daily_budget(
         without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![reply_with_usage()])])),
         1_000_000,
         OnExceeded::Stop,
@@ -280,19 +272,18 @@ async fn late_completion_corrects_expired_reservation() {
 #[tokio::test(start_paused = true)]
 async fn small_call_waits_behind_larger_reservation() {
     let fixture = without_streaming(RouteFixture::new([("a", vec![reply_with_usage()])]));
-    let router = &fixture.router.with_run_budget(Some(RunBudget::new(410_000))).wait_for_limits();
+    let options = &CallOptions {
+        run_budget: Some(RunBudget::new(410_000)),
+        wait_for_limits: true,
+        ..fixture.options.clone()
+    };
+    let router = &fixture.router;
     let route = &priced_route(&[("a", Some(1000))]);
     let call = |max_tokens: Option<u64>, after: u64| async move {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let request = Request { max_output_tokens: max_tokens, ..Request::from_prompt("hi") };
-        let options = CallOptions {
-            id: "x".into(),
-            requested_model: "t".into(),
-            stream: false,
-            timeout: None,
-            hints: RoutingHints::default(),
-        };
-        assert!(router.call(route, &request, &options, &mut SilentObserver).await.outcome.is_ok());
+        let plan = router.plan(route, &request, options);
+        assert!(router.run(plan, &mut SilentObserver).await.outcome.is_ok());
         tokio::time::Instant::now()
     };
     // The second call waits for the first. The third would fit beside the first, but waits its turn.

@@ -30,8 +30,8 @@ use tokio::sync::Notify;
 use super::{Clock, DailyBudget, HealthStore, OnExceeded, SkipReason, Unavailable};
 use crate::catalog::NanoDollars;
 use crate::chat::Request;
-use crate::ledger::{Ledger, LedgerTables, SqlResult};
-use crate::provider::Target;
+use crate::ledger::{HealthKey, Ledger, LedgerTables, SqlResult};
+use crate::provider::{ModelRef, Target};
 pub(crate) use admission_decision::CapacityLimit;
 use admission_decision::{AdmissionDecision, AdmissionGrant, decide_admission, decide_and_acquire};
 use admission_request::AdmissionRequest;
@@ -41,16 +41,19 @@ use queue::{ModelQueues, QueueTicket};
 pub(super) use retry_budget::RetryBudget;
 pub(crate) use run_budget::{BudgetExceeded, RunBudget};
 
-/// Receives each kind of budget warning once.
-pub(crate) type WarningFn = Arc<dyn Fn(&str) + Send + Sync>;
+/// The daily budget does not stop a call, although it should be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BudgetWarning {
+    /// The budget is exceeded, but the call is made because of `on_exceeded: warn`.
+    Exceeded(BudgetExceeded),
+    /// Calls to this model do not count, because its price is unknown.
+    PriceUnknown(ModelRef),
+}
 
 /// Admits calls. One limiter serves all calls of a process.
 pub(super) struct Limiter {
     state: Arc<LimiterState>,
     pub(super) daily_budget: Option<DailyBudget>,
-    pub(super) run_budget: Option<RunBudget>,
-    /// Whether calls wait for limits without a time limit.
-    pub(super) wait_for_limits: bool,
     rng: Arc<Mutex<fastrand::Rng>>,
 }
 
@@ -63,7 +66,6 @@ struct LimiterState {
     /// Notified whenever a call of this process releases capacity.
     capacity_freed: Notify,
     queues: ModelQueues,
-    warning_fn: Mutex<Option<WarningFn>>,
     /// In a drill, calls obey the shared limits but do not change rate limits or spending.
     is_drill: bool,
     has_warned_budget: AtomicBool,
@@ -87,16 +89,11 @@ impl Limiter {
             in_flight: Mutex::default(),
             capacity_freed: Notify::new(),
             queues: ModelQueues::default(),
-            warning_fn: Mutex::default(),
             is_drill,
             has_warned_budget: AtomicBool::new(false),
             has_warned_price: AtomicBool::new(false),
         };
-        Self { state: Arc::new(state), daily_budget: None, run_budget: None, wait_for_limits: false, rng }
-    }
-
-    pub(super) fn set_warning_fn(&self, warning_fn: WarningFn) {
-        *lock(&self.state.warning_fn) = Some(warning_fn);
+        Self { state: Arc::new(state), daily_budget: None, rng }
     }
 
     /// Admits a call if it can start immediately and no other call is queued.
@@ -105,18 +102,19 @@ impl Limiter {
         target: &Target,
         request: &Request,
         stats_key: &str,
+        run_budget: Option<&RunBudget>,
     ) -> AdmissionOutcome {
-        let mut admission = self.admission_request(target, request, stats_key);
+        let mut admission = self.admission_request(target, request, stats_key, run_budget);
         let seen = self.peek(&mut admission);
         let is_limited =
-            self.run_budget.is_some() || !matches!(&seen, AdmissionDecision::Admit(grant) if grant.is_free());
+            run_budget.is_some() || !matches!(&seen, AdmissionDecision::Admit(grant) if grant.is_free());
         if is_limited && self.state.queues.has_waiters(&admission.model_scope) {
             return AdmissionOutcome::AtLimit(CapacityLimit::QueueOccupied, self.state.now());
         }
         if is_limited {
             admission.lease_holder = self.new_lease_holder();
         }
-        self.try_acquire(&admission, Some(seen)).await
+        self.try_acquire(&admission, Some(seen), run_budget).await
     }
 
     /// Admits a call in its turn. Only the first call in a model's queue checks the ledger.
@@ -125,8 +123,9 @@ impl Limiter {
         target: &Target,
         request: &Request,
         stats_key: &str,
+        run_budget: Option<&RunBudget>,
     ) -> AdmissionOutcome {
-        let mut admission = self.admission_request(target, request, stats_key);
+        let mut admission = self.admission_request(target, request, stats_key, run_budget);
         let queue = self.state.queues.queue_for(&admission.model_scope);
         let _turn = queue.lock().await;
         (admission.lease_holder, admission.queued_since) = (self.new_lease_holder(), self.state.now());
@@ -139,7 +138,7 @@ impl Limiter {
             // From here on, no release is missed.
             freed.as_mut().enable();
             let seen = (!must_write).then(|| self.peek(&mut admission));
-            let (limit, until) = match self.try_acquire(&admission, seen).await {
+            let (limit, until) = match self.try_acquire(&admission, seen, run_budget).await {
                 AdmissionOutcome::AtLimit(limit, until) => (limit, until),
                 other => return other,
             };
@@ -164,9 +163,10 @@ impl Limiter {
         target: &Target,
         request: &Request,
         stats_key: &str,
+        run_budget: Option<&RunBudget>,
     ) -> Option<SkipReason> {
-        let mut admission = self.admission_request(target, request, stats_key);
-        match (&self.run_budget, admission.expected_cost) {
+        let mut admission = self.admission_request(target, request, stats_key, run_budget);
+        match (run_budget, admission.expected_cost) {
             (Some(_), None) => return Some(SkipReason::PriceUnknownForBudget),
             (Some(run_budget), Some(cost)) => {
                 if let Err(Some(exceeded)) = run_budget.reserve(cost, admission.is_simulated) {
@@ -185,9 +185,15 @@ impl Limiter {
         }
     }
 
-    fn admission_request(&self, target: &Target, request: &Request, stats_key: &str) -> AdmissionRequest {
+    fn admission_request(
+        &self,
+        target: &Target,
+        request: &Request,
+        stats_key: &str,
+        run_budget: Option<&RunBudget>,
+    ) -> AdmissionRequest {
         let stats = || self.state.ledger.read(|rows| rows.route_stats(stats_key));
-        AdmissionRequest::new(target, request, self.daily_budget, self.run_budget.is_some(), stats)
+        AdmissionRequest::new(target, request, self.daily_budget, run_budget.is_some(), stats)
     }
 
     fn new_lease_holder(&self) -> String {
@@ -199,9 +205,10 @@ impl Limiter {
         &self,
         admission: &AdmissionRequest,
         seen: Option<AdmissionDecision>,
+        run_budget: Option<&RunBudget>,
     ) -> AdmissionOutcome {
         let state = &self.state;
-        let reservation = match (&self.run_budget, &admission.expected_cost) {
+        let reservation = match (run_budget, &admission.expected_cost) {
             (None, _) => None,
             (Some(_), None) => return AdmissionOutcome::PriceUnknown,
             (Some(run_budget), Some(cost)) => match run_budget.reserve(*cost, admission.is_simulated) {
@@ -231,12 +238,6 @@ impl Limiter {
         permit.set_grant(AdmissionGrant::default());
         match decision {
             AdmissionDecision::Admit(grant) => {
-                if let Some(exceeded) = grant.budget_warning {
-                    state.notify_once(
-                        &state.has_warned_budget,
-                        &format!("{exceeded}; calling anyway (`on_exceeded: warn`)"),
-                    );
-                }
                 permit.set_grant(grant);
                 permit.mark_in_flight();
                 AdmissionOutcome::Admitted(permit)
@@ -256,12 +257,18 @@ impl LimiterState {
         lock(&self.in_flight).get(provider).copied().unwrap_or(0)
     }
 
-    fn notify_once(&self, has_warned: &AtomicBool, message: &str) {
-        if !has_warned.swap(true, Ordering::Relaxed)
-            && let Some(warning_fn) = &*lock(&self.warning_fn)
-        {
-            warning_fn(message);
-        }
+    /// The warning about an exceeded budget, the first time.
+    fn first_budget_warning(&self, grant: AdmissionGrant) -> Option<BudgetWarning> {
+        let exceeded = grant.budget_warning?;
+        let is_first = !self.has_warned_budget.swap(true, Ordering::Relaxed);
+        is_first.then_some(BudgetWarning::Exceeded(exceeded))
+    }
+
+    /// The warning about a model without a price, the first time.
+    fn first_price_warning(&self, key: &HealthKey) -> Option<BudgetWarning> {
+        let is_first = !self.has_warned_price.swap(true, Ordering::Relaxed);
+        let model = ModelRef { provider: key.provider.clone(), model: key.model.clone() };
+        is_first.then_some(BudgetWarning::PriceUnknown(model))
     }
 }
 

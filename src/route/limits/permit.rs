@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::admission_decision::{AdmissionGrant, lease_scopes};
 use super::admission_request::AdmissionRequest;
 use super::run_budget::Reservation;
-use super::{LimiterState, aimd, expired_leases, lock, utc_day};
+use super::{BudgetWarning, LimiterState, aimd, expired_leases, lock, utc_day};
 use crate::catalog::Cost;
 use crate::chat::Usage;
 use crate::ledger::{RateBucket, Spend};
@@ -103,8 +103,14 @@ impl Permit {
         });
     }
 
-    /// Records how the attempt ended, its usage, and its cost.
-    pub(in crate::route) fn settle(mut self, settlement: &AttemptSettlement) {
+    /// The warning that admission caused, if the user has not seen it yet.
+    pub(in crate::route) fn budget_warning(&self) -> Option<BudgetWarning> {
+        self.limiter.first_budget_warning(self.grant)
+    }
+
+    /// Records how the attempt ended, its usage, and its cost. Returns a warning that the user has not seen
+    /// yet.
+    pub(in crate::route) fn settle(mut self, settlement: &AttemptSettlement) -> Option<BudgetWarning> {
         self.has_unsettled_cost = false;
         let in_flight = self.limiter.in_flight(&self.request.provider_scope);
         let (started_at, now, scope) =
@@ -122,7 +128,10 @@ impl Permit {
             self.correct_rate_bucket(settlement.usage.as_ref(), settlement.is_answered);
         }
         match settlement.cost.nano_dollars {
-            Some(nano) => self.charge(nano),
+            Some(nano) => {
+                self.charge(nano);
+                None
+            }
             None => self.record_unknown_cost(),
         }
     }
@@ -151,16 +160,10 @@ impl Permit {
         }
     }
 
-    fn record_unknown_cost(&self) {
+    fn record_unknown_cost(&self) -> Option<BudgetWarning> {
         self.record_spend(Spend { nano_dollars: 0, unpriced_calls: 1 });
-        if self.request.daily_budget.is_some() {
-            let key = &self.request.health_key;
-            let message = format!(
-                "calls to {}/{} do not count toward the budget: unknown price; set it under `models:` in routes.yaml",
-                key.provider, key.model
-            );
-            self.limiter.notify_once(&self.limiter.has_warned_price, &message);
-        }
+        self.request.daily_budget?;
+        self.limiter.first_price_warning(&self.request.health_key)
     }
 
     fn record_spend(&self, spend: Spend) {

@@ -45,7 +45,8 @@ async fn dropped_permit_returns_requests_per_minute() {
     let fixture = RouteFixture::new([("a", vec![slow_reply(1)])]);
     let target = route.candidates[0].target.as_ref().unwrap();
     let request = Request::from_prompt("hi");
-    let AdmissionOutcome::Admitted(permit) = fixture.router.limiter.try_admit(target, &request, "").await
+    let AdmissionOutcome::Admitted(permit) =
+        fixture.router.limiter.try_admit(target, &request, "", None).await
     else {
         panic!()
     };

@@ -12,8 +12,8 @@ use crate::ledger::{HealthKey, Lease, RateBucket};
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{Provider, ProviderLimits};
 use crate::route::route_fixture::{
-    RouteFixture, content_chunk, failure_classes, finish_chunk, route, seconds, status_reply,
-    status_reply_with, text_reply,
+    RecordingObserver, RouteFixture, content_chunk, failure_classes, finish_chunk, route, seconds,
+    status_reply, status_reply_with, text_reply,
 };
 use crate::route::{CallRecord, RetryPolicy, Route, RoutePolicy, StopReason};
 
@@ -57,12 +57,12 @@ pub(super) fn concurrency_limit(n: u32) -> ProviderLimits {
 }
 
 pub(super) fn with_limit_waiting(mut fixture: RouteFixture) -> RouteFixture {
-    fixture.router = fixture.router.wait_for_limits();
+    fixture.options.wait_for_limits = true;
     fixture
 }
 
 pub(super) fn without_streaming(mut fixture: RouteFixture) -> RouteFixture {
-    fixture.stream = false;
+    fixture.options.stream = false;
     fixture
 }
 
@@ -213,17 +213,13 @@ async fn limit_wait_is_capped_at_half_deadline() {
     let shared = Arc::new(Ledger::in_memory());
     let fixture = RouteFixture::with_shared_ledger(&shared, [("a", vec![text_reply("a")])]);
     let busy = without_streaming(RouteFixture::with_shared_ledger(&shared, [("a", vec![slow_reply(100)])]));
-    let mut observer = crate::route::route_fixture::RecordingObserver {
-        shows_stream: false,
-        text: String::new(),
-        notices: vec![],
-    };
+    let mut observer = RecordingObserver::default();
     let route = route_with_limits(&["a"], concurrency_limit(1));
     let (_, record) = tokio::join!(busy.call(&route), fixture.call_with_observer(&route, &mut observer));
     assert!(request_seconds(&fixture).is_empty());
     assert_eq!(record.outcome.unwrap_err().reason, StopReason::AtLimit);
     assert_eq!(record.latency.as_secs(), 60);
-    assert_eq!(observer.notices, ["waiting for a/m: at its concurrency limit (1 call)"]);
+    assert_eq!(observer.events, ["waiting_for_limit a/m"]);
     assert_eq!(record.skipped[0].1.code(), "limited");
 }
 
@@ -439,7 +435,7 @@ async fn requeued_call_ends_at_timeout() {
     let rate_limited = || status_reply_with(429, vec![("retry-after", "20".into())], "{}");
     let ends = async |timeout: Option<u64>| {
         let mut fixture = with_limit_waiting(RouteFixture::new([("a", vec![rate_limited()])]));
-        fixture.timeout = timeout.map(seconds);
+        fixture.options.timeout = timeout.map(seconds);
         let start = tokio::time::Instant::now();
         let record = fixture.call(&route(&["a"], RoutePolicy::default())).await;
         let why = record.outcome.as_ref().unwrap_err().reason;

@@ -1,0 +1,54 @@
+//! Events of a call, in words.
+
+use crate::eval::RunEvent;
+use crate::route::{BudgetWarning, CallEvent};
+
+/// The message for an event that the user should see; `None` for a piece of the answer.
+pub(crate) fn describe_call_event(event: &CallEvent<'_>) -> Option<String> {
+    Some(match event {
+        CallEvent::Stream(_) => return None,
+        CallEvent::AttemptFailed { model, failure } => format!("{model}: {failure}"),
+        CallEvent::LastResort { model, skip, wait } => {
+            let when = match wait.is_zero() {
+                true => "now".to_owned(),
+                false => format!("in {:.1} s", wait.as_secs_f64()),
+            };
+            format!("{model}: {skip}; trying it {when} because no alternative is ready")
+        }
+        CallEvent::Skipped { model, skip } => format!("skipping {model}: {skip}"),
+        CallEvent::RequestAdjusted { model, adjustment } => format!("{model}: {adjustment}"),
+        CallEvent::WaitingForLimit { model, full } => format!("waiting for {model}: {full}"),
+        CallEvent::AnswerRestarted { model } => {
+            format!("the stream from {model} broke; restarting the answer")
+        }
+        CallEvent::BreakerOpened(opened) => {
+            let seconds = opened.duration.as_secs_f64();
+            format!(
+                "circuit breaker for {} opened ({}); skipping it for {seconds:.0} s",
+                opened.model, opened.class
+            )
+        }
+        CallEvent::BudgetWarning(BudgetWarning::Exceeded(exceeded)) => {
+            format!("{exceeded}; calling anyway (`on_exceeded: warn`)")
+        }
+        CallEvent::BudgetWarning(BudgetWarning::PriceUnknown(model)) => format!(
+            "calls to {model} do not count toward the budget: unknown price; set it under `models:` in routes.yaml"
+        ),
+    })
+}
+
+/// The message for an event of a run that the user should see; `None` if it concerns only one case.
+pub(crate) fn describe_run_event(event: &RunEvent<'_>) -> Option<String> {
+    match event {
+        RunEvent::Call(event @ (CallEvent::BreakerOpened(_) | CallEvent::BudgetWarning(_))) => {
+            describe_call_event(event)
+        }
+        RunEvent::Call(_) | RunEvent::Result { .. } => None,
+        RunEvent::RateLimited { model, failure } => {
+            Some(format!("{model} is rate limited ({failure}); queuing its cases and reducing concurrency"))
+        }
+        RunEvent::CasesLost { subject } => Some(format!(
+            "{subject}: cannot read some cases back from the temporary folder, so they have no result; use --resume to run them"
+        )),
+    }
+}
