@@ -231,7 +231,7 @@ fn run_bare_client(url: &str, cases: usize) -> BareClientRun {
 }
 
 async fn capture_request(url: &str) -> OutgoingRequest {
-    let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|row| row.name == "openai").unwrap();
     let provider =
         Provider { base_url: format!("{url}/v1"), base_url_variable: None, auth: AuthScheme::None, ..row };
     let model_ref = ModelRef { provider: "openai".into(), model: "good".into() };

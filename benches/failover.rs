@@ -75,7 +75,7 @@ const PROVIDER_NAMES: [&str; 2] = ["first", "second"];
 
 /// A route with one candidate per server URL.
 fn route(urls: &[&str]) -> Route {
-    let row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|row| row.name == "openai").unwrap();
     let candidates = urls.iter().zip(PROVIDER_NAMES).map(|(url, name)| {
         let (name, base_url) = (name.to_owned(), format!("{url}/v1"));
         let model_ref = ModelRef { provider: name.clone(), model: "good".into() };

@@ -95,6 +95,7 @@ pub fn cost_at_list_price(usage: &Usage, pricing: &Pricing) -> Option<NanoDollar
     let (input, output) = usage.billed_tokens.or(reported)?;
     let price = pricing.for_input_tokens(input);
     // Cached, written, and reasoning tokens are parts of the reported counts, not of separately billed ones.
+    // Providers omit a part that they do not count; its tokens then have the price of the rest.
     let part = |tokens: Option<u64>| tokens.filter(|_| usage.billed_tokens.is_none()).unwrap_or(0);
     let cached = part(usage.cached_input_tokens);
     let long = part(usage.cache_write_1h_tokens);

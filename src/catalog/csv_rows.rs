@@ -1,6 +1,8 @@
 //! Rows of the catalog: one line per model, without commas or quotes in fields, so that one row can be found
 //! without parsing the rest.
 
+use jiff::civil::Date;
+
 use super::decimal::format_usd_exact;
 use super::model_facts::{parameter_name, parse_parameter};
 use super::{Capabilities, ModelFacts, ModelMode, Pricing, ReasoningControl, TokenPrices, parse_usd};
@@ -36,7 +38,29 @@ pub(super) fn find_model(text: &str, provider: &str, model: &str) -> Option<Mode
         let rest = line.strip_prefix(provider).and_then(|rest| rest.strip_prefix(','));
         rest.and_then(|rest| rest.strip_prefix(model)).is_some_and(|rest| rest.starts_with(','))
     };
-    data_lines(text).find(is_row).and_then(|line| parse_row(line).ok())
+    data_lines(text).find(is_row).and_then(parse_checked_row)
+}
+
+pub(super) fn all_models(text: &str) -> impl Iterator<Item = ModelFacts> {
+    data_lines(text).filter_map(parse_checked_row)
+}
+
+/// Checks every row.
+///
+/// # Errors
+/// A message that names the first invalid line and its column.
+pub(super) fn check_rows(text: &str) -> Result<(), String> {
+    let header_lines = text.lines().count() - data_lines(text).count();
+    for (index, line) in data_lines(text).enumerate() {
+        parse_row(line).map_err(|why| format!("line {}: {why}", header_lines + index + 1))?;
+    }
+    Ok(())
+}
+
+/// A row that [`check_rows`] has accepted: when a fetched catalog is loaded, and in a test for the built-in
+/// one. An invalid row would otherwise read as an unknown model.
+fn parse_checked_row(line: &str) -> Option<ModelFacts> {
+    parse_row(line).ok()
 }
 
 /// Parses a row.
@@ -102,7 +126,7 @@ pub(super) fn format_row(facts: &ModelFacts) -> String {
         efforts.join(" "),
         facts.capabilities.to_csv_field(),
         facts.reasoning_control.map(ReasoningControl::name).unwrap_or_default().to_owned(),
-        facts.retirement_date.clone().unwrap_or_default(),
+        facts.retirement_date.map(|date| date.to_string()).unwrap_or_default(),
         tiers.collect::<Vec<_>>().join(";"),
     ]
     .join(",")
@@ -174,13 +198,12 @@ fn parse_choice<T: Copy, const N: usize>(
     found.map(Some).ok_or_else(|| format!("unknown value `{text}` in column {column}"))
 }
 
-fn parse_date(text: &str) -> Result<Option<String>, String> {
+fn parse_date(text: &str) -> Result<Option<Date>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     let invalid = |_| format!("invalid date `{text}` in column deprecated");
-    text.parse::<jiff::civil::Date>().map_err(invalid)?;
-    Ok(Some(text.to_owned()))
+    text.parse().map(Some).map_err(invalid)
 }
 
 #[cfg(test)]
@@ -191,6 +214,7 @@ mod tests {
     #[test]
     fn shipped_rows_round_trip() {
         assert_eq!(BUILT_IN_CSV.lines().next(), Some(COLUMNS.join(",").as_str()));
+        check_rows(BUILT_IN_CSV).unwrap();
         let mut seen = std::collections::HashSet::new();
         for line in data_lines(BUILT_IN_CSV) {
             let facts = parse_row(line).unwrap_or_else(|why| panic!("{line}: {why}"));

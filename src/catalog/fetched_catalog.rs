@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::ModelFacts;
 use super::csv_rows::{self, COLUMNS};
-use super::{BUILT_IN_DATE, ModelFacts};
 
 const FILE_HEADER_PREFIX: &str = "# slalom catalogue ";
 
@@ -30,10 +30,10 @@ impl FetchedCatalog {
         Self { date, text: text.into() }
     }
 
-    /// Parses the header of a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// A message if the header is invalid. Rows are not checked yet.
+    /// A message if the header or a row is invalid.
     pub fn parse(text: String) -> Result<Self, String> {
         let mut lines = text.lines();
         let date = lines.next().and_then(|line| line.strip_prefix(FILE_HEADER_PREFIX)?.trim().parse().ok());
@@ -41,6 +41,7 @@ impl FetchedCatalog {
         if lines.next() != Some(COLUMNS.join(",").as_str()) {
             return Err("the second line must list the columns of this version".to_owned());
         }
+        csv_rows::check_rows(&text)?;
         Ok(Self { date, text: text.into() })
     }
 
@@ -57,7 +58,7 @@ impl FetchedCatalog {
     }
 
     pub fn all(&self) -> impl Iterator<Item = ModelFacts> {
-        csv_rows::data_lines(&self.text).filter_map(|line| csv_rows::parse_row(line).ok())
+        csv_rows::all_models(&self.text)
     }
 }
 
@@ -65,11 +66,6 @@ impl FetchedCatalog {
 pub(crate) fn stale_age_days(date: Date, today: Date) -> Option<i32> {
     let days = today.since(date).ok()?.get_days();
     (days > STALE_AFTER_DAYS).then_some(days)
-}
-
-pub(crate) fn built_in_date() -> Date {
-    // A test parses the constant.
-    BUILT_IN_DATE.parse().unwrap_or_default()
 }
 
 /// The state of a model relative to its retirement date.
@@ -85,9 +81,7 @@ const RETIRING_SOON_DAYS: i32 = 30;
 
 impl ModelFacts {
     pub fn lifecycle_on(&self, today: Date) -> Lifecycle {
-        let Some(end) = self.retirement_date.as_deref().and_then(|date| date.parse::<Date>().ok()) else {
-            return Lifecycle::Active;
-        };
+        let Some(end) = self.retirement_date else { return Lifecycle::Active };
         match end.since(today).map_or(i32::MAX, |span| span.get_days()) {
             days if days <= 0 => Lifecycle::Retired,
             days if days <= RETIRING_SOON_DAYS => Lifecycle::RetiringSoon,
@@ -103,11 +97,10 @@ mod tests {
 
     #[test]
     fn date_cases() {
-        assert_eq!(built_in_date().to_string(), BUILT_IN_DATE);
         assert_eq!(stale_age_days(date(2026, 1, 1), date(2026, 4, 1)), None);
         assert_eq!(stale_age_days(date(2026, 1, 1), date(2026, 4, 2)), Some(91));
         assert_eq!(stale_age_days(date(2027, 1, 1), date(2026, 4, 2)), None);
-        let model = ModelFacts { retirement_date: Some("2026-11-30".into()), ..ModelFacts::default() };
+        let model = ModelFacts { retirement_date: Some(date(2026, 11, 30)), ..ModelFacts::default() };
         for (today, expected) in [
             (date(2026, 10, 30), Lifecycle::Active),
             (date(2026, 10, 31), Lifecycle::RetiringSoon),
@@ -135,5 +128,7 @@ mod tests {
                 .unwrap_err()
                 .contains("columns")
         );
+        let invalid = format!("{}broken,row\n", updated.text());
+        assert!(FetchedCatalog::parse(invalid).unwrap_err().starts_with("line 4: 2 fields"));
     }
 }

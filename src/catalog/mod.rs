@@ -15,10 +15,12 @@ mod token_estimate;
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::civil::Date;
+
 pub use cost::cost_at_list_price;
 pub(crate) use cost::{Cost, CostSource, format_usd_rounded};
 pub(crate) use decimal::{format_usd_exact, parse_usd};
-pub(crate) use fetched_catalog::{FetchedCatalog, Lifecycle, built_in_date, stale_age_days};
+pub(crate) use fetched_catalog::{FetchedCatalog, Lifecycle, stale_age_days};
 pub(crate) use import::{CatalogChange, diff_catalog, import_catalog};
 pub use model_facts::Capability;
 pub(crate) use model_facts::{
@@ -29,7 +31,7 @@ pub(crate) use price::{NanoDollars, Pricing, TokenPrices};
 pub(crate) use token_estimate::{estimate_input_tokens, estimate_tokens, estimate_usage, max_input_tokens};
 
 /// The date of the built-in rows.
-pub const BUILT_IN_DATE: &str = "2026-11-21";
+pub const BUILT_IN_DATE: Date = jiff::civil::date(2026, 11, 21);
 
 /// Parsed on lookup only.
 const BUILT_IN_CSV: &str = include_str!("models.csv");
@@ -69,7 +71,7 @@ impl Catalog {
     }
 
     fn is_fetched_newer(&self) -> bool {
-        self.fetched.as_ref().is_some_and(|rows| rows.date() >= built_in_date())
+        self.fetched.as_ref().is_some_and(|rows| rows.date() >= BUILT_IN_DATE)
     }
 
     /// All known models without duplicates, in order of precedence.
@@ -77,8 +79,7 @@ impl Catalog {
         let mut own: Vec<ModelFacts> = self.overrides.values().cloned().collect();
         own.sort_by(|a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         let fetched: Vec<ModelFacts> = self.fetched.iter().flat_map(FetchedCatalog::all).collect();
-        let shipped: Vec<ModelFacts> =
-            csv_rows::data_lines(BUILT_IN_CSV).filter_map(|line| csv_rows::parse_row(line).ok()).collect();
+        let shipped: Vec<ModelFacts> = csv_rows::all_models(BUILT_IN_CSV).collect();
         let [first, second] = if self.is_fetched_newer() { [fetched, shipped] } else { [shipped, fetched] };
         let mut seen = HashSet::new();
         own.into_iter()
@@ -123,8 +124,8 @@ impl Catalog {
     }
 
     /// The date of the newest rows.
-    pub fn as_of(&self) -> jiff::civil::Date {
-        self.fetched.as_ref().map_or_else(built_in_date, FetchedCatalog::date).max(built_in_date())
+    pub fn as_of(&self) -> Date {
+        self.fetched.as_ref().map_or(BUILT_IN_DATE, FetchedCatalog::date).max(BUILT_IN_DATE)
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
         let date = jiff::civil::date(2027, 1, 2);
         let catalog = Catalog::new(Some(FetchedCatalog::new(date, &[window(5)])));
         assert_eq!(catalog.find("openai", "gpt-4.1").unwrap().context_tokens, Some(5));
-        assert_eq!((catalog.as_of(), Catalog::default().as_of()), (date, built_in_date()));
+        assert_eq!((catalog.as_of(), Catalog::default().as_of()), (date, BUILT_IN_DATE));
         let count = catalog.all().iter().filter(|f| f.model == "gpt-4.1" && f.provider == "openai").count();
         assert_eq!((count, catalog.all().len()), (1, Catalog::default().all().len()));
         let old = Catalog::new(Some(FetchedCatalog::new(jiff::civil::date(2026, 1, 2), &[window(5)])));
@@ -174,7 +175,7 @@ mod tests {
             Some(5),
             "older than the built-in rows"
         );
-        assert_eq!(old.as_of(), built_in_date());
+        assert_eq!(old.as_of(), BUILT_IN_DATE);
         let own = catalog.with_overrides(vec![window(6)]);
         assert_eq!(own.find("openai", "gpt-4.1").unwrap().context_tokens, Some(6));
     }

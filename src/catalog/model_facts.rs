@@ -1,5 +1,7 @@
 //! Facts about one model.
 
+use jiff::civil::Date;
+
 use super::Pricing;
 use crate::chat::{ReasoningEffort, RequestParameter};
 
@@ -20,8 +22,8 @@ pub struct ModelFacts {
     pub capabilities: Capabilities,
     /// How reasoning is controlled, if the dialect has several ways.
     pub reasoning_control: Option<ReasoningControl>,
-    /// The date from which the provider may stop serving it (ISO 8601).
-    pub retirement_date: Option<String>,
+    /// The date from which the provider may stop serving it.
+    pub retirement_date: Option<Date>,
 }
 
 impl ModelFacts {

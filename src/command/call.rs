@@ -162,7 +162,7 @@ pub(super) fn check_callable(
     let today = context.today_utc();
     for target in plan.targets() {
         let retired = target.facts.as_ref().filter(|facts| facts.lifecycle_on(today) == Lifecycle::Retired);
-        if let Some(date) = retired.and_then(|facts| facts.retirement_date.as_deref()) {
+        if let Some(date) = retired.and_then(|facts| facts.retirement_date) {
             let model = &target.model_ref;
             context.console.warn(format_args!(
                 "{model} was scheduled for shutdown on {date} and may fail; run `slalom models {}` for alternatives",

@@ -1,6 +1,7 @@
 //! `slalom compare`: sends one prompt to several models at once.
 
 use std::collections::HashMap;
+use std::io;
 
 use futures_util::future::join_all;
 
@@ -90,9 +91,10 @@ pub(super) async fn run(context: &CommandContext, args: CompareArgs) -> Result<C
         _ => outcome,
     };
     let text = if args.request.json {
-        format!("{}\n", compare_json(&records, verdicts.as_ref(), outcome.exit_code()))
+        let object = compare_json(&records, verdicts.as_ref(), outcome.exit_code());
+        object.map(|object| format!("{object}\n")).map_err(io::Error::from)
     } else {
-        compare_table(&records, verdicts.as_ref(), context.console.width())
+        Ok(compare_table(&records, verdicts.as_ref(), context.console.width()))
     };
-    check_printed(context.console.print(&text), outcome)
+    check_printed(text.and_then(|text| context.console.print(&text)), outcome)
 }

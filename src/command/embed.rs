@@ -1,6 +1,7 @@
 //! `slalom embed`: turns texts into embeddings.
 
 use std::collections::HashMap;
+use std::io;
 use std::time::Instant;
 
 use super::call_error::CallSubject;
@@ -61,9 +62,12 @@ pub(super) async fn run(context: &CommandContext, args: EmbedArgs) -> Result<Com
     let console = &context.console;
     if args.json {
         let object = embeddings_json(target, &embeddings, cost, latency);
-        check_printed(console.print_line(&object), CommandOutcome::Success)?;
+        let printed = object.map_err(io::Error::from).and_then(|object| console.print_line(&object));
+        check_printed(printed, CommandOutcome::Success)?;
     } else {
-        check_printed(console.print(&embeddings_lines(&embeddings)), CommandOutcome::Success)?;
+        let lines = embeddings_lines(&embeddings);
+        let printed = lines.map_err(io::Error::from).and_then(|lines| console.print(&lines));
+        check_printed(printed, CommandOutcome::Success)?;
     }
     let dimensions = embeddings.embeddings.first().map_or(0, Vec::len) as u64;
     if let Some(requested) = args.dimensions.filter(|requested| *requested != dimensions) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{models_available, models_update};
-use crate::catalog::{FetchedCatalog, built_in_date, stale_age_days};
+use crate::catalog::{BUILT_IN_DATE, FetchedCatalog, stale_age_days};
 use crate::chat::pluralize;
 use crate::cli::ModelsArgs;
 use crate::config::Config;
@@ -67,12 +67,12 @@ fn callable_providers<'a>(context: &CommandContext, config: &'a Config) -> HashS
 fn warn_if_outdated(context: &CommandContext, config: &Config) {
     let today = context.today_utc();
     // A recent update does not refresh the models that it does not cover.
-    if let Some(days) = stale_age_days(built_in_date(), today) {
+    if let Some(days) = stale_age_days(BUILT_IN_DATE, today) {
         context.console.warn(format_args!(
             "the built-in catalog is {days} days old and prices may have changed; update slalom, or run `slalom models --update openrouter`"
         ));
     }
-    let fetched = config.catalog.fetched().map(FetchedCatalog::date).filter(|date| *date > built_in_date());
+    let fetched = config.catalog.fetched().map(FetchedCatalog::date).filter(|date| *date > BUILT_IN_DATE);
     if let Some(days) = fetched.and_then(|date| stale_age_days(date, today)) {
         context.console.warn(format_args!(
             "the fetched prices are {days} days old; run `slalom models --update openrouter` to refresh them"

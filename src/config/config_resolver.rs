@@ -207,7 +207,10 @@ impl ConfigResolver {
 
     /// Resolves the providers and returns why they need trust.
     fn resolve_providers(&mut self, entries: SpannedMap<ProviderEntry>, trusted: bool) -> Vec<String> {
-        let built_ins = built_in_providers();
+        let built_ins = built_in_providers().unwrap_or_else(|error| {
+            self.report(error.to_string(), None, "reinstall slalom");
+            Vec::new()
+        });
         let mut providers: HashMap<String, Provider> =
             built_ins.iter().map(|p| (p.name.clone(), p.clone())).collect();
         let mut needs_trust = Vec::new();

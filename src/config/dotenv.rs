@@ -27,7 +27,13 @@ impl DotEnv {
             Ok(None) => return Self::default(),
             Err(warning) => return Self { warnings: vec![warning], ..Self::default() },
         };
-        let built_in = built_in_providers();
+        let built_in = match built_in_providers() {
+            Ok(built_in) => built_in,
+            Err(error) => {
+                let warning = format!("ignoring {}: {error}", path.display());
+                return Self { warnings: vec![warning], ..Self::default() };
+            }
+        };
         // The author of an untrusted file must not choose which variables the `.env` file sets.
         let own = config.providers.values().filter(|_| config.is_trusted).map(|p| &**p);
         let keys: HashSet<&str> = built_in.iter().chain(own).flat_map(|p| p.secret_variables()).collect();

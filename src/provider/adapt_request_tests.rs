@@ -14,7 +14,7 @@ use crate::chat::{
 
 fn target(model: &str) -> Target {
     let model_ref: ModelRef = model.parse().unwrap();
-    let row = built_in_providers().into_iter().find(|row| row.name == model_ref.provider).unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|row| row.name == model_ref.provider).unwrap();
     let set = |name: &str| match name {
         "AWS_REGION" | "GOOGLE_CLOUD_LOCATION" => Some("eu-west-1".to_owned()),
         "AWS_PROFILE" | "AWS_CONFIG_FILE" | "AWS_SHARED_CREDENTIALS_FILE" => None,

@@ -125,7 +125,7 @@ mod tests {
     use crate::provider::{AuthScheme, ModelRef, built_in_providers};
 
     async fn run_embed(reply: ScriptedReply, limit: Duration) -> Result<EmbeddingResponse, Failure> {
-        let mut row = built_in_providers().into_iter().find(|row| row.name == "litellm").unwrap();
+        let mut row = built_in_providers().unwrap().into_iter().find(|row| row.name == "litellm").unwrap();
         (row.base_url, row.auth) = ("https://a/v1".into(), AuthScheme::None);
         let model_ref = ModelRef { provider: "litellm".into(), model: "m".into() };
         let target =

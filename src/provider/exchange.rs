@@ -359,7 +359,7 @@ mod tests {
 
     #[tokio::test]
     async fn rejected_command_key_is_refreshed_once() {
-        let mut row = built_in_providers().into_iter().find(|row| row.name == "openai").unwrap();
+        let mut row = built_in_providers().unwrap().into_iter().find(|row| row.name == "openai").unwrap();
         (row.base_url, row.base_url_variable) = ("https://a/v1".into(), None);
         row.key_source = Some(KeySource::Command(vec!["echo".into(), "planted-key-123".into()]));
         let model_ref = ModelRef { provider: "openai".into(), model: "m".into() };

@@ -205,7 +205,7 @@ mod tests {
     const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
     fn target(provider: &str) -> Target {
-        let mut row = built_in_providers().into_iter().find(|row| row.name == provider).unwrap();
+        let mut row = built_in_providers().unwrap().into_iter().find(|row| row.name == provider).unwrap();
         row.base_url = "http://localhost/base".into();
         row.base_url_variable = None;
         let model_ref = ModelRef { provider: provider.into(), model: "any".into() };

@@ -133,8 +133,7 @@ fn apply_vertex_paths(wire: &mut WireRequest, target: &Target, stream: bool) {
     let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&wire.body) else { return };
     body.shift_remove("model");
     body.insert("anthropic_version".to_owned(), VERTEX_ANTHROPIC.into());
-    // Serializing a map of plain JSON cannot fail.
-    wire.body = serde_json::to_vec(&body).unwrap_or_default();
+    wire.body = serde_json::Value::Object(body).to_string().into_bytes();
 }
 
 #[cfg(test)]
@@ -151,7 +150,7 @@ mod tests {
         change: impl FnOnce(&mut Provider),
         environment: &[(&str, &str)],
     ) -> OutgoingRequest {
-        let mut row = built_in_providers().into_iter().find(|p| p.name == provider).unwrap();
+        let mut row = built_in_providers().unwrap().into_iter().find(|p| p.name == provider).unwrap();
         change(&mut row);
         let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let model_ref = ModelRef { provider: provider.into(), model: model.into() };

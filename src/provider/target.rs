@@ -135,7 +135,7 @@ mod tests {
         change: impl FnOnce(&mut Provider),
         environment: &[(&str, &str)],
     ) -> Result<Target, TargetError> {
-        let mut row = built_in_providers().into_iter().find(|p| p.name == provider).unwrap();
+        let mut row = built_in_providers().unwrap().into_iter().find(|p| p.name == provider).unwrap();
         change(&mut row);
         let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let model_ref = ModelRef { provider: provider.into(), model: "m".into() };

@@ -274,7 +274,7 @@ async fn unsent_attempt_costs_nothing() {
 
     use crate::catalog::Cost;
     use crate::provider::{KeySource, ModelRef, Provider, Target, built_in_providers};
-    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|p| p.name == "openai").unwrap();
     let command = vec!["sleep".to_owned(), "60".to_owned()];
     let key_source = Some(KeySource::Command(command));
     let provider = Provider { base_url: "https://a/v1".into(), base_url_variable: None, key_source, ..row };

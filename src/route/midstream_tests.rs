@@ -152,7 +152,7 @@ async fn empty_finish_reason_before_done_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn echoed_key_is_redacted_from_attempts() {
     let key = "planted5f2c9b7d-without-a-known-beginning";
-    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|p| p.name == "openai").unwrap();
     let provider = Provider { base_url: "https://a/v1".into(), base_url_variable: None, ..row };
     let model_ref = ModelRef { provider: "openai".into(), model: "m".into() };
     let lookup = |_: &str| Some(key.to_owned());

@@ -55,7 +55,7 @@ pub(super) fn route_with_windows(hosts: &[(&'static str, Option<u64>)], policy: 
         ..ModelFacts::default()
     });
     let catalog = Catalog::from_overrides(facts.collect());
-    let row = built_in_providers().into_iter().find(|p| p.name == "openai").unwrap();
+    let row = built_in_providers().unwrap().into_iter().find(|p| p.name == "openai").unwrap();
     let candidates = hosts.iter().map(|(host, _)| {
         let provider = Provider {
             name: (*host).into(),

@@ -180,8 +180,8 @@ fn describe_unclear_reason(reason: UnclearReason, found: &PairedComparison) -> S
             format!("a verdict on scores needs at least {MIN_PAIRS} cases, but there are {}", found.pairs)
         }
         UnclearReason::FewClusters => format!(
-            "a verdict over clusters needs at least {MIN_CLUSTERS} clusters, but there are {}",
-            found.clusters.unwrap_or_default()
+            "a verdict over clusters needs at least {MIN_CLUSTERS} clusters{}",
+            found.clusters.map(|clusters| format!(", but there are {clusters}")).unwrap_or_default()
         ),
         UnclearReason::UnevenClusters => "cluster sizes are too uneven for a reliable verdict".to_owned(),
     }

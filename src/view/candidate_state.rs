@@ -117,8 +117,7 @@ fn describe_error_rate(report: &HealthReport) -> Option<String> {
 pub(super) fn format_token_times(report: Option<&HealthReport>) -> [Option<String>; 2] {
     let first = report.and_then(|report| report.first_token_ms);
     let token = report.and_then(|report| report.token_ms);
-    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
-    let first = first.map(|ms| format_duration(span(ms)));
+    let first = first.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).map(format_duration);
     let token = token.map(|ms| if ms < 9.95 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") });
     [first, token]
 }
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invalid_token_times_format_as_zero() {
+    fn invalid_token_times_count_as_unmeasured() {
         for ms in [f64::INFINITY, f64::NAN, 1e300, -5.0] {
             let report = HealthReport {
                 availability: Availability::Ready,
@@ -161,7 +160,7 @@ mod tests {
                 token_ms: None,
                 last_failure: None,
             };
-            assert_eq!(format_token_times(Some(&report)), [Some("0 ms".to_owned()), None]);
+            assert_eq!(format_token_times(Some(&report)), [None, None]);
         }
     }
 }

@@ -65,13 +65,13 @@ pub(crate) fn compare_json(
     records: &[(CallRecord, Option<StructuredOutput>)],
     judged: Option<&PairwiseView<'_>>,
     exit_code: u8,
-) -> Value {
-    let answers: Vec<Value> = records
+) -> serde_json::Result<Value> {
+    let answers = records
         .iter()
-        .map(|(record, structured)| {
-            serde_json::to_value(call_envelope(record, structured.as_ref(), None)).unwrap_or_default()
-        })
-        .collect();
+        .map(|(record, structured)| serde_json::to_value(call_envelope(record, structured.as_ref(), None)))
+        .collect::<serde_json::Result<Vec<Value>>>()?;
     let judgement = judged.map(|judged| pairwise_json(judged, &requested_models(records)));
-    json!({"schema": "slalom.compare/1", "answers": answers, "judgement": judgement, "exit_code": exit_code})
+    Ok(
+        json!({"schema": "slalom.compare/1", "answers": answers, "judgement": judgement, "exit_code": exit_code}),
+    )
 }

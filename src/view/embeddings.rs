@@ -10,9 +10,9 @@ use crate::chat::EmbeddingResponse;
 use crate::provider::Target;
 
 /// One embedding per line.
-pub(crate) fn embeddings_lines(embeddings: &EmbeddingResponse) -> String {
+pub(crate) fn embeddings_lines(embeddings: &EmbeddingResponse) -> serde_json::Result<String> {
     // serde_json writes the shortest decimal that represents the `f32`.
-    let line = |vector: &Vec<f32>| serde_json::to_string(vector).unwrap_or_default() + "\n";
+    let line = |vector: &Vec<f32>| serde_json::to_string(vector).map(|line| line + "\n");
     embeddings.embeddings.iter().map(line).collect()
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn embeddings_json(
     embeddings: &EmbeddingResponse,
     cost: Cost,
     latency: Duration,
-) -> String {
+) -> serde_json::Result<String> {
     let object = EmbeddingsObject {
         schema: "slalom.embeddings/1",
         provider: &target.model_ref.provider,
@@ -34,7 +34,7 @@ pub(crate) fn embeddings_json(
         latency_ms: round_milliseconds(latency),
         simulated: target.provider.simulated,
     };
-    serde_json::to_string(&object).unwrap_or_default()
+    serde_json::to_string(&object)
 }
 
 #[derive(Serialize)]

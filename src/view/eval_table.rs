@@ -63,8 +63,7 @@ fn subject_table(run: &EvalRun<'_>, widths: ConsoleWidths) -> String {
 }
 
 fn subject_line(summary: &SubjectSummary) -> String {
-    let [name, passed, rate, score, cost, p50, p95] =
-        subject_row(summary, ONE_LINE_INTERVAL_WIDTH).try_into().unwrap_or_default();
+    let [name, passed, rate, score, cost, p50, p95] = subject_cells(summary, ONE_LINE_INTERVAL_WIDTH);
     format!("{name}: {passed} passed, {rate}; score {score}; {cost}; p50 {p50}, p95 {p95}")
 }
 
@@ -89,7 +88,18 @@ fn subject_notes(summary: &SubjectSummary, results: &SubjectResults) -> Vec<Stri
     notes
 }
 
+/// In a narrow table, one cell has both the number passed and the pass rate.
 fn subject_row(summary: &SubjectSummary, width: usize) -> Vec<String> {
+    let [name, passed, rate, figures @ ..] = subject_cells(summary, width);
+    let passed = match width {
+        ..BORDERLESS_WIDTH => vec![format!("{passed}  {rate}")],
+        _ => vec![passed, rate],
+    };
+    [name].into_iter().chain(passed).chain(figures).collect()
+}
+
+/// Name, passed, pass rate with its interval, score, cost, p50, and p95.
+fn subject_cells(summary: &SubjectSummary, width: usize) -> [String; 7] {
     let mark = match (summary.is_simulated, width < BORDERLESS_WIDTH) {
         (false, _) => "",
         (true, false) => " (sim)",
@@ -106,19 +116,15 @@ fn subject_row(summary: &SubjectSummary, width: usize) -> Vec<String> {
         .map(|(low, high)| format!("{gap}[{low:.3}, {high:.3}]"))
         .unwrap_or_default();
     let rate = three_decimals(summary.pass_rate);
-    let mut cells = vec![format!("{}{mark}", summary.subject)];
-    if width < BORDERLESS_WIDTH {
-        cells.push(format!("{passed}  {rate}{interval}"));
-    } else {
-        cells.extend([passed, format!("{rate}{interval}")]);
-    }
-    cells.extend([
+    [
+        format!("{}{mark}", summary.subject),
+        passed,
+        format!("{rate}{interval}"),
         three_decimals(summary.mean_score),
         format_cost(summary.cost),
         milliseconds(0),
         milliseconds(1),
-    ]);
-    cells
+    ]
 }
 
 /// How many of a route's answers each model gave.

@@ -57,9 +57,9 @@ pub(crate) fn models_table(rows: &[ModelRow], today: Date, width: usize) -> Stri
 
 /// The retirement date, marked if it is near or past.
 fn format_end_date(facts: &ModelFacts, today: Date) -> String {
-    let Some(date) = &facts.retirement_date else { return String::new() };
+    let Some(date) = facts.retirement_date else { return String::new() };
     match facts.lifecycle_on(today) {
-        Lifecycle::Active => date.clone(),
+        Lifecycle::Active => date.to_string(),
         Lifecycle::RetiringSoon => format!("{date} (soon)"),
         Lifecycle::Retired => format!("{date} (past)"),
     }
@@ -99,7 +99,7 @@ fn model_json(row: &ModelRow, today: Date) -> Value {
         "price_usd_per_million": price_json(&facts.pricing.base),
         "tiers": facts.pricing.tiers.iter().map(tier).collect::<Vec<_>>(),
         "refuses": facts.rejected_parameters.iter().map(|p| p.flag_name()).collect::<Vec<_>>(),
-        "deprecated": facts.retirement_date, "past_deprecation": facts.lifecycle_on(today) == Lifecycle::Retired,
+        "deprecated": facts.retirement_date.map(|date| date.to_string()), "past_deprecation": facts.lifecycle_on(today) == Lifecycle::Retired,
         "ready": row.is_ready, "simulated": row.is_simulated,
     })
 }

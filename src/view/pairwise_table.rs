@@ -19,7 +19,7 @@ pub(crate) struct PairwiseView<'a> {
 pub(super) fn pairwise_lines(judged: &PairwiseView<'_>, names: &[&str]) -> String {
     let PairwiseView { judge, same_family_subjects: same_family, results, .. } = judged;
     let mark = if results.is_simulated { " (sim)" } else { "" };
-    let name = |at: usize| names.get(at).copied().unwrap_or_default();
+    let name = |at: usize| names.get(at).copied().unwrap_or("?");
     let mut out = String::new();
     for pair in &results.pairs {
         let [one, other] = &pair.orders;

@@ -70,10 +70,11 @@ impl SubjectBar {
 
 /// Remaining time at the average pace so far. Cases finish in bursts, so a moving average would fluctuate.
 fn write_time_left(state: &ProgressState, writer: &mut dyn std::fmt::Write) {
-    let (done, all) = (state.pos(), state.len().unwrap_or(0));
-    let left = match done {
-        0 => "?".to_owned(),
-        done => format_duration(state.elapsed().mul_f64(all.saturating_sub(done) as f64 / done as f64)),
+    let left = match (state.pos(), state.len()) {
+        (0, _) | (_, None) => "?".to_owned(),
+        (done, Some(all)) => {
+            format_duration(state.elapsed().mul_f64(all.saturating_sub(done) as f64 / done as f64))
+        }
     };
     // Writing to a string cannot fail.
     let _ = writer.write_str(&left);

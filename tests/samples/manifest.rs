@@ -114,7 +114,7 @@ impl Sample {
             "openai-chat" => "openai",
             other => other,
         };
-        let rows = slalom::provider::built_in_providers();
+        let rows = slalom::provider::built_in_providers().unwrap();
         let row = rows.into_iter().find(|row| row.name == provider && row.dialect == self.dialect);
         let quirks = row.map(|row| row.quirks).unwrap_or_default();
         Quirks { echo_reasoning: EchoReasoning::Always, ..quirks }

@@ -247,7 +247,11 @@ fn mistral_matches_openapi_schema() {
     let Some(folder) = vendor_schemas::specs_folder() else { return };
     let source = SchemaSource::from_yaml(&folder.join("mistral-openapi.yaml"));
     let validator = schema_validator(&source, &json!({"$ref": "ChatCompletionRequest"}));
-    let row = slalom::provider::built_in_providers().into_iter().find(|row| row.name == "mistral").unwrap();
+    let row = slalom::provider::built_in_providers()
+        .unwrap()
+        .into_iter()
+        .find(|row| row.name == "mistral")
+        .unwrap();
     let quirks = Quirks { any_tool: true, nine_letter_call_ids: true, document_url: true, ..row.quirks };
     assert_requests_match_schema(
         Dialect::OpenaiChat,

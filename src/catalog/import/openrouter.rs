@@ -127,7 +127,8 @@ fn to_model_facts(model: OpenRouterModel, at: usize) -> Result<ModelFacts, Impor
         capabilities.set(Capability::Pdf, reads("file"));
         capabilities.set(Capability::Audio, reads("audio"));
     }
-    let deprecated = model.expiration_date.filter(|date| date.parse::<jiff::civil::Date>().is_ok());
+    // A value that is not a date counts as unknown.
+    let deprecated = model.expiration_date.and_then(|date| date.parse().ok());
     Ok(ModelFacts {
         provider: "openrouter".to_owned(),
         model: model.id,

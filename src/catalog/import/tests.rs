@@ -1,7 +1,7 @@
 //! Valid and invalid files of all three formats.
 
 use super::*;
-use crate::catalog::{Capability, ReasoningControl};
+use crate::catalog::{Capability, FetchedCatalog, ReasoningControl};
 use crate::chat::RequestParameter;
 
 fn import_text(text: &str) -> Result<ImportedCatalog, ImportError> {
@@ -43,7 +43,7 @@ fn openrouter_prices_are_exact() {
     assert_eq!(one.supports(Capability::JsonSchema), Some(false));
     assert_eq!(one.supports(Capability::Prefill), None);
     assert_eq!(one.rejected_parameters, [RequestParameter::TopP]);
-    assert_eq!(one.retirement_date.as_deref(), Some("2027-01-02"));
+    assert_eq!(one.retirement_date, Some(jiff::civil::date(2027, 1, 2)));
     assert!(
         read.models[1..].iter().all(|m| m.pricing.base == TokenPrices::default()),
         "a zero price is unknown"
@@ -83,6 +83,10 @@ fn own_csv_format_is_imported() {
     assert_eq!(read.models[0].pricing.base.output, Some(400_000_000));
     let shipped = import_catalog(crate::catalog::BUILT_IN_CSV, &|_| true, &Catalog::default()).unwrap();
     assert_eq!(shipped.models, Catalog::default().all());
+    for models in [read.models, shipped.models] {
+        let saved = FetchedCatalog::new(jiff::civil::date(2027, 1, 2), &models);
+        assert_eq!(FetchedCatalog::parse(saved.text().to_owned()), Ok(saved));
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn export_hint(profile: &str) -> String {
 }
 
 fn find_in_profile(clouds: &CloudEnvironment<'_>) -> Result<Option<(AwsCredentialSource, String)>, String> {
-    let profile = aws_profile::load_profile(clouds.environment);
+    let profile = aws_profile::load_profile(clouds.environment)?;
     let origin = format!("the AWS profile `{}`", profile.name);
     if !profile.is_found {
         return match profile.is_explicit {

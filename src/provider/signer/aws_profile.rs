@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::cloud_environment::home_folder;
+use super::cloud_environment::{home_folder, read_if_file};
 use crate::provider::Environment;
 
 /// A profile, merged from both files.
@@ -23,7 +23,9 @@ impl AwsProfile {
     }
 }
 
-pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
+/// # Errors
+/// A message if one of the files exists but cannot be read.
+pub(super) fn load_profile(environment: &dyn Environment) -> Result<AwsProfile, String> {
     let set = |name: &str| environment.variable(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
     let named = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE"));
     let mut profile = AwsProfile {
@@ -31,18 +33,19 @@ pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
         name: named.unwrap_or_else(|| "default".to_owned()),
         ..AwsProfile::default()
     };
-    let text = |variable: &str, default_name: &str| {
+    let text = |variable: &str, default_name: &str| -> Result<String, String> {
         let file = match set(variable) {
             Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => home_folder(environment)?.join(rest),
-                None => PathBuf::from(path),
+                Some(rest) => home_folder(environment).map(|home| home.join(rest)),
+                None => Some(PathBuf::from(path)),
             },
-            None => home_folder(environment)?.join(".aws").join(default_name),
+            None => home_folder(environment).map(|home| home.join(".aws").join(default_name)),
         };
-        std::fs::read_to_string(file).ok()
+        // A missing file is an empty one.
+        Ok(file.map(|file| read_if_file(&file)).transpose()?.flatten().unwrap_or_default())
     };
-    let config = text("AWS_CONFIG_FILE", "config").unwrap_or_default();
-    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
+    let config = text("AWS_CONFIG_FILE", "config")?;
+    let credentials = text("AWS_SHARED_CREDENTIALS_FILE", "credentials")?;
     let in_config = [format!("profile {}", profile.name), profile.name.clone()];
     // In the config file, only the default profile may omit the word `profile`.
     let names = if profile.name == "default" { &in_config[..] } else { &in_config[..1] };
@@ -58,11 +61,13 @@ pub(super) fn load_profile(environment: &dyn Environment) -> AwsProfile {
             profile.values.extend(key.map(|key| (key, value)));
         }
     }
-    profile
+    Ok(profile)
 }
 
+/// `None` if there is no region in the profile, or if a file cannot be read, which the search for credentials
+/// reports.
 pub(in crate::provider) fn profile_region(environment: &dyn Environment) -> Option<String> {
-    load_profile(environment).get("region").map(str::to_owned)
+    load_profile(environment).ok()?.get("region").map(str::to_owned)
 }
 
 /// The section, key, and value of every entry, and an entry without a key for every section header.
@@ -139,6 +144,7 @@ mod tests {
                 "AWS_PROFILE" => name.map(str::to_owned),
                 _ => None,
             })
+            .unwrap()
         };
         assert_eq!(read(None).get("region"), Some("eu-west-1"));
         let work = read(Some("work"));
@@ -148,6 +154,18 @@ mod tests {
         );
         assert_eq!(work.get("max"), None);
         assert!(!read(Some("other")).is_found && read(Some("other")).is_explicit);
+    }
+
+    #[test]
+    fn unreadable_file_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let environment = |variable: &str| (variable == "HOME").then(|| home.path().display().to_string());
+        assert!(!load_profile(&environment).unwrap().is_found);
+        std::fs::create_dir(home.path().join(".aws")).unwrap();
+        std::fs::write(home.path().join(".aws/config"), b"[default]\nregion = \xff\n").unwrap();
+        let why = load_profile(&environment).unwrap_err();
+        assert!(why.starts_with("cannot read ") && why.contains(".aws/config: "), "{why}");
+        assert_eq!(profile_region(&environment), None);
     }
 
     #[test]

@@ -27,6 +27,16 @@ impl CloudEnvironment<'_> {
     }
 }
 
+/// The text of a file; `None` if there is no such file. A file that exists but cannot be read is an error, so
+/// that the search does not continue to other credentials.
+pub(super) fn read_if_file(path: &Path) -> Result<Option<String>, String> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let read = std::fs::read_to_string(path);
+    read.map(Some).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
 pub(in crate::provider) fn home_folder(environment: &dyn Environment) -> Option<PathBuf> {
     ["HOME", "USERPROFILE"]
         .iter()

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::auth_failure::auth_failure;
-use super::cloud_environment::{CloudEnvironment, home_folder};
+use super::cloud_environment::{CloudEnvironment, home_folder, read_if_file};
 use super::credential_client::CredentialClient;
 use super::expiring_cache::{ExpiringCache, ExpiringValue};
 use super::process;
@@ -78,7 +78,7 @@ impl GoogleCredentialSource {
         let default_path =
             default_path.or_else(|| Some(home_folder(clouds.environment)?.join(".config/gcloud")));
         let default_path = default_path.map(|folder| folder.join("application_default_credentials.json"));
-        if let Some(text) = default_path.and_then(|path| std::fs::read_to_string(path).ok()) {
+        if let Some(text) = default_path.map(|path| read_if_file(&path)).transpose()?.flatten() {
             return parse_credentials_file(&text, "gcloud's application default credentials");
         }
         let host = clouds.variable("GCE_METADATA_HOST");
@@ -232,7 +232,10 @@ fn sign_assertion(
     token_uri: &str,
     now: SystemTime,
 ) -> Result<String, Failure> {
-    let issued = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let issued = now
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| auth_failure("the system clock is before 1970"))?
+        .as_secs();
     let mut header = json!({"alg": "RS256", "typ": "JWT"});
     if let Some(id) = key_id {
         header["kid"] = id.into();

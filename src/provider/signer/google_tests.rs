@@ -29,6 +29,16 @@ fn write_credentials_file(folder: &tempfile::TempDir, value: &serde_json::Value)
     path.display().to_string()
 }
 
+#[test]
+fn unreadable_default_credentials_end_the_search() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("application_default_credentials.json"), b"\xff").unwrap();
+    let path = folder.path().display().to_string();
+    let environment = [("CLOUDSDK_CONFIG", path.as_str()), ("GCE_METADATA_HOST", "127.0.0.1:1")];
+    let why = find_source(&environment, folder.path()).unwrap_err();
+    assert!(why.starts_with("cannot read ") && why.contains("application_default_credentials.json"), "{why}");
+}
+
 const SINCE_EPOCH: Duration = Duration::from_secs(1_800_000_000);
 
 #[tokio::test]
