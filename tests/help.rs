@@ -2,7 +2,7 @@
 
 use crate::harness::CliHarness;
 
-const COMMANDS: [&str; 8] = ["ask", "route", "compare", "embed", "eval", "check", "models", "sim"];
+const COMMANDS: [&str; 9] = ["ask", "route", "compare", "embed", "eval", "audit", "check", "models", "sim"];
 
 fn short_help(command: &str) -> String {
     CliHarness::new().with_env("COLUMNS", "80").run(&[command, "-h"]).assert_exit_code(0).stdout
@@ -37,6 +37,7 @@ fn short_help_puts_own_options_first() {
 fn short_help_snapshots() {
     insta::assert_snapshot!("ask", short_help("ask"));
     insta::assert_snapshot!("eval", short_help("eval"));
+    insta::assert_snapshot!("audit", short_help("audit"));
     let top = CliHarness::new().with_env("COLUMNS", "80").run(&["-h"]).assert_exit_code(0).stdout;
     insta::assert_snapshot!("slalom", top);
 }

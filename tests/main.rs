@@ -10,6 +10,7 @@
 mod ask_route_compare;
 mod assertion_errors;
 mod assertions;
+mod audit;
 #[cfg(unix)]
 mod breaker_hook;
 mod check_ping;
@@ -17,7 +18,6 @@ mod compare_judge;
 mod config_files;
 mod doc_examples;
 mod eval;
-mod eval_audit;
 mod eval_baseline;
 mod eval_drift;
 mod eval_prompts;

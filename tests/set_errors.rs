@@ -84,7 +84,7 @@ fn audit_counts_use_singular() {
     let cases = "q,reference\na,It is Paris.\n";
     let cli =
         CliHarness::new().with_file("set.yaml", &set_yaml("Where is {{ q }}?")).with_file("cases.csv", cases);
-    let text = cli.run(&["eval", "set.yaml", "--audit"]).stdout;
+    let text = cli.run(&["audit", "set.yaml"]).stdout;
     let [one, two] =
         ["references that pass their assertions: 1 of 1\n", "cases that catch every mutant: 1 of 1\n"];
     assert!(text.contains(one) && text.contains(two), "{text}");
@@ -141,7 +141,7 @@ fn invalid_gate_value_error_suggests_format() {
     cli.run(&["eval", "set.yaml", "--dry-run", "--baseline", "sim-openai/good", "--max-drop", "2"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["--max-drop", "use 0.05 for 5 percentage points"]);
-    cli.run(&["eval", "set.yaml", "--audit", "--min-caught", "95%"])
+    cli.run(&["audit", "set.yaml", "--min-caught", "95%"])
         .assert_exit_code(2)
         .assert_stderr_contains(&["write 0.95 for 95%"]);
     for (gate, expected) in [

@@ -16,9 +16,13 @@ const ROUTES: &str =
     "version: 1\nroutes:\n  one-with-a-name-that-goes-on-and-on: {candidates: [sim-anthropic/terse]}\n";
 
 fn eval_stdout(columns: Option<&str>, more: &[&str]) -> String {
+    stdout_of("eval", columns, more)
+}
+
+fn stdout_of(command: &str, columns: Option<&str>, more: &[&str]) -> String {
     let cli = CliHarness::new().with_file("set.yaml", SET).with_file("routes.yaml", ROUTES);
     let cli = columns.into_iter().fold(cli, |cli, columns| cli.with_env("COLUMNS", columns));
-    cli.run(&[&["eval", "set.yaml"], more].concat()).stdout
+    cli.run(&[&[command, "set.yaml"], more].concat()).stdout
 }
 
 fn longest_line(text: &str) -> usize {
@@ -30,12 +34,14 @@ fn longest_line(text: &str) -> usize {
 fn output_fits_columns() {
     let compared = ["--baseline", "sim-openai/good", "--max-drop", "0.1"];
     for (columns, width) in [("200", 200), ("120", 120), ("80", 80), ("64", 64), ("40", 40), ("25", 40)] {
-        for more in [&[][..], &compared, &["-v"], &["--audit"], &["--audit", "-v"]] {
+        for (command, more) in
+            [("eval", &[][..]), ("eval", &compared), ("eval", &["-v"]), ("audit", &[]), ("audit", &["-v"])]
+        {
             let more = [more, &["--config", "routes.yaml"]].concat();
-            let text = eval_stdout(Some(columns), &more);
+            let text = stdout_of(command, Some(columns), &more);
             // A long name cannot be broken.
             let overflows = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
-            assert_eq!(text.lines().find(overflows), None, "{more:?} at {columns}:\n{text}");
+            assert_eq!(text.lines().find(overflows), None, "{command} {more:?} at {columns}:\n{text}");
         }
     }
     let text = eval_stdout(Some("80"), &["--config", "routes.yaml"]);
@@ -64,7 +70,7 @@ fn narrow_table_becomes_lines() {
         "{text}"
     );
     assert!(text.contains("\nsim-openai/good vs. sim-openai/good: unclear; pass\n"), "{text}");
-    let audit = eval_stdout(Some("50"), &["--audit"]);
+    let audit = stdout_of("audit", Some("50"), &[]);
     assert!(audit.contains("\ncontains: uses 2, skipped 0, "), "{audit}");
 }
 

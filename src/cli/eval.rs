@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::GateArgs;
+use super::{CaseSelectionArgs, GateArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -10,39 +10,6 @@ Examples:
   slalom eval golden-sets/*.yaml -m haiku --min-pass-rate 0.9 -o report.md
   slalom eval golden-sets/support-triage.yaml -m luna --save-baseline luna.json
   slalom eval golden-sets/support-triage.yaml -m haiku --baseline luna.json";
-
-/// Arguments that conflict with `--audit`: those about models, calls, and the gate.
-const AUDIT_CONFLICTS: [&str; 29] = [
-    "models",
-    "repeat",
-    "min_pass",
-    "each_candidate",
-    "concurrency",
-    "baseline",
-    "save_baseline",
-    "drift",
-    "on_drift",
-    "metric",
-    "min_pass_rate",
-    "min_score",
-    "max_cost_usd",
-    "max_p50_ms",
-    "max_p95_ms",
-    "max_unscored",
-    "max_drop",
-    "margin",
-    "strict",
-    "reweight",
-    "timeout",
-    "max_cost",
-    "max_errors",
-    "resume",
-    "no_cache",
-    "refresh",
-    "cache",
-    "no_stream",
-    "dry_run",
-];
 
 /// Run golden sets against models or routes, and apply a quality gate
 ///
@@ -71,31 +38,8 @@ pub(crate) struct EvalArgs {
         help_heading = "Evaluation"
     )]
     pub models: Vec<String>,
-    /// Run only cases whose ID matches
-    #[arg(long, value_name = "REGEX", display_order = 2, help_heading = "Evaluation")]
-    pub filter: Option<String>,
-    /// Run only cases with this tag (repeatable; any may match)
-    #[arg(long = "tag", value_name = "TAG", help_heading = "Evaluation")]
-    pub tags: Vec<String>,
-    /// Run a random sample of N cases
-    ///
-    /// The same seed selects the same cases. Adding a case to the set changes the sample by one case at most.
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = super::parse_count::<u32>,
-        help_heading = "Evaluation"
-    )]
-    pub sample: Option<u32>,
-    /// Seed for --sample [default: 1]
-    #[arg(
-        long,
-        value_name = "SEED",
-        requires = "sample",
-        hide_short_help = true,
-        help_heading = "Evaluation"
-    )]
-    pub sample_seed: Option<u64>,
+    #[command(flatten, next_help_heading = "Evaluation")]
+    pub cases: CaseSelectionArgs,
     /// Run each case N times [default: the set's, else 1]
     #[arg(
         long,
@@ -127,39 +71,6 @@ pub(crate) struct EvalArgs {
     /// Count cases, estimate cost, show a prompt; send nothing
     #[arg(long, help_heading = "Evaluation")]
     pub dry_run: bool,
-    /// Check the set itself, without calling a model
-    ///
-    /// Each reference must pass its own assertions, and wrong answers derived from it (mutants) must fail them. Exits 1
-    /// otherwise. Takes --filter, --tag, --sample, --sample-seed, --min-caught, --audit-seed, and --json, and cannot be combined
-    /// with options about models, calls, the gate, or reports.
-    #[arg(long, conflicts_with_all = AUDIT_CONFLICTS, help_heading = "Evaluation")]
-    pub audit: bool,
-    /// Minimum share of wrong answers caught, 0 to 1
-    ///
-    /// Requires --audit.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        requires = "audit",
-        default_value_t = 0.95,
-        allow_negative_numbers = true,
-        value_parser = super::gate::parse_share,
-        hide_short_help = true,
-        help_heading = "Evaluation"
-    )]
-    pub min_caught: f64,
-    /// Seed for generating wrong answers
-    ///
-    /// Requires --audit.
-    #[arg(
-        long,
-        value_name = "SEED",
-        requires = "audit",
-        default_value_t = 1,
-        hide_short_help = true,
-        help_heading = "Evaluation"
-    )]
-    pub audit_seed: u64,
     /// Resume a run [default: the latest unfinished one]
     ///
     /// Without RUN, resumes the latest unfinished run of this set with these subjects. Cases already scored are not run
@@ -245,8 +156,20 @@ pub(crate) struct EvalArgs {
     pub output: Vec<PathBuf>,
     /// Print a JSON object instead of tables
     ///
-    /// The schema is `slalom.eval/1`; with --dry-run `slalom.eval-plan/1`, with --audit `slalom.audit/1`. Usage errors (exit
-    /// 2) print no JSON.
+    /// The schema is `slalom.eval/1`, or `slalom.eval-plan/1` with --dry-run. Usage errors (exit 2) print no JSON.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    #[command(flatten)]
+    pub former_audit: FormerAuditArgs,
+}
+
+/// The flags of the former `eval --audit`, accepted only to name the command that replaces them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FormerAuditArgs {
+    #[arg(long, hide = true)]
+    pub audit: bool,
+    #[arg(long, hide = true, value_name = "RATE", allow_negative_numbers = true)]
+    pub min_caught: Option<String>,
+    #[arg(long, hide = true, value_name = "SEED", allow_negative_numbers = true)]
+    pub audit_seed: Option<String>,
 }

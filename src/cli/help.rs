@@ -15,6 +15,7 @@ Prompt models:
 
 Evaluate models:
   eval     Run golden sets against models or routes, and apply a quality gate
+  audit    Check that golden sets catch wrong answers, without calling a model
 
 Configure and test:
   check    Validate routes.yaml and golden sets, and show which API keys are set
@@ -53,7 +54,7 @@ const EXIT_CODES: &str = "\
 Exit codes
 
   0    Success; the gate or drill passed
-  1    A check failed: the gate, --drift, --audit, a drill, or --schema
+  1    A check failed: the gate, --drift, an audit, a drill, or --schema
   2    Invalid usage, config, or golden set; no prompt was sent
   3    No answer, an incomplete answer, or too many unscored cases
   4    Stopped by --timeout, --max-cost, --max-errors, or the daily budget

@@ -3,6 +3,8 @@
 //! This module only parses. `command` interprets the arguments.
 
 mod ask;
+mod audit;
+mod case_selection;
 mod check;
 mod compare;
 mod embed;
@@ -19,6 +21,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use ask::AskArgs;
+pub(crate) use audit::AuditArgs;
+pub(crate) use case_selection::CaseSelectionArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::CompareArgs;
 pub(crate) use embed::EmbedArgs;
@@ -85,7 +89,7 @@ pub(crate) struct GlobalArgs {
     /// Print more detail
     ///
     /// Also prints the config file in use, unexpected response fields, and the output of `on_breaker_open` commands.
-    /// `eval` prints every failed case in full.
+    /// `eval` prints every failed case in full, and `audit` every finding.
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// Print help (`--help` shows all options and examples)
@@ -129,6 +133,7 @@ pub(crate) enum CliSubcommand {
     Compare(CompareArgs),
     Embed(EmbedArgs),
     Eval(EvalArgs),
+    Audit(AuditArgs),
     Check(CheckArgs),
     Models(ModelsArgs),
     Sim(SimArgs),

@@ -3,10 +3,12 @@
 //! starts the simulator. Errors from other modules become a `CommandError`, which maps to an exit code.
 
 mod ask;
+mod audit;
 mod breaker_hook;
 mod build_request;
 mod call;
 mod call_error;
+mod case_selection;
 mod check;
 mod compare;
 mod compare_judge;
@@ -102,6 +104,7 @@ async fn dispatch(context: &CommandContext, command: CliSubcommand) -> Result<Co
         CliSubcommand::Ask(args) => ask::run(context, args).await,
         CliSubcommand::Route(args) => route::run(context, args).await,
         CliSubcommand::Eval(args) => eval::run(context, args).await,
+        CliSubcommand::Audit(args) => audit::run(context, &args),
         CliSubcommand::Compare(args) => compare::run(context, args).await,
         CliSubcommand::Embed(args) => embed::run(context, args).await,
         CliSubcommand::Models(args) => models::run(context, &args).await,

@@ -1,4 +1,4 @@
-//! The console output of `slalom eval --audit`.
+//! The console output of `slalom audit`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,36 @@ pub(crate) struct AuditedSet {
     pub set: GoldenSet,
     pub audit: AuditReport,
     /// Why the set does not pass; empty if it does.
-    pub reasons: Vec<String>,
+    pub failures: Vec<AuditFailure>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum AuditFailure {
+    /// The number of references that fail their own assertions.
+    FailingReferences(usize),
+    /// Every assertion needs a model call.
+    NoMutantGraded,
+    TooFewCaught {
+        caught: usize,
+        tried: usize,
+        share: f64,
+        min_caught: f64,
+    },
+}
+
+impl AuditFailure {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::FailingReferences(count) => {
+                let verb = if *count == 1 { "fails its" } else { "fail their" };
+                format!("{} {verb} own assertions", pluralize(*count, "reference"))
+            }
+            Self::NoMutantGraded => "no mutant could be graded without a model call".to_owned(),
+            Self::TooFewCaught { caught, tried, share, min_caught } => {
+                format!("{caught} of {tried} mutants caught ({share:.3}), below the minimum of {min_caught}")
+            }
+        }
+    }
 }
 
 /// Cases listed for each kind of finding without `-v`.
@@ -63,7 +92,7 @@ pub(super) fn count_skipped_by_reason(
 }
 
 pub(crate) fn audit_table(audited: &AuditedSet, widths: ConsoleWidths, verbose: bool) -> String {
-    let AuditedSet { set, audit, reasons } = audited;
+    let AuditedSet { set, audit, failures } = audited;
     let with_reference =
         audit.cases.iter().filter(|case| case.reference != ReferenceVerdict::Missing).count();
     let passing = audit.cases.iter().filter(|case| case.reference == ReferenceVerdict::Passes).count();
@@ -102,10 +131,10 @@ pub(crate) fn audit_table(audited: &AuditedSet, widths: ConsoleWidths, verbose: 
     out += &list.render_names("not audited (no reference)", &audit.case_ids_with(&ReferenceVerdict::Missing));
     out += &list
         .render_names("not audited (needs a model call)", &audit.case_ids_with(&ReferenceVerdict::Unscored));
-    if reasons.is_empty() {
+    if failures.is_empty() {
         return out + "audit: passed\n";
     }
-    reasons.iter().fold(out, |out, reason| out + &line(&format!("audit: FAILED: {reason}")))
+    failures.iter().fold(out, |out, failure| out + &line(&format!("audit: FAILED: {}", failure.describe())))
 }
 
 fn format_caught_share(counted: usize, caught: usize) -> String {

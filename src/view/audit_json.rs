@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::audit::{AuditedSet, count_assertion_usage, count_skipped_by_reason};
+use super::audit::{AuditFailure, AuditedSet, count_assertion_usage, count_skipped_by_reason};
 use crate::eval::{AssertionResult, AuditReport, CaseAudit, Mutation, ReferenceVerdict, Verdict};
 
 /// The object `slalom.audit/1`: all figures of the tables, and every case.
@@ -10,7 +10,7 @@ pub(crate) fn audit_json(audited: &[AuditedSet], min_caught: f64, seed: u64, exi
 }
 
 fn set_json(audited: &AuditedSet) -> Value {
-    let AuditedSet { set, audit, reasons } = audited;
+    let AuditedSet { set, audit, failures } = audited;
     let assertions: Map<String, Value> = count_assertion_usage(audit)
         .into_iter()
         .map(|(name, found)| {
@@ -38,7 +38,7 @@ fn set_json(audited: &AuditedSet) -> Value {
         "mutants": mutant_counts_json(audit, None), "mutations": by_mutation, "assertions": assertions,
         "cases": audit.cases.iter().map(case_json).collect::<Vec<_>>(),
         "duplicates": duplicates.collect::<Vec<_>>(),
-        "passed": reasons.is_empty(), "reasons": reasons,
+        "passed": failures.is_empty(), "reasons": failures.iter().map(AuditFailure::describe).collect::<Vec<_>>(),
     })
 }
 

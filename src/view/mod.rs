@@ -30,7 +30,7 @@ mod routes_json;
 mod stream_printer;
 mod table;
 
-pub(crate) use audit::{AuditedSet, audit_table};
+pub(crate) use audit::{AuditFailure, AuditedSet, audit_table};
 pub(crate) use audit_json::audit_json;
 pub(crate) use available_models::{ProviderListing, available_models_json, available_models_table};
 pub(crate) use call_envelope::call_envelope;

@@ -134,7 +134,7 @@ pub(super) fn print_dry_run(
     for prepared in prepared {
         let PreparedRun { set, cases, subjects, spec, .. } = prepared;
         let names: Vec<&str> = subjects.iter().map(|s| s.name.as_str()).collect();
-        let repeat = spec.selection.repeat;
+        let repeat = spec.repeat;
         let calls = prepared.results_per_subject() * names.len();
         let costs: Vec<Option<u64>> = subjects
             .iter()

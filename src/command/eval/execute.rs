@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -12,6 +13,7 @@ use super::finished_run::{EvalExecution, FinishedRun, is_measured};
 use super::history::canonical_set_path;
 use super::output::needs_full_results;
 use super::run_lease::RunLease;
+use super::saved_options::SavedRunOptions;
 use super::{BaselineSource, CommandContext, CommandError, PreparedRun};
 use crate::cli::EvalArgs;
 use crate::command::observer::{CommandObserver, ProgressObserver};
@@ -64,7 +66,7 @@ pub(super) async fn execute_runs(
             let options = RunOptions {
                 is_resumed: is_resuming,
                 run_id: row.id,
-                repeats: prepared.spec.selection.repeat,
+                repeats: prepared.spec.repeat,
                 cache: CachePolicy { can_read, ..prepared.cache },
                 retention: if needs_full_results(context, args) || prepared.min_pass.is_some() {
                     ResultRetention::All
@@ -118,7 +120,6 @@ fn begin_run(
     resumed: Option<(RunRow, RunLease)>,
 ) -> (RunRow, RunLease) {
     let (set, spec, health) = (&prepared.set, &prepared.spec, router.health());
-    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
     let (row, resumed_lease) = match resumed {
         Some((row, lease)) => (RunRow { set_digest: set.digest.clone(), ..row }, Some(lease)),
         None => (
@@ -127,8 +128,8 @@ fn begin_run(
                 set_name: set.name.clone(),
                 set_path: canonical_set_path(set),
                 set_digest: set.digest.clone(),
-                subjects: json(serde_json::to_string(&spec.subjects)),
-                options: json(serde_json::to_string(&spec.selection)),
+                subjects: json!(spec.subjects).to_string(),
+                options: json!(SavedRunOptions::of(spec)).to_string(),
                 started_at: health.now(),
                 finished_at: 0,
             },

@@ -2,13 +2,13 @@
 //! executes the runs, applies the gate, and writes reports. Depends on `config`, `eval`, `route`, `ledger`,
 //! and `view`.
 
-mod audit;
 mod baseline_source;
 mod comparison;
 mod drift_hook;
 mod dry_run;
 mod execute;
 mod finished_run;
+mod former_audit;
 mod gate;
 mod github_actions;
 mod graders;
@@ -20,6 +20,7 @@ mod reweight;
 mod run_lease;
 mod run_spec;
 mod save_baseline;
+mod saved_options;
 
 use std::collections::HashMap;
 
@@ -39,9 +40,7 @@ use run_lease::RunLease;
 use run_spec::RunSpec;
 
 pub(super) async fn run(context: &CommandContext, args: EvalArgs) -> Result<CommandOutcome, CommandError> {
-    if args.audit {
-        return audit::run_audit(context, &args);
-    }
+    former_audit::reject_former_audit_flags(context, &args)?;
     let mut config = context.load_config()?;
     // Check everything for all sets before the first call.
     let sets: Vec<GoldenSet> =

@@ -115,7 +115,7 @@ pub(super) fn print_runs(
             id: &finished.id,
             set: &prepared.set,
             cases: &prepared.cases,
-            repeats: prepared.spec.selection.repeat,
+            repeats: prepared.spec.repeat,
             min_pass: prepared.min_pass,
             is_complete: finished.is_complete,
             summaries: &finished.summaries,

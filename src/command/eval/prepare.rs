@@ -42,7 +42,7 @@ impl PreparedRun {
 
     /// The number of cases times the number of repeats.
     pub(super) fn results_per_subject(&self) -> usize {
-        self.spec.selection.result_count(&self.cases)
+        self.cases.len() * self.spec.repeat as usize
     }
 }
 
@@ -60,11 +60,10 @@ pub(super) fn prepare_run(
     let cache = resolve_cache_policy(args, &environment).restrict_for_set(&set);
     let cases = spec.selection.select_cases(&set)?;
     let is_whole_set = cases.len() == count;
-    let answers = spec.selection.result_count(&cases);
-    let gate = resolve_gate(&args.gate, &set, answers)?;
+    let gate = resolve_gate(&args.gate, &set, cases.len() * spec.repeat as usize)?;
     // The latency of a cached answer says nothing about today's.
     let cache = CachePolicy { can_read: cache.can_read && !gate.has_latency_limit(), ..cache };
-    let min_pass = resolve_min_pass(args, &set, spec.selection.repeat)?;
+    let min_pass = resolve_min_pass(args, &set, spec.repeat)?;
     if let Some(case) =
         first_case_with_limit_on(&cases, CallMetric::FirstTokenMilliseconds).filter(|_| args.no_stream)
     {

@@ -1,7 +1,7 @@
 //! Finds the run that `--resume` continues.
 
 use super::history::{LEDGER_HINT, canonical_set_path};
-use super::run_spec::CaseSelection;
+use super::saved_options::SavedRunOptions;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec};
 use crate::chat::pluralize;
 use crate::cli::EvalArgs;
@@ -67,10 +67,10 @@ pub(super) fn find_resumable_run(
         }
         (_, Some(run)) => run,
     };
-    let Ok(selection) = serde_json::from_str::<CaseSelection>(&run.options) else {
+    let Ok(options) = serde_json::from_str::<SavedRunOptions>(&run.options) else {
         return reject(format!("cannot resume run {}: it was started by another version of slalom", run.id));
     };
-    if let Some(flag) = selection.conflicting_flag(args) {
+    if let Some(flag) = options.conflicting_flag(args) {
         let message = format!("cannot resume run {}: it was started with a different {flag}", run.id);
         return Err(CommandError::usage(message)
             .with_hint(format!("remove {flag}: a resumed run keeps its original options")));
@@ -83,7 +83,7 @@ pub(super) fn find_resumable_run(
     }
     spec.has_set_subjects &= run_subjects(&run) == spec.subjects;
     spec.subjects = run_subjects(&run);
-    spec.selection = selection;
+    options.apply_to(spec);
     Ok(run)
 }
 

@@ -1,4 +1,4 @@
-//! `eval --audit`, end to end: output, exit codes, and no model calls.
+//! `slalom audit`, end to end: output, exit codes, and no model calls.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ cases:
 
 fn run_audit(text: &str, more: &[&str]) -> CliOutput {
     let cli = CliHarness::new().with_file("set.yaml", text);
-    cli.run(&[&["eval", "set.yaml", "--audit"], more].concat())
+    cli.run(&[&["audit", "set.yaml"], more].concat())
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn findings_list_affected_cases() {
 fn table_fits_terminal_width() {
     for width in [80, 200] {
         let cli = CliHarness::new().with_file("set.yaml", SET).with_env("COLUMNS", &width.to_string());
-        let output = cli.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+        let output = cli.run(&["audit", "set.yaml"]).assert_exit_code(1);
         let widest = output.stdout.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} of {width}: {}", output.stdout);
     }
@@ -79,7 +79,7 @@ fn json_reports_all_findings() {
         set["cases"].as_array().unwrap().iter().map(|case| case["tried"].as_u64().unwrap()).sum();
     assert_eq!(set["mutants"]["tried"], tried);
     assert_eq!(report, run_audit(SET, &["--json"]).json(), "the same seed gives the same findings");
-    assert_ne!(report, run_audit(SET, &["--json", "--audit-seed", "7"]).json());
+    assert_ne!(report, run_audit(SET, &["--json", "--seed", "7"]).json());
 }
 
 #[test]
@@ -105,32 +105,44 @@ fn exit_code_cases() {
     run_audit(&SET.replace("equals]", "equal]"), &[])
         .assert_exit_code(2)
         .assert_stderr_contains(&["unknown assertion `equal`"]);
-    for flags in [
-        &["-m", "sim-openai/good"][..],
-        &["--repeat", "2"],
-        &["--resume"],
-        &["--dry-run"],
-        &["--max-cost", "1"],
-        &["--min-pass-rate", "0.5"],
-        &["-j", "2"],
-        &["--cache"],
-    ] {
-        run_audit(SET, flags).assert_exit_code(2).assert_stderr_contains(&["cannot be used with", "--audit"]);
+    for flags in [&["-m", "sim-openai/good"][..], &["--repeat", "2"], &["--dry-run"], &["-o", "x.json"]] {
+        run_audit(SET, flags).assert_exit_code(2).assert_stderr_contains(&["unexpected argument", flags[0]]);
     }
-    run_audit(SET, &["-o", "x.json"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["cannot combine -o with --audit", "--audit --json"]);
-    let cli = CliHarness::new().with_file("set.yaml", SET);
-    cli.run(&["eval", "set.yaml", "--min-caught", "0.5"])
-        .assert_exit_code(2)
-        .assert_stderr_contains(&["--audit"]);
+}
+
+/// The former flags of `eval` fail with the exact command that replaces them.
+#[test]
+fn former_eval_flags_name_the_audit_command() {
+    let simulator = CountingSimulator::start();
+    let cli = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
+    for (flags, command) in [
+        (&["--audit"][..], "slalom audit set.yaml"),
+        (&["--audit", "-m", "sim-openai/good", "--repeat", "2"], "slalom audit set.yaml"),
+        (&["--min-caught", "0.5"], "slalom audit set.yaml --min-caught 0.5"),
+        (
+            &["--audit", "--audit-seed", "7", "--json", "-v", "--tag", "city", "--filter", "^(sound|again)$"],
+            "slalom audit set.yaml --filter '^(sound|again)$' --seed 7 --tag city --json --verbose",
+        ),
+        (
+            &["--audit", "--sample", "2", "--sample-seed", "3"],
+            "slalom audit set.yaml --sample 2 --sample-seed 3",
+        ),
+    ] {
+        let output = cli.run(&[&["eval", "set.yaml"], flags].concat()).assert_exit_code(2);
+        assert_eq!(output.stdout, "");
+        assert_eq!(
+            output.stderr,
+            format!("error: `slalom audit SET` replaces `slalom eval SET --audit`\nhint: run `{command}`\n")
+        );
+    }
+    assert_eq!(simulator.request_count(), 0);
 }
 
 #[test]
 fn audit_sends_no_request() {
     let simulator = CountingSimulator::start();
     let cli = CliHarness::new().with_file("routes.yaml", &simulator.routes_yaml()).with_file("set.yaml", SET);
-    cli.run(&["eval", "set.yaml", "--audit"]).assert_exit_code(1);
+    cli.run(&["audit", "set.yaml"]).assert_exit_code(1);
     assert_eq!(simulator.request_count(), 0);
 }
 
@@ -141,7 +153,7 @@ fn shipped_sets_pass_for_multiple_seeds() {
     let sets = ["support-triage.yaml", "handbook-answers.yaml"].map(|name| format!("{root}{name}"));
     for seed in ["1", "2", "3"] {
         let report = CliHarness::new()
-            .run(&["eval", &sets[0], &sets[1], "--audit", "--json", "--audit-seed", seed])
+            .run(&["audit", &sets[0], &sets[1], "--json", "--seed", seed])
             .assert_exit_code(0)
             .json();
         for set in report["sets"].as_array().unwrap() {
@@ -160,6 +172,6 @@ fn documented_example_matches_output() {
     let section = text.split("\n## Auditing a set\n").nth(1).unwrap();
     let block = |fence: &str| section.split(fence).nth(1).unwrap().split("```").next().unwrap();
     let cli = CliHarness::new().with_file("tickets.yaml", block("```yaml\n")).with_env("COLUMNS", "100");
-    let output = cli.run(&["eval", "tickets.yaml", "--audit"]).assert_exit_code(1);
-    assert_eq!(block("```text\n$ slalom eval tickets.yaml --audit\n"), output.stdout);
+    let output = cli.run(&["audit", "tickets.yaml"]).assert_exit_code(1);
+    assert_eq!(block("```text\n$ slalom audit tickets.yaml\n"), output.stdout);
 }
