@@ -19,12 +19,15 @@ use std::time::{Duration, Instant};
 use bare::RecordingTransport;
 use slalom::catalog::Catalog;
 use slalom::chat::Request;
-use slalom::ledger::{HealthKey, HealthRow, Ledger};
+use slalom::ledger::Ledger;
 use slalom::provider::{
     AuthScheme, HttpTransport, ModelRef, Provider, Target, Transport, built_in_providers,
 };
 use slalom::route::{CallOptions, Candidate, Clock, HealthStore, Route, RoutePolicy, Router, SilentObserver};
 use slalom::sim::{Simulator, SimulatorConfig};
+
+/// Consecutive failures that open a breaker.
+const FAILURES_TO_OPEN: usize = 3;
 
 const CALLS_PER_MEASUREMENT: usize = 1000;
 const PROCESSES_PER_MEASUREMENT: usize = 60;
@@ -57,7 +60,7 @@ fn main() {
             measure_failover(&dead, &live_url, path).await;
         }
     });
-    measure_binary(&runtime, &dead, &live_url, folder.path());
+    measure_binary(&dead, &live_url, folder.path());
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -135,72 +138,60 @@ async fn measure_failover(dead: &str, alive: &str, ledger: Option<&Path>) {
     let (mut failover, mut baseline) = (Vec::new(), Vec::new());
     for _ in 0..CALLS_PER_MEASUREMENT {
         // Reset the health, or the breaker would open.
-        router.health().reset(target).await;
+        router.health().reset(target).await.unwrap();
         failover.push(time_call(&router, &two, true).await);
         baseline.push(time_call(&router, &one, true).await);
     }
     print_measurement("failover", median(&mut failover), "second alone", median(&mut baseline), 5.0);
-    let until = jiff::Timestamp::now().as_millisecond() + 600_000;
-    let base_url = format!("{dead}/v1");
-    edit_health_row(router.health().ledger(), PROVIDER_NAMES[0], &base_url, move |row| {
-        row.open_until = until;
-    })
-    .await;
+    for _ in 0..FAILURES_TO_OPEN {
+        time_call(&router, &two, true).await;
+    }
     (failover, baseline) = (Vec::new(), Vec::new());
     for _ in 0..CALLS_PER_MEASUREMENT {
         failover.push(time_call(&router, &two, true).await);
         baseline.push(time_call(&router, &one, true).await);
     }
     print_measurement("breaker open", median(&mut failover), "second alone", median(&mut baseline), 1.0);
-    router.health().reset(target).await;
-}
-
-async fn edit_health_row(
-    ledger: &Ledger,
-    provider: &str,
-    base_url: &str,
-    change: impl Fn(&mut HealthRow) + Send + 'static,
-) {
-    let key = HealthKey { provider: provider.into(), base_url: base_url.into(), model: "good".into() };
-    ledger.write(move |rows| rows.update_health(&key, &change)).await;
+    router.health().reset(target).await.unwrap();
 }
 
 /// Like [`measure_failover`], but for the whole process, including startup and the ledger.
-fn measure_binary(runtime: &tokio::runtime::Runtime, dead: &str, alive: &str, folder: &Path) {
+fn measure_binary(dead: &str, alive: &str, folder: &Path) {
     let routes = format!(
         "version: 1\nproviders:\n  sim-openai: {{base_url: '{dead}/v1'}}\n  sim-anthropic: {{base_url: '{alive}'}}\nroutes:\n  two: {{candidates: [sim-openai/good, sim-anthropic/good]}}\n  one: {{candidates: [sim-anthropic/good]}}\n"
     );
     let (config, ledger) = (folder.join("routes.yaml"), folder.join("binary.db"));
     std::fs::write(&config, routes).unwrap();
+    let slalom = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slalom"));
+        command.args(arguments).env("SLALOM_CONFIG", &config).env("SLALOM_LEDGER", &ledger);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
     let run = |route: &str| {
         let start = Instant::now();
-        let status = Command::new(env!("CARGO_BIN_EXE_slalom"))
-            .args(["route", route, "hi"])
-            .env("SLALOM_CONFIG", &config)
-            .env("SLALOM_LEDGER", &ledger)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
+        let status = slalom(&["route", route, "hi"]).status().unwrap();
         assert!(status.success());
         start.elapsed()
+    };
+    let reset = || {
+        let status = slalom(&["route", "two", "--reset"]).status().unwrap();
+        assert!(status.success());
     };
     println!("the slalom binary, medians of {PROCESSES_PER_MEASUREMENT} processes");
     run("one");
     for (name, open, target) in [("failover", false, 5.0), ("breaker open", true, 1.0)] {
-        let until = if open { jiff::Timestamp::now().as_millisecond() + 600_000 } else { 0 };
         let (mut failover, mut baseline) = (Vec::new(), Vec::new());
         for _ in 0..PROCESSES_PER_MEASUREMENT {
+            if open {
+                for _ in 0..FAILURES_TO_OPEN {
+                    run("two");
+                }
+            }
             for (route, all) in [("two", &mut failover), ("one", &mut baseline)] {
-                runtime.block_on(edit_health_row(
-                    &Ledger::open(&ledger),
-                    "sim-openai",
-                    "simulator",
-                    move |row| {
-                        *row = HealthRow { open_until: until, ..Default::default() };
-                    },
-                ));
+                if !open {
+                    reset();
+                }
                 all.push(run(route));
             }
         }

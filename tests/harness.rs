@@ -144,6 +144,16 @@ impl CliOutput {
     }
 }
 
+/// Waits for a condition that another process or thread brings about, for at most a minute.
+#[track_caller]
+pub(crate) fn wait_until(condition: &str, mut is_met: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_met() {
+        assert!(std::time::Instant::now() < deadline, "not within a minute: {condition}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// A simulator in the test process that counts requests.
 pub(crate) struct CountingSimulator {
     simulator: slalom::sim::Simulator,
@@ -182,6 +192,11 @@ impl CountingSimulator {
 
     pub(crate) fn request_count(&self) -> u64 {
         self.simulator.request_count()
+    }
+
+    /// Waits until this many requests have arrived.
+    pub(crate) fn wait_for_requests(&self, count: u64) {
+        wait_until(&format!("{count} requests have arrived"), || self.request_count() >= count);
     }
 
     pub(crate) fn url(&self) -> String {

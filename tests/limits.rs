@@ -237,3 +237,60 @@ fn overloaded_provider_bounds_eval_retries() {
     harness(&simulator, "").run(&["eval", "set.yaml", "-m", "sim-openai/overloaded"]).assert_exit_code(3);
     assert!((40..=50).contains(&simulator.request_count()), "{}", simulator.request_count());
 }
+
+/// A command must not call anyone if it cannot read whether its budget is spent.
+#[test]
+fn spent_stop_budget_holds_while_another_process_has_the_ledger() {
+    let simulator = CountingSimulator::start();
+    let routes = "budget: {daily_usd: 0.01, on_exceeded: stop}\n";
+    for lock in ["BEGIN IMMEDIATE", "PRAGMA locking_mode = exclusive; BEGIN EXCLUSIVE"] {
+        for arguments in [
+            ASK_ARGS,
+            &["eval", "set.yaml", "--json"],
+            &["compare", "-m", "sim-openai/good", "-m", "sim-gemini/good", "hi"],
+        ] {
+            let cli = harness(&simulator, routes);
+            let arguments = [&["--ledger", "ledger.db"], arguments].concat();
+            cli.run(&["--ledger", "ledger.db", "ask", "-m", "sim-openai/good", "hi"]).assert_exit_code(0);
+            let ledger = rusqlite::Connection::open(cli.path("ledger.db")).unwrap();
+            // Tomorrow too, in case that the day changes during the test.
+            let spend = "INSERT OR REPLACE INTO spend (day, simulated, nano_dollars, unknown) \
+                VALUES (date('now'), 1, 1000000000, 0), (date('now', '+1 day'), 1, 1000000000, 0)";
+            ledger.execute_batch(spend).unwrap();
+            ledger.execute_batch(lock).unwrap();
+            let before = simulator.request_count();
+            let output = cli.run(&arguments);
+            assert_eq!(simulator.request_count(), before, "{lock}: {arguments:?}");
+            output.assert_exit_code(4);
+        }
+    }
+}
+
+/// The leases of a killed process must not make the next one wait until they expire.
+#[cfg(target_os = "linux")]
+#[test]
+fn leases_of_killed_process_are_released_at_once() {
+    let simulator = CountingSimulator::with_latency(Duration::from_secs(30));
+    let cli = harness_with_limits(&simulator, "{concurrency: 20}");
+    let arguments = ["--ledger", "ledger.db", "eval", "set.yaml"];
+    let mut child = cli.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let count = |sql: &str| -> i64 {
+        let ledger = rusqlite::Connection::open(cli.path("ledger.db")).unwrap();
+        ledger.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    simulator.wait_for_requests(20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let leases = "SELECT count(*) FROM lease WHERE scope LIKE 'sim-openai at %'";
+    assert_eq!(count(leases), 20);
+    let before = simulator.request_count();
+    let resume = [&arguments[..], &["--resume"]].concat();
+    let mut child = cli.command(&resume).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    simulator.wait_for_requests(before + 20);
+    println!("20 calls of the resumed run were sent {:?} after it was started", start.elapsed());
+    // The old leases would not expire for another 30 seconds.
+    assert!(start.elapsed() < Duration::from_secs(15));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::harness::CliHarness;
+use crate::harness::{CliHarness, wait_until};
 
 #[derive(Default)]
 struct JudgeBehavior {
@@ -106,10 +106,10 @@ fn unjudged_answers_are_not_requested_again() {
         let ledger = rusqlite::Connection::open(cli.path("ledger.db")).unwrap();
         ledger.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap_or(0)
     };
-    while stored_answers() < 4 {
+    wait_until("four answers are stored", || {
         assert!(child.try_wait().unwrap().is_none(), "the run ended early");
-        std::thread::yield_now();
-    }
+        stored_answers() >= 4
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(provider.answer_count(), 4);

@@ -118,7 +118,7 @@ fn routes_view(config: &Config) -> RoutesView<'static> {
     RoutesView {
         routes: routes.collect(),
         budget: config.budget,
-        spent: [300_000_000, 0],
+        spent: Some([300_000_000, 0]),
         folder: None,
         now: NOW_MS,
     }

@@ -2,12 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Instant;
-
-use slalom::ledger::{HealthKey, HealthRow, Ledger};
 
 use crate::harness::{CliHarness, CliOutput, CountingSimulator};
 
@@ -112,23 +109,33 @@ impl SharedBreakerFixture {
         });
     }
 
-    fn health(&self, provider: &str) -> HealthRow {
-        edit_health_row(&self.cli.path("ledger.db"), provider, |row| row.clone())
+    fn health(&self, provider: &str) -> StoredHealth {
+        let ledger = rusqlite::Connection::open(self.cli.path("ledger.db")).unwrap();
+        let columns = "consecutive, trips, open_until, probe_until, demoted, first_token_weight";
+        ledger
+            .query_row(&format!("SELECT {columns} FROM health WHERE provider = ?1"), [provider], |row| {
+                Ok(StoredHealth {
+                    consecutive_failures: row.get(0)?,
+                    trips: row.get(1)?,
+                    open_until: row.get(2)?,
+                    probe_until: row.get(3)?,
+                    is_demoted: row.get(4)?,
+                    measurements: row.get(5)?,
+                })
+            })
+            .unwrap()
     }
 }
 
-/// Reads or changes the health row of a provider's model.
-fn edit_health_row<T: Clone + Default + Send + 'static>(
-    path: &Path,
-    provider: &str,
-    change: impl Fn(&mut HealthRow) -> T + Send + 'static,
-) -> T {
-    let key = HealthKey { provider: provider.into(), base_url: "simulator".into(), model: "good".into() };
-    let ledger = Ledger::open(path);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let value = runtime.block_on(ledger.write(move |rows| rows.update_health(&key, &change)));
-    assert_eq!(ledger.disabled_reason(), None);
-    value
+/// What the ledger says about a provider's only model.
+#[derive(Debug, PartialEq)]
+struct StoredHealth {
+    consecutive_failures: f64,
+    trips: u32,
+    open_until: i64,
+    probe_until: i64,
+    is_demoted: bool,
+    measurements: f64,
 }
 
 fn now() -> i64 {
@@ -157,7 +164,7 @@ fn assert_breaker_is_shared(fixture: &SharedBreakerFixture, dead_requests: impl 
     // No success was lost either. Their weight decays with a half-life of one hour.
     assert_eq!(fixture.alive.request_count(), PROCESSES as u64, "expected one answer per process");
     let min_weight = PROCESSES as f64 * 2_f64.powf(-elapsed.as_secs_f64() / 3600.0);
-    let weight = alive.first_token.weight;
+    let weight = alive.measurements;
     assert!(
         weight >= min_weight - 1e-6 && weight <= PROCESSES as f64,
         "{weight} measurements, expected at least {min_weight}"
@@ -191,7 +198,11 @@ fn status_503_opens_breaker_for_all_processes() {
     // Half-open: of 16 concurrent processes, one sends the probe; the others use the next candidate.
     let ledger = fixture.cli.path("ledger.db");
     let due = now() - 1;
-    edit_health_row(&ledger, "sim-openai", move |row| row.open_until = due);
+    let changed = rusqlite::Connection::open(&ledger)
+        .unwrap()
+        .execute("UPDATE health SET open_until = ?1 WHERE provider = 'sim-openai'", [due])
+        .unwrap();
+    assert_eq!(changed, 1);
     let before = dead.request_count();
     dead.set_held(true);
     let (done, ended) = mpsc::channel();

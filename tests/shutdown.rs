@@ -21,9 +21,7 @@ fn query_ledger(cli: &CliHarness, sql: &str) -> i64 {
 fn start_and_wait_for_request(simulator: &CountingSimulator, mut command: Command) -> Child {
     let before = simulator.request_count();
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while simulator.request_count() == before {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    simulator.wait_for_requests(before + 1);
     child
 }
 

@@ -180,6 +180,9 @@ fn stop_reason_hint(why: StopReason) -> Option<&'static str> {
             "raise `budget: daily_usd` in routes.yaml, use a cheaper model, or wait until midnight UTC"
         }
         StopReason::BudgetExceeded(_) => "raise --max-cost, lower --max-tokens, or use a cheaper model",
+        StopReason::Undecided => {
+            "wait until no other process holds the ledger, choose another one with --ledger, or set `budget: on_exceeded: warn`"
+        }
         StopReason::NoCandidate
         | StopReason::FatalFailure
         | StopReason::AllAttemptsFailed
@@ -238,7 +241,7 @@ pub(super) fn failure_hint(failure: &Failure, subject: CallSubject) -> Option<St
 }
 
 pub(super) fn stop_reason_outcome(why: StopReason) -> CommandOutcome {
-    if matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) {
+    if matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_) | StopReason::Undecided) {
         CommandOutcome::LimitReached
     } else {
         CommandOutcome::NoAnswer

@@ -14,6 +14,7 @@ use crate::config::{
     CatalogFile, Config, ConfigOrigin, ConfigSearch, DotEnv, DurationError, TrustStore, find_config,
     parse_duration, user_ledger_path,
 };
+use crate::eval::store::RunStore;
 use crate::ledger::Ledger;
 use crate::provider::{Environment, HttpTransport, ProviderLimits};
 use crate::route::{Clock, HealthStore, OnExceeded, Router};
@@ -145,7 +146,12 @@ impl CommandContext {
 
     pub(super) fn open_health(&self) -> HealthStore {
         let clock: Clock = Arc::new(|| jiff::Timestamp::now().as_millisecond());
-        HealthStore::new(Arc::clone(self.ledger()), clock, fastrand::Rng::new())
+        let store = Arc::clone(self.ledger());
+        HealthStore::new(store, clock, fastrand::Rng::new())
+    }
+
+    pub(super) fn open_run_store(&self) -> Arc<dyn RunStore> {
+        Arc::<Ledger>::clone(self.ledger())
     }
 
     pub(super) fn build_router(&self, config: &Config) -> Router {

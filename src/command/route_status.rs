@@ -29,14 +29,21 @@ pub(super) fn print_status(
             description: spec.and_then(|spec| spec.description.clone()),
             overridden_by: overriding_variables(&config, &route),
             reports: route.candidates.iter().map(|c| Some(health.report(c.target.as_ref().ok()?))).collect(),
-            weights: health.weights(route.name.as_deref().unwrap_or_default()),
+            weights: match route.name.as_deref().map(|name| health.weights(name)) {
+                Some(Err(error)) => {
+                    context.console.warn(format_args!("cannot read the stored weights: {error}"));
+                    Vec::new()
+                }
+                Some(Ok(weights)) => weights,
+                None => Vec::new(),
+            },
             route,
         }
     });
     let view = RoutesView {
         routes: views.collect(),
         budget: config.budget,
-        spent: health.spent_today(),
+        spent: health.spent_today().ok(),
         folder: config.source_file.path.as_deref().and_then(Path::parent),
         now: health.now(),
     };
@@ -84,18 +91,17 @@ pub(super) async fn reset_health(
         }
     }
     for target in &targets {
-        health.reset(target).await;
+        health.reset(target).await.map_err(|error| reset_error(&error.to_string()))?;
     }
     let mut weight_count = 0;
     for name in routes.iter().filter_map(|route| route.name.clone()) {
-        weight_count += health.ledger().write(move |rows| rows.remove_weights(&name)).await;
+        let removed = health.remove_weights(&name).await;
+        weight_count += removed.map_err(|error| reset_error(&error.to_string()))?;
     }
     // Another process may hold the ledger, so nothing is certain before the flush.
     context.flush_ledger().await;
     if let Some(reason) = context.take_ledger_error() {
-        return Err(CommandError::usage(format!("cannot reset health: {reason}")).with_hint(
-            "check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)",
-        ));
+        return Err(reset_error(reason));
     }
     if weight_count > 0 {
         let weights = pluralize(weight_count, "weight");
@@ -120,6 +126,11 @@ pub(super) async fn reset_health(
         context.console.note_verbose(format_args!("{model} unchanged: it is not usable"));
     }
     Ok(CommandOutcome::Success)
+}
+
+fn reset_error(reason: &str) -> CommandError {
+    CommandError::usage(format!("cannot reset health: {reason}"))
+        .with_hint("check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)")
 }
 
 /// Resolves one route, or all, so that the health of their targets can be looked up.

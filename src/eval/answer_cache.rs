@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use super::result_row::{from_keyword, from_milliseconds, to_keyword, to_milliseconds};
+use super::store::{CachedAnswerRow, RunStore};
 use super::{CallMetric, CaseFeature, GoldenSet};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{FinishReason, Response, Usage};
 use crate::dialect::ParsedResponseHeaders;
-use crate::ledger::CachedAnswerRow;
 use crate::provider::ModelRef;
-use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route, Router};
+use crate::route::{Attempt, CallAnswer, CallRecord, Plan, PlanStep, Route};
 
 /// 30 days.
 const MAX_ANSWER_AGE_MS: i64 = 30 * 86_400_000;
@@ -40,14 +40,16 @@ impl CachePolicy {
     }
 }
 
-pub(crate) fn remove_expired_answers(router: &Router) {
-    let cutoff = router.health().now() - MAX_ANSWER_AGE_MS;
-    router.health().ledger().enqueue(move |rows| rows.remove_answers_before(cutoff));
+/// `now` is in milliseconds since 1970.
+pub(crate) fn remove_expired_answers(store: &dyn RunStore, now: i64) {
+    store.remove_answers_before(now - MAX_ANSWER_AGE_MS);
 }
 
 /// A planned call whose answer is loaded or stored.
 pub(super) struct CacheEntry<'a> {
-    router: &'a Router,
+    store: &'a dyn RunStore,
+    /// Milliseconds since 1970.
+    now: i64,
     /// The candidates that the plan tries, in order, with the fingerprint of the request to each; `None` for
     /// the simulator.
     candidates: Vec<(&'a ModelRef, Option<String>)>,
@@ -57,7 +59,13 @@ pub(super) struct CacheEntry<'a> {
 }
 
 impl<'a> CacheEntry<'a> {
-    pub(super) fn new(router: &'a Router, plan: &Plan<'a>, repeat: u32, requester: String) -> Self {
+    pub(super) fn new(
+        store: &'a dyn RunStore,
+        now: i64,
+        plan: &Plan<'a>,
+        repeat: u32,
+        requester: String,
+    ) -> Self {
         let candidates = plan.steps.iter().filter_map(|step| match step {
             PlanStep::Try { target, adjustments, .. } => {
                 let is_real = !target.provider.simulated;
@@ -66,7 +74,7 @@ impl<'a> CacheEntry<'a> {
             }
             PlanStep::Skip { .. } => None,
         });
-        Self { router, candidates: candidates.collect(), repeat, requester }
+        Self { store, now, candidates: candidates.collect(), repeat, requester }
     }
 
     /// The cached answer of the first planned candidate, as a call record, and whether this requester stored
@@ -75,9 +83,9 @@ impl<'a> CacheEntry<'a> {
     pub(super) fn load(&self) -> Option<(CallRecord, bool)> {
         let (model, fingerprint) = self.candidates.first()?;
         let fingerprint = fingerprint.as_ref()?;
-        let row = self.router.health().ledger().read(|rows| rows.cached_answer(fingerprint, self.repeat))?;
-        let oldest = self.router.health().now() - MAX_ANSWER_AGE_MS;
-        if row.at < oldest {
+        // An answer that cannot be read is asked for again.
+        let row = self.store.cached_answer(fingerprint, self.repeat).ok()??;
+        if row.at < self.now - MAX_ANSWER_AGE_MS {
             return None;
         }
         Some((row_to_call_record(model, &row)?, row.requested_by == self.requester))
@@ -100,7 +108,7 @@ impl<'a> CacheEntry<'a> {
             return;
         };
         let row = CachedAnswerRow {
-            at: self.router.health().now(),
+            at: self.now,
             served_model: response.served_model.clone().unwrap_or_default(),
             parts,
             finish_reason: to_keyword(&response.finish_reason),
@@ -113,8 +121,7 @@ impl<'a> CacheEntry<'a> {
                 .first_token
                 .map(|at| to_milliseconds(at.saturating_sub(attempt.start_offset))),
         };
-        let repeat = self.repeat;
-        self.router.health().ledger().enqueue(move |rows| rows.put_answer(&fingerprint, repeat, &row));
+        self.store.put_answer(&fingerprint, self.repeat, row);
     }
 }
 

@@ -138,8 +138,12 @@ impl CaseResult {
             result.finish_reason = Some(answer.response.finish_reason);
         }
         if let Err(error) = &record.outcome {
-            result.limit_hit = Some(error.reason)
-                .filter(|why| matches!(why, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)));
+            result.limit_hit = Some(error.reason).filter(|why| {
+                matches!(
+                    why,
+                    StopReason::CallerTimeout | StopReason::BudgetExceeded(_) | StopReason::Undecided
+                )
+            });
             result.is_fatal = is_fatal(record);
             match &error.failure {
                 Some(failure) if failure.class == FailureClass::ContentPolicy => {
@@ -259,7 +263,11 @@ pub(super) fn describe_call_error(record: &CallRecord, error: &CallError) -> (Fa
             (failure.class, format!("--timeout expired before the answer was complete{before}"))
         }
         Some(failure) => (failure.class, failure.message.clone()),
-        None if matches!(error.reason, StopReason::CallerTimeout | StopReason::BudgetExceeded(_)) => {
+        None if matches!(
+            error.reason,
+            StopReason::CallerTimeout | StopReason::BudgetExceeded(_) | StopReason::Undecided
+        ) =>
+        {
             (FailureClass::Cancelled, error.reason.message())
         }
         None => {

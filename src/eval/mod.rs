@@ -1,6 +1,6 @@
 //! Evaluation: runs golden sets against subjects, grades the answers, reports every figure with its
-//! uncertainty, and applies the gate. It depends on `catalog`, `chat`, `dialect`, `ledger`, `provider`, and
-//! `route`. It parses no files (`config` does) and prints nothing (`view` does).
+//! uncertainty, and applies the gate. It depends on `catalog`, `chat`, `dialect`, `provider`, and `route`;
+//! runs are stored in a [`store::RunStore`]. It parses no files (`config` does) and prints nothing (`view` does).
 //!
 //! An error never counts as a low score: an answer that cannot be graded is *unscored* and counted
 //! separately. The entry points are [`GoldenSet`], [`run_subject`], and [`evaluate_gate`].
@@ -29,6 +29,7 @@ mod run_observer;
 mod sample;
 pub(crate) mod statistics;
 mod stop_signal;
+pub(crate) mod store;
 mod summary;
 
 pub(crate) use answer_cache::{CachePolicy, remove_expired_answers};

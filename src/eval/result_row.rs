@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::store::ResultRow;
 use super::{CaseMetadata, CaseResult, GraderUsage, RepairSet, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
-use crate::ledger::ResultRow;
 
 /// The serialized name of an enum value.
 pub(super) fn to_keyword(value: &impl Serialize) -> String {

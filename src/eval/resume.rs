@@ -6,10 +6,10 @@ use super::case_stats::ResultCollector;
 use super::result_row::{decode_result, encode_result};
 use super::run::RunOptions;
 use super::run_observer::{RunEvent, RunObserver};
+use super::store::{ResultRow, RunStore};
 use super::{CaseResult, Cases, Digest, GraderUsage};
 use crate::catalog::Cost;
-use crate::ledger::ResultRow;
-use crate::route::Router;
+use crate::route::store::StoreError;
 
 /// Results loaded at a time, because a run may have more than fit in memory.
 const ROWS_PER_PAGE: u32 = 256;
@@ -31,17 +31,23 @@ pub(super) struct PriorSpend {
     pub(super) has_answer: bool,
 }
 
-/// Loads the scored results that still belong to a case of the set. Cases match by digest: a renamed case
+/// Loads the scored results that still belong to a case of the set; there are none unless the run is resumed. Cases match by digest: a renamed case
 /// keeps its results, and a changed case runs again. Results of cached answers count only if the cache may be
 /// used.
+///
+/// # Errors
+/// If the results cannot be read: running their cases again would pay for them twice.
 pub(crate) fn load_resumed_run(
-    router: &Router,
+    store: &dyn RunStore,
     subject: &str,
     cases: &Cases,
     options: &RunOptions,
     can_use_cached: bool,
     observer: &dyn RunObserver,
-) -> ResumedRun {
+) -> Result<ResumedRun, StoreError> {
+    if !options.is_resumed {
+        return Ok(ResumedRun::empty(cases, options));
+    }
     let mut loader = ResumeLoader {
         can_use_cached,
         subject,
@@ -54,10 +60,7 @@ pub(crate) fn load_resumed_run(
     let mut index_by_id: Option<HashMap<u128, usize>> = None;
     let mut after = (String::new(), None);
     loop {
-        let page = router
-            .health()
-            .ledger()
-            .read(|rows| rows.results_page(&options.run_id, subject, (&after.0, after.1), ROWS_PER_PAGE));
+        let page = store.results_page(&options.run_id, subject, (&after.0, after.1), ROWS_PER_PAGE)?;
         let Some(last) = page.last() else { break };
         after = (last.case_id.clone(), Some(last.repeat));
         let index_by_id = index_by_id.get_or_insert_with(|| {
@@ -71,8 +74,8 @@ pub(crate) fn load_resumed_run(
             }
         }
     }
-    loader.match_renamed_cases(router, &index_by_id.unwrap_or_default());
-    loader.resumed
+    loader.match_renamed_cases(store, &index_by_id.unwrap_or_default());
+    Ok(loader.resumed)
 }
 
 fn case_id_key(id: &str) -> u128 {
@@ -133,7 +136,7 @@ impl ResumeLoader<'_> {
     }
 
     /// Matches the remaining results with renamed cases.
-    fn match_renamed_cases(&mut self, router: &Router, index_by_id: &HashMap<u128, usize>) {
+    fn match_renamed_cases(&mut self, store: &dyn RunStore, index_by_id: &HashMap<u128, usize>) {
         if self.unmatched_rows.is_empty() {
             return;
         }
@@ -167,12 +170,7 @@ impl ResumeLoader<'_> {
             }
         }
         if !renamed.is_empty() {
-            let run = self.options.run_id.clone();
-            // Remove all old rows before adding new ones: two cases may have swapped IDs.
-            router.health().ledger().enqueue(move |rows| {
-                renamed.iter().try_for_each(|(old, _)| rows.remove_result(&run, old))?;
-                renamed.iter().try_for_each(|(_, new)| rows.put_result(&run, new))
-            });
+            store.replace_results(&self.options.run_id, renamed);
         }
     }
 

@@ -5,20 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{OnceLock, PoisonError};
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex, SemaphorePermit, oneshot};
+use tokio::sync::{Mutex, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::answer_cache::CacheEntry;
 use super::case_stats::{ResultRetention, SubjectResults};
 use super::result_row::encode_result;
 use super::run_observer::{RunCallObserver, RunEvent, RunObserver};
+use super::store::RunStore;
 use super::{
     CachePolicy, Case, CaseResult, Cases, GradableAnswer, GraderUsage, Graders, ProviderSlots, ResumedRun,
     StopSignal, Verdict, collect_grader_tasks,
 };
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
-use crate::ledger::LedgerTables;
+use crate::route::store::StoreFuture;
 use crate::route::{CallOptions, CallRecord, Route, Router, RoutingHints, StopReason};
 
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ impl RunOptions {
 #[derive(Clone, Copy)]
 pub(crate) struct RunContext<'a> {
     pub router: &'a Router,
+    pub store: &'a dyn RunStore,
     pub slots: &'a ProviderSlots,
     pub stop_signal: &'a StopSignal,
     pub graders: &'a Graders,
@@ -250,7 +252,7 @@ impl SubjectRun<'_> {
     }
 
     async fn fetch_answer(&self, case: &Case, case_repeat: CaseRepeat) -> (CallRecord, AnswerOrigin) {
-        let RunContext { router, observer, .. } = self.context;
+        let RunContext { router, store, observer, .. } = self.context;
         let call = self.context.call_options(&self.subject.name, &case.metadata.id);
         let plan = router.plan(&self.subject.route, &case.request, &call);
         // An interrupted run may have stored answers that were waiting for their judge.
@@ -259,7 +261,7 @@ impl SubjectRun<'_> {
         let uses_cache = self.cache != CachePolicy::default() || may_have_stored_answer;
         let cache_entry = uses_cache.then(|| {
             let requester = [&*self.options.run_id, &*self.subject.name, &*case.metadata.id].join("\n");
-            CacheEntry::new(router, &plan, case_repeat.repeat, requester)
+            CacheEntry::new(store, router.health().now(), &plan, case_repeat.repeat, requester)
         });
         let can_load = may_have_stored_answer || case_repeat.can_read_cache;
         match cache_entry.as_ref().filter(|_| can_load).and_then(CacheEntry::load) {
@@ -288,19 +290,14 @@ impl SubjectRun<'_> {
 
     /// Queues a result for the ledger. Every [`LEDGER_SYNC_INTERVAL`] results, returns a receipt to wait for,
     /// so that a slow disk does not fall far behind.
-    fn record_result(&self, result: &CaseResult, nth: usize) -> Option<oneshot::Receiver<()>> {
-        let health = self.context.router.health();
+    fn record_result(&self, result: &CaseResult, nth: usize) -> Option<StoreFuture<()>> {
+        let RunContext { router, store, .. } = self.context;
         // A run that is only in memory cannot be resumed.
-        if health.ledger().disabled_reason().is_some() {
+        if !store.is_durable() {
             return None;
         }
-        let row = encode_result(&self.subject.name, result, health.now());
-        let run = self.options.run_id.clone();
-        let put = move |rows: &LedgerTables<'_>| rows.put_result(&run, &row);
-        if nth % LEDGER_SYNC_INTERVAL == LEDGER_SYNC_INTERVAL - 1 {
-            return Some(health.ledger().enqueue_with_ack(put));
-        }
-        health.ledger().enqueue(put);
-        None
+        let row = encode_result(&self.subject.name, result, router.health().now());
+        let is_sync_point = nth % LEDGER_SYNC_INTERVAL == LEDGER_SYNC_INTERVAL - 1;
+        store.put_result(&self.options.run_id, row, is_sync_point)
     }
 }

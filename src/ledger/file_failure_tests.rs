@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::tables::{LedgerTables, TableSource};
 use super::*;
+use crate::route::store::{HealthKey, HealthRow, Lease, PassRateRow, RateBucket, RouteStatsRow, Spend};
 
 const DAY: &str = "2026-01-01";
 
@@ -60,7 +62,7 @@ async fn locked_file_receives_writes_after_unlock() {
     );
     assert_eq!((total_spend(&ledger), spend_in_file(&path)), (3, 1));
     // The other process writes too.
-    add_spend(&LedgerTables::new(&other)).unwrap();
+    add_spend(&LedgerTables::new(&other, TableSource::File(0))).unwrap();
     other.execute_batch("COMMIT").unwrap();
     ledger.flush().await;
     assert_eq!((total_spend(&ledger), spend_in_file(&path)), (4, 4));
@@ -153,7 +155,7 @@ fn read_only_file_keeps_rows_in_memory() {
     assert!(ledger.read(|rows| rows.pass_rate("s", "a/b")).is_some());
     assert_eq!(ledger.read(|rows| rows.route_stats("r")).leader, "a/b");
     assert!(ledger.read(|rows| rows.adaptive_concurrency("p")).is_some());
-    assert!(ledger.read(|rows| rows.cooldown("k", "m", 9)).is_some());
+    assert_eq!(ledger.read(|rows| rows.cooldowns("k", "m")).len(), 1);
     assert_eq!(
         disabled_reasons(&ledger).try_recv().ok().as_deref(),
         ledger.disabled_reason(),
@@ -235,7 +237,7 @@ async fn unreadable_rows_are_reset() {
          UPDATE lease SET nano_dollars = 'abc', tokens = 9e300",
     );
     assert_eq!(health(), HealthRow::default());
-    assert_eq!(ledger.read(|rows| rows.cooldown("k", "m", 9)), None);
+    assert_eq!(ledger.read(|rows| rows.cooldowns("k", "m")), []);
     assert_eq!(ledger.read(|rows| rows.route_stats("r")), RouteStatsRow::default());
     assert_eq!(ledger.read(|rows| rows.rate_buckets("p", 0..9)), []);
     assert_eq!(ledger.read(|rows| rows.adaptive_concurrency("p")), None);
@@ -270,7 +272,7 @@ async fn old_rows_are_removed() {
     let known = |model: &str| {
         ledger.read(|rows| {
             let trips = rows.health(&key(model))?.trips;
-            Ok((trips, rows.adaptive_concurrency(model)?.is_some(), rows.cooldown(model, "", 99)?.is_some()))
+            Ok((trips, rows.adaptive_concurrency(model)?.is_some(), !rows.cooldowns(model, "")?.is_empty()))
         })
     };
     assert_eq!((known("old"), known("new")), ((0, false, false), (1, true, true)));

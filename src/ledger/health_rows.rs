@@ -1,61 +1,13 @@
 //! Health rows: the state of one model at one base URL, as learned from its calls.
 
-use rusqlite::{Row, params};
+use std::sync::LazyLock;
 
+use rusqlite::{Row, named_params};
+
+use super::replace_statement;
 use super::sanitize::{clamp_time, in_range, skip_unreadable};
 use super::{LedgerTables, SqlResult};
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HealthKey {
-    pub provider: String,
-    pub base_url: String,
-    pub model: String,
-}
-
-/// Times are milliseconds since 1970; 0 means never.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HealthRow {
-    /// Decayed sum of the weights of failures.
-    pub failures: f64,
-    /// Decayed number of 429s.
-    pub throttled: f64,
-    /// Decayed number of all events.
-    pub events: f64,
-    /// Sum of the weights of failures since the last success.
-    pub consecutive_failures: f64,
-    /// Time of the last event, for decay.
-    pub updated_at: i64,
-    pub is_demoted: bool,
-    /// When the breaker becomes half-open; 0 if it is closed.
-    pub open_until: i64,
-    /// Number of breaker trips, as of the last one; older trips are forgotten over time.
-    pub trips: u32,
-    pub last_trip_at: i64,
-    pub successes_since_open: u32,
-    /// End of the lease of the current probe.
-    pub probe_until: i64,
-    /// The call that holds the probe.
-    pub probe_call_id: String,
-    /// Earliest next call, as requested by the provider.
-    pub not_before: i64,
-    /// Maximum number of calls in flight during recovery; 0 means no limit.
-    pub recovery_concurrency: u32,
-    /// Mean of the logarithm of the milliseconds to the first token.
-    pub first_token: DecayedMean,
-    /// Mean of the logarithm of the milliseconds per token after the first.
-    pub token: DecayedMean,
-    /// Time of the last measurement of these two.
-    pub measured_at: i64,
-    pub last_failed_at: i64,
-    pub last_failure_class: String,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct DecayedMean {
-    pub mean: f64,
-    /// Decayed number of measurements; 0 if there are none.
-    pub weight: f64,
-}
+use crate::route::store::{DecayedMean, HealthKey, HealthRow};
 
 const HEALTH_COLUMNS: &str = "sick, throttled, events, consecutive, at, demoted, open_until, trips, tripped, recovered, \
     probe_until, probe_by, not_before, ramp, first_token_log, first_token_weight, token_log, token_weight, measured, \
@@ -67,35 +19,31 @@ const MAX_DECAYED_SUM: f64 = 1e6;
 /// Range of logarithms of milliseconds: from a hundredth of a millisecond to several months.
 const LOG_MS_RANGE: std::ops::RangeInclusive<f64> = -5.0..=24.0;
 
-impl DecayedMean {
-    fn sanitized(self) -> Self {
-        let is_valid = in_range(self.mean, LOG_MS_RANGE).is_some()
-            && in_range(self.weight, 0.0..=MAX_DECAYED_SUM).is_some();
-        if is_valid { self } else { Self::default() }
-    }
+/// Drops a mean that is out of range.
+fn sanitize_mean(mean: DecayedMean) -> DecayedMean {
+    let is_valid =
+        in_range(mean.mean, LOG_MS_RANGE).is_some() && in_range(mean.weight, 0.0..=MAX_DECAYED_SUM).is_some();
+    if is_valid { mean } else { DecayedMean::default() }
 }
 
-impl HealthRow {
-    /// Replaces values that are out of range.
-    fn sanitized(mut self) -> Self {
-        for sum in [&mut self.failures, &mut self.throttled, &mut self.events, &mut self.consecutive_failures]
-        {
-            *sum = in_range(*sum, 0.0..=MAX_DECAYED_SUM).unwrap_or_default();
-        }
-        for at in [
-            &mut self.updated_at,
-            &mut self.open_until,
-            &mut self.last_trip_at,
-            &mut self.probe_until,
-            &mut self.not_before,
-            &mut self.measured_at,
-            &mut self.last_failed_at,
-        ] {
-            *at = clamp_time(*at);
-        }
-        (self.first_token, self.token) = (self.first_token.sanitized(), self.token.sanitized());
-        self
+/// Replaces values that are out of range.
+fn sanitize_health(mut row: HealthRow) -> HealthRow {
+    for sum in [&mut row.failures, &mut row.throttled, &mut row.events, &mut row.consecutive_failures] {
+        *sum = in_range(*sum, 0.0..=MAX_DECAYED_SUM).unwrap_or_default();
     }
+    for at in [
+        &mut row.updated_at,
+        &mut row.open_until,
+        &mut row.last_trip_at,
+        &mut row.probe_until,
+        &mut row.not_before,
+        &mut row.measured_at,
+        &mut row.last_failed_at,
+    ] {
+        *at = clamp_time(*at);
+    }
+    (row.first_token, row.token) = (sanitize_mean(row.first_token), sanitize_mean(row.token));
+    row
 }
 
 fn health_from_row(row: &Row<'_>) -> SqlResult<HealthRow> {
@@ -120,14 +68,18 @@ fn health_from_row(row: &Row<'_>) -> SqlResult<HealthRow> {
         last_failed_at: row.get(19)?,
         last_failure_class: row.get(20)?,
     };
-    Ok(row.sanitized())
+    Ok(sanitize_health(row))
 }
 
 impl LedgerTables<'_> {
     /// A model's row; the default for an unknown model.
-    pub fn health(&self, key: &HealthKey) -> SqlResult<HealthRow> {
+    pub(crate) fn health(&self, key: &HealthKey) -> SqlResult<HealthRow> {
+        let changed = self.changed.as_ref().and_then(|changed| changed.borrow().health.get(key).cloned());
+        if let Some(row) = changed {
+            return Ok(row);
+        }
         let found = self
-            .0
+            .connection
             .prepare_cached(&format!(
                 "SELECT {HEALTH_COLUMNS} FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3"
             ))?
@@ -136,55 +88,58 @@ impl LedgerTables<'_> {
     }
 
     /// Changes a model's row, and returns the result of `change`.
-    pub fn update_health<T>(
+    pub(crate) fn update_health<T>(
         &self,
         key: &HealthKey,
         change: impl FnOnce(&mut HealthRow) -> T,
     ) -> SqlResult<T> {
         let mut row = self.health(key)?;
         let result = change(&mut row);
-        self.put_health(key, &row)?;
+        match &self.changed {
+            Some(changed) => drop(changed.borrow_mut().health.insert(key.clone(), row)),
+            None => self.put_health(key, &row)?,
+        }
         Ok(result)
     }
 
-    fn put_health(&self, key: &HealthKey, row: &HealthRow) -> SqlResult<()> {
-        self.0
-            .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO health (provider, base_url, model, {HEALTH_COLUMNS}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-                 ?22, ?23, ?24)"
-            ))?
-            .execute(params![
-                key.provider,
-                key.base_url,
-                key.model,
-                row.failures,
-                row.throttled,
-                row.events,
-                row.consecutive_failures,
-                row.updated_at,
-                row.is_demoted,
-                row.open_until,
-                row.trips,
-                row.last_trip_at,
-                row.successes_since_open,
-                row.probe_until,
-                row.probe_call_id,
-                row.not_before,
-                row.recovery_concurrency,
-                row.first_token.mean,
-                row.first_token.weight,
-                row.token.mean,
-                row.token.weight,
-                row.measured_at,
-                row.last_failed_at,
-                row.last_failure_class,
-            ])?;
+    pub(super) fn put_health(&self, key: &HealthKey, row: &HealthRow) -> SqlResult<()> {
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            replace_statement("health", &format!("provider, base_url, model, {HEALTH_COLUMNS}"))
+        });
+        self.connection.prepare_cached(&SQL)?.execute(named_params! {
+            ":provider": key.provider,
+            ":base_url": key.base_url,
+            ":model": key.model,
+            ":sick": row.failures,
+            ":throttled": row.throttled,
+            ":events": row.events,
+            ":consecutive": row.consecutive_failures,
+            ":at": row.updated_at,
+            ":demoted": row.is_demoted,
+            ":open_until": row.open_until,
+            ":trips": row.trips,
+            ":tripped": row.last_trip_at,
+            ":recovered": row.successes_since_open,
+            ":probe_until": row.probe_until,
+            ":probe_by": row.probe_call_id,
+            ":not_before": row.not_before,
+            ":ramp": row.recovery_concurrency,
+            ":first_token_log": row.first_token.mean,
+            ":first_token_weight": row.first_token.weight,
+            ":token_log": row.token.mean,
+            ":token_weight": row.token.weight,
+            ":measured": row.measured_at,
+            ":failed": row.last_failed_at,
+            ":failed_as": row.last_failure_class,
+        })?;
         Ok(())
     }
 
-    pub fn remove_health(&self, key: &HealthKey) -> SqlResult<()> {
-        self.0.execute(
+    pub(crate) fn remove_health(&self, key: &HealthKey) -> SqlResult<()> {
+        if let Some(changed) = &self.changed {
+            changed.borrow_mut().health.remove(key);
+        }
+        self.connection.execute(
             "DELETE FROM health WHERE provider = ?1 AND base_url = ?2 AND model = ?3",
             [&key.provider, &key.base_url, &key.model],
         )?;

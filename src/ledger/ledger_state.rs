@@ -1,11 +1,12 @@
 //! State that the threads of a process share, including the memory copy that replaces an unusable file.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 
+use super::tables::{LedgerTables, TableSource};
 use super::writer::{WriteJob, run_transaction};
 use super::{LedgerTimeouts, sqlite_file};
 
@@ -19,11 +20,26 @@ pub(super) struct LedgerState {
     read_connection: Mutex<Option<Connection>>,
     /// Identity of the open file.
     file_id: Mutex<Option<sqlite_file::FileId>>,
+    /// Number of times that the file was opened for reading.
+    generation: AtomicU64,
     /// Replaces the file: permanently if it is disabled, otherwise until it is free again.
-    memory_copy: Mutex<Option<Connection>>,
+    memory_copy: Mutex<Option<MemoryCopy>>,
     is_disabled: AtomicBool,
     disabled_reason: OnceLock<String>,
     on_disabled: Mutex<Option<DisabledCallback>>,
+}
+
+/// Replaces the file in memory.
+struct MemoryCopy {
+    connection: Connection,
+    /// Whether it started with everything that is in the file.
+    is_complete: bool,
+}
+
+impl MemoryCopy {
+    fn source(&self) -> TableSource {
+        TableSource::Memory { is_complete: self.is_complete }
+    }
 }
 
 impl LedgerState {
@@ -33,6 +49,7 @@ impl LedgerState {
             timeouts,
             read_connection: Mutex::default(),
             file_id: Mutex::default(),
+            generation: AtomicU64::new(0),
             memory_copy: Mutex::default(),
             is_disabled: AtomicBool::new(false),
             disabled_reason: OnceLock::new(),
@@ -42,7 +59,7 @@ impl LedgerState {
 
     pub(super) fn in_memory(timeouts: LedgerTimeouts) -> Self {
         let state = Self::new(None, timeouts);
-        *lock(&state.memory_copy) = sqlite_file::open_in_memory().ok();
+        *lock(&state.memory_copy) = state.copy_to_memory();
         state
     }
 
@@ -84,6 +101,7 @@ impl LedgerState {
     /// Uses this connection for reads from now on.
     pub(super) fn set_read_connection(&self, connection: Connection) {
         *lock(&self.file_id) = self.path().and_then(sqlite_file::file_id);
+        self.generation.fetch_add(1, Ordering::Relaxed);
         *lock(&self.read_connection) = Some(connection);
     }
 
@@ -140,28 +158,28 @@ impl LedgerState {
         }
     }
 
-    fn copy_to_memory(&self) -> Option<Connection> {
+    fn copy_to_memory(&self) -> Option<MemoryCopy> {
         let connection = sqlite_file::open_in_memory().ok()?;
-        if let Some(path) = self.path() {
-            sqlite_file::copy_file_to_memory(&connection, path);
-        }
-        Some(connection)
+        let is_complete = self.path().is_none_or(|path| sqlite_file::copy_file_to_memory(&connection, path));
+        Some(MemoryCopy { connection, is_complete })
     }
 
-    /// Runs `work` with the memory copy if there is one, else with the file.
-    pub(super) fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Option<T> {
+    /// Reads from the memory copy if there is one, else from the file; `None` if neither is open.
+    pub(super) fn with_tables<T>(&self, read: impl FnOnce(&LedgerTables<'_>) -> T) -> Option<T> {
         let memory = lock(&self.memory_copy);
-        if let Some(connection) = &*memory {
-            return Some(work(connection));
+        if let Some(copy) = &*memory {
+            return Some(read(&LedgerTables::new(&copy.connection, copy.source())));
         }
         drop(memory);
-        lock(&self.read_connection).as_ref().map(work)
+        let connection = lock(&self.read_connection);
+        let source = TableSource::File(self.generation.load(Ordering::Relaxed));
+        connection.as_ref().map(|connection| read(&LedgerTables::new(connection, source)))
     }
 
     /// Applies changes to the memory copy, ignoring errors.
     pub(super) fn apply_to_memory(&self, jobs: &mut [WriteJob]) {
-        if let Some(connection) = &*lock(&self.memory_copy) {
-            let _ = run_transaction(connection, jobs);
+        if let Some(copy) = &*lock(&self.memory_copy) {
+            let _ = run_transaction(&copy.connection, copy.source(), jobs);
         }
     }
 }

@@ -2,63 +2,20 @@
 
 use std::ops::Range;
 
-use rusqlite::params;
+use rusqlite::{named_params, params};
 
 use super::sanitize::{clamp_time, skip_unreadable};
-use super::{LedgerTables, SqlResult};
-
-/// Totals of a scope's leases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeaseTotals {
-    pub count: u64,
-    /// When the first of them expires, in milliseconds since 1970; 0 if there are none.
-    pub earliest_expiry: i64,
-    /// Reserved money.
-    pub nano_dollars: u64,
-    /// Expected tokens.
-    pub tokens: u64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lease {
-    pub scope: String,
-    pub holder: String,
-    /// When it was first acquired, in milliseconds since 1970.
-    pub since: i64,
-    /// When it expires, in milliseconds since 1970.
-    pub until: i64,
-    /// Reserved money.
-    pub nano_dollars: u64,
-    /// Expected tokens.
-    pub tokens: u64,
-}
-
-/// Requests started within one second, and their tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateBucket {
-    /// Seconds since 1970.
-    pub second: i64,
-    pub requests: i64,
-    pub tokens: i64,
-}
-
-/// Spending on one UTC day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spend {
-    /// Sum of the known costs.
-    pub nano_dollars: u64,
-    /// Number of calls with an unknown cost.
-    pub unpriced_calls: u64,
-}
+use super::{LedgerTables, SqlResult, process_identity};
+use crate::route::store::{Lease, LeaseTotals, RateBucket, Spend};
 
 impl LedgerTables<'_> {
     /// Totals of a scope's leases that expire within a time range.
-    pub fn lease_totals(&self, scope: &str, ends: Range<i64>) -> SqlResult<LeaseTotals> {
+    pub(crate) fn lease_totals(&self, scope: &str, ends: Range<i64>) -> SqlResult<LeaseTotals> {
         self.lease_totals_before(scope, ends, i64::MAX, "")
     }
 
     /// Like [`lease_totals`](Self::lease_totals), only for leases older than `since`; the holder breaks ties.
-    pub fn lease_totals_before(
+    pub(crate) fn lease_totals_before(
         &self,
         scope: &str,
         ends: Range<i64>,
@@ -66,7 +23,7 @@ impl LedgerTables<'_> {
         holder: &str,
     ) -> SqlResult<LeaseTotals> {
         let row = self
-            .0
+            .connection
             .prepare_cached(
                 "SELECT count(*), ifnull(min(until), 0), CAST(total(nano_dollars) AS INTEGER), \
                  CAST(total(tokens) AS INTEGER) FROM lease \
@@ -84,45 +41,55 @@ impl LedgerTables<'_> {
     }
 
     /// Acquires a lease, or extends the one that this holder has.
-    pub fn acquire_lease(&self, lease: &Lease) -> SqlResult<()> {
+    pub(crate) fn acquire_lease(&self, lease: &Lease) -> SqlResult<()> {
         let Lease { scope, holder, since, until, nano_dollars, tokens } = lease;
-        self.0
+        self.connection
             .prepare_cached(
-                "INSERT INTO lease VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET until = ?4",
+                "INSERT INTO lease (scope, holder, since, until, nano_dollars, tokens, owner) \
+                 VALUES (:scope, :holder, :since, :until, :nano_dollars, :tokens, :owner) \
+                 ON CONFLICT DO UPDATE SET until = :until",
             )?
-            .execute(params![scope, holder, since, until, signed(*nano_dollars), signed(*tokens)])?;
+            .execute(named_params! {
+                ":scope": scope,
+                ":holder": holder,
+                ":since": since,
+                ":until": until,
+                ":nano_dollars": signed(*nano_dollars),
+                ":tokens": signed(*tokens),
+                ":owner": process_identity::own_identity(),
+            })?;
         Ok(())
     }
 
     /// Extends a lease if this holder has it; returns whether it does.
-    pub fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> SqlResult<bool> {
+    pub(crate) fn extend_lease(&self, scope: &str, holder: &str, until: i64) -> SqlResult<bool> {
         let extended = self
-            .0
+            .connection
             .prepare_cached("UPDATE lease SET until = ?3 WHERE scope = ?1 AND holder = ?2")?
             .execute(params![scope, holder, until])?;
         Ok(extended > 0)
     }
 
     /// Releases a holder's lease; returns whether there was one.
-    pub fn release_lease(&self, scope: &str, holder: &str) -> SqlResult<bool> {
+    pub(crate) fn release_lease(&self, scope: &str, holder: &str) -> SqlResult<bool> {
         let removed = self
-            .0
+            .connection
             .prepare_cached("DELETE FROM lease WHERE scope = ?1 AND holder = ?2")?
             .execute([scope, holder])?;
         Ok(removed > 0)
     }
 
     /// Removes all leases and rate buckets of a scope.
-    pub fn clear_scope(&self, scope: &str) -> SqlResult<()> {
-        self.0.execute("DELETE FROM lease WHERE scope = ?1", [scope])?;
-        self.0.execute("DELETE FROM pace WHERE scope = ?1", [scope])?;
+    pub(crate) fn clear_scope(&self, scope: &str) -> SqlResult<()> {
+        self.connection.execute("DELETE FROM lease WHERE scope = ?1", [scope])?;
+        self.connection.execute("DELETE FROM pace WHERE scope = ?1", [scope])?;
         Ok(())
     }
 
     /// The leases of a scope that do not end within the range: expired ones, and ones with an implausible
     /// end. Their processes died or stalled before they released them.
-    pub fn expired_leases(&self, scope: &str, live: Range<i64>) -> SqlResult<Vec<Lease>> {
-        let mut statement = self.0.prepare_cached(
+    pub(crate) fn expired_leases(&self, scope: &str, live: Range<i64>) -> SqlResult<Vec<Lease>> {
+        let mut statement = self.connection.prepare_cached(
             "SELECT scope, holder, since, until, nano_dollars, tokens FROM lease \
              WHERE scope = ?1 AND NOT (until >= ?2 AND until < ?3)",
         )?;
@@ -139,16 +106,34 @@ impl LedgerTables<'_> {
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
-    pub fn remove_expired_leases(&self, live: Range<i64>) -> SqlResult<()> {
-        self.0
+    /// Ends the leases of processes that died, as if they had expired.
+    pub(crate) fn release_dead_leases(&self) -> SqlResult<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT DISTINCT owner FROM lease WHERE until > 0 AND owner NOT IN ('', ?1)")?;
+        let owners =
+            statement.query_map([process_identity::own_identity()], |row| row.get::<_, String>(0))?;
+        for owner in owners {
+            let owner = owner?;
+            if process_identity::has_ended(&owner) {
+                self.connection
+                    .prepare_cached("UPDATE lease SET until = 0 WHERE owner = ?1")?
+                    .execute([&owner])?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove_expired_leases(&self, live: Range<i64>) -> SqlResult<()> {
+        self.connection
             .prepare_cached("DELETE FROM lease WHERE NOT (until >= ?1 AND until < ?2)")?
             .execute([live.start, live.end])?;
         Ok(())
     }
 
     /// The rate buckets of a scope within a range of seconds, oldest first.
-    pub fn rate_buckets(&self, scope: &str, seconds: Range<i64>) -> SqlResult<Vec<RateBucket>> {
-        let mut statement = self.0.prepare_cached(
+    pub(crate) fn rate_buckets(&self, scope: &str, seconds: Range<i64>) -> SqlResult<Vec<RateBucket>> {
+        let mut statement = self.connection.prepare_cached(
             "SELECT second, requests, tokens FROM pace WHERE scope = ?1 AND second >= ?2 AND second < ?3 \
              ORDER BY second",
         )?;
@@ -159,49 +144,60 @@ impl LedgerTables<'_> {
         rows.filter_map(|row| skip_unreadable(row).transpose()).collect()
     }
 
-    pub fn add_to_rate_bucket(&self, scope: &str, amount: RateBucket) -> SqlResult<()> {
-        self.0
+    pub(crate) fn add_to_rate_bucket(&self, scope: &str, amount: RateBucket) -> SqlResult<()> {
+        self.connection
             .prepare_cached(
-                "INSERT INTO pace VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
-                 SET requests = CAST(requests + ?3 AS INTEGER), tokens = CAST(tokens + ?4 AS INTEGER)",
+                "INSERT INTO pace (scope, second, requests, tokens) VALUES (:scope, :second, :requests, :tokens) \
+                 ON CONFLICT DO UPDATE SET requests = CAST(requests + :requests AS INTEGER), \
+                 tokens = CAST(tokens + :tokens AS INTEGER)",
             )?
-            .execute(params![scope, amount.second, amount.requests, amount.tokens])?;
+            .execute(named_params! {
+                ":scope": scope,
+                ":second": amount.second,
+                ":requests": amount.requests,
+                ":tokens": amount.tokens,
+            })?;
         Ok(())
     }
 
     /// Removes the rate buckets of all scopes outside the range.
-    pub fn retain_rate_buckets(&self, range: Range<i64>) -> SqlResult<()> {
-        self.0
+    pub(crate) fn retain_rate_buckets(&self, range: Range<i64>) -> SqlResult<()> {
+        self.connection
             .prepare_cached("DELETE FROM pace WHERE NOT (second >= ?1 AND second < ?2)")?
             .execute([range.start, range.end])?;
         Ok(())
     }
 
     /// The adaptive concurrency limit, and the time of the last 429 in milliseconds since 1970.
-    pub fn adaptive_concurrency(&self, scope: &str) -> SqlResult<Option<(f64, i64)>> {
+    pub(crate) fn adaptive_concurrency(&self, scope: &str) -> SqlResult<Option<(f64, i64)>> {
         let row = self
-            .0
+            .connection
             .prepare_cached("SELECT allowed, at FROM concurrency WHERE scope = ?1")?
             .query_row([scope], |row| Ok((row.get(0)?, clamp_time(row.get(1)?))));
         Ok(skip_unreadable(row)?.filter(|(allowed, _): &(f64, i64)| allowed.is_finite()))
     }
 
     /// Stores the adaptive concurrency limit; `None` removes it.
-    pub fn put_adaptive_concurrency(&self, scope: &str, limit: Option<(f64, i64)>) -> SqlResult<()> {
+    pub(crate) fn put_adaptive_concurrency(&self, scope: &str, limit: Option<(f64, i64)>) -> SqlResult<()> {
         match limit {
             Some((limit, at)) => self
-                .0
-                .prepare_cached("INSERT OR REPLACE INTO concurrency VALUES (?1, ?2, ?3)")?
-                .execute(params![scope, limit, at])?,
-            None => self.0.prepare_cached("DELETE FROM concurrency WHERE scope = ?1")?.execute([scope])?,
+                .connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO concurrency (scope, allowed, at) VALUES (:scope, :allowed, :at)",
+                )?
+                .execute(named_params! { ":scope": scope, ":allowed": limit, ":at": at })?,
+            None => self
+                .connection
+                .prepare_cached("DELETE FROM concurrency WHERE scope = ?1")?
+                .execute([scope])?,
         };
         Ok(())
     }
 
     /// Spending on a UTC day, real or simulated.
-    pub fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
+    pub(crate) fn spend(&self, day: &str, simulated: bool) -> SqlResult<Spend> {
         let row = self
-            .0
+            .connection
             .prepare_cached("SELECT nano_dollars, unknown FROM spend WHERE day = ?1 AND simulated = ?2")?
             .query_row(params![day, simulated], |row| {
                 Ok(Spend { nano_dollars: unsigned(row.get(0)?), unpriced_calls: unsigned(row.get(1)?) })
@@ -209,19 +205,26 @@ impl LedgerTables<'_> {
         Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
-    pub fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {
-        self.0
+    pub(crate) fn add_spend(&self, day: &str, simulated: bool, amount: Spend) -> SqlResult<()> {
+        self.connection
             .prepare_cached(
-                "INSERT INTO spend VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
-                 SET nano_dollars = CAST(nano_dollars + ?3 AS INTEGER), unknown = CAST(unknown + ?4 AS INTEGER)",
+                "INSERT INTO spend (day, simulated, nano_dollars, unknown) \
+                 VALUES (:day, :simulated, :nano_dollars, :unknown) ON CONFLICT DO UPDATE \
+                 SET nano_dollars = CAST(nano_dollars + :nano_dollars AS INTEGER), \
+                 unknown = CAST(unknown + :unknown AS INTEGER)",
             )?
-            .execute(params![day, simulated, signed(amount.nano_dollars), signed(amount.unpriced_calls)])?;
+            .execute(named_params! {
+                ":day": day,
+                ":simulated": simulated,
+                ":nano_dollars": signed(amount.nano_dollars),
+                ":unknown": signed(amount.unpriced_calls),
+            })?;
         Ok(())
     }
 
     /// Subtracts from a day's spending, down to 0.
-    pub fn subtract_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> SqlResult<()> {
-        self.0
+    pub(crate) fn subtract_spend(&self, day: &str, simulated: bool, nano_dollars: u64) -> SqlResult<()> {
+        self.connection
             .prepare_cached(
                 "UPDATE spend SET nano_dollars = max(0, nano_dollars - ?3) WHERE day = ?1 AND simulated = ?2",
             )?

@@ -1,23 +1,26 @@
-//! The ledger: data that outlives a process, in one SQLite file shared by all processes of a user. Depends
-//! only on SQLite; `route` and `eval` decide what the rows mean.
+//! The ledger: data that outlives a process, in one SQLite file shared by all processes of a user. It
+//! implements the stores that `route` and `eval` define; no other module knows about SQLite.
 //!
 //! Reads never wait for a writer (write-ahead log). One thread writes and batches queued changes into one
-//! transaction, so that callers do not wait for the disk; [`Ledger::write`] is for callers that need the
-//! result.
+//! transaction, so that callers do not wait for the disk, unless they need the result.
 //!
 //! A ledger that cannot be used never fails a call. While another process holds the file, changes go to a
 //! copy in memory and are written once the file is free. A file that fails for another reason is disabled for
 //! the rest of the process: everything stays in memory, starting from what could be read, and
 //! [`Ledger::disabled_reason`] says why.
 
+mod call_store;
 mod health_rows;
 mod ledger_state;
 mod limit_rows;
+mod process_identity;
 mod route_stats;
 mod run_history;
 mod run_rows;
+mod run_store;
 mod sanitize;
 mod schema;
+mod snapshot_cache;
 mod sqlite_file;
 mod tables;
 mod weight_rows;
@@ -29,18 +32,22 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub(crate) use health_rows::DecayedMean;
-pub use health_rows::{HealthKey, HealthRow};
+use crate::route::store::{StoreError, StoreFuture};
 use ledger_state::{LedgerState, lock};
-pub(crate) use limit_rows::{Lease, LeaseTotals, RateBucket, Spend};
-pub(crate) use route_stats::{PassRateRow, RouteStatsRow};
-pub(crate) use run_history::ResultSummaryRow;
-pub(crate) use run_rows::{CachedAnswerRow, ResultRow, RunRow};
+use snapshot_cache::SnapshotCache;
+#[cfg(test)]
 pub(crate) use tables::LedgerTables;
-pub(crate) use weight_rows::WeightRow;
+#[cfg(not(test))]
+use tables::LedgerTables;
 use writer::{LedgerWriter, WriteJob};
 
-pub type SqlResult<T> = rusqlite::Result<T>;
+type SqlResult<T> = rusqlite::Result<T>;
+
+/// A statement that inserts or replaces a row, with a parameter named after each column.
+fn replace_statement(table: &str, columns: &str) -> String {
+    let parameters: Vec<String> = columns.split(',').map(|column| format!(":{}", column.trim())).collect();
+    format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES ({})", parameters.join(", "))
+}
 
 #[derive(Clone, Copy, Debug)]
 struct LedgerTimeouts {
@@ -58,12 +65,13 @@ pub struct Ledger {
     shared: Arc<LedgerState>,
     /// The thread that writes, started by the first write; empty if everything is in memory.
     writer: OnceLock<LedgerWriter>,
+    snapshots: Mutex<SnapshotCache>,
 }
 
 impl Ledger {
     /// A ledger that is discarded at the end of the process.
     pub fn in_memory() -> Self {
-        Self { shared: Arc::new(LedgerState::in_memory(TIMEOUTS)), writer: OnceLock::new() }
+        Self::new(LedgerState::in_memory(TIMEOUTS))
     }
 
     /// Opens the ledger file, or creates it. A file that cannot be opened is left unchanged, and everything
@@ -73,7 +81,11 @@ impl Ledger {
     }
 
     fn open_with(path: &Path, timeouts: LedgerTimeouts) -> Self {
-        Self { shared: Arc::new(LedgerState::open(path, timeouts)), writer: OnceLock::new() }
+        Self::new(LedgerState::open(path, timeouts))
+    }
+
+    fn new(state: LedgerState) -> Self {
+        Self { shared: Arc::new(state), writer: OnceLock::new(), snapshots: Mutex::default() }
     }
 
     /// Why nothing is saved; `None` if the ledger is not disabled.
@@ -97,40 +109,35 @@ impl Ledger {
         }
     }
 
-    /// Reads rows without waiting for a writer. Rows that cannot be read count as missing.
-    pub fn read<T: Default>(&self, mut read: impl FnMut(&LedgerTables<'_>) -> SqlResult<T>) -> T {
-        let mut attempt = || self.shared.with_connection(|connection| read(&LedgerTables::new(connection)));
-        match attempt() {
-            Some(Ok(value)) => value,
+    /// Reads rows without waiting for a writer. A row that cannot be read counts as missing.
+    fn read_tables<T>(
+        &self,
+        mut read: impl FnMut(&LedgerTables<'_>) -> SqlResult<T>,
+    ) -> Result<T, StoreError> {
+        let error = |why: &rusqlite::Error| StoreError(sqlite_file::describe_error(why));
+        let mut attempt = || self.shared.with_tables(&mut read).ok_or_else(|| StoreError("not open".into()));
+        match attempt()? {
+            Ok(value) => Ok(value),
             // A lock is temporary, so the ledger stays enabled.
-            Some(Err(why)) if sqlite_file::is_busy(&why) => T::default(),
-            Some(Err(why)) => {
+            Err(why) if sqlite_file::is_busy(&why) => Err(error(&why)),
+            Err(why) => {
                 self.shared.disable(&sqlite_file::describe_error(&why));
-                attempt().and_then(Result::ok).unwrap_or_default()
+                attempt()?.map_err(|why| error(&why))
             }
-            None => T::default(),
         }
     }
 
     /// Queues a change for a transaction. Changes are applied in the order in which they were queued.
-    pub fn enqueue(&self, change: impl FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send + 'static) {
+    fn enqueue_change(&self, change: impl FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send + 'static) {
         self.submit(WriteJob { write: Box::new(change), done: None });
     }
 
-    /// Applies a change in a transaction and waits for it. `change` may run more than once, if the file fails
-    /// or is locked; the result of the first run counts.
-    pub async fn write<T: Default + Send + 'static>(
-        &self,
-        change: impl FnMut(&LedgerTables<'_>) -> SqlResult<T> + Send + 'static,
-    ) -> T {
-        self.enqueue_with_ack(change).await.unwrap_or_default()
-    }
-
-    /// Like [`enqueue`](Self::enqueue); the receiver gets the result.
-    pub fn enqueue_with_ack<T: Send + 'static>(
+    /// Queues a change for a transaction; the future resolves to its result. `change` may run more than once,
+    /// if the file fails or is locked; the result of the first run counts.
+    fn write_tables<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&LedgerTables<'_>) -> SqlResult<T> + Send + 'static,
-    ) -> oneshot::Receiver<T> {
+    ) -> StoreFuture<T> {
         let (sender, receiver) = oneshot::channel();
         let slot = Arc::new(Mutex::new(None));
         let (writer_slot, reader_slot) = (Arc::clone(&slot), slot);
@@ -146,17 +153,17 @@ impl Ledger {
             }
         };
         self.submit(WriteJob { write: Box::new(change), done: Some(Box::new(done)) });
-        receiver
+        Box::pin(async move { receiver.await.map_err(|_| StoreError("a change was not applied".into())) })
     }
 
     /// Starts the writer thread and lets it open the file before there is anything to write.
-    pub fn start_writer(&self) {
+    fn open_writer(&self) {
         if self.shared.has_file() && self.writer.get().is_none() {
             self.writer.get_or_init(|| LedgerWriter::start(Arc::clone(&self.shared))).open_early();
         }
     }
 
-    pub fn is_writer_started(&self) -> bool {
+    fn has_writer(&self) -> bool {
         self.writer.get().is_some()
     }
 
@@ -167,6 +174,25 @@ impl Ledger {
             self.shared.apply_to_memory(std::slice::from_mut(&mut job));
             job.acknowledge();
         }
+    }
+}
+
+/// Direct access to the rows.
+#[cfg(test)]
+impl Ledger {
+    pub(crate) fn read<T>(&self, read: impl FnMut(&LedgerTables<'_>) -> SqlResult<T>) -> T {
+        self.read_tables(read).unwrap()
+    }
+
+    pub(crate) fn enqueue(&self, change: impl FnMut(&LedgerTables<'_>) -> SqlResult<()> + Send + 'static) {
+        self.enqueue_change(change);
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&LedgerTables<'_>) -> SqlResult<T> + Send + 'static,
+    ) -> T {
+        self.write_tables(change).await.unwrap()
     }
 }
 

@@ -1,83 +1,75 @@
 //! Running statistics of routes, and pass rates on golden sets.
 
-use rusqlite::params;
+use rusqlite::named_params;
 
 use super::sanitize::{clamp_time, in_range, skip_unreadable};
 use super::{LedgerTables, SqlResult};
+use crate::route::store::{PassRateRow, RouteStatsRow};
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RouteStatsRow {
-    /// Decayed mean of output tokens.
-    pub output_tokens: f64,
-    /// Decayed mean of the cached share of the input tokens.
-    pub cached_share: f64,
-    /// Number of calls behind the means, at most [`Self::MAX_CALLS`].
-    pub calls: f64,
-    /// The route's first choice, as `provider/model`; empty if there is none.
-    pub leader: String,
-}
-
-impl RouteStatsRow {
-    /// Beyond this many calls, older ones count less and less.
-    pub const MAX_CALLS: f64 = 50.0;
-
-    /// Drops the means if one is out of range.
-    fn sanitized(self) -> Self {
-        let is_valid = in_range(self.output_tokens, 0.0..=1e9).is_some()
-            && in_range(self.cached_share, 0.0..=1.0).is_some()
-            && in_range(self.calls, 0.0..=Self::MAX_CALLS).is_some();
-        if is_valid { self } else { Self { leader: self.leader, ..Self::default() } }
-    }
-
-    pub fn record_call(&mut self, output_tokens: u64, cached_share: f64) {
-        self.calls = (self.calls + 1.0).min(Self::MAX_CALLS);
-        self.output_tokens += (output_tokens as f64 - self.output_tokens) / self.calls;
-        self.cached_share += (cached_share - self.cached_share) / self.calls;
-    }
-}
-
-/// The latest full run of a model on a golden set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PassRateRow {
-    /// Milliseconds since 1970.
-    pub measured_at: i64,
-    pub passed: u32,
-    pub scored: u32,
-    /// Digest of the set at that time.
-    pub set_digest: String,
+/// Drops the means if one is out of range.
+fn sanitize_stats(row: RouteStatsRow) -> RouteStatsRow {
+    let is_valid = in_range(row.output_tokens, 0.0..=1e9).is_some()
+        && in_range(row.cached_share, 0.0..=1.0).is_some()
+        && in_range(row.calls, 0.0..=RouteStatsRow::MAX_CALLS).is_some();
+    if is_valid { row } else { RouteStatsRow { leader: row.leader, ..RouteStatsRow::default() } }
 }
 
 impl LedgerTables<'_> {
     /// A route's statistics; the default for a route without calls.
-    pub fn route_stats(&self, name: &str) -> SqlResult<RouteStatsRow> {
+    pub(crate) fn route_stats(&self, name: &str) -> SqlResult<RouteStatsRow> {
+        let changed =
+            self.changed.as_ref().and_then(|changed| changed.borrow().route_stats.get(name).cloned());
+        if let Some(row) = changed {
+            return Ok(row);
+        }
         let row = self
-            .0
+            .connection
             .prepare_cached("SELECT output_tokens, cached_share, calls, leader FROM route WHERE name = ?1")?
             .query_row([name], |row| {
-                Ok(RouteStatsRow {
+                Ok(sanitize_stats(RouteStatsRow {
                     output_tokens: row.get(0)?,
                     cached_share: row.get(1)?,
                     calls: row.get(2)?,
                     leader: row.get(3)?,
-                }
-                .sanitized())
+                }))
             });
         Ok(skip_unreadable(row)?.unwrap_or_default())
     }
 
-    pub fn update_route_stats(&self, name: &str, change: impl FnOnce(&mut RouteStatsRow)) -> SqlResult<()> {
+    pub(crate) fn update_route_stats(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut RouteStatsRow),
+    ) -> SqlResult<()> {
         let mut row = self.route_stats(name)?;
         change(&mut row);
-        self.0
-            .prepare_cached("INSERT OR REPLACE INTO route VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![name, row.output_tokens, row.cached_share, row.calls, row.leader])?;
+        match &self.changed {
+            Some(changed) => drop(changed.borrow_mut().route_stats.insert(name.to_owned(), row)),
+            None => self.put_route_stats(name, &row)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_route_stats(&self, name: &str, row: &RouteStatsRow) -> SqlResult<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO route (name, output_tokens, cached_share, calls, leader) \
+                 VALUES (:name, :output_tokens, :cached_share, :calls, :leader)",
+            )?
+            .execute(named_params! {
+                ":name": name,
+                ":output_tokens": row.output_tokens,
+                ":cached_share": row.cached_share,
+                ":calls": row.calls,
+                ":leader": row.leader,
+            })?;
         Ok(())
     }
 
     /// The pass rate of a model (`provider/model`) on the set at a path.
-    pub fn pass_rate(&self, set_path: &str, model: &str) -> SqlResult<Option<PassRateRow>> {
+    pub(crate) fn pass_rate(&self, set_path: &str, model: &str) -> SqlResult<Option<PassRateRow>> {
         let row = self
-            .0
+            .connection
             .prepare_cached(
                 "SELECT at, passed, scored, digest FROM score WHERE set_path = ?1 AND model = ?2",
             )?
@@ -94,32 +86,34 @@ impl LedgerTables<'_> {
 
     /// Stores a pass rate. An older run never replaces a newer one, unless the newer one claims to be later
     /// than `latest`.
-    pub fn put_pass_rate(
+    pub(crate) fn put_pass_rate(
         &self,
         set_path: &str,
         model: &str,
         score: &PassRateRow,
         latest: i64,
     ) -> SqlResult<()> {
-        self.0
+        self.connection
             .prepare_cached(
-                "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT \
-                 DO UPDATE SET at = ?3, passed = ?4, scored = ?5, digest = ?6 WHERE at <= ?3 OR at > ?7",
+                "INSERT INTO score (set_path, model, at, passed, scored, digest) \
+                 VALUES (:set_path, :model, :at, :passed, :scored, :digest) ON CONFLICT DO UPDATE \
+                 SET at = :at, passed = :passed, scored = :scored, digest = :digest \
+                 WHERE at <= :at OR at > :latest",
             )?
-            .execute(params![
-                set_path,
-                model,
-                score.measured_at,
-                score.passed,
-                score.scored,
-                score.set_digest,
-                latest
-            ])?;
+            .execute(named_params! {
+                ":set_path": set_path,
+                ":model": model,
+                ":at": score.measured_at,
+                ":passed": score.passed,
+                ":scored": score.scored,
+                ":digest": score.set_digest,
+                ":latest": latest,
+            })?;
         Ok(())
     }
 
-    pub fn remove_pass_rates_before(&self, before: i64) -> SqlResult<()> {
-        self.0.execute("DELETE FROM score WHERE at < ?1", [before])?;
+    pub(crate) fn remove_pass_rates_before(&self, before: i64) -> SqlResult<()> {
+        self.connection.execute("DELETE FROM score WHERE at < ?1", [before])?;
         Ok(())
     }
 }
@@ -128,18 +122,6 @@ impl LedgerTables<'_> {
 mod tests {
     use super::*;
     use crate::ledger::Ledger;
-
-    #[test]
-    fn means_follow_recent_calls() {
-        let mut row = RouteStatsRow::default();
-        row.record_call(100, 0.0);
-        row.record_call(300, 1.0);
-        assert_eq!((row.output_tokens, row.cached_share, row.calls), (200.0, 0.5, 2.0));
-        for _ in 0..1000 {
-            row.record_call(10, 0.0);
-        }
-        assert!((row.output_tokens - 10.0).abs() < 1.0 && row.calls == RouteStatsRow::MAX_CALLS);
-    }
 
     #[tokio::test]
     async fn newest_score_is_kept() {

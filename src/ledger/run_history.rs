@@ -3,21 +3,13 @@
 use rusqlite::params;
 
 use super::run_rows::{RUN_COLUMNS, run_from_row};
-use super::{LedgerTables, RunRow, SqlResult};
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResultSummaryRow {
-    pub case_id: String,
-    pub case_digest: String,
-    /// `pass`, `fail`, or `unscored`.
-    pub verdict: String,
-    pub score: Option<f64>,
-}
+use super::{LedgerTables, SqlResult};
+use crate::eval::store::{ResultSummaryRow, RunRow};
 
 impl LedgerTables<'_> {
     /// The latest runs of a set, newest first, excluding the run `except`.
-    pub fn recent_runs(&self, set_path: &str, except: &str, limit: u32) -> SqlResult<Vec<RunRow>> {
-        self.0
+    pub(crate) fn recent_runs(&self, set_path: &str, except: &str, limit: u32) -> SqlResult<Vec<RunRow>> {
+        self.connection
             .prepare_cached(&format!(
                 "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND id <> ?2 ORDER BY begun DESC, id DESC LIMIT ?3"
             ))?
@@ -27,13 +19,13 @@ impl LedgerTables<'_> {
 
     /// A subject's results in a run, by case and repeat. If `cached` is false, answers from the cache are
     /// excluded, because they say nothing about the model at the time of the run.
-    pub fn result_summaries(
+    pub(crate) fn result_summaries(
         &self,
         run: &str,
         subject: &str,
         cached: bool,
     ) -> SqlResult<Vec<ResultSummaryRow>> {
-        self.0
+        self.connection
             .prepare_cached(
                 "SELECT case_id, case_digest, verdict, score FROM result \
                  WHERE run = ?1 AND subject = ?2 AND cached <= ?3 ORDER BY case_id, repeat",
@@ -53,7 +45,8 @@ impl LedgerTables<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Ledger, ResultRow};
+    use crate::eval::store::ResultRow;
+    use crate::ledger::Ledger;
 
     #[tokio::test]
     async fn query_cases() {

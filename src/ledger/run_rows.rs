@@ -1,96 +1,19 @@
 //! Eval runs, their results, and cached answers.
 
-use rusqlite::{OptionalExtension, Row, params};
+use std::sync::LazyLock;
 
-use super::{LedgerTables, SqlResult};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunRow {
-    pub id: String,
-    pub set_name: String,
-    /// Absolute path of the set's file.
-    pub set_path: String,
-    /// Digest of the set when the run started or was last resumed.
-    pub set_digest: String,
-    /// Names of the subjects, as JSON.
-    pub subjects: String,
-    /// Selected cases and number of repeats, as JSON.
-    pub options: String,
-    /// Milliseconds since 1970.
-    pub started_at: i64,
-    /// When every case had a result, in milliseconds since 1970; 0 until then.
-    pub finished_at: i64,
-}
-
-/// Result of one repeat of a case with one subject. Strings hold the values of the JSON reports; an empty
-/// string means none.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResultRow {
-    pub subject: String,
-    pub case_id: String,
-    /// Counts from 0.
-    pub repeat: u32,
-    pub case_digest: String,
-    /// Milliseconds since 1970.
-    pub at: i64,
-    /// `pass`, `fail`, or `unscored`.
-    pub verdict: String,
-    pub score: Option<f64>,
-    pub text: String,
-    /// Result of each assertion, as JSON.
-    pub assertions: String,
-    /// The format repair that would make a failed answer pass.
-    pub repaired_by: String,
-    /// Class of the failure that left the case unscored.
-    pub failure_class: String,
-    /// Message of that failure.
-    pub failure: String,
-    pub finish_reason: String,
-    /// The model that answered, as `provider/model`.
-    pub served_by: String,
-    pub failovers: u32,
-    /// Cost, or, for a cached answer, its original cost; `None` if unknown.
-    pub nano_dollars: Option<u64>,
-    pub cost_source: String,
-    /// As JSON.
-    pub usage: String,
-    /// Latency of the provider.
-    pub latency_ms: Option<f64>,
-    /// Time spent in this process's queues.
-    pub queued_ms: f64,
-    /// Whether the answer came from the cache.
-    pub cached: bool,
-    /// Usage of judges, as JSON; empty without judges.
-    pub judging: String,
-}
-
-/// A complete answer that can be reused.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CachedAnswerRow {
-    /// Milliseconds since 1970.
-    pub at: i64,
-    /// The model that the provider reported.
-    pub served_model: String,
-    /// Parts of the answer, as JSON.
-    pub parts: String,
-    pub finish_reason: String,
-    /// As JSON.
-    pub usage: String,
-    /// `None` if unknown.
-    pub nano_dollars: Option<u64>,
-    pub cost_source: String,
-    /// Unique key of the run, subject, and case that requested the answer; empty for older answers.
-    pub requested_by: String,
-    /// From sending the request to the last byte; `None` for older answers.
-    pub latency_ms: Option<f64>,
-    /// From sending the request to the first content; `None` if unknown.
-    pub first_token_ms: Option<f64>,
-}
+use super::{LedgerTables, SqlResult, replace_statement};
+use crate::eval::store::{CachedAnswerRow, ResultRow, RunRow};
 
 pub(super) const RUN_COLUMNS: &str = "id, set_name, set_path, set_digest, subjects, options, begun, finished";
 
 const RESULT_COLUMNS: &str = "subject, case_id, repeat, case_digest, at, verdict, score, text, assertions, failure_class, \
     failure, finish_reason, served_by, failovers, nano_dollars, cost_source, usage, latency_ms, queued_ms, cached, repaired_by, judging";
+
+const ANSWER_COLUMNS: &str = "at, served_model, parts, finish_reason, usage, nano_dollars, cost_source, asker, \
+    latency_ms, first_token_ms";
 
 pub(super) fn run_from_row(row: &Row<'_>) -> SqlResult<RunRow> {
     Ok(RunRow {
@@ -139,82 +62,75 @@ fn signed(nano_dollars: Option<u64>) -> Option<i64> {
 
 impl LedgerTables<'_> {
     /// Inserts or replaces a run.
-    pub fn put_run(&self, row: &RunRow) -> SqlResult<()> {
-        self.0
-            .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO run ({RUN_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-            ))?
-            .execute(params![
-                row.id,
-                row.set_name,
-                row.set_path,
-                row.set_digest,
-                row.subjects,
-                row.options,
-                row.started_at,
-                row.finished_at,
-            ])?;
+    pub(crate) fn put_run(&self, row: &RunRow) -> SqlResult<()> {
+        self.connection.prepare_cached(&replace_statement("run", RUN_COLUMNS))?.execute(named_params! {
+            ":id": row.id,
+            ":set_name": row.set_name,
+            ":set_path": row.set_path,
+            ":set_digest": row.set_digest,
+            ":subjects": row.subjects,
+            ":options": row.options,
+            ":begun": row.started_at,
+            ":finished": row.finished_at,
+        })?;
         Ok(())
     }
 
     /// Marks a run as complete.
-    pub fn finish_run(&self, id: &str, at: i64) -> SqlResult<()> {
-        self.0.execute("UPDATE run SET finished = ?2 WHERE id = ?1", params![id, at])?;
+    pub(crate) fn finish_run(&self, id: &str, at: i64) -> SqlResult<()> {
+        self.connection.execute("UPDATE run SET finished = ?2 WHERE id = ?1", params![id, at])?;
         Ok(())
     }
 
-    pub fn run(&self, id: &str) -> SqlResult<Option<RunRow>> {
-        self.0
+    pub(crate) fn run(&self, id: &str) -> SqlResult<Option<RunRow>> {
+        self.connection
             .query_row(&format!("SELECT {RUN_COLUMNS} FROM run WHERE id = ?1"), [id], run_from_row)
             .optional()
     }
 
     /// The unfinished runs of a set, newest first.
-    pub fn unfinished_runs(&self, set_path: &str) -> SqlResult<Vec<RunRow>> {
+    pub(crate) fn unfinished_runs(&self, set_path: &str) -> SqlResult<Vec<RunRow>> {
         let query = format!(
             "SELECT {RUN_COLUMNS} FROM run WHERE set_path = ?1 AND finished = 0 ORDER BY begun DESC, id DESC"
         );
-        self.0.prepare(&query)?.query_map([set_path], run_from_row)?.collect()
+        self.connection.prepare(&query)?.query_map([set_path], run_from_row)?.collect()
     }
 
     /// Inserts or replaces a result.
-    pub fn put_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
-        self.0
-            .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO result (run, {RESULT_COLUMNS}) VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
-            ))?
-            .execute(params![
-                run,
-                row.subject,
-                row.case_id,
-                row.repeat,
-                row.case_digest,
-                row.at,
-                row.verdict,
-                row.score,
-                row.text,
-                row.assertions,
-                row.failure_class,
-                row.failure,
-                row.finish_reason,
-                row.served_by,
-                row.failovers,
-                signed(row.nano_dollars),
-                row.cost_source,
-                row.usage,
-                row.latency_ms,
-                row.queued_ms,
-                row.cached,
-                row.repaired_by,
-                row.judging,
-            ])?;
+    pub(crate) fn put_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
+        static SQL: LazyLock<String> =
+            LazyLock::new(|| replace_statement("result", &format!("run, {RESULT_COLUMNS}")));
+        self.connection.prepare_cached(&SQL)?.execute(named_params! {
+            ":run": run,
+            ":subject": row.subject,
+            ":case_id": row.case_id,
+            ":repeat": row.repeat,
+            ":case_digest": row.case_digest,
+            ":at": row.at,
+            ":verdict": row.verdict,
+            ":score": row.score,
+            ":text": row.text,
+            ":assertions": row.assertions,
+            ":failure_class": row.failure_class,
+            ":failure": row.failure,
+            ":finish_reason": row.finish_reason,
+            ":served_by": row.served_by,
+            ":failovers": row.failovers,
+            ":nano_dollars": signed(row.nano_dollars),
+            ":cost_source": row.cost_source,
+            ":usage": row.usage,
+            ":latency_ms": row.latency_ms,
+            ":queued_ms": row.queued_ms,
+            ":cached": row.cached,
+            ":repaired_by": row.repaired_by,
+            ":judging": row.judging,
+        })?;
         Ok(())
     }
 
     /// At most `limit` results of a subject in a run, ordered by case id and repeat. Starts after the given
     /// case and repeat, or at the case's first repeat if the repeat is `None`.
-    pub fn results_page(
+    pub(crate) fn results_page(
         &self,
         run: &str,
         subject: &str,
@@ -222,7 +138,7 @@ impl LedgerTables<'_> {
         limit: u32,
     ) -> SqlResult<Vec<ResultRow>> {
         let (case, repeat) = (after.0, after.1.map_or(-1, i64::from));
-        self.0
+        self.connection
             .prepare_cached(&format!(
                 "SELECT {RESULT_COLUMNS} FROM result WHERE run = ?1 AND subject = ?2 AND (case_id, repeat) > (?3, ?4) \
                  ORDER BY case_id, repeat LIMIT ?5"
@@ -231,13 +147,13 @@ impl LedgerTables<'_> {
             .collect()
     }
 
-    pub fn count_scored_results(&self, run: &str) -> SqlResult<u64> {
+    pub(crate) fn count_scored_results(&self, run: &str) -> SqlResult<u64> {
         let query = "SELECT count(*) FROM result WHERE run = ?1 AND verdict <> 'unscored'";
-        self.0.query_row(query, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
+        self.connection.query_row(query, [run], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))
     }
 
-    pub fn remove_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
-        self.0
+    pub(crate) fn remove_result(&self, run: &str, row: &ResultRow) -> SqlResult<()> {
+        self.connection
             .prepare_cached(
                 "DELETE FROM result WHERE run = ?1 AND subject = ?2 AND case_id = ?3 AND repeat = ?4",
             )?
@@ -246,12 +162,11 @@ impl LedgerTables<'_> {
     }
 
     /// The answer stored for this digest of a request and this repeat.
-    pub fn cached_answer(&self, request: &str, repeat: u32) -> SqlResult<Option<CachedAnswerRow>> {
-        self.0
-            .prepare_cached(
-                "SELECT at, served_model, parts, finish_reason, usage, nano_dollars, cost_source, asker, latency_ms, \
-                 first_token_ms FROM answer WHERE request = ?1 AND repeat = ?2",
-            )?
+    pub(crate) fn cached_answer(&self, request: &str, repeat: u32) -> SqlResult<Option<CachedAnswerRow>> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {ANSWER_COLUMNS} FROM answer WHERE request = ?1 AND repeat = ?2"
+            ))?
             .query_row(params![request, repeat], |row| {
                 Ok(CachedAnswerRow {
                     at: row.get(0)?,
@@ -270,30 +185,28 @@ impl LedgerTables<'_> {
     }
 
     /// Inserts or replaces an answer.
-    pub fn put_answer(&self, request: &str, repeat: u32, row: &CachedAnswerRow) -> SqlResult<()> {
-        self.0
-            .prepare_cached(
-                "INSERT OR REPLACE INTO answer VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                request,
-                repeat,
-                row.at,
-                row.served_model,
-                row.parts,
-                row.finish_reason,
-                row.usage,
-                signed(row.nano_dollars),
-                row.cost_source,
-                row.requested_by,
-                row.latency_ms,
-                row.first_token_ms,
-            ])?;
+    pub(crate) fn put_answer(&self, request: &str, repeat: u32, row: &CachedAnswerRow) -> SqlResult<()> {
+        self.connection
+            .prepare_cached(&replace_statement("answer", &format!("request, repeat, {ANSWER_COLUMNS}")))?
+            .execute(named_params! {
+                ":request": request,
+                ":repeat": repeat,
+                ":at": row.at,
+                ":served_model": row.served_model,
+                ":parts": row.parts,
+                ":finish_reason": row.finish_reason,
+                ":usage": row.usage,
+                ":nano_dollars": signed(row.nano_dollars),
+                ":cost_source": row.cost_source,
+                ":asker": row.requested_by,
+                ":latency_ms": row.latency_ms,
+                ":first_token_ms": row.first_token_ms,
+            })?;
         Ok(())
     }
 
-    pub fn remove_answers_before(&self, before: i64) -> SqlResult<()> {
-        self.0.execute("DELETE FROM answer WHERE at < ?1", [before])?;
+    pub(crate) fn remove_answers_before(&self, before: i64) -> SqlResult<()> {
+        self.connection.execute("DELETE FROM answer WHERE at < ?1", [before])?;
         Ok(())
     }
 }

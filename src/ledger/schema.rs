@@ -5,11 +5,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::sqlite_file::LedgerFileError;
 
 /// Each step migrates from the version that equals its index to the next one.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 
 /// `slal` in ASCII.

@@ -1,5 +1,6 @@
 //! Opens, copies, and identifies the ledger file.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::Metadata;
 use std::path::Path;
@@ -96,9 +97,7 @@ const MAX_WAL_BYTES: u64 = 100 * 4096;
 
 /// Truncates a long WAL, unless another process is using it.
 pub(super) fn truncate_wal(connection: &Connection, path: &Path) {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    if std::fs::metadata(wal).is_ok_and(|wal| wal.len() > MAX_WAL_BYTES)
+    if std::fs::metadata(wal_path(path)).is_ok_and(|wal| wal.len() > MAX_WAL_BYTES)
         && connection.busy_timeout(Duration::ZERO).is_ok()
     {
         // If this fails, a later write tries again.
@@ -115,34 +114,49 @@ pub(super) fn open_in_memory() -> Result<Connection, LedgerFileError> {
 }
 
 /// Copies the tables of a file that can be read, so that budgets survive a full disk. The other tables start
-/// empty.
-pub(super) fn copy_file_to_memory(memory: &Connection, path: &Path) {
-    // In a directory that is not writable, SQLite may be able to read the file only as immutable.
-    let _ = ["mode=ro", "immutable=1"].iter().any(|mode| copy_with_mode(memory, path, mode).is_ok());
+/// empty. Returns whether everything was copied; without a file, there is nothing to copy.
+pub(super) fn copy_file_to_memory(memory: &Connection, path: &Path) -> bool {
+    // A file that was just created is empty, and so is one that could not be created.
+    if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
+        return true;
+    }
+    match copy_with_mode(memory, path, "mode=ro") {
+        Ok(is_complete) => is_complete,
+        // In a directory that is not writable, SQLite may be able to read the file only as immutable. It then
+        // ignores the WAL, which has the latest changes.
+        Err(_) => {
+            let has_wal = std::fs::metadata(wal_path(path)).is_ok_and(|wal| wal.len() > 0);
+            copy_with_mode(memory, path, "immutable=1").unwrap_or(false) && !has_wal
+        }
+    }
 }
 
-fn copy_with_mode(memory: &Connection, path: &Path, mode: &str) -> SqlResult<()> {
+fn wal_path(path: &Path) -> OsString {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal
+}
+
+fn copy_with_mode(memory: &Connection, path: &Path, mode: &str) -> SqlResult<bool> {
     memory.execute("ATTACH DATABASE ?1 AS file", [sqlite_uri(path, mode)])?;
     let copied = copy_tables(memory);
     memory.execute_batch("DETACH DATABASE file")?;
     copied
 }
 
-fn copy_tables(memory: &Connection) -> SqlResult<()> {
+/// Returns whether every table was copied.
+fn copy_tables(memory: &Connection) -> SqlResult<bool> {
     let version = |database: &str| {
         memory.pragma_query_value(Some(database), "user_version", |row| row.get::<_, i64>(0))
     };
     if version("main")? < version("file")? {
-        return Ok(());
+        return Ok(false);
     }
     let tables = "SELECT m.name FROM main.sqlite_master m JOIN file.sqlite_master f USING (type, name) WHERE type = 'table'";
     let tables: Vec<String> =
         memory.prepare(tables)?.query_map([], |row| row.get(0))?.collect::<SqlResult<_>>()?;
-    for table in tables {
-        // One damaged table does not prevent copying the others.
-        let _ = copy_table(memory, &table);
-    }
-    Ok(())
+    // One damaged table does not prevent copying the others.
+    Ok(tables.iter().filter(|table| copy_table(memory, table).is_err()).count() == 0)
 }
 
 /// Copies one table. Columns that an older ledger lacks get their defaults.

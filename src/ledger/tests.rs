@@ -3,6 +3,8 @@
 use rusqlite::Connection;
 
 use super::*;
+use crate::eval::store::ResultRow;
+use crate::route::store::{DecayedMean, HealthKey, HealthRow};
 
 fn health_key() -> HealthKey {
     HealthKey { provider: "p".into(), base_url: "https://p/v1".into(), model: "m".into() }
@@ -201,7 +203,10 @@ async fn cooldown_is_never_shortened() {
     ledger.enqueue(|rows| rows.extend_cooldown("k", "", 100, "auth", 200));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "", 50, "quota", 200));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "m", 70, "gone", 200));
-    let cooldown = |model: &'static str| ledger.read(|rows| rows.cooldown("k", model, 200));
+    let cooldown = |model: &'static str| {
+        let cooldowns = ledger.read(|rows| rows.cooldowns("k", model));
+        cooldowns.into_iter().max_by_key(|row| row.until).map(|row| (row.until, row.reason))
+    };
     assert_eq!(cooldown("m"), Some((100, "auth".into())));
     ledger.enqueue(|rows| rows.extend_cooldown("k", "m", 170, "gone", 200));
     assert_eq!((cooldown("m").unwrap().0, cooldown("n").unwrap().0), (170, 100));

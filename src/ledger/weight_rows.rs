@@ -1,27 +1,16 @@
 //! Weight shares of route candidates, set from eval scores.
 
-use rusqlite::params;
+use rusqlite::named_params;
 
 use super::sanitize::{clamp_time, in_range};
 use super::{LedgerTables, SqlResult};
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WeightRow {
-    /// `provider/model`
-    pub model: String,
-    /// Share of the configured weight, 0 to 1.
-    pub share: f64,
-    /// Milliseconds since 1970.
-    pub at: i64,
-    /// Absolute path of the golden set whose scores set the share.
-    pub set_path: String,
-}
+use crate::route::store::WeightRow;
 
 impl LedgerTables<'_> {
     /// The stored shares of a route; candidates with their full weight have none.
-    pub fn weights(&self, route: &str) -> SqlResult<Vec<WeightRow>> {
+    pub(crate) fn weights(&self, route: &str) -> SqlResult<Vec<WeightRow>> {
         let mut rows: Vec<WeightRow> = self
-            .0
+            .connection
             .prepare_cached("SELECT model, share, at, set_path FROM weight WHERE route = ?1")?
             .query_map([route], |row| {
                 Ok(WeightRow {
@@ -37,16 +26,25 @@ impl LedgerTables<'_> {
     }
 
     /// Inserts or replaces a candidate's share.
-    pub fn put_weight(&self, route: &str, row: &WeightRow) -> SqlResult<()> {
-        self.0
-            .prepare_cached("INSERT OR REPLACE INTO weight VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![route, row.model, row.share, row.at, row.set_path])?;
+    pub(crate) fn put_weight(&self, route: &str, row: &WeightRow) -> SqlResult<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO weight (route, model, share, at, set_path) \
+                 VALUES (:route, :model, :share, :at, :set_path)",
+            )?
+            .execute(named_params! {
+                ":route": route,
+                ":model": row.model,
+                ":share": row.share,
+                ":at": row.at,
+                ":set_path": row.set_path,
+            })?;
         Ok(())
     }
 
     /// Restores the full weights of a route; returns the number of removed shares.
-    pub fn remove_weights(&self, route: &str) -> SqlResult<usize> {
-        self.0.execute("DELETE FROM weight WHERE route = ?1", [route])
+    pub(crate) fn remove_weights(&self, route: &str) -> SqlResult<usize> {
+        self.connection.execute("DELETE FROM weight WHERE route = ?1", [route])
     }
 }
 

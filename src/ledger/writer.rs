@@ -10,6 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::sqlite_file::{self, LedgerFileError};
+use super::tables::TableSource;
 use super::{LedgerState, LedgerTables, SqlResult};
 
 /// Maximum number of changes per transaction, so that other processes get a turn.
@@ -307,17 +308,24 @@ impl WriterThread {
             None => sqlite_file::open_file(path, wait)?,
         };
         connection.busy_timeout(wait)?;
-        let written = run_transaction(&connection, jobs);
+        let written = run_transaction(&connection, TableSource::File(0), jobs);
         self.connection = Some(connection);
         Ok(written?)
     }
 }
 
 /// Applies all changes or none.
-pub(super) fn run_transaction(connection: &Connection, jobs: &mut [WriteJob]) -> SqlResult<()> {
+pub(super) fn run_transaction(
+    connection: &Connection,
+    source: TableSource,
+    jobs: &mut [WriteJob],
+) -> SqlResult<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let tables = LedgerTables::in_transaction(&transaction, source);
     for job in jobs {
-        (job.write)(&LedgerTables::new(&transaction))?;
+        (job.write)(&tables)?;
     }
+    tables.write_changed()?;
+    drop(tables);
     transaction.commit()
 }

@@ -1,4 +1,9 @@
-use super::CapacityLimit;
+//! Whether a model can be called now.
+
+use super::breaker::is_demoted;
+use super::clock_skew;
+use super::reasons::Unavailable;
+use super::store::CandidateRows;
 
 /// Whether a model can be called now.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,19 +18,6 @@ pub enum Availability {
         until: i64,
         why: Unavailable,
     },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    BreakerOpen,
-    /// The breaker is half-open, and another call is probing it.
-    BreakerProbing,
-    /// The provider requested a delay before the next call.
-    RetryAfter,
-    /// Cooldown of the key or the model, with the class of the failure.
-    Cooldown(String),
-    /// A concurrency limit, rate limit, or budget is used up.
-    AtLimit(CapacityLimit),
 }
 
 impl Availability {
@@ -77,19 +69,6 @@ impl HealthReport {
     }
 }
 
-impl Unavailable {
-    /// The value in JSON output.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::BreakerOpen => "breaker_open",
-            Self::BreakerProbing => "breaker_probing",
-            Self::RetryAfter => "not_before",
-            Self::Cooldown(_) => "blocked",
-            Self::AtLimit(_) => "limited",
-        }
-    }
-}
-
 /// The health of one model, according to the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthReport {
@@ -108,4 +87,27 @@ pub struct HealthReport {
     pub token_ms: Option<f64>,
     /// Time of the last failure in milliseconds since 1970, and its class; `None` if there was none.
     pub last_failure: Option<(i64, String)>,
+}
+
+/// The availability of a candidate at a time, in milliseconds since 1970.
+pub(super) fn availability_at(rows: &CandidateRows, now: i64) -> Availability {
+    let row = clock_skew::correct_health(rows.health.clone(), now);
+    let mut causes = vec![(row.not_before, Unavailable::RetryAfter)];
+    if row.open_until != 0 {
+        causes.push((row.open_until, Unavailable::BreakerOpen));
+        if row.open_until <= now {
+            causes.push((row.probe_until, Unavailable::BreakerProbing));
+        }
+    }
+    let latest = clock_skew::latest_cooldown_end(now);
+    let cooldowns = rows.cooldowns.iter().filter(|cooldown| cooldown.until <= latest);
+    if let Some(cooldown) = cooldowns.max_by_key(|cooldown| cooldown.until) {
+        causes.push((cooldown.until, Unavailable::Cooldown(cooldown.reason.clone())));
+    }
+    match causes.into_iter().filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until) {
+        Some((until, why)) => Availability::Unavailable { until, why },
+        None if row.open_until != 0 => Availability::HalfOpen,
+        None if is_demoted(&row, now) => Availability::Demoted,
+        None => Availability::Ready,
+    }
 }

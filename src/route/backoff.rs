@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RetryPolicy;
+use super::policy::RetryPolicy;
 
 /// A random delay between zero and `base · 2ⁿ`, at most `cap`; `n` is 0 for the first retry.
 pub(super) fn full_jitter_delay(retry: &RetryPolicy, n: u32, rng: &mut fastrand::Rng) -> Duration {

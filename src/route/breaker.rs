@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::ledger::{DecayedMean, HealthRow};
+use super::health_signal::{AttemptRole, BreakerTransition, HealthSignal};
+use super::store::{DecayedMean, HealthRow};
 
 /// Half-life of failures and other events, in seconds.
 const HEALTH_HALF_LIFE_SECS: f64 = 300.0;
@@ -36,9 +37,6 @@ const TRIP_FAILURE_RATE: f64 = 0.5;
 const FIRST_OPEN_MS: f64 = 15_000.0;
 const MAX_BASE_OPEN_MS: f64 = 120_000.0;
 
-/// Maximum open time: [`MAX_BASE_OPEN_MS`] plus 20%.
-pub(super) const MAX_OPEN_MS: i64 = 144_000;
-
 /// One trip is forgotten for each period of this length without another trip.
 const FORGET_TRIP_MS: i64 = 600_000;
 
@@ -46,36 +44,6 @@ const CLOSE_AFTER_SUCCESSES: u32 = 2;
 
 /// After recovery, concurrency doubles with each success up to this value; after that, it is unlimited.
 const MAX_RECOVERY_CONCURRENCY: u32 = 64;
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum HealthSignal {
-    /// A complete answer.
-    Success,
-    /// A failure of the model; the weight is 1, or 0.5 for classes that are weaker evidence.
-    Failure(f64),
-    /// Rate limited: the model is demoted, but the breaker does not open.
-    Throttled,
-    /// A failure that says nothing about the model.
-    Neutral,
-}
-
-/// Why a model is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AttemptRole {
-    /// It was available.
-    Ordinary,
-    /// The single probe of a half-open breaker.
-    Probe,
-    /// It was unavailable, and so was every other candidate.
-    LastResort,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BreakerTransition {
-    /// It stays open for this long.
-    Opened(Duration),
-    Closed,
-}
 
 /// Updates the row with the result of an attempt. `random` is in 0..1.
 pub(super) fn apply_signal(

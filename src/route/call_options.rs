@@ -1,6 +1,15 @@
 use std::time::Duration;
 
-use super::{RoutingHints, RunBudget};
+use super::limits::RunBudget;
+
+/// What a caller knows about a request beyond its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoutingHints {
+    /// Matched against the candidates' `label` conditions.
+    pub label: Option<String>,
+    /// Calls with the same key get the same order on a weighted route; without a key, the order is random.
+    pub sticky_key: Option<String>,
+}
 
 /// What the caller decides about one call. The route decides the rest.
 #[derive(Clone, Debug)]

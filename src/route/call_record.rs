@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::{BudgetExceeded, SkipReason};
+use super::reasons::BudgetExceeded;
+use super::skip_reason::SkipReason;
 use crate::catalog::{Cost, CostSource};
 use crate::chat::{Failure, Response, Usage};
 use crate::dialect::ParsedResponseHeaders;
@@ -59,6 +60,9 @@ pub enum StopReason {
     AtLimit,
     /// Every remaining candidate would exceed a budget.
     BudgetExceeded(BudgetExceeded),
+    /// Shared data that must permit the call cannot be read: today's spending, if the daily budget stops
+    /// calls, or the limits.
+    Undecided,
 }
 
 impl StopReason {
@@ -74,6 +78,9 @@ impl StopReason {
             }
             Self::AtLimit => "all remaining candidates are at their limits",
             Self::BudgetExceeded(exceeded) => return exceeded.to_string(),
+            Self::Undecided => {
+                "the daily budget or a limit cannot be checked, because the ledger cannot be read"
+            }
         };
         text.to_owned()
     }

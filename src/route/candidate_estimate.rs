@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::breaker::decayed_weight;
+use super::store::{DecayedMean, HealthRow, RouteStatsRow};
 use crate::catalog::{Cost, NanoDollars, Pricing};
 use crate::chat::Usage;
-use crate::ledger::{DecayedMean, HealthRow, RouteStatsRow};
 
 /// Output tokens assumed for a route that has no measured answers.
 const ASSUMED_OUTPUT_TOKENS: u64 = 400;
@@ -77,7 +77,7 @@ pub(super) fn measurement_count(row: &HealthRow, now: i64) -> f64 {
 /// Time to the first and to the last of `output` tokens per candidate, in milliseconds: the candidate's own
 /// geometric mean, weighted with the median of its peers. A candidate without measurements is assumed to be
 /// like its peers, so that it ranks neither always first nor always last.
-pub(super) fn estimate_latencies(rows: &[HealthRow], output: u64, now: i64) -> Vec<Option<(f64, f64)>> {
+pub(super) fn estimate_latencies(rows: &[&HealthRow], output: u64, now: i64) -> Vec<Option<(f64, f64)>> {
     let firsts: Vec<_> = rows.iter().map(|row| decayed_mean(row.first_token, row, now)).collect();
     let tokens: Vec<_> = rows.iter().map(|row| decayed_mean(row.token, row, now)).collect();
     (0..rows.len())
@@ -134,12 +134,12 @@ mod tests {
     #[test]
     fn unmeasured_candidate_uses_peer_latency() {
         let rows = [measured_row(100.0, 1.0, 30.0), HealthRow::default(), measured_row(400.0, 4.0, 30.0)];
-        let found = estimate_latencies(&rows, 100, 1000);
+        let found = estimate_latencies(&rows.iter().collect::<Vec<_>>(), 100, 1000);
         let (first, last) = found[1].unwrap();
         assert!((first - 200.0).abs() < 1e-6, "the median of the logarithms: {first}");
         assert!((last - 400.0).abs() < 1e-6);
         assert!(found[0].unwrap().0 > 100.0 && found[0].unwrap().0 < 120.0, "two peers have little weight");
-        assert_eq!(estimate_latencies(&[HealthRow::default()], 100, 1000), [None]);
+        assert_eq!(estimate_latencies(&[&HealthRow::default()], 100, 1000), [None]);
         assert_eq!(measured_latency(&rows[1], 100, 1000), None);
         assert_eq!(measured_latency(&measured_row(1.0, 1.0, 2.9), 1, 1000), None, "two calls are not enough");
         assert!((measured_latency(&rows[0], 100, 1000).unwrap() - 200.0).abs() < 1e-6);

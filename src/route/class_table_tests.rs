@@ -1,6 +1,7 @@
 //! Tests every row of the failure table at every position in the route, streaming or not, live or not. The
 //! expected outcome is computed here, not by the code under test.
 
+use super::health_signal::HealthSignal;
 use super::route_fixture::*;
 use super::*;
 use crate::chat::FailureClass;

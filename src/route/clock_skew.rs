@@ -4,9 +4,8 @@
 
 use std::ops::Range;
 
-use super::breaker::MAX_OPEN_MS;
-use super::limits::LEASE_MS;
-use crate::ledger::HealthRow;
+use super::spans::{LEASE_MS, MAX_OPEN_MS};
+use super::store::HealthRow;
 
 /// Allowed difference between the clocks of machines that share a ledger file.
 const CLOCK_SKEW_MS: i64 = 2_000;
@@ -42,22 +41,22 @@ pub(super) fn correct_health(mut row: HealthRow, now: i64) -> HealthRow {
 }
 
 /// The latest plausible end of a cooldown.
-pub(super) fn latest_cooldown_end(now: i64) -> i64 {
+pub(crate) fn latest_cooldown_end(now: i64) -> i64 {
     now + MAX_COOLDOWN_MS + CLOCK_SKEW_MS
 }
 
 /// The latest plausible time of a past event.
-pub(super) fn latest_past_time(now: i64) -> i64 {
+pub(crate) fn latest_past_time(now: i64) -> i64 {
     now + CLOCK_SKEW_MS
 }
 
 /// End times, in milliseconds since 1970, of leases that are in use now.
-pub(super) fn live_lease_ends(now: i64) -> Range<i64> {
+pub(crate) fn live_lease_ends(now: i64) -> Range<i64> {
     now + 1..now + LEASE_MS + CLOCK_SKEW_MS
 }
 
 /// The seconds since `second` in which a call may have started.
-pub(super) fn seconds_since(second: i64, now: i64) -> Range<i64> {
+pub(crate) fn seconds_since(second: i64, now: i64) -> Range<i64> {
     second..(now + CLOCK_SKEW_MS) / 1000 + 1
 }
 
@@ -65,7 +64,8 @@ pub(super) fn seconds_since(second: i64, now: i64) -> Range<i64> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::breaker::{AttemptRole, HealthSignal, active_trips, apply_signal, is_demoted};
+    use super::super::breaker::{active_trips, apply_signal, is_demoted};
+    use super::super::health_signal::{AttemptRole, HealthSignal};
     use super::*;
 
     const START_MS: i64 = 1_700_000_000_000;

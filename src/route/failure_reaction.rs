@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{HealthSignal, RoutePolicy, StopOrContinue};
+use super::health_signal::HealthSignal;
+use super::policy::{RoutePolicy, StopOrContinue};
 use crate::chat::FailureClass;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +17,7 @@ pub(crate) struct FailureReaction {
 
 /// What not to call after a failure, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cooldown {
+pub enum Cooldown {
     None,
     /// Every model behind this key.
     Key(Duration),

@@ -1,5 +1,6 @@
 //! Decides which candidate to call and what to do when it fails: planning, ranking, limits, circuit breakers,
-//! retries, and failover. Depends on `catalog`, `chat`, `dialect`, `ledger`, and `provider`.
+//! retries, and failover. Depends on `catalog`, `chat`, `dialect`, and `provider`. The data that
+//! processes share comes from a [`store::CallStore`].
 //!
 //! Only the class of a failure decides between retry, failover, and stop ([`failure_reaction`]); nothing here looks
 //! at an HTTP status or a provider's error text. One loop handles both streamed and complete answers
@@ -21,7 +22,9 @@ mod execute_tests;
 mod failure_reaction;
 #[cfg(test)]
 mod fault_tests;
+mod health_signal;
 mod health_store;
+mod keys;
 mod limits;
 #[cfg(test)]
 mod midstream_tests;
@@ -37,36 +40,49 @@ mod policy;
 mod preconnect_tests;
 mod probe;
 mod ranking;
+mod reasons;
 #[cfg(test)]
 mod route_fixture;
 mod router;
 mod skip_reason;
+mod spans;
+pub mod store;
 mod weights;
 
-pub use availability::{Availability, HealthReport, Unavailable};
-pub(crate) use breaker::HealthSignal;
-pub use call_options::CallOptions;
+pub use availability::{Availability, HealthReport};
+pub use call_options::{CallOptions, RoutingHints};
 pub(crate) use call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
 pub(crate) use candidate_estimate::CandidateEstimate;
 pub use daily_budget::{DailyBudget, OnExceeded};
 pub(crate) use execute::{max_attempts, usage_cost};
 pub(crate) use failure_reaction::{Cooldown, FailureReaction, reaction_to};
-pub use health_store::{Clock, HealthStore};
-pub(crate) use limits::{BudgetExceeded, BudgetWarning, CapacityLimit, RunBudget};
+pub use health_signal::BreakerTransition;
+pub use health_store::HealthStore;
+pub(crate) use limits::RunBudget;
+pub(crate) use observer::BreakerOpened;
 pub use observer::{CallEvent, Observer, SilentObserver};
-pub use plan::{Candidate, RoutingHints};
+pub use plan::{Candidate, Route};
 pub(crate) use plan::{Plan, PlanStep};
 pub use policy::{
-    BalanceWeights, CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, Route, RoutePolicy,
+    BalanceWeights, CandidateConditions, OnMissingPassRate, QualityFloor, RetryWhen, RoutePolicy,
     StopOrContinue, Strategy,
 };
 pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
-pub(crate) use router::BreakerOpened;
+pub use reasons::Unavailable;
+pub(crate) use reasons::{BudgetExceeded, BudgetWarning};
 pub use router::Router;
-pub(crate) use skip_reason::{MissingPassRate, SkipReason, format_duration};
+pub(crate) use skip_reason::{SkipReason, format_duration};
+pub use spans::Clock;
 
-/// A duration in milliseconds, capped at half of `i64::MAX` so that adding it to a ledger timestamp cannot
-/// overflow.
-fn to_millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+/// The pure functions that a [`store`] applies in its transactions.
+pub(crate) mod store_logic {
+    pub(crate) use super::clock_skew::{
+        latest_cooldown_end, latest_past_time, live_lease_ends, seconds_since,
+    };
+    pub(crate) use super::keys::{RESERVATION_SCOPES, all_scopes};
+    pub(crate) use super::limits::{
+        WINDOW_SECS, counted_scope, decide_admission, limit_after_429, limit_after_success, plausible_limit,
+        settle_expired_reservation,
+    };
+    pub(crate) use super::spans::utc_day;
 }

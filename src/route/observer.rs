@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{BreakerOpened, BudgetWarning, CapacityLimit, SkipReason};
-use crate::chat::{Failure, StreamEvent};
+use super::reasons::{BudgetWarning, CapacityLimit};
+use super::skip_reason::SkipReason;
+use crate::chat::{Failure, FailureClass, StreamEvent};
 use crate::provider::{ModelRef, RequestAdjustment};
 
 /// Receives the events of a call, in order.
@@ -16,6 +17,16 @@ pub struct SilentObserver;
 
 impl Observer for SilentObserver {
     fn on_event(&mut self, _event: &CallEvent<'_>) {}
+}
+
+/// A circuit breaker that a call opened.
+#[derive(Clone, Debug)]
+pub struct BreakerOpened {
+    pub model: ModelRef,
+    /// How long it stays open.
+    pub duration: Duration,
+    /// The class of the failure that opened it.
+    pub class: FailureClass,
 }
 
 /// Something that happened during a call.

@@ -1,7 +1,13 @@
 //! The plan of a call: every candidate in order, to try or to skip with a reason. `--dry-run` prints it and
 //! the execution follows it.
 
-use super::{CallOptions, CandidateConditions, CandidateEstimate, MissingPassRate, Route, SkipReason};
+use std::sync::Arc;
+
+use super::call_options::CallOptions;
+use super::candidate_estimate::CandidateEstimate;
+use super::policy::{CandidateConditions, RoutePolicy, Strategy};
+use super::skip_reason::{MissingPassRate, SkipReason};
+use super::store::{Snapshot, SnapshotKeys};
 use crate::chat::Request;
 use crate::provider::{ModelRef, RequestAdjustment, Target, TargetError};
 
@@ -22,13 +28,28 @@ impl Candidate {
     }
 }
 
-/// What a caller knows about a request beyond its content.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoutingHints {
-    /// Matched against the candidates' `label` conditions.
-    pub label: Option<String>,
-    /// Calls with the same key get the same order on a weighted route; without a key, the order is random.
-    pub sticky_key: Option<String>,
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// `None` for a model named directly.
+    pub name: Option<String>,
+    /// In file order.
+    pub candidates: Vec<Candidate>,
+    pub policy: RoutePolicy,
+}
+
+impl Route {
+    pub fn is_weighted(&self) -> bool {
+        matches!(self.policy.strategy, Strategy::Weighted { .. })
+    }
+
+    /// The key of the route's stats in the ledger: its name, or the model ref of a model named directly.
+    pub(super) fn stats_key(&self) -> String {
+        match (&self.name, self.candidates.first()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(candidate)) => candidate.model_ref.to_string(),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +57,10 @@ pub struct Plan<'a> {
     pub route: &'a Route,
     pub request: &'a Request,
     pub options: &'a CallOptions,
+    /// Names what the store knows about the route's candidates.
+    pub(super) keys: SnapshotKeys,
+    /// What was known when the plan was made.
+    pub(super) snapshot: Arc<Snapshot>,
     /// One step per candidate.
     pub steps: Vec<PlanStep<'a>>,
     /// Candidates that are tried despite a missing or outdated score.
@@ -51,6 +76,8 @@ pub struct Plan<'a> {
 #[derive(Clone, Debug)]
 pub enum PlanStep<'a> {
     Try {
+        /// Index among the route's candidates.
+        candidate: usize,
         target: &'a Target,
         adjustments: Vec<RequestAdjustment>,
         /// `None` if neither the order, nor a requirement, nor the caller needs estimates.

@@ -1,35 +1,31 @@
 //! Builds a plan: checks each candidate against the route's conditions and requirements, and orders the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::availability::{Availability, availability_at};
+use super::call_options::{CallOptions, RoutingHints};
 use super::candidate_estimate::{
-    estimate_cost, estimate_latencies, estimate_output_tokens, measured_latency, measurement_count,
+    CandidateEstimate, estimate_cost, estimate_latencies, estimate_output_tokens, measured_latency,
+    measurement_count,
 };
-use super::plan::{Candidate, Plan, PlanStep, RoutingHints};
+use super::health_store::snapshot_keys;
+use super::plan::{Candidate, Plan, PlanStep, Route};
+use super::policy::{
+    CandidateConditions, OnMissingPassRate, QualityFloor, RoutePolicy, StopOrContinue, Strategy,
+};
 use super::ranking::{Ranking, RankingContext, RankingEntry, rank_candidates};
-use super::{
-    Availability, CallOptions, CandidateConditions, CandidateEstimate, MissingPassRate, OnMissingPassRate,
-    QualityFloor, Route, RoutePolicy, Router, SkipReason, StopOrContinue, Strategy,
-};
+use super::router::Router;
+use super::skip_reason::{MissingPassRate, SkipReason};
+use super::store::{CandidateRows, HealthRow, PassRateRow, Snapshot};
 use crate::catalog::{estimate_input_tokens, max_input_tokens};
 use crate::chat::Request;
-use crate::ledger::{HealthRow, PassRateRow, RouteStatsRow, SqlResult};
 use crate::provider::{ModelRef, Target};
 
 /// Far above the average bytes per token in any language, so a text that exceeds a context window by this
 /// measure exceeds it with any tokenizer. Single tokens may be longer, for example long words or runs of
 /// spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 16;
-
-/// The ledger data that a plan depends on.
-struct PlannerSnapshot {
-    route_stats: RouteStatsRow,
-    /// One row per candidate; empty if the candidate cannot be called or estimates are not needed.
-    health: Vec<HealthRow>,
-    pass_rates: Vec<Option<PassRateRow>>,
-    /// Share of the configured weight, per candidate.
-    weight_shares: Vec<f64>,
-}
 
 impl Router {
     /// Decides which candidates are tried for this request, and in which order.
@@ -54,13 +50,19 @@ impl Router {
     /// The availability of each candidate that the plan would try, and the limit or budget that would keep it
     /// from starting now.
     pub fn plan_availability(&self, plan: &Plan<'_>) -> Vec<(Availability, Option<SkipReason>)> {
-        let availabilities = self.health().availability(plan.targets());
-        let stats_key = plan.route.stats_key();
+        let now = self.health().now();
         let run_budget = plan.options.run_budget.as_ref();
-        let denials = plan
-            .targets()
-            .map(|target| self.limiter.denial_reason(target, plan.request, &stats_key, run_budget));
-        availabilities.into_iter().zip(denials).collect()
+        let (snapshot, request) = (&plan.snapshot, plan.request);
+        let steps = plan.steps.iter().filter_map(|step| match step {
+            PlanStep::Try { candidate, target, .. } => Some((&snapshot.candidates[*candidate], *target)),
+            PlanStep::Skip { .. } => None,
+        });
+        let availability = |(rows, target): (&CandidateRows, &Target)| {
+            let stats = &snapshot.route_stats;
+            let denial = self.limiter.denial_reason(target, request, stats, rows, run_budget);
+            (availability_at(rows, now), denial)
+        };
+        steps.map(availability).collect()
     }
 
     fn build_plan<'a>(
@@ -72,12 +74,15 @@ impl Router {
     ) -> Plan<'a> {
         let hints = &options.hints;
         let now = self.health().now();
-        let snapshot = self.load_snapshot(route, estimates);
+        let keys = snapshot_keys(route);
+        let snapshot = self.health().snapshot(&keys);
         let estimates = estimates.then(|| estimate_candidates(route, request, &snapshot, now));
         let mut plan = Plan {
             route,
             request,
             options,
+            keys,
+            snapshot: Arc::clone(&snapshot),
             steps: Vec::new(),
             missing_pass_rates: Vec::new(),
             foreign_model: None,
@@ -100,50 +105,15 @@ impl Router {
                 Ok((target, unscored)) => {
                     plan.missing_pass_rates
                         .extend(unscored.map(|missing| (candidate.model_ref.clone(), missing)));
-                    weights.push(candidate.weight * snapshot.weight_shares[n]);
+                    weights.push(candidate.weight * weight_share(&snapshot, candidate));
                     let adjustments = target.adjustments(request);
-                    PlanStep::Try { target, adjustments, estimate }
+                    PlanStep::Try { candidate: n, target, adjustments, estimate }
                 }
             });
         }
         self.order_steps(&mut plan, &weights, &snapshot.route_stats.leader);
         apply_on_conversation(&mut plan);
         plan
-    }
-
-    fn load_snapshot(&self, route: &Route, estimates: bool) -> PlannerSnapshot {
-        let (health, requirements) = (self.health(), &route.policy.requirements);
-        let empty = || PlannerSnapshot {
-            route_stats: RouteStatsRow::default(),
-            health: vec![HealthRow::default(); route.candidates.len()],
-            pass_rates: vec![None; route.candidates.len()],
-            weight_shares: vec![1.0; route.candidates.len()],
-        };
-        let weighted_route = route.name.as_ref().filter(|_| route.is_weighted());
-        if !estimates && requirements.quality.is_none() && weighted_route.is_none() {
-            return empty();
-        }
-        let snapshot = health.ledger().read(|rows| {
-            let mut snapshot = empty();
-            if estimates {
-                snapshot.route_stats = rows.route_stats(&route.stats_key())?;
-            }
-            let weights = weighted_route.map_or(Ok(Vec::new()), |name| rows.weights(name))?;
-            for (n, candidate) in route.candidates.iter().enumerate() {
-                let stored = weights.iter().find(|row| row.model == candidate.model_ref.to_string());
-                snapshot.weight_shares[n] = stored.map_or(1.0, |row| row.share);
-                if let Some(target) = candidate.target.as_ref().ok().filter(|_| estimates) {
-                    snapshot.health[n] = rows.health(&super::health_store::health_key(target))?;
-                }
-                if let Some(quality) = &requirements.quality {
-                    let model = candidate.model_ref.to_string();
-                    snapshot.pass_rates[n] = rows.pass_rate(&quality.set.to_string_lossy(), &model)?;
-                }
-            }
-            SqlResult::Ok(Some(snapshot))
-        });
-        // If the ledger cannot be read, plan as if nothing were known.
-        snapshot.unwrap_or_else(empty)
     }
 
     /// Sorts the steps to try by the strategy, given their weights. Skipped candidates come last.
@@ -195,17 +165,24 @@ impl<'a> PlanStep<'a> {
     }
 }
 
+/// Share of the candidate's configured weight.
+fn weight_share(snapshot: &Snapshot, candidate: &Candidate) -> f64 {
+    let model = candidate.model_ref.to_string();
+    snapshot.weights.iter().find(|row| row.model == model).map_or(1.0, |row| row.share)
+}
+
 fn estimate_candidates(
     route: &Route,
     request: &Request,
-    snapshot: &PlannerSnapshot,
+    snapshot: &Snapshot,
     now: i64,
 ) -> Vec<CandidateEstimate> {
     let input_tokens = estimate_input_tokens(request);
     let (output_tokens, is_output_assumed) =
         estimate_output_tokens(&snapshot.route_stats, request.max_output_tokens);
-    let times = estimate_latencies(&snapshot.health, output_tokens, now);
-    let inputs = route.candidates.iter().zip(&snapshot.health).zip(times);
+    let health: Vec<&HealthRow> = snapshot.candidates.iter().map(|rows| &rows.health).collect();
+    let times = estimate_latencies(&health, output_tokens, now);
+    let inputs = route.candidates.iter().zip(health).zip(times);
     inputs
         .map(|((candidate, row), times)| {
             let facts = candidate.target.as_ref().ok().and_then(|target| target.facts.as_ref());
@@ -283,7 +260,7 @@ fn unmet_condition(when: &CandidateConditions, request: &Request, hints: &Routin
 fn check_requirements(
     candidate: &Candidate,
     policy: &RoutePolicy,
-    snapshot: &PlannerSnapshot,
+    snapshot: &Snapshot,
     n: usize,
     estimate: Option<CandidateEstimate>,
     now: i64,
@@ -306,7 +283,7 @@ fn check_requirements(
         {
             return Err(SkipReason::TooExpensive { expected, cap });
         }
-        let typical = measured_latency(&snapshot.health[n], estimate.output_tokens, now);
+        let typical = measured_latency(&snapshot.candidates[n].health, estimate.output_tokens, now);
         let typical = typical.map(duration_from_millis);
         if let Some((typical, cap)) = typical.zip(requirements.max_p50).filter(|(typical, cap)| typical > cap)
         {
@@ -314,7 +291,7 @@ fn check_requirements(
         }
     }
     match &requirements.quality {
-        Some(quality) => check_quality_floor(quality, snapshot.pass_rates[n].clone(), now),
+        Some(quality) => check_quality_floor(quality, snapshot.candidates[n].pass_rate.clone(), now),
         None => Ok(None),
     }
 }

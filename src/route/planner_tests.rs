@@ -4,8 +4,8 @@ use super::route_fixture::{route, route_with_windows};
 use super::*;
 use crate::catalog::{Capability, ModelFacts, Pricing, TokenPrices};
 use crate::chat::{Message, Part, Request, Role, Tool, Usage};
-use crate::ledger::{DecayedMean, HealthRow, PassRateRow};
 use crate::route::route_fixture::RouteFixture;
+use crate::route::store::{CallChange, DecayedMean, HealthRow, PassRateRow};
 use std::time::Duration;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -140,9 +140,9 @@ async fn measured_latency_cases() {
         move |row: &mut HealthRow| (row.first_token, row.measured_at) = (first_token, NOW_MS)
     };
     let put = |n: usize, milliseconds, weight| {
-        let key = super::health_store::health_key(route.candidates[n].target.as_ref().unwrap());
+        let key = super::keys::health_key(route.candidates[n].target.as_ref().unwrap());
         let change = measured(milliseconds, weight);
-        fixture.router.health().ledger().write(move |rows| {
+        fixture.ledger.write(move |rows| {
             rows.update_health(&key, |row| change(row))?;
             Ok(())
         })
@@ -191,7 +191,7 @@ async fn quality_floor_cases() {
     // A run without scored cases does not count.
     let score = PassRateRow { measured_at: health.now() + 1, passed: 0, scored: 0, set_digest: "d".into() };
     let model = route.candidates[1].model_ref.to_string();
-    health.ledger().write(move |rows| rows.put_pass_rate("/s.yaml", &model, &score, i64::MAX)).await;
+    fixture.ledger.write(move |rows| rows.put_pass_rate("/s.yaml", &model, &score, i64::MAX)).await;
     route.policy.requirements.quality = Some(floor(OnMissingPassRate::Warn, None));
     assert_eq!(planned_labels(&fixture, &route, &request, None), ["a:quality", "b", "c"]);
 }
@@ -223,13 +223,14 @@ async fn balanced_strategy_keeps_leader_within_margin() {
     set_price(&mut route, 0, 100_000_000_000);
     set_price(&mut route, 1, 90_000_000_000);
     let first = |route: &Route| planned_labels(&fixture, route, &request, None)[0].clone();
-    fixture.router.health().record_leader("test", "a/m");
+    let change = CallChange::SetLeader { route: "test".into(), leader: "a/m".into() };
+    fixture.router.health().store().enqueue(change);
     // Both candidates have enough measurements, so that none is explored.
     for candidate in &route.candidates {
-        let key = super::health_store::health_key(candidate.target.as_ref().unwrap());
+        let key = super::keys::health_key(candidate.target.as_ref().unwrap());
         let first_token = DecayedMean { mean: 5.0, weight: 9.0 };
         let change = move |row: &mut HealthRow| (row.first_token, row.measured_at) = (first_token, NOW_MS);
-        fixture.router.health().ledger().write(move |rows| rows.update_health(&key, change)).await;
+        fixture.ledger.write(move |rows| rows.update_health(&key, change)).await;
     }
     assert_eq!(first(&route), "a", "11% more expensive");
     set_price(&mut route, 1, 80_000_000_000);

@@ -1,28 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Candidate;
 use crate::catalog::{Capability, NanoDollars};
-
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// `None` for a model named directly.
-    pub name: Option<String>,
-    /// In file order.
-    pub candidates: Vec<Candidate>,
-    pub policy: RoutePolicy,
-}
-
-impl Route {
-    /// The key of the route's stats in the ledger: its name, or the model ref of a model named directly.
-    pub(super) fn stats_key(&self) -> String {
-        match (&self.name, self.candidates.first()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(candidate)) => candidate.model_ref.to_string(),
-            (None, None) => String::new(),
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutePolicy {

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::candidate_estimate::{CandidateEstimate, MIN_MEASUREMENTS};
-use super::{BalanceWeights, Strategy};
+use super::policy::{BalanceWeights, Strategy};
 
 /// Added to every cost, in nano-dollars, so that free models have a ratio too.
 const MIN_COST: f64 = 1_000.0;

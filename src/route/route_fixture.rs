@@ -103,6 +103,7 @@ impl Observer for RecordingObserver {
 
 pub(super) struct RouteFixture {
     pub(super) transport: Arc<ScriptedTransport>,
+    pub(super) ledger: Arc<Ledger>,
     pub(super) router: Router,
     pub(super) options: CallOptions,
     /// Of all calls.
@@ -130,10 +131,11 @@ impl RouteFixture {
         let transport = Arc::new(transport);
         let start = tokio::time::Instant::now();
         let clock: Clock = Arc::new(move || 1_700_000_000_000 + start.elapsed().as_millis() as i64);
-        let health = HealthStore::new(Arc::clone(ledger), clock, fastrand::Rng::with_seed(8));
+        let (ledger, store) = (Arc::clone(ledger), Arc::clone(ledger));
+        let health = HealthStore::new(store, clock, fastrand::Rng::with_seed(8));
         let router = Router::new(transport.clone(), health, fastrand::Rng::with_seed(7));
         let options = CallOptions { id: "x".into(), requested_model: "t".into(), ..CallOptions::default() };
-        Self { transport, router, options, budget_warnings: Mutex::default() }
+        Self { transport, ledger, router, options, budget_warnings: Mutex::default() }
     }
 
     pub(super) async fn call(&self, route: &Route) -> CallRecord {

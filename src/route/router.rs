@@ -6,24 +6,18 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::call_record::CallRecord;
+use super::daily_budget::DailyBudget;
 use super::execute::CallExecution;
+use super::health_store::HealthStore;
 use super::limits::{Limiter, RetryBudget};
-use super::{CallRecord, DailyBudget, HealthStore, Observer, Plan, Route};
-use crate::chat::FailureClass;
-use crate::provider::{ModelRef, Transport};
+use super::observer::Observer;
+use super::plan::{Plan, Route};
+use super::store::CallChange;
+use crate::provider::Transport;
 
-/// Delay before the ledger's writer thread starts. By then, most requests have been sent.
+/// Delay before the store's writer starts. By then, most requests have been sent.
 const WRITER_START_DELAY: Duration = Duration::from_millis(10);
-
-/// A circuit breaker that a call opened.
-#[derive(Clone, Debug)]
-pub struct BreakerOpened {
-    pub model: ModelRef,
-    /// How long it stays open.
-    pub duration: Duration,
-    /// The class of the failure that opened it.
-    pub class: FailureClass,
-}
 
 /// Executes calls. One router serves all calls of a process.
 pub struct Router {
@@ -39,7 +33,7 @@ pub struct Router {
 impl Router {
     pub fn new(transport: Arc<dyn Transport>, health: HealthStore, rng: fastrand::Rng) -> Self {
         let rng = Arc::new(Mutex::new(rng));
-        let limiter = Limiter::new(&health, false, Arc::clone(&rng));
+        let limiter = Limiter::new(Arc::clone(health.store()), health.clock(), false, Arc::clone(&rng));
         Self { transport, health, rng, limiter, retry_budget: RetryBudget::default(), is_drill: false }
     }
 
@@ -51,7 +45,7 @@ impl Router {
         rng: fastrand::Rng,
     ) -> Self {
         let router = Self::new(transport, health.for_drill(route), rng);
-        let limiter = Limiter::new(health, true, Arc::clone(&router.rng));
+        let limiter = Limiter::new(Arc::clone(health.store()), health.clock(), true, Arc::clone(&router.rng));
         Self { limiter, is_drill: true, ..router }
     }
 
@@ -74,18 +68,19 @@ impl Router {
     /// Runs a planned call.
     pub async fn run(&self, plan: Plan<'_>, observer: &mut dyn Observer) -> CallRecord {
         if let Some((name, leader)) = plan.route.name.as_ref().zip(plan.new_leader.as_ref()) {
-            self.health.record_leader(name, leader);
+            let change = CallChange::SetLeader { route: name.clone(), leader: leader.clone() };
+            self.health.store().enqueue(change);
         }
         let execution = CallExecution::new(self, &plan, observer).run();
-        let ledger = self.health.ledger();
-        if ledger.is_writer_started() {
+        let store = self.health.store();
+        if store.is_writer_started() {
             return execution.await;
         }
-        // The writer thread has nothing to do until the answer arrives. Starting it after the request has
-        // been sent keeps its startup off the critical path.
+        // There is nothing to write until the answer arrives. Starting the writer after the request has been
+        // sent keeps its startup off the critical path.
         let start_writer = async {
             sleep(WRITER_START_DELAY).await;
-            ledger.start_writer();
+            store.start_writer();
             std::future::pending::<Infallible>().await
         };
         tokio::select! {

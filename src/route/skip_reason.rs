@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BudgetExceeded, Unavailable};
+use super::reasons::{BudgetExceeded, Unavailable};
 use crate::catalog::{Capability, NanoDollars, format_usd_rounded};
 use crate::provider::TargetError;
 
@@ -56,6 +56,8 @@ pub enum SkipReason {
     BudgetExceeded(BudgetExceeded),
     /// The price is unknown, and the run has a budget.
     PriceUnknownForBudget,
+    /// Today's spending, or another process's use of a limit, cannot be read.
+    SpendingUnknown,
 }
 
 /// Why a candidate has no current score.
@@ -110,6 +112,7 @@ impl SkipReason {
             Self::ConversationPinned(_) => "conversation",
             Self::Unavailable(why, _) => why.code(),
             Self::BudgetExceeded(exceeded) if exceeded.is_daily => "over_budget",
+            Self::SpendingUnknown => "spending_unknown",
             Self::BudgetExceeded(_) => "over_max_cost",
         }
     }
@@ -183,6 +186,9 @@ impl fmt::Display for SkipReason {
             }
             Self::BudgetExceeded(exceeded) => exceeded.fmt(f),
             Self::PriceUnknownForBudget => f.write_str("unknown price, but a cost limit is set"),
+            Self::SpendingUnknown => {
+                f.write_str("the budget or a limit cannot be checked: cannot read the ledger")
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Weight shares from eval scores: candidates with a lower pass rate get fewer calls.
 
-use super::{HealthStore, Route, Strategy};
-use crate::ledger::WeightRow;
+use super::health_store::HealthStore;
+use super::store::{CallChange, StoreError, WeightRow};
 use crate::provider::ModelRef;
 
 /// A candidate keeps at least this share of its weight, because the route's author wants it to get some
@@ -14,16 +14,21 @@ fn weight_share(pass_rate: f64, best: f64) -> f64 {
     if best > 0.0 { (pass_rate / best).clamp(MIN_SHARE, 1.0) } else { 1.0 }
 }
 
-impl Route {
-    pub fn is_weighted(&self) -> bool {
-        matches!(self.policy.strategy, Strategy::Weighted { .. })
-    }
-}
-
 impl HealthStore {
     /// The stored weight shares of a route's candidates.
-    pub fn weights(&self, route: &str) -> Vec<WeightRow> {
-        self.ledger().read(|rows| rows.weights(route))
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn weights(&self, route: &str) -> Result<Vec<WeightRow>, StoreError> {
+        self.store().weights(route)
+    }
+
+    /// Restores the full weights of a route; returns the number of removed shares.
+    ///
+    /// # Errors
+    /// If they cannot be removed.
+    pub async fn remove_weights(&self, route: &str) -> Result<usize, StoreError> {
+        self.store().remove_weights(route).await
     }
 
     /// Computes, stores, and returns the candidates' weight shares from their pass rates on a golden set.
@@ -37,9 +42,7 @@ impl HealthStore {
             set_path: set_path.to_owned(),
         };
         let weights: Vec<WeightRow> = rates.iter().map(row).collect();
-        let (route, new_weights) = (route.to_owned(), weights.clone());
-        self.ledger()
-            .enqueue(move |rows| new_weights.iter().try_for_each(|row| rows.put_weight(&route, row)));
+        self.store().enqueue(CallChange::PutWeights { route: route.to_owned(), weights: weights.clone() });
         weights
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
     for (n, (step, current)) in view.steps_with_availability().enumerate() {
         let number = (n + 1).to_string();
         match step {
-            PlanStep::Try { target, adjustments, estimate } => {
+            PlanStep::Try { target, adjustments, estimate, .. } => {
                 let decision = describe_step(view, first == Some(tried), adjustments, current);
                 tried += 1;
                 let (cost, time) = (describe_cost(*estimate), describe_latency(*estimate));
@@ -306,7 +306,7 @@ fn step_json(
     current: Option<&(Availability, Option<SkipReason>)>,
 ) -> Value {
     match step {
-        PlanStep::Try { target, adjustments, estimate } => {
+        PlanStep::Try { target, adjustments, estimate, .. } => {
             let skipped = current.and_then(|current| view.skip_now(current));
             let state = match (&skipped, current) {
                 (Some((skip, _)), _) => skip.code(),

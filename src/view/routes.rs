@@ -9,7 +9,7 @@ use super::format::{format_duration, format_remaining, wrap_text};
 use super::report::SIMULATED_NOTE;
 use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
 use crate::catalog::{NanoDollars, format_usd_rounded};
-use crate::ledger::WeightRow;
+use crate::route::store::WeightRow;
 use crate::route::{
     Candidate, DailyBudget, HealthReport, OnExceeded, OnMissingPassRate, QualityFloor, Route, Strategy,
 };
@@ -32,7 +32,8 @@ pub struct RoutesView<'a> {
     pub routes: Vec<RouteView>,
     pub budget: Option<DailyBudget>,
     /// Spent today, real and simulated.
-    pub spent: [NanoDollars; 2],
+    /// Real, then simulated; `None` if the ledger cannot be read.
+    pub spent: Option<[NanoDollars; 2]>,
     /// The directory of `routes.yaml`; paths are shown relative to it.
     pub folder: Option<&'a Path>,
     /// Unix time in milliseconds.
@@ -217,10 +218,14 @@ pub(super) fn display_set_path(floor: &QualityFloor, folder: Option<&Path>) -> S
     set.display().to_string()
 }
 
-fn describe_budget(budget: &DailyBudget, [real, simulated]: [NanoDollars; 2]) -> String {
+fn describe_budget(budget: &DailyBudget, spent: Option<[NanoDollars; 2]>) -> String {
     let consequence = match budget.on_exceeded {
         OnExceeded::Stop => "calls beyond it are refused",
         OnExceeded::Warn => "calls beyond it only cause a warning",
+    };
+    let Some([real, simulated]) = spent else {
+        let daily = format_usd_rounded(budget.limit as f64 / 1e9);
+        return format!("budget: ${daily} per day for all calls, unknown amount spent today; {consequence}");
     };
     let [daily, real, simulated_note] =
         [budget.limit, real, simulated].map(|nano| format_usd_rounded(nano as f64 / 1e9));

@@ -14,10 +14,11 @@ pub fn routes_json(view: &RoutesView<'_>) -> Value {
             OnExceeded::Stop => "stop",
             OnExceeded::Warn => "warn",
         };
-        let [real, simulated] = view.spent.map(|nano| nano as f64 / 1e9);
+        let spent = view.spent.map(|spent| spent.map(|nano| nano as f64 / 1e9));
         json!({
             "daily_usd": budget.limit as f64 / 1e9, "on_exceeded": on_exceeded,
-            "spent_usd": real, "spent_simulated_usd": simulated,
+            "spent_usd": spent.map(|[real, _]| real),
+            "spent_simulated_usd": spent.map(|[_, simulated]| simulated),
         })
     });
     let routes: Vec<Value> = view.routes.iter().map(|route| route_json(route, view)).collect();

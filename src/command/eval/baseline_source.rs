@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::history::{LEDGER_HINT, load_run_baseline};
+use super::history::{LEDGER_HINT, load_run_baseline, read_or_ledger_error};
 use super::{CommandContext, CommandError};
 use crate::chat::pluralize;
 use crate::config::load_baseline;
@@ -66,10 +66,10 @@ impl BaselineSource {
     /// Uses the ledger's earlier runs. Fails if the ledger is unavailable.
     pub(super) fn from_history(context: &CommandContext) -> Result<Self, CommandError> {
         // The ledger opens on its first read.
-        context.open_health().ledger().read(|rows| rows.run(""));
-        match context.take_ledger_error() {
-            None => Ok(Self::History),
-            Some(error) => {
+        let read = context.open_run_store().run("");
+        match read_or_ledger_error(context, read) {
+            Ok(_) => Ok(Self::History),
+            Err(error) => {
                 Err(CommandError::usage(format!("cannot use --drift: {error}")).with_hint(LEDGER_HINT))
             }
         }

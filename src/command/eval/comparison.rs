@@ -6,16 +6,20 @@ use crate::eval::{
     Baseline, BaselineComparison, BaselineOrigin, CaseOutcomes, ComparisonContext, EvalSubject, Gate,
     SubjectResults,
 };
+use crate::route::store::StoreError;
 
 /// Compares the other subjects with the baseline. If the baseline is the only subject, it is compared with
 /// itself.
+///
+/// # Errors
+/// If earlier runs cannot be read.
 pub(super) fn compare_with_baseline(
     context: &CommandContext,
     prepared: &PreparedRun,
     run: &str,
     results: &[SubjectResults],
-) -> Vec<BaselineComparison> {
-    let Some(source) = &prepared.spec.baseline else { return Vec::new() };
+) -> Result<Vec<BaselineComparison>, StoreError> {
+    let Some(source) = &prepared.spec.baseline else { return Ok(Vec::new()) };
     let own = source.subject_in_run();
     let is_alone = prepared.subjects.iter().all(|subject| own == Some(&*subject.name));
     let is_other = |subject: &EvalSubject| is_alone || own != Some(&*subject.name);
@@ -31,9 +35,9 @@ pub(super) fn compare_with_baseline(
         BaselineSource::Saved(baseline) => Some(baseline.clone()),
         BaselineSource::History => return compare_with_history(context, prepared, run, results),
     };
-    let Some(baseline) = baseline else { return Vec::new() };
+    let Some(baseline) = baseline else { return Ok(Vec::new()) };
     let subjects = prepared.subjects.iter().zip(results).filter(|(subject, _)| is_other(subject));
-    subjects
+    let comparisons = subjects
         .map(|(subject, results)| {
             let metadata = prepared.case_metadata_for(subject);
             let comparison = ComparisonContext {
@@ -49,7 +53,8 @@ pub(super) fn compare_with_baseline(
                 &CaseOutcomes::group_by_case(&metadata, &results.stats),
             )
         })
-        .collect()
+        .collect();
+    Ok(comparisons)
 }
 
 /// Compares each subject with its own history. Subjects without history are omitted with a note.
@@ -58,14 +63,14 @@ fn compare_with_history(
     prepared: &PreparedRun,
     run: &str,
     results: &[SubjectResults],
-) -> Vec<BaselineComparison> {
+) -> Result<Vec<BaselineComparison>, StoreError> {
     // `max_drop` is a tolerance between two models and does not apply to one model over time. Every answer
     // counts by itself (no `min_pass`), because each run has only a few answers per case.
     let gate = Gate { max_drop: None, ..prepared.gate.clone() };
     let mut comparisons = Vec::new();
     for (subject, results) in prepared.subjects.iter().zip(results) {
         let metadata = prepared.case_metadata_for(subject);
-        match load_history(context, &prepared.set, &metadata, run, &subject.name) {
+        match load_history(context, &prepared.set, &metadata, run, &subject.name)? {
             Some(history) => {
                 let comparison = ComparisonContext {
                     cases: &metadata,
@@ -83,5 +88,5 @@ fn compare_with_history(
             )),
         }
     }
-    comparisons
+    Ok(comparisons)
 }

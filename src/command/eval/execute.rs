@@ -10,18 +10,19 @@ use tokio::time::sleep;
 
 use super::comparison::compare_with_baseline;
 use super::finished_run::{EvalExecution, FinishedRun, is_measured};
-use super::history::canonical_set_path;
+use super::history::{LEDGER_HINT, canonical_set_path};
 use super::output::needs_full_results;
 use super::run_lease::RunLease;
 use super::saved_options::SavedRunOptions;
 use super::{BaselineSource, CommandContext, CommandError, PreparedRun};
 use crate::cli::EvalArgs;
 use crate::command::observer::{CommandObserver, ProgressObserver};
+use crate::eval::store::RunRow;
 use crate::eval::{
     CachePolicy, Graders, ProviderSlots, ResultRetention, RunContext, RunOptions, RunStopReason, StopSignal,
     SubjectResults, SubjectSummary, evaluate_gate, load_resumed_run, remove_expired_answers, run_subject,
 };
-use crate::ledger::RunRow;
+use crate::route::store::StoreError;
 use crate::route::{CallOptions, Router};
 use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress};
 
@@ -47,11 +48,19 @@ pub(super) async fn execute_runs(
 ) -> Result<EvalExecution, CommandError> {
     let EvalCalls { router, options: call_options, observer } = calls;
     let stop_signal = StopSignal::new(args.max_errors);
+    let store = context.open_run_store();
     let slots = ProviderSlots::new(args.concurrency.map(usize::from));
-    let run_context =
-        RunContext { router, slots: &slots, stop_signal: &stop_signal, graders, observer, call_options };
+    let run_context = RunContext {
+        router,
+        store: &*store,
+        slots: &slots,
+        stop_signal: &stop_signal,
+        graders,
+        observer,
+        call_options,
+    };
     let mut signals = context.signals.subscribe();
-    remove_expired_answers(router);
+    remove_expired_answers(&*store, router.health().now());
     let mut resumed = resumed;
     let work = async {
         let mut finished = Vec::new();
@@ -74,18 +83,18 @@ pub(super) async fn execute_runs(
                     ResultRetention::FirstNotPassed(DEFAULT_SHOWN_CASES)
                 },
             };
-            let run = run_set(context, run_context, observer, prepared, &options, &lease).await;
+            let run = run_set(context, run_context, observer, prepared, &options, &lease).await?;
             store_quality_scores(router, graders, prepared, &run);
             finished.push(run);
         }
-        finished
+        Ok::<_, CommandError>(finished)
     };
     let finished = tokio::select! {
         biased;
         finished = work => finished,
         never = stop_on_signal(&stop_signal, &mut signals, context.console) => match never {},
     };
-    Ok(EvalExecution { runs: finished, stop_reason: stop_signal.stop_reason() })
+    Ok(EvalExecution { runs: finished?, stop_reason: stop_signal.stop_reason() })
 }
 
 /// Stops the run on the user's request, and aborts calls that do not finish in time.
@@ -136,8 +145,7 @@ fn begin_run(
             None,
         ),
     };
-    let stored = row.clone();
-    health.ledger().enqueue(move |rows| rows.put_run(&stored));
+    context.open_run_store().put_run(row.clone());
     let lease = resumed_lease.unwrap_or_else(|| RunLease::acquire_new(context, health, &row.id));
     (row, lease)
 }
@@ -149,11 +157,14 @@ async fn run_set(
     prepared: &PreparedRun,
     options: &RunOptions,
     lease: &RunLease,
-) -> FinishedRun {
+) -> Result<FinishedRun, CommandError> {
     let progress = EvalProgress::new(&context.console);
     let observer = ProgressObserver { command: observer, progress: &progress };
     let run_context = RunContext { observer: &observer, ..run_context };
     let PreparedRun { set, subjects, .. } = prepared;
+    let unreadable = |error: StoreError| {
+        CommandError::usage(format!("cannot read the results of this run: {error}")).with_hint(LEDGER_HINT)
+    };
     let mut changed: Vec<String> = Vec::new();
     let runs: Vec<_> = subjects
         .iter()
@@ -162,17 +173,18 @@ async fn run_set(
             progress.add_subject(&subject.name, prepared.results_per_subject());
             let can_read_cache = prepared.cache.can_read;
             let mut resumed = load_resumed_run(
-                run_context.router,
+                run_context.store,
                 &subject.name,
                 &cases,
                 options,
                 can_read_cache,
                 &observer,
-            );
+            )
+            .map_err(unreadable)?;
             changed.append(&mut resumed.changed_case_ids);
-            async move { run_subject(run_context, subject, &cases, options, resumed).await }
+            Ok(async move { run_subject(run_context, subject, &cases, options, resumed).await })
         })
-        .collect();
+        .collect::<Result<_, CommandError>>()?;
     changed.sort_unstable();
     changed.dedup();
     if !changed.is_empty() {
@@ -203,10 +215,15 @@ async fn run_set(
             SubjectSummary { grader_usage: results.grader_usage, same_family_judges: same_family, ..summary }
         })
         .collect();
-    let comparisons = compare_with_baseline(context, prepared, &options.run_id, &results);
+    let (comparisons, unread_history) =
+        match compare_with_baseline(context, prepared, &options.run_id, &results) {
+            Ok(comparisons) => (comparisons, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
     let source = prepared.spec.baseline.as_ref();
     let baseline = source.and_then(BaselineSource::subject_in_run);
     let mut gate = evaluate_gate(&prepared.gate, &summaries, baseline, &comparisons);
+    gate.inconclusive.extend(unread_history.map(|error| format!("cannot read earlier runs: {error}")));
     let mut missing = 0;
     for (subject, results) in subjects.iter().zip(&results) {
         let run = results.stats.len();
@@ -219,11 +236,9 @@ async fn run_set(
     }
     let is_complete = results.iter().all(|results| results.stats.len() == prepared.results_per_subject());
     if missing == 0 {
-        let health = run_context.router.health();
-        let (run, now) = (options.run_id.clone(), health.now());
-        health.ledger().enqueue(move |rows| rows.finish_run(&run, now));
+        run_context.store.finish_run(&options.run_id, run_context.router.health().now());
     }
-    FinishedRun {
+    Ok(FinishedRun {
         id: options.run_id.clone(),
         summaries,
         results,
@@ -231,7 +246,7 @@ async fn run_set(
         gate,
         missing_results: missing,
         is_complete,
-    }
+    })
 }
 
 /// Stores pass rates for routes with a quality floor. Only a complete run of a set with a single prompt

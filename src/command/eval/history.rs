@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::{CommandContext, CommandError};
 use crate::chat::pluralize;
 use crate::eval::statistics::RepeatOutcome;
+use crate::eval::store::ResultSummaryRow;
 use crate::eval::{
     Baseline, BaselineOrigin, CaseMetadata, CaseOutcomes, CasePairing, Digest, GoldenSet, Verdict,
 };
-use crate::ledger::ResultSummaryRow;
+use crate::route::store::StoreError;
 
 pub(super) const LEDGER_HINT: &str =
     "check the ledger file (--ledger, $SLALOM_LEDGER, or ledger.db in the state folder)";
@@ -26,19 +27,28 @@ pub(super) fn canonical_set_path(set: &GoldenSet) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// What was read, or why the ledger cannot be used, in words.
+pub(super) fn read_or_ledger_error<T>(
+    context: &CommandContext,
+    read: Result<T, StoreError>,
+) -> Result<T, String> {
+    match (context.take_ledger_error(), read) {
+        (Some(error), _) => Err(error.to_owned()),
+        (None, read) => read.map_err(|error| format!("cannot read the ledger: {error}")),
+    }
+}
+
 /// Loads the results of one subject of an earlier run.
 pub(super) fn load_run_baseline(
     context: &CommandContext,
     id: &str,
     subject: Option<&str>,
 ) -> Result<Baseline, CommandError> {
-    let health = context.open_health();
-    let ledger = health.ledger();
-    let run = ledger.read(|rows| rows.run(id));
-    if let Some(error) = context.take_ledger_error() {
-        let message = format!("cannot compare with an earlier run: {error}");
-        return Err(CommandError::usage(message).with_hint(LEDGER_HINT));
-    }
+    let store = context.open_run_store();
+    let unreadable = |error: String| {
+        CommandError::usage(format!("cannot compare with an earlier run: {error}")).with_hint(LEDGER_HINT)
+    };
+    let run = read_or_ledger_error(context, store.run(id)).map_err(unreadable)?;
     let hint = "use the run ID from the first line of `slalom eval` output";
     let run = run.ok_or_else(|| CommandError::usage(format!("unknown run `{id}`")).with_hint(hint))?;
     let subjects: Vec<String> = serde_json::from_str(&run.subjects).unwrap_or_default();
@@ -54,7 +64,8 @@ pub(super) fn load_run_baseline(
                 .with_hint(format!("use {id}:SUBJECT, where SUBJECT is one of {list}")));
         }
     };
-    let rows = ledger.read(|rows| rows.result_summaries(id, subject, true));
+    let summaries = store.result_summaries(id, subject, true);
+    let rows = read_or_ledger_error(context, summaries).map_err(unreadable)?;
     if run.finished_at == 0 {
         context.console.warn(format_args!(
             "run {id} is incomplete; comparing only the {} that it has",
@@ -69,19 +80,21 @@ pub(super) fn load_run_baseline(
 }
 
 /// Collects the subject's results for these cases in its latest runs; `None` if there are none.
+///
+/// # Errors
+/// If they cannot be read.
 pub(super) fn load_history(
     context: &CommandContext,
     set: &GoldenSet,
     cases: &[CaseMetadata],
     run: &str,
     subject: &str,
-) -> Option<Baseline> {
-    let health = context.open_health();
-    let (ledger, path) = (health.ledger(), canonical_set_path(set));
+) -> Result<Option<Baseline>, StoreError> {
+    let (store, path) = (context.open_run_store(), canonical_set_path(set));
     let mut runs = 0;
     let mut all: HashMap<&str, CaseOutcomes> = HashMap::new();
-    for earlier in ledger.read(|rows| rows.recent_runs(&path, run, MAX_RUNS_SCANNED)) {
-        let rows = ledger.read(|rows| rows.result_summaries(&earlier.id, subject, false));
+    for earlier in store.recent_runs(&path, run, MAX_RUNS_SCANNED)? {
+        let rows = store.result_summaries(&earlier.id, subject, false)?;
         let baseline = Baseline {
             subject: subject.to_owned(),
             origin: BaselineOrigin::History(1),
@@ -107,7 +120,7 @@ pub(super) fn load_history(
     }
     let origin = BaselineOrigin::History(runs);
     let answered = cases.iter().filter_map(|case| all.remove(&*case.id)).collect();
-    (runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, cases: answered })
+    Ok((runs > 0).then(|| Baseline { subject: subject.to_owned(), origin, cases: answered }))
 }
 
 /// Groups ledger rows by case.

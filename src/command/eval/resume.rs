@@ -1,12 +1,12 @@
 //! Finds the run that `--resume` continues.
 
-use super::history::{LEDGER_HINT, canonical_set_path};
+use super::history::{LEDGER_HINT, canonical_set_path, read_or_ledger_error};
 use super::saved_options::SavedRunOptions;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec};
 use crate::chat::pluralize;
 use crate::cli::EvalArgs;
 use crate::eval::GoldenSet;
-use crate::ledger::RunRow;
+use crate::eval::store::RunRow;
 
 const MAX_LISTED_RUNS: usize = 5;
 
@@ -18,24 +18,20 @@ pub(super) fn find_resumable_run(
     set: &GoldenSet,
     spec: &mut RunSpec,
 ) -> Result<RunRow, CommandError> {
-    let health = context.open_health();
-    let ledger = health.ledger();
-    let path = canonical_set_path(set);
-    let (unfinished, named) = ledger.read(|rows| Ok((rows.unfinished_runs(&path)?, rows.run(id)?)));
-    if let Some(error) = context.take_ledger_error() {
-        return Err(CommandError::usage(format!("cannot resume: {error}")).with_hint(LEDGER_HINT));
-    }
+    let (store, path) = (context.open_run_store(), canonical_set_path(set));
+    let read = store.unfinished_runs(&path).and_then(|unfinished| Ok((unfinished, store.run(id)?)));
+    let (unfinished, named) = read_or_ledger_error(context, read)
+        .map_err(|error| CommandError::usage(format!("cannot resume: {error}")).with_hint(LEDGER_HINT))?;
     let same = |run: &RunRow| run_subjects(run) == spec.subjects;
     let list = || {
         let line = |run: &RunRow| {
             let started = jiff::Timestamp::from_millisecond(run.started_at).unwrap_or_default();
-            let scored = ledger.read(|rows| rows.count_scored_results(&run.id));
+            let results = match store.count_scored_results(&run.id) {
+                Ok(scored) => pluralize(scored, "result"),
+                Err(_) => "unknown number of results".to_owned(),
+            };
             let subjects = run_subjects(run).join(", ");
-            format!(
-                "\n  {} started {started:.0}, {}, subjects: {subjects}",
-                run.id,
-                pluralize(scored, "result")
-            )
+            format!("\n  {} started {started:.0}, {results}, subjects: {subjects}", run.id)
         };
         match unfinished.as_slice() {
             [] if id.is_empty() => "drop --resume to start a new run".to_owned(),

@@ -6,25 +6,27 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::history::LEDGER_HINT;
 use super::{CommandContext, CommandError};
-use crate::ledger::{Lease, Ledger, LedgerTables};
+use crate::eval::store::{RunClaim, RunStore};
 use crate::route::HealthStore;
 
-/// Duration of a lease; short, so that the run of a killed process is soon available.
+/// Duration of a lease; short, so that the run of a process that was killed on another machine is soon
+/// available.
 const LEASE_MS: i64 = 2_000;
 
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Longer than a lease, to outwait a process that was just killed. A process that renews within this time is
-/// alive.
+/// Longer than a lease, to outwait such a process. A process that renews within this time is alive.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A lease on a run, released when dropped.
 pub(super) struct RunLease {
+    store: Arc<dyn RunStore>,
     health: HealthStore,
-    scope: String,
+    run_id: String,
     holder: String,
 }
 
@@ -45,18 +47,11 @@ impl RunLease {
         let run_lease = Self::new(context, health, run);
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
         loop {
-            let lease = run_lease.lease();
-            let try_acquire = move |rows: &LedgerTables<'_>| {
-                // A lease that ends later than any possible one was written before the clock was set back;
-                // ignore it.
-                let alive = lease.since + 1..lease.since + 2 * LEASE_MS;
-                let is_free = rows.lease_totals(&lease.scope, alive)?.count == 0;
-                if is_free {
-                    rows.acquire_lease(&lease)?;
-                }
-                Ok(is_free)
-            };
-            if run_lease.ledger().write(try_acquire).await {
+            let is_claimed = run_lease.store.claim_run(run_lease.claim()).await.map_err(|error| {
+                CommandError::usage(format!("cannot resume: cannot write to the ledger: {error}"))
+                    .with_hint(LEDGER_HINT)
+            })?;
+            if is_claimed {
                 return Ok(run_lease);
             }
             if Instant::now() >= deadline {
@@ -75,27 +70,26 @@ impl RunLease {
     }
 
     fn new(context: &CommandContext, health: &HealthStore, run: &str) -> Self {
-        Self { health: health.clone(), scope: format!("run {run}"), holder: context.new_id() }
+        Self {
+            store: context.open_run_store(),
+            health: health.clone(),
+            run_id: run.to_owned(),
+            holder: context.new_id(),
+        }
     }
 
-    fn ledger(&self) -> &Arc<Ledger> {
-        self.health.ledger()
-    }
-
-    fn lease(&self) -> Lease {
-        let (scope, holder, since) = (self.scope.clone(), self.holder.clone(), self.health.now());
-        Lease { scope, holder, since, until: since + LEASE_MS, ..Lease::default() }
+    fn claim(&self) -> RunClaim {
+        let (run_id, holder, now) = (self.run_id.clone(), self.holder.clone(), self.health.now());
+        RunClaim { run_id, holder, now, lease_ms: LEASE_MS }
     }
 
     fn renew(&self) {
-        let lease = self.lease();
-        self.ledger().enqueue(move |rows| rows.acquire_lease(&lease));
+        self.store.renew_claim(self.claim());
     }
 }
 
 impl Drop for RunLease {
     fn drop(&mut self) {
-        let (scope, holder) = (self.scope.clone(), self.holder.clone());
-        self.ledger().enqueue(move |rows| rows.release_lease(&scope, &holder).map(drop));
+        self.store.release_claim(&self.run_id, &self.holder);
     }
 }

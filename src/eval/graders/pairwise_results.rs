@@ -113,7 +113,10 @@ pub(crate) async fn judge_all_pairs(
         is_simulated: records.iter().any(CallRecord::is_simulated),
         has_hit_limit: records.iter().any(|record| {
             record.outcome.as_ref().is_err_and(|error| {
-                matches!(error.reason, StopReason::CallerTimeout | StopReason::BudgetExceeded(_))
+                matches!(
+                    error.reason,
+                    StopReason::CallerTimeout | StopReason::BudgetExceeded(_) | StopReason::Undecided
+                )
             })
         }),
     }

@@ -6,15 +6,18 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::breaker::AttemptRole;
+use super::super::health_signal::AttemptRole;
 use super::super::limits::{AdmissionOutcome, Permit};
 use super::CallExecution;
 use super::next_step::AttemptStep;
 use crate::provider::ModelRef;
-use crate::route::{
-    Availability, BudgetExceeded, CallEvent, CapacityLimit, Plan, SkipReason, StopReason, Unavailable,
-    to_millis,
-};
+use crate::route::availability::Availability;
+use crate::route::call_record::StopReason;
+use crate::route::observer::CallEvent;
+use crate::route::plan::Plan;
+use crate::route::reasons::{BudgetExceeded, CapacityLimit, Unavailable};
+use crate::route::skip_reason::SkipReason;
+use crate::route::spans::to_millis;
 
 /// A call that waits longer than this reports it.
 const QUEUE_NOTICE_DELAY: Duration = Duration::from_secs(1);
@@ -30,7 +33,10 @@ impl CallExecution<'_> {
         let started = Instant::now();
         let Plan { request, options, .. } = self.plan;
         let (limiter, run_budget) = (&self.router.limiter, options.run_budget.as_ref());
-        let admission = limiter.try_admit(target, request, &self.stats_key, run_budget).await;
+        // Other calls may have changed what the plan knew.
+        let snapshot = self.router.health.snapshot(&self.plan.keys);
+        let known = &snapshot.candidates[self.candidates[index].index];
+        let admission = limiter.try_admit(target, request, &snapshot.route_stats, known, run_budget).await;
         // With limits, admission waits for the ledger's writer thread, and so for other processes that write.
         self.timer.add_queue_wait(started);
         self.record_admission(index, admission)
@@ -50,12 +56,12 @@ impl CallExecution<'_> {
             return;
         }
         let available_at = self.time_until_available().map(|wait| started + wait);
-        let (limiter, stats_key) = (&self.router.limiter, &self.stats_key);
+        let (limiter, stats) = (&self.router.limiter, &self.plan.snapshot.route_stats);
         let run_budget = options.run_budget.as_ref();
         let targets = limited.iter().map(|(index, ..)| (*index, self.candidates[*index].target));
         let mut waiting: FuturesUnordered<_> = targets
             .map(|(index, target)| async move {
-                (index, limiter.admit_in_turn(target, request, stats_key, run_budget).await)
+                (index, limiter.admit_in_turn(target, request, stats, run_budget).await)
             })
             .collect();
         let end = max_wait.map(|max_wait| started + max_wait);
@@ -177,8 +183,15 @@ impl CallExecution<'_> {
                 self.record_budget_exceeded(exceeded);
             }
             AdmissionOutcome::PriceUnknown => self.skip_candidate(index, SkipReason::PriceUnknownForBudget),
+            AdmissionOutcome::Undecided => self.exclude_undecided(index),
         }
         None
+    }
+
+    /// Excludes a candidate for which no decision can be read.
+    pub(super) fn exclude_undecided(&mut self, index: usize) {
+        self.skip_candidate(index, SkipReason::SpendingUnknown);
+        self.state.admission_failure.get_or_insert(StopReason::Undecided);
     }
 
     /// Excludes a candidate for the rest of the call.

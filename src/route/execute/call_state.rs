@@ -3,7 +3,9 @@
 
 use tokio::time::Instant;
 
-use crate::route::{Availability, CapacityLimit, StopReason, Unavailable};
+use crate::route::availability::Availability;
+use crate::route::call_record::StopReason;
+use crate::route::reasons::{CapacityLimit, Unavailable};
 
 /// Maximum number of attempts for a call with this many candidates.
 pub(crate) fn max_attempts(candidates: usize) -> usize {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::breaker::AttemptRole;
+use super::super::health_signal::AttemptRole;
 use super::next_step::{AttemptStep, CallTime};
 use crate::catalog::Capability;
 use crate::provider::{ExchangeTimeouts, Target};
-use crate::route::{CallOptions, CallTimeouts, StopReason};
+use crate::route::call_options::CallOptions;
+use crate::route::call_record::StopReason;
+use crate::route::policy::CallTimeouts;
 
 /// Sharing the deadline among candidates does not shorten a first-token timeout below this.
 const MIN_FIRST_TOKEN_SHARE: Duration = Duration::from_secs(5);

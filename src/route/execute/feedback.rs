@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::backoff::full_jitter_delay;
-use super::super::breaker::{AttemptRole, BreakerTransition};
-use super::super::health_store::AttemptFeedback;
+use super::super::health_signal::{AttemptRole, BreakerTransition, HealthSignal};
 use super::next_step::AttemptStep;
 use super::{CallExecution, first_token_timeout};
 use crate::chat::{Failure, FailureClass, FailurePhase, Usage};
 use crate::provider::Target;
-use crate::route::{BreakerOpened, CallEvent, Cooldown, HealthSignal, reaction_to};
+use crate::route::failure_reaction::reaction_to;
+use crate::route::observer::{BreakerOpened, CallEvent};
+use crate::route::store::{CallChange, HealthFeedback};
 
 /// With fewer output tokens, the time per token is mostly noise.
 const MIN_TOKENS_FOR_RATE: u64 = 8;
@@ -40,22 +41,15 @@ impl CallExecution<'_> {
         total: Duration,
         usage: &Usage,
     ) {
-        let latencies_ms = latencies_ms(first, total, usage);
-        let feedback = AttemptFeedback {
-            role: step.role,
-            signal: HealthSignal::Success,
-            cooldown: Cooldown::None,
-            class: None,
-            retry_after: None,
-            latencies_ms,
-        };
         let (health, target) = (&self.router.health, self.candidates[step.index].target);
+        let feedback = HealthFeedback {
+            latencies_ms: latencies_ms(first, total, usage),
+            ..health.feedback(target, step.role, HealthSignal::Success)
+        };
         match step.role {
-            AttemptRole::Ordinary => health.record_feedback(target, feedback),
+            AttemptRole::Ordinary => health.store().enqueue(CallChange::Learn(Box::new(feedback))),
             // Other calls are waiting for the breaker to close, and an acknowledged write is not delayed.
-            AttemptRole::Probe | AttemptRole::LastResort => {
-                drop(health.record_feedback_with_ack(target, feedback));
-            }
+            AttemptRole::Probe | AttemptRole::LastResort => drop(health.store().learn(feedback)),
         }
     }
 
@@ -69,16 +63,14 @@ impl CallExecution<'_> {
         } else {
             reaction.health_signal
         };
-        let feedback = AttemptFeedback {
-            role: step.role,
-            signal,
+        let health = &self.router.health;
+        let feedback = HealthFeedback {
             cooldown: reaction.cooldown,
             class: Some(failure.class),
             retry_after: failure.retry_after.filter(|_| reaction.can_retry),
-            latencies_ms: [None, None],
+            ..health.feedback(target, step.role, signal)
         };
-        let ack = self.router.health.record_feedback_with_ack(target, feedback);
-        self.breaker_acks.push((target.model_ref.clone(), failure.class, ack));
+        self.breaker_acks.push((target.model_ref.clone(), failure.class, health.store().learn(feedback)));
         let can_retry = reaction.can_retry && failure.should_retry != Some(false);
         let is_rate_limited =
             can_retry && failure.class == FailureClass::RateLimited && self.plan.options.wait_for_limits;

@@ -14,16 +14,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::breaker::{AttemptRole, BreakerTransition};
+use super::availability::{Availability, availability_at};
+use super::call_record::{Attempt, CallAnswer, CallError, CallRecord, StopReason};
+use super::health_signal::{AttemptRole, BreakerTransition};
 use super::limits::{AttemptSettlement, Permit};
+use super::observer::{CallEvent, Observer};
+use super::plan::{Plan, PlanStep};
+use super::policy::StopOrContinue;
 use super::probe::BreakerProbe;
-use super::{
-    Attempt, Availability, CallAnswer, CallError, CallEvent, CallRecord, Observer, Plan, PlanStep, Router,
-    SkipReason, StopOrContinue, StopReason, Unavailable,
-};
+use super::reasons::Unavailable;
+use super::router::Router;
+use super::skip_reason::SkipReason;
+use super::store::StoreFuture;
 use crate::catalog::Cost;
 use crate::chat::{Failure, FailureClass, StreamEvent};
 use crate::provider::{ExchangeRecord, ModelRef, RequestAdjustment, Target, exchange};
@@ -38,6 +42,8 @@ use preconnect::Preconnector;
 /// A candidate that the plan tries.
 #[derive(Clone, Copy)]
 struct PlannedCandidate<'a> {
+    /// Index in the plan's snapshot.
+    index: usize,
     target: &'a Target,
     adjustments: &'a [RequestAdjustment],
 }
@@ -46,6 +52,7 @@ struct PlannedCandidate<'a> {
 #[derive(Clone, Copy)]
 struct UntriedCandidates<'a> {
     router: &'a Router,
+    plan: &'a Plan<'a>,
     candidates: &'a [PlannedCandidate<'a>],
     state: &'a CallState,
 }
@@ -54,10 +61,16 @@ impl UntriedCandidates<'_> {
     /// The index and availability of each.
     fn availability(&self) -> Vec<(usize, Availability)> {
         let untried = self.state.untried();
-        let targets = untried.iter().map(|index| self.candidates[*index].target);
-        let availabilities = self.router.health.availability(targets);
-        let limited = |(index, availability)| (index, self.state.limited_availability(index, availability));
-        untried.into_iter().zip(availabilities).map(limited).collect()
+        if untried.is_empty() {
+            return Vec::new();
+        }
+        let health = &self.router.health;
+        let (snapshot, now) = (health.snapshot(&self.plan.keys), health.now());
+        let availability = |index: usize| {
+            let availability = availability_at(&snapshot.candidates[self.candidates[index].index], now);
+            (index, self.state.limited_availability(index, availability))
+        };
+        untried.into_iter().map(availability).collect()
     }
 }
 
@@ -80,7 +93,7 @@ pub(super) struct CallExecution<'a> {
     /// Candidates that the execution skipped, with the reason.
     skipped: Vec<(ModelRef, SkipReason)>,
     /// Pending breaker transitions of this call's attempts.
-    breaker_acks: Vec<(ModelRef, FailureClass, oneshot::Receiver<Option<BreakerTransition>>)>,
+    breaker_acks: Vec<(ModelRef, FailureClass, StoreFuture<Option<BreakerTransition>>)>,
     preconnector: Preconnector,
     /// A candidate that got through its queue, and its permit.
     queued_permit: Option<(usize, Permit)>,
@@ -89,7 +102,9 @@ pub(super) struct CallExecution<'a> {
 impl<'a> CallExecution<'a> {
     pub(super) fn new(router: &'a Router, plan: &'a Plan<'a>, observer: &'a mut dyn Observer) -> Self {
         let planned = plan.steps.iter().filter_map(|step| match step {
-            PlanStep::Try { target, adjustments, .. } => Some(PlannedCandidate { target, adjustments }),
+            PlanStep::Try { candidate, target, adjustments, .. } => {
+                Some(PlannedCandidate { index: *candidate, target, adjustments })
+            }
             PlanStep::Skip { .. } => None,
         });
         let candidates: Vec<PlannedCandidate<'a>> = planned.collect();
@@ -184,7 +199,14 @@ impl<'a> CallExecution<'a> {
         let probe = match step.role {
             // If another call acquired it first, availability is checked again.
             AttemptRole::Probe => {
-                Some(self.router.health.acquire_probe(target, &self.plan.options.id, probe_lease()).await?)
+                let call_id = &self.plan.options.id;
+                match self.router.health.acquire_probe(target, call_id, probe_lease()).await {
+                    Ok(probe) => Some(probe?),
+                    Err(_) => {
+                        self.exclude_undecided(step.index);
+                        return None;
+                    }
+                }
             }
             AttemptRole::Ordinary | AttemptRole::LastResort => None,
         };
@@ -223,8 +245,8 @@ impl<'a> CallExecution<'a> {
     }
 
     fn untried_availability(&self) -> Vec<(usize, Availability)> {
-        let Self { router, candidates, state, .. } = self;
-        UntriedCandidates { router, candidates, state }.availability()
+        let Self { router, plan, candidates, state, .. } = self;
+        UntriedCandidates { router, plan, candidates, state }.availability()
     }
 
     /// Reports, once each, the unavailable candidates that precede the chosen one.
@@ -285,7 +307,7 @@ impl<'a> CallExecution<'a> {
         mut permit: Permit,
         probe: Option<&BreakerProbe>,
     ) -> ExchangeRecord {
-        let PlannedCandidate { target, adjustments } = self.candidates[step.index];
+        let PlannedCandidate { target, adjustments, .. } = self.candidates[step.index];
         let timeouts = self.timer.attempt_timeouts(step, target);
         let candidate = &mut self.state.candidates[step.index];
         candidate.attempts += 1;
@@ -323,8 +345,12 @@ impl<'a> CallExecution<'a> {
         };
         let stream = self.plan.options.stream;
         let exchange = exchange(&*self.router.transport, target, &adapted, stream, timeouts, &mut sink);
-        let others =
-            UntriedCandidates { router: self.router, candidates: &self.candidates, state: &self.state };
+        let others = UntriedCandidates {
+            router: self.router,
+            plan: self.plan,
+            candidates: &self.candidates,
+            state: &self.state,
+        };
         let preconnect = self.preconnector.preconnect_next(others, timeouts.first_token, &has_content);
         let work = async {
             match select(pin!(exchange), pin!(preconnect)).await {

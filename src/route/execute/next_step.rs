@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::breaker::AttemptRole;
+use super::super::health_signal::AttemptRole;
 use super::call_state::{CallState, CandidateState};
-use crate::route::{Availability, RetryWhen, StopReason, Unavailable};
+use crate::route::availability::Availability;
+use crate::route::call_record::StopReason;
+use crate::route::policy::RetryWhen;
+use crate::route::reasons::Unavailable;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum NextStep {
@@ -183,7 +186,7 @@ pub(super) fn duration_until(until: i64, now: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::CapacityLimit;
+    use crate::route::reasons::CapacityLimit;
 
     const NOW_MS: i64 = 1_700_000_000_000;
 

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::UntriedCandidates;
 use super::next_step::pick_first_available;
-use crate::route::Router;
+use crate::route::router::Router;
 
 /// An attempt is slow after this long without content, or after a quarter of its first-token timeout.
 const SLOW_AFTER: Duration = Duration::from_secs(1);

@@ -10,10 +10,15 @@ use crate::catalog::Cost;
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, Request, Usage};
 use crate::provider::{Target, embed_texts};
 use crate::route::backoff::full_jitter_delay;
+use crate::route::call_options::CallOptions;
+use crate::route::call_record::StopReason;
+use crate::route::failure_reaction::reaction_to;
 use crate::route::limits::{AdmissionOutcome, AttemptSettlement};
-use crate::route::{
-    BudgetWarning, CallEvent, CallOptions, Observer, RoutePolicy, Router, StopReason, reaction_to,
-};
+use crate::route::observer::{CallEvent, Observer};
+use crate::route::policy::RoutePolicy;
+use crate::route::reasons::BudgetWarning;
+use crate::route::router::Router;
+use crate::route::store::RouteStatsRow;
 
 /// Timeout of an embedding call, unless another is set.
 const DEFAULT_EMBEDDING_TIMEOUT: Duration = Duration::from_secs(60);
@@ -84,10 +89,13 @@ impl Router {
         usage_of: impl FnOnce(&T) -> (Usage, Cost),
     ) -> Result<Result<T, Failure>, StopReason> {
         let run_budget = options.run_budget.as_ref();
+        let known = self.health.known_rows(target);
+        // Embeddings have no output, so the statistics of a route do not matter.
+        let stats = &RouteStatsRow::default();
         let max_wait = options.timeout.unwrap_or(DEFAULT_EMBEDDING_TIMEOUT);
-        let mut admission = self.limiter.try_admit(target, request, "", run_budget).await;
+        let mut admission = self.limiter.try_admit(target, request, stats, &known, run_budget).await;
         if let AdmissionOutcome::AtLimit(..) = admission {
-            let turn = self.limiter.admit_in_turn(target, request, "", run_budget);
+            let turn = self.limiter.admit_in_turn(target, request, stats, run_budget);
             admission = tokio::time::timeout(max_wait, turn).await.map_err(|_| StopReason::AtLimit)?;
         }
         let mut permit = match admission {
@@ -95,6 +103,7 @@ impl Router {
             AdmissionOutcome::AtLimit(..) => return Err(StopReason::AtLimit),
             AdmissionOutcome::BudgetExceeded(exceeded) => return Err(StopReason::BudgetExceeded(exceeded)),
             AdmissionOutcome::PriceUnknown => return Err(StopReason::NoCandidate),
+            AdmissionOutcome::Undecided => return Err(StopReason::Undecided),
         };
         let mut report = |warning: Option<BudgetWarning>| {
             if let Some(warning) = warning {

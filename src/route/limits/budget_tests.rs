@@ -7,9 +7,11 @@ use futures_util::future::join_all;
 use super::tests::*;
 use super::*;
 use crate::catalog::{ModelFacts, NanoDollars, Pricing, TokenPrices};
-use crate::ledger::{Lease, Spend};
+use crate::ledger::Ledger;
 use crate::provider::scripted_transport::ScriptedReply;
+use crate::route::OnExceeded;
 use crate::route::route_fixture::{RouteFixture, route, seconds, text_reply};
+use crate::route::store::{Lease, Spend};
 use crate::route::{BudgetWarning, CallOptions, Route, RoutePolicy, SilentObserver, StopReason};
 
 /// The day on which the paused clock starts.

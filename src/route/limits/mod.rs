@@ -1,9 +1,9 @@
 //! Limits on concurrency, requests and tokens per minute, and money.
 //!
-//! The ledger enforces limits across processes. A call that a limit could stop acquires a lease in one
+//! The store enforces limits across processes. A call that a limit could stop acquires a lease in one
 //! transaction ([`admission_decision`]), holds it while it runs, and releases it ([`permit`]); leases of a
-//! process that died expire. A call without limits reads the ledger once and does not wait. The run
-//! budget ([`run_budget`]) and the retry budget ([`retry_budget`]) are in memory.
+//! process that died are released. A call without limits is decided from its snapshot and does not wait. The
+//! run budget ([`run_budget`]) and the retry budget ([`retry_budget`]) are in memory.
 
 mod admission_decision;
 mod admission_request;
@@ -27,28 +27,24 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Clock, DailyBudget, HealthStore, OnExceeded, SkipReason, Unavailable};
-use crate::catalog::NanoDollars;
+use super::SkipReason;
+use super::daily_budget::DailyBudget;
+use super::reasons::{BudgetExceeded, BudgetWarning, CapacityLimit, Unavailable};
+use super::spans::{Clock, LEASE_MS};
+use super::store::{
+    AdmissionDecision, AdmissionFacts, AdmissionGrant, AdmissionRequest, CallStore, CandidateRows, HealthKey,
+    RouteStatsRow,
+};
 use crate::chat::Request;
-use crate::ledger::{HealthKey, Ledger, LedgerTables, SqlResult};
-use crate::provider::{ModelRef, Target};
-pub(crate) use admission_decision::CapacityLimit;
-use admission_decision::{AdmissionDecision, AdmissionGrant, decide_admission, decide_and_acquire};
-use admission_request::AdmissionRequest;
-pub(super) use admission_request::{all_scopes, provider_scope};
-pub(super) use permit::{AttemptSettlement, LEASE_MS, Permit};
+use crate::provider::{ModelRef, ProviderLimits, Target};
+pub(crate) use admission_decision::{WINDOW_SECS, decide_admission};
+use admission_request::admission_request;
+pub(crate) use aimd::{active_limit, limit_after_429, limit_after_success, plausible_limit};
+pub(crate) use expired_leases::{counted_scope, settle_expired_reservation};
+pub(super) use permit::{AttemptSettlement, Permit};
 use queue::{ModelQueues, QueueTicket};
 pub(super) use retry_budget::RetryBudget;
-pub(crate) use run_budget::{BudgetExceeded, RunBudget};
-
-/// The daily budget does not stop a call, although it should be looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BudgetWarning {
-    /// The budget is exceeded, but the call is made because of `on_exceeded: warn`.
-    Exceeded(BudgetExceeded),
-    /// Calls to this model do not count, because its price is unknown.
-    PriceUnknown(ModelRef),
-}
+pub(crate) use run_budget::RunBudget;
 
 /// Admits calls. One limiter serves all calls of a process.
 pub(super) struct Limiter {
@@ -59,7 +55,7 @@ pub(super) struct Limiter {
 
 /// State that permits share with the limiter.
 struct LimiterState {
-    ledger: Arc<Ledger>,
+    store: Arc<dyn CallStore>,
     clock: Clock,
     /// Calls of this process in flight, by provider scope.
     in_flight: Mutex<HashMap<String, u64>>,
@@ -79,13 +75,20 @@ pub(super) enum AdmissionOutcome {
     BudgetExceeded(BudgetExceeded),
     /// The price is unknown, and the run has a budget.
     PriceUnknown,
+    /// The decision cannot be made, because shared data cannot be read.
+    Undecided,
 }
 
 impl Limiter {
-    pub(super) fn new(health: &HealthStore, is_drill: bool, rng: Arc<Mutex<fastrand::Rng>>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn CallStore>,
+        clock: Clock,
+        is_drill: bool,
+        rng: Arc<Mutex<fastrand::Rng>>,
+    ) -> Self {
         let state = LimiterState {
-            ledger: Arc::clone(health.ledger()),
-            clock: health.clock(),
+            store,
+            clock,
             in_flight: Mutex::default(),
             capacity_freed: Notify::new(),
             queues: ModelQueues::default(),
@@ -96,25 +99,27 @@ impl Limiter {
         Self { state: Arc::new(state), daily_budget: None, rng }
     }
 
-    /// Admits a call if it can start immediately and no other call is queued.
+    /// Admits a call if it can start immediately and no other call is queued. `known` is what the call's
+    /// snapshot says about the candidate.
     pub(super) async fn try_admit(
         &self,
         target: &Target,
         request: &Request,
-        stats_key: &str,
+        stats: &RouteStatsRow,
+        known: &CandidateRows,
         run_budget: Option<&RunBudget>,
     ) -> AdmissionOutcome {
-        let mut admission = self.admission_request(target, request, stats_key, run_budget);
-        let seen = self.peek(&mut admission);
-        let is_limited =
-            run_budget.is_some() || !matches!(&seen, AdmissionDecision::Admit(grant) if grant.is_free());
+        let mut admission = self.admission_request(target, request, stats, run_budget);
+        let seen = self.peek(&mut admission, Some(known));
+        let is_free = matches!(&seen, Some(AdmissionDecision::Admit(grant)) if grant.is_free());
+        let is_limited = run_budget.is_some() || !is_free;
         if is_limited && self.state.queues.has_waiters(&admission.model_scope) {
             return AdmissionOutcome::AtLimit(CapacityLimit::QueueOccupied, self.state.now());
         }
         if is_limited {
             admission.lease_holder = self.new_lease_holder();
         }
-        self.try_acquire(&admission, Some(seen), run_budget).await
+        self.try_acquire(&admission, seen, run_budget).await
     }
 
     /// Admits a call in its turn. Only the first call in a model's queue checks the ledger.
@@ -122,10 +127,10 @@ impl Limiter {
         &self,
         target: &Target,
         request: &Request,
-        stats_key: &str,
+        stats: &RouteStatsRow,
         run_budget: Option<&RunBudget>,
     ) -> AdmissionOutcome {
-        let mut admission = self.admission_request(target, request, stats_key, run_budget);
+        let mut admission = self.admission_request(target, request, stats, run_budget);
         let queue = self.state.queues.queue_for(&admission.model_scope);
         let _turn = queue.lock().await;
         (admission.lease_holder, admission.queued_since) = (self.new_lease_holder(), self.state.now());
@@ -137,7 +142,7 @@ impl Limiter {
             tokio::pin!(freed);
             // From here on, no release is missed.
             freed.as_mut().enable();
-            let seen = (!must_write).then(|| self.peek(&mut admission));
+            let seen = if must_write { None } else { self.peek(&mut admission, None) };
             let (limit, until) = match self.try_acquire(&admission, seen, run_budget).await {
                 AdmissionOutcome::AtLimit(limit, until) => (limit, until),
                 other => return other,
@@ -150,11 +155,19 @@ impl Limiter {
         }
     }
 
-    /// Decides from a read of the ledger; acquires nothing.
-    fn peek(&self, admission: &mut AdmissionRequest) -> AdmissionDecision {
+    /// Decides without acquiring anything; `None` if that cannot be decided from what can be read.
+    fn peek(
+        &self,
+        admission: &mut AdmissionRequest,
+        known: Option<&CandidateRows>,
+    ) -> Option<AdmissionDecision> {
         let now = self.state.now();
-        admission.in_flight = self.state.in_flight(&admission.provider_scope);
-        self.state.ledger.read(|rows| decide_admission(rows, admission, now))
+        admission.in_flight = self.state.in_flight(&admission.keys.provider_scope);
+        if let Some(decision) = known.and_then(|known| decide_unlimited(admission, known, now)) {
+            return Some(decision);
+        }
+        let facts = self.state.store.admission_facts(admission, now).ok()?;
+        Some(decide_admission(&facts, admission, now))
     }
 
     /// The limit or budget that would keep a call from starting now. Acquires nothing.
@@ -162,10 +175,11 @@ impl Limiter {
         &self,
         target: &Target,
         request: &Request,
-        stats_key: &str,
+        stats: &RouteStatsRow,
+        known: &CandidateRows,
         run_budget: Option<&RunBudget>,
     ) -> Option<SkipReason> {
-        let mut admission = self.admission_request(target, request, stats_key, run_budget);
+        let mut admission = self.admission_request(target, request, stats, run_budget);
         match (run_budget, admission.expected_cost) {
             (Some(_), None) => return Some(SkipReason::PriceUnknownForBudget),
             (Some(run_budget), Some(cost)) => {
@@ -175,13 +189,14 @@ impl Limiter {
             }
             (None, _) => {}
         }
-        match self.peek(&mut admission) {
-            AdmissionDecision::AtLimit(limit, until) => {
+        match self.peek(&mut admission, Some(known)) {
+            Some(AdmissionDecision::AtLimit(limit, until)) => {
                 let wait = u64::try_from(until - self.state.now()).unwrap_or(0);
                 Some(SkipReason::Unavailable(Unavailable::AtLimit(limit), Duration::from_millis(wait)))
             }
-            AdmissionDecision::BudgetExceeded(exceeded) => Some(SkipReason::BudgetExceeded(exceeded)),
-            AdmissionDecision::Admit(_) => None,
+            Some(AdmissionDecision::BudgetExceeded(exceeded)) => Some(SkipReason::BudgetExceeded(exceeded)),
+            Some(AdmissionDecision::SpendingUnknown) | None => Some(SkipReason::SpendingUnknown),
+            Some(AdmissionDecision::Admit(_)) => None,
         }
     }
 
@@ -189,11 +204,10 @@ impl Limiter {
         &self,
         target: &Target,
         request: &Request,
-        stats_key: &str,
+        stats: &RouteStatsRow,
         run_budget: Option<&RunBudget>,
     ) -> AdmissionRequest {
-        let stats = || self.state.ledger.read(|rows| rows.route_stats(stats_key));
-        AdmissionRequest::new(target, request, self.daily_budget, run_budget.is_some(), stats)
+        admission_request(target, request, self.daily_budget, run_budget.is_some(), stats)
     }
 
     fn new_lease_holder(&self) -> String {
@@ -221,7 +235,7 @@ impl Limiter {
             },
         };
         let mut admission = admission.clone();
-        admission.in_flight = state.in_flight(&admission.provider_scope);
+        admission.in_flight = state.in_flight(&admission.keys.provider_scope);
         let admission = Arc::new(admission);
         let mut permit = Permit::new(Arc::clone(state), Arc::clone(&admission), reservation);
         let decision = match seen {
@@ -230,8 +244,11 @@ impl Limiter {
                 // If the call is canceled during the write, the permit must release whatever the write
                 // acquired.
                 permit.set_grant(AdmissionGrant::ALL);
-                let clock = Arc::clone(&state.clock);
-                state.ledger.write(move |rows| decide_and_acquire(rows, &admission, clock())).await
+                match state.store.acquire(admission, Arc::clone(&state.clock)).await {
+                    Ok(decision) => decision,
+                    // Whatever was acquired is released with the permit.
+                    Err(_) => return AdmissionOutcome::Undecided,
+                }
             }
             Some(denied) => denied,
         };
@@ -244,8 +261,25 @@ impl Limiter {
             }
             AdmissionDecision::AtLimit(limit, until) => AdmissionOutcome::AtLimit(limit, until),
             AdmissionDecision::BudgetExceeded(exceeded) => AdmissionOutcome::BudgetExceeded(exceeded),
+            AdmissionDecision::SpendingUnknown => AdmissionOutcome::Undecided,
         }
     }
+}
+
+/// Admits a call that no limit and no budget can stop, from what the call's snapshot says. `None` if more
+/// facts are needed.
+fn decide_unlimited(
+    admission: &AdmissionRequest,
+    known: &CandidateRows,
+    now: i64,
+) -> Option<AdmissionDecision> {
+    let is_unlimited = admission.daily_budget.is_none()
+        && admission.limits == ProviderLimits::default()
+        && known.health.recovery_concurrency == 0
+        && active_limit(plausible_limit(known.adaptive_concurrency, now), now).is_none();
+    let facts =
+        || AdmissionFacts { adaptive_concurrency: known.adaptive_concurrency, ..AdmissionFacts::default() };
+    is_unlimited.then(|| decide_admission(&facts(), admission, now))
 }
 
 impl LimiterState {
@@ -274,15 +308,4 @@ impl LimiterState {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Spending on the UTC day that contains `now`, in nano-dollars: real, then simulated.
-pub(super) fn spend_on_day(rows: &LedgerTables<'_>, now: i64) -> SqlResult<[NanoDollars; 2]> {
-    let day = utc_day(now);
-    Ok([rows.spend(&day, false)?.nano_dollars, rows.spend(&day, true)?.nano_dollars])
-}
-
-fn utc_day(now: i64) -> String {
-    let timestamp = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
-    timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

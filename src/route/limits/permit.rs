@@ -4,16 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission_decision::{AdmissionGrant, lease_scopes};
-use super::admission_request::AdmissionRequest;
 use super::run_budget::Reservation;
-use super::{BudgetWarning, LimiterState, aimd, expired_leases, lock, utc_day};
+use super::{BudgetWarning, LimiterState, lock};
 use crate::catalog::Cost;
 use crate::chat::Usage;
-use crate::ledger::{RateBucket, Spend};
-
-/// Leases last this long, in milliseconds. After that, the calls of a process that died no longer count.
-pub(in crate::route) const LEASE_MS: i64 = 30_000;
+use crate::route::spans::utc_day;
+use crate::route::store::{AdmissionGrant, AdmissionRequest, CallChange, Lease, RateBucket, Spend};
 
 /// Longer calls renew their leases at this interval.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
@@ -71,9 +67,9 @@ impl Permit {
         self.is_granted = true;
         let mut in_flight = lock(&self.limiter.in_flight);
         // In most cases the entry exists, so the name need not be cloned.
-        match in_flight.get_mut(&self.request.provider_scope) {
+        match in_flight.get_mut(&self.request.keys.provider_scope) {
             Some(count) => *count += 1,
-            None => drop(in_flight.insert(self.request.provider_scope.clone(), 1)),
+            None => drop(in_flight.insert(self.request.keys.provider_scope.clone(), 1)),
         }
     }
 
@@ -82,7 +78,7 @@ impl Permit {
         self.has_unsettled_cost = true;
         self.has_started = true;
         self.started_at = self.limiter.now();
-        if lease_scopes(&self.request, self.grant).next().is_none() {
+        if self.leases().is_empty() {
             return work.await;
         }
         let mut work = pin!(work);
@@ -95,12 +91,11 @@ impl Permit {
     }
 
     fn renew_leases(&self) {
-        let (request, grant, now) = (Arc::clone(&self.request), self.grant, self.limiter.now());
-        self.limiter.ledger.enqueue(move |rows| {
-            lease_scopes(&request, grant).try_for_each(|(scope, nano)| {
-                expired_leases::renew_lease(rows, &request.lease_in(scope, nano, now))
-            })
-        });
+        self.limiter.store.enqueue(CallChange::RenewLeases(self.leases()));
+    }
+
+    fn leases(&self) -> Vec<Lease> {
+        self.request.leases(self.grant, self.limiter.now())
     }
 
     /// The warning that admission caused, if the user has not seen it yet.
@@ -112,17 +107,15 @@ impl Permit {
     /// yet.
     pub(in crate::route) fn settle(mut self, settlement: &AttemptSettlement) -> Option<BudgetWarning> {
         self.has_unsettled_cost = false;
-        let in_flight = self.limiter.in_flight(&self.request.provider_scope);
+        let in_flight = self.limiter.in_flight(&self.request.keys.provider_scope);
         let (started_at, now, scope) =
-            (self.started_at, self.limiter.now(), self.request.provider_scope.clone());
+            (self.started_at, self.limiter.now(), self.request.keys.provider_scope.clone());
         if self.limiter.is_drill {
             // A drill's simulated faults say nothing about the provider's limits.
         } else if settlement.is_rate_limited {
-            self.limiter
-                .ledger
-                .enqueue(move |rows| aimd::record_rate_limit(rows, &scope, started_at, in_flight, now));
+            self.limiter.store.enqueue(CallChange::LowerConcurrency { scope, started_at, in_flight, now });
         } else if settlement.is_answered && self.grant.is_adaptive {
-            self.limiter.ledger.enqueue(move |rows| aimd::record_success(rows, &scope, now));
+            self.limiter.store.enqueue(CallChange::RaiseConcurrency { scope, now });
         }
         if self.grant.rate {
             self.correct_rate_bucket(settlement.usage.as_ref(), settlement.is_answered);
@@ -145,10 +138,12 @@ impl Permit {
         };
         let Some(used) = used else { return };
         let tokens = signed(used) - signed(self.request.expected_tokens);
-        let (scope, second) = (self.request.provider_scope.clone(), self.started_at / 1000);
-        self.limiter
-            .ledger
-            .enqueue(move |rows| rows.add_to_rate_bucket(&scope, RateBucket { second, requests: 0, tokens }));
+        self.add_to_rate_bucket(RateBucket { second: self.started_at / 1000, requests: 0, tokens });
+    }
+
+    fn add_to_rate_bucket(&self, amount: RateBucket) {
+        let scope = self.request.keys.provider_scope.clone();
+        self.limiter.store.enqueue(CallChange::AddToRateBucket { scope, amount });
     }
 
     fn charge(&self, nano_dollars: u64) {
@@ -163,25 +158,24 @@ impl Permit {
     fn record_unknown_cost(&self) -> Option<BudgetWarning> {
         self.record_spend(Spend { nano_dollars: 0, unpriced_calls: 1 });
         self.request.daily_budget?;
-        self.limiter.first_price_warning(&self.request.health_key)
+        self.limiter.first_price_warning(&self.request.keys.health)
     }
 
     fn record_spend(&self, spend: Spend) {
         if self.limiter.is_drill {
             return;
         }
-        let (day, simulated) = (utc_day(self.limiter.now()), self.request.is_simulated);
-        if !self.grant.reservation {
-            return self.limiter.ledger.enqueue(move |rows| rows.add_spend(&day, simulated, spend));
-        }
-        let lease = self.request.lease_in(
-            self.request.reservation_scope(),
-            self.request.expected_cost.unwrap_or(0),
-            self.started_at,
-        );
-        self.limiter
-            .ledger
-            .enqueue(move |rows| expired_leases::record_final_spend(rows, &lease, simulated, &day, spend));
+        let (day, is_simulated) = (utc_day(self.limiter.now()), self.request.is_simulated);
+        self.limiter.store.enqueue(if self.grant.reservation {
+            let reservation = self.request.lease_in(
+                self.request.reservation_scope(),
+                self.request.expected_cost.unwrap_or(0),
+                self.started_at,
+            );
+            CallChange::SettleReservation { reservation, day, is_simulated, spend }
+        } else {
+            CallChange::AddSpend { day, is_simulated, spend }
+        });
     }
 }
 
@@ -200,27 +194,23 @@ impl Drop for Permit {
         self.reservation = None;
         if self.is_granted && self.grant.rate && !self.has_started {
             // Nothing was sent, so undo the entry in the rate bucket.
-            let correction = RateBucket {
+            self.add_to_rate_bucket(RateBucket {
                 second: self.started_at / 1000,
                 requests: -1,
                 tokens: -signed(self.request.expected_tokens),
-            };
-            let scope = self.request.provider_scope.clone();
-            self.limiter.ledger.enqueue(move |rows| rows.add_to_rate_bucket(&scope, correction));
+            });
         }
         if self.is_in_flight {
             let mut in_flight = lock(&self.limiter.in_flight);
-            if let Some(count) = in_flight.get_mut(&self.request.provider_scope) {
+            if let Some(count) = in_flight.get_mut(&self.request.keys.provider_scope) {
                 *count = count.saturating_sub(1);
             }
             drop(in_flight);
         }
-        if lease_scopes(&self.request, self.grant).next().is_some() {
-            let (request, grant) = (Arc::clone(&self.request), self.grant);
-            self.limiter.ledger.enqueue(move |rows| {
-                lease_scopes(&request, grant)
-                    .try_for_each(|(scope, _)| rows.release_lease(scope, &request.lease_holder).map(drop))
-            });
+        let scopes: Vec<String> = self.leases().into_iter().map(|lease| lease.scope).collect();
+        if !scopes.is_empty() {
+            let holder = self.request.lease_holder.clone();
+            self.limiter.store.enqueue(CallChange::ReleaseLeases { scopes, holder });
         }
         if self.is_in_flight {
             // Waiting calls then check again.

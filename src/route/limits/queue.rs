@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::admission_request::AdmissionRequest;
 use super::{CapacityLimit, LimiterState, lock};
-use crate::ledger::Lease;
+use crate::route::store::{AdmissionRequest, CallChange, Lease};
 
 /// Minimum interval for checking whether other processes have released capacity; jitter is added.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -35,7 +34,8 @@ impl ModelQueues {
 /// the capacity it releases, and another process that only polls would never find any.
 pub(super) struct QueueTicket {
     limiter: Arc<LimiterState>,
-    published: Option<(Arc<AdmissionRequest>, Instant)>,
+    /// Scope and holder of the ticket, and when it was written.
+    published: Option<(String, String, Instant)>,
 }
 
 impl QueueTicket {
@@ -45,30 +45,26 @@ impl QueueTicket {
 
     /// Writes the ticket to the ledger, and renews it from time to time.
     pub(super) fn publish(&mut self, admission: &AdmissionRequest) {
-        if self.published.as_ref().is_some_and(|(_, at)| at.elapsed() < TICKET_RENEW_INTERVAL) {
+        if self.published.as_ref().is_some_and(|(_, _, at)| at.elapsed() < TICKET_RENEW_INTERVAL) {
             return;
         }
-        let admission = Arc::new(admission.clone());
-        self.published = Some((Arc::clone(&admission), Instant::now()));
-        let until = self.limiter.now() + TICKET_MS;
-        self.limiter.ledger.enqueue(move |rows| {
-            let (scope, holder, since, tokens) = (
-                admission.queue_scope.clone(),
-                admission.lease_holder.clone(),
-                admission.queued_since,
-                admission.expected_tokens,
-            );
-            rows.acquire_lease(&Lease { scope, holder, since, until, nano_dollars: 0, tokens })
-        });
+        let ticket = Lease {
+            scope: admission.queue_scope.clone(),
+            holder: admission.lease_holder.clone(),
+            since: admission.queued_since,
+            until: self.limiter.now() + TICKET_MS,
+            nano_dollars: 0,
+            tokens: admission.expected_tokens,
+        };
+        self.published = Some((ticket.scope.clone(), ticket.holder.clone(), Instant::now()));
+        self.limiter.store.enqueue(CallChange::AcquireLeases(vec![ticket]));
     }
 }
 
 impl Drop for QueueTicket {
     fn drop(&mut self) {
-        if let Some((admission, _)) = self.published.take() {
-            self.limiter.ledger.enqueue(move |rows| {
-                rows.release_lease(&admission.queue_scope, &admission.lease_holder).map(drop)
-            });
+        if let Some((scope, holder, _)) = self.published.take() {
+            self.limiter.store.enqueue(CallChange::ReleaseLeases { scopes: vec![scope], holder });
         }
     }
 }

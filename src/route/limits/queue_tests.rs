@@ -15,8 +15,8 @@ async fn call_waits_for_soonest_available_candidate() {
     let route = map_providers(route(&["a", "b"], RoutePolicy::default()), |provider| {
         provider.limits = if provider.name == "a" { concurrency_limit(1) } else { ProviderLimits::default() };
     });
-    let key = crate::route::health_store::health_key(route.candidates[1].target.as_ref().unwrap());
-    let open = |row: &mut crate::ledger::HealthRow| {
+    let key = crate::route::keys::health_key(route.candidates[1].target.as_ref().unwrap());
+    let open = |row: &mut crate::route::store::HealthRow| {
         (row.open_until, row.last_trip_at) = (START_MS + 4_000, START_MS);
     };
     ledger(&fixture).write(move |rows| rows.update_health(&key, open)).await;
@@ -45,8 +45,11 @@ async fn dropped_permit_returns_requests_per_minute() {
     let fixture = RouteFixture::new([("a", vec![slow_reply(1)])]);
     let target = route.candidates[0].target.as_ref().unwrap();
     let request = Request::from_prompt("hi");
-    let AdmissionOutcome::Admitted(permit) =
-        fixture.router.limiter.try_admit(target, &request, "", None).await
+    let AdmissionOutcome::Admitted(permit) = fixture
+        .router
+        .limiter
+        .try_admit(target, &request, &RouteStatsRow::default(), &CandidateRows::default(), None)
+        .await
     else {
         panic!()
     };
@@ -70,7 +73,7 @@ async fn drill_respects_limits_without_recording_state() {
         None,
         "a simulated 429 does not change the limit"
     );
-    let key = crate::route::health_store::health_key(route.candidates[0].target.as_ref().unwrap());
+    let key = crate::route::keys::health_key(route.candidates[0].target.as_ref().unwrap());
     assert_eq!(shared.read(|rows| rows.health(&key)).events, 0.0);
     assert_eq!(lease_count(&shared, PROVIDER_SCOPE), 0);
 }

@@ -1,39 +1,10 @@
-//! The budget of one run, and the message for exceeded budgets.
+//! The budget of one run.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::lock;
-use crate::catalog::{NanoDollars, format_usd_exact};
-
-/// The cost of a call would exceed a budget, so the call is not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BudgetExceeded {
-    pub spent: NanoDollars,
-    pub limit: NanoDollars,
-    /// Estimated cost of the call; `None` if unknown.
-    pub cost: Option<NanoDollars>,
-    /// Whether the amounts are simulated money.
-    pub is_simulated: bool,
-    /// Whether it is the daily budget, not the run's.
-    pub is_daily: bool,
-}
-
-impl fmt::Display for BudgetExceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (spent, limit) = (format_usd_exact(self.spent), format_usd_exact(self.limit));
-        if self.is_daily {
-            write!(f, "daily budget: ${spent} of ${limit} spent, and ")?;
-        } else {
-            write!(f, "cost limit: ${spent} of ${limit} spent, and ")?;
-        }
-        match self.cost {
-            Some(cost) => write!(f, "this call may cost ${}", format_usd_exact(cost))?,
-            None => f.write_str("the cost of this call is unknown")?,
-        }
-        f.write_str(if self.is_simulated { " (simulated)" } else { "" })
-    }
-}
+use crate::catalog::NanoDollars;
+use crate::route::reasons::BudgetExceeded;
 
 /// The budget of one run. Real and simulated money are counted separately, each up to the limit.
 #[derive(Clone, Debug)]

@@ -8,13 +8,14 @@ use futures_util::stream::FuturesUnordered;
 
 use super::*;
 use crate::chat::FailureClass;
-use crate::ledger::{HealthKey, Lease, RateBucket};
+use crate::ledger::Ledger;
 use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply};
 use crate::provider::{Provider, ProviderLimits};
 use crate::route::route_fixture::{
     RecordingObserver, RouteFixture, content_chunk, failure_classes, finish_chunk, route, seconds,
     status_reply, status_reply_with, text_reply,
 };
+use crate::route::store::{CallChange, HealthKey, Lease, RateBucket};
 use crate::route::{CallRecord, RetryPolicy, Route, RoutePolicy, StopReason};
 
 pub(super) const PROVIDER_SCOPE: &str = "a at https://a/v1";
@@ -89,7 +90,7 @@ fn lease_until(holder: &str, end: i64) -> Lease {
 }
 
 pub(super) fn ledger(fixture: &RouteFixture) -> &Arc<Ledger> {
-    fixture.router.health().ledger()
+    &fixture.ledger
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,7 +255,8 @@ async fn future_rows_from_clock_skew_are_ignored() {
     let policy =
         RoutePolicy { retry: RetryPolicy { retries: 0, ..RetryPolicy::default() }, ..RoutePolicy::default() };
     fixture.call(&route(&["a"], policy)).await;
-    assert!(ledger(&fixture).read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, START_MS)).is_some());
+    let stored = ledger(&fixture).read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE));
+    assert!(plausible_limit(stored, START_MS).is_some(), "{stored:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +271,7 @@ async fn reset_releases_provider_limits() {
         let at = |scope: &str| Lease { scope: scope.into(), ..lease_until("somebody", LEASE_MS) };
         scopes.iter().try_for_each(|scope| rows.acquire_lease(&at(scope)))
     });
-    fixture.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
+    fixture.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await.unwrap();
     assert_eq!(scopes.map(|scope| lease_count(ledger(&fixture), scope)), [0, 0, 0, 1], "reservations stay");
     assert!(fixture.call(&route).await.queued_time.is_zero());
 }
@@ -331,7 +333,7 @@ async fn rate_limit_burst_halves_concurrency_once() {
     assert_eq!(starts.iter().filter(|at| **at == starts[0]).count(), 5, "{starts:?}");
     assert_eq!(lease_count(&ledger, PROVIDER_SCOPE), 0);
     let route = route(&["a"], RoutePolicy::default());
-    other.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await;
+    other.router.health().reset(route.candidates[0].target.as_ref().unwrap()).await.unwrap();
     assert_eq!(ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)), None);
 }
 
@@ -350,11 +352,14 @@ async fn calls_before_rate_limit_count_as_in_flight() {
 #[test]
 fn aimd_limit_cases() {
     let ledger = Ledger::in_memory();
+    let scope = || PROVIDER_SCOPE.to_owned();
+    let store: &dyn CallStore = &ledger;
     let rate_limited = |started_at, in_flight, now| {
-        ledger.enqueue(move |rows| aimd::record_rate_limit(rows, PROVIDER_SCOPE, started_at, in_flight, now));
+        store.enqueue(CallChange::LowerConcurrency { scope: scope(), started_at, in_flight, now });
     };
-    let succeeded = |now| ledger.enqueue(move |rows| aimd::record_success(rows, PROVIDER_SCOPE, now));
-    let limit = |now| ledger.read(|rows| aimd::current_limit(rows, PROVIDER_SCOPE, now));
+    let succeeded = |now| store.enqueue(CallChange::RaiseConcurrency { scope: scope(), now });
+    let stored = || ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE));
+    let limit = |now| active_limit(plausible_limit(stored(), now), now);
     succeeded(START_MS);
     assert_eq!(limit(START_MS), None);
     rate_limited(START_MS, 9, START_MS + 10);
@@ -370,11 +375,7 @@ fn aimd_limit_cases() {
     rate_limited(START_MS + 700_000, 6, START_MS + 700_001);
     assert_eq!(limit(START_MS + 700_001), Some(3), "half of the calls in flight, not of the dropped limit");
     (0..3_000).for_each(|_| succeeded(START_MS + 700_002));
-    assert_eq!(
-        ledger.read(|rows| rows.adaptive_concurrency(PROVIDER_SCOPE)),
-        None,
-        "a high limit is dropped"
-    );
+    assert_eq!(stored(), None, "a high limit is dropped");
 }
 
 #[tokio::test(start_paused = true)]
