@@ -14,7 +14,11 @@ fn main() {
 }
 
 fn encoded_stream(dialect: Dialect) -> Vec<u8> {
-    let identity = ResponseIdentity { response_id: "chatcmpl-1".into(), model: "model-1".into() };
+    let identity = ResponseIdentity {
+        response_id: "chatcmpl-1".into(),
+        model: "model-1".into(),
+        created_at: jiff::Timestamp::UNIX_EPOCH,
+    };
     let mut encoder = dialect.server_codec().stream_encoder(&identity);
     let mut bytes = encoder.encode_start(&Usage::default());
     for n in 0..EVENTS {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::Citation;
+use crate::chat::{Assembler, Citation, Part};
 
 fn decode_complete(dialect: Dialect, body: &Value) -> Response {
     let (headers, body) = (WireHeaders::default(), body.to_string());

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::round_trip::text_strategy;
 use super::*;
 use crate::chat::{
-    Attachment, AttachmentSource, FunctionTool, JsonSchema, Message, PromptCacheTtl, ReasoningEffort,
-    ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    Attachment, AttachmentSource, FunctionTool, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort,
+    Request, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 fn schema_strategy() -> impl Strategy<Value = Value> {

@@ -35,6 +35,11 @@ fn longest_exhausted_reset(headers: &WireHeaders) -> Option<Duration> {
         .max()
 }
 
+/// The value of `retry-after`, which has no fractions of a second.
+pub(super) fn encode_retry_after(wait: Duration) -> String {
+    wait.as_millis().div_ceil(1000).to_string()
+}
+
 /// Seconds (`2`, `0.5`) or a Go-style duration (`1h2m3.5s`, `6ms`).
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();

@@ -1,10 +1,12 @@
 //! Round-trip tests: what one half of a dialect encodes, the other must decode.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::request_strategies::{normalize_request, request_strategy};
 use super::*;
-use crate::chat::{Assembler, FinishReason, ToolCall, Usage};
+use crate::chat::{Assembler, Failure, FailureClass, FinishReason, Part, StreamEvent, ToolCall, Usage};
 
 pub(super) fn text_strategy() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,40}", 1 => any::<String>().prop_filter("not empty", |s| !s.is_empty())]
@@ -58,7 +60,7 @@ fn ordered_parts(response: &Response) -> Vec<Part> {
 /// The response with the provider's reasoning state, and whether that state must come back.
 fn with_reasoning_state(dialect: Dialect, response: &Response) -> (Response, bool) {
     let mut response = response.clone();
-    let state = dialect.server_codec().reasoning_state("seed-1");
+    let state = dialect.server_codec().wrap_reasoning_state("seed-1");
     // Gemini signs calls.
     let expected = state.is_some()
         && response.reasoning.is_some()
@@ -77,7 +79,11 @@ fn has_reasoning_state(response: &Response) -> bool {
 }
 
 fn identity() -> ResponseIdentity {
-    ResponseIdentity { response_id: "id-1".into(), model: "model-1".into() }
+    ResponseIdentity {
+        response_id: "id-1".into(),
+        model: "model-1".into(),
+        created_at: jiff::Timestamp::UNIX_EPOCH,
+    }
 }
 
 /// The fields that must survive a round trip, with zero counts removed that some providers omit.
@@ -172,7 +178,7 @@ proptest! {
     fn complete_responses_are_preserved(response in response_strategy()) {
         for dialect in Dialect::ALL {
             let (response, has_seed) = with_reasoning_state(dialect, &response);
-            let body = dialect.server_codec().encode_response(&response, &identity());
+            let body = dialect.server_codec().encode_response(&response, &identity(), None);
             let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
             let read = dialect.client_codec().decode_response(reply, &Quirks::default());
             if response.text.trim().is_empty() && response.tool_calls.is_empty() && response.finish_reason == FinishReason::Stop {
@@ -257,7 +263,7 @@ proptest! {
         for dialect in Dialect::ALL {
             // Binary frames have checksums, so the complete body is changed instead.
             let streamed = String::from_utf8(encode_stream(dialect, &response));
-            let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &identity())).unwrap();
+            let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &identity(), None)).unwrap();
             let is_stream = streamed.is_ok();
             let body = streamed.unwrap_or_else(|_| whole());
             // Replaces the value after the n-th colon.
@@ -293,7 +299,12 @@ fn failure_classes_are_preserved() {
             } else {
                 "no"
             };
-            let reply = dialect.server_codec().encode_failure(class, message);
+            let metadata = ResponseMetadata {
+                retry_after: (class == FailureClass::RateLimited).then_some(Duration::from_millis(250)),
+                ..ResponseMetadata::default()
+            };
+            let reply =
+                dialect.server_codec().encode_failure(&ServerFailure { class, message, metadata: &metadata });
             let headers: WireHeaders = reply.headers.iter().cloned().collect();
             let read = dialect.client_codec().decode_failure(WireResponse {
                 status: reply.status,

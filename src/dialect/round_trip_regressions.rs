@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::chat::{Part, Request};
 
 fn decode_then_encode(dialect: Dialect, path: &str, body: &Value) -> Value {
     let decoded = dialect.server_codec().decode_request(path, body.to_string().as_bytes()).unwrap();

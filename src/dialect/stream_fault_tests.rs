@@ -1,7 +1,15 @@
 //! Broken streams that the simulator does not produce.
 
 use crate::chat::{Assembler, Failure, FailureClass, FinishReason, Response, StreamEvent, Usage};
-use crate::dialect::{DecodeProgress, Dialect, Quirks, ResponseIdentity};
+use crate::dialect::{DecodeProgress, Dialect, Quirks, ResponseIdentity, ResponseMetadata, ServerFailure};
+
+fn identity() -> ResponseIdentity {
+    ResponseIdentity { response_id: "a".into(), model: "m".into(), created_at: jiff::Timestamp::UNIX_EPOCH }
+}
+
+fn failure<'a>(class: FailureClass, message: &'a str, metadata: &'a ResponseMetadata) -> ServerFailure<'a> {
+    ServerFailure { class, message, metadata }
+}
 
 fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {
     let mut decoder = dialect.client_codec().stream_decoder(&Quirks::default());
@@ -18,13 +26,17 @@ fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {
 fn in_stream_error_keeps_failure_class() {
     for dialect in Dialect::ALL {
         for tokens in 0..2 {
-            let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+            let identity = identity();
             let mut encoder = dialect.server_codec().stream_encoder(&identity);
             let mut bytes = encoder.encode_start(&Usage::default());
             for _ in 0..tokens {
                 bytes.extend(encoder.encode_event(&StreamEvent::TextDelta("token".into())));
             }
-            bytes.extend(encoder.encode_error(FailureClass::RateLimited, "rate limit reached"));
+            bytes.extend(encoder.encode_error(&failure(
+                FailureClass::RateLimited,
+                "rate limit reached",
+                &ResponseMetadata::default(),
+            )));
             let failure = decode_stream(dialect, &bytes).unwrap_err();
             assert_eq!(failure.class, FailureClass::RateLimited, "{dialect} after {tokens}");
         }
@@ -45,7 +57,7 @@ fn error_after_error_finish_reason_sets_class() {
 
 #[test]
 fn error_finish_reason_has_message() {
-    let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+    let identity = identity();
     for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Cohere] {
         let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let mut bytes = encoder.encode_start(&Usage::default());
@@ -60,7 +72,7 @@ fn error_finish_reason_has_message() {
 #[test]
 fn stream_cut_in_first_frame_is_truncated() {
     for dialect in Dialect::ALL {
-        let identity = ResponseIdentity { response_id: "a".into(), model: "m".into() };
+        let identity = identity();
         let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let first = [
             encoder.encode_start(&Usage::default()),
@@ -78,7 +90,10 @@ fn non_stream_body_is_classified() {
     for dialect in Dialect::ALL {
         let page = decode_stream(dialect, b"<html><body>Bad gateway, please try again later</body></html>\n");
         assert_eq!(page.unwrap_err().class, FailureClass::Malformed, "{dialect}");
-        let error = dialect.server_codec().encode_failure(FailureClass::ServerError, "no").body;
+        let error = dialect
+            .server_codec()
+            .encode_failure(&failure(FailureClass::ServerError, "no", &ResponseMetadata::default()))
+            .body;
         let failure = decode_stream(dialect, &error).unwrap_err();
         assert_eq!((failure.class, failure.message.as_str()), (FailureClass::ServerError, "no"), "{dialect}");
     }

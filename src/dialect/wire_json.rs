@@ -2,6 +2,7 @@
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_ignored::Path;
+use serde_json::Value;
 
 use crate::chat::{Failure, FailureClass, FailurePhase, Message, Role, StreamEvent};
 
@@ -42,6 +43,25 @@ fn explain_decode_error<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Failure {
     let excerpt: String = String::from_utf8_lossy(json).chars().take(120).collect();
     let message = format!("cannot parse the answer ({reason}): {excerpt}");
     Failure::new(FailureClass::Malformed, FailurePhase::Body, message)
+}
+
+/// The fields that have a value, as an object; `None` if none has.
+pub(super) fn encode_known_fields<'a>(
+    fields: impl IntoIterator<Item = (&'a str, Option<Value>)>,
+) -> Option<Value> {
+    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let known: serde_json::Map<String, Value> = known.collect();
+    (!known.is_empty()).then_some(Value::Object(known))
+}
+
+/// The counts that are known, as an object; `None` if all are unknown.
+pub(super) fn encode_known_counts(counts: &[(&'static str, Option<u64>)]) -> Option<Value> {
+    encode_known_fields(counts.iter().map(|(name, count)| (*name, count.map(Value::from))))
+}
+
+/// The sum of both counts; `None` if one is unknown.
+pub(super) fn sum_both(first: Option<u64>, second: Option<u64>) -> Option<u64> {
+    first.zip(second).map(|(first, second)| first.saturating_add(second))
 }
 
 /// Wire structs always serialize. If one ever fails, the server rejects the empty body.
@@ -107,9 +127,9 @@ pub(super) fn deserialize_count<'de, D: Deserializer<'de>>(deserializer: D) -> R
 pub(super) fn deserialize_string_or_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    Ok(match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
         other => Some(other.to_string()),
     })
 }
@@ -191,7 +211,7 @@ pub(crate) fn percent_encode(text: &str, plain: &[u8]) -> String {
 
 /// Whether a part is plain text, so that its string can replace it. Extra fields such as `cache_control`
 /// prevent that.
-pub(super) fn is_plain_text_part(part: &serde_json::Value) -> bool {
+pub(super) fn is_plain_text_part(part: &Value) -> bool {
     part["type"] == "text" && part.as_object().is_some_and(|fields| fields.len() == 2)
 }
 

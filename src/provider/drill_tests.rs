@@ -30,7 +30,11 @@ impl Transport for CountingHost {
         self.request_count.fetch_add(1, Ordering::Relaxed);
         let (server, identity) = (
             self.dialect.server_codec(),
-            ResponseIdentity { response_id: "id-1".to_owned(), model: "m".to_owned() },
+            ResponseIdentity {
+                response_id: "id-1".to_owned(),
+                model: "m".to_owned(),
+                created_at: jiff::Timestamp::UNIX_EPOCH,
+            },
         );
         let usage = Usage { input_tokens: Some(3), output_tokens: Some(4), ..Usage::default() };
         let body = if self.stream {
@@ -44,7 +48,11 @@ impl Transport for CountingHost {
             bytes.extend(encoder.encode_end());
             bytes
         } else {
-            server.encode_response(&Response { usage, ..Response::from_text("all is well here") }, &identity)
+            server.encode_response(
+                &Response { usage, ..Response::from_text("all is well here") },
+                &identity,
+                None,
+            )
         };
         let body = stream::iter([Ok(Bytes::from(body))]).boxed();
         let status = self.status;

@@ -3,9 +3,13 @@
 use serde_json::{Value, json};
 
 use super::SimulatedFault;
+use super::simulated_metadata::{SIMULATED_TIMING, failure_metadata, opening_usage};
 use super::simulated_response::{SimulatedOutcome, SimulatedResponse};
 use crate::chat::{FailureClass, FinishReason, Part, StreamEvent};
-use crate::dialect::{AwsDecoder, AwsFrame, Dialect, ResponseIdentity, StreamEncoder, encode_aws_frame};
+use crate::dialect::{
+    AwsDecoder, AwsFrame, Dialect, ResponseIdentity, ResponseMetadata, ServerFailure, StreamEncoder,
+    encode_aws_frame,
+};
 
 const MID_STREAM_ERROR_MESSAGE: &str = "Overloaded (simulated)";
 
@@ -20,7 +24,8 @@ pub(super) fn encode_stream(
         _ => None,
     };
     let mut encoder = dialect.server_codec().stream_encoder(identity);
-    let opening = encoder.encode_start(&answer.response.usage);
+    let opening = encoder.encode_start(&opening_usage(&answer.response.usage));
+    encoder.record_timing(SIMULATED_TIMING);
     encoder.encode_event(&StreamEvent::Usage(answer.response.usage));
     let mut frames = match fault {
         Some(SimulatedFault::DoneOnly | SimulatedFault::ErrorFirst) => Vec::new(),
@@ -136,7 +141,7 @@ pub(super) fn encode_faulty_body(
 ) -> Vec<u8> {
     let mut response = answer.response.clone();
     response.finish_reason = finish_reason_with_fault(answer, Some(fault));
-    let body = dialect.server_codec().encode_response(&response, identity);
+    let body = dialect.server_codec().encode_response(&response, identity, Some(SIMULATED_TIMING));
     match fault {
         SimulatedFault::Cut | SimulatedFault::CutPolitely => body[..body.len() / 2].to_vec(),
         SimulatedFault::ErrorFirst
@@ -177,8 +182,17 @@ fn split_into_events(parts: &[Part]) -> Vec<StreamEvent> {
     events
 }
 
+fn mid_stream_metadata() -> ResponseMetadata {
+    failure_metadata(FailureClass::ServerError)
+}
+
+fn mid_stream_failure(metadata: &ResponseMetadata) -> ServerFailure<'_> {
+    ServerFailure { class: FailureClass::ServerError, message: MID_STREAM_ERROR_MESSAGE, metadata }
+}
+
 fn encode_error_body(dialect: Dialect) -> Vec<u8> {
-    dialect.server_codec().encode_failure(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE).body
+    let metadata = mid_stream_metadata();
+    dialect.server_codec().encode_failure(&mid_stream_failure(&metadata)).body
 }
 
 fn encode_error_without_choices(dialect: Dialect) -> Vec<u8> {
@@ -202,7 +216,7 @@ fn encode_plain_error(dialect: Dialect) -> Vec<u8> {
 
 /// The provider's error event. In `openai-chat` only some providers send a named one.
 fn encode_error_event(dialect: Dialect, encoder: &mut dyn StreamEncoder) -> Vec<u8> {
-    let frame = encoder.encode_error(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE);
+    let frame = encoder.encode_error(&mid_stream_failure(&mid_stream_metadata()));
     if dialect == Dialect::OpenaiChat { [b"event: error\n", &frame[..]].concat() } else { frame }
 }
 

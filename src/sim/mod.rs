@@ -14,6 +14,7 @@ mod model_list;
 mod scenario;
 mod schema_instance;
 mod seeded_rng;
+mod simulated_metadata;
 mod simulated_response;
 mod simulator;
 mod tool_caller;

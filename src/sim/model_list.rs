@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
 use super::LISTED_MODELS;
+use super::simulated_metadata::created_at;
 use crate::dialect::Dialect;
 
 /// The model list that a GET requests; `None` for any other path. Three dialects list at the same path: one
@@ -37,7 +38,7 @@ pub(super) fn encode_model_list(uri: &Uri, headers: &HeaderMap) -> Option<(Diale
         }
         Dialect::Cohere => json!({"models": all(|m| json!({"name": m, "endpoints": ["chat"]}))}),
         Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Bedrock => {
-            let item = |m: &str| json!({"id": m, "object": "model", "created": 0, "owned_by": "simulator"});
+            let item = |m: &str| json!({"id": m, "object": "model", "created": created_at().as_second(), "owned_by": "simulator"});
             json!({"object": "list", "data": all(item)})
         }
     };

@@ -85,8 +85,9 @@ pub(super) fn simulate_response(
     response.usage = Usage {
         input_tokens: Some(estimate_tokens(input_text_len(request))),
         cached_input_tokens: Some(0),
+        cache_write_tokens: Some(0),
         output_tokens: Some(estimate_tokens(response.parts.iter().map(Part::prompt_text_len).sum())),
-        reasoning_tokens: response.reasoning.as_ref().map(|text| estimate_tokens(text.len())),
+        reasoning_tokens: Some(response.reasoning.as_ref().map_or(0, |text| estimate_tokens(text.len()))),
         ..Usage::default()
     };
     let outcome = match behavior {

@@ -20,10 +20,13 @@ use super::embeddings::simulate_embeddings;
 use super::fault_injection::{encode_faulty_body, encode_stream, inject_unexpected_fields};
 use super::model_behavior::ModelBehavior;
 use super::model_list::encode_model_list;
+use super::simulated_metadata::{SIMULATED_TIMING, failure_metadata, response_identity, response_metadata};
 use super::simulated_response::{DialectContext, SimulatedOutcome, SimulatedResponse, simulate_response};
 use super::{LISTED_MODELS, SimulatedFault, SimulatorConfig};
 use crate::chat::FailureClass;
-use crate::dialect::{Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest};
+use crate::dialect::{
+    Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerFailure, ServerRequest,
+};
 
 /// 128 MiB, because requests carry attachments.
 const MAX_REQUEST_BYTES: usize = 128 << 20;
@@ -103,7 +106,7 @@ async fn handle_request(
     let listed = if method == Method::GET { encode_model_list(&uri, &headers) } else { None };
     let (dialect, target, kind, reply) = if let Some((dialect, listed)) = listed {
         (Some(dialect), path, "list", json_response(200, &[], listed.to_string().into_bytes()))
-    } else if let Some((dialect, model, reply)) = handle_embedding_request(&shared.settings, &path, &body) {
+    } else if let Some((dialect, model, reply)) = handle_embedding_request(&shared, &path, &body) {
         (Some(dialect), model, "vectors", reply)
     } else if let Some(dialect) = dialect_for_path(&path) {
         let server = dialect.server_codec();
@@ -134,7 +137,7 @@ async fn handle_request(
 
 /// `None` if the request is not for embeddings.
 fn handle_embedding_request(
-    settings: &SimulatorConfig,
+    shared: &SimulatorState,
     path: &str,
     body: &[u8],
 ) -> Option<(Dialect, String, HttpResponse<Body>)> {
@@ -150,8 +153,9 @@ fn handle_embedding_request(
             error_response(dialect.server_codec(), class, error_message(class))
         }
         Some(_) => {
-            let embeddings = simulate_embeddings(&request.texts, settings.seed);
-            json_response(200, &[], embedder.encode_response(&request.model, &embeddings))
+            let embeddings = simulate_embeddings(&request.texts, shared.settings.seed);
+            let identity = response_identity(shared.hits.load(Ordering::Relaxed), &request.model);
+            json_response(200, &[], embedder.encode_response(&identity, &embeddings))
         }
     };
     Some((dialect, request.model, reply))
@@ -214,7 +218,7 @@ async fn respond_to_chat(
         }
         _ => 0,
     };
-    let state = |turn: usize| server.reasoning_state(&format!("simulated-thoughts-{turn}"));
+    let state = |turn: usize| server.wrap_reasoning_state(&format!("simulated-thoughts-{turn}"));
     let context = DialectContext { dialect_name: dialect.as_str(), reasoning_state: &state };
     let answer = simulate_response(
         &shared.settings,
@@ -226,11 +230,9 @@ async fn respond_to_chat(
         &context,
     );
     sleep_unless_zero(answer.time_to_first_token).await;
-    let identity = ResponseIdentity {
-        response_id: format!("sim-{}", shared.hits.load(Ordering::Relaxed)),
-        model: incoming.model.clone(),
-    };
-    let headers = server.response_headers(&identity);
+    let nth = shared.hits.load(Ordering::Relaxed);
+    let identity = response_identity(nth, &incoming.model);
+    let headers = server.encode_headers(&response_metadata(nth));
     match &answer.outcome {
         SimulatedOutcome::Error(class) => error_response(server, *class, error_message(*class)),
         SimulatedOutcome::InvalidRequest(reason) => error_response(server, FailureClass::BadRequest, reason),
@@ -245,12 +247,20 @@ async fn respond_to_chat(
         }
         SimulatedOutcome::Complete => {
             sleep_unless_zero(answer.streaming_time).await;
-            json_response(200, &headers, server.encode_response(&answer.response, &identity))
+            json_response(
+                200,
+                &headers,
+                server.encode_response(&answer.response, &identity, Some(SIMULATED_TIMING)),
+            )
         }
         SimulatedOutcome::UnexpectedFields => json_response(
             200,
             &headers,
-            inject_unexpected_fields(&server.encode_response(&answer.response, &identity)),
+            inject_unexpected_fields(&server.encode_response(
+                &answer.response,
+                &identity,
+                Some(SIMULATED_TIMING),
+            )),
         ),
         SimulatedOutcome::Fault(fault) => respond_with_faulty_body(*fault, dialect, &answer, &identity).await,
     }
@@ -348,7 +358,8 @@ fn stream_over_time(
 }
 
 fn error_response(server: &dyn ServerCodec, class: FailureClass, message: &str) -> HttpResponse<Body> {
-    let ServerErrorResponse { status, headers, body } = server.encode_failure(class, message);
+    let failure = ServerFailure { class, message, metadata: &failure_metadata(class) };
+    let ServerErrorResponse { status, headers, body } = server.encode_failure(&failure);
     json_response(status, &headers, body)
 }
 

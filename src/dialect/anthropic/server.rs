@@ -3,9 +3,12 @@ use serde_json::{Value, json};
 use super::messages::encode_block;
 use super::{Anthropic, request};
 use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
+use crate::dialect::retry_after::encode_retry_after;
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
-    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseMetadata, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure,
+    ServerRequest, StreamEncoder,
 };
 
 impl ServerCodec for Anthropic {
@@ -13,11 +16,16 @@ impl ServerCodec for Anthropic {
         request::decode_request_body(body)
     }
 
-    fn reasoning_state(&self, seed: &str) -> Option<Value> {
-        Some(json!({"signature": seed}))
+    fn wrap_reasoning_state(&self, content: &str) -> Option<Value> {
+        Some(json!({"signature": content}))
     }
 
-    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        identity: &ResponseIdentity,
+        _timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"type": "thinking", "thinking": text, "signature": ""}))
@@ -31,35 +39,28 @@ impl ServerCodec for Anthropic {
         }))
     }
 
-    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
-        vec![
-            ("request-id", format!("req_{}", identity.response_id)),
-            ("anthropic-ratelimit-requests-limit", "10000".to_owned()),
-            ("anthropic-ratelimit-requests-remaining", "9999".to_owned()),
-        ]
+    fn encode_headers(&self, metadata: &ResponseMetadata) -> Vec<(&'static str, String)> {
+        // Resets are left out: this dialect states them as a time of day, which needs a clock.
+        let (requests, tokens) = (&metadata.request_limit, &metadata.token_limit);
+        let counts = [
+            ("anthropic-ratelimit-requests-limit", requests.limit),
+            ("anthropic-ratelimit-requests-remaining", requests.remaining),
+            ("anthropic-ratelimit-tokens-limit", tokens.limit),
+            ("anthropic-ratelimit-tokens-remaining", tokens.remaining),
+        ];
+        let mut headers = Vec::new();
+        headers.extend(metadata.request_id.clone().map(|id| ("request-id", id)));
+        headers.extend(metadata.retry_after.map(|wait| ("retry-after", encode_retry_after(wait))));
+        headers.extend(counts.into_iter().filter_map(|(name, count)| Some((name, count?.to_string()))));
+        headers
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        let (status, kind) = match class {
-            FailureClass::RateLimited => (429, "rate_limit_error"),
-            FailureClass::QuotaExhausted => (402, "billing_error"),
-            FailureClass::Auth => (401, "authentication_error"),
-            FailureClass::ModelUnavailable => (404, "not_found_error"),
-            FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => {
-                (400, "invalid_request_error")
-            }
-            FailureClass::Timeout => (504, "timeout_error"),
-            FailureClass::Unreachable => (500, "api_error"),
-            _ => (529, "overloaded_error"),
-        };
-        let mut headers = vec![("request-id", "req_sim".to_owned())];
-        if class == FailureClass::RateLimited {
-            headers.push(("retry-after", "1".to_owned()));
-            headers.push(("anthropic-ratelimit-requests-remaining", "0".to_owned()));
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
+        ServerErrorResponse {
+            status: error_codes(failure.class).0,
+            headers: self.encode_headers(failure.metadata),
+            body: wire_json::encode_json(&encode_error(failure)),
         }
-        let error = json!({"type": kind, "message": message});
-        let body = wire_json::encode_json(&json!({"type": "error", "error": error, "request_id": "req_sim"}));
-        ServerErrorResponse { status, headers, body }
     }
 
     fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
@@ -69,6 +70,31 @@ impl ServerCodec for Anthropic {
             current_block: None,
             block_index: 0,
         })
+    }
+}
+
+fn encode_error(failure: &ServerFailure<'_>) -> Value {
+    let error = json!({"type": error_codes(failure.class).1, "message": failure.message});
+    let mut wire = json!({"type": "error", "error": error});
+    if let Some(id) = &failure.metadata.request_id {
+        wire["request_id"] = json!(id);
+    }
+    wire
+}
+
+/// The status and the error type for a class.
+fn error_codes(class: FailureClass) -> (u16, &'static str) {
+    match class {
+        FailureClass::RateLimited => (429, "rate_limit_error"),
+        FailureClass::QuotaExhausted => (402, "billing_error"),
+        FailureClass::Auth => (401, "authentication_error"),
+        FailureClass::ModelUnavailable => (404, "not_found_error"),
+        FailureClass::BadRequest | FailureClass::ContextOverflow | FailureClass::ContentPolicy => {
+            (400, "invalid_request_error")
+        }
+        FailureClass::Timeout => (504, "timeout_error"),
+        FailureClass::Unreachable => (500, "api_error"),
+        _ => (529, "overloaded_error"),
     }
 }
 
@@ -82,15 +108,18 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// In this dialect, `input_tokens` excludes both cache counts.
+/// In this dialect, `input_tokens` excludes both cache counts, and only reasoning that took place is counted.
 fn encode_usage(usage: &Usage) -> Value {
-    let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
-    let mut wire = json!({
-        "input_tokens": usage.input_tokens.unwrap_or(0).saturating_sub(read + write),
-        "cache_creation_input_tokens": write, "cache_read_input_tokens": read,
-        "output_tokens": usage.output_tokens.unwrap_or(0),
-    });
-    if let Some(thinking) = usage.reasoning_tokens {
+    let (read, write) = (usage.cached_input_tokens, usage.cache_write_tokens);
+    let cached = Usage::sum_known(&[read, write]).unwrap_or(0);
+    let counts = encode_known_counts(&[
+        ("input_tokens", usage.input_tokens.map(|input| input.saturating_sub(cached))),
+        ("cache_creation_input_tokens", write),
+        ("cache_read_input_tokens", read),
+        ("output_tokens", usage.output_tokens),
+    ]);
+    let mut wire = counts.unwrap_or_else(|| json!({}));
+    if let Some(thinking) = usage.reasoning_tokens.filter(|count| *count > 0) {
         wire["output_tokens_details"] = json!({"thinking_tokens": thinking});
     }
     wire
@@ -142,11 +171,10 @@ impl AnthropicEncoder {
 }
 
 impl StreamEncoder for AnthropicEncoder {
-    fn encode_start(&mut self, input: &Usage) -> Vec<u8> {
-        let opening = Usage { output_tokens: Some(1), ..*input };
+    fn encode_start(&mut self, known: &Usage) -> Vec<u8> {
         let message = json!({
             "id": self.identity.response_id, "type": "message", "role": "assistant", "model": self.identity.model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": encode_usage(&opening),
+            "stop_reason": null, "stop_sequence": null, "usage": encode_usage(known),
         });
         encode_sse_frame(Some("message_start"), &json!({"type": "message_start", "message": message}))
     }
@@ -208,9 +236,7 @@ impl StreamEncoder for AnthropicEncoder {
         encode_sse_frame(Some("message_stop"), &json!({"type": "message_stop"}))
     }
 
-    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
-        let body = Anthropic.encode_failure(class, message).body;
-        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        encode_sse_frame(Some("error"), &value)
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        encode_sse_frame(Some("error"), &encode_error(failure))
     }
 }

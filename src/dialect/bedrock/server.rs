@@ -4,8 +4,10 @@ use super::messages::encode_block;
 use super::{Bedrock, request};
 use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, Usage};
 use crate::dialect::frame::{AwsFrame, encode_aws_frame};
+use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
-    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseMetadata, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure,
+    ServerRequest, StreamEncoder,
 };
 
 impl ServerCodec for Bedrock {
@@ -13,19 +15,24 @@ impl ServerCodec for Bedrock {
         request::decode_request_body(path, body)
     }
 
-    fn reasoning_state(&self, seed: &str) -> Option<Value> {
-        Some(json!({"signature": seed}))
+    fn wrap_reasoning_state(&self, content: &str) -> Option<Value> {
+        Some(json!({"signature": content}))
     }
 
     fn stream_content_type(&self) -> &'static str {
         "application/vnd.amazon.eventstream"
     }
 
-    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
-        vec![("x-amzn-requestid", identity.response_id.clone())]
+    fn encode_headers(&self, metadata: &ResponseMetadata) -> Vec<(&'static str, String)> {
+        metadata.request_id.iter().map(|id| ("x-amzn-requestid", id.clone())).collect()
     }
 
-    fn encode_response(&self, response: &Response, _identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        _identity: &ResponseIdentity,
+        timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         let unsigned = |part: &Part| match part {
             Part::Reasoning { text, state: None } => {
                 Some(json!({"reasoningContent": {"reasoningText": {"text": text}}}))
@@ -33,14 +40,16 @@ impl ServerCodec for Bedrock {
             other => encode_block(other),
         };
         let content: Vec<Value> = response.parts.iter().filter_map(unsigned).collect();
-        wire_json::encode_json(&json!({
+        let mut wire = json!({
             "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": encode_finish_reason(response.finish_reason), "usage": encode_usage(&response.usage), "metrics": {"latencyMs": 0},
-        }))
+            "stopReason": encode_finish_reason(response.finish_reason),
+        });
+        add_totals(&mut wire, &response.usage, timing);
+        wire_json::encode_json(&wire)
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        let (status, name) = match class {
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
+        let (status, name) = match failure.class {
             FailureClass::RateLimited => (429, "ThrottlingException"),
             FailureClass::QuotaExhausted => (400, "ServiceQuotaExceededException"),
             FailureClass::Auth => (403, "UnrecognizedClientException"),
@@ -52,15 +61,20 @@ impl ServerCodec for Bedrock {
             FailureClass::Unreachable => (503, "ServiceUnavailableException"),
             _ => (500, "InternalServerException"),
         };
-        let headers = vec![
-            ("x-amzn-errortype", format!("{name}:http://internal.amazon.com/coral/com.amazon.bedrock/")),
-            ("x-amzn-requestid", "sim-error".to_owned()),
-        ];
-        ServerErrorResponse { status, headers, body: wire_json::encode_json(&json!({"message": message})) }
+        let error_type = format!("{name}:http://internal.amazon.com/coral/com.amazon.bedrock/");
+        let mut headers = vec![("x-amzn-errortype", error_type)];
+        headers.extend(self.encode_headers(failure.metadata));
+        let body = wire_json::encode_json(&json!({"message": failure.message}));
+        ServerErrorResponse { status, headers, body }
     }
 
     fn stream_encoder(&self, _identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
-        Box::new(BedrockEncoder { usage: Usage::default(), current_block: None, block_index: 0 })
+        Box::new(BedrockEncoder {
+            usage: Usage::default(),
+            timing: None,
+            current_block: None,
+            block_index: 0,
+        })
     }
 }
 
@@ -74,14 +88,28 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// In this dialect, `inputTokens` excludes both cache counts.
-fn encode_usage(usage: &Usage) -> Value {
-    let (read, write) = (usage.cached_input_tokens.unwrap_or(0), usage.cache_write_tokens.unwrap_or(0));
-    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
-    json!({
-        "inputTokens": input.saturating_sub(read + write), "outputTokens": output, "totalTokens": input + output,
-        "cacheReadInputTokens": read, "cacheWriteInputTokens": write,
-    })
+/// Adds the usage and the latency, as far as they are known.
+fn add_totals(wire: &mut Value, usage: &Usage, timing: Option<ResponseTiming>) {
+    if let Some(counts) = encode_usage(usage) {
+        wire["usage"] = counts;
+    }
+    if let Some(timing) = timing {
+        // A latency beyond the range of this type is not possible in practice.
+        wire["metrics"] = json!({"latencyMs": u64::try_from(timing.total.as_millis()).unwrap_or(u64::MAX)});
+    }
+}
+
+/// In this dialect, `inputTokens` excludes both cache counts. `None` if no count is known.
+fn encode_usage(usage: &Usage) -> Option<Value> {
+    let (read, write) = (usage.cached_input_tokens, usage.cache_write_tokens);
+    let cached = Usage::sum_known(&[read, write]).unwrap_or(0);
+    encode_known_counts(&[
+        ("inputTokens", usage.input_tokens.map(|input| input.saturating_sub(cached))),
+        ("outputTokens", usage.output_tokens),
+        ("totalTokens", wire_json::sum_both(usage.input_tokens, usage.output_tokens)),
+        ("cacheReadInputTokens", read),
+        ("cacheWriteInputTokens", write),
+    ])
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -93,6 +121,7 @@ enum BedrockOpenBlock {
 
 struct BedrockEncoder {
     usage: Usage,
+    timing: Option<ResponseTiming>,
     current_block: Option<BedrockOpenBlock>,
     block_index: usize,
 }
@@ -134,7 +163,7 @@ impl BedrockEncoder {
 }
 
 impl StreamEncoder for BedrockEncoder {
-    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+    fn encode_start(&mut self, _known: &Usage) -> Vec<u8> {
         encode_event_frame("messageStart", &json!({"role": "assistant"}))
     }
 
@@ -186,15 +215,18 @@ impl StreamEncoder for BedrockEncoder {
         }
     }
 
-    fn encode_end(&mut self) -> Vec<u8> {
-        encode_event_frame(
-            "metadata",
-            &json!({"usage": encode_usage(&self.usage), "metrics": {"latencyMs": 0}}),
-        )
+    fn record_timing(&mut self, timing: ResponseTiming) {
+        self.timing = Some(timing);
     }
 
-    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
-        let kind = match class {
+    fn encode_end(&mut self) -> Vec<u8> {
+        let mut metadata = json!({});
+        add_totals(&mut metadata, &self.usage, self.timing);
+        encode_event_frame("metadata", &metadata)
+    }
+
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        let kind = match failure.class {
             FailureClass::RateLimited => "throttlingException",
             _ => "internalServerException",
         };
@@ -202,7 +234,7 @@ impl StreamEncoder for BedrockEncoder {
             message_type: "exception".to_owned(),
             event_type: kind.to_owned(),
             error_message: String::new(),
-            payload: wire_json::encode_json(&json!({"message": message})),
+            payload: wire_json::encode_json(&json!({"message": failure.message})),
         })
     }
 }

@@ -1,11 +1,14 @@
 use serde_json::{Value, json};
 
 use super::{Cohere, request};
-use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, Usage};
+use crate::chat::{FinishReason, Response, StreamEvent, Usage};
 use crate::dialect::function_tools::encode_tool_call;
+use crate::dialect::retry_after::encode_retry_after;
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::wire_json::{self, encode_known_counts, encode_known_fields};
 use crate::dialect::{
-    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseMetadata, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure,
+    ServerRequest, StreamEncoder,
 };
 
 impl ServerCodec for Cohere {
@@ -13,7 +16,12 @@ impl ServerCodec for Cohere {
         request::decode_request_body(body)
     }
 
-    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        identity: &ResponseIdentity,
+        _timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         let mut content: Vec<Value> =
             response.reasoning.iter().map(|r| json!({"type": "thinking", "thinking": r})).collect();
         if !response.text.is_empty() {
@@ -23,22 +31,32 @@ impl ServerCodec for Cohere {
         if !response.tool_calls.is_empty() {
             message["tool_calls"] = response.tool_calls.iter().map(|c| encode_tool_call(&c.id, c)).collect();
         }
-        wire_json::encode_json(&json!({
+        let mut wire = json!({
             "id": identity.response_id, "finish_reason": encode_finish_reason(response.finish_reason), "message": message,
-            "usage": encode_usage(&response.usage),
-        }))
+        });
+        if let Some(usage) = encode_usage(&response.usage) {
+            wire["usage"] = usage;
+        }
+        wire_json::encode_json(&wire)
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        let status = wire_json::default_error_status(class);
-        let mut headers = vec![("x-debug-trace-id", "trace-sim".to_owned())];
-        if class == FailureClass::RateLimited {
-            headers.push(("retry-after", "1".to_owned()));
+    fn encode_headers(&self, metadata: &ResponseMetadata) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        headers.extend(metadata.request_id.clone().map(|id| ("x-debug-trace-id", id)));
+        headers.extend(metadata.retry_after.map(|wait| ("retry-after", encode_retry_after(wait))));
+        headers
+    }
+
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
+        let mut wire = json!({});
+        if let Some(id) = &failure.metadata.request_id {
+            wire["id"] = json!(id);
         }
+        wire["message"] = json!(failure.message);
         ServerErrorResponse {
-            status,
-            headers,
-            body: wire_json::encode_json(&json!({"id": "sim-error", "message": message})),
+            status: wire_json::default_error_status(failure.class),
+            headers: self.encode_headers(failure.metadata),
+            body: wire_json::encode_json(&wire),
         }
     }
 
@@ -63,16 +81,20 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-fn encode_usage(usage: &Usage) -> Value {
-    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
-    let mut tokens = json!({"input_tokens": input, "output_tokens": output});
-    if let Some(reasoning) = usage.reasoning_tokens {
-        tokens["reasoning_tokens"] = json!(reasoning);
-    }
-    json!({
-        "billed_units": {"input_tokens": input, "output_tokens": output}, "tokens": tokens,
-        "cached_tokens": usage.cached_input_tokens.unwrap_or(0),
-    })
+/// `None` if no count is known. Only reasoning that took place is counted.
+fn encode_usage(usage: &Usage) -> Option<Value> {
+    let (input, output) = (usage.input_tokens, usage.output_tokens);
+    // Without counts of their own, the billed tokens are the same.
+    let (billed_input, billed_output) =
+        usage.billed_tokens.map_or((input, output), |(input, output)| (Some(input), Some(output)));
+    let billed = [("input_tokens", billed_input), ("output_tokens", billed_output)];
+    let reasoning = usage.reasoning_tokens.filter(|count| *count > 0);
+    let tokens = [("input_tokens", input), ("output_tokens", output), ("reasoning_tokens", reasoning)];
+    encode_known_fields([
+        ("billed_units", encode_known_counts(&billed)),
+        ("tokens", encode_known_counts(&tokens)),
+        ("cached_tokens", usage.cached_input_tokens.map(Value::from)),
+    ])
 }
 
 struct CohereEncoder {
@@ -104,8 +126,7 @@ impl CohereEncoder {
         }
         self.open_tool_call
             .take()
-            .map(|index| Self::encode_frame("tool-call-end", Some(index), None))
-            .unwrap_or_default()
+            .map_or_else(Vec::new, |index| Self::encode_frame("tool-call-end", Some(index), None))
     }
 
     fn encode_content_delta(&mut self, kind: &'static str, text: &str) -> Vec<u8> {
@@ -127,7 +148,7 @@ impl CohereEncoder {
 }
 
 impl StreamEncoder for CohereEncoder {
-    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+    fn encode_start(&mut self, _known: &Usage) -> Vec<u8> {
         let message =
             json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
         let event =
@@ -157,7 +178,10 @@ impl StreamEncoder for CohereEncoder {
             }
             StreamEvent::Finish(reason) => {
                 let mut out = self.close_block();
-                let delta = json!({"finish_reason": encode_finish_reason(*reason), "usage": encode_usage(&self.usage)});
+                let mut delta = json!({"finish_reason": encode_finish_reason(*reason)});
+                if let Some(usage) = encode_usage(&self.usage) {
+                    delta["usage"] = usage;
+                }
                 out.extend(Self::encode_frame("message-end", None, Some(&delta)));
                 out
             }
@@ -169,8 +193,8 @@ impl StreamEncoder for CohereEncoder {
         b"data: [DONE]\n\n".to_vec()
     }
 
-    fn encode_error(&mut self, _class: FailureClass, message: &str) -> Vec<u8> {
-        let delta = json!({"finish_reason": "ERROR", "error": message});
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        let delta = json!({"finish_reason": "ERROR", "error": failure.message});
         Self::encode_frame("message-end", None, Some(&delta))
     }
 }

@@ -7,7 +7,7 @@ use super::cohere::input_type;
 use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse, wire_json};
 
 pub(super) struct BedrockEmbeddingCodec;
 
@@ -59,15 +59,16 @@ impl EmbeddingCodec for BedrockEmbeddingCodec {
         Some(ServerEmbeddingRequest { model: model.to_owned(), texts })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
-        if is_cohere(model) {
+    fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
+        if is_cohere(&identity.model) {
             return wire_json::encode_json(
-                &json!({"id": "sim-embed", "embeddings": {"float": embeddings.embeddings}}),
+                &json!({"id": identity.response_id, "embeddings": {"float": embeddings.embeddings}}),
             );
         }
-        let tokens = embeddings.usage.input_tokens;
-        wire_json::encode_json(
-            &json!({"embedding": embeddings.embeddings.first(), "inputTextTokenCount": tokens}),
-        )
+        let mut wire = json!({"embedding": embeddings.embeddings.first()});
+        if let Some(count) = embeddings.usage.input_tokens {
+            wire["inputTextTokenCount"] = json!(count);
+        }
+        wire_json::encode_json(&wire)
     }
 }

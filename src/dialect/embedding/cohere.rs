@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::wire_json::{self, encode_known_counts};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 
 pub(super) struct CohereEmbeddingCodec;
 
@@ -53,10 +54,11 @@ impl EmbeddingCodec for CohereEmbeddingCodec {
         })
     }
 
-    fn encode_response(&self, _model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
-        let meta = json!({"billed_units": {"input_tokens": embeddings.usage.input_tokens}});
-        wire_json::encode_json(
-            &json!({"id": "sim-embed", "embeddings": {"float": embeddings.embeddings}, "meta": meta}),
-        )
+    fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
+        let mut wire = json!({"id": identity.response_id, "embeddings": {"float": embeddings.embeddings}});
+        if let Some(billed) = encode_known_counts(&[("input_tokens", embeddings.usage.input_tokens)]) {
+            wire["meta"] = json!({"billed_units": billed});
+        }
+        wire_json::encode_json(&wire)
     }
 }

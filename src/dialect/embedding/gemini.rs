@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::wire_json::{self, encode_known_counts};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 
 pub(super) struct GeminiEmbeddingCodec;
 
@@ -58,9 +59,12 @@ impl EmbeddingCodec for GeminiEmbeddingCodec {
         Some(ServerEmbeddingRequest { model: model.to_owned(), texts })
     }
 
-    fn encode_response(&self, _model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
+    fn encode_response(&self, _identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let all: Vec<Value> = embeddings.embeddings.iter().map(|vector| json!({"values": vector})).collect();
-        let usage = json!({"promptTokenCount": embeddings.usage.input_tokens});
-        wire_json::encode_json(&json!({"embeddings": all, "usageMetadata": usage}))
+        let mut wire = json!({"embeddings": all});
+        if let Some(usage) = encode_known_counts(&[("promptTokenCount", embeddings.usage.input_tokens)]) {
+            wire["usageMetadata"] = usage;
+        }
+        wire_json::encode_json(&wire)
     }
 }

@@ -9,7 +9,7 @@ mod ollama;
 mod openai;
 mod vertex;
 
-use super::{Dialect, Quirks, WireRequest, WireResponse};
+use super::{Dialect, Quirks, ResponseIdentity, WireRequest, WireResponse};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 
 pub(crate) use vertex::VERTEX_EMBEDDING_CODEC;
@@ -39,7 +39,7 @@ pub trait EmbeddingCodec: Sync {
     fn decode_request(&self, path: &str, body: &[u8]) -> Option<ServerEmbeddingRequest>;
 
     /// Server half: encodes a response.
-    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8>;
+    fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8>;
 }
 
 impl Dialect {
@@ -85,7 +85,12 @@ mod tests {
                     embeddings: vectors,
                     usage: Usage { input_tokens: Some(7), ..Usage::default() },
                 };
-                let body = embedder.encode_response(model, &sent);
+                let identity = ResponseIdentity {
+                    response_id: "id-1".to_owned(),
+                    model: model.to_owned(),
+                    created_at: jiff::Timestamp::UNIX_EPOCH,
+                };
+                let body = embedder.encode_response(&identity, &sent);
                 let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
                 let read = embedder.decode_response(reply, &Quirks::default()).unwrap();
                 assert_eq!(read.embeddings, sent.embeddings);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse, wire_json};
 
 pub(super) struct OllamaEmbeddingCodec;
 
@@ -41,10 +41,11 @@ impl EmbeddingCodec for OllamaEmbeddingCodec {
         })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
-        let count = embeddings.usage.input_tokens;
-        wire_json::encode_json(
-            &json!({"model": model, "embeddings": embeddings.embeddings, "prompt_eval_count": count}),
-        )
+    fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
+        let mut wire = json!({"model": identity.model, "embeddings": embeddings.embeddings});
+        if let Some(count) = embeddings.usage.input_tokens {
+            wire["prompt_eval_count"] = json!(count);
+        }
+        wire_json::encode_json(&wire)
     }
 }

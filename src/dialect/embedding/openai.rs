@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::wire_json::{self, encode_known_counts};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 
 pub(super) struct OpenaiEmbeddingCodec;
 
@@ -48,11 +49,13 @@ impl EmbeddingCodec for OpenaiEmbeddingCodec {
         })
     }
 
-    fn encode_response(&self, model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
+    fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
         let one = |(index, vector): (usize, &Vec<f32>)| json!({"object": "embedding", "index": index, "embedding": vector});
         let data: Vec<Value> = embeddings.embeddings.iter().enumerate().map(one).collect();
         let tokens = embeddings.usage.input_tokens;
-        let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-        wire_json::encode_json(&json!({"object": "list", "data": data, "model": model, "usage": usage}))
+        let usage = encode_known_counts(&[("prompt_tokens", tokens), ("total_tokens", tokens)]);
+        wire_json::encode_json(
+            &json!({"object": "list", "data": data, "model": identity.model, "usage": usage}),
+        )
     }
 }

@@ -6,7 +6,8 @@ use super::embedding_json::{build_response, parse_body, parse_count, parse_embed
 use super::gemini::task_type;
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, Usage};
-use crate::dialect::{Quirks, WireRequest, WireResponse, wire_json};
+use crate::dialect::wire_json::{self, encode_known_counts};
+use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 
 pub(crate) const VERTEX_EMBEDDING_CODEC: &dyn EmbeddingCodec = &VertexEmbeddingCodec;
 
@@ -49,9 +50,14 @@ impl EmbeddingCodec for VertexEmbeddingCodec {
         Some(ServerEmbeddingRequest { model: model.to_owned(), texts })
     }
 
-    fn encode_response(&self, _model: &str, embeddings: &EmbeddingResponse) -> Vec<u8> {
-        let tokens = embeddings.usage.input_tokens;
-        let one = |vector: &Vec<f32>| json!({"embeddings": {"values": vector, "statistics": {"token_count": tokens}}});
+    fn encode_response(&self, _identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8> {
+        let one = |vector: &Vec<f32>| {
+            let mut one = json!({"values": vector});
+            if let Some(statistics) = encode_known_counts(&[("token_count", embeddings.usage.input_tokens)]) {
+                one["statistics"] = statistics;
+            }
+            json!({"embeddings": one})
+        };
         wire_json::encode_json(
             &json!({"predictions": embeddings.embeddings.iter().map(one).collect::<Vec<_>>()}),
         )

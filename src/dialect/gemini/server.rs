@@ -4,8 +4,10 @@ use super::messages::encode_parts;
 use super::{Gemini, request};
 use crate::chat::{FailureClass, FinishReason, Part, Response, StreamEvent, ToolCall, Usage};
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
+use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{
-    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure, ServerRequest,
+    StreamEncoder,
 };
 
 impl ServerCodec for Gemini {
@@ -13,11 +15,16 @@ impl ServerCodec for Gemini {
         request::decode_request_body(path, body)
     }
 
-    fn reasoning_state(&self, seed: &str) -> Option<Value> {
-        Some(json!({"thoughtSignature": seed, "on": "call"}))
+    fn wrap_reasoning_state(&self, content: &str) -> Option<Value> {
+        Some(json!({"thoughtSignature": content, "on": "call"}))
     }
 
-    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        identity: &ResponseIdentity,
+        _timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         let parts = encode_parts(&response.parts, None);
         wire_json::encode_json(&encode_chunk(
             identity,
@@ -27,38 +34,11 @@ impl ServerCodec for Gemini {
         ))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        let (status, word) = match class {
-            FailureClass::RateLimited | FailureClass::QuotaExhausted => (429, "RESOURCE_EXHAUSTED"),
-            FailureClass::Auth
-            | FailureClass::BadRequest
-            | FailureClass::ContentPolicy
-            | FailureClass::ContextOverflow => (400, "INVALID_ARGUMENT"),
-            FailureClass::ModelUnavailable => (404, "NOT_FOUND"),
-            FailureClass::Timeout => (504, "DEADLINE_EXCEEDED"),
-            FailureClass::Unreachable => (500, "INTERNAL"),
-            _ => (503, "UNAVAILABLE"),
-        };
-        let quota = |id: &str| json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": id}]});
-        let details = match class {
-            FailureClass::RateLimited => json!([
-                quota("GenerateRequestsPerMinutePerProjectPerModel"),
-                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.25s"},
-            ]),
-            FailureClass::QuotaExhausted => json!([quota("GenerateRequestsPerDayPerProjectPerModel")]),
-            FailureClass::Auth => {
-                json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}])
-            }
-            _ => json!([]),
-        };
-        let mut error = json!({"code": status, "message": message, "status": word});
-        if details != json!([]) {
-            error["details"] = details;
-        }
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
         ServerErrorResponse {
-            status,
+            status: error_codes(failure.class).0,
             headers: Vec::new(),
-            body: wire_json::encode_json(&json!({"error": error})),
+            body: wire_json::encode_json(&encode_error(failure)),
         }
     }
 
@@ -68,6 +48,50 @@ impl ServerCodec for Gemini {
             usage: Usage::default(),
             pending_parts: Vec::new(),
         })
+    }
+}
+
+fn encode_error(failure: &ServerFailure<'_>) -> Value {
+    let (code, status) = error_codes(failure.class);
+    let mut error = json!({"code": code, "message": failure.message, "status": status});
+    let mut details = Vec::new();
+    match failure.class {
+        FailureClass::RateLimited => {
+            details.push(encode_quota("GenerateRequestsPerMinutePerProjectPerModel"));
+        }
+        FailureClass::QuotaExhausted => {
+            details.push(encode_quota("GenerateRequestsPerDayPerProjectPerModel"));
+        }
+        FailureClass::Auth => details
+            .push(json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"})),
+        _ => {}
+    }
+    if let Some(wait) = failure.metadata.retry_after {
+        let delay = format!("{}s", wait.as_secs_f64());
+        details.push(json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}));
+    }
+    if !details.is_empty() {
+        error["details"] = Value::Array(details);
+    }
+    json!({"error": error})
+}
+
+fn encode_quota(id: &str) -> Value {
+    json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": id}]})
+}
+
+/// The code, which is also the HTTP status, and the status name for a class.
+fn error_codes(class: FailureClass) -> (u16, &'static str) {
+    match class {
+        FailureClass::RateLimited | FailureClass::QuotaExhausted => (429, "RESOURCE_EXHAUSTED"),
+        FailureClass::Auth
+        | FailureClass::BadRequest
+        | FailureClass::ContentPolicy
+        | FailureClass::ContextOverflow => (400, "INVALID_ARGUMENT"),
+        FailureClass::ModelUnavailable => (404, "NOT_FOUND"),
+        FailureClass::Timeout => (504, "DEADLINE_EXCEEDED"),
+        FailureClass::Unreachable => (500, "INTERNAL"),
+        _ => (503, "UNAVAILABLE"),
     }
 }
 
@@ -82,20 +106,18 @@ fn encode_finish_reason(reason: FinishReason) -> &'static str {
     }
 }
 
-/// In this dialect, `candidatesTokenCount` excludes reasoning tokens.
-fn encode_usage(usage: &Usage) -> Value {
-    let (input, output) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
+/// In this dialect, `candidatesTokenCount` excludes reasoning tokens, and zero counts of reasoning and of cached
+/// tokens are left out. `None` if no count is known.
+fn encode_usage(usage: &Usage) -> Option<Value> {
+    let positive = |count: Option<u64>| count.filter(|count| *count > 0);
     let reasoning = usage.reasoning_tokens.unwrap_or(0);
-    let mut wire = json!({
-        "promptTokenCount": input, "candidatesTokenCount": output.saturating_sub(reasoning), "totalTokenCount": input + output,
-    });
-    if reasoning > 0 {
-        wire["thoughtsTokenCount"] = json!(reasoning);
-    }
-    if let Some(cached) = usage.cached_input_tokens.filter(|c| *c > 0) {
-        wire["cachedContentTokenCount"] = json!(cached);
-    }
-    wire
+    encode_known_counts(&[
+        ("promptTokenCount", usage.input_tokens),
+        ("candidatesTokenCount", usage.output_tokens.map(|output| output.saturating_sub(reasoning))),
+        ("totalTokenCount", wire_json::sum_both(usage.input_tokens, usage.output_tokens)),
+        ("thoughtsTokenCount", positive(usage.reasoning_tokens)),
+        ("cachedContentTokenCount", positive(usage.cached_input_tokens)),
+    ])
 }
 
 fn encode_chunk(
@@ -109,8 +131,8 @@ fn encode_chunk(
         candidate["finishReason"] = json!(encode_finish_reason(reason));
     }
     let mut chunk = json!({"candidates": [candidate], "modelVersion": identity.model, "responseId": identity.response_id});
-    if let Some(counts) = counts {
-        chunk["usageMetadata"] = encode_usage(counts);
+    if let Some(counts) = counts.and_then(encode_usage) {
+        chunk["usageMetadata"] = counts;
     }
     chunk
 }
@@ -123,7 +145,7 @@ struct GeminiEncoder {
 }
 
 impl StreamEncoder for GeminiEncoder {
-    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+    fn encode_start(&mut self, _known: &Usage) -> Vec<u8> {
         Vec::new()
     }
 
@@ -178,9 +200,7 @@ impl StreamEncoder for GeminiEncoder {
         Vec::new()
     }
 
-    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
-        let body = Gemini.encode_failure(class, message).body;
-        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        encode_sse_frame(None, &value)
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        encode_sse_frame(None, &encode_error(failure))
     }
 }

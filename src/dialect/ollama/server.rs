@@ -1,13 +1,13 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Ollama, request};
-use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, Usage};
+use crate::chat::{FinishReason, Response, StreamEvent, Usage};
 use crate::dialect::{
-    ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure, ServerRequest,
+    StreamEncoder, wire_json,
 };
-
-/// Fixed, because simulated responses have no real date.
-const FIXED_CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 impl ServerCodec for Ollama {
     fn decode_request(&self, _path: &str, body: &[u8]) -> Result<ServerRequest, String> {
@@ -18,7 +18,12 @@ impl ServerCodec for Ollama {
         "application/x-ndjson"
     }
 
-    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        identity: &ResponseIdentity,
+        timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         let mut message = json!({"role": "assistant", "content": response.text});
         if let Some(reasoning) = &response.reasoning {
             message["thinking"] = json!(reasoning);
@@ -28,51 +33,76 @@ impl ServerCodec for Ollama {
             message["tool_calls"] = response.tool_calls.iter().map(call).collect();
         }
         wire_json::encode_json(&encode_final_object(
-            &identity.model,
+            identity,
             &message,
             response.finish_reason,
             &response.usage,
+            timing,
         ))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        let status = wire_json::default_error_status(class);
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
         ServerErrorResponse {
-            status,
+            status: wire_json::default_error_status(failure.class),
             headers: Vec::new(),
-            body: wire_json::encode_json(&json!({"error": message})),
+            body: wire_json::encode_json(&json!({"error": failure.message})),
         }
     }
 
     fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
         Box::new(OllamaEncoder {
-            model: identity.model.clone(),
+            identity: identity.clone(),
             usage: Usage::default(),
+            timing: None,
             pending_tool_calls: Vec::new(),
         })
     }
 }
 
-fn encode_final_object(model: &str, message: &Value, reason: FinishReason, usage: &Usage) -> Value {
+/// The last line of a stream, or a complete response. Durations are in nanoseconds.
+fn encode_final_object(
+    identity: &ResponseIdentity,
+    message: &Value,
+    reason: FinishReason,
+    usage: &Usage,
+    timing: Option<ResponseTiming>,
+) -> Value {
     let word = if reason == FinishReason::Length { "length" } else { "stop" };
-    json!({
-        "model": model, "created_at": FIXED_CREATED_AT, "message": message, "done": true, "done_reason": word,
-        "total_duration": 0, "load_duration": 0, "prompt_eval_count": usage.input_tokens, "prompt_eval_duration": 0,
-        "eval_count": usage.output_tokens, "eval_duration": 0,
-    })
+    let mut wire = json!({
+        "model": identity.model, "created_at": identity.created_at.to_string(), "message": message, "done": true,
+        "done_reason": word,
+    });
+    let total = timing.map(|timing| timing.total);
+    let prompt = timing.and_then(|timing| timing.first_token);
+    let generation = total.zip(prompt).map(|(total, prompt)| total.saturating_sub(prompt));
+    // Durations of centuries do not occur.
+    let nanoseconds = |time: Option<Duration>| Some(u64::try_from(time?.as_nanos()).unwrap_or(u64::MAX));
+    for (name, number) in [
+        ("total_duration", nanoseconds(total)),
+        ("prompt_eval_count", usage.input_tokens),
+        ("prompt_eval_duration", nanoseconds(prompt)),
+        ("eval_count", usage.output_tokens),
+        ("eval_duration", nanoseconds(generation)),
+    ] {
+        if let Some(number) = number {
+            wire[name] = json!(number);
+        }
+    }
+    wire
 }
 
 struct OllamaEncoder {
-    model: String,
+    identity: ResponseIdentity,
     usage: Usage,
+    timing: Option<ResponseTiming>,
     /// Calls are sent complete, so ID, name, and arguments are buffered until the response ends.
     pending_tool_calls: Vec<(String, String, String)>,
 }
 
 impl OllamaEncoder {
     fn encode_line(&self, message: &Value) -> Vec<u8> {
-        let line =
-            json!({"model": self.model, "created_at": FIXED_CREATED_AT, "message": message, "done": false});
+        let created_at = self.identity.created_at.to_string();
+        let line = json!({"model": self.identity.model, "created_at": created_at, "message": message, "done": false});
         terminate_line(&line)
     }
 }
@@ -84,7 +114,7 @@ fn terminate_line(line: &Value) -> Vec<u8> {
 }
 
 impl StreamEncoder for OllamaEncoder {
-    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+    fn encode_start(&mut self, _known: &Usage) -> Vec<u8> {
         Vec::new()
     }
 
@@ -118,18 +148,28 @@ impl StreamEncoder for OllamaEncoder {
                     );
                 }
                 let message = json!({"role": "assistant", "content": ""});
-                out.extend(terminate_line(&encode_final_object(&self.model, &message, *reason, &self.usage)));
+                out.extend(terminate_line(&encode_final_object(
+                    &self.identity,
+                    &message,
+                    *reason,
+                    &self.usage,
+                    self.timing,
+                )));
                 out
             }
             _ => Vec::new(),
         }
     }
 
+    fn record_timing(&mut self, timing: ResponseTiming) {
+        self.timing = Some(timing);
+    }
+
     fn encode_end(&mut self) -> Vec<u8> {
         Vec::new()
     }
 
-    fn encode_error(&mut self, _class: FailureClass, message: &str) -> Vec<u8> {
-        terminate_line(&json!({"error": message}))
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        terminate_line(&json!({"error": failure.message}))
     }
 }

@@ -6,7 +6,7 @@ use super::items::encode_tool_call;
 use super::server::{assign_item_id, encode_message_item, encode_reasoning_item, encode_response_object};
 use crate::chat::{FailureClass, FinishReason, StreamEvent, ToolCall, Usage};
 use crate::dialect::sse_stream_decoder::encode_sse_frame;
-use crate::dialect::{ResponseIdentity, StreamEncoder};
+use crate::dialect::{ResponseIdentity, ServerFailure, StreamEncoder};
 
 /// The open item with its content so far.
 enum OpenaiResponsesOpenItem {
@@ -39,8 +39,10 @@ impl OpenaiResponsesEncoder {
     /// Encodes a frame about the open item.
     fn encode_item_frame(&mut self, kind: &str, mut event: Value) -> Vec<u8> {
         let at = self.items.len();
-        let id =
-            self.current_item.as_ref().map(|open| assign_item_id(encode_open_item(open), at)["id"].clone());
+        let id = self
+            .current_item
+            .as_ref()
+            .map(|open| assign_item_id(encode_open_item(open), &self.identity, at)["id"].clone());
         event["output_index"] = json!(at);
         event["item_id"] = json!(id);
         self.encode_frame(kind, event)
@@ -50,7 +52,7 @@ impl OpenaiResponsesEncoder {
     fn open_item(&mut self, open: OpenaiResponsesOpenItem) -> Vec<u8> {
         let mut out = self.close_item();
         let at = self.items.len();
-        let mut item = assign_item_id(encode_open_item(&open), at);
+        let mut item = assign_item_id(encode_open_item(&open), &self.identity, at);
         match &open {
             OpenaiResponsesOpenItem::Text(_) => {
                 (item["content"], item["status"]) = (json!([]), json!("in_progress"));
@@ -107,7 +109,7 @@ impl OpenaiResponsesEncoder {
         }
         if let Some(open) = self.current_item.take() {
             let at = self.items.len();
-            let item = assign_item_id(encode_open_item(&open), at);
+            let item = assign_item_id(encode_open_item(&open), &self.identity, at);
             out.extend(
                 self.encode_frame("response.output_item.done", json!({"output_index": at, "item": item})),
             );
@@ -138,10 +140,9 @@ fn encode_summary_part(text: &str) -> Value {
 }
 
 impl StreamEncoder for OpenaiResponsesEncoder {
-    fn encode_start(&mut self, _input: &Usage) -> Vec<u8> {
+    fn encode_start(&mut self, _known: &Usage) -> Vec<u8> {
         let mut response = encode_response_object(&self.identity, &[], FinishReason::Stop, &Usage::default());
         response["status"] = json!("in_progress");
-        response["usage"] = Value::Null;
         let mut out = self.encode_frame("response.created", json!({"response": response.clone()}));
         out.extend(self.encode_frame("response.in_progress", json!({"response": response})));
         out
@@ -218,11 +219,11 @@ impl StreamEncoder for OpenaiResponsesEncoder {
         Vec::new()
     }
 
-    fn encode_error(&mut self, class: FailureClass, message: &str) -> Vec<u8> {
-        let code = match class {
+    fn encode_error(&mut self, failure: &ServerFailure<'_>) -> Vec<u8> {
+        let code = match failure.class {
             FailureClass::RateLimited => "rate_limit_exceeded",
             _ => "server_error",
         };
-        self.encode_frame("error", json!({"code": code, "message": message, "param": null}))
+        self.encode_frame("error", json!({"code": code, "message": failure.message, "param": null}))
     }
 }

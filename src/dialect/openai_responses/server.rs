@@ -3,9 +3,11 @@ use serde_json::{Value, json};
 use super::encoder::OpenaiResponsesEncoder;
 use super::items::encode_tool_call;
 use super::{OpenaiResponses, request};
-use crate::chat::{FailureClass, FinishReason, Part, Response, Usage};
+use crate::chat::{FinishReason, Part, Response, Usage};
+use crate::dialect::wire_json::{self, encode_known_counts, encode_known_fields};
 use crate::dialect::{
-    Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerRequest, StreamEncoder, wire_json,
+    ResponseIdentity, ResponseMetadata, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure,
+    ServerRequest, StreamEncoder, openai_server,
 };
 
 impl ServerCodec for OpenaiResponses {
@@ -13,25 +15,30 @@ impl ServerCodec for OpenaiResponses {
         request::decode_request_body(body)
     }
 
-    fn reasoning_state(&self, seed: &str) -> Option<Value> {
-        Some(json!({"type": "reasoning", "summary": [], "encrypted_content": seed}))
+    fn wrap_reasoning_state(&self, content: &str) -> Option<Value> {
+        Some(json!({"type": "reasoning", "summary": [], "encrypted_content": content}))
     }
 
-    fn response_headers(&self, identity: &ResponseIdentity) -> Vec<(&'static str, String)> {
-        Dialect::OpenaiChat.server_codec().response_headers(identity)
+    fn encode_headers(&self, metadata: &ResponseMetadata) -> Vec<(&'static str, String)> {
+        openai_server::encode_headers(metadata)
     }
 
-    fn encode_response(&self, response: &Response, identity: &ResponseIdentity) -> Vec<u8> {
+    fn encode_response(
+        &self,
+        response: &Response,
+        identity: &ResponseIdentity,
+        _timing: Option<ResponseTiming>,
+    ) -> Vec<u8> {
         wire_json::encode_json(&encode_response_object(
             identity,
-            &encode_output_items(response),
+            &encode_output_items(response, identity),
             response.finish_reason,
             &response.usage,
         ))
     }
 
-    fn encode_failure(&self, class: FailureClass, message: &str) -> ServerErrorResponse {
-        Dialect::OpenaiChat.server_codec().encode_failure(class, message)
+    fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
+        openai_server::encode_failure(failure)
     }
 
     fn stream_encoder(&self, identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {
@@ -40,7 +47,7 @@ impl ServerCodec for OpenaiResponses {
 }
 
 /// Text between reasoning and calls becomes a message item of its own.
-fn encode_output_items(response: &Response) -> Vec<Value> {
+fn encode_output_items(response: &Response, identity: &ResponseIdentity) -> Vec<Value> {
     let refusal = response.finish_reason == FinishReason::Refusal;
     let item = |part: &Part| match part {
         Part::Text { text } => Some(encode_message_item(text, refusal)),
@@ -49,19 +56,19 @@ fn encode_output_items(response: &Response) -> Vec<Value> {
         Part::ProviderSpecific { block } => Some(block.clone()),
         Part::Image(_) | Part::Document(_) | Part::ToolResult(_) => None,
     };
-    let named = |(at, item): (usize, Value)| assign_item_id(item, at);
+    let named = |(at, item): (usize, Value)| assign_item_id(item, identity, at);
     response.parts.iter().filter_map(item).enumerate().map(named).collect()
 }
 
-/// Adds an ID derived from the item's position. Provider-specific items already have one.
-pub(super) fn assign_item_id(mut item: Value, at: usize) -> Value {
+/// Adds an ID derived from the response's ID and the item's position. Provider-specific items already have one.
+pub(super) fn assign_item_id(mut item: Value, identity: &ResponseIdentity, at: usize) -> Value {
     let prefix = match item["type"].as_str() {
         Some("message") => "msg",
         Some("function_call") => "fc",
         Some("reasoning") if item.get("id").is_none() => "rs",
         _ => return item,
     };
-    item["id"] = json!(format!("{prefix}_sim_{at}"));
+    item["id"] = json!(format!("{prefix}_{}_{at}", identity.response_id));
     item
 }
 
@@ -98,15 +105,22 @@ pub(super) fn encode_response_object(
         _ => "completed",
     };
     let error = (status == "failed").then(|| json!({"code": "server_error", "message": "The model failed."}));
-    let (input, out) = (usage.input_tokens.unwrap_or(0), usage.output_tokens.unwrap_or(0));
     json!({
-        "id": identity.response_id, "object": "response", "created_at": 0, "model": identity.model, "error": error,
+        "id": identity.response_id, "object": "response", "created_at": identity.created_at.as_second(), "model": identity.model, "error": error,
         "status": status,
         "incomplete_details": why.map(|reason| json!({"reason": reason})), "output": output,
-        "usage": {
-            "input_tokens": input, "input_tokens_details": {"cached_tokens": usage.cached_input_tokens.unwrap_or(0)},
-            "output_tokens": out, "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens.unwrap_or(0)},
-            "total_tokens": input + out,
-        },
+        "usage": encode_usage(usage),
     })
+}
+
+/// `None` if no count is known.
+fn encode_usage(usage: &Usage) -> Option<Value> {
+    let total = wire_json::sum_both(usage.input_tokens, usage.output_tokens);
+    encode_known_fields([
+        ("input_tokens", usage.input_tokens.map(Value::from)),
+        ("input_tokens_details", encode_known_counts(&[("cached_tokens", usage.cached_input_tokens)])),
+        ("output_tokens", usage.output_tokens.map(Value::from)),
+        ("output_tokens_details", encode_known_counts(&[("reasoning_tokens", usage.reasoning_tokens)])),
+        ("total_tokens", total.map(Value::from)),
+    ])
 }
