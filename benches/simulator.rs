@@ -25,7 +25,7 @@ fn main() {
     std::thread::spawn(move || {
         runtime().block_on(async {
             let settings = SimulatorConfig { latency: Some(Duration::ZERO), ..SimulatorConfig::default() };
-            let simulator = Simulator::start(settings).await.unwrap();
+            let mut simulator = Simulator::start(settings).await.unwrap();
             sender.send(simulator.base_url()).unwrap();
             simulator.run_until_stopped().await.unwrap();
         });

@@ -1,6 +1,5 @@
 //! `slalom sim`: runs the simulator as a server for any provider's SDK.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
         let _ = console.print_line(&format!("{dialect} {target} {} {}", entry.kind, entry.status));
     };
     let config = SimulatorConfig {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        port: args.port,
         latency: args.latency.as_deref().map(|text| parse_duration_flag("--latency", text)).transpose()?,
         seed: args.seed,
         scenario: match &args.scenario {
@@ -35,7 +34,7 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
         log: args.log.then(|| Arc::new(log) as crate::sim::RequestLogger),
         ..SimulatorConfig::default()
     };
-    let simulator = Simulator::start(config).await.map_err(|error| {
+    let mut simulator = Simulator::start(config).await.map_err(|error| {
         CommandError::usage(format!("cannot listen on port {}: {error}", args.port))
             .with_hint("choose another port with --port, or use 0 for any free port")
     })?;
@@ -47,12 +46,21 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
     console.note(format_args!("  faults: {}", fault_names.join(", ")));
     let mut stopped = context.signals.subscribe();
     tokio::select! {
+        Ok(()) = stopped.changed() => {}
+        result = simulator.run_until_stopped() => {
+            return result.map(|()| CommandOutcome::Success).map_err(CommandError::from_io);
+        }
+    }
+    let outcome = context.signals.last_outcome();
+    tokio::select! {
+        () = simulator.stop() => {}
+        // A second signal stops at once.
+        Ok(()) = stopped.changed() => {}
+    }
+    match outcome {
         // Ctrl-C is the documented way to stop the simulator.
-        Ok(()) = stopped.changed() => match context.signals.last_outcome() {
-            CommandOutcome::Interrupted => Ok(CommandOutcome::Success),
-            other => Err(CommandError::from_signal(other)),
-        },
-        result = simulator.run_until_stopped() => result.map(|()| CommandOutcome::Success).map_err(CommandError::from_io),
+        CommandOutcome::Interrupted => Ok(CommandOutcome::Success),
+        other => Err(CommandError::from_signal(other)),
     }
 }
 

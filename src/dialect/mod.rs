@@ -34,6 +34,7 @@ mod retry_after;
 mod round_trip;
 #[cfg(test)]
 mod round_trip_regressions;
+mod served_endpoint;
 mod server_codec;
 #[cfg(test)]
 mod server_tests;
@@ -48,13 +49,15 @@ use std::fmt;
 pub use client_codec::{
     ClientCodec, ClientRequest, DecodeProgress, StreamDecoder, WireRequest, WireResponse,
 };
-pub(crate) use embedding::{EmbeddingCodec, VERTEX_EMBEDDING_CODEC};
+pub(crate) use embedding::{EmbeddingCodec, ServerEmbeddingRequest, VERTEX_EMBEDDING_CODEC};
 pub(crate) use frame::AwsDecoder;
 pub use frame::{AwsFrame, SseDecoder, encode_aws_frame};
 pub(crate) use quirks::ResponseFormatControl;
 pub use quirks::{EchoReasoning, EffortControl, MaxTokensField, Quirks, SystemRole};
 pub use response_headers::RateLimit;
 pub(crate) use response_headers::{ParsedResponseHeaders, parse_response_headers};
+pub(crate) use served_endpoint::{EndpointOperation, EndpointRequest, ServedEndpoint, find_endpoint};
+use served_endpoint::{ListMarker, ServedModelList, ServedPaths};
 pub use server_codec::{
     ResponseIdentity, ResponseMetadata, ResponseTiming, ServerCodec, ServerErrorResponse, ServerFailure,
     ServerRequest, StreamEncoder,
@@ -127,6 +130,18 @@ impl Dialect {
             Self::Cohere => &cohere::Cohere,
             Self::Ollama => &ollama::Ollama,
             Self::Bedrock => &bedrock::Bedrock,
+        }
+    }
+
+    fn served_paths(self) -> ServedPaths {
+        match self {
+            Self::OpenaiChat => openai_chat::SERVED_PATHS,
+            Self::OpenaiResponses => openai_responses::SERVED_PATHS,
+            Self::Anthropic => anthropic::SERVED_PATHS,
+            Self::Gemini => gemini::SERVED_PATHS,
+            Self::Cohere => cohere::SERVED_PATHS,
+            Self::Ollama => ollama::SERVED_PATHS,
+            Self::Bedrock => bedrock::SERVED_PATHS,
         }
     }
 

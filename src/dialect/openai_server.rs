@@ -42,7 +42,7 @@ fn format_duration(duration: Duration) -> String {
 
 pub(super) fn encode_failure(failure: &ServerFailure<'_>) -> ServerErrorResponse {
     ServerErrorResponse {
-        status: error_codes(failure.class).0,
+        status: failure.status.unwrap_or(error_codes(failure.class).0),
         headers: encode_headers(failure.metadata),
         body: wire_json::encode_json(&encode_error(failure)),
     }

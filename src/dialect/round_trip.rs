@@ -303,8 +303,7 @@ fn failure_classes_are_preserved() {
                 retry_after: (class == FailureClass::RateLimited).then_some(Duration::from_millis(250)),
                 ..ResponseMetadata::default()
             };
-            let reply =
-                dialect.server_codec().encode_failure(&ServerFailure { class, message, metadata: &metadata });
+            let reply = dialect.server_codec().encode_failure(&ServerFailure::new(class, message, &metadata));
             let headers: WireHeaders = reply.headers.iter().cloned().collect();
             let read = dialect.client_codec().decode_failure(WireResponse {
                 status: reply.status,

@@ -64,7 +64,15 @@ pub struct ResponseTiming {
 pub struct ServerFailure<'a> {
     pub class: FailureClass,
     pub message: &'a str,
+    /// Replaces the status that the dialect has for the class.
+    pub status: Option<u16>,
     pub metadata: &'a ResponseMetadata,
+}
+
+impl<'a> ServerFailure<'a> {
+    pub fn new(class: FailureClass, message: &'a str, metadata: &'a ResponseMetadata) -> Self {
+        Self { class, message, status: None, metadata }
+    }
 }
 
 /// The server half of a dialect.

@@ -102,8 +102,7 @@ fn headers_and_errors_contain_only_given_values() {
     for dialect in Dialect::ALL {
         let server = dialect.server_codec();
         assert!(server.encode_headers(&nothing).is_empty(), "{dialect}");
-        let failure =
-            ServerFailure { class: FailureClass::RateLimited, message: "slow down", metadata: &nothing };
+        let failure = ServerFailure::new(FailureClass::RateLimited, "slow down", &nothing);
         let reply = server.encode_failure(&failure);
         assert!(reply.headers.iter().all(|(name, _)| *name == "x-amzn-errortype"), "{dialect}");
         let body = String::from_utf8(reply.body).unwrap();

@@ -8,7 +8,7 @@ fn identity() -> ResponseIdentity {
 }
 
 fn failure<'a>(class: FailureClass, message: &'a str, metadata: &'a ResponseMetadata) -> ServerFailure<'a> {
-    ServerFailure { class, message, metadata }
+    ServerFailure::new(class, message, metadata)
 }
 
 fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {

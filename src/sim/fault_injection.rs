@@ -187,7 +187,7 @@ fn mid_stream_metadata() -> ResponseMetadata {
 }
 
 fn mid_stream_failure(metadata: &ResponseMetadata) -> ServerFailure<'_> {
-    ServerFailure { class: FailureClass::ServerError, message: MID_STREAM_ERROR_MESSAGE, metadata }
+    ServerFailure::new(FailureClass::ServerError, MID_STREAM_ERROR_MESSAGE, metadata)
 }
 
 fn encode_error_body(dialect: Dialect) -> Vec<u8> {

@@ -1,35 +1,28 @@
-//! The HTTP server: one port for all dialects, which are distinguished by path.
+//! A running simulator: answers each request of the HTTP server in the request's dialect.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response as HttpResponse, Uri, header};
-use axum::serve::ListenerExt;
-use futures_util::{Stream, StreamExt, stream};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use super::embeddings::simulate_embeddings;
 use super::fault_injection::{encode_faulty_body, encode_stream, inject_unexpected_fields};
 use super::model_behavior::ModelBehavior;
 use super::model_list::encode_model_list;
+use super::paced_stream::{ConnectionEnd, sleep_unless_zero, stream_over_time};
 use super::simulated_metadata::{SIMULATED_TIMING, failure_metadata, response_identity, response_metadata};
 use super::simulated_response::{DialectContext, SimulatedOutcome, SimulatedResponse, simulate_response};
 use super::{LISTED_MODELS, SimulatedFault, SimulatorConfig};
 use crate::chat::FailureClass;
 use crate::dialect::{
-    Dialect, ResponseIdentity, ServerCodec, ServerErrorResponse, ServerFailure, ServerRequest,
+    Dialect, EmbeddingCodec, EndpointOperation, ResponseIdentity, ServedEndpoint, ServerCodec,
+    ServerEmbeddingRequest, ServerErrorResponse, ServerFailure, ServerRequest,
 };
+use crate::http_server::{HttpReply, HttpRequest, HttpServer, ReplyBody, RequestHandler};
 
-/// 128 MiB, because requests carry attachments.
-const MAX_REQUEST_BYTES: usize = 128 << 20;
+/// How long a stopping simulator finishes responses in progress.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct RequestLogEntry {
@@ -44,9 +37,8 @@ pub struct RequestLogEntry {
 
 /// A running simulator. Dropping it stops the server.
 pub struct Simulator {
-    address: SocketAddr,
+    server: HttpServer,
     request_count: Arc<AtomicU64>,
-    task: JoinHandle<io::Result<()>>,
 }
 
 struct SimulatorState {
@@ -56,26 +48,25 @@ struct SimulatorState {
     request_counts: Mutex<HashMap<String, u64>>,
 }
 
+/// What a request asked for, for the log, and the reply.
+struct HandledRequest {
+    target: String,
+    kind: &'static str,
+    reply: HttpReply,
+}
+
 impl Simulator {
     pub async fn start(settings: SimulatorConfig) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.address).await?;
-        let address = listener.local_addr()?;
+        let (port, limits) = (settings.port, settings.limits);
         let hits = Arc::new(AtomicU64::new(0));
-        let shared =
-            Arc::new(SimulatorState { settings, hits: Arc::clone(&hits), request_counts: Mutex::default() });
-        let app = Router::new()
-            .fallback(handle_request)
-            .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-            .with_state(shared);
-        // Without TCP_NODELAY, small frames would be held back and sent together.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let task = tokio::spawn(async move { axum::serve(listener, app).await });
-        Ok(Self { address, request_count: hits, task })
+        let state = SimulatorState { settings, hits: Arc::clone(&hits), request_counts: Mutex::default() };
+        let server = HttpServer::start(port, limits, Arc::new(state)).await?;
+        Ok(Self { server, request_count: hits })
     }
 
     /// Base URL without a path.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.base_url()
     }
 
     pub fn request_count(&self) -> u64 {
@@ -83,109 +74,100 @@ impl Simulator {
     }
 
     /// Serves until the server fails or the process ends.
-    pub async fn run_until_stopped(mut self) -> io::Result<()> {
-        (&mut self.task).await.map_err(io::Error::other)?
+    pub async fn run_until_stopped(&mut self) -> io::Result<()> {
+        self.server.wait().await
+    }
+
+    /// Stops accepting requests and finishes those in progress, except stalled ones.
+    pub async fn stop(self) {
+        self.server.stop(STOP_GRACE).await;
     }
 }
 
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.task.abort();
+impl RequestHandler for SimulatorState {
+    async fn handle(&self, request: HttpRequest) -> HttpReply {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        let dialect = request.endpoint.map(|endpoint| endpoint.dialect);
+        let HandledRequest { target, kind, reply } = match request.endpoint {
+            Some(endpoint) => self.respond(endpoint, request).await,
+            None => {
+                let body = br#"{"error":{"message":"the simulator has no such path"}}"#.to_vec();
+                let reply = HttpReply::json(404, Vec::new(), body);
+                HandledRequest { target: request.path, kind: "unknown", reply }
+            }
+        };
+        if let Some(log) = &self.settings.log {
+            log(&RequestLogEntry { dialect, target, kind, status: reply.status });
+        }
+        reply
     }
 }
 
-async fn handle_request(
-    State(shared): State<Arc<SimulatorState>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> HttpResponse<Body> {
-    shared.hits.fetch_add(1, Ordering::Relaxed);
-    let path = percent_decode(uri.path());
-    let listed = if method == Method::GET { encode_model_list(&uri, &headers) } else { None };
-    let (dialect, target, kind, reply) = if let Some((dialect, listed)) = listed {
-        (Some(dialect), path, "list", json_response(200, &[], listed.to_string().into_bytes()))
-    } else if let Some((dialect, model, reply)) = handle_embedding_request(&shared, &path, &body) {
-        (Some(dialect), model, "vectors", reply)
-    } else if let Some(dialect) = dialect_for_path(&path) {
+impl SimulatorState {
+    async fn respond(&self, endpoint: ServedEndpoint, request: HttpRequest) -> HandledRequest {
+        let (dialect, path) = (endpoint.dialect, request.path);
+        match endpoint.operation {
+            EndpointOperation::ModelList => {
+                let body = encode_model_list(dialect).to_string().into_bytes();
+                HandledRequest { target: path, kind: "list", reply: HttpReply::json(200, Vec::new(), body) }
+            }
+            EndpointOperation::Embeddings => {
+                let decoded = dialect
+                    .embedding_codec()
+                    .and_then(|codec| Some((codec, codec.decode_request(&path, &request.body)?)));
+                match decoded {
+                    Some((codec, incoming)) => {
+                        let reply = self.respond_with_embeddings(dialect, codec, &incoming);
+                        HandledRequest { target: incoming.model, kind: "vectors", reply }
+                    }
+                    None => reject_unreadable(dialect, path, "not a request for embeddings"),
+                }
+            }
+            EndpointOperation::Chat => match dialect.server_codec().decode_request(&path, &request.body) {
+                Ok(incoming) => {
+                    let reply = respond_to_chat(self, dialect, &incoming).await;
+                    let kind = if incoming.is_streaming { "stream" } else { "whole" };
+                    HandledRequest { target: incoming.model, kind, reply }
+                }
+                Err(why) => reject_unreadable(dialect, path, &why),
+            },
+        }
+    }
+
+    fn respond_with_embeddings(
+        &self,
+        dialect: Dialect,
+        codec: &dyn EmbeddingCodec,
+        incoming: &ServerEmbeddingRequest,
+    ) -> HttpReply {
         let server = dialect.server_codec();
-        match server.decode_request(&path, &body) {
-            Ok(incoming) => {
-                let reply = respond_to_chat(&shared, dialect, &incoming).await;
-                (Some(dialect), incoming.model, if incoming.is_streaming { "stream" } else { "whole" }, reply)
-            }
-            Err(why) => {
-                let message = format!("the simulator cannot parse the request: {why}");
-                (
-                    Some(dialect),
-                    path,
-                    "unreadable",
-                    error_response(server, FailureClass::BadRequest, &message),
-                )
+        match ModelBehavior::from_model_name(&incoming.model) {
+            None => error_response(server, FailureClass::ModelUnavailable, "unknown simulator model"),
+            Some(ModelBehavior::Error(class)) => error_response(server, class, error_message(class)),
+            Some(_) => {
+                let embeddings = simulate_embeddings(&incoming.texts, self.settings.seed);
+                let identity = response_identity(self.hits.load(Ordering::Relaxed), &incoming.model);
+                HttpReply::json(200, Vec::new(), codec.encode_response(&identity, &embeddings))
             }
         }
-    } else {
-        let body_text = br#"{"error":{"message":"the simulator has no such path"}}"#;
-        (None, path, "unknown", json_response(404, &[], body_text.to_vec()))
-    };
-    if let Some(log) = &shared.settings.log {
-        log(&RequestLogEntry { dialect, target, kind, status: reply.status().as_u16() });
     }
-    reply
-}
 
-/// `None` if the request is not for embeddings.
-fn handle_embedding_request(
-    shared: &SimulatorState,
-    path: &str,
-    body: &[u8],
-) -> Option<(Dialect, String, HttpResponse<Body>)> {
-    let (dialect, embedder, request) = Dialect::ALL.into_iter().find_map(|dialect| {
-        let embedder = dialect.embedding_codec()?;
-        Some((dialect, embedder, embedder.decode_request(path, body)?))
-    })?;
-    let reply = match ModelBehavior::from_model_name(&request.model) {
-        None => {
-            error_response(dialect.server_codec(), FailureClass::ModelUnavailable, "unknown simulator model")
-        }
-        Some(ModelBehavior::Error(class)) => {
-            error_response(dialect.server_codec(), class, error_message(class))
-        }
-        Some(_) => {
-            let embeddings = simulate_embeddings(&request.texts, shared.settings.seed);
-            let identity = response_identity(shared.hits.load(Ordering::Relaxed), &request.model);
-            json_response(200, &[], embedder.encode_response(&identity, &embeddings))
-        }
-    };
-    Some((dialect, request.model, reply))
-}
-
-fn dialect_for_path(path: &str) -> Option<Dialect> {
-    if path.ends_with("/chat/completions") {
-        Some(Dialect::OpenaiChat)
-    } else if path.ends_with("/responses") {
-        Some(Dialect::OpenaiResponses)
-    } else if path.ends_with("/messages") {
-        Some(Dialect::Anthropic)
-    } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
-        Some(Dialect::Gemini)
-    } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
-        Some(Dialect::Bedrock)
-    } else if path.ends_with("/v2/chat") {
-        Some(Dialect::Cohere)
-    } else if path.ends_with("/api/chat") {
-        Some(Dialect::Ollama)
-    } else {
-        None
+    /// How many requests with this key came before.
+    fn next_request_index(&self, key: String) -> u64 {
+        let mut counts = self.request_counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = counts.entry(key).or_insert(0);
+        *count += 1;
+        *count - 1
     }
 }
 
-async fn respond_to_chat(
-    shared: &SimulatorState,
-    dialect: Dialect,
-    incoming: &ServerRequest,
-) -> HttpResponse<Body> {
+fn reject_unreadable(dialect: Dialect, path: String, why: &str) -> HandledRequest {
+    let message = format!("the simulator cannot parse the request: {why}");
+    let reply = error_response(dialect.server_codec(), FailureClass::BadRequest, &message);
+    HandledRequest { target: path, kind: "unreadable", reply }
+}
+
+async fn respond_to_chat(shared: &SimulatorState, dialect: Dialect, incoming: &ServerRequest) -> HttpReply {
     let server = dialect.server_codec();
     let rule = shared.settings.scenario.iter().position(|rule| rule.matches(incoming));
     let step = rule.and_then(|at| {
@@ -236,26 +218,26 @@ async fn respond_to_chat(
     match &answer.outcome {
         SimulatedOutcome::Error(class) => error_response(server, *class, error_message(*class)),
         SimulatedOutcome::InvalidRequest(reason) => error_response(server, FailureClass::BadRequest, reason),
-        SimulatedOutcome::Fault(SimulatedFault::Empty) => json_response(200, &headers, Vec::new()),
+        SimulatedOutcome::Fault(SimulatedFault::Empty) => HttpReply::json(200, headers, Vec::new()),
         SimulatedOutcome::Complete | SimulatedOutcome::UnexpectedFields | SimulatedOutcome::Fault(_)
             if incoming.is_streaming =>
         {
             let frames = encode_stream(dialect, &identity, &answer);
-            let body =
-                stream_over_time(frames, answer.streaming_time, ConnectionEnd::from_outcome(&answer.outcome));
-            build_response(200, server.stream_content_type(), &headers, Body::from_stream(body))
+            let ending = connection_end(&answer.outcome);
+            let body = ReplyBody::Stream(stream_over_time(frames, answer.streaming_time, ending));
+            HttpReply { status: 200, content_type: server.stream_content_type(), headers, body }
         }
         SimulatedOutcome::Complete => {
             sleep_unless_zero(answer.streaming_time).await;
-            json_response(
+            HttpReply::json(
                 200,
-                &headers,
+                headers,
                 server.encode_response(&answer.response, &identity, Some(SIMULATED_TIMING)),
             )
         }
-        SimulatedOutcome::UnexpectedFields => json_response(
+        SimulatedOutcome::UnexpectedFields => HttpReply::json(
             200,
-            &headers,
+            headers,
             inject_unexpected_fields(&server.encode_response(
                 &answer.response,
                 &identity,
@@ -263,16 +245,6 @@ async fn respond_to_chat(
             )),
         ),
         SimulatedOutcome::Fault(fault) => respond_with_faulty_body(*fault, dialect, &answer, &identity).await,
-    }
-}
-
-impl SimulatorState {
-    /// How many requests with this key came before.
-    fn next_request_index(&self, key: String) -> u64 {
-        let mut counts = self.request_counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let count = counts.entry(key).or_default();
-        *count += 1;
-        *count - 1
     }
 }
 
@@ -293,104 +265,28 @@ async fn respond_with_faulty_body(
     dialect: Dialect,
     answer: &SimulatedResponse,
     identity: &ResponseIdentity,
-) -> HttpResponse<Body> {
+) -> HttpReply {
     let body = encode_faulty_body(fault, dialect, answer, identity);
     let ending = match fault {
         SimulatedFault::Stall => std::future::pending().await,
         SimulatedFault::Cut => ConnectionEnd::Reset,
         _ => ConnectionEnd::Closed,
     };
-    build_response(
-        200,
-        "application/json",
-        &[],
-        Body::from_stream(stream_over_time(vec![body], Duration::ZERO, ending)),
-    )
+    let body = ReplyBody::Stream(stream_over_time(vec![body], Duration::ZERO, ending));
+    HttpReply { status: 200, content_type: "application/json", headers: Vec::new(), body }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ConnectionEnd {
-    Closed,
-    Reset,
-    Stalled,
-}
-
-impl ConnectionEnd {
-    fn from_outcome(outcome: &SimulatedOutcome) -> Self {
-        match outcome {
-            SimulatedOutcome::Fault(SimulatedFault::Stall) => Self::Stalled,
-            SimulatedOutcome::Fault(SimulatedFault::Cut) => Self::Reset,
-            _ => Self::Closed,
-        }
+fn connection_end(outcome: &SimulatedOutcome) -> ConnectionEnd {
+    match outcome {
+        SimulatedOutcome::Fault(SimulatedFault::Stall) => ConnectionEnd::Stalled,
+        SimulatedOutcome::Fault(SimulatedFault::Cut) => ConnectionEnd::Reset,
+        _ => ConnectionEnd::Closed,
     }
 }
 
-/// Skips the timer for zero, because it waits at least one millisecond.
-async fn sleep_unless_zero(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
-    }
-}
-
-/// Sends the frames spread evenly over `duration`; if it is zero, as one chunk.
-fn stream_over_time(
-    frames: Vec<Vec<u8>>,
-    duration: Duration,
-    ending: ConnectionEnd,
-) -> impl Stream<Item = io::Result<Bytes>> {
-    let pieces = if duration.is_zero() { vec![frames.concat()] } else { frames };
-    let pause = duration / u32::try_from(pieces.len().max(1)).unwrap_or(u32::MAX);
-    let sent = stream::iter(pieces).then(move |piece| async move {
-        self::sleep_unless_zero(pause).await;
-        Ok(Bytes::from(piece))
-    });
-    let last = match ending {
-        ConnectionEnd::Closed => stream::empty().boxed(),
-        ConnectionEnd::Stalled => stream::pending().boxed(),
-        // The pause lets the sent bytes arrive before the connection is reset.
-        ConnectionEnd::Reset => stream::once(async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            Err(io::Error::other("cut on purpose"))
-        })
-        .boxed(),
-    };
-    sent.chain(last)
-}
-
-fn error_response(server: &dyn ServerCodec, class: FailureClass, message: &str) -> HttpResponse<Body> {
-    let failure = ServerFailure { class, message, metadata: &failure_metadata(class) };
-    let ServerErrorResponse { status, headers, body } = server.encode_failure(&failure);
-    json_response(status, &headers, body)
-}
-
-fn json_response(status: u16, headers: &[(&'static str, String)], body: Vec<u8>) -> HttpResponse<Body> {
-    build_response(status, "application/json", headers, Body::from(body))
-}
-
-fn build_response(
-    status: u16,
-    kind: &'static str,
-    headers: &[(&'static str, String)],
-    body: Body,
-) -> HttpResponse<Body> {
-    let mut builder = HttpResponse::builder().status(status).header(header::CONTENT_TYPE, kind);
-    for (name, value) in headers {
-        builder = builder.header(*name, value);
-    }
-    // The dialects' headers are always valid; an empty response would expose a mistake at once.
-    builder.body(body).unwrap_or_default()
-}
-
-fn percent_decode(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = tail
-            .get(..2)
-            .filter(|_| *first == b'%')
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn error_response(server: &dyn ServerCodec, class: FailureClass, message: &str) -> HttpReply {
+    let metadata = failure_metadata(class);
+    let ServerErrorResponse { status, headers, body } =
+        server.encode_failure(&ServerFailure::new(class, message, &metadata));
+    HttpReply::json(status, headers, body)
 }

@@ -57,7 +57,7 @@ impl ServerCodec for Anthropic {
 
     fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
         ServerErrorResponse {
-            status: error_codes(failure.class).0,
+            status: error_codes(failure).0,
             headers: self.encode_headers(failure.metadata),
             body: wire_json::encode_json(&encode_error(failure)),
         }
@@ -74,7 +74,7 @@ impl ServerCodec for Anthropic {
 }
 
 fn encode_error(failure: &ServerFailure<'_>) -> Value {
-    let error = json!({"type": error_codes(failure.class).1, "message": failure.message});
+    let error = json!({"type": error_codes(failure).1, "message": failure.message});
     let mut wire = json!({"type": "error", "error": error});
     if let Some(id) = &failure.metadata.request_id {
         wire["request_id"] = json!(id);
@@ -82,9 +82,9 @@ fn encode_error(failure: &ServerFailure<'_>) -> Value {
     wire
 }
 
-/// The status and the error type for a class.
-fn error_codes(class: FailureClass) -> (u16, &'static str) {
-    match class {
+/// The status and the error type.
+fn error_codes(failure: &ServerFailure<'_>) -> (u16, &'static str) {
+    let (status, kind) = match failure.class {
         FailureClass::RateLimited => (429, "rate_limit_error"),
         FailureClass::QuotaExhausted => (402, "billing_error"),
         FailureClass::Auth => (401, "authentication_error"),
@@ -95,6 +95,10 @@ fn error_codes(class: FailureClass) -> (u16, &'static str) {
         FailureClass::Timeout => (504, "timeout_error"),
         FailureClass::Unreachable => (500, "api_error"),
         _ => (529, "overloaded_error"),
+    };
+    match failure.status {
+        Some(413) => (413, "request_too_large"),
+        given => (given.unwrap_or(status), kind),
     }
 }
 

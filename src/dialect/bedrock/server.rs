@@ -65,7 +65,7 @@ impl ServerCodec for Bedrock {
         let mut headers = vec![("x-amzn-errortype", error_type)];
         headers.extend(self.encode_headers(failure.metadata));
         let body = wire_json::encode_json(&json!({"message": failure.message}));
-        ServerErrorResponse { status, headers, body }
+        ServerErrorResponse { status: failure.status.unwrap_or(status), headers, body }
     }
 
     fn stream_encoder(&self, _identity: &ResponseIdentity) -> Box<dyn StreamEncoder> {

@@ -54,7 +54,7 @@ impl ServerCodec for Cohere {
         }
         wire["message"] = json!(failure.message);
         ServerErrorResponse {
-            status: wire_json::default_error_status(failure.class),
+            status: failure.status.unwrap_or(wire_json::default_error_status(failure.class)),
             headers: self.encode_headers(failure.metadata),
             body: wire_json::encode_json(&wire),
         }

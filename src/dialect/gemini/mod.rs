@@ -8,4 +8,12 @@ mod request;
 mod server;
 mod wire;
 
+use super::{ListMarker, ServedModelList, ServedPaths};
+
 pub(super) struct Gemini;
+
+pub(super) const SERVED_PATHS: ServedPaths = ServedPaths {
+    chat: &[":generateContent", ":streamGenerateContent"],
+    embeddings: &[":batchEmbedContents"],
+    model_list: Some(ServedModelList { path: "/v1beta/models", marker: ListMarker::None }),
+};

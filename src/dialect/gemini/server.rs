@@ -36,7 +36,7 @@ impl ServerCodec for Gemini {
 
     fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
         ServerErrorResponse {
-            status: error_codes(failure.class).0,
+            status: failure.status.unwrap_or(error_codes(failure.class).0),
             headers: Vec::new(),
             body: wire_json::encode_json(&encode_error(failure)),
         }
@@ -53,7 +53,8 @@ impl ServerCodec for Gemini {
 
 fn encode_error(failure: &ServerFailure<'_>) -> Value {
     let (code, status) = error_codes(failure.class);
-    let mut error = json!({"code": code, "message": failure.message, "status": status});
+    let mut error =
+        json!({"code": failure.status.unwrap_or(code), "message": failure.message, "status": status});
     let mut details = Vec::new();
     match failure.class {
         FailureClass::RateLimited => {

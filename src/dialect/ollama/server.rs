@@ -43,7 +43,7 @@ impl ServerCodec for Ollama {
 
     fn encode_failure(&self, failure: &ServerFailure<'_>) -> ServerErrorResponse {
         ServerErrorResponse {
-            status: wire_json::default_error_status(failure.class),
+            status: failure.status.unwrap_or(wire_json::default_error_status(failure.class)),
             headers: Vec::new(),
             body: wire_json::encode_json(&json!({"error": failure.message})),
         }

@@ -10,4 +10,12 @@ mod request;
 mod server;
 mod wire;
 
+use super::{ListMarker, ServedModelList, ServedPaths};
+
 pub(super) struct OpenaiChat;
+
+pub(super) const SERVED_PATHS: ServedPaths = ServedPaths {
+    chat: &["/chat/completions"],
+    embeddings: &["/embeddings"],
+    model_list: Some(ServedModelList { path: "/models", marker: ListMarker::None }),
+};

@@ -9,4 +9,9 @@ mod request;
 mod server;
 mod wire;
 
+use super::ServedPaths;
+
 pub(super) struct OpenaiResponses;
+
+pub(super) const SERVED_PATHS: ServedPaths =
+    ServedPaths { chat: &["/responses"], embeddings: &[], model_list: None };
