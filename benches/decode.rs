@@ -32,7 +32,7 @@ fn encoded_stream(dialect: Dialect) -> Vec<u8> {
 /// Decodes and assembles one answer of 100,000 events, in chunks of 16 KiB.
 #[divan::bench(args = ["openai-chat", "anthropic", "gemini"], sample_count = 10)]
 fn decode_100_000_events(bencher: divan::Bencher<'_, '_>, name: &str) {
-    let dialect = Dialect::ALL.into_iter().find(|d| d.as_str() == name).unwrap();
+    let dialect = Dialect::from_name(name).unwrap();
     let bytes = encoded_stream(dialect);
     bencher.bench_local(|| {
         let mut decoder = dialect.client_codec().stream_decoder(&Quirks::default());

@@ -5,7 +5,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use slalom::dialect::Dialect;
 use tempfile::TempDir;
+
+/// The dialect with this name.
+pub(crate) fn dialect(name: &str) -> Dialect {
+    Dialect::from_name(name).unwrap_or_else(|| panic!("unknown dialect {name}"))
+}
 
 /// The simulated providers, one per dialect.
 pub(crate) const SIM_PROVIDERS: &[&str] = &[

@@ -362,6 +362,8 @@ fn invalid_provider_entry_exits_2() {
         ("region: 'x.evil.com/'", "invalid `region`: cannot be part of a URL"),
         ("region: eu-west-1", "`openai` does not use `region`"),
         ("api_version: v2", "`api_version` is supported only for Azure"),
+        ("dialect: openai-chatt", "routes.yaml:3:21"),
+        ("dialect: openai-chatt", "did you mean `openai-chat`?"),
         ("dialects: {openai-response: ['*']}", "did you mean `openai-responses`?"),
         ("auth: sigv5", "unknown auth scheme `"),
         ("auth: {header: Host}", "header `host` cannot carry a key"),

@@ -10,6 +10,8 @@ use slalom::chat::{Assembler, Failure, Response, StreamEvent};
 use slalom::dialect::{DecodeProgress, Dialect, Quirks, WireHeaders, WireResponse};
 use slalom::provider::built_in_providers;
 
+use crate::harness::dialect;
+
 /// The provider and dialect of a sample folder; `None` for folders without chats.
 fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str, Dialect)> {
     let provider = match folder {
@@ -33,13 +35,13 @@ fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str
         _ => return None,
     };
     let dialect = match folder {
-        "gemini" | "vertex" => Dialect::Gemini,
-        "anthropic" => Dialect::Anthropic,
-        "bedrock" => Dialect::Bedrock,
-        "cohere" => Dialect::Cohere,
-        "ollama" => Dialect::Ollama,
-        _ if folder.ends_with("-responses") || url.contains("/responses") => Dialect::OpenaiResponses,
-        _ => Dialect::OpenaiChat,
+        "gemini" | "vertex" => dialect("gemini"),
+        "anthropic" => dialect("anthropic"),
+        "bedrock" => dialect("bedrock"),
+        "cohere" => dialect("cohere"),
+        "ollama" => dialect("ollama"),
+        _ if folder.ends_with("-responses") || url.contains("/responses") => dialect("openai-responses"),
+        _ => dialect("openai-chat"),
     };
     Some((provider, dialect))
 }
@@ -76,8 +78,8 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
         ];
         Some(BilledUsage { input, parts })
     };
-    match dialect {
-        Dialect::OpenaiChat => {
+    match dialect.as_str() {
+        "openai-chat" => {
             let cached = last(&[
                 "/usage/prompt_tokens_details/cached_tokens",
                 "/usage/prompt_cache_hit_tokens",
@@ -95,13 +97,13 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             billed_usage.parts.push((reasoning.min(output), "usd_reasoning"));
             Some(billed_usage)
         }
-        Dialect::OpenaiResponses => {
+        "openai-responses" => {
             let at = |name: &str| last(&[&format!("/response/usage/{name}"), &format!("/usage/{name}")]);
             let cached = at("input_tokens_details/cached_tokens").unwrap_or(0);
             let written = at("input_tokens_details/cache_write_tokens").unwrap_or(0);
             billed(at("input_tokens")?, cached, written, 0, at("output_tokens")?)
         }
-        Dialect::Anthropic => {
+        "anthropic" => {
             let at = |name: &str| last(&[&format!("/usage/{name}"), &format!("/message/usage/{name}")]);
             let cached = at("cache_read_input_tokens").unwrap_or(0);
             let written = at("cache_creation_input_tokens").unwrap_or(0);
@@ -109,20 +111,20 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             let input = at("input_tokens")? + cached + written;
             billed(input, cached, written - long, long, at("output_tokens")?)
         }
-        Dialect::Gemini => {
+        "gemini" => {
             let at = |name: &str| last(&[&format!("/usageMetadata/{name}")]);
             let input = at("promptTokenCount")? + at("toolUsePromptTokenCount").unwrap_or(0);
             let output = at("candidatesTokenCount").unwrap_or(0) + at("thoughtsTokenCount").unwrap_or(0);
             billed(input, at("cachedContentTokenCount").unwrap_or(0), 0, 0, output)
         }
-        Dialect::Cohere => {
+        "cohere" => {
             let at = |name: &str| {
                 last(&[&format!("/usage/billed_units/{name}"), &format!("/delta/usage/billed_units/{name}")])
             };
             billed(at("input_tokens")?, 0, 0, 0, at("output_tokens")?)
         }
-        Dialect::Ollama => billed(last(&["/prompt_eval_count"])?, 0, 0, 0, last(&["/eval_count"])?),
-        Dialect::Bedrock => {
+        "ollama" => billed(last(&["/prompt_eval_count"])?, 0, 0, 0, last(&["/eval_count"])?),
+        "bedrock" => {
             let cached = last(&["/usage/cacheReadInputTokens"]).unwrap_or(0);
             let written = last(&["/usage/cacheWriteInputTokens"]).unwrap_or(0);
             let hour = |usage: &Value| -> Option<u128> {
@@ -134,6 +136,7 @@ fn parse_billed_usage(provider: &str, dialect: Dialect, objects: &[Value]) -> Op
             let input = last(&["/usage/inputTokens"])? + cached + written;
             billed(input, cached, written - long, long, last(&["/usage/outputTokens"])?)
         }
+        other => panic!("no expected usage for {other}"),
     }
 }
 

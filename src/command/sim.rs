@@ -40,7 +40,11 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
     })?;
     let url = simulator.base_url();
     console.note(format_args!("simulator listening on {url} (press Ctrl-C to stop)"));
-    console.note(format_args!("  openai-chat {url}/v1   anthropic {url}   gemini {url}/v1beta"));
+    for base in base_paths() {
+        let dialects = Dialect::all().filter(|dialect| dialect.served_paths.base == base);
+        let names: Vec<&str> = dialects.map(Dialect::as_str).collect();
+        console.note(format_args!("  {url}{base}: {}", names.join(", ")));
+    }
     console.note(format_args!("  models: {}", LISTED_MODELS.join(", ")));
     let fault_names: Vec<&str> = SimulatedFault::names().collect();
     console.note(format_args!("  faults: {}", fault_names.join(", ")));
@@ -62,6 +66,17 @@ pub(super) async fn run(context: &CommandContext, args: SimArgs) -> Result<Comma
         CommandOutcome::Interrupted => Ok(CommandOutcome::Success),
         other => Err(CommandError::from_signal(other)),
     }
+}
+
+/// The different paths that clients have in their base URLs.
+fn base_paths() -> Vec<&'static str> {
+    let mut paths = Vec::new();
+    for dialect in Dialect::all() {
+        if !paths.contains(&dialect.served_paths.base) {
+            paths.push(dialect.served_paths.base);
+        }
+    }
+    paths
 }
 
 fn load_rules(path: &Path) -> Result<Vec<SimulatorRule>, CommandError> {

@@ -145,11 +145,11 @@ impl ConfigResolver {
     pub(super) fn resolve_dialects(&mut self, given: SpannedMap<Vec<String>>) -> Vec<(Dialect, Vec<String>)> {
         let mut dialects = Vec::new();
         for (name, globs) in given.0 {
-            match Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name.value) {
+            match Dialect::from_name(&name.value) {
                 Some(dialect) => dialects.push((dialect, globs)),
                 None => {
-                    let names = Dialect::ALL.map(Dialect::as_str);
-                    let hint = find_closest(&name.value, names).map_or_else(
+                    let names: Vec<&str> = Dialect::all().map(Dialect::as_str).collect();
+                    let hint = find_closest(&name.value, names.iter().copied()).map_or_else(
                         || format!("use one of {}", names.join(", ")),
                         |near| format!("did you mean `{near}`?"),
                     );

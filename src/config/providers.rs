@@ -4,7 +4,7 @@ use super::config_resolver::ConfigResolver;
 use super::provider_trust::is_loopback_url;
 use super::routes_file::ProviderEntry;
 use super::yaml::Spanned;
-use crate::dialect::{Dialect, Quirks};
+use crate::dialect::{DefaultAuth, Dialect, Quirks};
 use crate::provider::{AuthScheme, Hosting, Provider, SharedSigner, fill_template};
 
 impl ConfigResolver {
@@ -30,8 +30,7 @@ impl ConfigResolver {
         let base_url = entry.base_url.as_ref().map(|u| u.value.trim().trim_end_matches('/').to_owned());
         let (Some(dialect), Some(url)) = (dialect, base_url.clone().or(built_in.map(|p| p.base_url.clone())))
         else {
-            let hint = "add `dialect:` (openai-chat, openai-responses, anthropic, gemini, cohere, ollama, or bedrock) and `base_url:`"
-                .to_owned();
+            let hint = format!("add `dialect:` ({}) and `base_url:`", list_dialects());
             self.report(
                 format!("`{}` is not a built-in provider: `dialect` and `base_url` are required", name.value),
                 name.span.clone(),
@@ -120,8 +119,7 @@ fn with_dialect(row: &Provider, dialect: Dialect, hosting: Hosting) -> Provider 
     if row.auth == default_auth(row.dialect, row.hosting) {
         provider.auth = default_auth(dialect, hosting);
     }
-    let is_openai = |dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
-    if row.dialect != dialect && !(is_openai(row.dialect) && is_openai(dialect)) {
+    if row.dialect.family != dialect.family {
         provider.quirks = Quirks::default();
     }
     provider
@@ -131,14 +129,18 @@ fn default_auth(dialect: Dialect, hosting: Hosting) -> AuthScheme {
     if hosting == Hosting::Azure {
         return AuthScheme::Header("api-key".into());
     }
-    match dialect {
-        Dialect::OpenaiChat
-        | Dialect::OpenaiResponses
-        | Dialect::Cohere
-        | Dialect::Ollama
-        | Dialect::Bedrock => AuthScheme::Bearer,
-        Dialect::Anthropic => AuthScheme::Header("x-api-key".into()),
-        Dialect::Gemini => AuthScheme::Header("x-goog-api-key".into()),
+    match dialect.default_auth {
+        DefaultAuth::Bearer => AuthScheme::Bearer,
+        DefaultAuth::Header(name) => AuthScheme::Header(name.into()),
+    }
+}
+
+/// Every dialect, as in `a, b, or c`.
+fn list_dialects() -> String {
+    let names: Vec<&str> = Dialect::all().map(Dialect::as_str).collect();
+    match names.split_last() {
+        Some((last, others)) => format!("{}, or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
     fn dialect_override_keeps_built_in_settings() {
         let openai = load_provider("openai", "dialect: openai-responses");
         assert!(openai.is_key_required() && openai.base_url_variable.is_some() && openai.dialects.is_empty());
-        assert_eq!((openai.dialect, openai.auth), (Dialect::OpenaiResponses, AuthScheme::Bearer));
+        assert_eq!((openai.dialect, openai.auth), (Dialect::named("openai-responses"), AuthScheme::Bearer));
         let azure = load_provider("azure", "dialect: openai-responses, resource: me");
         assert_eq!((azure.hosting, azure.auth), (Hosting::Azure, AuthScheme::Header("api-key".into())));
         assert_eq!(azure.bearer_variables, ["AZURE_OPENAI_AD_TOKEN"]);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::{Assembler, Citation, Part};
+use crate::chat::{Assembler, Citation, Part, Response};
 
 fn decode_complete(dialect: Dialect, body: &Value) -> Response {
     let (headers, body) = (WireHeaders::default(), body.to_string());
@@ -26,40 +26,49 @@ fn citation_cases() {
     let marked = json!({"role": "assistant", "content": "hi", "annotations": [
         {"type": "url_citation", "url_citation": {"url": url, "title": "A", "start_index": 0, "end_index": 2}}]});
     assert_eq!(
-        decode_complete(Dialect::OpenaiChat, &chat(marked, json!({}))).citations,
+        decode_complete(Dialect::named("openai-chat"), &chat(marked, json!({}))).citations,
         [citation(Some(url), "A", None)]
     );
     let plain = json!({"role": "assistant", "content": "hi"});
     let searched = json!({"citations": [url], "search_results": [{"url": url, "title": "A", "date": null}]});
     assert_eq!(
-        decode_complete(Dialect::OpenaiChat, &chat(plain, searched)).citations,
+        decode_complete(Dialect::named("openai-chat"), &chat(plain, searched)).citations,
         [citation(Some(url), "A", None)]
     );
     let part = json!({"type": "output_text", "text": "hi", "annotations": [{"type": "url_citation", "url": url, "title": "A"}]});
     let items = json!([{"type": "message", "role": "assistant", "content": [part]}]);
     let responses = json!({"id": "1", "model": "m", "status": "completed", "output": items});
     assert_eq!(
-        decode_complete(Dialect::OpenaiResponses, &responses).citations,
+        decode_complete(Dialect::named("openai-responses"), &responses).citations,
         [citation(Some(url), "A", None)]
     );
     let cited = json!([{"type": "web_search_result_location", "url": url, "title": "A", "cited_text": "so"}]);
     let anthropic = json!({"id": "1", "model": "m", "stop_reason": "end_turn",
         "content": [{"type": "text", "text": "hi", "citations": cited}], "usage": {"output_tokens": 1}});
     assert_eq!(
-        decode_complete(Dialect::Anthropic, &anthropic).citations,
+        decode_complete(Dialect::named("anthropic"), &anthropic).citations,
         [citation(Some(url), "A", Some("so"))]
     );
     let grounding = json!({"groundingChunks": [{"web": {"uri": url, "title": "A"}}]});
     let gemini = json!({"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP", "groundingMetadata": grounding}]});
-    assert_eq!(decode_complete(Dialect::Gemini, &gemini).citations, [citation(Some(url), "A", None)]);
+    assert_eq!(
+        decode_complete(Dialect::named("gemini"), &gemini).citations,
+        [citation(Some(url), "A", None)]
+    );
     let source = json!({"type": "document", "id": "doc-1", "document": {"title": "A"}});
     let cohere = json!({"finish_reason": "COMPLETE", "message": {"content": [{"type": "text", "text": "hi"}],
         "citations": [{"start": 0, "end": 2, "text": "hi", "sources": [source]}]}});
-    assert_eq!(decode_complete(Dialect::Cohere, &cohere).citations, [citation(None, "A", Some("hi"))]);
+    assert_eq!(
+        decode_complete(Dialect::named("cohere"), &cohere).citations,
+        [citation(None, "A", Some("hi"))]
+    );
     let located = json!({"title": "A", "sourceContent": [{"text": "so"}], "location": {"web": {"url": url}}});
     let bedrock = json!({"stopReason": "end_turn", "output": {"message": {"content": [
         {"citationsContent": {"content": [{"text": "hi"}], "citations": [located]}}]}}});
-    assert_eq!(decode_complete(Dialect::Bedrock, &bedrock).citations, [citation(Some(url), "A", Some("so"))]);
+    assert_eq!(
+        decode_complete(Dialect::named("bedrock"), &bedrock).citations,
+        [citation(Some(url), "A", Some("so"))]
+    );
 }
 
 #[test]
@@ -72,7 +81,7 @@ fn provider_specific_blocks_are_kept() {
         Some(Part::ProviderSpecific { block }) => block.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(own(&decode_complete(Dialect::Anthropic, &anthropic)), searched);
+    assert_eq!(own(&decode_complete(Dialect::named("anthropic"), &anthropic)), searched);
     let streamed = [
         json!({"type": "message_start", "message": {"id": "1", "model": "m", "usage": {"output_tokens": 1}}}),
         json!({"type": "content_block_start", "index": 0, "content_block":
@@ -84,7 +93,7 @@ fn provider_specific_blocks_are_kept() {
         json!({"type": "message_stop"}),
     ];
     let bytes: String = streamed.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let mut decoder = Dialect::Anthropic.client_codec().stream_decoder(&Quirks::default());
+    let mut decoder = Dialect::named("anthropic").client_codec().stream_decoder(&Quirks::default());
     let (mut assembler, mut events) = (Assembler::default(), Vec::new());
     decoder.feed(bytes.as_bytes(), &mut events).unwrap();
     events.iter().for_each(|event| assembler.push(event));
@@ -92,7 +101,7 @@ fn provider_specific_blocks_are_kept() {
     let ran = json!({"executableCode": {"language": "PYTHON", "code": "1"}});
     let parts = json!([{"text": "hi"}, ran]);
     let gemini = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]});
-    assert_eq!(own(&decode_complete(Dialect::Gemini, &gemini)), ran);
+    assert_eq!(own(&decode_complete(Dialect::named("gemini"), &gemini)), ran);
 }
 
 #[test]
@@ -101,7 +110,7 @@ fn reported_cost_cases() {
         let message = json!({"role": "assistant", "content": "hi"});
         let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
         decode_complete(
-            Dialect::OpenaiChat,
+            Dialect::named("openai-chat"),
             &json!({"id": "1", "model": "m", "choices": choices, "usage": usage}),
         )
         .usage
@@ -124,7 +133,7 @@ fn reported_cost_cases() {
         json!([{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}]);
     let responses = json!({"id": "1", "model": "m", "status": "completed", "output": items, "usage": usage});
     assert_eq!(
-        decode_complete(Dialect::OpenaiResponses, &responses).usage.reported_cost_nano_usd,
+        decode_complete(Dialect::named("openai-responses"), &responses).usage.reported_cost_nano_usd,
         Some(1_095_900)
     );
 }
@@ -134,12 +143,12 @@ fn one_hour_cache_writes_are_counted_separately() {
     let usage = json!({"input_tokens": 3, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 7, "output_tokens": 2,
         "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}});
     let anthropic = json!({"id": "1", "model": "m", "stop_reason": "end_turn", "content": [{"type": "text", "text": "hi"}], "usage": usage});
-    let read = decode_complete(Dialect::Anthropic, &anthropic).usage;
+    let read = decode_complete(Dialect::named("anthropic"), &anthropic).usage;
     assert_eq!((read.input_tokens, read.cache_write_tokens), (Some(40), Some(30)));
     assert_eq!(read.cache_write_1h_tokens, Some(20));
     let details = json!([{"ttl": "5m", "inputTokens": 10}, {"ttl": "1h", "inputTokens": 20}]);
     let usage =
         json!({"inputTokens": 3, "outputTokens": 2, "cacheWriteInputTokens": 30, "cacheDetails": details});
     let bedrock = json!({"stopReason": "end_turn", "output": {"message": {"content": [{"text": "hi"}]}}, "usage": usage});
-    assert_eq!(decode_complete(Dialect::Bedrock, &bedrock).usage.cache_write_1h_tokens, Some(20));
+    assert_eq!(decode_complete(Dialect::named("bedrock"), &bedrock).usage.cache_write_1h_tokens, Some(20));
 }

@@ -150,39 +150,38 @@ pub(super) fn request_strategy() -> impl Strategy<Value = Request> {
 
 /// The request as this dialect can represent it. Everything removed here is lost on the wire.
 pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Quirks) -> Request {
-    use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
-    let client = dialect.client_codec();
+    let (name, client) = (dialect.as_str(), dialect.client_codec());
     let mut request = request.clone();
     for parameter in client.unsupported_parameters() {
         request.remove_parameter(*parameter);
     }
-    if dialect == Cohere {
+    if name == "cohere" {
         request.top_p = request.top_p.map(|p| p.clamp(0.01, 0.99));
     }
-    if dialect != Anthropic {
+    if name != "anthropic" {
         // Other dialects cache automatically or need cache points between blocks.
         request.prompt_cache = None;
     }
     for message in &mut request.messages {
-        if matches!(dialect, Anthropic | Bedrock) {
+        if matches!(name, "anthropic" | "bedrock") {
             message.parts = super::parsed_message::nonblank_parts(message).cloned().collect();
         }
     }
     let has_calls =
         request.messages.iter().flat_map(|m| &m.parts).any(|part| matches!(part, Part::ToolCall(_)));
-    match (dialect, request.tool_choice.clone()) {
-        (Cohere, Some(ToolChoice::Named(_))) => {
+    match (name, request.tool_choice.clone()) {
+        ("cohere", Some(ToolChoice::Named(_))) => {
             request.tools.truncate(1);
             request.tool_choice = Some(ToolChoice::Required);
         }
-        (Cohere, Some(ToolChoice::Auto)) => request.tool_choice = None,
-        (Bedrock, Some(ToolChoice::None)) => {
+        ("cohere", Some(ToolChoice::Auto)) => request.tool_choice = None,
+        ("bedrock", Some(ToolChoice::None)) => {
             request.tool_choice = None;
             request.tools.retain(|_| has_calls);
         }
         _ => {}
     }
-    if dialect == Bedrock && has_calls && request.tools.is_empty() {
+    if name == "bedrock" && has_calls && request.tools.is_empty() {
         // Called tools are always declared.
         let mut names: Vec<String> = Vec::new();
         for part in request.messages.iter().flat_map(|m| &m.parts) {
@@ -199,42 +198,42 @@ pub(super) fn normalize_request(dialect: Dialect, request: &Request, quirks: &Qu
     }
     for tool in &mut request.tools {
         if let Tool::Function(function) = tool
-            && matches!(dialect, Gemini | Cohere | Ollama)
+            && matches!(name, "gemini" | "cohere" | "ollama")
         {
             function.strict = None;
         }
     }
     request.response_format = request.response_format.take().and_then(|schema| match schema {
         ResponseFormat::JsonObject => {
-            (!matches!(dialect, Anthropic | Bedrock)).then_some(ResponseFormat::JsonObject)
+            (!matches!(name, "anthropic" | "bedrock")).then_some(ResponseFormat::JsonObject)
         }
         ResponseFormat::JsonSchema(mut schema) => {
-            if !matches!(dialect, OpenaiChat | OpenaiResponses | Bedrock) {
+            if !matches!(name, "openai-chat" | "openai-responses" | "bedrock") {
                 (schema.name, schema.description) = (JsonSchema::DEFAULT_NAME.to_owned(), None);
             }
-            if !matches!(dialect, OpenaiChat | OpenaiResponses) {
+            if !matches!(name, "openai-chat" | "openai-responses") {
                 schema.strict = None;
             }
-            if dialect == Anthropic {
+            if name == "anthropic" {
                 schema.schema = super::claude_schema::to_claude_schema(&schema.schema);
             }
             Some(ResponseFormat::JsonSchema(schema))
         }
     });
-    request.reasoning_effort = request.reasoning_effort.and_then(|effort| match (dialect, effort) {
-        (Bedrock, _) => None,
-        (Cohere, effort) => (effort == ReasoningEffort::None).then_some(effort),
-        (Anthropic | Ollama, ReasoningEffort::Minimal) => Some(ReasoningEffort::Low),
-        (Gemini, ReasoningEffort::Xhigh | ReasoningEffort::Max) => Some(ReasoningEffort::High),
-        (Ollama, ReasoningEffort::Xhigh) => Some(ReasoningEffort::Max),
+    request.reasoning_effort = request.reasoning_effort.and_then(|effort| match (name, effort) {
+        ("bedrock", _) => None,
+        ("cohere", effort) => (effort == ReasoningEffort::None).then_some(effort),
+        ("anthropic" | "ollama", ReasoningEffort::Minimal) => Some(ReasoningEffort::Low),
+        ("gemini", ReasoningEffort::Xhigh | ReasoningEffort::Max) => Some(ReasoningEffort::High),
+        ("ollama", ReasoningEffort::Xhigh) => Some(ReasoningEffort::Max),
         (_, effort) => Some(effort),
     });
-    let reasoning_kept = dialect != OpenaiChat || quirks.echo_reasoning == EchoReasoning::Always;
+    let reasoning_kept = name != "openai-chat" || quirks.echo_reasoning == EchoReasoning::Always;
     for message in &mut request.messages {
         message.parts.retain(|part| client.unsupported_part(part, quirks).is_none());
         message.parts.retain(|part| reasoning_kept || !matches!(part, Part::Reasoning { .. }));
         message.parts.iter_mut().for_each(|part| normalize_part(dialect, part));
-        if dialect == Ollama {
+        if name == "ollama" {
             join_text_parts(message);
         }
     }
@@ -245,19 +244,19 @@ fn normalize_part(dialect: Dialect, part: &mut Part) {
     match part {
         Part::Reasoning { text, state } => *state = reasoning_state(dialect, text),
         Part::Image(image)
-            if dialect != Dialect::Gemini && matches!(image.source, AttachmentSource::Url(_)) =>
+            if dialect.as_str() != "gemini" && matches!(image.source, AttachmentSource::Url(_)) =>
         {
             image.media_type.clear();
         }
-        Part::Document(document) if dialect == Dialect::Gemini => document.name = None,
+        Part::Document(document) if dialect.as_str() == "gemini" => document.name = None,
         Part::ToolResult(result) => {
-            if dialect == Dialect::Bedrock && result.content.trim().is_empty() {
+            if dialect.as_str() == "bedrock" && result.content.trim().is_empty() {
                 result.content = super::bedrock::EMPTY_RESULT_TEXT.to_owned();
             }
-            if !matches!(dialect, Dialect::Gemini | Dialect::Ollama) {
+            if !matches!(dialect.as_str(), "gemini" | "ollama") {
                 result.name.clear();
             }
-            if !matches!(dialect, Dialect::Anthropic | Dialect::Gemini | Dialect::Bedrock) {
+            if !matches!(dialect.as_str(), "anthropic" | "gemini" | "bedrock") {
                 result.content = super::parsed_message::tool_result_text(result);
                 result.is_error = false;
             }
@@ -268,15 +267,16 @@ fn normalize_part(dialect: Dialect, part: &mut Part) {
 
 /// The reasoning state in the form that each provider accepts when it is sent back.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
-    match dialect {
-        Dialect::Cohere | Dialect::Ollama => None,
-        Dialect::OpenaiChat => Some(json!({"field": "reasoning"})),
-        Dialect::Gemini => Some(json!({"thoughtSignature": "signed"})),
-        Dialect::OpenaiResponses => {
+    match dialect.as_str() {
+        "cohere" | "ollama" => None,
+        "openai-chat" => Some(json!({"field": "reasoning"})),
+        "gemini" => Some(json!({"thoughtSignature": "signed"})),
+        "openai-responses" => {
             let summary = json!([{"type": "summary_text", "text": text}]);
             Some(json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "x"}))
         }
-        Dialect::Anthropic | Dialect::Bedrock => Some(json!({"signature": "signed"})),
+        "anthropic" | "bedrock" => Some(json!({"signature": "signed"})),
+        other => panic!("no reasoning state for {other}"),
     }
 }
 

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::request_strategies::{normalize_request, request_strategy};
 use super::*;
-use crate::chat::{Assembler, Failure, FailureClass, FinishReason, Part, StreamEvent, ToolCall, Usage};
+use crate::chat::{
+    Assembler, Failure, FailureClass, FinishReason, Part, Response, StreamEvent, ToolCall, Usage,
+};
 
 pub(super) fn text_strategy() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-zA-Z0-9 .,äß€✓\"\\\\{}:\n]{1,40}", 1 => any::<String>().prop_filter("not empty", |s| !s.is_empty())]
@@ -64,7 +66,7 @@ fn with_reasoning_state(dialect: Dialect, response: &Response) -> (Response, boo
     // Gemini signs calls.
     let expected = state.is_some()
         && response.reasoning.is_some()
-        && (dialect != Dialect::Gemini || !response.tool_calls.is_empty());
+        && (dialect.as_str() != "gemini" || !response.tool_calls.is_empty());
     if let (true, Some(Part::Reasoning { state: part_state, .. })) = (expected, response.parts.first_mut()) {
         *part_state = state;
     }
@@ -90,8 +92,8 @@ fn identity() -> ResponseIdentity {
 fn comparable_fields(dialect: Dialect, response: &Response) -> impl PartialEq + std::fmt::Debug + use<> {
     let usage = response.usage;
     // Ollama reports neither cached nor reasoning tokens, and Bedrock reports no reasoning tokens.
-    let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0 && dialect != Dialect::Ollama);
-    let reasoning = usage.reasoning_tokens.filter(|_| dialect != Dialect::Bedrock);
+    let zero_is_absent = |count: Option<u64>| count.filter(|c| *c > 0 && dialect.as_str() != "ollama");
+    let reasoning = usage.reasoning_tokens.filter(|_| dialect.as_str() != "bedrock");
     (
         response.text.clone(),
         response.reasoning.clone(),
@@ -150,7 +152,7 @@ fn encode_stream(dialect: Dialect, response: &Response) -> Vec<u8> {
 proptest! {
     #[test]
     fn requests_are_preserved(request in request_strategy(), stream: bool, accent: bool) {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             let mut quirks = Quirks::default();
             if accent {
                 quirks.max_tokens_field = MaxTokensField::MaxCompletionTokens;
@@ -176,7 +178,7 @@ proptest! {
 
     #[test]
     fn complete_responses_are_preserved(response in response_strategy()) {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             let (response, has_seed) = with_reasoning_state(dialect, &response);
             let body = dialect.server_codec().encode_response(&response, &identity(), None);
             let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: &body };
@@ -188,7 +190,7 @@ proptest! {
             let read = read.unwrap();
             prop_assert_eq!(comparable_fields(dialect, &read), comparable_fields(dialect, &response), "{}", dialect);
             prop_assert_eq!(has_reasoning_state(&read), has_seed, "{} {:?}", dialect, read.parts);
-            let named = (!matches!(dialect, Dialect::Cohere | Dialect::Bedrock)).then_some("model-1");
+            let named = (!matches!(dialect.as_str(), "cohere" | "bedrock")).then_some("model-1");
             prop_assert_eq!(read.served_model.as_deref(), named);
             prop_assert!(read.unexpected_fields.is_empty(), "{} {:?}", dialect, read.unexpected_fields);
         }
@@ -196,7 +198,7 @@ proptest! {
 
     #[test]
     fn split_streams_are_preserved(response in response_strategy(), cuts in prop::collection::vec(1usize..40, 1..50)) {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             let (response, has_seed) = with_reasoning_state(dialect, &response);
             let bytes = encode_stream(dialect, &response);
             let mut pieces: Vec<&[u8]> = Vec::new();
@@ -222,16 +224,17 @@ proptest! {
     /// A stream cut anywhere before its terminal event never succeeds.
     #[test]
     fn truncated_stream_never_succeeds(response in response_strategy(), share in 0.0f64..1.0) {
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             let whole = encode_stream(dialect, &response);
-            let terminal: &[u8] = match dialect {
-                Dialect::OpenaiChat => b"\"finish_reason\":\"",
-                Dialect::Anthropic => b"event: message_stop",
-                Dialect::Gemini => b"\"finishReason\":\"",
-                Dialect::OpenaiResponses => b"data: {\"response\":{\"id\"",
-                Dialect::Cohere => b"event: message-end",
-                Dialect::Ollama => b"\"done\":true",
-                Dialect::Bedrock => b"messageStop",
+            let terminal: &[u8] = match dialect.as_str() {
+                "openai-chat" => b"\"finish_reason\":\"",
+                "anthropic" => b"event: message_stop",
+                "gemini" => b"\"finishReason\":\"",
+                "openai-responses" => b"data: {\"response\":{\"id\"",
+                "cohere" => b"event: message-end",
+                "ollama" => b"\"done\":true",
+                "bedrock" => b"messageStop",
+                other => panic!("no terminal event for {other}"),
             };
             let end = whole.windows(terminal.len()).rposition(|w| w == terminal).unwrap();
             let cut = &whole[..(end as f64 * share) as usize];
@@ -244,7 +247,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_do_not_panic(noise in prop::collection::vec(any::<u8>(), 0..300), framed: bool, path in ".{0,40}") {
         let bytes = if framed { [b"data: {", &noise[..], b"}\n\n"].concat() } else { noise };
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             let _ = decode_stream(dialect, &[&bytes]);
             let headers: WireHeaders = [("retry-after", String::from_utf8_lossy(&bytes).into_owned())].into_iter().collect();
             let reply = WireResponse { status: 429, headers: &headers, body: &bytes };
@@ -260,7 +263,7 @@ proptest! {
         let call = ToolCall { id: "c".into(), name: "n".into(), arguments: serde_json::json!({"a": 1}) };
         let mut response = Response { tool_calls: vec![call], finish_reason: FinishReason::ToolCalls, ..Response::from_text("hello") };
         response.parts = ordered_parts(&response);
-        for dialect in Dialect::ALL {
+        for dialect in Dialect::all() {
             // Binary frames have checksums, so the complete body is changed instead.
             let streamed = String::from_utf8(encode_stream(dialect, &response));
             let whole = || String::from_utf8(dialect.server_codec().encode_response(&response, &identity(), None)).unwrap();
@@ -292,7 +295,7 @@ fn failure_classes_are_preserved() {
         FailureClass::ContextOverflow,
         FailureClass::BadRequest,
     ];
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         for class in classes {
             let message = if class == FailureClass::ContextOverflow {
                 "the maximum context length is 10"
@@ -312,7 +315,7 @@ fn failure_classes_are_preserved() {
             });
             assert_eq!(read.class, class, "{dialect}");
             assert_eq!(read.message, message);
-            if class == FailureClass::RateLimited && !matches!(dialect, Dialect::Ollama | Dialect::Bedrock) {
+            if class == FailureClass::RateLimited && !matches!(dialect.as_str(), "ollama" | "bedrock") {
                 assert!(read.retry_after.is_some(), "{dialect}");
             }
         }

@@ -23,8 +23,8 @@ fn cache_control_on_single_text_is_kept() {
     let marked = json!([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]);
     let messages = json!([{"role": "user", "content": marked}]);
     let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
-    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &body), body);
-    assert_eq!(decode_then_encode(Dialect::OpenaiChat, "", &body), body);
+    assert_eq!(decode_then_encode(Dialect::named("anthropic"), "", &body), body);
+    assert_eq!(decode_then_encode(Dialect::named("openai-chat"), "", &body), body);
 }
 
 #[test]
@@ -32,11 +32,12 @@ fn effort_does_not_enable_thinking() {
     let messages = json!([{"role": "user", "content": "hi"}]);
     let level =
         json!({"model": "m", "max_tokens": 9, "messages": messages, "output_config": {"effort": "high"}});
-    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &level), level);
+    assert_eq!(decode_then_encode(Dialect::named("anthropic"), "", &level), level);
     let mut both = level;
     both["thinking"] = json!({"type": "adaptive"});
-    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &both), both);
-    let decoded = Dialect::Anthropic.server_codec().decode_request("", both.to_string().as_bytes()).unwrap();
+    assert_eq!(decode_then_encode(Dialect::named("anthropic"), "", &both), both);
+    let decoded =
+        Dialect::named("anthropic").server_codec().decode_request("", both.to_string().as_bytes()).unwrap();
     assert_eq!(decoded.request.reasoning_effort, Some(crate::chat::ReasoningEffort::High));
 }
 
@@ -44,12 +45,12 @@ fn effort_does_not_enable_thinking() {
 fn unexpected_role_is_kept() {
     let messages_with = |name: &str| json!([{"role": "user", name: [{"text": "a"}]}, {"role": "system", name: [{"text": "b"}]}]);
     let gemini = json!({"contents": messages_with("parts")});
-    assert_eq!(decode_then_encode(Dialect::Gemini, "/models/m:generateContent", &gemini), gemini);
+    assert_eq!(decode_then_encode(Dialect::named("gemini"), "/models/m:generateContent", &gemini), gemini);
     let bedrock = json!({"messages": messages_with("content")});
-    assert_eq!(decode_then_encode(Dialect::Bedrock, "/model/m/converse", &bedrock), bedrock);
+    assert_eq!(decode_then_encode(Dialect::named("bedrock"), "/model/m/converse", &bedrock), bedrock);
     let messages = json!([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]);
     let anthropic = json!({"model": "m", "max_tokens": 9, "messages": messages});
-    assert_eq!(decode_then_encode(Dialect::Anthropic, "", &anthropic), anthropic);
+    assert_eq!(decode_then_encode(Dialect::named("anthropic"), "", &anthropic), anthropic);
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn reasoning_keeps_its_original_fields() {
         json!({"role": "assistant", "content": "a", "reasoning_content": ""}),
     ] {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "q"}, message]});
-        assert_eq!(decode_then_encode(Dialect::OpenaiChat, "", &body), body);
+        assert_eq!(decode_then_encode(Dialect::named("openai-chat"), "", &body), body);
     }
 }
 
@@ -69,7 +70,7 @@ fn gemini_tools_are_unchanged() {
     let function = json!({"name": "f", "description": "d", "parametersJsonSchema": open});
     let tools = json!([{"googleSearch": {}}, {"functionDeclarations": [function]}]);
     let body = json!({"contents": [{"role": "user", "parts": [{"text": "q"}]}], "tools": tools});
-    assert_eq!(decode_then_encode(Dialect::Gemini, "/models/m:generateContent", &body), body);
+    assert_eq!(decode_then_encode(Dialect::named("gemini"), "/models/m:generateContent", &body), body);
 }
 
 fn encode_body(dialect: Dialect, request: &Request) -> Value {
@@ -85,8 +86,8 @@ fn strict_is_sent_only_where_supported() {
     let function =
         crate::chat::FunctionTool { name: "f".into(), description: None, parameters, strict: Some(true) };
     let request = Request { tools: vec![crate::chat::Tool::Function(function)], ..Request::from_prompt("q") };
-    assert_eq!(encode_body(Dialect::OpenaiChat, &request)["tools"][0]["function"]["strict"], true);
-    for dialect in [Dialect::Cohere, Dialect::Ollama] {
+    assert_eq!(encode_body(Dialect::named("openai-chat"), &request)["tools"][0]["function"]["strict"], true);
+    for dialect in [Dialect::named("cohere"), Dialect::named("ollama")] {
         let body = encode_body(dialect, &request);
         assert!(body["tools"][0]["function"]["strict"].is_null(), "{body}");
         // A client that sends `strict` anyway gets it passed on.
@@ -100,7 +101,7 @@ fn strict_is_sent_only_where_supported() {
 fn cohere_top_p_is_clamped() {
     for (top_p, expected) in [(0.0, 0.01), (0.5, 0.5), (1.0, 0.99)] {
         let request = Request { top_p: Some(top_p), ..Request::from_prompt("q") };
-        assert_eq!(encode_body(Dialect::Cohere, &request)["p"], expected);
+        assert_eq!(encode_body(Dialect::named("cohere"), &request)["p"], expected);
     }
 }
 
@@ -110,10 +111,12 @@ fn responses_joins_assistant_text_parts() {
         crate::chat::Message::from_texts(crate::chat::Role::Assistant, ["a".to_owned(), "b".to_owned()]);
     let mut request = Request::from_prompt("q");
     request.messages.push(message);
-    let body = encode_body(Dialect::OpenaiResponses, &request);
+    let body = encode_body(Dialect::named("openai-responses"), &request);
     assert_eq!(body["input"][1], json!({"type": "message", "role": "assistant", "content": "a"}));
-    let decoded =
-        Dialect::OpenaiResponses.server_codec().decode_request("", body.to_string().as_bytes()).unwrap();
+    let decoded = Dialect::named("openai-responses")
+        .server_codec()
+        .decode_request("", body.to_string().as_bytes())
+        .unwrap();
     assert_eq!(decoded.request, request);
 }
 
@@ -140,29 +143,31 @@ fn encode_foreign_call(dialect: Dialect, quirks: &Quirks) -> Value {
 #[test]
 fn foreign_tool_calls_are_adapted() {
     let quirks = Quirks::default();
-    let anthropic = encode_foreign_call(Dialect::Anthropic, &quirks);
+    let anthropic = encode_foreign_call(Dialect::named("anthropic"), &quirks);
     let blocks = &anthropic["messages"][1]["content"];
     assert_eq!(blocks.as_array().unwrap().len(), 2, "blank text is removed");
     let id = blocks[1]["id"].as_str().unwrap();
     assert!(id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{id}");
     assert_eq!(anthropic["messages"][2]["content"][0]["tool_use_id"], id);
     assert_eq!(blocks[1]["input"], json!({"input": "{\"x\":"}));
-    let bedrock = encode_foreign_call(Dialect::Bedrock, &quirks);
+    let bedrock = encode_foreign_call(Dialect::named("bedrock"), &quirks);
     assert_eq!(bedrock.pointer("/toolConfig/tools/0/toolSpec/name"), Some(&json!("look")));
     assert_eq!(
         bedrock.pointer("/messages/2/content/0/toolResult/content/0/text"),
         Some(&json!("(no output)"))
     );
-    let gemini = encode_foreign_call(Dialect::Gemini, &quirks);
+    let gemini = encode_foreign_call(Dialect::named("gemini"), &quirks);
     let call = gemini["contents"][1]["parts"].as_array().unwrap().last().unwrap();
     assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
-    let older =
-        encode_foreign_call(Dialect::Gemini, &Quirks { effort: EffortControl::Budget, ..Quirks::default() });
+    let older = encode_foreign_call(
+        Dialect::named("gemini"),
+        &Quirks { effort: EffortControl::Budget, ..Quirks::default() },
+    );
     let call = older["contents"][1]["parts"].as_array().unwrap().last().unwrap();
     assert!(call.get("thoughtSignature").is_none());
     assert_eq!(gemini.pointer("/contents/2/parts/0/functionResponse/name"), Some(&json!("look")));
     let requires_reasoning = Quirks { echo_reasoning: EchoReasoning::ToolTurns, ..Quirks::default() };
-    let chat = encode_foreign_call(Dialect::OpenaiChat, &requires_reasoning);
+    let chat = encode_foreign_call(Dialect::named("openai-chat"), &requires_reasoning);
     assert_eq!(chat["messages"][1]["reasoning_content"], "");
     assert_eq!(chat["messages"][2]["content"], "Error:  ");
 }

@@ -1,39 +1,15 @@
 //! Finds the dialect and the operation that a request to a server is for.
 
-use super::{Dialect, WireHeaders};
-
-/// The paths at which a server offers a dialect, as ends of the request path.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ServedPaths {
-    pub chat: &'static [&'static str],
-    pub embeddings: &'static [&'static str],
-    /// `None` if this dialect has no model list of its own.
-    pub model_list: Option<ServedModelList>,
-}
+use super::{Dialect, ListMarker, ServedModelList, WireHeaders};
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ServedModelList {
-    pub path: &'static str,
-    pub marker: ListMarker,
-}
-
-/// What tells a dialect's model list from others at the same path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ListMarker {
-    /// The list of this path if no other dialect's marker is present.
-    None,
-    Header(&'static str),
-    QueryParameter(&'static str),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndpointOperation {
     Chat,
     Embeddings,
-    ModelList,
+    ModelList(ServedModelList),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ServedEndpoint {
     pub dialect: Dialect,
     pub operation: EndpointOperation,
@@ -51,13 +27,12 @@ pub(crate) struct EndpointRequest<'a> {
 
 /// `None` if the request is for no dialect.
 pub(crate) fn find_endpoint(request: &EndpointRequest<'_>) -> Option<ServedEndpoint> {
-    let list = if request.is_get { find_model_list(request) } else { None };
-    if let Some(dialect) = list {
-        return Some(ServedEndpoint { dialect, operation: EndpointOperation::ModelList });
+    if let Some((dialect, list)) = find_model_list(request) {
+        return Some(ServedEndpoint { dialect, operation: EndpointOperation::ModelList(list) });
     }
     let is_served = |paths: &[&str]| paths.iter().any(|end| request.path.ends_with(end));
-    Dialect::ALL.into_iter().find_map(|dialect| {
-        let paths = dialect.served_paths();
+    Dialect::all().find_map(|dialect| {
+        let paths = &dialect.served_paths;
         let operation = if is_served(paths.embeddings) {
             EndpointOperation::Embeddings
         } else if is_served(paths.chat) {
@@ -69,25 +44,26 @@ pub(crate) fn find_endpoint(request: &EndpointRequest<'_>) -> Option<ServedEndpo
     })
 }
 
-/// The dialect with the longest matching path; among those, one whose marker is present.
-fn find_model_list(request: &EndpointRequest<'_>) -> Option<Dialect> {
-    let mut found: Option<(Dialect, (usize, bool))> = None;
-    for dialect in Dialect::ALL {
-        let Some(list) = dialect.served_paths().model_list else { continue };
+/// The model list with the longest matching path; among those, one whose marker is present.
+fn find_model_list(request: &EndpointRequest<'_>) -> Option<(Dialect, ServedModelList)> {
+    if !request.is_get {
+        return None;
+    }
+    let rank = |list: &ServedModelList| (list.path.len(), list.marker != ListMarker::None);
+    let mut found: Option<(Dialect, ServedModelList)> = None;
+    for dialect in Dialect::all() {
+        let Some(list) = dialect.served_paths.model_list else { continue };
         let is_marked = match list.marker {
             ListMarker::None => true,
             ListMarker::Header(name) => request.headers.get(name).is_some(),
             ListMarker::QueryParameter(name) => has_query_parameter(request.query, name),
         };
-        if !is_marked || !request.path.ends_with(list.path) {
-            continue;
-        }
-        let rank = (list.path.len(), list.marker != ListMarker::None);
-        if found.is_none_or(|(_, best)| rank > best) {
-            found = Some((dialect, rank));
+        let is_match = is_marked && request.path.ends_with(list.path);
+        if is_match && found.as_ref().is_none_or(|(_, best)| rank(&list) > rank(best)) {
+            found = Some((dialect, list));
         }
     }
-    found.map(|(dialect, _)| dialect)
+    found
 }
 
 fn has_query_parameter(query: Option<&str>, name: &str) -> bool {
@@ -100,30 +76,36 @@ mod tests {
 
     #[test]
     fn endpoint_cases() {
-        use EndpointOperation::{Chat, Embeddings, ModelList};
         let version = [("anthropic-version", "2023-06-01")];
         for (is_get, path, query, headers, expected) in [
-            (false, "/v1/chat/completions", None, &[][..], Some(("openai-chat", Chat))),
-            (false, "/v1/responses", None, &[], Some(("openai-responses", Chat))),
-            (false, "/v1/messages", None, &[], Some(("anthropic", Chat))),
-            (false, "/v1beta/models/m:generateContent", None, &[], Some(("gemini", Chat))),
-            (false, "/v1beta/models/m:batchEmbedContents", None, &[], Some(("gemini", Embeddings))),
-            (false, "/v2/chat", None, &[], Some(("cohere", Chat))),
-            (false, "/api/chat", None, &[], Some(("ollama", Chat))),
-            (false, "/model/a:b/converse-stream", None, &[], Some(("bedrock", Chat))),
-            (false, "/v1/embeddings", None, &[], Some(("openai-chat", Embeddings))),
-            (true, "/v1/models", None, &[], Some(("openai-chat", ModelList))),
-            (true, "/v1/models", None, &version, Some(("anthropic", ModelList))),
-            (true, "/v1/models", Some("page_size=9"), &[], Some(("cohere", ModelList))),
-            (true, "/v1/models", Some("page_size=9"), &version, Some(("anthropic", ModelList))),
-            (true, "/v1beta/models", None, &version, Some(("gemini", ModelList))),
-            (true, "/api/tags", None, &[], Some(("ollama", ModelList))),
+            (false, "/v1/chat/completions", None, &[][..], Some(("openai-chat", "chat"))),
+            (false, "/v1/responses", None, &[], Some(("openai-responses", "chat"))),
+            (false, "/v1/messages", None, &[], Some(("anthropic", "chat"))),
+            (false, "/v1beta/models/m:generateContent", None, &[], Some(("gemini", "chat"))),
+            (false, "/v1beta/models/m:batchEmbedContents", None, &[], Some(("gemini", "embeddings"))),
+            (false, "/v2/chat", None, &[], Some(("cohere", "chat"))),
+            (false, "/api/chat", None, &[], Some(("ollama", "chat"))),
+            (false, "/model/a:b/converse-stream", None, &[], Some(("bedrock", "chat"))),
+            (false, "/v1/embeddings", None, &[], Some(("openai-chat", "embeddings"))),
+            (true, "/v1/models", None, &[], Some(("openai-chat", "list"))),
+            (true, "/v1/models", None, &version, Some(("anthropic", "list"))),
+            (true, "/v1/models", Some("page_size=9"), &[], Some(("cohere", "list"))),
+            (true, "/v1/models", Some("page_size=9"), &version, Some(("anthropic", "list"))),
+            (true, "/v1beta/models", None, &version, Some(("gemini", "list"))),
+            (true, "/api/tags", None, &[], Some(("ollama", "list"))),
             (false, "/v1/models", None, &[], None),
             (true, "/nowhere", None, &[], None),
         ] {
             let headers: WireHeaders = headers.iter().copied().collect();
             let found = find_endpoint(&EndpointRequest { is_get, path, query, headers: &headers });
-            let found = found.map(|endpoint| (endpoint.dialect.as_str(), endpoint.operation));
+            let found = found.map(|endpoint| {
+                let operation = match endpoint.operation {
+                    EndpointOperation::Chat => "chat",
+                    EndpointOperation::Embeddings => "embeddings",
+                    EndpointOperation::ModelList(_) => "list",
+                };
+                (endpoint.dialect.as_str(), operation)
+            });
             assert_eq!(found, expected, "{path}");
         }
     }

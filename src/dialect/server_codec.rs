@@ -83,10 +83,6 @@ pub trait ServerCodec: Sync {
     /// What is wrong with the request, as a message for the client.
     fn decode_request(&self, path: &str, body: &[u8]) -> Result<ServerRequest, String>;
 
-    fn stream_content_type(&self) -> &'static str {
-        "text/event-stream"
-    }
-
     /// Wraps a caller's string in this dialect's reasoning state, which the client returns with the next
     /// request. `None` if the dialect has no reasoning state.
     fn wrap_reasoning_state(&self, _content: &str) -> Option<Value> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::chat::{FailureClass, FinishReason, StreamEvent, Usage};
+use crate::chat::{FailureClass, FinishReason, Response, StreamEvent, Usage};
 
 const CREATED_AT: i64 = 1_700_000_123;
 
@@ -39,7 +39,7 @@ const COUNT_NAMES: [&str; 6] =
 
 #[test]
 fn unknown_usage_and_timing_are_left_out() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         for text in [encode_whole(dialect, Usage::default()), encode_stream(dialect, Usage::default())] {
             assert!(COUNT_NAMES.iter().all(|name| !text.contains(name)), "{dialect}: {text}");
         }
@@ -53,7 +53,7 @@ fn unknown_usage_and_timing_are_left_out() {
 #[test]
 fn partial_usage_has_no_zeros_and_no_total() {
     let usage = Usage { output_tokens: Some(7), ..Usage::default() };
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         let body = encode_whole(dialect, usage);
         let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body: body.as_bytes() };
         let read = dialect.client_codec().decode_response(reply, &Quirks::default()).unwrap();
@@ -64,7 +64,7 @@ fn partial_usage_has_no_zeros_and_no_total() {
 
 #[test]
 fn identity_and_times_are_the_callers() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         for text in [encode_whole(dialect, Usage::default()), encode_stream(dialect, Usage::default())] {
             assert!(!text.contains("sim"), "{dialect}: {text}");
             for name in ["\"created\":", "\"created_at\":"] {
@@ -88,18 +88,18 @@ fn timing_is_reported_where_the_format_has_it() {
         let body = dialect.server_codec().encode_response(&response, &identity(), Some(timing));
         serde_json::from_slice(&body).unwrap()
     };
-    let ollama = whole(Dialect::Ollama);
+    let ollama = whole(Dialect::named("ollama"));
     assert_eq!(
         (&ollama["total_duration"], &ollama["prompt_eval_duration"], &ollama["eval_duration"]),
         (&1_500_000_000_u64.into(), &500_000_000_u64.into(), &1_000_000_000_u64.into())
     );
-    assert_eq!(whole(Dialect::Bedrock)["metrics"]["latencyMs"], 1500);
+    assert_eq!(whole(Dialect::named("bedrock"))["metrics"]["latencyMs"], 1500);
 }
 
 #[test]
 fn headers_and_errors_contain_only_given_values() {
     let nothing = ResponseMetadata::default();
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         let server = dialect.server_codec();
         assert!(server.encode_headers(&nothing).is_empty(), "{dialect}");
         let failure = ServerFailure::new(FailureClass::RateLimited, "slow down", &nothing);
@@ -127,13 +127,17 @@ fn metadata_round_trips_through_headers() {
         let headers = dialect.server_codec().encode_headers(&given);
         parse_response_headers(&headers.into_iter().collect())
     };
-    let openai = read(Dialect::OpenaiChat);
+    let openai = read(Dialect::named("openai-chat"));
     assert_eq!((openai.request_limit, openai.token_limit), (given.request_limit, given.token_limit));
-    let anthropic = read(Dialect::Anthropic);
+    let anthropic = read(Dialect::named("anthropic"));
     assert_eq!(anthropic.token_limit, RateLimit { reset_after: None, ..given.token_limit });
-    for dialect in
-        [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Anthropic, Dialect::Cohere, Dialect::Bedrock]
-    {
+    for dialect in [
+        Dialect::named("openai-chat"),
+        Dialect::named("openai-responses"),
+        Dialect::named("anthropic"),
+        Dialect::named("cohere"),
+        Dialect::named("bedrock"),
+    ] {
         assert_eq!(read(dialect).request_id.as_deref(), Some("req-7"), "{dialect}");
     }
 }

@@ -24,7 +24,7 @@ fn decode_stream(dialect: Dialect, bytes: &[u8]) -> Result<Response, Failure> {
 
 #[test]
 fn in_stream_error_keeps_failure_class() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         for tokens in 0..2 {
             let identity = identity();
             let mut encoder = dialect.server_codec().stream_encoder(&identity);
@@ -47,18 +47,21 @@ fn in_stream_error_keeps_failure_class() {
 fn error_after_error_finish_reason_sets_class() {
     let broke = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"error\"}]}\n\n";
     let why = "data: {\"error\":{\"message\":\"slow down\",\"code\":\"rate_limit_exceeded\"}}\n\n";
-    let class = |stream: String| decode_stream(Dialect::OpenaiChat, stream.as_bytes()).unwrap_err().class;
+    let class =
+        |stream: String| decode_stream(Dialect::named("openai-chat"), stream.as_bytes()).unwrap_err().class;
     assert_eq!(class([broke, why].concat()), FailureClass::RateLimited);
     assert_eq!(class([broke, "data: [DONE]\n\n"].concat()), FailureClass::ServerError);
     // Events after a complete response do not invalidate it.
     let whole = broke.replace("error", "stop");
-    assert!(decode_stream(Dialect::OpenaiChat, [&whole, why].concat().as_bytes()).is_ok());
+    assert!(decode_stream(Dialect::named("openai-chat"), [&whole, why].concat().as_bytes()).is_ok());
 }
 
 #[test]
 fn error_finish_reason_has_message() {
     let identity = identity();
-    for dialect in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Cohere] {
+    for dialect in
+        [Dialect::named("openai-chat"), Dialect::named("openai-responses"), Dialect::named("cohere")]
+    {
         let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let mut bytes = encoder.encode_start(&Usage::default());
         bytes.extend(encoder.encode_event(&StreamEvent::Finish(FinishReason::Error)));
@@ -71,7 +74,7 @@ fn error_finish_reason_has_message() {
 /// Only a response without any bytes is empty.
 #[test]
 fn stream_cut_in_first_frame_is_truncated() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         let identity = identity();
         let mut encoder = dialect.server_codec().stream_encoder(&identity);
         let first = [
@@ -87,7 +90,7 @@ fn stream_cut_in_first_frame_is_truncated() {
 
 #[test]
 fn non_stream_body_is_classified() {
-    for dialect in Dialect::ALL {
+    for dialect in Dialect::all() {
         let page = decode_stream(dialect, b"<html><body>Bad gateway, please try again later</body></html>\n");
         assert_eq!(page.unwrap_err().class, FailureClass::Malformed, "{dialect}");
         let error = dialect

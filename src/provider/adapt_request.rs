@@ -11,7 +11,7 @@ use crate::chat::{
     FunctionTool, JsonSchema, Part, ReasoningEffort, Request, RequestParameter, ResponseFormat, Tool,
     ToolChoice,
 };
-use crate::dialect::{Dialect, EffortControl, ResponseFormatControl};
+use crate::dialect::{EffortControl, PromptCaching, ResponseFormatControl};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestAdjustment {
@@ -98,14 +98,15 @@ impl Target {
                 found.push(RequestAdjustment::Dropped(parameter));
             }
         }
-        let no_cache_points = self.dialect == Dialect::Bedrock && !self.quirks.cache_points;
+        let capabilities = &self.dialect.capabilities;
+        let no_cache_points = capabilities.prompt_caching == PromptCaching::AtCachePointsOfSomeModels
+            && !self.quirks.cache_points;
         if request.prompt_cache.is_some() && no_cache_points {
             found.push(RequestAdjustment::Dropped(RequestParameter::PromptCache));
         }
         let forced = is_set(request, RequestParameter::ToolChoice);
-        // Bedrock requires the tools of earlier calls in the request, so `none` is not possible.
         let called = |m: &crate::chat::Message| m.parts.iter().any(|p| matches!(p, Part::ToolCall(_)));
-        let cannot_forbid = self.dialect == Dialect::Bedrock
+        let cannot_forbid = capabilities.must_declare_called_tools
             && request.tool_choice == Some(ToolChoice::None)
             && request.messages.iter().any(called);
         let choice = RequestAdjustment::Dropped(RequestParameter::ToolChoice);
@@ -114,7 +115,7 @@ impl Target {
         }
         let effort = self.adapt_effort(request, &mut found);
         let has_effort = effort.is_some_and(|effort| effort != ReasoningEffort::None);
-        let shows_reasoning = has_effort && self.is_claude_reasoning();
+        let shows_reasoning = has_effort && self.reasoning_limits_parameters();
         if has_effort
             && self.quirks.effort == EffortControl::EnableThinking
             && forced
@@ -153,7 +154,7 @@ impl Target {
         if self.quirks.effort == EffortControl::Unsupported && requested == ReasoningEffort::None {
             return None;
         }
-        let too_few_tokens = self.is_claude_reasoning()
+        let too_few_tokens = self.reasoning_limits_parameters()
             && self.quirks.effort == EffortControl::Budget
             && requested != ReasoningEffort::None
             && request.max_output_tokens.is_some_and(|max| max < MIN_MAX_TOKENS_WITH_BUDGET);
@@ -170,12 +171,9 @@ impl Target {
         Some(sent)
     }
 
-    fn is_claude_reasoning(&self) -> bool {
-        let has_reasoning_control =
-            matches!(self.quirks.effort, EffortControl::Budget | EffortControl::Adaptive);
-        // With effort levels alone, as in Opus 4.5, reasoning is not visible.
-        let anthropic = self.dialect == Dialect::Anthropic && self.quirks.effort != EffortControl::Level;
-        anthropic || self.dialect == Dialect::Bedrock && has_reasoning_control
+    /// Whether reasoning excludes sampling parameters and forced tool calls, and has a minimum budget.
+    fn reasoning_limits_parameters(&self) -> bool {
+        (self.dialect.capabilities.reasoning_limits_parameters)(self.quirks.effort)
     }
 
     /// How structured output is emulated; `None` if the dialect's own mechanism works.
@@ -184,13 +182,11 @@ impl Target {
         let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
         let is_object = |s: &JsonSchema| s.schema.get("type").is_some_and(|kind| kind == "object");
         let ResponseFormat::JsonSchema(described) = schema else {
-            let has_no_json_mode = matches!(self.dialect, Dialect::Anthropic | Dialect::Bedrock);
+            let has_no_json_mode = !self.dialect.capabilities.has_json_mode;
             return has_no_json_mode.then_some(RequestAdjustment::SchemaByPrompt);
         };
-        // Cohere and older Gemini models reject structured output together with tools.
-        let clash = !request.tools.is_empty()
-            && (self.dialect == Dialect::Cohere
-                || self.dialect == Dialect::Gemini && self.quirks.effort == EffortControl::Budget);
+        let rejects_tools = (self.dialect.capabilities.rejects_schema_with_tools)(&self.quirks);
+        let clash = !request.tools.is_empty() && rejects_tools;
         let can_use_tool = is_object(described)
             && !shows_reasoning
             && request.tools.is_empty()

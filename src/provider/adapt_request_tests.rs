@@ -179,8 +179,8 @@ fn adapted_request_drops_foreign_parts() {
 #[test]
 fn responses_only_model_uses_responses_dialect() {
     use crate::dialect::Dialect;
-    assert_eq!(target("openai/gpt-6-luna").dialect, Dialect::OpenaiChat);
-    assert_eq!(target("openai/gpt-daybreak-blue-latest").dialect, Dialect::OpenaiResponses);
+    assert_eq!(target("openai/gpt-6-luna").dialect, Dialect::named("openai-chat"));
+    assert_eq!(target("openai/gpt-daybreak-blue-latest").dialect, Dialect::named("openai-responses"));
 }
 
 #[test]

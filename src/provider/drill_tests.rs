@@ -111,7 +111,7 @@ fn provider_rule(provider: &str, fault: DrillFault, share: f64) -> DrillRule {
 
 /// Every dialect, streaming and not.
 fn all_fixtures() -> impl Iterator<Item = (String, DrillFixture)> {
-    Dialect::ALL.into_iter().flat_map(|dialect| {
+    Dialect::all().flat_map(|dialect| {
         [true, false]
             .map(|stream| (format!("{dialect}, streamed: {stream}"), DrillFixture::new(dialect, stream)))
     })
@@ -173,7 +173,7 @@ async fn status_fault_class_cases() {
 
 #[tokio::test(start_paused = true)]
 async fn status_fault_always_has_message() {
-    let fixture = DrillFixture::new(Dialect::OpenaiChat, true);
+    let fixture = DrillFixture::new(Dialect::named("openai-chat"), true);
     for status in 400..600 {
         let failure = fixture.run_with_fault(DrillFault::Status(status)).await.outcome.unwrap_err();
         assert_eq!(failure.status, Some(status));
@@ -220,7 +220,7 @@ async fn midstream_fault_cases() {
 #[tokio::test(start_paused = true)]
 async fn midstream_fault_leaves_error_status_unchanged() {
     for fault in [DrillFault::Stall, DrillFault::Cut] {
-        let mut fixture = DrillFixture::new(Dialect::OpenaiChat, true);
+        let mut fixture = DrillFixture::new(Dialect::named("openai-chat"), true);
         Arc::get_mut(&mut fixture.host).unwrap().status = 503;
         let result = fixture.run_with_fault(fault).await;
         assert_eq!(result.outcome.unwrap_err().status, Some(503));
@@ -230,7 +230,7 @@ async fn midstream_fault_leaves_error_status_unchanged() {
 
 #[tokio::test(start_paused = true)]
 async fn share_sets_fault_probability() {
-    let fixture = DrillFixture::new(Dialect::Anthropic, true);
+    let fixture = DrillFixture::new(Dialect::named("anthropic"), true);
     let transport = fixture.drill_transport(vec![provider_rule("box", DrillFault::Status(429), 0.2)]);
     let mut failed = 0;
     for _ in 0..500 {
@@ -243,7 +243,7 @@ async fn share_sets_fault_probability() {
 
 #[tokio::test(start_paused = true)]
 async fn first_matching_drill_applies() {
-    let fixture = DrillFixture::new(Dialect::Gemini, true);
+    let fixture = DrillFixture::new(Dialect::named("gemini"), true);
     let model = |model: &str| ModelRef { provider: "box".to_owned(), model: model.to_owned() };
     let for_model = |name, fault| DrillRule { target: DrillTarget::Model(model(name)), fault, share: 1.0 };
     let others = vec![provider_rule("crate", DrillFault::Down, 1.0), for_model("n", DrillFault::Down)];
@@ -255,7 +255,7 @@ async fn first_matching_drill_applies() {
 
 #[tokio::test(start_paused = true)]
 async fn model_list_request_is_not_drilled() {
-    let fixture = DrillFixture::new(Dialect::OpenaiChat, false);
+    let fixture = DrillFixture::new(Dialect::named("openai-chat"), false);
     let transport = fixture.drill_transport(vec![provider_rule("box", DrillFault::Down, 1.0)]);
     let outgoing = OutgoingRequest {
         model: None,

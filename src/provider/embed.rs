@@ -13,15 +13,13 @@ use super::redact_secrets::redact_failure;
 use super::transport::{IncomingResponse, Transport};
 use super::{Hosting, Target};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, FailureClass, FailurePhase, pluralize};
-use crate::dialect::{Dialect, EmbeddingCodec, VERTEX_EMBEDDING_CODEC, WireResponse, parse_response_headers};
+use crate::dialect::{EmbeddingCodec, WireResponse, parse_response_headers};
 
 impl Target {
     /// `None` if this model's host does not offer embeddings.
     fn embedding_codec(&self) -> Option<&'static dyn EmbeddingCodec> {
-        match (self.provider.hosting, self.dialect) {
-            (Hosting::Vertex, Dialect::Gemini) => Some(VERTEX_EMBEDDING_CODEC),
-            (_, dialect) => dialect.embedding_codec(),
-        }
+        let hosted = self.dialect.vertex.embeddings.filter(|_| self.provider.hosting == Hosting::Vertex);
+        hosted.or(self.dialect.embedding_codec())
     }
 
     pub fn can_embed(&self) -> bool {

@@ -13,7 +13,7 @@ use super::outgoing_request::azure_base_url;
 use super::transport::append_query;
 use super::transport::{HttpMethod, OutgoingRequest, SendError, Transport};
 use super::{Credential, Hosting, Target};
-use crate::dialect::{Dialect, WireResponse};
+use crate::dialect::WireResponse;
 
 /// Maximum number of pages, in case the pagination never ends; real lists are shorter.
 const MAX_PAGES: usize = 20;
@@ -67,30 +67,20 @@ fn timeout_error(limit: Duration) -> ListModelsError {
 }
 
 async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<String>, ListModelsError> {
-    let dialect = target.dialect;
+    let list = target.dialect.model_list.ok_or(ListModelsError::NotOffered)?;
     let mut headers: Vec<(String, String)> = target.provider.headers.clone().into_iter().collect();
-    let first = match dialect {
-        Dialect::OpenaiChat | Dialect::OpenaiResponses => "/models",
-        Dialect::Anthropic => {
-            headers.push(("anthropic-version".to_owned(), "2023-06-01".to_owned()));
-            "/v1/models?limit=1000"
-        }
-        Dialect::Gemini => "/models?pageSize=1000",
-        Dialect::Cohere => "/v1/models?page_size=1000",
-        Dialect::Ollama => "/api/tags",
-        Dialect::Bedrock => return Err(ListModelsError::NotOffered),
-    };
+    headers.extend(list.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     if target.provider.hosting == Hosting::Vertex {
         return Err(ListModelsError::NotOffered);
     }
-    let mut url = list_url(target, first);
+    let mut url = list_url(target, list.path);
     let (mut models, mut seen) = (Vec::new(), std::collections::HashSet::new());
     for _ in 0..MAX_PAGES {
         let (mut response, mut secrets) = get_authorized(transport, target, url, headers.clone()).await?;
-        if response.status == 404 && first == "/models" && target.provider.hosting == Hosting::Direct {
-            // Some hosts have a version in the path of lists only (Perplexity).
-            let versioned = list_url(target, "/v1/models");
-            (response, secrets) = get_authorized(transport, target, versioned, headers.clone()).await?;
+        let fallback = list.fallback_path.filter(|_| target.provider.hosting == Hosting::Direct);
+        if let (404, Some(path)) = (response.status, fallback) {
+            let url = list_url(target, path);
+            (response, secrets) = get_authorized(transport, target, url, headers.clone()).await?;
         }
         if !(200..300).contains(&response.status) {
             let reply =
@@ -104,9 +94,9 @@ async fn list_pages(transport: &dyn Transport, target: &Target) -> Result<Vec<St
             .ok_or_else(|| ListModelsError::Malformed("no model names found".to_owned()))?;
         let names = names.into_iter().map(|name| redact_secrets(name, &secrets));
         models.extend(names.filter(|name| seen.insert(name.clone())));
-        match next_page(dialect, &page) {
+        match (list.next_page)(&page).filter(|(_, token)| !token.is_empty()) {
             Some((parameter, token)) => {
-                url = list_url(target, first);
+                url = list_url(target, list.path);
                 append_query(&mut url, parameter, token);
             }
             None => break,
@@ -178,17 +168,6 @@ fn model_names(page: &Value) -> Option<Vec<String>> {
     Some(list.iter().filter_map(name).collect())
 }
 
-/// The query parameter and token of the next page.
-fn next_page(dialect: Dialect, page: &Value) -> Option<(&'static str, &str)> {
-    let (parameter, token) = match dialect {
-        Dialect::Anthropic if page["has_more"] == true => ("after_id", &page["last_id"]),
-        Dialect::Gemini => ("pageToken", &page["nextPageToken"]),
-        Dialect::Cohere => ("page_token", &page["next_page_token"]),
-        _ => return None,
-    };
-    token.as_str().filter(|token| !token.is_empty()).map(|token| (parameter, token))
-}
-
 fn redact_secrets(text: String, secrets: &[Credential]) -> String {
     secrets.iter().fold(text, |text, secret| secret.redact(&text).unwrap_or(text))
 }
@@ -199,6 +178,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::Catalog;
+    use crate::dialect::Dialect;
     use crate::provider::scripted_transport::{ScriptedEnding, ScriptedReply, ScriptedTransport};
     use crate::provider::{ModelRef, built_in_providers};
 
@@ -312,7 +292,7 @@ mod tests {
         }
         let transport = ScriptedTransport::new([]);
         let mut bedrock = target("openai");
-        bedrock.dialect = Dialect::Bedrock;
+        bedrock.dialect = Dialect::named("bedrock");
         assert_eq!(list_models(&transport, &bedrock, LIST_TIMEOUT).await, Err(ListModelsError::NotOffered));
     }
 }

@@ -5,10 +5,7 @@ use sha2::{Digest, Sha256};
 use super::transport::{append_query, append_raw_query};
 use super::{Hosting, HttpMethod, OutgoingRequest, RequestAdjustment, Target};
 use crate::chat::Request;
-use crate::dialect::{ClientRequest, Dialect, WireRequest, percent_encode};
-
-/// The `anthropic_version` that Vertex requires in the body.
-const VERTEX_ANTHROPIC: &str = "vertex-2023-10-16";
+use crate::dialect::{ClientRequest, VertexPaths, WireRequest, percent_encode};
 
 /// Builds the request for a target, without authorization.
 pub(super) fn build_outgoing(target: &Target, request: &Request, stream: bool) -> OutgoingRequest {
@@ -112,27 +109,25 @@ pub(super) fn azure_base_url(base_url: &str, target: &Target, path: &str) -> Str
     }
 }
 
-/// Rewrites the path for Vertex's publishers. Anthropic's models are named in the path, with the API version
-/// in the body; other vendors' models share one OpenAI-compatible endpoint.
+/// Rewrites the path, and where Vertex requires it the body, as the dialect's descriptor says.
 fn apply_vertex_paths(wire: &mut WireRequest, target: &Target, stream: bool) {
-    match target.dialect {
-        Dialect::Anthropic => {}
-        Dialect::OpenaiChat => {
-            wire.path = format!("/endpoints/openapi{}", wire.path);
+    let (publisher, version_header, version) = match target.dialect.vertex.paths {
+        VertexPaths::Prefixed(prefix) => {
+            wire.path = format!("{prefix}{}", wire.path);
             return;
         }
-        _ => {
-            wire.path = format!("/publishers/google{}", wire.path);
-            return;
+        VertexPaths::RawPredict { publisher, version_header, version } => {
+            (publisher, version_header, version)
         }
-    }
+    };
     let method = if stream { "streamRawPredict" } else { "rawPredict" };
     let model = percent_encode(&target.model_ref.model, b"-_.~@");
-    wire.path = format!("/publishers/anthropic/models/{model}:{method}");
-    wire.headers.retain(|(name, _)| *name != "anthropic-version");
+    wire.path = format!("{publisher}/models/{model}:{method}");
+    wire.headers.retain(|(name, _)| *name != version_header);
     let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&wire.body) else { return };
     body.shift_remove("model");
-    body.insert("anthropic_version".to_owned(), VERTEX_ANTHROPIC.into());
+    let (name, value) = version;
+    body.insert(name.to_owned(), value.into());
     wire.body = serde_json::Value::Object(body).to_string().into_bytes();
 }
 
@@ -142,6 +137,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::Catalog;
+    use crate::dialect::Dialect;
     use crate::provider::{ModelRef, Provider, built_in_providers};
 
     fn outgoing_request(
@@ -179,7 +175,7 @@ mod tests {
             request_url("azure", "mine", &[key, resource, ("OPENAI_API_VERSION", "preview")]),
             format!("{v1}?api-version=preview")
         );
-        let responses = |p: &mut Provider| p.dialect = Dialect::OpenaiResponses;
+        let responses = |p: &mut Provider| p.dialect = Dialect::named("openai-responses");
         assert_eq!(
             outgoing_request(
                 "azure",
@@ -218,7 +214,7 @@ mod tests {
             sent.url
         );
         let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
-        assert_eq!((&body["anthropic_version"], body.get("model")), (&VERTEX_ANTHROPIC.into(), None));
+        assert_eq!((&body["anthropic_version"], body.get("model")), (&"vertex-2023-10-16".into(), None));
         assert_eq!((&body["stream"], &body["messages"][0]["role"]), (&true.into(), &"user".into()));
         assert!(!sent.headers.iter().any(|(name, _)| name == "anthropic-version"));
     }

@@ -208,7 +208,7 @@ fn deserialize_dialects<'de, D: serde::Deserializer<'de>>(
 ) -> Result<Vec<(Dialect, Vec<String>)>, D::Error> {
     let map: serde_json::Map<String, serde_json::Value> = Deserialize::deserialize(deserializer)?;
     let entry = |(name, globs): (String, serde_json::Value)| {
-        let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name);
+        let dialect = Dialect::from_name(&name);
         let dialect = dialect.ok_or_else(|| D::Error::custom(format!("unknown dialect `{name}`")))?;
         Ok((dialect, serde_json::from_value(globs).map_err(D::Error::custom)?))
     };
@@ -249,12 +249,12 @@ mod tests {
     fn model_glob_selects_dialect() {
         let openai = built_in_providers().unwrap().into_iter().find(|p| p.name == "openai").unwrap();
         for (model, dialect) in [
-            ("gpt-6-pro", Dialect::OpenaiResponses),
-            ("gpt-5-pro-2025-10-06", Dialect::OpenaiResponses),
-            ("gpt-5.1-codex-max", Dialect::OpenaiResponses),
-            ("o3-deep-research", Dialect::OpenaiResponses),
-            ("gpt-6", Dialect::OpenaiChat),
-            ("process", Dialect::OpenaiChat),
+            ("gpt-6-pro", Dialect::named("openai-responses")),
+            ("gpt-5-pro-2025-10-06", Dialect::named("openai-responses")),
+            ("gpt-5.1-codex-max", Dialect::named("openai-responses")),
+            ("o3-deep-research", Dialect::named("openai-responses")),
+            ("gpt-6", Dialect::named("openai-chat")),
+            ("process", Dialect::named("openai-chat")),
         ] {
             assert_eq!(openai.dialect_for_model(model), dialect, "{model}");
         }

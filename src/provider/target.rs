@@ -6,7 +6,7 @@ use super::authorization::{Authorization, ResolvedAuthorization};
 use super::endpoint::{is_unencrypted, resolve_base_url, resolve_setting};
 use super::{Environment, ModelRef, Provider, TargetError, is_loopback};
 use crate::catalog::{Capabilities, Capability, Catalog, ModelFacts, ModelMode, ReasoningControl};
-use crate::dialect::{Dialect, EffortControl, Quirks};
+use crate::dialect::{Dialect, EffortControl, PromptCaching, Quirks};
 
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -52,8 +52,8 @@ impl Target {
         let facts = catalog.find(&model_ref.provider, &model_ref.model);
         let mut dialect = provider.dialect_for_model(&model_ref.model);
         let is_responses_only = facts.as_ref().is_some_and(|facts| facts.mode == ModelMode::Responses);
-        if dialect == Dialect::OpenaiChat && is_responses_only {
-            dialect = Dialect::OpenaiResponses;
+        if is_responses_only {
+            dialect = dialect.for_responses_models();
         }
         let quirks = merge_quirks(&provider.quirks, dialect, facts.as_ref());
         Ok(Self {
@@ -100,8 +100,7 @@ impl Target {
 fn merge_quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Quirks {
     let mut quirks = own.clone();
     let Some(facts) = facts else { return quirks };
-    let is_claude =
-        dialect == Dialect::Anthropic || dialect == Dialect::Bedrock && facts.model.contains("claude");
+    let is_claude = (dialect.capabilities.is_claude)(&facts.model);
     // If the catalog knows the model's capabilities but not reasoning, the model does not reason.
     let is_unknown = facts.capabilities == Capabilities::default();
     let can_reason =
@@ -119,7 +118,7 @@ fn merge_quirks(own: &Quirks, dialect: Dialect, facts: Option<&ModelFacts>) -> Q
     }
     quirks.effort_levels |= facts.efforts.len() > 1;
     quirks.reasons |= facts.supports(Capability::Reasoning) == Some(true);
-    let accepts_cache_points = matches!(dialect, Dialect::Anthropic | Dialect::Bedrock);
+    let accepts_cache_points = dialect.capabilities.prompt_caching != PromptCaching::Automatic;
     quirks.cache_points |= accepts_cache_points && facts.supports(Capability::Caching) == Some(true);
     quirks.default_max_tokens = quirks.default_max_tokens.or(facts.max_output_tokens);
     quirks

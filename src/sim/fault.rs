@@ -1,7 +1,6 @@
 //! Faults that the simulator can inject into a response, and the dialects that support them.
 
-use crate::dialect::Dialect;
-use Dialect::{Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenaiChat, OpenaiResponses};
+use crate::dialect::{Dialect, DoneLine, ErrorEvent, StreamEnding, StreamFormat, StreamFraming};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulatedFault {
@@ -43,41 +42,35 @@ pub enum SimulatedFault {
     Stall,
 }
 
-/// The dialects that use server-sent events.
-const SSE_DIALECTS: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere];
+/// Whether a dialect's streams can have a fault.
+type FaultCondition = fn(&StreamFormat) -> bool;
 
-/// Each fault with its name and the dialects that support it.
-const FAULT_TABLE: [(SimulatedFault, &str, &[Dialect]); 18] = [
-    (SimulatedFault::CutPolitely, "cut-politely", &Dialect::ALL),
-    (SimulatedFault::RoleOnly, "role-only", &Dialect::ALL),
-    (SimulatedFault::Empty, "empty", &Dialect::ALL),
-    // OpenAI's own Responses streams have no such line, but those of compatible servers do.
-    (SimulatedFault::DoneOnly, "done-only", &[OpenaiChat, OpenaiResponses, Cohere]),
-    (SimulatedFault::NoDone, "no-done", &[OpenaiChat, Cohere]),
-    (SimulatedFault::Cut, "cut", &Dialect::ALL),
-    (SimulatedFault::ErrorFirst, "error-first", &Dialect::ALL),
-    (SimulatedFault::ErrorInStream, "error-in-stream", &Dialect::ALL),
-    // The other dialects have no such finish reason.
-    (SimulatedFault::FinishError, "finish-error", &[OpenaiChat, OpenaiResponses, Gemini, Cohere, Bedrock]),
-    (SimulatedFault::ErrorWithoutChoices, "error-without-choices", &[OpenaiChat]),
-    (SimulatedFault::Malformed, "malformed", &Dialect::ALL),
-    (SimulatedFault::Comments, "comments", SSE_DIALECTS),
-    // Gemini and Ollama have no error event: they send the plain object of `error-first`.
-    (SimulatedFault::VendorErrorFirst, "vendor-error-first", DIALECTS_WITH_ERROR_EVENT),
-    (SimulatedFault::VendorErrorInStream, "vendor-error-in-stream", DIALECTS_WITH_ERROR_EVENT),
-    // A message ends with its own event or with a finish reason in the last chunk.
-    (SimulatedFault::NoMessageStop, "no-message-stop", &[OpenaiResponses, Anthropic, Cohere, Bedrock]),
-    (SimulatedFault::NoFinishReason, "no-finish-reason", &[OpenaiChat, Gemini, Ollama]),
-    // Ollama has no finish reason for it.
-    (
-        SimulatedFault::SafetyStop,
-        "safety-stop",
-        &[OpenaiChat, OpenaiResponses, Anthropic, Gemini, Cohere, Bedrock],
-    ),
-    (SimulatedFault::Stall, "stall", &Dialect::ALL),
+/// Each fault with its name and the dialects that can have it.
+const FAULT_TABLE: [(SimulatedFault, &str, FaultCondition); 18] = [
+    (SimulatedFault::CutPolitely, "cut-politely", |_| true),
+    (SimulatedFault::RoleOnly, "role-only", |_| true),
+    (SimulatedFault::Empty, "empty", |_| true),
+    (SimulatedFault::DoneOnly, "done-only", |stream| stream.done_line != DoneLine::Never),
+    (SimulatedFault::NoDone, "no-done", |stream| stream.done_line == DoneLine::Always),
+    (SimulatedFault::Cut, "cut", |_| true),
+    (SimulatedFault::ErrorFirst, "error-first", |_| true),
+    (SimulatedFault::ErrorInStream, "error-in-stream", |_| true),
+    (SimulatedFault::FinishError, "finish-error", |stream| stream.has_error_finish_reason),
+    (SimulatedFault::ErrorWithoutChoices, "error-without-choices", |stream| stream.has_choices),
+    (SimulatedFault::Malformed, "malformed", |_| true),
+    (SimulatedFault::Comments, "comments", |stream| stream.framing == StreamFraming::Sse),
+    // A dialect without an error event sends the plain object of `error-first`.
+    (SimulatedFault::VendorErrorFirst, "vendor-error-first", |stream| stream.error_event != ErrorEvent::None),
+    (SimulatedFault::VendorErrorInStream, "vendor-error-in-stream", |stream| {
+        stream.error_event != ErrorEvent::None
+    }),
+    (SimulatedFault::NoMessageStop, "no-message-stop", |stream| stream.ending != StreamEnding::FinishReason),
+    (SimulatedFault::NoFinishReason, "no-finish-reason", |stream| {
+        stream.ending == StreamEnding::FinishReason
+    }),
+    (SimulatedFault::SafetyStop, "safety-stop", |stream| stream.has_filter_finish_reason),
+    (SimulatedFault::Stall, "stall", |_| true),
 ];
-
-const DIALECTS_WITH_ERROR_EVENT: &[Dialect] = &[OpenaiChat, OpenaiResponses, Anthropic, Cohere, Bedrock];
 
 impl SimulatedFault {
     pub fn from_name(name: &str) -> Option<Self> {
@@ -90,9 +83,10 @@ impl SimulatedFault {
 
     /// Why the fault is not possible with this dialect or mode; `None` if it is possible.
     pub(super) fn unsupported_reason(self, dialect: Dialect, stream: bool) -> Option<String> {
-        let (_, name, dialects) = FAULT_TABLE.iter().find(|(fault, ..)| *fault == self)?;
-        if !dialects.contains(&dialect) {
-            let supported: Vec<&str> = dialects.iter().map(|dialect| dialect.as_str()).collect();
+        let (_, name, is_possible) = FAULT_TABLE.iter().find(|(fault, ..)| *fault == self)?;
+        if !is_possible(&dialect.stream) {
+            let possible = Dialect::all().filter(|dialect| is_possible(&dialect.stream));
+            let supported: Vec<&str> = possible.map(Dialect::as_str).collect();
             return Some(format!(
                 "fault `{name}` is not possible with {dialect}, only with {}",
                 supported.join(", ")
@@ -130,15 +124,15 @@ mod tests {
 
     #[test]
     fn unsupported_fault_error_cases() {
-        let refusal = SimulatedFault::NoDone.unsupported_reason(Gemini, true).unwrap();
+        let refusal = SimulatedFault::NoDone.unsupported_reason(Dialect::named("gemini"), true).unwrap();
         assert_eq!(refusal, "fault `no-done` is not possible with gemini, only with openai-chat, cohere");
-        assert_eq!(SimulatedFault::NoDone.unsupported_reason(Cohere, true), None);
+        assert_eq!(SimulatedFault::NoDone.unsupported_reason(Dialect::named("cohere"), true), None);
         assert!(
             SimulatedFault::NoDone
-                .unsupported_reason(Cohere, false)
+                .unsupported_reason(Dialect::named("cohere"), false)
                 .unwrap()
                 .contains("needs a streaming request")
         );
-        assert_eq!(SimulatedFault::Cut.unsupported_reason(Ollama, false), None);
+        assert_eq!(SimulatedFault::Cut.unsupported_reason(Dialect::named("ollama"), false), None);
     }
 }

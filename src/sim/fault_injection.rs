@@ -7,8 +7,8 @@ use super::simulated_metadata::{SIMULATED_TIMING, failure_metadata, opening_usag
 use super::simulated_response::{SimulatedOutcome, SimulatedResponse};
 use crate::chat::{FailureClass, FinishReason, Part, StreamEvent};
 use crate::dialect::{
-    AwsDecoder, AwsFrame, Dialect, ResponseIdentity, ResponseMetadata, ServerFailure, StreamEncoder,
-    encode_aws_frame,
+    AwsDecoder, AwsFrame, Dialect, ErrorEvent, ResponseIdentity, ResponseMetadata, ServerFailure,
+    StreamEncoder, StreamEnding, StreamFraming, encode_aws_frame,
 };
 
 const MID_STREAM_ERROR_MESSAGE: &str = "Overloaded (simulated)";
@@ -38,8 +38,7 @@ pub(super) fn encode_stream(
     let events = split_into_events(&answer.response.parts);
     let (mut before, after) = events.split_at(events_before_fault(fault, events.len()));
     let in_call = matches!(after.first(), Some(StreamEvent::ToolCallDelta { .. }));
-    if fault == Some(SimulatedFault::SafetyStop) && dialect == Dialect::Gemini && in_call {
-        // This dialect sends a tool call complete or not at all.
+    if fault == Some(SimulatedFault::SafetyStop) && dialect.stream.sends_whole_tool_calls && in_call {
         let start = before.iter().rposition(|event| matches!(event, StreamEvent::ToolCallStart { .. }));
         before = &before[..start.unwrap_or(before.len())];
     }
@@ -114,9 +113,9 @@ fn encode_stream_end(
 ) -> [Vec<u8>; 2] {
     let finish = encoder.encode_event(&StreamEvent::Finish(finish_reason_with_fault(answer, fault)));
     let close = encoder.encode_end();
+    let has_own_end = dialect.stream.ending == StreamEnding::EventAfterFinishReason;
     match fault {
-        // Only this dialect sends the finish reason and the end of the message as two events.
-        Some(SimulatedFault::NoMessageStop) if dialect == Dialect::Anthropic => [finish, Vec::new()],
+        Some(SimulatedFault::NoMessageStop) if has_own_end => [finish, Vec::new()],
         Some(SimulatedFault::NoMessageStop | SimulatedFault::NoFinishReason) => {
             [drop_last_frame(dialect, &finish), close]
         }
@@ -203,34 +202,37 @@ fn encode_error_without_choices(dialect: Dialect) -> Vec<u8> {
 
 /// JSON as an unnamed frame. In AWS event streams this is an error without a modeled exception type.
 fn encode_plain_error(dialect: Dialect) -> Vec<u8> {
-    match dialect {
-        Dialect::Bedrock => encode_aws_frame(&AwsFrame {
+    match dialect.stream.framing {
+        StreamFraming::AwsEventStream => encode_aws_frame(&AwsFrame {
             message_type: "error".to_owned(),
             event_type: "InternalServerException".to_owned(),
             error_message: MID_STREAM_ERROR_MESSAGE.to_owned(),
             payload: Vec::new(),
         }),
-        _ => frame_json(dialect, &encode_error_body(dialect)),
+        StreamFraming::Sse | StreamFraming::Ndjson => frame_json(dialect, &encode_error_body(dialect)),
     }
 }
 
-/// The provider's error event. In `openai-chat` only some providers send a named one.
+/// The provider's error event.
 fn encode_error_event(dialect: Dialect, encoder: &mut dyn StreamEncoder) -> Vec<u8> {
     let frame = encoder.encode_error(&mid_stream_failure(&mid_stream_metadata()));
-    if dialect == Dialect::OpenaiChat { [b"event: error\n", &frame[..]].concat() } else { frame }
+    match dialect.stream.error_event {
+        ErrorEvent::NamedBySomeServers => [b"event: error\n", &frame[..]].concat(),
+        ErrorEvent::Own | ErrorEvent::None => frame,
+    }
 }
 
 /// JSON as an unnamed frame of a text stream.
 fn frame_json(dialect: Dialect, json: &[u8]) -> Vec<u8> {
-    match dialect {
-        Dialect::Ollama => [json, b"\n"].concat(),
-        _ => [b"data: ", json, b"\n\n"].concat(),
+    match dialect.stream.framing {
+        StreamFraming::Ndjson => [json, b"\n"].concat(),
+        StreamFraming::Sse | StreamFraming::AwsEventStream => [b"data: ", json, b"\n\n"].concat(),
     }
 }
 
 /// A frame that cannot be parsed: its checksum is wrong or, in text streams, half of its JSON is missing.
 fn corrupt_frame(dialect: Dialect, mut frame: Vec<u8>) -> Vec<u8> {
-    if dialect != Dialect::Bedrock {
+    if dialect.stream.framing != StreamFraming::AwsEventStream {
         return frame_json(dialect, b"{\"oops");
     }
     if let Some(last) = frame.last_mut() {
@@ -240,11 +242,12 @@ fn corrupt_frame(dialect: Dialect, mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 fn drop_last_frame(dialect: Dialect, bytes: &[u8]) -> Vec<u8> {
-    if dialect == Dialect::Bedrock {
+    let framing = dialect.stream.framing;
+    if framing == StreamFraming::AwsEventStream {
         let frames = decode_aws_frames(bytes);
         return frames.iter().take(frames.len().saturating_sub(1)).flat_map(encode_aws_frame).collect();
     }
-    let end = if dialect == Dialect::Ollama { "\n" } else { "\n\n" };
+    let end = if framing == StreamFraming::Ndjson { "\n" } else { "\n\n" };
     let text = String::from_utf8_lossy(bytes);
     let mut frames: Vec<&str> = text.split_inclusive(end).collect();
     frames.pop();

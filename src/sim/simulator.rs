@@ -107,8 +107,8 @@ impl SimulatorState {
     async fn respond(&self, endpoint: ServedEndpoint, request: HttpRequest) -> HandledRequest {
         let (dialect, path) = (endpoint.dialect, request.path);
         match endpoint.operation {
-            EndpointOperation::ModelList => {
-                let body = encode_model_list(dialect).to_string().into_bytes();
+            EndpointOperation::ModelList(list) => {
+                let body = encode_model_list(&list).to_string().into_bytes();
                 HandledRequest { target: path, kind: "list", reply: HttpReply::json(200, Vec::new(), body) }
             }
             EndpointOperation::Embeddings => {
@@ -225,7 +225,7 @@ async fn respond_to_chat(shared: &SimulatorState, dialect: Dialect, incoming: &S
             let frames = encode_stream(dialect, &identity, &answer);
             let ending = connection_end(&answer.outcome);
             let body = ReplyBody::Stream(stream_over_time(frames, answer.streaming_time, ending));
-            HttpReply { status: 200, content_type: server.stream_content_type(), headers, body }
+            HttpReply { status: 200, content_type: dialect.stream.framing.content_type(), headers, body }
         }
         SimulatedOutcome::Complete => {
             sleep_unless_zero(answer.streaming_time).await;

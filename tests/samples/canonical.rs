@@ -21,14 +21,15 @@ pub(super) fn canonicalize(dialect: Dialect, body: &Value) -> Value {
     let mut body = drop_empty_fields(body.clone());
     let Some(fields) = body.as_object_mut() else { return body };
     drop_default(fields, "stream", &json!(false));
-    match dialect {
-        Dialect::OpenaiChat => openai::chat(fields),
-        Dialect::OpenaiResponses => openai::responses(fields),
-        Dialect::Anthropic => other_dialects::anthropic(fields),
-        Dialect::Bedrock => other_dialects::bedrock(fields),
-        Dialect::Gemini => gemini::gemini(fields),
-        Dialect::Cohere => other_dialects::cohere(fields),
-        Dialect::Ollama => other_dialects::ollama(fields),
+    match dialect.as_str() {
+        "openai-chat" => openai::chat(fields),
+        "openai-responses" => openai::responses(fields),
+        "anthropic" => other_dialects::anthropic(fields),
+        "bedrock" => other_dialects::bedrock(fields),
+        "gemini" => gemini::gemini(fields),
+        "cohere" => other_dialects::cohere(fields),
+        "ollama" => other_dialects::ollama(fields),
+        other => panic!("no canonical form for {other}"),
     }
     body
 }

@@ -49,27 +49,29 @@ pub(super) fn expected_of_stream(dialect: Dialect, frames: &Frames) -> Expected 
     if frames.malformed > 0 {
         return Expected::Failure(vec![FailureClass::Malformed, FailureClass::Truncated]);
     }
-    let folded = match dialect {
-        Dialect::OpenaiChat => openai_chat::fold(frames),
-        Dialect::OpenaiResponses => openai_responses::fold(&frames.objects),
-        Dialect::Anthropic => anthropic::fold(&frames.objects),
-        Dialect::Gemini => gemini::fold(&frames.objects),
-        Dialect::Cohere => cohere_ollama::fold_cohere(&frames.objects),
-        Dialect::Ollama => cohere_ollama::fold_ollama(&frames.objects),
-        Dialect::Bedrock => bedrock::fold(&frames.objects),
+    let folded = match dialect.as_str() {
+        "openai-chat" => openai_chat::fold(frames),
+        "openai-responses" => openai_responses::fold(&frames.objects),
+        "anthropic" => anthropic::fold(&frames.objects),
+        "gemini" => gemini::fold(&frames.objects),
+        "cohere" => cohere_ollama::fold_cohere(&frames.objects),
+        "ollama" => cohere_ollama::fold_ollama(&frames.objects),
+        "bedrock" => bedrock::fold(&frames.objects),
+        other => panic!("no expectations for {other}"),
     };
     into_expected(folded.and_then(|body| read(dialect, &body)))
 }
 
 fn read(dialect: Dialect, body: &Value) -> Result<Answer, ExpectedFailure> {
-    match dialect {
-        Dialect::OpenaiChat => openai_chat::read(body),
-        Dialect::OpenaiResponses => openai_responses::read(body),
-        Dialect::Anthropic => anthropic::read(body),
-        Dialect::Gemini => gemini::read(body),
-        Dialect::Cohere => cohere_ollama::read_cohere(body),
-        Dialect::Ollama => cohere_ollama::read_ollama(body),
-        Dialect::Bedrock => bedrock::read(body),
+    match dialect.as_str() {
+        "openai-chat" => openai_chat::read(body),
+        "openai-responses" => openai_responses::read(body),
+        "anthropic" => anthropic::read(body),
+        "gemini" => gemini::read(body),
+        "cohere" => cohere_ollama::read_cohere(body),
+        "ollama" => cohere_ollama::read_ollama(body),
+        "bedrock" => bedrock::read(body),
+        other => panic!("no expectations for {other}"),
     }
 }
 

@@ -13,9 +13,9 @@ pub(super) struct Frames {
 
 /// Reads a stream in the framing of its dialect. AWS frames become `{event type: payload}`.
 pub(super) fn read(dialect: Dialect, bytes: &[u8]) -> Frames {
-    match dialect {
-        Dialect::Bedrock => read_aws(bytes),
-        Dialect::Ollama => read_json_lines(bytes),
+    match dialect.as_str() {
+        "bedrock" => read_aws(bytes),
+        "ollama" => read_json_lines(bytes),
         _ => read_sse(bytes),
     }
 }

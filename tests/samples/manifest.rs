@@ -7,6 +7,7 @@ use serde_json::Value;
 use slalom::dialect::{Dialect, EchoReasoning, Quirks, WireHeaders};
 
 use super::frames;
+use crate::harness::dialect;
 
 /// Folders without chats. The rest of the manifest has 519 samples, 449 of them recorded.
 const NON_CHAT_SOURCES: [&str; 6] = ["count", "embed", "models", "rerank", "tokenize", "bedrock-invoke"];
@@ -63,21 +64,21 @@ fn dialect_of(source: &str, url: &str, stem: &Path) -> Dialect {
     let is_response =
         |text: &str| text.contains("\"type\":\"response.") || text.contains("\"object\":\"response\"");
     if bodies.into_iter().any(|text| is_response(&text.replace("\": ", "\":"))) {
-        return Dialect::OpenaiResponses;
+        return dialect("openai-responses");
     }
     if url.contains("/chat/completions") {
-        return Dialect::OpenaiChat;
+        return dialect("openai-chat");
     }
     if url.contains("/responses") || source.contains("-responses") {
-        return Dialect::OpenaiResponses;
+        return dialect("openai-responses");
     }
     match source {
-        "anthropic" => Dialect::Anthropic,
-        "gemini" | "vertex" => Dialect::Gemini,
-        "cohere" => Dialect::Cohere,
-        "ollama" => Dialect::Ollama,
-        "bedrock" => Dialect::Bedrock,
-        _ => Dialect::OpenaiChat,
+        "anthropic" => dialect("anthropic"),
+        "gemini" | "vertex" => dialect("gemini"),
+        "cohere" => dialect("cohere"),
+        "ollama" => dialect("ollama"),
+        "bedrock" => dialect("bedrock"),
+        _ => dialect("openai-chat"),
     }
 }
 

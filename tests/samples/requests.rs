@@ -63,8 +63,8 @@ fn percent_decoded(path: &str) -> String {
 /// Applies the changes that a dialect makes on the wire: Bedrock joins messages with the same role, Ollama
 /// adds the tool name to a result, and Gemini omits empty parameters.
 fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
-    match dialect {
-        Dialect::Bedrock => {
+    match dialect.as_str() {
+        "bedrock" => {
             let mut joined: Vec<Message> = Vec::new();
             for message in request.messages.drain(..) {
                 match joined.last_mut().filter(|last| last.role == message.role) {
@@ -74,7 +74,7 @@ fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
             }
             request.messages = joined;
         }
-        Dialect::Ollama => {
+        "ollama" => {
             let mut named = String::new();
             for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
                 match part {
@@ -84,7 +84,7 @@ fn normalize_request(dialect: Dialect, mut request: Request) -> Request {
                 }
             }
         }
-        Dialect::Gemini => {
+        "gemini" => {
             for tool in &mut request.tools {
                 if let Tool::Function(function) = tool
                     && function.parameters["properties"] == json!({})

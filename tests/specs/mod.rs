@@ -15,6 +15,8 @@ use slalom::dialect::{
 
 use vendor_schemas::SchemaSource;
 
+use crate::harness::dialect;
+
 /// Encodes random requests with each of the quirks and validates the bodies. `remove_known_gaps` removes
 /// fields that the API accepts but the schema lacks.
 fn assert_requests_match_schema(
@@ -83,7 +85,7 @@ fn openai_chat_matches_sdk_schema() {
         ["CompletionCreateParams", "CompletionCreateParamsStreaming"].map(|name| &file["roots"][name]);
     let validator = schema_validator(&source, &json!({"anyOf": roots}));
     assert_requests_match_schema(
-        Dialect::OpenaiChat,
+        dialect("openai-chat"),
         &chat_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -97,7 +99,7 @@ fn openai_chat_matches_openapi_schema() {
     let source = SchemaSource::from_yaml(&folder.join("openai-openapi.yaml.gz"));
     let validator = schema_validator(&source, &json!({"$ref": "CreateChatCompletionRequest"}));
     assert_requests_match_schema(
-        Dialect::OpenaiChat,
+        dialect("openai-chat"),
         &chat_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -116,7 +118,7 @@ fn openai_responses_matches_sdk_schema() {
     let SchemaSource::Json(file, _) = &source else { return };
     let validator = schema_validator(&source, &file["roots"]["ResponseCreateParams"]);
     assert_requests_match_schema(
-        Dialect::OpenaiResponses,
+        dialect("openai-responses"),
         &responses_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -133,7 +135,7 @@ fn openai_responses_matches_openapi_schema() {
     let source = SchemaSource::from_yaml(&folder.join("openai-openapi.yaml.gz"));
     let validator = schema_validator(&source, &json!({"$ref": "CreateResponse"}));
     assert_requests_match_schema(
-        Dialect::OpenaiResponses,
+        dialect("openai-responses"),
         &responses_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -151,7 +153,7 @@ fn anthropic_matches_sdk_schema() {
         [EffortControl::Native, EffortControl::Level, EffortControl::Adaptive, EffortControl::Budget];
     let quirks: Vec<Quirks> =
         controls.iter().map(|effort| Quirks { effort: *effort, ..Quirks::default() }).collect();
-    assert_requests_match_schema(Dialect::Anthropic, &quirks, &ReasoningEffort::ALL, &validator, |body| {
+    assert_requests_match_schema(dialect("anthropic"), &quirks, &ReasoningEffort::ALL, &validator, |body| {
         // The schema is for version 2026-10-21; slalom uses 2023-06-01, which accepts these two fields.
         let fields = body.as_object_mut().unwrap();
         for name in ["temperature", "top_p"] {
@@ -169,7 +171,7 @@ fn openrouter_matches_openapi_schema() {
     let quirks = efforts.map(|effort| with(effort, EchoReasoning::Always));
     let validator = schema_validator(&source, &json!({"$ref": "ChatRequest"}));
     assert_requests_match_schema(
-        Dialect::OpenaiChat,
+        dialect("openai-chat"),
         &quirks,
         &ReasoningEffort::ALL,
         &validator,
@@ -177,7 +179,7 @@ fn openrouter_matches_openapi_schema() {
     );
     let validator = schema_validator(&source, &json!({"$ref": "ResponsesRequest"}));
     assert_requests_match_schema(
-        Dialect::OpenaiResponses,
+        dialect("openai-responses"),
         &responses_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -198,7 +200,7 @@ fn gemini_matches_sdk_schema() {
         "generationConfig": root("GenerationConfig"),
     }});
     assert_requests_match_schema(
-        Dialect::Gemini,
+        dialect("gemini"),
         &gemini_quirks(),
         &ReasoningEffort::ALL,
         &schema_validator(&source, &body),
@@ -219,7 +221,7 @@ fn gemini_matches_discovery_schema() {
     let root = json!({"$ref": "GoogleCloudAiplatformV1GenerateContentRequest"});
     let validator = strict_schema::validator(&root, &lookup);
     assert_requests_match_schema(
-        Dialect::Gemini,
+        dialect("gemini"),
         &gemini_quirks(),
         &ReasoningEffort::ALL,
         &validator,
@@ -234,7 +236,7 @@ fn cohere_matches_openapi_schema() {
     let body = source.yaml_value_after("  /v2/chat:", "      requestBody:");
     let validator = schema_validator(&source, body.pointer("/content/application~1json/schema").unwrap());
     assert_requests_match_schema(
-        Dialect::Cohere,
+        dialect("cohere"),
         &[Quirks::default()],
         &ReasoningEffort::ALL,
         &validator,
@@ -254,7 +256,7 @@ fn mistral_matches_openapi_schema() {
         .unwrap();
     let quirks = Quirks { any_tool: true, nine_letter_call_ids: true, document_url: true, ..row.quirks };
     assert_requests_match_schema(
-        Dialect::OpenaiChat,
+        dialect("openai-chat"),
         &[quirks],
         &[ReasoningEffort::None, ReasoningEffort::High],
         &validator,
@@ -268,7 +270,7 @@ fn ollama_matches_openapi_schema() {
     let source = SchemaSource::from_yaml(&folder.join("ollama-openapi.yaml"));
     let validator = schema_validator(&source, &json!({"$ref": "ChatRequest"}));
     assert_requests_match_schema(
-        Dialect::Ollama,
+        dialect("ollama"),
         &[Quirks::default()],
         &ReasoningEffort::ALL,
         &validator,
@@ -302,7 +304,7 @@ fn bedrock_matches_service_model() {
         .map(|effort| Quirks { effort: *effort, cache_points: true, ..Quirks::default() })
         .collect();
     assert_requests_match_schema(
-        Dialect::Bedrock,
+        dialect("bedrock"),
         &quirks,
         &ReasoningEffort::ALL,
         &validator,

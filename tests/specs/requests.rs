@@ -93,15 +93,16 @@ fn assistant_turns(dialect: Dialect) -> impl Strategy<Value = Vec<Message>> {
 
 /// The reasoning state in each vendor's format.
 fn reasoning_state(dialect: Dialect, text: &str) -> Option<Value> {
-    match dialect {
-        Dialect::Cohere | Dialect::Ollama => None,
-        Dialect::OpenaiChat => Some(json!({"field": "reasoning"})),
-        Dialect::Gemini => Some(json!({"thoughtSignature": "c2lnbmVk"})),
-        Dialect::OpenaiResponses => {
+    match dialect.as_str() {
+        "cohere" | "ollama" => None,
+        "openai-chat" => Some(json!({"field": "reasoning"})),
+        "gemini" => Some(json!({"thoughtSignature": "c2lnbmVk"})),
+        "openai-responses" => {
             let summary = json!([{"type": "summary_text", "text": text}]);
             Some(json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "x"}))
         }
-        Dialect::Anthropic | Dialect::Bedrock => Some(json!({"signature": "signed"})),
+        "anthropic" | "bedrock" => Some(json!({"signature": "signed"})),
+        other => panic!("no reasoning state for {other}"),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::decoder::AnthropicDecoder;
-use super::{API_VERSION, Anthropic, request};
+use super::{API_VERSION, Anthropic, VERSION_HEADER, request};
 use crate::chat::{Failure, ReasoningEffort, RequestParameter, StreamEvent};
 use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
 use crate::dialect::{
@@ -8,7 +8,7 @@ use crate::dialect::{
 
 impl ClientCodec for Anthropic {
     fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
-        let headers = vec![("anthropic-version", API_VERSION)];
+        let headers = vec![(VERSION_HEADER, API_VERSION)];
         WireRequest { headers, ..WireRequest::new("/v1/messages", &request::encode_request_body(call)) }
     }
 

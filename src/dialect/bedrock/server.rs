@@ -19,10 +19,6 @@ impl ServerCodec for Bedrock {
         Some(json!({"signature": content}))
     }
 
-    fn stream_content_type(&self) -> &'static str {
-        "application/vnd.amazon.eventstream"
-    }
-
     fn encode_headers(&self, metadata: &ResponseMetadata) -> Vec<(&'static str, String)> {
         metadata.request_id.iter().map(|id| ("x-amzn-requestid", id.clone())).collect()
     }

@@ -1,18 +1,13 @@
-//! Embeddings: one file per wire format, each with its client and server half. Depends on `chat` and on the
-//! shared code of `dialect`.
+//! Embeddings: the trait that a dialect implements with its client and server half, shared code, and the format
+//! that both OpenAI dialects use. Depends on `chat` and on the shared code of `dialect`.
 
-mod bedrock;
-mod cohere;
-mod embedding_json;
-mod gemini;
-mod ollama;
+pub(super) mod json;
 mod openai;
-mod vertex;
 
-use super::{Dialect, Quirks, ResponseIdentity, WireRequest, WireResponse};
+use super::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 
-pub(crate) use vertex::VERTEX_EMBEDDING_CODEC;
+pub(super) use openai::OpenaiEmbeddingCodec;
 
 /// An embedding request as a server decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,30 +37,17 @@ pub trait EmbeddingCodec: Sync {
     fn encode_response(&self, identity: &ResponseIdentity, embeddings: &EmbeddingResponse) -> Vec<u8>;
 }
 
-impl Dialect {
-    /// `None` if the dialect has no embeddings.
-    pub fn embedding_codec(self) -> Option<&'static dyn EmbeddingCodec> {
-        match self {
-            Self::OpenaiChat | Self::OpenaiResponses => Some(&openai::OpenaiEmbeddingCodec),
-            Self::Anthropic => None,
-            Self::Gemini => Some(&gemini::GeminiEmbeddingCodec),
-            Self::Cohere => Some(&cohere::CohereEmbeddingCodec),
-            Self::Ollama => Some(&ollama::OllamaEmbeddingCodec),
-            Self::Bedrock => Some(&bedrock::BedrockEmbeddingCodec),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chat::{EmbeddingPurpose, Usage};
-    use crate::dialect::WireHeaders;
+    use crate::dialect::{Dialect, WireHeaders};
 
     #[test]
     fn embeddings_round_trip_in_every_dialect() {
-        let codecs = Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec);
-        for embedder in codecs.chain([VERTEX_EMBEDDING_CODEC]) {
+        let codecs = Dialect::all().filter_map(Dialect::embedding_codec);
+        let hosted = Dialect::all().filter_map(|dialect| dialect.vertex.embeddings);
+        for embedder in codecs.chain(hosted) {
             for model in ["text-embedding-3-small", "amazon.titan-embed-text-v2:0", "cohere.embed-v4:0"] {
                 let texts: Vec<String> = ["one", "two"]
                     .into_iter()
@@ -101,7 +83,7 @@ mod tests {
 
     #[test]
     fn invalid_response_is_rejected() {
-        for embedder in Dialect::ALL.into_iter().filter_map(Dialect::embedding_codec) {
+        for embedder in Dialect::all().filter_map(Dialect::embedding_codec) {
             for body in [&b"{}"[..], b"[]", b"{\"data\":[{\"embedding\":[\"x\"]}]}", b"<html>"] {
                 let reply = WireResponse { status: 200, headers: &WireHeaders::default(), body };
                 assert!(embedder.decode_response(reply, &Quirks::default()).is_err());

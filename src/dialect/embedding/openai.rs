@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
+use super::json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
 use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
 use crate::dialect::wire_json::{self, encode_known_counts};
 use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
 
-pub(super) struct OpenaiEmbeddingCodec;
+pub(in crate::dialect) struct OpenaiEmbeddingCodec;
 
 impl EmbeddingCodec for OpenaiEmbeddingCodec {
     fn max_batch_size(&self, _model: &str) -> usize {

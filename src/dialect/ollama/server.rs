@@ -14,10 +14,6 @@ impl ServerCodec for Ollama {
         request::decode_request_body(body)
     }
 
-    fn stream_content_type(&self) -> &'static str {
-        "application/x-ndjson"
-    }
-
     fn encode_response(
         &self,
         response: &Response,

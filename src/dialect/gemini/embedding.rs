@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding};
-use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::embedding::json::{build_response, parse_body, parse_count, parse_embedding};
 use crate::dialect::wire_json::{self, encode_known_counts};
-use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
+use crate::dialect::{
+    EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse,
+};
 
 pub(super) struct GeminiEmbeddingCodec;
 

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding};
-use super::gemini::task_type;
-use super::{EmbeddingCodec, ServerEmbeddingRequest};
+use super::embedding::task_type;
+
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure, Usage};
+use crate::dialect::embedding::json::{build_response, parse_body, parse_count, parse_embedding};
 use crate::dialect::wire_json::{self, encode_known_counts};
-use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
+use crate::dialect::{
+    EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse,
+};
 
-pub(crate) const VERTEX_EMBEDDING_CODEC: &dyn EmbeddingCodec = &VertexEmbeddingCodec;
-
-struct VertexEmbeddingCodec;
+pub(super) struct VertexEmbeddingCodec;
 
 impl EmbeddingCodec for VertexEmbeddingCodec {
     fn max_batch_size(&self, _model: &str) -> usize {

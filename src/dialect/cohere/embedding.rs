@@ -2,22 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
-use super::{EmbeddingCodec, ServerEmbeddingRequest};
-use crate::chat::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
+use crate::dialect::embedding::json::{
+    build_response, input_type, parse_body, parse_count, parse_embedding, parse_texts,
+};
 use crate::dialect::wire_json::{self, encode_known_counts};
-use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse};
+use crate::dialect::{
+    EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse,
+};
 
 pub(super) struct CohereEmbeddingCodec;
-
-/// The required `input_type`.
-pub(super) fn input_type(purpose: EmbeddingPurpose) -> &'static str {
-    match purpose {
-        EmbeddingPurpose::Similarity => "clustering",
-        EmbeddingPurpose::SearchQuery => "search_query",
-        EmbeddingPurpose::SearchDocument => "search_document",
-    }
-}
 
 impl EmbeddingCodec for CohereEmbeddingCodec {
     fn max_batch_size(&self, _model: &str) -> usize {

@@ -3,11 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::cohere::input_type;
-use super::embedding_json::{build_response, parse_body, parse_count, parse_embedding, parse_texts};
-use super::{EmbeddingCodec, ServerEmbeddingRequest};
 use crate::chat::{EmbeddingRequest, EmbeddingResponse, Failure};
-use crate::dialect::{Quirks, ResponseIdentity, WireRequest, WireResponse, wire_json};
+use crate::dialect::embedding::json::{
+    build_response, input_type, parse_body, parse_count, parse_embedding, parse_texts,
+};
+use crate::dialect::{
+    EmbeddingCodec, Quirks, ResponseIdentity, ServerEmbeddingRequest, WireRequest, WireResponse, wire_json,
+};
 
 pub(super) struct BedrockEmbeddingCodec;
 

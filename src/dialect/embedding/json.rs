@@ -4,16 +4,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::chat::{EmbeddingResponse, Failure, FailureClass, FailurePhase, Usage};
+use crate::chat::{EmbeddingPurpose, EmbeddingResponse, Failure, FailureClass, FailurePhase, Usage};
 use crate::dialect::error_body::ErrorBody;
 
-pub(super) fn parse_body(body: &[u8]) -> Result<Value, Failure> {
+pub(in crate::dialect) fn parse_body(body: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(body)
         .map_err(|error| malformed_failure(&format!("cannot parse the embeddings ({error})")))
 }
 
 /// An array of numbers, or base64 of little-endian floats or, with `int8`, of single bytes.
-pub(super) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
+pub(in crate::dialect) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
     match value {
         // JSON numbers are doubles, but embeddings do not need that precision.
         Value::Array(numbers) => numbers.iter().map(|n| n.as_f64().map(|n| n as f32)).collect(),
@@ -31,7 +31,7 @@ pub(super) fn parse_embedding(value: &Value, int8: bool) -> Option<Vec<f32>> {
 }
 
 /// Fails with `malformed` if the embeddings are missing.
-pub(super) fn build_response(
+pub(in crate::dialect) fn build_response(
     vectors: Option<Vec<Vec<f32>>>,
     input_tokens: Option<u64>,
     body: &Value,
@@ -52,16 +52,25 @@ fn malformed_failure(message: &str) -> Failure {
 }
 
 /// A count that may be written as a float.
-pub(super) fn parse_count(value: Option<&Value>) -> Option<u64> {
+pub(in crate::dialect) fn parse_count(value: Option<&Value>) -> Option<u64> {
     let value = value?;
     value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
 }
 
 /// An array of strings, or a single string.
-pub(super) fn parse_texts(value: &Value) -> Option<Vec<String>> {
+pub(in crate::dialect) fn parse_texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(one) => Some(vec![one.clone()]),
         Value::Array(many) => many.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
         _ => None,
+    }
+}
+
+/// The purpose in the terms of the models that Cohere trains.
+pub(in crate::dialect) fn input_type(purpose: EmbeddingPurpose) -> &'static str {
+    match purpose {
+        EmbeddingPurpose::Similarity => "clustering",
+        EmbeddingPurpose::SearchQuery => "search_query",
+        EmbeddingPurpose::SearchDocument => "search_document",
     }
 }
