@@ -16,6 +16,7 @@ mod breaker_hook;
 mod check_ping;
 mod compare_judge;
 mod config_files;
+mod dialects;
 mod doc_examples;
 mod eval;
 mod eval_baseline;
