@@ -71,6 +71,13 @@ fn error_finish_reason_has_message() {
     }
 }
 
+#[test]
+fn failed_response_without_object_is_a_failure() {
+    let stream = b"event: response.failed\ndata: {\"type\":\"response.failed\"}\n\n";
+    let failure = decode_stream(Dialect::named("openai-responses"), stream).unwrap_err();
+    assert_eq!(failure.class, FailureClass::ServerError);
+}
+
 /// Only a response without any bytes is empty.
 #[test]
 fn stream_cut_in_first_frame_is_truncated() {

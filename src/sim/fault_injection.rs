@@ -195,9 +195,14 @@ fn encode_error_body(dialect: Dialect) -> Vec<u8> {
 }
 
 fn encode_error_without_choices(dialect: Dialect) -> Vec<u8> {
-    let mut error: Value = serde_json::from_slice(&encode_error_body(dialect)).unwrap_or_default();
-    error["choices"] = json!([]);
-    error.to_string().into_bytes()
+    let body = encode_error_body(dialect);
+    match serde_json::from_slice::<Value>(&body) {
+        Ok(mut error) => {
+            error["choices"] = json!([]);
+            error.to_string().into_bytes()
+        }
+        Err(_) => body,
+    }
 }
 
 /// JSON as an unnamed frame. In AWS event streams this is an error without a modeled exception type.

@@ -32,7 +32,7 @@ pub(super) fn simulate_verdict(request: &Request, replies: &HashMap<String, Stri
         let value = match schema.get("enum").and_then(Value::as_array) {
             Some(choices) if !choices.is_empty() => {
                 let at = (share * (choices.len() - 1) as f64).round() as usize;
-                choices.get(at).cloned().unwrap_or_default()
+                choices.get(at).cloned().unwrap_or(Value::Null)
             }
             _ => json!("simulated: based on word overlap only"),
         };

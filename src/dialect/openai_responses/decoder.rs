@@ -145,8 +145,10 @@ impl OpenaiResponsesDecoder {
         self.emit_model_and_id(response, events);
         let status = response.get("status").and_then(Value::as_str).unwrap_or_default();
         if let Some(usage) = response.get("usage").filter(|u| u.is_object()) {
-            let usage: OpenaiResponsesUsage = serde_json::from_value(usage.clone()).unwrap_or_default();
-            events.push(StreamEvent::Usage(usage.to_usage()));
+            events.push(match serde_json::from_value::<OpenaiResponsesUsage>(usage.clone()) {
+                Ok(usage) => StreamEvent::Usage(usage.to_usage()),
+                Err(_) => StreamEvent::UnexpectedField("usage".to_owned()),
+            });
         }
         let error = response.get("error").filter(|e| !e.is_null());
         if error.is_some() || matches!(status, "failed" | "cancelled") {
@@ -227,6 +229,10 @@ impl SseResponseDecoder for OpenaiResponsesDecoder {
                 }
             }
             "response.output_item.done" => self.decode_item(at, &event.item.unwrap_or_default(), events),
+            "response.failed" if event.response.is_none() => {
+                let message = "the response failed without a reason";
+                return Err(Failure::new(FailureClass::ServerError, FailurePhase::Body, message));
+            }
             "response.completed" | "response.incomplete" | "response.failed" => {
                 self.decode_response_object(&event.response.unwrap_or_default(), events)?;
                 return Ok(DecodeProgress::Done);
