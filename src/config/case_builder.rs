@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::assertions::{
-    AssertionContext, AssertionDiagnostic, AssertionEntry, AssertionFileCache, build_assertion,
+    AssertionCaches, AssertionContext, AssertionDiagnostic, AssertionEntry, build_assertion,
 };
 use super::case_entries::CaseEntry;
 use super::diagnostic::Diagnostic;
@@ -37,14 +37,14 @@ pub(super) struct CaseBuilder {
     pub(super) embedding: Option<String>,
     /// Request settings of single cases; rows refer to them by index.
     case_requests: Vec<RequestEntry>,
-    file_caches: RefCell<FileCaches>,
+    caches: RefCell<CaseCaches>,
 }
 
-/// Caches of the files that prompts, requests, and assertions refer to.
-struct FileCaches {
+/// Caches of what all cases share: files, and compiled patterns of assertions.
+struct CaseCaches {
     requests: CaseRequestBuilder,
     files: AttachmentCache,
-    assertion_files: AssertionFileCache,
+    assertions: AssertionCaches,
 }
 
 pub(super) struct BuiltCase {
@@ -79,11 +79,7 @@ impl CaseBuilder {
             judge: None,
             embedding: None,
             case_requests: Vec::new(),
-            file_caches: RefCell::new(FileCaches {
-                requests,
-                files,
-                assertion_files: AssertionFileCache::default(),
-            }),
+            caches: RefCell::new(CaseCaches { requests, files, assertions: AssertionCaches::default() }),
         }
     }
 
@@ -99,11 +95,11 @@ impl CaseBuilder {
         let problems_before = problems.len();
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
-        let caches = &mut *self.file_caches.borrow_mut();
+        let caches = &mut *self.caches.borrow_mut();
         let merged = entry.request.as_ref().map(|settings| settings.merge_over(&self.request_defaults));
         let base = caches.requests.build(merged.as_ref().unwrap_or(&self.request_defaults), problems);
         let (assertions, identities) =
-            self.build_assertions(entry, source, &base.tools, &caches.assertion_files, problems);
+            self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
             let hint = "add `assert:` (without assertions, every answer passes)";
             problems.push(Diagnostic::new(format!("case `{id}`{source} has no assertions"), span(), hint));
@@ -137,7 +133,7 @@ impl CaseBuilder {
         entry: &CaseEntry,
         source: &dyn fmt::Display,
         tools: &[Tool],
-        files_read: &AssertionFileCache,
+        assertion_caches: &AssertionCaches,
         problems: &mut Vec<Diagnostic>,
     ) -> (Vec<Assertion>, Vec<Value>) {
         let id = &entry.id.value;
@@ -150,7 +146,7 @@ impl CaseBuilder {
                 reference: entry.reference.as_deref(),
                 folder: &self.folder,
                 tools,
-                files_read,
+                caches: assertion_caches,
                 variables: &entry.vars,
                 judge: self.judge.as_deref(),
                 embedding: self.embedding.as_deref(),

@@ -34,9 +34,9 @@ mod summary;
 
 pub(crate) use answer_cache::{CachePolicy, remove_expired_answers};
 pub(crate) use assertion::{
-    Assertion, AssertionKind, CallMetric, Check, Combination, GradeScale, GraderOutcomes, GraderProgram,
-    GraderTask, JsonPathTest, JudgeQuestion, LengthUnit, MatchPosition, NumericTolerance, SimilarityMeasure,
-    TextMatch, collect_grader_tasks,
+    Assertion, AssertionKind, CallMetric, Check, Combination, CompileCache, GradeScale, GraderOutcomes,
+    GraderProgram, GraderTask, JsonPathTest, JudgeQuestion, LengthUnit, MatchPosition, NumericTolerance,
+    Pattern, SimilarityMeasure, TextMatch, collect_grader_tasks,
 };
 pub(crate) use audit::{AuditReport, CaseAudit, Mutation, ReferenceVerdict, audit_set};
 pub(crate) use baseline::{

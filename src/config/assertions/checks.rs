@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::options::AssertionOptions;
 use super::{AssertionBuildError, AssertionContext};
 use crate::chat::{FinishReason, Tool};
-use crate::config::diagnostic::{REGEX_HINT, explain_regex_error, find_closest};
+use crate::config::diagnostic::find_closest;
 use crate::eval::{
     CallMetric, Check, LengthUnit, MatchPosition, NumericTolerance, SimilarityMeasure, TextMatch,
     parse_numbers,
@@ -58,18 +58,18 @@ pub(super) fn parse_check(
         }
         "regex" => {
             let written = arguments.take_text("value")?.ok_or("missing regular expression")?;
-            let regex = compile_regex(&written)?;
-            if ["", "x", "7 \u{e4}\n"].iter().all(|probe| regex.is_match(probe)) {
+            let pattern = context.caches.compile_pattern(&written)?;
+            if ["", "x", "7 \u{e4}\n"].iter().all(|probe| pattern.regex().is_match(probe)) {
                 return Err(format!("the regular expression `{written}` matches every answer").into());
             }
-            Ok((Check::Regex(regex), json!(written)))
+            Ok((Check::Regex(pattern), json!(written)))
         }
         "word-count" => parse_length(arguments, LengthUnit::Words, "words"),
         "length" => parse_length(arguments, LengthUnit::Characters, "characters"),
         "is-json" => arguments.reject_argument(name).map(|()| (Check::IsJson, Value::Null)),
         "contains-json" => super::json_checks::parse_contains_json(arguments, context),
         "json-schema" => super::json_checks::parse_json_schema(arguments, context),
-        "json-path" => super::json_checks::parse_json_path(arguments),
+        "json-path" => super::json_checks::parse_json_path(arguments, context),
         "json-diff" => super::json_checks::parse_json_diff(arguments, reference),
         "tool-call" => parse_tool_call(arguments, context.tools),
         "finish-reason" => parse_finish_reason(arguments),
@@ -88,13 +88,6 @@ pub(super) fn parse_check(
         "first-token" => parse_upper_limit(arguments, "max_ms", CallMetric::FirstTokenMilliseconds),
         _ => parse_upper_limit(arguments, "max", CallMetric::OutputTokens),
     }
-}
-
-pub(super) fn compile_regex(written: &str) -> Result<regex::Regex, AssertionBuildError> {
-    regex::Regex::new(written).map_err(|error| {
-        let why = format!("invalid regular expression `{written}`: {}", explain_regex_error(&error));
-        AssertionBuildError::WithHint(why, REGEX_HINT.to_owned())
-    })
 }
 
 fn parse_length(

@@ -101,7 +101,7 @@ pub(super) fn parse_exec(
 /// A word that names a file relative to the set is identified by the file's content.
 fn command_word_identity(word: &str, context: AssertionContext<'_>) -> Value {
     let path = context.folder.path().join(word);
-    let digest = if Path::new(word).is_relative() { context.files_read.file_digest(&path) } else { None };
+    let digest = if Path::new(word).is_relative() { context.caches.file_digest(&path) } else { None };
     digest.map_or_else(|| json!(word), |digest| json!({"file": digest}))
 }
 

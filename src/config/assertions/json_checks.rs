@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::checks::compile_regex;
 use super::options::AssertionOptions;
 use super::{AssertionBuildError, AssertionContext};
 use crate::eval::{Check, JsonPathTest};
@@ -11,7 +10,7 @@ pub(super) fn parse_json_schema(
     arguments: &mut AssertionOptions,
     context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let found = context.files_read.take_schema(arguments, context.folder)?;
+    let found = context.caches.take_schema(arguments, context.folder)?;
     let (validator, schema) = found.ok_or("missing schema: expected a path, or {schema: {…}}")?;
     Ok((Check::JsonSchema(validator), schema))
 }
@@ -20,27 +19,24 @@ pub(super) fn parse_contains_json(
     arguments: &mut AssertionOptions,
     context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
-    let (validator, schema) = context.files_read.take_schema(arguments, context.folder)?.unzip();
+    let (validator, schema) = context.caches.take_schema(arguments, context.folder)?.unzip();
     Ok((Check::ContainsJson(validator), json!(schema)))
 }
 
 pub(super) fn parse_json_path(
     arguments: &mut AssertionOptions,
+    context: AssertionContext<'_>,
 ) -> Result<(Check, Value), AssertionBuildError> {
     let written = match arguments.take_text("path")? {
         Some(path) => path,
         None => arguments.take_text("value")?.ok_or("missing `path`")?,
     };
-    let path =
-        serde_json_path::JsonPath::parse(&written).map_err(|error| match written.starts_with('$') {
-            true => format!("invalid JSONPath `{written}`: {error}"),
-            false => format!("invalid JSONPath `{written}`: must start with `$`"),
-        })?;
+    let path = context.caches.compile_json_path(&written)?;
     let tests = [arguments.take("equals"), arguments.take("matches"), arguments.take("exists")];
     let (test, identity) = match tests {
         [Some(value), None, None] => (JsonPathTest::Equals(value.clone()), json!([written, "equals", value])),
         [None, Some(Value::String(m)), None] => {
-            (JsonPathTest::Matches(compile_regex(&m)?), json!([written, "matches", m]))
+            (JsonPathTest::Matches(context.caches.compile_pattern(&m)?), json!([written, "matches", m]))
         }
         [None, None, Some(Value::Bool(e))] => (JsonPathTest::Exists(e), json!([written, "exists", e])),
         [None, None, None] => (JsonPathTest::Exists(true), json!([written, "exists", true])),

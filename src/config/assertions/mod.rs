@@ -1,8 +1,8 @@
 //! Parses assertions of golden sets, from one-key maps to checks with an identity for the case digest.
 //! Depends on the check types in `eval` and on the diagnostics and spanned values of `config`.
 
+mod caches;
 mod checks;
-mod file_cache;
 mod grader_checks;
 mod json_checks;
 mod options;
@@ -13,7 +13,7 @@ use std::ops::Range;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-pub(super) use self::file_cache::AssertionFileCache;
+pub(super) use self::caches::AssertionCaches;
 use self::options::AssertionOptions;
 use self::specs::{ASSERTIONS, AssertionSpec, ScoringMode, assertion_names};
 use super::case_digest::canonicalize;
@@ -126,7 +126,7 @@ pub(super) struct AssertionContext<'a> {
     pub judge: Option<&'a str>,
     /// The set's default embedding model.
     pub embedding: Option<&'a str>,
-    pub files_read: &'a AssertionFileCache,
+    pub caches: &'a AssertionCaches,
 }
 
 /// Errors point to the assertion's name or to the invalid option.

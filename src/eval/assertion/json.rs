@@ -1,10 +1,12 @@
 //! Checks on JSON.
 
+use std::sync::Arc;
+
 use jsonschema::Validator;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::{CheckOutcome, truncate};
+use super::{CheckOutcome, Pattern, truncate};
 
 /// Test of the values at a JSONPath.
 #[derive(Clone, Debug)]
@@ -13,7 +15,7 @@ pub enum JsonPathTest {
     Exists(bool),
     Equals(Value),
     /// Finds a match in a string, or in the JSON text of any other value.
-    Matches(regex::Regex),
+    Matches(Arc<Pattern>),
 }
 
 /// How much of an answer without JSON is shown.
@@ -109,7 +111,8 @@ impl JsonPathTest {
                 let same = nodes.iter().any(|found| is_equal_json(found, wanted));
                 CheckOutcome::PassFail(same, format!("found {}, expected {wanted}", format_nodes(nodes)))
             }
-            (Self::Matches(regex), nodes) => {
+            (Self::Matches(pattern), nodes) => {
+                let regex = pattern.regex();
                 let text = |node: &Value| node.as_str().map_or_else(|| node.to_string(), str::to_owned);
                 let found = nodes.iter().any(|node| regex.is_match(&text(node)));
                 let matches = if found { "matches" } else { "does not match" };

@@ -4,6 +4,7 @@
 mod behavior;
 mod choice_and_numeric;
 mod combination;
+mod compile_cache;
 mod grader_task;
 mod json;
 mod json_diff;
@@ -20,6 +21,7 @@ use serde_json_path::JsonPath;
 
 pub(crate) use choice_and_numeric::NumericTolerance;
 pub(crate) use combination::Combination;
+pub(crate) use compile_cache::{CompileCache, Pattern};
 pub(crate) use grader_task::{
     GradeScale, GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion, collect_grader_tasks,
 };
@@ -56,7 +58,7 @@ pub enum AssertionKind {
 #[derive(Clone, Debug)]
 pub enum Check {
     Text(TextMatch),
-    Regex(regex::Regex),
+    Regex(Arc<Pattern>),
     Length {
         unit: LengthUnit,
         min: Option<usize>,
@@ -66,7 +68,7 @@ pub enum Check {
     /// JSON anywhere in the text; it must match the schema, if there is one.
     ContainsJson(Option<Arc<jsonschema::Validator>>),
     JsonSchema(Arc<jsonschema::Validator>),
-    JsonPath(JsonPath, JsonPathTest),
+    JsonPath(Arc<JsonPath>, JsonPathTest),
     /// Share of JSON leaves equal to those of this reference. Gives a score.
     JsonDiff(Value),
     /// Similarity to a reference text. Gives a score.
@@ -195,7 +197,7 @@ impl Check {
         let text = answer.text;
         match self {
             Self::Text(comparison) => comparison.evaluate(text),
-            Self::Regex(regex) => text::check_regex(regex, text),
+            Self::Regex(pattern) => text::check_regex(pattern.regex(), text),
             Self::Length { unit, min, max } => unit.check_length(*min, *max, text),
             Self::IsJson => json::check_is_json(text),
             Self::ContainsJson(schema) => json::check_contains_json(schema.as_deref(), text),

@@ -44,14 +44,14 @@ fn fold_check(check: &Check, text: &str) -> Option<(Check, String)> {
                 collapse_whitespace(text),
             )
         }
-        Check::Regex(regex) => (Check::Regex(ignore_case(regex)?), collapse_whitespace(text)),
+        Check::Regex(pattern) => (Check::Regex(pattern.ignoring_case()?), collapse_whitespace(text)),
         // A schema may spell its values in any case; only the answer can be folded.
         Check::JsonSchema(schema) => (Check::JsonSchema(schema.clone()), fold_json_text(text)?),
         Check::JsonPath(path, test) => {
             let test = match test {
                 JsonPathTest::Exists(_) => return None,
                 JsonPathTest::Equals(value) => JsonPathTest::Equals(fold_json_value(value)),
-                JsonPathTest::Matches(regex) => JsonPathTest::Matches(ignore_case(regex)?),
+                JsonPathTest::Matches(pattern) => JsonPathTest::Matches(pattern.ignoring_case()?),
             };
             (Check::JsonPath(path.clone(), test), fold_json_text(text)?)
         }
@@ -74,10 +74,6 @@ fn collapse_whitespace(text: &str) -> String {
 
 fn fold_text(text: &str) -> String {
     collapse_whitespace(text).to_lowercase()
-}
-
-fn ignore_case(regex: &regex::Regex) -> Option<regex::Regex> {
-    regex::RegexBuilder::new(regex.as_str()).case_insensitive(true).build().ok()
 }
 
 /// Folds strings. Keys stay, since paths and schemas name them.

@@ -183,9 +183,9 @@ fn repetitive_text_finishes_within_60_seconds() {
 fn every_check() -> Vec<Check> {
     let needles = || vec!["a".to_owned(), "ß É".to_owned(), "\u{130}".to_owned()];
     let schema = || Arc::new(jsonschema::validator_for(&json!({"type": "object"})).unwrap());
-    let path = JsonPath::parse("$..a").unwrap();
+    let path = Arc::new(JsonPath::parse("$..a").unwrap());
     let mut checks = vec![
-        Check::Regex(regex::Regex::new(r"\bé+$").unwrap()),
+        Check::Regex(Arc::new(Pattern::new(r"\bé+$").unwrap())),
         Check::Length { unit: LengthUnit::Words, min: Some(2), max: None },
         Check::Length { unit: LengthUnit::Characters, min: None, max: Some(3) },
         Check::IsJson,

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::eval::{AssertionKind, CallMetric, JsonPathTest, MatchPosition, SimilarityMeasure, TextMatch};
+use crate::eval::{
+    AssertionKind, CallMetric, JsonPathTest, MatchPosition, Pattern, SimilarityMeasure, TextMatch,
+};
 
 fn format_assertion(check: Check) -> Assertion {
     Assertion {
@@ -37,7 +39,7 @@ fn max_length_assertion(unit: LengthUnit, max: usize) -> Assertion {
 
 fn city_equals_assertion(equals: &str) -> Assertion {
     let path = serde_json_path::JsonPath::parse("$.city").unwrap();
-    format_assertion(Check::JsonPath(path, JsonPathTest::Equals(json!(equals))))
+    format_assertion(Check::JsonPath(Arc::new(path), JsonPathTest::Equals(json!(equals))))
 }
 
 fn find_repairs_in_text(assertions: &[Assertion], answer: &str) -> Option<String> {
@@ -106,7 +108,7 @@ fn fold_repair_cases() {
     }));
     let long = "{\"city\": \"  PARIS\"}";
     assert_eq!(find_repairs_in_text(&[both, city_equals_assertion("Paris")], long).as_deref(), Some("fold"));
-    let regex = format_assertion(Check::Regex(regex::Regex::new("^Paris is$").unwrap()));
+    let regex = format_assertion(Check::Regex(Arc::new(Pattern::new("^Paris is$").unwrap())));
     assert_eq!(
         find_repairs_in_text(&[regex, text_assertion(MatchPosition::Start, "PARIS")], "PARIS\n is")
             .as_deref(),

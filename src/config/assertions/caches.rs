@@ -1,4 +1,4 @@
-//! Caches of the files that assertions refer to: schemas and grader programs.
+//! Caches for the assertions of a set: files that they refer to, and compiled patterns.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,21 +7,23 @@ use std::sync::Arc;
 
 use jsonschema::Validator;
 use serde_json::Value;
+use serde_json_path::JsonPath;
 
 use super::AssertionBuildError;
 use super::options::AssertionOptions;
+use crate::config::diagnostic::{REGEX_HINT, explain_regex_error};
 use crate::config::set_folder::SetFolder;
-use crate::eval::{Digest, explain_schema_error};
+use crate::eval::{CompileCache, Digest, Pattern, explain_schema_error};
 
-/// Caches files across cases: a set has many cases but few files.
+/// Shared by all cases: a set has many cases but few files and patterns.
 #[derive(Debug, Default)]
-pub(in crate::config) struct AssertionFileCache {
+pub(in crate::config) struct AssertionCaches {
     schemas: RefCell<HashMap<PathBuf, Value>>,
     digests: RefCell<HashMap<PathBuf, Option<Digest>>>,
-    validators: RefCell<HashMap<String, Arc<Validator>>>,
+    compiled: CompileCache,
 }
 
-impl AssertionFileCache {
+impl AssertionCaches {
     /// `None` if the path is not a readable regular file.
     pub(super) fn file_digest(&self, path: &Path) -> Option<Digest> {
         // Reading from a pipe or device might never end.
@@ -46,18 +48,27 @@ impl AssertionFileCache {
     }
 
     fn compile_schema(&self, schema: &Value) -> Result<Arc<Validator>, AssertionBuildError> {
-        let text = schema.to_string();
-        if let Some(validator) = self.validators.borrow().get(&text) {
-            return Ok(Arc::clone(validator));
-        }
-        let validator = jsonschema::validator_for(schema).map_err(|error| {
+        self.compiled.schema(schema).map_err(|error| {
             let why = format!("invalid schema: {}", explain_schema_error(&error));
             let hint = "correct the schema (see https://json-schema.org for examples)";
             AssertionBuildError::WithHint(why, hint.to_owned())
-        })?;
-        let validator = Arc::new(validator);
-        self.validators.borrow_mut().insert(text, Arc::clone(&validator));
-        Ok(validator)
+        })
+    }
+
+    pub(super) fn compile_pattern(&self, written: &str) -> Result<Arc<Pattern>, AssertionBuildError> {
+        self.compiled.pattern(written).map_err(|error| {
+            let why = format!("invalid regular expression `{written}`: {}", explain_regex_error(&error));
+            AssertionBuildError::WithHint(why, REGEX_HINT.to_owned())
+        })
+    }
+
+    pub(super) fn compile_json_path(&self, written: &str) -> Result<Arc<JsonPath>, AssertionBuildError> {
+        self.compiled.json_path(written).map_err(|error| {
+            AssertionBuildError::Assertion(match written.starts_with('$') {
+                true => format!("invalid JSONPath `{written}`: {error}"),
+                false => format!("invalid JSONPath `{written}`: must start with `$`"),
+            })
+        })
     }
 
     /// The schema, given inline or as a path to a file; `None` if the assertion has none.
