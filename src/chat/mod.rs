@@ -3,6 +3,8 @@
 //! is pure: it depends on no other module and uses no clock, network, environment, or runtime.
 
 mod assembler;
+mod closest_match;
+mod duration;
 mod embedding;
 mod failure;
 mod finish_reason;
@@ -17,6 +19,8 @@ mod tool;
 mod usage;
 
 pub use assembler::Assembler;
+pub(crate) use closest_match::find_closest;
+pub(crate) use duration::{DurationError, parse_age, parse_duration};
 pub(crate) use embedding::{EmbeddingPurpose, EmbeddingRequest, EmbeddingResponse};
 pub(crate) use failure::FailurePhase;
 pub use failure::{Failure, FailureClass};

@@ -2,8 +2,7 @@
 
 use super::outcome::CommandError;
 use crate::cli::CaseSelectionArgs;
-use crate::config::{REGEX_HINT, explain_regex_error};
-use crate::eval::{CaseMetadata, Cases, GoldenSet, sample_cases};
+use crate::eval::{CaseMetadata, Cases, GoldenSet, REGEX_HINT, explain_regex_error, sample_cases};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CaseSelection {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::outcome::CommandError;
 use super::signals::SignalBroadcast;
 use crate::catalog::Catalog;
+use crate::chat::{DurationError, parse_duration};
 use crate::cli::GlobalArgs;
 use crate::config::{
-    CatalogFile, Config, ConfigOrigin, ConfigSearch, DotEnv, DurationError, TrustStore, find_config,
-    parse_duration, user_ledger_path,
+    CatalogFile, Config, ConfigOrigin, ConfigSearch, DotEnv, TrustStore, find_config, user_ledger_path,
 };
 use crate::eval::store::RunStore;
 use crate::ledger::Ledger;

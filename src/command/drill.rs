@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::call::{self, CallRequest, DrillLabel};
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
-use crate::chat::Request;
+use crate::chat::{DurationError, Request, find_closest, parse_duration};
 use crate::cli::RouteArgs;
-use crate::config::{Config, DurationError, find_closest, parse_duration};
+use crate::config::Config;
 use crate::provider::{
     DrillFault, DrillRule, DrillTarget, DrillTransport, HttpTransport, ModelRef, Transport,
 };

@@ -4,8 +4,8 @@ use clap::CommandFactory;
 
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
+use crate::chat::find_closest;
 use crate::cli::{Cli, HELP_TOPICS, HelpArgs};
-use crate::config::find_closest;
 
 pub(super) fn run(context: &CommandContext, args: &HelpArgs) -> Result<CommandOutcome, CommandError> {
     let mut command = Cli::command();

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{call_error, start_simulator};
+use crate::chat::find_closest;
 use crate::config::Config;
 use crate::provider::{Environment, HttpTransport, ModelRef, Target, list_models};
 use crate::view::{ProviderListing, available_models_json, available_models_table};
@@ -24,7 +25,7 @@ pub(super) async fn run_available(
     for name in names {
         if !config.providers.contains_key(name) {
             let hint = "run `slalom check` to list the providers".to_owned();
-            let closest = crate::config::find_closest(name, config.providers.keys().map(String::as_str));
+            let closest = find_closest(name, config.providers.keys().map(String::as_str));
             return Err(CommandError::usage(format!("unknown provider `{name}`"))
                 .with_hint(closest.map_or(hint, |closest| format!("did you mean `{closest}`?"))));
         }

@@ -10,7 +10,7 @@ use super::observer::CommandObserver;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{call_error, start_simulator};
 use crate::catalog::ModelMode;
-use crate::chat::Request;
+use crate::chat::{Request, find_closest};
 use crate::config::Config;
 use crate::provider::ModelRef;
 use crate::route::{CallOptions, CallTimeouts, RetryPolicy, Route, RoutePolicy, Router};
@@ -69,7 +69,7 @@ fn select_models(config: &Config, names: &[String]) -> Result<Vec<ModelRef>, Com
     for name in names {
         let Some(provider) = config.canonical_provider_name(name) else {
             let hint = "run `slalom check` to list the providers".to_owned();
-            let closest = crate::config::find_closest(name, config.providers.keys().map(String::as_str));
+            let closest = find_closest(name, config.providers.keys().map(String::as_str));
             return Err(CommandError::usage(format!("unknown provider `{name}`"))
                 .with_hint(closest.map_or(hint, |closest| format!("did you mean `{closest}`?"))));
         };

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::context::CommandContext;
 use super::outcome::{CommandError, CommandOutcome, check_printed};
 use super::{build_request, call, drill, max_cost, route_status, start_simulator, stdin};
+use crate::chat::find_closest;
 use crate::cli::RouteArgs;
-use crate::config::{Config, ResolvedSubject, find_closest};
+use crate::config::{Config, ResolvedSubject};
 use crate::route::RoutingHints;
 use crate::view::{PlanView, plan_json, plan_table};
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::context::CommandContext;
 use super::outcome::CommandError;
-use crate::config::{Config, find_closest};
+use crate::chat::find_closest;
+use crate::config::Config;
 use crate::provider::ModelRef;
 use crate::sim::{LISTED_MODELS, ModelBehavior, SimulatedFault, Simulator, SimulatorConfig};
 

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::assertions::{
-    AssertionCaches, AssertionContext, AssertionDiagnostic, AssertionEntry, build_assertion,
-};
+use super::assertions::{AssertionCaches, AssertionDiagnostic, AssertionEntry, CaseResources};
 use super::case_entries::CaseEntry;
 use super::diagnostic::Diagnostic;
 use super::prompt_templates::{AttachmentCache, PromptTemplate};
@@ -21,7 +19,7 @@ use super::request_entry::{CaseRequestBuilder, RequestEntry};
 use super::set_folder::SetFolder;
 use super::yaml::Spanned;
 use crate::chat::{Request, Tool};
-use crate::eval::{Assertion, Case, CaseMetadata, CaseRenderer, SourceLocation};
+use crate::eval::{Assertion, AssertionContext, Case, CaseMetadata, CaseRenderer, SourceLocation};
 
 pub(super) struct CaseBuilder {
     pub(super) folder: SetFolder,
@@ -138,23 +136,24 @@ impl CaseBuilder {
     ) -> (Vec<Assertion>, Vec<Value>) {
         let id = &entry.id.value;
         let (mut assertions, mut identities) = (Vec::new(), Vec::new());
+        let resources =
+            CaseResources { folder: &self.folder, variables: &entry.vars, caches: assertion_caches };
+        let context = AssertionContext {
+            reference: entry.reference.as_deref(),
+            tools,
+            judge: self.judge.as_deref(),
+            embedding: self.embedding.as_deref(),
+            compiled: &assertion_caches.compiled,
+            resources: &resources,
+        };
         let own = entry.assert.iter().map(|assertion| (assertion, false));
         for (assertion, is_shared) in
             self.shared_assertions.iter().map(|assertion| (assertion, true)).chain(own)
         {
-            let context = AssertionContext {
-                reference: entry.reference.as_deref(),
-                folder: &self.folder,
-                tools,
-                caches: assertion_caches,
-                variables: &entry.vars,
-                judge: self.judge.as_deref(),
-                embedding: self.embedding.as_deref(),
-            };
-            match build_assertion(assertion, context) {
+            match assertion.parse(context) {
                 Ok(built) => {
+                    identities.push(built.identity());
                     assertions.push(built.assertion);
-                    identities.push(built.identity);
                 }
                 Err(AssertionDiagnostic { problem, is_case_fault }) => {
                     // Report a wrong shared assertion once. If a case does not fit it, report the case.
@@ -180,7 +179,7 @@ impl CaseBuilder {
             self.case_requests.push(own);
             self.case_requests.len() - 1
         });
-        let assert = entry.assert.iter().map(AssertionEntry::to_json).collect();
+        let assert = entry.assert.into_iter().map(AssertionEntry::into_json).collect();
         let row = StoredCase { vars: entry.vars, reference: entry.reference, assert, settings, file, line };
         // Plain data always serializes.
         serde_json::to_vec(&row).unwrap_or_default()

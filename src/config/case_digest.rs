@@ -64,7 +64,7 @@ fn request_identity(request: &Request) -> Value {
 }
 
 /// Gives equivalent JSON the same form: sorted keys, and integers without a fraction.
-pub(super) fn canonicalize(value: Value) -> Value {
+fn canonicalize(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(canonicalize).collect(),
         Value::Object(fields) => {

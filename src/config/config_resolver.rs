@@ -9,13 +9,14 @@ use std::time::Duration;
 use super::TrustStore;
 use super::candidates::{CandidateSpec, UnexpandedCandidate, expand_routes, explain_unusable_route};
 use super::config_file::{ConfigFile, ConfigOrigin};
-use super::diagnostic::{ConfigError, Diagnostic, check_version, find_closest};
+use super::diagnostic::{ConfigError, Diagnostic, check_version};
 use super::provider_trust::{find_trust_requirement, keeps_host};
 use super::route_entry::{RouteEntry, StrategyKeyword};
 use super::routes_file::{ProviderEntry, RoutesFile};
 use super::set_folder::FileAccess;
 use super::yaml::{self, Spanned, SpannedMap};
 use crate::catalog::Catalog;
+use crate::chat::find_closest;
 use crate::provider::{ModelRef, ModelRefError, Provider, built_in_providers};
 use crate::route::{DailyBudget, RoutePolicy};
 

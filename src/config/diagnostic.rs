@@ -189,20 +189,3 @@ impl fmt::Display for ConfigError {
         Ok(())
     }
 }
-
-pub(crate) const REGEX_HINT: &str = r"escape special characters, as in `\(`";
-
-/// Why a regular expression is invalid, in one line.
-pub(crate) fn explain_regex_error(error: &regex::Error) -> String {
-    let text = error.to_string();
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
-
-/// The most similar known word, for "did you mean" hints.
-pub(crate) fn find_closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let similar = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
-    similar
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}

@@ -1,13 +1,12 @@
 //! Model facts in `routes.yaml`, which override known facts field by field.
 
 use super::config_resolver::ConfigResolver;
-use super::diagnostic::find_closest;
 use super::routes_file::{ModelEntry, PriceEntry};
 use super::yaml::Spanned;
 use crate::catalog::{
     Capability, ModelFacts, NanoDollars, REJECTABLE_PARAMETERS, TokenPrices, parameter_name, parse_parameter,
 };
-use crate::chat::ReasoningEffort;
+use crate::chat::{ReasoningEffort, find_closest};
 use crate::provider::ModelRef;
 
 impl ConfigResolver {

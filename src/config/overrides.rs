@@ -2,8 +2,8 @@
 
 use super::candidates::{CandidateRef, UnexpandedCandidate, expand_routes, explain_unusable_route};
 use super::config_resolver::{Config, RouteSpec};
-use super::diagnostic::find_closest;
 use super::subject::SubjectError;
+use crate::chat::find_closest;
 use crate::provider::Environment;
 use crate::route::CandidateConditions;
 

@@ -1,9 +1,9 @@
 //! Resolves the fields of a provider in `routes.yaml`: key, auth, settings, headers, query, and dialects.
 
 use super::config_resolver::ConfigResolver;
-use super::diagnostic::find_closest;
 use super::routes_file::ApiKeyEntry;
 use super::yaml::{NameAndArgument, Spanned, SpannedMap};
+use crate::chat::find_closest;
 use crate::dialect::Dialect;
 use crate::provider::{AuthScheme, Hosting, KeySource, Provider, is_valid_setting};
 

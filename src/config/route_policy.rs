@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::config_resolver::ConfigResolver;
 use super::diagnostic::ConfigError;
-use super::duration::parse_age;
 use super::golden_set_file::load_golden_set;
 use super::route_entry::{
     DefaultsEntry, MissingScoreKeyword, OnConversation, OnFailure, OnMidstream, QualityEntry, RetryEntry,
@@ -14,8 +13,8 @@ use super::route_entry::{
 };
 use super::set_folder::FileAccess;
 use super::yaml::Spanned;
-use super::{DurationError, parse_duration};
 use crate::catalog::{Capability, NanoDollars, parse_usd};
+use crate::chat::{DurationError, parse_age, parse_duration};
 use crate::route::{
     BalanceWeights, CallTimeouts, CandidateRequirements, OnMissingPassRate, QualityFloor, RetryPolicy,
     RetryWhen, RoutePolicy, StopOrContinue, Strategy,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::diagnostic::{ConfigError, Diagnostic, REGEX_HINT, check_version, explain_regex_error};
+use super::diagnostic::{ConfigError, Diagnostic, check_version};
 use super::yaml::{self, Spanned};
-use super::{DurationError, parse_duration};
+use crate::chat::{DurationError, parse_duration};
+use crate::eval::{REGEX_HINT, explain_regex_error};
 
 /// What to do with matching requests.
 #[derive(Clone, Debug)]

@@ -30,19 +30,6 @@ impl SpannedValue {
             }
         }
     }
-
-    /// For values that do not come from the file and have no span.
-    pub(super) fn from_json(value: Value) -> Spanned<Self> {
-        let value = match value {
-            Value::Array(items) => Self::List(items.into_iter().map(Self::from_json).collect()),
-            Value::Object(fields) => {
-                let pair = |(key, value)| (Spanned { value: key, span: None }, Self::from_json(value));
-                Self::Map(fields.into_iter().map(pair).collect())
-            }
-            scalar => Self::Scalar(scalar),
-        };
-        Spanned { value, span: None }
-    }
 }
 
 impl<'de> Deserialize<'de> for SpannedValue {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Config;
 use super::candidates::CandidateSpec;
-use super::diagnostic::find_closest;
+use crate::chat::find_closest;
 use crate::provider::{Environment, ModelRef, ModelRefError, Provider, Target};
 use crate::route::{Candidate, Route, Strategy};
 

@@ -8,7 +8,8 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAcce
 use serde_json::Value;
 use serde_yaml::{Error, Location};
 
-use super::diagnostic::{ConfigError, Diagnostic, find_closest};
+use super::diagnostic::{ConfigError, Diagnostic};
+use crate::chat::find_closest;
 
 /// Maximum size of a file.
 const MAX_FILE_BYTES: usize = 64 << 20;

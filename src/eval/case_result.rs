@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::grader_task::GraderOutcomes;
 use super::repair::find_repairs;
-use super::{AssertionKind, Case, CaseMetadata, Digest, GraderOutcomes, GraderUsage, RepairSet};
+use super::{AssertionResult, Case, CaseMetadata, Digest, GradableAnswer, GraderUsage, RepairSet, Verdict};
 use crate::catalog::Cost;
-use crate::chat::{FailureClass, FinishReason, ToolCall, Usage};
+use crate::chat::{FailureClass, FinishReason, Usage};
 use crate::provider::ModelRef;
 use crate::route::{BudgetExceeded, CallError, CallRecord, StopReason};
 
@@ -16,72 +17,6 @@ pub(super) const FATAL_CLASSES: [FailureClass; 4] = [
     FailureClass::ModelUnavailable,
     FailureClass::BadRequest,
 ];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Pass,
-    Fail,
-    /// Could not be graded. An error does not count as a score of 0.
-    Unscored,
-}
-
-impl Verdict {
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pass, Self::Fail, Self::Unscored].into_iter().find(|verdict| verdict.name() == name)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Unscored => "unscored",
-        }
-    }
-}
-
-/// What assertions can check. `None` means unknown.
-#[derive(Clone, Copy, Debug)]
-pub struct GradableAnswer<'a> {
-    pub text: &'a str,
-    pub tool_calls: Option<&'a [ToolCall]>,
-    pub finish_reason: Option<FinishReason>,
-    /// From sending the request to the last byte.
-    pub latency: Option<Duration>,
-    /// From sending the request to the first content.
-    pub first_token: Option<Duration>,
-    pub usage: Usage,
-    pub cost_usd: Option<f64>,
-    pub grader_outcomes: &'a GraderOutcomes,
-}
-
-impl<'a> GradableAnswer<'a> {
-    /// An answer whose metadata is unknown.
-    pub fn text(text: &'a str) -> Self {
-        Self {
-            text,
-            tool_calls: None,
-            finish_reason: None,
-            latency: None,
-            first_token: None,
-            usage: Usage::default(),
-            cost_usd: None,
-            grader_outcomes: GraderOutcomes::NONE,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct AssertionResult {
-    /// As written in the set.
-    pub name: String,
-    pub verdict: Verdict,
-    /// 0 to 1.
-    pub score: f64,
-    pub reason: String,
-    pub kind: AssertionKind,
-    pub weight: f64,
-}
 
 /// The result of one case and repeat.
 #[derive(Clone, Debug)]

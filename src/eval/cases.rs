@@ -46,7 +46,7 @@ impl CaseFeature {
     }
 
     fn to_bits(cluster: Option<&str>, tasks: &[&GraderTask], assertions: &[Assertion]) -> u8 {
-        let has_limit = |metric| assertions.iter().any(|assertion| assertion.has_limit_on(metric));
+        let has_limit = |metric| assertions.iter().any(|assertion| assertion.check.has_limit_on(metric));
         let flags = [
             (Self::Clustered, cluster.is_some()),
             (Self::NeedsGrader, !tasks.is_empty()),

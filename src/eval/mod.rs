@@ -5,6 +5,7 @@
 //! An error never counts as a low score: an answer that cannot be graded is *unscored* and counted
 //! separately. The entry points are [`GoldenSet`], [`run_subject`], and [`evaluate_gate`].
 
+mod answer;
 mod answer_cache;
 mod assertion;
 mod audit;
@@ -16,7 +17,9 @@ mod cases;
 mod digest;
 mod gate;
 mod golden_set;
+mod grader_task;
 mod graders;
+mod length_unit;
 mod number_parser;
 mod output_schema;
 mod provider_slots;
@@ -31,30 +34,32 @@ pub(crate) mod statistics;
 mod stop_signal;
 pub(crate) mod store;
 mod summary;
+mod verdict;
 
+pub(crate) use answer::GradableAnswer;
 pub(crate) use answer_cache::{CachePolicy, remove_expired_answers};
 pub(crate) use assertion::{
-    Assertion, AssertionKind, CallMetric, Check, Combination, CompileCache, GradeScale, GraderOutcomes,
-    GraderProgram, GraderTask, JsonPathTest, JudgeQuestion, LengthUnit, MatchPosition, NumericTolerance,
-    Pattern, SimilarityMeasure, TextMatch, collect_grader_tasks,
+    Assertion, AssertionContext, AssertionError, AssertionPart, AssertionResources, BuiltAssertion,
+    CallMetric, CompileCache, OptionError, REGEX_HINT, collect_grader_tasks, explain_regex_error,
+    parse_assertion,
 };
 pub(crate) use audit::{AuditReport, CaseAudit, Mutation, ReferenceVerdict, audit_set};
 pub(crate) use baseline::{
     Baseline, BaselineComparison, BaselineOrigin, CaseOutcomes, CasePairing, ComparisonContext,
 };
 pub(crate) use case::{Case, CaseMetadata, SourceLocation};
-pub(crate) use case_result::{AssertionResult, CaseResult, GradableAnswer, Verdict};
+pub(crate) use case_result::CaseResult;
 pub(crate) use case_stats::{CaseStats, LimitHit, ResultRetention, SubjectResults};
 pub(crate) use cases::{CaseFeature, CaseRenderer, Cases, CasesWriter, NewCase};
 pub(crate) use digest::{Digest, DigestBuilder};
 pub(crate) use gate::{CountOrShare, Gate, GateReport, MIN_ANSWERS_FOR_P95, evaluate_gate};
 pub(crate) use golden_set::{GoldenSet, split_subject_name};
+pub(crate) use grader_task::{GraderProgram, GraderTask};
 pub(crate) use graders::{
     GraderUsage, Graders, JudgedPair, OrderedPreference, PairwiseQuestion, PairwiseResults, PairwiseVerdict,
     Preference, ProgramRunner, build_pairwise_request, has_common_family, judge_all_pairs,
 };
-pub(crate) use number_parser::parse_numbers;
-pub(crate) use output_schema::{OutputSchema, StructuredOutput, explain_schema_error};
+pub(crate) use output_schema::{OutputSchema, StructuredOutput};
 pub(crate) use provider_slots::ProviderSlots;
 #[cfg(test)]
 pub(crate) use repair::Repair;
@@ -66,3 +71,4 @@ pub(crate) use run_observer::{RunEvent, RunObserver};
 pub(crate) use sample::sample_cases;
 pub(crate) use stop_signal::{RunStopReason, StopSignal};
 pub(crate) use summary::SubjectSummary;
+pub(crate) use verdict::{AssertionKind, AssertionResult, Verdict};

@@ -1,21 +1,67 @@
-//! Combines several assertions into one.
+//! `any-of` and `all-of`: several assertions combined into one.
 
-use super::{Assertion, CheckOutcome};
-use crate::eval::{AssertionResult, GradableAnswer, Verdict};
+use serde_json::{Value, json};
 
-#[derive(Clone, Debug)]
-pub struct Combination {
-    pub is_any_of: bool,
-    /// Never empty.
-    pub members: Vec<Assertion>,
-    /// Minimum score to pass; if `None`, the members' verdicts decide.
-    pub threshold: Option<f64>,
+use super::assertion_type::{AssertionParser, AssertionType, BuiltAssertion, ParsedCheck, ScoringMode};
+use super::check::{Assertion, AssertionCheck, CallMetric, CheckOutcome, LabelChoice};
+use super::parse_error::OptionError;
+use crate::eval::answer::GradableAnswer;
+use crate::eval::grader_task::GraderTask;
+use crate::eval::verdict::{AssertionKind, AssertionResult, Verdict};
+
+pub(super) const ANY_OF: AssertionType = AssertionType {
+    name: "any-of",
+    example: "any-of: [contains: Paris, contains: Lutetia]",
+    options: &["value"],
+    kind: AssertionKind::Content,
+    scoring: ScoringMode::FromMembers,
+    parser: AssertionParser::Members(|members, threshold| combine(true, members, threshold)),
+};
+
+pub(super) const ALL_OF: AssertionType = AssertionType {
+    name: "all-of",
+    example: "all-of: [contains: Paris, not-contains: Lyon]",
+    parser: AssertionParser::Members(|members, threshold| combine(false, members, threshold)),
+    ..ANY_OF
+};
+
+fn combine(
+    is_any_of: bool,
+    members: Vec<BuiltAssertion>,
+    threshold: Option<f64>,
+) -> Result<ParsedCheck, OptionError> {
+    let opposites =
+        members.iter().enumerate().any(|(n, one)| members[..n].iter().any(|other| one.is_negation_of(other)));
+    if opposites && threshold.is_none() {
+        let which = if is_any_of { "every answer passes" } else { "no answer passes both" };
+        return Err(format!("contains an assertion and its negation: {which}").into());
+    }
+    let identities: Vec<Value> = members.iter().map(BuiltAssertion::identity).collect();
+    let members: Vec<Assertion> = members.into_iter().map(|member| member.assertion).collect();
+    let weights: f64 = members.iter().map(|member| member.weight).sum();
+    if threshold.is_some() && !is_any_of && weights == 0.0 {
+        return Err("`threshold` needs at least one member with a `weight` above 0".into());
+    }
+    // The kind is format only if all members are about the format.
+    let is_format = members.iter().all(|member| member.kind == AssertionKind::Format);
+    let kind = if is_format { AssertionKind::Format } else { AssertionKind::Content };
+    let check = Combination { is_any_of, members, threshold };
+    Ok(ParsedCheck { kind: Some(kind), ..ParsedCheck::new(check, json!(identities)) })
 }
 
-impl Combination {
+#[derive(Debug)]
+pub(crate) struct Combination {
+    pub(crate) is_any_of: bool,
+    /// Never empty.
+    pub(crate) members: Vec<Assertion>,
+    /// Minimum score to pass; if `None`, the members' verdicts decide.
+    pub(crate) threshold: Option<f64>,
+}
+
+impl AssertionCheck for Combination {
     /// An unscored member could have had any result, so the combination is scored only if that does not
     /// matter.
-    pub(super) fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
+    fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
         let results: Vec<AssertionResult> = self.members.iter().map(|member| member.grade(answer)).collect();
         let unscored: Vec<&AssertionResult> =
             results.iter().filter(|result| result.verdict == Verdict::Unscored).collect();
@@ -37,6 +83,43 @@ impl Combination {
         CheckOutcome::ScoredPassFail(pass, score, self.explain(&results))
     }
 
+    fn is_text_based(&self) -> bool {
+        self.members.iter().any(|member| member.check.is_text_based())
+    }
+
+    fn evaluate_folded(&self, answer: &GradableAnswer<'_>) -> Option<CheckOutcome> {
+        let mut members = self.members.iter().map(|member| member.can_pass_folded(answer));
+        let passes = match (self.threshold, self.is_any_of) {
+            // With a threshold, it is unclear what ignoring differences means.
+            (Some(_), _) => false,
+            (None, true) => members.any(|passes| passes),
+            (None, false) => members.all(|passes| passes),
+        };
+        // A negated combination must not pass because a member fails.
+        passes.then(|| CheckOutcome::PassFail(true, String::new()))
+    }
+
+    fn has_limit_on(&self, metric: CallMetric) -> bool {
+        self.members.iter().any(|member| member.check.has_limit_on(metric))
+    }
+
+    fn collect_grader_tasks<'a>(&'a self, found: &mut Vec<&'a GraderTask>) {
+        self.members.iter().for_each(|member| member.check.collect_grader_tasks(found));
+    }
+
+    fn requires_bare_json(&self) -> bool {
+        match self.is_any_of {
+            true => self.members.iter().all(Assertion::requires_bare_json),
+            false => self.threshold.is_none() && self.members.iter().any(Assertion::requires_bare_json),
+        }
+    }
+
+    fn collect_choices<'a>(&'a self, _is_negated: bool, found: &mut Vec<LabelChoice<'a>>) {
+        self.members.iter().for_each(|member| member.check.collect_choices(member.negated, found));
+    }
+}
+
+impl Combination {
     fn combine_verdicts(&self, results: &[AssertionResult]) -> Option<bool> {
         let has = |verdict| results.iter().any(|result| result.verdict == verdict);
         let (decides, otherwise) =

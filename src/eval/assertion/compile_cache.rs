@@ -1,12 +1,18 @@
 //! Compiled regular expressions, JSON Schemas, and JSONPaths, shared by the cases of a set.
 
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::{ValidationError, Validator};
+use jsonschema::Validator;
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
-use serde_json_path::{JsonPath, ParseError};
+use serde_json_path::JsonPath;
+
+use super::parse_error::OptionError;
+use crate::eval::output_schema::explain_schema_error;
 
 /// Entries kept of each kind. Those that all cases use arrive with the first case, so a full cache keeps
 /// them and recompiles only those that differ between cases.
@@ -14,79 +20,133 @@ const MAX_ENTRIES: usize = 512;
 
 #[derive(Debug, Default)]
 pub(crate) struct CompileCache {
-    patterns: BoundedCache<Pattern>,
-    schemas: BoundedCache<Validator>,
-    json_paths: BoundedCache<JsonPath>,
+    patterns: BoundedCache<String, Pattern>,
+    schemas: BoundedCache<Value, Validator>,
+    json_paths: BoundedCache<String, JsonPath>,
 }
 
 impl CompileCache {
-    pub(crate) fn pattern(&self, text: &str) -> Result<Arc<Pattern>, regex::Error> {
-        self.patterns.get_or_compile(text, || Pattern::new(text))
+    pub(super) fn pattern(&self, text: &str) -> Result<Arc<Pattern>, OptionError> {
+        let compiled = self.patterns.get_or_compile(text, || Pattern::new(text));
+        compiled.map_err(|error| {
+            let why = format!("invalid regular expression `{text}`: {}", explain_regex_error(&error));
+            OptionError::with_hint(why, REGEX_HINT)
+        })
     }
 
-    pub(crate) fn schema(&self, schema: &Value) -> Result<Arc<Validator>, ValidationError<'static>> {
-        self.schemas.get_or_compile(&schema.to_string(), || jsonschema::validator_for(schema))
+    pub(super) fn schema(&self, schema: &Value) -> Result<Arc<Validator>, OptionError> {
+        let compiled = self.schemas.get_or_compile(schema, || jsonschema::validator_for(schema));
+        compiled.map_err(|error| {
+            let why = format!("invalid schema: {}", explain_schema_error(&error));
+            OptionError::with_hint(why, "correct the schema (see https://json-schema.org for examples)")
+        })
     }
 
-    pub(crate) fn json_path(&self, text: &str) -> Result<Arc<JsonPath>, ParseError> {
-        self.json_paths.get_or_compile(text, || JsonPath::parse(text))
+    pub(super) fn json_path(&self, text: &str) -> Result<Arc<JsonPath>, OptionError> {
+        let compiled = self.json_paths.get_or_compile(text, || JsonPath::parse(text));
+        compiled.map_err(|error| match text.starts_with('$') {
+            true => format!("invalid JSONPath `{text}`: {error}").into(),
+            false => format!("invalid JSONPath `{text}`: must start with `$`").into(),
+        })
     }
 }
 
-/// Compiled values by their text.
+/// Compiled values by what they were compiled from.
 #[derive(Debug)]
-struct BoundedCache<T>(RefCell<HashMap<String, Arc<T>>>);
+struct BoundedCache<K, T>(RefCell<HashMap<K, Arc<T>>>);
 
-impl<T> Default for BoundedCache<T> {
+impl<K, T> Default for BoundedCache<K, T> {
     fn default() -> Self {
         Self(RefCell::default())
     }
 }
 
-impl<T> BoundedCache<T> {
-    fn get_or_compile<E>(&self, text: &str, compile: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        if let Some(known) = self.0.borrow().get(text) {
+impl<K: Hash + Eq, T> BoundedCache<K, T> {
+    fn get_or_compile<Q, E>(&self, source: &Q, compile: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(known) = self.0.borrow().get(source) {
             return Ok(Arc::clone(known));
         }
         let compiled = Arc::new(compile()?);
         let mut entries = self.0.borrow_mut();
         if entries.len() < MAX_ENTRIES {
-            entries.insert(text.to_owned(), Arc::clone(&compiled));
+            entries.insert(source.to_owned(), Arc::clone(&compiled));
         }
         Ok(compiled)
     }
 }
 
-/// A regular expression, and the same one ignoring case, compiled when a repair first needs it.
+/// A valid regular expression, and the same one ignoring case. Each is compiled when it is first used, because
+/// that takes ten times as long as checking its syntax.
 #[derive(Debug)]
-pub struct Pattern {
-    regex: regex::Regex,
+pub(crate) struct Pattern {
+    text: String,
+    regex: OnceLock<Option<Regex>>,
     ignoring_case: OnceLock<Option<Arc<Pattern>>>,
 }
 
+/// A pattern of at most this length without counted repetition cannot become too large: a test compiles the
+/// largest.
+const MAX_SMALL_PATTERN_BYTES: usize = 256;
+
 impl Pattern {
-    pub(crate) fn new(text: &str) -> Result<Self, regex::Error> {
-        Ok(Self::from(regex::Regex::new(text)?))
+    pub(super) fn new(text: &str) -> Result<Self, regex::Error> {
+        let pattern = Self::from_valid(text.to_owned());
+        if text.len() > MAX_SMALL_PATTERN_BYTES || text.contains('{') {
+            let _ = pattern.regex.set(Some(Regex::new(text)?));
+            return Ok(pattern);
+        }
+        // The syntax is checked before the size, so with this limit nothing is compiled.
+        match RegexBuilder::new(text).size_limit(0).build() {
+            Err(error @ regex::Error::Syntax(_)) => Err(error),
+            _ => Ok(pattern),
+        }
     }
 
-    pub(crate) fn regex(&self) -> &regex::Regex {
-        &self.regex
+    fn from_valid(text: String) -> Self {
+        Self { text, regex: OnceLock::new(), ignoring_case: OnceLock::new() }
+    }
+
+    /// As written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it matches anywhere in the text; `false` if it is too large to compile.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+
+    /// The first match in the text.
+    pub(super) fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
+        Some(self.regex()?.find(text)?.as_str())
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| Regex::new(&self.text).ok()).as_ref()
     }
 
     /// `None` if the expression becomes too large.
     pub(super) fn ignoring_case(&self) -> Option<Arc<Self>> {
         let compile = || {
-            let mut builder = regex::RegexBuilder::new(self.regex.as_str());
-            builder.case_insensitive(true).build().ok().map(|regex| Arc::new(Self::from(regex)))
+            let regex = RegexBuilder::new(&self.text).case_insensitive(true).build().ok()?;
+            let pattern = Self::from_valid(self.text.clone());
+            let _ = pattern.regex.set(Some(regex));
+            Some(Arc::new(pattern))
         };
         self.ignoring_case.get_or_init(compile).clone()
     }
 }
 
-impl From<regex::Regex> for Pattern {
-    fn from(regex: regex::Regex) -> Self {
-        Self { regex, ignoring_case: OnceLock::new() }
-    }
+pub(crate) const REGEX_HINT: &str = r"escape special characters, as in `\(`";
+
+/// Why a regular expression is invalid, in one line.
+pub(crate) fn explain_regex_error(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]
@@ -100,12 +160,12 @@ mod tests {
         let cache = CompileCache::default();
         let [one, two] = ["a+", "a+"].map(|text| cache.pattern(text).unwrap());
         assert!(Arc::ptr_eq(&one, &two));
-        assert!(Arc::ptr_eq(&one.ignoring_case().unwrap(), &two.ignoring_case().unwrap()));
-        assert!(!one.regex().is_match("A") && one.ignoring_case().unwrap().regex().is_match("A"));
-        let schema = || json!({"type": "object"});
+        let folded = [one, two].map(|pattern| (pattern.is_match("A"), pattern.ignoring_case().unwrap()));
+        assert!(Arc::ptr_eq(&folded[0].1, &folded[1].1));
+        assert_eq!(folded.map(|(exact, folded)| (exact, folded.is_match("A"))), [(false, true); 2]);
+        let schema = || json!({"type": "object", "required": ["a"]});
         assert!(Arc::ptr_eq(&cache.schema(&schema()).unwrap(), &cache.schema(&schema()).unwrap()));
         assert!(Arc::ptr_eq(&cache.json_path("$.a").unwrap(), &cache.json_path("$.a").unwrap()));
-        assert!(cache.pattern("(").is_err() && cache.schema(&json!({"type": 7})).is_err());
     }
 
     #[test]
@@ -115,6 +175,24 @@ mod tests {
         (0..MAX_ENTRIES).for_each(|n| drop(cache.pattern(&n.to_string()).unwrap()));
         assert!(Arc::ptr_eq(&first, &cache.pattern("first").unwrap()));
         assert_eq!(cache.patterns.0.borrow().len(), MAX_ENTRIES);
-        assert!(cache.pattern("one more").unwrap().regex().is_match("one more"));
+        assert!(cache.pattern("one more").unwrap().is_match("one more"));
+    }
+
+    #[test]
+    fn invalid_source_is_error() {
+        let cache = CompileCache::default();
+        for text in ["(", "a{2", "a{2}{", "[z-a]", r"\p{Nope}", "(?<n>a)(?<n>b)", "x{100000}{100000}"] {
+            assert_eq!(Pattern::new(text).is_err(), Regex::new(text).is_err(), "{text}");
+        }
+        assert!(Pattern::new(r"\w{2000}").is_err(), "too large");
+        assert!(cache.schema(&json!({"type": 7})).is_err() && cache.json_path("a").is_err());
+    }
+
+    #[test]
+    fn largest_small_patterns_compile() {
+        for class in [r"\w", r"\W", r"\d", r"\D", r"\S", ".", r"\pL", r"\PL", "[^a]", r"(\w|\W)"] {
+            let text = format!("(?i){}", class.repeat((MAX_SMALL_PATTERN_BYTES - 4) / class.len()));
+            assert!(Pattern::new(&text).unwrap().regex().is_some(), "{class}");
+        }
     }
 }

@@ -1,13 +1,67 @@
-//! Compares two JSON values leaf by leaf.
+//! `json-diff`: compares two JSON values leaf by leaf.
 
 use serde_json::Value;
 
-use super::json::{is_equal_json, parse_json};
-use super::{CheckOutcome, truncate};
+use super::assertion_type::{AssertionContext, AssertionParser, AssertionType, ParsedCheck, ScoringMode};
+use super::check::{AssertionCheck, CheckOutcome};
+use super::excerpt::truncate;
+use super::json_value::{fold_json_text, fold_json_value, is_equal_json, parse_json};
+use super::options::AssertionOptions;
+use super::parse_error::OptionError;
+use crate::eval::answer::GradableAnswer;
+use crate::eval::verdict::AssertionKind;
+
+pub(super) const JSON_DIFF: AssertionType = AssertionType {
+    name: "json-diff",
+    example: "json-diff: {threshold: 0.9}",
+    options: &["value"],
+    kind: AssertionKind::Content,
+    scoring: ScoringMode::Threshold(1.0),
+    parser: AssertionParser::Options(parse),
+};
+
+fn parse(options: &mut AssertionOptions, context: AssertionContext<'_>) -> Result<ParsedCheck, OptionError> {
+    let parse_text = |text: &str| serde_json::from_str::<Value>(text.trim());
+    let wanted = match options.take("value") {
+        Some(Value::String(text)) => {
+            parse_text(&text).map_err(|e| format!("the value is not valid JSON: {e}"))?
+        }
+        Some(value) => value,
+        None => {
+            let missing = || OptionError::Case("missing `value`, and the case has no reference".into());
+            parse_text(context.reference.ok_or_else(missing)?)
+                .map_err(|e| OptionError::Case(format!("the reference is not valid JSON: {e}")))?
+        }
+    };
+    let identity = wanted.clone();
+    Ok(ParsedCheck::new(JsonDiff(wanted), identity))
+}
+
+/// Share of JSON leaves equal to those of this reference.
+#[derive(Debug)]
+pub(crate) struct JsonDiff(pub(crate) Value);
+
+impl AssertionCheck for JsonDiff {
+    fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
+        compare_json(&self.0, answer.text)
+    }
+
+    fn is_text_based(&self) -> bool {
+        true
+    }
+
+    fn evaluate_folded(&self, answer: &GradableAnswer<'_>) -> Option<CheckOutcome> {
+        Some(compare_json(&fold_json_value(&self.0), &fold_json_text(answer.text)?))
+    }
+
+    fn requires_bare_json(&self) -> bool {
+        true
+    }
+}
 
 /// Each leaf counts once, at its object key or list position. The score is the share of equal leaves among
 /// all positions on both sides.
-pub(super) fn evaluate(reference: &Value, text: &str) -> CheckOutcome {
+fn compare_json(reference: &Value, text: &str) -> CheckOutcome {
     let answer = match parse_json(text) {
         Ok(answer) => answer,
         Err(why) => return CheckOutcome::Scored(0.0, why),
@@ -79,7 +133,7 @@ mod tests {
     use super::*;
 
     fn score(answer: &Value, reference: &Value) -> f64 {
-        match evaluate(reference, &answer.to_string()) {
+        match compare_json(reference, &answer.to_string()) {
             CheckOutcome::Scored(score, _) => score,
             _ => f64::NAN,
         }
@@ -107,11 +161,13 @@ mod tests {
         assert_eq!(score(&json!([1, 2, 3]), &json!([1, 3])), 1.0 / 3.0);
         assert_eq!(score(&json!({}), &json!({})), 1.0);
         assert_eq!(score(&json!({"a": {}}), &json!({"a": []})), 0.0);
-        let CheckOutcome::Scored(0.0, why) = evaluate(&ticket, "Sure! {}") else {
+        let CheckOutcome::Scored(0.0, why) = compare_json(&ticket, "Sure! {}") else {
             panic!("prose is not JSON")
         };
         assert!(why.contains("not valid JSON"), "{why}");
-        let CheckOutcome::Scored(_, why) = evaluate(&ticket, "{\"category\": \"other\"}") else { panic!() };
+        let CheckOutcome::Scored(_, why) = compare_json(&ticket, "{\"category\": \"other\"}") else {
+            panic!()
+        };
         assert_eq!(why, "0 of 4 values match; /category is \"other\", expected \"billing\"");
     }
 

@@ -1,12 +1,27 @@
-//! Detects refusals.
+//! `is-refusal`: detects refusals.
 
 use std::sync::LazyLock;
 
 use regex::RegexSet;
+use serde_json::Value;
 
-use super::{CheckOutcome, quote};
+use super::assertion_type::{AssertionParser, AssertionType, ParsedCheck, ScoringMode};
+use super::check::{AssertionCheck, CheckOutcome};
+use super::excerpt::quote;
 use crate::chat::FinishReason;
-use crate::eval::GradableAnswer;
+use crate::eval::answer::GradableAnswer;
+use crate::eval::verdict::AssertionKind;
+
+pub(super) const IS_REFUSAL: AssertionType = AssertionType {
+    name: "is-refusal",
+    example: "is-refusal",
+    options: &["value"],
+    kind: AssertionKind::Content,
+    scoring: ScoringMode::PassFail,
+    parser: AssertionParser::Options(|options, _| {
+        options.reject_argument("is-refusal").map(|()| ParsedCheck::new(IsRefusal, Value::Null))
+    }),
+};
 
 /// A refusal comes early; later, the same words are part of an answer.
 const REFUSAL_SEARCH_CHARS: usize = 300;
@@ -27,17 +42,26 @@ static REFUSAL_REGEXES: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(REFUSAL_PATTERNS).unwrap_or_else(|_| RegexSet::empty())
 });
 
-pub(super) fn check_refusal(answer: &GradableAnswer<'_>) -> CheckOutcome {
-    if let Some(reason @ (FinishReason::Refusal | FinishReason::ContentFilter)) = answer.finish_reason {
-        return CheckOutcome::PassFail(true, format!("finish reason {}", reason.as_str()));
+#[derive(Debug)]
+pub(crate) struct IsRefusal;
+
+impl AssertionCheck for IsRefusal {
+    fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
+        if let Some(reason @ (FinishReason::Refusal | FinishReason::ContentFilter)) = answer.finish_reason {
+            return CheckOutcome::PassFail(true, format!("finish reason {}", reason.as_str()));
+        }
+        let start: String = answer.text.trim_start().chars().take(REFUSAL_SEARCH_CHARS).collect();
+        // Normalizes spelling, so that the patterns need only one form.
+        let plain = start.to_lowercase().replace(['\u{2019}', '\u{2bc}'], "'").replace("i'm ", "i am ");
+        if REFUSAL_REGEXES.is_match(plain.trim_start_matches(['*', '_', '"', '#', '>', ' '])) {
+            return CheckOutcome::PassFail(true, format!("the answer starts with {}", quote(&start)));
+        }
+        CheckOutcome::PassFail(false, "no refusal found".into())
     }
-    let start: String = answer.text.trim_start().chars().take(REFUSAL_SEARCH_CHARS).collect();
-    // Normalizes spelling, so that the patterns need only one form.
-    let plain = start.to_lowercase().replace(['\u{2019}', '\u{2bc}'], "'").replace("i'm ", "i am ");
-    if REFUSAL_REGEXES.is_match(plain.trim_start_matches(['*', '_', '"', '#', '>', ' '])) {
-        return CheckOutcome::PassFail(true, format!("the answer starts with {}", quote(&start)));
+
+    fn is_text_based(&self) -> bool {
+        true
     }
-    CheckOutcome::PassFail(false, "no refusal found".into())
 }
 
 #[cfg(test)]
@@ -46,7 +70,7 @@ mod tests {
 
     fn is_refusal(text: &str, finish_reason: Option<FinishReason>) -> bool {
         matches!(
-            check_refusal(&GradableAnswer { finish_reason, ..GradableAnswer::text(text) }),
+            IsRefusal.evaluate(&GradableAnswer { finish_reason, ..GradableAnswer::text(text) }),
             CheckOutcome::PassFail(true, _)
         )
     }

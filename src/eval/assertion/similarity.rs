@@ -1,15 +1,91 @@
-//! Text similarity, 0 to 1.
+//! `levenshtein`, `rouge-l`, and `token-f1`: text similarity, 0 to 1.
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::CheckOutcome;
+use super::assertion_type::{AssertionContext, AssertionParser, AssertionType, ParsedCheck, ScoringMode};
+use super::check::{AssertionCheck, CheckOutcome};
+use super::fold::fold_text;
+use super::options::{AssertionOptions, missing_reference_error};
+use super::parse_error::OptionError;
 use super::sequence_distance::{common_subsequence_length, edit_distance};
+use crate::eval::answer::GradableAnswer;
+use crate::eval::verdict::AssertionKind;
+
+pub(super) const LEVENSHTEIN: AssertionType = AssertionType {
+    name: "levenshtein",
+    example: "levenshtein: {threshold: 0.8}",
+    options: &["value"],
+    kind: AssertionKind::Content,
+    scoring: ScoringMode::Threshold(0.8),
+    parser: AssertionParser::Options(|o, c| parse(o, c, SimilarityMeasure::Levenshtein)),
+};
+
+pub(super) const ROUGE_L: AssertionType = AssertionType {
+    name: "rouge-l",
+    example: "rouge-l: {threshold: 0.75}",
+    scoring: ScoringMode::Threshold(0.75),
+    parser: AssertionParser::Options(|o, c| parse(o, c, SimilarityMeasure::RougeL)),
+    ..LEVENSHTEIN
+};
+
+pub(super) const TOKEN_F1: AssertionType = AssertionType {
+    name: "token-f1",
+    example: "token-f1: {threshold: 0.5}",
+    scoring: ScoringMode::Threshold(0.5),
+    parser: AssertionParser::Options(|o, c| parse(o, c, SimilarityMeasure::TokenF1)),
+    ..LEVENSHTEIN
+};
+
+/// Limit in characters for references, because the work grows with both texts.
+const MAX_REFERENCE_CHARS: usize = 200_000;
+
+fn parse(
+    options: &mut AssertionOptions,
+    context: AssertionContext<'_>,
+    measure: SimilarityMeasure,
+) -> Result<ParsedCheck, OptionError> {
+    let written = options.take_text("value")?;
+    let from_case = written.is_none();
+    let reference = written.or(context.reference.map(str::to_owned)).ok_or_else(missing_reference_error)?;
+    let wrong = |why: String| if from_case { OptionError::Case(why) } else { OptionError::Assertion(why) };
+    let what = if from_case { "the reference" } else { "the value" };
+    if !measure.has_comparable_text(&reference) {
+        return Err(wrong(format!("{what} contains nothing to compare with")));
+    }
+    if reference.chars().nth(MAX_REFERENCE_CHARS).is_some() {
+        return Err(wrong(format!("{what} has more than {MAX_REFERENCE_CHARS} characters")));
+    }
+    let identity = json!(reference);
+    Ok(ParsedCheck::new(SimilarText { measure, reference }, identity))
+}
+
+#[derive(Debug)]
+pub(crate) struct SimilarText {
+    pub(crate) measure: SimilarityMeasure,
+    pub(crate) reference: String,
+}
+
+impl AssertionCheck for SimilarText {
+    fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
+        CheckOutcome::Scored(self.measure.score(answer.text, &self.reference), String::new())
+    }
+
+    fn is_text_based(&self) -> bool {
+        true
+    }
+
+    fn evaluate_folded(&self, answer: &GradableAnswer<'_>) -> Option<CheckOutcome> {
+        let score = self.measure.score(&fold_text(answer.text), &fold_text(&self.reference));
+        Some(CheckOutcome::Scored(score, String::new()))
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SimilarityMeasure {
+pub(crate) enum SimilarityMeasure {
     /// 1 − edit distance / length of the longer text, in characters.
     Levenshtein,
     /// The F-measure of ROUGE-L on words, as in `rouge-score` without its stemmer.
@@ -20,7 +96,7 @@ pub enum SimilarityMeasure {
 
 impl SimilarityMeasure {
     /// 0 to 1; symmetric.
-    pub fn score(self, a: &str, b: &str) -> f64 {
+    fn score(self, a: &str, b: &str) -> f64 {
         match self {
             Self::Levenshtein => {
                 let (a, b) = (normalize_chars(a), normalize_chars(b));
@@ -48,15 +124,11 @@ impl SimilarityMeasure {
     }
 
     /// Whether normalization leaves anything of the text to compare.
-    pub fn has_comparable_text(self, text: &str) -> bool {
+    fn has_comparable_text(self, text: &str) -> bool {
         match self {
             Self::Levenshtein => !text.trim().is_empty(),
             Self::RougeL | Self::TokenF1 => !self.tokenize(text).is_empty(),
         }
-    }
-
-    pub(super) fn evaluate(self, reference: &str, text: &str) -> CheckOutcome {
-        CheckOutcome::Scored(self.score(text, reference), String::new())
     }
 
     /// Lowercase words: runs of letters, digits, and combining marks. In a script without spaces, each

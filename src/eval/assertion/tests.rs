@@ -1,14 +1,31 @@
 //! Tests of unknown values, negation, thresholds, and combinations, and of arbitrary texts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use serde_json_path::JsonPath;
 
+use super::choice::ChoosesOption;
+use super::compile_cache::Pattern;
+use super::json::{ContainsJson, IsJson, MatchesSchema};
+use super::json_diff::JsonDiff;
+use super::json_path::{JsonPathCheck, JsonPathTest};
+use super::length::LengthRange;
+use super::numeric::{EqualsNumber, NumericTolerance};
+use super::regex_match::RegexMatch;
+use super::similarity::{SimilarText, SimilarityMeasure};
+use super::test_assertions::{contains as plain_contains, parse, try_parse};
+use super::text_match::{CaseRule, MatchPosition, TextMatch};
+use super::tool_call::CallsTool;
 use super::*;
 use crate::chat::{ToolCall, Usage};
+use crate::eval::GradableAnswer;
+use crate::eval::length_unit::LengthUnit;
+use crate::eval::verdict::{AssertionKind, Verdict};
 
-fn assertion(name: &str, check: Check, threshold: Option<f64>) -> Assertion {
+fn assertion(name: &str, check: Arc<dyn AssertionCheck>, threshold: Option<f64>) -> Assertion {
     Assertion {
         name: name.to_owned(),
         negated: name.starts_with("not-"),
@@ -20,23 +37,18 @@ fn assertion(name: &str, check: Check, threshold: Option<f64>) -> Assertion {
 }
 
 fn contains(needle: &str, weight: f64) -> Assertion {
-    let test = TextMatch {
-        place: MatchPosition::Anywhere,
-        ignore_case: false,
-        needles: vec![needle.to_owned()],
-        is_all_required: true,
-    };
-    Assertion { weight, ..assertion("contains", Check::Text(test), None) }
+    Assertion { weight, ..plain_contains(needle) }
 }
 
 /// Always unscored for an answer with unknown cost.
 fn cost_limit() -> Assertion {
-    assertion("cost", Check::UpperLimit(CallMetric::CostUsd, 1.0), None)
+    parse(json!({"cost": {"max_usd": 1}}))
 }
 
 fn combination(any: bool, threshold: Option<f64>, members: Vec<Assertion>) -> Assertion {
     let name = if any { "any-of" } else { "all-of" };
-    assertion(name, Check::Combined(Combination { is_any_of: any, members, threshold }), None)
+    let check = combination::Combination { is_any_of: any, members, threshold };
+    assertion(name, Arc::new(check), None)
 }
 
 fn grade_text(assertion: &Assertion, text: &str) -> (Verdict, f64) {
@@ -46,15 +58,15 @@ fn grade_text(assertion: &Assertion, text: &str) -> (Verdict, f64) {
 
 #[test]
 fn unknown_metric_is_unscored() {
-    for metric in [
-        CallMetric::CostUsd,
-        CallMetric::LatencyMilliseconds,
-        CallMetric::FirstTokenMilliseconds,
-        CallMetric::OutputTokens,
+    for (name, metric) in [
+        ("cost", CallMetric::CostUsd),
+        ("latency", CallMetric::LatencyMilliseconds),
+        ("first-token", CallMetric::FirstTokenMilliseconds),
+        ("output-tokens", CallMetric::OutputTokens),
     ] {
-        for name in ["at-most", "not-at-most"] {
-            let limit = assertion(name, Check::UpperLimit(metric, 5.0), None);
-            assert_eq!(grade_text(&limit, "x").0, Verdict::Unscored, "{metric:?}");
+        let limit = |negation: &str, max: f64| parse(json!({format!("{negation}{name}"): max}));
+        for negation in ["", "not-"] {
+            assert_eq!(grade_text(&limit(negation, 5.0), "x").0, Verdict::Unscored, "{metric:?}");
         }
         let usage = Usage { output_tokens: Some(5), ..Usage::default() };
         let known = GradableAnswer {
@@ -64,21 +76,19 @@ fn unknown_metric_is_unscored() {
             usage,
             ..GradableAnswer::text("x")
         };
-        let limit = |limit| assertion("at-most", Check::UpperLimit(metric, limit), None);
-        assert_eq!(limit(5.0).grade(&known).verdict, Verdict::Pass, "{metric:?}");
-        assert_eq!(limit(4.9).grade(&known).verdict, Verdict::Fail, "{metric:?}");
+        assert_eq!(limit("", 5.0).grade(&known).verdict, Verdict::Pass, "{metric:?}");
+        assert_eq!(limit("", 4.9).grade(&known).verdict, Verdict::Fail, "{metric:?}");
         let estimated = GradableAnswer { usage: Usage { is_estimated: true, ..usage }, ..known };
-        let verdict = limit(5.0).grade(&estimated).verdict;
+        let verdict = limit("", 5.0).grade(&estimated).verdict;
         assert_eq!(verdict == Verdict::Unscored, metric == CallMetric::OutputTokens);
     }
-    let finish = assertion("finish-reason", Check::FinishReason(vec![FinishReason::Stop]), None);
+    let finish = parse(json!({"finish-reason": "stop"}));
     assert_eq!(grade_text(&finish, "x").0, Verdict::Unscored);
 }
 
 #[test]
 fn negated_similarity_inverts_result() {
-    let similarity =
-        |name| assertion(name, Check::Similarity(SimilarityMeasure::Levenshtein, "abcd".into()), Some(0.75));
+    let similarity = |name: &str| parse(json!({name: {"value": "abcd", "threshold": 0.75}}));
     assert_eq!(grade_text(&similarity("levenshtein"), "abcx"), (Verdict::Pass, 0.75));
     assert_eq!(grade_text(&similarity("levenshtein"), "abxx"), (Verdict::Fail, 0.5));
     assert_eq!(grade_text(&similarity("not-levenshtein"), "abcx"), (Verdict::Fail, 0.25));
@@ -129,7 +139,7 @@ fn tool_call_cases() {
     ];
     let check = |name: Option<&str>, arguments: Value| {
         let Value::Object(arguments) = arguments else { panic!("arguments are a map") };
-        let check = Check::ToolCall { name: name.map(str::to_owned), arguments };
+        let check = Arc::new(CallsTool { name: name.map(str::to_owned), arguments });
         let answer = GradableAnswer { tool_calls: Some(&calls), ..GradableAnswer::text("") };
         let none = GradableAnswer { tool_calls: Some(&[]), ..answer };
         let assertion = assertion("tool-call", check, None);
@@ -154,8 +164,11 @@ fn tool_call_cases() {
 #[test]
 fn contains_json_cases() {
     let found = |text: &str, schema: Option<Value>| {
-        let schema = schema.map(|s| Arc::new(jsonschema::validator_for(&s).unwrap()));
-        grade_text(&assertion("contains-json", Check::ContainsJson(schema), None), text).0 == Verdict::Pass
+        let assertion = match schema {
+            None => parse(json!("contains-json")),
+            Some(schema) => parse(json!({"contains-json": {"schema": schema}})),
+        };
+        grade_text(&assertion, text).0 == Verdict::Pass
     };
     assert!(found("Sure:\n```json\n{\"a\": 1}\n```\nDone.", None));
     assert!(found("see {braces} and then [\"x\"]", None));
@@ -173,51 +186,69 @@ fn repetitive_text_finishes_within_60_seconds() {
     let started = std::time::Instant::now();
     for text in ["[", "[1,", "{\"a\":", "{\"a\":[", "[[1],", "{\"\\\"", "a b "] {
         let text = text.repeat(10_000 / text.len());
-        grade_text(&assertion("contains-json", Check::ContainsJson(None), None), &text);
-        let options = vec!["a".to_owned(), "a b".to_owned(), "b a b a".to_owned()];
-        grade_text(&assertion("choice", Check::Choice { options, equals: "a".into() }, None), &text);
+        grade_text(&parse(json!("contains-json")), &text);
+        let choice = json!({"choice": {"options": ["a", "a b", "b a b a"], "equals": "a"}});
+        grade_text(&parse(choice), &text);
     }
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
-fn every_check() -> Vec<Check> {
+fn every_check() -> Vec<(Arc<dyn AssertionCheck>, Option<f64>)> {
     let needles = || vec!["a".to_owned(), "ß É".to_owned(), "\u{130}".to_owned()];
     let schema = || Arc::new(jsonschema::validator_for(&json!({"type": "object"})).unwrap());
     let path = Arc::new(JsonPath::parse("$..a").unwrap());
-    let mut checks = vec![
-        Check::Regex(Arc::new(Pattern::new(r"\bé+$").unwrap())),
-        Check::Length { unit: LengthUnit::Words, min: Some(2), max: None },
-        Check::Length { unit: LengthUnit::Characters, min: None, max: Some(3) },
-        Check::IsJson,
-        Check::ContainsJson(None),
-        Check::ContainsJson(Some(schema())),
-        Check::JsonSchema(schema()),
-        Check::JsonPath(path, JsonPathTest::Equals(json!(1))),
-        Check::JsonDiff(json!({"a": [1, {"b": 2}]})),
-        Check::Choice { options: needles(), equals: "a".into() },
-        Check::Numeric { equals: 7.0, tolerance: NumericTolerance::Relative(0.1) },
-        Check::ToolCall { name: None, arguments: Map::new() },
-        Check::Refusal,
+    let mut checks: Vec<(Arc<dyn AssertionCheck>, Option<f64>)> = vec![
+        (Arc::new(RegexMatch(Arc::new(Pattern::new(r"\bé+$").unwrap()))), None),
+        (Arc::new(LengthRange { unit: LengthUnit::Words, min: Some(2), max: None }), None),
+        (Arc::new(LengthRange { unit: LengthUnit::Characters, min: None, max: Some(3) }), None),
+        (Arc::new(IsJson), None),
+        (Arc::new(ContainsJson(None)), None),
+        (Arc::new(ContainsJson(Some(schema()))), None),
+        (Arc::new(MatchesSchema(schema())), None),
+        (Arc::new(JsonPathCheck { path, test: JsonPathTest::Equals(json!(1)) }), None),
+        (Arc::new(JsonDiff(json!({"a": [1, {"b": 2}]}))), Some(0.5)),
+        (Arc::new(ChoosesOption { options: needles(), equals: "a".into() }), None),
+        (Arc::new(EqualsNumber { equals: 7.0, tolerance: NumericTolerance::Relative(0.1) }), None),
+        (Arc::new(CallsTool { name: None, arguments: Map::new() }), None),
+        (Arc::new(IsRefusal), None),
     ];
     for place in [MatchPosition::Whole, MatchPosition::Anywhere, MatchPosition::Start, MatchPosition::End] {
-        checks.push(Check::Text(TextMatch {
-            place,
-            ignore_case: true,
-            needles: needles(),
-            is_all_required: false,
-        }));
+        let check = TextMatch { place, case: CaseRule::Ignored, needles: needles(), is_all_required: false };
+        checks.push((Arc::new(check), None));
     }
     for measure in [SimilarityMeasure::Levenshtein, SimilarityMeasure::RougeL, SimilarityMeasure::TokenF1] {
-        checks.push(Check::Similarity(measure, "a ß e\u{301} 字".into()));
+        let reference = "a ß e\u{301} 字".into();
+        checks.push((Arc::new(SimilarText { measure, reference }), Some(0.5)));
     }
     checks
+}
+
+/// The part of an assertion that an error is about, so that `config` can underline it.
+#[test]
+fn error_part_cases() {
+    let option = |name: &str| AssertionPart::Option(name.to_owned());
+    let member = |index, part| AssertionPart::Member(index, Box::new(part));
+    for (entry, expected) in [
+        (json!(7), AssertionPart::Whole),
+        (json!({}), AssertionPart::Whole),
+        (json!("no-such"), AssertionPart::Name),
+        (json!({"is-json": null, "contains": "a"}), AssertionPart::SecondName),
+        (json!({"contains": {"vale": "a"}}), option("vale")),
+        (json!({"numeric": {"equals": 5, "value": 6}}), option("value")),
+        (json!({"any-of": ["is-json", {"contains": {"value": ""}}]}), member(1, AssertionPart::Name)),
+        (
+            json!({"all-of": [{"any-of": [{"contains": {"vale": "a"}}]}]}),
+            member(0, member(0, option("vale"))),
+        ),
+    ] {
+        assert_eq!(try_parse(entry.clone()).unwrap_err().part, expected, "{entry}");
+    }
 }
 
 proptest! {
     #[test]
     fn negated_check_complements_check_for_any_text(text in "\\PC{0,60}|[\\[\\]{}\",:a1ßÉ\u{130}\u{301}字’ -]{0,60}") {
-        for check in every_check() {
-            let threshold = matches!(check, Check::Similarity(..) | Check::JsonDiff(_)).then_some(0.5);
+        for (check, threshold) in every_check() {
             let answer = GradableAnswer { tool_calls: Some(&[]), ..GradableAnswer::text(&text) };
             let plain = assertion("x", check.clone(), threshold).grade(&answer);
             let negated = assertion("not-x", check, threshold).grade(&answer);

@@ -16,7 +16,7 @@ mod text_mutations;
 use mutant_factory::MutantFactory;
 pub(crate) use {duplicates::DuplicateGroup, mutant::Mutation};
 
-use super::{Assertion, AssertionKind, AssertionResult, Case, Check, Digest, GradableAnswer, Verdict};
+use super::{Assertion, AssertionKind, AssertionResult, Case, Digest, GradableAnswer, Verdict};
 
 #[derive(Clone, Debug)]
 pub(crate) struct AuditReport {
@@ -183,7 +183,7 @@ fn grade_text(case: &Case, text: &str) -> Vec<AssertionResult> {
 fn can_be_caught(case: &Case, results: &[AssertionResult], mutation: Mutation) -> bool {
     let is_relevant = |assertion: &Assertion| {
         assertion.kind == AssertionKind::Content
-            || matches!(assertion.check, Check::FinishReason(_)) && mutation == Mutation::Cut
+            || assertion.check.detects_truncation() && mutation == Mutation::Cut
     };
     let is_unscored = |result: &AssertionResult| result.verdict == Verdict::Unscored;
     case.assertions

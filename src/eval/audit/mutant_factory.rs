@@ -13,7 +13,8 @@ use super::json_mutations::{
 use super::mutant::{Mutant, MutantSet, Mutation};
 use super::normalize::{normalize, parse_object_or_list};
 use super::text_mutations;
-use crate::eval::{Assertion, AssertionKind, Case, Check, Combination, GradableAnswer, Verdict};
+use crate::eval::assertion::{AssertionCheck, CheckOutcome, IsRefusal, LabelChoice};
+use crate::eval::{Assertion, Case, GradableAnswer};
 
 /// A mutation with more variants gets a random selection of this size.
 const MAX_PER_MUTATION: usize = 3;
@@ -173,7 +174,7 @@ impl<'a> MutantFactory<'a> {
                     value.and_then(|value| replace_sentences(value, sentence)).map(|value| value.to_string());
                 [sentence.to_owned()].into_iter().chain(replaced).collect()
             }
-            Mutation::Fenced if reference.case.assertions.iter().any(is_bare_json_assertion) => {
+            Mutation::Fenced if reference.case.assertions.iter().any(Assertion::requires_bare_json) => {
                 vec![format!("```json\n{}\n```", text.trim())]
             }
             Mutation::Fenced => Vec::new(),
@@ -183,8 +184,7 @@ impl<'a> MutantFactory<'a> {
     /// In prose, a label is an option that an assertion names, a yes or no, or an answer of one to three
     /// words if other references are labels too.
     fn swap_text_label(&self, reference: &ParsedReference<'_>, rng: &mut Rng) -> Vec<String> {
-        let mut options = Vec::new();
-        reference.case.assertions.iter().for_each(|assertion| collect_wrong_options(assertion, &mut options));
+        let options = find_wrong_options(&reference.case.assertions);
         if !options.is_empty() {
             return pick_random(options, rng);
         }
@@ -229,43 +229,16 @@ fn pick_random<T>(mut all: Vec<T>, rng: &mut Rng) -> Vec<T> {
 }
 
 fn is_refusal(text: &str) -> bool {
-    let refusal = Assertion {
-        name: "is-refusal".to_owned(),
-        negated: false,
-        check: Check::Refusal,
-        threshold: None,
-        weight: 1.0,
-        kind: AssertionKind::Content,
-    };
-    refusal.grade(&GradableAnswer::text(text)).verdict == Verdict::Pass
+    matches!(IsRefusal.evaluate(&GradableAnswer::text(text)), CheckOutcome::PassFail(true, _))
 }
 
 /// The wrong options of `choice` assertions, including nested ones.
-fn collect_wrong_options(assertion: &Assertion, found: &mut Vec<String>) {
-    match &assertion.check {
-        Check::Choice { options, equals } if !assertion.negated => {
-            found.extend(options.iter().filter(|option| normalize(option) != normalize(equals)).cloned());
-        }
-        Check::Combined(Combination { members, .. }) => {
-            members.iter().for_each(|member| collect_wrong_options(member, found));
-        }
-        _ => {}
-    }
-}
-
-/// Whether the assertion requires bare JSON: only then is a code fence an error.
-fn is_bare_json_assertion(assertion: &Assertion) -> bool {
-    if assertion.negated || assertion.kind != AssertionKind::Format {
-        return false;
-    }
-    match &assertion.check {
-        Check::IsJson | Check::JsonSchema(_) | Check::JsonPath(..) | Check::JsonDiff(_) => true,
-        Check::Combined(Combination { is_any_of: true, members, .. }) => {
-            members.iter().all(is_bare_json_assertion)
-        }
-        Check::Combined(Combination { is_any_of: false, members, threshold }) => {
-            threshold.is_none() && members.iter().any(is_bare_json_assertion)
-        }
-        _ => false,
-    }
+fn find_wrong_options(assertions: &[Assertion]) -> Vec<String> {
+    let mut choices = Vec::new();
+    assertions.iter().for_each(|one| one.check.collect_choices(one.negated, &mut choices));
+    let wrong = |choice: LabelChoice<'_>| {
+        let correct = normalize(choice.correct);
+        choice.options.iter().filter(|option| normalize(option) != correct).cloned().collect::<Vec<_>>()
+    };
+    choices.into_iter().flat_map(wrong).collect()
 }

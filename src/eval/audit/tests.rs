@@ -5,26 +5,15 @@ use serde_json::json;
 
 use super::normalize::normalize;
 use super::*;
-use crate::chat::{FinishReason, Request};
-use crate::eval::{CallMetric, Combination, MatchPosition, TextMatch};
-
-fn assertion(name: &str, check: Check, kind: AssertionKind) -> Assertion {
-    let negated = name.starts_with("not-");
-    Assertion { name: name.into(), negated, check, threshold: None, weight: 1.0, kind }
-}
-
-fn contains(text: &str) -> Assertion {
-    let check = TextMatch {
-        place: MatchPosition::Anywhere,
-        ignore_case: false,
-        needles: vec![text.to_owned()],
-        is_all_required: true,
-    };
-    assertion("contains", Check::Text(check), AssertionKind::Content)
-}
+use crate::chat::Request;
+use crate::eval::assertion::test_assertions::{contains, parse};
 
 fn is_json() -> Assertion {
-    assertion("is-json", Check::IsJson, AssertionKind::Format)
+    parse(json!("is-json"))
+}
+
+fn not_refusal() -> Assertion {
+    parse(json!("not-is-refusal"))
 }
 
 fn case(id: &str, reference: &str, assertions: Vec<Assertion>) -> Case {
@@ -48,8 +37,7 @@ fn audit_all(cases: &[Case]) -> AuditReport {
 #[test]
 fn assertion_strength_cases() {
     let strong = case("strong", "Paris", vec![contains("Paris")]);
-    let weak =
-        case("weak", "Rome", vec![assertion("not-is-refusal", Check::Refusal, AssertionKind::Content)]);
+    let weak = case("weak", "Rome", vec![not_refusal()]);
     let none = Case { reference: None, ..case("none", "", vec![contains("x")]) };
     let wrong = case("wrong", "Oslo", vec![contains("Bergen"), contains("Oslo")]);
     let found = audit_all(&[strong, weak, none, wrong]);
@@ -72,21 +60,14 @@ fn assertion_strength_cases() {
 
 #[test]
 fn checks_needing_real_call_are_left_out() {
-    let latency = || {
-        assertion("latency", Check::UpperLimit(CallMetric::LatencyMilliseconds, 5.0), AssertionKind::Format)
-    };
-    let tool = || Check::ToolCall { name: None, arguments: serde_json::Map::new() };
-    let tool = || assertion("tool-call", tool(), AssertionKind::Content);
-    let either = Check::Combined(Combination {
-        is_any_of: true,
-        members: vec![tool(), contains("Paris")],
-        threshold: None,
-    });
+    let latency = || parse(json!({"latency": {"max_ms": 5}}));
+    let tool = || parse(json!("tool-call"));
+    let either = parse(json!({"any-of": ["tool-call", {"contains": "Paris"}]}));
     let found = audit_all(&[
         case("silent", "I will look it up.", vec![tool(), latency()]),
         case("mixed", "Rome", vec![tool(), contains("Rome")]),
         case("anything", "Oslo", vec![latency(), contains("")]),
-        case("either", "Paris", vec![assertion("any-of", either, AssertionKind::Content)]),
+        case("either", "Paris", vec![either]),
     ]);
     let [silent, mixed, anything, either] = found.cases.as_slice() else { panic!("four cases") };
     assert_eq!((&silent.reference, silent.mutants.len()), (&ReferenceVerdict::Unscored, 0));
@@ -104,8 +85,7 @@ fn checks_needing_real_call_are_left_out() {
 #[test]
 fn truncation_is_left_out_with_finish_reason() {
     let text = "The capital of that country has always been Paris.";
-    let finish =
-        assertion("finish-reason", Check::FinishReason(vec![FinishReason::Stop]), AssertionKind::Format);
+    let finish = parse(json!({"finish-reason": "stop"}));
     let found = audit_all(&[case("a", text, vec![contains("The"), finish])]);
     assert_eq!(mutant_texts(&found, Mutation::Cut), Vec::<&str>::new());
     let without = audit_all(&[case("a", text, vec![contains("The")])]);
@@ -153,18 +133,16 @@ fn fenced_mutant_cases() {
     };
     assert_eq!(fenced(vec![is_json()]), (1, 0));
     assert_eq!(fenced(vec![contains("a")]), (0, 0));
-    let lenient = assertion("contains-json", Check::ContainsJson(None), AssertionKind::Format);
-    assert_eq!(fenced(vec![lenient.clone()]), (0, 0));
-    let any = Combination { is_any_of: true, members: vec![is_json(), lenient], threshold: None };
-    assert_eq!(fenced(vec![assertion("any-of", Check::Combined(any), AssertionKind::Format)]), (0, 0));
+    assert_eq!(fenced(vec![parse(json!("contains-json"))]), (0, 0));
+    assert_eq!(fenced(vec![parse(json!({"any-of": ["is-json", "contains-json"]}))]), (0, 0));
+    assert_eq!(fenced(vec![parse(json!({"all-of": ["is-json", "contains-json"]}))]), (1, 0));
     assert_eq!(fenced(vec![Assertion { kind: AssertionKind::Content, ..is_json() }]), (0, 0));
 }
 
 #[test]
 fn choice_options_become_wrong_labels() {
-    let options: Vec<String> = ["low", "normal", "high"].map(str::to_owned).to_vec();
-    let choice = Check::Choice { options, equals: "high".into() };
-    let found = audit_all(&[case("a", "High.", vec![assertion("choice", choice, AssertionKind::Content)])]);
+    let choice = parse(json!({"choice": {"options": ["low", "normal", "high"], "equals": "high"}}));
+    let found = audit_all(&[case("a", "High.", vec![choice])]);
     let mut labels = mutant_texts(&found, Mutation::WrongLabel);
     labels.sort_unstable();
     assert_eq!(labels, ["low", "normal"]);
@@ -173,13 +151,7 @@ fn choice_options_become_wrong_labels() {
 
 #[test]
 fn refusal_mutant_is_caught_for_every_seed() {
-    let weak = || {
-        case(
-            "a",
-            "Rome lies on the Tiber.",
-            vec![assertion("not-is-refusal", Check::Refusal, AssertionKind::Content)],
-        )
-    };
+    let weak = || case("a", "Rome lies on the Tiber.", vec![not_refusal()]);
     for seed in 0..50 {
         assert_eq!(audit_set(&[weak()], &[weak()], seed).cases[0].caught_count(), 1, "seed {seed}");
     }

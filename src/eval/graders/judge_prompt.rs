@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::assertion::{GradeScale, JudgeQuestion};
 use super::super::output_schema::OutputSchema;
 use super::super::{Case, GradableAnswer};
 use crate::chat::{JsonSchema, Message, Request, ResponseFormat, Role, ToolCall};
+use crate::eval::grader_task::{GradeScale, JudgeQuestion};
 
 const MAX_REASON_CHARS: usize = 400;
 

@@ -16,10 +16,9 @@ use std::sync::atomic::AtomicBool;
 
 use futures_util::future::{BoxFuture, join_all};
 
-use super::assertion::{
-    GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion, collect_grader_tasks,
-};
+use super::assertion::collect_grader_tasks;
 use super::case_result::{FATAL_CLASSES, describe_grader_error, describe_grader_over_cost, is_fatal};
+use super::grader_task::{GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion};
 use super::run_observer::RunCallObserver;
 use super::{Case, CaseFeature, Cases, GradableAnswer, RunContext};
 use crate::catalog::Cost;

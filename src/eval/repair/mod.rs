@@ -14,7 +14,8 @@ use std::borrow::{Borrow, Cow};
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{Assertion, AssertionResult, Check, GradableAnswer, LengthUnit, Verdict};
+use super::length_unit::LengthUnit;
+use super::{Assertion, AssertionResult, GradableAnswer, Verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repair {
@@ -140,7 +141,7 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
     let mut text_based: Vec<(bool, &Assertion)> = Vec::with_capacity(assertions.len());
     for (assertion, result) in assertions.iter().map(A::borrow).zip(found) {
         let passed = result.verdict == Verdict::Pass;
-        if assertion.is_text_based() {
+        if assertion.check.is_text_based() {
             text_based.push((passed, assertion));
         } else if !passed {
             return None;
@@ -187,10 +188,7 @@ pub(super) fn find_repairs<A: Borrow<Assertion>>(
 }
 
 fn max_length(assertion: &Assertion) -> Option<(LengthUnit, usize)> {
-    match &assertion.check {
-        Check::Length { unit, max: Some(max), .. } if !assertion.negated => Some((*unit, *max)),
-        _ => None,
-    }
+    assertion.check.max_length().filter(|_| !assertion.negated)
 }
 
 #[cfg(test)]

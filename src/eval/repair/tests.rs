@@ -1,45 +1,25 @@
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::eval::{
-    AssertionKind, CallMetric, JsonPathTest, MatchPosition, Pattern, SimilarityMeasure, TextMatch,
-};
+use crate::eval::assertion::test_assertions::parse;
 
-fn format_assertion(check: Check) -> Assertion {
-    Assertion {
-        name: "a".into(),
-        negated: false,
-        check,
-        threshold: None,
-        weight: 1.0,
-        kind: AssertionKind::Format,
-    }
-}
-
-fn text_assertion(place: MatchPosition, needle: &str) -> Assertion {
-    format_assertion(Check::Text(TextMatch {
-        place,
-        ignore_case: false,
-        needles: vec![needle.into()],
-        is_all_required: true,
-    }))
+fn text_assertion(name: &str, needle: &str) -> Assertion {
+    parse(json!({name: needle}))
 }
 
 fn city_schema_assertion() -> Assertion {
     let schema = json!({"type": "object", "required": ["city"], "properties": {"city": {"enum": ["paris"]}}});
-    format_assertion(Check::JsonSchema(Arc::new(jsonschema::validator_for(&schema).unwrap())))
+    parse(json!({"json-schema": {"schema": schema}}))
 }
 
 fn max_length_assertion(unit: LengthUnit, max: usize) -> Assertion {
-    format_assertion(Check::Length { unit, min: None, max: Some(max) })
+    let name = if unit == LengthUnit::Words { "word-count" } else { "length" };
+    parse(json!({name: {"max": max}}))
 }
 
 fn city_equals_assertion(equals: &str) -> Assertion {
-    let path = serde_json_path::JsonPath::parse("$.city").unwrap();
-    format_assertion(Check::JsonPath(Arc::new(path), JsonPathTest::Equals(json!(equals))))
+    parse(json!({"json-path": {"path": "$.city", "equals": equals}}))
 }
 
 fn find_repairs_in_text(assertions: &[Assertion], answer: &str) -> Option<String> {
@@ -54,8 +34,8 @@ fn find_repairs_in_answer(assertions: &[Assertion], answer: &GradableAnswer<'_>)
 #[test]
 fn format_repair_cases() {
     let json = [city_schema_assertion()];
-    let paris = [text_assertion(MatchPosition::Whole, "Paris")];
-    let long = [text_assertion(MatchPosition::Start, "Paris"), max_length_assertion(LengthUnit::Words, 3)];
+    let paris = [text_assertion("equals", "Paris")];
+    let long = [text_assertion("starts-with", "Paris"), max_length_assertion(LengthUnit::Words, 3)];
     let answers: [(&[Assertion], &str, Option<&str>); 34] = [
         (&json, "{\"city\": \"paris\"}", None),
         (&json, "```json\n{\"city\": \"paris\"}\n```", Some("strip-fences")),
@@ -101,27 +81,20 @@ fn format_repair_cases() {
 
 #[test]
 fn fold_repair_cases() {
-    let both = format_assertion(Check::Combined(crate::eval::Combination {
-        is_any_of: true,
-        members: vec![city_equals_assertion("rome"), city_equals_assertion("paris")],
-        threshold: None,
-    }));
+    let equals = |city: &str| json!({"json-path": {"path": "$.city", "equals": city}});
+    let both = parse(json!({"any-of": [equals("rome"), equals("paris")]}));
     let long = "{\"city\": \"  PARIS\"}";
     assert_eq!(find_repairs_in_text(&[both, city_equals_assertion("Paris")], long).as_deref(), Some("fold"));
-    let regex = format_assertion(Check::Regex(Arc::new(Pattern::new("^Paris is$").unwrap())));
+    let regex = parse(json!({"regex": "^Paris is$"}));
     assert_eq!(
-        find_repairs_in_text(&[regex, text_assertion(MatchPosition::Start, "PARIS")], "PARIS\n is")
-            .as_deref(),
+        find_repairs_in_text(&[regex, text_assertion("starts-with", "PARIS")], "PARIS\n is").as_deref(),
         Some("fold")
     );
-    let like = Assertion {
-        threshold: Some(1.0),
-        ..format_assertion(Check::Similarity(SimilarityMeasure::Levenshtein, "Rome".into()))
-    };
+    let like = parse(json!({"levenshtein": {"value": "Rome", "threshold": 1}}));
     assert_eq!(find_repairs_in_text(&[like], "rome").as_deref(), Some("fold"));
-    let denied = Assertion { negated: true, ..text_assertion(MatchPosition::Anywhere, "as an AI") };
+    let denied = Assertion { negated: true, ..text_assertion("contains", "as an AI") };
     assert_eq!(
-        find_repairs_in_text(&[denied, text_assertion(MatchPosition::Start, "Yes")], "YES, AS AN AI I can"),
+        find_repairs_in_text(&[denied, text_assertion("starts-with", "Yes")], "YES, AS AN AI I can"),
         Some("fold".into())
     );
 }
@@ -129,7 +102,7 @@ fn fold_repair_cases() {
 /// A cost limit is not a matter of form.
 #[test]
 fn cost_limit_is_not_repaired() {
-    let cheap = format_assertion(Check::UpperLimit(CallMetric::CostUsd, 0.01));
+    let cheap = parse(json!({"cost": {"max_usd": 0.01}}));
     let assertions = [city_schema_assertion(), cheap];
     let fenced = GradableAnswer::text("```\n{\"city\":\"paris\"}\n```");
     assert_eq!(
@@ -215,8 +188,8 @@ proptest! {
     fn repair_invariants_hold_for_any_answer(answer in any_answer(), max in 0usize..6) {
         let sets = [
             vec![city_schema_assertion(), city_equals_assertion("paris")],
-            vec![text_assertion(MatchPosition::Whole, "Paris"), max_length_assertion(LengthUnit::Characters, max)],
-            vec![text_assertion(MatchPosition::Start, "paris"), max_length_assertion(LengthUnit::Words, max), text_assertion(MatchPosition::Anywhere, "a")],
+            vec![text_assertion("equals", "Paris"), max_length_assertion(LengthUnit::Characters, max)],
+            vec![text_assertion("starts-with", "paris"), max_length_assertion(LengthUnit::Words, max), text_assertion("contains", "a")],
         ];
         for assertions in sets {
             let found = find_repairs_in_text(&assertions, &answer);

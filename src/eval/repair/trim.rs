@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::LengthUnit;
 use super::fences;
 use super::phrases::{find_closing_start, find_preamble_end};
+use crate::eval::length_unit::LengthUnit;
 
 /// Brackets to try before deciding that a text has no JSON.
 const MAX_JSON_STARTS: usize = 50;
@@ -57,15 +57,7 @@ pub(super) fn truncate_to_limits<'a>(text: &'a str, limits: &[(LengthUnit, usize
     let whole = text.trim();
     let mut kept = whole;
     for (unit, max) in limits {
-        kept = match unit {
-            LengthUnit::Characters => kept.char_indices().nth(*max).map_or(kept, |(at, _)| &kept[..at]),
-            LengthUnit::Words => match kept.split_whitespace().nth(*max) {
-                // The word is a slice of `kept`, so pointer distance gives its offset.
-                Some(next) => kept.get(..next.as_ptr() as usize - kept.as_ptr() as usize).unwrap_or(kept),
-                None => kept,
-            },
-        }
-        .trim_end();
+        kept = unit.truncate(kept, *max);
     }
     (kept.len() < whole.len()).then_some(kept)
 }

@@ -1,11 +1,8 @@
-//! Checks that need a call or a program. They run before the answer is graded; grading looks up their
-//! outcomes.
+//! Tasks of assertions that need a call or a program, and their outcomes. They run before the answer is
+//! graded; grading looks up their outcomes.
 
 use std::path::PathBuf;
 use std::time::Duration;
-
-use super::{Assertion, Check, CheckOutcome};
-use crate::eval::GradableAnswer;
 
 /// A task for a grader. Equal tasks of a case run once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +65,7 @@ pub struct GraderOutcomes(Vec<(GraderTask, GraderOutcome)>);
 impl GraderOutcomes {
     pub const NONE: &Self = &Self(Vec::new());
 
-    fn get(&self, task: &GraderTask) -> Option<&GraderOutcome> {
+    pub(super) fn get(&self, task: &GraderTask) -> Option<&GraderOutcome> {
         self.0.iter().find_map(|(known, outcome)| (known == task).then_some(outcome))
     }
 }
@@ -76,32 +73,5 @@ impl GraderOutcomes {
 impl FromIterator<(GraderTask, GraderOutcome)> for GraderOutcomes {
     fn from_iter<I: IntoIterator<Item = (GraderTask, GraderOutcome)>>(found: I) -> Self {
         Self(found.into_iter().collect())
-    }
-}
-
-impl GraderTask {
-    pub(super) fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
-        match answer.grader_outcomes.get(self) {
-            Some(GraderOutcome::Scored(score, reason)) => CheckOutcome::Scored(*score, reason.clone()),
-            Some(GraderOutcome::Unscored(why)) => CheckOutcome::Unscored(why.clone()),
-            None => CheckOutcome::Unscored("no judge was called".into()),
-        }
-    }
-}
-
-/// Grader tasks of these assertions, without duplicates.
-pub(crate) fn collect_grader_tasks(assertions: &[Assertion]) -> Vec<&GraderTask> {
-    let mut found = Vec::new();
-    assertions.iter().for_each(|assertion| collect_from(assertion, &mut found));
-    found
-}
-
-fn collect_from<'a>(assertion: &'a Assertion, found: &mut Vec<&'a GraderTask>) {
-    match &assertion.check {
-        Check::Grader(task) if !found.contains(&task) => found.push(task),
-        Check::Combined(combination) => {
-            combination.members.iter().for_each(|member| collect_from(member, found));
-        }
-        _ => {}
     }
 }

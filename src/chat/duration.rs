@@ -19,7 +19,7 @@ pub(crate) struct DurationError {
 
 impl DurationError {
     pub(crate) const HINT: &'static str = "use, for example, 250ms, 5s, or 2m";
-    pub(super) const AGE_HINT: &'static str = "use, for example, 30d, 2w, or 12h";
+    pub(crate) const AGE_HINT: &'static str = "use, for example, 30d, 2w, or 12h";
 
     /// What is wrong with the text.
     pub(crate) fn reason(&self) -> String {
@@ -52,7 +52,7 @@ fn days(days: u64) -> Duration {
 }
 
 /// Accepts `30d`, `2w`, or a duration, up to ten years.
-pub(super) fn parse_age(text: &str) -> Result<Duration, DurationError> {
+pub(crate) fn parse_age(text: &str) -> Result<Duration, DurationError> {
     let trimmed = text.trim();
     let parse = |number: &str, unit_days: u64| {
         let count = number.trim().parse::<u64>().ok()?.checked_mul(unit_days)?;
