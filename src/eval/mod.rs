@@ -18,6 +18,7 @@ mod digest;
 mod gate;
 mod golden_set;
 mod grader_task;
+mod grader_usage;
 mod graders;
 mod length_unit;
 mod number_parser;
@@ -28,6 +29,7 @@ mod repeat;
 mod result_row;
 mod resume;
 mod run;
+mod run_context;
 mod run_observer;
 mod sample;
 pub(crate) mod statistics;
@@ -55,9 +57,10 @@ pub(crate) use digest::{Digest, DigestBuilder};
 pub(crate) use gate::{CountOrShare, Gate, GateReport, MIN_ANSWERS_FOR_P95, evaluate_gate};
 pub(crate) use golden_set::{GoldenSet, split_subject_name};
 pub(crate) use grader_task::{GraderProgram, GraderTask};
+pub(crate) use grader_usage::GraderUsage;
 pub(crate) use graders::{
-    GraderUsage, Graders, JudgedPair, OrderedPreference, PairwiseQuestion, PairwiseResults, PairwiseVerdict,
-    Preference, ProgramRunner, build_pairwise_request, has_common_family, judge_all_pairs,
+    Graders, JudgedPair, OrderedPreference, PairwiseQuestion, PairwiseResults, PairwiseVerdict, Preference,
+    ProgramRunner, build_pairwise_request, has_common_family, judge_all_pairs,
 };
 pub(crate) use output_schema::{OutputSchema, StructuredOutput};
 pub(crate) use provider_slots::ProviderSlots;
@@ -66,7 +69,8 @@ pub(crate) use repair::Repair;
 pub(crate) use repair::RepairSet;
 pub(crate) use repeat::{AggregateOutcome, aggregate_full_results, aggregate_repeats};
 pub(crate) use resume::{ResumedRun, load_resumed_run};
-pub(crate) use run::{EvalSubject, RunContext, RunOptions, run_subject};
+pub(crate) use run::run_subject;
+pub(crate) use run_context::{EvalSubject, RunContext, RunOptions};
 pub(crate) use run_observer::{RunEvent, RunObserver};
 pub(crate) use sample::sample_cases;
 pub(crate) use stop_signal::{RunStopReason, StopSignal};

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use super::case_stats::ResultCollector;
 use super::result_row::{decode_result, encode_result};
-use super::run::RunOptions;
 use super::run_observer::{RunEvent, RunObserver};
 use super::store::{ResultRow, RunStore};
-use super::{CaseResult, Cases, Digest, GraderUsage};
+use super::{CaseResult, Cases, Digest, GraderUsage, RunOptions};
 use crate::catalog::Cost;
 use crate::route::store::StoreError;
 

@@ -9,65 +9,17 @@ use tokio::sync::{Mutex, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::answer_cache::CacheEntry;
-use super::case_stats::{ResultRetention, SubjectResults};
+use super::case_stats::SubjectResults;
 use super::result_row::encode_result;
-use super::run_observer::{RunCallObserver, RunEvent, RunObserver};
-use super::store::RunStore;
+use super::run_observer::{RunCallObserver, RunEvent};
 use super::{
-    CachePolicy, Case, CaseResult, Cases, GradableAnswer, GraderUsage, Graders, ProviderSlots, ResumedRun,
-    StopSignal, Verdict, collect_grader_tasks,
+    CachePolicy, Case, CaseResult, Cases, EvalSubject, GradableAnswer, GraderUsage, Graders, ResumedRun,
+    RunContext, RunOptions, Verdict, collect_grader_tasks,
 };
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
 use crate::route::store::StoreFuture;
-use crate::route::{CallOptions, CallRecord, Route, Router, RoutingHints, StopReason};
-
-#[derive(Clone, Debug)]
-pub(crate) struct EvalSubject {
-    /// As typed, with `#PROMPT` when the set compares prompts.
-    pub name: String,
-    pub route: Route,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct RunOptions {
-    pub run_id: String,
-    pub repeats: u32,
-    pub cache: CachePolicy,
-    /// Whether an earlier part of this run may have stored answers without a result.
-    pub is_resumed: bool,
-    pub retention: ResultRetention,
-}
-
-impl RunOptions {
-    /// At least 1.
-    pub(super) fn repeat_count(&self) -> usize {
-        self.repeats.max(1) as usize
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct RunContext<'a> {
-    pub router: &'a Router,
-    pub store: &'a dyn RunStore,
-    pub slots: &'a ProviderSlots,
-    pub stop_signal: &'a StopSignal,
-    pub graders: &'a Graders,
-    pub observer: &'a dyn RunObserver,
-    /// What all calls to subjects and graders share.
-    pub call_options: &'a CallOptions,
-}
-
-impl RunContext<'_> {
-    /// Options of one call. The sticky key pins a case to one candidate of a weighted route.
-    pub(super) fn call_options(&self, requested_model: &str, case_id: &str) -> CallOptions {
-        CallOptions {
-            requested_model: requested_model.to_owned(),
-            hints: RoutingHints { label: None, sticky_key: Some(case_id.to_owned()) },
-            ..self.call_options.clone()
-        }
-    }
-}
+use crate::route::{CallRecord, StopReason};
 
 /// Every Nth result waits until the ledger has written it.
 const LEDGER_SYNC_INTERVAL: usize = 64;
@@ -96,6 +48,7 @@ enum AnswerOrigin {
 
 struct SubjectRun<'a> {
     context: RunContext<'a>,
+    graders: &'a Graders,
     subject: &'a EvalSubject,
     options: &'a RunOptions,
     cache: CachePolicy,
@@ -111,6 +64,7 @@ struct SubjectRun<'a> {
 /// not run and stay unscored. Cases that did not start before an early stop have no result.
 pub(crate) async fn run_subject(
     context: RunContext<'_>,
+    graders: &Graders,
     subject: &EvalSubject,
     cases: &Cases,
     options: &RunOptions,
@@ -126,6 +80,7 @@ pub(crate) async fn run_subject(
         .collect();
     let subject_run = SubjectRun {
         context,
+        graders,
         subject,
         options,
         cache: options.cache.restrict_for_route(&subject.route),
@@ -181,7 +136,7 @@ pub(crate) async fn run_subject(
         }
     };
     // While some answers are graded, others can be requested.
-    let worker_count = slots.capacity + context.graders.max_slots(&context, cases);
+    let worker_count = slots.capacity + graders.max_slots(&context, cases);
     let workers = join_all((0..worker_count.min(pending.len())).map(|_| worker()));
     tokio::select! {
         biased;
@@ -243,7 +198,7 @@ impl SubjectRun<'_> {
     }
 
     async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_early: bool) {
-        let report = self.context.graders.run_tasks(&self.context, case, answer).await;
+        let report = self.graders.run_tasks(&self.context, case, answer).await;
         if is_early && report.is_fatal {
             let _ = self.fatal_party.set("its judge");
         }

@@ -55,7 +55,6 @@ pub(super) async fn execute_runs(
         store: &*store,
         slots: &slots,
         stop_signal: &stop_signal,
-        graders,
         observer,
         call_options,
     };
@@ -83,7 +82,7 @@ pub(super) async fn execute_runs(
                     ResultRetention::FirstNotPassed(DEFAULT_SHOWN_CASES)
                 },
             };
-            let run = run_set(context, run_context, observer, prepared, &options, &lease).await?;
+            let run = run_set(context, run_context, observer, graders, prepared, &options, &lease).await?;
             store_quality_scores(router, graders, prepared, &run);
             finished.push(run);
         }
@@ -154,6 +153,7 @@ async fn run_set(
     context: &CommandContext,
     run_context: RunContext<'_>,
     observer: &CommandObserver,
+    graders: &Graders,
     prepared: &PreparedRun,
     options: &RunOptions,
     lease: &RunLease,
@@ -182,7 +182,7 @@ async fn run_set(
             )
             .map_err(unreadable)?;
             changed.append(&mut resumed.changed_case_ids);
-            Ok(async move { run_subject(run_context, subject, &cases, options, resumed).await })
+            Ok(async move { run_subject(run_context, graders, subject, &cases, options, resumed).await })
         })
         .collect::<Result<_, CommandError>>()?;
     changed.sort_unstable();
@@ -206,9 +206,8 @@ async fn run_set(
         .map(|(subject, results)| {
             let mut targets = subject.route.candidates.iter().filter_map(|c| c.target.as_ref().ok());
             let simulated = targets.any(|target| target.provider.simulated);
-            let same_family = run_context
-                .graders
-                .same_family_judges(&subject.route, &prepared.cases.grader_models().judges);
+            let same_family =
+                graders.same_family_judges(&subject.route, &prepared.cases.grader_models().judges);
             let (clusters, stats) = (clusters.as_deref(), results.stats.as_slice());
             let summary =
                 SubjectSummary::summarize(&subject.name, simulated, clusters, stats, prepared.min_pass);
