@@ -172,7 +172,7 @@ impl GoldenSetLoader<'_> {
         let prompts = 0..self.builder.prompts.len();
         let Some(built) = self.builder.build_case(&entry, source, prompts, self.problems) else { return };
         let reference = entry.reference.as_deref();
-        let digest = |request| compute_case_digest(request, reference, &built.identities);
+        let digest = |request| compute_case_digest(request, reference, built.identities.clone());
         let digests: Vec<Digest> = built.requests.iter().map(digest).collect();
         for (digester, digest) in self.digesters.iter_mut().zip(&digests) {
             digester.update(digest.to_string());
