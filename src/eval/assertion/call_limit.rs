@@ -64,9 +64,9 @@ fn parse(options: &mut AssertionOptions, name: &str, metric: CallMetric) -> Resu
 }
 
 #[derive(Debug)]
-pub(crate) struct CallLimit {
-    pub(crate) metric: CallMetric,
-    pub(crate) limit: f64,
+pub(super) struct CallLimit {
+    pub(super) metric: CallMetric,
+    pub(super) limit: f64,
 }
 
 impl CallLimit {

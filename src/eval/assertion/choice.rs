@@ -47,9 +47,9 @@ fn parse(
 /// Passes if exactly one option occurs as a whole word, and it is the right one: `**B**`, `Answer: B.`, and
 /// `"b"` all choose B.
 #[derive(Debug)]
-pub(crate) struct ChoosesOption {
-    pub(crate) options: Vec<String>,
-    pub(crate) equals: String,
+pub(super) struct ChoosesOption {
+    pub(super) options: Vec<String>,
+    pub(super) equals: String,
 }
 
 impl ChoosesOption {

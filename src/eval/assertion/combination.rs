@@ -50,12 +50,12 @@ fn combine(
 }
 
 #[derive(Debug)]
-pub(crate) struct Combination {
-    pub(crate) is_any_of: bool,
+pub(super) struct Combination {
+    pub(super) is_any_of: bool,
     /// Never empty.
-    pub(crate) members: Vec<Assertion>,
+    pub(super) members: Vec<Assertion>,
     /// Minimum score to pass; if `None`, the members' verdicts decide.
-    pub(crate) threshold: Option<f64>,
+    pub(super) threshold: Option<f64>,
 }
 
 impl AssertionCheck for Combination {

@@ -120,9 +120,9 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(text))
     }
 
-    /// The first match in the text.
-    pub(super) fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
-        Some(self.regex()?.find(text)?.as_str())
+    /// The matches in the text that do not overlap, from the left.
+    pub(super) fn find_all<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        self.regex().into_iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.as_str())
     }
 
     fn regex(&self) -> Option<&Regex> {

@@ -49,7 +49,7 @@ fn parse(options: &mut AssertionOptions) -> Result<ParsedCheck, OptionError> {
 }
 
 #[derive(Debug)]
-pub(crate) struct HasFinishReason(pub(crate) Vec<FinishReason>);
+pub(super) struct HasFinishReason(pub(super) Vec<FinishReason>);
 
 impl AssertionCheck for HasFinishReason {
     fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {

@@ -63,14 +63,14 @@ fn take_schema(
 }
 
 #[derive(Debug)]
-pub(crate) struct IsJson;
+pub(super) struct IsJson;
 
 /// JSON anywhere in the text; it must match the schema, if there is one.
 #[derive(Debug)]
-pub(crate) struct ContainsJson(pub(crate) Option<Arc<Validator>>);
+pub(super) struct ContainsJson(pub(super) Option<Arc<Validator>>);
 
 #[derive(Debug)]
-pub(crate) struct MatchesSchema(pub(crate) Arc<Validator>);
+pub(super) struct MatchesSchema(pub(super) Arc<Validator>);
 
 impl AssertionCheck for IsJson {
     fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {

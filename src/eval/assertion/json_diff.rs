@@ -39,7 +39,7 @@ fn parse(options: &mut AssertionOptions, context: AssertionContext<'_>) -> Resul
 
 /// Share of JSON leaves equal to those of this reference.
 #[derive(Debug)]
-pub(crate) struct JsonDiff(pub(crate) Value);
+pub(super) struct JsonDiff(pub(super) Value);
 
 impl AssertionCheck for JsonDiff {
     fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {

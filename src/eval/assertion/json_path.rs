@@ -54,14 +54,14 @@ fn parse(options: &mut AssertionOptions, context: AssertionContext<'_>) -> Resul
 }
 
 #[derive(Debug)]
-pub(crate) struct JsonPathCheck {
-    pub(crate) path: Arc<JsonPath>,
-    pub(crate) test: JsonPathTest,
+pub(super) struct JsonPathCheck {
+    pub(super) path: Arc<JsonPath>,
+    pub(super) test: JsonPathTest,
 }
 
 /// Test of the values at a JSONPath.
 #[derive(Debug)]
-pub(crate) enum JsonPathTest {
+pub(super) enum JsonPathTest {
     /// Whether any value must exist.
     Exists(bool),
     Equals(Value),

@@ -1,9 +1,8 @@
 //! `word-count` and `length`.
 
-use serde_json::json;
-
 use super::assertion_type::{AssertionParser, AssertionType, ParsedCheck, ScoringMode};
 use super::check::{AssertionCheck, CheckOutcome};
+use super::count_range::CountRange;
 use super::options::AssertionOptions;
 use super::parse_error::OptionError;
 use crate::chat::pluralize;
@@ -28,33 +27,20 @@ pub(super) const LENGTH: AssertionType = AssertionType {
 };
 
 fn parse(options: &mut AssertionOptions, unit: LengthUnit) -> Result<ParsedCheck, OptionError> {
-    let (min, max) = (options.take_count("min")?, options.take_count("max")?);
-    if min == Some(0) && max.is_none() {
-        return Err(format!("every answer has at least 0 {}s", unit.noun()).into());
-    }
-    if min.is_none() && max.is_none() {
-        return Err("missing `min` or `max`".into());
-    }
-    if min.zip(max).is_some_and(|(min, max)| min > max) {
-        return Err("`min` is larger than `max`".into());
-    }
-    // A minimum of 0 is the same as none, so both get the same identity.
-    let min = min.filter(|min| *min > 0);
-    Ok(ParsedCheck::new(LengthRange { unit, min, max }, json!([min, max])))
+    let range = CountRange::take(options, &format!("{}s", unit.noun()))?;
+    Ok(ParsedCheck::new(LengthRange { unit, range }, range.identity()))
 }
 
 #[derive(Debug)]
-pub(crate) struct LengthRange {
-    pub(crate) unit: LengthUnit,
-    pub(crate) min: Option<usize>,
-    pub(crate) max: Option<usize>,
+pub(super) struct LengthRange {
+    pub(super) unit: LengthUnit,
+    pub(super) range: CountRange,
 }
 
 impl AssertionCheck for LengthRange {
     fn evaluate(&self, answer: &GradableAnswer<'_>) -> CheckOutcome {
         let count = self.unit.count(answer.text);
-        let fits = self.min.is_none_or(|min| count >= min) && self.max.is_none_or(|max| count <= max);
-        CheckOutcome::PassFail(fits, pluralize(count, self.unit.noun()))
+        CheckOutcome::PassFail(self.range.contains(count), pluralize(count, self.unit.noun()))
     }
 
     fn is_text_based(&self) -> bool {
@@ -62,6 +48,6 @@ impl AssertionCheck for LengthRange {
     }
 
     fn max_length(&self) -> Option<(LengthUnit, usize)> {
-        Some((self.unit, self.max?))
+        Some((self.unit, self.range.max?))
     }
 }

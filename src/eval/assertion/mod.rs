@@ -8,6 +8,7 @@ mod check;
 mod choice;
 mod combination;
 mod compile_cache;
+mod count_range;
 mod embedding;
 mod excerpt;
 mod finish_reason;

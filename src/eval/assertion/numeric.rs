@@ -47,13 +47,13 @@ fn parse(options: &mut AssertionOptions, context: AssertionContext<'_>) -> Resul
 }
 
 #[derive(Debug)]
-pub(crate) struct EqualsNumber {
-    pub(crate) equals: f64,
-    pub(crate) tolerance: NumericTolerance,
+pub(super) struct EqualsNumber {
+    pub(super) equals: f64,
+    pub(super) tolerance: NumericTolerance,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum NumericTolerance {
+pub(super) enum NumericTolerance {
     Absolute(f64),
     /// A share of the expected number.
     Relative(f64),

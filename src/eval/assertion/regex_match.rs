@@ -36,10 +36,10 @@ fn parse(options: &mut AssertionOptions, context: AssertionContext<'_>) -> Resul
 }
 
 #[derive(Debug)]
-pub(crate) struct RegexMatch(pub(crate) Arc<Pattern>);
+pub(super) struct RegexMatch(pub(super) Arc<Pattern>);
 
 fn find_match(pattern: &Pattern, text: &str) -> CheckOutcome {
-    match pattern.find(text) {
+    match pattern.find_all(text).next() {
         Some(found) => CheckOutcome::PassFail(true, format!("found {}", quote(found))),
         None => CheckOutcome::PassFail(false, format!("no match for {}", truncate(pattern.text()))),
     }

@@ -64,9 +64,9 @@ fn parse(
 }
 
 #[derive(Debug)]
-pub(crate) struct SimilarText {
-    pub(crate) measure: SimilarityMeasure,
-    pub(crate) reference: String,
+pub(super) struct SimilarText {
+    pub(super) measure: SimilarityMeasure,
+    pub(super) reference: String,
 }
 
 impl AssertionCheck for SimilarText {
@@ -85,7 +85,7 @@ impl AssertionCheck for SimilarText {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SimilarityMeasure {
+pub(super) enum SimilarityMeasure {
     /// 1 − edit distance / length of the longer text, in characters.
     Levenshtein,
     /// The F-measure of ROUGE-L on words, as in `rouge-score` without its stemmer.

@@ -9,6 +9,7 @@ use serde_json_path::JsonPath;
 
 use super::choice::ChoosesOption;
 use super::compile_cache::Pattern;
+use super::count_range::CountRange;
 use super::json::{ContainsJson, IsJson, MatchesSchema};
 use super::json_diff::JsonDiff;
 use super::json_path::{JsonPathCheck, JsonPathTest};
@@ -199,8 +200,17 @@ fn every_check() -> Vec<(Arc<dyn AssertionCheck>, Option<f64>)> {
     let path = Arc::new(JsonPath::parse("$..a").unwrap());
     let mut checks: Vec<(Arc<dyn AssertionCheck>, Option<f64>)> = vec![
         (Arc::new(RegexMatch(Arc::new(Pattern::new(r"\bé+$").unwrap()))), None),
-        (Arc::new(LengthRange { unit: LengthUnit::Words, min: Some(2), max: None }), None),
-        (Arc::new(LengthRange { unit: LengthUnit::Characters, min: None, max: Some(3) }), None),
+        (
+            Arc::new(LengthRange { unit: LengthUnit::Words, range: CountRange { min: Some(2), max: None } }),
+            None,
+        ),
+        (
+            Arc::new(LengthRange {
+                unit: LengthUnit::Characters,
+                range: CountRange { min: None, max: Some(3) },
+            }),
+            None,
+        ),
         (Arc::new(IsJson), None),
         (Arc::new(ContainsJson(None)), None),
         (Arc::new(ContainsJson(Some(schema()))), None),

@@ -85,16 +85,16 @@ fn parse_list(
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct TextMatch {
-    pub(crate) place: MatchPosition,
-    pub(crate) case: CaseRule,
-    pub(crate) needles: Vec<String>,
+pub(super) struct TextMatch {
+    pub(super) place: MatchPosition,
+    pub(super) case: CaseRule,
+    pub(super) needles: Vec<String>,
     /// False when one needle is enough.
-    pub(crate) is_all_required: bool,
+    pub(super) is_all_required: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MatchPosition {
+pub(super) enum MatchPosition {
     /// The whole answer, ignoring whitespace around it.
     Whole,
     Anywhere,
@@ -103,7 +103,7 @@ pub(crate) enum MatchPosition {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CaseRule {
+pub(super) enum CaseRule {
     Exact,
     Ignored,
 }

@@ -65,10 +65,10 @@ fn check_tool_is_offered(name: Option<&str>, tools: &[Tool]) -> Result<(), Optio
 
 /// Passes if one call matches the name and all arguments; other calls and arguments are allowed.
 #[derive(Debug)]
-pub(crate) struct CallsTool {
+pub(super) struct CallsTool {
     /// `None` means any tool.
-    pub(crate) name: Option<String>,
-    pub(crate) arguments: Map<String, Value>,
+    pub(super) name: Option<String>,
+    pub(super) arguments: Map<String, Value>,
 }
 
 impl CallsTool {
