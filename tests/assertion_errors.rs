@@ -33,6 +33,8 @@ fn vacuous_or_invalid_assertion_exits_2() {
     let cases = [
         ("regex: ''", "the regular expression `"),
         ("regex: 'a*'", "the regular expression `"),
+        ("match-count: {regex: 'a*', min: 1}", "the regular expression `a*` matches empty text"),
+        ("match-count: {regex: a, min: 0}", "every answer has at least 0 matches"),
         ("word-count: {min: 0}", "every answer has at least 0 words"),
         ("length: {min: 0}", "every answer has at least 0 characters"),
         ("contains: ''", "every answer contains an empty string"),

@@ -33,6 +33,8 @@ fn verdict_and_negation_cases() {
         ("starts-with: 'No'", "No, never", "Well, No"),
         ("ends-with: end", "the end", "the end."),
         ("regex: '\\b\\d{3}\\b'", "it is 123", "it is 1234"),
+        ("match-count: {regex: '(?m)^- ', min: 2, max: 2}", "- a\n- b", "- a\n- b\n- c"),
+        ("match-count: {regex: ',', max: 0}", "no comma", "a, b"),
         ("word-count: {min: 2, max: 3}", "two words", "one"),
         ("is-json", "{\"a\": 1}", "```json\n{}\n```"),
         ("json-schema: {schema: {type: object, required: [a]}}", "{\"a\": 1}", "{\"b\": 1}"),

@@ -20,6 +20,7 @@ mod json_path;
 mod json_value;
 mod judge;
 mod length;
+mod match_count;
 mod numeric;
 mod options;
 mod parse_assertion;
@@ -60,6 +61,7 @@ static ASSERTIONS: &[&AssertionType] = &[
     &text_match::STARTS_WITH,
     &text_match::ENDS_WITH,
     &regex_match::REGEX,
+    &match_count::MATCH_COUNT,
     &length::WORD_COUNT,
     &length::LENGTH,
     &json::IS_JSON,
