@@ -19,7 +19,9 @@ use super::request_entry::{CaseRequestBuilder, RequestEntry};
 use super::set_folder::SetFolder;
 use super::yaml::Spanned;
 use crate::chat::{Request, Tool};
-use crate::eval::{Assertion, AssertionContext, Case, CaseMetadata, CaseRenderer, SourceLocation};
+use crate::eval::{
+    Assertion, AssertionContext, Case, CaseMetadata, CasePrompt, CaseRenderer, SourceLocation,
+};
 
 pub(super) struct CaseBuilder {
     pub(super) folder: SetFolder,
@@ -65,6 +67,14 @@ struct StoredCase {
     line: Option<u64>,
 }
 
+/// The fields of a [`StoredCase`] that its prompt is rendered from.
+#[derive(Deserialize)]
+struct StoredPrompt {
+    vars: Map<String, Value>,
+    reference: Option<String>,
+    settings: Option<usize>,
+}
+
 impl CaseBuilder {
     pub(super) fn new(folder: &SetFolder, prompts: Vec<PromptTemplate>) -> Self {
         let (requests, files) = (CaseRequestBuilder::new(folder), AttachmentCache::new(folder));
@@ -94,8 +104,7 @@ impl CaseBuilder {
         let id = &entry.id.value;
         let span = || entry.id.span.clone();
         let caches = &mut *self.caches.borrow_mut();
-        let merged = entry.request.as_ref().map(|settings| settings.merge_over(&self.request_defaults));
-        let base = caches.requests.build(merged.as_ref().unwrap_or(&self.request_defaults), problems);
+        let base = self.build_base_request(entry.request.as_ref(), &mut caches.requests, problems);
         let (assertions, identities) =
             self.build_assertions(entry, source, &base.tools, &caches.assertions, problems);
         if self.shared_assertions.is_empty() && entry.assert.is_empty() {
@@ -123,6 +132,17 @@ impl CaseBuilder {
             requests.push(request);
         }
         (problems.len() == problems_before).then_some(BuiltCase { requests, assertions, identities })
+    }
+
+    /// A request without messages. `settings` are the case's own.
+    fn build_base_request(
+        &self,
+        settings: Option<&RequestEntry>,
+        requests: &mut CaseRequestBuilder,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Request {
+        let merged = settings.map(|settings| settings.merge_over(&self.request_defaults));
+        requests.build(merged.as_ref().unwrap_or(&self.request_defaults), problems)
     }
 
     /// Builds the set's shared assertions, then the case's own, each with its identity.
@@ -210,6 +230,16 @@ impl CaseRenderer for CaseBuilder {
                 .map(|(line, path)| SourceLocation { path: Arc::clone(path), line }),
         })
     }
+
+    fn render_prompt(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<CasePrompt> {
+        let StoredPrompt { vars, reference, settings } = serde_json::from_slice(row).ok()?;
+        let settings = settings.and_then(|index| self.case_requests.get(index));
+        let caches = &mut *self.caches.borrow_mut();
+        let base = self.build_base_request(settings, &mut caches.requests, &mut Vec::new());
+        let (system_prompt, messages) = self.prompts.get(prompt)?.render(&vars, &mut caches.files).ok()?;
+        let request = Request { system_prompt, messages, ..base };
+        Some(CasePrompt { metadata, request, reference })
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +288,8 @@ mod tests {
                 cluster: None,
             };
             let row = builder.encode_row(entry, 0, line);
+            let prompt = builder.render_prompt(metadata.clone(), &row, 0).unwrap();
+            assert_eq!((&prompt.request, &prompt.reference), (&built.requests[0], &reference), "{id}");
             let again = builder.render_case(metadata, &row, 0).unwrap();
             assert_eq!(again.request, built.requests[0], "{id}");
             assert_eq!(format!("{:?}", again.assertions), format!("{:?}", built.assertions), "{id}");

@@ -96,10 +96,12 @@ impl Config {
             let near = find_closest(name, self.aliases.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
             let is_route = self.routes.iter().any(|r| r.name == name);
+            // Reading the whole catalog takes milliseconds, and no model has such a name.
+            let can_be_model = !name.starts_with("route:");
             let in_catalog = || self.catalog.all().into_iter().find(|facts| facts.model == name);
             let hint = if is_route {
                 format!("did you mean `route:{name}`?")
-            } else if let Some(facts) = in_catalog() {
+            } else if let Some(facts) = can_be_model.then(in_catalog).flatten() {
                 format!("did you mean `{}/{name}`?", facts.provider)
             } else if self.providers.contains_key(name) {
                 format!("add a model name to the provider: `{name}/MODEL`")

@@ -4,7 +4,12 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 /// A Jinja template such as `Hi {{ name }}`.
-pub(crate) struct Template(Environment<'static>);
+pub(crate) struct Template {
+    environment: Environment<'static>,
+    /// The rendered text, if the template is plain text. System prompts usually are, and a set renders its
+    /// templates for each case.
+    plain_text: Option<String>,
+}
 
 /// An error in a template or in its variables.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,18 +41,25 @@ impl Template {
         environment.set_fuel(Some(1_000_000));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.add_template_owned("prompt", text.to_owned()).map_err(|e| to_template_error(&e))?;
-        Ok(Self(environment))
+        let mut template = Self { environment, plain_text: None };
+        if !text.contains('{') {
+            template.plain_text = Some(template.render(&Map::new())?);
+        }
+        Ok(template)
     }
 
     /// The variables that the template uses. Never fails for a valid template.
     pub(crate) fn variables(&self) -> Result<Vec<String>, TemplateError> {
-        let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
+        let template = self.environment.get_template("prompt").map_err(|e| to_template_error(&e))?;
         Ok(template.undeclared_variables(false).into_iter().collect())
     }
 
     /// Fails if a variable is undefined.
     pub(crate) fn render(&self, variables: &Map<String, Value>) -> Result<String, TemplateError> {
-        let template = self.0.get_template("prompt").map_err(|e| to_template_error(&e))?;
+        if let Some(text) = &self.plain_text {
+            return Ok(text.clone());
+        }
+        let template = self.environment.get_template("prompt").map_err(|e| to_template_error(&e))?;
         template.render(minijinja::value::Serde(variables)).map_err(|error| {
             let missing =
                 template.undeclared_variables(false).into_iter().filter(|name| !variables.contains_key(name));
@@ -106,6 +118,7 @@ mod tests {
             )
             .is_err()
         );
+        assert_eq!(render("plain } text\n", &serde_json::json!({})).unwrap(), "plain } text");
         assert_eq!(render("{{ q is defined }}", &serde_json::json!({})).unwrap(), "False");
         assert!(render("{{ a", &serde_json::json!({})).is_err());
         assert!(render("{{ a.b.c }}", &serde_json::json!({"a": {}})).is_err());

@@ -26,6 +26,15 @@ pub struct Case {
     pub location: Option<SourceLocation>,
 }
 
+/// The prompt of a case, without its assertions.
+#[derive(Clone, Debug)]
+pub(crate) struct CasePrompt {
+    pub metadata: CaseMetadata,
+    pub request: Request,
+    /// A correct answer, if the case has one.
+    pub reference: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLocation {
     /// The path as shown to the user.

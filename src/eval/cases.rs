@@ -12,7 +12,9 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use tempfile::{SpooledTempFile, spooled_tempfile};
 
-use super::{Assertion, CallMetric, Case, CaseMetadata, Digest, GraderTask, collect_grader_tasks};
+use super::{
+    Assertion, CallMetric, Case, CaseMetadata, CasePrompt, Digest, GraderTask, collect_grader_tasks,
+};
 
 /// Sets larger than this move to a temporary file.
 const MAX_BYTES_IN_MEMORY: usize = 1 << 20;
@@ -20,6 +22,9 @@ const MAX_BYTES_IN_MEMORY: usize = 1 << 20;
 pub(crate) trait CaseRenderer {
     /// Renders a case with one of the set's prompts; `None` if it can no longer be rendered.
     fn render_case(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<Case>;
+
+    /// Like `render_case`, for uses that need no assertions.
+    fn render_prompt(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<CasePrompt>;
 }
 
 /// A property stored for each case, so that it is known without rendering the case.
@@ -213,6 +218,15 @@ impl Cases {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
+    /// The prompts of the cases. Takes less time than the cases.
+    pub(crate) fn prompts(&self) -> impl Iterator<Item = CasePrompt> {
+        (0..self.len()).filter_map(|index| {
+            let row = self.store.read_row(self.store_index(index)?)?;
+            let (metadata, rest) = self.decode_row(&row)?;
+            self.store.render.render_prompt(metadata, rest, self.prompt)
+        })
+    }
+
     pub fn heads(&self) -> impl Iterator<Item = CaseMetadata> {
         (0..self.len()).filter_map(|index| self.head(index))
     }
@@ -295,6 +309,11 @@ pub(crate) fn build_cases(all: Vec<Case>) -> Cases {
         fn render_case(&self, metadata: CaseMetadata, row: &[u8], _: usize) -> Option<Case> {
             let index: usize = serde_json::from_slice(row).ok()?;
             Some(Case { metadata, ..self.0.get(index)?.clone() })
+        }
+
+        fn render_prompt(&self, metadata: CaseMetadata, row: &[u8], prompt: usize) -> Option<CasePrompt> {
+            let Case { metadata, request, reference, .. } = self.render_case(metadata, row, prompt)?;
+            Some(CasePrompt { metadata, request, reference })
         }
     }
     let mut writer = CasesWriter::default();

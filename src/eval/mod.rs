@@ -49,7 +49,7 @@ pub(crate) use audit::{AuditReport, CaseAudit, Mutation, ReferenceVerdict, audit
 pub(crate) use baseline::{
     Baseline, BaselineComparison, BaselineOrigin, CaseOutcomes, CasePairing, ComparisonContext,
 };
-pub(crate) use case::{Case, CaseMetadata, SourceLocation};
+pub(crate) use case::{Case, CaseMetadata, CasePrompt, SourceLocation};
 pub(crate) use case_result::CaseResult;
 pub(crate) use case_stats::{CaseStats, LimitHit, ResultRetention, SubjectResults};
 pub(crate) use cases::{CaseFeature, CaseRenderer, Cases, CasesWriter, NewCase};

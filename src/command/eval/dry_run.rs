@@ -21,7 +21,7 @@ const DEFAULT_ANSWER_TOKENS: u64 = 400;
 /// earlier ones, or 400 tokens, within the request's limit. `None` if a first candidate has no known price.
 fn estimate_subject_cost(router: &Router, subject: &EvalSubject, cases: &Cases, repeat: u32) -> Option<u64> {
     let once = cases
-        .iter()
+        .prompts()
         .map(|case| estimate_request_cost(router, &subject.route, &case.request, &case.metadata.id));
     Some(once.sum::<Option<u64>>()?.saturating_mul(u64::from(repeat)))
 }

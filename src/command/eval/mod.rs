@@ -114,7 +114,7 @@ fn simulator_replies(sets: &[GoldenSet]) -> HashMap<String, String> {
         sets.iter().flat_map(|set| (0..set.prompts.len().max(1)).map(|prompt| set.cases.with_prompt(prompt)));
     let mut replies = HashMap::new();
     for cases in cases_by_prompt {
-        let pairs = cases.iter().map(|case| (case.request.last_user_text(), case.reference));
+        let pairs = cases.prompts().map(|case| (case.request.last_user_text(), case.reference));
         replies.extend(pairs.filter_map(|(prompt, reference)| Some((prompt, reference?))));
     }
     replies

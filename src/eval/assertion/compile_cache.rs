@@ -88,22 +88,17 @@ pub(crate) struct Pattern {
     ignoring_case: OnceLock<Option<Arc<Pattern>>>,
 }
 
-/// A pattern of at most this length without counted repetition cannot become too large: a test compiles the
-/// largest.
-const MAX_SMALL_PATTERN_BYTES: usize = 256;
+/// The compiled size of a pattern grows most for each byte of `\w`, and 200 of them stay within the limit of
+/// `regex`.
+const MAX_SMALL_PATTERN_BYTES: usize = 400;
 
 impl Pattern {
     pub(super) fn new(text: &str) -> Result<Self, regex::Error> {
         let pattern = Self::from_valid(text.to_owned());
-        if text.len() > MAX_SMALL_PATTERN_BYTES || text.contains('{') {
+        if !is_small(text) || !has_valid_syntax(text) {
             let _ = pattern.regex.set(Some(Regex::new(text)?));
-            return Ok(pattern);
         }
-        // The syntax is checked before the size, so with this limit nothing is compiled.
-        match RegexBuilder::new(text).size_limit(0).build() {
-            Err(error @ regex::Error::Syntax(_)) => Err(error),
-            _ => Ok(pattern),
-        }
+        Ok(pattern)
     }
 
     fn from_valid(text: String) -> Self {
@@ -139,6 +134,30 @@ impl Pattern {
         };
         self.ignoring_case.get_or_init(compile).clone()
     }
+}
+
+/// Whether a pattern, if it is valid, certainly stays within the size limit. Repetitions of repetitions could
+/// multiply, so they do not count as small.
+fn is_small(text: &str) -> bool {
+    let mut length = text.len();
+    for (at, _) in text.match_indices('{') {
+        // In verbose mode, space and comments may precede the braces.
+        let is_nested = text[..at].trim_end().ends_with([')', '}']) || text.contains('#');
+        let inside = text[at + 1..].split('}').next().unwrap_or_default();
+        let counts = inside.split(',').filter_map(|count| count.trim().parse::<usize>().ok());
+        length = length.saturating_add(counts.max().unwrap_or(0).saturating_mul(r"\w".len()));
+        if is_nested {
+            return false;
+        }
+    }
+    length <= MAX_SMALL_PATTERN_BYTES
+}
+
+/// Checks only the syntax: it is checked before the size, and with this limit nothing is compiled. The added
+/// alternative matches any character, which spares the search for prefixes of matches.
+fn has_valid_syntax(text: &str) -> bool {
+    let checked = RegexBuilder::new(&format!("(?s:.)|{text}")).size_limit(0).build();
+    matches!(checked, Err(regex::Error::CompiledTooBig(_)))
 }
 
 pub(crate) const REGEX_HINT: &str = r"escape special characters, as in `\(`";
@@ -181,10 +200,16 @@ mod tests {
     #[test]
     fn invalid_source_is_error() {
         let cache = CompileCache::default();
-        for text in ["(", "a{2", "a{2}{", "[z-a]", r"\p{Nope}", "(?<n>a)(?<n>b)", "x{100000}{100000}"] {
+        for text in
+            ["(", ")", "*a", "?", "+|a", "{2}", "a{2", "a{3,2}", "[z-a]", r"\p{Nope}", "(?<n>a)(?<n>b)"]
+        {
             assert_eq!(Pattern::new(text).is_err(), Regex::new(text).is_err(), "{text}");
         }
-        assert!(Pattern::new(r"\w{2000}").is_err(), "too large");
+        for too_large in
+            [r"\w{2000}", r"(\w{99}){99}", r"\w{99}{99}", "(?x)(\\w{99}) {99}", "(?x)(\\w{99})#\n{99}"]
+        {
+            assert!(Pattern::new(too_large).is_err(), "{too_large}");
+        }
         assert!(cache.schema(&json!({"type": 7})).is_err() && cache.json_path("a").is_err());
     }
 
@@ -192,7 +217,9 @@ mod tests {
     fn largest_small_patterns_compile() {
         for class in [r"\w", r"\W", r"\d", r"\D", r"\S", ".", r"\pL", r"\PL", "[^a]", r"(\w|\W)"] {
             let text = format!("(?i){}", class.repeat((MAX_SMALL_PATTERN_BYTES - 4) / class.len()));
-            assert!(Pattern::new(&text).unwrap().regex().is_some(), "{class}");
+            assert!(is_small(&text) && Regex::new(&text).is_ok(), "{class}");
         }
+        assert!(is_small(r"\w{195}") && Regex::new(r"(?i)\w{195}").is_ok());
+        assert!(!is_small(r"\w{200}") && !is_small(r"(\w{2}){2}") && !is_small(r"\w{2}{2}"));
     }
 }
