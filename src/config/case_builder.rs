@@ -40,7 +40,7 @@ pub(super) struct CaseBuilder {
     caches: RefCell<CaseCaches>,
 }
 
-/// Caches of what all cases share: files, and compiled patterns of assertions.
+/// Files and compiled patterns, shared by all cases.
 struct CaseCaches {
     requests: CaseRequestBuilder,
     files: AttachmentCache,

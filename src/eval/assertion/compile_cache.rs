@@ -51,7 +51,7 @@ impl CompileCache {
     }
 }
 
-/// Compiled values by what they were compiled from.
+/// Compiled values by their source.
 #[derive(Debug)]
 struct BoundedCache<K, T>(RefCell<HashMap<K, Arc<T>>>);
 
