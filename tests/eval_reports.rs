@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::harness::{CliHarness, CountingSimulator};
 
 /// Closes HTML and Markdown blocks, and contains workflow commands and characters that are invalid in XML.
-const HOSTILE_ANSWER: &str = "</script></pre></details><img src=x onerror=alert(1)>\n::error::pwned\n  ::set-output name=a::b\nx ##[add-mask]y\n| a | b |\n```\n~~~\n@somebody #1 https://evil.example\n]]>&amp;{{ 7 * 7 }}\u{0}\u{fffe}\u{1b}[2J\u{202e}end";
+const HOSTILE_ANSWER: &str = "</script></pre></details><img src=x onerror=alert(1)>\n::error::pwned\n  ::set-output name=a::b\nx ##[add-mask]y\n| a | b |\n```\n~~~\n@somebody #1 https://evil.example\n]]>&amp;{{ 7 * 7 }}\u{0}\u{fffe}\u{1b}[2J\tx\u{202e}end";
 
 /// Hostile text for the fields written by a set's author.
 const HOSTILE_NAME: &str = "evil | <b>@somebody</b> \"q\" 'a'";
@@ -27,9 +27,9 @@ fn read_file(cli: &CliHarness, name: &str) -> String {
     fs::read_to_string(cli.path(name)).unwrap()
 }
 
-/// Replaces characters that terminals and XML cannot show with U+FFFD.
+/// Replaces characters that XML cannot express with U+FFFD, and tabs with spaces.
 fn replace_controls(text: &str) -> String {
-    text.replace(['\u{0}', '\u{fffe}', '\u{1b}'], "\u{fffd}")
+    text.replace(['\u{0}', '\u{fffe}', '\u{1b}'], "\u{fffd}").replace('\t', "    ")
 }
 
 #[test]
@@ -79,6 +79,10 @@ impl XmlElement {
     }
 }
 
+fn xml_name(name: &[u8]) -> String {
+    String::from_utf8(name.to_vec()).unwrap()
+}
+
 fn parse_xml(xml: &str) -> XmlElement {
     let mut reader = Reader::from_str(xml);
     let mut open = vec![XmlElement::default()];
@@ -89,11 +93,11 @@ fn parse_xml(xml: &str) -> XmlElement {
             Event::Empty(start) => (Some(start), true),
             Event::End(_) => (None, true),
             Event::Text(text) => {
-                open.last_mut().unwrap().text += &text.xml10_content();
+                open.last_mut().unwrap().text += &text.xml10_content().unwrap();
                 continue;
             }
             Event::GeneralRef(reference) => {
-                let c = match reference.as_ref() {
+                let c = match &*reference.decode().unwrap() {
                     "lt" => '<',
                     "gt" => '>',
                     "amp" => '&',
@@ -110,10 +114,12 @@ fn parse_xml(xml: &str) -> XmlElement {
         if let Some(start) = start {
             let attributes = start.attributes().map(|attribute| {
                 let attribute = attribute.unwrap();
-                let name = attribute.key.as_ref().to_owned();
-                (name, attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).unwrap().into_owned())
+                (
+                    xml_name(attribute.key.as_ref()),
+                    attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).unwrap().into_owned(),
+                )
             });
-            let name = start.name().as_ref().to_owned();
+            let name = xml_name(start.name().as_ref());
             open.push(XmlElement { name, attributes: attributes.collect(), ..XmlElement::default() });
         }
         if ends {
@@ -132,6 +138,8 @@ fn junit_has_one_suite_per_subject() {
         .assert_exit_code(1);
     let xml = read_file(&cli, "r.xml");
     assert!(!xml.contains(['\u{0}', '\u{fffe}', '\u{1b}']), "{xml}");
+    let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors, report.skipped), (4, 4, 0, 0));
     let root = parse_xml(&xml);
     assert_eq!((root.name.as_str(), root.attr("tests"), root.attr("failures")), ("testsuites", "4", "4"));
     let suites: Vec<&XmlElement> = root.children_named("testsuite").collect();

@@ -1,85 +1,40 @@
 //! The results of an eval as JUnit XML: one suite per subject, one test per case.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::report_text::{describe_grading, describe_repairs, shorten};
 use super::{EvalRun, ReportCases, ReportedCase};
 use crate::eval::{CaseResult, SubjectSummary, Verdict};
 use crate::view::baseline_comparison::comparison_lines;
 
-type XmlWriter<'a> = Writer<&'a mut dyn Write>;
-
 /// Limit for the `message` attribute; the element's text has the whole message.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 pub(super) fn write(runs: &[EvalRun<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let mut xml = Writer::new_with_indent(out, b' ', 2);
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let mut all = JunitCounts::default();
+    let mut report = Report::new("slalom eval");
     for run in runs {
-        for (summary, _) in run.subjects() {
-            all.add(&JunitCounts::of(summary));
+        for (summary, results) in run.subjects() {
+            report.add_test_suite(build_suite(run, summary, results));
         }
     }
-    let root = xml.create_element("testsuites").with_attribute(("name", "slalom eval"));
-    root.with_attributes(all.attributes().iter().map(|(name, value)| (*name, value.as_str())))
-        .write_inner_content(|xml| runs.iter().try_for_each(|run| write_suites(xml, run)))?;
-    xml.into_inner().write_all(b"\n")
+    // Serializing straight to `out` would hide the reason of a write error.
+    let xml = report.to_string().map_err(io::Error::other)?;
+    out.write_all(xml.as_bytes())
 }
 
-#[derive(Default)]
-struct JunitCounts {
-    tests: u64,
-    failures: u64,
-    errors: u64,
-}
-
-impl JunitCounts {
-    fn of(summary: &SubjectSummary) -> Self {
-        let tests = summary.passed + summary.failed + summary.unscored;
-        Self { tests, failures: summary.failed, errors: summary.unscored }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.tests += other.tests;
-        self.failures += other.failures;
-        self.errors += other.errors;
-    }
-
-    fn attributes(&self) -> [(&'static str, String); 3] {
-        let [tests, failures, errors] =
-            [self.tests, self.failures, self.errors].map(|count| count.to_string());
-        [("tests", tests), ("failures", failures), ("errors", errors)]
-    }
-}
-
-fn write_suites(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>) -> io::Result<()> {
-    for (summary, results) in run.subjects() {
-        let cases = ReportCases::for_subject(run, summary);
-        let name = strip_invalid_xml_chars(&format!("{} · {}", run.set.name, summary.subject));
-        // Dots separate packages from classes, but model names contain dots.
-        let class = strip_invalid_xml_chars(&format!(
-            "{}.{}",
-            run.set.name.replace('.', "_"),
-            summary.subject.replace('.', "_")
-        ));
-        let counts = JunitCounts::of(summary).attributes();
-        let time = total_seconds(results);
-        let suite = xml
-            .create_element("testsuite")
-            .with_attribute(("name", name.as_str()))
-            .with_attributes(counts.iter().map(|(name, value)| (*name, value.as_str())))
-            .with_attribute(("skipped", "0"))
-            .with_attributes(time.as_deref().map(|time| ("time", time)));
-        suite.write_inner_content(|xml| {
-            write_properties(xml, run, summary)?;
-            cases.reported(results).try_for_each(|reported| write_test_case(xml, &class, &reported))
-        })?;
-    }
-    Ok(())
+fn build_suite(run: &EvalRun<'_>, summary: &SubjectSummary, results: &[CaseResult]) -> TestSuite {
+    let cases = ReportCases::for_subject(run, summary);
+    let mut suite = TestSuite::new(clean_attribute(&format!("{} · {}", run.set.name, summary.subject)));
+    suite.time = total_time(results);
+    add_properties(&mut suite, run, summary);
+    // Dots separate packages from classes, but model names contain dots.
+    let class =
+        clean_attribute(&format!("{}.{}", run.set.name.replace('.', "_"), summary.subject.replace('.', "_")));
+    suite.add_test_cases(cases.reported(results).map(|reported| build_test_case(&class, &reported)));
+    suite
 }
 
 fn describe_comparison(run: &EvalRun<'_>, summary: &SubjectSummary) -> Option<String> {
@@ -87,7 +42,7 @@ fn describe_comparison(run: &EvalRun<'_>, summary: &SubjectSummary) -> Option<St
     comparison_lines(std::slice::from_ref(own), false).into_iter().next()
 }
 
-fn write_properties(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>, summary: &SubjectSummary) -> io::Result<()> {
+fn add_properties(suite: &mut TestSuite, run: &EvalRun<'_>, summary: &SubjectSummary) {
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let mut all: Vec<(&str, Option<String>)> = vec![
         ("run", Some(run.id.to_owned())),
@@ -109,46 +64,31 @@ fn write_properties(xml: &mut XmlWriter<'_>, run: &EvalRun<'_>, summary: &Subjec
         ("gate.passed", Some(run.gate.is_passed().to_string())),
     ];
     all.extend(run.reasons().map(|reason| ("gate.reason", Some(reason.to_owned()))));
-    xml.create_element("properties").write_inner_content(|xml| {
-        for (name, value) in &all {
-            let Some(value) = value else { continue };
-            let value = collapse_whitespace(value);
-            xml.create_element("property")
-                .with_attributes([("name", *name), ("value", value.as_str())])
-                .write_empty()?;
-        }
-        Ok(())
-    })?;
-    Ok(())
+    let known = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    suite.add_properties(known.map(|(name, value)| (name.to_owned(), clean_attribute(&value))));
 }
 
-fn write_test_case(xml: &mut XmlWriter<'_>, class: &str, reported: &ReportedCase<'_>) -> io::Result<()> {
-    let name = collapse_whitespace(&reported.display_name());
-    let time = total_seconds(reported.results);
-    let element = xml
-        .create_element("testcase")
-        .with_attributes([("name", name.as_str()), ("classname", class)])
-        .with_attributes(time.as_deref().map(|time| ("time", time)));
+fn build_test_case(class: &str, reported: &ReportedCase<'_>) -> TestCase {
+    let mut case = TestCase::new(clean_attribute(&reported.display_name()), case_status(reported));
+    case.set_classname(class);
+    case.time = total_time(reported.results);
+    case
+}
+
+fn case_status(reported: &ReportedCase<'_>) -> TestCaseStatus {
     let kind = match reported.verdict {
-        Verdict::Pass => return element.write_empty().map(drop),
-        Verdict::Fail => "failure",
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::Fail => NonSuccessKind::Failure,
         // Without a verdict the case is an error, not a failure.
-        Verdict::Unscored => "error",
+        Verdict::Unscored => NonSuccessKind::Error,
     };
-    element
-        .write_inner_content(|xml| {
-            let reasons = reported.reasons();
-            let first = reasons
-                .first()
-                .map(|why| (collapse_whitespace(why.name), format!("{}: {}", why.name, why.reason)));
-            let (name, message) = first.unwrap_or_default();
-            let message = shorten(&collapse_whitespace(&message), MAX_MESSAGE_CHARS);
-            xml.create_element(kind)
-                .with_attributes([("message", message.as_str()), ("type", name.as_str())])
-                .write_text_content(BytesText::new(&strip_invalid_xml_chars(&failure_body(reported))))?;
-            Ok(())
-        })
-        .map(drop)
+    let mut status = TestCaseStatus::non_success(kind);
+    if let Some(first) = reported.reasons().first() {
+        let message = clean_attribute(&format!("{}: {}", first.name, first.reason));
+        status.set_message(shorten(&message, MAX_MESSAGE_CHARS)).set_type(clean_attribute(first.name));
+    }
+    status.set_description(clean_text(&failure_body(reported)));
+    status
 }
 
 fn failure_body(reported: &ReportedCase<'_>) -> String {
@@ -164,19 +104,50 @@ fn failure_body(reported: &ReportedCase<'_>) -> String {
 }
 
 /// Total time of the calls; `None` if one of them is unknown.
-fn total_seconds(results: &[CaseResult]) -> Option<String> {
-    let known: Option<Vec<f64>> =
-        results.iter().map(|r| r.latency.map(|latency| latency.as_secs_f64())).collect();
-    known.map(|all| format!("{:.3}", all.iter().sum::<f64>()))
+fn total_time(results: &[CaseResult]) -> Option<Duration> {
+    results.iter().map(|result| result.latency).sum()
 }
 
-/// Replaces characters that XML 1.0 does not allow even when escaped.
-fn strip_invalid_xml_chars(text: &str) -> String {
-    let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
-    text.chars().map(|c| if is_allowed(c) { c } else { '\u{fffd}' }).collect()
+/// Replaces what quick-junit would remove silently, or what XML 1.0 does not allow even when escaped. Tabs
+/// become spaces, and line breaks become line feeds, as in every XML parser.
+fn clean_text(text: &str) -> String {
+    let is_removed = |c: char| c != '\n' && c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', "    ");
+    text.replace(is_removed, "\u{fffd}")
 }
 
 /// For attribute values, in which XML parsers replace line breaks with spaces.
-fn collapse_whitespace(text: &str) -> String {
-    strip_invalid_xml_chars(text).replace(['\n', '\r', '\t'], " ")
+fn clean_attribute(text: &str) -> String {
+    clean_text(&text.replace('\t', " ")).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// quick-junit removes nothing more, so no part of an answer disappears without a mark.
+    #[test]
+    fn cleaned_text_is_kept_verbatim() {
+        let text = "a\tb\r\nc\rd\u{0}\u{1b}[2J\u{7f}\u{9b}31m\u{fffe}\u{ffff}]]>&amp;<é>\u{202e}";
+        let clean = clean_text(text);
+        assert_eq!(
+            clean,
+            "a    b\nc\nd\u{fffd}\u{fffd}[2J\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}]]>&amp;<é>\u{202e}"
+        );
+        assert_eq!(quick_junit::XmlString::new(&clean).as_str(), clean);
+        assert_eq!(clean_attribute("a\tb\r\nc"), "a b c");
+    }
+
+    #[test]
+    fn report_reads_back_as_written() {
+        let mut suite = TestSuite::new("s");
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message(clean_attribute("]]>\n\u{0}")).set_description(clean_text("answer:\n]]>\u{b}"));
+        suite.add_property(("gate.reason", "a < b & \"c\"")).add_test_case(TestCase::new("c", status));
+        let mut report = Report::new("slalom eval");
+        report.add_test_suite(suite);
+        let xml = report.to_string().unwrap();
+        assert!(!xml.contains("]]>"), "{xml}");
+        assert_eq!(Report::deserialize_from_str(&xml).unwrap(), report);
+    }
 }
