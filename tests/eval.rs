@@ -349,3 +349,19 @@ fn shipped_sets_distinguish_models() {
         assert!(subjects.iter().all(|s| s["simulated"] == true));
     }
 }
+
+/// Without API keys, the hint names an `eval` command, or a judge, that works.
+#[test]
+fn missing_key_hint_suggests_eval_with_simulator() {
+    let routes =
+        "version: 1\nroutes:\n  prod: {candidates: [openai/gpt-6-luna, anthropic/claude-haiku-4-5]}\n";
+    let set = "version: 1\nname: s\nmodels: [route:prod]\njudge: route:prod\nprompt: hi\ncases:\n  - {id: a, assert: [{llm-rubric: Is polite}]}\n";
+    let cli = CliHarness::new().with_file("routes.yaml", routes).with_file("my set.yaml", set);
+    let output = cli.run(&["eval", "my set.yaml"]).assert_exit_code(2);
+    output.assert_stderr_contains(&[
+        "no usable candidate in route `prod`: no API key is set for openai or anthropic",
+        "which needs no key: slalom eval 'my set.yaml' -m sim-openai/good\n",
+    ]);
+    let output = cli.run(&["eval", "my set.yaml", "-m", "sim-openai/good"]).assert_exit_code(2);
+    output.assert_stderr_contains(&["judge `route:prod`: ", "which needs no key: judge: sim-openai/judge\n"]);
+}

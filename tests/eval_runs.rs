@@ -529,7 +529,7 @@ fn max_errors_exits_4() {
     let output = cli.run(&[&arguments[..], &["-j", "2", "--max-errors", "3"]].concat()).assert_exit_code(4);
     output.assert_stderr_contains(&[
         "stopped by --max-errors after ",
-        "results missing; to complete the run: slalom --ledger ledger.db eval set.yaml --resume ",
+        "results missing; to complete the run, raise --max-errors 3, then run: slalom --ledger ledger.db eval set.yaml --resume ",
     ]);
 }
 

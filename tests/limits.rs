@@ -186,7 +186,10 @@ fn eval_reaching_max_cost_exits_4() {
     );
     assert!(cost <= 0.0005 && cost > 0.0002, "{cost}");
     let stopped = format!("{} of 40 cases were not completed: cost limit: $", 40 - passed);
-    output.assert_stderr_contains(&[&stopped]);
+    output.assert_stderr_contains(&[
+        &stopped,
+        "results missing; to complete the run, raise --max-cost 0.0005, then run: slalom eval set.yaml --resume ",
+    ]);
     // A lenient --max-unscored does not change the exit code.
     let lenient = ["eval", "set.yaml", "--max-cost", "0.0005", "--max-unscored", "100%"];
     let output = harness(&simulator, "").run(&lenient).assert_exit_code(4);

@@ -6,6 +6,21 @@ use crate::provider::{ModelRef, TargetError};
 use crate::route::{CallError, CallRecord, Route, SkipReason, StopReason};
 
 pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) -> CommandError {
+    // `-m` works with every command that takes models; a route needs a complete command.
+    let simulated =
+        if route.name.is_some() { "slalom ask -m sim-openai/good \"…\"" } else { "-m sim-openai/good" };
+    build_no_callable_error(route, error, simulated)
+}
+
+/// The error if no candidate of the route can be called. `simulated` shows how to use the simulator instead.
+pub(super) fn unusable_route_error(route: &Route, simulated: &str) -> Option<CommandError> {
+    let errors: Vec<&TargetError> =
+        route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().err()).collect();
+    let first = errors.first().filter(|_| errors.len() == route.candidates.len())?;
+    Some(build_no_callable_error(route, first, simulated))
+}
+
+fn build_no_callable_error(route: &Route, error: &TargetError, simulated: &str) -> CommandError {
     let message = match (&route.name, providers_without_key(route).as_slice()) {
         (Some(name), providers @ [_, _, ..]) => {
             format!(
@@ -19,12 +34,9 @@ pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) ->
     let hint = match error {
         TargetError::NoKey { .. } | TargetError::NoSetting { .. } | TargetError::NoCredentials { .. } => {
             let errors = route.candidates.iter().filter_map(|candidate| candidate.target.as_ref().err());
-            // `-m` works with every command that takes models; a route needs a complete command.
-            let command = if route.name.is_some() { "slalom ask " } else { "" };
             format!(
-                "{}; or try the simulator, which needs no key: {command}-m sim-openai/good{}",
-                target_error_hint(error, errors),
-                if route.name.is_some() { " \"…\"" } else { "" }
+                "{}; or try the simulator, which needs no key: {simulated}",
+                target_error_hint(error, errors)
             )
         }
         error => target_error_hint(error, []),

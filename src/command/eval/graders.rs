@@ -2,6 +2,7 @@
 
 use super::{CommandContext, CommandError, PreparedRun, call, max_cost};
 use crate::cli::EvalArgs;
+use crate::command::call_error::unusable_route_error;
 use crate::command::embed::resolve_embedding_model;
 use crate::command::grader_program;
 use crate::config::Config;
@@ -93,6 +94,9 @@ fn resolve_grader(
                 .resolve_subject(judge, &environment)
                 .map_err(|error| name_grader_in_error("judge", judge, error.into()))?
                 .route;
+            if let Some(error) = unusable_route_error(&route, "judge: sim-openai/judge") {
+                return Err(name_grader_in_error("judge", judge, error));
+            }
             let request = question.build_request(case, &GradableAnswer::text(""), None);
             let plan = router.plan(&route, &request, options);
             call::check_callable(context, &plan, false)

@@ -16,6 +16,7 @@ mod history;
 mod output;
 mod prepare;
 mod resume;
+mod resume_command;
 mod reweight;
 mod run_lease;
 mod run_spec;

@@ -1,6 +1,7 @@
 //! Prints results, writes reports, and determines the exit code.
 
 use super::finished_run::{EvalExecution, FinishedRun};
+use super::resume_command::{limits_to_raise, resume_command_line};
 use super::save_baseline::{SaveBaselineError, save_baseline};
 use super::{CommandContext, CommandError, CommandOutcome, PreparedRun, github_actions};
 use std::collections::HashSet;
@@ -11,7 +12,8 @@ use crate::cli::EvalArgs;
 use crate::command::outcome::check_printed;
 use crate::eval::{GoldenSet, LimitHit, RunStopReason, SubjectResults};
 use crate::view::{
-    EvalRun, ReportFormat, eval_json, eval_table, neutralize_workflow_commands, probe_writable, replace_file,
+    EvalRun, ReportFormat, eval_json, eval_table, missing_results_note, neutralize_workflow_commands,
+    probe_writable, replace_file, stop_warning,
 };
 
 /// Checks before any call is paid for that all reports can be written.
@@ -165,28 +167,6 @@ pub(super) fn print_runs(
     }
 }
 
-/// The command that resumes a run: the original command line with the run's ID, so that the gate stays the
-/// same.
-fn resume_command_line(args: &EvalArgs, prepared: &PreparedRun, run: &FinishedRun) -> String {
-    let set_path = &prepared.set.path;
-    let is_set = |argument: &str| args.sets.iter().any(|set| set.to_string_lossy() == argument);
-    let mut arguments =
-        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).peekable();
-    let mut command = vec!["slalom".to_owned()];
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "eval" if !command.contains(set_path) => {
-                command.extend([argument, set_path.clone(), "--resume".to_owned(), run.id.clone()]);
-            }
-            // The original command may itself have been a resume, with or without an ID.
-            "--resume" => drop(arguments.next_if(|next| ulid::Ulid::from_string(next).is_ok())),
-            argument if argument.starts_with("--resume=") || is_set(argument) => {}
-            _ => command.push(argument),
-        }
-    }
-    shell_words::join(command)
-}
-
 /// Reports missing results and the command that completes them.
 fn print_missing_results(
     context: &CommandContext,
@@ -195,22 +175,16 @@ fn print_missing_results(
     executed: &EvalExecution,
 ) {
     let console = &context.console;
-    match executed.stop_reason {
-        Some(RunStopReason::Interrupted) => console.warn("interrupted; completed results are saved"),
-        Some(RunStopReason::TooManyErrors(errors)) => {
-            console.warn(format_args!("stopped by --max-errors after {}", pluralize(errors, "error")));
-        }
-        None => {}
+    if let Some(reason) = executed.stop_reason {
+        console.warn(stop_warning(reason));
     }
     if context.is_ledger_unavailable() {
         return;
     }
     for (prepared, run) in prepared.iter().zip(&executed.runs).filter(|(_, run)| run.missing_results > 0) {
-        console.note(format_args!(
-            "{} missing; to complete the run: {}",
-            pluralize(run.missing_results, "result"),
-            resume_command_line(args, prepared, run)
-        ));
+        let limits = limits_to_raise(args, run, executed.stop_reason);
+        let command = resume_command_line(args, prepared, run);
+        console.note(missing_results_note(run.missing_results, &limits, &command));
     }
     for prepared in &prepared[executed.runs.len()..] {
         console.note(format_args!("not started: {}", prepared.set.path));

@@ -5,6 +5,7 @@ use super::gate::resolve_gate;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec, call, max_cost};
 use crate::chat::format_times;
 use crate::cli::EvalArgs;
+use crate::command::call_error::unusable_route_error;
 use crate::config::Config;
 use crate::eval::statistics::MinPass;
 use crate::eval::{
@@ -100,6 +101,10 @@ pub(super) fn prepare_run(
             };
             CommandError { error: anyhow::anyhow!("{location}{error}"), ..CommandError::from(error) }
         })?;
+        let simulated = format!("slalom eval {} -m sim-openai/good", shell_words::quote(&set.path));
+        if let Some(error) = unusable_route_error(&subject.route, &simulated) {
+            return Err(error);
+        }
         let unreadable = || {
             let message = format!("{}: cannot read cases from the temporary folder", set.path);
             CommandError::usage(message).with_hint("rerun, or set $TMPDIR to another folder")
