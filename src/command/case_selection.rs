@@ -49,14 +49,17 @@ impl CaseSelection {
         let mut tags: Vec<String> = set.cases.heads().flat_map(|head| head.tags).collect();
         tags.sort_unstable();
         tags.dedup();
-        let first = set.cases.head(0).map(|head| head.id).unwrap_or_default();
+        let ids = match set.cases.head(0) {
+            Some(first) => format!("IDs such as `{}`", first.id),
+            None => "other IDs".to_owned(),
+        };
         let filter = self.filter.iter().map(|filter| format!("--filter `{filter}`"));
         let tag = (!self.tags.is_empty()).then(|| format!("--tag `{}`", self.tags.join("` or `")));
         let options = filter.chain(tag).collect::<Vec<_>>().join(" and ");
         let message = format!("no case of {} matches {options}", set.path);
         Err(CommandError::usage(message).with_hint(match tags.as_slice() {
-            [] => format!("use IDs such as `{first}` (no case has tags)"),
-            tags => format!("use IDs such as `{first}`, or one of the tags {}", tags.join(", ")),
+            [] => format!("use {ids} (no case has tags)"),
+            tags => format!("use {ids}, or one of the tags {}", tags.join(", ")),
         }))
     }
 }

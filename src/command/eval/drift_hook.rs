@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -76,11 +76,15 @@ impl DriftHook {
     async fn run(&self, set: &str, comparison: &BaselineComparison) -> Result<(), String> {
         let Ok(found) = &comparison.result else { return Ok(()) };
         let three_decimals = |value: f64| format!("{value:.3}");
-        let values = json!({
-            "subject": sanitize_argument(&comparison.challenger), "set": sanitize_argument(set), "usual": three_decimals(found.baseline),
-            "now": three_decimals(found.challenger), "difference": three_decimals(found.difference),
-        });
-        let arguments = self.render_arguments(&values.as_object().cloned().unwrap_or_default())?;
+        let values = HOOK_VARIABLES.into_iter().zip([
+            sanitize_argument(&comparison.challenger),
+            sanitize_argument(set),
+            three_decimals(found.baseline),
+            three_decimals(found.challenger),
+            three_decimals(found.difference),
+        ]);
+        let values = values.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        let arguments = self.render_arguments(&values)?;
         let mut command = Command::new(&self.program);
         // The command's output goes to stderr, because stdout may be a single JSON object.
         command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{CommandContext, CommandError};
 use crate::chat::pluralize;
 use crate::eval::statistics::RepeatOutcome;
-use crate::eval::store::ResultSummaryRow;
+use crate::eval::store::{ResultSummaryRow, RunRow};
 use crate::eval::{
     Baseline, BaselineOrigin, CaseMetadata, CaseOutcomes, CasePairing, Digest, GoldenSet, Verdict,
 };
@@ -38,6 +38,11 @@ pub(super) fn read_or_ledger_error<T>(
     }
 }
 
+/// `None` if the stored list is unreadable.
+pub(super) fn run_subjects(run: &RunRow) -> Option<Vec<String>> {
+    serde_json::from_str(&run.subjects).ok()
+}
+
 /// Loads the results of one subject of an earlier run.
 pub(super) fn load_run_baseline(
     context: &CommandContext,
@@ -51,7 +56,10 @@ pub(super) fn load_run_baseline(
     let run = read_or_ledger_error(context, store.run(id)).map_err(unreadable)?;
     let hint = "use the run ID from the first line of `slalom eval` output";
     let run = run.ok_or_else(|| CommandError::usage(format!("unknown run `{id}`")).with_hint(hint))?;
-    let subjects: Vec<String> = serde_json::from_str(&run.subjects).unwrap_or_default();
+    let subjects = run_subjects(&run).ok_or_else(|| {
+        let message = format!("cannot read run {id}: it was started by another version of slalom");
+        CommandError::usage(message).with_hint("run the baseline again")
+    })?;
     let list = subjects.join(", ");
     let subject = match (subject, subjects.as_slice()) {
         (None, [only]) => only,

@@ -1,6 +1,6 @@
 //! Finds the run that `--resume` continues.
 
-use super::history::{LEDGER_HINT, canonical_set_path, read_or_ledger_error};
+use super::history::{LEDGER_HINT, canonical_set_path, read_or_ledger_error, run_subjects};
 use super::saved_options::SavedRunOptions;
 use super::{BaselineSource, CommandContext, CommandError, RunSpec};
 use crate::chat::pluralize;
@@ -22,16 +22,16 @@ pub(super) fn find_resumable_run(
     let read = store.unfinished_runs(&path).and_then(|unfinished| Ok((unfinished, store.run(id)?)));
     let (unfinished, named) = read_or_ledger_error(context, read)
         .map_err(|error| CommandError::usage(format!("cannot resume: {error}")).with_hint(LEDGER_HINT))?;
-    let same = |run: &RunRow| run_subjects(run) == spec.subjects;
+    let same = |run: &RunRow| run_subjects(run).as_ref() == Some(&spec.subjects);
     let list = || {
         let line = |run: &RunRow| {
-            let started = jiff::Timestamp::from_millisecond(run.started_at).unwrap_or_default();
+            let started = jiff::Timestamp::from_millisecond(run.started_at)
+                .map_or_else(|_| "at an unknown time".to_owned(), |started| format!("{started:.0}"));
             let results = match store.count_scored_results(&run.id) {
                 Ok(scored) => pluralize(scored, "result"),
                 Err(_) => "unknown number of results".to_owned(),
             };
-            let subjects = run_subjects(run).join(", ");
-            format!("\n  {} started {started:.0}, {results}, subjects: {subjects}", run.id)
+            format!("\n  {} started {started}, {results}, subjects: {}", run.id, describe_subjects(run))
         };
         match unfinished.as_slice() {
             [] if id.is_empty() => "drop --resume to start a new run".to_owned(),
@@ -59,11 +59,12 @@ pub(super) fn find_resumable_run(
             return reject(format!("run {id} is already complete"));
         }
         (id, Some(run)) if !args.models.is_empty() && !same(&run) => {
-            return reject(format!("run {id} has other subjects: {}", run_subjects(&run).join(", ")));
+            return reject(format!("run {id} has other subjects: {}", describe_subjects(&run)));
         }
         (_, Some(run)) => run,
     };
-    let Ok(options) = serde_json::from_str::<SavedRunOptions>(&run.options) else {
+    let options = serde_json::from_str::<SavedRunOptions>(&run.options).ok();
+    let Some((options, subjects)) = options.zip(run_subjects(&run)) else {
         return reject(format!("cannot resume run {}: it was started by another version of slalom", run.id));
     };
     if let Some(flag) = options.conflicting_flag(args) {
@@ -72,17 +73,15 @@ pub(super) fn find_resumable_run(
             .with_hint(format!("remove {flag}: a resumed run keeps its original options")));
     }
     let baseline = spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
-    if let Some(baseline) =
-        baseline.filter(|baseline| !run_subjects(&run).iter().any(|subject| subject == baseline))
-    {
+    if let Some(baseline) = baseline.filter(|baseline| !subjects.iter().any(|subject| subject == baseline)) {
         return reject(format!("run {} has no subject {baseline} to compare with", run.id));
     }
-    spec.has_set_subjects &= run_subjects(&run) == spec.subjects;
-    spec.subjects = run_subjects(&run);
+    spec.has_set_subjects &= subjects == spec.subjects;
+    spec.subjects = subjects;
     options.apply_to(spec);
     Ok(run)
 }
 
-fn run_subjects(run: &RunRow) -> Vec<String> {
-    serde_json::from_str(&run.subjects).unwrap_or_default()
+fn describe_subjects(run: &RunRow) -> String {
+    run_subjects(run).map_or_else(|| "unknown".to_owned(), |subjects| subjects.join(", "))
 }

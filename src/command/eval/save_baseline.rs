@@ -1,5 +1,7 @@
 //! `--save-baseline`: saves the results of a run as a baseline file.
 
+use std::fmt::Display;
+
 use super::finished_run::FinishedRun;
 use super::{BaselineSource, CommandContext, PreparedRun};
 use crate::cli::EvalArgs;
@@ -54,9 +56,12 @@ pub(super) fn save_baseline(
             answered,
         })
         .collect();
-    let saved = jiff::Timestamp::from_millisecond(context.open_health().now()).unwrap_or_default();
+    let write_failed =
+        |error: &dyn Display| SaveBaselineError::WriteFailed(format!("cannot write {name}: {error}"));
+    let saved = jiff::Timestamp::from_millisecond(context.open_health().now())
+        .map_err(|error| write_failed(&error))?;
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
     let text = render_baseline(set, &format!("{saved:.0}"), &subjects).map_err(std::io::Error::from);
     text.and_then(|text| replace_file(path, |out| out.write_all(text.as_bytes())))
-        .map_err(|error| SaveBaselineError::WriteFailed(format!("cannot write {name}: {error}")))
+        .map_err(|error| write_failed(&error))
 }
