@@ -1,7 +1,10 @@
 //! Notes and warnings after an eval: why it stopped, and how to complete it.
 
+use std::path::Path;
+
 use super::format::pluralize;
 use crate::eval::RunStopReason;
+use crate::route::BudgetExceeded;
 
 /// A limit on the command line that left results missing, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,28 @@ pub(crate) fn stop_warning(reason: RunStopReason) -> String {
             format!("stopped by --max-errors after {}", pluralize(errors, "error"))
         }
     }
+}
+
+/// Why results must not serve as a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BaselineRejection {
+    TooManyUnscored,
+    /// The gate failed against another baseline, so saving the results would lower the bar.
+    GateFailed,
+}
+
+pub(crate) fn baseline_rejection_warning(path: &Path, rejection: BaselineRejection) -> String {
+    let why = match rejection {
+        BaselineRejection::TooManyUnscored => "too many cases are unscored",
+        BaselineRejection::GateFailed => "the gate failed against the baseline",
+    };
+    format!("{} was not written: {why}", path.display())
+}
+
+/// `stopped` of `all` cases were not completed because of the cost limit.
+pub(crate) fn cost_limit_warning(stopped: usize, all: usize, last: &BudgetExceeded) -> String {
+    let were = if stopped == 1 { "was" } else { "were" };
+    format!("{stopped} of {} {were} not completed: {last}", pluralize(all, "case"))
 }
 
 /// How to complete a run. The command repeats the limits of the run, so they must be raised first.

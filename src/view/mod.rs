@@ -43,7 +43,10 @@ pub(crate) use compare::{compare_json, compare_table};
 pub(crate) use console::{Console, ConsoleWidths};
 pub(crate) use drill::{DrillResult, DrillVerdict, drill_json, drill_table};
 pub(crate) use embeddings::{embeddings_json, embeddings_lines, embeddings_summary_line};
-pub(crate) use eval_notes::{EffectiveLimit, missing_results_note, stop_warning};
+pub(crate) use eval_notes::{
+    BaselineRejection, EffectiveLimit, baseline_rejection_warning, cost_limit_warning, missing_results_note,
+    stop_warning,
+};
 pub(crate) use eval_table::eval_table;
 pub(crate) use failing_cases::DEFAULT_SHOWN_CASES;
 pub(crate) use format::format_cost;

@@ -7,13 +7,12 @@ use super::{CommandContext, CommandError, CommandOutcome, PreparedRun, github_ac
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::chat::pluralize;
 use crate::cli::EvalArgs;
 use crate::command::outcome::check_printed;
 use crate::eval::{GoldenSet, LimitHit, RunStopReason, SubjectResults};
 use crate::view::{
-    EvalRun, ReportFormat, eval_json, eval_table, missing_results_note, neutralize_workflow_commands,
-    probe_writable, replace_file, stop_warning,
+    EvalRun, ReportFormat, baseline_rejection_warning, cost_limit_warning, eval_json, eval_table,
+    missing_results_note, neutralize_workflow_commands, probe_writable, replace_file, stop_warning,
 };
 
 /// Checks before any call is paid for that all reports can be written.
@@ -137,11 +136,15 @@ pub(super) fn print_runs(
         }
     }
     for (prepared, run) in prepared.iter().zip(finished) {
-        match (save_baseline(context, args, prepared, run), &args.gate.save_baseline) {
-            (Ok(()), Some(path)) => context.console.note(format_args!("wrote {}", path.display())),
-            (Ok(()), None) => {}
-            (Err(SaveBaselineError::Rejected(why)), _) => context.console.warn(why),
-            (Err(SaveBaselineError::WriteFailed(why)), _) => write_error = Some(why),
+        let Some(path) = &args.gate.save_baseline else { continue };
+        match save_baseline(context, path, prepared, run) {
+            Ok(()) => context.console.note(format_args!("wrote {}", path.display())),
+            Err(SaveBaselineError::Rejected(why)) => {
+                context.console.warn(baseline_rejection_warning(path, why));
+            }
+            Err(SaveBaselineError::WriteFailed(error)) => {
+                write_error = Some(format!("cannot write {}: {error}", path.display()));
+            }
         }
     }
     let in_github = context.console.is_github_actions();
@@ -198,10 +201,7 @@ fn warn_cost_limit_reached(context: &CommandContext, finished: &[FinishedRun]) {
     if let Some(last) = results().filter_map(|results| results.cost_limit_hit).max_by_key(|hit| hit.spent) {
         let stopped: usize = results().map(|results| results.count_limit_hits(LimitHit::Cost)).sum();
         let all: usize = results().map(|results| results.stats.len()).sum();
-        let were = if stopped == 1 { "was" } else { "were" };
-        context
-            .console
-            .warn(format_args!("{stopped} of {} {were} not completed: {last}", pluralize(all, "case")));
+        context.console.warn(cost_limit_warning(stopped, all, &last));
     }
 }
 

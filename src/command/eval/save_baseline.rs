@@ -1,40 +1,35 @@
 //! `--save-baseline`: saves the results of a run as a baseline file.
 
-use std::fmt::Display;
+use std::io;
+use std::path::Path;
 
 use super::finished_run::FinishedRun;
 use super::{BaselineSource, CommandContext, PreparedRun};
-use crate::cli::EvalArgs;
 use crate::config::{BaselineSubject, render_baseline};
 use crate::eval::{CaseOutcomes, SubjectResults, SubjectSummary};
-use crate::view::replace_file;
+use crate::view::{BaselineRejection, replace_file};
 
 /// Why a baseline was not saved.
 #[derive(Debug)]
 pub(super) enum SaveBaselineError {
-    /// The results must not serve as a baseline.
-    Rejected(String),
-    WriteFailed(String),
+    Rejected(BaselineRejection),
+    WriteFailed(io::Error),
 }
 
 /// Saves the results for `--save-baseline`. Rejects runs with too many unscored cases, and runs that just
 /// failed the gate against a baseline, because they would lower the bar for the next run.
 pub(super) fn save_baseline(
     context: &CommandContext,
-    args: &EvalArgs,
+    path: &Path,
     prepared: &PreparedRun,
     run: &FinishedRun,
 ) -> Result<(), SaveBaselineError> {
-    let Some(path) = &args.gate.save_baseline else { return Ok(()) };
-    let name = path.display();
     if !run.gate.inconclusive.is_empty() {
-        let why = format!("{name} was not written: too many cases are unscored");
-        return Err(SaveBaselineError::Rejected(why));
+        return Err(SaveBaselineError::Rejected(BaselineRejection::TooManyUnscored));
     }
     let own = prepared.spec.baseline.as_ref().and_then(BaselineSource::subject_in_run);
     if prepared.spec.baseline.is_some() && !run.gate.is_passed() {
-        let why = format!("{name} was not written: the gate failed against the baseline");
-        return Err(SaveBaselineError::Rejected(why));
+        return Err(SaveBaselineError::Rejected(BaselineRejection::GateFailed));
     }
     let all = prepared.subjects.iter().zip(&run.summaries).zip(&run.results);
     let is_saved = |summary: &SubjectSummary| run.summaries.len() == 1 || own != Some(&*summary.subject);
@@ -56,12 +51,10 @@ pub(super) fn save_baseline(
             answered,
         })
         .collect();
-    let write_failed =
-        |error: &dyn Display| SaveBaselineError::WriteFailed(format!("cannot write {name}: {error}"));
     let saved = jiff::Timestamp::from_millisecond(context.open_health().now())
-        .map_err(|error| write_failed(&error))?;
+        .map_err(|error| SaveBaselineError::WriteFailed(io::Error::other(error)))?;
     let set = (prepared.set.name.as_str(), prepared.set.digest.as_str());
-    let text = render_baseline(set, &format!("{saved:.0}"), &subjects).map_err(std::io::Error::from);
+    let text = render_baseline(set, &format!("{saved:.0}"), &subjects).map_err(io::Error::from);
     text.and_then(|text| replace_file(path, |out| out.write_all(text.as_bytes())))
-        .map_err(|error| write_failed(&error))
+        .map_err(SaveBaselineError::WriteFailed)
 }
