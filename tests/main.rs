@@ -35,6 +35,7 @@ mod imports;
 mod key_redaction;
 mod ledger_errors;
 mod limits;
+mod logging;
 mod models;
 mod provider_auth;
 mod recorded_costs;

@@ -86,12 +86,13 @@ pub(crate) struct GlobalArgs {
     /// printed. Cannot be combined with --verbose.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more detail
+    /// Print more detail (`-vv`: log every attempt)
     ///
     /// Also prints the config file in use, unexpected response fields, and the output of `on_breaker_open` commands.
-    /// `eval` prints every failed case in full, and `audit` every finding.
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// `eval` prints every failed case in full, and `audit` every finding. With `-vv`, also prints a log line for each
+    /// plan, attempt, wait, and ledger transaction. No log line contains a prompt, an answer, or a key.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     /// Print help (`--help` shows all options and examples)
     #[arg(
         short,

@@ -18,6 +18,7 @@ mod embed;
 mod eval;
 mod grader_program;
 mod help;
+mod log;
 mod max_cost;
 mod models;
 mod models_available;
@@ -60,7 +61,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let console = Console::new(cli.global.quiet, cli.global.verbose, &environment);
+    let console = Console::new(cli.global.quiet, cli.global.verbose > 0, &environment);
+    log::start_logging(cli.global.verbose);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run_until_signal(cli, console)),

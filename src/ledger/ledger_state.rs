@@ -65,6 +65,7 @@ impl LedgerState {
 
     pub(super) fn open(path: &Path, timeouts: LedgerTimeouts) -> Self {
         let state = Self::new(Some(path.to_owned()), timeouts);
+        tracing::info!(path = %path.display(), "ledger");
         match sqlite_file::open_file(path, timeouts.lock_wait) {
             Ok(connection) => state.set_read_connection(connection),
             Err(error) if error.is_busy() => state.use_memory_copy(),

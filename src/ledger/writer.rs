@@ -308,7 +308,13 @@ impl WriterThread {
             None => sqlite_file::open_file(path, wait)?,
         };
         connection.busy_timeout(wait)?;
+        let started = Instant::now();
         let written = run_transaction(&connection, TableSource::File(0), jobs);
+        tracing::debug!(
+            changes = jobs.len(),
+            duration_us = started.elapsed().as_micros(),
+            "ledger transaction"
+        );
         self.connection = Some(connection);
         Ok(written?)
     }

@@ -65,6 +65,7 @@ pub(crate) async fn exchange(
     let mut account = ParsedResponseHeaders::default();
     let client = target.dialect.client_codec();
     let outgoing = build_outgoing(target, &adapted.request, stream);
+    tracing::debug!(model = %target.model_ref, stream, "request");
     let mut secrets = Vec::new();
     let mut sent = timed.send(transport, target, outgoing.clone(), &mut secrets).await;
     if sent.as_ref().is_ok_and(|incoming| incoming.status == 401)
@@ -72,6 +73,10 @@ pub(crate) async fn exchange(
     {
         // A key printed by a command may have expired. The resend with a new key counts as the same attempt.
         sent = timed.send(transport, target, outgoing, &mut secrets).await;
+    }
+    if let Ok(incoming) = &sent {
+        let after_ms = timed.start.elapsed().as_millis();
+        tracing::debug!(model = %target.model_ref, status = incoming.status, after_ms, "response headers");
     }
     let outcome = match sent {
         Err(failure) => Err(failure),

@@ -42,6 +42,8 @@ pub enum CallEvent<'a> {
     Skipped { model: &'a ModelRef, skip: &'a SkipReason },
     /// The request had to be changed for this model.
     RequestAdjusted { model: &'a ModelRef, adjustment: RequestAdjustment },
+    /// The call waits this long before it tries the candidate again.
+    WaitingToRetry { model: &'a ModelRef, wait: Duration },
     /// No other candidate is available, and the call has been waiting for a limit for a while.
     WaitingForLimit { model: &'a ModelRef, full: &'a CapacityLimit },
     /// The answer broke off after part of it was shown, and starts over.
@@ -64,6 +66,7 @@ impl CallEvent<'_> {
             Self::LastResort { .. } => "last_resort",
             Self::Skipped { .. } => "skipped",
             Self::RequestAdjusted { .. } => "request_adjusted",
+            Self::WaitingToRetry { .. } => "waiting_to_retry",
             Self::WaitingForLimit { .. } => "waiting_for_limit",
             Self::AnswerRestarted { .. } => "answer_restarted",
             Self::BreakerOpened(_) => "breaker_opened",
@@ -78,6 +81,7 @@ impl CallEvent<'_> {
             | Self::LastResort { model, .. }
             | Self::Skipped { model, .. }
             | Self::RequestAdjusted { model, .. }
+            | Self::WaitingToRetry { model, .. }
             | Self::WaitingForLimit { model, .. }
             | Self::AnswerRestarted { model } => Some(model),
             Self::BreakerOpened(opened) => Some(&opened.model),

@@ -71,6 +71,13 @@ impl Router {
             let change = CallChange::SetLeader { route: name.clone(), leader: leader.clone() };
             self.health.store().enqueue(change);
         }
+        tracing::debug!(
+            model = plan.options.requested_model,
+            candidates = plan.targets().count(),
+            skipped = plan.skipped().count(),
+            exploration = plan.is_exploration,
+            "call starts"
+        );
         let execution = CallExecution::new(self, &plan, observer).run();
         let store = self.health.store();
         if store.is_writer_started() {

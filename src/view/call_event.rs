@@ -17,6 +17,9 @@ pub(crate) fn describe_call_event(event: &CallEvent<'_>) -> Option<String> {
         }
         CallEvent::Skipped { model, skip } => format!("skipping {model}: {skip}"),
         CallEvent::RequestAdjusted { model, adjustment } => format!("{model}: {adjustment}"),
+        CallEvent::WaitingToRetry { model, wait } => {
+            format!("waiting {:.0} s before the next attempt at {model}", wait.as_secs_f64())
+        }
         CallEvent::WaitingForLimit { model, full } => format!("waiting for {model}: {full}"),
         CallEvent::AnswerRestarted { model } => {
             format!("the stream from {model} broke; restarting the answer")

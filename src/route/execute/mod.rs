@@ -39,6 +39,9 @@ use call_timer::{CallTimer, first_token_timeout, probe_lease};
 use next_step::{AttemptStep, NextStep, duration_until, next_step};
 use preconnect::Preconnector;
 
+/// A longer wait before an attempt is reported.
+const MAX_SILENT_WAIT: Duration = Duration::from_secs(2);
+
 /// A candidate that the plan tries.
 #[derive(Clone, Copy)]
 struct PlannedCandidate<'a> {
@@ -162,6 +165,7 @@ impl<'a> CallExecution<'a> {
             let availabilities = self.untried_availability();
             let time = self.timer.call_time(self.router.health.now());
             let step = next_step(&self.state, self.plan.route.policy.retry.when, &time, &availabilities);
+            tracing::debug!(?step, "next step");
             if let NextStep::Stop(reason) = step {
                 return Err(self.call_error(reason));
             }
@@ -171,7 +175,7 @@ impl<'a> CallExecution<'a> {
                 NextStep::Stop(_) => {}
                 NextStep::Queue => self.wait_in_queue().await,
                 NextStep::Wait { index, duration, role } => {
-                    self.report_last_resort(index, role, duration);
+                    self.report_wait(index, role, duration);
                     let started = Instant::now();
                     sleep(duration).await;
                     self.timer.add_rate_limit_wait(started);
@@ -191,7 +195,7 @@ impl<'a> CallExecution<'a> {
             return None;
         }
         let target = self.candidates[step.index].target;
-        self.report_last_resort(step.index, step.role, step.wait);
+        self.report_wait(step.index, step.role, step.wait);
         if !step.wait.is_zero() {
             sleep(step.wait).await;
         }
@@ -289,9 +293,14 @@ impl<'a> CallExecution<'a> {
         }
     }
 
-    /// Reports that an unavailable candidate is tried, unless it has become available by now.
-    fn report_last_resort(&mut self, index: usize, role: AttemptRole, wait: Duration) {
+    /// Reports a long wait before an attempt, and that an unavailable candidate is tried, unless it has become
+    /// available by now.
+    fn report_wait(&mut self, index: usize, role: AttemptRole, wait: Duration) {
         if role != AttemptRole::LastResort {
+            if wait > MAX_SILENT_WAIT {
+                let model = &self.candidates[index].target.model_ref;
+                self.observer.on_event(&CallEvent::WaitingToRetry { model, wait });
+            }
             return;
         }
         let availability = self.untried_availability().into_iter().find(|(untried, _)| *untried == index);
@@ -368,6 +377,14 @@ impl<'a> CallExecution<'a> {
         if let Some(warning) = permit.settle(&settlement) {
             self.observer.on_event(&CallEvent::BudgetWarning(&warning));
         }
+        tracing::debug!(
+            model = %target.model_ref,
+            duration_ms = record.duration.as_millis(),
+            first_content_ms = record.first_content.map(|first| first.as_millis()),
+            failure = failure.as_ref().map(|failure| failure.class.as_str()),
+            status = failure.as_ref().and_then(|failure| failure.status),
+            "attempt ended"
+        );
         if failure.is_none() {
             self.router.retry_budget.credit_success();
             self.first_token = record.first_content.map(|first| start_offset + first);
