@@ -1,7 +1,13 @@
-//! Module layering: every `crate::module` path in src/ points to a lower layer of docs/architecture.md.
+//! Rules about imports in src/: layers, cycles, pure modules, and SQLite; and the limit on the length of files.
+
+mod import_graph;
+mod rust_source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use import_graph::ImportGraph;
+use rust_source::RustSource;
 
 /// Each module with the modules it may import.
 const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
@@ -36,6 +42,48 @@ const ALLOWED_IMPORTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// A type and its methods may share a small cycle of files; in a larger one, no file can be read alone.
+const MAX_CYCLE_FILES: usize = 3;
+
+/// Modules without I/O, async runtime, environment, or clock.
+const PURE_MODULES: [&str; 3] = ["chat", "dialect", "catalog"];
+
+/// What a pure module may not name, as consecutive segments of a path.
+const IMPURE_PATHS: &[&[&str]] = &[
+    &["tokio"],
+    &["reqwest"],
+    &["std", "env"],
+    &["std", "fs"],
+    &["std", "net"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["thread", "sleep"],
+    &["Instant"],
+    &["SystemTime"],
+    &["Timestamp", "now"],
+    &["Zoned", "now"],
+    &["std", "*"],
+    &["time", "*"],
+];
+
+struct SourceFile {
+    /// Relative to `src`, with `/` as separator.
+    path: String,
+    text: String,
+}
+
+fn source_files() -> Vec<SourceFile> {
+    let root =
+        std::env::var("ROOT").map(PathBuf::from).unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mut found = Vec::new();
+    collect_rust_files(&root, &mut found);
+    let file = |path: PathBuf| SourceFile {
+        path: path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/"),
+        text: fs::read_to_string(&path).unwrap(),
+    };
+    found.into_iter().map(file).collect()
+}
+
 fn collect_rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -47,61 +95,34 @@ fn collect_rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules named after `crate::`, including groups such as `crate::{a, b::c}`.
-fn imported_modules(text: &str) -> Vec<String> {
-    let code: String =
-        text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    let mut modules = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + 7..];
-        if let Some(group) = rest.strip_prefix('{') {
-            let mut depth = 0;
-            let mut word = String::new();
-            for c in group.chars() {
-                match c {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => modules.push(std::mem::take(&mut word)),
-                    c if depth == 0 => word.push(c),
-                    _ => {}
-                }
-            }
-            modules.push(word);
-        } else {
-            modules.push(rest.to_owned());
-        }
+impl SourceFile {
+    /// The first component of the path, without `.rs`.
+    fn top_module(&self) -> &str {
+        self.path.split('/').next().unwrap().trim_end_matches(".rs")
     }
-    let name = |path: &String| {
-        path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
-    };
-    modules.iter().map(name).filter(|path| !path.is_empty()).collect()
+
+    fn is_test_file(&self) -> bool {
+        self.path.ends_with("tests.rs")
+    }
 }
 
 #[test]
 fn modules_depend_only_on_lower_layers() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect_rust_files(&root, &mut files);
     let mut wrong = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap();
-        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap();
-        if !root.join(module).is_dir() {
-            continue;
-        }
+    for file in source_files().iter().filter(|file| file.path.contains('/')) {
+        let module = file.top_module();
         // Tests of routing use a real ledger.
-        let is_test_code =
-            relative.to_string_lossy().ends_with("tests.rs") || relative.ends_with("route_fixture.rs");
+        let is_test_code = file.is_test_file() || file.path.ends_with("/route_fixture.rs");
         let Some((_, allowed)) = ALLOWED_IMPORTS.iter().find(|(name, _)| *name == module) else {
             wrong.push(format!("{module} is missing from ALLOWED_IMPORTS"));
             continue;
         };
-        for imported in imported_modules(&fs::read_to_string(&file).unwrap()) {
-            let is_module = ALLOWED_IMPORTS.iter().any(|(name, _)| *name == imported);
+        for path in RustSource::new(&file.text).paths() {
+            let [root, imported, ..] = path.segments.as_slice() else { continue };
+            let is_module = root == "crate" && ALLOWED_IMPORTS.iter().any(|(name, _)| name == imported);
             let is_allowed = allowed.contains(&imported.as_str()) || is_test_code && imported == "ledger";
             if is_module && imported != module && !is_allowed {
-                wrong.push(format!("{}: crate::{imported}", relative.display()));
+                wrong.push(format!("{}:{}: crate::{imported}", file.path, path.line));
             }
         }
     }
@@ -109,19 +130,75 @@ fn modules_depend_only_on_lower_layers() {
 }
 
 #[test]
-fn crate_paths_are_found_outside_comments() {
-    assert_eq!(
-        imported_modules("use crate::{chat::{A, B}, route};\nlet x = crate::eval::run();"),
-        ["chat", "route", "eval"]
+fn import_cycles_have_at_most_three_files() {
+    let files = source_files();
+    // src/main.rs is another crate.
+    let graph = ImportGraph::new(
+        files
+            .iter()
+            .filter(|file| !file.is_test_file() && file.path != "main.rs")
+            .map(|file| (file.path.as_str(), file.text.as_str())),
     );
-    assert!(imported_modules("// use crate::route;").is_empty());
+    let cycles = graph.cycles();
+    let long = cycles.iter().filter(|cycle| cycle.len() > MAX_CYCLE_FILES);
+    let described: Vec<String> = long.map(|cycle| graph.describe_cycle(cycle)).collect();
+    assert!(described.is_empty(), "{}", described.join("\n"));
+}
+
+/// The lines of a file with a path that a pure module may not name.
+fn impure_lines(text: &str) -> Vec<(usize, String)> {
+    let names = |segments: &[String]| {
+        IMPURE_PATHS.iter().any(|impure| segments.windows(impure.len()).any(|window| window == *impure))
+    };
+    let paths = RustSource::new(text).without_test_modules().paths();
+    let impure = paths.into_iter().filter(|path| names(&path.segments));
+    impure.map(|path| (path.line, path.segments.join("::"))).collect()
+}
+
+#[test]
+fn pure_modules_do_no_io_and_read_no_clock() {
+    let mut wrong = Vec::new();
+    for file in source_files() {
+        if PURE_MODULES.contains(&file.top_module()) && !file.is_test_file() {
+            let lines = impure_lines(&file.text);
+            wrong.extend(lines.into_iter().map(|(line, path)| format!("src/{}:{line}: {path}", file.path)));
+        }
+    }
+    assert!(wrong.is_empty(), "I/O, clock, or environment in a pure module:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn impure_paths_are_found() {
+    let impure = |text: &str| impure_lines(text).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    assert_eq!(
+        impure("use std::{collections::BTreeMap, fs::File, time::{Duration, Instant}};\nuse tokio;"),
+        ["std::fs::File", "std::time::Instant", "tokio"]
+    );
+    assert_eq!(
+        impure("fn f() { jiff::Timestamp::now(); Zoned::now(); time::SystemTime::now(); }"),
+        ["jiff::Timestamp::now", "Zoned::now", "time::SystemTime::now"]
+    );
+    assert_eq!(impure_lines("\nuse std::thread;"), [(2, "std::thread".to_owned())]);
+    assert!(
+        impure("use jiff::Timestamp;\n// use std::fs;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}")
+            .is_empty()
+    );
+}
+
+#[test]
+fn only_the_ledger_names_sqlite() {
+    let mut wrong = Vec::new();
+    for file in source_files().iter().filter(|file| file.top_module() != "ledger") {
+        let lines = file.text.lines().zip(1..).filter(|(line, _)| line.contains("rusqlite"));
+        wrong.extend(lines.map(|(line, number)| format!("src/{}:{number}: {}", file.path, line.trim())));
+    }
+    assert!(wrong.is_empty(), "SQLite outside of src/ledger:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn source_files_have_at_most_450_lines() {
-    let mut files = Vec::new();
-    collect_rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
-    let long: Vec<_> =
-        files.iter().filter(|f| fs::read_to_string(f).unwrap().lines().count() > 450).collect();
+    let files = source_files();
+    let long: Vec<&str> =
+        files.iter().filter(|file| file.text.lines().count() > 450).map(|file| file.path.as_str()).collect();
     assert!(long.is_empty(), "{long:?}");
 }
