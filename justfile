@@ -6,6 +6,10 @@ ci:
 test:
     cargo test
 
+# Run the tests that need ../shared
+test-shared:
+    bash .ci/shared-tests
+
 # Check formatting and lints
 lint:
     cargo fmt --check

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a failing test panics, and a skipped test prints why"
+    reason = "a failing test panics, and some tests print what they measured"
 )]
 
 mod ask_route_compare;
@@ -50,6 +50,7 @@ mod set_attachments;
 mod set_errors;
 mod set_schema;
 mod shared_breaker;
+mod shared_folder;
 #[cfg(unix)]
 mod shutdown;
 mod sim;

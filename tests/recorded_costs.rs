@@ -1,4 +1,4 @@
-//! Costs of recorded usage, compared with an independent calculation from raw JSON and the catalog's CSV.
+//! Costs of recorded and written usage, compared with an independent calculation from raw JSON and the catalog's CSV.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,8 @@ use slalom::dialect::{DecodeProgress, Dialect, Quirks, WireHeaders, WireResponse
 use slalom::provider::built_in_providers;
 
 use crate::harness::dialect;
+use crate::samples::written_samples_folder;
+use crate::shared_folder::shared_path;
 
 /// The provider and dialect of a sample folder; `None` for folders without chats.
 fn resolve_provider_and_dialect(folder: &str, url: &str) -> Option<(&'static str, Dialect)> {
@@ -249,13 +251,9 @@ fn decode_sample(
     assembler.finish()
 }
 
-#[test]
-fn decoded_usage_price_matches_independent_calculation() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/samples");
-    let Ok(mut manifest) = csv::Reader::from_path(folder.join("manifest.csv")) else {
-        println!("skipped: the recorded samples are missing");
-        return;
-    };
+/// Checks every answer in the folder whose model is in the catalog. Returns how many have a known price.
+fn check_costs(folder: &Path, kind: &str) -> u32 {
+    let mut manifest = csv::Reader::from_path(folder.join("manifest.csv")).unwrap();
     let (rows, catalog) = (load_catalog_rows(), Catalog::default());
     let quirks: BTreeMap<String, Quirks> =
         built_in_providers().unwrap().into_iter().map(|row| (row.name, row.quirks)).collect();
@@ -271,7 +269,7 @@ fn decoded_usage_price_matches_independent_calculation() {
         else {
             continue;
         };
-        if row["method"] != "POST" || row["status"] != "200" || row["kind"] != "recorded" {
+        if row["method"] != "POST" || row["status"] != "200" || row["kind"] != kind {
             continue;
         }
         for suffix in ["response.json", "stream.sse", "stream.ndjson", "eventstream.bin"] {
@@ -314,8 +312,21 @@ fn decoded_usage_price_matches_independent_calculation() {
     }
     let all: u32 = tally.values().sum();
     println!(
-        "costs from recorded usage: {all} agree, {unknown} unknown on both sides, {by_provider} reported by the provider; {tally:?}"
+        "costs from {kind} usage: {all} agree, {unknown} unknown on both sides, {by_provider} reported by the provider; {tally:?}"
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(all > 100, "only {all} samples have a known price");
+    all
+}
+
+#[test]
+fn written_usage_costs_as_calculated_independently() {
+    let priced = check_costs(&written_samples_folder(), "written");
+    assert_eq!(priced, 14, "one complete and one streamed answer of each dialect");
+}
+
+#[test]
+#[ignore = "needs ../shared"]
+fn recorded_usage_costs_as_calculated_independently() {
+    let priced = check_costs(&shared_path("wire/samples"), "recorded");
+    assert!(priced > 100, "only {priced} samples have a known price");
 }

@@ -1,4 +1,5 @@
-//! Recorded provider traffic: request round trips, and answers and errors compared with independent parsers.
+//! Provider traffic, recorded or written by hand: request round trips, and answers and errors compared with
+//! independent parsers.
 
 mod answers;
 mod canonical;
@@ -8,9 +9,13 @@ mod frames;
 mod manifest;
 mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifest::Sample;
+pub(crate) use manifest::written_samples_folder;
+use slalom::dialect::Dialect;
+
+use crate::shared_folder::shared_path;
 
 /// Samples that fail, each with its reason. The test fails if one of them passes.
 const EXCEPTIONS: [(&str, &str); 6] = [
@@ -33,8 +38,27 @@ fn check_sample(sample: &Sample) -> Option<Vec<String>> {
 type PassedOfTotal = [usize; 2];
 
 #[test]
+fn written_traffic_decodes_as_expected() {
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for sample in manifest::load_samples(&written_samples_folder()) {
+        let problems = check_sample(&sample).unwrap_or_else(|| vec!["no part could be checked".to_owned()]);
+        wrong.extend(problems.iter().map(|problem| format!("{}: {problem}", sample.name)));
+        names.insert(sample.name);
+    }
+    for dialect in Dialect::all() {
+        let expected = ["tool-call", "text", "error"].map(|case| format!("{dialect}/{case}"));
+        wrong.extend(
+            expected.into_iter().filter(|name| !names.contains(name)).map(|name| format!("no {name}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs ../shared"]
 fn recorded_traffic_decodes_as_expected() {
-    let Some(folder) = manifest::samples_folder() else { return };
+    let folder = shared_path("wire/samples");
     let (mut recorded, mut synthetic): (BTreeMap<&str, PassedOfTotal>, BTreeMap<&str, PassedOfTotal>) =
         Default::default();
     let mut unlisted = Vec::new();

@@ -74,3 +74,53 @@ fn copy_bounds(shape: &Value, out: &mut Value, names: [&str; 2]) {
         }
     }
 }
+
+#[test]
+fn discovery_types_become_json_schema() {
+    let tide = json!({"type": "object", "properties": {
+        "height": {"type": "string", "format": "int64"},
+        "notes": {"type": "array", "items": {"type": "any", "description": "free text or numbers"}},
+    }});
+    let converted = json!({"type": "object", "properties": {
+        "height": {"type": ["string", "integer"], "format": "int64"},
+        "notes": {"type": "array", "items": {"description": "free text or numbers"}},
+    }});
+    assert_eq!(from_discovery(&tide), converted);
+}
+
+#[test]
+fn aws_shapes_become_json_schema() {
+    let structure = json!({"type": "structure", "required": ["harbor", "host"], "members": {
+        "harbor": {"shape": "Harbor"}, "host": {"shape": "Host", "location": "header"},
+    }});
+    let union = json!({"type": "structure", "union": true, "members": {"high": {"shape": "Tide"}}});
+    let cases = [
+        (
+            structure,
+            json!({"type": "object", "properties": {"harbor": {"$ref": "Harbor"}}, "required": ["harbor"]}),
+        ),
+        (
+            union,
+            json!({"type": "object", "properties": {"high": {"$ref": "Tide"}}, "required": [],
+                "minProperties": 1, "maxProperties": 1}),
+        ),
+        (json!({"type": "structure", "document": true, "members": {}}), json!({})),
+        (
+            json!({"type": "list", "member": {"shape": "Tide"}, "min": 1}),
+            json!({"type": "array", "items": {"$ref": "Tide"}, "minItems": 1}),
+        ),
+        (
+            json!({"type": "map", "key": {"shape": "Day"}, "value": {"shape": "Tide"}}),
+            json!({"type": "object", "additionalProperties": {"$ref": "Tide"}}),
+        ),
+        (
+            json!({"type": "string", "pattern": "[a-z]+", "max": 9}),
+            json!({"type": "string", "maxLength": 9, "pattern": "^(?:[a-z]+)$"}),
+        ),
+        (json!({"type": "long", "min": 0}), json!({"type": "integer", "minimum": 0})),
+        (json!({"type": "float", "max": 1}), json!({"type": "number", "maximum": 1})),
+    ];
+    for (shape, schema) in cases {
+        assert_eq!(from_aws_shape(&shape), schema);
+    }
+}

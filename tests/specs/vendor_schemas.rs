@@ -1,20 +1,10 @@
-//! Reads the needed parts of the vendors' schema files; some would take minutes to parse completely.
+//! Reads the needed parts of schema files; some would take minutes to parse completely.
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-
-/// `None` if the specs are missing, as in a user's clone.
-pub(super) fn specs_folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/wire/specs");
-    if folder.join("MANIFEST.md").is_file() {
-        return Some(folder);
-    }
-    println!("skipped: the vendors' specs are missing");
-    None
-}
 
 pub(super) enum SchemaSource {
     /// A JSON document and the JSON pointer to its schemas.
@@ -37,6 +27,12 @@ impl SchemaSource {
             text = String::from_utf8(bytes).unwrap();
         }
         Self::Yaml(text)
+    }
+
+    /// A root of an SDK's schema: a type that is not in `$defs`.
+    pub(super) fn sdk_root(&self, name: &str) -> Value {
+        let Self::Json(file, _) = self else { panic!("not a JSON source") };
+        file["roots"].get(name).unwrap_or_else(|| panic!("missing root {name}")).clone()
     }
 
     pub(super) fn schema(&self, name: &str) -> Value {
