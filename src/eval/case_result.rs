@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::failures::{CallFailure, CaseFailure};
 use super::grader_task::GraderOutcomes;
 use super::repair::find_repairs;
 use super::{AssertionResult, Case, CaseMetadata, Digest, GradableAnswer, GraderUsage, RepairSet, Verdict};
 use crate::catalog::Cost;
 use crate::chat::{FailureClass, FinishReason, Usage};
 use crate::provider::ModelRef;
-use crate::route::{BudgetExceeded, CallError, CallRecord, StopReason};
+use crate::route::{CallRecord, StopReason};
 
 /// Failures that will repeat on every case of the subject.
 pub(super) const FATAL_CLASSES: [FailureClass; 4] = [
@@ -37,7 +38,7 @@ pub(crate) struct CaseResult {
     /// Whether every attempt failed in a way that will repeat on other cases.
     pub is_fatal: bool,
     /// Why the result is unscored.
-    pub failure: Option<(FailureClass, String)>,
+    pub failure: Option<CaseFailure>,
     pub finish_reason: Option<FinishReason>,
     pub served_by: Option<ModelRef>,
     pub failovers: usize,
@@ -85,7 +86,8 @@ impl CaseResult {
                     result.served_by = last.map(|attempt| attempt.model_ref.clone());
                 }
                 _ => {
-                    result.failure = Some(describe_call_error(record, error));
+                    let failure = CallFailure::new(record, error);
+                    result.failure = Some(CaseFailure::Call(Box::new(failure)));
                     return (result, None);
                 }
             }
@@ -150,7 +152,11 @@ impl CaseResult {
         if self.verdict == Verdict::Unscored {
             let unscored = self.assertions.iter().find(|a| a.verdict == Verdict::Unscored);
             let class = self.limit_hit.map_or(FailureClass::Unknown, |_| FailureClass::Cancelled);
-            self.failure = unscored.map(|a| (class, format!("{}: {}", a.name, a.reason)));
+            self.failure = unscored.map(|a| CaseFailure::AssertionUnscored {
+                class,
+                assertion: a.name.clone(),
+                reason: a.reason.clone(),
+            });
             return;
         }
         // A limit that stopped a judge does not matter if the verdict does not depend on that judge.
@@ -175,39 +181,4 @@ pub(super) fn is_fatal(record: &CallRecord) -> bool {
     record.outcome.is_err()
         && !record.attempts.is_empty()
         && failures.all(|failure| FATAL_CLASSES.contains(&failure.class))
-}
-
-pub(super) fn describe_grader_error(record: &CallRecord, error: &CallError) -> String {
-    match error.reason {
-        StopReason::BudgetExceeded(over) => describe_grader_over_cost(over),
-        _ => format!("failed: {}", describe_call_error(record, error).1),
-    }
-}
-
-pub(super) fn describe_grader_over_cost(over: BudgetExceeded) -> String {
-    format!("was not called: {over}")
-}
-
-pub(super) fn describe_call_error(record: &CallRecord, error: &CallError) -> (FailureClass, String) {
-    match &error.failure {
-        Some(failure) if error.reason == StopReason::CallerTimeout => {
-            let before = match failure.class {
-                FailureClass::Timeout => String::new(),
-                _ => format!("; before that: {}", failure.message),
-            };
-            (failure.class, format!("--timeout expired before the answer was complete{before}"))
-        }
-        Some(failure) => (failure.class, failure.message.clone()),
-        None if matches!(
-            error.reason,
-            StopReason::CallerTimeout | StopReason::BudgetExceeded(_) | StopReason::Undecided
-        ) =>
-        {
-            (FailureClass::Cancelled, error.reason.message())
-        }
-        None => {
-            let why = record.skipped.first().map(|(model, skip)| format!("{model}: {skip}"));
-            (FailureClass::Unknown, why.unwrap_or_else(|| "no candidate left".into()))
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod case_result;
 mod case_stats;
 mod cases;
 mod digest;
+mod failures;
 mod gate;
 mod golden_set;
 mod grader_task;
@@ -54,6 +55,9 @@ pub(crate) use case_result::CaseResult;
 pub(crate) use case_stats::{CaseStats, LimitHit, ResultRetention, SubjectResults};
 pub(crate) use cases::{CaseFeature, CaseRenderer, Cases, CasesWriter, NewCase};
 pub(crate) use digest::{Digest, DigestBuilder};
+pub(crate) use failures::{
+    CallFailure, CaseFailure, FailureWording, FatalParty, GraderFailure, JudgeFailure,
+};
 pub(crate) use gate::{CountOrShare, Gate, GateReport, MIN_ANSWERS_FOR_P95, evaluate_gate};
 pub(crate) use golden_set::{GoldenSet, split_subject_name};
 pub(crate) use grader_task::{GraderProgram, GraderTask};

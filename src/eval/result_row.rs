@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::store::ResultRow;
-use super::{CaseMetadata, CaseResult, GraderUsage, RepairSet, Verdict};
+use super::{CaseFailure, CaseMetadata, CaseResult, GraderUsage, RepairSet, Verdict};
 use crate::catalog::{Cost, CostSource};
 use crate::chat::FailureClass;
 
@@ -38,12 +38,9 @@ pub(super) fn from_milliseconds(milliseconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
 }
 
-pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> ResultRow {
+/// `failure` is the text of the result's failure; empty if it has none.
+pub(super) fn encode_result(subject: &str, result: &CaseResult, failure: String, at: i64) -> ResultRow {
     let cost = result.cached_cost.unwrap_or(result.cost);
-    let (class, message) = match &result.failure {
-        Some((class, message)) => (class.as_str().to_owned(), message.clone()),
-        None => (String::new(), String::new()),
-    };
     ResultRow {
         subject: subject.to_owned(),
         case_id: result.case_id.clone(),
@@ -55,8 +52,8 @@ pub(super) fn encode_result(subject: &str, result: &CaseResult, at: i64) -> Resu
         text: result.text.clone(),
         assertions: to_json(&result.assertions),
         repaired_by: result.repaired_by.map(|repairs| repairs.to_string()).unwrap_or_default(),
-        failure_class: class,
-        failure: message,
+        failure_class: result.failure.as_ref().map_or("", |failure| failure.class().as_str()).to_owned(),
+        failure,
         finish_reason: result.finish_reason.map(|reason| to_keyword(&reason)).unwrap_or_default(),
         served_by: result.served_by.as_ref().map(ToString::to_string).unwrap_or_default(),
         failovers: u32::try_from(result.failovers).unwrap_or(u32::MAX),
@@ -86,7 +83,7 @@ pub(super) fn decode_result(case: &CaseMetadata, row: &ResultRow) -> Option<Case
         text: row.text.clone(),
         assertions: serde_json::from_str(&row.assertions).ok()?,
         repaired_by: RepairSet::parse(&row.repaired_by),
-        failure: class.map(|class| (class, row.failure.clone())),
+        failure: class.map(|class| CaseFailure::Stored { class, message: row.failure.clone() }),
         finish_reason: from_keyword(&row.finish_reason),
         served_by: row.served_by.parse().ok(),
         failovers: usize::try_from(row.failovers).ok()?,
@@ -137,12 +134,17 @@ mod tests {
         };
         let cached = CaseResult { cost: Cost::ZERO, cached_cost: Some(cost), latency: None, ..full.clone() };
         let failed = CaseResult {
-            failure: Some((FailureClass::RateLimited, "slow down".into())),
+            failure: Some(CaseFailure::Stored {
+                class: FailureClass::RateLimited,
+                message: "slow down".into(),
+            }),
             cost: Cost::UNKNOWN,
             ..CaseResult::unscored(&case("c").metadata, Duration::ZERO)
         };
         for result in [full, cached, failed] {
-            let back = decode_result(&case("c").metadata, &encode_result("s", &result, 1)).unwrap();
+            let failure = if result.failure.is_some() { "slow down".to_owned() } else { String::new() };
+            let row = encode_result("s", &result, failure, 1);
+            let back = decode_result(&case("c").metadata, &row).unwrap();
             assert_eq!(format!("{back:?}"), format!("{result:?}"));
         }
         assert!(decode_result(&case("c").metadata, &ResultRow::default()).is_none());

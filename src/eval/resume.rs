@@ -154,7 +154,8 @@ impl ResumeLoader<'_> {
             let found =
                 free.and_then(|index| Some((*index, decode_result(&self.cases.head(*index)?, &row)?)));
             if let Some((index, result)) = found {
-                renamed.push((row.clone(), encode_result(self.subject, &result, row.at)));
+                let failure = row.failure.clone();
+                renamed.push((row.clone(), encode_result(self.subject, &result, failure, row.at)));
                 self.record_result(index, result);
             } else {
                 self.unmatched_rows.push(row);

@@ -13,8 +13,8 @@ use super::case_stats::SubjectResults;
 use super::result_row::encode_result;
 use super::run_observer::{RunCallObserver, RunEvent};
 use super::{
-    CachePolicy, Case, CaseResult, Cases, EvalSubject, GradableAnswer, GraderUsage, Graders, ResumedRun,
-    RunContext, RunOptions, Verdict, collect_grader_tasks,
+    CachePolicy, Case, CaseFailure, CaseResult, Cases, EvalSubject, FatalParty, GradableAnswer, GraderUsage,
+    Graders, ResumedRun, RunContext, RunOptions, Verdict, collect_grader_tasks,
 };
 use crate::catalog::Cost;
 use crate::chat::FailureClass;
@@ -54,7 +54,7 @@ struct SubjectRun<'a> {
     cache: CachePolicy,
     started: Instant,
     /// The subject or its judge, if it failed fatally on the first cases.
-    fatal_party: OnceLock<&'static str>,
+    fatal_party: OnceLock<FatalParty>,
     has_answered: AtomicBool,
     has_reported_rate_limit: AtomicBool,
 }
@@ -157,7 +157,7 @@ impl SubjectRun<'_> {
         let CaseRepeat { repeat, is_early, .. } = case_repeat;
         let queued = self.started.elapsed();
         if let Some(party) = self.fatal_party.get() {
-            let failure = (FailureClass::Cancelled, format!("{party} failed on the first cases"));
+            let failure = CaseFailure::SubjectStopped(*party);
             let result =
                 CaseResult { repeat, failure: Some(failure), ..CaseResult::unscored(&case.metadata, queued) };
             return (result, AnswerOrigin::Call);
@@ -174,7 +174,7 @@ impl SubjectRun<'_> {
         let (mut result, answer) = CaseResult::from_call(case, &record, queued + record.queued_time);
         result.repeat = repeat;
         if is_early && (result.is_fatal || self.is_blocked_by_rate_limit(&record)) {
-            let _ = self.fatal_party.set("the subject");
+            let _ = self.fatal_party.set(FatalParty::Subject);
         }
         if let Some(mut answer) = answer {
             if origin == AnswerOrigin::Cache {
@@ -200,7 +200,7 @@ impl SubjectRun<'_> {
     async fn grade(&self, result: &mut CaseResult, case: &Case, answer: &GradableAnswer<'_>, is_early: bool) {
         let report = self.graders.run_tasks(&self.context, case, answer).await;
         if is_early && report.is_fatal {
-            let _ = self.fatal_party.set("its judge");
+            let _ = self.fatal_party.set(FatalParty::Judge);
         }
         (result.grader_usage, result.limit_hit) = (report.usage, report.limit);
         result.grade(case, &GradableAnswer { grader_outcomes: &report.outcomes, ..*answer });
@@ -246,12 +246,16 @@ impl SubjectRun<'_> {
     /// Queues a result for the ledger. Every [`LEDGER_SYNC_INTERVAL`] results, returns a receipt to wait for,
     /// so that a slow disk does not fall far behind.
     fn record_result(&self, result: &CaseResult, nth: usize) -> Option<StoreFuture<()>> {
-        let RunContext { router, store, .. } = self.context;
+        let RunContext { router, store, wording, .. } = self.context;
         // A run that is only in memory cannot be resumed.
         if !store.is_durable() {
             return None;
         }
-        let row = encode_result(&self.subject.name, result, router.health().now());
+        let failure = result
+            .failure
+            .as_ref()
+            .map_or_else(String::new, |failure| wording.describe_case_failure(failure));
+        let row = encode_result(&self.subject.name, result, failure, router.health().now());
         let is_sync_point = nth % LEDGER_SYNC_INTERVAL == LEDGER_SYNC_INTERVAL - 1;
         store.put_result(&self.options.run_id, row, is_sync_point)
     }

@@ -2,6 +2,7 @@
 
 use super::answer_cache::CachePolicy;
 use super::case_stats::ResultRetention;
+use super::failures::FailureWording;
 use super::provider_slots::ProviderSlots;
 use super::run_observer::RunObserver;
 use super::stop_signal::StopSignal;
@@ -39,6 +40,8 @@ pub(crate) struct RunContext<'a> {
     pub slots: &'a ProviderSlots,
     pub stop_signal: &'a StopSignal,
     pub observer: &'a dyn RunObserver,
+    /// Words the failures that are stored.
+    pub wording: &'a dyn FailureWording,
     /// What all calls to subjects and graders share.
     pub call_options: &'a CallOptions,
 }

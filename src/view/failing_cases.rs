@@ -57,7 +57,7 @@ fn case_line<'a>(cases: &ReportCases<'a>, reported: &ReportedCase<'a>, widths: C
         let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
         // The failed assertion and its reason matter most, so they are never shortened.
         out += &wrap_with_indent(
-            &format!("{INDENT}{}: {}{more}", first.name, strip_control_chars(first.reason)),
+            &format!("{INDENT}{}: {}{more}", first.name, strip_control_chars(&first.reason)),
             widths.line,
         );
     }
@@ -78,7 +78,7 @@ fn case_details(reported: &ReportedCase<'_>, widths: ConsoleWidths) -> String {
     }
     for why in reported.reasons() {
         out += &wrap_with_indent(
-            &format!("{INDENT}{}: {}", why.name, strip_control_chars(why.reason)),
+            &format!("{INDENT}{}: {}", why.name, strip_control_chars(&why.reason)),
             widths.line,
         );
     }

@@ -16,6 +16,7 @@ mod compare;
 mod console;
 mod drill;
 mod embeddings;
+mod eval_failures;
 mod eval_notes;
 mod eval_table;
 mod failing_cases;
@@ -43,6 +44,7 @@ pub(crate) use compare::{compare_json, compare_table};
 pub(crate) use console::{Console, ConsoleWidths};
 pub(crate) use drill::{DrillResult, DrillVerdict, drill_json, drill_table};
 pub(crate) use embeddings::{embeddings_json, embeddings_lines, embeddings_summary_line};
+pub(crate) use eval_failures::ResultWording;
 pub(crate) use eval_notes::{
     BaselineRejection, EffectiveLimit, baseline_rejection_warning, cost_limit_warning, missing_results_note,
     stop_warning,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::eval_failures::describe_judge_failure;
 use super::format::{format_cost, pluralize, strip_control_chars};
 use crate::eval::{JudgedPair, OrderedPreference, PairwiseResults, PairwiseVerdict, Preference};
 
@@ -42,8 +43,8 @@ pub(super) fn pairwise_lines(judged: &PairwiseView<'_>, names: &[&str]) -> Strin
                 format!("{a} vs. {b}: tie: the two orders disagree\n")
             }
             None => {
-                let why = [one, other].into_iter().find_map(|order| order.preference.as_ref().err());
-                format!("{a} vs. {b}: no verdict: {}\n", strip_control_chars(why.map_or("", String::as_str)))
+                let why = [one, other].into_iter().find_map(describe_missing_preference);
+                format!("{a} vs. {b}: no verdict: {}\n", strip_control_chars(&why.unwrap_or_default()))
             }
         };
     }
@@ -65,6 +66,11 @@ fn describe_preference(order: &OrderedPreference) -> String {
     }
 }
 
+/// Why the judge has no preference.
+fn describe_missing_preference(order: &OrderedPreference) -> Option<String> {
+    order.preference.as_ref().err().map(|failure| describe_judge_failure(failure, None))
+}
+
 pub(super) fn pairwise_json(judged: &PairwiseView<'_>, names: &[&str]) -> Value {
     let results = &judged.results;
     let name = |at: Option<usize>| at.and_then(|at| names.get(at).copied());
@@ -72,7 +78,7 @@ pub(super) fn pairwise_json(judged: &PairwiseView<'_>, names: &[&str]) -> Value 
         let reason = order.preference.as_ref().ok().map(|(_, reason)| reason);
         json!({
             "first": name(Some(order.first)), "second": name(Some(order.second)), "winner": name(order.winner()),
-            "reason": reason, "error": order.preference.as_ref().err(),
+            "reason": reason, "error": describe_missing_preference(order),
         })
     };
     let pair = |pair: &JudgedPair| {

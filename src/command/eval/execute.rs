@@ -24,7 +24,7 @@ use crate::eval::{
 };
 use crate::route::store::StoreError;
 use crate::route::{CallOptions, Router};
-use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress};
+use crate::view::{Console, DEFAULT_SHOWN_CASES, EvalProgress, ResultWording};
 
 /// How long calls in flight may take to finish when a run is stopped.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -56,6 +56,7 @@ pub(super) async fn execute_runs(
         slots: &slots,
         stop_signal: &stop_signal,
         observer,
+        wording: &ResultWording,
         call_options,
     };
     let mut signals = context.signals.subscribe();

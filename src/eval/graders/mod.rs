@@ -17,7 +17,8 @@ use std::sync::atomic::AtomicBool;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::assertion::collect_grader_tasks;
-use super::case_result::{FATAL_CLASSES, describe_grader_error, describe_grader_over_cost, is_fatal};
+use super::case_result::{FATAL_CLASSES, is_fatal};
+use super::failures::{GraderFailure, JudgeFailure};
 use super::grader_task::{GraderOutcome, GraderOutcomes, GraderProgram, GraderTask, JudgeQuestion};
 use super::run_observer::RunCallObserver;
 use super::{Case, CaseFeature, Cases, GradableAnswer, GraderUsage, RunContext};
@@ -56,20 +57,17 @@ pub(super) struct GraderReport {
 }
 
 struct GraderReply {
-    outcome: GraderOutcome,
+    /// Score from 0 to 1, and the reason.
+    outcome: Result<(f64, String), GraderFailure>,
     usage: GraderUsage,
     limit: Option<StopReason>,
     is_fatal: bool,
 }
 
 impl GraderReply {
-    fn unscored(why: impl Into<String>) -> Self {
-        Self {
-            outcome: GraderOutcome::Unscored(why.into()),
-            usage: GraderUsage::default(),
-            limit: None,
-            is_fatal: false,
-        }
+    /// The reply of a grader that made no call.
+    fn without_call(outcome: Result<(f64, String), GraderFailure>) -> Self {
+        Self { outcome, usage: GraderUsage::default(), limit: None, is_fatal: false }
     }
 }
 
@@ -109,11 +107,15 @@ impl Graders {
         let tasks = collect_grader_tasks(&case.assertions);
         let replies = tasks.iter().map(|task| self.run_task(context, task, case, answer));
         let replies = join_all(replies).await;
+        let to_outcome = |reply: GraderReply| match reply.outcome {
+            Ok((score, reason)) => GraderOutcome::Scored(score, reason),
+            Err(failure) => GraderOutcome::Unscored(context.wording.describe_grader_failure(&failure)),
+        };
         GraderReport {
             usage: GraderUsage::sum(replies.iter().map(|reply| reply.usage)),
             limit: replies.iter().find_map(|reply| reply.limit),
             is_fatal: replies.iter().any(|reply| reply.is_fatal),
-            outcomes: tasks.into_iter().cloned().zip(replies.into_iter().map(|o| o.outcome)).collect(),
+            outcomes: tasks.into_iter().cloned().zip(replies.into_iter().map(to_outcome)).collect(),
         }
     }
 
@@ -145,7 +147,7 @@ impl Graders {
         match task {
             GraderTask::Judge { question, judge, votes } => {
                 let Some(route) = self.judges.get(judge) else {
-                    return GraderReply::unscored(format!("unknown judge {judge}"));
+                    return GraderReply::without_call(Err(GraderFailure::UnknownJudge(judge.clone())));
                 };
                 let slots = context.slots.for_route(route);
                 let semaphore = &*slots.semaphore;
@@ -160,24 +162,19 @@ impl Graders {
             }
             GraderTask::Similarity { text, model } => match self.embedders.get(model) {
                 Some(target) => self.score_similarity(context, target, text, answer.text).await,
-                None => GraderReply::unscored(format!("unknown embedding model {model}")),
+                None => GraderReply::without_call(Err(GraderFailure::UnknownEmbeddingModel(model.clone()))),
             },
             GraderTask::Program(program) => {
                 let Some(run) = &self.program_runner else {
-                    return GraderReply::unscored("running programs is not allowed");
+                    return GraderReply::without_call(Err(GraderFailure::ProgramsNotAllowed));
                 };
                 let slots = context.slots.for_programs();
                 let Ok(_permit) = slots.semaphore.acquire().await else {
-                    return GraderReply::unscored("the run was stopped");
+                    return GraderReply::without_call(Err(GraderFailure::RunStopped));
                 };
                 let output = run(program.clone(), encode_program_input(case, answer)).await;
-                match output.and_then(|output| parse_program_output(&output)) {
-                    Ok((score, reason)) => GraderReply {
-                        outcome: GraderOutcome::Scored(score, reason),
-                        ..GraderReply::unscored("")
-                    },
-                    Err(why) => GraderReply::unscored(why),
-                }
+                let outcome = output.and_then(|output| parse_program_output(&output));
+                GraderReply::without_call(outcome.map_err(GraderFailure::Program))
             }
         }
     }
@@ -193,12 +190,11 @@ impl Graders {
         let model = &target.model_ref;
         if answer.trim().is_empty() {
             // Providers reject empty text, and an empty answer resembles nothing.
-            let outcome = GraderOutcome::Scored(0.0, "the answer is empty".into());
-            return GraderReply { outcome, ..GraderReply::unscored("") };
+            return GraderReply::without_call(Ok((0.0, "the answer is empty".into())));
         }
         let slots = context.slots.for_target(target);
         let Ok(_permit) = slots.semaphore.acquire().await else {
-            return GraderReply::unscored("the run was stopped");
+            return GraderReply::without_call(Err(GraderFailure::RunStopped));
         };
         let texts = vec![answer.to_owned(), text.to_owned()];
         let request = EmbeddingRequest { texts, purpose: EmbeddingPurpose::Similarity, dimensions: None };
@@ -208,36 +204,24 @@ impl Graders {
             Ok(found) => found,
             Err(why) => {
                 let limit = Some(why).filter(|why| matches!(why, StopReason::BudgetExceeded(_)));
-                let message = match why {
-                    StopReason::BudgetExceeded(over) => {
-                        format!("{model} {}", describe_grader_over_cost(over))
-                    }
-                    _ => format!("no embeddings from {model}: {}", why.message()),
-                };
-                let unknown = GraderReply::unscored(message);
-                return GraderReply { limit, ..unknown };
+                let failure = GraderFailure::EmbeddingsNotStarted { model: model.clone(), reason: why };
+                return GraderReply { limit, ..GraderReply::without_call(Err(failure)) };
             }
         };
         let mut is_fatal = false;
         let (outcome, cost) = match found {
             Err(failure) => {
                 is_fatal = FATAL_CLASSES.contains(&failure.class);
-                (GraderOutcome::Unscored(format!("no embeddings from {model}: {failure}")), Cost::ZERO)
+                (Err(GraderFailure::EmbeddingsFailed { model: model.clone(), failure }), Cost::ZERO)
             }
             Ok(found) => {
                 let outcome = match found.embeddings.as_slice() {
-                    [a, b] => cosine_similarity(a, b).map_or_else(
-                        || GraderOutcome::Unscored(format!("cannot compare the embeddings from {model}")),
-                        |cosine| {
-                            GraderOutcome::Scored(
-                                cosine.clamp(0.0, 1.0),
-                                format!("cosine similarity of {model} embeddings"),
-                            )
-                        },
-                    ),
-                    _ => GraderOutcome::Unscored(format!(
-                        "{model} did not return two embeddings for two texts"
-                    )),
+                    [a, b] => cosine_similarity(a, b)
+                        .map(|cosine| {
+                            (cosine.clamp(0.0, 1.0), format!("cosine similarity of {model} embeddings"))
+                        })
+                        .ok_or_else(|| GraderFailure::EmbeddingsNotComparable(model.clone())),
+                    _ => Err(GraderFailure::WrongEmbeddingCount(model.clone())),
                 };
                 (outcome, usage_cost(target, &found.usage))
             }
@@ -265,10 +249,8 @@ fn combine_votes(question: &JudgeQuestion, judge: &str, votes: u32, records: &[C
     let ballots: Vec<VoteResult> = records
         .iter()
         .map(|record| match &record.outcome {
-            Ok(answer) => question
-                .parse_vote(&answer.response.text)
-                .map_err(|why| format!("cannot parse the verdict of {judge}: {why}")),
-            Err(error) => Err(format!("{judge} {}", describe_grader_error(record, error))),
+            Ok(answer) => question.parse_vote(&answer.response.text).map_err(JudgeFailure::InvalidVerdict),
+            Err(error) => Err(JudgeFailure::new(record, error)),
         })
         .collect();
     let result = tally_votes(&ballots);
@@ -276,8 +258,13 @@ fn combine_votes(question: &JudgeQuestion, judge: &str, votes: u32, records: &[C
         (usage.votes, usage.agreed) = (result.readable, result.agreed);
     }
     let outcome = match result.decided {
-        Ok((score, reason)) => GraderOutcome::Scored(score, format!("{judge}: {reason}")),
-        Err(why) => GraderOutcome::Unscored(why),
+        Some((score, reason)) => Ok((score, format!("{judge}: {reason}"))),
+        None => Err(GraderFailure::VotesMissing {
+            judge: judge.to_owned(),
+            missing: ballots.iter().filter(|ballot| ballot.is_err()).count(),
+            votes: ballots.len(),
+            first: ballots.into_iter().find_map(Result::err),
+        }),
     };
     GraderReply {
         outcome,

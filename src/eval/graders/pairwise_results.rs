@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use futures_util::future::join_all;
 
 use super::super::RunObserver;
-use super::super::case_result::describe_grader_error;
+use super::super::failures::JudgeFailure;
 use super::super::run_observer::RunCallObserver;
 use super::pairwise_verdict::{PairwiseQuestion, PairwiseVerdict, Preference, build_pairwise_request};
 use crate::catalog::Cost;
@@ -19,7 +19,7 @@ pub(crate) struct OrderedPreference {
     pub first: usize,
     pub second: usize,
     /// The preference and its reason, or why there is none.
-    pub preference: Result<(Preference, String), String>,
+    pub preference: Result<(Preference, String), JudgeFailure>,
 }
 
 /// Two answers compared in both orders.
@@ -87,9 +87,8 @@ pub(crate) async fn judge_all_pairs(
             let mut observer = RunCallObserver { observer, has_reported_rate_limit: &AtomicBool::new(true) };
             let record = router.run(plan, &mut observer).await;
             let preference = match &record.outcome {
-                Ok(answer) => Preference::parse(&answer.response.text)
-                    .map_err(|why| format!("cannot parse the verdict: {why}")),
-                Err(error) => Err(format!("the judge {}", describe_grader_error(&record, error))),
+                Ok(answer) => Preference::parse(&answer.response.text).map_err(JudgeFailure::InvalidVerdict),
+                Err(error) => Err(JudgeFailure::new(&record, error)),
             };
             (OrderedPreference { first, second, preference }, record)
         }

@@ -1,13 +1,14 @@
 //! Combines several votes on one answer.
 
+use super::super::failures::JudgeFailure;
 use super::judge_prompt::JudgeVote;
 
 /// A vote, or why there is none.
-pub(super) type VoteResult = Result<JudgeVote, String>;
+pub(super) type VoteResult = Result<JudgeVote, JudgeFailure>;
 
 pub(super) struct VoteTally {
-    /// The median score and its reason, or why there is no score.
-    pub(super) decided: Result<(f64, String), String>,
+    /// The median score and its reason; `None` if votes are missing that could change it.
+    pub(super) decided: Option<(f64, String)>,
     /// Number of readable votes.
     pub(super) readable: u64,
     /// Number of votes with the median score.
@@ -27,14 +28,7 @@ pub(super) fn tally_votes(ballots: &[VoteResult]) -> VoteTally {
     let lowest = middle.checked_sub(missing).and_then(|at| votes.get(at));
     let median = lowest.zip(votes.get(middle)).filter(|(a, b)| a.score == b.score).map(|(a, _)| a.score);
     let Some(median) = median else {
-        let first = ballots.iter().find_map(|ballot| ballot.as_ref().err()).cloned();
-        let why = first.unwrap_or_else(|| "no judge was called".into());
-        let verb = if missing == 1 { "is" } else { "are" };
-        let why = match ballots.len() {
-            0 | 1 => why,
-            all => format!("{missing} of {all} votes {verb} missing: {why}"),
-        };
-        return VoteTally { decided: Err(why), readable, agreed: 0 };
+        return VoteTally { decided: None, readable, agreed: 0 };
     };
     let agreeing = || votes.iter().filter(|vote| vote.score == median);
     let agreed = agreeing().count() as u64;
@@ -48,7 +42,7 @@ pub(super) fn tally_votes(ballots: &[VoteResult]) -> VoteTally {
     } else {
         reason
     };
-    VoteTally { decided: Ok((median, reason)), readable, agreed }
+    VoteTally { decided: Some((median, reason)), readable, agreed }
 }
 
 fn format_vote(vote: &JudgeVote) -> String {
@@ -64,12 +58,12 @@ mod tests {
 
     fn vote_result(score: Option<f64>) -> VoteResult {
         let vote = |score| JudgeVote { score, word: "w".into(), scale: " of x".into(), reason: "r".into() };
-        score.map(vote).ok_or_else(|| "no JSON".into())
+        score.map(vote).ok_or_else(|| JudgeFailure::InvalidVerdict("no JSON".into()))
     }
 
     fn decided_score(scores: &[Option<f64>]) -> Option<f64> {
         let ballots: Vec<VoteResult> = scores.iter().copied().map(vote_result).collect();
-        tally_votes(&ballots).decided.ok().map(|(score, _)| score)
+        tally_votes(&ballots).decided.map(|(score, _)| score)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The cases of a run, prepared for reports.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
@@ -7,8 +8,10 @@ use super::EvalRun;
 use crate::chat::{Request, Role};
 use crate::eval::statistics::MinPass;
 use crate::eval::{
-    self, AggregateOutcome, Case, CaseResult, RepairSet, SubjectSummary, Verdict, aggregate_full_results,
+    self, AggregateOutcome, AssertionResult, Case, CaseResult, RepairSet, SubjectSummary, Verdict,
+    aggregate_full_results,
 };
+use crate::view::eval_failures::describe_case_failure;
 
 /// One result, or a case with all its repeats if `min_pass` decides it.
 pub(in crate::view) struct ReportedCase<'a> {
@@ -34,7 +37,7 @@ const MIN_SHARED_BYTES: usize = 60;
 #[derive(PartialEq)]
 pub(in crate::view) struct CaseReason<'a> {
     pub(in crate::view) name: &'a str,
-    pub(in crate::view) reason: &'a str,
+    pub(in crate::view) reason: Cow<'a, str>,
 }
 
 /// In larger sets, shared prompts are not searched for.
@@ -271,13 +274,17 @@ fn back_to_word_start(text: &str, mut length: usize) -> usize {
 }
 
 /// Why a result does not pass, without repetition.
-pub(in crate::view) fn failure_reasons(result: &CaseResult) -> Vec<CaseReason<'_>> {
-    if let Some((class, message)) = &result.failure {
-        return vec![CaseReason { name: class.as_str(), reason: message }];
+pub(in crate::view) fn failure_reasons<'a>(result: &'a CaseResult) -> Vec<CaseReason<'a>> {
+    if let Some(failure) = &result.failure {
+        let reason = describe_case_failure(failure).into();
+        return vec![CaseReason { name: failure.class().as_str(), reason }];
     }
     let failed = result.assertions.iter().filter(|assertion| assertion.verdict == Verdict::Fail);
-    let mut reasons: Vec<CaseReason<'_>> =
-        failed.map(|assertion| CaseReason { name: &assertion.name, reason: &assertion.reason }).collect();
+    let to_reason = |assertion: &'a AssertionResult| CaseReason {
+        name: &assertion.name,
+        reason: (&assertion.reason).into(),
+    };
+    let mut reasons: Vec<CaseReason<'a>> = failed.map(to_reason).collect();
     // Every JSON assertion gives the same reason for an answer that is not JSON.
     reasons.dedup();
     reasons

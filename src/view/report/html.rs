@@ -58,7 +58,7 @@ fn case_value(reported: &ReportedCase<'_>) -> Value {
     let reasons: Vec<Value> = reported
         .reasons()
         .iter()
-        .map(|why| context! { name => strip_control_chars(why.name), reason => strip_control_chars(why.reason) })
+        .map(|why| context! { name => strip_control_chars(why.name), reason => strip_control_chars(&why.reason) })
         .collect();
     let verdict = match reported.verdict {
         Verdict::Pass => "passed",

@@ -10,6 +10,7 @@ use super::EvalRun;
 use crate::catalog::Cost;
 use crate::eval::{CaseResult, SubjectSummary, Verdict};
 use crate::view::baseline_comparison::comparison_json;
+use crate::view::eval_failures::describe_case_failure;
 
 /// The object `slalom.eval/1`.
 #[derive(Serialize)]
@@ -118,7 +119,7 @@ pub(super) fn result_json(subject: &str, result: &CaseResult) -> Value {
         "case": result.case_id, "digest": result.digest, "subject": subject, "repeat": result.repeat, "verdict": result.verdict, "score": result.score,
         "text": result.text, "finish_reason": result.finish_reason.map(|f| f.as_str()), "assertions": assertions,
         "repaired_by": result.repaired_by.map(|repairs| repairs.to_string()),
-        "failure": result.failure.as_ref().map(|(class, message)| json!({"class": class.as_str(), "message": message})),
+        "failure": result.failure.as_ref().map(|failure| json!({"class": failure.class().as_str(), "message": describe_case_failure(failure)})),
         "served_by": result.served_by.as_ref().map(ToString::to_string), "failovers": result.failovers,
         "cost_usd": Cost::usd(result.cost), "judge_cost_usd": result.grader_usage.cost.usd(), "latency_ms": result.latency.map(milliseconds),
         "queued_ms": milliseconds(result.queued), "cached": result.cached_cost.is_some(),
