@@ -17,7 +17,10 @@ use crate::cli::RequestArgs;
 use crate::config::{Config, ResolvedSubject};
 use crate::eval::{OutputSchema, StructuredOutput};
 use crate::route::{CallOptions, CallRecord, Plan, Router, RoutingHints, RunBudget, SkipReason, StopReason};
-use crate::view::{StreamPrinter, call_envelope, call_summary_line};
+use crate::view::{
+    StreamPrinter, call_envelope, call_summary_line, describe_adjustment, describe_missing_pass_rate,
+    describe_skip,
+};
 
 /// A call that the user asked for.
 #[derive(Clone, Copy)]
@@ -124,7 +127,7 @@ pub(super) fn check_callable(
     let lossy: Vec<String> = plan
         .adjustments()
         .filter(|(_, adjustment)| strict && adjustment.is_lossy())
-        .map(|(model, adjustment)| format!("{model}: {adjustment}"))
+        .map(|(model, adjustment)| format!("{model}: {}", describe_adjustment(adjustment)))
         .collect();
     if !lossy.is_empty() {
         return Err(CommandError::usage(format!(
@@ -146,7 +149,7 @@ pub(super) fn check_callable(
     // If no candidate is left, the final error says why.
     let has_target = plan.targets().next().is_some();
     for (model, skip) in skipped.into_iter().filter(|(_, skip)| has_target && !skip.is_intended()) {
-        context.console.warn(format_args!("skipping {model}: {skip}"));
+        context.console.warn(format_args!("skipping {model}: {}", describe_skip(skip)));
     }
     if let Some(foreign_model) = &plan.foreign_model {
         context.console.warn(format_args!(
@@ -156,7 +159,8 @@ pub(super) fn check_callable(
     }
     for (model, missing) in &plan.missing_pass_rates {
         context.console.warn(format_args!(
-            "using {model} without a current score ({missing}); run `slalom eval` to measure it"
+            "using {model} without a current score ({}); run `slalom eval` to measure it",
+            describe_missing_pass_rate(missing)
         ));
     }
     let today = context.today_utc();

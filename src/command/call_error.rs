@@ -4,6 +4,7 @@ use super::outcome::{CommandError, CommandOutcome};
 use crate::chat::{Failure, FailureClass, FailurePhase};
 use crate::provider::{ModelRef, TargetError};
 use crate::route::{CallError, CallRecord, Route, SkipReason, StopReason};
+use crate::view::{describe_skip, describe_stop};
 
 pub(super) fn no_callable_candidate_error(route: &Route, error: &TargetError) -> CommandError {
     // `-m` works with every command that takes models; a route needs a complete command.
@@ -117,7 +118,7 @@ pub(super) fn describe_call_error(record: &CallRecord, call_error: &CallError, d
             "the estimated cost exceeds what is left of today's budget".to_owned()
         }
         StopReason::BudgetExceeded(_) => "the estimated cost exceeds --max-cost".to_owned(),
-        why => why.message(),
+        why => describe_stop(why),
     };
     let drill = match drills {
         [] => String::new(),
@@ -137,7 +138,7 @@ pub(super) fn describe_call_error(record: &CallRecord, call_error: &CallError, d
         }
     }
     for (model, skip) in &record.skipped {
-        message.push_str(&format!("\n  {model} skipped: {skip}"));
+        message.push_str(&format!("\n  {model} skipped: {}", describe_skip(skip)));
     }
     for model in &record.untried {
         message.push_str(&format!("\n  {model} not tried"));
@@ -172,8 +173,10 @@ pub(super) fn call_error_hint(record: &CallRecord, call_error: &CallError) -> Op
 
 /// The error for a call that a limit or the budget blocked.
 pub(super) fn not_started_error(model: &ModelRef, why: StopReason) -> CommandError {
-    let error =
-        CommandError::new(stop_reason_outcome(why), format!("{model} was not called: {}", why.message()));
+    let error = CommandError::new(
+        stop_reason_outcome(why),
+        format!("{model} was not called: {}", describe_stop(why)),
+    );
     match stop_reason_hint(why) {
         Some(hint) => error.with_hint(hint),
         None => error,

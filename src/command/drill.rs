@@ -16,7 +16,9 @@ use crate::provider::{
 use crate::route::{
     CallError, CallOptions, CallRecord, HealthStore, Route, Router, SilentObserver, StopReason,
 };
-use crate::view::{DrillResult, DrillVerdict, drill_json, drill_table};
+use crate::view::{
+    DrillResult, DrillVerdict, describe_budget_exceeded, describe_stop, drill_json, drill_table,
+};
 
 /// Faults without a parameter.
 const FAULT_KEYWORDS: &[(&str, DrillFault)] = &[
@@ -240,7 +242,8 @@ async fn drill_each_candidate(
         let plan = router.plan(&subject.route, request, &options);
         let record = router.run(plan, &mut SilentObserver).await;
         if let Err(CallError { reason: StopReason::BudgetExceeded(over), .. }) = &record.outcome {
-            let message = format!("drill of {} stopped early: {over}", subject.name);
+            let message =
+                format!("drill of {} stopped early: {}", subject.name, describe_budget_exceeded(over));
             return Err(CommandError::new(CommandOutcome::LimitReached, message)
                 .with_hint("raise --max-cost, lower --max-tokens, or drill with a shorter prompt"));
         }
@@ -280,7 +283,7 @@ fn assess_drill(
             let failure_of_up = up.and_then(|attempt| Some((&attempt.model_ref, attempt.failure.as_ref()?)));
             let up_failure =
                 failure_of_up.map(|(model, failure)| format!("; {model}: {failure}")).unwrap_or_default();
-            DrillVerdict::Failed(format!("no answer: {}{up_failure}", error.reason.message()))
+            DrillVerdict::Failed(format!("no answer: {}{up_failure}", describe_stop(error.reason)))
         }
         (Ok(_), Some(Err(why))) => {
             DrillVerdict::Failed(format!("the answer does not match the schema: {why}"))

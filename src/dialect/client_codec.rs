@@ -28,6 +28,16 @@ pub enum DecodeProgress {
     Done,
 }
 
+/// Content of a request that a model or its dialect cannot accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsupportedInput {
+    Tools,
+    Images,
+    ImagesByUrl,
+    Documents,
+    DocumentsByUrl,
+}
+
 /// The client half of a dialect.
 pub trait ClientCodec: Sync {
     fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest;
@@ -46,9 +56,8 @@ pub trait ClientCodec: Sync {
         2
     }
 
-    /// Content of this part that the dialect cannot carry, such as `images by URL`. `None` if it can carry all
-    /// of it.
-    fn unsupported_part(&self, _part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    /// Content of this part that the dialect cannot carry; `None` if it can carry all of it.
+    fn unsupported_part(&self, _part: &Part, _quirks: &Quirks) -> Option<UnsupportedInput> {
         None
     }
 

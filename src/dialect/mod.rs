@@ -46,7 +46,7 @@ mod wire_headers;
 mod wire_json;
 mod wire_message;
 
-pub use client_codec::{ClientCodec, ClientRequest, DecodeProgress, StreamDecoder};
+pub use client_codec::{ClientCodec, ClientRequest, DecodeProgress, StreamDecoder, UnsupportedInput};
 pub use descriptor::{
     DefaultAuth, Dialect, DialectDescriptor, DoneLine, ErrorEvent, ExpectedFields, ListMarker,
     ModelListEndpoint, PromptCaching, RequestCapabilities, ServedModel, ServedModelList, ServedPaths,

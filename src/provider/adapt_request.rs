@@ -3,7 +3,6 @@
 //! `--strict-params` can reject them before the call; [`Target::adapt_request`] makes them.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::Target;
 use crate::catalog::Capability;
@@ -11,7 +10,7 @@ use crate::chat::{
     FunctionTool, JsonSchema, Part, ReasoningEffort, Request, RequestParameter, ResponseFormat, Tool,
     ToolChoice,
 };
-use crate::dialect::{EffortControl, PromptCaching, ResponseFormatControl};
+use crate::dialect::{EffortControl, PromptCaching, ResponseFormatControl, UnsupportedInput};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestAdjustment {
@@ -48,29 +47,6 @@ impl RequestAdjustment {
     /// answer is validated anyway.
     pub fn is_lossy(self) -> bool {
         matches!(self, Self::Dropped(_) | Self::EffortChanged { .. } | Self::TemperatureLowered { .. })
-    }
-}
-
-impl fmt::Display for RequestAdjustment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dropped(parameter) => {
-                write!(f, "`{}` is not supported and will not be sent", parameter.flag_name())
-            }
-            Self::TemperatureLowered { sent } => {
-                write!(f, "temperature above {sent} is not supported; sending {sent}")
-            }
-            Self::EffortChanged { asked, sent } => {
-                write!(f, "effort `{asked}` is not supported; sending `{sent}`")
-            }
-            Self::SchemaByTool => f.write_str("structured output is emulated with a tool call"),
-            Self::SchemaByJsonMode => {
-                f.write_str("structured output is emulated with JSON mode and the schema in the prompt")
-            }
-            Self::SchemaByPrompt => {
-                f.write_str("structured output is emulated with the schema in the prompt")
-            }
-        }
     }
 }
 
@@ -212,16 +188,20 @@ impl Target {
 
     /// The kind of input in the request that this model does not support at all, as text for messages; `None`
     /// if it supports all of it.
-    pub fn unsupported_input(&self, request: &Request) -> Option<&'static str> {
+    pub fn unsupported_input(&self, request: &Request) -> Option<UnsupportedInput> {
         let supports = |what| self.facts.as_ref().and_then(|facts| facts.supports(what));
         let no_tools = self.quirks.no_tools || supports(Capability::Tools) == Some(false);
         if !request.tools.is_empty() && no_tools {
-            return Some("tools");
+            return Some(UnsupportedInput::Tools);
         }
         request.messages.iter().flat_map(|message| &message.parts).find_map(|part| {
             let unsupported = match part {
-                Part::Image(_) => (supports(Capability::Vision) == Some(false)).then_some("images"),
-                Part::Document(_) => (supports(Capability::Pdf) == Some(false)).then_some("documents"),
+                Part::Image(_) => {
+                    (supports(Capability::Vision) == Some(false)).then_some(UnsupportedInput::Images)
+                }
+                Part::Document(_) => {
+                    (supports(Capability::Pdf) == Some(false)).then_some(UnsupportedInput::Documents)
+                }
                 _ => None,
             };
             unsupported.or_else(|| self.dialect.client_codec().unsupported_part(part, &self.quirks))

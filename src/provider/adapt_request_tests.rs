@@ -11,6 +11,7 @@ use crate::chat::{
     Attachment, AttachmentSource, JsonSchema, Message, Part, PromptCacheTtl, ReasoningEffort, Request,
     RequestParameter, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
 };
+use crate::dialect::UnsupportedInput;
 
 fn target(model: &str) -> Target {
     let model_ref: ModelRef = model.parse().unwrap();
@@ -193,10 +194,13 @@ fn unsupported_content_is_named() {
     let (inline, by_url) =
         (AttachmentSource::Base64("AA==".into()), AttachmentSource::Url("https://a/b.png".into()));
     assert_eq!(target("openai/gpt-4.1").unsupported_input(&image_request(inline.clone())), None);
-    assert_eq!(target("ollama/some-model").unsupported_input(&image_request(by_url)), Some("images by URL"));
+    assert_eq!(
+        target("ollama/some-model").unsupported_input(&image_request(by_url)),
+        Some(UnsupportedInput::ImagesByUrl)
+    );
     let called = ToolCall { id: "c".into(), name: "look".into(), arguments: json!({}) };
     let mut request = image_request(inline);
     request.messages[0].parts = vec![Part::ToolCall(called)];
     request.tools = vec![function_tool()];
-    assert_eq!(target("perplexity/sonar").unsupported_input(&request), Some("tools"));
+    assert_eq!(target("perplexity/sonar").unsupported_input(&request), Some(UnsupportedInput::Tools));
 }

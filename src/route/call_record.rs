@@ -65,27 +65,6 @@ pub enum StopReason {
     Undecided,
 }
 
-impl StopReason {
-    pub fn message(self) -> String {
-        let text = match self {
-            Self::NoCandidate => "no usable candidate",
-            Self::FatalFailure => "stopped: this failure class does not fail over",
-            Self::AllAttemptsFailed => "all attempts failed",
-            Self::DeadlineExceeded => "deadline exceeded",
-            Self::CallerTimeout => "time limit exceeded",
-            Self::AnswerInterrupted => {
-                "the stream broke after output was shown; the answer above is incomplete"
-            }
-            Self::AtLimit => "all remaining candidates are at their limits",
-            Self::BudgetExceeded(exceeded) => return exceeded.to_string(),
-            Self::Undecided => {
-                "the daily budget or a limit cannot be checked, because the ledger cannot be read"
-            }
-        };
-        text.to_owned()
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub model_ref: ModelRef,

@@ -69,9 +69,9 @@ pub use policy::{
 };
 pub(crate) use policy::{CallTimeouts, CandidateRequirements, RetryPolicy};
 pub use reasons::Unavailable;
-pub(crate) use reasons::{BudgetExceeded, BudgetWarning};
+pub(crate) use reasons::{BudgetExceeded, BudgetWarning, CapacityLimit};
 pub use router::Router;
-pub(crate) use skip_reason::{SkipReason, format_duration};
+pub(crate) use skip_reason::{MissingPassRate, SkipReason, UnmetCondition};
 pub use spans::Clock;
 
 /// The pure functions that a [`store`] applies in its transactions.

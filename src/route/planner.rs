@@ -16,7 +16,7 @@ use super::policy::{
 };
 use super::ranking::{Ranking, RankingContext, RankingEntry, rank_candidates};
 use super::router::Router;
-use super::skip_reason::{MissingPassRate, SkipReason};
+use super::skip_reason::{MissingPassRate, SkipReason, UnmetCondition};
 use super::store::{CandidateRows, HealthRow, PassRateRow, Snapshot};
 use crate::catalog::{estimate_input_tokens, max_input_tokens};
 use crate::chat::Request;
@@ -213,8 +213,8 @@ fn check_callable<'a>(
     hints: &RoutingHints,
 ) -> Result<&'a Target, SkipReason> {
     let target = candidate.target.as_ref().map_err(|error| SkipReason::TargetError(error.clone()))?;
-    if let Some(description) = unmet_condition(&candidate.when, request, hints) {
-        return Err(SkipReason::ConditionNotMet(description));
+    if let Some(condition) = unmet_condition(&candidate.when, request, hints) {
+        return Err(SkipReason::ConditionNotMet(condition));
     }
     let window = target.facts.as_ref().and_then(|facts| facts.context_tokens);
     // Most prompts fit even at one token per byte. Between the two bounds only the provider can tell, and a
@@ -226,33 +226,37 @@ fn check_callable<'a>(
         }
     }
     match target.unsupported_input(request) {
-        Some(what) => Err(SkipReason::UnsupportedInput(what)),
+        Some(input) => Err(SkipReason::UnsupportedInput(input)),
         None => Ok(target),
     }
 }
 
-/// The first condition that the request does not meet, as a description of the requests that meet it.
-fn unmet_condition(when: &CandidateConditions, request: &Request, hints: &RoutingHints) -> Option<String> {
-    let tokens = estimate_input_tokens(request);
-    let attached =
+/// The first condition that the request does not meet.
+fn unmet_condition(
+    when: &CandidateConditions,
+    request: &Request,
+    hints: &RoutingHints,
+) -> Option<UnmetCondition> {
+    let actual = estimate_input_tokens(request);
+    let has_attachment =
         request.messages.iter().flat_map(|message| &message.parts).any(|part| part.is_attachment());
-    let flags = [
-        (when.tools, !request.tools.is_empty(), "tools"),
-        (when.attachments, attached, "attachments"),
-        (when.schema, request.response_format.is_some(), "a schema"),
-    ];
-    if let Some(max) = when.max_input_tokens.filter(|max| tokens > *max) {
-        return Some(format!("requests with at most {max} input tokens (this one has ~{tokens})"));
+    if let Some(max) = when.max_input_tokens.filter(|max| actual > *max) {
+        return Some(UnmetCondition::MaxInputTokens { max, actual });
     }
-    if let Some(min) = when.min_input_tokens.filter(|min| tokens < *min) {
-        return Some(format!("requests with at least {min} input tokens (this one has ~{tokens})"));
+    if let Some(min) = when.min_input_tokens.filter(|min| actual < *min) {
+        return Some(UnmetCondition::MinInputTokens { min, actual });
     }
     if let Some(label) = when.label.as_ref().filter(|label| hints.label.as_ref() != Some(label)) {
-        return Some(format!("requests labeled `{label}`"));
+        return Some(UnmetCondition::Label(label.clone()));
     }
-    let unmet =
-        flags.into_iter().find(|(required, actual, _)| required.is_some_and(|required| required != *actual));
-    unmet.map(|(_, actual, what)| format!("requests {} {what}", if actual { "without" } else { "with" }))
+    let unmet = |condition: Option<bool>, actual: bool| condition.filter(|required| *required != actual);
+    if let Some(required) = unmet(when.tools, !request.tools.is_empty()) {
+        return Some(UnmetCondition::Tools { required });
+    }
+    if let Some(required) = unmet(when.attachments, has_attachment) {
+        return Some(UnmetCondition::Attachments { required });
+    }
+    unmet(when.schema, request.response_format.is_some()).map(|required| UnmetCondition::Schema { required })
 }
 
 /// Checks a candidate against the route's requirements. `Ok(Some(_))` means that a score is missing, which

@@ -1,9 +1,6 @@
 //! Why a call cannot start now: limits, budgets, and unavailable models.
 
-use std::fmt;
-
-use crate::catalog::{NanoDollars, format_usd_exact};
-use crate::chat::pluralize;
+use crate::catalog::NanoDollars;
 use crate::provider::ModelRef;
 
 /// The limit that keeps a call from starting.
@@ -36,30 +33,6 @@ impl CapacityLimit {
     }
 }
 
-impl fmt::Display for CapacityLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = |n: &u64| pluralize(*n, "call");
-        match self {
-            Self::Concurrency(n) => write!(f, "at its concurrency limit ({})", calls(n)),
-            Self::AdaptiveConcurrency(n) => {
-                write!(f, "at its concurrency limit, reduced after rate limiting ({})", calls(n))
-            }
-            Self::RecoveryConcurrency(n) => {
-                write!(
-                    f,
-                    "at its concurrency limit, reduced while the circuit breaker recovers ({})",
-                    calls(n)
-                )
-            }
-            Self::RequestsPerMinute(1) => f.write_str("at its limit of 1 request per minute"),
-            Self::RequestsPerMinute(n) => write!(f, "at its limit of {n} requests per minute"),
-            Self::TokensPerMinute(n) => write!(f, "at its limit of {} per minute", pluralize(*n, "token")),
-            Self::BudgetReserved => f.write_str("calls in flight have reserved the rest of the budget"),
-            Self::QueueOccupied => f.write_str("other calls are already queued for it"),
-        }
-    }
-}
-
 /// The cost of a call would exceed a budget, so the call is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetExceeded {
@@ -71,22 +44,6 @@ pub struct BudgetExceeded {
     pub is_simulated: bool,
     /// Whether it is the daily budget, not the run's.
     pub is_daily: bool,
-}
-
-impl fmt::Display for BudgetExceeded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (spent, limit) = (format_usd_exact(self.spent), format_usd_exact(self.limit));
-        if self.is_daily {
-            write!(f, "daily budget: ${spent} of ${limit} spent, and ")?;
-        } else {
-            write!(f, "cost limit: ${spent} of ${limit} spent, and ")?;
-        }
-        match self.cost {
-            Some(cost) => write!(f, "this call may cost ${}", format_usd_exact(cost))?,
-            None => f.write_str("the cost of this call is unknown")?,
-        }
-        f.write_str(if self.is_simulated { " (simulated)" } else { "" })
-    }
 }
 
 /// The daily budget does not stop a call, although it should be looked at.

@@ -1,11 +1,11 @@
 //! Reasons for skipping a candidate.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reasons::{BudgetExceeded, Unavailable};
-use crate::catalog::{Capability, NanoDollars, format_usd_rounded};
+use crate::catalog::{Capability, NanoDollars};
+use crate::dialect::UnsupportedInput;
 use crate::provider::TargetError;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +18,10 @@ pub enum SkipReason {
         least: u64,
         window: u64,
     },
-    /// The model cannot accept a part of the request; the text names it.
-    UnsupportedInput(&'static str),
-    /// The request does not meet the candidate's conditions; the text describes the requests that do.
-    ConditionNotMet(String),
+    /// The model cannot accept a part of the request.
+    UnsupportedInput(UnsupportedInput),
+    /// The request does not meet this condition of the candidate.
+    ConditionNotMet(UnmetCondition),
     /// The same model comes earlier in the route.
     Duplicate,
     /// The model lacks a capability that the route requires, or its support is unknown.
@@ -60,6 +60,34 @@ pub enum SkipReason {
     SpendingUnknown,
 }
 
+/// A condition of a candidate that a request does not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnmetCondition {
+    MaxInputTokens {
+        max: u64,
+        /// Estimate for the request.
+        actual: u64,
+    },
+    MinInputTokens {
+        min: u64,
+        /// Estimate for the request.
+        actual: u64,
+    },
+    Label(String),
+    /// Whether the request must offer tools.
+    Tools {
+        required: bool,
+    },
+    /// Whether the request must have an image or a document.
+    Attachments {
+        required: bool,
+    },
+    /// Whether the request must ask for structured output.
+    Schema {
+        required: bool,
+    },
+}
+
 /// Why a candidate has no current score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPassRate {
@@ -68,28 +96,6 @@ pub struct MissingPassRate {
     pub age: Option<Duration>,
     /// Whether the set has changed since then.
     pub is_set_changed: bool,
-}
-
-impl fmt::Display for MissingPassRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.set.display();
-        match self.age {
-            Some(_) if self.is_set_changed => write!(f, "measured on an older version of {set}"),
-            None => write!(f, "never measured on {set}"),
-            Some(age) => write!(f, "last measured on {set} {} ago", format_duration(age)),
-        }
-    }
-}
-
-/// A duration in a readable unit, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
-pub(crate) fn format_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds.div_ceil(60)),
-        7_200..172_800 => format!("{} h", seconds.div_ceil(3600)),
-        _ => format!("{} days", seconds.div_ceil(86_400)),
-    }
 }
 
 impl SkipReason {
@@ -120,75 +126,5 @@ impl SkipReason {
     /// Whether the route's author intended it, so that there is nothing to fix.
     pub fn is_intended(&self) -> bool {
         matches!(self, Self::ConditionNotMet(_) | Self::Duplicate | Self::ConversationPinned(_))
-    }
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TargetError(error) => error.fmt(f),
-            Self::WindowTooSmall { least, window } => {
-                write!(f, "the request has at least ~{least} tokens, but the context window is {window}")
-            }
-            Self::UnsupportedInput(what) => write!(f, "does not support {what}"),
-            Self::ConditionNotMet(description) => write!(f, "only for {description}"),
-            Self::Duplicate => f.write_str("already listed above"),
-            Self::MissingCapability { capability, is_known: true } => {
-                write!(f, "lacks {}, which the route requires", capability.name())
-            }
-            Self::MissingCapability { capability, is_known: false } => {
-                let name = capability.name();
-                write!(
-                    f,
-                    "the route requires {name}, but support is unknown; if the model has it, add `supports: [{name}]` under `models:`"
-                )
-            }
-            Self::BelowQualityFloor { pass_rate, floor } => {
-                write!(
-                    f,
-                    "passed {:.1}% of the golden set, below the route's minimum of {:.1}%",
-                    pass_rate * 100.0,
-                    floor * 100.0
-                )
-            }
-            Self::MissingPassRate(missing) => {
-                write!(f, "no current score ({missing}); run `slalom eval` to measure it")
-            }
-            Self::TooExpensive { expected, cap } => {
-                let [expected, cap] = [*expected, *cap].map(|nano| format_usd_rounded(nano as f64 / 1e9));
-                write!(f, "estimated cost ${expected} exceeds the route's limit of ${cap}")
-            }
-            Self::PriceUnknownForRoute => {
-                f.write_str("unknown price, but the route selects by cost; set `price:` under `models:`")
-            }
-            Self::TooSlow { typical, cap } => write!(
-                f,
-                "typical latency {:.1} s exceeds the route's limit of {:.1} s",
-                typical.as_secs_f64(),
-                cap.as_secs_f64()
-            ),
-            Self::ConversationPinned(model) => write!(f, "the conversation stays with {model}"),
-            Self::Unavailable(why, wait) => {
-                let wait = format_duration(*wait);
-                match why {
-                    Unavailable::BreakerOpen => write!(f, "circuit breaker open for another {wait}"),
-                    Unavailable::BreakerProbing => {
-                        f.write_str("circuit breaker half-open; another call is probing it")
-                    }
-                    Unavailable::RetryAfter => {
-                        write!(f, "in cooldown for another {wait} (requested by the provider)")
-                    }
-                    Unavailable::Cooldown(class) => {
-                        write!(f, "in cooldown for another {wait} ({class})")
-                    }
-                    Unavailable::AtLimit(limit) => limit.fmt(f),
-                }
-            }
-            Self::BudgetExceeded(exceeded) => exceeded.fmt(f),
-            Self::PriceUnknownForBudget => f.write_str("unknown price, but a cost limit is set"),
-            Self::SpendingUnknown => {
-                f.write_str("the budget or a limit cannot be checked: cannot read the ledger")
-            }
-        }
     }
 }

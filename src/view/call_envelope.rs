@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::format::round_milliseconds;
+use super::reasons::{describe_skip, describe_stop};
 use crate::catalog::Cost;
 use crate::chat::{Citation, Failure, Message, ToolCall, Usage};
 use crate::dialect::{ParsedResponseHeaders, RateLimit};
@@ -157,7 +158,7 @@ pub(crate) fn call_envelope<'a>(
                 provider: &model.provider,
                 model: &model.model,
                 reason: skip.code(),
-                detail: skip.to_string(),
+                detail: describe_skip(skip),
             })
             .collect(),
         not_tried: record
@@ -175,7 +176,7 @@ pub(crate) fn call_envelope<'a>(
             message: no_answer
                 .failure
                 .as_ref()
-                .map_or_else(|| no_answer.reason.message(), |f| f.message.clone()),
+                .map_or_else(|| describe_stop(no_answer.reason), |f| f.message.clone()),
             hint,
         }),
     }

@@ -1,5 +1,6 @@
 //! Events of a call, in words.
 
+use super::reasons::{describe_adjustment, describe_budget_exceeded, describe_limit, describe_skip};
 use crate::eval::RunEvent;
 use crate::route::{BudgetWarning, CallEvent};
 
@@ -13,14 +14,19 @@ pub(crate) fn describe_call_event(event: &CallEvent<'_>) -> Option<String> {
                 true => "now".to_owned(),
                 false => format!("in {:.1} s", wait.as_secs_f64()),
             };
+            let skip = describe_skip(skip);
             format!("{model}: {skip}; trying it {when} because no alternative is ready")
         }
-        CallEvent::Skipped { model, skip } => format!("skipping {model}: {skip}"),
-        CallEvent::RequestAdjusted { model, adjustment } => format!("{model}: {adjustment}"),
+        CallEvent::Skipped { model, skip } => format!("skipping {model}: {}", describe_skip(skip)),
+        CallEvent::RequestAdjusted { model, adjustment } => {
+            format!("{model}: {}", describe_adjustment(*adjustment))
+        }
         CallEvent::WaitingToRetry { model, wait } => {
             format!("waiting {:.0} s before the next attempt at {model}", wait.as_secs_f64())
         }
-        CallEvent::WaitingForLimit { model, full } => format!("waiting for {model}: {full}"),
+        CallEvent::WaitingForLimit { model, full } => {
+            format!("waiting for {model}: {}", describe_limit(full))
+        }
         CallEvent::AnswerRestarted { model } => {
             format!("the stream from {model} broke; restarting the answer")
         }
@@ -32,6 +38,7 @@ pub(crate) fn describe_call_event(event: &CallEvent<'_>) -> Option<String> {
             )
         }
         CallEvent::BudgetWarning(BudgetWarning::Exceeded(exceeded)) => {
+            let exceeded = describe_budget_exceeded(exceeded);
             format!("{exceeded}; calling anyway (`on_exceeded: warn`)")
         }
         CallEvent::BudgetWarning(BudgetWarning::PriceUnknown(model)) => format!(

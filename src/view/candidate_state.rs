@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::format::{format_duration, format_elapsed, format_remaining};
+use super::reasons::describe_limit;
 use crate::chat::pluralize;
 use crate::provider::{Target, TargetError};
 use crate::route::{Availability, Candidate, CandidateConditions, HealthReport, SkipReason, Unavailable};
@@ -28,7 +29,7 @@ pub(crate) fn describe_state(candidate: &Candidate, report: Option<&HealthReport
                 Unavailable::RetryAfter => {
                     format!("in cooldown for another {wait} (requested by the provider)")
                 }
-                Unavailable::AtLimit(full) => full.to_string(),
+                Unavailable::AtLimit(full) => describe_limit(full),
                 Unavailable::Cooldown(class) => {
                     format!("{} in cooldown for another {wait} ({class})", blocked_scope(candidate, class))
                 }

@@ -6,6 +6,7 @@ use super::call_envelope::call_envelope;
 use super::call_summary::call_summary_line;
 use super::format::{format_duration, strip_control_chars};
 use super::pairwise_table::{PairwiseView, pairwise_json, pairwise_lines};
+use super::reasons::describe_stop;
 use super::table::new_table;
 use crate::eval::StructuredOutput;
 use crate::route::CallRecord;
@@ -53,8 +54,10 @@ fn answer_cells((record, structured): &(CallRecord, Option<StructuredOutput>)) -
             (name, text.trim_start().to_owned(), call_summary_line(record, answer))
         }
         Err(no_answer) => {
-            let why =
-                no_answer.failure.as_ref().map_or_else(|| no_answer.reason.message(), ToString::to_string);
+            let why = no_answer
+                .failure
+                .as_ref()
+                .map_or_else(|| describe_stop(no_answer.reason), ToString::to_string);
             (name, format!("no answer: {}", strip_control_chars(&why)), format_duration(record.latency))
         }
     }

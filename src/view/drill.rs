@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::call_envelope::attempt_object;
 use super::format::{format_cost, format_duration, pluralize, round_milliseconds, strip_control_chars};
+use super::reasons::describe_skip;
 use super::table::new_table;
 use crate::catalog::Cost;
 use crate::chat::Failure;
@@ -164,7 +165,7 @@ pub(crate) fn drill_table(route: &str, results: &[DrillResult], width: usize) ->
     let mut out = format!("drill of route `{route}` · {calls} with simulated outages · {cost}\n{table}\n");
     out.push_str(&describe_unplanned_failures(results));
     for (model, skip) in skipped_candidates(results) {
-        out.push_str(&format!("not part of the drill: {model} skipped: {skip}\n"));
+        out.push_str(&format!("not part of the drill: {model} skipped: {}\n", describe_skip(skip)));
     }
     if results.iter().any(|result| result.record.is_simulated()) {
         out.push_str(

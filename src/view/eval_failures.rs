@@ -1,5 +1,6 @@
 //! Words for cases and graders without a score.
 
+use super::reasons::{describe_budget_exceeded, describe_skip, describe_stop};
 use crate::eval::{CallFailure, CaseFailure, FailureWording, FatalParty, GraderFailure, JudgeFailure};
 use crate::route::{BudgetExceeded, StopReason};
 
@@ -38,8 +39,8 @@ fn describe_call_failure(failure: &CallFailure) -> String {
             let before = before.as_ref().map(|message| format!("; before that: {message}"));
             format!("--timeout expired before the answer was complete{}", before.unwrap_or_default())
         }
-        CallFailure::NotStarted(reason) => reason.message(),
-        CallFailure::Skipped(model, skip) => format!("{model}: {skip}"),
+        CallFailure::NotStarted(reason) => describe_stop(*reason),
+        CallFailure::Skipped(model, skip) => format!("{model}: {}", describe_skip(skip)),
         CallFailure::NoCandidate => "no candidate left".to_owned(),
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn describe_judge_failure(failure: &JudgeFailure, judge: Option<&str>
 }
 
 fn describe_not_called(model: &str, exceeded: &BudgetExceeded) -> String {
-    format!("{model} was not called: {exceeded}")
+    format!("{model} was not called: {}", describe_budget_exceeded(exceeded))
 }
 
 fn describe_grader_failure(failure: &GraderFailure) -> String {
@@ -74,7 +75,7 @@ fn describe_grader_failure(failure: &GraderFailure) -> String {
             describe_not_called(&model.to_string(), exceeded)
         }
         GraderFailure::EmbeddingsNotStarted { model, reason } => {
-            format!("no embeddings from {model}: {}", reason.message())
+            format!("no embeddings from {model}: {}", describe_stop(*reason))
         }
         GraderFailure::EmbeddingsFailed { model, failure } => {
             format!("no embeddings from {model}: {failure}")

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::format::pluralize;
+use super::reasons::describe_budget_exceeded;
 use crate::eval::RunStopReason;
 use crate::route::BudgetExceeded;
 
@@ -52,6 +53,7 @@ pub(crate) fn baseline_rejection_warning(path: &Path, rejection: BaselineRejecti
 /// `stopped` of `all` cases were not completed because of the cost limit.
 pub(crate) fn cost_limit_warning(stopped: usize, all: usize, last: &BudgetExceeded) -> String {
     let were = if stopped == 1 { "was" } else { "were" };
+    let last = describe_budget_exceeded(last);
     format!("{stopped} of {} {were} not completed: {last}", pluralize(all, "case"))
 }
 

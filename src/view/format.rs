@@ -30,7 +30,18 @@ pub(super) fn format_duration(duration: Duration) -> String {
 
 /// Remaining time, rounded up so that it is over by then.
 pub(super) fn format_remaining(milliseconds: i64) -> String {
-    crate::route::format_duration(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
+    format_rounded_up(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)))
+}
+
+/// A duration in a readable unit, rounded up: `12 s`, `4 min`, `3 h`, `30 days`.
+pub(super) fn format_rounded_up(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        7_200..172_800 => format!("{} h", seconds.div_ceil(3600)),
+        _ => format!("{} days", seconds.div_ceil(86_400)),
+    }
 }
 
 /// Elapsed time, rounded down: `just now`, `12 s ago`, `4 min ago`.

@@ -26,6 +26,7 @@ mod pairwise_table;
 mod ping;
 mod plan;
 mod progress;
+mod reasons;
 mod report;
 mod routes;
 mod routes_json;
@@ -57,6 +58,9 @@ pub(crate) use pairwise_table::PairwiseView;
 pub(crate) use ping::{PingResult, ping_json, ping_table};
 pub(crate) use plan::{PlanView, plan_json, plan_table};
 pub(crate) use progress::EvalProgress;
+pub(crate) use reasons::{
+    describe_adjustment, describe_budget_exceeded, describe_missing_pass_rate, describe_skip, describe_stop,
+};
 pub(crate) use report::{
     EvalRun, ReportFormat, annotations, eval_json, markdown_report, neutralize_workflow_commands,
     probe_writable, replace_file,

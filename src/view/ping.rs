@@ -6,6 +6,7 @@ use super::call_envelope::attempt_object;
 use super::format::{
     format_cost, format_duration, pluralize, round_milliseconds, strip_control_chars, wrap_text,
 };
+use super::reasons::{describe_skip, describe_stop};
 use super::report::SIMULATED_NOTE;
 use super::table::{BORDERLESS_WIDTH, new_table, reserve_name_column};
 use crate::catalog::Cost;
@@ -44,9 +45,9 @@ impl PingResult {
             }
             Ok(record) => {
                 let no_answer = record.outcome.as_ref().err()?;
-                let skipped = || record.skipped.first().map(|(_, skip)| skip.to_string());
+                let skipped = || record.skipped.first().map(|(_, skip)| describe_skip(skip));
                 let failed = no_answer.failure.as_ref().map(ToString::to_string);
-                Some(failed.or_else(skipped).unwrap_or_else(|| no_answer.reason.message()))
+                Some(failed.or_else(skipped).unwrap_or_else(|| describe_stop(no_answer.reason)))
             }
         }
     }

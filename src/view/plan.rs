@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::format::{format_duration, round_milliseconds};
+use super::reasons::{describe_adjustment, describe_skip};
 use super::table::new_table;
 use crate::catalog::{estimate_input_tokens, format_usd_rounded};
 use crate::chat::{FailureClass, pluralize};
@@ -82,7 +83,7 @@ pub(crate) fn plan_table(view: &PlanView<'_>, width: usize) -> String {
                 steps.add_row([number, target_name(target), decision, cost, time]);
             }
             PlanStep::Skip { model_ref, skip } => {
-                let why = format!("skip: {skip}");
+                let why = format!("skip: {}", describe_skip(skip));
                 steps.add_row([number, model_ref.to_string(), why, String::new(), String::new()]);
             }
         }
@@ -125,8 +126,10 @@ fn describe_step(
     };
     let skipped = current.and_then(|current| view.skip_now(current));
     let mut text = match (skipped, current.map(|(availability, _)| availability)) {
-        (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {skip}"),
-        (Some((why, _)), _) => format!("skip while another candidate is ready: {why}"),
+        (Some((skip @ SkipReason::BudgetExceeded(_), _)), _) => format!("skip: {}", describe_skip(&skip)),
+        (Some((why, _)), _) => {
+            format!("skip while another candidate is ready: {}", describe_skip(&why))
+        }
         (None, Some(Availability::HalfOpen)) => format!("{order}, as a probe (circuit breaker half-open)"),
         (None, Some(Availability::Demoted)) if first => {
             format!("{order} (demoted: too many recent failures)")
@@ -137,7 +140,7 @@ fn describe_step(
         (None, _) => order.to_owned(),
     };
     for adjustment in adjustments {
-        text.push_str(&format!("; {adjustment}"));
+        text.push_str(&format!("; {}", describe_adjustment(*adjustment)));
     }
     text
 }
@@ -314,7 +317,7 @@ fn step_json(
             };
             json!({
                 "provider": target.model_ref.provider, "model": target.model_ref.model, "decision": "try", "reason": null,
-                "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": a.to_string()})).collect::<Vec<_>>(),
+                "adjusted": adjustments.iter().map(|a| json!({"what": a.name(), "how": describe_adjustment(*a)})).collect::<Vec<_>>(),
                 "simulated": target.provider.simulated,
                 "state": state, "ready_in_ms": skipped.and_then(|(_, wait)| wait).map(round_milliseconds),
                 "cost_usd": estimate.and_then(|e| e.cost).map(|nano| nano as f64 / 1e9),
@@ -325,7 +328,7 @@ fn step_json(
         }
         PlanStep::Skip { model_ref, skip } => json!({
             "provider": model_ref.provider, "model": model_ref.model, "decision": "skip", "reason": skip.code(),
-            "detail": skip.to_string(),
+            "detail": describe_skip(skip),
         }),
     }
 }

@@ -2,7 +2,7 @@ use super::decoder::BedrockDecoder;
 use super::{Bedrock, request};
 use crate::chat::{Attachment, AttachmentSource, Failure, Part, RequestParameter, StreamEvent};
 use crate::dialect::{
-    ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse, wire_json,
+    ClientCodec, ClientRequest, Quirks, StreamDecoder, UnsupportedInput, WireRequest, WireResponse, wire_json,
 };
 
 impl ClientCodec for Bedrock {
@@ -22,10 +22,14 @@ impl ClientCodec for Bedrock {
         &[RequestParameter::Seed, RequestParameter::ParallelToolCalls]
     }
 
-    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<UnsupportedInput> {
         match part {
-            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("images by URL"),
-            Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) => Some("documents by URL"),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => {
+                Some(UnsupportedInput::ImagesByUrl)
+            }
+            Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) => {
+                Some(UnsupportedInput::DocumentsByUrl)
+            }
             _ => None,
         }
     }

@@ -2,7 +2,9 @@ use super::decoder::CohereDecoder;
 use super::{Cohere, request};
 use crate::chat::{Failure, Part, RequestParameter, StreamEvent};
 use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
-use crate::dialect::{ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse};
+use crate::dialect::{
+    ClientCodec, ClientRequest, Quirks, StreamDecoder, UnsupportedInput, WireRequest, WireResponse,
+};
 
 impl ClientCodec for Cohere {
     fn encode_request(&self, call: ClientRequest<'_>) -> WireRequest {
@@ -13,8 +15,8 @@ impl ClientCodec for Cohere {
         &[RequestParameter::ParallelToolCalls]
     }
 
-    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
-        matches!(part, Part::Document(_)).then_some("documents")
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<UnsupportedInput> {
+        matches!(part, Part::Document(_)).then_some(UnsupportedInput::Documents)
     }
 
     fn max_temperature(&self) -> u8 {

@@ -4,7 +4,7 @@ use crate::chat::{
     Attachment, AttachmentSource, Failure, Part, ReasoningEffort, RequestParameter, StreamEvent,
 };
 use crate::dialect::{
-    ClientCodec, ClientRequest, Quirks, StreamDecoder, WireRequest, WireResponse, wire_json,
+    ClientCodec, ClientRequest, Quirks, StreamDecoder, UnsupportedInput, WireRequest, WireResponse, wire_json,
 };
 
 impl ClientCodec for Ollama {
@@ -16,10 +16,12 @@ impl ClientCodec for Ollama {
         &[RequestParameter::ToolChoice, RequestParameter::ParallelToolCalls]
     }
 
-    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, _quirks: &Quirks) -> Option<UnsupportedInput> {
         match part {
-            Part::Document(_) => Some("documents"),
-            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => Some("images by URL"),
+            Part::Document(_) => Some(UnsupportedInput::Documents),
+            Part::Image(Attachment { source: AttachmentSource::Url(_), .. }) => {
+                Some(UnsupportedInput::ImagesByUrl)
+            }
             _ => None,
         }
     }

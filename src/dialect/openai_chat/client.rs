@@ -3,7 +3,8 @@ use super::{OpenaiChat, request};
 use crate::chat::{Attachment, AttachmentSource, Failure, Part, ReasoningEffort, StreamEvent};
 use crate::dialect::sse_stream_decoder::{SseStreamDecoder, decode_complete_body};
 use crate::dialect::{
-    ClientCodec, ClientRequest, EffortControl, Quirks, StreamDecoder, WireRequest, WireResponse,
+    ClientCodec, ClientRequest, EffortControl, Quirks, StreamDecoder, UnsupportedInput, WireRequest,
+    WireResponse,
 };
 
 impl ClientCodec for OpenaiChat {
@@ -11,10 +12,10 @@ impl ClientCodec for OpenaiChat {
         WireRequest::new("/chat/completions", &request::encode_request_body(call))
     }
 
-    fn unsupported_part(&self, part: &Part, quirks: &Quirks) -> Option<&'static str> {
+    fn unsupported_part(&self, part: &Part, quirks: &Quirks) -> Option<UnsupportedInput> {
         match part {
             Part::Document(Attachment { source: AttachmentSource::Url(_), .. }) if !quirks.document_url => {
-                Some("documents by URL")
+                Some(UnsupportedInput::DocumentsByUrl)
             }
             _ => None,
         }

@@ -35,7 +35,8 @@ async fn wait_beyond_deadline_fails_immediately() {
     let second = fixture.call(&route).await;
     assert!(first.outcome.is_ok());
     assert_eq!((second.outcome.unwrap_err().reason, second.latency), (StopReason::AtLimit, Duration::ZERO));
-    assert_eq!(second.skipped[0].1.to_string(), "at its limit of 1 request per minute");
+    let limit = Unavailable::AtLimit(CapacityLimit::RequestsPerMinute(1));
+    assert!(matches!(&second.skipped[0].1, SkipReason::Unavailable(why, _) if *why == limit));
 }
 
 #[tokio::test(start_paused = true)]

@@ -206,7 +206,8 @@ async fn candidate_at_limit_is_skipped() {
     let record = fixture.call(&route_with_limits(&["a", "b"], concurrency_limit(1))).await;
     assert_eq!(fixture.transport.hosts_called(), ["b"]);
     assert_eq!((record.skipped[0].1.code(), record.queued_time), ("limited", Duration::ZERO));
-    assert_eq!(record.skipped[0].1.to_string(), "at its concurrency limit (1 call)");
+    let limit = Unavailable::AtLimit(CapacityLimit::Concurrency(1));
+    assert!(matches!(&record.skipped[0].1, SkipReason::Unavailable(why, _) if *why == limit));
 }
 
 #[tokio::test(start_paused = true)]
